@@ -1,0 +1,121 @@
+// Package problem turns any error into one RFC 9457 answer. It is the only place
+// that knows which status a failure has.
+package problem
+
+import (
+	"errors"
+	"math"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"github.com/labstack/echo/v4"
+
+	"casbroker/internal/fault"
+)
+
+// ContentType is the media type of every error answer (RFC 9457, section 3).
+const ContentType = "application/problem+json"
+
+// HeaderRequestID is the header that names a request in answers and logs.
+const HeaderRequestID = "X-Request-ID"
+
+// Problem is the body of an error answer.
+type Problem struct {
+	Type      string        `json:"type"`
+	Title     string        `json:"title"`
+	Status    int           `json:"status"`
+	Detail    string        `json:"detail,omitempty"`
+	Code      string        `json:"code"`
+	RequestID string        `json:"request_id,omitempty"`
+	Errors    []fault.Field `json:"errors,omitempty"`
+
+	retryAfter int // seconds, 0 for none
+}
+
+var statuses = map[fault.Kind]int{
+	fault.Internal:        http.StatusInternalServerError,
+	fault.Invalid:         http.StatusBadRequest,
+	fault.Unauthenticated: http.StatusUnauthorized,
+	fault.Forbidden:       http.StatusForbidden,
+	fault.NotFound:        http.StatusNotFound,
+	fault.NotAllowed:      http.StatusMethodNotAllowed,
+	fault.Conflict:        http.StatusConflict,
+	fault.TooLarge:        http.StatusRequestEntityTooLarge,
+	fault.Unsupported:     http.StatusUnsupportedMediaType,
+	fault.Unprocessable:   http.StatusUnprocessableEntity,
+	fault.Limited:         http.StatusTooManyRequests,
+	fault.Unavailable:     http.StatusServiceUnavailable,
+}
+
+// What Echo's router says by itself, in our words.
+var (
+	errNoRoute = fault.New(fault.NotFound, "no_such_path",
+		"There is nothing at this path; GET /openapi.yaml lists what there is.")
+	errMethod = fault.New(fault.NotAllowed, "method_not_allowed",
+		"This path does not take this method; the Allow header lists those it takes.")
+	errTooLarge = fault.New(fault.TooLarge, "body_too_large", "The request's body is larger than is taken here.")
+)
+
+// From maps err to a Problem. An error that is neither a Fault nor the router's
+// own becomes a bare 500: its text stays in the log.
+func From(err error) Problem {
+	var f *fault.Fault
+	if !errors.As(err, &f) {
+		f = foreign(err)
+	}
+	if f == nil || f.Kind == fault.Internal {
+		return bare(http.StatusInternalServerError, "internal")
+	}
+	p := bare(statuses[f.Kind], f.Code)
+	p.Detail, p.Errors = f.Detail, f.Fields
+	if f.RetryAfter > 0 {
+		p.retryAfter = int(math.Ceil(f.RetryAfter.Seconds()))
+	}
+	return p
+}
+
+func bare(status int, code string) Problem {
+	return Problem{Type: "/problems/" + code, Title: http.StatusText(status), Status: status, Code: code}
+}
+
+func foreign(err error) *fault.Fault {
+	var big *http.MaxBytesError
+	var h *echo.HTTPError
+	switch {
+	case errors.As(err, &big):
+		return errTooLarge.Withf("The request's body is larger than the %d bytes taken here.", big.Limit)
+	case !errors.As(err, &h):
+		return nil
+	case h.Code == http.StatusNotFound:
+		return errNoRoute
+	case h.Code == http.StatusMethodNotAllowed:
+		return errMethod
+	default:
+		return nil
+	}
+}
+
+// Handle answers with the Problem of err: it is Echo's HTTPErrorHandler. An
+// answer already begun is left as it is.
+func Handle(err error, c echo.Context) {
+	if c.Response().Committed {
+		return
+	}
+	p := From(err)
+	h := c.Response().Header()
+	p.RequestID = h.Get(HeaderRequestID)
+	if p.retryAfter > 0 {
+		h.Set("Retry-After", strconv.Itoa(p.retryAfter))
+	}
+	if !strings.Contains(h.Get("Cache-Control"), "no-store") {
+		h.Set("Cache-Control", "no-store")
+	}
+	h.Set(echo.HeaderContentType, ContentType)
+	if c.Request().Method == http.MethodHead {
+		_ = c.NoContent(p.Status)
+		return
+	}
+	c.Response().WriteHeader(p.Status)
+	_ = c.Echo().JSONSerializer.Serialize(c, p, "")
+}
