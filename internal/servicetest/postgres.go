@@ -1,0 +1,89 @@
+package servicetest
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	_ "github.com/jackc/pgx/v5/stdlib" // the driver "pgx"
+
+	"casbroker/internal/id"
+)
+
+var postgres service
+
+// Postgres returns the URL of a new, empty database, which goes with the test.
+func Postgres(t testing.TB) string {
+	t.Helper()
+	server := os.Getenv("TEST_POSTGRES_URL")
+	if server == "" {
+		path := need(t, "postgresql")
+		server = postgres.get(t, func() (string, error) { return startPostgres(filepath.Dir(path)) })
+	}
+	name := strings.ReplaceAll(id.New("test"), "-", "_")
+	inDatabase(t, server, "CREATE DATABASE "+name)
+	t.Cleanup(func() { inDatabase(t, server, "DROP DATABASE IF EXISTS "+name+" WITH (FORCE)") })
+	u, err := url.Parse(server)
+	if err != nil {
+		t.Fatal(err)
+	}
+	u.Path = "/" + name
+	return u.String()
+}
+
+func inDatabase(t testing.TB, server, statement string) {
+	t.Helper()
+	db, err := sql.Open("pgx", server)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = db.Close() }()
+	if _, err := db.ExecContext(context.Background(), statement); err != nil {
+		t.Fatalf("%s: %v", statement, err)
+	}
+}
+
+// startPostgres makes a cluster in a temporary folder and starts a server on it.
+// Durability is off: what these tests kill is the broker, not the database.
+func startPostgres(bin string) (string, error) {
+	folder, err := os.MkdirTemp("", "casbroker-postgres-")
+	if err != nil {
+		return "", err
+	}
+	asOwner, err := unprivileged(folder)
+	if err != nil {
+		return "", err
+	}
+	data := filepath.Join(folder, "data")
+	initdb := exec.CommandContext(context.Background(), filepath.Join(bin, "initdb"), //nolint:gosec // found by us
+		"--pgdata", data, "--username", "casbroker", "--auth", "trust", "--no-sync", "--encoding", "UTF8", "--locale", "C.UTF-8")
+	asOwner(initdb)
+	if out, err := initdb.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("initdb: %w: %s", err, out)
+	}
+	port, err := freePort()
+	if err != nil {
+		return "", err
+	}
+	err = spawn(asOwner, "INT", folder, filepath.Join(bin, "postgres"), "-D", data,
+		"-c", "listen_addresses=127.0.0.1", "-c", "port="+port, "-c", "unix_socket_directories=", "-c", "fsync=off",
+		"-c", "max_connections=200", "-c", "logging_collector=off", "-c", "log_min_messages=fatal")
+	if err != nil {
+		return "", err
+	}
+	server := "postgres://casbroker@127.0.0.1:" + port + "/postgres?sslmode=disable"
+	return server, waitFor("postgres on port "+port, func(ctx context.Context) error {
+		db, err := sql.Open("pgx", server)
+		if err != nil {
+			return err
+		}
+		defer func() { _ = db.Close() }()
+		return db.PingContext(ctx)
+	})
+}

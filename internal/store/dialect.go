@@ -1,0 +1,10 @@
+package store
+
+// dialect has the true differences between the databases.
+type dialect struct {
+	name     string               // also the migrations folder
+	goose    string               // what the migration library calls it
+	lockFile string               // held while migrating; "" where the database itself has locks
+	taken    func(err error) bool // a unique key was already there
+	down     func(err error) bool // the database is not to be reached, or cannot write now
+}

@@ -1,0 +1,59 @@
+package store_test
+
+import (
+	"strings"
+	"sync"
+	"testing"
+)
+
+func TestManyWhoMigrateAtOnceDoTheWorkOnce(t *testing.T) {
+	t.Parallel()
+	for name, url := range dialects {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			at := url(t)
+			steps := make(chan int, 8)
+			var all sync.WaitGroup
+			for range cap(steps) {
+				s := open(t, at)
+				all.Go(func() {
+					n, err := s.Migrate(t.Context())
+					if err != nil {
+						t.Error(err)
+					}
+					steps <- n
+				})
+			}
+			all.Wait()
+			close(steps)
+			worked := 0
+			for n := range steps {
+				if n > 0 {
+					worked++
+				}
+			}
+			if worked != 1 {
+				t.Errorf("%d of %d did work, want 1", worked, cap(steps))
+			}
+		})
+	}
+}
+
+func TestADatabaseThatIsNotMigratedIsNotReadyAndSaysWhatToDo(t *testing.T) {
+	t.Parallel()
+	for name, url := range dialects {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := open(t, url(t))
+			if err := s.Ready(t.Context()); err == nil || !strings.Contains(err.Error(), "broker migrate") {
+				t.Fatalf("before: %v", err)
+			}
+			if _, err := s.Migrate(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			if err := s.Ready(t.Context()); err != nil {
+				t.Fatalf("after: %v", err)
+			}
+		})
+	}
+}

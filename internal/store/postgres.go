@@ -1,0 +1,75 @@
+package store
+
+import (
+	"database/sql"
+	"database/sql/driver"
+	"errors"
+	"fmt"
+	"net"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/stdlib"
+
+	"casbroker/internal/secret"
+)
+
+// The pool: enough for a replica under load, and no connection older than what a
+// failover or a password change should take to be noticed.
+const (
+	maxConns    = 20
+	connMaxLife = 30 * time.Minute
+	connMaxIdle = 5 * time.Minute
+)
+
+func postgresDialect() dialect {
+	return dialect{
+		name:  "postgres",
+		goose: "postgres",
+		taken: func(err error) bool { return postgresCode(err) == "23505" }, // unique_violation
+		down:  postgresDown,
+	}
+}
+
+func postgresCode(err error) string {
+	var e *pgconn.PgError
+	if errors.As(err, &e) {
+		return e.Code
+	}
+	return ""
+}
+
+// postgresDown: the connection is gone or refused (classes 08, 28, 53, 57), the
+// server is read-only (25006), or there was no answer at all.
+func postgresDown(err error) bool {
+	if code := postgresCode(err); code != "" {
+		return code == "25006" || strings.Contains("08 28 3D 53 57", code[:2])
+	}
+	var connect *pgconn.ConnectError
+	var network net.Error
+	return errors.As(err, &connect) || errors.As(err, &network) || errors.Is(err, driver.ErrBadConn) ||
+		pgconn.SafeToRetry(err) || strings.Contains(err.Error(), "conn closed") || strings.Contains(err.Error(), "unexpected EOF")
+}
+
+func openPostgres(url secret.Text) (*sql.DB, error) {
+	config, err := pgx.ParseConfig(url.Reveal())
+	if err != nil {
+		// The library's error repeats the URL, and with it the password.
+		return nil, errors.New("postgres: the URL cannot be read; want postgres://<user>:<password>@<host>/<database>?sslmode=verify-full")
+	}
+	if config.ConnectTimeout == 0 {
+		config.ConnectTimeout = 5 * time.Second
+	}
+	config.RuntimeParams["application_name"] = "casbroker"
+	if _, ok := config.RuntimeParams["statement_timeout"]; !ok {
+		config.RuntimeParams["statement_timeout"] = fmt.Sprint((30 * time.Second).Milliseconds())
+	}
+	db := stdlib.OpenDB(*config)
+	db.SetMaxOpenConns(maxConns)
+	db.SetMaxIdleConns(maxConns)
+	db.SetConnMaxLifetime(connMaxLife)
+	db.SetConnMaxIdleTime(connMaxIdle)
+	return db, nil
+}

@@ -1,0 +1,79 @@
+package store
+
+import (
+	"database/sql"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+	"runtime"
+
+	"modernc.org/sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
+)
+
+func sqliteDialect(path string) dialect {
+	return dialect{
+		name:     "sqlite",
+		goose:    "sqlite3",
+		lockFile: path + ".lock",
+		taken: func(err error) bool {
+			code := sqliteCode(err)
+			return code == sqlite3.SQLITE_CONSTRAINT_UNIQUE || code == sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY
+		},
+		down: func(err error) bool {
+			switch sqliteCode(err) & 0xff { // the low byte is the kind of failure
+			case sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_FULL,
+				sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY:
+				return true
+			}
+			return false
+		},
+	}
+}
+
+func sqliteCode(err error) int {
+	var e *sqlite.Error
+	if errors.As(err, &e) {
+		return e.Code()
+	}
+	return 0
+}
+
+// openSQLite opens the file at path twice: one connection that writes, and a few
+// that read beside it, which WAL allows.
+func openSQLite(path string) (writer, reader *sql.DB, err error) {
+	if path == "" {
+		return nil, nil, errors.New("sqlite: a file is needed, such as sqlite:data/broker.db")
+	}
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return nil, nil, fmt.Errorf("make the folder of the database: %w", err)
+	}
+	file, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600) //nolint:gosec // the operator's own setting
+	if err != nil {
+		return nil, nil, fmt.Errorf("open the database file: %w", err)
+	}
+	if err := file.Close(); err != nil {
+		return nil, nil, err
+	}
+	dsn := sqliteDSN(path)
+	if writer, err = sql.Open("sqlite", dsn+"&_txlock=immediate"); err != nil {
+		return nil, nil, err
+	}
+	if reader, err = sql.Open("sqlite", dsn+"&_pragma=query_only(1)"); err != nil {
+		return nil, nil, errors.Join(err, writer.Close())
+	}
+	writer.SetMaxOpenConns(1)
+	reader.SetMaxOpenConns(max(4, 2*runtime.NumCPU()))
+	return writer, reader, nil
+}
+
+// sqliteDSN has the pragmas in it, so that every connection gets them.
+// synchronous=FULL: what was acknowledged survives a power cut.
+func sqliteDSN(path string) string {
+	pragmas := url.Values{"_pragma": {
+		"busy_timeout(5000)", "journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(1)", "cache_size(-2000)",
+	}}
+	return "file:" + (&url.URL{Path: path}).EscapedPath() + "?" + pragmas.Encode()
+}
