@@ -1,0 +1,120 @@
+// Command sandbox runs the emulated CAS Parser API as a program of its own.
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+	"time"
+
+	"casbroker/internal/sandbox"
+)
+
+const keyVariable = "SANDBOX_API_KEY"
+
+const stopWithin = 5 * time.Second
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	err := run(ctx, os.Args[1:], os.Getenv(keyVariable), os.Stdout, os.Stderr)
+	stop()
+	switch {
+	case err == nil, errors.Is(err, flag.ErrHelp):
+	case errors.Is(err, errUsage):
+		os.Exit(2)
+	default:
+		fmt.Fprintln(os.Stderr, "sandbox:", err)
+		os.Exit(1)
+	}
+}
+
+// errUsage is a command line that cannot be read; what is wrong was already said.
+var errUsage = errors.New("usage")
+
+// run serves until ctx ends.
+func run(ctx context.Context, args []string, envKey string, out, complaints io.Writer) error {
+	flags := flag.NewFlagSet("sandbox", flag.ContinueOnError)
+	flags.SetOutput(complaints)
+	addr := flags.String("addr", "127.0.0.1:8090", "`address` to listen on")
+	key := flags.String("api-key", "", "API `key` to accept; default $"+keyVariable+", else one is made up and printed")
+	delay := flags.Duration("parse-delay", 0, "how long each parse takes, such as 2s")
+	flags.Usage = func() {
+		_, _ = fmt.Fprintf(flags.Output(), "Usage: sandbox [flags]\n\nServes an emulated CAS Parser API, all in memory.\n\nFlags:\n")
+		flags.PrintDefaults()
+	}
+	if err := parse(flags, args, out); err != nil {
+		return err
+	}
+	if *key == "" {
+		*key = envKey
+	}
+	made := *key == ""
+	if made {
+		*key = "sk_sandbox_" + strings.ToLower(rand.Text())
+	}
+	var lc net.ListenConfig
+	l, err := lc.Listen(ctx, "tcp", *addr)
+	if err != nil {
+		return fmt.Errorf("listen on %s (choose another with -addr): %w", *addr, err)
+	}
+	base := "http://" + l.Addr().String()
+	_, _ = fmt.Fprintf(out, "Emulated CAS Parser API on %s\nSample PDF: %s/_sandbox/samples/cdsl.pdf\n", base, base)
+	if made {
+		_, _ = fmt.Fprintf(out, "API key, made up for this run: %s\n", *key)
+	}
+	return serve(ctx, l, sandbox.New(sandbox.Options{APIKey: *key, ParseDelay: *delay}), *delay)
+}
+
+// parse reads the flags. Help that was asked for is no complaint: it goes to out.
+func parse(flags *flag.FlagSet, args []string, out io.Writer) error {
+	for _, a := range args {
+		if a == "-h" || a == "-help" || a == "--help" {
+			flags.SetOutput(out)
+		}
+	}
+	if err := flags.Parse(args); err != nil {
+		if errors.Is(err, flag.ErrHelp) {
+			return err
+		}
+		return errUsage
+	}
+	if flags.NArg() > 0 {
+		_, _ = fmt.Fprintf(flags.Output(), "unexpected argument: %s\n", flags.Arg(0))
+		flags.Usage()
+		return errUsage
+	}
+	return nil
+}
+
+// serve answers on l until ctx ends, then lets what is under way finish.
+func serve(ctx context.Context, l net.Listener, h http.Handler, parseDelay time.Duration) error {
+	srv := &http.Server{
+		Handler:           h,
+		ReadHeaderTimeout: 5 * time.Second,
+		ReadTimeout:       time.Minute,
+		WriteTimeout:      2*time.Minute + parseDelay,
+		IdleTimeout:       time.Minute,
+	}
+	failed := make(chan error, 1)
+	go func() { failed <- srv.Serve(l) }()
+	select {
+	case err := <-failed:
+		return fmt.Errorf("serve: %w", err)
+	case <-ctx.Done():
+	}
+	stopping, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopWithin)
+	defer cancel()
+	if err := srv.Shutdown(stopping); err != nil {
+		return errors.Join(fmt.Errorf("stop: %w", err), srv.Close())
+	}
+	return nil
+}

@@ -1,0 +1,154 @@
+package sandbox_test
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"casbroker/internal/sandbox"
+)
+
+func TestAFaultStrikesItsPathItsNumberOfTimes(t *testing.T) {
+	t.Parallel()
+	c := start(t, sandbox.Options{Faults: []sandbox.Fault{
+		{Path: "/v1/token", Times: 2, Kind: sandbox.FaultStatus, Status: 429, RetryAfter: 7},
+	}})
+	for range 2 {
+		a := c.call(http.MethodPost, "/v1/token", "")
+		a.want(t, 429, `"status":"failed"`, `"code":"RATE_LIMITED"`)
+		if a.header.Get("Retry-After") != "7" || a.header.Get("X-Request-ID") == "" {
+			t.Errorf("headers %v", a.header)
+		}
+	}
+	c.token("")
+	c.box.AddFault(sandbox.Fault{Path: "/v4/*", Kind: sandbox.FaultStatus, Status: 400, Code: "PARSING_ERROR"})
+	for range 3 {
+		c.call(http.MethodPost, "/v4/generate", "{}").want(t, 400, `"code":"PARSING_ERROR"`)
+	}
+	c.token("")
+	c.box.ClearFaults()
+	c.upload("/v4/smart/parse", "pdf_file", "a.pdf", plain).want(t, 200)
+}
+
+func TestEachKindOfFaultSpoilsTheAnswerInItsWay(t *testing.T) {
+	t.Parallel()
+	c := start(t, sandbox.Options{})
+	once := func(f sandbox.Fault) (answer, error) {
+		f.Path, f.Times = "/v1/token", 1
+		c.box.AddFault(f)
+		return c.send(http.MethodPost, "/v1/token", "application/json", strings.NewReader(""))
+	}
+	if _, err := once(sandbox.Fault{Kind: sandbox.FaultDrop}); err == nil {
+		t.Error("a dropped call was answered")
+	}
+	if a, err := once(sandbox.Fault{Kind: sandbox.FaultTruncate}); !errors.Is(err, io.ErrUnexpectedEOF) || a.status != 200 {
+		t.Errorf("truncated: %d, %v", a.status, err)
+	}
+	if a, err := once(sandbox.Fault{Kind: sandbox.FaultMalformed}); err != nil || a.status != 200 || json.Valid(a.raw) {
+		t.Errorf("malformed: %d, %v, %q", a.status, err, a.raw)
+	}
+	for _, kind := range []sandbox.FaultKind{sandbox.FaultDelay, sandbox.FaultDrip} {
+		if a, err := once(sandbox.Fault{Kind: kind, DelayMS: 1}); err != nil || !strings.HasPrefix(a.text("access_token"), "at_") {
+			t.Errorf("%s: %v, %q", kind, err, a.raw)
+		}
+	}
+	if got := c.box.IssuedTokens(); got != 4 {
+		t.Errorf("%d tokens issued, want 4: all but the dropped call happened", got)
+	}
+	c.call(http.MethodPost, "/v1/usage", "").want(t, 200, `"request_id":"req_`)
+}
+
+func TestFaultsAndCallsAreControlledOverHTTP(t *testing.T) {
+	t.Parallel()
+	c := start(t, sandbox.Options{}).as("")
+	c.call(http.MethodPost, "/_sandbox/faults", `{"path":"/v1/*","times":2,"kind":"status","status":503}`).want(t, 201)
+	c.call(http.MethodPost, "/v1/credits", "").want(t, 503)
+	c.call(http.MethodGet, "/_sandbox/faults", "").want(t, 200, `"times":1`)
+	c.call(http.MethodDelete, "/_sandbox/faults", "").want(t, 200, `{"faults":[]}`)
+	c.call(http.MethodPost, "/v1/credits", "").want(t, 401)
+	c.call(http.MethodGet, "/_sandbox/calls", "").want(t, 200, `{"calls":{"/v1/credits":2}}`)
+	for _, wrong := range []string{
+		`{"path":"v1","kind":"drop"}`, `{"path":"/v1","kind":"explode"}`, `{"path":"/v1","kind":"status","status":99}`,
+		`{"path":"/v1","kind":"delay","delay_ms":-1}`, `{`,
+	} {
+		c.call(http.MethodPost, "/_sandbox/faults", wrong).want(t, 400, `"status":"failed"`)
+	}
+}
+
+func TestControlAnswersOnlyThisMachineAndNoForeignPage(t *testing.T) {
+	t.Parallel()
+	c := start(t, sandbox.Options{}).as("")
+	c.call(http.MethodPost, "/_sandbox/faults", `{"path":"/","kind":"drop"}`, "Origin", "https://evil.example").want(t, 403)
+	preflight, err := c.send(http.MethodOptions, "/_sandbox/faults", "", nil, "Origin", "https://evil.example")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if preflight.status < 400 || preflight.header.Get("Access-Control-Allow-Origin") != "" {
+		t.Errorf("preflight of a control call: %d %v", preflight.status, preflight.header)
+	}
+	far := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/_sandbox/calls", nil) // comes from 192.0.2.1
+	w := httptest.NewRecorder()
+	c.box.ServeHTTP(w, far)
+	if w.Code != http.StatusForbidden {
+		t.Errorf("a call from afar: %d", w.Code)
+	}
+}
+
+func TestAPageOfAnyOriginMayCallTheAPI(t *testing.T) {
+	t.Parallel()
+	c := start(t, sandbox.Options{})
+	a, err := c.send(http.MethodOptions, "/v4/smart/parse", "", nil, "Origin", "https://app.example",
+		"Access-Control-Request-Method", "POST", "Access-Control-Request-Headers", "content-type,x-api-key")
+	if err != nil {
+		t.Fatal(err)
+	}
+	a.want(t, http.StatusNoContent)
+	if a.header.Get("Access-Control-Allow-Origin") != "*" {
+		t.Errorf("origin %q", a.header.Get("Access-Control-Allow-Origin"))
+	}
+	for _, h := range []string{"x-api-key", "x-inbox-token", "content-type", "x-request-id"} {
+		if !strings.Contains(a.header.Get("Access-Control-Allow-Headers"), h) {
+			t.Errorf("header %s is not allowed", h)
+		}
+	}
+	refused := c.as("").call(http.MethodPost, "/v4/smart/parse", "")
+	if e := refused.header.Get("Access-Control-Expose-Headers"); !strings.Contains(e, "X-Request-ID") || !strings.Contains(e, "X-Credits-Remaining") {
+		t.Errorf("exposed on errors: %q", e)
+	}
+	if got := c.box.Calls("/v4/smart/parse"); got != 1 {
+		t.Errorf("%d calls counted, want 1: preflights do not count", got)
+	}
+}
+
+func TestUnknownPathsAndMethodsAreAnsweredInJSON(t *testing.T) {
+	t.Parallel()
+	c := start(t, sandbox.Options{})
+	c.call(http.MethodGet, "/v5/magic", "").want(t, 404, `{"detail":"Not Found"}`)
+	a := c.call(http.MethodGet, "/v1/token", "")
+	a.want(t, 405, `{"detail":"Method Not Allowed"}`)
+	if a.header.Get("Allow") != "POST" {
+		t.Errorf("Allow %q", a.header.Get("Allow"))
+	}
+}
+
+func TestUnderAPrefixTheURLsInAnswersKeepIt(t *testing.T) {
+	t.Parallel()
+	c := start(t, sandbox.Options{Prefix: "/sandbox"})
+	link := c.call(http.MethodPost, "/sandbox/v4/inbox/connect", `{"redirect_uri":"https://app.example/"}`).text("oauth_url")
+	if !strings.HasPrefix(link, c.url+"/sandbox/_sandbox/oauth/") {
+		t.Fatalf("oauth_url %q", link)
+	}
+	consent(t, c, link)
+	c.token("")
+	if got := c.box.Calls("/v4/inbox/connect"); got != 1 {
+		t.Errorf("%d calls counted without the prefix, want 1", got)
+	}
+	fixed := start(t, sandbox.Options{BaseURL: "https://vendor.example/"})
+	if link := fixed.call(http.MethodPost, "/v4/inbox/connect", `{"redirect_uri":"https://app.example/"}`).text("oauth_url"); !strings.HasPrefix(link, "https://vendor.example/_sandbox/") {
+		t.Errorf("oauth_url %q", link)
+	}
+}

@@ -1,0 +1,108 @@
+package sandbox
+
+import (
+	"encoding/json"
+	"net/http"
+	"net/mail"
+	"regexp"
+	"slices"
+	"time"
+)
+
+// parse serves an endpoint that takes statements of these sources; one whose
+// source cannot be told counts as the first of them.
+func (s *Sandbox) parse(accepts ...source) func(*call) (reply, error) {
+	return func(c *call) (reply, error) {
+		d, err := s.document(c)
+		if err != nil {
+			return reply{}, err
+		}
+		if d.source == "" {
+			d.source = accepts[0]
+		}
+		if !slices.Contains(accepts, d.source) {
+			return reply{}, errOtherCAS
+		}
+		if err := wait(c.r.Context(), s.opts.ParseDelay); err != nil {
+			return reply{}, err
+		}
+		return ok(sample(string(d.source)))
+	}
+}
+
+var brokerNames = map[string]string{
+	"zerodha": "Zerodha", "groww": "Groww", "upstox": "Upstox", "icici": "ICICI", "": "Banyan Sample Broking Limited",
+}
+
+// contractNote answers every contract note with the same invented one.
+func (s *Sandbox) contractNote(c *call) (reply, error) {
+	d, err := s.document(c)
+	if err != nil {
+		return reply{}, err
+	}
+	name, known := brokerNames[d.brokerType]
+	if !known {
+		return reply{}, &refusal{status: http.StatusBadRequest, code: "UNSUPPORTED_FORMAT", msg: "broker_type is not supported"}
+	}
+	if d.brokerType == "" {
+		d.brokerType = "unknown"
+	}
+	if err := wait(c.r.Context(), s.opts.ParseDelay); err != nil {
+		return reply{}, err
+	}
+	var note map[string]json.RawMessage
+	if err := json.Unmarshal(sample("contract_note"), &note); err != nil {
+		return reply{}, err
+	}
+	return ok(struct {
+		Status string `json:"status"`
+		Msg    string `json:"msg"`
+		Data   any    `json:"data"`
+	}{"success", "Contract note parsed", withBroker(note, d.brokerType, name)})
+}
+
+func withBroker(note map[string]json.RawMessage, kind, name string) map[string]any {
+	data := map[string]any{"broker_info": map[string]string{
+		"broker_type": kind, "name": name, "sebi_registration": "INZ000000000",
+	}}
+	for k, v := range note {
+		data[k] = v
+	}
+	return data
+}
+
+var panForm = regexp.MustCompile(`^[A-Z]{5}[0-9]{4}[A-Z]$`)
+
+// done is the answer that only says how it went.
+type done struct {
+	Status string `json:"status"`
+	Msg    string `json:"msg"`
+}
+
+// generate takes the order to have a statement mailed. Nothing is mailed.
+func (s *Sandbox) generate(c *call) (reply, error) {
+	var req struct {
+		Email    string `json:"email"`
+		From     string `json:"from_date"`
+		To       string `json:"to_date"`
+		Password string `json:"password"`
+		PAN      string `json:"pan_no"`
+	}
+	if err := readJSON(c.r, &req); err != nil {
+		return reply{}, err
+	}
+	from, errFrom := time.Parse(time.DateOnly, req.From)
+	to, errTo := time.Parse(time.DateOnly, req.To)
+	_, errMail := mail.ParseAddress(req.Email)
+	switch {
+	case errMail != nil:
+		return reply{}, bad("email is required and must be an address")
+	case errFrom != nil || errTo != nil || to.Before(from):
+		return reply{}, bad("from_date and to_date are required as YYYY-MM-DD, in this order")
+	case req.Password == "":
+		return reply{}, bad("password is required")
+	case req.PAN != "" && !panForm.MatchString(req.PAN):
+		return reply{}, bad("pan_no is not a PAN")
+	}
+	return ok(done{"success", "The statement will be mailed to the investor"})
+}

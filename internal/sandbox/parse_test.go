@@ -1,0 +1,140 @@
+package sandbox_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/base64"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"casbroker/internal/sandbox"
+)
+
+func TestSmartParseTellsTheSourceByContentThenByName(t *testing.T) {
+	t.Parallel()
+	c := start(t, sandbox.Options{})
+	for _, tt := range []struct{ says, name, content, want string }{
+		{"CDSL when nothing tells", "statement.pdf", "", "Asha Verma"},
+		{"the file name", "my-NSDL-2025.pdf", "", "Rohan Iyer"},
+		{"the content, in any case", "statement.pdf", "Source: Cams", "Meera Nair"},
+		{"the content before the name", "nsdl.pdf", "source: KFINTECH", "Kabir Sen"},
+	} {
+		for _, field := range []string{"pdf_file", "file"} {
+			a := c.upload("/v4/smart/parse", field, tt.name, []byte("%PDF-1.7\n"+tt.content), "password", "secret")
+			if a.status != 200 || !bytes.Contains(a.raw, []byte(tt.want)) {
+				t.Errorf("%s, field %s: %d, no %s in %.80s", tt.says, field, a.status, tt.want, a.raw)
+			}
+		}
+	}
+}
+
+func TestAPDFMayComeAsBase64OrByURL(t *testing.T) {
+	t.Parallel()
+	now := newClock()
+	c := start(t, sandbox.Options{Now: now.Now})
+	pdf := c.call(http.MethodGet, "/_sandbox/samples/cams.pdf", "").raw
+	c.call(http.MethodPost, "/v4/smart/parse", `{"pdf_file":"`+base64.StdEncoding.EncodeToString(pdf)+`","password":"x"}`).
+		want(t, 200, "Meera Nair")
+	c.call(http.MethodPost, "/v4/smart/parse", `{"pdf_url":"https://files.example/kfintech-2025.pdf"}`).want(t, 200, "Kabir Sen")
+	c.upload("/v4/smart/parse", "", "", nil, "pdf_url", c.url+"/_sandbox/samples/nsdl.pdf", "password", "x").want(t, 200, "Rohan Iyer")
+	for _, url := range []string{"cdsl.pdf", "ftp://a.example/cdsl.pdf", "https://a.example/page.html", "https://a.example/missing.pdf", "http://a.example/_sandbox/files/x/y.pdf"} {
+		c.call(http.MethodPost, "/v4/smart/parse", `{"pdf_url":"`+url+`"}`).want(t, 400, `"code":"INVALID_PDF"`)
+	}
+}
+
+func TestWhatIsNotAStatementIsRefusedAsDocumented(t *testing.T) {
+	t.Parallel()
+	c := start(t, sandbox.Options{})
+	big := append([]byte("%PDF-1.4\n"), make([]byte, 10<<20)...)
+	full := big[:10<<20]
+	const smart = "/v4/smart/parse"
+	c.upload(smart, "pdf_file", "a.pdf", []byte("MZ not a pdf")).want(t, 400, `"status":"failed"`, `"code":"INVALID_PDF"`)
+	c.upload(smart, "pdf_file", "a.pdf", nil).want(t, 400, `"code":"INVALID_PDF"`)
+	c.upload(smart, "pdf_file", "a.pdf", plain, "password", "wrong").want(t, 400, `"code":"INVALID_PASSWORD"`)
+	c.upload(smart, "", "", nil, "password", "x").want(t, 400, `"status":"failed"`, "pdf_file or pdf_url")
+	c.upload(smart, "pdf_file", "a.pdf", big).want(t, 400, `"code":"FILE_TOO_LARGE"`)
+	c.upload(smart, "pdf_file", "a.pdf", full).want(t, 200)
+	c.call(http.MethodPost, smart, `{"pdf_file":"!!"}`).want(t, 400, `"code":"INVALID_PDF"`)
+	c.call(http.MethodPost, smart, `{"pdf_file":"`+base64.StdEncoding.EncodeToString(big)+`"}`).want(t, 400, `"code":"FILE_TOO_LARGE"`)
+	c.call(http.MethodPost, smart, `[]`).want(t, 400, `"status":"failed"`)
+	c.upload("/v4/nsdl/parse", "pdf_file", "a.pdf", []byte("%PDF-1.4 CDSL")).want(t, 400, `"code":"UNSUPPORTED_FORMAT"`)
+	c.upload("/v4/cams_kfintech/parse", "pdf_file", "a.pdf", []byte("%PDF-1.4 kfintech")).want(t, 200, "Kabir Sen")
+
+	newer := start(t, sandbox.Options{PasswordStatus: 422})
+	newer.upload(smart, "pdf_file", "a.pdf", plain, "password", "wrong").want(t, 422, `"code":"INVALID_PASSWORD"`)
+}
+
+func TestAnEndlessBodyIsCutOff(t *testing.T) {
+	t.Parallel()
+	c := start(t, sandbox.Options{})
+	a, err := c.send(http.MethodPost, "/v4/generate", "application/json", strings.NewReader(`{"email":"`+strings.Repeat("a", 1<<20)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	a.want(t, 400, `"code":"FILE_TOO_LARGE"`)
+}
+
+func TestAContractNoteNamesItsBroker(t *testing.T) {
+	t.Parallel()
+	c := start(t, sandbox.Options{})
+	c.upload("/v4/contract_note/parse", "pdf_file", "note.pdf", plain).want(t, 200, `"status":"success"`, `"broker_type":"unknown"`, `"INEZ01A01014"`)
+	c.upload("/v4/contract_note/parse", "pdf_file", "note.pdf", plain, "broker_type", "groww").want(t, 200, `"broker_type":"groww"`)
+	c.upload("/v4/contract_note/parse", "pdf_file", "note.pdf", plain, "broker_type", "nobody").want(t, 400, `"code":"UNSUPPORTED_FORMAT"`)
+	c.upload("/v4/contract_note/parse", "", "", nil).want(t, 400)
+}
+
+func TestGenerateChecksTheOrderOnBothPaths(t *testing.T) {
+	t.Parallel()
+	c := start(t, sandbox.Options{})
+	const good = `{"email":"asha@example.com","from_date":"2025-01-01","to_date":"2025-09-30","password":"p","pan_no":"AAAPV0000A"}`
+	for _, path := range []string{"/v4/generate", "/v4/kfintech/generate"} {
+		c.call(http.MethodPost, path, good).want(t, 200, `"status":"success"`, `"msg":`)
+		for was, is := range map[string]string{"asha@example.com": "", "2025-09-30": "2024-09-30", `"p"`: `""`, "AAAPV0000A": "AAA"} {
+			c.call(http.MethodPost, path, strings.Replace(good, was, is, 1)).want(t, 400, `"status":"failed"`)
+		}
+	}
+}
+
+func TestAParseEndsWithItsCallerAndIsThenNotCharged(t *testing.T) {
+	t.Parallel()
+	c := start(t, sandbox.Options{ParseDelay: time.Hour})
+	gone, leave := context.WithCancel(t.Context())
+	leave()
+	r := httptest.NewRequestWithContext(gone, http.MethodPost, "/v4/smart/parse", strings.NewReader(`{"pdf_url":"https://a.example/cdsl.pdf"}`))
+	r.Header.Set("x-api-key", key)
+	r.Header.Set("Content-Type", "application/json")
+	w := httptest.NewRecorder()
+	c.box.ServeHTTP(w, r)
+	if w.Code != http.StatusGatewayTimeout {
+		t.Errorf("status %d", w.Code)
+	}
+	c.call(http.MethodPost, "/v1/credits", "").want(t, 200, `"used":0`)
+}
+
+func TestParallelParsesNeverSpendMoreThanThereIs(t *testing.T) {
+	t.Parallel()
+	c := start(t, sandbox.Options{Credits: 5})
+	var parsed atomic.Int32
+	var all sync.WaitGroup
+	for range 20 {
+		all.Go(func() {
+			a, err := c.send(http.MethodPost, "/v4/smart/parse", "application/json", strings.NewReader(`{"pdf_url":"https://a.example/cdsl.pdf"}`))
+			if err != nil {
+				t.Error(err)
+			}
+			if a.status == http.StatusOK {
+				parsed.Add(1)
+			}
+		})
+	}
+	all.Wait()
+	if got := parsed.Load(); got != 5 {
+		t.Errorf("%d parses for 5 credits", got)
+	}
+	c.call(http.MethodPost, "/v1/credits", "").want(t, 200, `"remaining":0`)
+}

@@ -1,0 +1,112 @@
+package sandbox
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+	"time"
+)
+
+const defaultUsageLimit = 100
+
+var features = []string{
+	"smart_parse", "cdsl_parse", "nsdl_parse", "cams_kfintech_parse", "contract_note_parse",
+	"generate", "cdsl_fetch", "inbox", "inbound_email",
+}
+
+// credits tells what an account has used and what is left.
+func (s *Sandbox) credits(c *call) (reply, error) {
+	used := c.account.spent()
+	var remaining *credit
+	if !c.account.unlimited {
+		left := c.account.limit - used
+		remaining = &left
+	}
+	now := s.opts.Now().UTC()
+	return ok(struct {
+		Used      credit    `json:"used"`
+		Remaining *credit   `json:"remaining"`
+		Limit     credit    `json:"limit"`
+		Unlimited bool      `json:"is_unlimited"`
+		ResetsAt  time.Time `json:"resets_at"`
+		Features  []string  `json:"enabled_features"`
+	}{
+		used, remaining, c.account.limit, c.account.unlimited,
+		time.Date(now.Year(), now.Month()+1, 1, 0, 0, 0, 0, time.UTC), features,
+	})
+}
+
+// period reads the stretch of time that a usage call asks about: the last 30
+// days, unless it says otherwise.
+func (s *Sandbox) period(c *call) (from, to time.Time, limit int, err error) {
+	var req struct {
+		Start *time.Time `json:"start_time"`
+		End   *time.Time `json:"end_time"`
+		Limit *int       `json:"limit"`
+	}
+	if readJSON(c.r, &req) != nil {
+		return from, to, 0, detail("start_time and end_time must be ISO 8601 times, limit an integer")
+	}
+	to, limit = s.opts.Now(), defaultUsageLimit
+	if req.End != nil {
+		to = *req.End
+	}
+	from = to.AddDate(0, 0, -30)
+	if req.Start != nil {
+		from = *req.Start
+	}
+	if req.Limit != nil {
+		limit = *req.Limit
+	}
+	if limit < 1 || to.Before(from) {
+		return from, to, 0, detail("limit must be positive and end_time not before start_time")
+	}
+	return from, to, limit, nil
+}
+
+func (s *Sandbox) usageLog(c *call) (reply, error) {
+	from, to, limit, err := s.period(c)
+	if err != nil {
+		return reply{}, err
+	}
+	logs := c.account.between(from, to)
+	logs = logs[:min(limit, len(logs))]
+	return ok(struct {
+		Status string  `json:"status"`
+		Logs   []usage `json:"logs"`
+		Count  int     `json:"count"`
+	}{"success", append([]usage{}, logs...), len(logs)})
+}
+
+type featureSum struct {
+	Feature  string `json:"feature"`
+	Requests int    `json:"requests"`
+	Credits  credit `json:"credits"`
+}
+
+type usageSum struct {
+	Requests  int          `json:"total_requests"`
+	Credits   credit       `json:"total_credits"`
+	ByFeature []featureSum `json:"by_feature"`
+}
+
+func (s *Sandbox) usageSummary(c *call) (reply, error) {
+	from, to, _, err := s.period(c)
+	if err != nil {
+		return reply{}, err
+	}
+	sums := map[string]featureSum{}
+	total := usageSum{ByFeature: []featureSum{}}
+	for _, u := range c.account.between(from, to) {
+		f := sums[u.Feature]
+		sums[u.Feature] = featureSum{u.Feature, f.Requests + 1, f.Credits + u.Credits}
+		total.Requests++
+		total.Credits += u.Credits
+	}
+	total.ByFeature = slices.AppendSeq(total.ByFeature, maps.Values(sums))
+	slices.SortFunc(total.ByFeature, func(a, b featureSum) int { return cmp.Compare(a.Feature, b.Feature) })
+	return ok(struct {
+		Status  string   `json:"status"`
+		Summary usageSum `json:"summary"`
+	}{"success", total})
+}
