@@ -1,6 +1,9 @@
 package auth
 
-import "context"
+import (
+	"context"
+	"strings"
+)
 
 // Role is what a caller may do.
 type Role uint8
@@ -11,6 +14,20 @@ const (
 	RoleService                  // the app's back end: acts for any user
 	RoleAdmin                    // operates the broker
 )
+
+// String returns the names of the roles in r, such as "user, admin".
+func (r Role) String() string {
+	var names []string
+	for _, role := range []struct {
+		is   Role
+		name string
+	}{{RoleUser, "user"}, {RoleService, "service"}, {RoleAdmin, "admin"}} {
+		if r&role.is != 0 {
+			names = append(names, role.name)
+		}
+	}
+	return strings.Join(names, ", ")
+}
 
 // Principal is an authenticated caller.
 type Principal struct {

@@ -1,0 +1,143 @@
+package auth
+
+import (
+	"errors"
+	"slices"
+	"strings"
+	"unicode"
+
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// maxSubjectSize is the longest "sub" that is taken, in bytes.
+const maxSubjectSize = 256
+
+// claims is what is read of a token's claims.
+type claims struct {
+	Issuer    string   `json:"iss"`
+	Subject   string   `json:"sub"`
+	Audience  audience `json:"aud"`
+	Expires   date     `json:"exp"`
+	NotBefore date     `json:"nbf"`
+	IssuedAt  date     `json:"iat"`
+
+	Rest jsontext.Value `json:",embed"` // all other claims, for the roles among them
+}
+
+// registered are the claims that have a meaning of their own here.
+var registered = []string{"iss", "sub", "aud", "exp", "nbf", "iat"}
+
+// check applies the verifier's rules to the claims of a token whose signature is
+// good. now is in seconds.
+func (v *verifier) check(c *claims, now int64) error {
+	if len(c.Audience) == 0 {
+		return errNoAudience
+	}
+	if !slices.ContainsFunc(c.Audience, func(a string) bool { return slices.Contains(v.audience, a) }) {
+		return errAudience
+	}
+	if err := v.checkTimes(c, now); err != nil {
+		return err
+	}
+	if !subjectOK(c.Subject) {
+		return errSubject
+	}
+	return nil
+}
+
+// checkTimes gives leeway to the beginning of a token's life alone: being late by
+// the clocks' difference costs the caller one more sign-in, being long would keep
+// a token alive that its issuer counts as dead.
+func (v *verifier) checkTimes(c *claims, now int64) error {
+	switch {
+	case !c.Expires.set:
+		return errNoExpiry
+	case c.Expires.at <= now:
+		return errExpired
+	case c.Expires.at-now > v.maxLifetime+v.leeway,
+		c.IssuedAt.set && c.Expires.at-c.IssuedAt.at > v.maxLifetime:
+		return errLifetime
+	case c.NotBefore.set && c.NotBefore.at > now+v.leeway:
+		return errNotYet
+	case c.IssuedAt.set && c.IssuedAt.at > now+v.leeway:
+		return errFuture
+	}
+	return nil
+}
+
+// subjectOK reports whether sub can stand for a caller: what cannot be seen could
+// make two callers look alike.
+func subjectOK(sub string) bool {
+	if sub == "" || len(sub) > maxSubjectSize || strings.TrimSpace(sub) != sub {
+		return false
+	}
+	return !strings.ContainsFunc(sub, func(r rune) bool { return !unicode.IsGraphic(r) })
+}
+
+// date is a NumericDate (RFC 7519, section 2), cut to whole seconds.
+type date struct {
+	at  int64 // seconds since 1970
+	set bool
+}
+
+var (
+	errNotDate     = errors.New("want a number of seconds since 1970")
+	errNotAudience = errors.New("want a string or an array of strings")
+)
+
+// lastSecond is the last one of the year 9999; what lies beyond cannot be a date.
+const lastSecond = 253402300799
+
+// UnmarshalJSONFrom takes a number; strings of digits are none.
+func (d *date) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
+	t, err := dec.ReadToken()
+	if err != nil {
+		return err
+	}
+	if t.Kind() != '0' {
+		return errNotDate
+	}
+	f, err := t.Float()
+	if err != nil || f < 0 || f > lastSecond {
+		return errNotDate
+	}
+	d.at, d.set = int64(f), true
+	return nil
+}
+
+// audience is an "aud": one string or an array of strings.
+type audience []string
+
+// UnmarshalJSONFrom takes both forms.
+func (a *audience) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
+	t, err := dec.ReadToken()
+	if err != nil {
+		return err
+	}
+	switch t.Kind() {
+	case '"':
+		*a = audience{t.String()}
+		return nil
+	case '[':
+		return a.elements(dec)
+	default:
+		return errNotAudience
+	}
+}
+
+func (a *audience) elements(dec *jsontext.Decoder) error {
+	for {
+		t, err := dec.ReadToken()
+		if err != nil {
+			return err
+		}
+		switch t.Kind() {
+		case '"':
+			*a = append(*a, t.String())
+		case ']':
+			return nil
+		default:
+			return errNotAudience
+		}
+	}
+}

@@ -1,0 +1,84 @@
+package auth
+
+import (
+	"context"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"strings"
+
+	"casbroker/internal/secret"
+)
+
+// fixedKey is the one key of a verifier that has no key set. Whatever key id a
+// token names is of no account: there is nothing to choose from.
+type fixedKey struct {
+	key   any
+	epoch epoch
+}
+
+func (f *fixedKey) find(context.Context, string, string) (any, *epoch, error) {
+	return f.key, &f.epoch, nil
+}
+
+func (f *fixedKey) loaded() bool { return true }
+
+func (f *fixedKey) start(context.Context) {}
+
+func fixedSecret(wrong *complaints, key string, text secret.Text, algs []algorithm) keySource {
+	if strings.Contains(text.Reveal(), "-----BEGIN") {
+		wrong.add(key, "this is a PEM file and no secret; a public key belongs in public_key_file")
+		return nil
+	}
+	return fixed(wrong, key, []byte(text.Reveal()), algs)
+}
+
+func fixedPublicKey(wrong *complaints, key string, text []byte, algs []algorithm) keySource {
+	public, err := ParsePublicKey(text)
+	if err != nil {
+		wrong.add(key, "%v", err)
+		return nil
+	}
+	return fixed(wrong, key, public, algs)
+}
+
+func fixed(wrong *complaints, key string, material any, algs []algorithm) keySource {
+	for _, alg := range algs {
+		if err := alg.fits(material); err != nil {
+			wrong.add(key, "%v", err)
+		}
+	}
+	return &fixedKey{key: material}
+}
+
+// ParsePublicKey reads the one public key of a PEM file ("PUBLIC KEY" or "RSA
+// PUBLIC KEY"). It refuses private keys, certificates and files of several keys.
+func ParsePublicKey(text []byte) (any, error) {
+	block, rest := pem.Decode(text)
+	if block == nil {
+		return nil, errors.New("this is not a PEM file")
+	}
+	if more, _ := pem.Decode(rest); more != nil {
+		return nil, errors.New("the file holds more than one key; want the one public key of the issuer")
+	}
+	switch {
+	case strings.HasSuffix(block.Type, "PRIVATE KEY"):
+		return nil, errors.New("the file holds a private key, which only the issuer may have; " +
+			"give the public key (openssl pkey -in private.pem -pubout)")
+	case block.Type == "PUBLIC KEY":
+		return parsed(x509.ParsePKIXPublicKey(block.Bytes))
+	case block.Type == "RSA PUBLIC KEY":
+		return parsed(x509.ParsePKCS1PublicKey(block.Bytes))
+	default:
+		return nil, fmt.Errorf("the file holds a %q; want a \"PUBLIC KEY\"", block.Type)
+	}
+}
+
+// parsed keeps the parser's own words, which may quote the file, out of the error.
+func parsed[K any](key K, err error) (any, error) {
+	if err != nil {
+		return nil, errors.New("the public key in the file cannot be read")
+	}
+	return key, nil
+}

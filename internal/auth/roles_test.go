@@ -1,0 +1,53 @@
+package auth_test
+
+import (
+	"testing"
+
+	"github.com/golang-jwt/jwt/v5"
+
+	"casbroker/internal/auth"
+)
+
+func TestRolesComeFromTheConfiguredClaims(t *testing.T) {
+	t.Parallel()
+	nested := auth.Roles{Claims: []string{"realm_access.roles"}, Service: []string{"svc"}, Admin: []string{"boss", "root"}}
+	listed := auth.Roles{User: []string{"investor"}}
+	for name, tt := range map[string]struct {
+		roles  auth.Roles
+		claims jwt.MapClaims
+		want   auth.Role
+	}{
+		"everybody verified is a user":     {auth.Roles{}, nil, auth.RoleUser},
+		"scope is split at spaces":         {auth.Roles{}, jwt.MapClaims{"scope": "openid  casbroker:service casbroker:admin"}, auth.RoleUser | auth.RoleService | auth.RoleAdmin},
+		"arrays are taken as they are":     {auth.Roles{}, jwt.MapClaims{"roles": []any{"a", 7, nil, []string{"casbroker:service"}, "casbroker:admin"}}, auth.RoleUser | auth.RoleAdmin},
+		"array elements are not split":     {auth.Roles{}, jwt.MapClaims{"roles": []string{"x casbroker:admin"}}, auth.RoleUser},
+		"parts of a value count nothing":   {auth.Roles{}, jwt.MapClaims{"scope": "casbroker:administrator xcasbroker:admin"}, auth.RoleUser},
+		"other claims count nothing":       {auth.Roles{}, jwt.MapClaims{"groups": "casbroker:admin", "x": map[string]any{"roles": "casbroker:admin"}}, auth.RoleUser},
+		"a claim of another type":          {auth.Roles{}, jwt.MapClaims{"roles": map[string]any{"casbroker:admin": true}, "scope": true}, auth.RoleUser},
+		"a nested claim":                   {nested, jwt.MapClaims{"realm_access": map[string]any{"x": 1, "roles": []string{"svc", "root"}}}, auth.RoleUser | auth.RoleService | auth.RoleAdmin},
+		"a nested claim that is not there": {nested, jwt.MapClaims{"realm_access": "boss", "roles": "boss"}, auth.RoleUser},
+		"the path as one name":             {nested, jwt.MapClaims{"realm_access.roles": "boss"}, auth.RoleUser | auth.RoleAdmin},
+		"a name that is an address":        {auth.Roles{Claims: []string{"https://x.example/roles"}}, jwt.MapClaims{"https://x.example/roles": []string{"casbroker:admin"}}, auth.RoleUser | auth.RoleAdmin},
+		"users by value, with it":          {listed, jwt.MapClaims{"roles": "investor"}, auth.RoleUser},
+		"users by value, without it":       {listed, jwt.MapClaims{"roles": "casbroker:service"}, auth.RoleService},
+		"a role switched off":              {auth.Roles{Admin: []string{}}, jwt.MapClaims{"roles": "casbroker:admin"}, auth.RoleUser},
+		"no claims looked at":              {auth.Roles{Claims: []string{}}, jwt.MapClaims{"roles": "casbroker:admin"}, auth.RoleUser},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			v := withSecret()
+			v.Roles = tt.roles
+			claims := claimsOf("asha")
+			for k, value := range tt.claims {
+				claims[k] = value
+			}
+			who, err := newAuth(t, v).Authenticate(t.Context(), signHS(t, claims))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if who.Roles != tt.want {
+				t.Errorf("got %q, want %q", who.Roles, tt.want)
+			}
+		})
+	}
+}

@@ -1,0 +1,174 @@
+package auth
+
+import (
+	"context"
+	"fmt"
+	"regexp"
+	"slices"
+	"time"
+
+	"casbroker/internal/secret"
+)
+
+// The bounds and defaults of a Verifier.
+const (
+	DefaultMaxLifetime = 24 * time.Hour   // of a token
+	DefaultLeeway      = 30 * time.Second // what the settings start from
+	MaxLeeway          = 60 * time.Second
+	DefaultRefresh     = 10 * time.Minute // between two loads of a key set
+)
+
+var verifierName = regexp.MustCompile(`^[a-z0-9-]{1,32}$`)
+
+// Verifier is the settings of one issuer whose tokens are taken. Exactly one of
+// Secret, PublicKeyPEM, JWKSURL and OIDC says where its keys are.
+type Verifier struct {
+	Name       string   // [a-z0-9-]{1,32}, unique: the first part of every Subject
+	Issuer     string   // the "iss" of its tokens, unique among the verifiers
+	Audience   []string // one of these has to be in "aud"; required
+	Algorithms []string // the only ones taken; required; see Algorithms
+
+	Secret       secret.Text // for HS256 (32 bytes or more), HS384 (48), HS512 (64)
+	PublicKeyPEM []byte      // one public key: RSA of 2048 bits or more, EC or Ed25519
+	JWKSURL      string      // https, or http to this machine
+	OIDC         bool        // the key set is the one that {Issuer}/.well-known/openid-configuration names
+
+	MaxLifetime time.Duration // of a token, from iat (when it has one) and from now to exp; 0 is DefaultMaxLifetime
+	Leeway      time.Duration // for nbf and iat, 0 to MaxLeeway; exp is exact
+	Refresh     time.Duration // between two loads of a key set; 0 is DefaultRefresh
+	Roles       Roles
+}
+
+// verifier is a Verifier ready for use.
+type verifier struct {
+	name        string
+	audience    []string
+	algorithms  []algorithm
+	keys        keySource
+	maxLifetime int64 // seconds
+	leeway      int64 // seconds
+	roles       grants
+}
+
+// keySource is where a verifier's keys come from.
+type keySource interface {
+	// find returns the key with which a token of alg and kid ("" for none) was
+	// signed, if it is genuine, and the epoch that the key belongs to. Its errors
+	// are faults.
+	find(ctx context.Context, alg, kid string) (any, *epoch, error)
+	// loaded reports whether there has ever been a key.
+	loaded() bool
+	// start keeps the keys fresh until ctx ends. It does not block.
+	start(ctx context.Context)
+}
+
+// build checks the settings, which stand under key, and returns the verifier.
+func (s Verifier) build(wrong *complaints, key string, opts Options) *verifier {
+	if s.MaxLifetime == 0 {
+		s.MaxLifetime = DefaultMaxLifetime
+	}
+	if s.Refresh == 0 {
+		s.Refresh = DefaultRefresh
+	}
+	wrong.when(!verifierName.MatchString(s.Name), key+".name", "want 1 to 32 of a-z, 0-9 and -, not %q", s.Name)
+	wrong.when(s.Issuer == "", key+".issuer", "required")
+	wrong.when(len(s.Audience) == 0, key+".audience", "required: the aud that marks a token as meant for this broker")
+	wrong.when(slices.Contains(s.Audience, ""), key+".audience", "an audience is empty")
+	wrong.when(s.MaxLifetime < time.Second, key+".max_lifetime", "want a second or more, not %s", s.MaxLifetime)
+	wrong.when(s.Leeway < 0 || s.Leeway > MaxLeeway, key+".leeway", "want 0s to %s, not %s", MaxLeeway, s.Leeway)
+	wrong.when(s.Refresh < time.Second, key+".refresh", "want a second or more, not %s", s.Refresh)
+	s.Roles.check(wrong, key+".roles")
+	algs := s.checkAlgorithms(wrong, key+".algorithms")
+	return &verifier{
+		name:        s.Name,
+		audience:    s.Audience,
+		algorithms:  algs,
+		keys:        s.source(wrong, key, algs, opts),
+		maxLifetime: int64(s.MaxLifetime / time.Second),
+		leeway:      int64(s.Leeway / time.Second),
+		roles:       s.Roles.compile(),
+	}
+}
+
+func (s Verifier) checkAlgorithms(wrong *complaints, key string) []algorithm {
+	wrong.when(len(s.Algorithms) == 0, key, "required: list the algorithms that the issuer signs with")
+	var algs []algorithm
+	for _, name := range s.Algorithms {
+		alg, ok := algorithms[name]
+		switch {
+		case !ok:
+			wrong.add(key, "%q is not one of %v", name, Algorithms())
+		case alg.symmetric() && s.Secret == "":
+			wrong.add(key, "%s goes with secret alone", name)
+		case !alg.symmetric() && s.Secret != "":
+			wrong.add(key, "%s does not go with secret", name)
+		default:
+			algs = append(algs, alg)
+		}
+	}
+	return algs
+}
+
+// source returns where the keys come from, complaining unless that is exactly one place.
+func (s Verifier) source(wrong *complaints, key string, algs []algorithm, opts Options) keySource {
+	places := 0
+	for _, given := range []bool{s.Secret != "", len(s.PublicKeyPEM) > 0, s.JWKSURL != "", s.OIDC} {
+		if given {
+			places++
+		}
+	}
+	if places != 1 {
+		wrong.add(key, "want exactly one of secret, public_key_file, jwks_url and oidc, not %d", places)
+		return nil
+	}
+	switch {
+	case s.Secret != "":
+		return fixedSecret(wrong, key+".secret", s.Secret, algs)
+	case len(s.PublicKeyPEM) > 0:
+		return fixedPublicKey(wrong, key+".public_key_file", s.PublicKeyPEM, algs)
+	case s.OIDC:
+		wrong.url(key+".issuer", s.Issuer)
+	default:
+		wrong.url(key+".jwks_url", s.JWKSURL)
+	}
+	return newKeySet(s, algs, opts)
+}
+
+// verify checks everything about t but its issuer.
+func (v *verifier) verify(ctx context.Context, t token, now time.Time) (entry, error) {
+	i := slices.IndexFunc(v.algorithms, func(a algorithm) bool { return a.name() == t.header.Algorithm })
+	if i < 0 {
+		return entry{}, errAlgorithm
+	}
+	key, keys, err := v.keys.find(ctx, t.header.Algorithm, t.header.KeyID)
+	if err != nil {
+		return entry{}, err
+	}
+	if err := v.algorithms[i].method.Verify(t.signed, t.signature, key); err != nil {
+		return entry{}, errSignature.Because(err)
+	}
+	if err := v.check(&t.claims, now.Unix()); err != nil {
+		return entry{}, err
+	}
+	who := &Principal{Subject: v.name + ":" + t.claims.Subject, Roles: v.roles.of(t.claims.Rest)}
+	return entry{who: who, expires: t.claims.Expires.at, keys: keys}, nil
+}
+
+// complaints collects what is wrong with the settings.
+type complaints []error
+
+func (c *complaints) add(key, format string, args ...any) {
+	*c = append(*c, fmt.Errorf("%s: %s", key, fmt.Sprintf(format, args...)))
+}
+
+func (c *complaints) when(wrong bool, key, format string, args ...any) {
+	if wrong {
+		c.add(key, format, args...)
+	}
+}
+
+func (c *complaints) url(key, address string) {
+	if err := checkURL(address); err != nil {
+		c.add(key, "%v", err)
+	}
+}
