@@ -1,0 +1,122 @@
+package telemetry
+
+import (
+	"net/http"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+)
+
+const namespace = "casbroker"
+
+// Metrics is the broker's instruments on a registry of their own. No label holds a
+// user, an id or a raw path. It is safe for concurrent use.
+type Metrics struct {
+	registry *prometheus.Registry
+	requests *requestSeries
+	tokens   *prometheus.CounterVec
+	limited  *prometheus.CounterVec
+	upstream *prometheus.HistogramVec
+
+	fallback      prometheus.Gauge
+	fallbacks     prometheus.Counter
+	fallbackState atomic.Bool
+}
+
+// NewMetrics makes the instruments, those of the Go runtime and the process included.
+func NewMetrics() *Metrics {
+	m := &Metrics{
+		registry: prometheus.NewRegistry(),
+		requests: newRequestSeries(),
+		tokens: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Namespace: namespace, Name: "token_requests_total",
+			Help: "Access tokens asked for, by outcome: minted, reused, refused or failed.",
+		}, []string{"outcome"}),
+		limited: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Namespace: namespace, Name: "rate_limited_total",
+			Help: "Requests refused because a limit was reached, by class of route.",
+		}, []string{"class"}),
+		upstream: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Namespace: namespace, Name: "upstream_call_duration_seconds",
+			Help:    "Duration of single calls to the vendor, by outcome.",
+			Buckets: []float64{0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60}, // parsing takes 5 to 30 s
+		}, []string{"outcome"}),
+		fallback: prometheus.NewGauge(prometheus.GaugeOpts{
+			Namespace: namespace, Name: "kv_fallback_active",
+			Help: "1 while the in-process cache stands in for Redis, else 0.",
+		}),
+		fallbacks: prometheus.NewCounter(prometheus.CounterOpts{
+			Namespace: namespace, Name: "kv_fallback_total",
+			Help: "How often the in-process cache began to stand in for Redis.",
+		}),
+	}
+	m.registry.MustRegister(
+		collectors.NewGoCollector(),
+		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
+		m.requests.count, m.requests.duration, m.tokens, m.limited, m.upstream, m.fallback, m.fallbacks,
+	)
+	return m
+}
+
+// Handler answers with all metrics, in the format that the scraper asks for.
+func (m *Metrics) Handler() http.Handler {
+	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{})
+}
+
+// ObserveRequest counts one HTTP request. route is the router's template
+// ("/v1/portfolios/:id"), never the path; "" means that none matched.
+func (m *Metrics) ObserveRequest(route, method string, status int, d time.Duration) {
+	m.requests.observe(route, method, status, d)
+}
+
+// CountToken counts one request for an access token; outcome is "minted",
+// "reused", "refused" or "failed", anything else counts as "other".
+func (m *Metrics) CountToken(outcome string) {
+	switch outcome {
+	case "minted", "reused", "refused", "failed":
+	default:
+		outcome = labelOther
+	}
+	m.tokens.WithLabelValues(outcome).Inc()
+}
+
+// CountLimited counts one request refused by a limit. class is the class of the
+// route (token, save, read …), of which there are few.
+func (m *Metrics) CountLimited(class string) {
+	m.limited.WithLabelValues(class).Inc()
+}
+
+// ObserveUpstream counts one call to the vendor. outcome is one of the few that
+// the client declares.
+func (m *Metrics) ObserveUpstream(outcome string, d time.Duration) {
+	m.upstream.WithLabelValues(outcome).Observe(d.Seconds())
+}
+
+// SetFallback says whether the in-process cache stands in for Redis; saying the
+// same again changes nothing.
+func (m *Metrics) SetFallback(active bool) {
+	if m.fallbackState.Swap(active) == active {
+		return
+	}
+	if active {
+		m.fallback.Set(1)
+		m.fallbacks.Inc()
+		return
+	}
+	m.fallback.Set(0)
+}
+
+// WatchJWTCache reads the counters of the verified-JWT cache whenever metrics are
+// asked for. It may be called once; hits and misses must be safe for concurrent use.
+func (m *Metrics) WatchJWTCache(hits, misses func() uint64) {
+	for result, read := range map[string]func() uint64{"hit": hits, "miss": misses} {
+		m.registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{
+			Namespace: namespace, Name: "jwt_cache_requests_total",
+			Help:        "Look-ups of the verified-JWT cache, by result.",
+			ConstLabels: prometheus.Labels{"result": result},
+		}, func() float64 { return float64(read()) }))
+	}
+}

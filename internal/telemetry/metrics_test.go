@@ -1,0 +1,123 @@
+package telemetry_test
+
+import (
+	"fmt"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"casbroker/internal/telemetry"
+)
+
+// scrape returns the lines that a Prometheus server would read.
+func scrape(m *telemetry.Metrics) map[string]bool {
+	w := httptest.NewRecorder()
+	m.Handler().ServeHTTP(w, httptest.NewRequest("GET", "/metrics", nil))
+	lines := map[string]bool{}
+	for line := range strings.Lines(w.Body.String()) {
+		lines[strings.TrimSpace(line)] = true
+	}
+	return lines
+}
+
+func TestWhatWasObservedIsScraped(t *testing.T) {
+	t.Parallel()
+	m := telemetry.NewMetrics()
+	m.ObserveRequest("/v1/portfolios/:id", "GET", 200, 3*time.Millisecond)
+	m.ObserveRequest("/v1/portfolios/:id", "GET", 204, 300*time.Millisecond)
+	m.ObserveRequest("/v1/portfolios/:id", "GET", 404, time.Millisecond)
+	m.ObserveRequest("", "BREW", 700, time.Millisecond)
+	m.CountToken("minted")
+	m.CountToken("reused")
+	m.CountToken("reused")
+	m.CountToken("no such outcome")
+	m.CountLimited("token")
+	m.ObserveUpstream("ok", 700*time.Millisecond)
+	m.SetFallback(true)
+	m.SetFallback(true)
+	m.WatchJWTCache(func() uint64 { return 41 }, func() uint64 { return 2 })
+	got := scrape(m)
+	for _, want := range []string{
+		`casbroker_http_requests_total{method="GET",route="/v1/portfolios/:id",status="2xx"} 2`,
+		`casbroker_http_requests_total{method="GET",route="/v1/portfolios/:id",status="4xx"} 1`,
+		`casbroker_http_requests_total{method="other",route="unmatched",status="other"} 1`,
+		`casbroker_http_request_duration_seconds_bucket{method="GET",route="/v1/portfolios/:id",le="0.005"} 2`,
+		`casbroker_http_request_duration_seconds_count{method="GET",route="/v1/portfolios/:id"} 3`,
+		`casbroker_token_requests_total{outcome="minted"} 1`,
+		`casbroker_token_requests_total{outcome="reused"} 2`,
+		`casbroker_token_requests_total{outcome="other"} 1`,
+		`casbroker_rate_limited_total{class="token"} 1`,
+		`casbroker_upstream_call_duration_seconds_bucket{outcome="ok",le="1"} 1`,
+		`casbroker_kv_fallback_active 1`,
+		`casbroker_kv_fallback_total 1`,
+		`casbroker_jwt_cache_requests_total{result="hit"} 41`,
+		`casbroker_jwt_cache_requests_total{result="miss"} 2`,
+	} {
+		if !got[want] {
+			t.Errorf("not scraped: %s", want)
+		}
+	}
+	m.SetFallback(false)
+	m.SetFallback(true)
+	m.SetFallback(false)
+	if got := scrape(m); !got["casbroker_kv_fallback_active 0"] || !got["casbroker_kv_fallback_total 2"] {
+		t.Error("the end of the second fall-back is not scraped")
+	}
+}
+
+func TestTheNumberOfSeriesIsBounded(t *testing.T) {
+	t.Parallel()
+	m := telemetry.NewMetrics()
+	for i := range 3000 {
+		m.ObserveRequest(fmt.Sprintf("/made/up/%d", i), "GET", 200, 0)
+	}
+	series := 0
+	for line := range scrape(m) {
+		if strings.HasPrefix(line, "casbroker_http_requests_total{") {
+			series++
+		}
+	}
+	if series != 1001 {
+		t.Errorf("%d series", series)
+	}
+	if !scrape(m)[`casbroker_http_requests_total{method="other",route="other",status="other"} 2000`] {
+		t.Error("the requests beyond the bound are not counted together")
+	}
+}
+
+func TestRequestsObservedAtOnceAreAllCounted(t *testing.T) {
+	t.Parallel()
+	m := telemetry.NewMetrics()
+	var all sync.WaitGroup
+	for i := range 8 {
+		all.Go(func() {
+			for j := range 500 {
+				m.ObserveRequest("/v1/token", "POST", 200, 0)
+				m.ObserveRequest(fmt.Sprintf("/%d", (i+j)%50), "GET", 200, 0)
+			}
+		})
+	}
+	all.Wait()
+	if !scrape(m)[`casbroker_http_requests_total{method="POST",route="/v1/token",status="2xx"} 4000`] {
+		t.Error("some requests were lost")
+	}
+}
+
+func TestObservingAKnownRouteAllocatesNothing(t *testing.T) {
+	m := telemetry.NewMetrics()
+	m.ObserveRequest("/v1/token", "POST", 200, 0)
+	n := testing.AllocsPerRun(100, func() { m.ObserveRequest("/v1/token", "POST", 200, time.Millisecond) })
+	if n != 0 {
+		t.Errorf("%v allocations", n)
+	}
+}
+
+func BenchmarkObserveRequest(b *testing.B) {
+	m := telemetry.NewMetrics()
+	b.ReportAllocs()
+	for b.Loop() {
+		m.ObserveRequest("/v1/token", "POST", 200, time.Millisecond)
+	}
+}

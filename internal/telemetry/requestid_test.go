@@ -1,0 +1,62 @@
+package telemetry_test
+
+import (
+	"strings"
+	"testing"
+
+	"casbroker/internal/telemetry"
+)
+
+func TestMadeRequestIDsAreValidAndDiffer(t *testing.T) {
+	t.Parallel()
+	seen := map[string]bool{}
+	for range 1000 {
+		id := telemetry.NewRequestID()
+		if !telemetry.ValidRequestID(id) || len(id) != len("req_")+20 {
+			t.Fatalf("made %q", id)
+		}
+		if seen[id] {
+			t.Fatalf("made %q twice", id)
+		}
+		seen[id] = true
+	}
+}
+
+func TestOnlyIDsThatAreSafeToRepeatAreValid(t *testing.T) {
+	t.Parallel()
+	for id, want := range map[string]bool{
+		"req_a":                          true,
+		"req_" + strings.Repeat("9", 64): true,
+		"req_" + strings.Repeat("9", 65): false,
+		"req_":                           false,
+		"":                               false,
+		"REQ_abc":                        false,
+		"req-abc":                        false,
+		"req_a_b":                        false,
+		"req_a b":                        false,
+		"req_a\r\nX-Injected: 1":         false,
+		"req_ä":                          false,
+	} {
+		if got := telemetry.ValidRequestID(id); got != want {
+			t.Errorf("ValidRequestID(%q) = %v", id, got)
+		}
+	}
+}
+
+func TestAContextWithoutARequestIDGivesNone(t *testing.T) {
+	t.Parallel()
+	if got := telemetry.RequestID(t.Context()); got != "" {
+		t.Errorf("got %q", got)
+	}
+	ctx := telemetry.WithRequestID(t.Context(), "req_abc")
+	if got := telemetry.RequestID(ctx); got != "req_abc" {
+		t.Errorf("got %q", got)
+	}
+}
+
+func BenchmarkNewRequestID(b *testing.B) {
+	b.ReportAllocs()
+	for b.Loop() {
+		telemetry.NewRequestID()
+	}
+}
