@@ -1,0 +1,262 @@
+package upstream_test
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"casbroker/internal/telemetry"
+	"casbroker/internal/upstream"
+)
+
+// The tests of this file run on a clock that jumps from one event to the next,
+// with the default timeouts.
+
+func TestRetryAfterIsHonouredInBothForms(t *testing.T) {
+	t.Parallel()
+	for name, header := range map[string]func() string{
+		"seconds": func() string { return "7" },
+		"a date":  func() string { return time.Now().Add(7 * time.Second).UTC().Format(http.TimeFormat) },
+	} {
+		for _, status := range []int{429, 503} {
+			synctest.Test(t, func(t *testing.T) {
+				c, _, stop := inMemory(upstream.Options{},
+					func(w http.ResponseWriter, r *http.Request) { says(status, "", "Retry-After", header())(w, r) },
+					says(200, goodToken))
+				defer stop()
+				began := time.Now()
+				_, err := c.Mint(t.Context(), time.Hour)
+				if took := time.Since(began); err != nil || took < 7*time.Second || took > 8*time.Second {
+					t.Errorf("%s with %d: %v after %v", name, status, err, took)
+				}
+			})
+		}
+	}
+}
+
+func TestARetryAfterBeyondTheDeadlineIsPassedOnAtOnce(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		c, v, stop := inMemory(upstream.Options{}, says(429, "", "Retry-After", "26"))
+		defer stop()
+		began := time.Now()
+		_, err := c.Mint(t.Context(), time.Hour)
+		f := failed(t, err, upstream.ErrRateLimited)
+		if f.RetryAfter != 26*time.Second || time.Since(began) > time.Second || v.calls() != 1 {
+			t.Errorf("retry after %v, told after %v and %d calls", f.RetryAfter, time.Since(began), v.calls())
+		}
+	})
+}
+
+func TestTheCallersDeadlineCountsToo(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		c, _, stop := inMemory(upstream.Options{}, says(503, "", "Retry-After", "5"))
+		defer stop()
+		ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
+		defer cancel()
+		began := time.Now()
+		_, err := c.Mint(ctx, time.Hour)
+		if f := failed(t, err, upstream.ErrUnavailable); f.RetryAfter != 5*time.Second || time.Since(began) > time.Second {
+			t.Errorf("retry after %v, told after %v", f.RetryAfter, time.Since(began))
+		}
+	})
+}
+
+func TestPausesGrowAndDiffer(t *testing.T) {
+	t.Parallel()
+	seen := map[time.Duration]bool{}
+	for range 5 {
+		synctest.Test(t, func(t *testing.T) {
+			var at []time.Time
+			c, _, stop := inMemory(upstream.Options{}, func(w http.ResponseWriter, r *http.Request) {
+				at = append(at, time.Now())
+				says(502, "")(w, r)
+			})
+			defer stop()
+			_, err := c.Mint(t.Context(), time.Hour)
+			failed(t, err, upstream.ErrUnavailable)
+			first, second := at[1].Sub(at[0]), at[2].Sub(at[1])
+			if first < 125*time.Millisecond || first > 376*time.Millisecond ||
+				second < 250*time.Millisecond || second > 751*time.Millisecond {
+				t.Errorf("paused %v and %v", first, second)
+			}
+			seen[first] = true
+		})
+	}
+	if len(seen) < 2 {
+		t.Error("every call paused for the same time")
+	}
+}
+
+// drip sends goodToken a byte every pause.
+func drip(pause time.Duration) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		for i := range goodToken {
+			if _, err := w.Write([]byte(goodToken[i : i+1])); err != nil {
+				return
+			}
+			_ = http.NewResponseController(w).Flush()
+			select {
+			case <-time.After(pause):
+			case <-r.Context().Done():
+				return
+			}
+		}
+	}
+}
+
+func TestAnAnswerThatOnlyDripsTimesOut(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		outcomes := record{}
+		c, v, stop := inMemory(upstream.Options{Observe: outcomes.add}, drip(time.Second))
+		defer stop()
+		began := time.Now()
+		_, err := c.Mint(t.Context(), time.Hour)
+		failed(t, err, upstream.ErrUnavailable)
+		if took := time.Since(began); took != 25*time.Second || v.calls() != 3 {
+			t.Errorf("gave up after %v and %d calls", took, v.calls())
+		}
+		if got := outcomes.all(); got != "timeout timeout timeout" {
+			t.Errorf("observed %s", got)
+		}
+	})
+}
+
+func TestASlowAnswerWithinTheTimeoutIsTaken(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		c, v, stop := inMemory(upstream.Options{}, drip(100*time.Millisecond))
+		defer stop()
+		if _, err := c.Mint(t.Context(), time.Hour); err != nil || v.calls() != 1 {
+			t.Errorf("%v after %d calls", err, v.calls())
+		}
+	})
+}
+
+func TestTheBreakerSparesAVendorInTroubleAndTriesAgainLater(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		outcomes, log := record{}, &strings.Builder{}
+		down := says(500, "")
+		c, v, stop := inMemory(upstream.Options{
+			Attempts: 1, Breaker: upstream.Breaker{Failures: 3, OpenFor: 30 * time.Second},
+			Observe: outcomes.add, Log: telemetry.NewLogger(log, telemetry.LogOptions{}),
+		}, down, down, down, down, says(200, goodToken))
+		defer stop()
+		mint := func() error { _, err := c.Mint(t.Context(), time.Hour); return err }
+		for range 3 {
+			failed(t, mint(), upstream.ErrUnavailable)
+		}
+		<-time.After(10 * time.Second)
+		if f := failed(t, mint(), upstream.ErrUnavailable); f.RetryAfter != 20*time.Second || v.calls() != 3 {
+			t.Errorf("open: retry after %v, %d calls", f.RetryAfter, v.calls())
+		}
+		<-time.After(21 * time.Second)
+		failed(t, mint(), upstream.ErrUnavailable) // one call tries, and the vendor is still down
+		if f := failed(t, mint(), upstream.ErrUnavailable); f.RetryAfter != 30*time.Second || v.calls() != 4 {
+			t.Errorf("open again: retry after %v, %d calls", f.RetryAfter, v.calls())
+		}
+		<-time.After(31 * time.Second)
+		for range 2 {
+			if err := mint(); err != nil {
+				t.Errorf("closed: %v", err)
+			}
+		}
+		if got := outcomes.all(); got != "failed failed failed breaker_open failed breaker_open ok ok" {
+			t.Errorf("observed %s", got)
+		}
+		if !strings.Contains(log.String(), `"to":"open"`) || !strings.Contains(log.String(), `"to":"closed"`) {
+			t.Errorf("logged %s", log)
+		}
+	})
+}
+
+func TestRefusalsAndCallersWhoLeaveDoNotOpenTheBreaker(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		c, v, stop := inMemory(upstream.Options{Attempts: 1, Breaker: upstream.Breaker{Failures: 2}},
+			says(401, ""), says(401, ""), says(429, ""), says(404, ""), hangs, hangs, hangs, says(200, goodToken))
+		defer stop()
+		for range 4 {
+			if _, err := c.Mint(t.Context(), time.Hour); err == nil {
+				t.Error("a refusal was taken for a token")
+			}
+		}
+		for range 3 {
+			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+			_, err := c.Mint(ctx, time.Hour)
+			cancel()
+			failed(t, err, upstream.ErrUnavailable)
+			if !errors.Is(err, context.DeadlineExceeded) {
+				t.Errorf("got %v", err)
+			}
+		}
+		if _, err := c.Mint(t.Context(), time.Hour); err != nil || v.calls() != 8 {
+			t.Errorf("%v after %d calls", err, v.calls())
+		}
+	})
+}
+
+func TestACallerWhoLeavesDuringAPauseIsNotKept(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		c, v, stop := inMemory(upstream.Options{}, says(503, "", "Retry-After", "20"))
+		defer stop()
+		ctx, cancel := context.WithCancel(t.Context())
+		time.AfterFunc(time.Second, cancel)
+		began := time.Now()
+		_, err := c.Mint(ctx, time.Hour)
+		failed(t, err, upstream.ErrUnavailable)
+		if !errors.Is(err, context.Canceled) || time.Since(began) != time.Second || v.calls() != 1 {
+			t.Errorf("%v after %v and %d calls", err, time.Since(began), v.calls())
+		}
+	})
+}
+
+func TestRetriesAreLoggedWithTheVendorsRequestID(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		log := &strings.Builder{}
+		c, _, stop := inMemory(upstream.Options{Log: telemetry.NewLogger(log, telemetry.LogOptions{})},
+			says(503, apiKey, "X-Request-ID", "req_vendor1"), says(200, goodToken))
+		defer stop()
+		ctx := telemetry.WithRequestID(t.Context(), "req_ours1")
+		if _, err := c.Mint(ctx, time.Hour); err != nil {
+			t.Fatal(err)
+		}
+		for _, want := range []string{`"upstream_request_id":"req_vendor1"`, `"request_id":"req_ours1"`, `HTTP 503`} {
+			if !strings.Contains(log.String(), want) {
+				t.Errorf("%s is not in %s", want, log)
+			}
+		}
+		if strings.Contains(log.String(), apiKey) || strings.Contains(log.String(), "at_inv") {
+			t.Errorf("a secret was logged: %s", log)
+		}
+	})
+}
+
+// record keeps the outcomes observed.
+type record struct {
+	mu       sync.Mutex
+	outcomes []string
+}
+
+func (r *record) add(outcome string, _ time.Duration) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.outcomes = append(r.outcomes, outcome)
+}
+
+func (r *record) all() string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return strings.Join(slices.Clone(r.outcomes), " ")
+}

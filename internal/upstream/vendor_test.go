@@ -1,0 +1,150 @@
+package upstream_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"casbroker/internal/fault"
+	"casbroker/internal/upstream"
+)
+
+const (
+	apiKey    = "invented-key-77c1e0"
+	goodToken = `{"access_token":"at_invented0001","token_type":"api_key","expires_in":1800}`
+)
+
+// vendor answers with one handler after the other, the last one over and over,
+// and remembers what it was sent.
+type vendor struct {
+	mu      sync.Mutex
+	answers []http.HandlerFunc
+	heard   []*http.Request
+}
+
+func (v *vendor) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	v.mu.Lock()
+	answer := v.answers[min(len(v.heard), len(v.answers)-1)]
+	v.heard = append(v.heard, r)
+	v.mu.Unlock()
+	answer(w, r)
+}
+
+func (v *vendor) calls() int {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return len(v.heard)
+}
+
+// says answers with status, body and headers given as name, value, name, value.
+func says(status int, body string, header ...string) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		for i := 0; i < len(header); i += 2 {
+			w.Header().Set(header[i], header[i+1])
+		}
+		w.WriteHeader(status)
+		_, _ = w.Write([]byte(body))
+	}
+}
+
+// hangs answers nothing until the caller has gone.
+func hangs(_ http.ResponseWriter, r *http.Request) {
+	_, _ = io.Copy(io.Discard, r.Body) // only then does the server notice
+	<-r.Context().Done()
+}
+
+// quick are options with which a failing test does not take long.
+func quick(url string) upstream.Options {
+	return upstream.Options{
+		URL: url, APIKey: apiKey,
+		Backoff: upstream.Backoff{Base: time.Millisecond, Max: 2 * time.Millisecond},
+	}
+}
+
+// served starts a vendor on loopback and returns a quick client of it.
+func served(t *testing.T, answers ...http.HandlerFunc) (*upstream.Client, *vendor) {
+	t.Helper()
+	v := &vendor{answers: answers}
+	server := httptest.NewServer(v)
+	t.Cleanup(server.Close)
+	return upstream.New(quick(server.URL)), v
+}
+
+// inMemory starts a vendor on pipes, for tests that run in a bubble of package
+// synctest, where time goes by in no time. Call the returned function at the end.
+func inMemory(o upstream.Options, answers ...http.HandlerFunc) (*upstream.Client, *vendor, func()) {
+	v := &vendor{answers: answers}
+	l := &pipes{conns: make(chan net.Conn), closed: make(chan struct{})}
+	server := &http.Server{Handler: v, ReadHeaderTimeout: time.Hour}
+	go func() { _ = server.Serve(l) }()
+	transport := &http.Transport{DialContext: l.dial}
+	o.URL, o.APIKey, o.Transport = "http://vendor.example", apiKey, transport
+	return upstream.New(o), v, func() {
+		transport.CloseIdleConnections()
+		_ = server.Close()
+	}
+}
+
+// pipes is a net.Listener whose connections never leave the process.
+type pipes struct {
+	conns  chan net.Conn
+	closed chan struct{}
+	once   sync.Once
+}
+
+func (p *pipes) dial(ctx context.Context, _, _ string) (net.Conn, error) {
+	here, there := net.Pipe()
+	select {
+	case p.conns <- there:
+		return here, nil
+	case <-p.closed:
+		return nil, net.ErrClosed
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+func (p *pipes) Accept() (net.Conn, error) {
+	select {
+	case c := <-p.conns:
+		return c, nil
+	case <-p.closed:
+		return nil, net.ErrClosed
+	}
+}
+
+func (p *pipes) Close() error {
+	p.once.Do(func() { close(p.closed) })
+	return nil
+}
+
+func (p *pipes) Addr() net.Addr { return &net.UnixAddr{Name: "pipes", Net: "unix"} }
+
+// failed checks that err is want, of kind Unavailable, and shows the key nowhere;
+// it returns the fault.
+func failed(t *testing.T, err error, want *fault.Fault) *fault.Fault {
+	t.Helper()
+	var f *fault.Fault
+	if !errors.As(err, &f) || !errors.Is(err, want) || f.Kind != fault.Unavailable {
+		t.Fatalf("got %v, want %s", err, want.Code)
+	}
+	for e := err; e != nil; e = errors.Unwrap(e) {
+		for _, verb := range []string{"%v", "%+v", "%#v", "%q"} {
+			shown := fmt.Sprintf(verb, e)
+			for _, secret := range []string{apiKey, "at_a", "at_inv"} {
+				if strings.Contains(shown, secret) {
+					t.Errorf("%T shows a secret: %s", e, shown)
+				}
+			}
+		}
+	}
+	return f
+}
