@@ -1,0 +1,42 @@
+// Package kv is the door to what may be forgotten: sealed tokens that are still
+// good, and the counts behind the limits. Memory keeps them in the process, Redis
+// keeps them for all replicas, and Fallback goes on with the one while the other
+// is away. What must not be lost is kept by package store.
+package kv
+
+import (
+	"context"
+
+	"github.com/ulule/limiter/v3"
+
+	"casbroker/internal/ratelimit"
+	"casbroker/internal/token"
+)
+
+// Cache is what Memory, Redis and Fallback do alike. It is safe for concurrent use.
+type Cache interface {
+	ratelimit.Counter
+	token.Cache
+
+	// Ping reports whether the cache can be used.
+	Ping(ctx context.Context) error
+	// Close gives back what the cache holds. Calls under way fail, as do later ones.
+	Close() error
+}
+
+var (
+	_ Cache = (*Memory)(nil)
+	_ Cache = (*Redis)(nil)
+	_ Cache = (*Fallback)(nil)
+)
+
+// state returns what ulule/limiter says of a window in which count hits were taken
+// and that ends at reset, in unix seconds.
+func state(rate limiter.Rate, count, reset int64) limiter.Context {
+	return limiter.Context{
+		Limit:     rate.Limit,
+		Remaining: max(rate.Limit-count, 0),
+		Reset:     reset,
+		Reached:   count > rate.Limit,
+	}
+}

@@ -1,0 +1,189 @@
+package ratelimit
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"sync"
+
+	"github.com/labstack/echo/v4"
+	"github.com/ulule/limiter/v3"
+
+	"casbroker/internal/auth"
+	"casbroker/internal/fault"
+)
+
+// fetched is the name under which Echo's context holds what was fetched.
+const fetched = "ratelimit.fetched"
+
+// Fetched returns the value that Middleware brought along, nil if there is none.
+// It must not be changed.
+func Fetched(c echo.Context) []byte {
+	value, _ := c.Get(fetched).([]byte)
+	return value
+}
+
+// Middleware lets a request pass while all limits of class allow it, and tells in
+// RateLimit-Policy and RateLimit how much is left. It belongs behind
+// authentication, since users are counted by their Subject. With fetch, the value
+// kept under the key that it returns comes along on the same trip, for Fetched.
+//
+// It fails with rate_limited, or with limits_unavailable when the Counter cannot
+// count: what cannot be counted is not let through.
+func (l *Limiter) Middleware(class Class, fetch func(echo.Context) string) echo.MiddlewareFunc {
+	limits, ok := l.Rules.classes[class]
+	if !ok {
+		panic("ratelimit: no rules for the class " + string(class))
+	}
+	return func(next echo.HandlerFunc) echo.HandlerFunc {
+		if len(limits.rules) == 0 && fetch == nil {
+			return next
+		}
+		return func(c echo.Context) error {
+			key := ""
+			if fetch != nil {
+				key = fetch(c)
+			}
+			value, err := l.admit(c, limits, key)
+			if err != nil {
+				return err
+			}
+			if value != nil {
+				c.Set(fetched, value)
+			}
+			return next(c)
+		}
+	}
+}
+
+// visit is what one request needs while it is counted.
+type visit struct {
+	rules []*rule
+	hits  []Hit
+	line  []byte
+}
+
+var visits = sync.Pool{New: func() any { return new(visit) }}
+
+func (l *Limiter) admit(c echo.Context, limits *classRules, fetch string) ([]byte, error) {
+	v := visits.Get().(*visit) //nolint:errcheck // the pool holds nothing else
+	defer visits.Put(v)
+	v.fill(limits.rules, auth.Caller(c).Subject, c.RealIP())
+
+	h := c.Response().Header()
+	if limits.policy != nil {
+		h[headerPolicy] = limits.policy
+	}
+	if err := l.remembered(v, h); err != nil {
+		return nil, err
+	}
+	states, value, err := l.Counter.Take(c.Request().Context(), v.hits, fetch)
+	if err != nil {
+		return nil, errUncounted.Because(err)
+	}
+	return value, l.judge(v, states, h)
+}
+
+// fill sets the hits of a request. A caller who is nobody is counted by address alone.
+func (v *visit) fill(rules []*rule, subject, ip string) {
+	v.rules, v.hits, v.line = v.rules[:0], v.hits[:0], v.line[:0]
+	for _, r := range rules {
+		hit := Hit{Rule: r.name, Rate: r.rate}
+		switch r.of {
+		case ofUser:
+			hit.Who = subject
+		case ofAddress:
+			hit.Who = address(ip)
+		case ofAll:
+		}
+		if hit.Who != "" || r.of == ofAll {
+			v.rules, v.hits = append(v.rules, r), append(v.hits, hit)
+		}
+	}
+}
+
+// remembered refuses the request when one of its limits is known to be used up.
+func (l *Limiter) remembered(v *visit, h http.Header) error {
+	now := l.now()
+	for i, r := range v.rules {
+		until := l.full.get(place{r.name, v.hits[i].Who}, now)
+		if until == 0 {
+			continue
+		}
+		v.tell(h, appendState(v.line, r, limiter.Context{Reset: until}, now))
+		return l.refuse(r, until-now)
+	}
+	return nil
+}
+
+// judge tells the caller where things stand and refuses the request when a limit
+// is passed, because of the one that holds it back longest.
+func (l *Limiter) judge(v *visit, states []limiter.Context, h http.Header) error {
+	now := l.now()
+	var passed *rule
+	var until int64
+	line := v.line
+	for i, state := range states {
+		r := v.rules[i]
+		line = appendState(line, r, state, now)
+		if state.Remaining <= 0 {
+			l.full.add(place{r.name, v.hits[i].Who}, state.Reset, now)
+		}
+		if state.Reached && (passed == nil || state.Reset > until) {
+			passed, until = r, state.Reset
+		}
+	}
+	v.tell(h, line)
+	if passed == nil {
+		return nil
+	}
+	return l.refuse(passed, until-now)
+}
+
+func (v *visit) tell(h http.Header, line []byte) {
+	v.line = line
+	if len(line) > 0 {
+		h[headerState] = []string{string(line)}
+	}
+}
+
+// Guard holds back addresses from which too many requests could not be
+// authenticated. It belongs before authentication: a request that fails there is
+// counted, and once the limit is used up, requests from that address get
+// rate_limited, whatever credentials they carry, until the window ends. Requests
+// that do not fail cost no trip.
+func (l *Limiter) Guard() echo.MiddlewareFunc {
+	r := l.Rules.failures
+	return func(next echo.HandlerFunc) echo.HandlerFunc {
+		if r == nil {
+			return next
+		}
+		return func(c echo.Context) error {
+			p := place{r.name, address(c.RealIP())}
+			now := l.now()
+			if until := l.full.get(p, now); until > 0 {
+				return l.refuse(r, until-now)
+			}
+			err := next(c)
+			if unauthenticated(err) {
+				l.countFailure(c.Request().Context(), r, p)
+			}
+			return err
+		}
+	}
+}
+
+// countFailure counts also when the caller has hung up already. If it cannot be
+// counted, the request has failed all the same.
+func (l *Limiter) countFailure(ctx context.Context, r *rule, p place) {
+	hits := []Hit{{Rule: r.name, Who: p.who, Rate: r.rate}}
+	states, _, err := l.Counter.Take(context.WithoutCancel(ctx), hits, "")
+	if err == nil && states[0].Remaining <= 0 {
+		l.full.add(p, states[0].Reset, l.now())
+	}
+}
+
+func unauthenticated(err error) bool {
+	var f *fault.Fault
+	return errors.As(err, &f) && f.Kind == fault.Unauthenticated
+}
