@@ -1,0 +1,88 @@
+package portfolio
+
+import (
+	"bytes"
+	"compress/flate"
+	"compress/gzip"
+	"errors"
+	"io"
+	"mime"
+	"net/http"
+	"strings"
+
+	"casbroker/internal/fault"
+)
+
+// maxRoom is how much room is made for a body before any of it was seen.
+const maxRoom = 1 << 20
+
+var (
+	errMediaType = fault.New(fault.Unsupported, "unsupported_media_type",
+		"Send the body as application/json in UTF-8.")
+	errEncoding = fault.New(fault.Unsupported, "unsupported_encoding",
+		"Send the body as it is, or with Content-Encoding: gzip.")
+	errTooLarge  = fault.New(fault.TooLarge, "body_too_large", "The body is larger than is taken here.")
+	errBroken    = fault.New(fault.Invalid, "invalid_encoding", "The body is not valid gzip, although Content-Encoding says so.")
+	errTruncated = fault.New(fault.Invalid, "incomplete_body", "The body did not arrive in full; send it again.")
+)
+
+// readBody reads a JSON body of limit bytes at most, counted on the wire and again
+// after decompression. A body that says how large it is, and is too large, is
+// refused unread.
+func readBody(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, error) {
+	if !isJSON(r.Header) {
+		return nil, errMediaType
+	}
+	coding := strings.ToLower(strings.TrimSpace(strings.Join(r.Header.Values("Content-Encoding"), ",")))
+	if coding != "" && coding != "identity" && coding != "gzip" && coding != "x-gzip" {
+		w.Header().Set("Accept-Encoding", "gzip") // RFC 7694, section 3
+		return nil, errEncoding
+	}
+	tooLarge := errTooLarge.Withf("The body is larger than the %d bytes taken here, compressed or not.", limit)
+	if r.ContentLength > limit {
+		return nil, tooLarge
+	}
+	var in io.Reader = http.MaxBytesReader(w, r.Body, limit)
+	if strings.HasSuffix(coding, "gzip") {
+		unzipped, err := gzip.NewReader(in)
+		if err != nil {
+			return nil, unreadable(err, tooLarge)
+		}
+		in = unzipped
+	}
+	var body bytes.Buffer
+	body.Grow(int(min(max(r.ContentLength, 0)+bytes.MinRead, maxRoom)))
+	if _, err := body.ReadFrom(io.LimitReader(in, limit+1)); err != nil {
+		return nil, unreadable(err, tooLarge)
+	}
+	if int64(body.Len()) > limit {
+		return nil, tooLarge
+	}
+	return body.Bytes(), nil
+}
+
+// isJSON takes application/json and what is built on it, in UTF-8.
+func isJSON(h http.Header) bool {
+	kind, parameters, err := mime.ParseMediaType(h.Get("Content-Type"))
+	if err != nil || len(h.Values("Content-Type")) > 1 {
+		return false
+	}
+	charset, named := parameters["charset"]
+	if named && !strings.EqualFold(charset, "utf-8") {
+		return false
+	}
+	return kind == "application/json" || strings.HasPrefix(kind, "application/") && strings.HasSuffix(kind, "+json")
+}
+
+func unreadable(err error, tooLarge *fault.Fault) error {
+	var big *http.MaxBytesError
+	var corrupt flate.CorruptInputError
+	switch {
+	case errors.As(err, &big):
+		return tooLarge
+	case errors.Is(err, gzip.ErrHeader) || errors.Is(err, gzip.ErrChecksum) || errors.As(err, &corrupt):
+		return errBroken
+	default:
+		return errTruncated
+	}
+}

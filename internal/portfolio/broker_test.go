@@ -1,0 +1,191 @@
+package portfolio_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"casbroker/internal/apitest"
+	"casbroker/internal/auth"
+	"casbroker/internal/portfolio"
+	"casbroker/internal/problem"
+	"casbroker/internal/secret"
+	"casbroker/internal/store"
+)
+
+// maxBody is what the broker under test takes.
+const maxBody = 1 << 20
+
+// broker is a running server with the portfolio routes and a database of its own.
+// The bearer token of a request is the name of its user.
+type broker struct {
+	t      *testing.T
+	url    string
+	client *http.Client
+	db     *store.DB
+	clock  atomic.Int64 // how far the service's clock is ahead
+	broken atomic.Bool  // saves fail
+}
+
+var begin = time.Date(2026, 4, 1, 9, 30, 0, 0, time.UTC)
+
+func start(t *testing.T) *broker {
+	t.Helper()
+	b := &broker{t: t, client: apitest.Client(t), db: openDatabase(t)}
+	service := &portfolio.Service{
+		Keeper: keeper{b.db, &b.broken}, Finder: b.db, Keys: b.db, Log: slog.New(slog.DiscardHandler),
+		Now: func() time.Time { return begin.Add(time.Duration(b.clock.Add(int64(time.Millisecond)))) },
+	}
+	e := echo.New()
+	e.HTTPErrorHandler = problem.Handle
+	v1 := e.Group("/v1", func(next echo.HandlerFunc) echo.HandlerFunc {
+		return func(c echo.Context) error {
+			c.Response().Header().Set(problem.HeaderRequestID, "req_test")
+			user := strings.TrimPrefix(c.Request().Header.Get("Authorization"), "Bearer ")
+			ctx := auth.With(c.Request().Context(), &auth.Principal{Subject: "demo:" + user, Roles: auth.RoleUser})
+			c.SetRequest(c.Request().WithContext(ctx))
+			return next(c)
+		}
+	})
+	(&portfolio.Handler{Portfolios: service, MaxBody: maxBody}).Mount(v1)
+	server := httptest.NewServer(e)
+	t.Cleanup(server.Close)
+	b.url = server.URL
+	return b
+}
+
+// keeper is the database, until it is broken.
+type keeper struct {
+	portfolio.Keeper
+	broken *atomic.Bool
+}
+
+func (k keeper) SavePortfolio(ctx context.Context, s portfolio.Saving) (portfolio.Answer, error) {
+	if k.broken.Load() {
+		return portfolio.Answer{}, store.ErrUnavailable
+	}
+	return k.Keeper.SavePortfolio(ctx, s)
+}
+
+func openDatabase(t testing.TB) *store.DB {
+	t.Helper()
+	key := func() secret.Text {
+		b := make([]byte, secret.KeySize)
+		_, _ = rand.Read(b)
+		return secret.Text(b)
+	}
+	box, err := secret.NewBox(key(), secret.Key{ID: "k1", Secret: key()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	url := secret.Text("sqlite:" + filepath.Join(t.TempDir(), "broker.db"))
+	db, err := store.Open(store.Options{URL: url, Box: box, Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = db.Close() })
+	if _, err := db.Migrate(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	return db
+}
+
+// reply is an answer, read to its end.
+type reply struct {
+	status int
+	header http.Header
+	body   []byte
+}
+
+// call sends a request of user; headers come in pairs.
+func (b *broker) call(user, method, path string, body io.Reader, headers ...string) reply {
+	b.t.Helper()
+	req, err := http.NewRequestWithContext(b.t.Context(), method, b.url+path, body)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	req.Header.Set("Authorization", "Bearer "+user)
+	for i := 0; i < len(headers); i += 2 {
+		req.Header.Set(headers[i], headers[i+1])
+	}
+	res, err := b.client.Do(req)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	defer func() { _ = res.Body.Close() }()
+	answer, err := io.ReadAll(res.Body)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	if res.Header.Get("Cache-Control") != "no-store" {
+		b.t.Errorf("%s %s may be cached: %q", method, path, res.Header.Get("Cache-Control"))
+	}
+	return reply{res.StatusCode, res.Header, answer}
+}
+
+func (b *broker) get(user, path string) reply {
+	b.t.Helper()
+	return b.call(user, http.MethodGet, path, nil)
+}
+
+func (b *broker) save(user string, payload []byte, headers ...string) reply {
+	b.t.Helper()
+	headers = append([]string{"Content-Type", "application/json"}, headers...)
+	return b.call(user, http.MethodPost, "/v1/portfolios", bytes.NewReader(payload), headers...)
+}
+
+// shown is what the tests look at in answers.
+type shown struct {
+	ID           string         `json:"id"`
+	Created      *bool          `json:"created"`
+	TotalValue   string         `json:"total_value"`
+	Holdings     map[string]int `json:"holdings"`
+	ReceivedRows int            `json:"received_rows"`
+	StoredRows   int            `json:"stored_rows"`
+	Rejected     []finding      `json:"rejected"`
+	Rows         []row          `json:"rows"`
+	Code         string         `json:"code"`
+	Detail       string         `json:"detail"`
+	Errors       []finding      `json:"errors"`
+}
+
+type finding struct {
+	Pointer string `json:"pointer"`
+	Code    string `json:"code"`
+}
+
+type row struct {
+	ID      string  `json:"id"`
+	Class   string  `json:"class"`
+	Name    string  `json:"name"`
+	Account *string `json:"account"`
+	Units   *string `json:"units"`
+	Value   *string `json:"value"`
+}
+
+// want fails the test unless r has this status; it decodes the body.
+func (r reply) want(t *testing.T, status int) shown {
+	t.Helper()
+	if r.status != status {
+		t.Fatalf("answered %d, want %d: %s", r.status, status, r.body)
+	}
+	var s shown
+	if len(r.body) > 0 {
+		if err := json.Unmarshal(r.body, &s); err != nil {
+			t.Fatalf("%v in %s", err, r.body)
+		}
+	}
+	return s
+}

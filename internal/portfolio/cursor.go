@@ -1,0 +1,81 @@
+package portfolio
+
+import (
+	"encoding/base64"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"casbroker/internal/fault"
+	"casbroker/internal/id"
+)
+
+// How many entries a page has.
+const (
+	usualLimit = 20
+	maxLimit   = 100
+)
+
+var (
+	errLimit = fault.New(fault.Invalid, "invalid_limit", "limit must be a whole number from 1 to 100.")
+	// errCursor: cursors only come out of an earlier answer.
+	errCursor = fault.New(fault.Invalid, "invalid_cursor",
+		"cursor must be the next_cursor of an earlier answer; leave it out for the first page.")
+)
+
+func limitOf(query url.Values) (int, error) {
+	text := query.Get("limit")
+	if text == "" {
+		return usualLimit, nil
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil || n < 1 || n > maxLimit {
+		return 0, errLimit
+	}
+	return n, nil
+}
+
+// cursor writes a position that callers are not meant to read.
+func cursor(position string) *string {
+	s := base64.RawURLEncoding.EncodeToString([]byte(position))
+	return &s
+}
+
+// positionOf returns what cursor was given, "" for no cursor.
+func positionOf(query url.Values) (string, error) {
+	text := query.Get("cursor")
+	position, err := base64.RawURLEncoding.Strict().DecodeString(text)
+	if err != nil || (len(position) == 0) != (text == "") {
+		return "", errCursor
+	}
+	return string(position), nil
+}
+
+// String writes p for a cursor.
+func (p Position) String() string { return strconv.FormatInt(p.SavedAt.UnixMilli(), 10) + " " + p.ID }
+
+func listPosition(query url.Values) (Position, error) {
+	text, err := positionOf(query)
+	if err != nil || text == "" {
+		return Position{}, err
+	}
+	ms, portfolioID, _ := strings.Cut(text, " ")
+	n, err := strconv.ParseInt(ms, 10, 64)
+	if err != nil || !id.Is("pf", portfolioID) {
+		return Position{}, errCursor
+	}
+	return Position{SavedAt: time.UnixMilli(n), ID: portfolioID}, nil
+}
+
+func rowPosition(query url.Values) (int, error) {
+	text, err := positionOf(query)
+	if err != nil || text == "" {
+		return 0, err
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil || n < 1 || n > maxRows {
+		return 0, errCursor
+	}
+	return n, nil
+}

@@ -1,0 +1,65 @@
+package portfolio
+
+import (
+	"bytes"
+	"flag"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+var update = flag.Bool("update", false, "rewrite the golden files")
+
+// TestEachShapeBecomesTheHoldingsOwedForIt reads each testdata/*.vendor.json and
+// compares with *.holdings.json what a caller would be shown of it.
+func TestEachShapeBecomesTheHoldingsOwedForIt(t *testing.T) {
+	t.Parallel()
+	files, err := filepath.Glob("testdata/*.vendor.json")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("%d files, %v", len(files), err)
+	}
+	for _, file := range files {
+		t.Run(filepath.Base(file), func(t *testing.T) {
+			t.Parallel()
+			golden := strings.Replace(file, ".vendor.", ".holdings.", 1)
+			got := shown(t, read(t, file))
+			if *update {
+				if err := os.WriteFile(golden, got, 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if want := read(t, golden); !bytes.Equal(got, want) {
+				t.Errorf("got\n%s\nwant\n%s", got, want)
+			}
+		})
+	}
+}
+
+// shown is what a caller would get to read of payload.
+func shown(t *testing.T, payload []byte) []byte {
+	t.Helper()
+	st, err := Parse(payload)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := Portfolio{ID: "pf_00000000000000000000000000", Provenance: Reported, Summary: st.Summary}
+	view := portfolioView{viewSummary(p), viewHoldings(p.ID, st.Holdings)}
+	b, err := json.Marshal(view, json.Deterministic(true), jsontext.WithIndent("  "))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return append(b, '\n')
+}
+
+func read(t *testing.T, file string) []byte {
+	t.Helper()
+	b, err := os.ReadFile(file) //nolint:gosec // named by the test
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}

@@ -1,0 +1,159 @@
+package portfolio
+
+import (
+	"net/http"
+	"strconv"
+
+	"github.com/labstack/echo/v4"
+
+	"casbroker/internal/auth"
+)
+
+// Handler has the routes of a user's portfolios. Portfolios is required.
+type Handler struct {
+	Portfolios *Service
+	MaxBody    int64               // bytes of a payload, on the wire and unpacked
+	LimitSave  echo.MiddlewareFunc // nil for no limit
+	LimitRead  echo.MiddlewareFunc // nil for no limit
+}
+
+// Mount adds the routes to g, behind which the caller is known.
+func (h *Handler) Mount(g *echo.Group) {
+	save, read := chain(h.LimitSave), chain(h.LimitRead)
+	g.POST("/portfolios", h.save, save...)
+	g.DELETE("/portfolios/:id", h.delete, save...)
+	g.GET("/portfolios", h.list, read...)
+	g.GET("/portfolios/latest", h.latest, read...)
+	g.GET("/portfolios/:id", h.get, read...)
+	g.GET("/portfolios/:id/holdings", h.holdings, read...)
+	g.GET("/portfolios/:id/raw", h.raw, read...)
+}
+
+// chain is what stands before every route; limit may be nil.
+func chain(limit echo.MiddlewareFunc) []echo.MiddlewareFunc {
+	if limit == nil {
+		return []echo.MiddlewareFunc{noStore}
+	}
+	return []echo.MiddlewareFunc{noStore, limit}
+}
+
+// noStore keeps personal data out of every cache.
+func noStore(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		c.Response().Header().Set("Cache-Control", "no-store")
+		return next(c)
+	}
+}
+
+func (h *Handler) save(c echo.Context) error {
+	r := c.Request()
+	key, err := keyOf(r.Header)
+	if err != nil {
+		return err
+	}
+	body, err := readBody(c.Response().Writer, r, h.MaxBody)
+	if err != nil {
+		return err
+	}
+	a, err := h.Portfolios.Save(r.Context(), auth.From(r.Context()), body, key)
+	if err != nil {
+		return err
+	}
+	header, status := c.Response().Header(), http.StatusOK
+	header.Set("Location", c.Path()+"/"+a.PortfolioID)
+	if a.Replayed {
+		header.Set("Idempotency-Replayed", "true")
+	}
+	if a.Created {
+		status = http.StatusCreated
+	}
+	return c.JSONBlob(status, a.Body)
+}
+
+func (h *Handler) list(c echo.Context) error {
+	limit, err := limitOf(c.QueryParams())
+	if err != nil {
+		return err
+	}
+	after, err := listPosition(c.QueryParams())
+	if err != nil {
+		return err
+	}
+	ctx := c.Request().Context()
+	list, next, err := h.Portfolios.List(ctx, auth.From(ctx), after, limit)
+	if err != nil {
+		return err
+	}
+	page := portfolioPage{Portfolios: make([]summaryView, len(list))}
+	for i, p := range list {
+		page.Portfolios[i] = viewSummary(p)
+	}
+	if next != nil {
+		page.NextCursor = cursor(next.String())
+	}
+	return answer(c, page)
+}
+
+func (h *Handler) latest(c echo.Context) error {
+	ctx := c.Request().Context()
+	p, rows, err := h.Portfolios.Latest(ctx, auth.From(ctx))
+	if err != nil {
+		return err
+	}
+	return answer(c, portfolioView{viewSummary(p), viewHoldings(p.ID, rows)})
+}
+
+func (h *Handler) get(c echo.Context) error {
+	ctx := c.Request().Context()
+	p, rows, err := h.Portfolios.Get(ctx, auth.From(ctx), c.Param("id"))
+	if err != nil {
+		return err
+	}
+	return answer(c, portfolioView{viewSummary(p), viewHoldings(p.ID, rows)})
+}
+
+func (h *Handler) holdings(c echo.Context) error {
+	limit, err := limitOf(c.QueryParams())
+	if err != nil {
+		return err
+	}
+	first, err := rowPosition(c.QueryParams())
+	if err != nil {
+		return err
+	}
+	ctx := c.Request().Context()
+	rows, next, err := h.Portfolios.Holdings(ctx, auth.From(ctx), c.Param("id"), first, limit)
+	if err != nil {
+		return err
+	}
+	page := holdingPage{Holdings: viewHoldings(c.Param("id"), rows)}
+	if next > 0 {
+		page.NextCursor = cursor(strconv.Itoa(next))
+	}
+	return answer(c, page)
+}
+
+func (h *Handler) raw(c echo.Context) error {
+	ctx := c.Request().Context()
+	payload, err := h.Portfolios.Payload(ctx, auth.From(ctx), c.Param("id"))
+	if err != nil {
+		return err
+	}
+	return c.JSONBlob(http.StatusOK, payload)
+}
+
+func (h *Handler) delete(c echo.Context) error {
+	ctx := c.Request().Context()
+	if err := h.Portfolios.Delete(ctx, auth.From(ctx), c.Param("id")); err != nil {
+		return err
+	}
+	return c.NoContent(http.StatusNoContent)
+}
+
+func answer(c echo.Context, view any) error {
+	body, err := render(view)
+	if err != nil {
+		return err
+	}
+	return c.JSONBlob(http.StatusOK, body)
+}

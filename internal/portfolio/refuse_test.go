@@ -1,0 +1,196 @@
+package portfolio_test
+
+import (
+	"bytes"
+	"compress/gzip"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+)
+
+func TestABodyThatIsNotStrictJSONIsRefused(t *testing.T) {
+	t.Parallel()
+	b := start(t)
+	for name, tt := range map[string]struct{ body, detail string }{
+		"empty":                 {"", "empty"},
+		"white space":           {" \n", "empty"},
+		"cut off":               {`{"data":`, "too early"},
+		"something after it":    {`{} {}`, "byte 3"},
+		"a name twice":          {"{\n\"a\":1,\n\"a\":2}", "line 3, byte 9"},
+		"a name twice, escaped": {`{"a":1,"\u0061":2}`, "twice"},
+		"no UTF-8":              {"{\"a\":\"\xff\"}", "UTF-8"},
+		"half a surrogate":      {`{"a":"\ud800"}`, "UTF-8"},
+		"U+0000":                {`{"a":"\u0000"}`, "U+0000"},
+		"a bare word":           {`{"a":NaN}`, "cannot stand there"},
+		"a comment":             {`{} // done`, "byte 3"},
+		"nested too deep":       {strings.Repeat("[", 65) + strings.Repeat("]", 65), "too deep"},
+		"nested beyond measure": {strings.Repeat(`{"data":`, 100_000), "too deep"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got := b.save("asha", []byte(tt.body)).want(t, http.StatusBadRequest)
+			if got.Code != "invalid_json" || !strings.Contains(got.Detail, tt.detail) {
+				t.Errorf("got %s: %s", got.Code, got.Detail)
+			}
+		})
+	}
+}
+
+func TestJSONThatIsNoStatementIsRefusedWithThePlaces(t *testing.T) {
+	t.Parallel()
+	b := start(t)
+	const meta = `"meta":{"cas_type":"NSDL"}`
+	for name, tt := range map[string]struct {
+		body string
+		want []finding
+	}{
+		"an array":               {`[]`, []finding{{"", "wrong_type"}}},
+		"a word":                 {`"statement"`, []finding{{"", "wrong_type"}}},
+		"an empty object":        {`{}`, []finding{{"/meta/cas_type", "missing"}, {"", "no_section"}}},
+		"data of a wrong type":   {`{"data":[]}`, []finding{{"/data", "wrong_type"}}},
+		"an unknown source":      {`{"data":{"meta":{"cas_type":"MFU"},"nps":[]}}`, []finding{{"/data/meta/cas_type", "unknown_cas_type"}}},
+		"a source of wrong type": {`{"meta":{"cas_type":7},"nps":[]}`, []finding{{"/meta/cas_type", "wrong_type"}, {"/meta/cas_type", "missing"}}},
+		"no section":             {`{` + meta + `,"summary":{}}`, []finding{{"", "no_section"}}},
+		"only null sections":     {`{` + meta + `,"nps":null}`, []finding{{"", "no_section"}}},
+		"several mistakes": {
+			`{"raw_response":{` + meta + `,"nps":[{"pran":5,"funds":[{"units":-1,"value":"ten"},{"name":[]}]}],"demat_accounts":{}}}`,
+			[]finding{
+				{"/raw_response/nps/0/pran", "wrong_type"}, {"/raw_response/nps/0/funds/0/units", "negative"},
+				{"/raw_response/nps/0/funds/0/value", "wrong_type"}, {"/raw_response/nps/0/funds/1/name", "wrong_type"},
+				{"/raw_response/demat_accounts", "wrong_type"},
+			},
+		},
+		"a negative value": {
+			`{` + meta + `,"demat_accounts":[{"holdings":{"equities":[{"name":"A","value":-0.01}]}}]}`,
+			[]finding{{"/demat_accounts/0/holdings/equities/0/value", "negative"}},
+		},
+		"a number out of all bounds": {
+			`{` + meta + `,"summary":{"total_value":1e999999999999},"nps":[]}`, []finding{{"/summary/total_value", "out_of_range"}},
+		},
+		"a date that is none": {
+			`{"meta":{"cas_type":"NSDL","statement_period":{"from":"2026-02-30","to":"03/31/2026"}},"nps":[]}`,
+			[]finding{{"/meta/statement_period/from", "invalid_date"}, {"/meta/statement_period/to", "invalid_date"}},
+		},
+		"a name beyond measure": {
+			`{` + meta + `,"nps":[{"funds":[{"name":"` + strings.Repeat("x", 1025) + `","units":1}]}]}`,
+			[]finding{{"/nps/0/funds/0/name", "too_long"}},
+		},
+		"a row of a wrong type":            {`{` + meta + `,"mutual_funds":[{"schemes":[7]}]}`, []finding{{"/mutual_funds/0/schemes/0", "wrong_type"}}},
+		"the widget closed":                {`{"status":"closed"}`, []finding{{"/status", "no_success"}}},
+		"a failure":                        {`{"status":"failed","msg":"Invalid password","data":null}`, []finding{{"/status", "no_success"}}},
+		"the widget's shape, nothing else": {`{"investor_info":{},"folios":[]}`, []finding{{"/raw_response", "missing"}}},
+		"wrapped too often":                {`{"data":{"data":{"data":{"data":{"data":{}}}}}}`, []finding{{"/data/data/data/data", "wrapped_too_often"}}},
+		"too many rows that are none": {
+			`{` + meta + `,"nps":[{"funds":[` + strings.Repeat("null,", 200) + `null]}]}`, []finding{{"/nps/0/funds/200", "too_many_rejected"}},
+		},
+		"too many rows": {
+			`{` + meta + `,"nps":[{"funds":[` + strings.Repeat(`{"name":"F"},`, 20_000) + `{"name":"F"}]}]}`,
+			[]finding{{"/nps/0/funds/20000", "too_many_rows"}},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got := b.save("asha", []byte(tt.body)).want(t, http.StatusUnprocessableEntity)
+			if got.Code != "not_a_statement" || len(got.Errors) != len(tt.want) {
+				t.Fatalf("got %s %+v", got.Code, got.Errors)
+			}
+			for i, want := range tt.want {
+				if got.Errors[i] != want {
+					t.Errorf("got %+v, want %+v", got.Errors[i], want)
+				}
+			}
+		})
+	}
+	if list := b.get("asha", "/v1/portfolios"); !strings.Contains(string(list.body), `"portfolios":[]`) {
+		t.Errorf("something was kept: %s", list.body)
+	}
+}
+
+func TestOnlyJSONInUTF8IsTaken(t *testing.T) {
+	t.Parallel()
+	b := start(t)
+	for media, status := range map[string]int{
+		"application/json":                    http.StatusCreated,
+		"Application/JSON; Charset=\"UTF-8\"": http.StatusCreated,
+		"application/vnd.casparser+json":      http.StatusCreated,
+		"":                                    http.StatusUnsupportedMediaType,
+		"text/plain":                          http.StatusUnsupportedMediaType,
+		"text/json":                           http.StatusUnsupportedMediaType,
+		"application/json; charset=latin1":    http.StatusUnsupportedMediaType,
+		"application/x-www-form-urlencoded":   http.StatusUnsupportedMediaType,
+		"application/json, text/plain":        http.StatusUnsupportedMediaType,
+		";":                                   http.StatusUnsupportedMediaType,
+	} {
+		got := b.save("user of "+strings.Map(letters, media), minimal("Fund"), "Content-Type", media).want(t, status)
+		if status != http.StatusCreated && got.Code != "unsupported_media_type" {
+			t.Errorf("%q: %s", media, got.Code)
+		}
+	}
+	got := b.save("asha", minimal("Fund"), "Content-Encoding", "br")
+	if got.want(t, http.StatusUnsupportedMediaType).Code != "unsupported_encoding" || got.header.Get("Accept-Encoding") != "gzip" {
+		t.Errorf("br: %s", got.body)
+	}
+}
+
+func letters(r rune) rune {
+	if r < 'a' || r > 'z' {
+		return 'x'
+	}
+	return r
+}
+
+func TestABodyPastTheLimitIsRefusedHoweverItComes(t *testing.T) {
+	t.Parallel()
+	b := start(t)
+	spaces := bytes.Repeat([]byte(" "), maxBody)
+	exact := append(minimal("Fund"), spaces[len(minimal("Fund")):]...)
+	json := []string{"Content-Type", "application/json"}
+	zipped := append([]string{"Content-Encoding", "gzip"}, json...)
+	for name, tt := range map[string]struct {
+		body    io.Reader
+		headers []string
+		status  int
+		code    string
+	}{
+		"just within it":             {bytes.NewReader(exact), json, http.StatusCreated, ""},
+		"one byte more":              {bytes.NewReader(append(exact, ' ')), json, http.StatusRequestEntityTooLarge, "body_too_large"},
+		"chunked, within it":         {chunked(exact), json, http.StatusCreated, ""},
+		"chunked, one byte more":     {chunked(append(exact, ' ')), json, http.StatusRequestEntityTooLarge, "body_too_large"},
+		"zipped, within it":          {bytes.NewReader(zip(t, exact)), zipped, http.StatusCreated, ""},
+		"zipped, one byte more":      {bytes.NewReader(zip(t, append(exact, ' '))), zipped, http.StatusRequestEntityTooLarge, "body_too_large"},
+		"a bomb":                     {bytes.NewReader(zip(t, bytes.Repeat(spaces, 200))), zipped, http.StatusRequestEntityTooLarge, "body_too_large"},
+		"called zipped, but is not":  {bytes.NewReader(minimal("Fund")), zipped, http.StatusBadRequest, "invalid_encoding"},
+		"zipped and then cut":        {bytes.NewReader(zip(t, exact)[:40]), zipped, http.StatusBadRequest, "incomplete_body"},
+		"zipped and then damaged":    {bytes.NewReader(damaged(zip(t, exact))), zipped, http.StatusBadRequest, "invalid_encoding"},
+		"zipped, and garbage behind": {bytes.NewReader(append(zip(t, exact), "garbage behind"...)), zipped, http.StatusBadRequest, "invalid_encoding"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got := b.call(strings.Map(letters, name), http.MethodPost, "/v1/portfolios", tt.body, tt.headers...).want(t, tt.status)
+			if got.Code != tt.code {
+				t.Errorf("got %s", got.Code)
+			}
+		})
+	}
+}
+
+// chunked hides how long body is, so that it is sent in chunks.
+func chunked(body []byte) io.Reader { return struct{ io.Reader }{bytes.NewReader(body)} }
+
+func zip(t *testing.T, body []byte) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	z := gzip.NewWriter(&b)
+	if _, err := z.Write(body); err != nil {
+		t.Fatal(err)
+	}
+	if err := z.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+// damaged changes the checksum at the end.
+func damaged(zipped []byte) []byte {
+	c := bytes.Clone(zipped)
+	c[len(c)-6] ^= 0xff
+	return c
+}

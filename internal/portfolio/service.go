@@ -1,0 +1,155 @@
+package portfolio
+
+import (
+	"context"
+	"crypto/sha256"
+	"log/slog"
+	"time"
+
+	"casbroker/internal/audit"
+	"casbroker/internal/auth"
+	"casbroker/internal/fault"
+	"casbroker/internal/id"
+)
+
+// saveTimeout bounds one save, from first to last statement. It goes on when the
+// caller has gone: the payload is whole, and a retry will find it.
+const saveTimeout = 20 * time.Second
+
+// routeSave is what the keys of saves are kept under.
+const routeSave = "POST /v1/portfolios"
+
+var errSlow = fault.New(fault.Unavailable, "save_unavailable",
+	"Saving takes longer than it may; nothing was kept. Try again.").After(5 * time.Second)
+
+// Service saves and finds portfolios. All fields are required. It is safe for
+// concurrent use.
+type Service struct {
+	Keeper Keeper
+	Finder Finder
+	Keys   Keys
+	Log    *slog.Logger
+	Now    func() time.Time
+}
+
+// Save keeps the statement in body for who. When it returns an Answer, the
+// portfolio is durable and there once, however often and from wherever the same
+// statement was saved. key is the caller's Idempotency-Key or "". The error is a
+// fault for all that a caller can do wrong; nothing was kept then, and the key is
+// free again.
+func (s *Service) Save(ctx context.Context, who auth.Principal, body []byte, key string) (Answer, error) {
+	statement, err := Parse(body)
+	if err != nil {
+		return Answer{}, err
+	}
+	ctx, cancel := context.WithTimeoutCause(context.WithoutCancel(ctx), saveTimeout, errSlow)
+	defer cancel()
+	if key == "" {
+		return s.keep(ctx, who, body, statement, nil)
+	}
+	now := s.Now()
+	claim := Claim{
+		Subject: who.Subject, Route: routeSave, Key: key, Body: sha256.Sum256(body), Holder: id.New("cl"),
+		At: now, Until: now.Add(keyLease), Expires: now.Add(keyLife),
+	}
+	earlier, err := s.Keys.ClaimKey(ctx, claim)
+	switch {
+	case err != nil:
+		return Answer{}, err
+	case earlier != nil:
+		return *earlier, nil
+	}
+	a, err := s.keep(ctx, who, body, statement, &claim)
+	if err != nil {
+		s.release(ctx, claim)
+	}
+	return a, err
+}
+
+func (s *Service) keep(ctx context.Context, who auth.Principal, body []byte, st *Statement, claim *Claim) (Answer, error) {
+	now := s.Now().UTC().Truncate(time.Millisecond) // as it will be read again
+	p := Portfolio{ID: id.New("pf"), Subject: who.Subject, Provenance: Reported, SavedAt: now, Summary: st.Summary}
+	return s.Keeper.SavePortfolio(ctx, Saving{
+		Portfolio: p, Statement: *st, Payload: body, Claim: claim, Render: renderSaved,
+		Record: audit.New(ctx, now, who.Subject, audit.PortfolioSave, who.Subject, p.ID),
+	})
+}
+
+// release frees a key at once. When that fails, the end of its lease does.
+func (s *Service) release(ctx context.Context, c Claim) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), saveTimeout)
+	defer cancel()
+	if err := s.Keys.ReleaseKey(ctx, c); err != nil {
+		s.Log.WarnContext(ctx, "idempotency key stays claimed until its lease ends", "error", err)
+	}
+}
+
+// Delete removes a portfolio of who for good. It returns ErrNotFound when there is
+// none with this id.
+func (s *Service) Delete(ctx context.Context, who auth.Principal, portfolioID string) error {
+	if !id.Is("pf", portfolioID) {
+		return ErrNotFound
+	}
+	r := audit.New(ctx, s.Now(), who.Subject, audit.PortfolioDelete, who.Subject, portfolioID)
+	return s.Keeper.DeletePortfolio(ctx, who.Subject, portfolioID, r)
+}
+
+// List returns up to limit portfolios of who past after, newest first, and where
+// to go on; nil says that these were the last.
+func (s *Service) List(ctx context.Context, who auth.Principal, after Position, limit int) ([]Portfolio, *Position, error) {
+	list, err := s.Finder.Portfolios(ctx, who.Subject, after, limit+1)
+	if err != nil || len(list) <= limit {
+		return list, nil, err
+	}
+	last := list[limit-1]
+	return list[:limit], &Position{SavedAt: last.SavedAt, ID: last.ID}, nil
+}
+
+// Latest returns the portfolio of who whose period ends last, of those the one
+// that was saved last, with all of its holdings. It returns ErrNotFound when
+// nothing was saved.
+func (s *Service) Latest(ctx context.Context, who auth.Principal) (Portfolio, []Holding, error) {
+	portfolioID, err := s.Finder.LatestPortfolio(ctx, who.Subject)
+	if err != nil {
+		return Portfolio{}, nil, err
+	}
+	return s.Get(ctx, who, portfolioID)
+}
+
+// Get returns a portfolio of who with all of its holdings, or ErrNotFound.
+func (s *Service) Get(ctx context.Context, who auth.Principal, portfolioID string) (Portfolio, []Holding, error) {
+	p, holdings, err := s.find(ctx, who, portfolioID, 0, maxRows)
+	if err == nil && len(holdings) != p.StoredRows {
+		return p, nil, ErrNotFound // deleted between the two looks
+	}
+	return p, holdings, err
+}
+
+// Holdings returns up to limit holdings of a portfolio of who, from number first
+// on, and the number to go on with; 0 says that these were the last.
+func (s *Service) Holdings(ctx context.Context, who auth.Principal, portfolioID string, first, limit int) ([]Holding, int, error) {
+	_, holdings, err := s.find(ctx, who, portfolioID, first, limit+1)
+	if err != nil || len(holdings) <= limit {
+		return holdings, 0, err
+	}
+	return holdings[:limit], holdings[limit].Seq, nil
+}
+
+// Payload returns what was received for a portfolio of who, or ErrNotFound.
+func (s *Service) Payload(ctx context.Context, who auth.Principal, portfolioID string) ([]byte, error) {
+	if !id.Is("pf", portfolioID) {
+		return nil, ErrNotFound
+	}
+	return s.Finder.Payload(ctx, who.Subject, portfolioID)
+}
+
+// Purge forgets the Idempotency-Keys that have expired, and says how many. It is
+// to be called now and then.
+func (s *Service) Purge(ctx context.Context) (int64, error) { return s.Keys.PurgeKeys(ctx, s.Now()) }
+
+func (s *Service) find(ctx context.Context, who auth.Principal, portfolioID string, first, limit int) (Portfolio, []Holding, error) {
+	if !id.Is("pf", portfolioID) {
+		return Portfolio{}, nil, ErrNotFound
+	}
+	return s.Finder.Portfolio(ctx, who.Subject, portfolioID, first, limit)
+}

@@ -1,0 +1,116 @@
+package portfolio
+
+import (
+	"time"
+
+	"github.com/go-json-experiment/json"
+	"github.com/shopspring/decimal"
+
+	"casbroker/internal/fault"
+)
+
+// summaryView is a portfolio as callers see it.
+type summaryView struct {
+	ID           string        `json:"id"`
+	Created      *bool         `json:"created,omitzero"`
+	Provenance   Provenance    `json:"provenance"`
+	CASType      CASType       `json:"cas_type"`
+	Period       *Period       `json:"period"`
+	Investor     investorView  `json:"investor"`
+	TotalValue   string        `json:"total_value"`
+	Currency     string        `json:"currency"`
+	Holdings     map[Class]int `json:"holdings"`
+	ReceivedRows int           `json:"received_rows"`
+	StoredRows   int           `json:"stored_rows"`
+	Rejected     []fault.Field `json:"rejected"`
+	Warnings     []fault.Field `json:"warnings"`
+	SavedAt      time.Time     `json:"saved_at"`
+}
+
+type investorView struct {
+	Name      *string `json:"name"`
+	PANMasked *string `json:"pan_masked"`
+}
+
+// portfolioView is a portfolio with its holdings.
+type portfolioView struct {
+	summaryView
+	Rows []holdingView `json:"rows"`
+}
+
+// holdingView is a holding as callers see it. Amounts are exact: units and such
+// without needless zeros, rupees with two places at least.
+type holdingView struct {
+	ID          string  `json:"id"`
+	Class       Class   `json:"class"`
+	ISIN        *string `json:"isin"`
+	Name        string  `json:"name"`
+	Account     *string `json:"account"`
+	Institution *string `json:"institution"`
+	Category    *string `json:"category"`
+	Units       *string `json:"units"`
+	Price       *string `json:"price"`
+	Value       *string `json:"value"`
+	Cost        *string `json:"cost"`
+	Gain        *string `json:"gain"`
+	SumAssured  *string `json:"sum_assured"`
+}
+
+type portfolioPage struct {
+	Portfolios []summaryView `json:"portfolios"`
+	NextCursor *string       `json:"next_cursor"`
+}
+
+type holdingPage struct {
+	Holdings   []holdingView `json:"holdings"`
+	NextCursor *string       `json:"next_cursor"`
+}
+
+func viewSummary(p Portfolio) summaryView {
+	return summaryView{
+		ID: p.ID, Provenance: p.Provenance, CASType: p.CASType, Period: p.Period,
+		Investor:   investorView{Name: stated(p.Investor.Name), PANMasked: stated(p.Investor.PANMasked)},
+		TotalValue: rupees(p.TotalValue), Currency: "INR", Holdings: p.Counts,
+		ReceivedRows: p.ReceivedRows, StoredRows: p.StoredRows, Rejected: p.Rejected, Warnings: p.Warnings,
+		SavedAt: p.SavedAt,
+	}
+}
+
+func viewHoldings(portfolioID string, holdings []Holding) []holdingView {
+	views := make([]holdingView, len(holdings))
+	for i, h := range holdings {
+		views[i] = holdingView{
+			ID: HoldingID(portfolioID, h.Seq), Class: h.Class, Name: h.Name,
+			ISIN: stated(h.ISIN), Account: stated(h.Account), Institution: stated(h.Institution), Category: stated(h.Category),
+			Units: amount(plain, h.Units), Price: amount(rupees, h.Price), Value: amount(rupees, h.Value),
+			Cost: amount(rupees, h.Cost), Gain: amount(rupees, h.Gain), SumAssured: amount(rupees, h.SumAssured),
+		}
+	}
+	return views
+}
+
+// renderSaved is the body of the answer to a save.
+func renderSaved(p Portfolio, created bool) ([]byte, error) {
+	view := viewSummary(p)
+	view.Created = &created
+	return render(view)
+}
+
+// render writes the same bytes for the same value.
+func render(view any) ([]byte, error) { return json.Marshal(view, json.Deterministic(true)) }
+
+// stated is nil for what a statement does not say.
+func stated(s string) *string {
+	if s == "" {
+		return nil
+	}
+	return &s
+}
+
+func amount(write func(decimal.Decimal) string, d decimal.NullDecimal) *string {
+	if !d.Valid {
+		return nil
+	}
+	s := write(d.Decimal)
+	return &s
+}

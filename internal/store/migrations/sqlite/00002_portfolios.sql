@@ -1,0 +1,48 @@
+-- +goose Up
+-- Amounts are TEXT: a NUMERIC column of SQLite would turn them into floats.
+CREATE TABLE portfolios (
+    id            TEXT PRIMARY KEY,
+    subject       TEXT NOT NULL,
+    fingerprint   BLOB NOT NULL, -- keyed hash of the statement in canonical form
+    provenance    TEXT NOT NULL,
+    cas_type      TEXT NOT NULL,
+    period_from   TEXT NOT NULL, -- YYYY-MM-DD, '' when not stated
+    period_to     TEXT NOT NULL,
+    pan           BLOB, -- keyed hash, NULL when not stated in full
+    private       BLOB NOT NULL, -- sealed: the investor, and the account numbers that holdings refer to
+    total_value   TEXT NOT NULL,
+    received_rows INTEGER NOT NULL,
+    stored_rows   INTEGER NOT NULL,
+    findings      TEXT NOT NULL, -- JSON: rows by class, what was rejected, what was odd
+    saved_ms      INTEGER NOT NULL,
+    UNIQUE (subject, fingerprint)
+);
+CREATE INDEX portfolios_by_time ON portfolios (subject, saved_ms, id);
+
+CREATE TABLE payloads (
+    portfolio TEXT PRIMARY KEY REFERENCES portfolios (id) ON DELETE CASCADE,
+    sealed    BLOB NOT NULL -- compressed, then sealed
+);
+
+CREATE TABLE holdings (
+    portfolio   TEXT NOT NULL REFERENCES portfolios (id) ON DELETE CASCADE,
+    seq         INTEGER NOT NULL, -- place in the statement
+    class       TEXT NOT NULL,
+    isin        TEXT NOT NULL,
+    name        TEXT NOT NULL,
+    account     INTEGER NOT NULL, -- place among the sealed account numbers, -1 for none
+    institution TEXT NOT NULL,
+    category    TEXT NOT NULL,
+    units       TEXT,
+    price       TEXT,
+    value       TEXT,
+    cost        TEXT,
+    gain        TEXT,
+    sum_assured TEXT,
+    PRIMARY KEY (portfolio, seq)
+) WITHOUT ROWID;
+
+-- +goose Down
+DROP TABLE holdings;
+DROP TABLE payloads;
+DROP TABLE portfolios;
