@@ -1,0 +1,190 @@
+package apitest
+
+import (
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"casbroker/web"
+)
+
+const (
+	asked   = "req_7f3Kq9"
+	problem = `{"type":"/problems/no_such_path","title":"Not Found","status":404,"code":"no_such_path","request_id":"req_7f3Kq9"}`
+)
+
+// failures is a testing.TB that counts instead of failing.
+type failures struct {
+	testing.TB
+	count int
+}
+
+func (f *failures) Errorf(string, ...any) { f.count++ }
+
+// headers returns canonical headers from pairs, X-Request-ID among them.
+func headers(pairs ...string) http.Header {
+	h := http.Header{headerRequestID: nil}
+	h.Set(headerRequestID, asked)
+	for i := 0; i < len(pairs); i += 2 {
+		h.Set(pairs[i], pairs[i+1])
+	}
+	return h
+}
+
+func problemHeaders(pairs ...string) http.Header {
+	return headers(append([]string{"Content-Type", "application/problem+json", "Cache-Control", "no-store"}, pairs...)...)
+}
+
+func TestTheOpenAPIFileIsValid(t *testing.T) {
+	t.Parallel()
+	if _, err := parse(web.OpenAPI); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestAFileThatIsNoDescriptionIsRefused(t *testing.T) {
+	t.Parallel()
+	for name, file := range map[string]string{
+		"not YAML":        "\t{",
+		"no paths":        "openapi: 3.0.3\ninfo: {title: x, version: '1'}\n",
+		"a wrong example": strings.Replace(string(web.OpenAPI), "example: {status: ok}", "example: {status: fine}", 1),
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			if _, err := parse([]byte(file)); err == nil {
+				t.Error("it was taken")
+			}
+		})
+	}
+}
+
+func TestAnAnswerIsHeldAgainstTheDescription(t *testing.T) {
+	t.Parallel()
+	json := headers("Content-Type", "application/json")
+	token := `{"access_token":"at_1","token_type":"api_key","expires_in":60,"expires_at":"2026-01-15T10:00:00Z",` +
+		`"refresh_after":"2026-01-15T10:00:00Z","grant_id":"gr_01kf0a6v3m9t2w8x4y5z7b1c2d","mode":"direct"}`
+	tests := []struct {
+		name, method, path string
+		status             int
+		header             http.Header
+		body               string
+		wrong              string // part of the complaint, "" for none
+	}{
+		{"a described answer", "GET", "/healthz", 200, json, `{"status":"ok"}`, ""},
+		{"a wrong value", "GET", "/healthz", 200, json, `{"status":"fine"}`, "/status"},
+		{"an undescribed field", "GET", "/healthz", 200, json, `{"status":"ok","up":1}`, `"up" is unsupported`},
+		{"a missing field", "GET", "/healthz", 200, json, `{}`, `"status" is missing`},
+		{"no JSON", "GET", "/healthz", 200, json, `ok`, "decode"},
+		{"an undescribed status", "GET", "/healthz", 202, json, `{"status":"ok"}`, errStatus.Error()},
+		{"an undescribed type", "GET", "/healthz", 200, headers("Content-Type", "text/plain"), "ok", "Content-Type"},
+		{"no request id", "GET", "/healthz", 200, http.Header{"Content-Type": {"application/json"}},
+			`{"status":"ok"}`, headerRequestID},
+		{"a token", "POST", "/v1/token", 200,
+			headers("Content-Type", "application/json", "Cache-Control", "no-store"), token, ""},
+		{"a token that may be cached", "POST", "/v1/token", 200, json, token, "Cache-Control"},
+		{"a token with an unreadable limit", "POST", "/v1/token", 200,
+			headers("Content-Type", "application/json", "Cache-Control", "no-store", "RateLimit", "29"), token, "RateLimit"},
+		{"a token with two limits", "POST", "/v1/token", 200,
+			headers("Content-Type", "application/json", "Cache-Control", "no-store",
+				"RateLimit", `"token-user";r=29;t=60, "token-all";r=900;t=60`,
+				"RateLimit-Policy", `"token-user";q=30;w=60, "token-all";q=1000;w=60`), token, ""},
+		{"a null where null may be", "GET", "/v1/portfolios", 200, json, `{"portfolios":[],"next_cursor":null}`, ""},
+		{"a null where none may be", "GET", "/v1/portfolios", 200, json, `{"portfolios":null,"next_cursor":null}`,
+			"/portfolios"},
+		{"a deletion", "DELETE", "/v1/portfolios/pf_1", 204, headers(), "", ""},
+		{"a deletion with a body", "DELETE", "/v1/portfolios/pf_1", 204, headers(), "gone", errNoContent.Error()},
+		{"an unknown path", "GET", "/nothing", 404, problemHeaders(), problem, ""},
+		{"an unknown path that is there", "GET", "/nothing", 200, json, `{}`, errStatus.Error()},
+		{"an unknown path without a problem", "GET", "/nothing", 404, headers("Content-Type", "application/json", "Cache-Control", "no-store"),
+			problem, "Content-Type"},
+		{"a problem that names another status", "GET", "/v1/portfolios/pf_1", 404, problemHeaders(),
+			strings.Replace(problem, "404", "410", 1), "/status"},
+		{"a method that is not allowed", "PUT", "/v1/token", 405, problemHeaders("Allow", "POST"),
+			strings.Replace(problem, "404", "405", 1), ""},
+		{"no list of allowed methods", "PUT", "/v1/token", 405, problemHeaders(),
+			strings.Replace(problem, "404", "405", 1), "Allow"},
+		{"a refusal without a challenge", "GET", "/v1/portfolios", 401, problemHeaders(),
+			strings.Replace(problem, "404", "401", 1), "WWW-Authenticate"},
+		{"a limit without a time", "GET", "/v1/portfolios", 429, problemHeaders(),
+			strings.Replace(problem, "404", "429", 1), "Retry-After"},
+		{"a limit on an unknown path", "GET", "/nothing", 429, problemHeaders("Retry-After", "3"),
+			strings.Replace(problem, "404", "429", 1), ""},
+	}
+	c, err := described()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			req := httptest.NewRequestWithContext(t.Context(), tt.method, tt.path, nil)
+			err := c.judge(req, answer{tt.status, tt.header, []byte(tt.body)})
+			switch {
+			case tt.wrong == "" && err != nil:
+				t.Errorf("it was refused: %v", err)
+			case tt.wrong != "" && (err == nil || !strings.Contains(err.Error(), tt.wrong)):
+				t.Errorf("the complaint is %v and does not tell of %q", err, tt.wrong)
+			}
+		})
+	}
+}
+
+func TestAPreflightNeedsNoDescription(t *testing.T) {
+	t.Parallel()
+	req := httptest.NewRequestWithContext(t.Context(), http.MethodOptions, "/v1/token", nil)
+	req.Header.Set("Access-Control-Request-Method", "POST")
+	Check(t, req, &http.Response{StatusCode: http.StatusNoContent}, nil)
+}
+
+func TestARoomOnItsOwnNeedsNoRequestID(t *testing.T) {
+	t.Parallel()
+	req := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/healthz", nil)
+	res := &http.Response{StatusCode: 200, Header: http.Header{"Content-Type": {"application/json"}}}
+	CheckRoom(t, req, res, []byte(`{"status":"ok"}`))
+
+	f := &failures{TB: t}
+	Check(f, req, res, []byte(`{"status":"ok"}`))
+	CheckRoom(f, req, res, []byte(`{"status":"fine"}`))
+	if f.count != 2 {
+		t.Errorf("%d of 2 wrong answers were reported", f.count)
+	}
+}
+
+func TestTheClientReportsAWrongAnswerAndPassesItOn(t *testing.T) {
+	t.Parallel()
+	for body, wrong := range map[string]int{`{"status":"ok"}`: 0, `{"status":"fine"}`: 1} {
+		broker := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set(headerRequestID, asked)
+			w.Header().Set("Content-Type", "application/json")
+			_, _ = io.WriteString(w, body)
+		}))
+		t.Cleanup(broker.Close)
+		f := &failures{TB: t}
+		if got := get(t, Client(f), broker.URL+"/healthz"); got != body {
+			t.Errorf("the caller got %q, not %q", got, body)
+		}
+		if f.count != wrong {
+			t.Errorf("%s: %d failures, not %d", body, f.count, wrong)
+		}
+	}
+}
+
+func get(t *testing.T, client *http.Client, url string) string {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	res, err := client.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = res.Body.Close() }()
+	body, err := io.ReadAll(res.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(body)
+}
