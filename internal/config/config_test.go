@@ -1,0 +1,222 @@
+package config_test
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/goccy/go-yaml"
+
+	"casbroker/internal/config"
+)
+
+const example = "../../config/broker.yaml"
+
+// keys that are different and look random enough.
+const (
+	hashKey = "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="
+	sealKey = "YWJjZGVmMDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODk="
+)
+
+func TestTheExampleFileExplainsEveryKeyAndHoldsTheDefaults(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile(example)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var said map[string]any
+	if err := yaml.Unmarshal(text, &said); err != nil {
+		t.Fatal(err)
+	}
+	sameKeys(t, "", said, reflect.TypeFor[config.Config]())
+
+	got, err := config.Load(config.Config{}, example, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got.Auth.Verifiers, got.Seal.Keys = nil, nil // those of the example are examples
+	for _, list := range []*[]string{&got.Server.TrustedProxies, &got.Server.AllowedOrigins, &got.Auth.TrustedOrigins} {
+		*list = nil
+	}
+	if want := config.Default(); !reflect.DeepEqual(got, want) {
+		t.Errorf("the example's values are not the defaults:\n%+v\n%+v", got, want)
+	}
+}
+
+// sameKeys fails for each key that the file or the settings have and the other has not.
+func sameKeys(t *testing.T, at string, said map[string]any, settings reflect.Type) {
+	t.Helper()
+	for i := range settings.NumField() {
+		f := settings.Field(i)
+		key := f.Tag.Get("yaml")
+		value, ok := said[key]
+		if !ok {
+			t.Errorf("the file does not have %s%s", at, key)
+			continue
+		}
+		delete(said, key)
+		inner := f.Type
+		if list, isList := value.([]any); isList && inner.Kind() == reflect.Slice && len(list) > 0 {
+			value, inner = list[0], inner.Elem()
+		}
+		if below, isMap := value.(map[string]any); isMap {
+			sameKeys(t, at+key+".", below, inner)
+		}
+	}
+	for key := range said {
+		t.Errorf("there is no setting %s%s", at, key)
+	}
+}
+
+func TestTheEnvironmentGoesOverTheFileAndTheFileOverTheDefaults(t *testing.T) {
+	t.Parallel()
+	file := write(t, "token: {lifetime: 30m, min_remaining: 5m}\nauth: {verifiers: [{name: app, issuer: a}]}")
+	c, err := config.Load(config.Default(), file, []string{
+		"CASBROKER_TOKEN_LIFETIME=20m",
+		"CASBROKER_AUTH_VERIFIERS_0_ISSUER=https://app.example",
+		"CASBROKER_AUTH_VERIFIERS_1_AUDIENCE=one, two",
+		"CASBROKER_STORE_MIGRATE_AT_START=false",
+		"CASBROKER_PORTFOLIO_MAX_BODY=2MiB",
+		"CASBROKER_AUTH_CACHE_SIZE=7",
+		"PATH=/bin",
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.Token.Lifetime != 20*time.Minute || c.Token.MinRemaining != 5*time.Minute || c.Upstream.Attempts != 3 {
+		t.Errorf("%+v %+v", c.Token, c.Upstream)
+	}
+	v := c.Auth.Verifiers
+	if len(v) != 2 || v[0].Name != "app" || v[0].Issuer != "https://app.example" || len(v[1].Audience) != 2 || v[1].Audience[1] != "two" {
+		t.Errorf("%+v", v)
+	}
+	if c.Store.MigrateAtStart || c.Portfolio.MaxBody != 2<<20 || c.Auth.CacheSize != 7 {
+		t.Errorf("%+v", c)
+	}
+}
+
+func TestASecretMayStandInAFile(t *testing.T) {
+	t.Parallel()
+	file := write(t, "the-key\n")
+	c, err := config.Load(config.Default(), "", []string{"CASBROKER_UPSTREAM_API_KEY_FILE=" + file})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.Upstream.APIKey.Reveal() != "the-key" {
+		t.Errorf("got %d bytes", len(c.Upstream.APIKey))
+	}
+}
+
+func TestWhatCannotBeReadIsRefusedByName(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		file    string
+		environ []string
+		want    []string
+	}{
+		"an unknown key in the file":      {"upstream: {api_kee: x}", nil, []string{"line 1", "api_kee"}},
+		"a wrong type in the file":        {"auth: {cache_size: many}", nil, []string{"line 1"}},
+		"two documents' worth of rubbish": {"{", nil, []string{"line 1"}},
+		"unknown variables, all of them": {"", []string{"CASBROKER_TOKEN_LIFE=1h", "CASBROKER_X=1"},
+			[]string{"CASBROKER_TOKEN_LIFE: there is no such setting", "CASBROKER_X: there"}},
+		"a variable of the wrong type": {"", []string{"CASBROKER_TOKEN_LIFETIME=soon"}, []string{"CASBROKER_TOKEN_LIFETIME: \"soon\" is not a"}},
+		"a size that is none":          {"", []string{"CASBROKER_PORTFOLIO_MAX_BODY=big"}, []string{"want a size such as 10MiB"}},
+		"a secret given twice": {"", []string{"CASBROKER_UPSTREAM_API_KEY=a", "CASBROKER_UPSTREAM_API_KEY_FILE=b"},
+			[]string{"CASBROKER_UPSTREAM_API_KEY: give this or"}},
+		"a secret's file that is not there": {"", []string{"CASBROKER_UPSTREAM_API_KEY_FILE=/nowhere"}, []string{"CASBROKER_UPSTREAM_API_KEY_FILE"}},
+		"a file for what is no secret":      {"", []string{"CASBROKER_LOG_LEVEL_FILE=/nowhere"}, []string{"CASBROKER_LOG_LEVEL_FILE: there is no such setting"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			_, err := config.Load(config.Default(), write(t, c.file), c.environ)
+			if err == nil {
+				t.Fatal("it was taken")
+			}
+			for _, want := range c.want {
+				if !strings.Contains(err.Error(), want) {
+					t.Errorf("want %q in %q", want, err)
+				}
+			}
+		})
+	}
+}
+
+func TestAFileThatCannotBeReadDoesNotShowItsSecrets(t *testing.T) {
+	t.Parallel()
+	_, err := config.Load(config.Default(), write(t, "upstream:\n  api_key: hush-hush\n  wrong: 1\n"), nil)
+	if err == nil || strings.Contains(err.Error(), "hush-hush") {
+		t.Errorf("%v", err)
+	}
+}
+
+func TestEveryFaultIsReportedAtOnce(t *testing.T) {
+	t.Parallel()
+	c := config.Default()
+	c.Server = config.Server{Address: "nowhere", TrustedProxies: []string{"0.0.0.0/0"}, AllowedOrigins: []string{"*"}}
+	c.Log.Level = "loud"
+	c.Upstream = config.Upstream{URL: "http://api.example", APIKey: "at_x"}
+	c.Token.Lifetime = 90 * time.Second
+	c.Cache.URL = "memcached://x"
+	c.Store.URL = "mysql://x"
+	c.Seal.Keys = []config.SealKey{{ID: "a", Key: "short"}, {ID: "a", Key: "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="}}
+	c.Portfolio.MaxBody = 1
+	c.Web.WidgetURL = "javascript:alert(1)"
+	err := c.Validate()
+	if err == nil {
+		t.Fatal("it was taken")
+	}
+	for _, key := range []string{
+		"server.address", "server.trusted_proxies[0]", "server.allowed_origins[0]", "server.read_timeout", "log.level",
+		"upstream.url", "upstream.api_key", "upstream.timeout", "upstream.attempts", "token.lifetime", "cache.url", "store.url",
+		"seal.hash_key", "seal.keys[0].key", "seal.keys[1].key", "seal.keys[1].id", "portfolio.max_body", "web.widget_url",
+	} {
+		if !strings.Contains(err.Error(), key+": ") {
+			t.Errorf("%s is not named in:\n%v", key, err)
+		}
+	}
+}
+
+func TestGoodSettingsAreGood(t *testing.T) {
+	t.Parallel()
+	c := config.Default()
+	c.Upstream.APIKey = "key"
+	c.Seal = config.Seal{HashKey: hashKey, Keys: []config.SealKey{{ID: "k1", Key: sealKey}}}
+	if err := c.Validate(); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestPrintedSettingsHideSecretsAndCanBeReadAgain(t *testing.T) {
+	t.Parallel()
+	c := config.Default()
+	c.Upstream.APIKey = "hush-hush"
+	c.Store.URL = "postgres://casbroker:hush-hush@db.example/casbroker"
+	c.Seal.Keys = []config.SealKey{{ID: "k1", Key: sealKey}}
+	var out bytes.Buffer
+	if err := c.Print(&out); err != nil {
+		t.Fatal(err)
+	}
+	if s := out.String(); strings.Contains(s, "hush-hush") || strings.Contains(s, sealKey) || !strings.Contains(s, "[secret]") {
+		t.Errorf("printed:\n%s", s)
+	}
+	again, err := config.Load(config.Config{}, write(t, out.String()), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if again.Token != c.Token || again.Portfolio != c.Portfolio {
+		t.Errorf("%+v", again)
+	}
+}
+
+func write(t *testing.T, text string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "settings")
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
