@@ -1,0 +1,119 @@
+// Package app introduces the rooms and the doors to one another and runs the
+// program that they make.
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"slices"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"casbroker/internal/config"
+	"casbroker/internal/server"
+	"casbroker/internal/telemetry"
+)
+
+// metricsTimeout bounds one scrape.
+const metricsTimeout = 10 * time.Second
+
+// Options are what the settings do not say. LogTo is required.
+type Options struct {
+	LogTo io.Writer
+	// Public are further rooms, mounted at the root without authentication.
+	Public []server.Room
+	Now    func() time.Time // nil means time.Now
+}
+
+// App is the whole program.
+type App struct {
+	settings config.Config
+	log      *slog.Logger
+	metrics  *telemetry.Metrics
+	router   *server.Router
+	chores   []chore
+	closers  []func() error
+	stop     context.CancelFunc
+}
+
+// Handler returns the program's HTTP surface.
+func (a *App) Handler() http.Handler { return a.router }
+
+// Run serves on l, and the metrics on their own address, until ctx ends; then it
+// drains, closes everything and returns. It is called once.
+func (a *App) Run(ctx context.Context, l net.Listener) error {
+	group, ctx := errgroup.WithContext(ctx)
+	if address := a.settings.Server.MetricsAddress; address != "" {
+		ml, err := server.Listen(ctx, address)
+		if err != nil {
+			return errors.Join(fmt.Errorf("server.metrics_address: %w", err), l.Close(), a.Close())
+		}
+		mux := http.NewServeMux()
+		mux.Handle("GET /metrics", a.metrics.Handler())
+		t := server.Timeouts{
+			ReadHeader: metricsTimeout, Read: metricsTimeout, Write: metricsTimeout, Idle: time.Minute, Drain: time.Second,
+		}
+		group.Go(func() error { return server.Serve(ctx, ml, mux, t, a.log, func() {}) })
+	}
+	for _, c := range a.chores {
+		group.Go(func() error { c.run(ctx, a.log); return nil })
+	}
+	a.log.Info("serving", "address", l.Addr().String())
+	group.Go(func() error {
+		return server.Serve(ctx, l, a.router, timeouts(a.settings.Server), a.log, a.router.Retire)
+	})
+	err := group.Wait()
+	a.log.Info("stopped")
+	return errors.Join(err, a.Close())
+}
+
+func timeouts(s config.Server) server.Timeouts {
+	return server.Timeouts{
+		ReadHeader: s.ReadHeaderTimeout, Read: s.ReadTimeout, Write: s.WriteTimeout, Idle: s.IdleTimeout, Drain: s.DrainTimeout,
+	}
+}
+
+// Close closes what New opened, newest first. It may be called more than once.
+func (a *App) Close() error {
+	if a.stop != nil {
+		a.stop()
+	}
+	var errs []error
+	for _, closing := range slices.Backward(a.closers) {
+		errs = append(errs, closing())
+	}
+	a.closers = nil
+	return errors.Join(errs...)
+}
+
+// onClose remembers what to close.
+func (a *App) onClose(closing func() error) { a.closers = append(a.closers, closing) }
+
+// chore is work that is done again and again beside the requests.
+type chore struct {
+	name  string
+	every time.Duration
+	do    func(ctx context.Context) error
+}
+
+// run does the chore until ctx ends. One that fails is tried again next time.
+func (c chore) run(ctx context.Context, log *slog.Logger) {
+	tick := time.NewTicker(c.every)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+			if err := c.do(ctx); err != nil && ctx.Err() == nil {
+				log.WarnContext(ctx, "chore failed", "chore", c.name, "error", err)
+			}
+		}
+	}
+}

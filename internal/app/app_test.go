@@ -1,0 +1,235 @@
+package app_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"io"
+	"mime/multipart"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/golang-jwt/jwt/v5"
+
+	"casbroker/internal/apitest"
+	"casbroker/internal/app"
+	"casbroker/internal/config"
+	"casbroker/internal/sandbox"
+	"casbroker/internal/secret"
+	"casbroker/internal/servicetest"
+)
+
+// The secrets of the settings that the tests run with.
+const (
+	apiKey    = "live-key-7f3a91c2d4e5"
+	jwtSecret = "a-signing-secret-of-the-app-0123456789"
+)
+
+var (
+	hashKey = base64.StdEncoding.EncodeToString([]byte("hash-key-for-tests-0123456789abc"))
+	sealKey = base64.StdEncoding.EncodeToString([]byte("seal-key-for-tests-0123456789abc"))
+)
+
+// backends has the settings of each way to keep state, new and empty.
+var backends = map[string]func(t *testing.T) (store, cache secret.Text){
+	"SQLite and memory": func(t *testing.T) (secret.Text, secret.Text) {
+		return secret.Text("sqlite:" + filepath.Join(t.TempDir(), "broker.db")), "memory"
+	},
+	"PostgreSQL and Redis": func(t *testing.T) (secret.Text, secret.Text) {
+		return secret.Text(servicetest.Postgres(t)), secret.Text(servicetest.OwnRedis(t).URL)
+	},
+}
+
+// eachBackend runs test with every way to keep state.
+func eachBackend(t *testing.T, test func(t *testing.T, settings config.Config, vendor *sandbox.Sandbox)) {
+	t.Helper()
+	for name, backend := range backends {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			store, cache := backend(t)
+			settings, vendor := settingsFor(t, store, cache)
+			test(t, settings, vendor)
+		})
+	}
+}
+
+// settingsFor returns settings for a broker whose vendor is a sandbox.
+func settingsFor(t *testing.T, store, cache secret.Text) (config.Config, *sandbox.Sandbox) {
+	t.Helper()
+	vendor := sandbox.New(sandbox.Options{APIKey: apiKey})
+	at := httptest.NewServer(vendor)
+	t.Cleanup(at.Close)
+	c := config.Default()
+	c.Store.URL, c.Cache.URL = store, cache
+	c.Upstream.URL, c.Upstream.APIKey = at.URL, apiKey
+	c.Seal = config.Seal{HashKey: secret.Text(hashKey), Keys: []config.SealKey{{ID: "k1", Key: secret.Text(sealKey)}}}
+	c.Auth.Verifiers = []config.Verifier{{
+		Name: "app", Issuer: "https://app.example", Audience: []string{"casbroker"},
+		Algorithms: []string{"HS256"}, Secret: jwtSecret,
+	}}
+	return c, vendor
+}
+
+// broker is a running program as its callers see it.
+type broker struct {
+	URL  string
+	log  *syncBuffer
+	http *http.Client
+	stop func() error
+}
+
+// start runs the program until the test ends or stop is called.
+func start(t *testing.T, c config.Config) *broker {
+	t.Helper()
+	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := &broker{URL: "http://" + l.Addr().String(), log: &syncBuffer{}, http: apitest.Client(t)}
+	ctx, cancel := context.WithCancel(context.Background())
+	a, err := app.New(ctx, c, app.Options{LogTo: b.log})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- a.Run(ctx, l) }()
+	b.stop = sync.OnceValue(func() error {
+		cancel()
+		b.http.CloseIdleConnections()
+		return <-ended
+	})
+	t.Cleanup(func() {
+		if err := b.stop(); err != nil {
+			t.Errorf("the broker ended badly: %v", err)
+		}
+	})
+	return b
+}
+
+// answer is what came back.
+type answer struct {
+	status int
+	header http.Header
+	body   string
+}
+
+// decode reads the body as JSON into v.
+func (a answer) decode(t *testing.T, v any) {
+	t.Helper()
+	if err := json.Unmarshal([]byte(a.body), v); err != nil {
+		t.Fatalf("%v in %s", err, a.body)
+	}
+}
+
+// must fails the test unless the answer has status.
+func (a answer) must(t *testing.T, status int) answer {
+	t.Helper()
+	if a.status != status {
+		t.Fatalf("got %d, want %d: %s", a.status, status, a.body)
+	}
+	return a
+}
+
+// call makes a request as who ("" for nobody). header holds pairs.
+func (b *broker) call(t *testing.T, who, method, path, body string, header ...string) answer {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), method, b.URL+path, strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if body != "" {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	if who != "" {
+		req.Header.Set("Authorization", "Bearer "+bearer(t, who))
+	}
+	for i := 0; i < len(header); i += 2 {
+		req.Header.Set(header[i], header[i+1])
+	}
+	return send(t, b.http, req)
+}
+
+func send(t *testing.T, client *http.Client, req *http.Request) answer {
+	t.Helper()
+	res, err := client.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = res.Body.Close() }()
+	body, err := io.ReadAll(res.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return answer{res.StatusCode, res.Header, string(body)}
+}
+
+// bearer returns a JWT of the app for the user who.
+func bearer(t *testing.T, who string) string {
+	t.Helper()
+	now := time.Now()
+	token, err := jwt.NewWithClaims(jwt.SigningMethodHS256, jwt.RegisteredClaims{
+		Issuer: "https://app.example", Audience: jwt.ClaimStrings{"casbroker"}, Subject: who,
+		IssuedAt: jwt.NewNumericDate(now), ExpiresAt: jwt.NewNumericDate(now.Add(time.Hour)),
+	}).SignedString([]byte(jwtSecret))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return token
+}
+
+// issued is the answer of POST /v1/token.
+type issued struct {
+	AccessToken string `json:"access_token"`
+	GrantID     string `json:"grant_id"`
+	ExpiresIn   int    `json:"expires_in"`
+}
+
+func (b *broker) token(t *testing.T, who string) issued {
+	t.Helper()
+	var i issued
+	b.call(t, who, http.MethodPost, "/v1/token", "").must(t, http.StatusOK).decode(t, &i)
+	return i
+}
+
+// parse does what the widget does: it sends a PDF to the vendor with an access token.
+func parse(t *testing.T, vendor, token, source, password string) answer {
+	t.Helper()
+	var form bytes.Buffer
+	w := multipart.NewWriter(&form)
+	file, _ := w.CreateFormFile("pdf_file", source+".pdf")
+	_, _ = io.WriteString(file, "%PDF-1.4\n% "+source+"\n%%EOF\n")
+	_ = w.WriteField("password", password)
+	_ = w.Close()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, vendor+"/v4/smart/parse", &form)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Content-Type", w.FormDataContentType())
+	req.Header.Set("X-Api-Key", token)
+	return send(t, http.DefaultClient, req)
+}
+
+// syncBuffer is a log that may be read while it is written.
+type syncBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (s *syncBuffer) Write(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.Write(p)
+}
+
+func (s *syncBuffer) String() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.String()
+}

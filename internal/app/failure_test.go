@@ -1,0 +1,117 @@
+package app_test
+
+import (
+	"net/http"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"casbroker/internal/config"
+	"casbroker/internal/sandbox"
+	"casbroker/internal/secret"
+	"casbroker/internal/servicetest"
+)
+
+func tempFile(t *testing.T) secret.Text {
+	t.Helper()
+	return secret.Text(filepath.Join(t.TempDir(), "broker.db"))
+}
+
+func TestCachedTokensAreHandedOutWhileTheVendorIsAway(t *testing.T) {
+	t.Parallel()
+	eachBackend(t, func(t *testing.T, settings config.Config, vendor *sandbox.Sandbox) {
+		b := start(t, settings)
+		cached := b.token(t, "asha")
+		vendor.AddFault(sandbox.Fault{Path: "/v1/token", Kind: sandbox.FaultStatus, Status: 503, RetryAfter: 120})
+		if again := b.token(t, "asha"); again.AccessToken != cached.AccessToken {
+			t.Error("a user with a token did not get it")
+		}
+		away := b.call(t, "rohan", http.MethodPost, "/v1/token", "").must(t, 503)
+		if away.header.Get("Retry-After") == "" || !strings.Contains(away.body, "upstream_") {
+			t.Errorf("the answer does not say who is away and for how long: %v %s", away.header, away.body)
+		}
+	})
+}
+
+func TestAnAPIKeyThatTheVendorRefusesIsNamedButNotShown(t *testing.T) {
+	t.Parallel()
+	settings, _ := settingsFor(t, "sqlite:"+tempFile(t), "memory")
+	settings.Upstream.APIKey = "not-the-right-key"
+	b := start(t, settings)
+	refused := b.call(t, "asha", http.MethodPost, "/v1/token", "").must(t, 503)
+	if !strings.Contains(refused.body, "upstream_refused_key") {
+		t.Errorf("the caller reads %s", refused.body)
+	}
+	if log := b.log.String(); !strings.Contains(log, "upstream.api_key") || strings.Contains(log, "not-the-right-key") {
+		t.Errorf("the operator reads %s", log)
+	}
+}
+
+func TestTheBrokerGoesOnWhileRedisIsAway(t *testing.T) {
+	t.Parallel()
+	redis := servicetest.OwnRedis(t)
+	settings, _ := settingsFor(t, "sqlite:"+tempFile(t), secret.Text(redis.URL))
+	b := start(t, settings)
+	before := b.token(t, "asha")
+	redis.Stop()
+	if during := b.token(t, "asha"); during.AccessToken != before.AccessToken {
+		t.Error("the token that this replica had handed out was lost with Redis")
+	}
+	b.token(t, "rohan")
+	b.call(t, "", http.MethodGet, "/readyz", "").must(t, 200)
+}
+
+func TestTheBrokerStartsWhileRedisIsAway(t *testing.T) {
+	t.Parallel()
+	redis := servicetest.OwnRedis(t)
+	redis.Stop()
+	settings, _ := settingsFor(t, "sqlite:"+tempFile(t), secret.Text(redis.URL))
+	start(t, settings).token(t, "asha")
+}
+
+func TestBadRequestsGetAClearErrorAndNeverA5xx(t *testing.T) {
+	t.Parallel()
+	settings, _ := settingsFor(t, "sqlite:"+tempFile(t), "memory")
+	b := start(t, settings)
+	for name, c := range map[string]struct {
+		who, method, path, body string
+		status                  int
+		code                    string
+	}{
+		"nobody":                      {"", "POST", "/v1/token", "", 401, "unauthenticated"},
+		"no such path":                {"asha", "GET", "/v2/token", "", 404, "no_such_path"},
+		"a wrong method":              {"asha", "PUT", "/v1/token", "", 405, "method_not_allowed"},
+		"JSON that is none":           {"asha", "POST", "/v1/portfolios", "{", 400, "invalid_json"},
+		"no statement":                {"asha", "POST", "/v1/portfolios", "{}", 422, "not_a_statement"},
+		"a portfolio that is not":     {"asha", "GET", "/v1/portfolios/pf_nothing", "", 404, "portfolio_not_found"},
+		"a path of percent signs":     {"asha", "GET", "/v1/portfolios/%2e%2e%2f%00", "", 404, "portfolio_not_found"},
+		"a cursor that is none":       {"asha", "GET", "/v1/portfolios?cursor=zzz", "", 400, "invalid_cursor"},
+		"a token in the query string": {"", "GET", "/v1/portfolios?access_token=" + bearer(t, "asha"), "", 401, "unauthenticated"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			a := b.call(t, c.who, c.method, c.path, c.body).must(t, c.status)
+			if !strings.Contains(a.body, `"code":"`+c.code+`"`) {
+				t.Errorf("want the code %s in %s", c.code, a.body)
+			}
+		})
+	}
+}
+
+func TestOnlyConfiguredOriginsMayCallFromABrowser(t *testing.T) {
+	t.Parallel()
+	settings, _ := settingsFor(t, "sqlite:"+tempFile(t), "memory")
+	settings.Server.AllowedOrigins = []string{"https://app.example"}
+	b := start(t, settings)
+	good := b.call(t, "", http.MethodPost, "/v1/token", "", "Origin", "https://app.example").must(t, 401)
+	if good.header.Get("Access-Control-Allow-Origin") != "https://app.example" ||
+		!strings.Contains(good.header.Get("Access-Control-Expose-Headers"), "X-Request-ID") {
+		t.Errorf("the app's page cannot read an error: %v", good.header)
+	}
+	for _, origin := range []string{"https://evil.example", "https://app.example.evil.example", "null", "http://app.example"} {
+		bad := b.call(t, "asha", http.MethodPost, "/v1/token", "", "Origin", origin)
+		if allowed := bad.header.Get("Access-Control-Allow-Origin"); allowed != "" {
+			t.Errorf("%s is let in as %s", origin, allowed)
+		}
+	}
+}

@@ -1,0 +1,83 @@
+package app_test
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+
+	"casbroker/internal/config"
+	"casbroker/internal/sandbox"
+)
+
+// TestTheWholeJobShowsNoSecret runs the main job, and everything that goes wrong
+// around it, and then looks for every secret in the log and in the answers.
+func TestTheWholeJobShowsNoSecret(t *testing.T) {
+	t.Parallel()
+	const password = "Hush-Password-1"
+	eachBackend(t, func(t *testing.T, settings config.Config, vendor *sandbox.Sandbox) {
+		settings.Log.Level = "debug"
+		b := start(t, settings)
+		var answers strings.Builder
+		call := func(who, method, path, body string, header ...string) answer {
+			a := b.call(t, who, method, path, body, header...)
+			answers.WriteString(a.body)
+			for _, values := range a.header {
+				answers.WriteString(strings.Join(values, "\n"))
+			}
+			return a
+		}
+		token := b.token(t, "asha").AccessToken
+		statement := parse(t, settings.Upstream.URL, token, "cams", password).must(t, 200).body
+		pan := between(t, statement, `"pan":"`)
+		folio := between(t, statement, `"folio_number":"`)
+		call("asha", http.MethodPost, "/v1/portfolios", statement).must(t, 201)
+		call("asha", http.MethodPost, "/v1/portfolios", `{"pan":"`+pan+`","password":"`+password+`"`)
+		call("asha", http.MethodPost, "/v1/portfolios", `{"investor":{"pan":"`+pan+`"},"`+token+`":1}`)
+		call("", http.MethodGet, "/v1/portfolios/"+token+"?pan="+pan+"&access_token="+bearer(t, "asha"), "")
+		call("", http.MethodGet, "/"+bearer(t, "asha"), "")
+		call("", http.MethodPost, "/v1/token", "", "Authorization", "Bearer "+token)
+		call("", http.MethodPost, "/v1/token", "", "Authorization", "Bearer "+bearer(t, "asha")+".x")
+		call("asha", http.MethodPost, "/v1/token", `{"expiry_minutes":"`+apiKey+`"}`)
+		call("asha", http.MethodGet, "/v1/portfolios", "")
+		call("asha", http.MethodGet, "/v1/portfolios/latest", "")
+		vendor.AddFault(sandbox.Fault{Path: "/v1/token", Times: 1, Kind: sandbox.FaultMalformed})
+		call("rohan", http.MethodPost, "/v1/token", "")
+		vendor.AddFault(sandbox.Fault{Path: "/v1/token", Times: 3, Kind: sandbox.FaultDrop})
+		call("meera", http.MethodPost, "/v1/token", "")
+		if err := b.stop(); err != nil {
+			t.Error(err)
+		}
+
+		log := b.log.String()
+		if !strings.Contains(log, `"route":"/v1/token"`) {
+			t.Fatalf("the log does not tell of the requests:\n%s", log)
+		}
+		everywhere := map[string]string{
+			"the API key": apiKey, "the JWT secret": jwtSecret, "the hash key": hashKey, "the sealing key": sealKey,
+			"the PDF's password": password, "the JWT": bearer(t, "asha")[:40], "the PAN": pan, "the access token": token,
+			"the store's URL": settings.Store.URL.Reveal(),
+		}
+		for what, value := range everywhere {
+			if strings.Contains(log, value) {
+				t.Errorf("the log shows %s", what)
+			}
+			if strings.Contains(answers.String(), value) {
+				t.Errorf("an answer shows %s", what)
+			}
+		}
+		if strings.Contains(log, folio) {
+			t.Error("the log shows a folio number")
+		}
+	})
+}
+
+// between returns what follows mark in s, up to the next quote.
+func between(t *testing.T, s, mark string) string {
+	t.Helper()
+	_, rest, found := strings.Cut(s, mark)
+	value, _, ended := strings.Cut(rest, `"`)
+	if !found || !ended || len(value) < 5 {
+		t.Fatalf("there is no %s in the statement", mark)
+	}
+	return value
+}

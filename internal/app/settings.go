@@ -1,0 +1,94 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"os"
+
+	"casbroker/internal/auth"
+	"casbroker/internal/config"
+	"casbroker/internal/ratelimit"
+	"casbroker/internal/secret"
+)
+
+// Check returns everything that is wrong with the settings at once, what the
+// rooms have to say of theirs included. It opens no connection.
+func Check(c config.Config) error {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel() // keys need not be loaded to know that the settings are good
+	_, authErr := newAuth(ctx, c.Auth, auth.Options{})
+	_, limitErr := newRules(c.RateLimit)
+	return errors.Join(c.Validate(), authErr, limitErr)
+}
+
+// newAuth builds the authenticator from settings over the rest of o.
+func newAuth(ctx context.Context, c config.Auth, o auth.Options) (*auth.Authenticator, error) {
+	o.Cookie, o.TrustedOrigins, o.CacheSize = c.Cookie, c.TrustedOrigins, c.CacheSize
+	var unread []error
+	for i, v := range c.Verifiers {
+		verifier := auth.Verifier{
+			Name: v.Name, Issuer: v.Issuer, Audience: v.Audience, Algorithms: v.Algorithms,
+			Secret: v.Secret, JWKSURL: v.JWKSURL, OIDC: v.OIDC,
+			MaxLifetime: v.MaxLifetime, Leeway: v.Leeway, Refresh: v.Refresh,
+			Roles: auth.Roles(v.Roles),
+		}
+		if v.PublicKeyFile != "" {
+			pem, err := os.ReadFile(v.PublicKeyFile)
+			if err != nil {
+				unread = append(unread, fmt.Errorf("auth.verifiers[%d].public_key_file: %w", i, err))
+			}
+			verifier.PublicKeyPEM = pem
+		}
+		o.Verifiers = append(o.Verifiers, verifier)
+	}
+	if len(unread) > 0 {
+		return nil, errors.Join(unread...)
+	}
+	return auth.New(ctx, o)
+}
+
+func newRules(c config.RateLimit) (ratelimit.Rules, error) {
+	return ratelimit.Parse("ratelimit", ratelimit.Settings{
+		Token: ratelimit.Limits(c.Token), Save: ratelimit.Limits(c.Save), Read: ratelimit.Limits(c.Read),
+		Upload: ratelimit.Limits(c.Upload), Admin: ratelimit.Limits(c.Admin), Failures: c.Failures,
+	})
+}
+
+func newBox(c config.Seal) (*secret.Box, error) {
+	hash, err := config.DecodeKey(c.HashKey)
+	if err != nil {
+		return nil, fmt.Errorf("seal.hash_key: %w", err)
+	}
+	keys := make([]secret.Key, 0, len(c.Keys))
+	for i, k := range c.Keys {
+		key, err := config.DecodeKey(k.Key)
+		if err != nil {
+			return nil, fmt.Errorf("seal.keys[%d].key: %w", i, err)
+		}
+		keys = append(keys, secret.Key{ID: k.ID, Secret: key})
+	}
+	return secret.NewBox(hash, keys...)
+}
+
+// networks is valid once the settings are.
+func networks(list []string) []netip.Prefix {
+	prefixes := make([]netip.Prefix, 0, len(list))
+	for _, network := range list {
+		prefixes = append(prefixes, netip.MustParsePrefix(network))
+	}
+	return prefixes
+}
+
+// hidden lists every secret of the settings, for the log to hide.
+func hidden(c config.Config) []secret.Text {
+	list := []secret.Text{c.Upstream.APIKey, c.Seal.HashKey}
+	for _, k := range c.Seal.Keys {
+		list = append(list, k.Key)
+	}
+	for _, v := range c.Auth.Verifiers {
+		list = append(list, v.Secret)
+	}
+	return list
+}

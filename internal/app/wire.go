@@ -1,0 +1,165 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"casbroker/internal/auth"
+	"casbroker/internal/config"
+	"casbroker/internal/kv"
+	"casbroker/internal/portfolio"
+	"casbroker/internal/ratelimit"
+	"casbroker/internal/secret"
+	"casbroker/internal/server"
+	"casbroker/internal/store"
+	"casbroker/internal/telemetry"
+	"casbroker/internal/token"
+	"casbroker/internal/upstream"
+	"casbroker/web"
+)
+
+// purgeEvery is how often idempotency keys that have expired are removed.
+const purgeEvery = 10 * time.Minute
+
+// doors are what the rooms lean on.
+type doors struct {
+	box    *secret.Box
+	store  *store.DB
+	cache  kv.Cache
+	vendor *upstream.Client
+}
+
+// New wires the program from settings, which Check has found good. ctx bounds only
+// the start. The App is to be run or closed.
+func New(ctx context.Context, c config.Config, o Options) (*App, error) {
+	if err := Check(c); err != nil {
+		return nil, err
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	a := &App{settings: c, metrics: telemetry.NewMetrics()}
+	a.log = newLog(c, o)
+	running, stop := context.WithCancel(context.WithoutCancel(ctx))
+	a.stop = stop
+	if err := a.wire(ctx, running, o); err != nil {
+		_ = a.Close()
+		return nil, err
+	}
+	return a, nil
+}
+
+func (a *App) wire(ctx, running context.Context, o Options) error {
+	c := a.settings
+	d, err := a.openDoors(ctx, o)
+	if err != nil {
+		return err
+	}
+	callers, err := newAuth(running, c.Auth, auth.Options{Now: o.Now, Log: a.log})
+	if err != nil {
+		return err
+	}
+	a.metrics.WatchJWTCache(
+		func() uint64 { return callers.CacheStats().Hits }, func() uint64 { return callers.CacheStats().Misses })
+	rules, err := newRules(c.RateLimit)
+	if err != nil {
+		return err
+	}
+	limits := &ratelimit.Limiter{Counter: d.cache, Rules: rules, Now: o.Now, Observe: a.metrics.CountLimited}
+
+	tokens := &token.Handler{
+		Tokens: &token.Service{
+			Minter: d.vendor, Ledger: d.store, Cache: d.cache, Box: d.box, Log: a.log, Now: o.Now,
+			MinRemaining: c.Token.MinRemaining, MintTimeout: c.Upstream.Deadline + 5*time.Second, Observe: a.metrics.CountToken,
+		},
+		Life: c.Token.Lifetime, Fetched: ratelimit.Fetched,
+	}
+	tokens.Limit = limits.Middleware(ratelimit.Token, tokens.CacheKey)
+	portfolios := &portfolio.Handler{
+		Portfolios: &portfolio.Service{Keeper: d.store, Finder: d.store, Keys: d.store, Log: a.log, Now: o.Now},
+		MaxBody:    int64(c.Portfolio.MaxBody),
+		LimitSave:  limits.Middleware(ratelimit.Save, nil), LimitRead: limits.Middleware(ratelimit.Read, nil),
+	}
+
+	a.router = server.NewRouter(server.Options{
+		Log: a.log, Observer: a.metrics, OpenAPI: web.OpenAPI,
+		TrustedProxies: networks(c.Server.TrustedProxies),
+		AllowedOrigins: c.Server.AllowedOrigins, AllowCookies: c.Auth.Cookie != "",
+		Checks: []server.Check{
+			{Name: "store", Ready: d.store.Ready},
+			{Name: "auth", Ready: func(context.Context) error { return callers.Ready() }},
+		},
+	})
+	a.router.Mount("/v1", []echo.MiddlewareFunc{limits.Guard(), callers.Middleware()}, tokens, portfolios)
+	a.router.Mount("", nil, o.Public...)
+	a.chores = append(a.chores, chore{"remove expired idempotency keys", purgeEvery, func(ctx context.Context) error {
+		_, err := d.store.PurgeKeys(ctx, o.Now())
+		return err
+	}})
+	return nil
+}
+
+// openDoors opens what the rooms lean on, to be closed newest first.
+func (a *App) openDoors(ctx context.Context, o Options) (d doors, err error) {
+	c := a.settings
+	if d.box, err = newBox(c.Seal); err != nil {
+		return d, err
+	}
+	if d.store, err = store.Open(store.Options{URL: c.Store.URL, Box: d.box, Log: a.log}); err != nil {
+		return d, fmt.Errorf("store.url: %w", err)
+	}
+	a.onClose(d.store.Close)
+	if c.Store.MigrateAtStart {
+		steps, err := d.store.Migrate(ctx)
+		if err != nil {
+			return d, fmt.Errorf("migrate the database: %w", err)
+		}
+		a.log.Info("database is up to date", "steps", steps)
+	}
+	if d.cache, err = openCache(c.Cache, a.log, o, a.metrics); err != nil {
+		return d, fmt.Errorf("cache.url: %w", err)
+	}
+	a.onClose(d.cache.Close)
+	d.vendor = upstream.New(upstream.Options{
+		URL: c.Upstream.URL, APIKey: c.Upstream.APIKey, Timeout: c.Upstream.Timeout, Deadline: c.Upstream.Deadline,
+		Attempts: c.Upstream.Attempts, Log: a.log, Now: o.Now, Observe: a.metrics.ObserveUpstream,
+	})
+	return d, nil
+}
+
+func openCache(c config.Cache, log *slog.Logger, o Options, metrics *telemetry.Metrics) (kv.Cache, error) {
+	memory, err := kv.NewMemory(kv.MemoryOptions{Tokens: c.MaxEntries})
+	if err != nil || c.URL == "memory" {
+		return memory, err
+	}
+	redis, err := kv.NewRedis(kv.RedisOptions{URL: c.URL, Timeout: c.Timeout, Now: o.Now})
+	if err != nil {
+		return nil, err
+	}
+	return kv.WithFallback(redis, memory, kv.FallbackOptions{Log: log, OnChange: metrics.SetFallback}), nil
+}
+
+func newLog(c config.Config, o Options) *slog.Logger {
+	var level slog.LevelVar
+	_ = level.UnmarshalText([]byte(c.Log.Level)) // Check has read it
+	return telemetry.NewLogger(o.LogTo, telemetry.LogOptions{Format: c.Log.Format, Level: &level, Secrets: hidden(c)})
+}
+
+// Migrate brings the database of the settings to the newest form and returns how
+// many steps that took.
+func Migrate(ctx context.Context, c config.Config, log *slog.Logger) (int, error) {
+	box, err := newBox(c.Seal)
+	if err != nil {
+		return 0, err
+	}
+	db, err := store.Open(store.Options{URL: c.Store.URL, Box: box, Log: log})
+	if err != nil {
+		return 0, fmt.Errorf("store.url: %w", err)
+	}
+	defer func() { _ = db.Close() }()
+	return db.Migrate(ctx)
+}

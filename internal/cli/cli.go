@@ -1,0 +1,113 @@
+// Package cli is the command line: it reads flags and settings, and hands on to
+// the program.
+package cli
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"runtime/debug"
+	"strings"
+
+	"github.com/alecthomas/kong"
+
+	"casbroker/internal/config"
+)
+
+// The exit codes.
+const (
+	ExitOK     = 0
+	ExitFailed = 1 // it was tried and failed
+	ExitUsage  = 2 // the command line or the settings are wrong
+)
+
+// Terminal is what a command reads from and writes to.
+type Terminal struct {
+	Out, Err io.Writer
+	Environ  []string // as os.Environ gives it
+}
+
+// commands is the whole command line.
+type commands struct {
+	Serve   serveCommand   `cmd:"" help:"Run the broker with settings from a file and the environment."`
+	Demo    demoCommand    `cmd:"" help:"Run the broker with everything it needs embedded, to try it out. Not for production."`
+	Migrate migrateCommand `cmd:"" help:"Bring the database to the form that this version needs."`
+	Config  struct {
+		Check checkCommand `cmd:"" help:"Say everything that is wrong with the settings."`
+		Print printCommand `cmd:"" help:"Print the settings in force as YAML, secrets hidden."`
+	} `cmd:"" help:"Look at the settings."`
+	Health  healthCommand  `cmd:"" help:"Ask a running broker whether it is ready; for container health checks."`
+	Version versionCommand `cmd:"" help:"Print the version."`
+}
+
+// settingsFlag is shared by the commands that read settings.
+type settingsFlag struct {
+	File string `name:"config" short:"c" placeholder:"FILE" help:"The settings file (YAML). CASBROKER_… variables go over it."`
+}
+
+// load returns the valid settings, or a usageError with all that is wrong.
+func (f settingsFlag) load(t *Terminal) (config.Config, error) {
+	c, err := config.Load(config.Default(), f.File, t.Environ)
+	if err != nil {
+		return c, usageError{err}
+	}
+	return c, nil
+}
+
+// usageError is the fault of the command line or the settings.
+type usageError struct{ error }
+
+// Run carries out args and returns the exit code.
+func Run(ctx context.Context, args []string, t Terminal) (code int) {
+	var c commands
+	ended := false
+	parser, err := kong.New(&c,
+		kong.Name("broker"),
+		kong.Description("casbroker hands out short-lived access tokens for Portfolio Connect and keeps the portfolios that come back."),
+		kong.Writers(t.Out, t.Err),
+		kong.Exit(func(n int) { ended, code = true, n }),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
+		kong.BindTo(ctx, (*context.Context)(nil)),
+		kong.Bind(&t),
+	)
+	if err != nil {
+		return t.fail(err)
+	}
+	if len(args) == 0 {
+		args = []string{"--help"}
+	}
+	parsed, err := parser.Parse(args)
+	if ended { // --help has been printed
+		return code
+	}
+	if err != nil {
+		return t.fail(usageError{fmt.Errorf("%w; broker --help lists the commands", err)})
+	}
+	if err := parsed.Run(); err != nil {
+		return t.fail(err)
+	}
+	return ExitOK
+}
+
+// fail says what is wrong, a line for each fault, and returns the exit code.
+func (t *Terminal) fail(err error) int {
+	for line := range strings.SplitSeq(err.Error(), "\n") {
+		_, _ = fmt.Fprintln(t.Err, "broker: "+line)
+	}
+	if _, ok := err.(usageError); ok { //nolint:errorlint // never wrapped
+		return ExitUsage
+	}
+	return ExitFailed
+}
+
+type versionCommand struct{}
+
+// Run prints the version.
+func (versionCommand) Run(t *Terminal) error {
+	version := "unknown"
+	if info, ok := debug.ReadBuildInfo(); ok {
+		version = info.Main.Version + " " + info.GoVersion
+	}
+	_, err := fmt.Fprintln(t.Out, "broker", version)
+	return err
+}

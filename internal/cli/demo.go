@@ -1,0 +1,154 @@
+package cli
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"casbroker/internal/app"
+	"casbroker/internal/config"
+	"casbroker/internal/demo"
+	"casbroker/internal/sandbox"
+	"casbroker/internal/secret"
+	"casbroker/internal/server"
+	"casbroker/web"
+)
+
+// demoDrain is how long requests under way may take when the demo stops: whoever
+// presses Ctrl-C does not wait.
+const demoDrain = 500 * time.Millisecond
+
+type demoCommand struct {
+	settingsFlag
+	Address string `placeholder:"HOST:PORT" help:"Where to listen (default 127.0.0.1:8080)."`
+	Data    string `default:"data/demo" placeholder:"FOLDER" help:"Where portfolios and the keys that seal them are kept (default data/demo)."`
+}
+
+// Run serves the demo until ctx ends. What the settings file or the environment
+// say goes over what the demo embeds: with upstream.api_key it uses the vendor.
+func (c demoCommand) Run(ctx context.Context, t *Terminal) error {
+	base, err := demoSettings(c.Data)
+	if err != nil {
+		return err
+	}
+	settings, err := config.Load(base, c.File, t.Environ)
+	if err != nil {
+		return usageError{err}
+	}
+	if c.Address != "" {
+		settings.Server.Address = c.Address
+	}
+	l, err := server.Listen(ctx, settings.Server.Address)
+	if err != nil {
+		return err
+	}
+	page := &demo.Handler{
+		Secret: demo.NewSecret(), Now: time.Now, Page: web.Demo, Widget: web.Widget,
+		WidgetURL: settings.Web.WidgetURL, APIBaseURL: settings.Upstream.URL,
+	}
+	settings.Auth.Verifiers = append(settings.Auth.Verifiers, demoVerifier(page.Secret))
+	embedVendor(&settings, page, l.Addr())
+	if err := app.Check(settings); err != nil {
+		_ = l.Close()
+		return usageError{err}
+	}
+	return serve(ctx, l, settings, app.Options{LogTo: t.Err, Public: []server.Room{page}}, func() {
+		banner(t, settings, page, l.Addr())
+	})
+}
+
+// demoSettings are the defaults of the demo, with the keys of an earlier run.
+func demoSettings(folder string) (config.Config, error) {
+	s := config.Default()
+	s.Log = config.Log{Level: "warn", Format: "text"}
+	s.Server.DrainTimeout = demoDrain
+	s.Store.URL = secret.Text("sqlite:" + filepath.Join(folder, "broker.db"))
+	hash, err := keptKey(filepath.Join(folder, "hash.key"))
+	if err != nil {
+		return s, err
+	}
+	seal, err := keptKey(filepath.Join(folder, "seal.key"))
+	if err != nil {
+		return s, err
+	}
+	s.Seal = config.Seal{HashKey: hash, Keys: []config.SealKey{{ID: "demo", Key: seal}}}
+	return s, nil
+}
+
+// keptKey returns the key in the file at path, which is made when it is not there.
+func keptKey(path string) (secret.Text, error) {
+	text, err := os.ReadFile(path) //nolint:gosec // the caller names the folder
+	if err == nil {
+		return secret.Text(strings.TrimSpace(string(text))), nil
+	}
+	if !errors.Is(err, fs.ErrNotExist) {
+		return "", fmt.Errorf("read the demo's key: %w", err)
+	}
+	key := make([]byte, secret.KeySize)
+	_, _ = rand.Read(key) // never fails
+	text = base64.StdEncoding.AppendEncode(nil, key)
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return "", fmt.Errorf("make the demo's folder: %w", err)
+	}
+	if err := os.WriteFile(path, text, 0o600); err != nil {
+		return "", fmt.Errorf("keep the demo's key: %w", err)
+	}
+	return secret.Text(text), nil
+}
+
+func demoVerifier(key secret.Text) config.Verifier {
+	return config.Verifier{
+		Name: "demo", Issuer: demo.Issuer, Audience: []string{demo.Audience},
+		Algorithms: []string{demo.Algorithm}, Secret: key, MaxLifetime: demo.TokenLife,
+	}
+}
+
+// embedVendor puts the sandbox in the vendor's place, unless an API key was given.
+func embedVendor(s *config.Config, page *demo.Handler, at net.Addr) {
+	if s.Upstream.APIKey != "" {
+		return
+	}
+	s.Upstream.APIKey = demo.NewSecret()
+	s.Upstream.URL = "http://" + reachable(at.String()) + demo.SandboxPath
+	page.Sandbox = sandbox.New(sandbox.Options{
+		APIKey: s.Upstream.APIKey.Reveal(), Prefix: demo.SandboxPath, ParseDelay: time.Second,
+	})
+}
+
+func banner(t *Terminal, s config.Config, page *demo.Handler, at net.Addr) {
+	names := make([]string, 0, len(demo.Users))
+	for _, u := range demo.Users {
+		names = append(names, u.Name)
+	}
+	vendor := "the vendor at " + s.Upstream.URL
+	if page.Sandbox != nil {
+		vendor = "an emulated vendor (no network is used)"
+	}
+	cache := "an in-process cache"
+	if s.Cache.URL.Reveal() != "memory" {
+		cache = "Redis"
+	}
+	scheme, rest, _ := strings.Cut(s.Store.URL.Reveal(), ":")
+	store := "PostgreSQL"
+	if scheme == "sqlite" {
+		store = "SQLite at " + rest
+	}
+	_, _ = fmt.Fprintf(t.Out, `
+  casbroker demo — not for production: anybody may sign in
+
+  Open      http://%s/
+  Users     %s
+  Uses      %s, %s,
+            %s
+  Stop      Ctrl-C; what was imported is kept
+
+`, reachable(at.String()), strings.Join(names, ", "), vendor, cache, store)
+}

@@ -1,0 +1,45 @@
+package cli
+
+import (
+	"context"
+	"net"
+
+	"casbroker/internal/app"
+	"casbroker/internal/config"
+	"casbroker/internal/server"
+)
+
+type serveCommand struct {
+	settingsFlag
+	Address string `placeholder:"HOST:PORT" help:"Where to listen, instead of server.address."`
+}
+
+// Run serves until ctx ends.
+func (c serveCommand) Run(ctx context.Context, t *Terminal) error {
+	settings, err := c.load(t)
+	if err != nil {
+		return err
+	}
+	if c.Address != "" {
+		settings.Server.Address = c.Address
+	}
+	if err := app.Check(settings); err != nil {
+		return usageError{err}
+	}
+	l, err := server.Listen(ctx, settings.Server.Address)
+	if err != nil {
+		return err
+	}
+	return serve(ctx, l, settings, app.Options{LogTo: t.Err}, func() {})
+}
+
+// serve runs the program on l until ctx ends. It calls started when requests can come.
+func serve(ctx context.Context, l net.Listener, settings config.Config, o app.Options, started func()) error {
+	a, err := app.New(ctx, settings, o)
+	if err != nil {
+		_ = l.Close()
+		return err
+	}
+	started()
+	return a.Run(ctx, l)
+}

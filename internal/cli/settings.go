@@ -1,0 +1,104 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+
+	"casbroker/internal/app"
+)
+
+type checkCommand struct{ settingsFlag }
+
+// Run says what is wrong with the settings, or that nothing is.
+func (c checkCommand) Run(t *Terminal) error {
+	settings, err := c.load(t)
+	if err != nil {
+		return err
+	}
+	if err := app.Check(settings); err != nil {
+		return usageError{err}
+	}
+	_, err = fmt.Fprintln(t.Out, "The settings are good.")
+	return err
+}
+
+type printCommand struct{ settingsFlag }
+
+// Run prints the settings, right or wrong.
+func (c printCommand) Run(t *Terminal) error {
+	settings, err := c.load(t)
+	if err != nil {
+		return err
+	}
+	return settings.Print(t.Out)
+}
+
+type migrateCommand struct{ settingsFlag }
+
+// Run migrates the database.
+func (c migrateCommand) Run(ctx context.Context, t *Terminal) error {
+	settings, err := c.load(t)
+	if err != nil {
+		return err
+	}
+	if err := app.Check(settings); err != nil {
+		return usageError{err}
+	}
+	steps, err := app.Migrate(ctx, settings, slog.New(slog.NewTextHandler(t.Err, nil)))
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(t.Out, "The database is up to date; %d steps were taken.\n", steps)
+	return err
+}
+
+type healthCommand struct {
+	settingsFlag
+	Address string `placeholder:"HOST:PORT" help:"Where the broker listens, if not at server.address."`
+}
+
+// Run fails unless the broker says that it is ready.
+func (c healthCommand) Run(ctx context.Context, t *Terminal) error {
+	address := c.Address
+	if address == "" {
+		settings, err := c.load(t)
+		if err != nil {
+			return err
+		}
+		address = settings.Server.Address
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+reachable(address)+"/readyz", http.NoBody)
+	if err != nil {
+		return usageError{err}
+	}
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = res.Body.Close() }()
+	body, err := io.ReadAll(io.LimitReader(res.Body, 64<<10))
+	if err != nil {
+		return err
+	}
+	if res.StatusCode != http.StatusOK {
+		return fmt.Errorf("not ready: %s", body)
+	}
+	_, err = t.Out.Write(body)
+	return err
+}
+
+// reachable returns an address of this machine for one that names all of them.
+func reachable(address string) string {
+	host, port, err := net.SplitHostPort(address)
+	if err != nil {
+		return address
+	}
+	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
+		host = "127.0.0.1"
+	}
+	return net.JoinHostPort(host, port)
+}

@@ -1,0 +1,131 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"runtime/debug"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"casbroker/internal/audit"
+	"casbroker/internal/auth"
+	"casbroker/internal/problem"
+	"casbroker/internal/telemetry"
+)
+
+// identify gives the request an id, its caller's own if that has the right form,
+// and notes where it came from.
+func identify(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		r := c.Request()
+		id := r.Header.Get(problem.HeaderRequestID)
+		if !telemetry.ValidRequestID(id) {
+			id = telemetry.NewRequestID()
+		}
+		c.Response().Header().Set(problem.HeaderRequestID, id)
+		ctx := telemetry.WithRequestID(r.Context(), id)
+		ctx = audit.WithSource(ctx, audit.Source{RequestID: id, Address: c.RealIP(), UserAgent: r.UserAgent()})
+		c.SetRequest(r.WithContext(ctx))
+		return next(c)
+	}
+}
+
+// statusGone is what is logged when the caller left before the answer, by the
+// custom of web servers.
+const statusGone = 499
+
+// observe logs one line for every request, when it is answered, and tells the observer.
+func observe(log *slog.Logger, observer Observer) echo.MiddlewareFunc {
+	return func(next echo.HandlerFunc) echo.HandlerFunc {
+		return func(c echo.Context) error {
+			start := time.Now()
+			err := next(c)
+			if err != nil {
+				c.Error(err)
+			}
+			status, took := c.Response().Status, time.Since(start)
+			if errors.Is(err, context.Canceled) && c.Request().Context().Err() != nil {
+				status = statusGone
+			}
+			if observer != nil {
+				observer.ObserveRequest(c.Path(), c.Request().Method, status, took)
+			}
+			logRequest(c, log, status, took, err)
+			return nil
+		}
+	}
+}
+
+func logRequest(c echo.Context, log *slog.Logger, status int, took time.Duration, err error) {
+	level := slog.LevelInfo
+	if status >= http.StatusInternalServerError {
+		level = slog.LevelError
+	}
+	ctx := c.Request().Context()
+	if !log.Enabled(ctx, level) {
+		return
+	}
+	route := c.Path()
+	if route == "" {
+		route = c.Request().URL.Path
+	}
+	attrs := append(make([]slog.Attr, 0, 10),
+		slog.String("method", c.Request().Method),
+		slog.String("route", route),
+		slog.Int("status", status),
+		slog.Int64("took_us", took.Microseconds()),
+		slog.Int64("bytes", c.Response().Size),
+		slog.String("address", audit.SourceOf(ctx).Address),
+	)
+	if who := auth.Caller(c); who.Subject != "" {
+		attrs = append(attrs, slog.String("subject", who.Subject))
+	}
+	if err != nil {
+		attrs = append(attrs, slog.String("error", err.Error()))
+	}
+	log.LogAttrs(ctx, level, "request", attrs...)
+}
+
+// The headers that every answer bears. A page sets a wider policy of its own.
+var (
+	noSniff    = []string{"nosniff"}
+	noReferrer = []string{"no-referrer"}
+	noContent  = []string{"default-src 'none'; frame-ancestors 'none'"}
+)
+
+// protect sets the security headers.
+func protect(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		h := c.Response().Header()
+		h["X-Content-Type-Options"] = noSniff
+		h["Referrer-Policy"] = noReferrer
+		h["Content-Security-Policy"] = noContent
+		return next(c)
+	}
+}
+
+// survive turns a panic into a bare 500 and a log line with the stack.
+func survive(log *slog.Logger) echo.MiddlewareFunc {
+	return func(next echo.HandlerFunc) echo.HandlerFunc {
+		return func(c echo.Context) (err error) {
+			defer func() {
+				what := recover()
+				if what == nil {
+					return
+				}
+				if what == http.ErrAbortHandler { //nolint:errorlint // a value, by net/http's convention
+					panic(what)
+				}
+				log.ErrorContext(c.Request().Context(), "panic", "panic", fmt.Sprint(what), "stack", string(debug.Stack()))
+				err = errPanic
+			}()
+			return next(c)
+		}
+	}
+}
+
+var errPanic = errors.New("panic; the record before this one has the stack")
