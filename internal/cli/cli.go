@@ -4,6 +4,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"runtime/debug"
@@ -94,7 +95,7 @@ func (t *Terminal) fail(err error) int {
 	for line := range strings.SplitSeq(err.Error(), "\n") {
 		_, _ = fmt.Fprintln(t.Err, "broker: "+line)
 	}
-	if _, ok := err.(usageError); ok { //nolint:errorlint // never wrapped
+	if errors.As(err, new(usageError)) {
 		return ExitUsage
 	}
 	return ExitFailed

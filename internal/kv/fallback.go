@@ -39,7 +39,7 @@ type Fallback struct {
 	owed     map[string]struct{} // the keys of tokens that Redis does not have yet
 
 	stop     context.CancelFunc
-	stopped  context.Context //nolint:containedctx // ends with Close, not with a call
+	stopped  context.Context // of the watcher: ends with Close, not with a call
 	watchers sync.WaitGroup
 }
 

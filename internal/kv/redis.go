@@ -2,18 +2,21 @@ package kv
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io"
 	"time"
 
 	"github.com/redis/go-redis/v9"
+	"github.com/redis/go-redis/v9/logging"
 	"github.com/redis/go-redis/v9/maintnotifications"
 	"github.com/ulule/limiter/v3"
 
 	"casbroker/internal/ratelimit"
 	"casbroker/internal/secret"
 )
+
+// go-redis would write lines of its own to standard error, of failures that its
+// calls return as well.
+func init() { logging.Disable() }
 
 // RedisOptions say where Redis is.
 type RedisOptions struct {
@@ -136,11 +139,7 @@ func (r *Redis) KeepToken(ctx context.Context, key string, sealed []byte, life t
 func (r *Redis) Ping(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, r.timeout)
 	defer cancel()
-	err := r.client.Ping(ctx).Err()
-	if errors.Is(err, io.EOF) {
-		return errors.New("redis: the connection was closed")
-	}
-	if err != nil {
+	if err := r.client.Ping(ctx).Err(); err != nil {
 		return fmt.Errorf("redis: %w", err)
 	}
 	return nil

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -57,8 +58,10 @@ func TestCallsUnderWayTogetherShareRoundTrips(t *testing.T) {
 	before := p.trips.Load()
 	p.gate.Lock() // both workers wait, and the others queue up behind them
 	var all sync.WaitGroup
+	var begun atomic.Int64
 	for range 200 {
 		all.Go(func() {
+			begun.Add(1)
 			if _, _, err := r.Take(t.Context(), visit(t, id.New("test")), ""); err != nil {
 				t.Error(err)
 			}
@@ -66,6 +69,7 @@ func TestCallsUnderWayTogetherShareRoundTrips(t *testing.T) {
 	}
 	<-p.asked
 	<-p.asked
+	await(t, "200 calls", func() bool { return begun.Load() == 200 })
 	p.gate.Unlock()
 	all.Wait()
 	if trips := p.trips.Load() - before; trips > 150 {
@@ -163,10 +167,10 @@ func TestARedisThatDoesNotAnswerCostsOneTimeout(t *testing.T) {
 	}
 }
 
-func TestARedisThatIsDownIsNoticedByTheFirstCallOnly(t *testing.T) {
-	l := miniredis.RunT(t)
-	url := secret.Text("redis://" + l.Addr())
-	l.Close()
+func TestARedisThatIsDownAtFirstIsUsedOnceItIsUp(t *testing.T) {
+	mini := miniredis.RunT(t)
+	url := secret.Text("redis://" + mini.Addr())
+	mini.Close()
 	r := newRedis(t, kv.RedisOptions{URL: url})
 	if err := r.Ping(t.Context()); err == nil {
 		t.Fatal("Ping succeeded")
@@ -174,7 +178,7 @@ func TestARedisThatIsDownIsNoticedByTheFirstCallOnly(t *testing.T) {
 	if _, _, err := r.Take(t.Context(), visit(t, "demo:asha"), ""); err == nil {
 		t.Fatal("Take succeeded")
 	}
-	if err := l.Restart(); err != nil {
+	if err := mini.Restart(); err != nil {
 		t.Fatal(err)
 	}
 	await(t, "Redis", func() bool { return r.Ping(t.Context()) == nil })

@@ -3,7 +3,6 @@ package kv
 import (
 	"crypto/tls"
 	"errors"
-	"fmt"
 	"net"
 	"net/url"
 	"strconv"
@@ -21,6 +20,7 @@ var (
 	errSingle = errors.New("redis URL: redis:// takes one host; for more say redis+cluster:// or redis+sentinel://")
 	errPath   = errors.New("redis URL: want /number for the database, nothing for a cluster, and /master or " +
 		"/master/number for sentinels")
+	errQuery = errors.New("redis URL: no parameters but sentinel_username and sentinel_password with sentinels")
 )
 
 // parseURL understands
@@ -120,7 +120,7 @@ func setQuery(o *redis.UniversalOptions, q url.Values) error {
 		case o.MasterName != "" && name == "sentinel_password":
 			o.SentinelPassword = values[0]
 		default:
-			return fmt.Errorf("redis URL: unknown parameter %q", name)
+			return errQuery
 		}
 	}
 	return nil

@@ -1,6 +1,7 @@
 package portfolio
 
 import (
+	"cmp"
 	"net/http"
 	"strconv"
 
@@ -9,10 +10,13 @@ import (
 	"casbroker/internal/auth"
 )
 
+// DefaultMaxBody is how many bytes a payload may have where nothing else is said.
+const DefaultMaxBody = 10 << 20
+
 // Handler has the routes of a user's portfolios. Portfolios is required.
 type Handler struct {
 	Portfolios *Service
-	MaxBody    int64               // bytes of a payload, on the wire and unpacked
+	MaxBody    int64               // bytes of a payload, on the wire and unpacked; 0 for DefaultMaxBody
 	LimitSave  echo.MiddlewareFunc // nil for no limit
 	LimitRead  echo.MiddlewareFunc // nil for no limit
 }
@@ -31,10 +35,11 @@ func (h *Handler) Mount(g *echo.Group) {
 
 // chain is what stands before every route; limit may be nil.
 func chain(limit echo.MiddlewareFunc) []echo.MiddlewareFunc {
+	all := []echo.MiddlewareFunc{noStore, auth.Require(auth.RoleUser)}
 	if limit == nil {
-		return []echo.MiddlewareFunc{noStore}
+		return all
 	}
-	return []echo.MiddlewareFunc{noStore, limit}
+	return append(all, limit)
 }
 
 // noStore keeps personal data out of every cache.
@@ -51,7 +56,7 @@ func (h *Handler) save(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	body, err := readBody(c.Response().Writer, r, h.MaxBody)
+	body, err := readBody(c.Response().Writer, r, cmp.Or(h.MaxBody, DefaultMaxBody))
 	if err != nil {
 		return err
 	}

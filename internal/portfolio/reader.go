@@ -3,6 +3,7 @@ package portfolio
 import (
 	"bytes"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -14,6 +15,7 @@ import (
 // The most that is kept of one statement. Real ones have names of a hundred bytes.
 const (
 	maxText     = 1024 // bytes of a string
+	maxPointer  = 256  // bytes of a place: a name that is not known may have any length
 	maxFindings = 200  // of each kind
 )
 
@@ -33,19 +35,24 @@ func newReader(value jsontext.Value, at string) reader {
 }
 
 // pointer names the value that was read last.
-func (r *reader) pointer() string { return r.at + string(r.dec.StackPointer()) }
+func (r *reader) pointer() string {
+	at := r.at + string(r.dec.StackPointer())
+	if len(at) > maxPointer {
+		at = strings.ToValidUTF8(at[:maxPointer], "")
+	}
+	return at
+}
 
 // here is a finding about the value that was read last.
 func (r *reader) here(code, format string, args ...any) fault.Field {
 	return fault.Field{Pointer: r.pointer(), Code: code, Detail: fmt.Sprintf(format, args...)}
 }
 
-// wrong adds a fault; past maxFindings there is nothing new to learn from more.
-func (r *reader) wrong(f fault.Field) {
-	if len(r.faults) < maxFindings {
-		r.faults = append(r.faults, f)
-	}
-}
+func (r *reader) wrong(f fault.Field) { r.faults = append(r.faults, f) }
+
+// over reports whether there is no use in reading on: the decoder cannot, or so
+// much is wrong that nothing new is to be learnt from more.
+func (r *reader) over() bool { return r.err != nil || len(r.faults) >= maxFindings }
 
 func (r *reader) token() jsontext.Token {
 	t, err := r.dec.ReadToken()
@@ -82,7 +89,7 @@ func (r *reader) object(member func(name string)) bool {
 		return false
 	}
 	r.token()
-	for r.err == nil && r.dec.PeekKind() == '"' {
+	for !r.over() && r.dec.PeekKind() == '"' {
 		name := r.token().String()
 		member(name)
 	}
@@ -97,7 +104,7 @@ func (r *reader) array(element func()) bool {
 		return false
 	}
 	r.token()
-	for r.err == nil && r.dec.PeekKind() != ']' {
+	for !r.over() && r.dec.PeekKind() != ']' {
 		element()
 	}
 	r.token()

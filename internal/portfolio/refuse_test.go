@@ -83,6 +83,10 @@ func TestJSONThatIsNoStatementIsRefusedWithThePlaces(t *testing.T) {
 		"too many rows that are none": {
 			`{` + meta + `,"nps":[{"funds":[` + strings.Repeat("null,", 200) + `null]}]}`, []finding{{"/nps/0/funds/200", "too_many_rejected"}},
 		},
+		"an unknown list beyond measure": {
+			`{` + meta + `,"demat_accounts":[{"holdings":{"` + strings.Repeat("x", 1<<16) + `":[` + strings.Repeat("0,", 200) + `0]}}]}`,
+			[]finding{{"/demat_accounts/0/holdings/" + strings.Repeat("x", 256-len("/demat_accounts/0/holdings/")), "too_many_rejected"}},
+		},
 		"too many rows": {
 			`{` + meta + `,"nps":[{"funds":[` + strings.Repeat(`{"name":"F"},`, 20_000) + `{"name":"F"}]}]}`,
 			[]finding{{"/nps/0/funds/20000", "too_many_rows"}},
@@ -99,6 +103,9 @@ func TestJSONThatIsNoStatementIsRefusedWithThePlaces(t *testing.T) {
 				}
 			}
 		})
+	}
+	if got := b.save("asha", []byte(`{`+meta+`,"nps":[`+strings.Repeat("0,", 5000)+`0]}`)).want(t, http.StatusUnprocessableEntity); len(got.Errors) != 200 {
+		t.Errorf("of 5001 mistakes %d are named", len(got.Errors))
 	}
 	if list := b.get("asha", "/v1/portfolios"); !strings.Contains(string(list.body), `"portfolios":[]`) {
 		t.Errorf("something was kept: %s", list.body)
@@ -157,7 +164,7 @@ func TestABodyPastTheLimitIsRefusedHoweverItComes(t *testing.T) {
 		"chunked, one byte more":     {chunked(append(exact, ' ')), json, http.StatusRequestEntityTooLarge, "body_too_large"},
 		"zipped, within it":          {bytes.NewReader(zip(t, exact)), zipped, http.StatusCreated, ""},
 		"zipped, one byte more":      {bytes.NewReader(zip(t, append(exact, ' '))), zipped, http.StatusRequestEntityTooLarge, "body_too_large"},
-		"a bomb":                     {bytes.NewReader(zip(t, bytes.Repeat(spaces, 200))), zipped, http.StatusRequestEntityTooLarge, "body_too_large"},
+		"a bomb":                     {bytes.NewReader(zip(t, bytes.Repeat(spaces, 20))), zipped, http.StatusRequestEntityTooLarge, "body_too_large"},
 		"called zipped, but is not":  {bytes.NewReader(minimal("Fund")), zipped, http.StatusBadRequest, "invalid_encoding"},
 		"zipped and then cut":        {bytes.NewReader(zip(t, exact)[:40]), zipped, http.StatusBadRequest, "incomplete_body"},
 		"zipped and then damaged":    {bytes.NewReader(damaged(zip(t, exact))), zipped, http.StatusBadRequest, "invalid_encoding"},

@@ -169,3 +169,18 @@ func TestTheAnswerToASaveTellsWhereThePortfolioIs(t *testing.T) {
 		t.Errorf("the whole PAN is in %s", r.body)
 	}
 }
+
+func TestRowsThatCannotBeKeptAreNamedNotLost(t *testing.T) {
+	t.Parallel()
+	b := start(t)
+	saved := b.save("asha", []byte(`{"data":{"meta":{"cas_type":"CDSL"},"demat_accounts":[{"bo_id":"1","holdings":{
+		"equities":[{"name":"A","units":1,"value":2},null,{}],"warrants":[{"name":"W","units":3},{"name":"X"}],"note":"none"}}]}}`))
+	got := saved.want(t, http.StatusCreated)
+	want := []finding{
+		{"/data/demat_accounts/0/holdings/equities/1", "empty_row"}, {"/data/demat_accounts/0/holdings/equities/2", "empty_row"},
+		{"/data/demat_accounts/0/holdings/warrants/0", "unknown_class"}, {"/data/demat_accounts/0/holdings/warrants/1", "unknown_class"},
+	}
+	if got.ReceivedRows != 5 || got.StoredRows != 1 || fmt.Sprint(got.Rejected) != fmt.Sprint(want) {
+		t.Errorf("got %+v", got)
+	}
+}

@@ -3,6 +3,7 @@ package portfolio
 import (
 	"context"
 	"crypto/sha256"
+	"errors"
 	"log/slog"
 	"time"
 
@@ -19,8 +20,11 @@ const saveTimeout = 20 * time.Second
 // routeSave is what the keys of saves are kept under.
 const routeSave = "POST /v1/portfolios"
 
-var errSlow = fault.New(fault.Unavailable, "save_unavailable",
-	"Saving takes longer than it may; nothing was kept. Try again.").After(5 * time.Second)
+var (
+	errSlow = fault.New(fault.Unavailable, "save_unavailable",
+		"Saving takes longer than it may; nothing was kept. Try again.").After(5 * time.Second)
+	errNone = ErrNotFound.Withf("You have no portfolio yet; save one first.")
+)
 
 // Service saves and finds portfolios. All fields are required. It is safe for
 // concurrent use.
@@ -110,7 +114,10 @@ func (s *Service) List(ctx context.Context, who auth.Principal, after Position, 
 // nothing was saved.
 func (s *Service) Latest(ctx context.Context, who auth.Principal) (Portfolio, []Holding, error) {
 	portfolioID, err := s.Finder.LatestPortfolio(ctx, who.Subject)
-	if err != nil {
+	switch {
+	case errors.Is(err, ErrNotFound):
+		return Portfolio{}, nil, errNone
+	case err != nil:
 		return Portfolio{}, nil, err
 	}
 	return s.Get(ctx, who, portfolioID)

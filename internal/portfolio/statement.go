@@ -27,13 +27,14 @@ func Parse(body []byte) (*Statement, error) {
 		return nil, err
 	}
 	p := &parser{reader: newReader(value, at)}
-	p.object(p.member)
-	p.finish()
-	if p.err != nil {
-		return nil, syntax(value, p.err)
+	if p.object(p.member); !p.over() {
+		p.finish()
 	}
-	if len(p.faults) > 0 {
+	switch {
+	case len(p.faults) > 0:
 		return nil, errStatement.At(p.faults...)
+	case p.err != nil:
+		return nil, syntax(value, p.err)
 	}
 	p.s.Fingerprint, err = fingerprint(value)
 	return &p.s, err

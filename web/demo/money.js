@@ -96,9 +96,9 @@ export function quantity(amount) {
   return Decimal.parse(amount)?.grouped() ?? String(amount ?? '–');
 }
 
-/** 423 becomes "42.3%"; what is more than nothing is never shown as nothing. */
-export function percent(/** @type {number} */ perMille, some = true) {
-  if (perMille === 0 && some) return '< 0.1%';
+/** 423 becomes "42.3%"; a share too small to show is still not shown as nothing. */
+export function percent(/** @type {number} */ perMille) {
+  if (perMille === 0) return '< 0.1%';
   return `${Math.trunc(perMille / 10)}.${Math.abs(perMille % 10)}%`;
 }
 

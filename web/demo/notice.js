@@ -4,7 +4,7 @@ import { at, el } from './dom.js';
 
 /**
  * @typedef {object} Notice
- * @property {'good' | 'info' | 'bad'} kind
+ * @property {'good' | 'info' | 'busy' | 'bad'} kind
  * @property {string} title
  * @property {string} [text]
  * @property {string} [small] small print, for whoever is asked for help

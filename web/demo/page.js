@@ -45,7 +45,7 @@ async function start() {
     return;
   }
   at('users').replaceChildren(...config.users.map(userCard));
-  for (const samples of document.querySelectorAll('.samples')) samples.hidden = !config.sandbox;
+  show('samples', Boolean(config.sandbox));
   for (const link of document.querySelectorAll('[data-sample]')) {
     link.href = `${config.api_base_url.replace(/\/$/, '')}/_sandbox/samples/${link.dataset.sample}`;
   }
@@ -97,8 +97,8 @@ async function leave() {
   statements = [];
   sessionStorage.removeItem(remembered);
   clearNotice();
-  for (const id of ['home', 'account', 'portfolio', 'empty', 'statements']) show(id, false);
-  at('portfolio').replaceChildren();
+  for (const id of ['home', 'account', 'portfolio', 'holdings', 'empty', 'statements']) show(id, false);
+  for (const id of ['portfolio', 'holdings']) at(id).replaceChildren();
   show('welcome', true);
   at('welcome-title').focus();
 }
@@ -108,6 +108,7 @@ async function refresh(wanted = '') {
   const mine = broker;
   try {
     const page = await mine.list(null);
+    if (mine.ended) return;
     statements = page.portfolios;
     older = page.next_cursor;
   } catch (error) {
@@ -115,18 +116,20 @@ async function refresh(wanted = '') {
     return;
   }
   show('empty', statements.length === 0);
-  show('statements', statements.length > 0);
-  show('portfolio', statements.length > 0);
+  for (const id of ['statements', 'portfolio', 'holdings']) show(id, statements.length > 0);
   if (statements.length > 0) await choose(wanted || statements[0].id);
 }
 
 async function choose(id) {
+  const mine = broker;
   chosen = id;
   redrawList();
   try {
-    const portfolio = await broker.portfolio(id);
-    if (chosen !== id) return; // another one was chosen meanwhile
-    at('portfolio').replaceChildren(...portfolioView(portfolio, () => remove(portfolio)));
+    const portfolio = await mine.portfolio(id);
+    if (chosen !== id || mine.ended) return; // another one was chosen meanwhile
+    const view = portfolioView(portfolio, () => remove(portfolio));
+    at('portfolio').replaceChildren(...view.overview);
+    at('holdings').replaceChildren(view.holdings);
   } catch (error) {
     tell(error, 'This statement could not be read', { label: 'Try again', run: () => refresh() });
   }
@@ -139,7 +142,9 @@ function redrawList() {
 
 async function more() {
   try {
-    const page = await broker.list(older);
+    const mine = broker;
+    const page = await mine.list(older);
+    if (mine.ended) return;
     statements = [...statements, ...page.portfolios];
     older = page.next_cursor;
     redrawList();
@@ -182,10 +187,10 @@ async function importStatement() {
 async function keep(payload, key) {
   const mine = broker;
   unsaved = true;
-  notify({ kind: 'info', title: 'Saving your statement…' });
+  notify({ kind: 'busy', title: 'Saving your statement…' });
   try {
     const summary = await save(mine, payload, key, (attempt) =>
-      mine.ended || notify({ kind: 'info', title: 'Saving your statement…', text: `The broker did not take it yet; this is attempt ${attempt}.` }));
+      mine.ended || notify({ kind: 'busy', title: 'Saving your statement…', text: `The broker did not take it yet; this is attempt ${attempt}.` }));
     unsaved = false;
     await refresh(summary.id);
     notify(saved(summary));

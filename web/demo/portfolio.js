@@ -16,25 +16,25 @@ const provenances = {
 /**
  * @param {Portfolio} portfolio
  * @param {() => void} onDelete
- * @returns {HTMLElement[]}
+ * @returns {{overview: HTMLElement[], holdings: HTMLElement}}
  */
 export function portfolioView(portfolio, onDelete) {
+  const overview = [worth(portfolio, onDelete), ...problems(portfolio)];
+  if (portfolio.rows.length === 0) {
+    return { overview, holdings: card('Holdings', el('p', { class: 'quiet' }, 'This statement has no holdings.')) };
+  }
   const table = new HoldingsTable(portfolio.rows);
   const holdings = card('Holdings', table.element);
   const pick = (name) => {
     table.only(name);
+    holdings.focus({ preventScroll: true });
     holdings.scrollIntoView({ block: 'start' });
   };
-  return [
-    worth(portfolio, onDelete),
-    ...problems(portfolio),
-    portfolio.rows.length > 0 && card('Allocation', allocation(portfolio.rows, pick)),
-    portfolio.rows.length > 0 ? holdings : card('Holdings', el('p', { class: 'quiet' }, 'This statement has no holdings.')),
-  ].filter(Boolean);
+  return { overview: [...overview, card('Allocation', allocation(portfolio.rows, pick))], holdings };
 }
 
 function card(title, ...content) {
-  return el('section', { class: 'card', 'aria-label': title }, el('h2', {}, title), ...content);
+  return el('section', { class: 'card', 'aria-label': title, tabindex: -1 }, el('h2', {}, title), ...content);
 }
 
 /** What the statement is and what it is worth. */

@@ -43,7 +43,6 @@ export class HoldingsTable {
   only(/** @type {string} */ name) {
     this.#classes = new Set([name]);
     this.#draw();
-    this.search.focus({ preventScroll: true });
   }
 
   #assemble() {

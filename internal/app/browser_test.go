@@ -1,0 +1,195 @@
+package app_test
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/chromedp"
+
+	"casbroker/internal/app"
+	"casbroker/internal/config"
+	"casbroker/internal/demo"
+	"casbroker/internal/sandbox"
+	"casbroker/internal/secret"
+	"casbroker/internal/server"
+	"casbroker/internal/servicetest"
+	"casbroker/web"
+)
+
+var screenshots = flag.String("screenshots", "", "write pictures of the demo page to this folder")
+
+// patience bounds one step on the page, in a browser that shares its processor.
+const patience = 30 * time.Second
+
+// shop is the demo app with its broker and its vendor.
+type shop struct {
+	URL    string
+	vendor *sandbox.Sandbox
+}
+
+// openShop serves the demo until the test ends. before, if not nil, may answer a
+// request in the broker's place; it says whether it did.
+func openShop(t *testing.T, before func(w http.ResponseWriter, r *http.Request) bool) *shop {
+	t.Helper()
+	settings, vendor := settingsFor(t, secret.Text("sqlite:"+filepath.Join(t.TempDir(), "broker.db")), "memory")
+	page := &demo.Handler{Secret: demo.NewSecret(), Now: time.Now, Page: web.Demo, Widget: web.Widget, Sandbox: vendor}
+	settings.Auth.Verifiers = append(settings.Auth.Verifiers, config.Verifier{
+		Name: "demo", Issuer: demo.Issuer, Audience: []string{demo.Audience},
+		Algorithms: []string{demo.Algorithm}, Secret: page.Secret, MaxLifetime: demo.TokenLife,
+	})
+	a, err := app.New(t.Context(), settings, app.Options{LogTo: &syncBuffer{}, Public: []server.Room{page}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = a.Close() })
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if before == nil || !before(w, r) {
+			a.Handler().ServeHTTP(w, r)
+		}
+	}))
+	t.Cleanup(s.Close)
+	return &shop{URL: s.URL, vendor: vendor}
+}
+
+// look is how a visitor looks at the page.
+type look struct {
+	name          string
+	width, height int64
+	scheme        string // light or dark
+}
+
+var desk = look{"wide-light", 1280, 860, "light"}
+
+// tab is a visitor's browser with one tab.
+type tab struct {
+	t    *testing.T
+	ctx  context.Context
+	look look
+	mu   sync.Mutex
+	said []string // on the console
+}
+
+// openTab starts a browser of its own: a tab behind another one is not painted.
+func openTab(t *testing.T, l look) *tab {
+	t.Helper()
+	options := append(slices.Clone(chromedp.DefaultExecAllocatorOptions[:]),
+		chromedp.ExecPath(servicetest.Chromium(t)), chromedp.UserDataDir(t.TempDir()), chromedp.NoSandbox, chromedp.DisableGPU,
+		chromedp.Flag("disable-quic", true), chromedp.Flag("disable-component-update", true))
+	allocator, end := chromedp.NewExecAllocator(context.Background(), options...)
+	t.Cleanup(end)
+	ctx, closeTab := chromedp.NewContext(allocator)
+	t.Cleanup(closeTab)
+	b := &tab{t: t, ctx: ctx, look: l}
+	if err := chromedp.Do(ctx, chromedp.Func(b.emulate)); err != nil {
+		t.Fatal(err)
+	}
+	console := chromedp.Console(ctx)
+	go func() {
+		for m, err := range console {
+			if err != nil {
+				return
+			}
+			b.mu.Lock()
+			b.said = append(b.said, m.String())
+			b.mu.Unlock()
+		}
+	}()
+	return b
+}
+
+func (b *tab) emulate(ctx context.Context, target *chromedp.Target) error {
+	if _, err := cdp.Call(ctx, target, emulation.SetDeviceMetricsOverride, emulation.SetDeviceMetricsOverrideParams{
+		Width: b.look.width, Height: b.look.height, DeviceScaleFactor: 1, Mobile: b.look.width < 600,
+	}); err != nil {
+		return err
+	}
+	_, err := cdp.Call(ctx, target, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
+		Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: b.look.scheme}},
+	})
+	return err
+}
+
+// do takes steps on the page and fails the test when one cannot be taken in time.
+func (b *tab) do(steps ...chromedp.Action[chromedp.Void]) {
+	b.t.Helper()
+	ctx, cancel := context.WithTimeout(b.ctx, patience)
+	defer cancel()
+	for i, step := range steps {
+		if err := chromedp.Do(ctx, step); err != nil {
+			b.t.Fatalf("step %d: %v; the console says %q", i+1, err, b.console())
+		}
+	}
+}
+
+// read returns what an action reads on the page.
+func read[T any](b *tab, a chromedp.Action[T]) T {
+	b.t.Helper()
+	ctx, cancel := context.WithTimeout(b.ctx, patience)
+	defer cancel()
+	v, err := chromedp.Run(ctx, a)
+	if err != nil {
+		b.t.Fatalf("%v; the console says %q", err, b.console())
+	}
+	return v
+}
+
+func (b *tab) console() []string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return slices.Clone(b.said)
+}
+
+// calm fails the test when the page threw something or broke its own policy.
+func (b *tab) calm() {
+	b.t.Helper()
+	for _, line := range b.console() {
+		if strings.Contains(line, "Content Security Policy") || strings.HasPrefix(line, string(chromedp.ConsoleException)) {
+			b.t.Errorf("the console says %s", line)
+		}
+	}
+}
+
+// picture writes a picture of the whole page, when pictures are asked for.
+func (b *tab) picture(name string) {
+	b.t.Helper()
+	if *screenshots == "" {
+		return
+	}
+	if err := os.MkdirAll(*screenshots, 0o700); err != nil {
+		b.t.Fatal(err)
+	}
+	path := filepath.Join(*screenshots, fmt.Sprintf("%s-%s.png", b.look.name, name))
+	if err := os.WriteFile(path, read(b, chromedp.FullScreenshot(100)), 0o600); err != nil {
+		b.t.Fatal(err)
+	}
+}
+
+// on finds what has this data-testid on the page.
+func on(id string) chromedp.CSS {
+	return chromedp.CSS(fmt.Sprintf("[data-testid=%q]", id))
+}
+
+// in finds what has this data-testid in the widget, which lives in a shadow root.
+func in(id string) chromedp.JSPath {
+	return chromedp.JSPath(fmt.Sprintf(`document.querySelector("[data-testid=widget]")?.shadowRoot.querySelector("[data-testid=%s]")`, id))
+}
+
+// until waits for an expression of the page to be true.
+func until(expression string) chromedp.Action[chromedp.Void] {
+	return func(ctx context.Context, target *chromedp.Target) (chromedp.Void, error) {
+		_, err := chromedp.Poll[bool](expression)(ctx, target)
+		return chromedp.Void{}, err
+	}
+}

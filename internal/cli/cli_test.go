@@ -1,0 +1,238 @@
+package cli_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"sync"
+	"testing"
+
+	"casbroker/internal/cli"
+)
+
+// good is an environment with which the broker starts.
+func good(t *testing.T) []string {
+	t.Helper()
+	return []string{
+		"CASBROKER_STORE_URL=sqlite:" + filepath.Join(t.TempDir(), "broker.db"),
+		"CASBROKER_UPSTREAM_API_KEY=hush-api-key",
+		"CASBROKER_SEAL_HASH_KEY=MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=",
+		"CASBROKER_SEAL_KEYS_0_ID=k1",
+		"CASBROKER_SEAL_KEYS_0_KEY=YWJjZGVmMDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODk=",
+		"CASBROKER_AUTH_VERIFIERS_0_NAME=app",
+		"CASBROKER_AUTH_VERIFIERS_0_ISSUER=https://app.example",
+		"CASBROKER_AUTH_VERIFIERS_0_AUDIENCE=casbroker",
+		"CASBROKER_AUTH_VERIFIERS_0_ALGORITHMS=HS256",
+		"CASBROKER_AUTH_VERIFIERS_0_SECRET=hush-hush-hush-hush-hush-hush-hush",
+	}
+}
+
+// broker runs the command line and returns the exit code and what was printed.
+func broker(t *testing.T, environ []string, args ...string) (code int, out, errs string) {
+	t.Helper()
+	var o, e bytes.Buffer
+	code = cli.Run(t.Context(), args, cli.Terminal{Out: &o, Err: &e, Environ: environ})
+	return code, o.String(), e.String()
+}
+
+func TestHelpListsTheCommands(t *testing.T) {
+	t.Parallel()
+	for _, args := range [][]string{{"--help"}, {}} {
+		code, out, _ := broker(t, nil, args...)
+		for _, command := range []string{"serve", "demo", "migrate", "config check", "config print", "health", "version"} {
+			if code != cli.ExitOK || !strings.Contains(out, command) {
+				t.Errorf("%v: %d, no %q in\n%s", args, code, command, out)
+			}
+		}
+	}
+}
+
+func TestAWrongCommandLineIsAUsageError(t *testing.T) {
+	t.Parallel()
+	for _, args := range [][]string{{"dance"}, {"serve", "--port", "1"}, {"serve", "--config", "/nowhere.yaml"}} {
+		if code, _, errs := broker(t, good(t), args...); code != cli.ExitUsage || !strings.HasPrefix(errs, "broker: ") {
+			t.Errorf("%v: %d %s", args, code, errs)
+		}
+	}
+}
+
+func TestConfigCheckSaysEverythingThatIsWrong(t *testing.T) {
+	t.Parallel()
+	if code, out, errs := broker(t, good(t), "config", "check"); code != cli.ExitOK {
+		t.Errorf("good settings: %d %s %s", code, out, errs)
+	}
+	bad := append(good(t), "CASBROKER_AUTH_VERIFIERS_0_SECRET=short", "CASBROKER_RATELIMIT_TOKEN_USER=often", "CASBROKER_UPSTREAM_URL=ftp://x")
+	code, _, errs := broker(t, bad, "config", "check")
+	for _, key := range []string{"auth.verifiers[0].secret", "ratelimit.token.user", "upstream.url"} {
+		if code != cli.ExitUsage || !strings.Contains(errs, key) {
+			t.Errorf("%d, no %s in\n%s", code, key, errs)
+		}
+	}
+}
+
+func TestNothingStartsOnUnsafeSettings(t *testing.T) {
+	t.Parallel()
+	for _, command := range []string{"serve", "migrate"} {
+		code, _, errs := broker(t, nil, command)
+		for _, key := range []string{"upstream.api_key", "auth.verifiers", "seal.hash_key", "seal.keys"} {
+			if code != cli.ExitUsage || !strings.Contains(errs, key) {
+				t.Errorf("%s: %d, no %s in\n%s", command, code, key, errs)
+			}
+		}
+	}
+}
+
+func TestConfigPrintHidesSecrets(t *testing.T) {
+	t.Parallel()
+	code, out, _ := broker(t, good(t), "config", "print")
+	if code != cli.ExitOK || strings.Contains(out, "hush") || !strings.Contains(out, "issuer: https://app.example") {
+		t.Errorf("%d\n%s", code, out)
+	}
+}
+
+func TestMigrateCanBeRepeated(t *testing.T) {
+	t.Parallel()
+	environ := good(t)
+	if code, out, errs := broker(t, environ, "migrate"); code != cli.ExitOK || strings.Contains(out, " 0 steps") {
+		t.Errorf("%d %s %s", code, out, errs)
+	}
+	if code, out, _ := broker(t, environ, "migrate"); code != cli.ExitOK || !strings.Contains(out, " 0 steps") {
+		t.Errorf("again: %d %s", code, out)
+	}
+}
+
+func TestHealthFailsWhereNobodyListens(t *testing.T) {
+	t.Parallel()
+	if code, _, errs := broker(t, nil, "health", "--address", "127.0.0.1:1"); code != cli.ExitFailed || errs == "" {
+		t.Errorf("%d %s", code, errs)
+	}
+}
+
+// demo runs broker demo on any port until stop is called, which returns the exit code.
+func demo(t *testing.T, folder string) (url string, stop func() int) {
+	t.Helper()
+	out, printed := io.Pipe()
+	ctx, cancel := context.WithCancel(context.Background())
+	code := make(chan int, 1)
+	go func() {
+		code <- cli.Run(ctx, []string{"demo", "--address", "127.0.0.1:0", "--data", folder},
+			cli.Terminal{Out: printed, Err: io.Discard})
+		_ = printed.Close()
+	}()
+	var banner strings.Builder
+	address := regexp.MustCompile(`http://[0-9.:]+/`)
+	for buffer := make([]byte, 4096); !address.MatchString(banner.String()); {
+		n, err := out.Read(buffer)
+		if err != nil {
+			t.Fatalf("the demo said %q and ended", banner.String())
+		}
+		banner.Write(buffer[:n])
+	}
+	go func() { _, _ = io.Copy(io.Discard, out) }()
+	for _, said := range []string{"not for production", "Asha Verma", "emulated vendor", "SQLite"} {
+		if !strings.Contains(banner.String(), said) {
+			t.Errorf("the banner does not say %q:\n%s", said, banner.String())
+		}
+	}
+	stop = sync.OnceValue(func() int { cancel(); return <-code })
+	t.Cleanup(func() { stop() })
+	return strings.TrimSuffix(address.FindString(banner.String()), "/"), stop
+}
+
+func TestTheDemoKeepsItsDataAndKeysFromStartToStart(t *testing.T) {
+	t.Parallel()
+	folder := filepath.Join(t.TempDir(), "demo")
+	url, stop := demo(t, folder)
+	id := save(t, url)
+	if code := stop(); code != cli.ExitOK {
+		t.Errorf("the demo ended with %d", code)
+	}
+	for _, name := range []string{"seal.key", "hash.key", "broker.db"} {
+		info, err := os.Stat(filepath.Join(folder, name))
+		if err != nil || info.Mode().Perm() != 0o600 {
+			t.Errorf("%s: %v %v", name, info, err)
+		}
+	}
+	url, _ = demo(t, folder)
+	var latest struct{ ID string }
+	ask(t, http.MethodGet, url+"/v1/portfolios/latest", signIn(t, url), "", &latest)
+	if latest.ID != id {
+		t.Errorf("after the second start: %q, want %q", latest.ID, id)
+	}
+}
+
+func TestADemoWhosePortIsTakenSaysSo(t *testing.T) {
+	t.Parallel()
+	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = l.Close() }()
+	code, _, errs := broker(t, nil, "demo", "--address", l.Addr().String(), "--data", t.TempDir())
+	if code != cli.ExitFailed || !strings.Contains(errs, l.Addr().String()+" is taken") || !strings.Contains(errs, "--address") {
+		t.Errorf("%d %s", code, errs)
+	}
+}
+
+func TestTheDemoKnowsItsUsersAndNobodyElse(t *testing.T) {
+	t.Parallel()
+	url, _ := demo(t, t.TempDir())
+	signIn(t, url)
+	for body, want := range map[string]int{`{"user":"mallory"}`: 422, `{`: 400, ``: 422} {
+		if got := ask(t, http.MethodPost, url+"/demo/sign-in", "", body, nil); got != want {
+			t.Errorf("%s: got %d, want %d", body, got, want)
+		}
+	}
+}
+
+// save saves a statement for a demo user and returns its id.
+func save(t *testing.T, url string) string {
+	t.Helper()
+	const statement = `{"meta":{"cas_type":"CDSL"},"investor":{"name":"Asha Verma"},"demat_accounts":[
+		{"bo_id":"1200000000000001","value":10,"holdings":{"equities":[{"isin":"INE000A01012","name":"Nowhere Ltd","units":1,"value":10}]}}]}`
+	var saved struct{ ID string }
+	if status := ask(t, http.MethodPost, url+"/v1/portfolios", signIn(t, url), statement, &saved); status != http.StatusCreated {
+		t.Fatalf("save: %d", status)
+	}
+	return saved.ID
+}
+
+func signIn(t *testing.T, url string) string {
+	t.Helper()
+	var signed struct{ JWT string }
+	if status := ask(t, http.MethodPost, url+"/demo/sign-in", "", `{"user":"asha"}`, &signed); status != http.StatusOK {
+		t.Fatalf("sign in: %d", status)
+	}
+	return signed.JWT
+}
+
+// ask makes a request, reads the answer into v unless that is nil, and returns its status.
+func ask(t *testing.T, method, url, token, body string, v any) int {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), method, url, strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Content-Type", "application/json")
+	if token != "" {
+		req.Header.Set("Authorization", "Bearer "+token)
+	}
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = res.Body.Close() }()
+	if v != nil {
+		if err := json.NewDecoder(res.Body).Decode(v); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return res.StatusCode
+}

@@ -1,0 +1,44 @@
+package ratelimit_test
+
+import (
+	"context"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+
+	"github.com/labstack/echo/v4"
+	"github.com/ulule/limiter/v3"
+
+	"casbroker/internal/auth"
+	"casbroker/internal/ratelimit"
+)
+
+func BenchmarkMiddleware(b *testing.B) {
+	rules, err := ratelimit.Parse("limits", ratelimit.Defaults())
+	if err != nil {
+		b.Fatal(err)
+	}
+	l := &ratelimit.Limiter{Counter: free{}, Rules: rules}
+	handler := l.Middleware(ratelimit.Token, func(echo.Context) string { return "key" })(func(echo.Context) error { return nil })
+	r := httptest.NewRequestWithContext(b.Context(), http.MethodGet, "/token", nil)
+	r = r.WithContext(auth.With(r.Context(), &auth.Principal{Subject: "demo:asha"}))
+	e := echo.New()
+	e.IPExtractor = echo.ExtractIPDirect()
+	w := httptest.NewRecorder()
+	c := e.NewContext(r, w)
+	b.ReportAllocs()
+	for b.Loop() {
+		if err := handler(c); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// free is a counter that costs nothing.
+type free struct{}
+
+var plenty = []limiter.Context{{Limit: 30, Remaining: 29}, {Limit: 600, Remaining: 599}, {Limit: 6000, Remaining: 5999}}
+
+func (free) Take(context.Context, []ratelimit.Hit, string) ([]limiter.Context, []byte, error) {
+	return plenty, nil, nil
+}

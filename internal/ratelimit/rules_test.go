@@ -1,0 +1,50 @@
+package ratelimit_test
+
+import (
+	"strings"
+	"testing"
+
+	"casbroker/internal/ratelimit"
+)
+
+func TestEveryWrongRateIsNamed(t *testing.T) {
+	t.Parallel()
+	_, err := ratelimit.Parse("limits", ratelimit.Settings{
+		Token:    ratelimit.Limits{User: "30", Address: "600-X", All: "6000-M"},
+		Save:     ratelimit.Limits{User: "0-M", Address: "-5-M", All: "many-M"},
+		Failures: "60 per minute",
+	})
+	if err == nil {
+		t.Fatal("taken")
+	}
+	for _, key := range []string{
+		"limits.token.user", "limits.token.address", "limits.save.user", "limits.save.address", "limits.save.all",
+		"limits.failures",
+	} {
+		if !strings.Contains(err.Error(), key+": want a rate") {
+			t.Errorf("%s is not named in %v", key, err)
+		}
+	}
+	if strings.Contains(err.Error(), "limits.token.all") || strings.Contains(err.Error(), "read") {
+		t.Errorf("a right key is named in %v", err)
+	}
+}
+
+func TestTheDefaultsAndNoLimitsAreUnderstood(t *testing.T) {
+	t.Parallel()
+	for _, s := range []ratelimit.Settings{ratelimit.Defaults(), {}, {Read: ratelimit.Limits{User: "5-s"}}} {
+		if _, err := ratelimit.Parse("limits", s); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+func TestAClassWithoutRulesIsFoundWhenTheProgramStarts(t *testing.T) {
+	t.Parallel()
+	defer func() {
+		if recover() == nil {
+			t.Error("a limiter without rules was taken")
+		}
+	}()
+	(&ratelimit.Limiter{}).Middleware(ratelimit.Token, nil)
+}

@@ -1,0 +1,269 @@
+package server_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"casbroker/internal/fault"
+	"casbroker/internal/server"
+)
+
+// room is routes made up for a test.
+type room map[string]echo.HandlerFunc
+
+func (r room) Mount(g *echo.Group) {
+	for path, h := range r {
+		g.GET(path, h)
+	}
+}
+
+func newRouter(o server.Options, routes room) *server.Router {
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	r := server.NewRouter(o)
+	r.Mount("", nil, routes)
+	return r
+}
+
+// get asks the router at path and returns the answer and its body. header holds pairs.
+func get(t *testing.T, r http.Handler, path string, header ...string) (*http.Response, string) {
+	t.Helper()
+	s := httptest.NewServer(r)
+	t.Cleanup(s.Close)
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.URL+path, http.NoBody)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := 0; i < len(header); i += 2 {
+		req.Header.Set(header[i], header[i+1])
+	}
+	res, err := s.Client().Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = res.Body.Close() }()
+	body, err := io.ReadAll(res.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return res, string(body)
+}
+
+func TestAPanicIsABare500WithARequestID(t *testing.T) {
+	t.Parallel()
+	var log bytes.Buffer
+	r := newRouter(server.Options{Log: slog.New(slog.NewTextHandler(&log, nil))}, room{
+		"/panic": func(echo.Context) error { panic("the reason") },
+	})
+	res, body := get(t, r, "/panic")
+	id := res.Header.Get("X-Request-ID")
+	if res.StatusCode != 500 || strings.Contains(body, "reason") || id == "" || !strings.Contains(body, id) {
+		t.Errorf("%d %q %s", res.StatusCode, id, body)
+	}
+	if !strings.Contains(log.String(), "the reason") || !strings.Contains(log.String(), "server_test.go") {
+		t.Errorf("the log has neither reason nor stack: %s", log.String())
+	}
+}
+
+func TestAnErrorThatIsNoFaultShowsNothingOfItself(t *testing.T) {
+	t.Parallel()
+	r := newRouter(server.Options{}, room{
+		"/oops": func(echo.Context) error { return errors.New("dial db.internal: refused") },
+		"/shy":  func(echo.Context) error { return fault.New(fault.Internal, "shy", "says too much") },
+	})
+	for _, path := range []string{"/oops", "/shy"} {
+		if res, body := get(t, r, path); res.StatusCode != 500 || strings.Contains(body, "internal:") || strings.Contains(body, "too much") {
+			t.Errorf("%s: %d %s", path, res.StatusCode, body)
+		}
+	}
+}
+
+func TestARequestIDIsTakenOnlyInTheVendorsForm(t *testing.T) {
+	t.Parallel()
+	r := newRouter(server.Options{}, nil)
+	for given, taken := range map[string]bool{
+		"req_Abc123": true, "req_": false, "abc": false, "req_a b": false, "req_" + strings.Repeat("x", 65): false,
+	} {
+		res, _ := get(t, r, "/healthz", "X-Request-ID", given)
+		if got := res.Header.Get("X-Request-ID"); (got == given) != taken || !strings.HasPrefix(got, "req_") {
+			t.Errorf("given %q, answered %q", given, got)
+		}
+	}
+}
+
+func TestTheCallersAddressComesOnlyFromTrustedProxies(t *testing.T) {
+	t.Parallel()
+	address := room{"/ip": func(c echo.Context) error { return c.String(200, c.RealIP()) }}
+	const forged = "203.0.113.9"
+	for name, c := range map[string]struct {
+		trusted []string
+		forward string
+		want    string
+	}{
+		"nobody is trusted":                     {nil, forged, "127.0.0.1"},
+		"another network is trusted":            {[]string{"10.0.0.0/8"}, forged, "127.0.0.1"},
+		"the proxy is trusted":                  {[]string{"127.0.0.0/8"}, "198.51.100.7", "198.51.100.7"},
+		"the caller put something in front":     {[]string{"127.0.0.0/8"}, forged + ", 198.51.100.7", "198.51.100.7"},
+		"a second trusted proxy stands between": {[]string{"127.0.0.0/8", "10.0.0.0/8"}, "198.51.100.7, 10.1.2.3", "198.51.100.7"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var o server.Options
+			for _, p := range c.trusted {
+				o.TrustedProxies = append(o.TrustedProxies, netip.MustParsePrefix(p))
+			}
+			_, got := get(t, newRouter(o, address), "/ip", "X-Forwarded-For", c.forward, "X-Real-IP", forged)
+			if got != c.want {
+				t.Errorf("got %s, want %s", got, c.want)
+			}
+		})
+	}
+}
+
+func TestReadyzNamesWhatIsNotReady(t *testing.T) {
+	t.Parallel()
+	o := server.Options{Checks: []server.Check{
+		{Name: "good", Ready: func(context.Context) error { return nil }},
+		{Name: "store", Ready: func(context.Context) error {
+			return fault.New(fault.Unavailable, "x", "The database sleeps.").Because(errors.New("dial db.internal"))
+		}},
+	}}
+	res, body := get(t, newRouter(o, nil), "/readyz")
+	if res.StatusCode != 503 || !strings.Contains(body, `"name":"store","reason":"The database sleeps."`) ||
+		strings.Contains(body, "good") || strings.Contains(body, "internal") {
+		t.Errorf("%d %s", res.StatusCode, body)
+	}
+	if res, _ := get(t, newRouter(o, nil), "/healthz"); res.StatusCode != 200 {
+		t.Errorf("healthz: %d", res.StatusCode)
+	}
+}
+
+func TestAWrongMethodIsToldFromAWrongPathBehindMiddlewareToo(t *testing.T) {
+	t.Parallel()
+	r := server.NewRouter(server.Options{Log: slog.New(slog.DiscardHandler)})
+	passed := false
+	through := func(next echo.HandlerFunc) echo.HandlerFunc {
+		return func(c echo.Context) error { passed = true; return next(c) }
+	}
+	r.Mount("/v1", []echo.MiddlewareFunc{through}, postRoom{})
+	res, body := get(t, r, "/v1/thing")
+	if res.StatusCode != 405 || res.Header.Get("Allow") == "" || !strings.Contains(body, "method_not_allowed") {
+		t.Errorf("%d %v %s", res.StatusCode, res.Header, body)
+	}
+	if res, _ := get(t, r, "/v1/other"); res.StatusCode != 404 {
+		t.Errorf("got %d, want 404", res.StatusCode)
+	}
+	if !passed {
+		t.Error("the middleware was left out")
+	}
+}
+
+type postRoom struct{}
+
+func (postRoom) Mount(g *echo.Group) { g.POST("/thing", func(c echo.Context) error { return c.NoContent(204) }) }
+
+var patient = server.Timeouts{
+	ReadHeader: time.Second, Read: time.Minute, Write: time.Minute, Idle: time.Minute, Drain: time.Minute,
+}
+
+func TestARequestUnderWayIsAnsweredWhileTheServerStops(t *testing.T) {
+	t.Parallel()
+	entered, finish := make(chan struct{}), make(chan struct{})
+	r := newRouter(server.Options{}, room{"/slow": func(c echo.Context) error {
+		close(entered)
+		<-finish
+		return c.String(200, "done")
+	}})
+	l, err := server.Listen(t.Context(), "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	retired, ended := make(chan struct{}), make(chan error, 1)
+	go func() {
+		ended <- server.Serve(ctx, l, r, patient, slog.New(slog.DiscardHandler), func() { r.Retire(); close(retired) })
+	}()
+	answered := make(chan string, 1)
+	go func() {
+		req, _ := http.NewRequestWithContext(context.Background(), http.MethodGet, "http://"+l.Addr().String()+"/slow", http.NoBody)
+		res, err := http.DefaultClient.Do(req)
+		if err != nil {
+			answered <- err.Error()
+			return
+		}
+		defer func() { _ = res.Body.Close() }()
+		body, _ := io.ReadAll(res.Body)
+		answered <- string(body)
+	}()
+	<-entered
+	stop()
+	<-retired
+	if res, body := get(t, r, "/readyz"); res.StatusCode != 503 || !strings.Contains(body, "stopping") {
+		t.Errorf("while stopping: %d %s", res.StatusCode, body)
+	}
+	close(finish)
+	if got := <-answered; got != "done" {
+		t.Errorf("the request under way got %q", got)
+	}
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+}
+
+func TestARequestThatNeverEndsIsCutOffAtTheEndOfTheDrainTime(t *testing.T) {
+	t.Parallel()
+	entered, gone := make(chan struct{}), make(chan struct{})
+	r := newRouter(server.Options{}, room{"/stuck": func(c echo.Context) error {
+		close(entered)
+		<-c.Request().Context().Done()
+		close(gone)
+		return nil
+	}})
+	l, err := server.Listen(t.Context(), "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	short := patient
+	short.Drain = time.Millisecond
+	ended := make(chan error, 1)
+	go func() { ended <- server.Serve(ctx, l, r, short, slog.New(slog.DiscardHandler), r.Retire) }()
+	conn, err := new(net.Dialer).DialContext(t.Context(), "tcp", l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = conn.Close() }()
+	_, _ = io.WriteString(conn, "GET /stuck HTTP/1.1\r\nHost: x\r\n\r\n")
+	<-entered
+	stop()
+	<-gone
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+}
+
+func TestATakenPortSaysWhichAndWhatToDo(t *testing.T) {
+	t.Parallel()
+	l, err := server.Listen(t.Context(), "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = l.Close() }()
+	_, err = server.Listen(t.Context(), l.Addr().String())
+	if err == nil || !strings.Contains(err.Error(), l.Addr().String()) || !strings.Contains(err.Error(), "--address") {
+		t.Errorf("%v", err)
+	}
+}
