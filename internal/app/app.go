@@ -48,6 +48,7 @@ func (a *App) Handler() http.Handler { return a.router }
 // Run serves on l, and the metrics on their own address, until ctx ends; then it
 // drains, closes everything and returns. It is called once.
 func (a *App) Run(ctx context.Context, l net.Listener) error {
+	a.onClose(paceCollector())
 	group, ctx := errgroup.WithContext(ctx)
 	if address := a.settings.Server.MetricsAddress; address != "" {
 		ml, err := server.Listen(ctx, address)

@@ -25,7 +25,7 @@ func Check(c config.Config) error {
 
 // newAuth builds the authenticator from settings over the rest of o.
 func newAuth(ctx context.Context, c config.Auth, o auth.Options) (*auth.Authenticator, error) {
-	o.Cookie, o.TrustedOrigins, o.CacheSize = c.Cookie, c.TrustedOrigins, c.CacheSize
+	o.Cookie, o.TrustedOrigins, o.CacheSize = c.Cookie, c.TrustedOrigins, int(c.CacheSize)
 	var unread []error
 	for i, v := range c.Verifiers {
 		verifier := auth.Verifier{

@@ -76,13 +76,12 @@ func (a *App) wire(ctx, running context.Context, o Options) error {
 			Minter: d.vendor, Ledger: d.store, Cache: d.cache, Box: d.box, Log: a.log, Now: o.Now,
 			MinRemaining: c.Token.MinRemaining, MintTimeout: c.Upstream.Deadline + 5*time.Second, Observe: a.metrics.CountToken,
 		},
-		Life: c.Token.Lifetime, Fetched: ratelimit.Fetched,
+		Life: c.Token.Lifetime, Admit: limits.Admit(ratelimit.Token),
 	}
-	tokens.Limit = limits.Middleware(ratelimit.Token, tokens.CacheKey)
 	portfolios := &portfolio.Handler{
 		Portfolios: &portfolio.Service{Keeper: d.store, Finder: d.store, Keys: d.store, Log: a.log, Now: o.Now},
 		MaxBody:    int64(c.Portfolio.MaxBody),
-		LimitSave:  limits.Middleware(ratelimit.Save, nil), LimitRead: limits.Middleware(ratelimit.Read, nil),
+		LimitSave:  limits.Middleware(ratelimit.Save), LimitRead: limits.Middleware(ratelimit.Read),
 	}
 
 	a.router = server.NewRouter(server.Options{
@@ -97,7 +96,7 @@ func (a *App) wire(ctx, running context.Context, o Options) error {
 	a.router.Mount("/v1", []echo.MiddlewareFunc{limits.Guard(), callers.Middleware()}, tokens, portfolios)
 	a.router.Mount("", nil, o.Public...)
 	a.chores = append(a.chores, chore{"remove expired idempotency keys", purgeEvery, func(ctx context.Context) error {
-		_, err := d.store.PurgeKeys(ctx, o.Now())
+		_, err := portfolios.Portfolios.Purge(ctx)
 		return err
 	}})
 	return nil
@@ -132,9 +131,12 @@ func (a *App) openDoors(ctx context.Context, o Options) (d doors, err error) {
 }
 
 func openCache(c config.Cache, log *slog.Logger, o Options, metrics *telemetry.Metrics) (kv.Cache, error) {
-	memory, err := kv.NewMemory(kv.MemoryOptions{Tokens: c.MaxEntries})
-	if err != nil || c.URL == "memory" {
-		return memory, err
+	if c.URL == "memory" {
+		return kv.NewMemory(kv.MemoryOptions{TokenBytes: int(c.Memory)})
+	}
+	memory, err := kv.NewMemory(kv.MemoryOptions{TokenBytes: int(c.Standby)})
+	if err != nil {
+		return nil, err
 	}
 	redis, err := kv.NewRedis(kv.RedisOptions{URL: c.URL, Timeout: c.Timeout, Now: o.Now})
 	if err != nil {

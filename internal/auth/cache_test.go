@@ -4,88 +4,68 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
-	"runtime"
 	"testing"
-	"time"
 )
+
+func digestOf(i int) *[sha256.Size]byte {
+	var n [8]byte
+	binary.BigEndian.PutUint64(n[:], uint64(i)) //nolint:gosec // a loop's counter
+	sum := sha256.Sum256(n[:])
+	return &sum
+}
 
 // remember puts n tokens into c that expire at 1000, 1001 and so on.
 func remember(c *cache, n int) {
-	keys := &epoch{}
 	for i := range n {
 		who := &Principal{Subject: fmt.Sprintf("demo:user-%06d", i), Roles: RoleUser}
-		c.put(digestOf(i), entry{who: who, expires: int64(1000 + i), keys: keys}, 0)
+		c.put(digestOf(i), entry{who: who, expires: int64(1000 + i), verifier: 3, generation: 7}, 0)
 	}
 }
 
-func digestOf(i int) [sha256.Size]byte {
-	var n [8]byte
-	binary.BigEndian.PutUint64(n[:], uint64(i)) //nolint:gosec // a loop's counter
-	return sha256.Sum256(n[:])
-}
+func always(entry) bool { return true }
 
-func TestAFullCacheStaysWithinItsSizeAndLosesWhatWouldDieSoon(t *testing.T) {
+func TestAnEntryComesBackAsItWasRemembered(t *testing.T) {
 	t.Parallel()
-	c := newCache(100)
-	remember(c, 5000)
-	if got := c.stats().Entries; got != 100 {
-		t.Fatalf("%d entries, want 100", got)
-	}
-	late := 0
-	for i := 4000; i < 5000; i++ {
-		if c.get(digestOf(i), 0) != nil {
-			late++
-		}
-	}
-	if late < 90 {
-		t.Errorf("%d of 100 entries are among the last fifth to die, want 90", late)
-	}
-}
-
-func TestDeadEntriesMakeRoomFirst(t *testing.T) {
-	t.Parallel()
-	c := newCache(8)
-	remember(c, 8)
-	c.put(digestOf(8), entry{who: &Principal{}, expires: 5000, keys: &epoch{}}, 1004)
-	for i := 5; i <= 8; i++ {
-		if c.get(digestOf(i), 1004) == nil {
-			t.Errorf("entry %d, alive, was dropped", i)
-		}
-	}
-	if got := c.stats().Entries; got != 4 {
-		t.Errorf("%d entries, want the 4 that live", got)
-	}
-}
-
-func TestFiftyThousandTokensFitIntoTenMegabytes(t *testing.T) {
-	before := heap()
-	c := newCache(50_000)
-	remember(c, 50_000)
-	used := heap() - before
-	if used > 10<<20 {
-		t.Errorf("%d bytes", used)
-	}
-	t.Logf("%d bytes, %d each", used, used/50_000)
-	runtime.KeepAlive(c)
-}
-
-func heap() int64 {
-	var m runtime.MemStats
-	runtime.GC()
-	runtime.ReadMemStats(&m)
-	return int64(m.HeapAlloc) //nolint:gosec // a heap of less than 8 EiB
-}
-
-func TestTheTimeOfADeadKeyIsOverForEachOfItsTokens(t *testing.T) {
-	t.Parallel()
-	c := newCache(10)
+	c := newCache(1)
 	remember(c, 2)
-	e := c.entries[digestOf(0)]
-	if c.get(digestOf(0), 999) == nil || c.get(digestOf(0), time.Unix(1000, 0).Unix()) != nil {
+	who := c.get(digestOf(1), 0, func(e entry) bool { return e.verifier == 3 && e.generation == 7 && e.expires == 1001 })
+	if who == nil || *who != (Principal{Subject: "demo:user-000001", Roles: RoleUser}) {
+		t.Errorf("got %+v", who)
+	}
+}
+
+func TestAnEntryLivesExactlyUntilItsTokenExpires(t *testing.T) {
+	t.Parallel()
+	c := newCache(1)
+	remember(c, 1)
+	if c.get(digestOf(0), 999, always) == nil || c.get(digestOf(0), 1000, always) != nil {
 		t.Error("an entry does not live exactly until its token expires")
 	}
-	e.keys.over.Store(true)
-	if c.get(digestOf(0), 0) != nil || c.get(digestOf(1), 0) != nil {
-		t.Error("entries outlive their keys")
+}
+
+func TestAnEntryDiesWithItsKeys(t *testing.T) {
+	t.Parallel()
+	c := newCache(1)
+	remember(c, 1)
+	if c.get(digestOf(0), 0, func(e entry) bool { return e.generation == 8 }) != nil {
+		t.Error("an entry outlives its keys")
+	}
+}
+
+func TestAFullCacheForgetsTheOldest(t *testing.T) {
+	t.Parallel()
+	c := newCache(1) // which makes it 512 KiB
+	remember(c, 20_000)
+	kept := 0
+	for i := range 20_000 {
+		if c.get(digestOf(i), 0, always) != nil {
+			kept++
+		}
+	}
+	if kept < 3000 || kept > 8000 {
+		t.Errorf("%d of 20,000 tokens are kept", kept)
+	}
+	if c.get(digestOf(19_999), 0, always) == nil {
+		t.Error("the newest was forgotten")
 	}
 }

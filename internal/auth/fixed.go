@@ -14,13 +14,14 @@ import (
 // fixedKey is the one key of a verifier that has no key set. Whatever key id a
 // token names is of no account: there is nothing to choose from.
 type fixedKey struct {
-	key   any
-	epoch epoch
+	key any
 }
 
-func (f *fixedKey) find(context.Context, string, string) (any, *epoch, error) {
-	return f.key, &f.epoch, nil
+func (f *fixedKey) find(context.Context, string, string) (any, uint32, error) {
+	return f.key, 0, nil
 }
+
+func (f *fixedKey) generation() uint32 { return 0 }
 
 func (f *fixedKey) loaded() bool { return true }
 

@@ -17,11 +17,12 @@ const maxKeys = 100
 // an id, so the id alone is not enough.
 type keyName struct{ kid, alg string }
 
-// keyRing is the usable keys of one key set. It never changes.
+// keyRing is the usable keys of one key set. It never changes once it is in force.
 type keyRing struct {
 	named map[keyName]any
 	sole  map[string]any // by alg, for tokens without kid: the only such key, nil if there are several
-	epoch *epoch
+
+	generation uint32 // how many rings of this verifier came before
 }
 
 // newKeyRing reads a JWK set (RFC 7517, section 5), leaving out keys that none of
@@ -37,7 +38,7 @@ func newKeyRing(set []byte, algs []algorithm) (*keyRing, error) {
 	if len(document.Keys) > maxKeys {
 		return nil, fmt.Errorf("the set has %d keys, more than %d", len(document.Keys), maxKeys)
 	}
-	ring := &keyRing{named: make(map[keyName]any), sole: make(map[string]any), epoch: &epoch{}}
+	ring := &keyRing{named: make(map[keyName]any), sole: make(map[string]any)}
 	var left []error
 	for i, raw := range document.Keys {
 		if err := ring.add(raw, algs); err != nil {

@@ -109,10 +109,10 @@ func (s *keySet) complain(ctx context.Context, err error) {
 
 // replace puts new keys in force. leftOut tells of keys that are not used.
 func (s *keySet) replace(ctx context.Context, old, ring *keyRing, leftOut error) {
-	s.ring.Store(ring)
 	if old != nil {
-		old.epoch.over.Store(true)
+		ring.generation = old.generation + 1
 	}
+	s.ring.Store(ring)
 	attrs := []any{"verifier", s.name, "keys", len(ring.named)}
 	if leftOut != nil {
 		attrs = append(attrs, "left_out", leftOut)
@@ -120,7 +120,7 @@ func (s *keySet) replace(ctx context.Context, old, ring *keyRing, leftOut error)
 	s.log.InfoContext(ctx, "key set loaded", attrs...)
 }
 
-func (s *keySet) find(ctx context.Context, alg, kid string) (any, *epoch, error) {
+func (s *keySet) find(ctx context.Context, alg, kid string) (any, uint32, error) {
 	name := keyName{kid: kid, alg: alg}
 	key, keys, err := s.look(name)
 	if err == nil {
@@ -128,7 +128,7 @@ func (s *keySet) find(ctx context.Context, alg, kid string) (any, *epoch, error)
 	}
 	done := s.ask()
 	if done == nil {
-		return nil, nil, err
+		return nil, 0, err
 	}
 	patience := time.NewTimer(keyWait)
 	defer patience.Stop()
@@ -140,13 +140,20 @@ func (s *keySet) find(ctx context.Context, alg, kid string) (any, *epoch, error)
 	return s.look(name)
 }
 
-func (s *keySet) look(name keyName) (any, *epoch, error) {
+func (s *keySet) generation() uint32 {
+	if ring := s.ring.Load(); ring != nil {
+		return ring.generation
+	}
+	return 0
+}
+
+func (s *keySet) look(name keyName) (any, uint32, error) {
 	ring := s.ring.Load()
 	if ring == nil {
-		return nil, nil, ErrUnavailable
+		return nil, 0, ErrUnavailable
 	}
 	key, err := ring.find(name)
-	return key, ring.epoch, err
+	return key, ring.generation, err
 }
 
 // ask returns what is closed when the load under way is over. When none is, it

@@ -18,6 +18,9 @@ const (
 	DefaultRefresh     = 10 * time.Minute // between two loads of a key set
 )
 
+// maxNameSize is the longest name of a verifier, in bytes.
+const maxNameSize = 32
+
 var verifierName = regexp.MustCompile(`^[a-z0-9-]{1,32}$`)
 
 // Verifier is the settings of one issuer whose tokens are taken. Exactly one of
@@ -42,6 +45,7 @@ type Verifier struct {
 // verifier is a Verifier ready for use.
 type verifier struct {
 	name        string
+	index       uint16
 	audience    []string
 	algorithms  []algorithm
 	keys        keySource
@@ -53,9 +57,11 @@ type verifier struct {
 // keySource is where a verifier's keys come from.
 type keySource interface {
 	// find returns the key with which a token of alg and kid ("" for none) was
-	// signed, if it is genuine, and the epoch that the key belongs to. Its errors
-	// are faults.
-	find(ctx context.Context, alg, kid string) (any, *epoch, error)
+	// signed, if it is genuine, and the generation that the key belongs to. Its
+	// errors are faults.
+	find(ctx context.Context, alg, kid string) (any, uint32, error)
+	// generation is that of the keys in force; nothing verified under another counts.
+	generation() uint32
 	// loaded reports whether there has ever been a key.
 	loaded() bool
 	// start keeps the keys fresh until ctx ends. It does not block.
@@ -140,7 +146,7 @@ func (v *verifier) verify(ctx context.Context, t token, now time.Time) (entry, e
 	if i < 0 {
 		return entry{}, errAlgorithm
 	}
-	key, keys, err := v.keys.find(ctx, t.header.Algorithm, t.header.KeyID)
+	key, generation, err := v.keys.find(ctx, t.header.Algorithm, t.header.KeyID)
 	if err != nil {
 		return entry{}, err
 	}
@@ -151,7 +157,7 @@ func (v *verifier) verify(ctx context.Context, t token, now time.Time) (entry, e
 		return entry{}, err
 	}
 	who := &Principal{Subject: v.name + ":" + t.claims.Subject, Roles: v.roles.of(t.claims.Rest)}
-	return entry{who: who, expires: t.claims.Expires.at, keys: keys}, nil
+	return entry{who: who, expires: t.claims.Expires.at, verifier: v.index, generation: generation}, nil
 }
 
 // complaints collects what is wrong with the settings.

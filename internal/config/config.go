@@ -57,7 +57,7 @@ type Upstream struct {
 type Auth struct {
 	Cookie         string     `yaml:"cookie"`          // "" for none
 	TrustedOrigins []string   `yaml:"trusted_origins"` // may change things by cookie
-	CacheSize      int        `yaml:"cache_size"`      // verified tokens remembered
+	CacheSize      Size       `yaml:"cache_size"`      // for verified tokens; 0 for none
 	Verifiers      []Verifier `yaml:"verifiers"`
 }
 
@@ -93,9 +93,10 @@ type Token struct {
 
 // Cache is where tokens and counters are kept for speed.
 type Cache struct {
-	URL        secret.Text   `yaml:"url"` // memory, or redis://…
-	Timeout    time.Duration `yaml:"timeout"`
-	MaxEntries int           `yaml:"max_entries"`
+	URL     secret.Text   `yaml:"url"` // memory, or redis://…
+	Timeout time.Duration `yaml:"timeout"`
+	Memory  Size          `yaml:"memory"`  // for tokens, where url is memory
+	Standby Size          `yaml:"standby"` // for tokens, where memory stands by for Redis
 }
 
 // Store is the database.
@@ -159,9 +160,9 @@ func Default() Config {
 		Upstream: Upstream{
 			URL: "https://api.casparser.in", Timeout: 10 * time.Second, Deadline: 25 * time.Second, Attempts: 3,
 		},
-		Auth:  Auth{CacheSize: 50_000},
+		Auth:  Auth{CacheSize: 8 << 20},
 		Token: Token{Lifetime: time.Hour},
-		Cache: Cache{URL: "memory", Timeout: 250 * time.Millisecond, MaxEntries: 100_000},
+		Cache: Cache{URL: "memory", Timeout: 250 * time.Millisecond, Memory: 16 << 20, Standby: 2 << 20},
 		Store: Store{URL: "sqlite:data/broker.db", MigrateAtStart: true},
 		RateLimit: RateLimit{
 			Token:    Limits{User: "30-M", Address: "600-M", All: "6000-M"},

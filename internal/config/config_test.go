@@ -81,7 +81,7 @@ func TestTheEnvironmentGoesOverTheFileAndTheFileOverTheDefaults(t *testing.T) {
 		"CASBROKER_AUTH_VERIFIERS_1_AUDIENCE=one, two",
 		"CASBROKER_STORE_MIGRATE_AT_START=false",
 		"CASBROKER_PORTFOLIO_MAX_BODY=2MiB",
-		"CASBROKER_AUTH_CACHE_SIZE=7",
+		"CASBROKER_AUTH_CACHE_SIZE=7KiB",
 		"PATH=/bin",
 	})
 	if err != nil {
@@ -94,7 +94,7 @@ func TestTheEnvironmentGoesOverTheFileAndTheFileOverTheDefaults(t *testing.T) {
 	if len(v) != 2 || v[0].Name != "app" || v[0].Issuer != "https://app.example" || len(v[1].Audience) != 2 || v[1].Audience[1] != "two" {
 		t.Errorf("%+v", v)
 	}
-	if c.Store.MigrateAtStart || c.Portfolio.MaxBody != 2<<20 || c.Auth.CacheSize != 7 {
+	if c.Store.MigrateAtStart || c.Portfolio.MaxBody != 2<<20 || c.Auth.CacheSize != 7<<10 {
 		t.Errorf("%+v", c)
 	}
 }
@@ -119,12 +119,11 @@ func TestWhatCannotBeReadIsRefusedByName(t *testing.T) {
 		want    []string
 	}{
 		"an unknown key in the file":      {"upstream: {api_kee: x}", nil, []string{"line 1", "api_kee"}},
-		"a wrong type in the file":        {"auth: {cache_size: many}", nil, []string{"line 1"}},
+		"a wrong type in the file":        {"upstream: {attempts: many}", nil, []string{"line 1"}},
 		"two documents' worth of rubbish": {"{", nil, []string{"line 1"}},
 		"unknown variables, all of them": {"", []string{"CASBROKER_TOKEN_LIFE=1h", "CASBROKER_X=1"},
 			[]string{"CASBROKER_TOKEN_LIFE: there is no such setting", "CASBROKER_X: there"}},
 		"a variable of the wrong type": {"", []string{"CASBROKER_TOKEN_LIFETIME=soon"}, []string{"CASBROKER_TOKEN_LIFETIME: \"soon\" is not a"}},
-		"a size that is none":          {"", []string{"CASBROKER_PORTFOLIO_MAX_BODY=big"}, []string{"want a size such as 10MiB"}},
 		"a secret given twice": {"", []string{"CASBROKER_UPSTREAM_API_KEY=a", "CASBROKER_UPSTREAM_API_KEY_FILE=b"},
 			[]string{"CASBROKER_UPSTREAM_API_KEY: give this or"}},
 		"a secret's file that is not there": {"", []string{"CASBROKER_UPSTREAM_API_KEY_FILE=/nowhere"}, []string{"CASBROKER_UPSTREAM_API_KEY_FILE"}},
@@ -177,6 +176,17 @@ func TestEveryFaultIsReportedAtOnce(t *testing.T) {
 		if !strings.Contains(err.Error(), key+": ") {
 			t.Errorf("%s is not named in:\n%v", key, err)
 		}
+	}
+}
+
+func TestASizeThatIsNoneIsNamed(t *testing.T) {
+	t.Parallel()
+	c, err := config.Load(config.Default(), write(t, "portfolio: {max_body: big}"), []string{"CASBROKER_AUTH_CACHE_SIZE=-5"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Validate(); err == nil || !strings.Contains(err.Error(), "portfolio.max_body: ") || !strings.Contains(err.Error(), "auth.cache_size: ") {
+		t.Errorf("%v", err)
 	}
 }
 

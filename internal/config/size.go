@@ -10,13 +10,16 @@ import (
 // Size is a number of bytes, written as 10MiB, 512KiB or 4096.
 type Size int64
 
-// UnmarshalText reads a size; it fails for what is none or is past 8 EiB.
+// noSize is what was given as a size and is none. No setting takes it, so that
+// Validate can name its key, which a decoder cannot.
+const noSize Size = -1
+
+// UnmarshalText reads a size. What is none, or is past 8 EiB, becomes noSize.
 func (s *Size) UnmarshalText(text []byte) error {
-	n, err := humanize.ParseBytes(string(text))
-	if err != nil || n > math.MaxInt64 {
-		return fmt.Errorf("want a size such as 10MiB, not %q", text)
+	*s = noSize
+	if n, err := humanize.ParseBytes(string(text)); err == nil && n <= math.MaxInt64 {
+		*s = Size(n) //nolint:gosec // checked
 	}
-	*s = Size(n) //nolint:gosec // checked above
 	return nil
 }
 

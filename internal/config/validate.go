@@ -35,6 +35,7 @@ func (c *Config) Validate() error {
 	c.Cache.validate(&wrong)
 	c.Store.validate(&wrong)
 	c.Seal.validate(&wrong)
+	wrong.check(c.Auth.CacheSize >= 0 && c.Auth.CacheSize <= 1<<30, "auth.cache_size", "want 0 to 1GiB")
 	wrong.check(c.Portfolio.MaxBody >= 1<<10 && c.Portfolio.MaxBody <= 100<<20, "portfolio.max_body", "want 1KiB to 100MiB")
 	if c.Web.WidgetURL != "" {
 		checkURL(&wrong, "web.widget_url", c.Web.WidgetURL)
@@ -95,11 +96,18 @@ func (t Token) validate(wrong *complaints) {
 	wrong.check(t.MinRemaining >= 0 && t.MinRemaining <= t.Lifetime/2, "token.min_remaining", "want 0s (half of the life) to half of token.lifetime, not %s", t.MinRemaining)
 }
 
+// cacheSchemes begin the URLs of caches: in the process, one Redis, a cluster, or
+// one behind sentinels, each also with TLS.
+var cacheSchemes = []string{
+	"memory", "redis", "rediss", "redis+cluster", "rediss+cluster", "redis+sentinel", "rediss+sentinel",
+}
+
 func (c Cache) validate(wrong *complaints) {
 	scheme, _, _ := strings.Cut(c.URL.Reveal(), ":")
-	wrong.check(slices.Contains([]string{"memory", "redis", "rediss"}, scheme), "cache.url", "want memory or redis://<host>:<port>/<number>")
+	wrong.check(slices.Contains(cacheSchemes, scheme), "cache.url", "want memory or redis://<host>:<port>/<number>")
 	wrong.check(c.Timeout > 0, "cache.timeout", "want a positive duration")
-	wrong.check(c.MaxEntries > 0, "cache.max_entries", "want a positive number, not %d", c.MaxEntries)
+	wrong.check(c.Memory >= 8<<20 && c.Memory <= 1<<30, "cache.memory", "want 8MiB to 1GiB")
+	wrong.check(c.Standby >= 512<<10 && c.Standby <= 1<<30, "cache.standby", "want 512KiB to 1GiB")
 }
 
 func (s Store) validate(wrong *complaints) {

@@ -1,13 +1,14 @@
 package kv
 
 import (
+	"cmp"
 	"context"
-	"fmt"
+	"encoding/binary"
+	"errors"
 	"hash/maphash"
-	"slices"
 	"time"
 
-	lru "github.com/hashicorp/golang-lru/v2"
+	"github.com/coocood/freecache"
 	"github.com/ulule/limiter/v3"
 
 	"casbroker/internal/ratelimit"
@@ -15,15 +16,17 @@ import (
 
 // MemoryOptions bound a Memory.
 type MemoryOptions struct {
-	Tokens int // tokens kept, 300 bytes each; 0 means 100,000
-	Counts int // counts kept, 170 bytes each; 0 means 200,000
+	TokenBytes int // for tokens, about 180 each; 0 means 16 MiB, the least is 512 KiB
+	Counts     int // counts kept, 170 bytes each; 0 means 200,000
 }
 
 // Memory keeps tokens and counts in the process. When it is full it forgets the
-// oldest tokens, which have the least life left, and any of the counts. Windows
-// begin with the first hit.
+// oldest tokens, and any of the counts. A token that takes more than a 1024th of
+// TokenBytes is forgotten at once. Windows begin with the first hit.
+//
+// Tokens are bytes in a ring, in which the garbage collector finds nothing to follow.
 type Memory struct {
-	tokens *lru.Cache[digest, keptToken]
+	tokens *freecache.Cache
 	counts counts
 	seeds  [2]maphash.Seed
 }
@@ -32,29 +35,21 @@ type Memory struct {
 // process, so nobody can make two keys meet.
 type digest [2]uint64
 
-type keptToken struct {
-	sealed  []byte
-	expires int64 // unix nanoseconds
+// bytes writes d into room and returns it.
+func (d digest) bytes(room *[16]byte) []byte {
+	binary.LittleEndian.PutUint64(room[:8], d[0])
+	binary.LittleEndian.PutUint64(room[8:], d[1])
+	return room[:]
 }
 
 // NewMemory returns an empty Memory. It fails when a bound is negative.
 func NewMemory(o MemoryOptions) (*Memory, error) {
-	if o.Tokens == 0 {
-		o.Tokens = 100_000
-	}
-	if o.Counts == 0 {
-		o.Counts = 200_000
-	}
-	if o.Counts < 0 {
-		return nil, fmt.Errorf("counts kept in memory: want 1 or more, not %d", o.Counts)
-	}
-	tokens, err := lru.New[digest, keptToken](o.Tokens)
-	if err != nil {
-		return nil, fmt.Errorf("tokens kept in memory: want 1 or more, not %d: %w", o.Tokens, err)
+	if o.TokenBytes < 0 || o.Counts < 0 {
+		return nil, errors.New("what memory keeps cannot be less than nothing")
 	}
 	return &Memory{
-		tokens: tokens,
-		counts: newCounts(o.Counts),
+		tokens: freecache.NewCache(cmp.Or(o.TokenBytes, 16<<20)),
+		counts: newCounts(cmp.Or(o.Counts, 200_000)),
 		seeds:  [2]maphash.Seed{maphash.MakeSeed(), maphash.MakeSeed()},
 	}, nil
 }
@@ -69,36 +64,48 @@ func (m *Memory) Take(_ context.Context, hits []ratelimit.Hit, fetch string) ([]
 	if fetch == "" {
 		return states, nil, nil
 	}
-	t, _ := m.token(fetch)
-	return states, t.sealed, nil
+	sealed, _ := m.token(fetch)
+	return states, sealed, nil
 }
 
 // Token returns what is kept under key, nil if nothing is.
 func (m *Memory) Token(_ context.Context, key string) ([]byte, error) {
-	t, _ := m.token(key)
-	return t.sealed, nil
+	sealed, _ := m.token(key)
+	return sealed, nil
 }
+
+// expiry is how much room the end of a token's life takes before the token: unix
+// nanoseconds in 8 bytes.
+const expiry = 8
 
 // KeepToken keeps a copy of sealed under key for life.
 func (m *Memory) KeepToken(_ context.Context, key string, sealed []byte, life time.Duration) error {
-	if life > 0 {
-		m.tokens.Add(m.digest("token", key), keptToken{slices.Clone(sealed), time.Now().Add(life).UnixNano()})
+	if life <= 0 {
+		return nil
 	}
-	return nil
+	value := make([]byte, expiry, expiry+len(sealed))
+	binary.LittleEndian.PutUint64(value, uint64(time.Now().Add(life).UnixNano())) //nolint:gosec // after 1970
+	var room [16]byte
+	err := m.tokens.Set(m.digest("token", key).bytes(&room), append(value, sealed...), int(life/time.Second)+1)
+	if errors.Is(err, freecache.ErrLargeEntry) {
+		return nil
+	}
+	return err
 }
 
 // token returns what is kept under key and how much of its life is left; neither
 // when it has expired.
-func (m *Memory) token(key string) (keptToken, time.Duration) {
-	t, ok := m.tokens.Peek(m.digest("token", key)) // asking for a token makes it no younger
-	if !ok {
-		return keptToken{}, 0
+func (m *Memory) token(key string) (sealed []byte, left time.Duration) {
+	var room [16]byte
+	value, err := m.tokens.Peek(m.digest("token", key).bytes(&room)) // asking for a token makes it no younger
+	if err != nil || len(value) < expiry {
+		return nil, 0
 	}
-	left := time.Duration(t.expires - time.Now().UnixNano())
+	left = time.Duration(int64(binary.LittleEndian.Uint64(value)) - time.Now().UnixNano()) //nolint:gosec // as above
 	if left <= 0 {
-		return keptToken{}, 0
+		return nil, 0
 	}
-	return t, left
+	return value[expiry:], left
 }
 
 func (m *Memory) digest(kind, key string) digest {

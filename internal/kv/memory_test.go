@@ -3,6 +3,7 @@ package kv_test
 import (
 	"runtime"
 	"strconv"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -13,22 +14,31 @@ import (
 
 func TestAFullMemoryForgetsItsOldestTokens(t *testing.T) {
 	t.Parallel()
-	m, err := kv.NewMemory(kv.MemoryOptions{Tokens: 3})
+	m, err := kv.NewMemory(kv.MemoryOptions{TokenBytes: 1}) // which makes it 512 KiB
 	if err != nil {
 		t.Fatal(err)
 	}
-	for i := range 5 {
+	const many = 20_000
+	for i := range many {
 		keep(t, m, strconv.Itoa(i)+"|60", strconv.Itoa(i), time.Hour)
-		wantToken(t, m, "0|60", map[bool]string{true: "0"}[i < 3]) // asking does not save it
 	}
-	for i, want := range []string{"", "", "2", "3", "4"} {
-		wantToken(t, m, strconv.Itoa(i)+"|60", want)
+	wantToken(t, m, "0|60", "")
+	wantToken(t, m, strconv.Itoa(many-1)+"|60", strconv.Itoa(many-1))
+}
+
+func TestATokenTooLargeForTheMemoryIsForgotten(t *testing.T) {
+	t.Parallel()
+	m, err := kv.NewMemory(kv.MemoryOptions{TokenBytes: 1})
+	if err != nil {
+		t.Fatal(err)
 	}
+	keep(t, m, "a|60", strings.Repeat("x", 4096), time.Hour)
+	wantToken(t, m, "a|60", "")
 }
 
 func TestAMemoryNeedsRoom(t *testing.T) {
 	t.Parallel()
-	for _, o := range []kv.MemoryOptions{{Tokens: -1}, {Counts: -1}} {
+	for _, o := range []kv.MemoryOptions{{TokenBytes: -1}, {Counts: -1}} {
 		if _, err := kv.NewMemory(o); err == nil {
 			t.Errorf("%+v was taken", o)
 		}

@@ -70,8 +70,8 @@ func (f *Fallback) resume() bool {
 		if done {
 			return true
 		}
-		t, left := f.memory.token(key)
-		if err := f.redis.KeepToken(f.stopped, key, t.sealed, left); err != nil {
+		sealed, left := f.memory.token(key)
+		if err := f.redis.KeepToken(f.stopped, key, sealed, left); err != nil {
 			f.owe(key)
 			return false
 		}

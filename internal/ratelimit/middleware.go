@@ -13,46 +13,37 @@ import (
 	"casbroker/internal/fault"
 )
 
-// fetched is the name under which Echo's context holds what was fetched.
-const fetched = "ratelimit.fetched"
-
-// Fetched returns the value that Middleware brought along, nil if there is none.
-// It must not be changed.
-func Fetched(c echo.Context) []byte {
-	value, _ := c.Get(fetched).([]byte)
-	return value
-}
-
 // Middleware lets a request pass while all limits of class allow it, and tells in
 // RateLimit-Policy and RateLimit how much is left. It belongs behind
-// authentication, since users are counted by their Subject. With fetch, the value
-// kept under the key that it returns comes along on the same trip, for Fetched.
+// authentication, since users are counted by their Subject. It fails as Admit does.
+func (l *Limiter) Middleware(class Class) echo.MiddlewareFunc {
+	admit := l.Admit(class)
+	return func(next echo.HandlerFunc) echo.HandlerFunc {
+		return func(c echo.Context) error {
+			if _, err := admit(c, ""); err != nil {
+				return err
+			}
+			return next(c)
+		}
+	}
+}
+
+// Admit returns what Middleware does, as a function for a handler to call. On the
+// same trip it brings the value kept under key, nil if there is none or key is "";
+// the value must not be changed.
 //
 // It fails with rate_limited, or with limits_unavailable when the Counter cannot
 // count: what cannot be counted is not let through.
-func (l *Limiter) Middleware(class Class, fetch func(echo.Context) string) echo.MiddlewareFunc {
+func (l *Limiter) Admit(class Class) func(c echo.Context, key string) ([]byte, error) {
 	limits, ok := l.Rules.classes[class]
 	if !ok {
 		panic("ratelimit: no rules for the class " + string(class))
 	}
-	return func(next echo.HandlerFunc) echo.HandlerFunc {
-		if len(limits.rules) == 0 && fetch == nil {
-			return next
+	return func(c echo.Context, key string) ([]byte, error) {
+		if len(limits.rules) == 0 && key == "" {
+			return nil, nil
 		}
-		return func(c echo.Context) error {
-			key := ""
-			if fetch != nil {
-				key = fetch(c)
-			}
-			value, err := l.admit(c, limits, key)
-			if err != nil {
-				return err
-			}
-			if value != nil {
-				c.Set(fetched, value)
-			}
-			return next(c)
-		}
+		return l.admit(c, limits, key)
 	}
 }
 

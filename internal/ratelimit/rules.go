@@ -23,18 +23,6 @@ type Settings struct {
 	Failures string // failed authentications of each client address
 }
 
-// Defaults returns limits that a person does not meet and a script does.
-func Defaults() Settings {
-	return Settings{
-		Token:    Limits{User: "30-M", Address: "600-M", All: "6000-M"},
-		Save:     Limits{User: "20-M", Address: "200-M", All: "3000-M"},
-		Read:     Limits{User: "120-M", Address: "1200-M", All: "30000-M"},
-		Upload:   Limits{User: "10-M", Address: "60-M", All: "600-M"},
-		Admin:    Limits{User: "120-M", Address: "600-M", All: "1200-M"},
-		Failures: "60-M",
-	}
-}
-
 // Rules are Settings that were understood.
 type Rules struct {
 	classes  map[Class]*classRules

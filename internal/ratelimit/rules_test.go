@@ -30,9 +30,9 @@ func TestEveryWrongRateIsNamed(t *testing.T) {
 	}
 }
 
-func TestTheDefaultsAndNoLimitsAreUnderstood(t *testing.T) {
+func TestEveryFormOfRateAndNoneAreUnderstood(t *testing.T) {
 	t.Parallel()
-	for _, s := range []ratelimit.Settings{ratelimit.Defaults(), {}, {Read: ratelimit.Limits{User: "5-s"}}} {
+	for _, s := range []ratelimit.Settings{limits(ratelimit.Limits{User: "30-M", Address: "600-H", All: "6000-D"}), {}, {Read: ratelimit.Limits{User: "5-s"}}} {
 		if _, err := ratelimit.Parse("limits", s); err != nil {
 			t.Error(err)
 		}
@@ -46,5 +46,5 @@ func TestAClassWithoutRulesIsFoundWhenTheProgramStarts(t *testing.T) {
 			t.Error("a limiter without rules was taken")
 		}
 	}()
-	(&ratelimit.Limiter{}).Middleware(ratelimit.Token, nil)
+	(&ratelimit.Limiter{}).Middleware(ratelimit.Token)
 }

@@ -173,7 +173,9 @@ func TestAWrongMethodIsToldFromAWrongPathBehindMiddlewareToo(t *testing.T) {
 
 type postRoom struct{}
 
-func (postRoom) Mount(g *echo.Group) { g.POST("/thing", func(c echo.Context) error { return c.NoContent(204) }) }
+func (postRoom) Mount(g *echo.Group) {
+	g.POST("/thing", func(c echo.Context) error { return c.NoContent(204) })
+}
 
 var patient = server.Timeouts{
 	ReadHeader: time.Second, Read: time.Minute, Write: time.Minute, Idle: time.Minute, Drain: time.Minute,

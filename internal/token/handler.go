@@ -1,11 +1,13 @@
 package token
 
 import (
+	"cmp"
 	"errors"
 	"io"
 	"mime"
 	"net/http"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/go-json-experiment/json"
@@ -17,48 +19,34 @@ import (
 // maxBody is more than any request for a token needs, in bytes.
 const maxBody = 1 << 10
 
-// askKey is where CacheKey leaves what it read for the handler.
-const askKey = "token.ask"
-
 // Handler serves POST /v1/token. All fields but APIBaseURL are required.
 type Handler struct {
 	Tokens *Service
 	Life   time.Duration // of a token when the caller names none: 1 to 60 minutes
-	// Limit is put before the route. It may fetch what the cache holds under
-	// CacheKey on its way, and then Fetched returns it.
-	Limit   echo.MiddlewareFunc
-	Fetched func(c echo.Context) []byte
+	// Admit fails when the caller asks too often. On the same trip it brings what the
+	// cache holds under key; key is "" for a request that is wrong.
+	Admit func(c echo.Context, key string) ([]byte, error)
 	// APIBaseURL is where the widget is to send the token; "" for the vendor's own default.
 	APIBaseURL string
 }
 
 // Mount adds the route to g, which authenticates.
 func (h *Handler) Mount(g *echo.Group) {
-	g.POST("/token", h.issue, auth.Require(auth.RoleUser), h.Limit)
-}
-
-// ask is what a request wants, or why it cannot be had.
-type ask struct {
-	life time.Duration
-	err  error
-}
-
-// CacheKey returns where the token that the request asks for would be cached; ""
-// when the request is wrong, which the handler then says.
-func (h *Handler) CacheKey(c echo.Context) string {
-	a := h.read(c)
-	if a.err != nil {
-		return ""
-	}
-	return Key(auth.Caller(c).Subject, a.life)
+	g.POST("/token", h.issue, auth.Require(auth.RoleUser))
 }
 
 func (h *Handler) issue(c echo.Context) error {
-	a := h.read(c)
-	if a.err != nil {
-		return a.err
+	who := auth.Caller(c)
+	life, wrong := h.read(c)
+	key := ""
+	if wrong == nil {
+		key = Key(who.Subject, life)
 	}
-	t, err := h.Tokens.Issue(c.Request().Context(), auth.Caller(c), a.life, h.Fetched(c))
+	sealed, err := h.Admit(c, key)
+	if err = cmp.Or(err, wrong); err != nil {
+		return err
+	}
+	t, err := h.Tokens.Issue(c.Request().Context(), who, life, sealed)
 	if err != nil {
 		return err
 	}
@@ -66,9 +54,15 @@ func (h *Handler) issue(c echo.Context) error {
 	header["Cache-Control"] = noStore
 	header[echo.HeaderContentType] = jsonType
 	c.Response().WriteHeader(http.StatusOK)
-	_, err = c.Response().Write(h.answer(t))
+	room := answers.Get().(*[]byte) //nolint:errcheck // the pool holds nothing else
+	*room = h.answer((*room)[:0], t)
+	_, err = c.Response().Write(*room)
+	answers.Put(room)
 	return err
 }
+
+// answers are buffers to write answers in.
+var answers = sync.Pool{New: func() any { return new([]byte) }}
 
 // The headers of every answer; shared, since nobody changes them.
 var (
@@ -76,56 +70,51 @@ var (
 	jsonType = []string{echo.MIMEApplicationJSON}
 )
 
-// read reads the body once, whoever comes first.
-func (h *Handler) read(c echo.Context) ask {
-	if a, ok := c.Get(askKey).(ask); ok {
-		return a
+// read returns how long the token is to live.
+func (h *Handler) read(c echo.Context) (time.Duration, error) {
+	r := c.Request()
+	if r.ContentLength == 0 {
+		return h.Life, nil
 	}
-	if c.Request().ContentLength == 0 {
-		return ask{life: h.Life}
-	}
-	a := h.parse(c.Request(), c.Response())
-	c.Set(askKey, a)
-	return a
-}
-
-func (h *Handler) parse(r *http.Request, w http.ResponseWriter) ask {
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+	body, err := io.ReadAll(http.MaxBytesReader(c.Response(), r.Body, maxBody))
 	var tooBig *http.MaxBytesError
 	switch {
 	case errors.As(err, &tooBig):
-		return ask{err: err}
+		return 0, err
 	case err != nil:
-		return ask{err: errBody.Because(err)}
+		return 0, errBody.Because(err)
 	case len(body) == 0:
-		return ask{life: h.Life}
+		return h.Life, nil
 	}
 	if media, _, err := mime.ParseMediaType(r.Header.Get(echo.HeaderContentType)); err != nil || media != echo.MIMEApplicationJSON {
-		return ask{err: errMediaType}
+		return 0, errMediaType
 	}
+	return h.parse(body)
+}
+
+func (h *Handler) parse(body []byte) (time.Duration, error) {
 	var req struct {
 		ExpiryMinutes *int `json:"expiry_minutes"`
 	}
-	err = json.Unmarshal(body, &req, json.RejectUnknownMembers(true))
+	err := json.Unmarshal(body, &req, json.RejectUnknownMembers(true))
 	var semantic *json.SemanticError
 	switch {
 	case errors.As(err, &semantic) && semantic.JSONPointer == "/expiry_minutes":
-		return ask{err: errMinutes}
+		return 0, errMinutes
 	case err != nil || string(body) == "null":
-		return ask{err: errBody.Because(err)}
+		return 0, errBody.Because(err)
 	case req.ExpiryMinutes == nil:
-		return ask{life: h.Life}
+		return h.Life, nil
 	case *req.ExpiryMinutes < 1 || *req.ExpiryMinutes > int(MaxLife/time.Minute):
-		return ask{err: errMinutes}
+		return 0, errMinutes
 	}
-	return ask{life: time.Duration(*req.ExpiryMinutes) * time.Minute}
+	return time.Duration(*req.ExpiryMinutes) * time.Minute, nil
 }
 
-// answer writes the JSON by hand: this is the hot path. Tokens and ids hold no
+// answer appends the JSON to b, by hand: this is the hot path. Tokens and ids hold no
 // character that JSON would escape; the vendor client and package id see to that.
-func (h *Handler) answer(t Issued) []byte {
+func (h *Handler) answer(b []byte, t Issued) []byte {
 	left := max(t.ExpiresAt.Sub(h.Tokens.Now()), 0)
-	b := make([]byte, 0, 320+len(t.Value)+len(h.APIBaseURL))
 	b = append(b, `{"access_token":"`...)
 	b = append(b, t.Value.Reveal()...)
 	b = append(b, `","token_type":"api_key","expires_in":`...)
