@@ -63,6 +63,7 @@ func TestAFileThatIsNoDescriptionIsRefused(t *testing.T) {
 func TestAnAnswerIsHeldAgainstTheDescription(t *testing.T) {
 	t.Parallel()
 	json := headers("Content-Type", "application/json")
+	private := headers("Content-Type", "application/json", "Cache-Control", "no-store")
 	token := `{"access_token":"at_1","token_type":"api_key","expires_in":60,"expires_at":"2026-01-15T10:00:00Z",` +
 		`"refresh_after":"2026-01-15T10:00:00Z","grant_id":"gr_01kf0a6v3m9t2w8x4y5z7b1c2d","mode":"direct"}`
 	tests := []struct {
@@ -81,8 +82,7 @@ func TestAnAnswerIsHeldAgainstTheDescription(t *testing.T) {
 		{"an undescribed type", "GET", "/healthz", 200, headers("Content-Type", "text/plain"), "ok", "Content-Type"},
 		{"no request id", "GET", "/healthz", 200, http.Header{"Content-Type": {"application/json"}},
 			`{"status":"ok"}`, headerRequestID},
-		{"a token", "POST", "/v1/token", 200,
-			headers("Content-Type", "application/json", "Cache-Control", "no-store"), token, ""},
+		{"a token", "POST", "/v1/token", 200, private, token, ""},
 		{"a token that may be cached", "POST", "/v1/token", 200, json, token, "Cache-Control"},
 		{"a token with an unreadable limit", "POST", "/v1/token", 200,
 			headers("Content-Type", "application/json", "Cache-Control", "no-store", "RateLimit", "29"), token, "RateLimit"},
@@ -90,15 +90,15 @@ func TestAnAnswerIsHeldAgainstTheDescription(t *testing.T) {
 			headers("Content-Type", "application/json", "Cache-Control", "no-store",
 				"RateLimit", `"token-user";r=29;t=60, "token-all";r=900;t=60`,
 				"RateLimit-Policy", `"token-user";q=30;w=60, "token-all";q=1000;w=60`), token, ""},
-		{"a null where null may be", "GET", "/v1/portfolios", 200, json, `{"portfolios":[],"next_cursor":null}`, ""},
-		{"a null where none may be", "GET", "/v1/portfolios", 200, json, `{"portfolios":null,"next_cursor":null}`,
+		{"a null where null may be", "GET", "/v1/portfolios", 200, private, `{"portfolios":[],"next_cursor":null}`, ""},
+		{"a null where none may be", "GET", "/v1/portfolios", 200, private, `{"portfolios":null,"next_cursor":null}`,
 			"/portfolios"},
-		{"a deletion", "DELETE", "/v1/portfolios/pf_1", 204, headers(), "", ""},
-		{"a deletion with a body", "DELETE", "/v1/portfolios/pf_1", 204, headers(), "gone", errNoContent.Error()},
+		{"a deletion", "DELETE", "/v1/portfolios/pf_1", 204, headers("Cache-Control", "no-store"), "", ""},
+		{"a deletion with a body", "DELETE", "/v1/portfolios/pf_1", 204, headers("Cache-Control", "no-store"), "gone",
+			errNoContent.Error()},
 		{"an unknown path", "GET", "/nothing", 404, problemHeaders(), problem, ""},
 		{"an unknown path that is there", "GET", "/nothing", 200, json, `{}`, errStatus.Error()},
-		{"an unknown path without a problem", "GET", "/nothing", 404, headers("Content-Type", "application/json", "Cache-Control", "no-store"),
-			problem, "Content-Type"},
+		{"an unknown path without a problem", "GET", "/nothing", 404, private, problem, "Content-Type"},
 		{"a problem that names another status", "GET", "/v1/portfolios/pf_1", 404, problemHeaders(),
 			strings.Replace(problem, "404", "410", 1), "/status"},
 		{"a method that is not allowed", "PUT", "/v1/token", 405, problemHeaders("Allow", "POST"),

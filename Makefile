@@ -1,0 +1,78 @@
+# `make help` lists what there is to do. Go is all that is needed; other programs
+# are used where they are installed.
+
+# The linter is built once into bin/, which git ignores, in exactly this version.
+LINT_VERSION := v2.15.0
+LINT := bin/golangci-lint-$(LINT_VERSION)
+VULN_VERSION := v1.9.0
+
+ARGS ?=
+FUZZTIME ?= 10s
+TEST_TIMEOUT ?= 5m
+PACKAGES ?= ./...
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.PHONY: help run test check lint bench fmt tidy openapi fuzz vuln vet fmt-check tidy-check
+
+help: ## List these targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
+
+run: ## Start the demo on http://127.0.0.1:8080 (ARGS="--help" tells more)
+	@CGO_ENABLED=0 go build -buildvcs=false -o bin/broker ./cmd/broker
+	@exec bin/broker demo $(ARGS)
+
+test: ## Run all tests, with the race detector where a C compiler is installed
+	@set -e; race=-race; \
+	if [ "$$(go env CGO_ENABLED)" != 1 ] || ! printf '#include <stdlib.h>\n' \
+		| $$(go env CC) -x c -fsyntax-only - 2>/dev/null; then \
+		race=; export CGO_ENABLED=0; echo '!!! NO C COMPILER: the tests run without the race detector !!!'; \
+		[ "$$CI" != true ] || { echo 'with CI=true nothing is skipped' >&2; exit 1; }; \
+	fi; \
+	go test -v -count=1 -run '^TestTheseProgramsAreHere$$' ./internal/servicetest; \
+	set -x; go test $$race -timeout $(TEST_TIMEOUT) $(PACKAGES)
+
+check: fmt-check vet lint test openapi tidy-check ## Everything that must pass before a change goes in
+	@echo 'check: all is well'
+
+lint: $(LINT) ## Look for mistakes and for imports that go the wrong way
+	@$(LINT) run
+
+bench: ## Measure requests per second and latency, as ratios
+	@go run ./internal/bench $(ARGS)
+
+fmt: $(LINT) ## Format the Go code
+	@$(LINT) fmt
+
+tidy: ## Bring go.mod and go.sum up to date
+	@go mod tidy
+
+openapi: ## Check web/openapi.yaml, its examples too
+	@go test -count=1 -run '^TestTheOpenAPIFileIsValid$$' ./internal/apitest
+
+fuzz: ## Run each fuzz target for FUZZTIME (10s)
+	@set -e; for file in $$(find cmd internal web -name '*_test.go' -exec grep -l '^func Fuzz' {} +); do \
+		for target in $$(sed -n 's/^func \(Fuzz[A-Za-z0-9_]*\)(.*/\1/p' "$$file"); do \
+			echo "$$target in $$file"; \
+			go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) "./$$(dirname "$$file")"; \
+		done; \
+	done
+
+vuln: ## Look for known vulnerabilities (asks vuln.go.dev)
+	@GOFLAGS= go run golang.org/x/vuln/cmd/govulncheck@$(VULN_VERSION) ./...
+
+vet:
+	@go vet ./...
+
+fmt-check:
+	@bad=$$(gofmt -l cmd internal web); [ -z "$$bad" ] || { \
+		echo 'not formatted, run make fmt:' >&2; echo "$$bad" >&2; exit 1; }
+
+tidy-check:
+	@go mod tidy -diff
+
+# GOFLAGS meant for this module must not bend the build of a tool.
+$(LINT):
+	@echo "building golangci-lint $(LINT_VERSION), which takes some minutes the first time"
+	@GOFLAGS= GOBIN="$(CURDIR)/bin" go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(LINT_VERSION)
+	@mv bin/golangci-lint $@
