@@ -10,10 +10,10 @@ import (
 	"casbroker/internal/portfolio"
 )
 
-// A statement has at most chunkRows rows inserted at once: with 14 columns far
-// below the 32,766 parameters that SQLite takes.
 const (
-	chunkRows      = 500
+	// chunkRows is how many holdings go in with one statement. SQLite looks for the
+	// name of each parameter among all others, so many more are slower, not faster.
+	chunkRows      = 50
 	holdingColumns = `portfolio, seq, class, isin, name, account, institution, category,
 		units, price, value, cost, gain, sum_assured`
 )
@@ -30,7 +30,7 @@ func (s *DB) insertRows(ctx context.Context, tx *sql.Tx, row sealed) error {
 			args = append(args, row.id, h.Seq, string(h.Class), h.ISIN, h.Name, row.accountOf[first+i], h.Institution, h.Category,
 				h.Units, h.Price, h.Value, h.Cost, h.Gain, h.SumAssured)
 		}
-		statement := `INSERT INTO holdings (` + holdingColumns + `) VALUES ` + places(len(chunk), 14)
+		statement := `INSERT INTO holdings (` + holdingColumns + `) VALUES ` + places(len(chunk), 14) //nolint:gosec // only numbers are put together
 		if _, err := tx.ExecContext(ctx, statement, args...); err != nil {
 			return fmt.Errorf("insert holdings: %w", err)
 		}

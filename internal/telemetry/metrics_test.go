@@ -12,9 +12,10 @@ import (
 )
 
 // scrape returns the lines that a Prometheus server would read.
-func scrape(m *telemetry.Metrics) map[string]bool {
+func scrape(t *testing.T, m *telemetry.Metrics) map[string]bool {
+	t.Helper()
 	w := httptest.NewRecorder()
-	m.Handler().ServeHTTP(w, httptest.NewRequest("GET", "/metrics", nil))
+	m.Handler().ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), "GET", "/metrics", nil))
 	lines := map[string]bool{}
 	for line := range strings.Lines(w.Body.String()) {
 		lines[strings.TrimSpace(line)] = true
@@ -38,7 +39,7 @@ func TestWhatWasObservedIsScraped(t *testing.T) {
 	m.SetFallback(true)
 	m.SetFallback(true)
 	m.WatchJWTCache(func() uint64 { return 41 }, func() uint64 { return 2 })
-	got := scrape(m)
+	got := scrape(t, m)
 	for _, want := range []string{
 		`casbroker_http_requests_total{method="GET",route="/v1/portfolios/:id",status="2xx"} 2`,
 		`casbroker_http_requests_total{method="GET",route="/v1/portfolios/:id",status="4xx"} 1`,
@@ -62,7 +63,7 @@ func TestWhatWasObservedIsScraped(t *testing.T) {
 	m.SetFallback(false)
 	m.SetFallback(true)
 	m.SetFallback(false)
-	if got := scrape(m); !got["casbroker_kv_fallback_active 0"] || !got["casbroker_kv_fallback_total 2"] {
+	if got := scrape(t, m); !got["casbroker_kv_fallback_active 0"] || !got["casbroker_kv_fallback_total 2"] {
 		t.Error("the end of the second fall-back is not scraped")
 	}
 }
@@ -74,7 +75,7 @@ func TestTheNumberOfSeriesIsBounded(t *testing.T) {
 		m.ObserveRequest(fmt.Sprintf("/made/up/%d", i), "GET", 200, 0)
 	}
 	series := 0
-	for line := range scrape(m) {
+	for line := range scrape(t, m) {
 		if strings.HasPrefix(line, "casbroker_http_requests_total{") {
 			series++
 		}
@@ -82,7 +83,7 @@ func TestTheNumberOfSeriesIsBounded(t *testing.T) {
 	if series != 1001 {
 		t.Errorf("%d series", series)
 	}
-	if !scrape(m)[`casbroker_http_requests_total{method="other",route="other",status="other"} 2000`] {
+	if !scrape(t, m)[`casbroker_http_requests_total{method="other",route="other",status="other"} 2000`] {
 		t.Error("the requests beyond the bound are not counted together")
 	}
 }
@@ -100,7 +101,7 @@ func TestRequestsObservedAtOnceAreAllCounted(t *testing.T) {
 		})
 	}
 	all.Wait()
-	if !scrape(m)[`casbroker_http_requests_total{method="POST",route="/v1/token",status="2xx"} 4000`] {
+	if !scrape(t, m)[`casbroker_http_requests_total{method="POST",route="/v1/token",status="2xx"} 4000`] {
 		t.Error("some requests were lost")
 	}
 }

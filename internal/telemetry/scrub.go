@@ -42,7 +42,7 @@ type scrubber struct {
 func newScrubber(secrets []secret.Text) *scrubber {
 	s := &scrubber{}
 	for c := range s.class {
-		if isAlnum(byte(c)) { //nolint:gosec // 0 to 255
+		if isAlnum(byte(c)) {
 			s.class[c] = classAlnum
 		}
 	}

@@ -104,7 +104,7 @@ func lost(ctx context.Context, a answer, err error) *failure {
 	case errors.Is(cause, errTimeout), errors.Is(cause, errDeadline):
 		f.outcome, f.cause = outcomeTimeout, cause
 	default:
-		f.outcome, f.again, f.ill, f.cause = outcomeCancelled, false, false, cause
+		f.outcome, f.again, f.ill, f.cause = outcomeCanceled, false, false, cause
 	}
 	return f
 }

@@ -34,7 +34,7 @@ func (c *Client) newBreaker() *gobreaker.CircuitBreaker[answer] {
 		},
 		IsExcluded: func(err error) bool {
 			var f *failure
-			return errors.As(err, &f) && f.outcome == outcomeCancelled
+			return errors.As(err, &f) && f.outcome == outcomeCanceled
 		},
 	})
 }

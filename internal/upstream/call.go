@@ -46,7 +46,7 @@ func (c *Client) do(ctx context.Context, r request) (answer, error) {
 		return a, failed
 	},
 		backoff.WithBackOff(pace),
-		backoff.WithMaxTries(uint(c.opts.Attempts)), //nolint:gosec // New made it positive
+		backoff.WithMaxTries(uint(c.opts.Attempts)),
 		backoff.WithMaxElapsedTime(time.Until(deadline)),
 		backoff.WithNotify(func(err error, pause time.Duration) {
 			c.opts.Log.WarnContext(ctx, "upstream call failed, trying again",
@@ -61,7 +61,7 @@ func (c *Client) do(ctx context.Context, r request) (answer, error) {
 
 // toFault is what the caller gets for the last failure.
 func (c *Client) toFault(ctx context.Context, f *failure) error {
-	if cause := context.Cause(ctx); cause != nil && f.outcome != outcomeCancelled && !errors.Is(cause, errDeadline) {
+	if cause := context.Cause(ctx); cause != nil && f.outcome != outcomeCanceled && !errors.Is(cause, errDeadline) {
 		return ErrUnavailable.Because(cause) // the caller left during a pause
 	}
 	out := f.fault.Because(f)

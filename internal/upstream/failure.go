@@ -32,7 +32,7 @@ var (
 		"The vendor gave an answer that it does not document; check upstream.url.")
 )
 
-const tokenAsKey = "upstream.api_key holds an access token (at_…); the vendor wants the API key itself."
+const keyMixedUp = "upstream.api_key holds an access token (at_…); the vendor wants the API key itself."
 
 // How an attempt ended, for metrics.
 const (
@@ -43,7 +43,7 @@ const (
 	outcomeTimeout     = "timeout"
 	outcomeUnreachable = "unreachable"
 	outcomeBadAnswer   = "bad_answer"
-	outcomeCancelled   = "cancelled"
+	outcomeCanceled    = "canceled"
 	outcomeBreaker     = "breaker_open"
 )
 
@@ -105,7 +105,7 @@ func refused(a answer) *failure {
 		f.again = true
 	case http.StatusBadRequest:
 		if strings.Contains(detail, "from access token") {
-			f.fault = ErrRefusedKey.Withf(tokenAsKey)
+			f.fault = ErrRefusedKey.Withf(keyMixedUp)
 		}
 	}
 	switch {

@@ -65,7 +65,7 @@ func TestTheEmulatedVendorsPassingTroublesAreSurvived(t *testing.T) {
 		{Kind: sandbox.FaultStatus, Status: 500}, {Kind: sandbox.FaultStatus, Status: 502},
 		{Kind: sandbox.FaultStatus, Status: 503}, {Kind: sandbox.FaultStatus, Status: 504},
 		{Kind: sandbox.FaultStatus, Status: 429}, {Kind: sandbox.FaultDrop}, {Kind: sandbox.FaultTruncate},
-		{Kind: sandbox.FaultDelay, DelayMS: 5000}, {Kind: sandbox.FaultDrip, DelayMS: 100},
+		{Kind: sandbox.FaultDelay, DelayMS: 700}, {Kind: sandbox.FaultDrip, DelayMS: 100},
 	} {
 		f.Path, f.Times = mintPath, 1
 		c, box := emulated(t, apiKey, f)

@@ -8,6 +8,7 @@ package upstream
 import (
 	"cmp"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/url"
 	"strings"
@@ -36,7 +37,7 @@ type Options struct {
 	Log       *slog.Logger      // nil means none
 	// Observe is told how each attempt ended and how long it took, if it is set:
 	// "ok", "refused", "rate_limited", "failed", "timeout", "unreachable",
-	// "bad_answer", "cancelled" or "breaker_open".
+	// "bad_answer", "canceled" or "breaker_open".
 	Observe func(outcome string, d time.Duration)
 }
 
@@ -102,8 +103,13 @@ func baseURL(s string) *url.URL {
 }
 
 func newTransport() *http.Transport {
-	t := http.DefaultTransport.(*http.Transport).Clone() //nolint:errcheck,forcetypeassert // it is one
-	t.MaxIdleConnsPerHost = 16                           // all calls go to one host; the default keeps 2
-	t.MaxResponseHeaderBytes = maxAnswer
-	return t
+	return &http.Transport{
+		Proxy:                  http.ProxyFromEnvironment,
+		DialContext:            (&net.Dialer{Timeout: 5 * time.Second}).DialContext,
+		TLSHandshakeTimeout:    5 * time.Second,
+		ForceAttemptHTTP2:      true,
+		MaxIdleConnsPerHost:    16, // all calls go to one host; the default keeps 2
+		IdleConnTimeout:        90 * time.Second,
+		MaxResponseHeaderBytes: maxAnswer,
+	}
 }

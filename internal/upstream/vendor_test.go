@@ -130,7 +130,7 @@ func (p *pipes) Addr() net.Addr { return &net.UnixAddr{Name: "pipes", Net: "unix
 
 // failed checks that err is want, of kind Unavailable, and shows the key nowhere;
 // it returns the fault.
-func failed(t *testing.T, err error, want *fault.Fault) *fault.Fault {
+func failed(t *testing.T, err error, want *fault.Fault) fault.Fault {
 	t.Helper()
 	var f *fault.Fault
 	if !errors.As(err, &f) || !errors.Is(err, want) || f.Kind != fault.Unavailable {
@@ -146,5 +146,5 @@ func failed(t *testing.T, err error, want *fault.Fault) *fault.Fault {
 			}
 		}
 	}
-	return f
+	return *f
 }

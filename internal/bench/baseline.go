@@ -1,0 +1,123 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/http"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/golang-jwt/jwt/v5"
+	"github.com/labstack/echo/v4"
+	"github.com/redis/go-redis/v9"
+	"github.com/ulule/limiter/v3"
+	limiterredis "github.com/ulule/limiter/v3/drivers/store/redis"
+)
+
+// baselineCommand runs a baseline instead of the benchmark: the address to listen
+// on follows and, for the naive one, the URL of Redis.
+const baselineCommand = "baseline"
+
+// answered is what both baselines send: as long as the broker's own answer.
+type answered struct {
+	AccessToken  string    `json:"access_token"`
+	TokenType    string    `json:"token_type"`
+	ExpiresIn    int       `json:"expires_in"`
+	ExpiresAt    time.Time `json:"expires_at"`
+	RefreshAfter time.Time `json:"refresh_after"`
+	GrantID      string    `json:"grant_id"`
+	Mode         string    `json:"mode"`
+}
+
+func serveBaseline(ctx context.Context, args []string) error {
+	e := echo.New()
+	if len(args) == 1 {
+		e.POST("/v1/token", plain)
+	} else {
+		naive, err := newNaive(args[1])
+		if err != nil {
+			return err
+		}
+		e.POST("/v1/token", naive)
+	}
+	l, err := new(net.ListenConfig).Listen(ctx, "tcp", args[0])
+	if err != nil {
+		return err
+	}
+	s := &http.Server{Handler: e, ReadHeaderTimeout: 5 * time.Second}
+	context.AfterFunc(ctx, func() { _ = s.Close() })
+	if err := s.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+		return err
+	}
+	return nil
+}
+
+// subject checks the token of a request as any tutorial does.
+func subject(c echo.Context) (string, error) {
+	text, _ := strings.CutPrefix(c.Request().Header.Get("Authorization"), "Bearer ")
+	var claims jwt.RegisteredClaims
+	_, err := jwt.ParseWithClaims(text, &claims, func(*jwt.Token) (any, error) { return []byte(jwtSecret), nil },
+		jwt.WithValidMethods([]string{"HS256"}), jwt.WithIssuer(jwtIssuer), jwt.WithAudience(jwtAudience), jwt.WithExpirationRequired())
+	if err != nil {
+		return "", echo.NewHTTPError(http.StatusUnauthorized, err.Error())
+	}
+	return claims.Subject, nil
+}
+
+func answerWith(c echo.Context, token string) error {
+	at := time.Now().UTC().Truncate(time.Second)
+	return c.JSON(http.StatusOK, answered{
+		AccessToken: token, TokenType: "api_key", ExpiresIn: 3599, ExpiresAt: at.Add(time.Hour),
+		RefreshAfter: at.Add(30 * time.Minute), GrantID: "gr_01k2v5x0000000000000000000", Mode: "direct",
+	})
+}
+
+// plain is baseline (c).
+func plain(c echo.Context) error {
+	if _, err := subject(c); err != nil {
+		return err
+	}
+	return answerWith(c, "at_0123456789abcdefghijklmnop")
+}
+
+// newNaive returns baseline (f): ulule's Redis store, then GET.
+func newNaive(url string) (echo.HandlerFunc, error) {
+	options, err := redis.ParseURL(url)
+	if err != nil {
+		return nil, err
+	}
+	client := redis.NewClient(options)
+	store, err := limiterredis.NewStoreWithOptions(client, limiter.StoreOptions{Prefix: "naive"})
+	if err != nil {
+		return nil, err
+	}
+	limit := limiter.New(store, limiter.Rate{Period: time.Minute, Limit: 1_000_000})
+	return func(c echo.Context) error {
+		who, err := subject(c)
+		if err != nil {
+			return err
+		}
+		ctx := c.Request().Context()
+		state, err := limit.Get(ctx, who)
+		if err != nil {
+			return err
+		}
+		if state.Reached {
+			return echo.NewHTTPError(http.StatusTooManyRequests)
+		}
+		token, err := client.Get(ctx, "naive:token:"+who).Result()
+		if errors.Is(err, redis.Nil) { // the first time
+			token = "at_0123456789abcdefghijklmnop"
+			err = client.Set(ctx, "naive:token:"+who, token, time.Hour).Err()
+		}
+		if err != nil {
+			return err
+		}
+		return answerWith(c, token)
+	}, nil
+}
+
+// self is this program, to run baselines with.
+func self() (string, error) { return os.Executable() }

@@ -1,0 +1,129 @@
+package main
+
+import (
+	"context"
+	"encoding/base64"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// process is a server under measurement.
+type process struct {
+	address string
+	cmd     *exec.Cmd
+}
+
+// spawn starts a server that listens on address, and waits until it does.
+func spawn(ctx context.Context, address string, environ []string, log string, name string, args ...string) (*process, error) {
+	cmd := exec.CommandContext(ctx, name, args...) //nolint:gosec // our own programs
+	cmd.Env = append(os.Environ(), environ...)
+	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
+	cmd.WaitDelay = 5 * time.Second
+	out, err := os.Create(log) //nolint:gosec // in our own temporary folder
+	if err != nil {
+		return nil, err
+	}
+	cmd.Stdout, cmd.Stderr = out, out
+	if err := cmd.Start(); err != nil {
+		return nil, err
+	}
+	_ = out.Close() // the child has its own
+	for range 200 {
+		conn, err := new(net.Dialer).DialContext(ctx, "tcp", address)
+		if err == nil {
+			return &process{address, cmd}, conn.Close()
+		}
+		select {
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
+	said, _ := os.ReadFile(log) //nolint:gosec // as above
+	return nil, fmt.Errorf("%s does not listen on %s: %s", name, address, said)
+}
+
+// stop ends the server and waits for it.
+func (p *process) stop() {
+	_ = p.cmd.Cancel()
+	_ = p.cmd.Wait()
+}
+
+// memory returns the resident memory of the process in MB.
+func (p *process) memory(ctx context.Context) float64 {
+	out, err := exec.CommandContext(ctx, "ps", "-o", "rss=", "-p", strconv.Itoa(p.cmd.Process.Pid)).Output() //nolint:gosec // a number
+	if err != nil {
+		return 0
+	}
+	kb, _ := strconv.ParseFloat(strings.TrimSpace(string(out)), 64)
+	return kb / 1024
+}
+
+// freeAddress returns an address of the loopback that nobody listens on.
+func freeAddress(ctx context.Context) (string, error) {
+	l, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", err
+	}
+	return l.Addr().String(), l.Close()
+}
+
+// buildBroker builds the program as it is shipped.
+func buildBroker(ctx context.Context, folder string) (string, error) {
+	path := filepath.Join(folder, "broker")
+	out, err := exec.CommandContext(ctx, "go", "build", "-o", path, "./cmd/broker").CombinedOutput() //nolint:gosec // ours
+	if err != nil {
+		return "", fmt.Errorf("build the broker: %w: %s", err, out)
+	}
+	return path, nil
+}
+
+// brokerEnvironment are the settings of a broker in production, but that one
+// address may ask for all users, and that there is a key for an emulated vendor.
+func brokerEnvironment(address, folder, cache, vendor, apiKey string) []string {
+	key := func(c string) string {
+		return base64.StdEncoding.EncodeToString([]byte("benchmark-key-0123456789-" + c))
+	}
+	return []string{
+		"CASBROKER_SERVER_ADDRESS=" + address,
+		"CASBROKER_UPSTREAM_URL=" + vendor, "CASBROKER_UPSTREAM_API_KEY=" + apiKey,
+		"CASBROKER_STORE_URL=sqlite:" + filepath.Join(folder, "broker.db"),
+		"CASBROKER_CACHE_URL=" + cache,
+		"CASBROKER_SEAL_HASH_KEY=" + key("abcdefg"), "CASBROKER_SEAL_KEYS_0_ID=k1", "CASBROKER_SEAL_KEYS_0_KEY=" + key("hijklmn"),
+		"CASBROKER_AUTH_VERIFIERS_0_NAME=app", "CASBROKER_AUTH_VERIFIERS_0_ISSUER=" + jwtIssuer,
+		"CASBROKER_AUTH_VERIFIERS_0_AUDIENCE=" + jwtAudience, "CASBROKER_AUTH_VERIFIERS_0_ALGORITHMS=HS256",
+		"CASBROKER_AUTH_VERIFIERS_0_SECRET=" + jwtSecret,
+		"CASBROKER_RATELIMIT_TOKEN_USER=1000-M",
+		"CASBROKER_RATELIMIT_TOKEN_ADDRESS=100000000-M", "CASBROKER_RATELIMIT_TOKEN_ALL=100000000-M",
+		"CASBROKER_SERVER_METRICS_ADDRESS=" + os.Getenv("BENCH_METRICS"),
+	}
+}
+
+// startRedis starts a Redis that keeps nothing on disk, unless BENCH_REDIS_URL
+// names one. It returns "" when there is none to start.
+func startRedis(ctx context.Context, folder string) (url string, stop func(), err error) {
+	if url := os.Getenv("BENCH_REDIS_URL"); url != "" {
+		return url, func() {}, nil
+	}
+	path, err := exec.LookPath("redis-server")
+	if err != nil {
+		return "", func() {}, nil //nolint:nilerr // the caller says that it is missing
+	}
+	address, err := freeAddress(ctx)
+	if err != nil {
+		return "", nil, err
+	}
+	_, port, _ := net.SplitHostPort(address)
+	p, err := spawn(ctx, address, nil, filepath.Join(folder, "redis.log"), path,
+		"--port", port, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no")
+	if err != nil {
+		return "", nil, err
+	}
+	return "redis://" + address + "/0", p.stop, nil
+}

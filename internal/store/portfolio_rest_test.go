@@ -1,0 +1,127 @@
+package store_test
+
+import (
+	"bytes"
+	"context"
+	"database/sql"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	_ "github.com/jackc/pgx/v5/stdlib" // the driver "pgx"
+
+	"casbroker/internal/audit"
+	"casbroker/internal/id"
+	"casbroker/internal/portfolio"
+	"casbroker/internal/store"
+)
+
+// eachDialectAtRest is eachDialect for tests that look at the tables themselves.
+func eachDialectAtRest(t *testing.T, test func(t *testing.T, s *store.DB, rows func(table string) int)) {
+	t.Helper()
+	for name, url := range dialects {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			at := url(t)
+			s := open(t, at)
+			if _, err := s.Migrate(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			driver, source := "pgx", at
+			if path, ok := strings.CutPrefix(at, "sqlite:"); ok {
+				driver, source = "sqlite", path
+			}
+			db, err := sql.Open(driver, source)
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { _ = db.Close() })
+			test(t, s, func(table string) int {
+				t.Helper()
+				var n int
+				if err := db.QueryRowContext(context.Background(), "SELECT count(*) FROM "+table).Scan(&n); err != nil {
+					t.Fatal(err)
+				}
+				return n
+			})
+		})
+	}
+}
+
+func TestAChangeAndItsAuditRecordAreOne(t *testing.T) {
+	t.Parallel()
+	tables := []string{"portfolios", "payloads", "holdings", "audit"}
+	eachDialectAtRest(t, func(t *testing.T, s *store.DB, rows func(string) int) {
+		expect := func(when string, want ...int) {
+			t.Helper()
+			for i, table := range tables {
+				if got := rows(table); got != want[i] {
+					t.Errorf("%s: %d rows in %s, want %d", when, got, table, want[i])
+				}
+			}
+		}
+		broken := saving(t, "demo:asha", statement("Fund", "2026-03-31"))
+		broken.Render = func(portfolio.Portfolio, bool) ([]byte, error) { return nil, errors.New("no answer") }
+		if _, err := s.SavePortfolio(t.Context(), broken); err == nil {
+			t.Error("it did not fail")
+		}
+		expect("after a failure", 0, 0, 0, 0)
+		a := save(t, s, "demo:asha", statement("Fund", "2026-03-31"))
+		expect("saved", 1, 1, 1, 1)
+		save(t, s, "demo:asha", statement("Fund", "2026-03-31"))
+		expect("saved again", 1, 1, 1, 1)
+		foreign := audit.New(t.Context(), savedAt, "demo:ravi", audit.PortfolioDelete, "demo:ravi", a.PortfolioID)
+		_ = s.DeletePortfolio(t.Context(), "demo:ravi", a.PortfolioID, foreign)
+		expect("not deleted by another", 1, 1, 1, 1)
+		own := audit.New(t.Context(), savedAt, "demo:asha", audit.PortfolioDelete, "demo:asha", a.PortfolioID)
+		if err := s.DeletePortfolio(t.Context(), "demo:asha", a.PortfolioID, own); err != nil {
+			t.Fatal(err)
+		}
+		expect("deleted", 0, 0, 0, 2)
+	})
+}
+
+func TestWhatIsPersonalIsNotReadableOnDisk(t *testing.T) {
+	t.Parallel()
+	folder := t.TempDir()
+	s := open(t, "sqlite:"+filepath.Join(folder, "broker.db"))
+	if _, err := s.Migrate(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	c := claim("my-own-key", "body", 0)
+	mustClaim(t, s, c)
+	one := saving(t, "demo:asha", statement("Fund", "2026-03-31"))
+	one.Claim = &c
+	one.Record.ID = id.New("au")
+	one.Render = func(p portfolio.Portfolio, _ bool) ([]byte, error) { return []byte(p.Investor.Name), nil }
+	if _, err := s.SavePortfolio(t.Context(), one); err != nil {
+		t.Fatal(err)
+	}
+	files, err := filepath.Glob(filepath.Join(folder, "*"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var disk []byte
+	for _, file := range files {
+		b, err := os.ReadFile(file) //nolint:gosec // the test's own folder
+		if err != nil {
+			t.Fatal(err)
+		}
+		disk = append(disk, b...)
+	}
+	if !bytes.Contains(disk, []byte("Sample AMC")) {
+		t.Fatal("the search does not find what stands in clear")
+	}
+	for _, secret := range []string{"Asha Example", "AAAPZ9999A", "XXXXXX999A", "123/45", "folio_number", "my-own-key"} {
+		if bytes.Contains(disk, []byte(secret)) {
+			t.Errorf("%s is readable", secret)
+		}
+	}
+	if p, _, err := s.Portfolio(t.Context(), "demo:asha", one.Portfolio.ID, 0, all); err != nil || p.Investor.Name != "Asha Example" ||
+		!p.SavedAt.Equal(savedAt.Truncate(time.Millisecond)) {
+		t.Errorf("read %+v, %v", p, err)
+	}
+}
