@@ -11,7 +11,7 @@ import (
 // garbage is how much of it may gather before the collector runs, in bytes: the
 // broker is to stay small beside the app that it serves. What it keeps in mass lies
 // in rings that the collector need not look into, so running often costs little.
-const garbage = 8 << 20
+const garbage = 6 << 20
 
 // The bounds of the collector's pace, in percent of what is live (GOGC). Measured
 // on POST /v1/token, little is gained past 400. Below 40 a large heap, such as that
@@ -36,8 +36,8 @@ func paceCollector() (stop func() error) {
 	if os.Getenv("GOGC") != "" || os.Getenv("GOMEMLIMIT") != "" { //nolint:forbidigo // the Go runtime's settings, not ours
 		return func() error { return nil }
 	}
-	c := &collector{percent: laziest, live: []metrics.Sample{{Name: "/gc/heap/live:bytes"}}}
-	before := debug.SetGCPercent(laziest)
+	c := &collector{percent: eagerest, live: []metrics.Sample{{Name: "/gc/heap/live:bytes"}}}
+	before := debug.SetGCPercent(eagerest)
 	c.afterNext()
 	return func() error {
 		c.stopped.Store(true)

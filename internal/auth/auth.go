@@ -24,7 +24,7 @@ type Options struct {
 	// besides the broker's own origin.
 	TrustedOrigins []string
 
-	CacheSize int              // bytes for verified tokens, about 100 each; 0 remembers none, the least else is 512 KiB
+	CacheSize int              // bytes for verified tokens, about 90 each; 0 remembers none, the least else is 128 KiB
 	Now       func() time.Time // nil is time.Now
 	HTTP      *http.Client     // for key sets and discovery; nil is one with a timeout
 	Log       *slog.Logger     // nil is slog.Default
@@ -114,14 +114,14 @@ func (a *Authenticator) Authenticate(ctx context.Context, token string) (*Princi
 	}
 	key := digest(token)
 	now := a.now()
-	if who := a.cache.get(&key, now.Unix(), a.current); who != nil {
+	if who := a.cache.get(key, now.Unix(), a.current); who != nil {
 		return who, nil
 	}
 	e, err := a.verify(ctx, token, now)
 	if err != nil {
 		return nil, err
 	}
-	a.cache.put(&key, e, now.Unix())
+	a.cache.put(key, e)
 	return e.who, nil
 }
 

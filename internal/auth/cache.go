@@ -5,7 +5,7 @@ import (
 	"encoding/binary"
 	"sync/atomic"
 
-	"github.com/coocood/freecache"
+	"casbroker/internal/ring"
 )
 
 // entry is a verified token.
@@ -16,12 +16,11 @@ type entry struct {
 	generation uint32 // of the verifier's keys when the token was verified
 }
 
-// cache remembers verified tokens by their SHA-256, so a token itself is never
-// kept. Entries are bytes in a ring, in which the garbage collector finds nothing
-// to follow: with one object for each entry it took a fifth of the program's time.
-// When the ring is full the oldest give way.
+// cache remembers verified tokens by the first half of their SHA-256, so a token
+// itself is never kept. Entries are bytes in a ring: with an object for each, the
+// garbage collector took a fifth of the program's time.
 type cache struct {
-	ring   *freecache.Cache // nil remembers nothing
+	ring   *ring.Ring // nil remembers nothing
 	hits   atomic.Uint64
 	misses atomic.Uint64
 }
@@ -31,41 +30,48 @@ func newCache(size int) *cache {
 	if size <= 0 {
 		return &cache{}
 	}
-	return &cache{ring: freecache.NewCache(size)}
+	return &cache{ring: ring.New(size)}
 }
 
-// digest hashes token. The array keeps the bytes of a usual one off the heap.
-func digest(token string) [sha256.Size]byte {
+// digest hashes token. 16 bytes are enough: who could find a second token with the
+// same ones could as well guess a key. The array keeps a usual token off the heap.
+func digest(token string) ring.Key {
 	var room [1024]byte
-	return sha256.Sum256(append(room[:0], token...))
+	sum := sha256.Sum256(append(room[:0], token...))
+	return ring.Key(sum[:])
 }
 
 // An entry in the ring: expires (8 bytes), generation (4), verifier (2), roles (1), subject.
-const entryHeader = 8 + 4 + 2 + 1
+const (
+	entryHeader = 8 + 4 + 2 + 1
+	maxEntry    = entryHeader + maxNameSize + len(":") + maxSubjectSize
+)
 
 // get returns what is remembered of the token with this digest, if it is still
 // alive at now and valid holds for it.
-func (c *cache) get(key *[sha256.Size]byte, now int64, valid func(entry) bool) *Principal {
-	var e entry
-	if c.ring == nil || c.ring.GetFn(key[:], e.decode) != nil || now >= e.expires || !valid(e) {
-		c.misses.Add(1)
-		return nil
+func (c *cache) get(key ring.Key, now int64, valid func(entry) bool) *Principal {
+	if c.ring != nil {
+		var room [maxEntry]byte
+		if b, ok := c.ring.Get(key, room[:0]); ok {
+			if e := decodeEntry(b); now < e.expires && valid(e) {
+				c.hits.Add(1)
+				return e.who
+			}
+		}
 	}
-	c.hits.Add(1)
-	return e.who
+	c.misses.Add(1)
+	return nil
 }
 
 // put remembers e.
-func (c *cache) put(key *[sha256.Size]byte, e entry, now int64) {
-	if c.ring == nil || e.expires <= now {
-		return
+func (c *cache) put(key ring.Key, e entry) {
+	if c.ring != nil {
+		var room [maxEntry]byte
+		c.ring.Put(key, e.encode(room[:0]))
 	}
-	var room [entryHeader + maxSubjectSize + len(":") + maxNameSize]byte
-	// What does not fit is not remembered, and verified again.
-	_ = c.ring.Set(key[:], e.encode(room[:0]), int(e.expires-now))
 }
 
-func (e *entry) encode(b []byte) []byte {
+func (e entry) encode(b []byte) []byte {
 	b = binary.BigEndian.AppendUint64(b, uint64(e.expires)) //nolint:gosec // after 1970
 	b = binary.BigEndian.AppendUint32(b, e.generation)
 	b = binary.BigEndian.AppendUint16(b, e.verifier)
@@ -73,18 +79,19 @@ func (e *entry) encode(b []byte) []byte {
 	return append(b, e.who.Subject...)
 }
 
-func (e *entry) decode(b []byte) error {
-	e.expires = int64(binary.BigEndian.Uint64(b)) //nolint:gosec // written by encode
-	e.generation = binary.BigEndian.Uint32(b[8:])
-	e.verifier = binary.BigEndian.Uint16(b[12:])
-	e.who = &Principal{Roles: Role(b[14]), Subject: string(b[entryHeader:])}
-	return nil
+func decodeEntry(b []byte) entry {
+	return entry{
+		expires:    int64(binary.BigEndian.Uint64(b)), //nolint:gosec // written by encode
+		generation: binary.BigEndian.Uint32(b[8:]),
+		verifier:   binary.BigEndian.Uint16(b[12:]),
+		who:        &Principal{Roles: Role(b[14]), Subject: string(b[entryHeader:])},
+	}
 }
 
 func (c *cache) stats() CacheStats {
 	s := CacheStats{Hits: c.hits.Load(), Misses: c.misses.Load()}
 	if c.ring != nil {
-		s.Entries = int(c.ring.EntryCount())
+		s.Entries = c.ring.Len()
 	}
 	return s
 }

@@ -106,8 +106,8 @@ func (c Cache) validate(wrong *complaints) {
 	scheme, _, _ := strings.Cut(c.URL.Reveal(), ":")
 	wrong.check(slices.Contains(cacheSchemes, scheme), "cache.url", "want memory or redis://<host>:<port>/<number>")
 	wrong.check(c.Timeout > 0, "cache.timeout", "want a positive duration")
-	wrong.check(c.Memory >= 8<<20 && c.Memory <= 1<<30, "cache.memory", "want 8MiB to 1GiB")
-	wrong.check(c.Standby >= 512<<10 && c.Standby <= 1<<30, "cache.standby", "want 512KiB to 1GiB")
+	wrong.check(c.Memory >= 1<<20 && c.Memory <= 1<<30, "cache.memory", "want 1MiB to 1GiB")
+	wrong.check(c.Standby >= 128<<10 && c.Standby <= 1<<30, "cache.standby", "want 128KiB to 1GiB")
 }
 
 func (s Store) validate(wrong *complaints) {

@@ -25,8 +25,7 @@ func newCounts(bound int) counts {
 // add counts one under d and returns the count of the window, which began with its
 // first hit and lasts for period, and when it ends.
 func (c *counts) add(d digest, period time.Duration) (int64, time.Time) {
-	var room [16]byte
-	n, ends := c.windows.Increment(string(d.bytes(&room)), 1, period)
+	n, ends := c.windows.Increment(string(d[:]), 1, period)
 	if n == 1 && c.begun.Add(1) > int64(c.bound/4) && c.sweeping.TryLock() {
 		c.sweep()
 		c.sweeping.Unlock()

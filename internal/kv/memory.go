@@ -8,39 +8,29 @@ import (
 	"hash/maphash"
 	"time"
 
-	"github.com/coocood/freecache"
 	"github.com/ulule/limiter/v3"
 
 	"casbroker/internal/ratelimit"
+	"casbroker/internal/ring"
 )
 
 // MemoryOptions bound a Memory.
 type MemoryOptions struct {
-	TokenBytes int // for tokens, about 180 each; 0 means 16 MiB, the least is 512 KiB
+	TokenBytes int // for tokens, about 170 each; 0 means 16 MiB, the least is 128 KiB
 	Counts     int // counts kept, 170 bytes each; 0 means 200,000
 }
 
 // Memory keeps tokens and counts in the process. When it is full it forgets the
-// oldest tokens, and any of the counts. A token that takes more than a 1024th of
-// TokenBytes is forgotten at once. Windows begin with the first hit.
-//
-// Tokens are bytes in a ring, in which the garbage collector finds nothing to follow.
+// oldest tokens, and any of the counts. Windows begin with the first hit.
 type Memory struct {
-	tokens *freecache.Cache
+	tokens *ring.Ring
 	counts counts
 	seeds  [2]maphash.Seed
 }
 
 // digest stands for a key of any length. The seeds are random and never leave the
 // process, so nobody can make two keys meet.
-type digest [2]uint64
-
-// bytes writes d into room and returns it.
-func (d digest) bytes(room *[16]byte) []byte {
-	binary.LittleEndian.PutUint64(room[:8], d[0])
-	binary.LittleEndian.PutUint64(room[8:], d[1])
-	return room[:]
-}
+type digest = ring.Key
 
 // NewMemory returns an empty Memory. It fails when a bound is negative.
 func NewMemory(o MemoryOptions) (*Memory, error) {
@@ -48,7 +38,7 @@ func NewMemory(o MemoryOptions) (*Memory, error) {
 		return nil, errors.New("what memory keeps cannot be less than nothing")
 	}
 	return &Memory{
-		tokens: freecache.NewCache(cmp.Or(o.TokenBytes, 16<<20)),
+		tokens: ring.New(cmp.Or(o.TokenBytes, 16<<20)),
 		counts: newCounts(cmp.Or(o.Counts, 200_000)),
 		seeds:  [2]maphash.Seed{maphash.MakeSeed(), maphash.MakeSeed()},
 	}, nil
@@ -85,20 +75,15 @@ func (m *Memory) KeepToken(_ context.Context, key string, sealed []byte, life ti
 	}
 	value := make([]byte, expiry, expiry+len(sealed))
 	binary.LittleEndian.PutUint64(value, uint64(time.Now().Add(life).UnixNano())) //nolint:gosec // after 1970
-	var room [16]byte
-	err := m.tokens.Set(m.digest("token", key).bytes(&room), append(value, sealed...), int(life/time.Second)+1)
-	if errors.Is(err, freecache.ErrLargeEntry) {
-		return nil
-	}
-	return err
+	m.tokens.Put(m.digest("token", key), append(value, sealed...))
+	return nil
 }
 
 // token returns what is kept under key and how much of its life is left; neither
 // when it has expired.
 func (m *Memory) token(key string) (sealed []byte, left time.Duration) {
-	var room [16]byte
-	value, err := m.tokens.Peek(m.digest("token", key).bytes(&room)) // asking for a token makes it no younger
-	if err != nil || len(value) < expiry {
+	value, ok := m.tokens.Get(m.digest("token", key), nil)
+	if !ok {
 		return nil, 0
 	}
 	left = time.Duration(int64(binary.LittleEndian.Uint64(value)) - time.Now().UnixNano()) //nolint:gosec // as above
@@ -110,7 +95,10 @@ func (m *Memory) token(key string) (sealed []byte, left time.Duration) {
 
 func (m *Memory) digest(kind, key string) digest {
 	k := [2]string{kind, key}
-	return digest{maphash.Comparable(m.seeds[0], k), maphash.Comparable(m.seeds[1], k)}
+	var d digest
+	binary.LittleEndian.PutUint64(d[:8], maphash.Comparable(m.seeds[0], k))
+	binary.LittleEndian.PutUint64(d[8:], maphash.Comparable(m.seeds[1], k))
+	return d
 }
 
 // Ping returns nil: memory is always there.
