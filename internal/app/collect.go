@@ -11,7 +11,7 @@ import (
 // garbage is how much of it may gather before the collector runs, in bytes: the
 // broker is to stay small beside the app that it serves. What it keeps in mass lies
 // in rings that the collector need not look into, so running often costs little.
-const garbage = 6 << 20
+const garbage = 8 << 20
 
 // The bounds of the collector's pace, in percent of what is live (GOGC). Measured
 // on POST /v1/token, little is gained past 400. Below 40 a large heap, such as that
@@ -60,7 +60,7 @@ func (c *collector) afterNext() {
 func (c *collector) pace() {
 	metrics.Read(c.live)
 	live := max(c.live[0].Value.Uint64(), 1)
-	percent := int(min(max(garbage*100/live, eagerest), laziest)) //nolint:gosec // at most 400
+	percent := int(min(max(garbage*100/live, eagerest), laziest))
 	if percent != c.percent {
 		c.percent = percent
 		debug.SetGCPercent(percent)

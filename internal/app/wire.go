@@ -6,8 +6,6 @@ import (
 	"log/slog"
 	"time"
 
-	"github.com/labstack/echo/v4"
-
 	"casbroker/internal/auth"
 	"casbroker/internal/config"
 	"casbroker/internal/kv"
@@ -93,7 +91,7 @@ func (a *App) wire(ctx, running context.Context, o Options) error {
 			{Name: "auth", Ready: func(context.Context) error { return callers.Ready() }},
 		},
 	})
-	a.router.Mount("/v1", []echo.MiddlewareFunc{limits.Guard(), callers.Middleware()}, tokens, portfolios)
+	a.router.Mount("/v1", []server.Middleware{limits.Guard(), callers.Middleware()}, tokens, portfolios)
 	a.router.Mount("", nil, o.Public...)
 	a.chores = append(a.chores, chore{"remove expired idempotency keys", purgeEvery, func(ctx context.Context) error {
 		_, err := portfolios.Portfolios.Purge(ctx)

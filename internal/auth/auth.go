@@ -27,7 +27,7 @@ type Options struct {
 	CacheSize int              // bytes for verified tokens, about 90 each; 0 remembers none, the least else is 128 KiB
 	Now       func() time.Time // nil is time.Now
 	HTTP      *http.Client     // for key sets and discovery; nil is one with a timeout
-	Log       *slog.Logger     // nil is slog.Default
+	Log       *slog.Logger     // nil is none
 }
 
 // Authenticator verifies callers. It is safe for concurrent use.
@@ -71,7 +71,7 @@ func (o Options) withDefaults() Options {
 		o.Now = time.Now
 	}
 	if o.Log == nil {
-		o.Log = slog.Default()
+		o.Log = slog.New(slog.DiscardHandler)
 	}
 	return o
 }
@@ -98,7 +98,7 @@ func (a *Authenticator) addVerifiers(wrong *complaints, opts Options) {
 		}
 		names[settings.Name], issuers[settings.Issuer] = i, i
 		v := settings.build(wrong, key, opts)
-		v.index = uint16(i) //nolint:gosec // far fewer than 65,536
+		v.index = uint16(i)
 		a.byIssuer[settings.Issuer] = v
 		a.all = append(a.all, v)
 	}

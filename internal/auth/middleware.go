@@ -23,7 +23,9 @@ func (a *Authenticator) Middleware() echo.MiddlewareFunc {
 				challenge(c, err)
 				return err
 			}
-			c.SetRequest(r.WithContext(With(r.Context(), who)))
+			if ctx := With(r.Context(), who); ctx != r.Context() {
+				c.SetRequest(r.WithContext(ctx))
+			}
 			return next(c)
 		}
 	}

@@ -43,15 +43,29 @@ func (p Principal) Has(role Role) bool { return p.Roles&role != 0 }
 
 type principalKey struct{}
 
-// With returns a context that carries p.
+// seat is a place in a context for a Principal who is not known yet.
+type seat struct{ who *Principal }
+
+// Reserve returns a context in which With seats the caller later without making
+// another context, which for a request would mean another copy of the request.
+// The context and what comes of it belong to one request.
+func Reserve(ctx context.Context) context.Context {
+	return context.WithValue(ctx, principalKey{}, &seat{})
+}
+
+// With returns a context that carries p: ctx itself when a seat is reserved in it.
 func With(ctx context.Context, p *Principal) context.Context {
-	return context.WithValue(ctx, principalKey{}, p)
+	if s, ok := ctx.Value(principalKey{}).(*seat); ok && s.who == nil {
+		s.who = p
+		return ctx
+	}
+	return context.WithValue(ctx, principalKey{}, &seat{who: p})
 }
 
 // From returns the caller that With put in, or the zero Principal, which holds no role.
 func From(ctx context.Context) Principal {
-	if p, ok := ctx.Value(principalKey{}).(*Principal); ok {
-		return *p
+	if s, ok := ctx.Value(principalKey{}).(*seat); ok && s.who != nil {
+		return *s.who
 	}
 	return Principal{}
 }

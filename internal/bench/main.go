@@ -20,7 +20,6 @@ type plan struct {
 	connections int
 	requests    int // in each measurement
 	rounds      int // of which the median counts
-	profile     bool
 }
 
 func main() {

@@ -12,7 +12,8 @@ import (
 	"casbroker/internal/sandbox"
 )
 
-const apiKey = "benchmark-api-key"
+// apiKey is of the emulated vendor.
+const apiKey = "benchmark-api-key" //nolint:gosec // opens nothing
 
 // rung is one server with one kind of load.
 type rung struct {

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"time"
 
 	"casbroker/internal/app"
 )
@@ -56,6 +57,9 @@ func (c migrateCommand) Run(ctx context.Context, t *Terminal) error {
 	return err
 }
 
+// healthTimeout bounds one question: longer than the broker's own checks may take.
+const healthTimeout = 5 * time.Second
+
 type healthCommand struct {
 	settingsFlag
 	Address string `placeholder:"HOST:PORT" help:"Where the broker listens, if not at server.address."`
@@ -75,7 +79,7 @@ func (c healthCommand) Run(ctx context.Context, t *Terminal) error {
 	if err != nil {
 		return usageError{err}
 	}
-	res, err := http.DefaultClient.Do(req)
+	res, err := (&http.Client{Timeout: healthTimeout}).Do(req)
 	if err != nil {
 		return err
 	}

@@ -160,7 +160,7 @@ func Default() Config {
 		Upstream: Upstream{
 			URL: "https://api.casparser.in", Timeout: 10 * time.Second, Deadline: 25 * time.Second, Attempts: 3,
 		},
-		Auth:  Auth{CacheSize: 8 << 20},
+		Auth:  Auth{CacheSize: 4 << 20},
 		Token: Token{Lifetime: time.Hour},
 		Cache: Cache{URL: "memory", Timeout: 250 * time.Millisecond, Memory: 16 << 20, Standby: 2 << 20},
 		Store: Store{URL: "sqlite:data/broker.db", MigrateAtStart: true},

@@ -18,7 +18,7 @@ const noSize Size = -1
 func (s *Size) UnmarshalText(text []byte) error {
 	*s = noSize
 	if n, err := humanize.ParseBytes(string(text)); err == nil && n <= math.MaxInt64 {
-		*s = Size(n) //nolint:gosec // checked
+		*s = Size(n)
 	}
 	return nil
 }

@@ -33,7 +33,7 @@ func eachCache(t *testing.T, test func(*testing.T, world)) {
 	t.Helper()
 	t.Run("memory", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
-			test(t, world{Cache: newMemory(t), name: id.New("test"), now: time.Now, advance: time.Sleep})
+			test(t, world{Cache: newMemory(t), name: id.New("test"), now: time.Now, advance: time.Sleep}) //nolint:forbidigo // synctest makes it a jump of the clock
 		})
 	})
 	t.Run("miniredis", func(t *testing.T) { test(t, miniWorld(t, "redis://")) })

@@ -74,7 +74,7 @@ func (m *Memory) KeepToken(_ context.Context, key string, sealed []byte, life ti
 		return nil
 	}
 	value := make([]byte, expiry, expiry+len(sealed))
-	binary.LittleEndian.PutUint64(value, uint64(time.Now().Add(life).UnixNano())) //nolint:gosec // after 1970
+	binary.LittleEndian.PutUint64(value, uint64(time.Now().Add(life).UnixNano()))
 	m.tokens.Put(m.digest("token", key), append(value, sealed...))
 	return nil
 }
@@ -86,7 +86,7 @@ func (m *Memory) token(key string) (sealed []byte, left time.Duration) {
 	if !ok {
 		return nil, 0
 	}
-	left = time.Duration(int64(binary.LittleEndian.Uint64(value)) - time.Now().UnixNano()) //nolint:gosec // as above
+	left = time.Duration(int64(binary.LittleEndian.Uint64(value)) - time.Now().UnixNano()) //nolint:gosec // written by KeepToken
 	if left <= 0 {
 		return nil, 0
 	}

@@ -20,7 +20,7 @@ const PublicKey = "sandbox-with-json-responses"
 // PublicLimit is how many requests a minute PublicKey and its tokens get together.
 const PublicLimit = 10
 
-// Unlimited, as a number of credits, means that they never run out.
+// Unlimited is the number of credits that never run out.
 const Unlimited = -1
 
 const defaultCredits = 1000

@@ -29,7 +29,7 @@ func identify(next echo.HandlerFunc) echo.HandlerFunc {
 		c.Response().Header().Set(problem.HeaderRequestID, id)
 		ctx := telemetry.WithRequestID(r.Context(), id)
 		ctx = audit.WithSource(ctx, audit.Source{RequestID: id, Address: c.RealIP(), UserAgent: r.UserAgent()})
-		c.SetRequest(r.WithContext(ctx))
+		c.SetRequest(r.WithContext(auth.Reserve(ctx)))
 		return next(c)
 	}
 }

@@ -23,6 +23,9 @@ type Room interface {
 	Mount(g *echo.Group)
 }
 
+// Middleware stands before routes.
+type Middleware = echo.MiddlewareFunc
+
 // Observer is told of every request that was answered.
 type Observer interface {
 	ObserveRequest(route, method string, status int, d time.Duration)
@@ -66,7 +69,7 @@ func NewRouter(o Options) *Router {
 }
 
 // Mount lets rooms add their routes under prefix, behind through, first one first.
-func (r *Router) Mount(prefix string, through []echo.MiddlewareFunc, rooms ...Room) {
+func (r *Router) Mount(prefix string, through []Middleware, rooms ...Room) {
 	if len(through) > 0 {
 		r.echo.Use(below(prefix+"/", through))
 	}
@@ -77,7 +80,7 @@ func (r *Router) Mount(prefix string, through []echo.MiddlewareFunc, rooms ...Ro
 
 // below applies through to the routes under prefix. Echo's own groups would, too,
 // but with a catch-all route, which turns a wrong method into a wrong path.
-func below(prefix string, through []echo.MiddlewareFunc) echo.MiddlewareFunc {
+func below(prefix string, through []Middleware) echo.MiddlewareFunc {
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) error {
 			if !strings.HasPrefix(c.Path(), prefix) {

@@ -38,6 +38,7 @@ func unprivileged(folder string) (func(*exec.Cmd), error) {
 	}
 	return func(cmd *exec.Cmd) {
 		cmd.Dir = folder
-		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}}
+		as := &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)} //nolint:gosec // parsed as 32 bits
+		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: as}
 	}, nil
 }

@@ -27,9 +27,9 @@ type record struct {
 func (r record) encode() []byte {
 	b := make([]byte, 0, recordHeader+len(r.grantID)+len(r.value))
 	b = append(b, recordVersion)
-	b = binary.BigEndian.AppendUint64(b, uint64(r.issuedAt.UnixMilli()))  //nolint:gosec // after 1970
-	b = binary.BigEndian.AppendUint64(b, uint64(r.expiresAt.UnixMilli())) //nolint:gosec // after 1970
-	b = append(b, byte(len(r.grantID)))
+	b = binary.BigEndian.AppendUint64(b, uint64(r.issuedAt.UnixMilli()))
+	b = binary.BigEndian.AppendUint64(b, uint64(r.expiresAt.UnixMilli()))
+	b = append(b, byte(len(r.grantID))) //nolint:gosec // an id of ours: 29
 	b = append(b, r.grantID...)
 	return append(b, r.value.Reveal()...)
 }
