@@ -54,7 +54,7 @@ fuzz: ## Run each fuzz target for FUZZTIME (10s)
 	@set -e; for file in $$(find cmd internal web -name '*_test.go' -exec grep -l '^func Fuzz' {} +); do \
 		for target in $$(sed -n 's/^func \(Fuzz[A-Za-z0-9_]*\)(.*/\1/p' "$$file"); do \
 			echo "$$target in $$file"; \
-			go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) "./$$(dirname "$$file")"; \
+			go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 10x "./$$(dirname "$$file")"; \
 		done; \
 	done
 

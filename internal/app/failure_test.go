@@ -33,6 +33,37 @@ func TestCachedTokensAreHandedOutWhileTheVendorIsAway(t *testing.T) {
 	})
 }
 
+func TestWithoutTheDatabaseCachedTokensAreHandedOutAndNothingIsHalfDone(t *testing.T) {
+	t.Parallel()
+	database := servicetest.Postgres(t)
+	settings, _ := settingsFor(t, secret.Text(database), "memory")
+	b := start(t, settings)
+	cached := b.token(t, "asha")
+	statement := parse(t, settings.Upstream.URL, cached.AccessToken, "cdsl", "right").must(t, 200).body
+
+	servicetest.CutOff(t, database)
+	if again := b.token(t, "asha"); again.AccessToken != cached.AccessToken {
+		t.Error("a user with a token did not get it")
+	}
+	for what, away := range map[string]answer{
+		"a new token": b.call(t, "rohan", http.MethodPost, "/v1/token", ""),
+		"a save":      b.call(t, "asha", http.MethodPost, "/v1/portfolios", statement, "Idempotency-Key", "k"),
+		"a read":      b.call(t, "asha", http.MethodGet, "/v1/portfolios", ""),
+	} {
+		if away.status != 503 || away.header.Get("Retry-After") == "" || !strings.Contains(away.body, "store_unavailable") {
+			t.Errorf("%s: %d %v %s", what, away.status, away.header, away.body)
+		}
+	}
+	if ready := b.call(t, "", http.MethodGet, "/readyz", "").must(t, 503); !strings.Contains(ready.body, `"name":"store"`) {
+		t.Errorf("readyz: %s", ready.body)
+	}
+
+	servicetest.LetIn(t, database)
+	b.call(t, "", http.MethodGet, "/readyz", "").must(t, 200)
+	b.token(t, "rohan")
+	b.call(t, "asha", http.MethodPost, "/v1/portfolios", statement, "Idempotency-Key", "k").must(t, 201)
+}
+
 func TestAnAPIKeyThatTheVendorRefusesIsNamedButNotShown(t *testing.T) {
 	t.Parallel()
 	settings, _ := settingsFor(t, "sqlite:"+tempFile(t), "memory")

@@ -1,6 +1,10 @@
 package portfolio
 
-import "github.com/shopspring/decimal"
+import (
+	"strings"
+
+	"github.com/shopspring/decimal"
+)
 
 // maxRows is how many rows a statement may have. Real ones have hundreds.
 const maxRows = 20_000
@@ -16,6 +20,10 @@ var buckets = map[string]Class{
 	"sovereign_gold_bonds":  SovereignGoldBond,
 	"preference_shares":     PreferenceShare,
 }
+
+// fundISIN begins the ISIN of a fund's unit. The vendor lists those that are traded
+// like shares, the ETFs, among the equities.
+const fundISIN = "INF"
 
 // section reads one of the statement's four sections, or skips what is none.
 func (p *parser) section(name string) {
@@ -158,6 +166,9 @@ func (p *parser) row(class Class, member func(h *Holding, name string)) {
 	if h.blank() {
 		p.reject("empty_row", "holds nothing that could be kept")
 		return
+	}
+	if h.Class == Equity && strings.HasPrefix(h.ISIN, fundISIN) {
+		h.Class = ETF
 	}
 	if h.Name == "" {
 		p.warn("missing_name", "has no name")

@@ -37,6 +37,35 @@ func Postgres(t testing.TB) string {
 	return u.String()
 }
 
+// CutOff keeps everybody out of the database at address, and ends the connections to
+// it. LetIn opens it again.
+func CutOff(t testing.TB, address string) {
+	t.Helper()
+	server, name := splitName(t, address)
+	inDatabase(t, server, "ALTER DATABASE "+name+" WITH ALLOW_CONNECTIONS false")
+	inDatabase(t, server, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '"+name+"'")
+}
+
+// LetIn undoes CutOff.
+func LetIn(t testing.TB, address string) {
+	t.Helper()
+	server, name := splitName(t, address)
+	inDatabase(t, server, "ALTER DATABASE "+name+" WITH ALLOW_CONNECTIONS true")
+}
+
+// splitName returns the URL of the database "postgres" on the same server, and the
+// name of the one at address.
+func splitName(t testing.TB, address string) (server, name string) {
+	t.Helper()
+	u, err := url.Parse(address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	name = u.Path[1:]
+	u.Path = "/postgres"
+	return u.String(), name
+}
+
 func inDatabase(t testing.TB, server, statement string) {
 	t.Helper()
 	db, err := sql.Open("pgx", server)

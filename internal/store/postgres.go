@@ -41,15 +41,18 @@ func postgresCode(err error) string {
 	return ""
 }
 
-// postgresDown: the connection is gone or refused (classes 08, 28, 53, 57), the
-// server is read-only (25006), or there was no answer at all.
+// postgresDown: there is no connection to be had, it is gone or ends (classes 08,
+// 53, 57), the server is read-only (25006), or there was no answer at all.
 func postgresDown(err error) bool {
-	if code := postgresCode(err); code != "" {
-		return code == "25006" || strings.Contains("08 28 3D 53 57", code[:2])
-	}
 	var connect *pgconn.ConnectError
+	if errors.As(err, &connect) {
+		return true
+	}
+	if code := postgresCode(err); code != "" {
+		return code == "25006" || strings.Contains("08 53 57", code[:2])
+	}
 	var network net.Error
-	return errors.As(err, &connect) || errors.As(err, &network) || errors.Is(err, driver.ErrBadConn) ||
+	return errors.As(err, &network) || errors.Is(err, driver.ErrBadConn) ||
 		pgconn.SafeToRetry(err) || strings.Contains(err.Error(), "conn closed") || strings.Contains(err.Error(), "unexpected EOF")
 }
 
