@@ -38,12 +38,12 @@ var (
 )
 
 // backends has the settings of each way to keep state, new and empty.
-var backends = map[string]func(t *testing.T) (store, cache secret.Text){
-	"SQLite and memory": func(t *testing.T) (secret.Text, secret.Text) {
-		return secret.Text("sqlite:" + filepath.Join(t.TempDir(), "broker.db")), "memory"
+var backends = map[string]func(t *testing.T) (store, cache secret.URL){
+	"SQLite and memory": func(t *testing.T) (secret.URL, secret.URL) {
+		return secret.URL("sqlite:" + filepath.Join(t.TempDir(), "broker.db")), "memory"
 	},
-	"PostgreSQL and Redis": func(t *testing.T) (secret.Text, secret.Text) {
-		return secret.Text(servicetest.Postgres(t)), secret.Text(servicetest.OwnRedis(t).URL)
+	"PostgreSQL and Redis": func(t *testing.T) (secret.URL, secret.URL) {
+		return secret.URL(servicetest.Postgres(t)), secret.URL(servicetest.OwnRedis(t).URL)
 	},
 }
 
@@ -61,7 +61,7 @@ func eachBackend(t *testing.T, test func(t *testing.T, settings config.Config, v
 }
 
 // settingsFor returns settings for a broker whose vendor is a sandbox.
-func settingsFor(t *testing.T, store, cache secret.Text) (config.Config, *sandbox.Sandbox) {
+func settingsFor(t *testing.T, store, cache secret.URL) (config.Config, *sandbox.Sandbox) {
 	t.Helper()
 	vendor := sandbox.New(sandbox.Options{APIKey: apiKey})
 	at := httptest.NewServer(vendor)

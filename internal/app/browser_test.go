@@ -43,7 +43,7 @@ type shop struct {
 // request in the broker's place; it says whether it did.
 func openShop(t *testing.T, before func(w http.ResponseWriter, r *http.Request) bool) *shop {
 	t.Helper()
-	settings, vendor := settingsFor(t, secret.Text("sqlite:"+filepath.Join(t.TempDir(), "broker.db")), "memory")
+	settings, vendor := settingsFor(t, secret.URL("sqlite:"+filepath.Join(t.TempDir(), "broker.db")), "memory")
 	page := &demo.Handler{Secret: demo.NewSecret(), Now: time.Now, Page: web.Demo, Widget: web.Widget, Sandbox: vendor}
 	settings.Auth.Verifiers = append(settings.Auth.Verifiers, config.Verifier{
 		Name: "demo", Issuer: demo.Issuer, Audience: []string{demo.Audience},

@@ -12,9 +12,9 @@ import (
 	"casbroker/internal/servicetest"
 )
 
-func tempFile(t *testing.T) secret.Text {
+func tempFile(t *testing.T) secret.URL {
 	t.Helper()
-	return secret.Text(filepath.Join(t.TempDir(), "broker.db"))
+	return secret.URL(filepath.Join(t.TempDir(), "broker.db"))
 }
 
 func TestCachedTokensAreHandedOutWhileTheVendorIsAway(t *testing.T) {
@@ -36,7 +36,7 @@ func TestCachedTokensAreHandedOutWhileTheVendorIsAway(t *testing.T) {
 func TestWithoutTheDatabaseCachedTokensAreHandedOutAndNothingIsHalfDone(t *testing.T) {
 	t.Parallel()
 	database := servicetest.Postgres(t)
-	settings, _ := settingsFor(t, secret.Text(database), "memory")
+	settings, _ := settingsFor(t, secret.URL(database), "memory")
 	b := start(t, settings)
 	cached := b.token(t, "asha")
 	statement := parse(t, settings.Upstream.URL, cached.AccessToken, "cdsl", "right").must(t, 200).body
@@ -81,7 +81,7 @@ func TestAnAPIKeyThatTheVendorRefusesIsNamedButNotShown(t *testing.T) {
 func TestTheBrokerGoesOnWhileRedisIsAway(t *testing.T) {
 	t.Parallel()
 	redis := servicetest.OwnRedis(t)
-	settings, _ := settingsFor(t, "sqlite:"+tempFile(t), secret.Text(redis.URL))
+	settings, _ := settingsFor(t, "sqlite:"+tempFile(t), secret.URL(redis.URL))
 	b := start(t, settings)
 	before := b.token(t, "asha")
 	redis.Stop()
@@ -96,7 +96,7 @@ func TestTheBrokerStartsWhileRedisIsAway(t *testing.T) {
 	t.Parallel()
 	redis := servicetest.OwnRedis(t)
 	redis.Stop()
-	settings, _ := settingsFor(t, "sqlite:"+tempFile(t), secret.Text(redis.URL))
+	settings, _ := settingsFor(t, "sqlite:"+tempFile(t), secret.URL(redis.URL))
 	start(t, settings).token(t, "asha")
 }
 

@@ -70,7 +70,7 @@ func demoSettings(folder string) (config.Config, error) {
 	s := config.Default()
 	s.Log = config.Log{Level: "warn", Format: "text"}
 	s.Server.DrainTimeout = demoDrain
-	s.Store.URL = secret.Text("sqlite:" + filepath.Join(folder, "broker.db"))
+	s.Store.URL = secret.URL("sqlite:" + filepath.Join(folder, "broker.db"))
 	hash, err := keptKey(filepath.Join(folder, "hash.key"))
 	if err != nil {
 		return s, err

@@ -93,7 +93,7 @@ type Token struct {
 
 // Cache is where tokens and counters are kept for speed.
 type Cache struct {
-	URL     secret.Text   `yaml:"url"` // memory, or redis://…
+	URL     secret.URL    `yaml:"url"` // memory, or redis://…
 	Timeout time.Duration `yaml:"timeout"`
 	Memory  Size          `yaml:"memory"`  // for tokens, where url is memory
 	Standby Size          `yaml:"standby"` // for tokens, where memory stands by for Redis
@@ -101,8 +101,8 @@ type Cache struct {
 
 // Store is the database.
 type Store struct {
-	URL            secret.Text `yaml:"url"`
-	MigrateAtStart bool        `yaml:"migrate_at_start"`
+	URL            secret.URL `yaml:"url"`
+	MigrateAtStart bool       `yaml:"migrate_at_start"`
 }
 
 // Seal has the keys for what is kept at rest, base64 of 32 bytes each.

@@ -81,7 +81,7 @@ func (vars variables) anyUnder(prefix string) bool {
 
 // set gives v the value of the variable name, if there is one.
 func (vars variables) set(name string, v reflect.Value) error {
-	value, given, err := vars.take(name, v.Type() == reflect.TypeFor[secret.Text]())
+	value, given, err := vars.take(name, mayBeInFile(v.Type()))
 	if err != nil || !given {
 		return err
 	}
@@ -100,13 +100,18 @@ func (vars variables) set(name string, v reflect.Value) error {
 	return nil
 }
 
+// mayBeInFile reports whether a setting of this type is, or may hold, a secret.
+func mayBeInFile(t reflect.Type) bool {
+	return t == reflect.TypeFor[secret.Text]() || t == reflect.TypeFor[secret.URL]()
+}
+
 // take returns the value of name, from the file that name_FILE names if that is
 // how it is given, and removes both.
-func (vars variables) take(name string, isSecret bool) (value string, given bool, err error) {
+func (vars variables) take(name string, inFileToo bool) (value string, given bool, err error) {
 	value, given = vars[name]
 	delete(vars, name)
 	path, inFile := vars[name+fileSuffix]
-	if !inFile || !isSecret {
+	if !inFile || !inFileToo {
 		return value, given, nil
 	}
 	delete(vars, name+fileSuffix)

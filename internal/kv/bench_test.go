@@ -17,7 +17,7 @@ import (
 func BenchmarkTake(b *testing.B) {
 	b.Run("memory", func(b *testing.B) { benchmarkTake(b, newMemory(b)) })
 	b.Run("redis", func(b *testing.B) {
-		benchmarkTake(b, newRedis(b, kv.RedisOptions{URL: secret.Text(servicetest.OwnRedis(b).URL), Timeout: time.Second}))
+		benchmarkTake(b, newRedis(b, kv.RedisOptions{URL: secret.URL(servicetest.OwnRedis(b).URL), Timeout: time.Second}))
 	})
 }
 

@@ -23,7 +23,7 @@ type watched struct {
 	log      log
 }
 
-func newFallback(t *testing.T, url secret.Text, timeout time.Duration) *watched {
+func newFallback(t *testing.T, url secret.URL, timeout time.Duration) *watched {
 	t.Helper()
 	w := &watched{changes: make(chan bool, 10)}
 	r := newRedis(t, kv.RedisOptions{URL: url, Timeout: timeout})
@@ -72,7 +72,7 @@ func (w *watched) load(t *testing.T) (stop func()) {
 
 func TestCallsGoOnWhenRedisDiesAndItComesBackByItself(t *testing.T) {
 	server := servicetest.OwnRedis(t)
-	w := newFallback(t, secret.Text(server.URL), patience)
+	w := newFallback(t, secret.URL(server.URL), patience)
 	stop := w.load(t)
 	await(t, "counts in Redis", func() bool { return len(keys(t, rawRedis(t, server.URL))) > 0 })
 	server.Stop()
@@ -91,7 +91,7 @@ func TestCallsGoOnWhenRedisDiesAndItComesBackByItself(t *testing.T) {
 
 func TestATokenKeptWhileRedisWasAwayIsThereForAllWhenItIsBack(t *testing.T) {
 	server := servicetest.OwnRedis(t)
-	w := newFallback(t, secret.Text(server.URL), patience)
+	w := newFallback(t, secret.URL(server.URL), patience)
 	server.Stop()
 	keep(t, w, "demo:asha|60", "noticed it", time.Hour)
 	w.wantChange(t, true)
@@ -101,7 +101,7 @@ func TestATokenKeptWhileRedisWasAwayIsThereForAllWhenItIsBack(t *testing.T) {
 	wantToken(t, w, "demo:ravi|60", "knew of it")
 	server.Start(t)
 	w.wantChange(t, false)
-	other := newRedis(t, kv.RedisOptions{URL: secret.Text(server.URL), Timeout: patience})
+	other := newRedis(t, kv.RedisOptions{URL: secret.URL(server.URL), Timeout: patience})
 	wantToken(t, other, "demo:asha|60", "noticed it")
 	wantToken(t, other, "demo:ravi|60", "knew of it")
 	wantToken(t, other, "demo:mina|60", "")
@@ -114,7 +114,7 @@ func TestATokenKeptWhileRedisWasAwayIsThereForAllWhenItIsBack(t *testing.T) {
 
 func TestATokenKeptBeforeIsStillThereWhenRedisDiesOrForgets(t *testing.T) {
 	server := servicetest.OwnRedis(t)
-	w := newFallback(t, secret.Text(server.URL), patience)
+	w := newFallback(t, secret.URL(server.URL), patience)
 	keep(t, w, "demo:asha|60", "sealed", time.Hour)
 	if err := rawRedis(t, server.URL).FlushAll(t.Context()).Err(); err != nil {
 		t.Fatal(err)
@@ -157,7 +157,7 @@ func TestARedisThatAnswersPingButCannotCountIsLeftAlone(t *testing.T) {
 		}
 	}
 	full("1")
-	w := newFallback(t, secret.Text(server.URL), patience)
+	w := newFallback(t, secret.URL(server.URL), patience)
 	take(t, w, visit(t, "demo:asha")[0])
 	w.wantChange(t, true)
 	refused := func() int { return strings.Count(raw.Info(t.Context(), "commandstats").Val(), "cmdstat_incrby") }

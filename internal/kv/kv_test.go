@@ -70,7 +70,7 @@ func miniWorld(t *testing.T, scheme string) world {
 	mini := miniredis.RunT(t)
 	c := &clock{at: time.Now()}
 	return world{
-		Cache: newRedis(t, kv.RedisOptions{URL: secret.Text(scheme + mini.Addr()), Timeout: patience, Now: c.now}),
+		Cache: newRedis(t, kv.RedisOptions{URL: secret.URL(scheme + mini.Addr()), Timeout: patience, Now: c.now}),
 		name:  id.New("test"), now: c.now,
 		advance: func(d time.Duration) { c.add(d); mini.FastForward(d) },
 	}
@@ -82,7 +82,7 @@ func redisWorld(t *testing.T, url string) world {
 	raw := rawRedis(t, url)
 	c := &clock{at: time.Now()}
 	return world{
-		Cache: newRedis(t, kv.RedisOptions{URL: secret.Text(url), Timeout: patience, Now: c.now}),
+		Cache: newRedis(t, kv.RedisOptions{URL: secret.URL(url), Timeout: patience, Now: c.now}),
 		name:  id.New("test"), now: c.now,
 		advance: func(d time.Duration) {
 			c.add(d)

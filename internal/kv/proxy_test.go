@@ -37,7 +37,7 @@ func newProxy(t *testing.T, redisURL string) *proxy {
 	return p
 }
 
-func (p *proxy) url() secret.Text { return secret.Text("redis://" + p.listener.Addr().String()) }
+func (p *proxy) url() secret.URL { return secret.URL("redis://" + p.listener.Addr().String()) }
 
 func (p *proxy) serve() {
 	for {

@@ -22,7 +22,7 @@ func init() { logging.Disable() }
 type RedisOptions struct {
 	// URL is redis://user:password@host:6379/0, redis+cluster://host:6379,host:6379 or
 	// redis+sentinel://sentinel:26379,sentinel:26379/master/0; rediss… for TLS.
-	URL secret.Text
+	URL secret.URL
 	// Timeout bounds each call, waiting and connecting included; 0 means 250 ms.
 	Timeout time.Duration
 	// Now is the clock of the windows; time.Now when nil. Replicas whose clocks

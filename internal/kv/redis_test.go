@@ -79,7 +79,7 @@ func TestCallsUnderWayTogetherShareRoundTrips(t *testing.T) {
 
 func TestRedisIsNotToldSubjectsOrAddresses(t *testing.T) {
 	w := miniredis.RunT(t)
-	r := newRedis(t, kv.RedisOptions{URL: secret.Text("redis://" + w.Addr()), Timeout: patience})
+	r := newRedis(t, kv.RedisOptions{URL: secret.URL("redis://" + w.Addr()), Timeout: patience})
 	keep(t, r, "demo:asha|60", "sealed", time.Hour)
 	if _, _, err := r.Take(t.Context(), visit(t, "demo:asha"), "demo:asha|60"); err != nil {
 		t.Fatal(err)
@@ -140,14 +140,14 @@ func TestACallerWhoGoesAwayLeavesTheOthersAlone(t *testing.T) {
 }
 
 // silent returns the URL of a server that takes connections and never answers.
-func silent(t *testing.T) secret.Text {
+func silent(t *testing.T) secret.URL {
 	t.Helper()
 	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = l.Close() })
-	return secret.Text("redis://" + l.Addr().String())
+	return secret.URL("redis://" + l.Addr().String())
 }
 
 func TestARedisThatDoesNotAnswerCostsOneTimeout(t *testing.T) {
@@ -169,7 +169,7 @@ func TestARedisThatDoesNotAnswerCostsOneTimeout(t *testing.T) {
 
 func TestARedisThatIsDownAtFirstIsUsedOnceItIsUp(t *testing.T) {
 	mini := miniredis.RunT(t)
-	url := secret.Text("redis://" + mini.Addr())
+	url := secret.URL("redis://" + mini.Addr())
 	mini.Close()
 	r := newRedis(t, kv.RedisOptions{URL: url})
 	if err := r.Ping(t.Context()); err == nil {
@@ -186,7 +186,7 @@ func TestARedisThatIsDownAtFirstIsUsedOnceItIsUp(t *testing.T) {
 }
 
 func TestAClosedRedisFailsAtOnce(t *testing.T) {
-	r := newRedis(t, kv.RedisOptions{URL: secret.Text(servicetest.Redis(t)), Timeout: patience})
+	r := newRedis(t, kv.RedisOptions{URL: secret.URL(servicetest.Redis(t)), Timeout: patience})
 	if err := r.Close(); err != nil {
 		t.Fatal(err)
 	}
@@ -217,7 +217,7 @@ func TestSentinelsSayWhereRedisIs(t *testing.T) {
 		t.Fatal(err)
 	}
 	r := newRedis(t, kv.RedisOptions{
-		URL: secret.Text("redis+sentinel://" + sentinel.Addr().String() + "/casbroker"), Timeout: patience,
+		URL: secret.URL("redis+sentinel://" + sentinel.Addr().String() + "/casbroker"), Timeout: patience,
 	})
 	keep(t, r, "demo:asha|60", "sealed", time.Hour)
 	wantToken(t, r, "demo:asha|60", "sealed")

@@ -90,7 +90,7 @@ func openDatabase(t testing.TB) *store.DB {
 	if err != nil {
 		t.Fatal(err)
 	}
-	url := secret.Text("sqlite:" + filepath.Join(t.TempDir(), "broker.db"))
+	url := secret.URL("sqlite:" + filepath.Join(t.TempDir(), "broker.db"))
 	db, err := store.Open(store.Options{URL: url, Box: box, Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)

@@ -56,7 +56,7 @@ func postgresDown(err error) bool {
 		pgconn.SafeToRetry(err) || strings.Contains(err.Error(), "conn closed") || strings.Contains(err.Error(), "unexpected EOF")
 }
 
-func openPostgres(url secret.Text) (*sql.DB, error) {
+func openPostgres(url secret.URL) (*sql.DB, error) {
 	config, err := pgx.ParseConfig(url.Reveal())
 	if err != nil {
 		// The library's error repeats the URL, and with it the password.

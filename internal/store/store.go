@@ -25,7 +25,7 @@ var ErrUnavailable = fault.New(fault.Unavailable, "store_unavailable",
 // Options say which database to open. All fields are required.
 type Options struct {
 	// URL is sqlite:<path of the file> or postgres://….
-	URL secret.Text
+	URL secret.URL
 	Box *secret.Box // seals what is personal
 	Log *slog.Logger
 }

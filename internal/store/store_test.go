@@ -35,7 +35,7 @@ var dialects = map[string]func(t *testing.T) string{
 
 func open(t *testing.T, url string) *store.DB {
 	t.Helper()
-	s, err := store.Open(store.Options{URL: secret.Text(url), Box: newBox(t), Log: slog.New(slog.NewTextHandler(io.Discard, nil))})
+	s, err := store.Open(store.Options{URL: secret.URL(url), Box: newBox(t), Log: slog.New(slog.NewTextHandler(io.Discard, nil))})
 	if err != nil {
 		t.Fatal(err)
 	}
