@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/ulule/limiter/v3"
 )
@@ -43,5 +44,11 @@ func appendState(b []byte, r *rule, state limiter.Context, now int64) []byte {
 	b = append(b, r.state...)
 	b = strconv.AppendInt(b, max(state.Remaining, 0), 10)
 	b = append(b, ";t="...)
-	return strconv.AppendInt(b, max(state.Reset-now, 0), 10)
+	return strconv.AppendInt(b, r.left(state.Reset, now), 10)
+}
+
+// left returns how many seconds of the window that ends at reset are left. Reset is
+// rounded up and now down, so their difference may be a second more than there is.
+func (r *rule) left(reset, now int64) int64 {
+	return min(max(reset-now, 0), int64(r.rate.Period/time.Second))
 }

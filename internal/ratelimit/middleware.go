@@ -102,7 +102,7 @@ func (l *Limiter) remembered(v *visit, h http.Header) error {
 			continue
 		}
 		v.tell(h, appendState(v.line, r, limiter.Context{Reset: until}, now))
-		return l.refuse(r, until-now)
+		return l.refuse(r, until, now)
 	}
 	return nil
 }
@@ -128,7 +128,7 @@ func (l *Limiter) judge(v *visit, states []limiter.Context, h http.Header) error
 	if passed == nil {
 		return nil
 	}
-	return l.refuse(passed, until-now)
+	return l.refuse(passed, until, now)
 }
 
 func (v *visit) tell(h http.Header, line []byte) {
@@ -153,7 +153,7 @@ func (l *Limiter) Guard() echo.MiddlewareFunc {
 			p := place{r.name, address(c.RealIP())}
 			now := l.now()
 			if until := l.full.get(p, now); until > 0 {
-				return l.refuse(r, until-now)
+				return l.refuse(r, until, now)
 			}
 			err := next(c)
 			if unauthenticated(err) {

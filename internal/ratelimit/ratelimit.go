@@ -73,11 +73,11 @@ func (l *Limiter) now() int64 {
 	return l.Now().Unix()
 }
 
-// refuse returns the failure of a request that r holds back for wait seconds.
-func (l *Limiter) refuse(r *rule, wait int64) error {
+// refuse returns the failure of a request that r holds back until reset.
+func (l *Limiter) refuse(r *rule, reset, now int64) error {
 	if l.Observe != nil {
 		l.Observe(r.name)
 	}
-	wait = max(wait, 1)
+	wait := max(r.left(reset, now), 1)
 	return errLimited.Withf("%s Try again in %d s.", r.refusal, wait).After(time.Duration(wait) * time.Second)
 }

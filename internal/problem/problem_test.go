@@ -1,0 +1,89 @@
+package problem_test
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"casbroker/internal/fault"
+	"casbroker/internal/problem"
+)
+
+// handle answers a request of method with err.
+func handle(t *testing.T, method string, err error) *httptest.ResponseRecorder {
+	t.Helper()
+	w := httptest.NewRecorder()
+	c := echo.New().NewContext(httptest.NewRequestWithContext(t.Context(), method, "/", nil), w)
+	c.Response().Header().Set(problem.HeaderRequestID, "req_1")
+	problem.Handle(err, c)
+	return w
+}
+
+func TestEachKindOfFailureHasItsStatus(t *testing.T) {
+	t.Parallel()
+	for kind, status := range map[fault.Kind]int{
+		fault.Internal: 500, fault.Invalid: 400, fault.Unauthenticated: 401, fault.Forbidden: 403, fault.NotFound: 404,
+		fault.NotAllowed: 405, fault.Conflict: 409, fault.TooLarge: 413, fault.Unsupported: 415, fault.Unprocessable: 422,
+		fault.Limited: 429, fault.Unavailable: 503,
+	} {
+		if got := handle(t, http.MethodGet, fault.New(kind, "x", "X.")).Code; got != status {
+			t.Errorf("kind %d: got %d, want %d", kind, got, status)
+		}
+	}
+}
+
+func TestAWrappedFaultIsToldWithAllItsParts(t *testing.T) {
+	t.Parallel()
+	declared := fault.New(fault.Unavailable, "asleep", "It sleeps.")
+	err := fmt.Errorf("outer: %w", declared.Because(errors.New("hidden cause")).After(1500*time.Millisecond).
+		At(fault.Field{Pointer: "/a", Code: "b", Detail: "c"}))
+	w := handle(t, http.MethodGet, err)
+	var p problem.Problem
+	if err := json.Unmarshal(w.Body.Bytes(), &p); err != nil {
+		t.Fatal(err)
+	}
+	if p.Type != "/problems/asleep" || p.Title != "Service Unavailable" || p.Detail != "It sleeps." || p.RequestID != "req_1" ||
+		len(p.Errors) != 1 || p.Errors[0].Pointer != "/a" {
+		t.Errorf("got %+v", p)
+	}
+	if w.Header().Get("Retry-After") != "2" || w.Header().Get("Content-Type") != problem.ContentType || w.Header().Get("Cache-Control") != "no-store" {
+		t.Errorf("headers %v", w.Header())
+	}
+	if declared.RetryAfter != 0 || declared.Fields != nil || declared.Unwrap() != nil {
+		t.Error("the declared failure was changed")
+	}
+	if !errors.Is(err, declared) {
+		t.Error("it is no longer the declared failure")
+	}
+}
+
+func TestABodyThatIsTooLargeIsTheCallersFault(t *testing.T) {
+	t.Parallel()
+	if w := handle(t, http.MethodPost, fmt.Errorf("read: %w", &http.MaxBytesError{Limit: 10})); w.Code != 413 {
+		t.Errorf("got %d %s", w.Code, w.Body)
+	}
+}
+
+func TestHeadGetsTheStatusWithoutABody(t *testing.T) {
+	t.Parallel()
+	if w := handle(t, http.MethodHead, fault.New(fault.NotFound, "x", "X.")); w.Code != 404 || w.Body.Len() != 0 {
+		t.Errorf("got %d %q", w.Code, w.Body)
+	}
+}
+
+func TestAnAnswerAlreadyBegunIsLeftAlone(t *testing.T) {
+	t.Parallel()
+	w := httptest.NewRecorder()
+	c := echo.New().NewContext(httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil), w)
+	_ = c.String(200, "begun")
+	problem.Handle(errors.New("late"), c)
+	if w.Code != 200 || w.Body.String() != "begun" {
+		t.Errorf("got %d %s", w.Code, w.Body)
+	}
+}
