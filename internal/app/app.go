@@ -5,7 +5,6 @@ package app
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"log/slog"
 	"net"
@@ -51,9 +50,9 @@ func (a *App) Run(ctx context.Context, l net.Listener) error {
 	a.onClose(paceCollector())
 	group, ctx := errgroup.WithContext(ctx)
 	if address := a.settings.Server.MetricsAddress; address != "" {
-		ml, err := server.Listen(ctx, address)
+		ml, err := server.Listen(ctx, address, "server.metrics_address")
 		if err != nil {
-			return errors.Join(fmt.Errorf("server.metrics_address: %w", err), l.Close(), a.Close())
+			return errors.Join(err, l.Close(), a.Close())
 		}
 		mux := http.NewServeMux()
 		mux.Handle("GET /metrics", a.metrics.Handler())
@@ -76,7 +75,7 @@ func (a *App) Run(ctx context.Context, l net.Listener) error {
 
 func timeouts(s config.Server) server.Timeouts {
 	return server.Timeouts{
-		ReadHeader: s.ReadHeaderTimeout, Read: s.ReadTimeout, Write: s.WriteTimeout, Idle: s.IdleTimeout, Drain: s.DrainTimeout,
+		ReadHeader: s.ReadHeaderTimeout, Read: s.ReadTimeout, Write: s.WriteTimeout, Idle: s.IdleTimeout, Delay: s.DrainDelay, Drain: s.DrainTimeout,
 	}
 }
 

@@ -68,6 +68,7 @@ func settingsFor(t *testing.T, store, cache secret.URL) (config.Config, *sandbox
 	t.Cleanup(at.Close)
 	c := config.Default()
 	c.Store.URL, c.Cache.URL = store, cache
+	c.Server.DrainDelay = 0
 	c.Upstream.URL, c.Upstream.APIKey = at.URL, apiKey
 	c.Seal = config.Seal{HashKey: secret.Text(hashKey), Keys: []config.SealKey{{ID: "k1", Key: secret.Text(sealKey)}}}
 	c.Auth.Verifiers = []config.Verifier{{

@@ -7,15 +7,20 @@ import (
 
 	"casbroker/internal/config"
 	"casbroker/internal/sandbox"
+	"casbroker/internal/secret"
+	"casbroker/internal/servicetest"
 )
 
 // TestTheWholeJobShowsNoSecret runs the main job, and everything that goes wrong
 // around it, and then looks for every secret in the log and in the answers.
 func TestTheWholeJobShowsNoSecret(t *testing.T) {
 	t.Parallel()
-	const password = "Hush-Password-1"
+	const password, databasePassword = "Hush-Password-1", "Hush-Password-2"
 	eachBackend(t, func(t *testing.T, settings config.Config, vendor *sandbox.Sandbox) {
 		settings.Log.Level = "debug"
+		// The test's database lets in whoever comes, whatever the password.
+		withPassword := strings.Replace(settings.Store.URL.Reveal(), "casbroker@", "casbroker:"+databasePassword+"@", 1)
+		settings.Store.URL = secret.URL(withPassword)
 		b := start(t, settings)
 		var answers strings.Builder
 		call := func(who, method, path, body string, header ...string) answer {
@@ -44,6 +49,11 @@ func TestTheWholeJobShowsNoSecret(t *testing.T) {
 		call("rohan", http.MethodPost, "/v1/token", "")
 		vendor.AddFault(sandbox.Fault{Path: "/v1/token", Times: 3, Kind: sandbox.FaultDrop})
 		call("meera", http.MethodPost, "/v1/token", "")
+		if strings.HasPrefix(withPassword, "postgres") {
+			servicetest.CutOff(t, withPassword)
+			call("meera", http.MethodGet, "/v1/portfolios", "").must(t, 503)
+			call("", http.MethodGet, "/readyz", "").must(t, 503)
+		}
 		if err := b.stop(); err != nil {
 			t.Error(err)
 		}
@@ -55,7 +65,7 @@ func TestTheWholeJobShowsNoSecret(t *testing.T) {
 		everywhere := map[string]string{
 			"the API key": apiKey, "the JWT secret": jwtSecret, "the hash key": hashKey, "the sealing key": sealKey,
 			"the PDF's password": password, "the JWT": bearer(t, "asha")[:40], "the PAN": pan, "the access token": token,
-			"the store's URL": settings.Store.URL.Reveal(),
+			"the database's password": databasePassword,
 		}
 		for what, value := range everywhere {
 			if strings.Contains(log, value) {

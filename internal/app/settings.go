@@ -6,11 +6,15 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
+	"slices"
+	"strings"
 
 	"casbroker/internal/auth"
 	"casbroker/internal/config"
+	"casbroker/internal/kv"
 	"casbroker/internal/ratelimit"
 	"casbroker/internal/secret"
+	"casbroker/internal/store"
 )
 
 // Check returns everything that is wrong with the settings at once, what the
@@ -20,7 +24,29 @@ func Check(c config.Config) error {
 	cancel() // keys need not be loaded to know that the settings are good
 	_, authErr := newAuth(ctx, c.Auth, auth.Options{})
 	_, limitErr := newRules(c.RateLimit)
-	return errors.Join(c.Validate(), authErr, limitErr)
+	return errors.Join(c.Validate(), authErr, limitErr, checkDoors(c))
+}
+
+// checkDoors reads the URLs of the store and the cache as the doors will.
+func checkDoors(c config.Config) error {
+	var wrong []error
+	if strings.HasPrefix(c.Store.URL.Reveal(), "postgres") {
+		db, err := store.Open(store.Options{URL: c.Store.URL})
+		if err != nil {
+			wrong = append(wrong, fmt.Errorf("store.url: %w", err))
+		} else {
+			wrong = append(wrong, db.Close())
+		}
+	}
+	if strings.HasPrefix(c.Cache.URL.Reveal(), "redis") {
+		redis, err := kv.NewRedis(kv.RedisOptions{URL: c.Cache.URL})
+		if err != nil {
+			wrong = append(wrong, fmt.Errorf("cache.url: %w", err))
+		} else {
+			wrong = append(wrong, redis.Close())
+		}
+	}
+	return errors.Join(wrong...)
 }
 
 // newAuth builds the authenticator from settings over the rest of o.
@@ -37,16 +63,15 @@ func newAuth(ctx context.Context, c config.Auth, o auth.Options) (*auth.Authenti
 		if v.PublicKeyFile != "" {
 			pem, err := os.ReadFile(v.PublicKeyFile)
 			if err != nil {
+				pem = []byte("unread") // or it would seem not to be given
 				unread = append(unread, fmt.Errorf("auth.verifiers[%d].public_key_file: %w", i, err))
 			}
 			verifier.PublicKeyPEM = pem
 		}
 		o.Verifiers = append(o.Verifiers, verifier)
 	}
-	if len(unread) > 0 {
-		return nil, errors.Join(unread...)
-	}
-	return auth.New(ctx, o)
+	a, err := auth.New(ctx, o)
+	return a, errors.Join(append(unread, err)...)
 }
 
 func newRules(c config.RateLimit) (ratelimit.Rules, error) {
@@ -90,5 +115,5 @@ func hidden(c config.Config) []secret.Text {
 	for _, v := range c.Auth.Verifiers {
 		list = append(list, v.Secret)
 	}
-	return list
+	return slices.Concat(list, c.Store.URL.Passwords(), c.Cache.URL.Passwords())
 }

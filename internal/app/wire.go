@@ -31,8 +31,8 @@ type doors struct {
 	vendor *upstream.Client
 }
 
-// New wires the program from settings, which Check has found good. ctx bounds only
-// the start. The App is to be run or closed.
+// New wires the program from settings, once Check has found them good. ctx bounds
+// only the start. The App is to be run or closed.
 func New(ctx context.Context, c config.Config, o Options) (*App, error) {
 	if err := Check(c); err != nil {
 		return nil, err
@@ -106,7 +106,7 @@ func (a *App) openDoors(ctx context.Context, o Options) (d doors, err error) {
 	if d.box, err = newBox(c.Seal); err != nil {
 		return d, err
 	}
-	if d.store, err = store.Open(store.Options{URL: c.Store.URL, Box: d.box, Log: a.log}); err != nil {
+	if d.store, err = store.Open(store.Options{URL: c.Store.URL, Box: d.box}); err != nil {
 		return d, fmt.Errorf("store.url: %w", err)
 	}
 	a.onClose(d.store.Close)
@@ -151,12 +151,12 @@ func newLog(c config.Config, o Options) *slog.Logger {
 
 // Migrate brings the database of the settings to the newest form and returns how
 // many steps that took.
-func Migrate(ctx context.Context, c config.Config, log *slog.Logger) (int, error) {
+func Migrate(ctx context.Context, c config.Config) (int, error) {
 	box, err := newBox(c.Seal)
 	if err != nil {
 		return 0, err
 	}
-	db, err := store.Open(store.Options{URL: c.Store.URL, Box: box, Log: log})
+	db, err := store.Open(store.Options{URL: c.Store.URL, Box: box})
 	if err != nil {
 		return 0, fmt.Errorf("store.url: %w", err)
 	}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/alecthomas/kong"
 
+	"casbroker/internal/app"
 	"casbroker/internal/config"
 )
 
@@ -46,10 +47,10 @@ type settingsFlag struct {
 	File string `name:"config" short:"c" placeholder:"FILE" help:"The settings file (YAML). CASBROKER_… variables go over it."`
 }
 
-// load returns the valid settings, or a usageError with all that is wrong.
+// load returns the settings, or a usageError with all that is wrong with them.
 func (f settingsFlag) load(t *Terminal) (config.Config, error) {
 	c, err := config.Load(config.Default(), f.File, t.Environ)
-	if err != nil {
+	if err = errors.Join(err, app.Check(c)); err != nil {
 		return c, usageError{err}
 	}
 	return c, nil

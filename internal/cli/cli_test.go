@@ -14,6 +14,7 @@ import (
 	"sync"
 	"testing"
 
+	"casbroker/internal/apitest"
 	"casbroker/internal/cli"
 )
 
@@ -185,7 +186,7 @@ func TestTheDemoKnowsItsUsersAndNobodyElse(t *testing.T) {
 	t.Parallel()
 	url, _ := demo(t, t.TempDir())
 	signIn(t, url)
-	for body, want := range map[string]int{`{"user":"mallory"}`: 422, `{`: 400, ``: 422} {
+	for body, want := range map[string]int{`{"user":"mallory"}`: 422, `{`: 400, ``: 400, `null`: 422, `"asha"`: 400, `{"user":"asha","user":"rohan"}`: 400, strings.Repeat(" ", 2000): 413} {
 		if got := ask(t, http.MethodPost, url+"/demo/sign-in", "", body, nil); got != want {
 			t.Errorf("%s: got %d, want %d", body, got, want)
 		}
@@ -224,7 +225,7 @@ func ask(t *testing.T, method, url, token, body string, v any) int {
 	if token != "" {
 		req.Header.Set("Authorization", "Bearer "+token)
 	}
-	res, err := http.DefaultClient.Do(req)
+	res, err := apitest.Client(t).Do(req)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -46,7 +46,7 @@ func (c demoCommand) Run(ctx context.Context, t *Terminal) error {
 	if c.Address != "" {
 		settings.Server.Address = c.Address
 	}
-	l, err := server.Listen(ctx, settings.Server.Address)
+	l, err := server.Listen(ctx, settings.Server.Address, addressSetting)
 	if err != nil {
 		return err
 	}
@@ -69,7 +69,7 @@ func (c demoCommand) Run(ctx context.Context, t *Terminal) error {
 func demoSettings(folder string) (config.Config, error) {
 	s := config.Default()
 	s.Log = config.Log{Level: "warn", Format: "text"}
-	s.Server.DrainTimeout = demoDrain
+	s.Server.DrainDelay, s.Server.DrainTimeout = 0, demoDrain
 	s.Store.URL = secret.URL("sqlite:" + filepath.Join(folder, "broker.db"))
 	hash, err := keptKey(filepath.Join(folder, "hash.key"))
 	if err != nil {
@@ -98,7 +98,12 @@ func keptKey(path string) (secret.Text, error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return "", fmt.Errorf("make the demo's folder: %w", err)
 	}
-	if err := os.WriteFile(path, text, 0o600); err != nil {
+	// Whole or not at all: half a key would stop every later start.
+	unfinished := path + ".new"
+	if err := os.WriteFile(unfinished, text, 0o600); err != nil {
+		return "", fmt.Errorf("keep the demo's key: %w", err)
+	}
+	if err := os.Rename(unfinished, path); err != nil {
 		return "", fmt.Errorf("keep the demo's key: %w", err)
 	}
 	return secret.Text(text), nil

@@ -9,6 +9,9 @@ import (
 	"casbroker/internal/server"
 )
 
+// addressSetting is how one chooses where the broker listens.
+const addressSetting = "--address or CASBROKER_SERVER_ADDRESS"
+
 type serveCommand struct {
 	settingsFlag
 	Address string `placeholder:"HOST:PORT" help:"Where to listen, instead of server.address."`
@@ -23,10 +26,7 @@ func (c serveCommand) Run(ctx context.Context, t *Terminal) error {
 	if c.Address != "" {
 		settings.Server.Address = c.Address
 	}
-	if err := app.Check(settings); err != nil {
-		return usageError{err}
-	}
-	l, err := server.Listen(ctx, settings.Server.Address)
+	l, err := server.Listen(ctx, settings.Server.Address, addressSetting)
 	if err != nil {
 		return err
 	}

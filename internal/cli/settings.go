@@ -2,40 +2,38 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"net"
 	"net/http"
 	"time"
 
 	"casbroker/internal/app"
+	"casbroker/internal/config"
 )
 
 type checkCommand struct{ settingsFlag }
 
 // Run says what is wrong with the settings, or that nothing is.
 func (c checkCommand) Run(t *Terminal) error {
-	settings, err := c.load(t)
-	if err != nil {
+	if _, err := c.load(t); err != nil {
 		return err
 	}
-	if err := app.Check(settings); err != nil {
-		return usageError{err}
-	}
-	_, err = fmt.Fprintln(t.Out, "The settings are good.")
+	_, err := fmt.Fprintln(t.Out, "The settings are good.")
 	return err
 }
 
 type printCommand struct{ settingsFlag }
 
-// Run prints the settings, right or wrong.
+// Run prints the settings that could be read, be they right or wrong, and fails
+// when some could not.
 func (c printCommand) Run(t *Terminal) error {
-	settings, err := c.load(t)
+	settings, err := config.Load(config.Default(), c.File, t.Environ)
 	if err != nil {
-		return err
+		err = usageError{err}
 	}
-	return settings.Print(t.Out)
+	return errors.Join(settings.Print(t.Out), err)
 }
 
 type migrateCommand struct{ settingsFlag }
@@ -46,10 +44,7 @@ func (c migrateCommand) Run(ctx context.Context, t *Terminal) error {
 	if err != nil {
 		return err
 	}
-	if err := app.Check(settings); err != nil {
-		return usageError{err}
-	}
-	steps, err := app.Migrate(ctx, settings, slog.New(slog.NewTextHandler(t.Err, nil)))
+	steps, err := app.Migrate(ctx, settings)
 	if err != nil {
 		return err
 	}
@@ -69,9 +64,9 @@ type healthCommand struct {
 func (c healthCommand) Run(ctx context.Context, t *Terminal) error {
 	address := c.Address
 	if address == "" {
-		settings, err := c.load(t)
+		settings, err := config.Load(config.Default(), c.File, t.Environ)
 		if err != nil {
-			return err
+			return usageError{err}
 		}
 		address = settings.Server.Address
 	}

@@ -35,6 +35,7 @@ type Server struct {
 	ReadTimeout       time.Duration `yaml:"read_timeout"`
 	WriteTimeout      time.Duration `yaml:"write_timeout"`
 	IdleTimeout       time.Duration `yaml:"idle_timeout"`
+	DrainDelay        time.Duration `yaml:"drain_delay"`   // between not being ready and taking no more
 	DrainTimeout      time.Duration `yaml:"drain_timeout"` // for requests under way at the end
 }
 
@@ -154,6 +155,7 @@ func Default() Config {
 			ReadTimeout:       time.Minute,
 			WriteTimeout:      time.Minute,
 			IdleTimeout:       2 * time.Minute,
+			DrainDelay:        2 * time.Second,
 			DrainTimeout:      20 * time.Second,
 		},
 		Log: Log{Level: "info", Format: "json"},
@@ -170,7 +172,7 @@ func Default() Config {
 			Read:     Limits{User: "120-M", Address: "1200-M", All: "30000-M"},
 			Upload:   Limits{User: "10-M", Address: "60-M", All: "600-M"},
 			Admin:    Limits{User: "120-M", Address: "240-M"},
-			Failures: "60-M",
+			Failures: "300-M",
 		},
 		Portfolio: Portfolio{MaxBody: 10 << 20},
 	}

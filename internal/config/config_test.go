@@ -118,12 +118,16 @@ func TestWhatCannotBeReadIsRefusedByName(t *testing.T) {
 		environ []string
 		want    []string
 	}{
-		"an unknown key in the file":      {"upstream: {api_kee: x}", nil, []string{"line 1", "api_kee"}},
-		"a wrong type in the file":        {"upstream: {attempts: many}", nil, []string{"line 1"}},
-		"two documents' worth of rubbish": {"{", nil, []string{"line 1"}},
+		"an unknown key in the file":     {"upstream: {api_kee: x}\nlogg: {}\nseal: {keys: [{id: a, kee: b}]}", nil, []string{"line 1: upstream.api_kee: there is no such setting", "line 2: logg", "line 3: seal.keys[0].kee"}},
+		"a wrong type in the file":       {"upstream: {attempts: many, timeout: 5, api_key: [a]}", nil, []string{"line 1: upstream.attempts: want a whole number", "upstream.timeout: want a duration", "upstream.api_key: want a text"}},
+		"rubbish":                        {"{", nil, []string{"line 1"}},
+		"a second document":              {"log: {level: info}\n---\nfoo: bar", nil, []string{"want one document"}},
+		"no keys where keys belong":      {"log: loud\nseal: {keys: x}", nil, []string{"log: want keys", "seal.keys: want a list"}},
+		"faults of file and environment": {"logg: {}", []string{"CASBROKER_X=1"}, []string{"logg: there", "CASBROKER_X: there"}},
 		"unknown variables, all of them": {"", []string{"CASBROKER_TOKEN_LIFE=1h", "CASBROKER_X=1"},
 			[]string{"CASBROKER_TOKEN_LIFE: there is no such setting", "CASBROKER_X: there"}},
-		"a variable of the wrong type": {"", []string{"CASBROKER_TOKEN_LIFETIME=soon"}, []string{"CASBROKER_TOKEN_LIFETIME: \"soon\" is not a"}},
+		"a variable of the wrong type":                {"", []string{"CASBROKER_TOKEN_LIFETIME=soon"}, []string{"CASBROKER_TOKEN_LIFETIME: want a duration such as 30s"}},
+		"an empty variable where nothing is no value": {"", []string{"CASBROKER_STORE_MIGRATE_AT_START="}, []string{"CASBROKER_STORE_MIGRATE_AT_START: want true or false"}},
 		"a secret given twice": {"", []string{"CASBROKER_UPSTREAM_API_KEY=a", "CASBROKER_UPSTREAM_API_KEY_FILE=b"},
 			[]string{"CASBROKER_UPSTREAM_API_KEY: give this or"}},
 		"a secret's file that is not there": {"", []string{"CASBROKER_UPSTREAM_API_KEY_FILE=/nowhere"}, []string{"CASBROKER_UPSTREAM_API_KEY_FILE"}},
@@ -155,7 +159,7 @@ func TestAFileThatCannotBeReadDoesNotShowItsSecrets(t *testing.T) {
 func TestEveryFaultIsReportedAtOnce(t *testing.T) {
 	t.Parallel()
 	c := config.Default()
-	c.Server = config.Server{Address: "nowhere", TrustedProxies: []string{"0.0.0.0/0"}, AllowedOrigins: []string{"*"}}
+	c.Server = config.Server{Address: "nowhere", TrustedProxies: []string{"0.0.0.0/0"}, AllowedOrigins: []string{"*", "https://*.app.example"}}
 	c.Log.Level = "loud"
 	c.Upstream = config.Upstream{URL: "http://api.example", APIKey: "at_x"}
 	c.Token.Lifetime = 90 * time.Second
@@ -169,7 +173,7 @@ func TestEveryFaultIsReportedAtOnce(t *testing.T) {
 		t.Fatal("it was taken")
 	}
 	for _, key := range []string{
-		"server.address", "server.trusted_proxies[0]", "server.allowed_origins[0]", "server.read_timeout", "log.level",
+		"server.address", "server.trusted_proxies[0]", "server.allowed_origins[0]", "server.allowed_origins[1]", "server.read_timeout", "log.level",
 		"upstream.url", "upstream.api_key", "upstream.timeout", "upstream.attempts", "token.lifetime", "cache.url", "store.url",
 		"seal.hash_key", "seal.keys[0].key", "seal.keys[1].key", "seal.keys[1].id", "portfolio.max_body", "web.widget_url",
 	} {

@@ -55,7 +55,7 @@ func (vars variables) fill(name string, v reflect.Value) (faults []error) {
 			tag := v.Type().Field(i).Tag.Get("yaml")
 			faults = append(faults, vars.fill(name+"_"+strings.ToUpper(tag), v.Field(i))...)
 		}
-	case v.Kind() == reflect.Slice && v.Type().Elem().Kind() == reflect.Struct:
+	case isStructs(v):
 		for i := 0; vars.anyUnder(name + "_" + strconv.Itoa(i) + "_"); i++ {
 			if i == v.Len() {
 				v.Set(reflect.Append(v, reflect.Zero(v.Type().Elem())))
@@ -93,8 +93,8 @@ func (vars variables) set(name string, v reflect.Value) error {
 	case *[]string:
 		*to = splitList(value)
 	default:
-		if yaml.Unmarshal([]byte(value), to) != nil {
-			return fmt.Errorf("%q is not a %s", value, v.Type())
+		if value == "" || yaml.Unmarshal([]byte(value), to) != nil {
+			return fmt.Errorf("want %s, not %q", wanted(v.Type()), value)
 		}
 	}
 	return nil

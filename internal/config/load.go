@@ -1,53 +1,40 @@
 package config
 
 import (
-	"bytes"
 	"errors"
-	"fmt"
 	"io"
-	"os"
-	"strings"
+	"reflect"
+	"time"
 
 	"github.com/goccy/go-yaml"
 )
 
 // Load returns base with the YAML file at path (none if "") and then the
-// environment over it. environ is as os.Environ gives it. All faults of the
-// environment are reported at once; a file that cannot be read ends the matter.
+// environment over it. environ is as os.Environ gives it. The error has every
+// fault of both; what is not at fault is set all the same.
 func Load(base Config, path string, environ []string) (Config, error) {
 	c := base
+	var inFile error
 	if path != "" {
-		if err := c.readFile(path); err != nil {
-			return c, err
-		}
+		inFile = c.readFile(path)
 	}
-	return c, c.readEnvironment(environ)
+	return c, errors.Join(inFile, c.readEnvironment(environ))
 }
 
-func (c *Config) readFile(path string) error {
-	text, err := os.ReadFile(path) //nolint:gosec // the operator names the file
-	if err != nil {
-		return fmt.Errorf("read the settings: %w", err)
+// wanted says in words what a setting of this type looks like.
+func wanted(t reflect.Type) string {
+	switch {
+	case t == reflect.TypeFor[time.Duration]():
+		return "a duration such as 30s"
+	case t.Kind() == reflect.Bool:
+		return "true or false"
+	case t.Kind() == reflect.Int:
+		return "a whole number"
+	case t.Kind() == reflect.Slice:
+		return "a list of words"
+	default:
+		return "a text"
 	}
-	err = yaml.NewDecoder(bytes.NewReader(text), yaml.DisallowUnknownField()).Decode(c)
-	if err != nil && !errors.Is(err, io.EOF) { // an empty file says nothing
-		return fmt.Errorf("%s: %s", path, withoutSource(err))
-	}
-	return nil
-}
-
-// withoutSource returns what is wrong and where, without the lines around it,
-// which the library shows and which may hold secrets.
-func withoutSource(err error) string {
-	var e yaml.Error
-	if errors.As(err, &e) {
-		if at := e.GetToken(); at != nil {
-			return fmt.Sprintf("line %d: %s", at.Position.Line, e.GetMessage())
-		}
-		return e.GetMessage()
-	}
-	first, _, _ := strings.Cut(err.Error(), "\n")
-	return first
 }
 
 // Print writes the settings as YAML, secrets hidden.

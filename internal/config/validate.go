@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -44,11 +45,9 @@ func (c *Config) Validate() error {
 }
 
 func (s Server) validate(wrong *complaints) {
-	_, _, err := net.SplitHostPort(s.Address)
-	wrong.check(err == nil, "server.address", "want host:port, such as 127.0.0.1:8080 or :8080")
+	wrong.check(isAddress(s.Address), "server.address", "want host:port, such as 127.0.0.1:8080 or :8080")
 	if s.MetricsAddress != "" {
-		_, _, err := net.SplitHostPort(s.MetricsAddress)
-		wrong.check(err == nil, "server.metrics_address", "want host:port, such as 127.0.0.1:9090")
+		wrong.check(isAddress(s.MetricsAddress), "server.metrics_address", "want host:port, such as 127.0.0.1:9090")
 		wrong.check(s.MetricsAddress != s.Address, "server.metrics_address", "want another address than server.address")
 	}
 	for i, network := range s.TrustedProxies {
@@ -58,7 +57,7 @@ func (s Server) validate(wrong *complaints) {
 	}
 	for i, origin := range s.AllowedOrigins {
 		u, err := url.Parse(origin)
-		ok := err == nil && u.Host != "" && (u.Scheme == "https" || u.Scheme == "http") && origin == u.Scheme+"://"+u.Host
+		ok := err == nil && u.Host != "" && !strings.ContainsAny(origin, "*?") && (u.Scheme == "https" || u.Scheme == "http") && origin == u.Scheme+"://"+u.Host
 		wrong.check(ok, fmt.Sprintf("server.allowed_origins[%d]", i),
 			"want an exact origin such as https://app.example, without path or wildcard")
 	}
@@ -74,6 +73,17 @@ func (s Server) validate(wrong *complaints) {
 	} {
 		wrong.check(timeout.is > 0, "server."+timeout.key, "want a positive duration such as 30s")
 	}
+	wrong.check(s.DrainDelay >= 0, "server.drain_delay", "want 0s or more")
+}
+
+// isAddress reports whether something could listen on address.
+func isAddress(address string) bool {
+	_, port, err := net.SplitHostPort(address)
+	if err != nil {
+		return false
+	}
+	_, err = strconv.ParseUint(port, 10, 16)
+	return err == nil
 }
 
 func (l Log) validate(wrong *complaints) {
@@ -103,8 +113,9 @@ var cacheSchemes = []string{
 }
 
 func (c Cache) validate(wrong *complaints) {
-	scheme, _, _ := strings.Cut(c.URL.Reveal(), ":")
-	wrong.check(slices.Contains(cacheSchemes, scheme), "cache.url", "want memory or redis://<host>:<port>/<number>")
+	scheme, rest, _ := strings.Cut(c.URL.Reveal(), ":")
+	known := slices.Contains(cacheSchemes, scheme) && (scheme == "memory") == (rest == "")
+	wrong.check(known, "cache.url", "want memory or redis://<host>:<port>/<number>")
 	wrong.check(c.Timeout > 0, "cache.timeout", "want a positive duration")
 	wrong.check(c.Memory >= 1<<20 && c.Memory <= 1<<30, "cache.memory", "want 1MiB to 1GiB")
 	wrong.check(c.Standby >= 128<<10 && c.Standby <= 1<<30, "cache.standby", "want 128KiB to 1GiB")

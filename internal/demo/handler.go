@@ -1,13 +1,16 @@
 package demo
 
 import (
+	"errors"
 	"io/fs"
+	"mime"
 	"net/http"
 	"net/url"
 	"slices"
 	"strings"
 	"time"
 
+	"github.com/go-json-experiment/json"
 	"github.com/labstack/echo/v4"
 
 	"casbroker/internal/secret"
@@ -67,23 +70,38 @@ func (h *Handler) vendor() string {
 }
 
 func (h *Handler) signIn(c echo.Context) error {
-	var req struct {
-		User string `json:"user"`
+	id, err := h.user(c)
+	if err != nil {
+		return err
 	}
-	r := c.Request()
-	r.Body = http.MaxBytesReader(c.Response(), r.Body, maxBody)
-	if err := c.Bind(&req); err != nil {
-		return errBody.Because(err)
-	}
-	if !slices.ContainsFunc(Users, func(u User) bool { return u.ID == req.User }) {
-		return errUser
-	}
-	token, err := sign(req.User, h.Secret, h.Now())
+	token, err := sign(id, h.Secret, h.Now())
 	if err != nil {
 		return err
 	}
 	c.Response().Header().Set("Cache-Control", "no-store")
 	return c.JSON(http.StatusOK, map[string]any{"jwt": token, "expires_in": int(TokenLife.Seconds())})
+}
+
+// user returns the id of the user whom the request names.
+func (h *Handler) user(c echo.Context) (string, error) {
+	r := c.Request()
+	if media, _, err := mime.ParseMediaType(r.Header.Get(echo.HeaderContentType)); err != nil || media != echo.MIMEApplicationJSON {
+		return "", errMediaType
+	}
+	var req struct {
+		User string `json:"user"`
+	}
+	err := json.UnmarshalRead(http.MaxBytesReader(c.Response(), r.Body, maxBody), &req)
+	var tooBig *http.MaxBytesError
+	switch {
+	case errors.As(err, &tooBig):
+		return "", err
+	case err != nil:
+		return "", errBody.Because(err)
+	case !slices.ContainsFunc(Users, func(u User) bool { return u.ID == req.User }):
+		return "", errUser
+	}
+	return req.User, nil
 }
 
 // policy sets the headers of pages: nothing from elsewhere, but for the vendor's

@@ -44,13 +44,36 @@ func TestAURLShowsWhereButNotWithWhat(t *testing.T) {
 		"sqlite:data/broker.db": "sqlite:data/broker.db",
 		"postgres://bob:hush@db.example/x?sslmode=no": "postgres://hidden@db.example/x?sslmode=no",
 		"redis+sentinel://a/m?sentinel_password=hush": "redis+sentinel://a/m?hidden",
-		"redis://bob:hu%sh@db.example":                "[secret]",
+		"redis://bob:hu%sh@db.example":                "redis://hidden@db.example",
+		"postgres:u:hush@h/d":                         "postgres://hidden@h/d",
+		"postgres://u:12#hush@h/d":                    "postgres://hidden@h/d",
+		"redis://:12/hu@sh?x@h:6379/0":                "redis://hidden@h:6379/0",
+		"":                                            "",
 	} {
 		if got := fmt.Sprintf("%s", whole); got != shown {
 			t.Errorf("%s, want %s", got, shown)
 		}
 		if got := fmt.Sprintf("%#v%v", whole, whole); strings.Contains(got, "hush") {
 			t.Errorf("shown in %s", got)
+		}
+	}
+}
+
+func TestAURLTellsItsPasswords(t *testing.T) {
+	t.Parallel()
+	for whole, want := range map[secret.URL]string{
+		"postgres://bob:hu%2Fsh@db.example/x": "hu%2Fsh hu/sh",
+		"redis://:hush@db.example":            "hush hush",
+		"redis://db.example":                  "",
+		"sqlite:data/a@b.db":                  "",
+		"memory":                              "",
+	} {
+		var got []string
+		for _, p := range whole.Passwords() {
+			got = append(got, p.Reveal())
+		}
+		if strings.Join(got, " ") != want {
+			t.Errorf("%s: got %q, want %q", whole, got, want)
 		}
 	}
 }

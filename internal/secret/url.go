@@ -7,26 +7,42 @@ import (
 )
 
 // URL is an address that may hold credentials. It prints without them: what stands
-// before an @, and a query that speaks of a password, are hidden; a URL that cannot
-// be read is hidden whole.
+// before the last @ is hidden, and so is a query that speaks of a password.
 type URL string
 
 // Reveal returns the whole URL.
 func (u URL) Reveal() string { return string(u) }
 
-// String hides the credentials.
+// String hides the credentials. It goes by the text alone, for a password that was
+// not escaped makes of the URL whatever it likes.
 func (u URL) String() string {
-	parsed, err := url.Parse(string(u))
+	scheme, rest, _ := strings.Cut(string(u), ":")
+	if at := strings.LastIndexByte(rest, '@'); at >= 0 {
+		rest = "//hidden" + rest[at:]
+	}
+	if before, query, found := strings.Cut(rest, "?"); found && strings.Contains(strings.ToLower(query), "password") {
+		rest = before + "?hidden"
+	}
+	return strings.TrimSuffix(scheme+":"+rest, ":")
+}
+
+// Passwords returns what stands as a password before the last @, as it is written
+// and as it is meant; nothing when there is none.
+func (u URL) Passwords() []Text {
+	_, rest, _ := strings.Cut(string(u), ":")
+	at := strings.LastIndexByte(rest, '@')
+	if at < 0 {
+		return nil
+	}
+	_, written, found := strings.Cut(strings.TrimPrefix(rest[:at], "//"), ":")
+	if !found {
+		return nil
+	}
+	meant, err := url.PathUnescape(written)
 	if err != nil {
-		return shown
+		meant = written
 	}
-	if parsed.User != nil {
-		parsed.User = url.User("hidden")
-	}
-	if strings.Contains(strings.ToLower(parsed.RawQuery), "password") {
-		parsed.RawQuery = "hidden"
-	}
-	return parsed.String()
+	return []Text{Text(written), Text(meant)}
 }
 
 // GoString hides the credentials.

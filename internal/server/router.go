@@ -95,8 +95,16 @@ func below(prefix string, through []Middleware) echo.MiddlewareFunc {
 	}
 }
 
-// ServeHTTP answers one request.
-func (r *Router) ServeHTTP(w http.ResponseWriter, req *http.Request) { r.echo.ServeHTTP(w, req) }
+// ServeHTTP answers one request. HEAD is answered as GET is; net/http leaves out
+// the body.
+func (r *Router) ServeHTTP(w http.ResponseWriter, req *http.Request) {
+	if req.Method == http.MethodHead {
+		get := *req
+		get.Method = http.MethodGet
+		req = &get
+	}
+	r.echo.ServeHTTP(w, req)
+}
 
 // Retire makes /readyz say that the service is stopping, so that no more
 // requests are sent to it.
@@ -122,7 +130,8 @@ func extractor(trusted []netip.Prefix) echo.IPExtractor {
 // errors too.
 func cors(o Options) middleware.CORSConfig {
 	return middleware.CORSConfig{
-		AllowOrigins:     o.AllowedOrigins,
+		// Echo would read an origin with a * in it as a pattern.
+		AllowOriginFunc:  func(origin string) (bool, error) { return slices.Contains(o.AllowedOrigins, origin), nil },
 		AllowMethods:     []string{http.MethodGet, http.MethodHead, http.MethodPost, http.MethodDelete},
 		AllowHeaders:     []string{"Authorization", "Content-Type", "Content-Encoding", "Idempotency-Key", problem.HeaderRequestID},
 		AllowCredentials: o.AllowCookies,

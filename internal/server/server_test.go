@@ -16,6 +16,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"casbroker/internal/apitest"
 	"casbroker/internal/fault"
 	"casbroker/internal/server"
 )
@@ -50,7 +51,11 @@ func get(t *testing.T, r http.Handler, path string, header ...string) (*http.Res
 	for i := 0; i < len(header); i += 2 {
 		req.Header.Set(header[i], header[i+1])
 	}
-	res, err := s.Client().Do(req)
+	client := s.Client()
+	if path == "/healthz" || path == "/readyz" {
+		client = apitest.Client(t)
+	}
+	res, err := client.Do(req)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -151,6 +156,52 @@ func TestReadyzNamesWhatIsNotReady(t *testing.T) {
 	}
 }
 
+func TestHeadIsAnsweredAsGetWithoutTheBody(t *testing.T) {
+	t.Parallel()
+	s := httptest.NewServer(newRouter(server.Options{}, nil))
+	t.Cleanup(s.Close)
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodHead, s.URL+"/healthz", http.NoBody)
+	if err != nil {
+		t.Fatal(err)
+	}
+	res, err := s.Client().Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = res.Body.Close() }()
+	if body, _ := io.ReadAll(res.Body); res.StatusCode != 200 || len(body) != 0 || res.Header.Get("Content-Type") == "" {
+		t.Errorf("%d %q %v", res.StatusCode, body, res.Header)
+	}
+}
+
+func TestAServerThatStopsSaysSoBeforeItTakesNoMore(t *testing.T) {
+	t.Parallel()
+	r := newRouter(server.Options{}, nil)
+	l, err := server.Listen(t.Context(), "127.0.0.1:0", "--address")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	long := patient
+	long.Delay = time.Hour
+	retired := make(chan struct{})
+	go func() {
+		_ = server.Serve(ctx, l, r, long, slog.New(slog.DiscardHandler), func() { r.Retire(); close(retired) })
+	}()
+	t.Cleanup(func() { _ = l.Close() })
+	stop()
+	<-retired
+	req, _ := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+l.Addr().String()+"/readyz", http.NoBody)
+	res, err := apitest.Client(t).Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = res.Body.Close() }()
+	if res.StatusCode != 503 {
+		t.Errorf("got %d, want 503", res.StatusCode)
+	}
+}
+
 func TestAWrongMethodIsToldFromAWrongPathBehindMiddlewareToo(t *testing.T) {
 	t.Parallel()
 	r := server.NewRouter(server.Options{Log: slog.New(slog.DiscardHandler)})
@@ -189,7 +240,7 @@ func TestARequestUnderWayIsAnsweredWhileTheServerStops(t *testing.T) {
 		<-finish
 		return c.String(200, "done")
 	}})
-	l, err := server.Listen(t.Context(), "127.0.0.1:0")
+	l, err := server.Listen(t.Context(), "127.0.0.1:0", "--address")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -234,7 +285,7 @@ func TestARequestThatNeverEndsIsCutOffAtTheEndOfTheDrainTime(t *testing.T) {
 		close(gone)
 		return nil
 	}})
-	l, err := server.Listen(t.Context(), "127.0.0.1:0")
+	l, err := server.Listen(t.Context(), "127.0.0.1:0", "--address")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -259,12 +310,12 @@ func TestARequestThatNeverEndsIsCutOffAtTheEndOfTheDrainTime(t *testing.T) {
 
 func TestATakenPortSaysWhichAndWhatToDo(t *testing.T) {
 	t.Parallel()
-	l, err := server.Listen(t.Context(), "127.0.0.1:0")
+	l, err := server.Listen(t.Context(), "127.0.0.1:0", "--address")
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer func() { _ = l.Close() }()
-	_, err = server.Listen(t.Context(), l.Addr().String())
+	_, err = server.Listen(t.Context(), l.Addr().String(), "--address")
 	if err == nil || !strings.Contains(err.Error(), l.Addr().String()) || !strings.Contains(err.Error(), "--address") {
 		t.Errorf("%v", err)
 	}
