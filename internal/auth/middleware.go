@@ -63,7 +63,7 @@ func challenge(c echo.Context, err error) {
 	}
 	value := realm
 	switch {
-	case errors.Is(f, ErrUnauthenticated):
+	case errors.Is(f, ErrUnauthenticated), errors.Is(f, ErrCrossOrigin):
 	case errors.Is(f, ErrForbidden):
 		value += `, error="insufficient_scope", error_description="` + f.Detail + `"`
 	case errors.Is(f, ErrInvalidToken), errors.Is(f, ErrInvalidRequest):

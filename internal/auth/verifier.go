@@ -12,8 +12,7 @@ import (
 
 // The bounds and defaults of a Verifier.
 const (
-	DefaultMaxLifetime = 24 * time.Hour   // of a token
-	DefaultLeeway      = 30 * time.Second // what the settings start from
+	DefaultMaxLifetime = 24 * time.Hour // of a token
 	MaxLeeway          = 60 * time.Second
 	DefaultRefresh     = 10 * time.Minute // between two loads of a key set
 )

@@ -20,7 +20,7 @@ type Cache interface {
 
 	// Ping reports whether the cache can be used.
 	Ping(ctx context.Context) error
-	// Close gives back what the cache holds. Calls under way fail, as do later ones.
+	// Close gives back what the cache holds. It is the last call.
 	Close() error
 }
 

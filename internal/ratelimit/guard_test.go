@@ -16,7 +16,7 @@ func TestFailedSignInsAreLimitedByAddress(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, ratelimit.Settings{Token: ratelimit.Limits{User: "99-M"}, Failures: "3-M"})
 	for range 3 {
-		want(t, s.get(t, "", here), http.StatusUnauthorized, nil)
+		want(t, s.get(t, "forger", here), http.StatusUnauthorized, nil)
 	}
 	trips := s.counter.trips
 	for _, who := range []string{"", "demo:asha"} {
@@ -39,6 +39,7 @@ func TestOnlyFailedSignInsCountAsSuch(t *testing.T) {
 	s := newSite(t, ratelimit.Settings{Failures: "1-M"})
 	for range 5 {
 		want(t, s.get(t, "stranger", here), http.StatusForbidden, nil)
+		want(t, s.get(t, "", here), http.StatusUnauthorized, nil) // a page that has not signed in yet
 		want(t, s.get(t, "demo:asha", here), http.StatusOK, nil)
 	}
 	if s.counter.trips != 5 { // to fetch
@@ -53,6 +54,7 @@ func TestAFailedSignInCountsAlsoWhenTheCallerHangsUp(t *testing.T) {
 	hangUp()
 	r := httptest.NewRequestWithContext(ctx, http.MethodGet, "/token", nil)
 	r.RemoteAddr = here
+	r.Header.Set("X-Who", "forger")
 	s.ServeHTTP(httptest.NewRecorder(), r)
 	want(t, s.get(t, "", here), http.StatusTooManyRequests, nil)
 }
@@ -62,6 +64,6 @@ func TestAFailedSignInThatCannotBeCountedIsStillAFailedSignIn(t *testing.T) {
 	s := newSite(t, ratelimit.Settings{Failures: "1-M"})
 	s.counter.err = errors.New("broken")
 	for range 3 {
-		want(t, s.get(t, "", here), http.StatusUnauthorized, nil)
+		want(t, s.get(t, "forger", here), http.StatusUnauthorized, nil)
 	}
 }

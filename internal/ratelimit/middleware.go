@@ -10,7 +10,6 @@ import (
 	"github.com/ulule/limiter/v3"
 
 	"casbroker/internal/auth"
-	"casbroker/internal/fault"
 )
 
 // Middleware lets a request pass while all limits of class allow it, and tells in
@@ -139,8 +138,8 @@ func (v *visit) tell(h http.Header, line []byte) {
 }
 
 // Guard holds back addresses from which too many requests could not be
-// authenticated. It belongs before authentication: a request that fails there is
-// counted, and once the limit is used up, requests from that address get
+// authenticated. It belongs before authentication: a request whose token is refused
+// there is counted (one without a token is not), and once the limit is used up, requests from that address get
 // rate_limited, whatever credentials they carry, until the window ends. Requests
 // that do not fail cost no trip.
 func (l *Limiter) Guard() echo.MiddlewareFunc {
@@ -156,7 +155,7 @@ func (l *Limiter) Guard() echo.MiddlewareFunc {
 				return l.refuse(r, until, now)
 			}
 			err := next(c)
-			if unauthenticated(err) {
+			if errors.Is(err, auth.ErrInvalidToken) {
 				l.countFailure(c.Request().Context(), r, p)
 			}
 			return err
@@ -172,9 +171,4 @@ func (l *Limiter) countFailure(ctx context.Context, r *rule, p place) {
 	if err == nil && states[0].Remaining <= 0 {
 		l.full.add(p, states[0].Reset, l.now())
 	}
-}
-
-func unauthenticated(err error) bool {
-	var f *fault.Fault
-	return errors.As(err, &f) && f.Kind == fault.Unauthenticated
 }

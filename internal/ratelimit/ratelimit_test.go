@@ -94,6 +94,8 @@ func signIn(next echo.HandlerFunc) echo.HandlerFunc {
 		switch who {
 		case "":
 			return fault.New(fault.Unauthenticated, "unauthenticated", "Sign in.")
+		case "forger":
+			return auth.ErrInvalidToken
 		case "stranger":
 			return fault.New(fault.Forbidden, "forbidden", "You may not.")
 		case "nobody":

@@ -33,12 +33,12 @@ func NewMetrics() *Metrics {
 		requests: newRequestSeries(),
 		tokens: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Namespace: namespace, Name: "token_requests_total",
-			Help: "Access tokens asked for, by outcome: minted, reused, refused or failed.",
+			Help: "Access tokens asked for, by outcome: minted, reused or failed.",
 		}, []string{"outcome"}),
 		limited: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Namespace: namespace, Name: "rate_limited_total",
-			Help: "Requests refused because a limit was reached, by class of route.",
-		}, []string{"class"}),
+			Help: "Requests refused because a limit was reached, by limit.",
+		}, []string{"limit"}),
 		upstream: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Namespace: namespace, Name: "upstream_call_duration_seconds",
 			Help:    "Duration of single calls to the vendor, by outcome.",
@@ -73,20 +73,20 @@ func (m *Metrics) ObserveRequest(route, method string, status int, d time.Durati
 }
 
 // CountToken counts one request for an access token; outcome is "minted",
-// "reused", "refused" or "failed", anything else counts as "other".
+// "reused" or "failed", anything else counts as "other".
 func (m *Metrics) CountToken(outcome string) {
 	switch outcome {
-	case "minted", "reused", "refused", "failed":
+	case "minted", "reused", "failed":
 	default:
 		outcome = labelOther
 	}
 	m.tokens.WithLabelValues(outcome).Inc()
 }
 
-// CountLimited counts one request refused by a limit. class is the class of the
-// route (token, save, read …), of which there are few.
-func (m *Metrics) CountLimited(class string) {
-	m.limited.WithLabelValues(class).Inc()
+// CountLimited counts one request refused by a limit, such as "token-user", of
+// which there are few.
+func (m *Metrics) CountLimited(limit string) {
+	m.limited.WithLabelValues(limit).Inc()
 }
 
 // ObserveUpstream counts one call to the vendor. outcome is one of the few that

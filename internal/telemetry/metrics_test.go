@@ -34,7 +34,7 @@ func TestWhatWasObservedIsScraped(t *testing.T) {
 	m.CountToken("reused")
 	m.CountToken("reused")
 	m.CountToken("no such outcome")
-	m.CountLimited("token")
+	m.CountLimited("token-user")
 	m.ObserveUpstream("ok", 700*time.Millisecond)
 	m.SetFallback(true)
 	m.SetFallback(true)
@@ -49,7 +49,7 @@ func TestWhatWasObservedIsScraped(t *testing.T) {
 		`casbroker_token_requests_total{outcome="minted"} 1`,
 		`casbroker_token_requests_total{outcome="reused"} 2`,
 		`casbroker_token_requests_total{outcome="other"} 1`,
-		`casbroker_rate_limited_total{class="token"} 1`,
+		`casbroker_rate_limited_total{limit="token-user"} 1`,
 		`casbroker_upstream_call_duration_seconds_bucket{outcome="ok",le="1"} 1`,
 		`casbroker_kv_fallback_active 1`,
 		`casbroker_kv_fallback_total 1`,

@@ -19,15 +19,13 @@ import (
 // maxBody is more than any request for a token needs, in bytes.
 const maxBody = 1 << 10
 
-// Handler serves POST /v1/token. All fields but APIBaseURL are required.
+// Handler serves POST /v1/token. All fields are required.
 type Handler struct {
 	Tokens *Service
 	Life   time.Duration // of a token when the caller names none: 1 to 60 minutes
 	// Admit fails when the caller asks too often. On the same trip it brings what the
 	// cache holds under key; key is "" for a request that is wrong.
 	Admit func(c echo.Context, key string) ([]byte, error)
-	// APIBaseURL is where the widget is to send the token; "" for the vendor's own default.
-	APIBaseURL string
 }
 
 // Mount adds the route to g, which authenticates.
@@ -127,10 +125,5 @@ func (h *Handler) answer(b []byte, t Issued) []byte {
 	b = append(b, t.GrantID...)
 	b = append(b, `","mode":"`...)
 	b = append(b, ModeDirect...)
-	if h.APIBaseURL != "" {
-		b = append(b, `","api_base_url":`...)
-		b = strconv.AppendQuote(b, h.APIBaseURL)
-		return append(b, '}', '\n')
-	}
 	return append(b, "\"}\n"...)
 }

@@ -2,8 +2,10 @@ package token
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
+	"runtime/debug"
 	"strconv"
 	"time"
 
@@ -69,7 +71,13 @@ func (s *Service) Issue(ctx context.Context, who auth.Principal, life time.Durat
 
 // share waits for the one mint that is under way for key, or begins it.
 func (s *Service) share(ctx context.Context, key string, who auth.Principal, life time.Duration) (Issued, error) {
-	done := s.flights.DoChan(key, func() (any, error) {
+	done := s.flights.DoChan(key, func() (issued any, err error) {
+		defer func() { // nobody else could: the flight has a goroutine of its own
+			if what := recover(); what != nil {
+				s.Log.ErrorContext(ctx, "panic", "panic", fmt.Sprint(what), "stack", string(debug.Stack()))
+				err = errPanic
+			}
+		}()
 		detached, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.MintTimeout)
 		defer cancel()
 		return s.lookOrMint(detached, key, who, life)
@@ -84,6 +92,8 @@ func (s *Service) share(ctx context.Context, key string, who auth.Principal, lif
 		return Issued{}, context.Cause(ctx)
 	}
 }
+
+var errPanic = errors.New("panic while minting; the log has the stack")
 
 // lookOrMint asks the cache once more, since another flight may just have landed
 // between the caller's look and its turn.

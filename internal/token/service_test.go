@@ -175,6 +175,17 @@ func TestACallerWhoGoesAwayDoesNotFailTheOthers(t *testing.T) {
 	}
 }
 
+func TestAPanicWhileMintingIsAnErrorAndNotTheEnd(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.service.Minter = nil
+	if _, err := w.service.Issue(t.Context(), asha, time.Hour, nil); err == nil {
+		t.Error("there was no error")
+	}
+	w.service.Minter = w.minter
+	w.ask(t, asha, time.Hour)
+}
+
 func TestNoTokenLeavesBeforeItsGrantIsRecorded(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

@@ -23,13 +23,13 @@ var (
 		"The vendor takes no more requests at the moment; try again later.")
 	// ErrRefusedKey: the vendor does not know the API key, or it may not do this.
 	ErrRefusedKey = fault.New(fault.Unavailable, "upstream_refused_key",
-		"The vendor refused the API key; check upstream.api_key.")
+		"The vendor refused the API key; check upstream.api_key.").After(30 * time.Second)
 	// ErrOutOfCredits: the account behind the API key has nothing left.
 	ErrOutOfCredits = fault.New(fault.Unavailable, "upstream_out_of_credits",
-		"The vendor account is out of credits; buy more or wait until they are renewed.")
+		"The vendor account is out of credits; buy more or wait until they are renewed.").After(5 * time.Minute)
 	// ErrBadAnswer: what came back is not what the vendor documents.
 	ErrBadAnswer = fault.New(fault.Unavailable, "upstream_bad_answer",
-		"The vendor gave an answer that it does not document; check upstream.url.")
+		"The vendor gave an answer that it does not document; check upstream.url.").After(30 * time.Second)
 )
 
 const keyMixedUp = "upstream.api_key holds an access token (at_…); the vendor wants the API key itself."
