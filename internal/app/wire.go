@@ -117,7 +117,7 @@ func (a *App) openDoors(ctx context.Context, o Options) (d doors, err error) {
 		}
 		a.log.Info("database is up to date", "steps", steps)
 	}
-	if d.cache, err = openCache(c.Cache, a.log, o, a.metrics); err != nil {
+	if d.cache, err = openCache(ctx, c.Cache, a.log, o, a.metrics); err != nil {
 		return d, fmt.Errorf("cache.url: %w", err)
 	}
 	a.onClose(d.cache.Close)
@@ -128,7 +128,7 @@ func (a *App) openDoors(ctx context.Context, o Options) (d doors, err error) {
 	return d, nil
 }
 
-func openCache(c config.Cache, log *slog.Logger, o Options, metrics *telemetry.Metrics) (kv.Cache, error) {
+func openCache(ctx context.Context, c config.Cache, log *slog.Logger, o Options, metrics *telemetry.Metrics) (kv.Cache, error) {
 	if c.URL == "memory" {
 		return kv.NewMemory(kv.MemoryOptions{TokenBytes: int(c.Memory)})
 	}
@@ -140,7 +140,12 @@ func openCache(c config.Cache, log *slog.Logger, o Options, metrics *telemetry.M
 	if err != nil {
 		return nil, err
 	}
-	return kv.WithFallback(redis, memory, kv.FallbackOptions{Log: log, OnChange: metrics.SetFallback}), nil
+	if err := redis.Ping(ctx); err != nil { // a wrong URL is best told at the start
+		log.Warn("Redis does not answer yet", "error", err)
+	}
+	return kv.WithFallback(redis, memory, kv.FallbackOptions{
+		Log: log, OnChange: metrics.SetFallback, OnMemory: metrics.CountFallbackCall,
+	}), nil
 }
 
 func newLog(c config.Config, o Options) *slog.Logger {

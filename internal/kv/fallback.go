@@ -101,9 +101,6 @@ func (f *Fallback) KeepToken(ctx context.Context, key string, sealed []byte, lif
 	return nil
 }
 
-// Ping asks Redis; the Fallback itself can always be used.
-func (f *Fallback) Ping(ctx context.Context) error { return f.redis.Ping(ctx) }
-
 // Close closes both.
 func (f *Fallback) Close() error {
 	f.mu.Lock()

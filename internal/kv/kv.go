@@ -5,8 +5,6 @@
 package kv
 
 import (
-	"context"
-
 	"github.com/ulule/limiter/v3"
 
 	"casbroker/internal/ratelimit"
@@ -18,8 +16,6 @@ type Cache interface {
 	ratelimit.Counter
 	token.Cache
 
-	// Ping reports whether the cache can be used.
-	Ping(ctx context.Context) error
 	// Close gives back what the cache holds. It is the last call.
 	Close() error
 }

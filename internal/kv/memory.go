@@ -101,8 +101,5 @@ func (m *Memory) digest(kind, key string) digest {
 	return d
 }
 
-// Ping returns nil: memory is always there.
-func (m *Memory) Ping(context.Context) error { return nil }
-
 // Close returns nil: there is nothing to give back.
 func (m *Memory) Close() error { return nil }

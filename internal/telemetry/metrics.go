@@ -23,6 +23,7 @@ type Metrics struct {
 
 	fallback      prometheus.Gauge
 	fallbacks     prometheus.Counter
+	fallbackCalls prometheus.Counter
 	fallbackState atomic.Bool
 }
 
@@ -52,11 +53,15 @@ func NewMetrics() *Metrics {
 			Namespace: namespace, Name: "kv_fallback_total",
 			Help: "How often the in-process cache began to stand in for Redis.",
 		}),
+		fallbackCalls: prometheus.NewCounter(prometheus.CounterOpts{
+			Namespace: namespace, Name: "kv_fallback_calls_total",
+			Help: "Calls that the in-process cache answered in the place of Redis.",
+		}),
 	}
 	m.registry.MustRegister(
 		collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
-		m.requests.count, m.requests.duration, m.tokens, m.limited, m.upstream, m.fallback, m.fallbacks,
+		m.requests.count, m.requests.duration, m.tokens, m.limited, m.upstream, m.fallback, m.fallbacks, m.fallbackCalls,
 	)
 	return m
 }
@@ -108,6 +113,10 @@ func (m *Metrics) SetFallback(active bool) {
 	}
 	m.fallback.Set(0)
 }
+
+// CountFallbackCall counts one call that the in-process cache answered in the place
+// of Redis.
+func (m *Metrics) CountFallbackCall() { m.fallbackCalls.Inc() }
 
 // WatchJWTCache reads the counters of the verified-JWT cache whenever metrics are
 // asked for. It may be called once; hits and misses must be safe for concurrent use.
