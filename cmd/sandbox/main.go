@@ -47,6 +47,7 @@ func run(ctx context.Context, args []string, envKey string, out, complaints io.W
 	addr := flags.String("addr", "127.0.0.1:8090", "`address` to listen on")
 	key := flags.String("api-key", "", "API `key` to accept; default $"+keyVariable+", else one is made up and printed")
 	delay := flags.Duration("parse-delay", 0, "how long each parse takes, such as 2s")
+	oldErrors := flags.Bool("old-errors", false, `refuse with "status":"error", as the vendor's older documents do`)
 	flags.Usage = func() {
 		_, _ = fmt.Fprintf(flags.Output(), "Usage: sandbox [flags]\n\nServes an emulated CAS Parser API, all in memory.\n\nFlags:\n")
 		flags.PrintDefaults()
@@ -71,7 +72,8 @@ func run(ctx context.Context, args []string, envKey string, out, complaints io.W
 	if made {
 		_, _ = fmt.Fprintf(out, "API key, made up for this run: %s\n", *key)
 	}
-	return serve(ctx, l, sandbox.New(sandbox.Options{APIKey: *key, ParseDelay: *delay}), *delay)
+	box := sandbox.New(sandbox.Options{APIKey: *key, ParseDelay: *delay, OldErrors: *oldErrors})
+	return serve(ctx, l, box, *delay)
 }
 
 // parse reads the flags. Help that was asked for is no complaint: it goes to out.

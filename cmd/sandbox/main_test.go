@@ -18,7 +18,7 @@ func TestTheProgramServesWithTheKeyItPrintsAndStopsWhenTold(t *testing.T) {
 	defer stop()
 	printed, out := io.Pipe()
 	ended := make(chan error, 1)
-	go func() { ended <- run(ctx, []string{"-addr", "127.0.0.1:0"}, "", out, io.Discard) }()
+	go func() { ended <- run(ctx, []string{"-addr", "127.0.0.1:0", "-old-errors"}, "", out, io.Discard) }()
 
 	lines := bufio.NewScanner(printed)
 	words := func() []string {
@@ -33,6 +33,20 @@ func TestTheProgramServesWithTheKeyItPrintsAndStopsWhenTold(t *testing.T) {
 	last := words()
 	key := last[len(last)-1]
 
+	if status, body := mint(t, base, key); status != http.StatusOK {
+		t.Errorf("token call answered %d: %s", status, body)
+	}
+	if status, body := mint(t, base, "another"); status != http.StatusUnauthorized || !strings.Contains(body, `"status":"error"`) {
+		t.Errorf("with -old-errors another key was answered %d: %s", status, body)
+	}
+	stop()
+	if err := <-ended; err != nil {
+		t.Errorf("it stopped with %v", err)
+	}
+}
+
+func mint(t *testing.T, base, key string) (status int, body string) {
+	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, base+"/v1/token", nil)
 	if err != nil {
 		t.Fatal(err)
@@ -42,14 +56,12 @@ func TestTheProgramServesWithTheKeyItPrintsAndStopsWhenTold(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_ = resp.Body.Close()
-	if resp.StatusCode != http.StatusOK {
-		t.Errorf("token call answered %d", resp.StatusCode)
+	defer func() { _ = resp.Body.Close() }()
+	b, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
 	}
-	stop()
-	if err := <-ended; err != nil {
-		t.Errorf("it stopped with %v", err)
-	}
+	return resp.StatusCode, string(b)
 }
 
 func TestAKeyThatWasGivenIsNotPrinted(t *testing.T) {
@@ -79,7 +91,7 @@ func TestHelpAndMistakesAreToldApart(t *testing.T) {
 	if err := run(t.Context(), []string{"--help"}, "", &out, &complaints); !errors.Is(err, flag.ErrHelp) {
 		t.Errorf("help: %v", err)
 	}
-	for _, want := range []string{"Usage: sandbox", "-addr", "127.0.0.1:8090", "-api-key", "SANDBOX_API_KEY", "-parse-delay"} {
+	for _, want := range []string{"Usage: sandbox", "-addr", "127.0.0.1:8090", "-api-key", "SANDBOX_API_KEY", "-parse-delay", "-old-errors"} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("help does not tell of %s: %s", want, out.String())
 		}

@@ -78,10 +78,9 @@ func (s *Sandbox) createAddress(c *call) (reply, error) {
 		req.Alias = a.ID
 	}
 	a.Email = req.Alias + "@import.casparser.example"
-	if len(s.addresses.all(func(o address) bool { return o.Email == a.Email })) > 0 {
+	if !s.addresses.putUnless(a.ID, a, func(o address) bool { return o.Email == a.Email }) {
 		return reply{}, bad("alias is already taken")
 	}
-	s.addresses.put(a.ID, a)
 	return reply{http.StatusCreated, a}, nil
 }
 

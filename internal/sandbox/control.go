@@ -73,13 +73,13 @@ func (s *Sandbox) control(pattern string, serve func(*http.Request) (reply, erro
 	s.mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
 		from, err := netip.ParseAddrPort(r.RemoteAddr)
 		if err != nil || !from.Addr().Unmap().IsLoopback() || s.sameSite.Check(r) != nil {
-			writeRefusal(w, &refusal{status: http.StatusForbidden, msg: "Only for callers on this machine"})
+			s.writeRefusal(w, &refusal{status: http.StatusForbidden, msg: "Only for callers on this machine"})
 			return
 		}
 		r.Body = http.MaxBytesReader(w, r.Body, maxSmall)
 		rep, err := serve(r)
 		if err != nil {
-			writeError(w, err)
+			s.writeError(w, err)
 			return
 		}
 		writeJSON(w, rep.status, rep.body)
@@ -92,7 +92,7 @@ func (s *Sandbox) listFaults(*http.Request) (reply, error) {
 
 func (s *Sandbox) postFault(r *http.Request) (reply, error) {
 	var f Fault
-	if err := readJSON(r, &f); err != nil {
+	if err := readKnown(r, &f); err != nil {
 		return reply{}, err
 	}
 	if wrong := f.problem(); wrong != "" {

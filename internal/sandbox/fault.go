@@ -101,24 +101,27 @@ func (q *faults) next(path string) (Fault, bool) {
 	return f, true
 }
 
-// serve answers r as f wants it; rightly is how it would be answered otherwise.
-func (f Fault) serve(w http.ResponseWriter, r *http.Request, rightly http.HandlerFunc) {
+// fail answers r as f wants it. It returns true when it has taken the connection
+// from net/http and closed it.
+func (s *Sandbox) fail(w http.ResponseWriter, r *http.Request, f Fault) (gone bool) {
 	delay := time.Duration(f.DelayMS) * time.Millisecond
 	if f.Kind != FaultDrip && wait(r.Context(), delay) != nil {
-		return // the caller did not wait
+		return false // the caller did not wait
 	}
 	switch f.Kind {
 	case FaultStatus:
-		writeRefusal(w, f.refusal())
+		s.writeRefusal(w, f.refusal(r.URL.Path))
 	case FaultDrop:
 		drop(w)
+		return true
 	case FaultTruncate, FaultMalformed, FaultDrip:
 		c := newCaptured(w)
-		rightly(c, r)
+		s.route(c, r)
 		f.spoil(w, r, c)
 	default:
-		rightly(w, r)
+		s.route(w, r)
 	}
+	return false
 }
 
 // spoil sends the captured answer in the way f wants.
@@ -168,8 +171,11 @@ func drop(w http.ResponseWriter) {
 	_ = conn.Close()
 }
 
-// refusal is the vendor's answer for the fault's status.
-func (f Fault) refusal() *refusal {
+// detailPaths are the calls that answer 400 with {"detail"}, which has no code.
+var detailPaths = []string{"/v1/token", "/v1/access-token", "/v1/credits"}
+
+// refusal is the vendor's answer on path for the fault's status.
+func (f Fault) refusal(path string) *refusal {
 	out := &refusal{status: f.Status, code: f.Code, retryAfter: f.RetryAfter}
 	if out.status == 0 {
 		out.status = http.StatusInternalServerError
@@ -182,5 +188,6 @@ func (f Fault) refusal() *refusal {
 		}[out.status]
 	}
 	out.msg = "Emulated failure: " + http.StatusText(out.status)
+	out.detail = out.status == http.StatusBadRequest && slices.Contains(detailPaths, path)
 	return out
 }

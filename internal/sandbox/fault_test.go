@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"casbroker/internal/sandbox"
@@ -73,10 +74,77 @@ func TestFaultsAndCallsAreControlledOverHTTP(t *testing.T) {
 	c.call(http.MethodGet, "/_sandbox/calls", "").want(t, 200, `{"calls":{"/v1/credits":2}}`)
 	for _, wrong := range []string{
 		`{"path":"v1","kind":"drop"}`, `{"path":"/v1","kind":"explode"}`, `{"path":"/v1","kind":"status","status":99}`,
-		`{"path":"/v1","kind":"delay","delay_ms":-1}`, `{`,
+		`{"path":"/v1","kind":"delay","delay_ms":-1}`, `{"path":"/v1","kind":"drop"}{"times":1}`, `{`, ``,
 	} {
 		c.call(http.MethodPost, "/_sandbox/faults", wrong).want(t, 400, `"status":"failed"`)
 	}
+	mistyped := c.call(http.MethodPost, "/_sandbox/faults", `{"path":"/v1/token","kind":"delay","delay":3000}`)
+	mistyped.want(t, 400, `"status":"failed"`)
+	if !strings.Contains(mistyped.text("msg"), `"delay"`) {
+		t.Errorf("the unknown key is not named: %s", mistyped.raw)
+	}
+	c.call(http.MethodGet, "/_sandbox/faults", "").want(t, 200, `{"faults":[]}`)
+}
+
+// readCount counts the reads of a body.
+type readCount struct {
+	io.ReadCloser
+	reads *atomic.Int32
+}
+
+func (b readCount) Read(p []byte) (int, error) {
+	b.reads.Add(1)
+	return b.ReadCloser.Read(p)
+}
+
+func TestTheBodyOfADroppedCallIsLeftAlone(t *testing.T) {
+	t.Parallel()
+	box := sandbox.New(sandbox.Options{Faults: []sandbox.Fault{{Path: "/v1/token", Kind: sandbox.FaultDrop}}})
+	var reads atomic.Int32
+	served := make(chan struct{})
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		defer close(served)
+		r.Body = readCount{r.Body, &reads}
+		box.ServeHTTP(w, r)
+	}))
+	defer srv.Close()
+	c := &client{t: t, box: box, url: srv.URL}
+	if _, err := c.send(http.MethodPost, "/v1/token", "application/json", strings.NewReader("{}")); err == nil {
+		t.Error("a dropped call was answered")
+	}
+	<-served
+	if n := reads.Load(); n > 0 {
+		t.Errorf("the body was read %d times after its connection was taken", n)
+	}
+}
+
+func TestAStatusFaultHasTheShapeOfItsCall(t *testing.T) {
+	t.Parallel()
+	const detail, status = `{"detail":"Emulated failure: `, `{"status":"failed","msg":"Emulated failure: `
+	for _, tt := range []struct {
+		path   string
+		status int
+		shape  string
+	}{
+		{"/v1/token", 400, detail},
+		{"/v1/access-token", 400, detail},
+		{"/v1/credits", 400, detail},
+		{"/v1/token", 500, status},
+		{"/v4/generate", 400, status},
+	} {
+		c := start(t, sandbox.Options{Faults: []sandbox.Fault{{Path: "/*", Kind: sandbox.FaultStatus, Status: tt.status}}})
+		c.call(http.MethodPost, tt.path, "").want(t, tt.status, tt.shape)
+	}
+}
+
+func TestWithOldErrorsRefusalsSayError(t *testing.T) {
+	t.Parallel()
+	c := start(t, sandbox.Options{OldErrors: true})
+	c.as("").call(http.MethodPost, "/v4/smart/parse", "").want(t, 401, `{"status":"error","msg":`, `"code":"INVALID_API_KEY"`)
+	c.call(http.MethodPost, "/v4/inbox/cas", "").want(t, 400, `{"status":"error","msg":`)
+	c.call(http.MethodPost, "/v1/token", `{"expiry_minutes":0}`).want(t, 400, `{"detail":`)
+	c.box.AddFault(sandbox.Fault{Path: "/v4/*", Kind: sandbox.FaultStatus, Status: 503})
+	c.call(http.MethodPost, "/v4/generate", "{}").want(t, 503, `{"status":"error","msg":`)
 }
 
 func TestControlAnswersOnlyThisMachineAndNoForeignPage(t *testing.T) {

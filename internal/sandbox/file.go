@@ -48,7 +48,7 @@ func (f file) pdf() []byte {
 func (s *Sandbox) serveFile(w http.ResponseWriter, r *http.Request) {
 	f, err := s.openFile(r.PathValue("id"))
 	if err != nil {
-		writeError(w, err)
+		s.writeError(w, err)
 		return
 	}
 	writePDF(w, f)
@@ -58,7 +58,7 @@ func (s *Sandbox) serveFile(w http.ResponseWriter, r *http.Request) {
 func (s *Sandbox) serveSample(w http.ResponseWriter, r *http.Request) {
 	name, isPDF := strings.CutSuffix(r.PathValue("name"), ".pdf")
 	if !isPDF || !isSource(name) {
-		writeError(w, missing("Sample"))
+		s.writeError(w, missing("Sample"))
 		return
 	}
 	writePDF(w, file{source: source(name), name: name + "-sample.pdf"})

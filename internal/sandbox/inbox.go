@@ -57,8 +57,11 @@ func (s *Sandbox) connectInbox(c *call) (reply, error) {
 	if err != nil || redirect.Host == "" || (redirect.Scheme != "http" && redirect.Scheme != "https") {
 		return reply{}, bad("redirect_uri is required and must be an http or https URL")
 	}
-	if !slices.Contains([]string{"gmail", "outlook", "zoho"}, req.Provider) {
+	if req.Provider == "" {
 		req.Provider = "gmail"
+	}
+	if !slices.Contains([]string{"gmail", "outlook", "zoho"}, req.Provider) {
+		return reply{}, bad("provider must be gmail, outlook or zoho")
 	}
 	id := newID("")
 	s.consents.put(id, consent{c.account, redirect, req.State, req.Provider, s.opts.Now().Add(consentLife)})
@@ -76,7 +79,7 @@ func (s *Sandbox) giveConsent(w http.ResponseWriter, r *http.Request) {
 	id := r.PathValue("id")
 	c, found := s.consents.get(id)
 	if !found || !s.opts.Now().Before(c.expires) || !s.consents.remove(id) {
-		writeError(w, missing("Consent"))
+		s.writeError(w, missing("Consent"))
 		return
 	}
 	back := *c.redirect

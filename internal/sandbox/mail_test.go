@@ -2,11 +2,13 @@ package sandbox_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -118,6 +120,9 @@ func TestConsentCanBeRefusedRevokedAndGivenOnlyOnce(t *testing.T) {
 	c.call(http.MethodPost, "/_sandbox/inbox/revoke", `{"inbox_token":"`+token+`"}`).want(t, 200)
 	c.call(http.MethodPost, "/v4/inbox/cas", "", "x-inbox-token", token).want(t, 401, `"requires_reconnect":true`)
 	c.call(http.MethodPost, "/v4/inbox/connect", `{"redirect_uri":"javascript:alert(1)"}`).want(t, 400)
+	c.call(http.MethodPost, "/v4/inbox/connect", `{"redirect_uri":"https://app.example/","provider":"yahoo"}`).
+		want(t, 400, `{"status":"failed","msg":"provider must be`)
+	c.call(http.MethodPost, "/v4/inbox/connect", `{"redirect_uri":"https://app.example/"}`).want(t, 200, `"provider":"gmail"`)
 }
 
 func consent(t *testing.T, c *client, link string) *url.URL {
@@ -157,6 +162,34 @@ func TestAnInboundAddressLivesFromCreateToDelete(t *testing.T) {
 	c.call(http.MethodDelete, one, "").want(t, 200, `"status":"success"`)
 	c.call(http.MethodGet, one, "").want(t, 404)
 	c.call(http.MethodPost, deliver, "").want(t, 404)
+}
+
+func TestAnAliasIsGivenOnceHoweverManyAskAtATime(t *testing.T) {
+	t.Parallel()
+	c := start(t, sandbox.Options{})
+	create := func(alias string) int {
+		r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/v4/inbound-email", strings.NewReader(`{"alias":"`+alias+`"}`))
+		r.Header.Set("x-api-key", key)
+		w := httptest.NewRecorder()
+		c.box.ServeHTTP(w, r)
+		return w.Code
+	}
+	var made atomic.Int32
+	var callers sync.WaitGroup
+	const aliases = 600
+	for range 8 {
+		callers.Go(func() {
+			for n := range aliases {
+				if create(fmt.Sprintf("asha-%d", n)) == http.StatusCreated {
+					made.Add(1)
+				}
+			}
+		})
+	}
+	callers.Wait()
+	if n := made.Load(); n != aliases {
+		t.Errorf("%d aliases were given %d times", aliases, n)
+	}
 }
 
 func TestAnInboundAddressIsCheckedBeforeItIsMade(t *testing.T) {

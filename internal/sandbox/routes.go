@@ -86,7 +86,7 @@ func (s *Sandbox) api(rt route) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		c, err := s.identify(r)
 		if err != nil {
-			writeError(w, err)
+			s.writeError(w, err)
 			return
 		}
 		r.Body = http.MaxBytesReader(w, r.Body, limit)
@@ -95,7 +95,7 @@ func (s *Sandbox) api(rt route) http.Handler {
 			c.account.showCredits(w.Header(), charged)
 		}
 		if err != nil {
-			rep.status = writeError(w, err)
+			rep.status = s.writeError(w, err)
 		} else {
 			writeJSON(w, rep.status, rep.body)
 		}

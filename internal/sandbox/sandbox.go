@@ -51,6 +51,9 @@ type Options struct {
 	// PasswordStatus answers a wrong PDF password: 400 (also when 0), or the 422
 	// of the vendor's newer documents.
 	PasswordStatus int
+	// OldErrors makes refusals say {"status":"error"}, as the vendor's older
+	// documents have it, instead of {"status":"failed"}.
+	OldErrors bool
 	// CallbackWait is the pause before a callback is tried again; it doubles each
 	// time. 0 means 250 ms.
 	CallbackWait time.Duration
@@ -121,10 +124,10 @@ func (s *Sandbox) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	s.calls.add(r.URL.Path)
-	if f, ok := s.faults.next(r.URL.Path); ok {
-		f.serve(w, r, s.route)
-	} else {
+	if f, ok := s.faults.next(r.URL.Path); !ok {
 		s.route(w, r)
+	} else if gone := s.fail(w, r, f); gone {
+		return // net/http forbids reading the body of a hijacked connection
 	}
 	// A client still sending may see a reset instead of its answer, so the rest
 	// of the body is taken too; its error changes nothing any more.
@@ -140,7 +143,7 @@ func (s *Sandbox) route(w http.ResponseWriter, r *http.Request) {
 		if allow := c.Header().Get("Allow"); allow != "" {
 			w.Header().Set("Allow", allow)
 		}
-		writeRefusal(w, &refusal{status: c.status, msg: http.StatusText(c.status), detail: true})
+		s.writeRefusal(w, &refusal{status: c.status, msg: http.StatusText(c.status), detail: true})
 		return
 	}
 	s.mux.ServeHTTP(w, r)

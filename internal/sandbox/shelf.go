@@ -22,6 +22,25 @@ func newShelf[T any](most int) *shelf[T] {
 func (s *shelf[T]) put(id string, thing T) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.add(id, thing)
+}
+
+// putUnless puts thing unless it clashes with one that is there; it returns
+// false then.
+func (s *shelf[T]) putUnless(id string, thing T, clashes func(T) bool) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, other := range s.things {
+		if clashes(*other) {
+			return false
+		}
+	}
+	s.add(id, thing)
+	return true
+}
+
+// add puts thing for a caller that holds the lock.
+func (s *shelf[T]) add(id string, thing T) {
 	if len(s.order) >= s.max {
 		delete(s.things, s.order[0])
 		s.order = s.order[1:]

@@ -98,7 +98,7 @@ func (s *Sandbox) verifyToken(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if _, err := s.identify(r); err != nil {
-		writeError(w, err)
+		s.writeError(w, err)
 		return
 	}
 	var req struct {
@@ -106,7 +106,7 @@ func (s *Sandbox) verifyToken(w http.ResponseWriter, r *http.Request) {
 	}
 	r.Body = http.MaxBytesReader(w, r.Body, maxSmall)
 	if err := readJSON(r, &req); err != nil {
-		writeRefusal(w, detail("Request body is not the JSON expected here"))
+		s.writeRefusal(w, detail("Request body is not the JSON expected here"))
 		return
 	}
 	v, t := s.judge(req.AccessToken)

@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"encoding/json"
@@ -61,7 +62,7 @@ func writeJSON(w http.ResponseWriter, status int, body any) {
 }
 
 // writeError answers with err and returns the status it chose.
-func writeError(w http.ResponseWriter, err error) int {
+func (s *Sandbox) writeError(w http.ResponseWriter, err error) int {
 	var f *refusal
 	var big *http.MaxBytesError
 	switch {
@@ -73,11 +74,11 @@ func writeError(w http.ResponseWriter, err error) int {
 	default:
 		f = &refusal{status: http.StatusInternalServerError, msg: "Internal error"}
 	}
-	writeRefusal(w, f)
+	s.writeRefusal(w, f)
 	return f.status
 }
 
-func writeRefusal(w http.ResponseWriter, f *refusal) {
+func (s *Sandbox) writeRefusal(w http.ResponseWriter, f *refusal) {
 	if f.retryAfter > 0 {
 		w.Header().Set("Retry-After", strconv.Itoa(f.retryAfter))
 	}
@@ -85,12 +86,16 @@ func writeRefusal(w http.ResponseWriter, f *refusal) {
 		writeJSON(w, f.status, map[string]string{"detail": f.msg})
 		return
 	}
+	word := "failed"
+	if s.opts.OldErrors {
+		word = "error"
+	}
 	writeJSON(w, f.status, struct {
 		Status    string `json:"status"`
 		Msg       string `json:"msg"`
 		Code      string `json:"code,omitempty"`
 		Reconnect bool   `json:"requires_reconnect,omitempty"`
-	}{"failed", f.msg, f.code, f.reconnect})
+	}{word, f.msg, f.code, f.reconnect})
 }
 
 // readJSON reads the request's body into v; no body at all leaves v as it is.
@@ -104,6 +109,21 @@ func readJSON(r *http.Request, v any) error {
 	}
 	if err := json.Unmarshal(b, v); err != nil {
 		return bad("Request body is not the JSON expected here")
+	}
+	return nil
+}
+
+// readKnown is readJSON for what a tester writes by hand: it refuses keys that v
+// does not have, which would do nothing, and says what is wrong.
+func readKnown(r *http.Request, v any) error {
+	var body json.RawMessage
+	if err := readJSON(r, &body); err != nil || body == nil {
+		return err
+	}
+	d := json.NewDecoder(bytes.NewReader(body))
+	d.DisallowUnknownFields()
+	if err := d.Decode(v); err != nil {
+		return bad("Request body: " + strings.TrimPrefix(err.Error(), "json: "))
 	}
 	return nil
 }

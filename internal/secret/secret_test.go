@@ -50,7 +50,7 @@ func TestAURLShowsWhereButNotWithWhat(t *testing.T) {
 		"redis://:12/hu@sh?x@h:6379/0":                "redis://hidden@h:6379/0",
 		"":                                            "",
 	} {
-		if got := fmt.Sprintf("%s", whole); got != shown {
+		if got := whole.String(); got != shown {
 			t.Errorf("%s, want %s", got, shown)
 		}
 		if got := fmt.Sprintf("%#v%v", whole, whole); strings.Contains(got, "hush") {

@@ -131,6 +131,8 @@ async function choose(id) {
     at('portfolio').replaceChildren(...view.overview);
     at('holdings').replaceChildren(view.holdings);
   } catch (error) {
+    if (chosen !== id || mine.ended) return;
+    for (const part of ['portfolio', 'holdings']) at(part).replaceChildren(); // they show another statement
     tell(error, 'This statement could not be read', { label: 'Try again', run: () => refresh() });
   }
 }
