@@ -104,20 +104,22 @@ async function leave() {
 }
 
 /** Reads the list anew and shows the wanted statement, or else the newest. */
+// refresh and choose resolve to whether what is on screen could be read; if not,
+// they have said so.
 async function refresh(wanted = '') {
   const mine = broker;
   try {
     const page = await mine.list(null);
-    if (mine.ended) return;
+    if (mine.ended) return true;
     statements = page.portfolios;
     older = page.next_cursor;
   } catch (error) {
     tell(error, 'Your statements could not be read', { label: 'Try again', run: () => refresh(wanted) });
-    return;
+    return false;
   }
   show('empty', statements.length === 0);
   for (const id of ['statements', 'portfolio', 'holdings']) show(id, statements.length > 0);
-  if (statements.length > 0) await choose(wanted || statements[0].id);
+  return statements.length === 0 || choose(wanted || statements[0].id);
 }
 
 async function choose(id) {
@@ -126,15 +128,17 @@ async function choose(id) {
   redrawList();
   try {
     const portfolio = await mine.portfolio(id);
-    if (chosen !== id || mine.ended) return; // another one was chosen meanwhile
+    if (chosen !== id || mine.ended) return true; // another one was chosen meanwhile
     const view = portfolioView(portfolio, () => remove(portfolio));
     at('portfolio').replaceChildren(...view.overview);
     at('holdings').replaceChildren(view.holdings);
   } catch (error) {
-    if (chosen !== id || mine.ended) return;
+    if (chosen !== id || mine.ended) return true;
     for (const part of ['portfolio', 'holdings']) at(part).replaceChildren(); // they show another statement
-    tell(error, 'This statement could not be read', { label: 'Try again', run: () => refresh() });
+    tell(error, 'This statement could not be read', { label: 'Try again', run: () => refresh(id) });
+    return false;
   }
+  return true;
 }
 
 function redrawList() {
@@ -194,8 +198,7 @@ async function keep(payload, key) {
     const summary = await save(mine, payload, key, (attempt) =>
       mine.ended || notify({ kind: 'busy', title: 'Saving your statement…', text: `The broker did not take it yet; this is attempt ${attempt}.` }));
     unsaved = false;
-    await refresh(summary.id);
-    notify(saved(summary));
+    if (await refresh(summary.id)) notify(saved(summary));
   } catch (error) {
     unsaved = !mine.ended && error.status !== 422;
     tell(error, 'Your statement is not saved', unsaved ? { label: 'Save again', run: () => keep(payload, key) } : undefined);
