@@ -37,6 +37,8 @@ type broker struct {
 	db     *store.DB
 	clock  atomic.Int64 // how far the service's clock is ahead
 	broken atomic.Bool  // saves fail
+	killed atomic.Bool  // saves end without a word
+	routes http.Handler
 }
 
 var begin = time.Date(2026, 4, 1, 9, 30, 0, 0, time.UTC)
@@ -45,7 +47,7 @@ func start(t *testing.T) *broker {
 	t.Helper()
 	b := &broker{t: t, client: apitest.Client(t), db: openDatabase(t)}
 	service := &portfolio.Service{
-		Keeper: keeper{b.db, &b.broken}, Finder: b.db, Keys: b.db, Log: slog.New(slog.DiscardHandler),
+		Keeper: keeper{b.db, b}, Finder: b.db, Keys: keys{b.db, b}, Log: slog.New(slog.DiscardHandler),
 		Now: func() time.Time { return begin.Add(time.Duration(b.clock.Add(int64(time.Millisecond)))) },
 	}
 	e := echo.New()
@@ -59,7 +61,8 @@ func start(t *testing.T) *broker {
 			return next(c)
 		}
 	})
-	(&portfolio.Handler{Portfolios: service, MaxBody: maxBody}).Mount(v1)
+	(&portfolio.Handler{Portfolios: service, MaxBody: maxBody, MaxWait: time.Millisecond}).Mount(v1)
+	b.routes = e
 	server := httptest.NewServer(e)
 	t.Cleanup(server.Close)
 	b.url = server.URL
@@ -69,14 +72,27 @@ func start(t *testing.T) *broker {
 // keeper is the database, until it is broken.
 type keeper struct {
 	portfolio.Keeper
-	broken *atomic.Bool
+	*broker
 }
 
 func (k keeper) SavePortfolio(ctx context.Context, s portfolio.Saving) (portfolio.Answer, error) {
-	if k.broken.Load() {
+	if k.broken.Load() || k.killed.Load() {
 		return portfolio.Answer{}, store.ErrUnavailable
 	}
 	return k.Keeper.SavePortfolio(ctx, s)
+}
+
+// keys is the database, where nothing is released once the broker was killed.
+type keys struct {
+	portfolio.Keys
+	*broker
+}
+
+func (k keys) ReleaseKey(ctx context.Context, c portfolio.Claim) error {
+	if k.killed.Load() {
+		return store.ErrUnavailable
+	}
+	return k.Keys.ReleaseKey(ctx, c)
 }
 
 func openDatabase(t testing.TB) *store.DB {
@@ -91,7 +107,7 @@ func openDatabase(t testing.TB) *store.DB {
 		t.Fatal(err)
 	}
 	url := secret.URL("sqlite:" + filepath.Join(t.TempDir(), "broker.db"))
-	db, err := store.Open(store.Options{URL: url, Box: box, Log: slog.New(slog.DiscardHandler)})
+	db, err := store.Open(store.Options{URL: url, Box: box})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -18,11 +18,27 @@ const (
 )
 
 var (
+	errQuery = fault.New(fault.Invalid, "invalid_query",
+		"The query string cannot be read, or has a parameter twice; send each once, percent-encoded.")
 	errLimit = fault.New(fault.Invalid, "invalid_limit", "limit must be a whole number from 1 to 100.")
 	// errCursor: cursors only come out of an earlier answer.
 	errCursor = fault.New(fault.Invalid, "invalid_cursor",
 		"cursor must be the next_cursor of an earlier answer; leave it out for the first page.")
 )
+
+// queryOf reads a query string, of which nothing may be lost.
+func queryOf(u *url.URL) (url.Values, error) {
+	query, err := url.ParseQuery(u.RawQuery)
+	if err != nil {
+		return nil, errQuery // the cause repeats what was sent
+	}
+	for _, values := range query {
+		if len(values) > 1 {
+			return nil, errQuery
+		}
+	}
+	return query, nil
+}
 
 func limitOf(query url.Values) (int, error) {
 	text := query.Get("limit")

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"net/http"
 	"strconv"
+	"time"
 
 	"github.com/labstack/echo/v4"
 
@@ -13,16 +14,23 @@ import (
 // DefaultMaxBody is how many bytes a payload may have where nothing else is said.
 const DefaultMaxBody = 10 << 20
 
+// DefaultMaxWait is how long a large save waits for others where nothing else is said.
+const DefaultMaxWait = 5 * time.Second
+
 // Handler has the routes of a user's portfolios. Portfolios is required.
 type Handler struct {
 	Portfolios *Service
 	MaxBody    int64               // bytes of a payload, on the wire and unpacked; 0 for DefaultMaxBody
 	LimitSave  echo.MiddlewareFunc // nil for no limit
 	LimitRead  echo.MiddlewareFunc // nil for no limit
+	MaxWait    time.Duration       // of a large save for others to end; 0 for DefaultMaxWait
+
+	intake *intake
 }
 
 // Mount adds the routes to g, behind which the caller is known.
 func (h *Handler) Mount(g *echo.Group) {
+	h.intake = newIntake(cmp.Or(h.MaxBody, DefaultMaxBody), cmp.Or(h.MaxWait, DefaultMaxWait))
 	save, read := chain(h.LimitSave), chain(h.LimitRead)
 	g.POST("/portfolios", h.save, save...)
 	g.DELETE("/portfolios/:id", h.delete, save...)
@@ -56,7 +64,12 @@ func (h *Handler) save(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	body, err := readBody(c.Response().Writer, r, cmp.Or(h.MaxBody, DefaultMaxBody))
+	leave, err := h.intake.enter(r)
+	if err != nil {
+		return err
+	}
+	defer leave()
+	body, err := readBody(c.Response().Writer, r, h.intake.limit)
 	if err != nil {
 		return err
 	}
@@ -76,11 +89,15 @@ func (h *Handler) save(c echo.Context) error {
 }
 
 func (h *Handler) list(c echo.Context) error {
-	limit, err := limitOf(c.QueryParams())
+	query, err := queryOf(c.Request().URL)
 	if err != nil {
 		return err
 	}
-	after, err := listPosition(c.QueryParams())
+	limit, err := limitOf(query)
+	if err != nil {
+		return err
+	}
+	after, err := listPosition(query)
 	if err != nil {
 		return err
 	}
@@ -118,11 +135,15 @@ func (h *Handler) get(c echo.Context) error {
 }
 
 func (h *Handler) holdings(c echo.Context) error {
-	limit, err := limitOf(c.QueryParams())
+	query, err := queryOf(c.Request().URL)
 	if err != nil {
 		return err
 	}
-	first, err := rowPosition(c.QueryParams())
+	limit, err := limitOf(query)
+	if err != nil {
+		return err
+	}
+	first, err := rowPosition(query)
 	if err != nil {
 		return err
 	}

@@ -13,8 +13,8 @@ const (
 	// keyLife is how long the answer to a request with a key is kept.
 	keyLife = 24 * time.Hour
 	// keyLease is how long a key stays claimed by a request that never ended,
-	// because the process did.
-	keyLease = time.Minute
+	// because the process did: what a save may take, and a little more.
+	keyLease = saveTimeout + 5*time.Second
 	// maxKey is the longest key, in bytes.
 	maxKey = 255
 )

@@ -2,13 +2,10 @@ package portfolio_test
 
 import (
 	"bytes"
-	"crypto/sha256"
 	"net/http"
 	"strings"
 	"testing"
 	"time"
-
-	"casbroker/internal/portfolio"
 )
 
 func TestTheSameKeyAndBodyGetTheFirstAnswerAgain(t *testing.T) {
@@ -46,18 +43,18 @@ func TestTheSameKeyAndBodyGetTheFirstAnswerAgain(t *testing.T) {
 func TestAKeyIsInFlightUntilItsRequestOrItsLeaseEnds(t *testing.T) {
 	t.Parallel()
 	b := start(t)
-	crashed := portfolio.Claim{
-		Subject: "demo:asha", Route: "POST /v1/portfolios", Key: "k", Body: sha256.Sum256(minimal("Fund")), Holder: "cl_crashed",
-		At: begin, Until: begin.Add(time.Minute), Expires: begin.Add(24 * time.Hour),
-	}
-	if _, err := b.db.ClaimKey(t.Context(), crashed); err != nil {
-		t.Fatal(err)
-	}
+	b.killed.Store(true)
+	b.save("asha", minimal("Fund"), "Idempotency-Key", "k").want(t, http.StatusServiceUnavailable)
+	b.killed.Store(false)
 	r := b.save("asha", minimal("Fund"), "Idempotency-Key", "k")
-	if got := r.want(t, http.StatusConflict); got.Code != "idempotency_in_flight" || r.header.Get("Retry-After") == "" {
+	if got := r.want(t, http.StatusConflict); got.Code != "idempotency_in_flight" || r.header.Get("Retry-After") != "25" {
 		t.Errorf("got %s, Retry-After %q", got.Code, r.header.Get("Retry-After"))
 	}
-	b.clock.Store(int64(time.Minute))
+	b.clock.Store(int64(20500 * time.Millisecond))
+	if r = b.save("asha", minimal("Fund"), "Idempotency-Key", "k"); r.status != http.StatusConflict || r.header.Get("Retry-After") != "5" {
+		t.Errorf("20.5 s later: %d, Retry-After %q", r.status, r.header.Get("Retry-After"))
+	}
+	b.clock.Store(int64(26 * time.Second))
 	b.save("asha", minimal("Fund"), "Idempotency-Key", "k").want(t, http.StatusCreated)
 }
 

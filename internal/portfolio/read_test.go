@@ -81,6 +81,7 @@ func TestAWrongLimitOrCursorIsRefused(t *testing.T) {
 		"limit=0": "invalid_limit", "limit=101": "invalid_limit", "limit=x": "invalid_limit", "limit=1e1": "invalid_limit",
 		"cursor=***": "invalid_cursor", "cursor=AB": "invalid_cursor", coded("x"): "invalid_cursor",
 		coded("-1"): "invalid_cursor", coded("99999999999999999999 " + id): "invalid_cursor",
+		"limit=%zz": "invalid_query", "limit=5&limit=6": "invalid_query", "limit=5;cursor=x": "invalid_query", "a=%": "invalid_query",
 		coded("1 pf_x"): "invalid_cursor", coded("999999"): "invalid_cursor",
 	} {
 		for _, path := range []string{"/v1/portfolios?", "/v1/portfolios/" + id + "/holdings?"} {

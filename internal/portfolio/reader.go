@@ -15,7 +15,7 @@ import (
 // The most that is kept of one statement. Real ones have names of a hundred bytes.
 const (
 	maxText     = 1024 // bytes of a string
-	maxPointer  = 256  // bytes of a place: a name that is not known may have any length
+	maxPointer  = 256  // bytes of a place
 	maxFindings = 200  // of each kind
 )
 
@@ -38,7 +38,7 @@ func newReader(value jsontext.Value, at string) reader {
 func (r *reader) pointer() string {
 	at := r.at + string(r.dec.StackPointer())
 	if len(at) > maxPointer {
-		at = strings.ToValidUTF8(at[:maxPointer], "")
+		at = strings.Clone(strings.ToValidUTF8(at[:maxPointer], "")) // the rest is not to live on with it
 	}
 	return at
 }
@@ -137,7 +137,7 @@ func (r *reader) amount() decimal.NullDecimal {
 func (r *reader) signed() decimal.NullDecimal {
 	var text string
 	if r.dec.PeekKind() == '"' {
-		text = r.token().String()
+		text = strings.Trim(r.token().String(), space)
 		if text == "" {
 			return decimal.NullDecimal{}
 		}

@@ -26,6 +26,10 @@ func TestABodyThatIsNotStrictJSONIsRefused(t *testing.T) {
 		"a comment":             {`{} // done`, "byte 3"},
 		"nested too deep":       {strings.Repeat("[", 65) + strings.Repeat("]", 65), "too deep"},
 		"nested beyond measure": {strings.Repeat(`{"data":`, 100_000), "too deep"},
+		"a name beyond measure": {`{"data":{"` + strings.Repeat("n", 1025) + "\" \n:1}}", "more than 1024 bytes"},
+		"too many members":      {`{` + strings.Repeat(`"n":1,`, 10_000) + `"n":1}`, "10000 members"},
+		"closed too often":      {"]}]:{", "cannot stand there"},
+		"too many values":       {`[` + strings.Repeat("0,", 500_000) + `0]`, "500000 values"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got := b.save("asha", []byte(tt.body)).want(t, http.StatusBadRequest)
@@ -84,7 +88,7 @@ func TestJSONThatIsNoStatementIsRefusedWithThePlaces(t *testing.T) {
 			`{` + meta + `,"nps":[{"funds":[` + strings.Repeat("null,", 200) + `null]}]}`, []finding{{"/nps/0/funds/200", "too_many_rejected"}},
 		},
 		"an unknown list beyond measure": {
-			`{` + meta + `,"demat_accounts":[{"holdings":{"` + strings.Repeat("x", 1<<16) + `":[` + strings.Repeat("0,", 200) + `0]}}]}`,
+			`{` + meta + `,"demat_accounts":[{"holdings":{"` + strings.Repeat("x", 1024) + `":[` + strings.Repeat("0,", 200) + `0]}}]}`,
 			[]finding{{"/demat_accounts/0/holdings/" + strings.Repeat("x", 256-len("/demat_accounts/0/holdings/")), "too_many_rejected"}},
 		},
 		"too many rows": {

@@ -11,9 +11,6 @@ import (
 	"casbroker/internal/fault"
 )
 
-// maxDepth is how deep arrays and objects may be nested; statements need 8.
-const maxDepth = 64
-
 // space is what may stand around a JSON text (RFC 8259, section 2).
 const space = " \t\r\n"
 
@@ -23,7 +20,7 @@ var errJSON = fault.New(fault.Invalid, "invalid_json", "The body is not valid JS
 var trusted = json.JoinOptions(jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
 
 // strict passes one JSON text (RFC 8259) that is valid UTF-8, has no name twice in
-// an object, is nested no deeper than maxDepth, and holds no U+0000, which
+// an object, stays within what scan allows, and holds no U+0000, which
 // PostgreSQL cannot keep. Its errors show nothing of the body.
 func strict(body []byte) error {
 	if len(bytes.TrimLeft(body, space)) == 0 {
@@ -38,30 +35,6 @@ func strict(body []byte) error {
 	}
 	if rest := bytes.TrimLeft(body[dec.InputOffset():], space); len(rest) > 0 {
 		return wrong(body, int64(len(body)-len(rest)), "something follows the JSON text")
-	}
-	return nil
-}
-
-// scan looks for what the decoder lets pass, without caring for the grammar.
-func scan(body []byte) error {
-	depth, inside := 0, false
-	for i := 0; i < len(body); i++ {
-		switch c := body[i]; {
-		case inside && c == '\\':
-			if bytes.HasPrefix(body[i:], []byte(`\u0000`)) {
-				return wrong(body, int64(i), "the character U+0000 is not taken")
-			}
-			i++
-		case c == '"':
-			inside = !inside
-		case inside:
-		case c == '{' || c == '[':
-			if depth++; depth > maxDepth {
-				return wrong(body, int64(i), "arrays and objects are nested too deep")
-			}
-		case c == '}' || c == ']':
-			depth--
-		}
 	}
 	return nil
 }

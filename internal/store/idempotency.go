@@ -14,8 +14,9 @@ import (
 
 // ClaimKey claims an Idempotency-Key that nobody holds. It returns the answer when
 // the request was completed before, portfolio.ErrKeyReused when that had another
-// body, portfolio.ErrKeyInFlight while another request holds the key, and
-// portfolio.ErrKeyOfDeleted when the answer was deleted with its portfolio.
+// body, portfolio.ErrKeyInFlight while another request holds the key, to be tried
+// again when its lease ends, and portfolio.ErrKeyOfDeleted when the answer was
+// deleted with its portfolio.
 func (s *DB) ClaimKey(ctx context.Context, c portfolio.Claim) (*portfolio.Answer, error) {
 	var a *portfolio.Answer
 	err := s.change(ctx, "claim idempotency key", func(tx *sql.Tx) error {
@@ -40,10 +41,11 @@ func (s *DB) ClaimKey(ctx context.Context, c portfolio.Claim) (*portfolio.Answer
 // earlier reads what became of the request that holds or held c's key.
 func (s *DB) earlier(ctx context.Context, tx *sql.Tx, c portfolio.Claim) (*portfolio.Answer, error) {
 	var body, hidden []byte
+	var untilMS int64
 	var created sql.NullInt64
 	var id sql.NullString
-	err := tx.QueryRowContext(ctx, `SELECT body, created, portfolio, answer FROM idempotency WHERE scope = $1`,
-		s.keyScope(c)).Scan(&body, &created, &id, &hidden)
+	err := tx.QueryRowContext(ctx, `SELECT body, until_ms, created, portfolio, answer FROM idempotency WHERE scope = $1`,
+		s.keyScope(c)).Scan(&body, &untilMS, &created, &id, &hidden)
 	switch {
 	case errors.Is(err, sql.ErrNoRows): // released at this moment
 		return nil, portfolio.ErrKeyInFlight
@@ -52,7 +54,7 @@ func (s *DB) earlier(ctx context.Context, tx *sql.Tx, c portfolio.Claim) (*portf
 	case subtle.ConstantTimeCompare(body, s.keyBody(c)) == 0:
 		return nil, portfolio.ErrKeyReused
 	case !created.Valid:
-		return nil, portfolio.ErrKeyInFlight
+		return nil, portfolio.ErrKeyInFlight.After(max(instant(untilMS).Sub(c.At), time.Second))
 	case hidden == nil:
 		return nil, portfolio.ErrKeyOfDeleted
 	}
@@ -88,6 +90,8 @@ func (s *DB) completeKey(ctx context.Context, tx *sql.Tx, c *portfolio.Claim, a 
 
 // ReleaseKey ends a claim that was not completed.
 func (s *DB) ReleaseKey(ctx context.Context, c portfolio.Claim) error {
+	ctx, cancel := bounded(ctx)
+	defer cancel()
 	_, err := s.writer.ExecContext(ctx, `DELETE FROM idempotency WHERE scope = $1 AND holder = $2 AND created IS NULL`,
 		s.keyScope(c), c.Holder)
 	return s.explain(ctx, "release idempotency key", err)
@@ -95,6 +99,8 @@ func (s *DB) ReleaseKey(ctx context.Context, c portfolio.Claim) error {
 
 // PurgeKeys forgets all Idempotency-Keys that have expired, and says how many.
 func (s *DB) PurgeKeys(ctx context.Context, now time.Time) (int64, error) {
+	ctx, cancel := bounded(ctx)
+	defer cancel()
 	result, err := s.writer.ExecContext(ctx, `DELETE FROM idempotency WHERE expires_ms <= $1`, millis(now))
 	if err != nil {
 		return 0, s.explain(ctx, "purge idempotency keys", err)

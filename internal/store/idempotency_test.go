@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"casbroker/internal/audit"
+	"casbroker/internal/fault"
 	"casbroker/internal/id"
 	"casbroker/internal/portfolio"
 	"casbroker/internal/store"
@@ -69,8 +70,10 @@ func TestAClaimedKeyIsInFlightUntilItsLeaseEnds(t *testing.T) {
 	eachDialect(t, func(t *testing.T, s *store.DB) {
 		lost := claim("k", "body", 0)
 		mustClaim(t, s, lost)
-		if _, err := s.ClaimKey(t.Context(), claim("k", "body", 59*time.Second)); !errors.Is(err, portfolio.ErrKeyInFlight) {
-			t.Errorf("within the lease: %v", err)
+		_, err := s.ClaimKey(t.Context(), claim("k", "body", 57_500*time.Millisecond))
+		var f *fault.Fault
+		if !errors.Is(err, portfolio.ErrKeyInFlight) || !errors.As(err, &f) || f.RetryAfter != 2500*time.Millisecond {
+			t.Errorf("within the lease: %+v", err)
 		}
 		if _, err := s.ClaimKey(t.Context(), claim("k", "another", time.Second)); !errors.Is(err, portfolio.ErrKeyReused) {
 			t.Errorf("another body within the lease: %v", err)
@@ -153,6 +156,37 @@ func TestDeletingAPortfolioDeletesTheAnswersThatTellOfIt(t *testing.T) {
 		}
 		if again, err := s.ClaimKey(t.Context(), claim("k", "body", time.Second)); !errors.Is(err, portfolio.ErrKeyOfDeleted) {
 			t.Errorf("got %+v, %v", again, err)
+		}
+	})
+}
+
+func TestASaveThatRacesADeleteLeavesNoAnswerBehind(t *testing.T) {
+	t.Parallel()
+	eachDialect(t, func(t *testing.T, s *store.DB) {
+		a := save(t, s, "demo:asha", statement("Fund", "2026-03-31"))
+		c := claim("k", "body", 0)
+		mustClaim(t, s, c)
+		deleted := make(chan error, 1)
+		again := saving(t, "demo:asha", statement("Fund", "2026-03-31"))
+		again.Claim = &c
+		again.Render = func(p portfolio.Portfolio, _ bool) ([]byte, error) { // the save has seen the portfolio
+			record := audit.New(t.Context(), savedAt, "demo:asha", audit.PortfolioDelete, "demo:asha", p.ID)
+			go func() { deleted <- s.DeletePortfolio(t.Context(), "demo:asha", p.ID, record) }()
+			for range 100 { // looks give a delete that does not wait the time to end
+				if _, err := s.LatestPortfolio(t.Context(), "demo:asha"); errors.Is(err, portfolio.ErrNotFound) {
+					break
+				}
+			}
+			return []byte(p.Investor.Name), nil
+		}
+		if kept, err := s.SavePortfolio(t.Context(), again); err != nil || kept.PortfolioID != a.PortfolioID {
+			t.Fatalf("saved as %+v, %v", kept, err)
+		}
+		if err := <-deleted; err != nil {
+			t.Fatal(err)
+		}
+		if got, err := s.ClaimKey(t.Context(), claim("k", "body", time.Second)); !errors.Is(err, portfolio.ErrKeyOfDeleted) {
+			t.Errorf("the answer of what was deleted: %+v, %v", got, err)
 		}
 	})
 }

@@ -1,9 +1,12 @@
 package store_test
 
 import (
+	"errors"
 	"strings"
 	"sync"
 	"testing"
+
+	"casbroker/internal/store"
 )
 
 func TestManyWhoMigrateAtOnceDoTheWorkOnce(t *testing.T) {
@@ -56,4 +59,16 @@ func TestADatabaseThatIsNotMigratedIsNotReadyAndSaysWhatToDo(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestWhyADatabaseIsNotReadyIsToldInOurOwnWords(t *testing.T) {
+	t.Parallel()
+	eachDialect(t, func(t *testing.T, s *store.DB) {
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Ready(t.Context()); !errors.Is(err, store.ErrUnavailable) {
+			t.Errorf("closed: %v", err)
+		}
+	})
 }

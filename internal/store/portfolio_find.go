@@ -57,6 +57,8 @@ func (s *DB) scanPortfolio(row interface{ Scan(dest ...any) error }) (opened, er
 
 // Portfolios lists up to limit portfolios of subject past after, newest first.
 func (s *DB) Portfolios(ctx context.Context, subject string, after portfolio.Position, limit int) ([]portfolio.Portfolio, error) {
+	ctx, cancel := bounded(ctx)
+	defer cancel()
 	ms := int64(math.MaxInt64)
 	if after.ID != "" {
 		ms = millis(after.SavedAt)
@@ -86,6 +88,8 @@ func (s *DB) portfolios(ctx context.Context, subject string, ms int64, id string
 // LatestPortfolio returns the id of the subject's portfolio whose period ends
 // last, of those the one saved last; portfolio.ErrNotFound when there is none.
 func (s *DB) LatestPortfolio(ctx context.Context, subject string) (string, error) {
+	ctx, cancel := bounded(ctx)
+	defer cancel()
 	var id string
 	err := s.reader.QueryRowContext(ctx, `SELECT id FROM portfolios WHERE subject = $1
 		ORDER BY period_to DESC, saved_ms DESC, id DESC LIMIT 1`, subject).Scan(&id)
@@ -95,6 +99,8 @@ func (s *DB) LatestPortfolio(ctx context.Context, subject string) (string, error
 // Portfolio returns a portfolio of subject, and up to limit of its holdings from
 // number first on; portfolio.ErrNotFound when the subject has no such portfolio.
 func (s *DB) Portfolio(ctx context.Context, subject, id string, first, limit int) (portfolio.Portfolio, []portfolio.Holding, error) {
+	ctx, cancel := bounded(ctx)
+	defer cancel()
 	p, err := s.scanPortfolio(s.reader.QueryRowContext(ctx,
 		`SELECT `+portfolioColumns+` FROM portfolios WHERE id = $1 AND subject = $2`, id, subject))
 	if err != nil {
@@ -107,6 +113,8 @@ func (s *DB) Portfolio(ctx context.Context, subject, id string, first, limit int
 // Payload returns what was received for a portfolio of subject, byte for byte;
 // portfolio.ErrNotFound when the subject has no such portfolio.
 func (s *DB) Payload(ctx context.Context, subject, id string) ([]byte, error) {
+	ctx, cancel := bounded(ctx)
+	defer cancel()
 	var hidden []byte
 	err := s.reader.QueryRowContext(ctx, `SELECT sealed FROM payloads JOIN portfolios ON id = portfolio
 		WHERE id = $1 AND subject = $2`, id, subject).Scan(&hidden)

@@ -28,7 +28,7 @@ func postgresDialect() dialect {
 	return dialect{
 		name:  "postgres",
 		goose: "postgres",
-		taken: func(err error) bool { return postgresCode(err) == "23505" }, // unique_violation
+		keep:  " FOR SHARE",
 		down:  postgresDown,
 	}
 }

@@ -18,10 +18,6 @@ func sqliteDialect(path string) dialect {
 		name:     "sqlite",
 		goose:    "sqlite3",
 		lockFile: path + ".lock",
-		taken: func(err error) bool {
-			code := sqliteCode(err)
-			return code == sqlite3.SQLITE_CONSTRAINT_UNIQUE || code == sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY
-		},
 		down: func(err error) bool {
 			switch sqliteCode(err) & 0xff { // the low byte is the kind of failure
 			case sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_FULL,

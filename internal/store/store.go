@@ -10,8 +10,8 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"log/slog"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"casbroker/internal/fault"
@@ -27,7 +27,6 @@ type Options struct {
 	// URL is sqlite:<path of the file> or postgres://….
 	URL secret.URL
 	Box *secret.Box // seals what is personal
-	Log *slog.Logger
 }
 
 // DB is an open database. It is safe for concurrent use.
@@ -36,7 +35,8 @@ type DB struct {
 	writer  *sql.DB // SQLite: one connection, since it has one writer
 	reader  *sql.DB // PostgreSQL: the same pool as writer
 	box     *secret.Box
-	log     *slog.Logger
+
+	migrated atomic.Bool // nothing is pending, which stays so
 }
 
 // Open prepares the database at o.URL. A SQLite file and its folder are made when
@@ -44,7 +44,7 @@ type DB struct {
 // that a broker can start before its database.
 func Open(o Options) (*DB, error) {
 	scheme, rest, _ := strings.Cut(o.URL.Reveal(), ":")
-	db := &DB{box: o.Box, log: o.Log}
+	db := &DB{box: o.Box}
 	var err error
 	switch scheme {
 	case "sqlite":
@@ -71,24 +71,38 @@ func (s *DB) Close() error {
 	return errors.Join(s.reader.Close(), s.writer.Close())
 }
 
-// Ready reports why the database cannot be used: it does not answer, or it is not
-// migrated. A nil answer means that it can.
+// Ready reports why the database cannot be used: ErrUnavailable, or a sentence that
+// says it is not migrated; either may be shown to anybody. nil means that it can.
 func (s *DB) Ready(ctx context.Context) error {
 	if err := s.reader.PingContext(ctx); err != nil {
-		return s.explain(ctx, "ping", err)
+		return ErrUnavailable.Because(fmt.Errorf("ping: %w", err))
+	}
+	if s.migrated.Load() {
+		return nil
 	}
 	pending, err := s.pending(ctx)
 	if err != nil {
-		return s.explain(ctx, "look for migrations", err)
+		return ErrUnavailable.Because(fmt.Errorf("look for migrations: %w", err))
 	}
 	if pending {
 		return errors.New("the database is not migrated; run broker migrate")
 	}
+	s.migrated.Store(true)
 	return nil
+}
+
+// patience bounds what is asked of the database at a time, waiting for a connection
+// included. One that hangs is as good as away.
+const patience = 15 * time.Second
+
+func bounded(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(ctx, patience)
 }
 
 // change runs do in one transaction. When do or the commit fails, nothing was changed.
 func (s *DB) change(ctx context.Context, what string, do func(tx *sql.Tx) error) error {
+	ctx, cancel := bounded(ctx)
+	defer cancel()
 	tx, err := s.writer.BeginTx(ctx, nil)
 	if err != nil {
 		return s.explain(ctx, what, err)
@@ -112,6 +126,8 @@ func (s *DB) explain(ctx context.Context, what string, err error) error {
 		return nil
 	case errors.As(err, &f):
 		return err
+	case errors.Is(ctx.Err(), context.DeadlineExceeded) && errors.Is(context.Cause(ctx), context.DeadlineExceeded):
+		return ErrUnavailable.Because(fmt.Errorf("%s: %w", what, ctx.Err()))
 	case ctx.Err() != nil:
 		return fmt.Errorf("%s: %w", what, context.Cause(ctx))
 	case s.dialect.down(err):

@@ -2,8 +2,6 @@ package store_test
 
 import (
 	"crypto/rand"
-	"io"
-	"log/slog"
 	"path/filepath"
 	"testing"
 
@@ -35,7 +33,7 @@ var dialects = map[string]func(t *testing.T) string{
 
 func open(t *testing.T, url string) *store.DB {
 	t.Helper()
-	s, err := store.Open(store.Options{URL: secret.URL(url), Box: newBox(t), Log: slog.New(slog.NewTextHandler(io.Discard, nil))})
+	s, err := store.Open(store.Options{URL: secret.URL(url), Box: newBox(t)})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -78,6 +78,7 @@ async function opened(options) {
 const attempts = 5;
 const firstWait = 500; // ms, doubled each time
 const longestWait = 8000; // ms; a broker that asks for more is left alone
+const patience = 40_000; // ms in all, for a key that an attempt holds of which nothing was heard
 
 /**
  * Saves a statement, again and again under the same key while the failure may
@@ -88,12 +89,20 @@ const longestWait = 8000; // ms; a broker that asks for more is left alone
  * @param {(attempt: number) => void} onAgain told before each further attempt
  */
 export async function save(broker, payload, key, onAgain) {
+  let held = 0; // ms waited for the key
   for (let attempt = 1; ; attempt += 1) {
     try {
       return await broker.save(payload, key);
     } catch (error) {
-      const wait = Math.max(firstWait * 2 ** (attempt - 1) * (0.5 + Math.random()), 1000 * (error.retryAfter ?? 0));
-      if (!(error instanceof BrokerError) || !error.passing || attempt === attempts || wait > longestWait) throw error;
+      if (!(error instanceof BrokerError) || !error.passing) throw error;
+      let wait = Math.max(firstWait * 2 ** (attempt - 1) * (0.5 + Math.random()), 1000 * error.retryAfter);
+      if (error.code === 'idempotency_in_flight') {
+        wait = 1000 * error.retryAfter || wait;
+        held += wait;
+        if (held > patience) throw error;
+      } else if (attempt >= attempts || wait > longestWait) {
+        throw error;
+      }
       onAgain(attempt + 1);
       await new Promise((resolve) => setTimeout(resolve, wait));
     }
