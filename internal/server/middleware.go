@@ -73,13 +73,15 @@ func logRequest(c echo.Context, log *slog.Logger, status int, took time.Duration
 	if route == "" {
 		route = c.Request().URL.Path
 	}
+	source := audit.SourceOf(ctx)
 	attrs := append(make([]slog.Attr, 0, 10),
+		slog.String("request_id", source.RequestID), // or the logger would add it, and make room for that
 		slog.String("method", c.Request().Method),
 		slog.String("route", route),
 		slog.Int("status", status),
 		slog.Int64("took_us", took.Microseconds()),
 		slog.Int64("bytes", c.Response().Size),
-		slog.String("address", audit.SourceOf(ctx).Address),
+		slog.String("address", source.Address),
 	)
 	if who := auth.Caller(c); who.Subject != "" {
 		attrs = append(attrs, slog.String("subject", who.Subject))
