@@ -30,7 +30,7 @@ func TestALimitCountsDownAndIsThenReached(t *testing.T) {
 func TestAWindowEndsWhenItSaysAndANewOneBegins(t *testing.T) {
 	for _, formatted := range []string{"2-S", "2-M", "2-H", "2-D"} {
 		t.Run(formatted, func(t *testing.T) {
-			eachCache(t, func(t *testing.T, w world) {
+			eachClock(t, func(t *testing.T, w world) {
 				hit := ratelimit.Hit{Rule: "token-user", Who: w.name, Rate: rate(t, formatted)}
 				take(t, w, hit)
 				take(t, w, hit)
@@ -111,7 +111,7 @@ func TestTakeOfNothingGivesNothing(t *testing.T) {
 }
 
 func TestATokenIsKeptForItsLife(t *testing.T) {
-	eachCache(t, func(t *testing.T, w world) {
+	eachClock(t, func(t *testing.T, w world) {
 		key := w.name + "|60"
 		wantToken(t, w, key, "")
 		keep(t, w, key, "first", time.Minute)

@@ -31,6 +31,18 @@ type world struct {
 // eachCache runs a test on everything that is a Cache.
 func eachCache(t *testing.T, test func(*testing.T, world)) {
 	t.Helper()
+	eachClock(t, test)
+	t.Run("fallback", func(t *testing.T) {
+		w := redisWorld(t, servicetest.Redis(t))
+		w.Cache, w.advance = kv.WithFallback(w.Cache.(*kv.Redis), newMemory(t), kv.FallbackOptions{}), nil
+		test(t, w)
+	})
+}
+
+// eachClock runs a test on every Cache whose clock can be moved: all but the
+// fallback, which has those of both its halves.
+func eachClock(t *testing.T, test func(*testing.T, world)) {
+	t.Helper()
 	t.Run("memory", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			test(t, world{Cache: newMemory(t), name: id.New("test"), now: time.Now, advance: time.Sleep}) //nolint:forbidigo // synctest makes it a jump of the clock
@@ -39,12 +51,6 @@ func eachCache(t *testing.T, test func(*testing.T, world)) {
 	t.Run("miniredis", func(t *testing.T) { test(t, miniWorld(t, "redis://")) })
 	t.Run("cluster", func(t *testing.T) { test(t, miniWorld(t, "redis+cluster://")) })
 	t.Run("redis", func(t *testing.T) { test(t, redisWorld(t, servicetest.Redis(t))) })
-	t.Run("fallback", func(t *testing.T) {
-		w := redisWorld(t, servicetest.Redis(t))
-		w.Cache = kv.WithFallback(w.Cache.(*kv.Redis), newMemory(t), kv.FallbackOptions{})
-		w.advance = func(time.Duration) { t.Skip("the clock of its memory cannot be moved") }
-		test(t, w)
-	})
 }
 
 // clock is set by the test and read by the cache.
