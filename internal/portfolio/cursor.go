@@ -26,6 +26,15 @@ var (
 		"cursor must be the next_cursor of an earlier answer; leave it out for the first page.")
 )
 
+// pageOf reads what is asked of a list: its query, and how many of its rows.
+func pageOf(u *url.URL) (query url.Values, limit int, err error) {
+	if query, err = queryOf(u); err != nil {
+		return nil, 0, err
+	}
+	limit, err = limitOf(query)
+	return query, limit, err
+}
+
 // queryOf reads a query string, of which nothing may be lost.
 func queryOf(u *url.URL) (url.Values, error) {
 	query, err := url.ParseQuery(u.RawQuery)

@@ -89,11 +89,7 @@ func (h *Handler) save(c echo.Context) error {
 }
 
 func (h *Handler) list(c echo.Context) error {
-	query, err := queryOf(c.Request().URL)
-	if err != nil {
-		return err
-	}
-	limit, err := limitOf(query)
+	query, limit, err := pageOf(c.Request().URL)
 	if err != nil {
 		return err
 	}
@@ -135,11 +131,7 @@ func (h *Handler) get(c echo.Context) error {
 }
 
 func (h *Handler) holdings(c echo.Context) error {
-	query, err := queryOf(c.Request().URL)
-	if err != nil {
-		return err
-	}
-	limit, err := limitOf(query)
+	query, limit, err := pageOf(c.Request().URL)
 	if err != nil {
 		return err
 	}
