@@ -149,7 +149,7 @@ func FuzzScrubNeverLetsAPlantedSecretThrough(f *testing.F) {
 	f.Fuzz(func(t *testing.T, before, after, planted string) {
 		marks := markSecret + markToken + markJWT + markPAN + markNumber + markName
 		if len(planted) < minSecret || strings.ContainsAny(planted, marks) {
-			t.Skip("could be a part of what stands for hidden text")
+			return // it could be a part of what stands for hidden text
 		}
 		s := newScrubber([]secret.Text{secret.Text(planted)})
 		if out := s.text(before + planted + after); strings.Contains(out, planted) {
@@ -162,7 +162,7 @@ func FuzzScrubAgreesWithTheReference(f *testing.F) {
 	f.Add("at_abcdefgh eyJabcdefgh ABCDE1234F 9876543210 asha@example.com redis://a:b@c")
 	f.Fuzz(func(t *testing.T, in string) {
 		if strings.ToValidUTF8(in, "") != in {
-			t.Skip("regular expressions see runes where the scanner sees bytes")
+			return // regular expressions see runes where the scanner sees bytes
 		}
 		s := newScrubber([]secret.Text{"literal-secret"})
 		if got, want := s.text(in), reference([]string{"literal-secret"}, in); got != want {

@@ -37,7 +37,7 @@ func FuzzDecodeTokenTakesOnlyWhatIsDocumented(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, body []byte, minutes int) {
 		if minutes < 1 || minutes > 60 {
-			t.Skip("never asked for")
+			return // never asked for
 		}
 		asked := time.Duration(minutes) * time.Minute
 		m, err := decodeToken(body, asked)
