@@ -9,6 +9,7 @@ import (
 
 	"casbroker/internal/fault"
 	"casbroker/internal/id"
+	"casbroker/internal/statement"
 )
 
 // How many entries a page has.
@@ -99,7 +100,7 @@ func rowPosition(query url.Values) (int, error) {
 		return 0, err
 	}
 	n, err := strconv.Atoi(text)
-	if err != nil || n < 1 || n > maxRows {
+	if err != nil || n < 1 || n > statement.MaxRows {
 		return 0, errCursor
 	}
 	return n, nil

@@ -11,6 +11,7 @@ import (
 	"casbroker/internal/auth"
 	"casbroker/internal/fault"
 	"casbroker/internal/id"
+	"casbroker/internal/statement"
 )
 
 // saveTimeout bounds one save, from first to last statement. It goes on when the
@@ -42,14 +43,14 @@ type Service struct {
 // fault for all that a caller can do wrong; nothing was kept then, and the key is
 // free again.
 func (s *Service) Save(ctx context.Context, who auth.Principal, body []byte, key string) (Answer, error) {
-	statement, err := Parse(body)
+	st, err := statement.Parse(body, s.Now())
 	if err != nil {
 		return Answer{}, err
 	}
 	ctx, cancel := context.WithTimeoutCause(context.WithoutCancel(ctx), saveTimeout, errSlow)
 	defer cancel()
 	if key == "" {
-		return s.keep(ctx, who, body, statement, nil)
+		return s.keep(ctx, who, body, st, nil)
 	}
 	now := s.Now()
 	claim := Claim{
@@ -63,14 +64,14 @@ func (s *Service) Save(ctx context.Context, who auth.Principal, body []byte, key
 	case earlier != nil:
 		return *earlier, nil
 	}
-	a, err := s.keep(ctx, who, body, statement, &claim)
+	a, err := s.keep(ctx, who, body, st, &claim)
 	if err != nil {
 		s.release(ctx, claim)
 	}
 	return a, err
 }
 
-func (s *Service) keep(ctx context.Context, who auth.Principal, body []byte, st *Statement, claim *Claim) (Answer, error) {
+func (s *Service) keep(ctx context.Context, who auth.Principal, body []byte, st *statement.Statement, claim *Claim) (Answer, error) {
 	now := s.Now().UTC().Truncate(time.Millisecond) // as it will be read again
 	p := Portfolio{ID: id.New("pf"), Subject: who.Subject, Provenance: Reported, SavedAt: now, Summary: st.Summary}
 	return s.Keeper.SavePortfolio(ctx, Saving{
@@ -112,7 +113,7 @@ func (s *Service) List(ctx context.Context, who auth.Principal, after Position, 
 // Latest returns the portfolio of who whose period ends last, of those the one
 // that was saved last, with all of its holdings. It returns ErrNotFound when
 // nothing was saved.
-func (s *Service) Latest(ctx context.Context, who auth.Principal) (Portfolio, []Holding, error) {
+func (s *Service) Latest(ctx context.Context, who auth.Principal) (Portfolio, []statement.Holding, error) {
 	portfolioID, err := s.Finder.LatestPortfolio(ctx, who.Subject)
 	switch {
 	case errors.Is(err, ErrNotFound):
@@ -124,8 +125,8 @@ func (s *Service) Latest(ctx context.Context, who auth.Principal) (Portfolio, []
 }
 
 // Get returns a portfolio of who with all of its holdings, or ErrNotFound.
-func (s *Service) Get(ctx context.Context, who auth.Principal, portfolioID string) (Portfolio, []Holding, error) {
-	p, holdings, err := s.find(ctx, who, portfolioID, 0, maxRows)
+func (s *Service) Get(ctx context.Context, who auth.Principal, portfolioID string) (Portfolio, []statement.Holding, error) {
+	p, holdings, err := s.find(ctx, who, portfolioID, 0, statement.MaxRows)
 	if err == nil && len(holdings) != p.StoredRows {
 		return p, nil, ErrNotFound // deleted between the two looks
 	}
@@ -134,7 +135,7 @@ func (s *Service) Get(ctx context.Context, who auth.Principal, portfolioID strin
 
 // Holdings returns up to limit holdings of a portfolio of who, from number first
 // on, and the number to go on with; 0 says that these were the last.
-func (s *Service) Holdings(ctx context.Context, who auth.Principal, portfolioID string, first, limit int) ([]Holding, int, error) {
+func (s *Service) Holdings(ctx context.Context, who auth.Principal, portfolioID string, first, limit int) ([]statement.Holding, int, error) {
 	_, holdings, err := s.find(ctx, who, portfolioID, first, limit+1)
 	if err != nil || len(holdings) <= limit {
 		return holdings, 0, err
@@ -154,7 +155,7 @@ func (s *Service) Payload(ctx context.Context, who auth.Principal, portfolioID s
 // to be called now and then.
 func (s *Service) Purge(ctx context.Context) (int64, error) { return s.Keys.PurgeKeys(ctx, s.Now()) }
 
-func (s *Service) find(ctx context.Context, who auth.Principal, portfolioID string, first, limit int) (Portfolio, []Holding, error) {
+func (s *Service) find(ctx context.Context, who auth.Principal, portfolioID string, first, limit int) (Portfolio, []statement.Holding, error) {
 	if !id.Is("pf", portfolioID) {
 		return Portfolio{}, nil, ErrNotFound
 	}

@@ -7,24 +7,25 @@ import (
 	"github.com/shopspring/decimal"
 
 	"casbroker/internal/fault"
+	"casbroker/internal/statement"
 )
 
 // summaryView is a portfolio as callers see it.
 type summaryView struct {
-	ID           string        `json:"id"`
-	Created      *bool         `json:"created,omitzero"`
-	Provenance   Provenance    `json:"provenance"`
-	CASType      CASType       `json:"cas_type"`
-	Period       *Period       `json:"period"`
-	Investor     investorView  `json:"investor"`
-	TotalValue   string        `json:"total_value"`
-	Currency     string        `json:"currency"`
-	Holdings     map[Class]int `json:"holdings"`
-	ReceivedRows int           `json:"received_rows"`
-	StoredRows   int           `json:"stored_rows"`
-	Rejected     []fault.Field `json:"rejected"`
-	Warnings     []fault.Field `json:"warnings"`
-	SavedAt      time.Time     `json:"saved_at"`
+	ID           string                  `json:"id"`
+	Created      *bool                   `json:"created,omitzero"`
+	Provenance   Provenance              `json:"provenance"`
+	CASType      statement.CASType       `json:"cas_type"`
+	Period       *statement.Period       `json:"period"`
+	Investor     investorView            `json:"investor"`
+	TotalValue   string                  `json:"total_value"`
+	Currency     string                  `json:"currency"`
+	Holdings     map[statement.Class]int `json:"holdings"`
+	ReceivedRows int                     `json:"received_rows"`
+	StoredRows   int                     `json:"stored_rows"`
+	Rejected     []fault.Field           `json:"rejected"`
+	Warnings     []fault.Field           `json:"warnings"`
+	SavedAt      time.Time               `json:"saved_at"`
 }
 
 type investorView struct {
@@ -41,19 +42,19 @@ type portfolioView struct {
 // holdingView is a holding as callers see it. Amounts are exact: units and such
 // without needless zeros, rupees with two places at least.
 type holdingView struct {
-	ID          string  `json:"id"`
-	Class       Class   `json:"class"`
-	ISIN        *string `json:"isin"`
-	Name        string  `json:"name"`
-	Account     *string `json:"account"`
-	Institution *string `json:"institution"`
-	Category    *string `json:"category"`
-	Units       *string `json:"units"`
-	Price       *string `json:"price"`
-	Value       *string `json:"value"`
-	Cost        *string `json:"cost"`
-	Gain        *string `json:"gain"`
-	SumAssured  *string `json:"sum_assured"`
+	ID          string          `json:"id"`
+	Class       statement.Class `json:"class"`
+	ISIN        *string         `json:"isin"`
+	Name        string          `json:"name"`
+	Account     *string         `json:"account"`
+	Institution *string         `json:"institution"`
+	Category    *string         `json:"category"`
+	Units       *string         `json:"units"`
+	Price       *string         `json:"price"`
+	Value       *string         `json:"value"`
+	Cost        *string         `json:"cost"`
+	Gain        *string         `json:"gain"`
+	SumAssured  *string         `json:"sum_assured"`
 }
 
 type portfolioPage struct {
@@ -70,20 +71,20 @@ func viewSummary(p Portfolio) summaryView {
 	return summaryView{
 		ID: p.ID, Provenance: p.Provenance, CASType: p.CASType, Period: p.Period,
 		Investor:   investorView{Name: stated(p.Investor.Name), PANMasked: stated(p.Investor.PANMasked)},
-		TotalValue: rupees(p.TotalValue), Currency: "INR", Holdings: p.Counts,
+		TotalValue: statement.Rupees(p.TotalValue), Currency: "INR", Holdings: p.Counts,
 		ReceivedRows: p.ReceivedRows, StoredRows: p.StoredRows, Rejected: p.Rejected, Warnings: p.Warnings,
 		SavedAt: p.SavedAt,
 	}
 }
 
-func viewHoldings(portfolioID string, holdings []Holding) []holdingView {
+func viewHoldings(portfolioID string, holdings []statement.Holding) []holdingView {
 	views := make([]holdingView, len(holdings))
 	for i, h := range holdings {
 		views[i] = holdingView{
 			ID: HoldingID(portfolioID, h.Seq), Class: h.Class, Name: h.Name,
 			ISIN: stated(h.ISIN), Account: stated(h.Account), Institution: stated(h.Institution), Category: stated(h.Category),
-			Units: amount(plain, h.Units), Price: amount(rupees, h.Price), Value: amount(rupees, h.Value),
-			Cost: amount(rupees, h.Cost), Gain: amount(rupees, h.Gain), SumAssured: amount(rupees, h.SumAssured),
+			Units: amount(statement.Plain, h.Units), Price: amount(statement.Rupees, h.Price), Value: amount(statement.Rupees, h.Value),
+			Cost: amount(statement.Rupees, h.Cost), Gain: amount(statement.Rupees, h.Gain), SumAssured: amount(statement.Rupees, h.SumAssured),
 		}
 	}
 	return views

@@ -27,7 +27,7 @@ func claim(key, body string, after time.Duration) portfolio.Claim {
 // saveUnder saves a statement as part of c.
 func saveUnder(t *testing.T, s *store.DB, c portfolio.Claim) (portfolio.Answer, error) {
 	t.Helper()
-	one := saving(t, c.Subject, statement("Fund", "2026-03-31"))
+	one := saving(t, c.Subject, named("Fund", "2026-03-31"))
 	one.Claim = &c
 	return s.SavePortfolio(t.Context(), one)
 }
@@ -163,11 +163,11 @@ func TestDeletingAPortfolioDeletesTheAnswersThatTellOfIt(t *testing.T) {
 func TestASaveThatRacesADeleteLeavesNoAnswerBehind(t *testing.T) {
 	t.Parallel()
 	eachDialect(t, func(t *testing.T, s *store.DB) {
-		a := save(t, s, "demo:asha", statement("Fund", "2026-03-31"))
+		a := save(t, s, "demo:asha", named("Fund", "2026-03-31"))
 		c := claim("k", "body", 0)
 		mustClaim(t, s, c)
 		deleted := make(chan error, 1)
-		again := saving(t, "demo:asha", statement("Fund", "2026-03-31"))
+		again := saving(t, "demo:asha", named("Fund", "2026-03-31"))
 		again.Claim = &c
 		again.Render = func(p portfolio.Portfolio, _ bool) ([]byte, error) { // the save has seen the portfolio
 			record := audit.New(t.Context(), savedAt, "demo:asha", audit.PortfolioDelete, "demo:asha", p.ID)

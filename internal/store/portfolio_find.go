@@ -10,6 +10,7 @@ import (
 	"github.com/go-json-experiment/json"
 
 	"casbroker/internal/portfolio"
+	"casbroker/internal/statement"
 )
 
 const portfolioColumns = `id, subject, provenance, cas_type, period_from, period_to, private,
@@ -24,7 +25,7 @@ type opened struct {
 // scanPortfolio reads and opens the portfolioColumns of one row.
 func (s *DB) scanPortfolio(row interface{ Scan(dest ...any) error }) (opened, error) {
 	var p opened
-	var period portfolio.Period
+	var period statement.Period
 	var hidden []byte
 	var told string
 	var savedMS int64
@@ -45,7 +46,7 @@ func (s *DB) scanPortfolio(row interface{ Scan(dest ...any) error }) (opened, er
 	if err := json.Unmarshal(plain, &private); err != nil {
 		return p, fmt.Errorf("decode portfolio %s: %w", p.ID, err)
 	}
-	p.Investor = portfolio.Investor{Name: private.Name, PANMasked: private.PANMasked}
+	p.Investor = statement.Investor{Name: private.Name, PANMasked: private.PANMasked}
 	p.accounts = private.Accounts
 	var f findings
 	if err := json.Unmarshal([]byte(told), &f); err != nil {
@@ -98,7 +99,7 @@ func (s *DB) LatestPortfolio(ctx context.Context, subject string) (string, error
 
 // Portfolio returns a portfolio of subject, and up to limit of its holdings from
 // number first on; portfolio.ErrNotFound when the subject has no such portfolio.
-func (s *DB) Portfolio(ctx context.Context, subject, id string, first, limit int) (portfolio.Portfolio, []portfolio.Holding, error) {
+func (s *DB) Portfolio(ctx context.Context, subject, id string, first, limit int) (portfolio.Portfolio, []statement.Holding, error) {
 	ctx, cancel := bounded(ctx)
 	defer cancel()
 	p, err := s.scanPortfolio(s.reader.QueryRowContext(ctx,

@@ -63,15 +63,15 @@ func TestAChangeAndItsAuditRecordAreOne(t *testing.T) {
 				}
 			}
 		}
-		broken := saving(t, "demo:asha", statement("Fund", "2026-03-31"))
+		broken := saving(t, "demo:asha", named("Fund", "2026-03-31"))
 		broken.Render = func(portfolio.Portfolio, bool) ([]byte, error) { return nil, errors.New("no answer") }
 		if _, err := s.SavePortfolio(t.Context(), broken); err == nil {
 			t.Error("it did not fail")
 		}
 		expect("after a failure", 0, 0, 0, 0)
-		a := save(t, s, "demo:asha", statement("Fund", "2026-03-31"))
+		a := save(t, s, "demo:asha", named("Fund", "2026-03-31"))
 		expect("saved", 1, 1, 1, 1)
-		save(t, s, "demo:asha", statement("Fund", "2026-03-31"))
+		save(t, s, "demo:asha", named("Fund", "2026-03-31"))
 		expect("saved again", 1, 1, 1, 1)
 		foreign := audit.New(t.Context(), savedAt, "demo:ravi", audit.PortfolioDelete, "demo:ravi", a.PortfolioID)
 		_ = s.DeletePortfolio(t.Context(), "demo:ravi", a.PortfolioID, foreign)
@@ -93,7 +93,7 @@ func TestWhatIsPersonalIsNotReadableOnDisk(t *testing.T) {
 	}
 	c := claim("my-own-key", "body", 0)
 	mustClaim(t, s, c)
-	one := saving(t, "demo:asha", statement("Fund", "2026-03-31"))
+	one := saving(t, "demo:asha", named("Fund", "2026-03-31"))
 	one.Claim = &c
 	one.Record.ID = id.New("au")
 	one.Render = func(p portfolio.Portfolio, _ bool) ([]byte, error) { return []byte(p.Investor.Name), nil }

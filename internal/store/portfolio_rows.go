@@ -7,7 +7,7 @@ import (
 	"strconv"
 	"strings"
 
-	"casbroker/internal/portfolio"
+	"casbroker/internal/statement"
 )
 
 const (
@@ -59,7 +59,7 @@ func places(rows, columns int) string {
 }
 
 // holdings reads up to limit rows of p from number first on.
-func (s *DB) holdings(ctx context.Context, p opened, first, limit int) ([]portfolio.Holding, error) {
+func (s *DB) holdings(ctx context.Context, p opened, first, limit int) ([]statement.Holding, error) {
 	rows, err := s.reader.QueryContext(ctx, `SELECT seq, class, isin, name, account, institution, category,
 		units, price, value, cost, gain, sum_assured
 		FROM holdings WHERE portfolio = $1 AND seq >= $2 ORDER BY seq LIMIT $3`, p.ID, first, limit)
@@ -67,9 +67,9 @@ func (s *DB) holdings(ctx context.Context, p opened, first, limit int) ([]portfo
 		return nil, err
 	}
 	defer func() { _ = rows.Close() }()
-	list := make([]portfolio.Holding, 0, min(limit, p.StoredRows))
+	list := make([]statement.Holding, 0, min(limit, p.StoredRows))
 	for rows.Next() {
-		var h portfolio.Holding
+		var h statement.Holding
 		var account int
 		err := rows.Scan(&h.Seq, &h.Class, &h.ISIN, &h.Name, &account, &h.Institution, &h.Category,
 			&h.Units, &h.Price, &h.Value, &h.Cost, &h.Gain, &h.SumAssured)

@@ -9,6 +9,7 @@ import (
 
 	"casbroker/internal/fault"
 	"casbroker/internal/portfolio"
+	"casbroker/internal/statement"
 )
 
 // sealed is a portfolio as its rows will have it.
@@ -20,7 +21,7 @@ type sealed struct {
 	private     []byte
 	payload     []byte
 	findings    string
-	holdings    []portfolio.Holding
+	holdings    []statement.Holding
 	accountOf   []int // for each holding, its place in private's accounts, or -1
 }
 
@@ -33,7 +34,7 @@ type private struct {
 
 // findings is what of a portfolio is told and never asked for by itself.
 type findings struct {
-	Counts   map[portfolio.Class]int `json:"counts"`
+	Counts   map[statement.Class]int `json:"counts"`
 	Rejected []fault.Field           `json:"rejected"`
 	Warnings []fault.Field           `json:"warnings"`
 }

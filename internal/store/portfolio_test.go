@@ -16,6 +16,7 @@ import (
 	"casbroker/internal/fault"
 	"casbroker/internal/id"
 	"casbroker/internal/portfolio"
+	"casbroker/internal/statement"
 	"casbroker/internal/store"
 )
 
@@ -23,8 +24,8 @@ var savedAt = time.Date(2026, 4, 1, 9, 30, 0, 123_000_000, time.UTC)
 
 const all = 20_000
 
-// statement is a payload whose only scheme is called name; two names make two statements.
-func statement(name, to string) []byte {
+// named is a payload whose only scheme is called name; two names make two statements.
+func named(name, to string) []byte {
 	return fmt.Appendf(nil, `{"meta":{"cas_type":"CAMS_KFINTECH","statement_period":{"from":"2026-01-01","to":%q}},
 		"investor":{"name":"Asha Example","pan":"AAAPZ9999A"},
 		"mutual_funds":[{"folio_number":"123/45","amc":"Sample AMC","schemes":[{"name":%q,"units":"1.50","value":10}]}]}`, to, name)
@@ -33,7 +34,7 @@ func statement(name, to string) []byte {
 // saving is what the service would hand over for payload.
 func saving(t *testing.T, subject string, payload []byte) portfolio.Saving {
 	t.Helper()
-	st, err := portfolio.Parse(payload)
+	st, err := statement.Parse(payload, savedAt)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -61,7 +62,7 @@ func save(t *testing.T, s *store.DB, subject string, payload []byte) portfolio.A
 func TestASavedPortfolioReadsBackWhole(t *testing.T) {
 	t.Parallel()
 	eachDialect(t, func(t *testing.T, s *store.DB) {
-		payload := statement("Fund <b>'; DROP TABLE holdings;-- \u202e", "2026-03-31")
+		payload := named("Fund <b>'; DROP TABLE holdings;-- \u202e", "2026-03-31")
 		want := saving(t, "demo:asha", payload)
 		a, err := s.SavePortfolio(t.Context(), want)
 		if err != nil || !a.Created || a.PortfolioID != want.Portfolio.ID {
@@ -117,7 +118,7 @@ func TestDecimalsComeBackExactly(t *testing.T) {
 func TestWhatIsSavedCanOnlyBeReadByItsSubject(t *testing.T) {
 	t.Parallel()
 	eachDialect(t, func(t *testing.T, s *store.DB) {
-		a := save(t, s, "demo:asha", statement("Fund", "2026-03-31"))
+		a := save(t, s, "demo:asha", named("Fund", "2026-03-31"))
 		record := audit.New(t.Context(), savedAt, "demo:ravi", audit.PortfolioDelete, "demo:ravi", a.PortfolioID)
 		_, _, errPortfolio := s.Portfolio(t.Context(), "demo:ravi", a.PortfolioID, 0, all)
 		_, errPayload := s.Payload(t.Context(), "demo:ravi", a.PortfolioID)
@@ -131,7 +132,7 @@ func TestWhatIsSavedCanOnlyBeReadByItsSubject(t *testing.T) {
 		if list, err := s.Portfolios(t.Context(), "demo:ravi", portfolio.Position{}, all); err != nil || len(list) != 0 {
 			t.Errorf("listed %v, %v", list, err)
 		}
-		if other := save(t, s, "demo:ravi", statement("Fund", "2026-03-31")); !other.Created || other.PortfolioID == a.PortfolioID {
+		if other := save(t, s, "demo:ravi", named("Fund", "2026-03-31")); !other.Created || other.PortfolioID == a.PortfolioID {
 			t.Errorf("the same statement of another user: %+v", other)
 		}
 		if _, _, err := s.Portfolio(t.Context(), "demo:asha", a.PortfolioID, 0, all); err != nil {
@@ -147,7 +148,7 @@ func TestOfManyWhoSaveOneStatementOneCreatesIt(t *testing.T) {
 		var ids sync.Map
 		var all sync.WaitGroup
 		for range 20 {
-			one := saving(t, "demo:asha", statement("Fund", "2026-03-31"))
+			one := saving(t, "demo:asha", named("Fund", "2026-03-31"))
 			all.Go(func() {
 				a, err := s.SavePortfolio(t.Context(), one)
 				if err != nil {
@@ -172,7 +173,7 @@ func TestOfManyWhoSaveOneStatementOneCreatesIt(t *testing.T) {
 func TestASaveThatFailsMidWayLeavesNothing(t *testing.T) {
 	t.Parallel()
 	eachDialect(t, func(t *testing.T, s *store.DB) {
-		broken := saving(t, "demo:asha", statement("Fund", "2026-03-31"))
+		broken := saving(t, "demo:asha", named("Fund", "2026-03-31"))
 		broken.Render = func(portfolio.Portfolio, bool) ([]byte, error) { return nil, errors.New("no answer") }
 		if _, err := s.SavePortfolio(t.Context(), broken); err == nil {
 			t.Fatal("it did not fail")
@@ -183,7 +184,7 @@ func TestASaveThatFailsMidWayLeavesNothing(t *testing.T) {
 		if _, err := s.Payload(t.Context(), "demo:asha", broken.Portfolio.ID); !errors.Is(err, portfolio.ErrNotFound) {
 			t.Errorf("its payload: %v", err)
 		}
-		if a := save(t, s, "demo:asha", statement("Fund", "2026-03-31")); !a.Created {
+		if a := save(t, s, "demo:asha", named("Fund", "2026-03-31")); !a.Created {
 			t.Error("it was there already when saved again")
 		}
 	})
@@ -192,7 +193,7 @@ func TestASaveThatFailsMidWayLeavesNothing(t *testing.T) {
 func TestADeletedPortfolioIsGoneAndCanBeSavedAgain(t *testing.T) {
 	t.Parallel()
 	eachDialect(t, func(t *testing.T, s *store.DB) {
-		a := save(t, s, "demo:asha", statement("Fund", "2026-03-31"))
+		a := save(t, s, "demo:asha", named("Fund", "2026-03-31"))
 		record := audit.New(t.Context(), savedAt, "demo:asha", audit.PortfolioDelete, "demo:asha", a.PortfolioID)
 		if err := s.DeletePortfolio(t.Context(), "demo:asha", a.PortfolioID, record); err != nil {
 			t.Fatal(err)
@@ -204,7 +205,7 @@ func TestADeletedPortfolioIsGoneAndCanBeSavedAgain(t *testing.T) {
 		if err := s.DeletePortfolio(t.Context(), "demo:asha", a.PortfolioID, record); !errors.Is(err, portfolio.ErrNotFound) {
 			t.Errorf("a second time: %v", err)
 		}
-		if again := save(t, s, "demo:asha", statement("Fund", "2026-03-31")); !again.Created {
+		if again := save(t, s, "demo:asha", named("Fund", "2026-03-31")); !again.Created {
 			t.Error("it was there already when saved again")
 		}
 	})
@@ -213,13 +214,13 @@ func TestADeletedPortfolioIsGoneAndCanBeSavedAgain(t *testing.T) {
 func TestTheLatestPortfolioIsTheOneWhosePeriodEndsLast(t *testing.T) {
 	t.Parallel()
 	eachDialect(t, func(t *testing.T, s *store.DB) {
-		march := save(t, s, "demo:asha", statement("Fund", "2026-03-31"))
-		save(t, s, "demo:asha", statement("Fund", "2025-12-31"))
+		march := save(t, s, "demo:asha", named("Fund", "2026-03-31"))
+		save(t, s, "demo:asha", named("Fund", "2025-12-31"))
 		save(t, s, "demo:asha", []byte(`{"meta":{"cas_type":"CDSL"},"nps":[]}`))
 		if got, err := s.LatestPortfolio(t.Context(), "demo:asha"); err != nil || got != march.PortfolioID {
 			t.Errorf("got %s, %v", got, err)
 		}
-		later := saving(t, "demo:asha", statement("Another", "2026-03-31"))
+		later := saving(t, "demo:asha", named("Another", "2026-03-31"))
 		later.Portfolio.SavedAt = savedAt.Add(time.Second)
 		if _, err := s.SavePortfolio(t.Context(), later); err != nil {
 			t.Fatal(err)
@@ -235,7 +236,7 @@ func TestPagesListEachPortfolioOnceNewestFirst(t *testing.T) {
 	eachDialect(t, func(t *testing.T, s *store.DB) {
 		var want []string
 		for i := range 7 {
-			one := saving(t, "demo:asha", statement(fmt.Sprint("Fund ", i), "2026-03-31"))
+			one := saving(t, "demo:asha", named(fmt.Sprint("Fund ", i), "2026-03-31"))
 			one.Portfolio.SavedAt = savedAt.Add(time.Duration(i) * time.Second)
 			if _, err := s.SavePortfolio(t.Context(), one); err != nil {
 				t.Fatal(err)
@@ -295,7 +296,7 @@ func TestNothingIsKeptWhenTheCallersTimeIsOver(t *testing.T) {
 	eachDialect(t, func(t *testing.T, s *store.DB) {
 		slow := fault.New(fault.Unavailable, "slow", "Too slow.")
 		ctx, cancel := context.WithCancelCause(t.Context())
-		one := saving(t, "demo:asha", statement("Fund", "2026-03-31"))
+		one := saving(t, "demo:asha", named("Fund", "2026-03-31"))
 		one.Render = func(portfolio.Portfolio, bool) ([]byte, error) { cancel(slow); return nil, nil }
 		if _, err := s.SavePortfolio(ctx, one); !errors.Is(err, slow) {
 			t.Errorf("got %v", err)

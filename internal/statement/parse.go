@@ -1,8 +1,9 @@
-package portfolio
+package statement
 
 import (
 	"regexp"
 	"strings"
+	"time"
 
 	"github.com/shopspring/decimal"
 
@@ -18,7 +19,7 @@ var issuers = map[string]CASType{
 // Parse reads the statement in body: a JSON text in any of the forms in which the
 // widget hands it over. What is wrong comes back as one fault that names every
 // place. Of a statement that is taken, each row is a holding or named as rejected.
-func Parse(body []byte) (*Statement, error) {
+func Parse(body []byte, _ time.Time) (*Statement, error) {
 	if err := strict(body); err != nil {
 		return nil, err
 	}

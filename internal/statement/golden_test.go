@@ -1,4 +1,4 @@
-package portfolio
+package statement
 
 import (
 	"bytes"
@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
@@ -15,7 +16,7 @@ import (
 var update = flag.Bool("update", false, "rewrite the golden files")
 
 // TestEachShapeBecomesTheHoldingsOwedForIt reads each testdata/*.vendor.json and
-// compares with *.holdings.json what a caller would be shown of it.
+// compares with *.statement.json what is owed for it.
 func TestEachShapeBecomesTheHoldingsOwedForIt(t *testing.T) {
 	t.Parallel()
 	files, err := filepath.Glob("testdata/*.vendor.json")
@@ -25,7 +26,7 @@ func TestEachShapeBecomesTheHoldingsOwedForIt(t *testing.T) {
 	for _, file := range files {
 		t.Run(filepath.Base(file), func(t *testing.T) {
 			t.Parallel()
-			golden := strings.Replace(file, ".vendor.", ".holdings.", 1)
+			golden := strings.Replace(file, ".vendor.", ".statement.", 1)
 			got := shown(t, read(t, file))
 			if *update {
 				if err := os.WriteFile(golden, got, 0o600); err != nil {
@@ -39,16 +40,17 @@ func TestEachShapeBecomesTheHoldingsOwedForIt(t *testing.T) {
 	}
 }
 
-// shown is what a caller would get to read of payload.
+// today is after the period of every sample.
+var today = time.Date(2026, 4, 15, 12, 0, 0, 0, time.UTC)
+
+// shown is what payload is read as.
 func shown(t *testing.T, payload []byte) []byte {
 	t.Helper()
-	st, err := Parse(payload)
+	st, err := Parse(payload, today)
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := Portfolio{ID: "pf_00000000000000000000000000", Provenance: Reported, Summary: st.Summary}
-	view := portfolioView{viewSummary(p), viewHoldings(p.ID, st.Holdings)}
-	b, err := json.Marshal(view, json.Deterministic(true), jsontext.WithIndent("  "))
+	b, err := json.Marshal(st, json.Deterministic(true), jsontext.WithIndent("  "))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,4 +1,4 @@
-package portfolio
+package statement
 
 import (
 	"math/big"
@@ -64,12 +64,12 @@ func exact(text string) (decimal.Decimal, bool) {
 	return decimal.NewFromBigInt(digits, int32(n.exponent)), true //nolint:gosec // within the bounds above
 }
 
-// plain writes a number of units: all digits, no exponent, no zeros at the end of
+// Plain writes a number of units: all digits, no exponent, no zeros at the end of
 // a fraction.
-func plain(d decimal.Decimal) string { return d.String() }
+func Plain(d decimal.Decimal) string { return d.String() }
 
-// rupees writes an amount of money: like plain, but never with fewer than two places.
-func rupees(d decimal.Decimal) string {
+// Rupees writes an amount of money: like Plain, but never with fewer than two places.
+func Rupees(d decimal.Decimal) string {
 	s := d.String()
 	if point := strings.IndexByte(s, '.'); point < 0 || len(s)-point < 3 {
 		return d.StringFixed(2)

@@ -1,4 +1,4 @@
-package portfolio
+package statement
 
 import (
 	"strings"
@@ -26,8 +26,8 @@ func TestNumbersKeepEveryDigit(t *testing.T) {
 		"1" + strings.Repeat("0", 29):    {"1" + strings.Repeat("0", 29), "1" + strings.Repeat("0", 29) + ".00"},
 	} {
 		d, ok := exact(text)
-		if !ok || plain(d) != want.plain || rupees(d) != want.rupees {
-			t.Errorf("%s is %s, %s (%t)", text, plain(d), rupees(d), ok)
+		if !ok || Plain(d) != want.plain || Rupees(d) != want.rupees {
+			t.Errorf("%s is %s, %s (%t)", text, Plain(d), Rupees(d), ok)
 		}
 	}
 }

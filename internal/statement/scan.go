@@ -1,4 +1,4 @@
-package portfolio
+package statement
 
 import (
 	"bytes"
@@ -10,7 +10,7 @@ const (
 	maxDepth   = 64      // arrays and objects within one another; statements need 8
 	maxName    = 1024    // bytes of a member's name, as it is written
 	maxMembers = 10_000  // of one object; statements need 30
-	maxValues  = 500_000 // of all kinds; maxRows rows in full come to 400,000
+	maxValues  = 500_000 // of all kinds; MaxRows rows in full come to 400,000
 )
 
 // scan looks for what the decoder lets pass or would be slow to read, without

@@ -1,4 +1,4 @@
-package portfolio
+package statement
 
 import (
 	"strings"
@@ -6,8 +6,8 @@ import (
 	"github.com/shopspring/decimal"
 )
 
-// maxRows is how many rows a statement may have. Real ones have hundreds.
-const maxRows = 20_000
+// MaxRows is how many rows a statement may have. Real ones have hundreds.
+const MaxRows = 20_000
 
 // buckets has the lists of a demat account's holdings.
 var buckets = map[string]Class{
@@ -189,12 +189,12 @@ func (h *Holding) blank() bool {
 // count counts a row that begins. It is false, and the row skipped, when there
 // were too many.
 func (p *parser) count() bool {
-	if p.s.ReceivedRows++; p.s.ReceivedRows <= maxRows {
+	if p.s.ReceivedRows++; p.s.ReceivedRows <= MaxRows {
 		return true
 	}
 	p.skip()
-	if p.s.ReceivedRows == maxRows+1 {
-		p.wrong(p.here("too_many_rows", "is past the %d rows that a statement may have", maxRows))
+	if p.s.ReceivedRows == MaxRows+1 {
+		p.wrong(p.here("too_many_rows", "is past the %d rows that a statement may have", MaxRows))
 	}
 	return false
 }

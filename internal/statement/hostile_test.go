@@ -1,0 +1,52 @@
+package statement
+
+import (
+	"encoding/json"
+	"runtime"
+	"strings"
+	"testing"
+)
+
+// Not parallel: it counts what the whole program allocates.
+func TestAHostilePayloadTakesLittleMemory(t *testing.T) {
+	const begin = `{"meta":{"cas_type":"CDSL"},"demat_accounts":[{"holdings":{"`
+	for name, body := range map[string]string{
+		"a huge name over bad rows": begin + strings.Repeat("n", 9_500_000) + `":[` + strings.Repeat("0,", 198) + `0]}}]}`,
+		"very many zeros":           begin + `equities":[` + strings.Repeat("0,", 4_500_000) + `0]}}]}`,
+		"very many names":           `{` + manyNames(t, 800_000) + `}`,
+	} {
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		if _, err := Parse([]byte(body), today); err == nil {
+			t.Errorf("%s: taken", name)
+		}
+		runtime.ReadMemStats(&after)
+		if taken := after.TotalAlloc - before.TotalAlloc; taken > 50<<20 {
+			t.Errorf("%s: %d bytes of payload took %d of memory", name, len(body), taken)
+		}
+	}
+}
+
+func manyNames(t *testing.T, n int) string {
+	t.Helper()
+	names := make(map[int]int, n)
+	for i := range n {
+		names[i] = 0
+	}
+	b, err := json.Marshal(names)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b[1 : len(b)-1])
+}
+
+func TestANumberMayHaveSpacesAroundIt(t *testing.T) {
+	t.Parallel()
+	st, err := Parse([]byte(`{"cas_type":"NSDL","nps":[{"funds":[{"name":"F","units":"\t","value":" 12 "}]}]}`), today)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if h := st.Holdings[0]; h.Units.Valid || h.Value.Decimal.String() != "12" {
+		t.Errorf("got %+v", h)
+	}
+}
