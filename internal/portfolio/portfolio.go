@@ -16,8 +16,18 @@ import (
 	"casbroker/internal/statement"
 )
 
-// ErrNotFound: the caller has no such portfolio; somebody else may.
-var ErrNotFound = fault.New(fault.NotFound, "portfolio_not_found", "You have no portfolio with this id.")
+// Failures of keeping and finding.
+var (
+	// ErrNotFound: the caller has no such portfolio; somebody else may.
+	ErrNotFound = fault.New(fault.NotFound, "portfolio_not_found", "You have no portfolio with this id.")
+	// ErrOtherOwner: the statement's PAN contradicts those of the user's earlier
+	// statements, and the settings refuse such.
+	ErrOtherOwner = fault.New(fault.Conflict, "other_owner",
+		"This statement has another PAN than the ones that you saved before; it was not kept.")
+	// ErrUnreadable: what was kept is there, but the key that it was sealed under is not.
+	ErrUnreadable = fault.New(fault.Unavailable, "portfolio_unreadable",
+		"This portfolio is sealed under a key that the broker does not have; its operator can put the key back.")
+)
 
 // Provenance is how far a portfolio is to be believed.
 type Provenance string
@@ -33,6 +43,7 @@ type Portfolio struct {
 	SavedAt    time.Time
 	Owner      int  // whose of the user's statements it is, from 1: those with PANs that contradict are kept apart
 	Active     bool // it is the one of its owner that counts
+	Unreadable bool // the key that it was sealed under is not there: no Investor, no accounts, no payload
 	statement.Summary
 }
 
@@ -47,11 +58,24 @@ type Position struct {
 	ID      string
 }
 
+// Query says which portfolios to list, newest first.
+type Query struct {
+	After      Position // the zero Position is before the newest
+	Limit      int
+	ActiveOnly bool
+}
+
+// AllHoldings stands for every holding where one could be named.
+const AllHoldings = -1
+
 // Saving is everything that one save keeps, all or nothing.
 type Saving struct {
 	Portfolio Portfolio
 	Statement statement.Statement
 	Payload   []byte // as it was received
+	// RefuseOther has a statement refused with ErrOtherOwner that otherwise would be
+	// kept apart.
+	RefuseOther bool
 	Record    audit.Record
 	Claim     *Claim // completed by the save; nil when the caller sent no key
 	// Render makes the body of the answer from the portfolio that is there now.
@@ -68,7 +92,9 @@ type Answer struct {
 
 // Keeper changes what is kept. A statement whose fingerprint the user has already
 // is not kept again. When a call returns nil the change is durable; when it
-// returns an error nothing was changed. DeletePortfolio may return ErrNotFound.
+// returns an error nothing was changed. It decides in the same transaction whose
+// statement it is and which one of that owner is active. SavePortfolio may return
+// ErrOtherOwner, DeletePortfolio ErrNotFound.
 type Keeper interface {
 	SavePortfolio(ctx context.Context, s Saving) (Answer, error)
 	DeletePortfolio(ctx context.Context, subject, id string, r audit.Record) error
@@ -77,14 +103,15 @@ type Keeper interface {
 // Finder reads what is kept of one subject. All but Portfolios may return
 // ErrNotFound.
 type Finder interface {
-	// Portfolios lists up to limit of them past after, newest first; the zero
-	// Position is before the newest.
-	Portfolios(ctx context.Context, subject string, after Position, limit int) ([]Portfolio, error)
+	Portfolios(ctx context.Context, subject string, q Query) ([]Portfolio, error)
 	// LatestPortfolio returns the id of the one whose period ends last, of those
 	// the one saved last.
 	LatestPortfolio(ctx context.Context, subject string) (id string, err error)
 	// Portfolio returns one, and up to limit of its holdings from number first on.
 	Portfolio(ctx context.Context, subject, id string, first, limit int) (Portfolio, []statement.Holding, error)
-	// Payload returns what was received, byte for byte.
+	// Transactions returns up to limit of a portfolio's transactions from number
+	// first on; those of one holding if holding is not AllHoldings.
+	Transactions(ctx context.Context, subject, id string, holding, first, limit int) ([]statement.Transaction, error)
+	// Payload returns what was received, byte for byte, or ErrUnreadable.
 	Payload(ctx context.Context, subject, id string) ([]byte, error)
 }

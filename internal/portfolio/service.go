@@ -102,7 +102,7 @@ func (s *Service) Delete(ctx context.Context, who auth.Principal, portfolioID st
 // List returns up to limit portfolios of who past after, newest first, and where
 // to go on; nil says that these were the last.
 func (s *Service) List(ctx context.Context, who auth.Principal, after Position, limit int) ([]Portfolio, *Position, error) {
-	list, err := s.Finder.Portfolios(ctx, who.Subject, after, limit+1)
+	list, err := s.Finder.Portfolios(ctx, who.Subject, Query{After: after, Limit: limit + 1})
 	if err != nil || len(list) <= limit {
 		return list, nil, err
 	}

@@ -83,7 +83,7 @@ func TestAClaimedKeyIsInFlightUntilItsLeaseEnds(t *testing.T) {
 		if _, err := saveUnder(t, s, lost); !errors.Is(err, portfolio.ErrKeyInFlight) {
 			t.Errorf("whoever lost the lease saved: %v", err)
 		}
-		if list, err := s.Portfolios(t.Context(), "demo:asha", portfolio.Position{}, all); err != nil || len(list) != 0 {
+		if list, err := s.Portfolios(t.Context(), "demo:asha", portfolio.Query{Limit: all}); err != nil || len(list) != 0 {
 			t.Errorf("listed %v, %v", list, err)
 		}
 		if a, err := saveUnder(t, s, next); err != nil || !a.Created {

@@ -46,11 +46,11 @@ func (s *DB) SavePortfolio(ctx context.Context, save portfolio.Saving) (portfoli
 func (s *DB) insertPortfolio(ctx context.Context, tx *sql.Tx, row sealed, p *portfolio.Portfolio) (bool, error) {
 	for range 3 { // a portfolio that is in the way may be deleted before it is read
 		result, err := tx.ExecContext(ctx, `INSERT INTO portfolios
-			(id, subject, fingerprint, provenance, cas_type, period_from, period_to, pan, private,
+			(id, subject, fingerprint, provenance, cas_type, period_from, period_to, private,
 			 total_value, received_rows, stored_rows, findings, saved_ms)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
 			ON CONFLICT (subject, fingerprint) DO NOTHING`,
-			p.ID, p.Subject, row.fingerprint, string(p.Provenance), string(p.CASType), row.from, row.to, row.pan, row.private,
+			p.ID, p.Subject, row.fingerprint, string(p.Provenance), string(p.CASType), row.from, row.to, row.private,
 			p.TotalValue.String(), p.ReceivedRows, p.StoredRows, row.findings, millis(p.SavedAt))
 		if err != nil {
 			return false, fmt.Errorf("insert portfolio: %w", err)

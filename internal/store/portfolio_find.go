@@ -56,21 +56,22 @@ func (s *DB) scanPortfolio(row interface{ Scan(dest ...any) error }) (opened, er
 	return p, nil
 }
 
-// Portfolios lists up to limit portfolios of subject past after, newest first.
-func (s *DB) Portfolios(ctx context.Context, subject string, after portfolio.Position, limit int) ([]portfolio.Portfolio, error) {
+// Portfolios lists portfolios of subject, newest first.
+func (s *DB) Portfolios(ctx context.Context, subject string, q portfolio.Query) ([]portfolio.Portfolio, error) {
 	ctx, cancel := bounded(ctx)
 	defer cancel()
 	ms := int64(math.MaxInt64)
-	if after.ID != "" {
-		ms = millis(after.SavedAt)
+	if q.After.ID != "" {
+		ms = millis(q.After.SavedAt)
 	}
-	list, err := s.portfolios(ctx, subject, ms, after.ID, limit)
+	list, err := s.portfolios(ctx, subject, ms, q)
 	return list, s.explain(ctx, "list portfolios", err)
 }
 
-func (s *DB) portfolios(ctx context.Context, subject string, ms int64, id string, limit int) ([]portfolio.Portfolio, error) {
+func (s *DB) portfolios(ctx context.Context, subject string, ms int64, q portfolio.Query) ([]portfolio.Portfolio, error) {
 	rows, err := s.reader.QueryContext(ctx, `SELECT `+portfolioColumns+` FROM portfolios
-		WHERE subject = $1 AND (saved_ms, id) < ($2, $3) ORDER BY saved_ms DESC, id DESC LIMIT $4`, subject, ms, id, limit)
+		WHERE subject = $1 AND (saved_ms, id) < ($2, $3) AND active >= $4
+		ORDER BY saved_ms DESC, id DESC LIMIT $5`, subject, ms, q.After.ID, flag(q.ActiveOnly), q.Limit)
 	if err != nil {
 		return nil, err
 	}

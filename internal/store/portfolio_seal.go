@@ -16,7 +16,6 @@ import (
 type sealed struct {
 	id          string
 	fingerprint []byte
-	pan         []byte // nil for NULL
 	from, to    string
 	private     []byte
 	payload     []byte
@@ -47,9 +46,6 @@ func (s *DB) seal(save portfolio.Saving) (sealed, error) {
 		fingerprint: s.box.Digest("portfolio fingerprint", st.Fingerprint[:]),
 		holdings:    st.Holdings,
 		accountOf:   make([]int, len(st.Holdings)),
-	}
-	if st.PAN != "" {
-		row.pan = s.box.Digest("pan", []byte(st.PAN.Reveal()))
 	}
 	if p.Period != nil {
 		row.from, row.to = p.Period.From, p.Period.To

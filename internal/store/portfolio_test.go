@@ -129,7 +129,7 @@ func TestWhatIsSavedCanOnlyBeReadByItsSubject(t *testing.T) {
 				t.Errorf("got %v", err)
 			}
 		}
-		if list, err := s.Portfolios(t.Context(), "demo:ravi", portfolio.Position{}, all); err != nil || len(list) != 0 {
+		if list, err := s.Portfolios(t.Context(), "demo:ravi", portfolio.Query{Limit: all}); err != nil || len(list) != 0 {
 			t.Errorf("listed %v, %v", list, err)
 		}
 		if other := save(t, s, "demo:ravi", named("Fund", "2026-03-31")); !other.Created || other.PortfolioID == a.PortfolioID {
@@ -163,7 +163,7 @@ func TestOfManyWhoSaveOneStatementOneCreatesIt(t *testing.T) {
 		all.Wait()
 		n := 0
 		ids.Range(func(any, any) bool { n++; return true })
-		list, err := s.Portfolios(t.Context(), "demo:asha", portfolio.Position{}, 100)
+		list, err := s.Portfolios(t.Context(), "demo:asha", portfolio.Query{Limit: 100})
 		if err != nil || created.Load() != 1 || n != 1 || len(list) != 1 {
 			t.Errorf("%d created, %d ids, %d rows, %v", created.Load(), n, len(list), err)
 		}
@@ -178,7 +178,7 @@ func TestASaveThatFailsMidWayLeavesNothing(t *testing.T) {
 		if _, err := s.SavePortfolio(t.Context(), broken); err == nil {
 			t.Fatal("it did not fail")
 		}
-		if list, err := s.Portfolios(t.Context(), "demo:asha", portfolio.Position{}, all); err != nil || len(list) != 0 {
+		if list, err := s.Portfolios(t.Context(), "demo:asha", portfolio.Query{Limit: all}); err != nil || len(list) != 0 {
 			t.Errorf("listed %v, %v", list, err)
 		}
 		if _, err := s.Payload(t.Context(), "demo:asha", broken.Portfolio.ID); !errors.Is(err, portfolio.ErrNotFound) {
@@ -246,7 +246,7 @@ func TestPagesListEachPortfolioOnceNewestFirst(t *testing.T) {
 		var got []string
 		var after portfolio.Position
 		for {
-			page, err := s.Portfolios(t.Context(), "demo:asha", after, 3)
+			page, err := s.Portfolios(t.Context(), "demo:asha", portfolio.Query{After: after, Limit: 3})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -301,7 +301,7 @@ func TestNothingIsKeptWhenTheCallersTimeIsOver(t *testing.T) {
 		if _, err := s.SavePortfolio(ctx, one); !errors.Is(err, slow) {
 			t.Errorf("got %v", err)
 		}
-		if list, err := s.Portfolios(t.Context(), "demo:asha", portfolio.Position{}, all); err != nil || len(list) != 0 {
+		if list, err := s.Portfolios(t.Context(), "demo:asha", portfolio.Query{Limit: all}); err != nil || len(list) != 0 {
 			t.Errorf("listed %v, %v", list, err)
 		}
 	})

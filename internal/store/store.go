@@ -142,3 +142,11 @@ func millis(t time.Time) int64 { return t.UnixMilli() }
 
 // instant is the reverse of millis.
 func instant(ms int64) time.Time { return time.UnixMilli(ms).UTC() }
+
+// flag is how a truth value stands in a column.
+func flag(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}
