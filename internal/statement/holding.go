@@ -1,112 +1,122 @@
 package statement
 
-import (
-	"regexp"
-	"strings"
-)
+import "strings"
 
-// security reads a member of a holding in a demat account.
-func (p *parser) security(h *Holding, name string) {
+// security reads a member of a holding in a demat account. Like the others below
+// it is false for one that is not known.
+func (p *parser) security(h *Holding, name string, v value) bool {
 	switch name {
 	case "units":
-		h.Units = p.amount()
+		h.Units = p.amount(v)
 	case "value":
-		h.Value = p.amount()
+		h.Value = p.amount(v)
 	case "name":
-		h.Name = p.text()
+		h.Name = p.text(v)
 	case "isin":
-		h.ISIN = p.isin()
+		h.ISIN = p.isin(v)
 	default:
-		p.skip()
+		return false
 	}
+	return true
 }
 
 // scheme reads a member of a mutual fund scheme.
-func (p *parser) scheme(h *Holding, name string) {
+func (p *parser) scheme(h *Holding, name string, v value) bool {
 	switch name {
 	case "type":
-		h.Category = p.text()
+		h.Category = p.category(v)
 	case "nav":
-		h.Price = p.amount()
+		h.Price = p.amount(v)
 	case "cost":
-		h.Cost = p.amount()
+		h.Cost = p.amount(v)
 	case "gain":
-		p.object(func(name string) {
-			if name == "absolute" {
-				h.Gain = p.signed()
-				return
-			}
-			p.skip()
-		})
+		if p.is(v, '{') {
+			h.Gain = p.signed(v.member("absolute"))
+		}
+	case "nominees":
 	default:
-		p.security(h, name)
+		return p.security(h, name, v)
 	}
+	return true
+}
+
+// categories are the vendor's types of schemes.
+var categories = []string{"Equity", "Debt", "Hybrid", "Other"}
+
+// category reads the type of a scheme, in whichever case it is written.
+func (p *parser) category(v value) string {
+	text := strings.Trim(p.text(v), space)
+	for _, c := range categories {
+		if strings.EqualFold(c, text) {
+			return c
+		}
+	}
+	return text
 }
 
 // fund reads a member of a pension fund, which has no ISIN.
-func (p *parser) fund(h *Holding, name string) {
+func (p *parser) fund(h *Holding, name string, v value) bool {
 	switch name {
 	case "nav":
-		h.Price = p.amount()
+		h.Price = p.amount(v)
 	case "cost":
-		h.Cost = p.amount()
-	case "additional_info":
-		p.object(func(name string) {
-			if name == "tier" {
-				h.Category = p.tier()
-				return
-			}
-			p.skip()
-		})
+		h.Cost = p.amount(v)
 	default:
-		p.security(h, name)
+		return p.security(h, name, v)
+	}
+	return true
+}
+
+// details reads what of a row's additional_info is kept: the tier of a pension
+// fund, and what a ledger began and ended with.
+func (p *parser) details(h *Holding, l *ledger, v value) {
+	if !p.is(v, '{') {
+		return
+	}
+	for name, m := range v.members() {
+		switch string(name) {
+		case "tier":
+			h.Category = p.tier(m)
+		case "open_units":
+			l.open = p.signed(m)
+		case "close_units":
+			l.closed = p.signed(m)
+		}
 	}
 }
 
 // tier reads the tier of a pension account, 1 or "1" or "I" or "Tier I".
-func (p *parser) tier() string {
-	var text string
-	if p.dec.PeekKind() == '0' {
-		text = p.signed().Decimal.String()
-	} else {
-		text = p.text()
+func (p *parser) tier(v value) string {
+	text := v.text()
+	if v.kind() == '0' {
+		text = p.signed(v).Decimal.String()
 	}
-	switch bare := strings.TrimSpace(strings.TrimPrefix(strings.ToUpper(text), "TIER")); bare {
-	case "":
-		return text
+	switch bare := strings.Trim(strings.TrimPrefix(strings.ToUpper(text), "TIER"), " _"); bare {
 	case "1", "I":
 		return "Tier 1"
 	case "2", "II":
 		return "Tier 2"
 	default:
-		return text
+		return p.text(v)
 	}
-}
-
-var isinForm = regexp.MustCompile(`^[A-Z]{2}[A-Z0-9]{9}[0-9]$`)
-
-// isin reads an ISIN (ISO 6166). What has not its form is left out, with a warning.
-func (p *parser) isin() string {
-	text := strings.ToUpper(strings.TrimSpace(p.text()))
-	if text != "" && !isinForm.MatchString(text) {
-		p.warn("invalid_isin", "is no ISIN, so it was left out")
-		return ""
-	}
-	return text
 }
 
 // policy reads a member of a life insurance policy.
-func (p *parser) policy(h *Holding, name string) {
+func (p *parser) policy(h *Holding, name string, v value) bool {
 	switch name {
 	case "policy_number":
-		h.Account = p.text()
+		h.Account = p.text(v)
 	case "policy_name":
-		h.Name = p.text()
+		h.Name = p.text(v)
 	case "provider":
-		h.Institution = p.text()
+		h.Institution = p.text(v)
 	case "sum_assured":
-		h.SumAssured = p.amount()
+		h.SumAssured = p.amount(v)
+	case "premium_amount":
+		p.amount(v)
+	case "life_assured", "status", "premium_frequency":
 	default:
-		p.skip()
+		return false
 	}
+	return true
 }

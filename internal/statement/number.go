@@ -1,6 +1,7 @@
 package statement
 
 import (
+	"bytes"
 	"math/big"
 	"strconv"
 	"strings"
@@ -9,59 +10,81 @@ import (
 )
 
 // The longest numbers taken, after zeros at both ends were dropped. All the wealth
-// of the world in rupees has 17 digits before the point.
+// of the world in rupees has 17 digits before the point; a double that should be
+// zero but for its last bits has 33 and more after it.
 const (
 	maxWhole    = 30
-	maxFraction = 20
+	maxFraction = 60
 )
 
 // number is a JSON number taken apart: digits × 10^exponent, where digits neither
-// begin nor end with a zero. Zero has no digits and no sign.
+// begin nor end with a zero. Zero has no digits, no sign and no exponent.
 type number struct {
 	negative bool
-	digits   string
+	digits   []byte
 	exponent int
 }
 
-// dissect takes a JSON number apart. It is false for an exponent of more than six
-// characters, which no sum of money has.
-func dissect(text string) (number, bool) {
-	rest, negative := strings.CutPrefix(text, "-")
-	mantissa, power := rest, 0
-	if i := strings.IndexAny(rest, "eE"); i >= 0 {
-		var err error
-		if power, err = strconv.Atoi(rest[i+1:]); err != nil || len(rest)-i > 7 {
-			return number{}, false
-		}
-		mantissa = rest[:i]
+// dissect takes apart a number that document has passed. It may use room for the digits.
+func dissect(written, room []byte) number {
+	rest, negative := bytes.CutPrefix(written, []byte("-"))
+	power := 0
+	if e := exponentAt(rest); e >= 0 {
+		power, _ = strconv.Atoi(string(rest[e+1:]))
+		rest = rest[:e]
 	}
-	whole, fraction, _ := strings.Cut(mantissa, ".")
-	digits := strings.TrimLeft(whole+fraction, "0")
-	significant := strings.TrimRight(digits, "0")
-	if significant == "" {
-		return number{}, true
+	digits := rest
+	if point := bytes.IndexByte(rest, '.'); point >= 0 {
+		power -= len(rest) - point - 1
+		digits = append(append(room, rest[:point]...), rest[point+1:]...)
 	}
-	return number{negative, significant, power - len(fraction) + len(digits) - len(significant)}, true
+	for len(digits) > 0 && digits[0] == '0' {
+		digits = digits[1:]
+	}
+	for len(digits) > 0 && digits[len(digits)-1] == '0' {
+		digits = digits[:len(digits)-1]
+		power++
+	}
+	if len(digits) == 0 {
+		return number{}
+	}
+	return number{negative, digits, power}
 }
 
-// exact returns the decimal that text, a JSON number, stands for. It is false
-// for a number too long to be meant.
-func exact(text string) (decimal.Decimal, bool) {
-	n, ok := dissect(text)
-	if !ok || len(n.digits)+n.exponent > maxWhole || -n.exponent > maxFraction {
+// exact returns the decimal that a number stands for. It is false for one too
+// long to be meant.
+func exact(written []byte) (decimal.Decimal, bool) {
+	var room [48]byte // enough for all numbers that are meant
+	n := dissect(written, room[:0])
+	if len(n.digits)+n.exponent > maxWhole || -n.exponent > maxFraction {
 		return decimal.Decimal{}, false
 	}
-	if n.digits == "" {
+	if len(n.digits) == 0 {
 		return decimal.Decimal{}, true
 	}
-	digits, ok := new(big.Int).SetString(n.digits, 10)
-	if !ok {
-		return decimal.Decimal{}, false
+	return n.decimal(), true
+}
+
+// smallDigits is how many digits surely fit into an int64.
+const smallDigits = 18
+
+func (n number) decimal() decimal.Decimal {
+	exponent := int32(n.exponent) //nolint:gosec // within the bounds of exact
+	if len(n.digits) > smallDigits {
+		digits, _ := new(big.Int).SetString(string(n.digits), 10)
+		if n.negative {
+			digits.Neg(digits)
+		}
+		return decimal.NewFromBigInt(digits, exponent)
+	}
+	var digits int64
+	for _, d := range n.digits {
+		digits = 10*digits + int64(d-'0')
 	}
 	if n.negative {
-		digits.Neg(digits)
+		digits = -digits
 	}
-	return decimal.NewFromBigInt(digits, int32(n.exponent)), true //nolint:gosec // within the bounds above
+	return decimal.New(digits, exponent)
 }
 
 // Plain writes a number of units: all digits, no exponent, no zeros at the end of

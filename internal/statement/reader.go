@@ -12,167 +12,169 @@ import (
 	"casbroker/internal/fault"
 )
 
-// The most that is kept of one statement. Real ones have names of a hundred bytes.
 const (
-	maxText     = 1024 // bytes of a string
-	maxPointer  = 256  // bytes of a place
-	maxFindings = 200  // of each kind
+	// maxText is the longest string that is kept of a statement, in bytes. Real
+	// ones have names of a hundred.
+	maxText = 1024
+	// maxFindings is how much is told of what is wrong, and of what is odd.
+	maxFindings = 200
 )
 
-// reader goes through a JSON text once, value after value. What is wrong is
-// collected with its place, so that a caller hears of all of it at once. Each
-// method that reads takes exactly one value, whatever that is; null is taken
-// everywhere as not stated.
+// reader reads single values. What is wrong is collected with its place, so that a
+// caller hears of all of it at once. Null is taken everywhere as not stated, as is
+// a member that is not there.
 type reader struct {
-	dec    *jsontext.Decoder
-	at     string // where in the body the value is
-	err    error  // of the decoder, which ends everything
-	faults []fault.Field
+	faults   []fault.Field
+	warnings []fault.Field
 }
 
-func newReader(value jsontext.Value, at string) reader {
-	return reader{dec: jsontext.NewDecoder(bytes.NewBuffer(value), trusted), at: at}
-}
-
-// pointer names the value that was read last.
-func (r *reader) pointer() string {
-	at := r.at + string(r.dec.StackPointer())
-	if len(at) > maxPointer {
-		at = strings.Clone(strings.ToValidUTF8(at[:maxPointer], "")) // the rest is not to live on with it
-	}
-	return at
-}
-
-// here is a finding about the value that was read last.
-func (r *reader) here(code, format string, args ...any) fault.Field {
-	return fault.Field{Pointer: r.pointer(), Code: code, Detail: fmt.Sprintf(format, args...)}
-}
-
-func (r *reader) wrong(f fault.Field) { r.faults = append(r.faults, f) }
-
-// over reports whether there is no use in reading on: the decoder cannot, or so
-// much is wrong that nothing new is to be learnt from more.
-func (r *reader) over() bool { return r.err != nil || len(r.faults) >= maxFindings }
-
-func (r *reader) token() jsontext.Token {
-	t, err := r.dec.ReadToken()
-	if err != nil {
-		r.err = err
-	}
-	return t
-}
-
-func (r *reader) skip() {
-	if err := r.dec.SkipValue(); err != nil {
-		r.err = err
+// wrong notes why the statement cannot be taken.
+func (r *reader) wrong(v value, code, format string, args ...any) {
+	if len(r.faults) < maxFindings {
+		r.faults = append(r.faults, finding(v, code, format, args...))
 	}
 }
 
-// expect reports whether the next value is of this kind. Another one is skipped,
-// and a fault unless it is null.
-func (r *reader) expect(kind jsontext.Kind) bool {
-	got := r.dec.PeekKind()
-	if got == kind {
+// warn notes what is odd about a value that was taken nevertheless.
+func (r *reader) warn(v value, code, format string, args ...any) {
+	switch n := len(r.warnings); {
+	case n < maxFindings:
+		r.warnings = append(r.warnings, finding(v, code, format, args...))
+	case n == maxFindings:
+		r.warnings = append(r.warnings, fault.Field{Code: "more_warnings", Detail: "there are more than can be listed"})
+	}
+}
+
+func finding(v value, code, format string, args ...any) fault.Field {
+	f := fault.Field{Code: code, Detail: fmt.Sprintf(format, args...)}
+	if v.kind() != 0 {
+		f.Pointer = v.pointer()
+	}
+	return f
+}
+
+// is reports whether v is of this kind. Another one is a fault unless it is null.
+func (r *reader) is(v value, kind jsontext.Kind) bool {
+	if v.kind() == kind {
 		return true
 	}
-	r.skip()
-	if got != 'n' && r.err == nil {
-		r.wrong(wrongType(r.pointer(), kindName(kind), got))
+	if v.stated() {
+		r.wrong(v, "wrong_type", "must be %s, not %s", kindName(kind), kindName(v.kind()))
 	}
 	return false
 }
 
-// object reads an object and calls member for each name; member reads the value.
-// It reports whether there was an object.
-func (r *reader) object(member func(name string)) bool {
-	if !r.expect('{') {
-		return false
-	}
-	r.token()
-	for !r.over() && r.dec.PeekKind() == '"' {
-		name := r.token().String()
-		member(name)
-	}
-	r.token()
-	return true
-}
-
-// array reads an array and calls element to read each value. It reports whether
-// there was an array.
-func (r *reader) array(element func()) bool {
-	if !r.expect('[') {
-		return false
-	}
-	r.token()
-	for !r.over() && r.dec.PeekKind() != ']' {
-		element()
-	}
-	r.token()
-	return true
-}
-
 // text reads a string.
-func (r *reader) text() string {
-	if !r.expect('"') {
+func (r *reader) text(v value) string {
+	if !r.is(v, '"') {
 		return ""
 	}
-	s := r.token().String()
-	if len(s) > maxText {
-		r.wrong(r.here("too_long", "must have %d bytes at most", maxText))
+	if len(v.raw()) > maxText+2 && len(v.text()) > maxText {
+		r.wrong(v, "too_long", "must have %d bytes at most", maxText)
 		return ""
 	}
-	return s
+	return v.text()
 }
 
 // amount reads a number that is not negative.
-func (r *reader) amount() decimal.NullDecimal {
-	d := r.signed()
+func (r *reader) amount(v value) decimal.NullDecimal {
+	d := r.signed(v)
 	if d.Valid && d.Decimal.IsNegative() {
-		r.wrong(r.here("negative", "must not be negative"))
+		r.wrong(v, "negative", "must not be negative")
 	}
 	return d
 }
 
 // signed reads a number, which may be written as a string.
-func (r *reader) signed() decimal.NullDecimal {
-	var text string
-	if r.dec.PeekKind() == '"' {
-		text = strings.Trim(r.token().String(), space)
-		if text == "" {
-			return decimal.NullDecimal{}
-		}
-		if v := jsontext.Value(text); v.Kind() != '0' || !v.IsValid() {
-			r.wrong(r.here("wrong_type", "must be a number"))
-			return decimal.NullDecimal{}
-		}
-	} else {
-		if !r.expect('0') {
-			return decimal.NullDecimal{}
-		}
-		v, err := r.dec.ReadValue()
-		if err != nil {
-			r.err = err
-		}
-		text = string(v)
-	}
-	d, ok := exact(text)
+func (r *reader) signed(v value) decimal.NullDecimal {
+	written, ok := figures(v)
 	if !ok {
-		r.wrong(r.here("out_of_range", "must have %d digits before the point and %d after it at most", maxWhole, maxFraction))
+		if r.is(v, '0') || v.kind() == '"' {
+			r.wrong(v, "wrong_type", "must be a number")
+		}
+		return decimal.NullDecimal{}
+	}
+	if len(written) == 0 {
+		return decimal.NullDecimal{}
+	}
+	d, ok := exact(written)
+	if !ok {
+		r.wrong(v, "out_of_range", "must have %d digits before the point and %d after it at most", maxWhole, maxFraction)
 	}
 	return decimal.NullDecimal{Decimal: d, Valid: ok}
 }
 
+// figures returns the number that v is or, as a string, holds; none for a blank
+// string and for null. It is false for anything else.
+func figures(v value) (written []byte, ok bool) {
+	switch v.kind() {
+	case '0':
+		return v.raw(), true
+	case '"':
+		text := bytes.Trim([]byte(v.text()), space)
+		number := jsontext.Value(text)
+		fits := len(text) == 0 || number.Kind() == '0' && number.IsValid() && unfit('0', text, false) == ""
+		return text, fits
+	default:
+		return nil, !v.stated()
+	}
+}
+
+// layouts are the forms of dates. The American one, with the month first, is none.
+var layouts = []string{time.DateOnly, "02-01-2006", "02-Jan-2006"}
+
 // date reads a day, and returns it as YYYY-MM-DD.
-func (r *reader) date() string {
-	text := r.text()
+func (r *reader) date(v value) string {
+	text := strings.Trim(r.text(v), space)
 	if text == "" {
 		return ""
 	}
-	for _, layout := range []string{time.DateOnly, "02-01-2006", "02-Jan-2006"} {
-		if day, err := time.Parse(layout, text); err == nil {
+	if isDate(text) {
+		return text
+	}
+	for _, layout := range layouts {
+		if day, err := time.Parse(layout, text); err == nil && day.Year() > 0 {
 			return day.Format(time.DateOnly)
 		}
 	}
-	r.wrong(r.here("invalid_date", "must be a date such as 2026-03-31"))
+	r.wrong(v, "invalid_date", "must be a date such as 2026-03-31")
 	return ""
+}
+
+// isDate reports quickly whether text surely is a day written as YYYY-MM-DD.
+func isDate(text string) bool {
+	if len(text) != len(time.DateOnly) || text[4] != '-' || text[7] != '-' {
+		return false
+	}
+	year, month, day := digits(text[:4]), digits(text[5:7]), digits(text[8:])
+	return year > 0 && month >= 1 && month <= 12 && day >= 1 && day <= 28 // the rest is left to the calendar
+}
+
+// digits is the number that text is, -1 if it is none.
+func digits(text string) int {
+	n := 0
+	for i := range len(text) {
+		if text[i] < '0' || text[i] > '9' {
+			return -1
+		}
+		n = 10*n + int(text[i]-'0')
+	}
+	return n
+}
+
+func kindName(k jsontext.Kind) string {
+	switch k {
+	case '{':
+		return "an object"
+	case '[':
+		return "an array"
+	case '"':
+		return "a string"
+	case '0':
+		return "a number"
+	case 'n':
+		return "null"
+	default:
+		return "a truth value"
+	}
 }

@@ -4,8 +4,8 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"strconv"
 
-	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 
 	"casbroker/internal/fault"
@@ -14,50 +14,78 @@ import (
 // space is what may stand around a JSON text (RFC 8259, section 2).
 const space = " \t\r\n"
 
+// maxExponent is that of the largest finite double (RFC 7493, section 2.2).
+const maxExponent = 308
+
+const noNUL = "the character U+0000 is not taken"
+
 var errJSON = fault.New(fault.Invalid, "invalid_json", "The body is not valid JSON.")
 
-// trusted is for reading again what strict has passed.
-var trusted = json.JoinOptions(jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
-
-// strict passes one JSON text (RFC 8259) that is valid UTF-8, has no name twice in
-// an object, stays within what scan allows, and holds no U+0000, which
-// PostgreSQL cannot keep. Its errors show nothing of the body.
-func strict(body []byte) error {
-	if len(bytes.TrimLeft(body, space)) == 0 {
-		return errJSON.Withf("The body is empty; send what the widget gave to onSuccess.")
+// unfit says why a string or a number that is valid JSON is not taken, or "".
+// Where nothing has escapes they are not looked for.
+func unfit(kind jsontext.Kind, raw []byte, escapes bool) string {
+	switch kind {
+	case '"':
+		if len(raw) > maxString {
+			return "a string has more than 65536 bytes"
+		}
+		if escapes && hasNUL(raw) {
+			return noNUL
+		}
+	case '0':
+		if len(raw) > maxNumber {
+			return "a number has more than 400 characters"
+		}
+		if e := exponentAt(raw); e >= 0 {
+			if n, err := strconv.Atoi(string(raw[e+1:])); err != nil || n > maxExponent || n < -maxExponent {
+				return "a number has an exponent past 308"
+			}
+		}
 	}
-	dec := jsontext.NewDecoder(bytes.NewBuffer(body))
-	if err := scan(body); err != nil {
-		return err
-	}
-	if err := dec.SkipValue(); err != nil {
-		return syntax(body, err)
-	}
-	if rest := bytes.TrimLeft(body[dec.InputOffset():], space); len(rest) > 0 {
-		return wrong(body, int64(len(body)-len(rest)), "something follows the JSON text")
-	}
-	return nil
+	return ""
 }
 
-func syntax(body []byte, err error) error {
-	offset := int64(len(body))
+// exponentAt is where the e of a number is, -1 if it has none.
+func exponentAt(number []byte) int {
+	for i, c := range number {
+		if c|0x20 == 'e' {
+			return i
+		}
+	}
+	return -1
+}
+
+// hasNUL reports whether a quoted string holds an escaped U+0000.
+func hasNUL(raw []byte) bool {
+	for {
+		i := bytes.IndexByte(raw, '\\')
+		if i < 0 {
+			return false
+		}
+		if bytes.HasPrefix(raw[i:], []byte(`\u0000`)) {
+			return true
+		}
+		raw = raw[i+2:] // past what is escaped, which may be a backslash
+	}
+}
+
+func syntax(text []byte, err error) error {
+	offset := len(text)
 	var at *jsontext.SyntacticError
 	if errors.As(err, &at) {
-		offset = at.ByteOffset
+		offset = int(at.ByteOffset)
 	}
 	switch {
-	case errors.Is(err, jsontext.ErrDuplicateName):
-		return wrong(body, offset, "an object has the same name twice")
 	case errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF):
-		return wrong(body, offset, "it ends too early")
+		return wrong(text, offset, "it ends too early")
 	default:
-		return wrong(body, offset, "a character that cannot stand there, or text that is not UTF-8")
+		return wrong(text, offset, "a character that cannot stand there, or text that is not UTF-8")
 	}
 }
 
-// wrong says what is wrong where; the byte is counted from 0 at the body's start.
-func wrong(body []byte, offset int64, what string) error {
-	offset = min(max(offset, 0), int64(len(body)))
-	line := 1 + bytes.Count(body[:offset], []byte("\n"))
+// wrong says what is wrong where; the byte is counted from 0 at the text's start.
+func wrong(text []byte, offset int, what string) error {
+	offset = min(max(offset, 0), len(text))
+	line := 1 + bytes.Count(text[:offset], []byte("\n"))
 	return errJSON.Withf("The body is not valid JSON: line %d, byte %d: %s.", line, offset, what)
 }

@@ -1,0 +1,47 @@
+package statement
+
+import (
+	"regexp"
+	"strings"
+)
+
+var isinForm = regexp.MustCompile(`^[A-Z]{2}[A-Z0-9]{9}[0-9]$`)
+
+// isin reads an ISIN (ISO 6166). What has not its form is left out with a warning;
+// one with a wrong check digit is kept with a warning.
+func (p *parser) isin(v value) string {
+	text := strings.ToUpper(strings.Trim(p.text(v), space))
+	switch {
+	case text == "":
+	case !isinForm.MatchString(text):
+		p.warn(v, "invalid_isin", "is no ISIN, so it was left out")
+		return ""
+	case !checks(text):
+		p.warn(v, "isin_check_digit", "has a wrong check digit")
+	}
+	return text
+}
+
+// checks reports whether the last digit of an ISIN goes with the others: letters
+// stand for two digits (A is 10), of which every other one, from the right, counts
+// twice (ISO 6166, the Luhn algorithm).
+func checks(isin string) bool {
+	sum, twice := 0, false
+	count := func(digit int) {
+		if twice {
+			digit *= 2
+		}
+		sum += digit/10 + digit%10
+		twice = !twice
+	}
+	for i := len(isin) - 1; i >= 0; i-- {
+		c := int(isin[i])
+		if c <= '9' {
+			count(c - '0')
+			continue
+		}
+		count((c - 'A' + 10) % 10)
+		count((c - 'A' + 10) / 10)
+	}
+	return sum%10 == 0
+}
