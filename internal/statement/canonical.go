@@ -4,20 +4,19 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"hash"
-	"strconv"
 
 	"github.com/go-json-experiment/json/jsontext"
 )
 
 // canonicalChunk is how many bytes are hashed at a time.
-const canonicalChunk = 16 << 10
+const canonicalChunk = 8 << 10
 
 // fingerprint hashes a statement in a canonical form: members in the order of
 // RFC 8785, section 3.2.3, strings with as few escapes as can be, numbers as exact
 // decimals, no white space. The "status" and "msg" that may stand beside the
 // sections belong to the envelope.
 func fingerprint(statement value) (sum [sha256.Size]byte) {
-	c := canonical{hash: sha256.New(), out: make([]byte, 0, canonicalChunk+maxString)}
+	c := canonical{hash: sha256.New(), out: make([]byte, 0, 2*canonicalChunk)}
 	c.value(statement, true)
 	_, _ = c.hash.Write(c.out)
 	c.hash.Sum(sum[:0])
@@ -29,7 +28,7 @@ type canonical struct {
 	hash    hash.Hash
 	out     []byte   // to be hashed
 	members []uint32 // nodes, of the objects that are open: a stack
-	digits  [maxNumber]byte
+	room    [4 * maxNumber]byte
 }
 
 func (c *canonical) value(v value, outermost bool) {
@@ -61,29 +60,18 @@ func (c *canonical) object(v value, outermost bool) {
 	for m := range v.inner() {
 		c.members = append(c.members, m.at)
 	}
+	l := &v.doc.layouts[v.node().layout]
 	c.out = append(c.out, '{')
-	for _, place := range v.doc.layouts[v.node().layout].order {
-		m := value{v.doc, c.members[first+int(place)]} // by index: inner objects may move the stack
-		if name := m.name(); outermost && (string(name) == "status" || string(name) == "msg") {
+	for i, place := range l.order {
+		if name := string(l.names[place]); outermost && (name == "status" || name == "msg") {
 			continue
 		}
-		c.name(m)
-		c.value(m, false)
+		c.out = append(c.out, l.heads[i]...)
+		c.value(value{v.doc, c.members[first+int(place)]}, false) // by index: inner objects may move the stack
 		c.out = append(c.out, ',')
 	}
 	c.out = append(c.out, '}')
 	c.members = c.members[:first]
-}
-
-func (c *canonical) name(m value) {
-	if m.node().escaped {
-		c.out, _ = jsontext.AppendQuote(c.out, m.name())
-	} else {
-		c.out = append(c.out, '"')
-		c.out = append(c.out, m.name()...)
-		c.out = append(c.out, '"')
-	}
-	c.out = append(c.out, ':')
 }
 
 // text writes a quoted string with as few escapes as can be.
@@ -96,14 +84,18 @@ func (c *canonical) text(raw []byte) {
 	c.out, _ = jsontext.AppendQuote(c.out, plain)
 }
 
-// number writes the same for numbers that are the same.
+// number writes the same for numbers that are the same: all digits, no exponent,
+// no zeros at the end of a fraction.
 func (c *canonical) number(written []byte) {
-	n := dissect(written, c.digits[:0])
-	if n.negative {
-		c.out = append(c.out, '-')
+	if exponentAt(written) >= 0 {
+		n := dissect(written, c.room[:0])
+		written = n.appendPlain(c.room[len(c.room)/2:][:0])
 	}
-	c.out = append(c.out, '0')
-	c.out = append(c.out, n.digits...)
-	c.out = append(c.out, 'e')
-	c.out = strconv.AppendInt(c.out, int64(n.exponent), 10)
+	if bytes.IndexByte(written, '.') >= 0 {
+		written = bytes.TrimRight(bytes.TrimRight(written, "0"), ".")
+	}
+	if string(written) == "-0" {
+		written = written[1:]
+	}
+	c.out = append(c.out, written...)
 }

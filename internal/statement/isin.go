@@ -1,11 +1,6 @@
 package statement
 
-import (
-	"regexp"
-	"strings"
-)
-
-var isinForm = regexp.MustCompile(`^[A-Z]{2}[A-Z0-9]{9}[0-9]$`)
+import "strings"
 
 // isin reads an ISIN (ISO 6166). What has not its form is left out with a warning;
 // one with a wrong check digit is kept with a warning.
@@ -13,13 +8,28 @@ func (p *parser) isin(v value) string {
 	text := strings.ToUpper(strings.Trim(p.text(v), space))
 	switch {
 	case text == "":
-	case !isinForm.MatchString(text):
+	case !formed(text):
 		p.warn(v, "invalid_isin", "is no ISIN, so it was left out")
 		return ""
 	case !checks(text):
 		p.warn(v, "isin_check_digit", "has a wrong check digit")
 	}
 	return text
+}
+
+// formed reports whether text has the form of an ISIN: two letters, nine letters
+// or digits, a digit.
+func formed(text string) bool {
+	if len(text) != 12 {
+		return false
+	}
+	for i := range len(text) {
+		letter, digit := text[i] >= 'A' && text[i] <= 'Z', text[i] >= '0' && text[i] <= '9'
+		if i < 2 && !letter || i == 11 && !digit || !letter && !digit {
+			return false
+		}
+	}
+	return true
 }
 
 // checks reports whether the last digit of an ISIN goes with the others: letters

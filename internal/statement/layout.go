@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"slices"
 	"unicode/utf16"
+
+	"github.com/go-json-experiment/json/jsontext"
 )
 
 // layout is the names of an object's members. Objects that follow one another
@@ -11,6 +13,7 @@ import (
 type layout struct {
 	names [][]byte // as they were sent
 	order []uint16 // their places, sorted as RFC 8785 says
+	heads [][]byte // in that order, as they stand before their values in the canonical form
 }
 
 // layOut finds the layout of an object, which has as many members. If a name is
@@ -26,7 +29,7 @@ func (t *taker) layOut(object value, members int) (found uint32, twice value) {
 	if t.doc.layouts[*likely].fits(object, members) {
 		return *likely, value{}
 	}
-	l := layout{make([][]byte, 0, members), make([]uint16, members)}
+	l := layout{names: make([][]byte, 0, members), order: make([]uint16, members), heads: make([][]byte, members)}
 	for m := range object.inner() {
 		l.names = append(l.names, m.name())
 	}
@@ -38,6 +41,10 @@ func (t *taker) layOut(object value, members int) (found uint32, twice value) {
 		if bytes.Equal(l.names[l.order[i-1]], l.names[l.order[i]]) {
 			return 0, nth(object, int(l.order[i]))
 		}
+	}
+	for i, place := range l.order {
+		head, _ := jsontext.AppendQuote(nil, l.names[place]) // take has passed it
+		l.heads[i] = append(head, ':')
 	}
 	t.doc.layouts = append(t.doc.layouts, l)
 	*likely = uint32(len(t.doc.layouts) - 1) //nolint:gosec // one for each object at most

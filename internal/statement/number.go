@@ -51,40 +51,74 @@ func dissect(written, room []byte) number {
 	return number{negative, digits, power}
 }
 
+// appendPlain writes n with all of its digits and no exponent.
+func (n number) appendPlain(b []byte) []byte {
+	if n.negative {
+		b = append(b, '-')
+	}
+	whole := len(n.digits) + n.exponent // digits before the point
+	switch {
+	case len(n.digits) == 0:
+		return append(b, '0')
+	case n.exponent >= 0:
+		return append(append(b, n.digits...), zeros(n.exponent)...)
+	case whole > 0:
+		return append(append(append(b, n.digits[:whole]...), '.'), n.digits[whole:]...)
+	default:
+		return append(append(append(b, "0."...), zeros(-whole)...), n.digits...)
+	}
+}
+
+func zeros(n int) []byte { return bytes.Repeat([]byte("0"), n) }
+
 // exact returns the decimal that a number stands for. It is false for one too
 // long to be meant.
 func exact(written []byte) (decimal.Decimal, bool) {
-	var room [48]byte // enough for all numbers that are meant
-	n := dissect(written, room[:0])
+	if d, ok := small(written); ok {
+		return d, true
+	}
+	n := dissect(written, nil)
 	if len(n.digits)+n.exponent > maxWhole || -n.exponent > maxFraction {
 		return decimal.Decimal{}, false
 	}
 	if len(n.digits) == 0 {
 		return decimal.Decimal{}, true
 	}
-	return n.decimal(), true
+	digits, _ := new(big.Int).SetString(string(n.digits), 10)
+	if n.negative {
+		digits.Neg(digits)
+	}
+	return decimal.NewFromBigInt(digits, int32(n.exponent)), true //nolint:gosec // within the bounds above
 }
 
 // smallDigits is how many digits surely fit into an int64.
 const smallDigits = 18
 
-func (n number) decimal() decimal.Decimal {
-	exponent := int32(n.exponent) //nolint:gosec // within the bounds of exact
-	if len(n.digits) > smallDigits {
-		digits, _ := new(big.Int).SetString(string(n.digits), 10)
-		if n.negative {
-			digits.Neg(digits)
-		}
-		return decimal.NewFromBigInt(digits, exponent)
+// small is exact for a number that fits and has no exponent, as nearly all do.
+func small(written []byte) (decimal.Decimal, bool) {
+	rest, negative := bytes.CutPrefix(written, []byte("-"))
+	if len(rest) > smallDigits {
+		return decimal.Decimal{}, false
 	}
 	var digits int64
-	for _, d := range n.digits {
-		digits = 10*digits + int64(d-'0')
+	fraction := int32(0)
+	for i, c := range rest {
+		switch {
+		case c == '.':
+			fraction = int32(len(rest) - i - 1) //nolint:gosec // 18 at most
+		case c > '9':
+			return decimal.Decimal{}, false
+		default:
+			digits = 10*digits + int64(c-'0')
+		}
 	}
-	if n.negative {
+	for ; fraction > 0 && digits%10 == 0; fraction-- {
+		digits /= 10
+	}
+	if negative {
 		digits = -digits
 	}
-	return decimal.New(digits, exponent)
+	return decimal.New(digits, -fraction), true
 }
 
 // Plain writes a number of units: all digits, no exponent, no zeros at the end of
