@@ -3,9 +3,13 @@ package statement
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
+	"runtime"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/shopspring/decimal"
 )
@@ -54,47 +58,63 @@ type vendorStatement struct {
 	} `json:"mutual_funds"`
 }
 
+// BenchmarkParse measures reading with all checks and the fingerprint against
+// encoding/json decoding the same bytes into structs, in turns.
 func BenchmarkParse(b *testing.B) {
-	for _, size := range []int{50 << 10, 1 << 20, 5 << 20} {
-		payload := sized(size)
-		b.Run(fmt.Sprint(size>>10, "KB"), func(b *testing.B) {
-			b.SetBytes(int64(len(payload)))
-			b.ReportAllocs()
+	for _, kilobytes := range []int{50, 1 << 10, 5 << 10} {
+		b.Run(fmt.Sprint(kilobytes, "KB"), func(b *testing.B) {
+			payload := sized(b, kilobytes<<10)
+			turn := max(1, 5<<20/len(payload))
+			var ours, theirs time.Duration
 			for b.Loop() {
-				if _, err := Parse(payload, today); err != nil {
-					b.Fatal(err)
-				}
+				ours += timed(b, turn, func() error {
+					_, err := Parse(payload, today)
+					return err
+				})
+				theirs += timed(b, turn, func() error {
+					var s vendorStatement
+					return json.Unmarshal(payload, &s)
+				})
 			}
-		})
-		b.Run(fmt.Sprint(size>>10, "KB encoding/json"), func(b *testing.B) {
-			b.SetBytes(int64(len(payload)))
-			b.ReportAllocs()
-			for b.Loop() {
-				var s vendorStatement
-				if err := json.Unmarshal(payload, &s); err != nil {
-					b.Fatal(err)
-				}
-			}
+			megabytes := float64(len(payload)*turn*b.N) / 1e6
+			b.ReportMetric(0, "ns/op")
+			b.ReportMetric(megabytes/ours.Seconds(), "MB/s")
+			b.ReportMetric(megabytes/theirs.Seconds(), "encoding/json-MB/s")
+			b.ReportMetric(theirs.Seconds()/ours.Seconds(), "times")
 		})
 	}
 }
 
-// sized is a statement of about size bytes.
-func sized(size int) []byte {
-	text, _ := os.ReadFile("../sandbox/statements/cams.json")
-	var b bytes.Buffer
-	if json.Compact(&b, text) != nil {
-		return nil
+// timed is how long it takes to do something so often, with nothing of what went
+// before left to clean up.
+func timed(b *testing.B, often int, do func() error) time.Duration {
+	runtime.GC()
+	start := time.Now()
+	for range often {
+		if err := do(); err != nil {
+			b.Fatal(err)
+		}
 	}
-	text = b.Bytes()
-	begin := bytes.Index(text, []byte(`"mutual_funds":[`)) + len(`"mutual_funds":[`)
+	return time.Since(start)
+}
+
+// sized is a statement of about size bytes, most of them transactions.
+func sized(b *testing.B, size int) []byte {
+	text, err := os.ReadFile("../sandbox/statements/cams.json")
+	if err != nil {
+		b.Fatal(err)
+	}
+	var compact bytes.Buffer
 	var s struct {
 		MutualFunds []json.RawMessage `json:"mutual_funds"`
 	}
-	_ = json.Unmarshal(text, &s)
-	out := bytes.Clone(text[:begin])
-	for i := 0; len(out) < size; i++ {
+	if err := errors.Join(json.Compact(&compact, text), json.Unmarshal(text, &s)); err != nil {
+		b.Fatal(err)
+	}
+	before, after, _ := strings.Cut(compact.String(), `"mutual_funds":[`)
+	out := []byte(before + `"mutual_funds":[`)
+	for i := 0; len(out)+len(after) < size; i++ {
 		out = append(append(out, s.MutualFunds[i%len(s.MutualFunds)]...), ',')
 	}
-	return append(out, text[begin:]...)
+	return append(out, after...)
 }

@@ -1,0 +1,106 @@
+package main
+
+import (
+	"bufio"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// maxResident is what the broker may take while large statements are saved, in kB.
+const maxResident = 400 << 10
+
+func TestThirtyTwoLargeStatementsAtOnceTakeLittleMemory(t *testing.T) {
+	t.Parallel()
+	p := build(t)
+	p.start()
+	jwt := token(t, "asha")
+	row := `{"name":"Sample Fund %d","isin":"INFZ96K01AB8","type":"Equity","units":1.5,"nav":2,"value":3,"transactions":[` +
+		strings.TrimSuffix(strings.Repeat(`{"date":"2026-01-05","type":"PURCHASE_SIP","description":"Systematic Investment Purchase","units":93.615,"nav":80.115,"amount":7500.0,"balance":null},`, 20), ",") + `]},`
+	var all sync.WaitGroup
+	for i := range 32 {
+		all.Go(func() {
+			var b strings.Builder
+			b.WriteString(`{"meta":{"cas_type":"CAMS_KFINTECH"},"mutual_funds":[{"folio_number":"1/2","schemes":[`)
+			for n := 0; b.Len() < 5<<20; n++ {
+				fmt.Fprintf(&b, row, 1000*n+i)
+			}
+			b.WriteString(`{"name":"The last"}]}]}`)
+			p.saveOnceThereIsRoom(jwt, []byte(b.String()))
+		})
+	}
+	all.Wait()
+	if kb := p.peak(); kb > maxResident {
+		t.Errorf("it took %d kB at its peak, want %d at most", kb, maxResident)
+	} else {
+		t.Logf("it took %d MB at its peak", kb>>10)
+	}
+	p.refusesUnread(jwt)
+}
+
+// saveOnceThereIsRoom saves payload, and comes back when it is told to.
+func (p *program) saveOnceThereIsRoom(jwt string, payload []byte) {
+	for {
+		r, err := p.call(p.t.Context(), jwt, http.MethodPost, "/v1/portfolios", payload)
+		switch {
+		case err != nil:
+			p.t.Error(err)
+			return
+		case r.status == http.StatusCreated:
+			return
+		case r.status != http.StatusServiceUnavailable || !strings.Contains(string(r.body), `"save_busy"`):
+			p.t.Errorf("answered %d: %s", r.status, r.body)
+			return
+		}
+		seconds, err := strconv.Atoi(r.header.Get("Retry-After"))
+		if err != nil {
+			p.t.Errorf("Retry-After: %v", err)
+			return
+		}
+		<-time.After(time.Duration(seconds) * time.Second)
+	}
+}
+
+// peak is the most memory that the broker had resident, in kB.
+func (p *program) peak() int {
+	p.t.Helper()
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.cmd.Process.Pid))
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	for line := range strings.Lines(string(status)) {
+		if rest, ok := strings.CutPrefix(line, "VmHWM:"); ok {
+			kb, err := strconv.Atoi(strings.Fields(rest)[0])
+			if err != nil {
+				p.t.Fatal(err)
+			}
+			return kb
+		}
+	}
+	p.t.Fatalf("no VmHWM in %s", status)
+	return 0
+}
+
+// refusesUnread fails the test unless a body of 12 MB is refused before it is sent.
+func (p *program) refusesUnread(jwt string) {
+	p.t.Helper()
+	conn, err := new(net.Dialer).DialContext(p.t.Context(), "tcp", p.address)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	defer func() { _ = conn.Close() }()
+	_, err = fmt.Fprintf(conn, "POST /v1/portfolios HTTP/1.1\r\nHost: broker\r\nAuthorization: Bearer %s\r\n"+
+		"Content-Type: application/json\r\nContent-Length: %d\r\n\r\n", jwt, 12<<20)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	if status, err := bufio.NewReader(conn).ReadString('\n'); err != nil || !strings.Contains(status, " 413 ") {
+		p.t.Errorf("a body of 12 MB, not sent yet: %q, %v", status, err)
+	}
+}

@@ -1,0 +1,192 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/golang-jwt/jwt/v5"
+)
+
+const (
+	issuer    = "https://app.example"
+	audience  = "casbroker"
+	jwtSecret = "a-secret-for-tests-0123456789-abcdefg"
+)
+
+// program is the broker as it is shipped: built once, started as a process of its own.
+type program struct {
+	t       *testing.T
+	path    string
+	folder  string // has the database
+	address string
+	client  *http.Client
+	cmd     *exec.Cmd
+	said    *log
+}
+
+// log is what a process printed. It may be read while the process writes.
+type log struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+// Write takes what the process prints.
+func (l *log) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+// String is what was printed so far.
+func (l *log) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
+
+// build builds the broker into a folder of its own, without the race detector.
+func build(t *testing.T) *program {
+	t.Helper()
+	p := &program{t: t, folder: t.TempDir(), client: &http.Client{Timeout: time.Minute}}
+	p.path = filepath.Join(p.folder, "broker")
+	cmd := exec.CommandContext(t.Context(), "go", "build", "-buildvcs=false", "-o", p.path, ".") //nolint:gosec // our own program
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	return p
+}
+
+// start starts the broker and waits until it is ready.
+func (p *program) start() {
+	p.t.Helper()
+	if p.address == "" {
+		p.address = free(p.t)
+	}
+	p.said = &log{}
+	p.cmd = exec.CommandContext(p.t.Context(), p.path, "serve") //nolint:gosec // as above
+	p.cmd.Env, p.cmd.Stdout, p.cmd.Stderr = append(os.Environ(), p.settings()...), p.said, p.said
+	if err := p.cmd.Start(); err != nil {
+		p.t.Fatal(err)
+	}
+	p.t.Cleanup(p.kill)
+	ctx, cancel := context.WithTimeout(p.t.Context(), 30*time.Second)
+	defer cancel()
+	again := time.NewTicker(20 * time.Millisecond)
+	defer again.Stop()
+	for {
+		if r, err := p.call(ctx, "", http.MethodGet, "/readyz", nil); err == nil && r.status == http.StatusOK {
+			return
+		}
+		select {
+		case <-ctx.Done():
+			p.t.Fatalf("not ready: %s", p.said)
+		case <-again.C:
+		}
+	}
+}
+
+// kill ends the broker without giving it a chance to do anything more.
+func (p *program) kill() {
+	_ = p.cmd.Process.Kill()
+	_ = p.cmd.Wait()
+}
+
+func free(t *testing.T) string {
+	t.Helper()
+	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = l.Close() }()
+	return l.Addr().String()
+}
+
+// settings are those of production, without limits in the way of a test's load.
+func (p *program) settings() []string {
+	key := func(last string) string {
+		return base64.StdEncoding.EncodeToString([]byte("a-key-for-tests-0123456789-abcd" + last))
+	}
+	list := []string{
+		"CASBROKER_SERVER_ADDRESS=" + p.address,
+		"CASBROKER_UPSTREAM_URL=http://127.0.0.1:9", "CASBROKER_UPSTREAM_API_KEY=a-key-that-is-never-used",
+		"CASBROKER_STORE_URL=sqlite:" + filepath.Join(p.folder, "broker.db"),
+		"CASBROKER_SEAL_HASH_KEY=" + key("e"), "CASBROKER_SEAL_KEYS_0_ID=k1", "CASBROKER_SEAL_KEYS_0_KEY=" + key("f"),
+		"CASBROKER_AUTH_VERIFIERS_0_NAME=app", "CASBROKER_AUTH_VERIFIERS_0_ISSUER=" + issuer,
+		"CASBROKER_AUTH_VERIFIERS_0_AUDIENCE=" + audience, "CASBROKER_AUTH_VERIFIERS_0_ALGORITHMS=HS256",
+		"CASBROKER_AUTH_VERIFIERS_0_SECRET=" + jwtSecret,
+	}
+	for _, class := range []string{"SAVE", "READ"} {
+		for _, whose := range []string{"USER", "ADDRESS", "ALL"} {
+			list = append(list, fmt.Sprintf("CASBROKER_RATELIMIT_%s_%s=", class, whose))
+		}
+	}
+	return list
+}
+
+// token is a JWT of user.
+func token(t *testing.T, user string) string {
+	t.Helper()
+	now := time.Now()
+	text, err := jwt.NewWithClaims(jwt.SigningMethodHS256, jwt.RegisteredClaims{
+		Issuer: issuer, Audience: jwt.ClaimStrings{audience}, Subject: user,
+		IssuedAt: jwt.NewNumericDate(now), ExpiresAt: jwt.NewNumericDate(now.Add(time.Hour)),
+	}).SignedString([]byte(jwtSecret))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return text
+}
+
+// reply is an answer, read to its end.
+type reply struct {
+	status int
+	header http.Header
+	body   []byte
+}
+
+// call sends one request with a JWT, unless that is "".
+func (p *program) call(ctx context.Context, jwt, method, path string, body []byte) (reply, error) {
+	req, err := http.NewRequestWithContext(ctx, method, "http://"+p.address+path, bytes.NewReader(body))
+	if err != nil {
+		return reply{}, err
+	}
+	if jwt != "" {
+		req.Header.Set("Authorization", "Bearer "+jwt)
+	}
+	req.Header.Set("Content-Type", "application/json")
+	res, err := p.client.Do(req)
+	if err != nil {
+		return reply{}, err
+	}
+	defer func() { _ = res.Body.Close() }()
+	answer, err := io.ReadAll(res.Body)
+	return reply{res.StatusCode, res.Header, answer}, err
+}
+
+// must is call for what has to be answered with this status; it decodes the body into v.
+func (p *program) must(jwt, method, path string, body []byte, status int, v any) {
+	p.t.Helper()
+	r, err := p.call(p.t.Context(), jwt, method, path, body)
+	if err != nil || r.status != status {
+		p.t.Fatalf("%s %s: %v, %d %s", method, path, err, r.status, r.body)
+	}
+	if v == nil {
+		return
+	}
+	if err := json.Unmarshal(r.body, v); err != nil {
+		p.t.Fatalf("%v in %s", err, r.body)
+	}
+}
