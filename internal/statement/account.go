@@ -3,9 +3,8 @@ package statement
 import (
 	"maps"
 	"slices"
+	"strings"
 )
-
-import "github.com/shopspring/decimal"
 
 // buckets has the lists of a demat account's holdings.
 var buckets = map[string]Class{
@@ -61,22 +60,34 @@ func (p *parser) accounts(list value, name string, read func(part *part, v value
 
 // closed adds an account that was read to its part.
 func (p *parser) closed(part *part, a account, v value) {
-	stated, rows := v.member("value"), a.sum
-	value := p.amount(stated)
-	if value.Valid {
-		p.compare(stated, value.Decimal, rows, "account_total_mismatch", "the rows of the account")
-		if rows.rows == 0 && value.Decimal.IsPositive() {
-			p.warn(v, "value_without_rows", "has a value, but no rows that it could come from")
-		}
-	}
+	p.total(a, v)
 	part.accounts++
-	part.sum.include(rows)
+	part.sum.include(a.sum)
+}
+
+// total compares the value that v states with the rows of the account a that it is.
+func (p *parser) total(a account, v value) {
+	stated := v.member("value")
+	value := p.amount(stated)
+	switch {
+	case !value.Valid:
+	case a.sum.rows > 0:
+		p.compare(stated, value.Decimal, a.sum, codeAccountTotal)
+	case value.Decimal.IsPositive():
+		p.warn(v, codeNoRows, "This has a value, but no rows that it could come from.")
+	}
 }
 
 func (p *parser) dematAccount(part *part, v value) {
 	a := account{number: p.text(v.member("bo_id")), institution: p.text(v.member("dp_name"))}
-	// NSDL numbers an account by participant and client, CDSL by both in one.
-	if participant, client := p.text(v.member("dp_id")), p.text(v.member("client_id")); a.number == "" {
+	participant, client := p.text(v.member("dp_id")), p.text(v.member("client_id"))
+	// NSDL numbers an account by participant and client, CDSL by both in one, which
+	// may also be what it calls the client.
+	switch {
+	case a.number != "":
+	case len(client) > len(participant) && strings.HasPrefix(client, participant):
+		a.number = client
+	default:
 		a.number = participant + client
 	}
 	for name, m := range v.members() {
@@ -87,12 +98,14 @@ func (p *parser) dematAccount(part *part, v value) {
 					p.bucket(&a, string(name), list)
 				}
 			}
-		case "bo_id", "dp_id", "client_id", "dp_name", "value", "demat_type", "linked_holders", "additional_info":
+		case "bo_id", "dp_id", "client_id", "dp_name", "value": // read before or after
+		case "demat_type":
+			p.plain(m)
 		default:
 			if _, direct := buckets[string(name)]; direct {
 				p.bucket(&a, string(name), m)
 			} else {
-				p.unknown(string(name), m)
+				p.common(string(name), m)
 			}
 		}
 	}
@@ -108,38 +121,65 @@ func (p *parser) bucket(a *account, name string, list value) {
 		p.rows(a, class, list, p.security)
 	case list.kind() == '[':
 		p.unclassed(list)
+		p.unknown(name, list)
 	default:
 		p.unknown(name, list)
+	}
+}
+
+// common reads a member that accounts of all kinds may have.
+func (p *parser) common(name string, v value) {
+	switch name {
+	case "linked_holders":
+		p.is(v, '[')
+	case "additional_info":
+		if p.is(v, '{') {
+			for name, m := range v.members() {
+				p.aside(string(name), m)
+			}
+		}
+	default:
+		p.unknown(name, v)
 	}
 }
 
 // folios reads a folio, or what a fund house has all of its folios in.
 func (p *parser) folios(part *part, v value) {
 	inner := v.member("folios")
-	if !inner.stated() {
+	if !inner.stated() || v.member("schemes").stated() {
 		p.folio(part, v, "")
+	}
+	if !p.is(inner, '[') {
 		return
 	}
-	amc := p.text(v.member("amc"))
-	if p.is(inner, '[') {
-		for folio := range inner.inner() {
-			if p.is(folio, '{') {
-				p.folio(part, folio, amc)
-			}
+	amc, house := p.text(v.member("amc")), account{}
+	for folio := range inner.inner() {
+		if p.is(folio, '{') {
+			house.sum.include(p.folio(part, folio, amc))
 		}
 	}
+	if v.member("schemes").stated() {
+		return
+	}
+	p.total(house, v)
 	for name, m := range v.members() {
 		switch string(name) {
-		case "amc", "folios", "value", "registrar":
+		case "amc", "folios", "value": // read above
+		case "registrar":
+			p.plain(m)
 		default:
-			p.unknown(string(name), m)
+			p.common(string(name), m)
 		}
 	}
 }
 
-// folio reads a folio of the fund house amc, unless it names another.
-func (p *parser) folio(part *part, v value, amc string) {
+// folio reads a folio of the fund house amc, unless it names another, and returns
+// the sum of its rows.
+func (p *parser) folio(part *part, v value, amc string) sum {
 	a := account{number: p.text(v.member("folio_number")), institution: p.text(v.member("amc"))}
+	if a.number == "" {
+		a.number = p.text(v.member("folio")) // its name within a fund house
+	}
 	if a.institution == "" {
 		a.institution = amc
 	}
@@ -147,12 +187,15 @@ func (p *parser) folio(part *part, v value, amc string) {
 		switch string(name) {
 		case "schemes":
 			p.rows(&a, MutualFund, m, p.scheme)
-		case "folio_number", "amc", "value", "registrar", "linked_holders", "additional_info":
+		case "folio_number", "folio", "folios", "amc", "value": // read before or after
+		case "registrar":
+			p.plain(m)
 		default:
-			p.unknown(string(name), m)
+			p.common(string(name), m)
 		}
 	}
 	p.closed(part, a, v)
+	return a.sum
 }
 
 func (p *parser) pensionAccount(part *part, v value) {
@@ -160,10 +203,10 @@ func (p *parser) pensionAccount(part *part, v value) {
 	for name, m := range v.members() {
 		switch string(name) {
 		case "funds":
-			p.rows(&a, NPS, m, p.fund)
-		case "pran", "cra", "value", "linked_holders", "additional_info":
+			p.rows(&a, NPS, m, p.security)
+		case "pran", "cra", "value": // read before or after
 		default:
-			p.unknown(string(name), m)
+			p.common(string(name), m)
 		}
 	}
 	p.closed(part, a, v)
@@ -171,7 +214,7 @@ func (p *parser) pensionAccount(part *part, v value) {
 
 // insurance reads policies: a list of them, or an object that has the list.
 func (p *parser) insurance(v value) {
-	part, none := part{name: "insurance"}, account{}
+	part, none := part{name: insurancePart}, account{}
 	if v.kind() == '[' {
 		p.rows(&none, Insurance, v, p.policy)
 	} else if p.is(v, '{') {
@@ -181,13 +224,12 @@ func (p *parser) insurance(v value) {
 				p.rows(&none, Insurance, m, p.policy)
 			case m.kind() == '[':
 				p.unclassed(m)
+				p.unknown(string(name), m)
 			default:
 				p.unknown(string(name), m)
 			}
 		}
 	}
-	part.accounts = none.sum.rows
+	part.accounts, part.sum.unknown = none.sum.rows, none.sum.rows > 0
 	p.parts = append(p.parts, part)
 }
-
-var _ = decimal.Zero

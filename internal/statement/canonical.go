@@ -13,8 +13,8 @@ const canonicalChunk = 8 << 10
 
 // fingerprint hashes a statement in a canonical form: members in the order of
 // RFC 8785, section 3.2.3, strings with as few escapes as can be, numbers as exact
-// decimals, no white space. The "status" and "msg" that may stand beside the
-// sections belong to the envelope.
+// decimals, no white space. The "status", "msg" and "metadata" that may stand
+// beside the sections belong to the envelope.
 func fingerprint(statement value) (sum [sha256.Size]byte) {
 	c := canonical{hash: sha256.New(), out: make([]byte, 0, 2*canonicalChunk)}
 	c.value(statement, true)
@@ -63,7 +63,7 @@ func (c *canonical) object(v value, outermost bool) {
 	l := &v.doc.layouts[v.node().layout]
 	c.out = append(c.out, '{')
 	for i, place := range l.order {
-		if name := string(l.names[place]); outermost && (name == "status" || name == "msg") {
+		if name := string(l.names[place]); outermost && (name == "status" || name == "msg" || name == "metadata") {
 			continue
 		}
 		c.out = append(c.out, l.heads[i]...)

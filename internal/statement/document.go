@@ -22,6 +22,8 @@ type document struct {
 	text    []byte
 	nodes   []node
 	layouts []layout // of its objects
+
+	footholds map[uint32]foothold // of the last pointer, by what they are in
 }
 
 // node is one value of a document.

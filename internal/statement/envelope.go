@@ -32,55 +32,84 @@ func unwrap(v value) (envelope, error) {
 		if err := refuse(v); err != nil {
 			return e, err
 		}
+		metadata := v.member("metadata") // which may also stand among the sections
+		e.casTypes = slices.Insert(e.casTypes, 0, metadata.member("cas_type"))
+		e.parsers = slices.Insert(e.parsers, 0, metadata.member("parser_type"))
 		inner := v.member("raw_response")
-		if inner.stated() {
-			e.casTypes = slices.Insert(e.casTypes, 0, v.member("cas_type")) // the widget's own shape has one
-		} else if inner = v.member("data"); !inner.stated() {
+		if !inner.stated() {
+			inner = v.member("data")
+		}
+		if !inner.stated() {
 			e.statement = v
 			return e, nil
 		}
-		metadata := v.member("metadata")
-		e.casTypes = slices.Insert(e.casTypes, 0, metadata.member("cas_type"))
-		e.parsers = slices.Insert(e.parsers, 0, metadata.member("parser_type"))
+		e.casTypes = slices.Insert(e.casTypes, 0, v.member("cas_type")) // the widget's own shape has one
 		v = inner
 	}
-	return e, refused(v, "wrapped_too_often", "The statement is wrapped in more objects than the widget wraps it in.")
+	return e, refused(v, codeTooWrapped, "The statement is wrapped in more objects than the widget wraps it in.")
 }
 
-// refuse names what certainly is no statement.
+// refuse names what certainly is no statement, nor around one.
 func refuse(v value) error {
 	switch v.kind() {
 	case '{':
 	case '[':
-		return refused(v, "wrong_type", "An array was sent; send one statement, as the widget gave it to onSuccess.")
+		return refused(v, codeWrongType, "An array was sent; send one statement, as the widget gave it to onSuccess.")
 	default:
-		return refused(v, "wrong_type", "There is %s where the statement should be, an object.", kindName(v.kind()))
+		return refused(v, codeWrongType, "There is %s where the statement should be, an object.", kindName(v.kind()))
 	}
 	status := v.member("status")
 	switch ended := strings.ToLower(status.text()); {
 	case ended == "closed" || ended == "error" || ended == "failed":
-		return refused(status, "no_success", "A result with the status %q was sent; only what the widget gives after success can be saved.", ended)
-	case sectioned(v):
+		return refused(status, codeNoSuccess, "A result with the status %q was sent; only what the widget gives after success can be saved.", ended)
+	case states(v, sections...) || states(v, "raw_response", "data"): // what stands beside these does not matter
 		return nil
-	case v.member("inbound_email_id").stated():
-		return refused(v, "inbound_email", "A notice of forwarded mail was sent; it names files but holds no statement.")
-	case v.member("contract_note").stated() || v.member("contract_note_info").stated() || v.member("contract_note_number").stated():
-		return refused(v, "contract_note", "A broker's contract note was sent; only consolidated account statements are kept.")
-	case v.member("kyc").stated() || v.member("kyc_status").stated() || v.member("kra").stated():
-		return refused(v, "kyc", "An answer about KYC was sent; only consolidated account statements are kept.")
-	case v.member("access_token").stated():
-		return refused(v, "access_token", "An access token was sent instead of a statement; treat it as leaked if you keep what you send.")
-	case v.member("raw_response").stated() || v.member("data").stated():
-		return nil
-	case v.member("investor_info").stated() || v.member("folios").stated():
-		return refused(v, "no_raw_response", "The widget's own shape was sent without raw_response, the vendor's data, from which a portfolio is kept.")
+	}
+	for _, answer := range answers {
+		if states(v, answer.names...) {
+			return refused(v, answer.code, "%s", answer.detail)
+		}
 	}
 	return nil
 }
 
-// sectioned reports whether v has a section of a statement.
-func sectioned(v value) bool {
-	for _, name := range sections {
+// answers are the things other than a statement that apps have at hand, each by
+// members that it alone has. The first that fits is named.
+var answers = []struct {
+	code   string
+	names  []string
+	detail string
+}{
+	{
+		codeInboundEmail, []string{"inbound_email_id"},
+		"A notice of forwarded mail was sent; it names files but holds no statement.",
+	},
+	{
+		codeContractNote, []string{"contract_note_info", "contract_note", "contract_note_number", "equity_transactions"},
+		"A broker's contract note was sent; only consolidated account statements are kept.",
+	},
+	{
+		codeKYC, []string{"kyc_status", "kyc_compliant", "kras", "kra", "kyc", "identity"},
+		"An answer about KYC was sent; only consolidated account statements are kept.",
+	},
+	{
+		codeAccessToken, []string{"access_token"},
+		"An access token was sent instead of a statement; treat it as leaked if you keep what you send.",
+	},
+	{codeFileList, []string{"files"}, "A list of files was sent; it names statements but holds none."},
+	{
+		codeNoSuccess, []string{"error"},
+		"An error was sent; only what the widget gives after success can be saved.",
+	},
+	{
+		codeNoRaw, []string{"investor_info", "folios"},
+		"The widget's own shape was sent without raw_response, the vendor's data, from which a portfolio is kept.",
+	},
+}
+
+// states reports whether v has a member that is called by one of names and is not null.
+func states(v value, names ...string) bool {
+	for _, name := range names {
 		if v.member(name).stated() {
 			return true
 		}

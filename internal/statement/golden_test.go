@@ -50,7 +50,11 @@ func shown(t *testing.T, payload []byte) []byte {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b, err := json.Marshal(st, json.Deterministic(true), jsontext.WithIndent("  "))
+	plain := struct {
+		*Statement
+		PAN string // in full, which it never is elsewhere
+	}{st, string(st.PAN)}
+	b, err := json.Marshal(plain, json.Deterministic(true), jsontext.WithIndent("  "))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,6 +1,10 @@
 package statement
 
-import "strings"
+import (
+	"strings"
+
+	"github.com/shopspring/decimal"
+)
 
 // security reads a member of a holding in a demat account. Like the others below
 // it is false for one that is not known.
@@ -14,10 +18,36 @@ func (p *parser) security(h *Holding, name string, v value) bool {
 		h.Name = p.text(v)
 	case "isin":
 		h.ISIN = p.isin(v)
+	case "nav":
+		h.Price = p.amount(v)
+	case "cost":
+		h.Cost = p.amount(v)
+	case "gain":
+		h.Gain = p.gain(v)
+	case "coupon_rate", "maturity_date", "face_value": // of a bond: they tell what it is, not what it is worth
+		p.plain(v)
 	default:
 		return false
 	}
 	return true
+}
+
+// gain reads by how much a holding is worth more than it cost.
+func (p *parser) gain(v value) (absolute decimal.NullDecimal) {
+	if !p.is(v, '{') {
+		return absolute
+	}
+	for name, m := range v.members() {
+		switch string(name) {
+		case "absolute":
+			absolute = p.signed(m)
+		case "percentage":
+			p.signed(m)
+		default:
+			p.unknown(string(name), m)
+		}
+	}
+	return absolute
 }
 
 // scheme reads a member of a mutual fund scheme.
@@ -25,15 +55,8 @@ func (p *parser) scheme(h *Holding, name string, v value) bool {
 	switch name {
 	case "type":
 		h.Category = p.category(v)
-	case "nav":
-		h.Price = p.amount(v)
-	case "cost":
-		h.Cost = p.amount(v)
-	case "gain":
-		if p.is(v, '{') {
-			h.Gain = p.signed(v.member("absolute"))
-		}
 	case "nominees":
+		p.is(v, '[')
 	default:
 		return p.security(h, name, v)
 	}
@@ -54,19 +77,6 @@ func (p *parser) category(v value) string {
 	return text
 }
 
-// fund reads a member of a pension fund, which has no ISIN.
-func (p *parser) fund(h *Holding, name string, v value) bool {
-	switch name {
-	case "nav":
-		h.Price = p.amount(v)
-	case "cost":
-		h.Cost = p.amount(v)
-	default:
-		return p.security(h, name, v)
-	}
-	return true
-}
-
 // details reads what of a row's additional_info is kept: the tier of a pension
 // fund, and what a ledger began and ended with.
 func (p *parser) details(h *Holding, l *ledger, v value) {
@@ -81,23 +91,25 @@ func (p *parser) details(h *Holding, l *ledger, v value) {
 			l.open = p.signed(m)
 		case "close_units":
 			l.closed = p.signed(m)
+		default:
+			p.aside(string(name), m)
 		}
 	}
 }
 
 // tier reads the tier of a pension account, 1 or "1" or "I" or "Tier I".
 func (p *parser) tier(v value) string {
-	text := v.text()
 	if v.kind() == '0' {
-		text = p.signed(v).Decimal.String()
+		return "Tier " + p.signed(v).Decimal.String()
 	}
-	switch bare := strings.Trim(strings.TrimPrefix(strings.ToUpper(text), "TIER"), " _"); bare {
+	text := p.text(v)
+	switch strings.Trim(strings.TrimPrefix(strings.ToUpper(text), "TIER"), " _-") {
 	case "1", "I":
 		return "Tier 1"
 	case "2", "II":
 		return "Tier 2"
 	default:
-		return p.text(v)
+		return text
 	}
 }
 
@@ -115,6 +127,7 @@ func (p *parser) policy(h *Holding, name string, v value) bool {
 	case "premium_amount":
 		p.amount(v)
 	case "life_assured", "status", "premium_frequency":
+		p.plain(v)
 	default:
 		return false
 	}

@@ -27,6 +27,16 @@ func TestAHostilePayloadTakesLittleMemory(t *testing.T) {
 	}
 }
 
+func TestFindingsBehindVeryManyValuesAreNamedExactly(t *testing.T) {
+	t.Parallel()
+	body := []byte(`{"cas_type":"CDSL","demat_accounts":[` + strings.Repeat("null,", 900_000) + `{"holdings":{"equities":[` +
+		strings.Repeat("null,", maxRejected-1) + `null]}}]}`)
+	st, err := Parse(body, today)
+	if err != nil || st.Rejected[maxRejected-1].Pointer != "/demat_accounts/900000/holdings/equities/999" {
+		t.Fatalf("%v, %+v", err, st)
+	}
+}
+
 func manyNames(t *testing.T, n int) string {
 	t.Helper()
 	names := make(map[int]int, n)

@@ -9,10 +9,10 @@ func (p *parser) isin(v value) string {
 	switch {
 	case text == "":
 	case !formed(text):
-		p.warn(v, "invalid_isin", "is no ISIN, so it was left out")
+		p.warn(v, codeInvalidISIN, "This is no ISIN, so it was left out.")
 		return ""
 	case !checks(text):
-		p.warn(v, "isin_check_digit", "has a wrong check digit")
+		p.warn(v, codeCheckDigit, "This ISIN has a wrong check digit; it was kept as it is.")
 	}
 	return text
 }

@@ -17,14 +17,14 @@ func (p *parser) issuer(e envelope) {
 	}
 	unknown := value{}
 	for _, v := range e.casTypes {
-		if known(v) == "" && v.text() != "" {
+		if known(v) == "" && strings.Trim(v.text(), space) != "" {
 			unknown = v
 		}
 		p.issued(v, false)
 	}
 	for _, v := range e.parsers {
 		if by := known(v); p.s.CASType != "" && by != "" && by != p.s.CASType {
-			p.warn(v, "parser_type_mismatch", "names the parser of %s, but the statement is of %s", by, p.s.CASType)
+			p.warn(v, codeParserMismatch, "This names the parser of %s, but the statement is one of %s.", by, p.s.CASType)
 		} else {
 			p.issued(v, false)
 		}
@@ -32,25 +32,25 @@ func (p *parser) issuer(e envelope) {
 	switch {
 	case p.s.CASType != "" || len(p.faults) > 0:
 	case unknown.stated():
-		p.wrong(unknown, "unknown_cas_type", wantIssuer)
+		p.wrong(unknown, codeUnknownIssuer, wantIssuer)
 	default:
-		p.wrong(e.statement, "missing", wantIssuer)
+		p.wrong(e.statement, codeNoIssuer, wantIssuer)
 		p.faults[0].Pointer += "/meta/cas_type"
 	}
 }
 
-const wantIssuer = "must be CDSL, NSDL or CAMS_KFINTECH"
+const wantIssuer = "This must be CDSL, NSDL or CAMS_KFINTECH."
 
 // issued takes the issuer that v names. The first that is known counts.
 func (p *parser) issued(v value, mustBeKnown bool) {
 	switch by := known(v); {
 	case by == "" && mustBeKnown:
-		p.wrong(v, "unknown_cas_type", wantIssuer)
+		p.wrong(v, codeUnknownIssuer, wantIssuer)
 	case by == "" || by == p.s.CASType:
 	case p.s.CASType == "":
 		p.s.CASType = by
 	default:
-		p.warn(v, "cas_type_mismatch", "says %s, but the statement is of %s", by, p.s.CASType)
+		p.warn(v, codeIssuerMismatch, "This says %s, but the statement is one of %s.", by, p.s.CASType)
 	}
 }
 

@@ -34,7 +34,7 @@ func (t *taker) layOut(object value, members int) (found uint32, twice value) {
 		l.names = append(l.names, m.name())
 	}
 	for i := range l.order {
-		l.order[i] = uint16(i) //nolint:gosec // maxMembers at most
+		l.order[i] = uint16(i)
 	}
 	slices.SortStableFunc(l.order, func(a, b uint16) int { return compareNames(l.names[a], l.names[b]) })
 	for i := 1; i < members; i++ {

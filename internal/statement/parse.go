@@ -38,7 +38,8 @@ type parser struct {
 	today string // in India, YYYY-MM-DD
 	parts []part // the sections that were read
 
-	places []value // of the transactions of one row
+	places  []value // of the transactions of one row
+	flooded bool    // more rows were rejected than are told
 }
 
 // statement reads the statement in e.
@@ -52,7 +53,9 @@ func (p *parser) statement(e envelope) {
 			p.meta(m)
 		case "investor":
 			p.investor(m)
-		case "summary", "cas_type", "statement_period", "generated_at", "status", "msg", "metadata": // read elsewhere, or of the envelope
+		case "generated_at":
+			p.generated(m)
+		case "summary", "cas_type", "statement_period", "status", "msg", "metadata", "data", "raw_response": // read elsewhere, or of the envelope
 		default:
 			p.section(string(name), m)
 		}
@@ -84,7 +87,7 @@ func (p *parser) finish(v value) {
 		seen = seen || kind == '[' || kind == '{'
 	}
 	if !seen {
-		p.wrong(v, "no_section", "must have at least one of demat_accounts, mutual_funds, insurance and nps")
+		p.wrong(v, codeNoSection, "The statement must have at least one of demat_accounts, mutual_funds, insurance and nps.")
 	}
 	p.s.StoredRows, p.s.Summary.Transactions, p.s.Counts = len(p.s.Holdings), len(p.s.Transactions), map[Class]int{}
 	for i := range p.s.Holdings {

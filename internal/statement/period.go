@@ -16,7 +16,7 @@ func (p *parser) period(statement value) {
 		if !p.is(stated, '{') {
 			continue
 		}
-		from, to := p.date(stated.member("from")), p.date(stated.member("to"))
+		from, to := p.day(stated.member("from")), p.day(stated.member("to"))
 		if p.consistent(stated, from, to) {
 			p.s.Period = &Period{from, to}
 		}
@@ -24,7 +24,16 @@ func (p *parser) period(statement value) {
 			return
 		}
 	}
-	p.warn(value{}, "missing_period", "the statement does not say what time it is about")
+	p.warn(value{}, codeNoPeriod, "The statement does not say what time it is about.")
+}
+
+// day reads an end of the period.
+func (p *parser) day(v value) string {
+	day, ok := p.date(v)
+	if !ok {
+		p.wrong(v, codeInvalidDate, "This must be a date such as 2026-03-31.")
+	}
+	return day
 }
 
 // consistent reports whether a period can be taken.
@@ -32,11 +41,11 @@ func (p *parser) consistent(v value, from, to string) bool {
 	switch {
 	case from == "" && to == "":
 	case from == "" || to == "":
-		p.warn(v, "incomplete_period", "only one end is stated, so the period was left out")
+		p.warn(v, codeHalfPeriod, "Only one end of the period is stated, so it was left out.")
 	case from > to:
-		p.wrong(v, "period_reversed", "must not end before it begins")
+		p.wrong(v, codeReversed, "The period must not end before it begins.")
 	case to > p.today:
-		p.wrong(v.member("to"), "period_in_future", "must not be after today, %s in India", p.today)
+		p.wrong(v.member("to"), codeFuture, "The period must not end after today, %s in India.", p.today)
 	default:
 		return true
 	}
@@ -61,5 +70,5 @@ func (p *parser) generated(v value) {
 			return
 		}
 	}
-	p.warn(v, "invalid_generated_at", "is no instant such as 2026-04-02T09:30:00+05:30")
+	p.warn(v, codeInvalidInstant, "This is no instant such as 2026-04-02T09:30:00+05:30, so it was left out.")
 }

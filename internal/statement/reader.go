@@ -2,7 +2,6 @@ package statement
 
 import (
 	"bytes"
-	"fmt"
 	"strings"
 	"time"
 
@@ -12,13 +11,9 @@ import (
 	"casbroker/internal/fault"
 )
 
-const (
-	// maxText is the longest string that is kept of a statement, in bytes. Real
-	// ones have names of a hundred.
-	maxText = 1024
-	// maxFindings is how much is told of what is wrong, and of what is odd.
-	maxFindings = 200
-)
+// maxText is the longest string that is kept of a statement, in bytes. Real ones
+// have names of a hundred.
+const maxText = 1024
 
 // reader reads single values. What is wrong is collected with its place, so that a
 // caller hears of all of it at once. Null is taken everywhere as not stated, as is
@@ -28,40 +23,23 @@ type reader struct {
 	warnings []fault.Field
 }
 
-// wrong notes why the statement cannot be taken.
-func (r *reader) wrong(v value, code, format string, args ...any) {
-	if len(r.faults) < maxFindings {
-		r.faults = append(r.faults, finding(v, code, format, args...))
-	}
-}
-
-// warn notes what is odd about a value that was taken nevertheless.
-func (r *reader) warn(v value, code, format string, args ...any) {
-	switch n := len(r.warnings); {
-	case n < maxFindings:
-		r.warnings = append(r.warnings, finding(v, code, format, args...))
-	case n == maxFindings:
-		r.warnings = append(r.warnings, fault.Field{Code: "more_warnings", Detail: "there are more than can be listed"})
-	}
-}
-
-func finding(v value, code, format string, args ...any) fault.Field {
-	f := fault.Field{Code: code, Detail: fmt.Sprintf(format, args...)}
-	if v.kind() != 0 {
-		f.Pointer = v.pointer()
-	}
-	return f
-}
-
 // is reports whether v is of this kind. Another one is a fault unless it is null.
 func (r *reader) is(v value, kind jsontext.Kind) bool {
 	if v.kind() == kind {
 		return true
 	}
 	if v.stated() {
-		r.wrong(v, "wrong_type", "must be %s, not %s", kindName(kind), kindName(v.kind()))
+		r.wrong(v, codeWrongType, "This must be %s, not %s.", kindName(kind), kindName(v.kind()))
 	}
 	return false
+}
+
+// plain looks at a value that is not kept, a text or a number. As nothing depends
+// on it, either will do.
+func (r *reader) plain(v value) {
+	if v.stated() && v.kind() != '"' && v.kind() != '0' {
+		r.wrong(v, codeWrongType, "This must be a string, not %s.", kindName(v.kind()))
+	}
 }
 
 // text reads a string.
@@ -70,7 +48,7 @@ func (r *reader) text(v value) string {
 		return ""
 	}
 	if len(v.raw()) > maxText+2 && len(v.text()) > maxText {
-		r.wrong(v, "too_long", "must have %d bytes at most", maxText)
+		r.wrong(v, codeTooLong, "This text must have %d bytes at most.", maxText)
 		return ""
 	}
 	return v.text()
@@ -80,7 +58,7 @@ func (r *reader) text(v value) string {
 func (r *reader) amount(v value) decimal.NullDecimal {
 	d := r.signed(v)
 	if d.Valid && d.Decimal.IsNegative() {
-		r.wrong(v, "negative", "must not be negative")
+		r.wrong(v, codeNegative, "This must not be negative.")
 	}
 	return d
 }
@@ -89,8 +67,8 @@ func (r *reader) amount(v value) decimal.NullDecimal {
 func (r *reader) signed(v value) decimal.NullDecimal {
 	written, ok := figures(v)
 	if !ok {
-		if r.is(v, '0') || v.kind() == '"' {
-			r.wrong(v, "wrong_type", "must be a number")
+		if v.kind() == '"' || r.is(v, '0') {
+			r.wrong(v, codeWrongType, "This must be a number.")
 		}
 		return decimal.NullDecimal{}
 	}
@@ -99,7 +77,7 @@ func (r *reader) signed(v value) decimal.NullDecimal {
 	}
 	d, ok := exact(written)
 	if !ok {
-		r.wrong(v, "out_of_range", "must have %d digits before the point and %d after it at most", maxWhole, maxFraction)
+		r.wrong(v, codeOutOfRange, "This must have %d digits before the point and %d after it at most.", maxWhole, maxFraction)
 	}
 	return decimal.NullDecimal{Decimal: d, Valid: ok}
 }
@@ -123,22 +101,18 @@ func figures(v value) (written []byte, ok bool) {
 // layouts are the forms of dates. The American one, with the month first, is none.
 var layouts = []string{time.DateOnly, "02-01-2006", "02-Jan-2006"}
 
-// date reads a day, and returns it as YYYY-MM-DD.
-func (r *reader) date(v value) string {
+// date reads a day, and returns it as YYYY-MM-DD. It is false for a text that is none.
+func (r *reader) date(v value) (day string, ok bool) {
 	text := strings.Trim(r.text(v), space)
-	if text == "" {
-		return ""
-	}
-	if isDate(text) {
-		return text
+	if text == "" || isDate(text) {
+		return text, true
 	}
 	for _, layout := range layouts {
 		if day, err := time.Parse(layout, text); err == nil && day.Year() > 0 {
-			return day.Format(time.DateOnly)
+			return day.Format(time.DateOnly), true
 		}
 	}
-	r.wrong(v, "invalid_date", "must be a date such as 2026-03-31")
-	return ""
+	return "", false
 }
 
 // isDate reports quickly whether text surely is a day written as YYYY-MM-DD.

@@ -48,10 +48,10 @@ func (p *parser) row(a *account, class Class, v value, member func(h *Holding, n
 	transactions := p.transactions(&h, l)
 	switch {
 	case transactions == 0 && h.blank():
-		p.reject(v, "empty_row", "holds nothing that could be kept")
+		p.reject(v, codeEmptyRow, "This row holds nothing that could be kept.")
 		return
-	case h.Name == "":
-		p.warn(v, "missing_name", "has no name")
+	case strings.Trim(h.Name, space) == "":
+		p.warn(v, codeNoName, "This row has no name; it was kept without one.")
 	}
 	if h.Class == Equity && strings.HasPrefix(h.ISIN, fundISIN) {
 		h.Class = ETF
@@ -60,21 +60,22 @@ func (p *parser) row(a *account, class Class, v value, member func(h *Holding, n
 	p.s.Holdings = append(p.s.Holdings, h)
 }
 
-// blank reports whether h neither says what it is nor is worth anything.
+// blank reports whether h neither says what it is nor is worth anything. A policy
+// has its number for itself; the other rows share that of their account.
 func (h *Holding) blank() bool {
 	for _, amount := range []*decimal.NullDecimal{&h.Units, &h.Price, &h.Value, &h.Cost, &h.Gain, &h.SumAssured} {
 		if !amount.Decimal.IsZero() {
 			return false
 		}
 	}
-	return h.Name == "" && h.ISIN == ""
+	return strings.Trim(h.Name, space) == "" && h.ISIN == "" && (h.Class != Insurance || h.Account == "")
 }
 
 // unclassed rejects the rows of a list that is of no known class.
 func (p *parser) unclassed(list value) {
 	for v := range list.inner() {
 		if p.count(v) {
-			p.reject(v, "unknown_class", "is in a list that is not known")
+			p.reject(v, codeUnknownClass, "This row is in a list that is not known.")
 		}
 	}
 }
@@ -82,7 +83,7 @@ func (p *parser) unclassed(list value) {
 // count counts a row. It is false when there were too many.
 func (p *parser) count(v value) bool {
 	if p.s.ReceivedRows++; p.s.ReceivedRows == MaxRows+1 {
-		p.wrong(v, "too_many_rows", "is past the %d rows that a statement may have", MaxRows)
+		p.wrong(v, codeTooManyRows, "This is past the %d rows that a statement may have.", MaxRows)
 	}
 	return p.s.ReceivedRows <= MaxRows
 }
@@ -93,7 +94,8 @@ func (p *parser) reject(v value, code, detail string) {
 	switch n := len(p.s.Rejected); {
 	case n < maxRejected:
 		p.s.Rejected = append(p.s.Rejected, finding(v, code, "%s", detail))
-	case len(p.faults) == 0 || p.faults[len(p.faults)-1].Code != "too_many_rejected":
-		p.wrong(v, "too_many_rejected", "is past the %d rows of a statement that may be unfit to be kept", maxRejected)
+	case n == maxRejected && !p.flooded:
+		p.flooded = true
+		p.wrong(v, codeTooMuchRefused, "This is past the %d rows of a statement that may be unfit to be kept.", maxRejected)
 	}
 }

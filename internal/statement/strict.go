@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"math"
 	"strconv"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -16,6 +17,9 @@ const space = " \t\r\n"
 
 // maxExponent is that of the largest finite double (RFC 7493, section 2.2).
 const maxExponent = 308
+
+// byteOrderMark is U+FEFF in UTF-8.
+const byteOrderMark = "\ufeff"
 
 const noNUL = "the character U+0000 is not taken"
 
@@ -36,9 +40,15 @@ func unfit(kind jsontext.Kind, raw []byte, escapes bool) string {
 		if len(raw) > maxNumber {
 			return "a number has more than 400 characters"
 		}
-		if e := exponentAt(raw); e >= 0 {
+		e := exponentAt(raw)
+		if e >= 0 {
 			if n, err := strconv.Atoi(string(raw[e+1:])); err != nil || n > maxExponent || n < -maxExponent {
 				return "a number has an exponent past 308"
+			}
+		}
+		if e >= 0 || len(raw) > maxExponent {
+			if f, _ := strconv.ParseFloat(string(raw), 64); math.IsInf(f, 0) {
+				return "a number is past the largest double"
 			}
 		}
 	}
@@ -76,6 +86,8 @@ func syntax(text []byte, err error) error {
 		offset = int(at.ByteOffset)
 	}
 	switch {
+	case offset == 0 && bytes.HasPrefix(text, []byte(byteOrderMark)):
+		return wrong(text, 0, "it begins with a byte order mark, which JSON must not (RFC 8259, section 8.1)")
 	case errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF):
 		return wrong(text, offset, "it ends too early")
 	default:

@@ -28,7 +28,7 @@ func (d *document) elements(names ...string) int {
 		if d.nodes[at].kind != '[' {
 			continue
 		}
-		list := value{d, uint32(at)} //nolint:gosec // maxValues at most
+		list := value{d, uint32(at)}
 		if slices.Contains(names, string(list.name())) {
 			for range list.inner() {
 				count++
@@ -118,25 +118,44 @@ func (v value) member(name string) value {
 func (v value) pointer() string {
 	var b strings.Builder
 	for at := uint32(0); at != v.at; {
-		place := 0
-		for step := range (value{v.doc, at}).inner() {
-			if step.at <= v.at && v.at < step.node().next {
-				b.WriteByte('/')
-				if v.doc.nodes[at].kind == '{' {
-					b.WriteString(pointerEscapes.Replace(string(step.name())))
-				} else {
-					b.WriteString(strconv.Itoa(place))
-				}
-				at = step.at
-				break
-			}
-			place++
+		in := v.doc.nodes[at].kind
+		f := v.doc.toward(at, v.at)
+		b.WriteByte('/')
+		if in == '{' {
+			b.WriteString(pointerEscapes.Replace(string(value{v.doc, f.at}.name())))
+		} else {
+			b.WriteString(strconv.Itoa(f.place))
 		}
+		at = f.at
 	}
 	if b.Len() > maxPointer {
 		return strings.ToValidUTF8(b.String()[:maxPointer], "")
 	}
 	return b.String()
+}
+
+// foothold is a node and its place among those that are in the same one.
+type foothold struct {
+	at    uint32
+	place int
+}
+
+// toward finds the node directly in another one that is or holds the target. It
+// goes on from the one found last, as a million before it may take long to count
+// for each of a thousand findings.
+func (d *document) toward(in, target uint32) foothold {
+	f, ok := d.footholds[in]
+	if !ok || f.at > target {
+		f = foothold{at: in + 1}
+	}
+	for d.nodes[f.at].next <= target {
+		f.at, f.place = d.nodes[f.at].next, f.place+1
+	}
+	if d.footholds == nil {
+		d.footholds = map[uint32]foothold{}
+	}
+	d.footholds[in] = f
+	return f
 }
 
 var pointerEscapes = strings.NewReplacer("~", "~0", "/", "~1")

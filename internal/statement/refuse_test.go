@@ -1,0 +1,169 @@
+package statement
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+)
+
+func TestWhatIsNoStatementIsRefusedWithASentenceSayingWhatWasSent(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct{ body, pointer, code, sentence string }{
+		"a widget that was closed":  {`{"status":"closed"}`, "/status", codeNoSuccess, `the status "closed"`},
+		"an error of the widget":    {`{"status":"error","error":{"code":"NETWORK"}}`, "/status", codeNoSuccess, `the status "error"`},
+		"a failure of the vendor":   {`{"status":"FAILED","msg":"Invalid password"}`, "/status", codeNoSuccess, `the status "failed"`},
+		"a failure with a section":  {`{"status":"failed","nps":[]}`, "/status", codeNoSuccess, `the status "failed"`},
+		"a failure further inside":  {`{"data":{"status":"failed","data":{"nps":[]}}}`, "/data/status", codeNoSuccess, `the status "failed"`},
+		"an error alone":            {`{"error":{"code":"TIMEOUT","message":"…"}}`, "", codeNoSuccess, "An error was sent"},
+		"forwarded mail":            {`{"inbound_email_id":"ie_1","files":[{"cas_type":"cdsl","url":"https://example.com"}],"count":1,"metadata":{}}`, "", codeInboundEmail, "forwarded mail"},
+		"a bare contract note":      {string(read(t, "../sandbox/statements/contract_note.json")), "", codeContractNote, "contract note"},
+		"an answer with one":        {`{"status":"success","msg":"ok","data":{"contract_note_info":{},"equity_transactions":[]}}`, "/data", codeContractNote, "contract note"},
+		"the KYC status of a PAN":   {`{"status":"success","pan":"AAAPZ9999A","kyc_compliant":true,"kyc_status":"validated","kras":{}}`, "", codeKYC, "KYC"},
+		"documents of an investor":  {`{"status":"success","identity":{"name":"Asha Example"},"documents":[]}`, "", codeKYC, "KYC"},
+		"a token":                   {`{"access_token":"at_x","token_type":"api_key","expires_in":3600}`, "", codeAccessToken, "access token"},
+		"a list of files":           {`{"status":"success","msg":"ok","files":[{"filename":"a.pdf","url":"https://example.com"}]}`, "", codeFileList, "list of files"},
+		"an array":                  {`[{"cas_type":"CDSL","nps":[]}]`, "", codeWrongType, "An array was sent"},
+		"both arguments as array":   {`{"data":[{"cas_type":"CDSL","nps":[]},{}]}`, "/data", codeWrongType, "An array was sent"},
+		"a statement as text":       {`{"raw_response":"{}"}`, "/raw_response", codeWrongType, "There is a string where"},
+		"a truth value":             {`true`, "", codeWrongType, "There is a truth value where"},
+		"null":                      {`null`, "", codeWrongType, "There is null where"},
+		"the widget's shape alone":  {`{"cas_type":"CDSL","status":"success","investor_info":{},"folios":[],"raw_response":null}`, "", codeNoRaw, "without raw_response"},
+		"too many envelopes":        {`{"data":{"data":{"data":{"data":{"data":{"cas_type":"CDSL","nps":[]}}}}}}`, "/data/data/data/data/data", codeTooWrapped, "wrapped in more objects"},
+		"nothing that is known":     {`{"hello":"world"}`, "/meta/cas_type", codeNoIssuer, "must be CDSL, NSDL or CAMS_KFINTECH"},
+		"another issuer":            {`{"meta":{"cas_type":"MFU"},"nps":[]}`, "/meta/cas_type", codeUnknownIssuer, "must be CDSL, NSDL or CAMS_KFINTECH"},
+		"another one in metadata":   {`{"data":{"nps":[]},"metadata":{"cas_type":"MFU"}}`, "/metadata/cas_type", codeUnknownIssuer, "must be CDSL, NSDL or CAMS_KFINTECH"},
+		"no section":                {`{"cas_type":"CDSL","summary":{"total_value":1}}`, "", codeNoSection, "at least one of"},
+		"a section in another case": {`{"cas_type":"CDSL","Demat_Accounts":[]}`, "", codeNoSection, "at least one of"},
+		"a period that is reversed": {`{"cas_type":"CDSL","statement_period":{"from":"2026-03-31","to":"2026-03-01"},"nps":[]}`, "/statement_period", codeReversed, "must not end before"},
+		"a period in the future":    {`{"cas_type":"CDSL","statement_period":{"from":"2026-03-31","to":"2026-04-16"},"nps":[]}`, "/statement_period/to", codeFuture, "2026-04-15 in India"},
+		"the American order":        {`{"cas_type":"CDSL","statement_period":{"from":"03-31-2026","to":"2026-03-31"},"nps":[]}`, "/statement_period/from", codeInvalidDate, "must be a date"},
+		"a day that never was":      {`{"cas_type":"CDSL","statement_period":{"from":"2026-02-29","to":"2026-03-31"},"nps":[]}`, "/statement_period/from", codeInvalidDate, "must be a date"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			_, err := Parse([]byte(tt.body), today)
+			got := faults(err)
+			if !errors.Is(err, errStatement) || len(got) == 0 || got[0].Pointer != tt.pointer || got[0].Code != tt.code ||
+				!strings.Contains(got[0].Detail, tt.sentence) {
+				t.Fatalf("got %v %+v", err, got)
+			}
+			if tt.code != codeNoIssuer { // whose place is not there
+				checkPlace(t, []byte(tt.body), got[0])
+			}
+		})
+	}
+}
+
+func TestAKnownFieldOfAWrongTypeIsRefusedAtItsPlace(t *testing.T) {
+	t.Parallel()
+	const whole = `{"meta":{"cas_type":"CDSL","statement_period":{"from":"2026-03-01","to":"2026-03-31"},"generated_at":"2026-04-01"},
+		"investor":{"name":"n","pan":"AAAPZ9999A","email":"e","mobile":"m","address":"a","pincode":"p","cas_id":"c"},
+		"summary":{"total_value":0,"accounts":{"demat":{"count":1,"total_value":0},"nps":1}},
+		"demat_accounts":[{"demat_type":"CDSL","dp_id":"1","dp_name":"d","client_id":"2","bo_id":"3","value":0,"linked_holders":[],"additional_info":{},
+			"holdings":{"equities":[{"isin":"INEZ96A01014","name":"n","units":0,"value":0,"transactions":[],"additional_info":{"open_units":0,"close_units":0}}]}}],
+		"mutual_funds":[{"folio_number":"1","amc":"a","registrar":"r","value":0,"linked_holders":[],"additional_info":{},"schemes":[
+			{"isin":"INFZ98K01AD0","name":"n","type":"Debt","units":0,"nav":0,"value":0,"cost":0,"gain":{"absolute":0,"percentage":0},"nominees":[],
+			"additional_info":{},"transactions":[{"date":"2026-03-01","type":"MISC","description":"d","units":0,"nav":0,"amount":0,"balance":0,"dividend_rate":0,"additional_info":{}}]}]}],
+		"insurance":{"life_insurance_policies":[{"policy_number":"1","policy_name":"p","provider":"p","life_assured":"l","status":"s","sum_assured":0,"premium_amount":0,"premium_frequency":"f"}]},
+		"nps":[{"pran":"1","cra":"c","value":0,"linked_holders":[],"additional_info":{},"funds":[{"name":"n","units":0,"nav":0,"value":0,"cost":0,"additional_info":{"tier":1}}]}]}`
+	doc, err := take([]byte(whole))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Parse([]byte(whole), today); err != nil {
+		t.Fatalf("%v %+v", err, faults(err))
+	}
+	for at := 1; at < len(doc.nodes); at++ {
+		v := value{doc, uint32(at)}
+		n := v.node()
+		for _, other := range []string{`true`, `{"a":{}}`, `[[]]`} {
+			if kind := other[0]; byte(v.kind()) == kind || v.pointer() == "/insurance" && kind == '[' || v.pointer() == "/summary/accounts/nps" && kind == '{' {
+				continue
+			}
+			body := whole[:n.start] + other + whole[n.end:]
+			_, err := Parse([]byte(body), today)
+			found := false
+			for _, f := range faults(err) {
+				found = found || f.Pointer == v.pointer() && f.Code == codeWrongType
+			}
+			if !found {
+				t.Errorf("%s as %s: %v %+v", v.pointer(), other, err, faults(err))
+			}
+		}
+	}
+}
+
+func TestAmountsThatCannotBeNegativeAreRefusedAndOthersTaken(t *testing.T) {
+	t.Parallel()
+	fund := func(s string) string { return fmt.Sprintf(scheme, `{"name":"F",`+s+`}`) }
+	for _, name := range []string{"units", "value", "nav", "cost"} {
+		_, err := Parse([]byte(fund(`"`+name+`":"-0.001"`)), today)
+		if got := faults(err); len(got) != 1 || got[0].Code != codeNegative || got[0].Pointer != "/mutual_funds/0/schemes/0/"+name {
+			t.Errorf("%s: %v %+v", name, err, got)
+		}
+	}
+	st, err := Parse([]byte(fund(`"units":-0.0,"gain":{"absolute":-5,"percentage":-1},"transactions":[{"units":-1,"amount":-2,"nav":-3,"balance":-4}]`)), today)
+	if err != nil || st.Holdings[0].Gain.Decimal.String() != "-5" || st.Transactions[0].Balance.Decimal.String() != "-4" || st.Holdings[0].Units.Decimal.IsNegative() {
+		t.Errorf("%v, %+v", err, st)
+	}
+	for text, code := range map[string]string{
+		`1e30`: codeOutOfRange, `"1e30"`: codeOutOfRange, `0.` + strings.Repeat("0", 60) + `1`: codeOutOfRange,
+		`"ten"`: codeWrongType, `"1,000"`: codeWrongType, `"NaN"`: codeWrongType, `"+1"`: codeWrongType, `"0x1"`: codeWrongType, `"1e309"`: codeWrongType,
+	} {
+		_, err := Parse([]byte(fund(`"value":`+text)), today)
+		if got := faults(err); len(got) != 1 || got[0].Code != code {
+			t.Errorf("%s: %v %+v", text, err, got)
+		}
+	}
+}
+
+func TestWhatIsBeyondMeasureIsRefusedWhereItBegins(t *testing.T) {
+	t.Parallel()
+	many := func(what string, n int) string { return strings.TrimSuffix(strings.Repeat(what+",", n), ",") }
+	for name, tt := range map[string]struct{ body, pointer, code string }{
+		"a text":       {fmt.Sprintf(equity, `{"name":"`+strings.Repeat("n", maxText+1)+`"}`), "/demat_accounts/0/holdings/equities/0/name", codeTooLong},
+		"rows":         {fmt.Sprintf(equity, many(`{"name":"A"}`, MaxRows+9)), "/demat_accounts/0/holdings/equities/20000", codeTooManyRows},
+		"transactions": {fmt.Sprintf(scheme, `{"name":"F","transactions":[`+many(`{"units":0}`, maxTransactions+9)+`]}`), "/mutual_funds/0/schemes/0/transactions/100000", codeTooManyLines},
+	} {
+		_, err := Parse([]byte(tt.body), today)
+		if got := faults(err); len(got) != 1 || got[0].Code != tt.code || got[0].Pointer != tt.pointer {
+			t.Errorf("%s: %v %+v", name, err, got)
+		}
+	}
+	if _, err := Parse(fmt.Appendf(nil, equity, `{"name":"`+strings.Repeat(`\u0041`, maxText)+`"}`), today); err != nil {
+		t.Errorf("1024 bytes in escapes: %v", err)
+	}
+}
+
+// TestEachCodeIsOneThatATestHasSeen keeps the list of codes complete and no longer
+// than what can happen.
+func TestEachCodeIsOneThatATestHasSeen(t *testing.T) {
+	t.Parallel()
+	var tests strings.Builder
+	for _, file := range []string{"finding_test.go", "refuse_test.go", "testdata/cdsl_unknown.statement.json", "testdata/kfintech_open.statement.json"} {
+		tests.Write(read(t, file))
+	}
+	source, err := os.ReadFile("finding.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := map[string]bool{}
+	for line := range strings.Lines(string(source)) {
+		words := strings.Fields(line)
+		if len(words) < 4 || words[1] != "=" || !strings.HasPrefix(words[0], "code") {
+			continue
+		}
+		code := strings.Trim(words[2], `"`)
+		if seen[code] || !strings.Contains(line, " // ") {
+			t.Errorf("%s is there twice, or not explained", code)
+		}
+		if seen[code] = true; !strings.Contains(tests.String(), words[0]) && !strings.Contains(tests.String(), `"`+code+`"`) {
+			t.Errorf("no test sees %s", code)
+		}
+	}
+	if len(seen) < 30 {
+		t.Errorf("%d codes", len(seen))
+	}
+}
