@@ -38,7 +38,7 @@ func TestEveryRowOfAnyStatementIsKeptOrRejected(t *testing.T) {
 		if !slices.Equal(rejected, m.rejected) || !slices.Equal(kept, m.kept) || !maps.Equal(st.Counts, m.counts) {
 			t.Errorf("%d: rejected %v, want %v; kept %v, want %v; %v of %s", seed, rejected, m.rejected, kept, m.kept, st.Counts, body)
 		}
-		if st.ReceivedRows != len(m.kept)+len(m.rejected) || st.StoredRows != len(m.kept) || st.Summary.Transactions != m.transactions {
+		if st.ReceivedRows != len(m.kept)+len(m.rejected) || st.StoredRows != len(m.kept) || st.TransactionCount != m.transactions {
 			t.Errorf("%d: %+v of %s", seed, st.Summary, body)
 		}
 		checkWhole(t, body, st)
@@ -185,8 +185,8 @@ func checkWhole(t *testing.T, payload []byte, st *Statement) {
 		}
 		last = x.Holding
 	}
-	if st.Summary.Transactions != len(st.Transactions) || len(st.Warnings) > maxFindings+1 || len(st.Rejected) > maxRejected {
-		t.Errorf("%d transactions counted of %d, %d warnings, %d rejected", st.Summary.Transactions, len(st.Transactions), len(st.Warnings), len(st.Rejected))
+	if st.TransactionCount != len(st.Transactions) || len(st.Warnings) > maxFindings+1 || len(st.Rejected) > maxRejected {
+		t.Errorf("%d transactions counted of %d, %d warnings, %d rejected", st.TransactionCount, len(st.Transactions), len(st.Warnings), len(st.Rejected))
 	}
 	if st.CASType == "" || st.PAN != "" && len(st.PAN) != 10 {
 		t.Errorf("an issuer %q, a PAN of %d characters", st.CASType, len(st.PAN))

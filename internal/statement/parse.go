@@ -89,7 +89,7 @@ func (p *parser) finish(v value) {
 	if !seen {
 		p.wrong(v, codeNoSection, "The statement must have at least one of demat_accounts, mutual_funds, insurance and nps.")
 	}
-	p.s.StoredRows, p.s.Summary.Transactions, p.s.Counts = len(p.s.Holdings), len(p.s.Transactions), map[Class]int{}
+	p.s.StoredRows, p.s.TransactionCount, p.s.Counts = len(p.s.Holdings), len(p.s.Transactions), map[Class]int{}
 	for i := range p.s.Holdings {
 		p.s.Counts[p.s.Holdings[i].Class]++
 	}

@@ -59,16 +59,16 @@ type Investor struct {
 // ReceivedRows is StoredRows plus one for each of Rejected. Transactions are
 // counted apart from the rows.
 type Summary struct {
-	CASType      CASType
-	Period       *Period // nil when it is not stated
-	Investor     Investor
-	TotalValue   decimal.Decimal // rupees; as stated, or else the sum of the holdings
-	Counts       map[Class]int
-	ReceivedRows int
-	StoredRows   int
-	Transactions int // that are kept
-	Rejected     []fault.Field
-	Warnings     []fault.Field
+	CASType          CASType
+	Period           *Period // nil when it is not stated
+	Investor         Investor
+	TotalValue       decimal.Decimal // rupees; as stated, or else the sum of the holdings
+	Counts           map[Class]int
+	ReceivedRows     int
+	StoredRows       int
+	TransactionCount int // that are kept
+	Rejected         []fault.Field
+	Warnings         []fault.Field
 }
 
 // Holding is one row of a statement. Empty strings and null amounts were not stated.
