@@ -52,6 +52,11 @@ func HoldingID(portfolioID string, seq int) string {
 	return "ho_" + strings.TrimPrefix(portfolioID, "pf_") + "_" + strconv.Itoa(seq)
 }
 
+// TransactionID returns the id that callers see of the transaction with number seq.
+func TransactionID(portfolioID string, seq int) string {
+	return "tx_" + strings.TrimPrefix(portfolioID, "pf_") + "_" + strconv.Itoa(seq)
+}
+
 // Position is a place in a list of portfolios, newest first.
 type Position struct {
 	SavedAt time.Time
@@ -76,8 +81,8 @@ type Saving struct {
 	// RefuseOther has a statement refused with ErrOtherOwner that otherwise would be
 	// kept apart.
 	RefuseOther bool
-	Record    audit.Record
-	Claim     *Claim // completed by the save; nil when the caller sent no key
+	Record      audit.Record
+	Claim       *Claim // completed by the save; nil when the caller sent no key
 	// Render makes the body of the answer from the portfolio that is there now.
 	Render func(p Portfolio, created bool) ([]byte, error)
 }

@@ -10,16 +10,18 @@ import (
 	"time"
 
 	"casbroker/internal/portfolio"
+	"casbroker/internal/secret"
 )
 
 // ClaimKey claims an Idempotency-Key that nobody holds. It returns the answer when
 // the request was completed before, portfolio.ErrKeyReused when that had another
 // body, portfolio.ErrKeyInFlight while another request holds the key, to be tried
-// again when its lease ends, and portfolio.ErrKeyOfDeleted when the answer was
-// deleted with its portfolio.
+// again when its lease ends, portfolio.ErrKeyOfDeleted when the answer was deleted
+// with its portfolio, and portfolio.ErrUnreadable when the key that the answer was
+// sealed under is not there.
 func (s *DB) ClaimKey(ctx context.Context, c portfolio.Claim) (*portfolio.Answer, error) {
 	var a *portfolio.Answer
-	err := s.change(ctx, "claim idempotency key", func(tx *sql.Tx) error {
+	err := s.change(ctx, "claim idempotency key", func(ctx context.Context, tx *sql.Tx) error {
 		result, err := tx.ExecContext(ctx, `INSERT INTO idempotency (scope, body, holder, until_ms, expires_ms)
 			VALUES ($1, $2, $3, $4, $5)
 			ON CONFLICT (scope) DO UPDATE SET body = excluded.body, holder = excluded.holder, until_ms = excluded.until_ms,
@@ -59,6 +61,9 @@ func (s *DB) earlier(ctx context.Context, tx *sql.Tx, c portfolio.Claim) (*portf
 		return nil, portfolio.ErrKeyOfDeleted
 	}
 	plain, err := s.box.Open(s.keyPlace(c), hidden)
+	if errors.Is(err, secret.ErrUnknownKey) {
+		return nil, portfolio.ErrUnreadable.Because(err)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("open the answer kept for an idempotency key: %w", err)
 	}
@@ -71,13 +76,9 @@ func (s *DB) completeKey(ctx context.Context, tx *sql.Tx, c *portfolio.Claim, a 
 	if c == nil {
 		return nil
 	}
-	created := 0
-	if a.Created {
-		created = 1
-	}
 	result, err := tx.ExecContext(ctx, `UPDATE idempotency SET created = $1, portfolio = $2, answer = $3
 		WHERE scope = $4 AND holder = $5 AND created IS NULL`,
-		created, a.PortfolioID, s.box.Seal(s.keyPlace(*c), a.Body), s.keyScope(*c), c.Holder)
+		flag(a.Created), a.PortfolioID, s.box.Seal(s.keyPlace(*c), a.Body), s.keyScope(*c), c.Holder)
 	if err != nil {
 		return fmt.Errorf("complete claim: %w", err)
 	}
@@ -90,22 +91,25 @@ func (s *DB) completeKey(ctx context.Context, tx *sql.Tx, c *portfolio.Claim, a 
 
 // ReleaseKey ends a claim that was not completed.
 func (s *DB) ReleaseKey(ctx context.Context, c portfolio.Claim) error {
-	ctx, cancel := bounded(ctx)
-	defer cancel()
-	_, err := s.writer.ExecContext(ctx, `DELETE FROM idempotency WHERE scope = $1 AND holder = $2 AND created IS NULL`,
-		s.keyScope(c), c.Holder)
-	return s.explain(ctx, "release idempotency key", err)
+	return s.change(ctx, "release idempotency key", func(ctx context.Context, tx *sql.Tx) error {
+		_, err := tx.ExecContext(ctx, `DELETE FROM idempotency WHERE scope = $1 AND holder = $2 AND created IS NULL`,
+			s.keyScope(c), c.Holder)
+		return err
+	})
 }
 
 // PurgeKeys forgets all Idempotency-Keys that have expired, and says how many.
 func (s *DB) PurgeKeys(ctx context.Context, now time.Time) (int64, error) {
-	ctx, cancel := bounded(ctx)
-	defer cancel()
-	result, err := s.writer.ExecContext(ctx, `DELETE FROM idempotency WHERE expires_ms <= $1`, millis(now))
-	if err != nil {
-		return 0, s.explain(ctx, "purge idempotency keys", err)
-	}
-	return result.RowsAffected()
+	var n int64
+	err := s.change(ctx, "purge idempotency keys", func(ctx context.Context, tx *sql.Tx) error {
+		result, err := tx.ExecContext(ctx, `DELETE FROM idempotency WHERE expires_ms <= $1`, millis(now))
+		if err != nil {
+			return err
+		}
+		n, err = result.RowsAffected()
+		return err
+	})
+	return n, err
 }
 
 // keyScope stands for a key of one user at one route.
@@ -115,6 +119,6 @@ func (s *DB) keyScope(c portfolio.Claim) []byte {
 
 func (s *DB) keyBody(c portfolio.Claim) []byte { return s.box.Digest("idempotency body", c.Body[:]) }
 
-func (s *DB) keyPlace(c portfolio.Claim) string {
-	return "idempotency/" + hex.EncodeToString(s.keyScope(c))
-}
+func (s *DB) keyPlace(c portfolio.Claim) string { return scopePlace(s.keyScope(c)) }
+
+func scopePlace(scope []byte) string { return "idempotency/" + hex.EncodeToString(scope) }

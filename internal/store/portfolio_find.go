@@ -10,11 +10,12 @@ import (
 	"github.com/go-json-experiment/json"
 
 	"casbroker/internal/portfolio"
+	"casbroker/internal/secret"
 	"casbroker/internal/statement"
 )
 
 const portfolioColumns = `id, subject, provenance, cas_type, period_from, period_to, private,
-	total_value, received_rows, stored_rows, findings, saved_ms`
+	total_value, received_rows, stored_rows, transactions, findings, saved_ms, owner, active`
 
 // opened is a portfolio, and the account numbers that its holdings refer to.
 type opened struct {
@@ -29,31 +30,41 @@ func (s *DB) scanPortfolio(row interface{ Scan(dest ...any) error }) (opened, er
 	var hidden []byte
 	var told string
 	var savedMS int64
+	var active int
 	err := row.Scan(&p.ID, &p.Subject, &p.Provenance, &p.CASType, &period.From, &period.To, &hidden,
-		&p.TotalValue, &p.ReceivedRows, &p.StoredRows, &told, &savedMS)
+		&p.TotalValue, &p.ReceivedRows, &p.StoredRows, &p.TransactionCount, &told, &savedMS, &p.Owner, &active)
 	if err != nil {
 		return p, err
 	}
-	p.SavedAt = instant(savedMS)
+	p.SavedAt, p.Active = instant(savedMS), active == 1
 	if period.To != "" {
 		p.Period = &period
 	}
-	plain, err := s.box.Open(privatePlace(p.ID), hidden)
-	if err != nil {
-		return p, fmt.Errorf("open portfolio %s: %w", p.ID, err)
-	}
-	var private private
-	if err := json.Unmarshal(plain, &private); err != nil {
-		return p, fmt.Errorf("decode portfolio %s: %w", p.ID, err)
-	}
-	p.Investor = statement.Investor{Name: private.Name, PANMasked: private.PANMasked}
-	p.accounts = private.Accounts
 	var f findings
 	if err := json.Unmarshal([]byte(told), &f); err != nil {
 		return p, fmt.Errorf("decode findings of %s: %w", p.ID, err)
 	}
 	p.Counts, p.Rejected, p.Warnings = f.Counts, f.Rejected, f.Warnings
-	return p, nil
+	return p, s.openPrivate(&p, hidden)
+}
+
+// openPrivate fills in what of p is sealed, or tells that its key is not there.
+func (s *DB) openPrivate(p *opened, hidden []byte) error {
+	plain, err := s.box.Open(privatePlace(p.ID), hidden)
+	if errors.Is(err, secret.ErrUnknownKey) {
+		p.Unreadable = true
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("open portfolio %s: %w", p.ID, err)
+	}
+	var private private
+	if err := json.Unmarshal(plain, &private); err != nil {
+		return fmt.Errorf("decode portfolio %s: %w", p.ID, err)
+	}
+	p.Investor = statement.Investor{Name: private.Name, PANMasked: private.PANMasked}
+	p.accounts = private.Accounts
+	return nil
 }
 
 // Portfolios lists portfolios of subject, newest first.
@@ -113,7 +124,8 @@ func (s *DB) Portfolio(ctx context.Context, subject, id string, first, limit int
 }
 
 // Payload returns what was received for a portfolio of subject, byte for byte;
-// portfolio.ErrNotFound when the subject has no such portfolio.
+// portfolio.ErrNotFound when the subject has no such portfolio, and
+// portfolio.ErrUnreadable when the key that it was sealed under is not there.
 func (s *DB) Payload(ctx context.Context, subject, id string) ([]byte, error) {
 	ctx, cancel := bounded(ctx)
 	defer cancel()
@@ -124,6 +136,9 @@ func (s *DB) Payload(ctx context.Context, subject, id string) ([]byte, error) {
 		return nil, s.found(ctx, "read payload", err)
 	}
 	packed, err := s.box.Open(payloadPlace(id), hidden)
+	if errors.Is(err, secret.ErrUnknownKey) {
+		return nil, portfolio.ErrUnreadable.Because(err)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("open payload of %s: %w", id, err)
 	}

@@ -14,14 +14,24 @@ import (
 
 // sealed is a portfolio as its rows will have it.
 type sealed struct {
-	id          string
-	fingerprint []byte
-	from, to    string
-	private     []byte
-	payload     []byte
-	findings    string
-	holdings    []statement.Holding
-	accountOf   []int // for each holding, its place in private's accounts, or -1
+	portfolio.Portfolio
+	fingerprint  []byte
+	marks        []byte // of the PAN
+	from, to     string
+	private      []byte
+	payload      []byte
+	findings     string
+	holdings     []statement.Holding
+	accountOf    []int // for each holding, its place in private's accounts, or -1
+	transactions []statement.Transaction
+}
+
+// values returns what stands in portfolioFilled.
+func (r *sealed) values() []any {
+	return []any{
+		r.ID, r.Subject, r.fingerprint, string(r.Provenance), string(r.CASType), r.from, r.to, r.private, r.TotalValue.String(),
+		r.ReceivedRows, r.StoredRows, r.findings, millis(r.SavedAt), r.Owner, flag(r.Active), r.marks, len(r.transactions),
+	}
 }
 
 // private is what of a portfolio is sealed, besides the payload.
@@ -39,43 +49,61 @@ type findings struct {
 }
 
 // seal makes the rows of a portfolio, before a transaction is begun.
-func (s *DB) seal(save portfolio.Saving) (sealed, error) {
+func (s *DB) seal(save portfolio.Saving) (*sealed, error) {
 	p, st := save.Portfolio, save.Statement
-	row := sealed{
-		id:          p.ID,
-		fingerprint: s.box.Digest("portfolio fingerprint", st.Fingerprint[:]),
-		holdings:    st.Holdings,
-		accountOf:   make([]int, len(st.Holdings)),
+	row := &sealed{
+		Portfolio:    p,
+		fingerprint:  s.box.Digest("portfolio fingerprint", st.Fingerprint[:]),
+		marks:        s.marks(p.Subject, st.PAN),
+		holdings:     st.Holdings,
+		transactions: st.Transactions,
 	}
 	if p.Period != nil {
 		row.from, row.to = p.Period.From, p.Period.To
 	}
 	hidden := private{Name: p.Investor.Name, PANMasked: p.Investor.PANMasked}
-	places := map[string]int{"": -1}
-	for i, h := range st.Holdings {
-		place, known := places[h.Account]
-		if !known {
-			place = len(hidden.Accounts)
-			places[h.Account] = place
-			hidden.Accounts = append(hidden.Accounts, h.Account)
-		}
-		row.accountOf[i] = place
-	}
+	hidden.Accounts, row.accountOf = accounts(st.Holdings)
 	plain, err := json.Marshal(hidden)
 	if err != nil {
-		return row, fmt.Errorf("encode private fields: %w", err)
+		return nil, fmt.Errorf("encode private fields: %w", err)
 	}
-	told, err := json.Marshal(findings{p.Counts, p.Rejected, p.Warnings})
-	if err != nil {
-		return row, fmt.Errorf("encode findings: %w", err)
+	if err := row.tell(); err != nil {
+		return nil, err
 	}
 	packed, err := pack(save.Payload)
 	if err != nil {
-		return row, err
+		return nil, err
 	}
-	row.private, row.findings = s.box.Seal(privatePlace(p.ID), plain), string(told)
+	row.private = s.box.Seal(privatePlace(p.ID), plain)
 	row.payload = s.box.Seal(payloadPlace(p.ID), packed)
 	return row, nil
+}
+
+// tell writes the findings anew.
+func (r *sealed) tell() error {
+	told, err := json.Marshal(findings{r.Counts, r.Rejected, r.Warnings})
+	if err != nil {
+		return fmt.Errorf("encode findings: %w", err)
+	}
+	r.findings = string(told)
+	return nil
+}
+
+// accounts lists the accounts of holdings, each once, and tells for each holding
+// which one is its own, or -1.
+func accounts(holdings []statement.Holding) (list []string, of []int) {
+	of = make([]int, len(holdings))
+	places := map[string]int{"": -1}
+	for i, h := range holdings {
+		place, known := places[h.Account]
+		if !known {
+			place = len(list)
+			places[h.Account] = place
+			list = append(list, h.Account)
+		}
+		of[i] = place
+	}
+	return list, of
 }
 
 func privatePlace(id string) string { return "portfolio/" + id + "/private" }
@@ -96,7 +124,7 @@ func pack(plain []byte) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("compress payload: %w", err)
 	}
-	return z.EncodeAll(plain, make([]byte, 0, len(plain)/4)), nil
+	return z.EncodeAll(plain, make([]byte, 0, len(plain)/8)), nil
 }
 
 func unpack(packed []byte) ([]byte, error) {

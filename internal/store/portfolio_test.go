@@ -76,6 +76,7 @@ func TestASavedPortfolioReadsBackWhole(t *testing.T) {
 			t.Errorf("period %+v", *p.Period)
 		}
 		p.Period, want.Portfolio.Period = nil, nil // compared; a pointer prints as an address
+		want.Portfolio.Owner, want.Portfolio.Active = 1, true
 		if got, want := fmt.Sprintf("%+v", p), fmt.Sprintf("%+v", want.Portfolio); got != want {
 			t.Errorf("portfolio\n got %s\nwant %s", got, want)
 		}
@@ -215,8 +216,8 @@ func TestTheLatestPortfolioIsTheOneWhosePeriodEndsLast(t *testing.T) {
 	t.Parallel()
 	eachDialect(t, func(t *testing.T, s *store.DB) {
 		march := save(t, s, "demo:asha", named("Fund", "2026-03-31"))
-		save(t, s, "demo:asha", named("Fund", "2025-12-31"))
-		save(t, s, "demo:asha", []byte(`{"meta":{"cas_type":"CDSL"},"nps":[]}`))
+		save(t, s, "demo:asha", named("Fund", "2026-01-31"))
+		save(t, s, "demo:asha", []byte(`{"meta":{"cas_type":"CDSL"},"nps":[{"funds":[{"name":"Fund","units":1}]}]}`))
 		if got, err := s.LatestPortfolio(t.Context(), "demo:asha"); err != nil || got != march.PortfolioID {
 			t.Errorf("got %s, %v", got, err)
 		}

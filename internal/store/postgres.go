@@ -26,10 +26,12 @@ const (
 
 func postgresDialect() dialect {
 	return dialect{
-		name:  "postgres",
-		goose: "postgres",
-		keep:  " FOR SHARE",
-		down:  postgresDown,
+		name:   "postgres",
+		goose:  "postgres",
+		lock:   "SELECT pg_advisory_xact_lock(hashtextextended($1, 0))",
+		skip:   " FOR UPDATE SKIP LOCKED",
+		down:   postgresDown,
+		insert: postgresInsert,
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"runtime/debug"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -34,6 +35,7 @@ type DB struct {
 	dialect dialect
 	writer  *sql.DB // SQLite: one connection, since it has one writer
 	reader  *sql.DB // PostgreSQL: the same pool as writer
+	group   *group  // SQLite: what uses writer; PostgreSQL: nil
 	box     *secret.Box
 
 	migrated atomic.Bool // nothing is pending, which stays so
@@ -49,7 +51,10 @@ func Open(o Options) (*DB, error) {
 	switch scheme {
 	case "sqlite":
 		db.dialect = sqliteDialect(rest)
-		db.writer, db.reader, err = openSQLite(rest)
+		if db.writer, db.reader, err = openSQLite(rest); err == nil {
+			db.group = newGroup(db.writer)
+			db.dialect.insert = db.group.rows.insert
+		}
 	case "postgres", "postgresql":
 		db.dialect = postgresDialect()
 		db.writer, err = openPostgres(o.URL)
@@ -63,11 +68,13 @@ func Open(o Options) (*DB, error) {
 	return db, nil
 }
 
-// Close ends all connections. Transactions under way are rolled back.
+// Close ends all connections. On SQLite, changes that have begun are made durable
+// first; on PostgreSQL, a transaction under way may still be ended by its caller.
 func (s *DB) Close() error {
-	if s.reader == s.writer {
+	if s.group == nil {
 		return s.writer.Close()
 	}
+	s.group.close()
 	return errors.Join(s.reader.Close(), s.writer.Close())
 }
 
@@ -99,22 +106,47 @@ func bounded(ctx context.Context) (context.Context, context.CancelFunc) {
 	return context.WithTimeout(ctx, patience)
 }
 
-// change runs do in one transaction. When do or the commit fails, nothing was changed.
-func (s *DB) change(ctx context.Context, what string, do func(tx *sql.Tx) error) error {
+// work is what one change does. It uses the context that it is given: on SQLite
+// the statements of several changes are one transaction, which the end of one
+// caller's context must not harm.
+type work func(ctx context.Context, tx *sql.Tx) error
+
+// change runs do in a transaction. It is durable when change returns nil; when it
+// returns an error, nothing was changed. do may not call change itself.
+func (s *DB) change(ctx context.Context, what string, do work) error {
 	ctx, cancel := bounded(ctx)
 	defer cancel()
-	tx, err := s.writer.BeginTx(ctx, nil)
+	var err error
+	if s.group != nil {
+		err = s.group.change(ctx, do)
+	} else {
+		err = s.alone(ctx, do)
+	}
+	return s.explain(ctx, what, err)
+}
+
+// alone runs do in a transaction of its own. Each of its statements sees what the
+// one before it waited for, whatever the database's own default is.
+func (s *DB) alone(ctx context.Context, do work) error {
+	tx, err := s.writer.BeginTx(ctx, &sql.TxOptions{Isolation: sql.LevelReadCommitted})
 	if err != nil {
-		return s.explain(ctx, what, err)
+		return err
 	}
 	defer func() { _ = tx.Rollback() }()
-	if err := do(tx); err != nil {
-		return s.explain(ctx, what, err)
+	if err := attempt(ctx, tx, do); err != nil {
+		return err
 	}
-	if err := tx.Commit(); err != nil {
-		return s.explain(ctx, what, err)
-	}
-	return nil
+	return tx.Commit()
+}
+
+// attempt is do, with a panic made an error.
+func attempt(ctx context.Context, tx *sql.Tx, do work) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
+		}
+	}()
+	return do(ctx, tx)
 }
 
 // explain wraps err with what was tried, as ErrUnavailable when the database is

@@ -11,7 +11,7 @@ import (
 
 // RecordGrant keeps g and its audit record, both or neither.
 func (s *DB) RecordGrant(ctx context.Context, g token.Grant, r audit.Record) error {
-	return s.change(ctx, "record grant", func(tx *sql.Tx) error {
+	return s.change(ctx, "record grant", func(ctx context.Context, tx *sql.Tx) error {
 		_, err := tx.ExecContext(ctx, `INSERT INTO grants
 			(id, subject, mode, issued_ms, expires_ms, vendor_request_id)
 			VALUES ($1, $2, $3, $4, $5, $6)`,

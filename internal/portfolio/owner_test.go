@@ -1,0 +1,98 @@
+package portfolio_test
+
+import (
+	"testing"
+	"time"
+
+	"casbroker/internal/portfolio"
+	"casbroker/internal/statement"
+)
+
+// marksOf has the bytes of pan's visible characters as their marks.
+func marksOf(pan string) []byte {
+	marks := make([]byte, portfolio.MarkSize*len(pan))
+	for i := range len(pan) {
+		if pan[i] != '*' {
+			marks[portfolio.MarkSize*i] = pan[i]
+		}
+	}
+	return marks
+}
+
+func TestAStatementGoesToTheOwnerWhosePANAgreesMost(t *testing.T) {
+	t.Parallel()
+	type saved struct {
+		owner int
+		pan   string
+	}
+	for sentence, c := range map[string]struct {
+		saved []saved
+		pan   string
+		owner int
+		apart bool
+	}{
+		"the first statement has the first owner":               {nil, "AAAPZ9999A", 1, false},
+		"the first statement may have no PAN":                   {nil, "", 1, false},
+		"the same PAN is the same owner":                        {[]saved{{1, "AAAPZ9999A"}}, "AAAPZ9999A", 1, false},
+		"another PAN is another owner":                          {[]saved{{1, "AAAPZ9999A"}}, "BBBPZ8888B", 2, true},
+		"one character that differs is enough":                  {[]saved{{1, "AAAPZ9999A"}}, "********9B", 2, true},
+		"a masked PAN that agrees is the same owner":            {[]saved{{1, "AAAPZ9999A"}}, "AA******9A", 1, false},
+		"two masks that show nothing in common agree":           {[]saved{{1, "AAA*******"}}, "********9A", 1, false},
+		"all that was seen of an owner's PAN counts":            {[]saved{{1, "AAA*******"}, {1, "********9A"}}, "AAB*****9A", 2, true},
+		"what several statements show adds up":                  {[]saved{{1, "A********A"}, {2, "AA********"}, {2, "********9A"}}, "AA******9A", 2, false},
+		"of two that agree the better one has it":               {[]saved{{1, "AA********"}, {2, "AA******9A"}}, "AAAPZ9999A", 2, false},
+		"of two that agree as much the first one has it":        {[]saved{{2, "********9A"}, {1, "AA********"}}, "AA******9A", 1, false},
+		"an owner that contradicts is passed over":              {[]saved{{1, "BBBPZ8888B"}, {2, ""}}, "AAAPZ9999A", 2, false},
+		"no PAN goes to the first owner":                        {[]saved{{2, "BBBPZ8888B"}, {1, "AAAPZ9999A"}}, "", 1, false},
+		"a PAN with nothing to see goes to the first owner":     {[]saved{{1, "AAAPZ9999A"}, {2, "BBBPZ8888B"}}, "**********", 1, false},
+		"no PAN goes to the first owner that is left":           {[]saved{{3, "BBBPZ8888B"}, {2, "AAAPZ9999A"}}, "", 2, false},
+		"a PAN joins the statements without one":                {[]saved{{1, ""}}, "AAAPZ9999A", 1, false},
+		"a third PAN has the number after the highest":          {[]saved{{4, "AAAPZ9999A"}, {2, "BBBPZ8888B"}}, "CCCPZ7777C", 5, true},
+		"statements without a PAN do not hide that one differs": {[]saved{{1, ""}, {1, "AAAPZ9999A"}, {1, ""}}, "BBBPZ8888B", 2, true},
+	} {
+		t.Run(sentence, func(t *testing.T) {
+			t.Parallel()
+			var standings []portfolio.Standing
+			for _, s := range c.saved {
+				standings = append(standings, portfolio.Standing{Owner: s.owner, Marks: marksOf(s.pan)})
+			}
+			if owner, apart := portfolio.OwnerOf(standings, marksOf(c.pan)); owner != c.owner || apart != c.apart {
+				t.Errorf("owner %d, apart %t; want %d, %t", owner, apart, c.owner, c.apart)
+			}
+		})
+	}
+}
+
+func TestOfAnOwnersPortfoliosTheOneThatTellsMostCounts(t *testing.T) {
+	t.Parallel()
+	noon := time.Date(2026, 4, 1, 12, 0, 0, 0, time.UTC)
+	for sentence, c := range map[string]struct{ better, worse portfolio.Standing }{
+		"a depository before one with funds alone, however old": {
+			portfolio.Standing{CASType: statement.NSDL, To: "2020-03-31", SavedAt: noon},
+			portfolio.Standing{CASType: statement.CAMSKFintech, To: "2026-03-31", SavedAt: noon.Add(time.Hour)},
+		},
+		"the later end of the period, whichever depository": {
+			portfolio.Standing{CASType: statement.CDSL, To: "2026-03-31", SavedAt: noon},
+			portfolio.Standing{CASType: statement.NSDL, To: "2026-02-28", SavedAt: noon.Add(time.Hour)},
+		},
+		"a stated period before none": {
+			portfolio.Standing{CASType: statement.CDSL, To: "2020-03-31", SavedAt: noon},
+			portfolio.Standing{CASType: statement.CDSL, SavedAt: noon.Add(time.Hour)},
+		},
+		"the later arrival": {
+			portfolio.Standing{ID: "pf_1", CASType: statement.CDSL, To: "2026-03-31", SavedAt: noon.Add(time.Millisecond)},
+			portfolio.Standing{ID: "pf_2", CASType: statement.CDSL, To: "2026-03-31", SavedAt: noon},
+		},
+		"the id, when all else is equal": {
+			portfolio.Standing{ID: "pf_2", CASType: statement.CDSL, To: "2026-03-31", SavedAt: noon},
+			portfolio.Standing{ID: "pf_1", CASType: statement.CDSL, To: "2026-03-31", SavedAt: noon},
+		},
+	} {
+		t.Run(sentence, func(t *testing.T) {
+			t.Parallel()
+			if c.better.Compare(c.worse) <= 0 || c.worse.Compare(c.better) >= 0 {
+				t.Error("the other one counts")
+			}
+		})
+	}
+}

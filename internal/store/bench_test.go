@@ -1,0 +1,196 @@
+package store
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"database/sql"
+	"fmt"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"casbroker/internal/audit"
+	"casbroker/internal/id"
+	"casbroker/internal/portfolio"
+	"casbroker/internal/secret"
+	"casbroker/internal/servicetest"
+	"casbroker/internal/statement"
+)
+
+// savers is how many save at the same time.
+const savers = 32
+
+// BenchmarkSave compares keeping a statement with how one would plainly write it:
+// a transaction for each, and an INSERT for each row. Both keep the same rows,
+// sealed alike.
+func BenchmarkSave(b *testing.B) {
+	sample := newSample(b)
+	for name, url := range map[string]func() string{
+		"sqlite":   func() string { return "sqlite:" + filepath.Join(b.TempDir(), "broker.db") },
+		"postgres": func() string { return servicetest.Postgres(b) },
+	} {
+		b.Run(name+"/plain", func(b *testing.B) {
+			s := openNew(b, url())
+			sample.saveBy(b, func(ctx context.Context, save portfolio.Saving) error { return savePlainly(ctx, s, save) })
+		})
+		b.Run(name+"/broker", func(b *testing.B) {
+			s := openNew(b, url())
+			sample.saveBy(b, func(ctx context.Context, save portfolio.Saving) error {
+				_, err := s.SavePortfolio(ctx, save)
+				return err
+			})
+		})
+	}
+}
+
+// savePlainly is the baseline.
+func savePlainly(ctx context.Context, s *DB, save portfolio.Saving) error {
+	row, err := s.seal(save)
+	if err != nil {
+		return err
+	}
+	row.Owner, row.Active = 1, true
+	tx, err := s.writer.BeginTx(ctx, nil)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = tx.Rollback() }()
+	for _, part := range []struct {
+		table, columns string
+		values         []any
+	}{
+		{"portfolios", portfolioFilled, row.values()},
+		{"payloads", "portfolio, sealed", []any{row.ID, row.payload}},
+		{"holdings", holdingFilled, holdingRows(row)},
+		{"transactions", transactionFilled, transactionRows(row)},
+	} {
+		if err := insertPlainly(ctx, tx, part.table, part.columns, part.values); err != nil {
+			return err
+		}
+	}
+	if err := s.record(ctx, tx, save.Record); err != nil {
+		return err
+	}
+	return tx.Commit()
+}
+
+func holdingRows(row *sealed) (values []any) {
+	for i, h := range row.holdings {
+		values = append(values, row.ID, h.Seq, string(h.Class), h.ISIN, h.Name, row.accountOf[i], h.Institution, h.Category,
+			text(h.Units), text(h.Price), text(h.Value), text(h.Cost), text(h.Gain), text(h.SumAssured))
+	}
+	return values
+}
+
+func transactionRows(row *sealed) (values []any) {
+	for _, t := range row.transactions {
+		values = append(values, row.ID, t.Seq, t.Holding, t.Date, t.Type,
+			text(t.Units), text(t.NAV), text(t.Amount), text(t.Balance))
+	}
+	return values
+}
+
+func insertPlainly(ctx context.Context, tx *sql.Tx, table, columns string, values []any) error {
+	width := strings.Count(columns, ",") + 1
+	places := make([]string, width)
+	for i := range places {
+		places[i] = fmt.Sprintf("$%d", i+1)
+	}
+	query := "INSERT INTO " + table + " (" + columns + ") VALUES (" + strings.Join(places, ", ") + ")" //nolint:gosec // names of our own
+	for ; len(values) > 0; values = values[width:] {
+		if _, err := tx.ExecContext(ctx, query, values[:width]...); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// openNew opens and migrates the database at url.
+func openNew(b testing.TB, url string) *DB {
+	b.Helper()
+	key := func() secret.Text {
+		k := make([]byte, secret.KeySize)
+		_, _ = rand.Read(k)
+		return secret.Text(k)
+	}
+	box, err := secret.NewBox(key(), secret.Key{ID: "k1", Secret: key()})
+	if err != nil {
+		b.Fatal(err)
+	}
+	s, err := Open(Options{URL: secret.URL(url), Box: box})
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() { _ = s.Close() })
+	if _, err := s.Migrate(b.Context()); err != nil {
+		b.Fatal(err)
+	}
+	return s
+}
+
+// sample is a statement of 50 KB: 30 holdings and some 100 transactions.
+type sample struct {
+	payload []byte
+	*statement.Statement
+}
+
+func newSample(b testing.TB) sample {
+	b.Helper()
+	var p bytes.Buffer
+	p.WriteString(`{"meta":{"cas_type":"CAMS_KFINTECH","statement_period":{"from":"2025-04-01","to":"2026-03-31"}},
+		"investor":{"name":"Asha Example","pan":"AAAPZ9999A"},"mutual_funds":[`)
+	for i := range 30 {
+		if i > 0 {
+			p.WriteByte(',')
+		}
+		fmt.Fprintf(&p, `{"folio_number":"10000%d/21","amc":"Sample Asset Management","registrar":"CAMS","value":%d.25,"schemes":[
+			{"name":"Sample Flexi Cap Fund %d - Direct Plan - Growth","type":"Equity","units":%d.123,"nav":101.2345,"value":%d.25,
+			"cost":%d,"gain":{"absolute":%d.25,"percentage":3.5},"nominees":["Ravi Example"],"transactions":[`, i, 5000+i, i, 40+i, 5000+i, 4000, 1000+i)
+		for j := range 3 + i%2 - i/30 {
+			if j > 0 {
+				p.WriteByte(',')
+			}
+			fmt.Fprintf(&p, `{"date":"2025-%02d-05","type":"PURCHASE_SIP","description":"Systematic Investment Purchase - Instalment %d/120 - %s",
+				"units":%d.123,"nav":%d.4321,"amount":1000.00,"balance":%d.123,"dividend_rate":null,
+				"additional_info":{"reference":"%s","channel":"Online","mandate":"Registered with the investor's bank"}}`,
+				j+4, j, rand.Text(), 9+j, 100+i, 9*(j+1), rand.Text())
+		}
+		p.WriteString(`]}]}`)
+	}
+	p.WriteString(`]}`)
+	st, err := statement.Parse(p.Bytes(), time.Date(2026, 4, 1, 0, 0, 0, 0, time.UTC))
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Logf("%d bytes, %d holdings, %d transactions", p.Len(), len(st.Holdings), len(st.Transactions))
+	return sample{p.Bytes(), st}
+}
+
+// saveBy has savers save the sample for one user after the other, and tells how
+// many a second.
+func (s sample) saveBy(b *testing.B, save func(ctx context.Context, save portfolio.Saving) error) {
+	b.SetParallelism(savers / runtime.GOMAXPROCS(0))
+	b.ResetTimer()
+	b.RunParallel(func(pb *testing.PB) {
+		for pb.Next() {
+			if err := save(b.Context(), s.saving(b.Context())); err != nil {
+				b.Error(err)
+				return
+			}
+		}
+	})
+	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "saves/s")
+}
+
+func (s sample) saving(ctx context.Context) portfolio.Saving {
+	subject, at := "app:"+rand.Text(), time.Now()
+	p := portfolio.Portfolio{ID: id.New("pf"), Subject: subject, Provenance: portfolio.Reported, SavedAt: at, Summary: s.Summary}
+	return portfolio.Saving{
+		Portfolio: p, Statement: *s.Statement, Payload: s.payload,
+		Record: audit.New(ctx, at, subject, audit.PortfolioSave, subject, p.ID),
+		Render: func(p portfolio.Portfolio, _ bool) ([]byte, error) { return []byte(p.ID), nil },
+	}
+}

@@ -1,0 +1,189 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"path/filepath"
+	"testing"
+)
+
+// idle is a group whose queue takes any number, and that does nothing by itself.
+func idle(t *testing.T) *group {
+	t.Helper()
+	writer, reader, err := openSQLite(filepath.Join(t.TempDir(), "group.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = errors.Join(reader.Close(), writer.Close()) })
+	_, err = writer.ExecContext(t.Context(), `CREATE TABLE noted (n INTEGER PRIMARY KEY);
+		CREATE TABLE promised (n INTEGER REFERENCES noted (n) DEFERRABLE INITIALLY DEFERRED)`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &group{db: writer, rows: &prepared{}, queue: make(chan *change, 1000)}
+}
+
+// note returns the work of noting n, with more to do after it.
+func note(n int, more ...func() error) work {
+	return func(ctx context.Context, tx *sql.Tx) error {
+		if _, err := tx.ExecContext(ctx, "INSERT INTO noted (n) VALUES ($1)", n); err != nil {
+			return err
+		}
+		for _, do := range more {
+			if err := do(); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+}
+
+// wait has do wait in g for its turn.
+func (g *group) wait(ctx context.Context, do work) *change {
+	c := &change{caller: ctx, do: do, done: make(chan error, 1)}
+	g.queue <- c
+	return c
+}
+
+// transactAll does what waits, one transaction at a time, and says how many it took.
+func (g *group) transactAll() int {
+	for n := 0; ; n++ {
+		select {
+		case first := <-g.queue:
+			g.transact(first)
+		default:
+			return n
+		}
+	}
+}
+
+func (g *group) noted(t *testing.T) (list []int) {
+	t.Helper()
+	rows, err := g.db.QueryContext(t.Context(), "SELECT n FROM noted ORDER BY n")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = rows.Close() }()
+	for rows.Next() {
+		var n int
+		if err := rows.Scan(&n); err != nil {
+			t.Fatal(err)
+		}
+		list = append(list, n)
+	}
+	if err := rows.Err(); err != nil {
+		t.Fatal(err)
+	}
+	return list
+}
+
+func TestAChangeThatFailsLeavesThoseOfItsGroupAlone(t *testing.T) {
+	t.Parallel()
+	g := idle(t)
+	refused, broken := errors.New("refused"), errors.New("broken")
+	gone, leave := context.WithCancel(t.Context())
+	leave()
+	leaving, leaveNow := context.WithCancel(t.Context())
+	changes := []*change{
+		g.wait(t.Context(), note(1)),
+		g.wait(t.Context(), note(2, func() error { return refused })),
+		g.wait(t.Context(), note(3, func() error { panic(broken) })),
+		g.wait(gone, func(context.Context, *sql.Tx) error { t.Error("it was done for nobody"); return nil }),
+		g.wait(leaving, note(4, func() error { leaveNow(); return nil })),
+		g.wait(t.Context(), note(1)), // is there already
+		g.wait(t.Context(), note(5)),
+	}
+	if n := g.transactAll(); n != 1 {
+		t.Errorf("they took %d transactions", n)
+	}
+	for i, right := range []func(error) bool{
+		func(err error) bool { return err == nil },
+		func(err error) bool { return errors.Is(err, refused) },
+		func(err error) bool { return err != nil },
+		func(err error) bool { return errors.Is(err, context.Canceled) },
+		func(err error) bool { return errors.Is(err, context.Canceled) },
+		func(err error) bool { return err != nil },
+		func(err error) bool { return err == nil },
+	} {
+		if err := <-changes[i].done; !right(err) {
+			t.Errorf("change %d ended with %v", i, err)
+		}
+	}
+	if list := g.noted(t); len(list) != 2 || list[0] != 1 || list[1] != 5 {
+		t.Errorf("noted %v", list)
+	}
+}
+
+func TestALostTransactionIsToldToAllWhoShareIt(t *testing.T) {
+	t.Parallel()
+	refused := errors.New("refused")
+	for sentence, loses := range map[string]work{
+		"when the commit fails": func(ctx context.Context, tx *sql.Tx) error {
+			_, err := tx.ExecContext(ctx, "INSERT INTO promised (n) VALUES (99)")
+			return err
+		},
+		"when one change cannot be undone": func(ctx context.Context, tx *sql.Tx) error {
+			_, err := tx.ExecContext(ctx, "ROLLBACK") // as SQLite does by itself when a disk fails
+			return errors.Join(refused, err)
+		},
+	} {
+		t.Run(sentence, func(t *testing.T) {
+			t.Parallel()
+			g := idle(t)
+			before, loser := g.wait(t.Context(), note(1)), g.wait(t.Context(), loses)
+			g.transactAll()
+			if err := <-before.done; err == nil || errors.Is(err, refused) && !errors.Is(err, ErrUnavailable) {
+				t.Errorf("its neighbour ended with %v", err)
+			}
+			if err := <-loser.done; err == nil {
+				t.Error("the change that lost it was told that it is durable")
+			}
+			after := g.wait(t.Context(), note(2))
+			g.transactAll()
+			if err := <-after.done; err != nil {
+				t.Errorf("the next one: %v", err)
+			}
+			if list := g.noted(t); len(list) != 1 || list[0] != 2 {
+				t.Errorf("noted %v", list)
+			}
+		})
+	}
+}
+
+func TestATransactionTakesInOnlySoMany(t *testing.T) {
+	t.Parallel()
+	g := idle(t)
+	for n := range 2*groupSize + 1 {
+		g.wait(t.Context(), note(n))
+	}
+	if n := g.transactAll(); n < 3 {
+		t.Errorf("they took %d transactions", n)
+	}
+	if list := g.noted(t); len(list) != 2*groupSize+1 {
+		t.Errorf("%d were done", len(list))
+	}
+}
+
+func TestAClosedGroupEndsWhatItBeganAndRefusesTheRest(t *testing.T) {
+	t.Parallel()
+	g := newGroup(idle(t).db)
+	begun, closing := make(chan bool), make(chan bool)
+	ended := make(chan error, 1)
+	go func() {
+		ended <- g.change(t.Context(), note(1, func() error { close(begun); <-closing; return nil }))
+	}()
+	<-begun
+	go func() { <-g.quit; close(closing) }()
+	g.close()
+	g.close() // does no harm
+	if err := <-ended; err != nil {
+		t.Errorf("what had begun: %v", err)
+	}
+	if err := g.change(t.Context(), note(2)); !errors.Is(err, errClosed) {
+		t.Errorf("what came later: %v", err)
+	}
+	if list := g.noted(t); len(list) != 1 {
+		t.Errorf("noted %v", list)
+	}
+}

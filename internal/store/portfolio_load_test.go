@@ -1,0 +1,106 @@
+package store_test
+
+import (
+	"errors"
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	"casbroker/internal/fault"
+	"casbroker/internal/portfolio"
+	"casbroker/internal/servicetest"
+	"casbroker/internal/store"
+)
+
+func TestWhatManySaveAtOnceIsAllThereOnce(t *testing.T) {
+	t.Parallel()
+	eachDialectAtRest(t, func(t *testing.T, s *store.DB, rows func(string) int) {
+		const users, each = 32, 6
+		var wait sync.WaitGroup
+		for user := range users {
+			subject := fmt.Sprint("app:", user)
+			var saves []portfolio.Saving
+			for n := range each {
+				saves = append(saves, saving(t, subject, named(fmt.Sprint("Fund ", n), "2026-03-31")))
+			}
+			wait.Go(func() {
+				for _, one := range append(saves, saves[0]) {
+					if _, err := s.SavePortfolio(t.Context(), one); err != nil {
+						t.Error(err)
+					}
+				}
+			})
+		}
+		wait.Wait()
+		for _, table := range []string{"portfolios", "payloads", "holdings", "audit"} {
+			if n := rows(table); n != users*each {
+				t.Errorf("%d rows in %s, want %d", n, table, users*each)
+			}
+		}
+		if n := rows("portfolios WHERE active = 1"); n != users {
+			t.Errorf("%d are active", n)
+		}
+	})
+}
+
+func TestSavesThatFailDoNotHarmThoseBesideThem(t *testing.T) {
+	t.Parallel()
+	eachDialect(t, func(t *testing.T, s *store.DB) {
+		refused := fault.New(fault.Conflict, "refused", "No.")
+		var wait sync.WaitGroup
+		for n := range 30 {
+			subject := fmt.Sprint("app:", n)
+			one := saving(t, subject, named("Fund", "2026-03-31"))
+			render := one.Render
+			one.Render = func(p portfolio.Portfolio, created bool) ([]byte, error) {
+				switch n % 3 {
+				case 1:
+					return nil, refused
+				case 2:
+					panic("a mistake")
+				}
+				return render(p, created)
+			}
+			wait.Go(func() {
+				_, err := s.SavePortfolio(t.Context(), one)
+				if (err == nil) != (n%3 == 0) || errors.Is(err, refused) != (n%3 == 1) {
+					t.Errorf("save %d: %v", n, err)
+				}
+				list, err := s.Portfolios(t.Context(), subject, portfolio.Query{Limit: all})
+				if err != nil || (len(list) == 1) != (n%3 == 0) {
+					t.Errorf("save %d is there as %v, %v", n, list, err)
+				}
+			})
+		}
+		wait.Wait()
+	})
+}
+
+func TestADatabaseThatGoesAwayDuringASaveIsUnavailableAndKeepsNothing(t *testing.T) {
+	t.Parallel()
+	at := servicetest.Postgres(t)
+	s := open(t, at)
+	if _, err := s.Migrate(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	one := saving(t, "demo:asha", named("Fund", "2026-03-31"))
+	render := one.Render
+	one.Render = func(p portfolio.Portfolio, created bool) ([]byte, error) {
+		servicetest.CutOff(t, at)
+		return render(p, created)
+	}
+	_, err := s.SavePortfolio(t.Context(), one)
+	var f *fault.Fault
+	if !errors.Is(err, store.ErrUnavailable) || !errors.As(err, &f) || f.RetryAfter < time.Second {
+		t.Errorf("got %v", err)
+	}
+	servicetest.LetIn(t, at)
+	if list, err := s.Portfolios(t.Context(), "demo:asha", portfolio.Query{Limit: all}); err != nil || len(list) != 0 {
+		t.Errorf("listed %v, %v", list, err)
+	}
+	one.Render = render
+	if a, err := s.SavePortfolio(t.Context(), one); err != nil || !a.Created {
+		t.Errorf("saved as %+v, %v", a, err)
+	}
+}

@@ -1,0 +1,38 @@
+package store
+
+import (
+	"errors"
+	"fmt"
+	"path/filepath"
+	"testing"
+
+	"casbroker/internal/portfolio"
+)
+
+func TestAFullDiskIsUnavailableAndKeepsNothing(t *testing.T) {
+	t.Parallel()
+	s := openNew(t, "sqlite:"+filepath.Join(t.TempDir(), "broker.db"))
+	sample := newSample(t)
+	var pages int
+	if err := s.writer.QueryRowContext(t.Context(), "PRAGMA page_count").Scan(&pages); err != nil {
+		t.Fatal(err)
+	}
+	limit := func(pages int) {
+		t.Helper()
+		if _, err := s.writer.ExecContext(t.Context(), fmt.Sprint("PRAGMA max_page_count = ", pages)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	limit(pages + 2)
+	save := sample.saving(t.Context())
+	if _, err := s.SavePortfolio(t.Context(), save); !errors.Is(err, ErrUnavailable) {
+		t.Errorf("got %v", err)
+	}
+	limit(1 << 30)
+	if list, err := s.Portfolios(t.Context(), save.Portfolio.Subject, portfolio.Query{Limit: 1}); err != nil || len(list) != 0 {
+		t.Errorf("listed %v, %v", list, err)
+	}
+	if a, err := s.SavePortfolio(t.Context(), save); err != nil || !a.Created {
+		t.Errorf("saved as %+v, %v", a, err)
+	}
+}
