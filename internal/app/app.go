@@ -94,26 +94,3 @@ func (a *App) Close() error {
 
 // onClose remembers what to close.
 func (a *App) onClose(closing func() error) { a.closers = append(a.closers, closing) }
-
-// chore is work that is done again and again beside the requests.
-type chore struct {
-	name  string
-	every time.Duration
-	do    func(ctx context.Context) error
-}
-
-// run does the chore until ctx ends. One that fails is tried again next time.
-func (c chore) run(ctx context.Context, log *slog.Logger) {
-	tick := time.NewTicker(c.every)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-			if err := c.do(ctx); err != nil && ctx.Err() == nil {
-				log.WarnContext(ctx, "chore failed", "chore", c.name, "error", err)
-			}
-		}
-	}
-}

@@ -24,7 +24,8 @@ func Check(c config.Config) error {
 	cancel() // keys need not be loaded to know that the settings are good
 	_, authErr := newAuth(ctx, c.Auth, auth.Options{})
 	_, limitErr := newRules(c.RateLimit)
-	return errors.Join(c.Validate(), authErr, limitErr, checkDoors(c))
+	_, _, sealErr := readKeys(c.Seal)
+	return errors.Join(c.Validate(), authErr, limitErr, sealErr, checkDoors(c))
 }
 
 // checkDoors reads the URLs of the store and the cache as the doors will.
@@ -79,22 +80,6 @@ func newRules(c config.RateLimit) (ratelimit.Rules, error) {
 		Token: ratelimit.Limits(c.Token), Save: ratelimit.Limits(c.Save), Read: ratelimit.Limits(c.Read),
 		Upload: ratelimit.Limits(c.Upload), Admin: ratelimit.Limits(c.Admin), Failures: c.Failures,
 	})
-}
-
-func newBox(c config.Seal) (*secret.Box, error) {
-	hash, err := config.DecodeKey(c.HashKey)
-	if err != nil {
-		return nil, fmt.Errorf("seal.hash_key: %w", err)
-	}
-	keys := make([]secret.Key, 0, len(c.Keys))
-	for i, k := range c.Keys {
-		key, err := config.DecodeKey(k.Key)
-		if err != nil {
-			return nil, fmt.Errorf("seal.keys[%d].key: %w", i, err)
-		}
-		keys = append(keys, secret.Key{ID: k.ID, Secret: key})
-	}
-	return secret.NewBox(hash, keys...)
 }
 
 // networks is valid once the settings are.

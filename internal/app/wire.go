@@ -10,6 +10,7 @@ import (
 	"casbroker/internal/config"
 	"casbroker/internal/kv"
 	"casbroker/internal/portfolio"
+	"casbroker/internal/privacy"
 	"casbroker/internal/ratelimit"
 	"casbroker/internal/secret"
 	"casbroker/internal/server"
@@ -19,9 +20,6 @@ import (
 	"casbroker/internal/upstream"
 	"casbroker/web"
 )
-
-// purgeEvery is how often idempotency keys that have expired are removed.
-const purgeEvery = 10 * time.Minute
 
 // doors are what the rooms lean on.
 type doors struct {
@@ -40,8 +38,14 @@ func New(ctx context.Context, c config.Config, o Options) (*App, error) {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
+	seal, lost, err := readKeys(c.Seal)
+	if err != nil {
+		return nil, err
+	}
+	c.Seal = seal
 	a := &App{settings: c, metrics: telemetry.NewMetrics()}
 	a.log = newLog(c, o)
+	warnOfLost(a.log, lost)
 	running, stop := context.WithCancel(context.WithoutCancel(ctx))
 	a.stop = stop
 	if err := a.wire(ctx, running, o); err != nil {
@@ -77,9 +81,12 @@ func (a *App) wire(ctx, running context.Context, o Options) error {
 		Life: c.Token.Lifetime, Admit: limits.Admit(ratelimit.Token),
 	}
 	portfolios := &portfolio.Handler{
-		Portfolios: &portfolio.Service{Keeper: d.store, Finder: d.store, Keys: d.store, Log: a.log, Now: o.Now},
-		MaxBody:    int64(c.Portfolio.MaxBody),
-		LimitSave:  limits.Middleware(ratelimit.Save), LimitRead: limits.Middleware(ratelimit.Read),
+		Portfolios: &portfolio.Service{
+			Keeper: d.store, Finder: d.store, Keys: d.store, Log: a.log, Now: o.Now,
+			RefuseOther: c.Portfolio.OtherOwner == config.OtherOwnerRefuse,
+		},
+		MaxBody:   int64(c.Portfolio.MaxBody),
+		LimitSave: limits.Middleware(ratelimit.Save), LimitRead: limits.Middleware(ratelimit.Read),
 	}
 
 	a.router = server.NewRouter(server.Options{
@@ -91,13 +98,25 @@ func (a *App) wire(ctx, running context.Context, o Options) error {
 			{Name: "auth", Ready: func(context.Context) error { return callers.Ready() }},
 		},
 	})
-	a.router.Mount("/v1", []server.Middleware{limits.Guard(), callers.Middleware()}, tokens, portfolios)
+	a.router.Mount("/v1", []server.Middleware{limits.Guard(), callers.Middleware()}, tokens, portfolios,
+		a.privacyRoom(d, portfolios.Portfolios, limits, o))
 	a.router.Mount("", nil, o.Public...)
-	a.chores = append(a.chores, chore{"remove expired idempotency keys", purgeEvery, func(ctx context.Context) error {
-		_, err := portfolios.Portfolios.Purge(ctx)
-		return err
-	}})
+	a.chores = chores(portfolios.Portfolios, &privacy.Retention{
+		Expirer: d.store, Chores: d.store, Portfolios: c.Retention.Portfolios, Grants: c.Retention.Grants, Log: a.log, Now: o.Now,
+	})
 	return nil
+}
+
+// privacyRoom is where users get and erase all that the other rooms keep of them.
+func (a *App) privacyRoom(d doors, portfolios *portfolio.Service, limits *ratelimit.Limiter, o Options) *privacy.Handler {
+	return &privacy.Handler{
+		Privacy: &privacy.Service{Keeper: d.store, Now: o.Now, Parts: []privacy.Part{
+			{Name: "portfolios", Source: portfolios},
+			{Name: "grants", Source: token.History{Book: d.store}},
+		}},
+		Log:         a.log,
+		LimitExport: limits.Middleware(ratelimit.Read), LimitErase: limits.Middleware(ratelimit.Save),
+	}
 }
 
 // openDoors opens what the rooms lean on, to be closed newest first.
@@ -152,19 +171,4 @@ func newLog(c config.Config, o Options) *slog.Logger {
 	var level slog.LevelVar
 	_ = level.UnmarshalText([]byte(c.Log.Level)) // Check has read it
 	return telemetry.NewLogger(o.LogTo, telemetry.LogOptions{Format: c.Log.Format, Level: &level, Secrets: hidden(c)})
-}
-
-// Migrate brings the database of the settings to the newest form and returns how
-// many steps that took.
-func Migrate(ctx context.Context, c config.Config) (int, error) {
-	box, err := newBox(c.Seal)
-	if err != nil {
-		return 0, err
-	}
-	db, err := store.Open(store.Options{URL: c.Store.URL, Box: box})
-	if err != nil {
-		return 0, fmt.Errorf("store.url: %w", err)
-	}
-	defer func() { _ = db.Close() }()
-	return db.Migrate(ctx)
 }

@@ -19,7 +19,13 @@ const (
 	TokenMint       Action = "token.mint"
 	PortfolioSave   Action = "portfolio.save"
 	PortfolioDelete Action = "portfolio.delete"
+	PortfolioExpire Action = "portfolio.expire" // by Retention, not by anybody's wish
+	DataExport      Action = "data.export"
+	DataErase       Action = "data.erase" // of all that is kept of a user but these records
 )
+
+// Retention is the actor of what is deleted because it is old enough.
+const Retention = "retention"
 
 // maxUserAgent is how much of a User-Agent header is kept, in bytes.
 const maxUserAgent = 200
@@ -35,7 +41,7 @@ type Source struct {
 type Record struct {
 	ID      string // "au_…"
 	At      time.Time
-	Actor   string // who did it: a Principal's subject
+	Actor   string // who did it: a Principal's subject, or Retention
 	Action  Action
 	Subject string // whose data or token it was
 	Object  string // the id of the grant, portfolio, … that it was done to

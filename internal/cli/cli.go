@@ -34,7 +34,10 @@ type commands struct {
 	Serve   serveCommand   `cmd:"" help:"Run the broker with settings from a file and the environment."`
 	Demo    demoCommand    `cmd:"" help:"Run the broker with everything it needs embedded, to try it out. Not for production."`
 	Migrate migrateCommand `cmd:"" help:"Bring the database to the form that this version needs."`
-	Config  struct {
+	Seal    struct {
+		Rotate rotateCommand `cmd:"" help:"Seal everything anew under the first key of seal.keys, while brokers serve."`
+	} `cmd:"" help:"Look after what is sealed at rest."`
+	Config struct {
 		Check checkCommand `cmd:"" help:"Say everything that is wrong with the settings."`
 		Print printCommand `cmd:"" help:"Print the settings in force as YAML, secrets hidden."`
 	} `cmd:"" help:"Look at the settings."`

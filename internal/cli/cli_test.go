@@ -47,7 +47,7 @@ func TestHelpListsTheCommands(t *testing.T) {
 	t.Parallel()
 	for _, args := range [][]string{{"--help"}, {}} {
 		code, out, _ := broker(t, nil, args...)
-		for _, command := range []string{"serve", "demo", "migrate", "config check", "config print", "health", "version"} {
+		for _, command := range []string{"serve", "demo", "migrate", "config check", "config print", "seal rotate", "health", "version"} {
 			if code != cli.ExitOK || !strings.Contains(out, command) {
 				t.Errorf("%v: %d, no %q in\n%s", args, code, command, out)
 			}
@@ -80,8 +80,8 @@ func TestConfigCheckSaysEverythingThatIsWrong(t *testing.T) {
 
 func TestNothingStartsOnUnsafeSettings(t *testing.T) {
 	t.Parallel()
-	for _, command := range []string{"serve", "migrate"} {
-		code, _, errs := broker(t, nil, command)
+	for _, command := range []string{"serve", "migrate", "seal rotate"} {
+		code, _, errs := broker(t, nil, strings.Fields(command)...)
 		for _, key := range []string{"upstream.api_key", "auth.verifiers", "seal.hash_key", "seal.keys"} {
 			if code != cli.ExitUsage || !strings.Contains(errs, key) {
 				t.Errorf("%s: %d, no %s in\n%s", command, code, key, errs)
@@ -117,14 +117,14 @@ func TestHealthFailsWhereNobodyListens(t *testing.T) {
 }
 
 // demo runs broker demo on any port until stop is called, which returns the exit code.
-func demo(t *testing.T, folder string) (url string, stop func() int) {
+func demo(t *testing.T, folder string, environ ...string) (url string, stop func() int) {
 	t.Helper()
 	out, printed := io.Pipe()
 	ctx, cancel := context.WithCancel(context.Background())
 	code := make(chan int, 1)
 	go func() {
 		code <- cli.Run(ctx, []string{"demo", "--address", "127.0.0.1:0", "--data", folder},
-			cli.Terminal{Out: printed, Err: io.Discard})
+			cli.Terminal{Out: printed, Err: io.Discard, Environ: environ})
 		_ = printed.Close()
 	}()
 	var banner strings.Builder

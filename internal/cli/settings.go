@@ -17,10 +17,14 @@ type checkCommand struct{ settingsFlag }
 
 // Run says what is wrong with the settings, or that nothing is.
 func (c checkCommand) Run(t *Terminal) error {
-	if _, err := c.load(t); err != nil {
+	settings, err := c.load(t)
+	if err != nil {
 		return err
 	}
-	_, err := fmt.Fprintln(t.Out, "The settings are good.")
+	for _, k := range app.LostKeys(settings) {
+		_, _ = fmt.Fprintf(t.Err, "broker: mind: the sealing key %q cannot be used, and what it sealed is unreadable until its file is back: %v\n", k.ID, k.Err)
+	}
+	_, err = fmt.Fprintln(t.Out, "The settings are good.")
 	return err
 }
 

@@ -22,6 +22,7 @@ type Config struct {
 	Seal      Seal      `yaml:"seal"`
 	RateLimit RateLimit `yaml:"ratelimit"`
 	Portfolio Portfolio `yaml:"portfolio"`
+	Retention Retention `yaml:"retention"`
 	Web       Web       `yaml:"web"`
 }
 
@@ -112,10 +113,11 @@ type Seal struct {
 	Keys    []SealKey   `yaml:"keys"` // the first seals, all open
 }
 
-// SealKey is one sealing key.
+// SealKey is one sealing key: the key itself, or a file that holds it.
 type SealKey struct {
-	ID  string      `yaml:"id"`
-	Key secret.Text `yaml:"key"`
+	ID   string      `yaml:"id"`
+	Key  secret.Text `yaml:"key"`
+	File string      `yaml:"file"`
 }
 
 // RateLimit has the limits by class of route.
@@ -135,9 +137,22 @@ type Limits struct {
 	All     string `yaml:"all"`
 }
 
+// The choices of portfolio.other_owner.
+const (
+	OtherOwnerKeep   = "keep"
+	OtherOwnerRefuse = "refuse"
+)
+
 // Portfolio is how statements are taken.
 type Portfolio struct {
-	MaxBody Size `yaml:"max_body"`
+	MaxBody    Size   `yaml:"max_body"`
+	OtherOwner string `yaml:"other_owner"` // OtherOwnerKeep or OtherOwnerRefuse
+}
+
+// Retention is how long things are kept; 0 is for ever.
+type Retention struct {
+	Portfolios time.Duration `yaml:"portfolios"` // from when one was saved
+	Grants     time.Duration `yaml:"grants"`     // from when the token ended
 }
 
 // Web is what the pages need.
@@ -174,6 +189,6 @@ func Default() Config {
 			Admin:    Limits{User: "120-M", Address: "240-M"},
 			Failures: "300-M",
 		},
-		Portfolio: Portfolio{MaxBody: 10 << 20},
+		Portfolio: Portfolio{MaxBody: 10 << 20, OtherOwner: OtherOwnerKeep},
 	}
 }

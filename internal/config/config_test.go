@@ -166,7 +166,9 @@ func TestEveryFaultIsReportedAtOnce(t *testing.T) {
 	c.Cache.URL = "memcached://x"
 	c.Store.URL = "mysql://x"
 	c.Seal.Keys = []config.SealKey{{ID: "a", Key: "short"}, {ID: "a", Key: "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="}}
-	c.Portfolio.MaxBody = 1
+	c.Seal.Keys = append(c.Seal.Keys, config.SealKey{ID: "b", Key: sealKey, File: "/run/secrets/seal"})
+	c.Portfolio = config.Portfolio{MaxBody: 1, OtherOwner: "mix"}
+	c.Retention = config.Retention{Portfolios: 90 * time.Second, Grants: -time.Hour}
 	c.Web.WidgetURL = "javascript:alert(1)"
 	err := c.Validate()
 	if err == nil {
@@ -175,7 +177,8 @@ func TestEveryFaultIsReportedAtOnce(t *testing.T) {
 	for _, key := range []string{
 		"server.address", "server.trusted_proxies[0]", "server.allowed_origins[0]", "server.allowed_origins[1]", "server.read_timeout", "log.level",
 		"upstream.url", "upstream.api_key", "upstream.timeout", "upstream.attempts", "token.lifetime", "cache.url", "store.url",
-		"seal.hash_key", "seal.keys[0].key", "seal.keys[1].key", "seal.keys[1].id", "portfolio.max_body", "web.widget_url",
+		"seal.hash_key", "seal.keys[0].key", "seal.keys[1].key", "seal.keys[1].id", "seal.keys[2].file",
+		"portfolio.max_body", "portfolio.other_owner", "retention.portfolios", "retention.grants", "web.widget_url",
 	} {
 		if !strings.Contains(err.Error(), key+": ") {
 			t.Errorf("%s is not named in:\n%v", key, err)
@@ -198,7 +201,9 @@ func TestGoodSettingsAreGood(t *testing.T) {
 	t.Parallel()
 	c := config.Default()
 	c.Upstream.APIKey = "key"
-	c.Seal = config.Seal{HashKey: hashKey, Keys: []config.SealKey{{ID: "k1", Key: sealKey}}}
+	c.Seal = config.Seal{HashKey: hashKey, Keys: []config.SealKey{{ID: "k1", Key: sealKey}, {ID: "k0", File: "/run/secrets/old"}}}
+	c.Portfolio.OtherOwner = config.OtherOwnerRefuse
+	c.Retention = config.Retention{Portfolios: 8760 * time.Hour, Grants: 24 * time.Hour}
 	if err := c.Validate(); err != nil {
 		t.Error(err)
 	}

@@ -37,7 +37,8 @@ func (c *Config) Validate() error {
 	c.Store.validate(&wrong)
 	c.Seal.validate(&wrong)
 	wrong.check(c.Auth.CacheSize >= 0 && c.Auth.CacheSize <= 1<<30, "auth.cache_size", "want 0 to 1GiB")
-	wrong.check(c.Portfolio.MaxBody >= 1<<10 && c.Portfolio.MaxBody <= 100<<20, "portfolio.max_body", "want 1KiB to 100MiB")
+	c.Portfolio.validate(&wrong)
+	c.Retention.validate(&wrong)
 	if c.Web.WidgetURL != "" {
 		checkURL(&wrong, "web.widget_url", c.Web.WidgetURL)
 	}
@@ -134,13 +135,32 @@ func (s Seal) validate(wrong *complaints) {
 	wrong.check(len(s.Keys) > 0, "seal.keys", "want at least one")
 	for i, k := range s.Keys {
 		key := fmt.Sprintf("seal.keys[%d]", i)
-		_, err := DecodeKey(k.Key)
-		wrong.check(err == nil, key+".key", want)
+		if k.File == "" {
+			_, err := DecodeKey(k.Key)
+			wrong.check(err == nil, key+".key", want)
+		}
+		wrong.check(k.File == "" || k.Key == "", key+".file", "give this or key, not both")
 		wrong.check(k.Key == "" || k.Key != s.HashKey, key+".key", "want another key than seal.hash_key")
 		wrong.check(len(k.ID) >= 1 && len(k.ID) <= 32, key+".id", "want 1 to 32 bytes")
 		twice := slices.ContainsFunc(s.Keys[:i], func(other SealKey) bool { return other.ID == k.ID })
 		wrong.check(!twice, key+".id", "%q stands twice", k.ID)
 	}
+}
+
+func (p Portfolio) validate(wrong *complaints) {
+	wrong.check(p.MaxBody >= 1<<10 && p.MaxBody <= 100<<20, "portfolio.max_body", "want 1KiB to 100MiB")
+	known := slices.Contains([]string{OtherOwnerKeep, OtherOwnerRefuse}, p.OtherOwner)
+	wrong.check(known, "portfolio.other_owner", "want keep or refuse, not %q", p.OtherOwner)
+}
+
+// minRetention keeps a slip of the pen ("90s" for 90 days) from deleting what was
+// just saved.
+const minRetention = 24 * time.Hour
+
+func (r Retention) validate(wrong *complaints) {
+	const want = "want 0s (for ever) or at least %s, not %s"
+	wrong.check(r.Portfolios == 0 || r.Portfolios >= minRetention, "retention.portfolios", want, minRetention, r.Portfolios)
+	wrong.check(r.Grants == 0 || r.Grants >= minRetention, "retention.grants", want, minRetention, r.Grants)
 }
 
 // DecodeKey returns the 32 bytes of a base64 key. It fails for anything else, and

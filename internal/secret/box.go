@@ -90,10 +90,9 @@ func (b *Box) find(id string) cipher.AEAD {
 // kept ("portfolio/pf_1/raw"); Open must be given the same, so a sealed value
 // that was moved elsewhere does not open.
 func (b *Box) Seal(place string, plain []byte) []byte {
-	k := b.keys[0]
-	out := make([]byte, 0, 1+len(k.id)+len(plain)+k.aead.Overhead())
-	out = append(out, byte(len(k.id))) //nolint:gosec // add keeps it to 32
-	out = append(out, k.id...)
+	k, mark := b.keys[0], b.Mark()
+	out := make([]byte, 0, len(mark)+len(plain)+k.aead.Overhead())
+	out = append(out, mark...)
 	return k.aead.Seal(out, nil, plain, []byte(place)) //nolint:gosec // the AEAD makes the nonce
 }
 
@@ -112,6 +111,12 @@ func (b *Box) Open(place string, sealed []byte) ([]byte, error) {
 		return nil, ErrOpen
 	}
 	return plain, nil
+}
+
+// Mark returns how all that is sealed under the first key begins, and nothing else.
+func (b *Box) Mark() []byte {
+	id := b.keys[0].id
+	return append([]byte{byte(len(id))}, id...) //nolint:gosec // add keeps it to 32
 }
 
 // KeyID returns the id of the key that sealed is sealed under.

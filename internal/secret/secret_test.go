@@ -127,6 +127,9 @@ func TestAfterARotationTheOldKeyStillOpens(t *testing.T) {
 	if id, ok := secret.KeyID(rotated.Seal("p", nil)); !ok || id != "b2" {
 		t.Errorf("sealed under %q", id)
 	}
+	if again := string(rotated.Seal("p", nil)); !strings.HasPrefix(again, string(rotated.Mark())) || strings.HasPrefix(string(sealed), string(rotated.Mark())) {
+		t.Errorf("the mark %q does not tell what is sealed under which key", rotated.Mark())
+	}
 	if _, err := newBox(t, "b2").Open("p", sealed); !errors.Is(err, secret.ErrUnknownKey) {
 		t.Errorf("without the old key: %v", err)
 	}

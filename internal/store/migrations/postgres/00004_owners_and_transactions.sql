@@ -16,6 +16,7 @@ UPDATE portfolios SET active = 1 WHERE id IN (
     WHERE place = 1
 );
 CREATE UNIQUE INDEX portfolios_active ON portfolios (subject, owner) WHERE active = 1;
+CREATE INDEX portfolios_by_owner ON portfolios (subject, owner, pan_marks);
 
 CREATE TABLE transactions (
     portfolio TEXT NOT NULL REFERENCES portfolios (id) ON DELETE CASCADE,
@@ -39,6 +40,7 @@ CREATE TABLE chores (
 -- +goose Down
 DROP TABLE chores;
 DROP TABLE transactions;
+DROP INDEX portfolios_by_owner;
 DROP INDEX portfolios_active;
 ALTER TABLE portfolios ADD COLUMN pan BYTEA;
 ALTER TABLE portfolios DROP COLUMN transactions;

@@ -1,0 +1,216 @@
+package app_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/chromedp/chromedp"
+)
+
+// save keeps a statement for a demo user without a browser.
+func (s *shop) save(t *testing.T, user, payload string) {
+	t.Helper()
+	var session struct {
+		JWT string `json:"jwt"`
+	}
+	s.post(t, "/demo/sign-in", fmt.Sprintf(`{"user":%q}`, user), "", &session)
+	s.post(t, "/v1/portfolios", payload, session.JWT, nil)
+}
+
+func (s *shop) post(t *testing.T, path, body, jwt string, into any) {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.URL+path, strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Content-Type", "application/json")
+	if jwt != "" {
+		req.Header.Set("Authorization", "Bearer "+jwt)
+	}
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = res.Body.Close() }()
+	var answer bytes.Buffer
+	if _, err := answer.ReadFrom(res.Body); err != nil || res.StatusCode >= 300 {
+		t.Fatalf("%s answered %d: %s, %v", path, res.StatusCode, answer.Bytes(), err)
+	}
+	if into == nil {
+		return
+	}
+	if err := json.Unmarshal(answer.Bytes(), into); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// enter opens the page and chooses a user who has statements.
+func (b *tab) enter(url, user string) {
+	b.t.Helper()
+	b.do(chromedp.Navigate(url), chromedp.WaitVisible(on("user-"+user)), chromedp.Click(on("user-"+user)), chromedp.WaitVisible(on("total")))
+}
+
+// texts returns what every element with this data-testid says.
+func (b *tab) texts(id string) []string {
+	b.t.Helper()
+	return read(b, chromedp.Evaluate[[]string](fmt.Sprintf(`[...document.querySelectorAll("[data-testid=%s]")].map((n) => n.textContent)`, id)))
+}
+
+// downloaded clicks and returns the name and the text of the file that the page
+// hands to the browser.
+func (b *tab) downloaded(id string) (name, text string) {
+	b.t.Helper()
+	b.do(
+		chromedp.Evaluate[chromedp.Void](`(() => {
+			globalThis.kept = [];
+			URL.createObjectURL = (blob) => { blob.text().then((text) => kept.push(text)); return "blob:kept"; };
+			HTMLAnchorElement.prototype.click = function () { kept.push(this.download); };
+		})()`),
+		chromedp.Click(on(id), chromedp.NodeVisible), until(`kept.length === 2`),
+	)
+	file := read(b, chromedp.Evaluate[[]string](`kept`))
+	return file[0], file[1]
+}
+
+// about is a statement of this month with holdings, written as JSON.
+func about(issuer, pan, month, holdings string) string {
+	return fmt.Sprintf(`{"data":{"meta":{"cas_type":%q,"statement_period":{"from":"2026-%[3]s-01","to":"2026-%[3]s-28"}},
+		"investor":{"name":"Asha <b>\u202eExample","pan":%[2]q},"mutual_funds":[{"folio_number":"91/0","amc":"Example AMC","schemes":%[4]s}]},"metadata":{}}`,
+		issuer, pan, month, holdings)
+}
+
+func TestThePageTellsWhichStatementCountsAndWhoseItIs(t *testing.T) {
+	t.Parallel()
+	shop := openShop(t, nil)
+	const holdings = `[{"name":"Example Flexi Cap","units":1,"value":10},null,{}]`
+	shop.save(t, "asha", about("CAMS", "AAAPZ9999A", "02", holdings))
+	shop.save(t, "asha", about("CAMS", "AAAPZ9999A", "01", holdings))
+	shop.save(t, "asha", about("CAMS", "BBBPZ9999B", "01", holdings))
+	for _, l := range []look{desk, {"phone-dark", 360, 740, "dark"}} {
+		b := openTab(t, l)
+		b.enter(shop.URL, "asha")
+		if entries, active := b.texts("statement"), b.texts("active"); len(entries) != 3 || len(active) != 2 ||
+			strings.Contains(entries[1], "Active") || !strings.Contains(entries[0], "Another person’s PAN") {
+			t.Errorf("the list says %q", entries)
+		}
+		has(t, read(b, chromedp.Text(on("standing"))), "Active")
+		has(t, read(b, chromedp.Text(on("owner"))), "Another person’s PAN")
+		has(t, read(b, chromedp.Text(on("warnings"))), "PAN")
+		has(t, read(b, chromedp.Text(on("rejected"))), "2 rows of 3 could not be saved", "/data/mutual_funds/0/schemes/1")
+		b.picture("5-other-owner")
+		b.do(chromedp.Evaluate[chromedp.Void](`document.querySelectorAll("[data-testid=statement]")[1].click()`),
+			until(`document.querySelector("[data-testid=standing]").textContent === "History"`))
+		if flags := b.texts("owner"); len(flags) != 0 {
+			t.Errorf("the user's own statement says %q", flags)
+		}
+		b.calm()
+	}
+}
+
+func TestThePageShowsHostileNamesAsTheyAre(t *testing.T) {
+	t.Parallel()
+	shop := openShop(t, nil)
+	names := []string{
+		`<img src=x onerror="globalThis.owned = true">`, `</th><script>globalThis.owned = true</script>`, "\u202eevil\u2066 name",
+		`=HYPERLINK("http://x.example")`, `'; DROP TABLE holdings; --`, `{{constructor.constructor("owned=true")()}}`, "line\nbreak",
+	}
+	var rows []string
+	for i, name := range names {
+		quoted, _ := json.Marshal(name)
+		rows = append(rows, fmt.Sprintf(`{"name":%[1]s,"type":%[1]s,"units":1,"value":%[2]d,"transactions":[{"date":"2026-01-05","type":%[1]s,"units":1,"balance":1}]}`, quoted, 100-i))
+	}
+	shop.save(t, "asha", about("CAMS", "AAAPZ9999A", "01", "["+strings.Join(rows, ",")+"]"))
+	for _, l := range []look{desk, {"phone-light", 390, 844, "light"}} {
+		b := openTab(t, l)
+		b.enter(shop.URL, "asha")
+		b.do(chromedp.Evaluate[chromedp.Void](`document.querySelector("[data-testid=ledger]").open = true`),
+			until(`document.querySelectorAll("[data-testid=transaction-row]").length === 7`))
+		shown := read(b, chromedp.Evaluate[[]string](`[...document.querySelectorAll("[data-testid=holding-row] .holding-name")].map((n) => n.textContent)`))
+		if fmt.Sprintf("%q", shown) != fmt.Sprintf("%q", names) {
+			t.Errorf("the page shows %q", shown)
+		}
+		if read(b, chromedp.Evaluate[bool](`"owned" in globalThis || document.querySelector("main img[src=x], main script") !== null`)) {
+			t.Error("a name was read as markup")
+		}
+		if read(b, chromedp.Evaluate[bool](`[...document.querySelectorAll(".holding-name, .fact, [data-testid=investor]")]
+			.some((n) => getComputedStyle(n.firstElementChild).unicodeBidi !== "isolate")`)) {
+			t.Error("a name can turn the direction of what is around it")
+		}
+		if wide := read(b, chromedp.Evaluate[int64](`document.documentElement.scrollWidth`)); wide > l.width {
+			t.Errorf("the page is %d wide on a screen of %d", wide, l.width)
+		}
+		b.picture("6-hostile")
+		b.do(chromedp.Evaluate[chromedp.Void](`(() => {
+			const select = document.querySelector("[data-testid=of-holding]");
+			select.value = select.options[2].value;
+			select.dispatchEvent(new Event("change"));
+		})()`), until(`document.querySelectorAll("[data-testid=transaction-row]").length === 1`))
+		b.calm()
+	}
+}
+
+func TestThePageSaysWhichStatementIsLocked(t *testing.T) {
+	t.Parallel()
+	const id = "pf_01kf0a6v3m9t2w8x4y5z7b1c2d"
+	const summary = `"id":"` + id + `","active":true,"owner":1,"readable":false,"provenance":"reported","cas_type":"CDSL","period":null,
+		"investor":{"name":null,"pan_masked":null},"total_value":"10.00","currency":"INR","holdings":{"equity":1},"received_rows":1,"stored_rows":1,
+		"transactions":0,"rejected":[],"warnings":[],"saved_at":"2026-01-15T10:00:00Z"`
+	lock := func(w http.ResponseWriter, r *http.Request) bool {
+		answer := map[string]string{
+			"/v1/portfolios": `{"portfolios":[{` + summary + `}],"next_cursor":null}`,
+			"/v1/portfolios/" + id: `{` + summary + `,"rows":[{"id":"ho_1","class":"equity","isin":null,"name":"Example Steel","account":null,
+				"institution":null,"category":null,"units":"1","price":null,"value":"10.00","cost":null,"gain":null,"sum_assured":null}]}`,
+		}[r.URL.Path]
+		if answer == "" {
+			return false
+		}
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = w.Write([]byte(answer))
+		return true
+	}
+	b := openTab(t, desk)
+	b.enter(openShop(t, lock).URL, "asha")
+	has(t, read(b, chromedp.Text(on("locked"))), "locked", "its operator can put it back")
+	has(t, read(b, chromedp.Text(on("investor"))), "Locked")
+	has(t, strings.Join(b.texts("statement"), ""), "Locked")
+	has(t, read(b, chromedp.Text(on("holdings-table"))), "Example Steel", "₹10.00")
+	b.calm()
+}
+
+func TestThePageHandsOutTheHoldingsAndAllDataAsFiles(t *testing.T) {
+	t.Parallel()
+	shop := openShop(t, nil)
+	shop.save(t, "rohan", about("CAMS", "AAAPZ9999A", "01", `[{"name":"=Example Fund","units":1,"value":10}]`))
+	b := openTab(t, desk)
+	b.enter(shop.URL, "rohan")
+	name, text := b.downloaded("download-csv")
+	if !strings.HasPrefix(name, "holdings-pf_") || !strings.HasSuffix(name, ".csv") {
+		t.Errorf("the table is called %s", name)
+	}
+	has(t, text, "id,class,isin,name,", "'=Example Fund", ",10.00,", "\r\n")
+	name, text = b.downloaded("export")
+	if name != "casbroker-export.json" {
+		t.Errorf("the export is called %s", name)
+	}
+	has(t, text, `"portfolios":[{"id":"pf_`, `"name":"=Example Fund"`, `"audit":[`)
+	has(t, b.notice("good"), "downloaded")
+	b.calm()
+}
+
+func TestThePageErasesWhatIsKeptOfItsUserWhenAsked(t *testing.T) {
+	t.Parallel()
+	shop := openShop(t, nil)
+	shop.save(t, "meera", about("CAMS", "AAAPZ9999A", "01", `[{"name":"Example Fund","units":1,"value":10}]`))
+	b := openTab(t, desk)
+	b.enter(shop.URL, "meera")
+	b.do(chromedp.Click(on("erase")), chromedp.WaitVisible(on("confirm")))
+	b.picture("7-erase")
+	b.do(chromedp.Click(on("confirm-no")), chromedp.WaitVisible(on("total")), chromedp.Click(on("erase")), chromedp.Click(on("confirm-yes"), chromedp.NodeVisible))
+	has(t, b.notice("good"), "erased", "1 statement")
+	b.do(chromedp.WaitVisible(on("empty")))
+	b.calm()
+}

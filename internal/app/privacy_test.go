@@ -1,0 +1,258 @@
+package app_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"casbroker/internal/app"
+	"casbroker/internal/config"
+	"casbroker/internal/sandbox"
+)
+
+// exported is what the tests look at in an export.
+type exported struct {
+	Subject    string `json:"subject"`
+	Portfolios []struct {
+		ID           string            `json:"id"`
+		Readable     bool              `json:"readable"`
+		StoredRows   int               `json:"stored_rows"`
+		Holdings     []json.RawMessage `json:"holdings"`
+		Transactions []json.RawMessage `json:"transactions"`
+		Payload      json.RawMessage   `json:"payload"`
+	} `json:"portfolios"`
+	Grants []struct {
+		ID string `json:"id"`
+	} `json:"grants"`
+	Audit []struct {
+		Action string `json:"action"`
+	} `json:"audit"`
+}
+
+func (b *broker) export(t *testing.T, who string) exported {
+	t.Helper()
+	var e exported
+	b.call(t, who, http.MethodGet, "/v1/me/export", "").must(t, 200).decode(t, &e)
+	return e
+}
+
+// sameJSON reports whether two texts say the same.
+func sameJSON(t *testing.T, a, b []byte) bool {
+	t.Helper()
+	var values [2]any
+	for i, text := range [][]byte{a, b} {
+		d := json.NewDecoder(bytes.NewReader(text))
+		d.UseNumber()
+		if err := d.Decode(&values[i]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return reflect.DeepEqual(values[0], values[1])
+}
+
+func TestAUserTakesAlongWhatIsKeptAndHasItErased(t *testing.T) {
+	t.Parallel()
+	eachBackend(t, func(t *testing.T, settings config.Config, _ *sandbox.Sandbox) {
+		b := start(t, settings)
+		given := b.token(t, "asha")
+		payloads := map[string]string{}
+		for _, source := range []string{"cdsl", "cams"} {
+			payload := parse(t, settings.Upstream.URL, given.AccessToken, source, "right").must(t, 200).body
+			var p saved
+			b.call(t, "asha", http.MethodPost, "/v1/portfolios", payload, "Idempotency-Key", source).must(t, 201).decode(t, &p)
+			payloads[p.ID] = payload
+		}
+		b.token(t, "rohan")
+
+		whole := b.export(t, "asha")
+		if whole.Subject != "app:asha" || len(whole.Portfolios) != len(payloads) || len(whole.Grants) != 1 || whole.Grants[0].ID != given.GrantID {
+			t.Fatalf("exported %+v", whole)
+		}
+		transactions := 0
+		for _, p := range whole.Portfolios {
+			if !p.Readable || len(p.Holdings) != p.StoredRows || !sameJSON(t, p.Payload, []byte(payloads[p.ID])) {
+				t.Errorf("%s: readable %t, %d of %d rows, payload %.60s", p.ID, p.Readable, len(p.Holdings), p.StoredRows, p.Payload)
+			}
+			transactions += len(p.Transactions)
+		}
+		if transactions == 0 {
+			t.Error("no transactions were exported")
+		}
+		if last := whole.Audit[len(whole.Audit)-1].Action; last != "data.export" {
+			t.Errorf("last on record is %s", last)
+		}
+		if other := b.export(t, "rohan"); len(other.Portfolios) != 0 || len(other.Grants) != 1 {
+			t.Errorf("another user's export: %+v", other)
+		}
+
+		for _, want := range []string{`{"erased":{"portfolios":2,"grants":1}}`, `{"erased":{"portfolios":0,"grants":0}}`} {
+			if got := b.call(t, "asha", http.MethodDelete, "/v1/me", "").must(t, 200).body; strings.TrimSpace(got) != want {
+				t.Errorf("erased %s, want %s", got, want)
+			}
+		}
+		left := b.export(t, "asha")
+		if len(left.Portfolios) != 0 || len(left.Grants) != 0 || len(left.Audit) != len(whole.Audit)+3 {
+			t.Errorf("left is %+v", left)
+		}
+		if other := b.export(t, "rohan"); len(other.Grants) != 1 {
+			t.Error("another user's grants were erased, too")
+		}
+		for id := range payloads {
+			b.call(t, "asha", http.MethodGet, "/v1/portfolios/"+id, "").must(t, 404)
+		}
+	})
+}
+
+// keyFile puts a key into a file and returns its path.
+func keyFile(t *testing.T, name, key string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), name)
+	if err := os.WriteFile(path, []byte(key+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func TestALostKeyCostsWhatItSealedAndNotTheService(t *testing.T) {
+	t.Parallel()
+	settings, _ := settingsFor(t, "sqlite:"+tempFile(t), "memory")
+	b := start(t, settings)
+	payload := parse(t, settings.Upstream.URL, b.token(t, "asha").AccessToken, "nsdl", "right").must(t, 200).body
+	var p saved
+	b.call(t, "asha", http.MethodPost, "/v1/portfolios", payload).must(t, 201).decode(t, &p)
+	if err := b.stop(); err != nil {
+		t.Fatal(err)
+	}
+
+	old := keyFile(t, "k1", sealKey)
+	next := base64.StdEncoding.EncodeToString([]byte("the-next-seal-key-0123456789abcd"))
+	settings.Seal.Keys = []config.SealKey{{ID: "k2", File: keyFile(t, "k2", next)}, {ID: "k1", File: old}}
+	if err := os.Rename(old, old+".lost"); err != nil {
+		t.Fatal(err)
+	}
+	b = start(t, settings)
+	if log := b.log.String(); !strings.Contains(log, `"key_id":"k1"`) || !strings.Contains(log, old) || !strings.Contains(log, `"level":"ERROR"`) {
+		t.Errorf("the operator reads %s", log)
+	}
+	e := b.export(t, "asha")
+	if len(e.Portfolios) != 1 || e.Portfolios[0].Readable || string(e.Portfolios[0].Payload) != "null" {
+		t.Errorf("exported %+v", e)
+	}
+	b.call(t, "asha", http.MethodGet, "/v1/portfolios", "").must(t, 200)
+	b.call(t, "asha", http.MethodGet, "/v1/portfolios/"+p.ID+"/raw", "").must(t, 503)
+	if err := b.stop(); err != nil {
+		t.Fatal(err)
+	}
+
+	if err := os.Rename(old+".lost", old); err != nil {
+		t.Fatal(err)
+	}
+	b = start(t, settings)
+	if raw := b.call(t, "asha", http.MethodGet, "/v1/portfolios/"+p.ID+"/raw", "").must(t, 200); raw.body != payload {
+		t.Error("the payload is not what was saved")
+	}
+	for _, key := range []string{sealKey, next} {
+		if strings.Contains(b.log.String(), key) {
+			t.Error("the log shows a key")
+		}
+	}
+}
+
+func TestNothingStartsWithoutTheKeyThatSeals(t *testing.T) {
+	t.Parallel()
+	for name, file := range map[string]string{
+		"no file": filepath.Join(t.TempDir(), "nowhere"), "half a key": keyFile(t, "k2", sealKey[:20]), "the hash key": keyFile(t, "k2", hashKey),
+	} {
+		settings, _ := settingsFor(t, "sqlite:"+tempFile(t), "memory")
+		settings.Seal.Keys = append([]config.SealKey{{ID: "k2", File: file}}, settings.Seal.Keys...)
+		_, err := app.New(t.Context(), settings, app.Options{LogTo: &syncBuffer{}})
+		if err == nil || !strings.Contains(err.Error(), "seal.keys[0].file: ") || strings.Contains(err.Error(), sealKey[:20]) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// awaited is a log that closes seen once a line says word.
+type awaited struct {
+	syncBuffer
+	word string
+	once sync.Once
+	seen chan struct{}
+}
+
+func (w *awaited) Write(p []byte) (int, error) {
+	n, err := w.syncBuffer.Write(p)
+	if bytes.Contains(p, []byte(w.word)) {
+		w.once.Do(func() { close(w.seen) })
+	}
+	return n, err
+}
+
+// runUntil runs the program with a clock that is ahead, until its log says word.
+func runUntil(t *testing.T, settings config.Config, ahead time.Duration, word string) {
+	t.Helper()
+	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	log := &awaited{word: word, seen: make(chan struct{})}
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	a, err := app.New(ctx, settings, app.Options{LogTo: log, Now: func() time.Time { return time.Now().Add(ahead) }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- a.Run(ctx, l) }()
+	select {
+	case <-log.seen:
+	case <-time.After(time.Minute):
+		t.Errorf("the log never says %q: %s", word, log.String())
+	}
+	cancel()
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+}
+
+func TestWhatIsPastItsRetentionIsGoneAfterAStart(t *testing.T) {
+	t.Parallel()
+	eachBackend(t, func(t *testing.T, settings config.Config, _ *sandbox.Sandbox) {
+		settings.Retention = config.Retention{Portfolios: 72 * time.Hour, Grants: 24 * time.Hour}
+		b := start(t, settings)
+		payload := parse(t, settings.Upstream.URL, b.token(t, "asha").AccessToken, "cdsl", "right").must(t, 200).body
+		b.call(t, "asha", http.MethodPost, "/v1/portfolios", payload).must(t, 201)
+		if err := b.stop(); err != nil {
+			t.Fatal(err)
+		}
+		const done = "deleted what is past its retention"
+		runUntil(t, settings, 49*time.Hour, done)
+		b = start(t, settings)
+		if e := b.export(t, "asha"); len(e.Grants) != 0 || len(e.Portfolios) != 1 {
+			t.Errorf("after two days: %+v", e)
+		}
+		if err := b.stop(); err != nil {
+			t.Fatal(err)
+		}
+		runUntil(t, settings, 74*time.Hour, done)
+		b = start(t, settings)
+		e := b.export(t, "asha")
+		expired := false
+		for _, r := range e.Audit {
+			expired = expired || r.Action == "portfolio.expire"
+		}
+		if len(e.Portfolios) != 0 || !expired {
+			t.Errorf("after three days: %+v", e)
+		}
+	})
+}

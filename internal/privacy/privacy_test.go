@@ -1,0 +1,280 @@
+package privacy_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"errors"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+	"github.com/labstack/echo/v4"
+
+	"casbroker/internal/apitest"
+	"casbroker/internal/audit"
+	"casbroker/internal/auth"
+	"casbroker/internal/id"
+	"casbroker/internal/privacy"
+	"casbroker/internal/problem"
+	"casbroker/internal/secret"
+	"casbroker/internal/store"
+	"casbroker/internal/token"
+)
+
+var begin = time.Date(2026, 4, 1, 9, 30, 0, 0, time.UTC)
+
+// broker is a running server with the privacy routes and a database of its own.
+// The bearer token of a request is the name of its user.
+type broker struct {
+	url    string
+	client *http.Client
+	db     *store.DB
+	log    *bytes.Buffer
+}
+
+// start serves exports of portfolios, and of the grants in the database.
+func start(t *testing.T, portfolios source) *broker {
+	t.Helper()
+	b := &broker{client: apitest.Client(t), db: openDatabase(t), log: &bytes.Buffer{}}
+	e := echo.New()
+	e.HTTPErrorHandler = problem.Handle
+	v1 := e.Group("/v1", func(next echo.HandlerFunc) echo.HandlerFunc {
+		return func(c echo.Context) error {
+			c.Response().Header().Set(problem.HeaderRequestID, "req_test")
+			user := strings.TrimPrefix(c.Request().Header.Get("Authorization"), "Bearer ")
+			who := &auth.Principal{Subject: "demo:" + user, Roles: auth.RoleUser}
+			if user == "robot" {
+				who.Roles = auth.RoleService
+			}
+			c.SetRequest(c.Request().WithContext(auth.With(c.Request().Context(), who)))
+			return next(c)
+		}
+	})
+	parts := []privacy.Part{{Name: "portfolios", Source: portfolios}, {Name: "grants", Source: token.History{Book: b.db}}}
+	service := &privacy.Service{Keeper: b.db, Parts: parts, Now: func() time.Time { return begin }}
+	(&privacy.Handler{Privacy: service, Log: slog.New(slog.NewTextHandler(b.log, nil))}).Mount(v1)
+	server := httptest.NewServer(e)
+	t.Cleanup(server.Close)
+	b.url = server.URL
+	return b
+}
+
+func openDatabase(t *testing.T) *store.DB {
+	t.Helper()
+	key := func() secret.Text {
+		b := make([]byte, secret.KeySize)
+		_, _ = rand.Read(b)
+		return secret.Text(b)
+	}
+	box, err := secret.NewBox(key(), secret.Key{ID: "k1", Secret: key()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	db, err := store.Open(store.Options{URL: secret.URL("sqlite:" + filepath.Join(t.TempDir(), "broker.db")), Box: box})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = db.Close() })
+	if _, err := db.Migrate(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	return db
+}
+
+// call makes a request of user and returns the answer, read to its end.
+func (b *broker) call(t *testing.T, user, method, path string) (*http.Response, []byte, error) {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), method, b.url+path, http.NoBody)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Authorization", "Bearer "+user)
+	res, err := b.client.Do(req)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer func() { _ = res.Body.Close() }()
+	body, err := io.ReadAll(res.Body)
+	return res, body, err
+}
+
+// source is a Source made of what it writes.
+type source func(ctx context.Context, e *jsontext.Encoder, subject string) error
+
+func (s source) Export(ctx context.Context, e *jsontext.Encoder, subject string) error {
+	return s(ctx, e, subject)
+}
+
+// none is the export of a user without portfolios.
+func none(_ context.Context, e *jsontext.Encoder, _ string) error {
+	return e.WriteValue(jsontext.Value("[]"))
+}
+
+// exported is what the tests look at in an export.
+type exported struct {
+	Subject    string    `json:"subject"`
+	ExportedAt time.Time `json:"exported_at"`
+	Grants     []struct {
+		ID        string    `json:"id"`
+		Mode      string    `json:"mode"`
+		IssuedAt  time.Time `json:"issued_at"`
+		ExpiresAt time.Time `json:"expires_at"`
+	} `json:"grants"`
+	Audit []struct {
+		ID     string    `json:"id"`
+		At     time.Time `json:"at"`
+		Action string    `json:"action"`
+		Actor  string    `json:"actor"`
+		Object string    `json:"object"`
+	} `json:"audit"`
+}
+
+// grant records n grants of subject, a second apart, and returns the id of the first.
+func (b *broker) grant(t *testing.T, subject string, n int) (first string) {
+	t.Helper()
+	for i := range n {
+		at := begin.Add(time.Duration(i) * time.Second)
+		g := token.Grant{ID: id.New("gr"), Subject: subject, Mode: token.ModeDirect, IssuedAt: at, ExpiresAt: at.Add(time.Hour)}
+		if err := b.db.RecordGrant(t.Context(), g, audit.New(t.Context(), at, subject, audit.TokenMint, subject, g.ID)); err != nil {
+			t.Fatal(err)
+		}
+		if i == 0 {
+			first = g.ID
+		}
+	}
+	return first
+}
+
+func TestAnExportHasWhatIsKeptOfItsUserAndOfNobodyElse(t *testing.T) {
+	t.Parallel()
+	b := start(t, none)
+	const n = 501 // more than are read at once
+	oldest := b.grant(t, "demo:asha", n)
+	b.grant(t, "demo:ravi", 1)
+	res, body, err := b.call(t, "asha", http.MethodGet, "/v1/me/export")
+	if err != nil || res.StatusCode != http.StatusOK {
+		t.Fatalf("%v %v %s", err, res, body)
+	}
+	for name, want := range map[string]string{
+		"Content-Type": "application/json", "Cache-Control": "no-store",
+		"Content-Disposition": `attachment; filename="casbroker-export.json"`,
+	} {
+		if got := res.Header.Get(name); got != want {
+			t.Errorf("%s: %s", name, got)
+		}
+	}
+	var got exported
+	if err := json.Unmarshal(body, &got); err != nil {
+		t.Fatal(err)
+	}
+	if got.Subject != "demo:asha" || !got.ExportedAt.Equal(begin) || len(got.Grants) != n || len(got.Audit) != n+1 {
+		t.Errorf("%s at %s: %d grants, %d records", got.Subject, got.ExportedAt, len(got.Grants), len(got.Audit))
+	}
+	if bytes.Contains(body, []byte("ravi")) {
+		t.Error("it tells of another user")
+	}
+	first := got.Grants[0]
+	if first.ID != oldest || first.Mode != "direct" || !first.IssuedAt.Equal(begin) || first.ExpiresAt.Sub(first.IssuedAt) != time.Hour {
+		t.Errorf("%+v", first)
+	}
+	told := false
+	for _, r := range got.Audit {
+		told = told || r.Action == "data.export" && r.Actor == "demo:asha" && strings.HasPrefix(r.ID, "au_")
+	}
+	if !told {
+		t.Error("the export itself is not on record in it")
+	}
+}
+
+func TestAnExportThatFailsMidwayIsCutAndNotTakenForAWholeOne(t *testing.T) {
+	t.Parallel()
+	b := start(t, func(_ context.Context, e *jsontext.Encoder, _ string) error {
+		if err := e.WriteToken(jsontext.String(strings.Repeat("long ", 100_000))); err != nil {
+			return err
+		}
+		return errors.New("the database is gone")
+	})
+	if _, body, err := b.call(t, "asha", http.MethodGet, "/v1/me/export"); err == nil {
+		t.Errorf("an answer of %d bytes came to its end", len(body))
+	}
+	if !strings.Contains(b.log.String(), "the database is gone") {
+		t.Errorf("the log says %s", b.log)
+	}
+}
+
+func TestAnExportThatFailsBeforeItsFirstByteIsAProblem(t *testing.T) {
+	t.Parallel()
+	b := start(t, func(context.Context, *jsontext.Encoder, string) error {
+		return store.ErrUnavailable
+	})
+	res, body, err := b.call(t, "asha", http.MethodGet, "/v1/me/export")
+	if err != nil || res.StatusCode != http.StatusServiceUnavailable || !bytes.Contains(body, []byte("store_unavailable")) {
+		t.Fatalf("%v %v %s", err, res, body)
+	}
+	if got := res.Header.Get("Content-Disposition"); got != "" {
+		t.Errorf("a problem is to be kept as %s", got)
+	}
+}
+
+func TestAUserHasOneExportAtATime(t *testing.T) {
+	t.Parallel()
+	begun, goOn := make(chan bool), make(chan bool)
+	b := start(t, func(ctx context.Context, e *jsontext.Encoder, subject string) error {
+		if subject == "demo:asha" {
+			begun <- true
+			<-goOn
+		}
+		return none(ctx, e, subject)
+	})
+	ended := make(chan error, 1)
+	go func() {
+		_, _, err := b.call(t, "asha", http.MethodGet, "/v1/me/export")
+		ended <- err
+	}()
+	<-begun
+	res, body, err := b.call(t, "asha", http.MethodGet, "/v1/me/export")
+	if err != nil || res.StatusCode != http.StatusTooManyRequests || res.Header.Get("Retry-After") == "" {
+		t.Errorf("the second: %v %v %s", err, res, body)
+	}
+	if res, body, err := b.call(t, "ravi", http.MethodGet, "/v1/me/export"); err != nil || res.StatusCode != http.StatusOK {
+		t.Errorf("another user's: %v %v %s", err, res, body)
+	}
+	close(goOn)
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+	go func() { <-begun }()
+	if res, body, err := b.call(t, "asha", http.MethodGet, "/v1/me/export"); err != nil || res.StatusCode != http.StatusOK {
+		t.Errorf("after the first has ended: %v %v %s", err, res, body)
+	}
+}
+
+func TestErasingCountsWhatThereWasAndThenNothing(t *testing.T) {
+	t.Parallel()
+	b := start(t, none)
+	b.grant(t, "demo:asha", 3)
+	for _, want := range []string{`{"erased":{"portfolios":0,"grants":3}}`, `{"erased":{"portfolios":0,"grants":0}}`} {
+		res, body, err := b.call(t, "asha", http.MethodDelete, "/v1/me")
+		if err != nil || res.StatusCode != http.StatusOK || strings.TrimSpace(string(body)) != want {
+			t.Errorf("%v %v %s, want %s", err, res, body, want)
+		}
+	}
+}
+
+func TestOnlyUsersExportAndErase(t *testing.T) {
+	t.Parallel()
+	b := start(t, none)
+	for method, path := range map[string]string{http.MethodGet: "/v1/me/export", http.MethodDelete: "/v1/me"} {
+		if res, body, err := b.call(t, "robot", method, path); err != nil || res.StatusCode != http.StatusForbidden {
+			t.Errorf("%s: %v %v %s", method, err, res, body)
+		}
+	}
+}

@@ -1,0 +1,122 @@
+package privacy
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+
+	"casbroker/internal/audit"
+	"casbroker/internal/auth"
+)
+
+// Service exports and erases what is kept of a user. Keeper and Now are required.
+// It is safe for concurrent use.
+type Service struct {
+	Keeper Keeper
+	Parts  []Part // of an export, in their order, before the audit trail
+	Now    func() time.Time
+
+	exporting sync.Map // the subjects whose export is under way here
+}
+
+// chunk is how much of an export is written at once, in bytes. A smaller one that
+// fails has written nothing.
+const chunk = 32 << 10
+
+// Export writes all that is kept of who to w, as one JSON object, once it has put
+// on record that it does. An error may come after a part of it was written.
+func (s *Service) Export(ctx context.Context, w io.Writer, who auth.Principal) error {
+	if _, busy := s.exporting.LoadOrStore(who.Subject, true); busy {
+		return errUnderWay
+	}
+	defer s.exporting.Delete(who.Subject)
+	now := s.Now()
+	if err := s.Keeper.Append(ctx, audit.New(ctx, now, who.Subject, audit.DataExport, who.Subject, "")); err != nil {
+		return err
+	}
+	out := bufio.NewWriterSize(w, chunk)
+	if err := s.write(ctx, out, now, who.Subject); err != nil {
+		return err
+	}
+	return out.Flush()
+}
+
+func (s *Service) write(ctx context.Context, out io.Writer, now time.Time, subject string) error {
+	// What was received is given back with its strings as they were written.
+	e := jsontext.NewEncoder(out, jsontext.PreserveRawStrings(true))
+	for _, token := range []jsontext.Token{
+		jsontext.BeginObject,
+		jsontext.String("subject"), jsontext.String(subject),
+		jsontext.String("exported_at"), jsontext.String(now.UTC().Format(time.RFC3339)),
+	} {
+		if err := e.WriteToken(token); err != nil {
+			return err
+		}
+	}
+	for _, part := range slices.Concat(s.Parts, []Part{{"audit", trail{s.Keeper}}}) {
+		if err := e.WriteToken(jsontext.String(part.Name)); err != nil {
+			return err
+		}
+		if err := part.Export(ctx, e, subject); err != nil {
+			return fmt.Errorf("export %s: %w", part.Name, err)
+		}
+	}
+	return e.WriteToken(jsontext.EndObject)
+}
+
+// Erase deletes all that is kept of who, but for the audit trail, which holds no
+// personal data besides the subject and where requests came from. It puts on record
+// that it did. Erasing what was erased is no error.
+func (s *Service) Erase(ctx context.Context, who auth.Principal) (Erased, error) {
+	r := audit.New(ctx, s.Now(), who.Subject, audit.DataErase, who.Subject, "")
+	return s.Keeper.Erase(ctx, who.Subject, r)
+}
+
+// page is how many audit records are held in memory at a time.
+const page = 500
+
+// trail is the part of an export that tells what was done.
+type trail struct{ keeper Keeper }
+
+// recordView is an audit record as its subject sees it.
+type recordView struct {
+	ID        string       `json:"id"`
+	At        time.Time    `json:"at"`
+	Action    audit.Action `json:"action"`
+	Actor     string       `json:"actor"`
+	Object    string       `json:"object"`
+	RequestID string       `json:"request_id"`
+	Address   string       `json:"address"`
+	UserAgent string       `json:"user_agent"`
+}
+
+// Export writes the audit records about subject, oldest first.
+func (t trail) Export(ctx context.Context, e *jsontext.Encoder, subject string) error {
+	if err := e.WriteToken(jsontext.BeginArray); err != nil {
+		return err
+	}
+	var last audit.Record
+	for {
+		records, err := t.keeper.Trail(ctx, subject, last, page)
+		if err != nil {
+			return err
+		}
+		for _, r := range records {
+			view := recordView{r.ID, r.At, r.Action, r.Actor, r.Object, r.RequestID, r.Address, r.UserAgent}
+			if err := json.MarshalEncode(e, view); err != nil {
+				return err
+			}
+			last = r
+		}
+		if len(records) < page {
+			return e.WriteToken(jsontext.EndArray)
+		}
+	}
+}

@@ -1,0 +1,115 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+
+	"casbroker/internal/audit"
+	"casbroker/internal/privacy"
+	"casbroker/internal/token"
+)
+
+// Append adds r to the audit trail by itself: it tells of what changes nothing.
+func (s *DB) Append(ctx context.Context, r audit.Record) error {
+	return s.change(ctx, "append audit record", func(ctx context.Context, tx *sql.Tx) error { return s.record(ctx, tx, r) })
+}
+
+// Trail reads up to limit audit records about subject, oldest first, past after;
+// the zero Record is before the oldest.
+func (s *DB) Trail(ctx context.Context, subject string, after audit.Record, limit int) ([]audit.Record, error) {
+	ctx, cancel := bounded(ctx)
+	defer cancel()
+	list, err := s.trail(ctx, subject, after, limit)
+	return list, s.explain(ctx, "read audit trail", err)
+}
+
+func (s *DB) trail(ctx context.Context, subject string, after audit.Record, limit int) ([]audit.Record, error) {
+	rows, err := s.reader.QueryContext(ctx, `SELECT id, at_ms, actor, action, subject, object, request_id, address, user_agent
+		FROM audit WHERE subject = $1 AND (at_ms, id) > ($2, $3) ORDER BY at_ms, id LIMIT $4`,
+		subject, millis(after.At), after.ID, limit)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = rows.Close() }()
+	var list []audit.Record
+	for rows.Next() {
+		var r audit.Record
+		var atMS int64
+		err := rows.Scan(&r.ID, &atMS, &r.Actor, &r.Action, &r.Subject, &r.Object, &r.RequestID, &r.Address, &r.UserAgent)
+		if err != nil {
+			return nil, err
+		}
+		r.At = instant(atMS)
+		list = append(list, r)
+	}
+	return list, rows.Err()
+}
+
+// Grants reads up to limit grants of subject, oldest first, past after; the zero
+// Grant is before the oldest.
+func (s *DB) Grants(ctx context.Context, subject string, after token.Grant, limit int) ([]token.Grant, error) {
+	ctx, cancel := bounded(ctx)
+	defer cancel()
+	list, err := s.grants(ctx, subject, after, limit)
+	return list, s.explain(ctx, "read grants", err)
+}
+
+func (s *DB) grants(ctx context.Context, subject string, after token.Grant, limit int) ([]token.Grant, error) {
+	rows, err := s.reader.QueryContext(ctx, `SELECT id, subject, mode, issued_ms, expires_ms, vendor_request_id
+		FROM grants WHERE subject = $1 AND (issued_ms, id) > ($2, $3) ORDER BY issued_ms, id LIMIT $4`,
+		subject, millis(after.IssuedAt), after.ID, limit)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = rows.Close() }()
+	var list []token.Grant
+	for rows.Next() {
+		var g token.Grant
+		var issuedMS, expiresMS int64
+		if err := rows.Scan(&g.ID, &g.Subject, &g.Mode, &issuedMS, &expiresMS, &g.VendorRequestID); err != nil {
+			return nil, err
+		}
+		g.IssuedAt, g.ExpiresAt = instant(issuedMS), instant(expiresMS)
+		list = append(list, g)
+	}
+	return list, rows.Err()
+}
+
+// Erase deletes all that is kept of subject: portfolios with all that hangs on
+// them, the answers kept for Idempotency-Keys, grants. The audit trail stays, and r
+// is added to it, all or nothing. A save at the same moment is wholly before it, and
+// erased, or wholly after it.
+func (s *DB) Erase(ctx context.Context, subject string, r audit.Record) (privacy.Erased, error) {
+	var erased privacy.Erased
+	err := s.change(ctx, "erase a user", func(ctx context.Context, tx *sql.Tx) error {
+		if err := s.lockSubject(ctx, tx, subject); err != nil {
+			return err
+		}
+		// The keys stay, without their answers: whoever repeats an earlier save is told
+		// that it was deleted.
+		_, err := tx.ExecContext(ctx, `UPDATE idempotency SET answer = NULL
+			WHERE portfolio IN (SELECT id FROM portfolios WHERE subject = $1)`, subject)
+		if err != nil {
+			return fmt.Errorf("forget answers: %w", err)
+		}
+		if erased.Portfolios, err = deleteRows(ctx, tx, `DELETE FROM portfolios WHERE subject = $1`, subject); err != nil {
+			return fmt.Errorf("delete portfolios: %w", err)
+		}
+		if erased.Grants, err = deleteRows(ctx, tx, `DELETE FROM grants WHERE subject = $1`, subject); err != nil {
+			return fmt.Errorf("delete grants: %w", err)
+		}
+		return s.record(ctx, tx, r)
+	})
+	return erased, err
+}
+
+// deleteRows carries out a DELETE and says how many rows there were.
+func deleteRows(ctx context.Context, tx *sql.Tx, query string, args ...any) (int, error) {
+	result, err := tx.ExecContext(ctx, query, args...)
+	if err != nil {
+		return 0, err
+	}
+	n, err := result.RowsAffected()
+	return int(n), err
+}

@@ -1,0 +1,159 @@
+package store_test
+
+import (
+	"errors"
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	"casbroker/internal/audit"
+	"casbroker/internal/portfolio"
+	"casbroker/internal/privacy"
+	"casbroker/internal/store"
+	"casbroker/internal/token"
+)
+
+// grantTo records a grant of subject that ends an hour after at.
+func grantTo(t *testing.T, s *store.DB, subject, id string, at time.Time) {
+	t.Helper()
+	g := token.Grant{ID: id, Subject: subject, Mode: token.ModeDirect, IssuedAt: at, ExpiresAt: at.Add(time.Hour)}
+	if err := s.RecordGrant(t.Context(), g, audit.New(t.Context(), at, subject, audit.TokenMint, subject, id)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func erase(t *testing.T, s *store.DB, subject string) privacy.Erased {
+	t.Helper()
+	r := audit.New(t.Context(), savedAt.Add(time.Hour), subject, audit.DataErase, subject, "")
+	erased, err := s.Erase(t.Context(), subject, r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return erased
+}
+
+func TestErasingLeavesNothingOfAUserButTheTrail(t *testing.T) {
+	t.Parallel()
+	eachDialectAtRest(t, func(t *testing.T, s *store.DB, rows func(string) int) {
+		c := claim("k", "body", 0)
+		mustClaim(t, s, c)
+		if _, err := saveUnder(t, s, c); err != nil {
+			t.Fatal(err)
+		}
+		save(t, s, "demo:asha", named("Second", "2026-03-31"))
+		grantTo(t, s, "demo:asha", "gr_1", savedAt)
+		save(t, s, "demo:ravi", named("Fund", "2026-03-31"))
+		grantTo(t, s, "demo:ravi", "gr_2", savedAt)
+
+		if got := erase(t, s, "demo:asha"); got != (privacy.Erased{Portfolios: 2, Grants: 1}) {
+			t.Errorf("erased %+v", got)
+		}
+		for table, want := range map[string]int{"portfolios": 1, "payloads": 1, "holdings": 1, "grants": 1, "audit": 6} {
+			if got := rows(table); got != want {
+				t.Errorf("%d rows in %s, want %d", got, table, want)
+			}
+		}
+		if a, err := s.ClaimKey(t.Context(), claim("k", "body", time.Second)); !errors.Is(err, portfolio.ErrKeyOfDeleted) {
+			t.Errorf("the answer to an erased save: %+v, %v", a, err)
+		}
+		trail, err := s.Trail(t.Context(), "demo:asha", audit.Record{}, all)
+		if err != nil || len(trail) != 4 || trail[3].Action != audit.DataErase {
+			t.Errorf("trail %+v, %v", trail, err)
+		}
+		if again := erase(t, s, "demo:asha"); again != (privacy.Erased{}) {
+			t.Errorf("erased again: %+v", again)
+		}
+		if a := save(t, s, "demo:asha", named("Second", "2026-03-31")); !a.Created {
+			t.Error("an erased statement cannot be saved anew")
+		}
+	})
+}
+
+func TestASaveThatRacesAnErasureIsWhollyBeforeOrAfterIt(t *testing.T) {
+	t.Parallel()
+	eachDialect(t, func(t *testing.T, s *store.DB) {
+		for round := range 5 {
+			var running sync.WaitGroup
+			for i := range 6 {
+				one := saving(t, "demo:asha", named(fmt.Sprint("Fund ", i), "2026-03-31"))
+				running.Go(func() {
+					if _, err := s.SavePortfolio(t.Context(), one); err != nil {
+						t.Errorf("save: %v", err)
+					}
+				})
+			}
+			running.Go(func() { erase(t, s, "demo:asha") })
+			running.Wait()
+			list, err := s.Portfolios(t.Context(), "demo:asha", portfolio.Query{Limit: all})
+			if err != nil {
+				t.Fatal(err)
+			}
+			active := 0
+			for _, p := range list {
+				if p.Active {
+					active++
+				}
+				if _, holdings, err := s.Portfolio(t.Context(), "demo:asha", p.ID, 0, all); err != nil || len(holdings) != p.StoredRows {
+					t.Errorf("round %d: %d of %d rows, %v", round, len(holdings), p.StoredRows, err)
+				}
+				if _, err := s.Payload(t.Context(), "demo:asha", p.ID); err != nil {
+					t.Errorf("round %d: %v", round, err)
+				}
+			}
+			if active != min(len(list), 1) {
+				t.Errorf("round %d: %d of %d are active", round, active, len(list))
+			}
+			erase(t, s, "demo:asha")
+		}
+	})
+}
+
+func TestGrantsAndTrailAreReadPageByPageOldestFirst(t *testing.T) {
+	t.Parallel()
+	eachDialect(t, func(t *testing.T, s *store.DB) {
+		var want []string
+		for i := range 5 {
+			id := fmt.Sprint("gr_", i)
+			grantTo(t, s, "demo:asha", id, savedAt.Add(time.Duration(i/2)*time.Second)) // some at the same moment
+			grantTo(t, s, "demo:ravi", "gr_other_"+id, savedAt)
+			want = append(want, id)
+		}
+		var grants, objects []string
+		for after := (token.Grant{}); ; {
+			page, err := s.Grants(t.Context(), "demo:asha", after, 2)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(page) == 0 {
+				break
+			}
+			for _, g := range page {
+				grants = append(grants, g.ID)
+				if g.Subject != "demo:asha" || g.Mode != token.ModeDirect || g.ExpiresAt.Sub(g.IssuedAt) != time.Hour {
+					t.Errorf("%+v", g)
+				}
+				after = g
+			}
+		}
+		for after := (audit.Record{}); ; {
+			page, err := s.Trail(t.Context(), "demo:asha", after, 2)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(page) == 0 {
+				break
+			}
+			for _, r := range page {
+				objects = append(objects, r.Object)
+				after = r
+			}
+		}
+		if fmt.Sprint(grants) != fmt.Sprint(want) {
+			t.Errorf("grants %v", grants)
+		}
+		if len(objects) != 5 || objects[4] != "gr_4" {
+			t.Errorf("trail %v", objects)
+		}
+	})
+}

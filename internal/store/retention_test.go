@@ -1,0 +1,132 @@
+package store_test
+
+import (
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"casbroker/internal/audit"
+	"casbroker/internal/portfolio"
+	"casbroker/internal/store"
+)
+
+// saveAt saves a statement as if it were at.
+func saveAt(t *testing.T, s *store.DB, subject string, payload []byte, at time.Time) portfolio.Answer {
+	t.Helper()
+	one := saving(t, subject, payload)
+	one.Portfolio.SavedAt = at
+	a, err := s.SavePortfolio(t.Context(), one)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return a
+}
+
+func TestOldPortfoliosAreDeletedAndTheNextOneCounts(t *testing.T) {
+	t.Parallel()
+	eachDialect(t, func(t *testing.T, s *store.DB) {
+		old, young := savedAt, savedAt.Add(48*time.Hour)
+		later := saveAt(t, s, "demo:asha", named("Fund", "2026-03-31"), old)
+		earlier := saveAt(t, s, "demo:asha", named("Fund", "2026-02-28"), young)
+		const others = 45 // more than go at once
+		for i := range others {
+			saveAt(t, s, fmt.Sprint("demo:", i%7), named(fmt.Sprint("Fund ", i), "2026-03-31"), old)
+		}
+		now := old.Add(24 * time.Hour)
+		if n, err := s.ExpirePortfolios(t.Context(), old.Add(-time.Millisecond), now); err != nil || n != 0 {
+			t.Errorf("too early, %d were deleted: %v", n, err)
+		}
+		if n, err := s.ExpirePortfolios(t.Context(), old, now); err != nil || n != others+1 {
+			t.Errorf("%d were deleted: %v", n, err)
+		}
+		list, err := s.Portfolios(t.Context(), "demo:asha", portfolio.Query{Limit: all})
+		if err != nil || len(list) != 1 || list[0].ID != earlier.PortfolioID || !list[0].Active {
+			t.Errorf("left is %+v, %v", list, err)
+		}
+		trail, err := s.Trail(t.Context(), "demo:asha", audit.Record{}, all)
+		if err != nil {
+			t.Fatal(err)
+		}
+		last := trail[len(trail)-1]
+		if last.Action != audit.PortfolioExpire || last.Actor != audit.Retention || last.Object != later.PortfolioID || !last.At.Equal(now) {
+			t.Errorf("on record is %+v", last)
+		}
+	})
+}
+
+func TestOldGrantsAreDeletedOnceTheyEnded(t *testing.T) {
+	t.Parallel()
+	eachDialect(t, func(t *testing.T, s *store.DB) {
+		const many = 700 // more than go at once
+		for i := range many {
+			grantTo(t, s, "demo:asha", fmt.Sprintf("gr_%04d", i), savedAt)
+		}
+		grantTo(t, s, "demo:asha", "gr_young", savedAt.Add(time.Minute))
+		if n, err := s.ExpireGrants(t.Context(), savedAt.Add(time.Hour)); err != nil || n != many {
+			t.Errorf("%d were deleted: %v", n, err)
+		}
+	})
+}
+
+func TestOfManyReplicasOneHasAChoreUntilItIsDoneOrItsLeaseEnds(t *testing.T) {
+	t.Parallel()
+	for name, url := range dialects {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			at := url(t)
+			replicas := []*store.DB{open(t, at), open(t, at)}
+			if _, err := replicas[0].Migrate(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			// race has all ask for the chore at now and returns how many got it.
+			race := func(now time.Time) int32 {
+				t.Helper()
+				var got atomic.Int32
+				var asking sync.WaitGroup
+				for i := range 10 {
+					asking.Go(func() {
+						mine, err := replicas[i%2].ClaimChore(t.Context(), "sweep", now, now.Add(time.Minute))
+						if err != nil {
+							t.Error(err)
+						}
+						if mine {
+							got.Add(1)
+						}
+					})
+				}
+				asking.Wait()
+				return got.Load()
+			}
+			now := savedAt
+			if n := race(now); n != 1 {
+				t.Errorf("a chore that was never done: %d got it", n)
+			}
+			if n := race(now.Add(59 * time.Second)); n != 0 {
+				t.Errorf("within the lease: %d got it", n)
+			}
+			now = now.Add(time.Minute) // whoever had it died
+			if n := race(now); n != 1 {
+				t.Errorf("after the lease: %d got it", n)
+			}
+			lost := now
+			if err := replicas[0].FinishChore(t.Context(), "sweep", lost, now.Add(24*time.Hour)); err != nil {
+				t.Fatal(err)
+			}
+			if n := race(now.Add(time.Minute)); n != 1 {
+				t.Errorf("finished by who had lost it: %d got it", n)
+			}
+			lease, next := now.Add(2*time.Minute), now.Add(24*time.Hour)
+			if err := replicas[1].FinishChore(t.Context(), "sweep", lease, next); err != nil {
+				t.Fatal(err)
+			}
+			if n := race(next.Add(-time.Millisecond)); n != 0 {
+				t.Errorf("done, and not due: %d got it", n)
+			}
+			if n := race(next); n != 1 {
+				t.Errorf("due again: %d got it", n)
+			}
+		})
+	}
+}

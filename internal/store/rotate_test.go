@@ -1,0 +1,237 @@
+package store_test
+
+import (
+	"bytes"
+	"context"
+	"database/sql"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"casbroker/internal/portfolio"
+	"casbroker/internal/secret"
+	"casbroker/internal/store"
+)
+
+// vault is one database of which several brokers have different keys.
+type vault struct {
+	url  string
+	hash secret.Text
+	keys map[string]secret.Text
+}
+
+// eachVault runs test on a new, migrated database of every kind.
+func eachVault(t *testing.T, test func(t *testing.T, v *vault)) {
+	t.Helper()
+	for name, url := range dialects {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			v := &vault{url: url(t), hash: newKey(), keys: map[string]secret.Text{}}
+			if _, err := v.open(t, "any").Migrate(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			test(t, v)
+		})
+	}
+}
+
+// open returns a store that has the keys with these ids, the first one sealing.
+func (v *vault) open(t *testing.T, ids ...string) *store.DB {
+	t.Helper()
+	var keys []secret.Key
+	for _, id := range ids {
+		if v.keys[id] == "" {
+			v.keys[id] = newKey()
+		}
+		keys = append(keys, secret.Key{ID: id, Secret: v.keys[id]})
+	}
+	box, err := secret.NewBox(v.hash, keys...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := store.Open(store.Options{URL: secret.URL(v.url), Box: box})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = s.Close() })
+	return s
+}
+
+// change carries out a statement on the tables themselves.
+func (v *vault) change(t *testing.T, statement string, args ...any) {
+	t.Helper()
+	driver, source := "pgx", v.url
+	if path, ok := strings.CutPrefix(v.url, "sqlite:"); ok {
+		driver, source = "sqlite", path
+	}
+	db, err := sql.Open(driver, source)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = db.Close() }()
+	if _, err := db.ExecContext(t.Context(), statement, args...); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// fill saves n portfolios of demo:asha, each under an Idempotency-Key, and returns
+// their payloads by id.
+func fill(t *testing.T, s *store.DB, first, n int) map[string][]byte {
+	t.Helper()
+	payloads := map[string][]byte{}
+	for i := first; i < first+n; i++ {
+		c := claim(fmt.Sprint("key ", i), "body", 0)
+		mustClaim(t, s, c)
+		one := saving(t, c.Subject, named(fmt.Sprint("Fund ", i), "2026-03-31"))
+		one.Claim = &c
+		a, err := s.SavePortfolio(t.Context(), one)
+		if err != nil {
+			t.Fatal(err)
+		}
+		payloads[a.PortfolioID] = one.Payload
+	}
+	return payloads
+}
+
+// reads fails the test unless s can read all that fill has saved.
+func reads(t *testing.T, s *store.DB, payloads map[string][]byte) {
+	t.Helper()
+	list, err := s.Portfolios(t.Context(), "demo:asha", portfolio.Query{Limit: all})
+	if err != nil || len(list) != len(payloads) {
+		t.Errorf("listed %d of %d: %v", len(list), len(payloads), err)
+	}
+	for _, p := range list {
+		payload, err := s.Payload(t.Context(), "demo:asha", p.ID)
+		if p.Unreadable || p.Investor.Name != "Asha Example" || err != nil || !bytes.Equal(payload, payloads[p.ID]) {
+			t.Errorf("%+v with payload %.40q, %v", p, payload, err)
+		}
+	}
+	for i := range len(payloads) {
+		a, err := s.ClaimKey(t.Context(), claim(fmt.Sprint("key ", i), "body", time.Second))
+		if err != nil || !a.Replayed || payloads[a.PortfolioID] == nil {
+			t.Errorf("the answer under key %d: %+v, %v", i, a, err)
+		}
+	}
+}
+
+// reseal rotates and returns what was reported, by table.
+func reseal(t *testing.T, s *store.DB) map[string]store.Resealed {
+	t.Helper()
+	told := map[string]store.Resealed{}
+	if err := s.Reseal(t.Context(), func(r store.Resealed) { told[r.Table] = r }); err != nil {
+		t.Fatal(err)
+	}
+	return told
+}
+
+func TestWhileKeysAreRotatedEverythingIsReadAndThenTheOldKeyCanGo(t *testing.T) {
+	t.Parallel()
+	eachVault(t, func(t *testing.T, v *vault) {
+		const n = 250 // more than go at once
+		payloads := fill(t, v.open(t, "old"), 0, n)
+		serving := v.open(t, "new", "old")
+		ctx, stop := context.WithCancel(t.Context())
+		var readers sync.WaitGroup
+		for range 2 {
+			readers.Go(func() {
+				for ctx.Err() == nil {
+					reads(t, serving, payloads)
+				}
+			})
+		}
+		told := reseal(t, v.open(t, "new", "old"))
+		stop()
+		readers.Wait()
+		for _, table := range []string{"portfolios", "payloads", "idempotency"} {
+			if r := told[table]; r.Rows != n || r.Missing() != 0 || r.Damaged != 0 {
+				t.Errorf("%+v", r)
+			}
+		}
+		reads(t, v.open(t, "new"), payloads)
+		for _, r := range reseal(t, v.open(t, "new", "old")) {
+			if r.Rows != 0 {
+				t.Errorf("again: %+v", r)
+			}
+		}
+	})
+}
+
+func TestWhatIsSavedDuringRotationIsReadToo(t *testing.T) {
+	t.Parallel()
+	eachVault(t, func(t *testing.T, v *vault) {
+		payloads := fill(t, v.open(t, "old"), 0, 120)
+		serving := v.open(t, "new", "old")
+		var later map[string][]byte
+		var saver sync.WaitGroup
+		saver.Go(func() { later = fill(t, serving, len(payloads), 30) })
+		reseal(t, v.open(t, "new", "old"))
+		saver.Wait()
+		for id, payload := range later {
+			payloads[id] = payload
+		}
+		reads(t, v.open(t, "new"), payloads)
+	})
+}
+
+func TestARotationThatWasStoppedGoesOn(t *testing.T) {
+	t.Parallel()
+	eachVault(t, func(t *testing.T, v *vault) {
+		payloads := fill(t, v.open(t, "old"), 0, 10)
+		rotating := v.open(t, "new", "old")
+		ctx, stop := context.WithCancel(t.Context())
+		if err := rotating.Reseal(ctx, func(store.Resealed) { stop() }); err == nil {
+			t.Error("it went on when it was stopped")
+		}
+		reads(t, v.open(t, "new", "old"), payloads)
+		if told := reseal(t, rotating); told["portfolios"].Rows != 0 || told["payloads"].Rows != 10 {
+			t.Errorf("%+v", told)
+		}
+		reads(t, v.open(t, "new"), payloads)
+	})
+}
+
+func TestRotationCountsWhatItCannotOpenAndLeavesItAsItIs(t *testing.T) {
+	t.Parallel()
+	eachVault(t, func(t *testing.T, v *vault) {
+		lost := fill(t, v.open(t, "lost"), 0, 3)
+		kept := fill(t, v.open(t, "old"), 3, 4)
+		rotating := v.open(t, "new", "old")
+		for range 2 {
+			told := reseal(t, rotating)
+			for _, table := range []string{"portfolios", "payloads", "idempotency"} {
+				if r := told[table]; r.Unknown["lost"] != 3 || r.Missing() != 3 || r.Damaged != 0 {
+					t.Errorf("%+v", r)
+				}
+			}
+		}
+		// With its key back, what was left is sealed anew as well.
+		for _, r := range reseal(t, v.open(t, "new", "lost")) {
+			if r.Rows != 3 || r.Missing() != 0 {
+				t.Errorf("with the key: %+v", r)
+			}
+		}
+		for id, payload := range lost {
+			kept[id] = payload
+		}
+		reads(t, v.open(t, "new"), kept)
+	})
+}
+
+func TestRotationPassesOverWhatIsDamaged(t *testing.T) {
+	t.Parallel()
+	eachVault(t, func(t *testing.T, v *vault) {
+		s := v.open(t, "old")
+		fill(t, s, 0, 3)
+		damaged := append(append([]byte{3}, "old"...), "no ciphertext of ours at all"...)
+		v.change(t, `UPDATE payloads SET sealed = $1 WHERE portfolio = (SELECT min(portfolio) FROM payloads)`, damaged)
+		v.change(t, `UPDATE portfolios SET private = $1 WHERE id = (SELECT min(id) FROM portfolios)`, []byte{0})
+		told := reseal(t, v.open(t, "new", "old"))
+		for _, table := range []string{"portfolios", "payloads"} {
+			if r := told[table]; r.Rows != 2 || r.Damaged != 1 || r.Missing() != 0 {
+				t.Errorf("%+v", r)
+			}
+		}
+	})
+}
