@@ -13,9 +13,6 @@ import (
 	"casbroker/internal/fault"
 )
 
-// maxRoom is how much room is made for a body before any of it was seen.
-const maxRoom = 1 << 20
-
 var (
 	errMediaType = fault.New(fault.Unsupported, "unsupported_media_type",
 		"Send the body as application/json in UTF-8.")
@@ -51,7 +48,7 @@ func readBody(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, erro
 		in = unzipped
 	}
 	var body bytes.Buffer
-	body.Grow(int(min(max(r.ContentLength, 0)+bytes.MinRead, maxRoom)))
+	body.Grow(int(max(r.ContentLength, 0)) + bytes.MinRead) // which is bounded by limit, and by intake for all
 	if _, err := body.ReadFrom(io.LimitReader(in, limit+1)); err != nil {
 		return nil, unreadable(err, tooLarge)
 	}

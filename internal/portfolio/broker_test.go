@@ -45,10 +45,20 @@ var begin = time.Date(2026, 4, 1, 9, 30, 0, 0, time.UTC)
 
 func start(t *testing.T) *broker {
 	t.Helper()
-	b := &broker{t: t, client: apitest.Client(t), db: openDatabase(t)}
+	return serve(t, openDatabase(t))
+}
+
+// serve starts a broker on db, which it may share with others; change may change
+// its settings.
+func serve(t *testing.T, db *store.DB, change ...func(*portfolio.Service)) *broker {
+	t.Helper()
+	b := &broker{t: t, client: apitest.Client(t), db: db}
 	service := &portfolio.Service{
 		Keeper: keeper{b.db, b}, Finder: b.db, Keys: keys{b.db, b}, Log: slog.New(slog.DiscardHandler),
 		Now: func() time.Time { return begin.Add(time.Duration(b.clock.Add(int64(time.Millisecond)))) },
+	}
+	for _, do := range change {
+		do(service)
 	}
 	e := echo.New()
 	e.HTTPErrorHandler = problem.Handle
@@ -97,17 +107,12 @@ func (k keys) ReleaseKey(ctx context.Context, c portfolio.Claim) error {
 
 func openDatabase(t testing.TB) *store.DB {
 	t.Helper()
-	key := func() secret.Text {
-		b := make([]byte, secret.KeySize)
-		_, _ = rand.Read(b)
-		return secret.Text(b)
-	}
-	box, err := secret.NewBox(key(), secret.Key{ID: "k1", Secret: key()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	url := secret.URL("sqlite:" + filepath.Join(t.TempDir(), "broker.db"))
-	db, err := store.Open(store.Options{URL: url, Box: box})
+	return openAt(t, "sqlite:"+filepath.Join(t.TempDir(), "broker.db"), newBox(t, newKey(), secret.Key{ID: "k1", Secret: newKey()}))
+}
+
+func openAt(t testing.TB, url string, box *secret.Box) *store.DB {
+	t.Helper()
+	db, err := store.Open(store.Options{URL: secret.URL(url), Box: box})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -116,6 +121,21 @@ func openDatabase(t testing.TB) *store.DB {
 		t.Fatal(err)
 	}
 	return db
+}
+
+func newBox(t testing.TB, digest secret.Text, keys ...secret.Key) *secret.Box {
+	t.Helper()
+	box, err := secret.NewBox(digest, keys...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return box
+}
+
+func newKey() secret.Text {
+	b := make([]byte, secret.KeySize)
+	_, _ = rand.Read(b)
+	return secret.Text(b)
 }
 
 // reply is an answer, read to its end.
@@ -166,11 +186,17 @@ func (b *broker) save(user string, payload []byte, headers ...string) reply {
 type shown struct {
 	ID           string         `json:"id"`
 	Created      *bool          `json:"created"`
+	Active       bool           `json:"active"`
+	Owner        int            `json:"owner"`
+	Readable     bool           `json:"readable"`
+	Transactions int            `json:"transactions"`
+	Investor     map[string]any `json:"investor"`
 	TotalValue   string         `json:"total_value"`
 	Holdings     map[string]int `json:"holdings"`
 	ReceivedRows int            `json:"received_rows"`
 	StoredRows   int            `json:"stored_rows"`
 	Rejected     []finding      `json:"rejected"`
+	Warnings     []finding      `json:"warnings"`
 	Rows         []row          `json:"rows"`
 	Code         string         `json:"code"`
 	Detail       string         `json:"detail"`

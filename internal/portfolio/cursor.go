@@ -18,13 +18,19 @@ const (
 	maxLimit   = 100
 )
 
+// maxTransactions is past the number of any transaction: a payload has not as many bytes.
+const maxTransactions = 1 << 30
+
 var (
 	errQuery = fault.New(fault.Invalid, "invalid_query",
 		"The query string cannot be read, or has a parameter twice; send each once, percent-encoded.")
-	errLimit = fault.New(fault.Invalid, "invalid_limit", "limit must be a whole number from 1 to 100.")
+	errActive = errQuery.Withf("active must be true, for the active portfolios alone, or false.")
+	errLimit  = fault.New(fault.Invalid, "invalid_limit", "limit must be a whole number from 1 to 100.")
 	// errCursor: cursors only come out of an earlier answer.
 	errCursor = fault.New(fault.Invalid, "invalid_cursor",
 		"cursor must be the next_cursor of an earlier answer; leave it out for the first page.")
+	errHolding = fault.New(fault.Invalid, "invalid_holding",
+		"holding must be the id of one of this portfolio's own holdings, ho_….")
 )
 
 // pageOf reads what is asked of a list: its query, and how many of its rows.
@@ -62,6 +68,33 @@ func limitOf(query url.Values) (int, error) {
 	return n, nil
 }
 
+// activeOf tells whether only active portfolios are asked for.
+func activeOf(query url.Values) (bool, error) {
+	switch query.Get("active") {
+	case "", "false":
+		return false, nil
+	case "true":
+		return true, nil
+	default:
+		return false, errActive
+	}
+}
+
+// holdingOf returns the number of the holding whose transactions are asked for,
+// AllHoldings when none is named.
+func holdingOf(query url.Values, portfolioID string) (int, error) {
+	text := query.Get("holding")
+	if text == "" {
+		return AllHoldings, nil
+	}
+	number := text[strings.LastIndexByte(text, '_')+1:]
+	seq, err := strconv.Atoi(number)
+	if err != nil || seq < 0 || seq >= statement.MaxRows || text != HoldingID(portfolioID, seq) {
+		return 0, errHolding
+	}
+	return seq, nil
+}
+
 // cursor writes a position that callers are not meant to read.
 func cursor(position string) *string {
 	s := base64.RawURLEncoding.EncodeToString([]byte(position))
@@ -94,13 +127,14 @@ func listPosition(query url.Values) (Position, error) {
 	return Position{SavedAt: time.UnixMilli(n), ID: portfolioID}, nil
 }
 
-func rowPosition(query url.Values) (int, error) {
+// rowPosition returns the number of the row to go on with, which is at most last.
+func rowPosition(query url.Values, last int) (int, error) {
 	text, err := positionOf(query)
 	if err != nil || text == "" {
 		return 0, err
 	}
 	n, err := strconv.Atoi(text)
-	if err != nil || n < 1 || n > statement.MaxRows {
+	if err != nil || n < 1 || n > last {
 		return 0, errCursor
 	}
 	return n, nil

@@ -9,6 +9,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"casbroker/internal/auth"
+	"casbroker/internal/statement"
 )
 
 // DefaultMaxBody is how many bytes a payload may have where nothing else is said.
@@ -38,6 +39,7 @@ func (h *Handler) Mount(g *echo.Group) {
 	g.GET("/portfolios/latest", h.latest, read...)
 	g.GET("/portfolios/:id", h.get, read...)
 	g.GET("/portfolios/:id/holdings", h.holdings, read...)
+	g.GET("/portfolios/:id/transactions", h.transactions, read...)
 	g.GET("/portfolios/:id/raw", h.raw, read...)
 }
 
@@ -73,6 +75,11 @@ func (h *Handler) save(c echo.Context) error {
 	if err != nil {
 		return err
 	}
+	end, err := h.intake.begin(r.Context(), body)
+	if err != nil {
+		return err
+	}
+	defer end()
 	a, err := h.Portfolios.Save(r.Context(), auth.From(r.Context()), body, key)
 	if err != nil {
 		return err
@@ -97,8 +104,12 @@ func (h *Handler) list(c echo.Context) error {
 	if err != nil {
 		return err
 	}
+	active, err := activeOf(query)
+	if err != nil {
+		return err
+	}
 	ctx := c.Request().Context()
-	list, next, err := h.Portfolios.List(ctx, auth.From(ctx), after, limit)
+	list, next, err := h.Portfolios.List(ctx, auth.From(ctx), Query{After: after, Limit: limit, ActiveOnly: active})
 	if err != nil {
 		return err
 	}
@@ -130,12 +141,18 @@ func (h *Handler) get(c echo.Context) error {
 	return answer(c, portfolioView{viewSummary(p), viewHoldings(p.ID, rows)})
 }
 
+// holdings answers with a page, or with a CSV of all where the caller would rather
+// have that.
 func (h *Handler) holdings(c echo.Context) error {
+	c.Response().Header().Add("Vary", "Accept")
+	if prefersCSV(c.Request().Header.Values("Accept")) {
+		return h.table(c)
+	}
 	query, limit, err := pageOf(c.Request().URL)
 	if err != nil {
 		return err
 	}
-	first, err := rowPosition(query)
+	first, err := rowPosition(query, statement.MaxRows)
 	if err != nil {
 		return err
 	}
@@ -145,6 +162,53 @@ func (h *Handler) holdings(c echo.Context) error {
 		return err
 	}
 	page := holdingPage{Holdings: viewHoldings(c.Param("id"), rows)}
+	if next > 0 {
+		page.NextCursor = cursor(strconv.Itoa(next))
+	}
+	return answer(c, page)
+}
+
+// table answers with all holdings as CSV.
+func (h *Handler) table(c echo.Context) error {
+	query, err := queryOf(c.Request().URL)
+	if err != nil {
+		return err
+	}
+	if query.Has("limit") || query.Has("cursor") {
+		return errWhole
+	}
+	ctx := c.Request().Context()
+	p, rows, err := h.Portfolios.Get(ctx, auth.From(ctx), c.Param("id"))
+	if err != nil {
+		return err
+	}
+	body, err := renderCSV(viewHoldings(p.ID, rows))
+	if err != nil {
+		return err
+	}
+	c.Response().Header().Set("Content-Disposition", `attachment; filename="holdings-`+p.ID+`.csv"`)
+	return c.Blob(http.StatusOK, typeCSV, body)
+}
+
+func (h *Handler) transactions(c echo.Context) error {
+	query, limit, err := pageOf(c.Request().URL)
+	if err != nil {
+		return err
+	}
+	first, err := rowPosition(query, maxTransactions)
+	if err != nil {
+		return err
+	}
+	holding, err := holdingOf(query, c.Param("id"))
+	if err != nil {
+		return err
+	}
+	ctx := c.Request().Context()
+	list, next, err := h.Portfolios.Transactions(ctx, auth.From(ctx), c.Param("id"), holding, first, limit)
+	if err != nil {
+		return err
+	}
+	page := transactionPage{Transactions: viewTransactions(c.Param("id"), list)}
 	if next > 0 {
 		page.NextCursor = cursor(strconv.Itoa(next))
 	}

@@ -3,6 +3,7 @@ package portfolio
 import (
 	"context"
 	"net/http"
+	"regexp"
 	"strings"
 	"time"
 
@@ -32,7 +33,7 @@ var (
 		"What was saved with this Idempotency-Key has been deleted since; use a new key to save it again.")
 
 	errKey = fault.New(fault.Invalid, "invalid_idempotency_key",
-		`Idempotency-Key must be one value of 1 to 255 visible ASCII characters, such as "0f8b2c1e-6a3d".`)
+		`Idempotency-Key must be one string of 1 to 255 ASCII characters, such as "0f8b2c1e-6a3d".`)
 )
 
 // Claim is a request's hold on an Idempotency-Key.
@@ -59,7 +60,7 @@ type Keys interface {
 	PurgeKeys(ctx context.Context, now time.Time) (int64, error)
 }
 
-// keyOf reads the Idempotency-Key (draft-ietf-httpapi-idempotency-key-header): a
+// keyOf reads the Idempotency-Key (draft-ietf-httpapi-idempotency-key-header-07): a
 // quoted string, or, as many send it, the bare value. "" is no key.
 func keyOf(h http.Header) (string, error) {
 	values := h.Values("Idempotency-Key")
@@ -67,20 +68,23 @@ func keyOf(h http.Header) (string, error) {
 		return "", nil
 	}
 	key := strings.Trim(values[0], " \t")
-	if strings.HasPrefix(key, `"`) {
-		quoted, ok := strings.CutSuffix(key[1:], `"`)
-		if !ok {
-			return "", errKey
-		}
-		key = unescape.Replace(quoted)
+	if item := quotedKey.FindStringSubmatch(key); item != nil {
+		key = unescape.Replace(item[1])
+	} else if strings.HasPrefix(key, `"`) || strings.ContainsFunc(key, hidden) {
+		return "", errKey
 	}
-	if len(values) > 1 || key == "" || len(key) > maxKey || strings.ContainsFunc(key, hidden) {
+	if len(values) > 1 || key == "" || len(key) > maxKey {
 		return "", errKey
 	}
 	return key, nil
 }
 
-// unescape undoes the two escapes of a quoted string (RFC 9651, section 3.3.3).
+// quotedKey is a string with parameters, which mean nothing (RFC 9651, sections
+// 3.3.3 and 3.1.2); what a parameter is worth is not looked at closely.
+var quotedKey = regexp.MustCompile(
+	`^"((?:[ !#-\[\]-~]|\\["\\])*)"(?:; *[a-z*][a-z0-9_.*-]*(?:=(?:"(?:[ !#-\[\]-~]|\\["\\])*"|[!#-+\--:<-~]+))?)*$`)
+
+// unescape undoes the two escapes of a quoted string.
 var unescape = strings.NewReplacer(`\\`, `\`, `\"`, `"`)
 
 func hidden(r rune) bool { return r <= ' ' || r > '~' }

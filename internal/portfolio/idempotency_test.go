@@ -16,7 +16,7 @@ func TestTheSameKeyAndBodyGetTheFirstAnswerAgain(t *testing.T) {
 	if first.header.Get("Idempotency-Replayed") != "" {
 		t.Error("the first answer says that it is a replay")
 	}
-	for _, key := range []string{"k-1", `"k-1"`, " k-1 "} {
+	for _, key := range []string{"k-1", `"k-1"`, " k-1 ", `"k-1";v=1`, `"k-1" `, `"k-1"; a; b="x\";"; c=:aGk=:; *d=?1`} {
 		again := b.save("asha", minimal("Fund"), "Idempotency-Key", key)
 		again.want(t, http.StatusCreated)
 		if !bytes.Equal(again.body, first.body) || again.header.Get("Location") != first.header.Get("Location") ||
@@ -83,12 +83,15 @@ func TestAKeyOfWhatWasDeletedSavesNothingAgain(t *testing.T) {
 func TestAKeyThatIsNoneIsRefused(t *testing.T) {
 	t.Parallel()
 	b := start(t)
-	for _, key := range []string{"", `""`, `"open`, "a b", `"a b"`, "ä", strings.Repeat("k", 256)} {
+	for _, key := range []string{
+		"", `""`, `"`, `"open`, "a b", "ä", `"ä"`, `"a"b"`, `"a\b"`, `"a","b"`, `"a", "b"`, "k1, k2", `"a";`, `"a";V=1`, `"a" ;v=1`, `"a";v=`, `"a"x`,
+		strings.Repeat("k", 256), `"` + strings.Repeat("k", 256) + `"`,
+	} {
 		if got := b.save("asha", minimal("Fund"), "Idempotency-Key", key).want(t, http.StatusBadRequest); got.Code != "invalid_idempotency_key" {
 			t.Errorf("%q: %s", key, got.Code)
 		}
 	}
-	for _, key := range []string{"k", strings.Repeat("k", 255), `"a\"b\\c"`, "0f8b2c1e-6a3d-4c57-9e40-2b7d1a5c8f93", "a=b;c"} {
+	for _, key := range []string{"k", strings.Repeat("k", 255), `"a\"b\\c"`, `"a b"`, `"` + strings.Repeat("k", 255) + `"`, "0f8b2c1e-6a3d-4c57-9e40-2b7d1a5c8f93", "a=b;c"} {
 		if got := b.save("asha", minimal("Fund"), "Idempotency-Key", key); got.status >= 300 {
 			t.Errorf("%q: %s", key, got.body)
 		}

@@ -11,8 +11,8 @@ import (
 )
 
 const (
-	// roomFor is how many of the largest payloads may be worked on at a time. Each
-	// takes several times its bytes of memory until it is kept.
+	// roomFor is how many of the largest payloads may be on their way in at a time,
+	// however slowly they come.
 	roomFor = 4
 	// smallBody is the payload that need not wait, in bytes: nearly every statement.
 	smallBody = 256 << 10
@@ -21,29 +21,47 @@ const (
 var errBusy = fault.New(fault.Unavailable, "save_busy",
 	"Too many large statements are being saved; nothing was kept. Try again.").After(5 * time.Second)
 
-// intake bounds the bytes of large payloads that are in memory at a time.
+// intake bounds the bytes of large payloads that are in memory at a time. Those
+// that have arrived are worked on one of the largest at a time, or as many smaller
+// ones: each takes several times its bytes of memory until it is kept.
 type intake struct {
 	limit   int64 // bytes of one payload
 	maxWait time.Duration
-	room    *semaphore.Weighted
+	room    *semaphore.Weighted // for what is on its way in, or is worked on
+	work    *semaphore.Weighted // for what is worked on
 }
 
 func newIntake(limit int64, maxWait time.Duration) *intake {
-	return &intake{limit: limit, maxWait: maxWait, room: semaphore.NewWeighted(roomFor * limit)}
+	return &intake{
+		limit: limit, maxWait: maxWait, room: semaphore.NewWeighted(roomFor * limit), work: semaphore.NewWeighted(limit),
+	}
 }
 
 // enter waits until there is room for the body of r, or returns errBusy. leave is
 // to be called when the body is needed no more.
 func (i *intake) enter(r *http.Request) (leave func(), err error) {
-	weight := i.weigh(r)
-	if !i.room.TryAcquire(weight) {
-		ctx, cancel := context.WithTimeout(r.Context(), i.maxWait)
+	return i.wait(r.Context(), i.room, i.weigh(r))
+}
+
+// begin waits until body may be worked on, or returns errBusy. end is to be called
+// when that is done.
+func (i *intake) begin(ctx context.Context, body []byte) (end func(), err error) {
+	weight := int64(len(body))
+	if weight <= smallBody {
+		weight = 0
+	}
+	return i.wait(ctx, i.work, weight)
+}
+
+func (i *intake) wait(ctx context.Context, room *semaphore.Weighted, weight int64) (leave func(), err error) {
+	if !room.TryAcquire(weight) {
+		ctx, cancel := context.WithTimeout(ctx, i.maxWait)
 		defer cancel()
-		if err := i.room.Acquire(ctx, weight); err != nil {
+		if err := room.Acquire(ctx, weight); err != nil {
 			return nil, errBusy.Because(err)
 		}
 	}
-	return func() { i.room.Release(weight) }, nil
+	return func() { room.Release(weight) }, nil
 }
 
 // weigh is how many bytes the body of r may come to. One that is going to be

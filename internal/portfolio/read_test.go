@@ -82,15 +82,20 @@ func TestAWrongLimitOrCursorIsRefused(t *testing.T) {
 		"cursor=***": "invalid_cursor", "cursor=AB": "invalid_cursor", coded("x"): "invalid_cursor",
 		coded("-1"): "invalid_cursor", coded("99999999999999999999 " + id): "invalid_cursor",
 		"limit=%zz": "invalid_query", "limit=5&limit=6": "invalid_query", "limit=5;cursor=x": "invalid_query", "a=%": "invalid_query",
-		coded("1 pf_x"): "invalid_cursor", coded("999999"): "invalid_cursor",
+		coded("1 pf_x"): "invalid_cursor", coded("9999999999"): "invalid_cursor",
 	} {
-		for _, path := range []string{"/v1/portfolios?", "/v1/portfolios/" + id + "/holdings?"} {
+		for _, path := range []string{"/v1/portfolios?", "/v1/portfolios/" + id + "/holdings?", "/v1/portfolios/" + id + "/transactions?"} {
 			if got := b.get("asha", path+query).want(t, http.StatusBadRequest); got.Code != code {
 				t.Errorf("%s%s: %s", path, query, got.Code)
 			}
 		}
 	}
-	for _, query := range []string{"limit=1", "limit=100", ""} {
+	for _, active := range []string{"yes", "1", "TRUE", "true&active=true"} {
+		if got := b.get("asha", "/v1/portfolios?active="+active).want(t, http.StatusBadRequest); got.Code != "invalid_query" {
+			t.Errorf("active=%s: %s", active, got.Code)
+		}
+	}
+	for _, query := range []string{"limit=1", "limit=100", "", "active=false", "active=true", "active="} {
 		b.get("asha", "/v1/portfolios?"+query).want(t, http.StatusOK)
 	}
 }
@@ -111,7 +116,8 @@ func TestWhatBelongsToAnotherUserOrToNobodyIsNotFound(t *testing.T) {
 	b := start(t)
 	id := b.save("asha", minimal("Fund")).want(t, http.StatusCreated).ID
 	for _, path := range []string{
-		"/v1/portfolios/" + id, "/v1/portfolios/" + id + "/holdings", "/v1/portfolios/" + id + "/raw", "/v1/portfolios/latest",
+		"/v1/portfolios/" + id, "/v1/portfolios/" + id + "/holdings", "/v1/portfolios/" + id + "/transactions",
+		"/v1/portfolios/" + id + "/raw", "/v1/portfolios/latest",
 	} {
 		if got := b.get("ravi", path).want(t, http.StatusNotFound); got.Code != "portfolio_not_found" {
 			t.Errorf("%s: %s", path, got.Code)
@@ -121,7 +127,7 @@ func TestWhatBelongsToAnotherUserOrToNobodyIsNotFound(t *testing.T) {
 	for _, id := range []string{
 		"pf_01kf0a6v3m9t2w8x4y5z7b1c2d", "pf_", "x", "%27%20OR%201=1", strings.ToUpper(id), "pf_%00", "gr_" + id[3:],
 	} {
-		for _, path := range []string{"", "/holdings", "/raw"} {
+		for _, path := range []string{"", "/holdings", "/transactions", "/raw"} {
 			b.get("asha", "/v1/portfolios/"+id+path).want(t, http.StatusNotFound)
 		}
 		b.call("asha", http.MethodDelete, "/v1/portfolios/"+id, nil).want(t, http.StatusNotFound)
@@ -134,7 +140,7 @@ func TestADeletedPortfolioIsGoneEverywhere(t *testing.T) {
 	b := start(t)
 	id := b.save("asha", minimal("Fund")).want(t, http.StatusCreated).ID
 	b.call("asha", http.MethodDelete, "/v1/portfolios/"+id, nil).want(t, http.StatusNoContent)
-	for _, path := range []string{"/" + id, "/" + id + "/holdings", "/" + id + "/raw", "/latest"} {
+	for _, path := range []string{"/" + id, "/" + id + "/holdings", "/" + id + "/transactions", "/" + id + "/raw", "/latest"} {
 		b.get("asha", "/v1/portfolios"+path).want(t, http.StatusNotFound)
 	}
 	b.call("asha", http.MethodDelete, "/v1/portfolios/"+id, nil).want(t, http.StatusNotFound)

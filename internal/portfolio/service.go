@@ -27,14 +27,18 @@ var (
 	errNone = ErrNotFound.Withf("You have no portfolio yet; save one first.")
 )
 
-// Service saves and finds portfolios. All fields are required. It is safe for
-// concurrent use.
+// Service saves and finds portfolios. Keeper, Finder, Keys, Log and Now are
+// required. It is safe for concurrent use.
 type Service struct {
 	Keeper Keeper
 	Finder Finder
 	Keys   Keys
 	Log    *slog.Logger
 	Now    func() time.Time
+
+	// RefuseOther has statements with the PAN of another person than the user's
+	// earlier ones refused with ErrOtherOwner, where they are kept apart otherwise.
+	RefuseOther bool
 }
 
 // Save keeps the statement in body for who. When it returns an Answer, the
@@ -75,7 +79,7 @@ func (s *Service) keep(ctx context.Context, who auth.Principal, body []byte, st 
 	now := s.Now().UTC().Truncate(time.Millisecond) // as it will be read again
 	p := Portfolio{ID: id.New("pf"), Subject: who.Subject, Provenance: Reported, SavedAt: now, Summary: st.Summary}
 	return s.Keeper.SavePortfolio(ctx, Saving{
-		Portfolio: p, Statement: *st, Payload: body, Claim: claim, Render: renderSaved,
+		Portfolio: p, Statement: *st, Payload: body, RefuseOther: s.RefuseOther, Claim: claim, Render: renderSaved,
 		Record: audit.New(ctx, now, who.Subject, audit.PortfolioSave, who.Subject, p.ID),
 	})
 }
@@ -99,10 +103,12 @@ func (s *Service) Delete(ctx context.Context, who auth.Principal, portfolioID st
 	return s.Keeper.DeletePortfolio(ctx, who.Subject, portfolioID, r)
 }
 
-// List returns up to limit portfolios of who past after, newest first, and where
-// to go on; nil says that these were the last.
-func (s *Service) List(ctx context.Context, who auth.Principal, after Position, limit int) ([]Portfolio, *Position, error) {
-	list, err := s.Finder.Portfolios(ctx, who.Subject, Query{After: after, Limit: limit + 1})
+// List returns the portfolios of who that q asks for, newest first, and where to go
+// on; nil says that these were the last.
+func (s *Service) List(ctx context.Context, who auth.Principal, q Query) ([]Portfolio, *Position, error) {
+	limit := q.Limit
+	q.Limit++ // one more tells whether there are more
+	list, err := s.Finder.Portfolios(ctx, who.Subject, q)
 	if err != nil || len(list) <= limit {
 		return list, nil, err
 	}
@@ -143,7 +149,33 @@ func (s *Service) Holdings(ctx context.Context, who auth.Principal, portfolioID 
 	return holdings[:limit], holdings[limit].Seq, nil
 }
 
-// Payload returns what was received for a portfolio of who, or ErrNotFound.
+// Transactions returns up to limit transactions of a portfolio of who, from number
+// first on, and the number to go on with; 0 says that these were the last. With
+// holding, which is AllHoldings or a number, it returns those of that holding
+// alone. It returns ErrNotFound when there is no such portfolio, and a fault when
+// that has no such holding.
+func (s *Service) Transactions(ctx context.Context, who auth.Principal, portfolioID string, holding, first, limit int) ([]statement.Transaction, int, error) {
+	if !id.Is("pf", portfolioID) {
+		return nil, 0, ErrNotFound
+	}
+	if holding != AllHoldings {
+		p, _, err := s.Finder.Portfolio(ctx, who.Subject, portfolioID, 0, 0)
+		switch {
+		case err != nil:
+			return nil, 0, err
+		case holding >= p.StoredRows:
+			return nil, 0, errHolding
+		}
+	}
+	list, err := s.Finder.Transactions(ctx, who.Subject, portfolioID, holding, first, limit+1)
+	if err != nil || len(list) <= limit {
+		return list, 0, err
+	}
+	return list[:limit], list[limit].Seq, nil
+}
+
+// Payload returns what was received for a portfolio of who, ErrNotFound, or
+// ErrUnreadable.
 func (s *Service) Payload(ctx context.Context, who auth.Principal, portfolioID string) ([]byte, error) {
 	if !id.Is("pf", portfolioID) {
 		return nil, ErrNotFound

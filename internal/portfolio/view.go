@@ -14,6 +14,9 @@ import (
 type summaryView struct {
 	ID           string                  `json:"id"`
 	Created      *bool                   `json:"created,omitzero"`
+	Active       bool                    `json:"active"`
+	Owner        int                     `json:"owner"`
+	Readable     bool                    `json:"readable"`
 	Provenance   Provenance              `json:"provenance"`
 	CASType      statement.CASType       `json:"cas_type"`
 	Period       *statement.Period       `json:"period"`
@@ -23,6 +26,7 @@ type summaryView struct {
 	Holdings     map[statement.Class]int `json:"holdings"`
 	ReceivedRows int                     `json:"received_rows"`
 	StoredRows   int                     `json:"stored_rows"`
+	Transactions int                     `json:"transactions"`
 	Rejected     []fault.Field           `json:"rejected"`
 	Warnings     []fault.Field           `json:"warnings"`
 	SavedAt      time.Time               `json:"saved_at"`
@@ -57,6 +61,18 @@ type holdingView struct {
 	SumAssured  *string         `json:"sum_assured"`
 }
 
+// transactionView is a line of a holding's ledger as callers see it.
+type transactionView struct {
+	ID        string  `json:"id"`
+	HoldingID string  `json:"holding_id"`
+	Date      *string `json:"date"`
+	Type      *string `json:"type"`
+	Units     *string `json:"units"`
+	NAV       *string `json:"nav"`
+	Amount    *string `json:"amount"`
+	Balance   *string `json:"balance"`
+}
+
 type portfolioPage struct {
 	Portfolios []summaryView `json:"portfolios"`
 	NextCursor *string       `json:"next_cursor"`
@@ -67,13 +83,18 @@ type holdingPage struct {
 	NextCursor *string       `json:"next_cursor"`
 }
 
+type transactionPage struct {
+	Transactions []transactionView `json:"transactions"`
+	NextCursor   *string           `json:"next_cursor"`
+}
+
 func viewSummary(p Portfolio) summaryView {
 	return summaryView{
-		ID: p.ID, Provenance: p.Provenance, CASType: p.CASType, Period: p.Period,
+		ID: p.ID, Active: p.Active, Owner: p.Owner, Readable: !p.Unreadable, Provenance: p.Provenance, CASType: p.CASType, Period: p.Period,
 		Investor:   investorView{Name: stated(p.Investor.Name), PANMasked: stated(p.Investor.PANMasked)},
 		TotalValue: statement.Rupees(p.TotalValue), Currency: "INR", Holdings: p.Counts,
-		ReceivedRows: p.ReceivedRows, StoredRows: p.StoredRows, Rejected: p.Rejected, Warnings: p.Warnings,
-		SavedAt: p.SavedAt,
+		ReceivedRows: p.ReceivedRows, StoredRows: p.StoredRows, Transactions: p.TransactionCount,
+		Rejected: p.Rejected, Warnings: p.Warnings, SavedAt: p.SavedAt,
 	}
 }
 
@@ -85,6 +106,18 @@ func viewHoldings(portfolioID string, holdings []statement.Holding) []holdingVie
 			ISIN: stated(h.ISIN), Account: stated(h.Account), Institution: stated(h.Institution), Category: stated(h.Category),
 			Units: amount(statement.Plain, h.Units), Price: amount(statement.Rupees, h.Price), Value: amount(statement.Rupees, h.Value),
 			Cost: amount(statement.Rupees, h.Cost), Gain: amount(statement.Rupees, h.Gain), SumAssured: amount(statement.Rupees, h.SumAssured),
+		}
+	}
+	return views
+}
+
+func viewTransactions(portfolioID string, transactions []statement.Transaction) []transactionView {
+	views := make([]transactionView, len(transactions))
+	for i, t := range transactions {
+		views[i] = transactionView{
+			ID: TransactionID(portfolioID, t.Seq), HoldingID: HoldingID(portfolioID, t.Holding),
+			Date: stated(t.Date), Type: stated(t.Type), Units: amount(statement.Plain, t.Units), NAV: amount(statement.Rupees, t.NAV),
+			Amount: amount(statement.Rupees, t.Amount), Balance: amount(statement.Plain, t.Balance),
 		}
 	}
 	return views

@@ -136,7 +136,7 @@ func cors(o Options) middleware.CORSConfig {
 		AllowHeaders:     []string{"Authorization", "Content-Type", "Content-Encoding", "Idempotency-Key", problem.HeaderRequestID},
 		AllowCredentials: o.AllowCookies,
 		ExposeHeaders: []string{
-			"Idempotency-Replayed", "Location", "RateLimit", "RateLimit-Policy", "Retry-After",
+			"Content-Disposition", "Idempotency-Replayed", "Location", "RateLimit", "RateLimit-Policy", "Retry-After",
 			"WWW-Authenticate", problem.HeaderRequestID,
 		},
 		MaxAge: 600,

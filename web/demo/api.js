@@ -19,14 +19,18 @@
  * @typedef {object} Summary
  * @property {string} id
  * @property {boolean} [created]
+ * @property {boolean} active whether it is the one of its owner that counts
+ * @property {number} owner whose it is, from 1: statements with PANs that contradict are kept apart
+ * @property {boolean} readable false while the broker lacks the key that it is sealed under
  * @property {'reported' | 'verified'} provenance
  * @property {'CDSL' | 'NSDL' | 'CAMS_KFINTECH'} cas_type
  * @property {{from: string, to: string} | null} period
- * @property {{name: string, pan_masked: string}} investor
+ * @property {{name: string | null, pan_masked: string | null}} investor
  * @property {string} total_value
  * @property {Record<string, number>} holdings counts by class
  * @property {number} received_rows
  * @property {number} stored_rows
+ * @property {number} transactions
  * @property {Place[]} rejected
  * @property {Place[]} warnings
  * @property {string} saved_at
@@ -47,6 +51,18 @@
  * @property {string | null} sum_assured
  *
  * @typedef {Summary & {rows: Holding[]}} Portfolio
+ *
+ * @typedef {object} Transaction amounts are decimal strings
+ * @property {string} id
+ * @property {string} holding_id
+ * @property {string | null} date
+ * @property {string | null} type
+ * @property {string | null} units
+ * @property {string | null} nav
+ * @property {string | null} amount
+ * @property {string | null} balance
+ *
+ * @typedef {{blob: Blob, name: string}} Download
  */
 
 /** An answer that is no success, or no answer at all (status 0). */
@@ -107,7 +123,7 @@ export class Broker {
 
   /** @returns {Promise<{access_token: string, api_base_url?: string}>} */
   token() {
-    return this.#call('POST', '/v1/token', {});
+    return this.#call('POST', '/v1/token', { body: {} });
   }
 
   /**
@@ -116,7 +132,7 @@ export class Broker {
    * @returns {Promise<Summary>}
    */
   save(payload, key) {
-    return this.#call('POST', '/v1/portfolios', payload, { 'Idempotency-Key': `"${key}"` });
+    return this.#call('POST', '/v1/portfolios', { body: payload, headers: { 'Idempotency-Key': `"${key}"` } });
   }
 
   /** @returns {Promise<{portfolios: Summary[], next_cursor: string | null}>} */
@@ -136,14 +152,43 @@ export class Broker {
     return this.#call('DELETE', `/v1/portfolios/${encodeURIComponent(id)}`);
   }
 
+  /**
+   * @param {string} id
+   * @param {string} holding the id of one holding; '' for all
+   * @param {string | null} cursor
+   * @returns {Promise<{transactions: Transaction[], next_cursor: string | null}>}
+   */
+  transactions(id, holding, cursor) {
+    const query = new URLSearchParams({ limit: '25' });
+    if (holding) query.set('holding', holding);
+    if (cursor) query.set('cursor', cursor);
+    return this.#call('GET', `/v1/portfolios/${encodeURIComponent(id)}/transactions?${query}`);
+  }
+
+  /** @returns {Promise<Download>} the holdings as a table */
+  table(/** @type {string} */ id) {
+    return this.#call('GET', `/v1/portfolios/${encodeURIComponent(id)}/holdings`, { file: true, headers: { Accept: 'text/csv' } });
+  }
+
+  /** @returns {Promise<Download>} everything that the broker keeps about the user */
+  exportMe() {
+    return this.#call('GET', '/v1/me/export', { file: true });
+  }
+
+  /** @returns {Promise<{erased: {portfolios: number, grants: number}}>} */
+  eraseMe() {
+    return this.#call('DELETE', '/v1/me');
+  }
+
   #post(path, body) {
-    return send('POST', path, body, {}, this.#over.signal);
+    return send('POST', path, { body, signal: this.#over.signal });
   }
 
   /** A call as the user. A JWT that has run out is renewed once, unseen. */
-  async #call(method, path, body, headers = {}) {
+  async #call(method, path, how = {}) {
     if (!this.#jwt) await this.signIn();
-    const once = () => send(method, path, body, { ...headers, Authorization: `Bearer ${this.#jwt}` }, this.#over.signal);
+    const once = () =>
+      send(method, path, { ...how, headers: { ...how.headers, Authorization: `Bearer ${this.#jwt}` }, signal: this.#over.signal });
     try {
       return await once();
     } catch (error) {
@@ -154,23 +199,29 @@ export class Broker {
   }
 }
 
-/** One request: its JSON, or a BrokerError. */
-async function send(method, path, body, headers = {}, signal = undefined) {
+/** One request: its JSON, or a Download when a file is wanted, or a BrokerError. */
+async function send(method, path, { body, headers = {}, signal, file = false } = {}) {
   const init = { method, headers: { Accept: 'application/json', ...headers }, signal, cache: 'no-store' };
   if (body !== undefined) {
     init.headers['Content-Type'] = 'application/json';
     init.body = JSON.stringify(body);
   }
-  let answer, text;
+  let answer, content;
   try {
     answer = await fetch(path, init);
-    text = await answer.text();
+    content = await (file && answer.ok ? answer.blob() : answer.text());
   } catch (error) {
     if (error.name === 'AbortError') throw error;
     throw new BrokerError({ status: 0, code: 'network' });
   }
-  if (answer.ok) return text === '' ? undefined : parse(text, answer);
-  throw failed(answer, text);
+  if (!answer.ok) throw failed(answer, content);
+  if (file) return { blob: content, name: fileName(answer) };
+  return content === '' ? undefined : parse(content, answer);
+}
+
+/** What the broker calls a file. */
+function fileName(answer) {
+  return /filename="([^"]+)"/.exec(answer.headers.get('Content-Disposition') ?? '')?.[1] ?? 'download';
 }
 
 function parse(text, answer) {

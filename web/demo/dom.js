@@ -16,7 +16,7 @@ export function el(tag, props, ...children) {
 }
 
 /**
- * The same for SVG.
+ * el for SVG.
  * @param {string} tag
  * @param {Record<string, any>} [props]
  * @param {...Child} children
@@ -35,6 +35,11 @@ function fill(node, props, children) {
   }
   node.append(...children.filter(Boolean));
   return node;
+}
+
+/** Text of a statement, which may turn its own direction but not that of what is around it. */
+export function said(/** @type {string} */ text) {
+  return el('bdi', {}, text);
 }
 
 /**

@@ -3,9 +3,11 @@
 import { Broker } from './api.js';
 import { confirmed } from './confirm.js';
 import { at, el, show } from './dom.js';
+import { keepFile, whileBusy } from './download.js';
 import { newKey, pick, save, WidgetError } from './importer.js';
 import { clearNotice, notify } from './notice.js';
 import { portfolioView } from './portfolio.js';
+import { offerPrivacy } from './privacy.js';
 import { drawStatements } from './statements.js';
 import { count, explain, periodText, sourceName } from './wording.js';
 
@@ -103,7 +105,7 @@ async function leave() {
   at('welcome-title').focus();
 }
 
-/** Reads the list anew and shows the wanted statement, or else the newest. */
+/** Reads the list anew and shows the wanted statement, or else the one that counts. */
 // refresh and choose resolve to whether what is on screen could be read; if not,
 // they have said so.
 async function refresh(wanted = '') {
@@ -119,7 +121,8 @@ async function refresh(wanted = '') {
   }
   show('empty', statements.length === 0);
   for (const id of ['statements', 'portfolio', 'holdings']) show(id, statements.length > 0);
-  return statements.length === 0 || choose(wanted || statements[0].id);
+  const first = statements.find((statement) => statement.active) ?? statements[0];
+  return statements.length === 0 || choose(wanted || first.id);
 }
 
 async function choose(id) {
@@ -129,9 +132,14 @@ async function choose(id) {
   try {
     const portfolio = await mine.portfolio(id);
     if (chosen !== id || mine.ended) return true; // another one was chosen meanwhile
-    const view = portfolioView(portfolio, () => remove(portfolio));
+    const view = portfolioView(portfolio, {
+      remove: () => remove(portfolio),
+      download: (button) => download(portfolio, button),
+      transactions: (holding, cursor) => mine.transactions(id, holding, cursor),
+      failed: (error, again) => tell(error, 'The transactions could not be read', { label: 'Try again', run: again }),
+    });
     at('portfolio').replaceChildren(...view.overview);
-    at('holdings').replaceChildren(view.holdings);
+    at('holdings').replaceChildren(...view.holdings);
   } catch (error) {
     if (chosen !== id || mine.ended) return true;
     for (const part of ['portfolio', 'holdings']) at(part).replaceChildren(); // they show another statement
@@ -172,6 +180,16 @@ async function remove(/** @type {Summary} */ portfolio) {
   }
   notify({ kind: 'good', title: 'Statement deleted', text: name });
   await refresh();
+}
+
+function download(/** @type {Summary} */ portfolio, /** @type {HTMLElement} */ button) {
+  return whileBusy(button, async () => {
+    try {
+      keepFile(await broker.table(portfolio.id));
+    } catch (error) {
+      tell(error, 'The holdings were not downloaded', { label: 'Try again', run: () => download(portfolio, button) });
+    }
+  });
 }
 
 async function importStatement() {
@@ -220,6 +238,7 @@ function busy(/** @type {boolean} */ on) {
   at('import').textContent = on ? 'Importing…' : 'Import portfolio';
 }
 
+offerPrivacy(() => broker, tell, refresh);
 at('import').addEventListener('click', importStatement);
 at('switch').addEventListener('click', leave);
 at('more').addEventListener('click', more);

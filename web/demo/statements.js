@@ -23,8 +23,10 @@ function entry(item, chosen, onChoose) {
       type: 'button', class: 'statement', 'aria-current': chosen && 'true', 'data-testid': 'statement', 'data-id': item.id,
       on: { click: () => onChoose(item.id) },
     },
-    el('span', { class: 'statement-source' }, sourceName(item.cas_type)),
+    el('span', { class: 'statement-source' }, sourceName(item.cas_type), item.active && el('span', { class: 'mark', 'data-testid': 'active' }, 'Active')),
     el('span', { class: 'statement-total' }, rupees(item.total_value)),
     el('small', {}, periodText(item.period)),
-    el('small', {}, `Saved ${dayText(item.saved_at)}`)));
+    el('small', {}, `Saved ${dayText(item.saved_at)}`),
+    item.owner > 1 && el('small', { class: 'flag', 'data-testid': 'other-owner' }, 'Another person’s PAN'),
+    !item.readable && el('small', { class: 'flag' }, 'Locked')));
 }

@@ -1,6 +1,6 @@
 /** The holdings table: sorted by any column, narrowed by words and by class. */
 
-import { el } from './dom.js';
+import { el, said } from './dom.js';
 import { Decimal, quantity, rupees, sum } from './money.js';
 import { className, count } from './wording.js';
 
@@ -151,8 +151,8 @@ function searchable(/** @type {Holding} */ h) {
 function described(/** @type {Holding} */ h) {
   const facts = [h.isin, h.institution, h.account, h.category].filter(Boolean);
   return el('div', { class: 'described' },
-    el('span', { class: 'holding-name' }, h.name),
-    facts.length > 0 && el('small', {}, ...facts.flatMap((fact) => [el('span', { class: 'fact' }, fact), ' '])),
+    el('span', { class: 'holding-name' }, said(h.name)),
+    facts.length > 0 && el('small', {}, ...facts.flatMap((fact) => [el('span', { class: 'fact' }, said(fact)), ' '])),
     h.sum_assured !== null && h.sum_assured !== undefined && el('small', {}, `Cover ${rupees(h.sum_assured)}`));
 }
 

@@ -50,6 +50,17 @@ export function momentText(/** @type {string} */ instant) {
   return moment.format(new Date(instant));
 }
 
+/** A transaction's type: "SWITCH_OUT" becomes "Switch out"; one that is new to this page stays as it is. */
+export function typeName(/** @type {string | null} */ type) {
+  if (!/^[A-Z_]+$/.test(type ?? '')) return type || '–';
+  return type[0] + type.slice(1).replaceAll('_', ' ').toLowerCase().replace(/ sip$/, ' SIP');
+}
+
+/** A day that a statement names, "2025-12-05". */
+export function statedDay(/** @type {string | null} */ text) {
+  return text ? day.format(new Date(text)) : '–';
+}
+
 /** "1 holding", "23 holdings". */
 export function count(/** @type {number} */ n, /** @type {string} */ noun) {
   return `${n.toLocaleString('en-IN')} ${noun}${n === 1 ? '' : 's'}`;
@@ -60,6 +71,10 @@ const problems = {
   unreadable: ['The broker’s answer could not be read', 'Something between this page and the broker may have changed it.'],
   rate_limited: ['That was a little too fast', 'The broker takes a limited number of requests a minute.'],
   not_a_statement: ['This is not a statement the broker can keep', 'Import the PDF that CDSL, NSDL, CAMS or KFintech sent you.'],
+  other_owner: ['This statement is another person’s', 'It has another PAN than the ones you saved before.'],
+  portfolio_unreadable: ['This statement is locked', 'The broker lacks the key that it is sealed under; its operator can put it back.'],
+  save_busy: ['The broker is busy', 'It saves as many large statements as it can at the moment.'],
+  export_under_way: ['Your export is under way already', 'Wait until it has ended.'],
   body_too_large: ['This statement is too large', 'Ask for a statement over a shorter period and import that.'],
   portfolio_not_found: ['This statement is no longer there', 'It was deleted, perhaps in another window.'],
   idempotency_in_flight: ['This statement is being saved already', 'Look again in a moment.'],

@@ -1,0 +1,185 @@
+package portfolio_test
+
+import (
+	"bytes"
+	"encoding/csv"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+)
+
+// table asks for the holdings of a portfolio as CSV and returns its lines.
+func (b *broker) table(user, id string) [][]string {
+	b.t.Helper()
+	r := b.call(user, http.MethodGet, "/v1/portfolios/"+id+"/holdings", nil, "Accept", "text/csv")
+	if r.status != http.StatusOK {
+		b.t.Fatalf("answered %d: %s", r.status, r.body)
+	}
+	lines, err := csv.NewReader(bytes.NewReader(r.body)).ReadAll()
+	if err != nil {
+		b.t.Fatalf("%v in %q", err, r.body)
+	}
+	return lines
+}
+
+func TestHoldingsComeAsATableToWhoeverPrefersThat(t *testing.T) {
+	t.Parallel()
+	b := start(t)
+	id := b.save("asha", minimal("Fund")).want(t, http.StatusCreated).ID
+	for accept, want := range map[string]string{
+		"":                                  "application/json",
+		"*/*":                               "application/json",
+		"application/json":                  "application/json",
+		"text/csv":                          "text/csv; charset=utf-8; header=present",
+		"TEXT/CSV":                          "text/csv; charset=utf-8; header=present",
+		"text/*":                            "text/csv; charset=utf-8; header=present",
+		"text/csv;header=present":           "text/csv; charset=utf-8; header=present",
+		`text/csv;charset="UTF-8"`:          "text/csv; charset=utf-8; header=present",
+		"text/csv, */*":                     "text/csv; charset=utf-8; header=present",
+		"text/csv, */*;q=0.1":               "text/csv; charset=utf-8; header=present",
+		"application/json;q=0.5, text/csv":  "text/csv; charset=utf-8; header=present",
+		"application/*;q=0.2,text/*;q=0.3":  "text/csv; charset=utf-8; header=present",
+		"application/json;q=0, */*":         "text/csv; charset=utf-8; header=present",
+		`a/b;c="text/csv, \"d", text/csv`:   "text/csv; charset=utf-8; header=present",
+		"text/html,*/*;q=0.8":               "application/json",
+		"text/csv, application/json":        "application/json",
+		"text/csv;q=0.9, */*":               "application/json",
+		"text/csv;q=0, text/*":              "application/json",
+		"text/csv;q=0":                      "application/json",
+		"text/csv;header=absent":            "application/json",
+		"text/csv;charset=utf-16":           "application/json",
+		"text/csv;q=2":                      "application/json",
+		"text/csv;q=NaN":                    "application/json",
+		"text/csv;q=1e-1, */*;q=0.01":       "application/json",
+		"text/plain":                        "application/json",
+		`a/b;c="text/csv, text/csv", */*`:   "application/json",
+		"application/json; charset=utf-8":   "application/json",
+		",,;text/csv/;;=,\"":                "application/json",
+		"application/json;q=.2, text/csv;q": "application/json",
+	} {
+		var headers []string
+		if accept != "" {
+			headers = []string{"Accept", accept}
+		}
+		r := b.call("asha", http.MethodGet, "/v1/portfolios/"+id+"/holdings", nil, headers...)
+		disposition := ""
+		if strings.HasPrefix(want, "text/csv") {
+			disposition = `attachment; filename="holdings-` + id + `.csv"`
+		}
+		if r.status != http.StatusOK || r.header.Get("Content-Type") != want ||
+			r.header.Get("Vary") != "Accept" || r.header.Get("Content-Disposition") != disposition {
+			t.Errorf("%q: %d %v, want %s", accept, r.status, r.header, want)
+		}
+	}
+}
+
+func TestTheTableHasEveryHoldingAsJSONHasIt(t *testing.T) {
+	t.Parallel()
+	b := start(t)
+	id := b.save("asha", []byte(`{"cas_type":"CAMS","mutual_funds":[{"folio_number":"0001/9","amc":"Example AMC","schemes":[
+		{"name":"Loss","isin":"INF123456784","type":"Equity","units":1.5,"nav":10,"value":15,"cost":20,"gain":{"absolute":-5.5}},
+		{"name":"Nothing said"}]},{"folio_number":"2","schemes":[`+strings.Repeat(`{"name":"F","units":12345678901234567890.123},`, 120)+`
+		{"name":"Last","units":0}]}]}`)).want(t, http.StatusCreated).ID
+	lines := b.table("asha", id)
+	var whole struct {
+		Rows []map[string]*string `json:"rows"`
+	}
+	if err := json.Unmarshal(b.get("asha", "/v1/portfolios/"+id).body, &whole); err != nil {
+		t.Fatal(err)
+	}
+	if len(lines) != 124 || len(whole.Rows) != 123 {
+		t.Fatalf("%d lines of %d holdings", len(lines), len(whole.Rows))
+	}
+	for i, line := range lines[1:] {
+		for j, name := range lines[0] {
+			want := ""
+			if said := whole.Rows[i][name]; said != nil {
+				want = *said
+			}
+			if line[j] != want {
+				t.Errorf("line %d: %s is %q, want %q", i, name, line[j], want)
+			}
+		}
+		if len(whole.Rows[i]) != len(line) {
+			t.Errorf("line %d has %d of %d fields", i, len(line), len(whole.Rows[i]))
+		}
+	}
+	if gain := lines[1][11]; gain != "-5.50" {
+		t.Errorf("the loss is %q", gain)
+	}
+}
+
+func TestTheTableEndsItsLinesAsTheStandardSays(t *testing.T) {
+	t.Parallel()
+	b := start(t)
+	id := b.save("asha", minimal("A, \"B\"\nC")).want(t, http.StatusCreated).ID
+	r := b.call("asha", http.MethodGet, "/v1/portfolios/"+id+"/holdings", nil, "Accept", "text/csv")
+	want := "id,class,isin,name,account,institution,category,units,price,value,cost,gain,sum_assured\r\n" +
+		"ho_" + id[3:] + `_0,nps,,"A, ""B"" C",990000000091,,,1.5,,10.10,,,` + "\r\n"
+	if string(r.body) != want {
+		t.Errorf("got %q, want %q", r.body, want)
+	}
+}
+
+func TestTheTableIsNotReadByPage(t *testing.T) {
+	t.Parallel()
+	b := start(t)
+	id := b.save("asha", minimal("Fund")).want(t, http.StatusCreated).ID
+	for _, query := range []string{"limit=5", "cursor=MQ", "limit=", "a=%"} {
+		got := b.call("asha", http.MethodGet, "/v1/portfolios/"+id+"/holdings?"+query, nil, "Accept", "text/csv").want(t, http.StatusBadRequest)
+		if got.Code != "invalid_query" {
+			t.Errorf("%s: %s", query, got.Code)
+		}
+	}
+	r := b.call("ravi", http.MethodGet, "/v1/portfolios/"+id+"/holdings", nil, "Accept", "text/csv")
+	if got := r.want(t, http.StatusNotFound); got.Code != "portfolio_not_found" || r.header.Get("Content-Disposition") != "" {
+		t.Errorf("of another user: %s, %v", got.Code, r.header)
+	}
+}
+
+// hostile has names as somebody may write them into a statement, and how the table
+// has them.
+var hostile = map[string]string{
+	`<img src=x onerror=alert(1)>`:       `<img src=x onerror=alert(1)>`,
+	`'); DROP TABLE holdings; --`:        `'); DROP TABLE holdings;' --`,
+	`=HYPERLINK("http://x.example","y")`: `'=HYPERLINK("http://x.example","y")`,
+	`+1+cmd|' /C calc'!A0`:               `'+1+cmd|' /C calc'!A0`,
+	`-2+3`:                               `'-2+3`,
+	`@SUM(A1:A9)`:                        `'@SUM(A1:A9)`,
+	"\t=1":                               "' =1",
+	"\r\n =1":                            "'   =1",
+	"\u00a0=1":                           "'\u00a0=1",
+	"\u200b\ufeff=1":                     "'\u200b\ufeff=1",
+	"\u3164=1":                           "'\u3164=1",
+	"\u202e=1":                           "'=1",
+	"\uff1d1":                            "'\uff1d1",
+	"\uff20A1":                           "'\uff20A1",
+	"x;=1":                               "x;'=1",
+	"a\u202eb\u2066c\u2069d\u200ee\u200ff\u061cg": "abcdefg",
+	"a\x01b\x7fc\u0085d\u2028e":                   "abc d e",
+	"क\u094d\u200dष \u200cA 💰":                    "क\u094d\u200dष \u200cA 💰",
+	"Fund - Growth = good @ 5% + more":            "Fund - Growth = good @ 5% + more",
+	` "quoted", and 'so'`:                         ` "quoted", and 'so'`,
+	`'=1`:                                         `'=1`,
+	"a\r\nb\nc":                                   "a  b c",
+}
+
+func TestNamesAreExactInJSONAndInertInTheTable(t *testing.T) {
+	t.Parallel()
+	b := start(t)
+	for name, want := range hostile {
+		quoted, _ := json.Marshal(name)
+		payload := fmt.Sprintf(`{"cas_type":"CAMS","mutual_funds":[{"amc":%[1]s,"folio_number":%[1]s,"schemes":[{"name":%[1]s}]}]}`, quoted)
+		id := b.save("asha", []byte(payload)).want(t, http.StatusCreated).ID
+		line := b.table("asha", id)[1]
+		if line[3] != want || line[4] != want || line[5] != want {
+			t.Errorf("%q: the table has %q, want %q", name, line[3:6], want)
+		}
+		row := b.get("asha", "/v1/portfolios/"+id).want(t, http.StatusOK).Rows[0]
+		if row.Name != name || *row.Account != name {
+			t.Errorf("%q: JSON has %+v", name, row)
+		}
+	}
+}

@@ -1,0 +1,49 @@
+package portfolio_test
+
+import (
+	"fmt"
+	"log/slog"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"casbroker/internal/auth"
+	"casbroker/internal/portfolio"
+)
+
+// Not parallel: it counts what the whole program allocates.
+func TestALargeStatementIsSavedWithLittleMemoryBesidesItsBytes(t *testing.T) {
+	db := openDatabase(t)
+	service := &portfolio.Service{Keeper: db, Finder: db, Keys: db, Log: slog.New(slog.DiscardHandler), Now: time.Now}
+	who := auth.Principal{Subject: "demo:asha"}
+	save := func(name string, size int) uint64 {
+		payload := large(name, size)
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		if _, err := service.Save(t.Context(), who, payload, ""); err != nil {
+			t.Fatal(err)
+		}
+		runtime.ReadMemStats(&after)
+		return after.TotalAlloc - before.TotalAlloc
+	}
+	save("Small", 1) // what is made once is not counted
+	if taken := save("Large", 5<<20); taken > 30<<20 {
+		t.Errorf("5 MB of payload took %d bytes of memory", taken)
+	} else {
+		t.Logf("5 MB of payload took %.1f MB of memory", float64(taken)/(1<<20))
+	}
+}
+
+// large is a statement of at least size bytes: schemes with twenty transactions each.
+func large(name string, size int) []byte {
+	transactions := strings.TrimSuffix(strings.Repeat(`{"date":"2026-01-05","type":"PURCHASE_SIP","description":"Systematic Investment Purchase",`+
+		`"units":93.615,"nav":80.115,"amount":7500.0,"balance":null,"dividend_rate":null,"additional_info":{}},`, 20), ",")
+	var b strings.Builder
+	b.WriteString(`{"meta":{"cas_type":"CAMS_KFINTECH"},"mutual_funds":[{"folio_number":"1/2","schemes":[`)
+	for n := 0; b.Len() < size; n++ {
+		fmt.Fprintf(&b, `{"name":"%s Fund %d","type":"Equity","units":1.5,"nav":2,"value":3,"cost":2.5,"transactions":[%s]},`, name, n, transactions)
+	}
+	b.WriteString(`{"name":"The last"}]}]}`)
+	return []byte(b.String())
+}

@@ -1,0 +1,154 @@
+package portfolio_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"testing"
+
+	"github.com/shopspring/decimal"
+)
+
+var (
+	seed       = flag.Uint64("seed", 0, "what statements are generated from; 0 for new ones in each run")
+	statements = flag.Int("statements", 300, "how many are generated")
+)
+
+// TestOfAGeneratedStatementNothingVanishes saves statements of every shape and
+// compares what comes back with what their maker knows of them.
+func TestOfAGeneratedStatementNothingVanishes(t *testing.T) {
+	t.Parallel()
+	from := *seed
+	for from == 0 {
+		from = rand.Uint64() //nolint:gosec // tests need no secret numbers
+	}
+	b := start(t)
+	rows, rejected, entries := 0, 0, 0
+	for i := range *statements {
+		want := generate(rand.New(rand.NewPCG(from, uint64(i)))) //nolint:gosec // as above, and i is not negative
+		b.account(fmt.Sprint("user-", i), want)
+		if t.Failed() {
+			t.Fatalf("statement %d of -seed %d: %s", i, from, want.payload)
+		}
+		rows, rejected = rows+len(want.rows), rejected+want.rejected
+		for _, r := range want.rows {
+			entries += len(r.ledger)
+		}
+	}
+	if rows == 0 || rejected == 0 || entries == 0 {
+		t.Errorf("-seed %d made up %d rows, %d to reject, %d transactions", from, rows, rejected, entries)
+	}
+}
+
+// account saves a statement and accounts for all that is in it.
+func (b *broker) account(user string, want generated) {
+	b.t.Helper()
+	saved := b.save(user, want.payload)
+	if saved.status != http.StatusCreated {
+		b.t.Errorf("answered %d: %s", saved.status, saved.body)
+		return
+	}
+	s := saved.want(b.t, http.StatusCreated)
+	if s.ReceivedRows != len(want.rows)+want.rejected || s.StoredRows != len(want.rows) || len(s.Rejected) != want.rejected {
+		b.t.Errorf("received %d, stored %d, rejected %d; generated %d to store and %d to reject",
+			s.ReceivedRows, s.StoredRows, len(s.Rejected), len(want.rows), want.rejected)
+	}
+	counts, sum := map[string]int{}, 0
+	for _, r := range want.rows {
+		counts[r.class]++
+	}
+	for _, n := range s.Holdings {
+		sum += n
+	}
+	if fmt.Sprint(s.Holdings) != fmt.Sprint(counts) || sum != s.StoredRows {
+		b.t.Errorf("counted %v, want %v", s.Holdings, counts)
+	}
+	if raw := b.get(user, "/v1/portfolios/"+s.ID+"/raw"); !bytes.Equal(raw.body, want.payload) {
+		b.t.Errorf("the payload came back as %s", raw.body)
+	}
+	b.compare(user, s, want)
+}
+
+// compare reads the rows and transactions of a saved statement.
+func (b *broker) compare(user string, saved shown, want generated) {
+	b.t.Helper()
+	var whole struct {
+		Rows []map[string]*string `json:"rows"`
+	}
+	if err := json.Unmarshal(b.get(user, "/v1/portfolios/"+saved.ID).body, &whole); err != nil {
+		b.t.Fatal(err)
+	}
+	names, left := map[string]string{}, len(want.rows)
+	for _, got := range whole.Rows {
+		name := *got["name"]
+		r, ok := want.rows[name]
+		if !ok || !said(got["class"], r.class) || !said(got["account"], r.account) || !said(got["isin"], r.isin) {
+			b.t.Errorf("%q came back as %s %v %v, want %+v", name, *got["class"], got["account"], got["isin"], r)
+		}
+		for _, field := range []string{"units", "price", "value", "cost", "gain", "sum_assured"} {
+			if !same(got[field], r.amounts[field]) {
+				b.t.Errorf("%q: %s came back as %s, want %v", name, field, text(got[field]), r.amounts[field])
+			}
+		}
+		names[*got["id"]] = name
+		left--
+	}
+	if left != 0 || len(names) != len(want.rows) {
+		b.t.Errorf("%d rows of %d came back", len(names), len(want.rows))
+	}
+	ledgers, total := map[string][]entry{}, 0
+	for _, e := range b.ledger(user, saved.ID, 100, "") {
+		ledgers[names[e.HoldingID]] = append(ledgers[names[e.HoldingID]], e)
+		total++
+	}
+	if total != saved.Transactions {
+		b.t.Errorf("%d transactions came back, %d were kept", total, saved.Transactions)
+	}
+	for name, r := range want.rows {
+		compareLedger(b.t, name, ledgers[name], r.ledger)
+		total -= len(r.ledger)
+	}
+	if total != 0 {
+		b.t.Errorf("%d transactions are too many", total)
+	}
+}
+
+func compareLedger(t *testing.T, name string, got []entry, want []madeEntry) {
+	t.Helper()
+	if len(got) != len(want) {
+		t.Errorf("%q has %d transactions, want %d", name, len(got), len(want))
+		return
+	}
+	for i, e := range got {
+		w := want[i]
+		if !said(e.Date, w.date) || !said(e.Type, w.kind) || !same(e.Units, w.amounts["units"]) || !same(e.NAV, w.amounts["nav"]) ||
+			!same(e.Amount, w.amounts["amount"]) || !same(e.Balance, w.amounts["balance"]) {
+			t.Errorf("%q: transaction %d came back as %s %s %s %s %s %s, want %+v",
+				name, i, text(e.Date), text(e.Type), text(e.Units), text(e.NAV), text(e.Amount), text(e.Balance), w)
+		}
+	}
+}
+
+// said reports whether got is want, and null when that is empty.
+func said(got *string, want string) bool {
+	return got == nil && want == "" || got != nil && *got == want && want != ""
+}
+
+// same reports whether got is exactly the number want, and null when there is none.
+func same(got *string, want decimal.NullDecimal) bool {
+	if got == nil || !want.Valid {
+		return got == nil && !want.Valid
+	}
+	d, err := decimal.NewFromString(*got)
+	return err == nil && d.Equal(want.Decimal)
+}
+
+func text(s *string) string {
+	if s == nil {
+		return "null"
+	}
+	return *s
+}

@@ -1,0 +1,81 @@
+package portfolio_test
+
+import (
+	"bytes"
+	"fmt"
+	"net/http"
+	"path/filepath"
+	"sync"
+	"testing"
+
+	"casbroker/internal/secret"
+	"casbroker/internal/servicetest"
+)
+
+// eachReplicated runs test on every kind of database: replicas are two brokers, each with connections of its own, on one database.
+func eachReplicated(t *testing.T, test func(t *testing.T, replicas [2]*broker)) {
+	t.Helper()
+	for name, url := range map[string]func(t *testing.T) string{
+		"sqlite":   func(t *testing.T) string { return "sqlite:" + filepath.Join(t.TempDir(), "broker.db") },
+		"postgres": func(t *testing.T) string { return servicetest.Postgres(t) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			address, box := url(t), newBox(t, newKey(), secret.Key{ID: "k1", Secret: newKey()})
+			test(t, [2]*broker{serve(t, openAt(t, address, box)), serve(t, openAt(t, address, box))})
+		})
+	}
+}
+
+func TestTwoReplicasRacingForAKeyGiveOneRowAndOneAnswer(t *testing.T) {
+	t.Parallel()
+	eachReplicated(t, func(t *testing.T, replicas [2]*broker) {
+		const each = 8
+		for round := range 3 {
+			payload, key := minimal(fmt.Sprint("Fund ", round)), fmt.Sprintf(`"key-%d"`, round)
+			replies := make([]reply, 2*each)
+			var all sync.WaitGroup
+			for i := range replies {
+				all.Go(func() {
+					for replies[i].status == 0 || replies[i].status == http.StatusConflict { // still at work elsewhere
+						replies[i] = replicas[i%2].save("asha", payload, "Idempotency-Key", key)
+					}
+				})
+			}
+			all.Wait()
+			first := 0
+			for _, r := range replies {
+				if r.status != http.StatusCreated || !bytes.Equal(r.body, replies[0].body) {
+					t.Fatalf("answered %d: %s; another got %s", r.status, r.body, replies[0].body)
+				}
+				if r.header.Get("Idempotency-Replayed") == "" {
+					first++
+				}
+			}
+			if kept := replicas[round%2].listed("asha", ""); first != 1 || len(kept) != round+1 {
+				t.Errorf("%d made it, %d are kept", first, len(kept))
+			}
+		}
+	})
+}
+
+func TestTwoReplicasRacingWithoutAKeyKeepAStatementOnce(t *testing.T) {
+	t.Parallel()
+	eachReplicated(t, func(t *testing.T, replicas [2]*broker) {
+		replies := make([]reply, 16)
+		var all sync.WaitGroup
+		for i := range replies {
+			all.Go(func() { replies[i] = replicas[i%2].save("asha", minimal("Fund")) })
+		}
+		all.Wait()
+		created := 0
+		for _, r := range replies {
+			if r.status == http.StatusCreated {
+				created++
+			}
+		}
+		if kept := replicas[0].listed("asha", "?active=true"); created != 1 || len(kept) != 1 || len(replicas[1].listed("asha", "")) != 1 {
+			t.Errorf("%d created, kept %+v", created, kept)
+		}
+	})
+}

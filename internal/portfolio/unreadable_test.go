@@ -1,0 +1,66 @@
+package portfolio_test
+
+import (
+	"bytes"
+	"net/http"
+	"path/filepath"
+	"testing"
+
+	"casbroker/internal/secret"
+)
+
+func TestAPortfolioWithoutItsKeyIsListedAndReadAsFarAsItGoes(t *testing.T) {
+	t.Parallel()
+	url, digest := "sqlite:"+filepath.Join(t.TempDir(), "broker.db"), newKey()
+	lost, kept := secret.Key{ID: "k1", Secret: newKey()}, secret.Key{ID: "k2", Secret: newKey()}
+	before := serve(t, openAt(t, url, newBox(t, digest, lost)))
+	payload := minimal("Fund")
+	saved := before.save("asha", payload, "Idempotency-Key", "k").want(t, http.StatusCreated)
+	path := "/v1/portfolios/" + saved.ID
+
+	b := serve(t, openAt(t, url, newBox(t, digest, kept)))
+	list := b.listed("asha", "")
+	if len(list) != 1 || list[0].Readable || list[0].Investor["name"] != nil || list[0].Investor["pan_masked"] != nil || list[0].TotalValue != "10.10" {
+		t.Errorf("listed %+v", list)
+	}
+	got := b.get("asha", path).want(t, http.StatusOK)
+	if got.Readable || len(got.Rows) != 1 || got.Rows[0].Name != "Fund" || got.Rows[0].Account != nil || *got.Rows[0].Value != "10.10" {
+		t.Errorf("read %+v", got)
+	}
+	if line := b.table("asha", saved.ID)[1]; line[3] != "Fund" || line[4] != "" || line[9] != "10.10" {
+		t.Errorf("the table has %q", line)
+	}
+	for _, other := range []string{path + "/holdings", path + "/transactions", "/v1/portfolios/latest"} {
+		if r := b.get("asha", other); r.status != http.StatusOK {
+			t.Errorf("%s answered %d: %s", other, r.status, r.body)
+		}
+	}
+	if raw := b.get("asha", path+"/raw").want(t, http.StatusServiceUnavailable); raw.Code != "portfolio_unreadable" {
+		t.Errorf("the payload: %s", raw.Code)
+	}
+	if again := b.save("asha", payload).want(t, http.StatusOK); again.ID != saved.ID || again.Readable {
+		t.Errorf("saved again as %+v", again)
+	}
+	if fresh := b.save("asha", minimal("Another")).want(t, http.StatusCreated); !fresh.Readable || fresh.Owner != 1 {
+		t.Errorf("a new one is %+v", fresh)
+	}
+
+	mended := serve(t, openAt(t, url, newBox(t, digest, kept, lost)))
+	if raw := mended.get("asha", path+"/raw"); !bytes.Equal(raw.body, payload) {
+		t.Errorf("with the key back: %s", raw.body)
+	}
+	if got := mended.get("asha", path).want(t, http.StatusOK); !got.Readable || got.Rows[0].Account == nil {
+		t.Errorf("with the key back: %+v", got)
+	}
+	mended.call("asha", http.MethodDelete, path, nil).want(t, http.StatusNoContent)
+}
+
+func TestAPortfolioWithoutItsKeyCanBeDeleted(t *testing.T) {
+	t.Parallel()
+	url, digest := "sqlite:"+filepath.Join(t.TempDir(), "broker.db"), newKey()
+	id := serve(t, openAt(t, url, newBox(t, digest, secret.Key{ID: "k1", Secret: newKey()}))).
+		save("asha", minimal("Fund")).want(t, http.StatusCreated).ID
+	b := serve(t, openAt(t, url, newBox(t, digest, secret.Key{ID: "k2", Secret: newKey()})))
+	b.call("asha", http.MethodDelete, "/v1/portfolios/"+id, nil).want(t, http.StatusNoContent)
+	b.get("asha", "/v1/portfolios/"+id).want(t, http.StatusNotFound)
+}
