@@ -8,6 +8,7 @@ VULN_VERSION := v1.9.0
 
 ARGS ?=
 FUZZTIME ?= 10s
+FUZZ_IN ?= cmd internal web
 TEST_TIMEOUT ?= 5m
 PACKAGES ?= ./...
 
@@ -38,8 +39,10 @@ check: fmt-check vet lint test openapi tidy-check ## Everything that must pass b
 lint: $(LINT) ## Look for mistakes and for imports that go the wrong way
 	@$(LINT) run
 
-bench: ## Measure requests per second and latency, as ratios
+bench: ## Measure tokens, the reading of statements and saves, as ratios
 	@go run ./internal/bench $(ARGS)
+	@go test -run '^$$' -bench '^BenchmarkParse$$' ./internal/statement
+	@go test -run '^$$' -bench '^BenchmarkSave' -benchtime 1x ./internal/store
 
 fmt: $(LINT) ## Format the Go code
 	@$(LINT) fmt
@@ -50,8 +53,8 @@ tidy: ## Bring go.mod and go.sum up to date
 openapi: ## Check web/openapi.yaml, its examples too
 	@go test -count=1 -run '^TestTheOpenAPIFileIsValid$$' ./internal/apitest
 
-fuzz: ## Run each fuzz target for FUZZTIME (10s)
-	@set -e; for file in $$(find cmd internal web -name '*_test.go' -exec grep -l '^func Fuzz' {} +); do \
+fuzz: ## Run each fuzz target in FUZZ_IN (all) for FUZZTIME (10s)
+	@set -e; for file in $$(find $(FUZZ_IN) -name '*_test.go' -exec grep -l '^func Fuzz' {} +); do \
 		for target in $$(sed -n 's/^func \(Fuzz[A-Za-z0-9_]*\)(.*/\1/p' "$$file"); do \
 			echo "$$target in $$file"; \
 			go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 10x "./$$(dirname "$$file")"; \
