@@ -10,28 +10,33 @@ import (
 
 	"casbroker/internal/auth"
 	"casbroker/internal/portfolio"
+	"casbroker/internal/secret"
 )
 
 // Not parallel: it counts what the whole program allocates.
 func TestALargeStatementIsSavedWithLittleMemoryBesidesItsBytes(t *testing.T) {
-	db := openDatabase(t)
-	service := &portfolio.Service{Keeper: db, Finder: db, Keys: db, Log: slog.New(slog.DiscardHandler), Now: time.Now}
 	who := auth.Principal{Subject: "demo:asha"}
-	save := func(name string, size int) uint64 {
-		payload := large(name, size)
-		var before, after runtime.MemStats
-		runtime.ReadMemStats(&before)
-		if _, err := service.Save(t.Context(), who, payload, ""); err != nil {
-			t.Fatal(err)
-		}
-		runtime.ReadMemStats(&after)
-		return after.TotalAlloc - before.TotalAlloc
-	}
-	save("Small", 1) // what is made once is not counted
-	if taken := save("Large", 5<<20); taken > 30<<20 {
-		t.Errorf("5 MB of payload took %d bytes of memory", taken)
-	} else {
-		t.Logf("5 MB of payload took %.1f MB of memory", float64(taken)/(1<<20))
+	for name, url := range databases {
+		t.Run(name, func(t *testing.T) {
+			db := openAt(t, url(t), newBox(t, newKey(), secret.Key{ID: "k1", Secret: newKey()}))
+			service := &portfolio.Service{Keeper: db, Finder: db, Keys: db, Log: slog.New(slog.DiscardHandler), Now: time.Now}
+			save := func(name string) uint64 {
+				payload := large(name, 5<<20)
+				var before, after runtime.MemStats
+				runtime.ReadMemStats(&before)
+				if _, err := service.Save(t.Context(), who, payload, ""); err != nil {
+					t.Fatal(err)
+				}
+				runtime.ReadMemStats(&after)
+				return after.TotalAlloc - before.TotalAlloc
+			}
+			save("First") // what is made for all is not counted
+			taken := save("Second")
+			if taken > 30<<20+raceOverhead {
+				t.Errorf("5 MB of payload took %d bytes of memory", taken)
+			}
+			t.Logf("5 MB of payload took %.1f MB of memory", float64(taken)/(1<<20))
+		})
 	}
 }
 

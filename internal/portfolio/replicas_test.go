@@ -12,13 +12,17 @@ import (
 	"casbroker/internal/servicetest"
 )
 
-// eachReplicated runs test on every kind of database: replicas are two brokers, each with connections of its own, on one database.
+// databases makes a database of each kind.
+var databases = map[string]func(t *testing.T) string{
+	"sqlite":   func(t *testing.T) string { return "sqlite:" + filepath.Join(t.TempDir(), "broker.db") },
+	"postgres": func(t *testing.T) string { return servicetest.Postgres(t) },
+}
+
+// eachReplicated runs test on every kind of database: replicas are two brokers, each
+// with connections of its own, on one database.
 func eachReplicated(t *testing.T, test func(t *testing.T, replicas [2]*broker)) {
 	t.Helper()
-	for name, url := range map[string]func(t *testing.T) string{
-		"sqlite":   func(t *testing.T) string { return "sqlite:" + filepath.Join(t.TempDir(), "broker.db") },
-		"postgres": func(t *testing.T) string { return servicetest.Postgres(t) },
-	} {
+	for name, url := range databases {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			address, box := url(t), newBox(t, newKey(), secret.Key{ID: "k1", Secret: newKey()})

@@ -60,7 +60,7 @@ func (c *canonical) object(v value, outermost bool) {
 	for m := range v.inner() {
 		c.members = append(c.members, m.at)
 	}
-	l := &v.doc.layouts[v.node().layout]
+	l := &v.doc.layouts[v.node().start]
 	c.out = append(c.out, '{')
 	for i, place := range l.order {
 		if name := string(l.names[place]); outermost && (name == "status" || name == "msg" || name == "metadata") {

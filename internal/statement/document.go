@@ -26,12 +26,12 @@ type document struct {
 	footholds map[uint32]foothold // of the last pointer, by what they are in
 }
 
-// node is one value of a document.
+// node is one value of a document. A large statement has hundreds of thousands, so
+// that two fields mean something else for what has no text of its own.
 type node struct {
-	start, end uint32 // of the value in text, quotes included
-	next       uint32 // the node after this one and all that is in it
+	start      uint32 // where in text it begins; of an object which layout it has
+	end        uint32 // where in text it ends; of an array or object the node after all that is in it
 	name       uint32 // where in text the name of a member begins, past its quote
-	layout     uint32 // of an object: which one it has
 	nameLength uint16
 	escaped    bool // the name has escapes
 	kind       jsontext.Kind
@@ -63,6 +63,14 @@ func take(text []byte) (*document, error) {
 		return nil, wrong(text, len(text)-len(rest), "something follows the JSON text")
 	}
 	return t.doc, nil
+}
+
+// next is the node after the one at at and all that is in it.
+func (d *document) next(at uint32) uint32 {
+	if n := &d.nodes[at]; n.kind == '{' || n.kind == '[' {
+		return n.end
+	}
+	return at + 1
 }
 
 // taker takes a document apart, token after token.
@@ -100,7 +108,7 @@ func (t *taker) step() error {
 	if what := unfit(kind, raw, t.escapes); what != "" {
 		return wrong(t.doc.text, int(start), what)
 	}
-	return t.add(node{start: start, end: end, next: t.count() + 1, kind: kind})
+	return t.add(node{start: start, end: end, kind: kind})
 }
 
 // begin opens an array or an object.
@@ -113,7 +121,7 @@ func (t *taker) begin(kind jsontext.Kind) error {
 	}
 	t.open[t.depth].at, t.open[t.depth].members = t.count(), 0
 	t.depth++
-	return t.add(node{start: t.offset() - 1, kind: kind})
+	return t.add(node{kind: kind})
 }
 
 // end closes an array or an object.
@@ -124,7 +132,7 @@ func (t *taker) end(kind jsontext.Kind) error {
 	t.depth--
 	in := &t.open[t.depth]
 	n := &t.doc.nodes[in.at]
-	n.end, n.next = t.offset(), t.count()
+	n.end = t.count()
 	if kind == ']' {
 		return nil
 	}
@@ -132,14 +140,14 @@ func (t *taker) end(kind jsontext.Kind) error {
 	if twice.kind() != 0 {
 		return wrong(t.doc.text, int(twice.node().name)-1, "an object has the same name twice")
 	}
-	n.layout = found
+	n.start = found
 	return nil
 }
 
 // add adds a value, a member's if a name went before it.
 func (t *taker) add(n node) error {
 	if len(t.doc.nodes) == maxValues {
-		return wrong(t.doc.text, int(n.start), "there are more than 1000000 values")
+		return wrong(t.doc.text, int(t.offset()), "there are more than 1000000 values")
 	}
 	n.name, n.nameLength, n.escaped = t.named.name, t.named.nameLength, t.named.escaped
 	t.named = node{}

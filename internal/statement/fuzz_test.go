@@ -70,7 +70,7 @@ func FuzzPointer(f *testing.F) {
 			}
 			other, ok := resolve(whole, pointer)
 			if !ok || seen[pointer] || kindOf(other) != byte(v.kind()) {
-				t.Errorf("%q leads to %v instead of %s", pointer, other, v.raw())
+				t.Errorf("%q leads to %v, not to %s", pointer, other, kindName(v.kind()))
 			}
 			seen[pointer] = true
 		}

@@ -1,9 +1,11 @@
 package statement
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -77,13 +79,11 @@ func TestAKnownFieldOfAWrongTypeIsRefusedAtItsPlace(t *testing.T) {
 	}
 	for at := 1; at < len(doc.nodes); at++ {
 		v := value{doc, uint32(at)}
-		n := v.node()
 		for _, other := range []string{`true`, `{"a":{}}`, `[[]]`} {
 			if kind := other[0]; byte(v.kind()) == kind || v.pointer() == "/insurance" && kind == '[' || v.pointer() == "/summary/accounts/nps" && kind == '{' {
 				continue
 			}
-			body := whole[:n.start] + other + whole[n.end:]
-			_, err := Parse([]byte(body), today)
+			_, err := Parse(replaced(t, whole, v.pointer(), other), today)
 			found := false
 			for _, f := range faults(err) {
 				found = found || f.Pointer == v.pointer() && f.Code == codeWrongType
@@ -93,6 +93,34 @@ func TestAKnownFieldOfAWrongTypeIsRefusedAtItsPlace(t *testing.T) {
 			}
 		}
 	}
+}
+
+// replaced is text with another value at pointer.
+func replaced(t *testing.T, text, pointer, other string) []byte {
+	t.Helper()
+	var all, put any
+	if err := errors.Join(json.Unmarshal([]byte(text), &all), json.Unmarshal([]byte(other), &put)); err != nil {
+		t.Fatal(err)
+	}
+	cut := strings.LastIndexByte(pointer, '/')
+	in, _ := resolve(all, pointer[:cut])
+	switch last := pointer[cut+1:]; v := in.(type) {
+	case map[string]any:
+		v[last] = put
+	case []any:
+		place, err := strconv.Atoi(last)
+		if err != nil {
+			t.Fatal(err)
+		}
+		v[place] = put
+	default:
+		t.Fatalf("%s is in %v", pointer, in)
+	}
+	body, err := json.Marshal(all)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return body
 }
 
 func TestAmountsThatCannotBeNegativeAreRefusedAndOthersTaken(t *testing.T) {

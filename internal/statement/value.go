@@ -51,7 +51,7 @@ func (v value) kind() jsontext.Kind {
 // stated reports whether v is there and not null.
 func (v value) stated() bool { return v.kind() != 0 && v.kind() != 'n' }
 
-// raw is v as it is written.
+// raw is v as it is written, if it is neither an array nor an object.
 func (v value) raw() []byte {
 	n := v.node()
 	return v.doc.text[n.start:n.end]
@@ -72,7 +72,7 @@ func (v value) inner() iter.Seq[value] {
 		if v.kind() != '{' && v.kind() != '[' {
 			return
 		}
-		for at, end := v.at+1, v.node().next; at < end; at = v.doc.nodes[at].next {
+		for at, end := v.at+1, v.node().end; at < end; at = v.doc.next(at) {
 			if !yield(value{v.doc, at}) {
 				return
 			}
@@ -148,8 +148,8 @@ func (d *document) toward(in, target uint32) foothold {
 	if !ok || f.at > target {
 		f = foothold{at: in + 1}
 	}
-	for d.nodes[f.at].next <= target {
-		f.at, f.place = d.nodes[f.at].next, f.place+1
+	for d.next(f.at) <= target {
+		f.at, f.place = d.next(f.at), f.place+1
 	}
 	if d.footholds == nil {
 		d.footholds = map[uint32]foothold{}

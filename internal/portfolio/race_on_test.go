@@ -1,0 +1,6 @@
+//go:build race
+
+package portfolio_test
+
+// raceOverhead is what the race detector adds to what a large save allocates, in bytes.
+const raceOverhead = 5 << 20
