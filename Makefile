@@ -42,7 +42,7 @@ lint: $(LINT) ## Look for mistakes and for imports that go the wrong way
 bench: ## Measure tokens, the reading of statements and saves, as ratios
 	@go run ./internal/bench $(ARGS)
 	@go test -run '^$$' -bench '^BenchmarkParse$$' ./internal/statement
-	@go test -run '^$$' -bench '^BenchmarkSave' -benchtime 1x ./internal/store
+	@go test -run '^$$' -bench '^BenchmarkSave$$' -benchtime 5x ./internal/store
 
 fmt: $(LINT) ## Format the Go code
 	@$(LINT) fmt
