@@ -73,3 +73,20 @@ func challenge(c echo.Context, err error) {
 	}
 	c.Response().Header().Set(echo.HeaderWWWAuthenticate, value)
 }
+
+// Private is what stands before a route with personal data: its answers are kept
+// out of every cache, and the caller has to hold role. limit may be nil for none.
+func Private(role Role, limit echo.MiddlewareFunc) []echo.MiddlewareFunc {
+	all := []echo.MiddlewareFunc{noStore, Require(role)}
+	if limit == nil {
+		return all
+	}
+	return append(all, limit)
+}
+
+func noStore(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		c.Response().Header().Set("Cache-Control", "no-store")
+		return next(c)
+	}
+}

@@ -32,7 +32,7 @@ type Handler struct {
 // Mount adds the routes to g, behind which the caller is known.
 func (h *Handler) Mount(g *echo.Group) {
 	h.intake = newIntake(cmp.Or(h.MaxBody, DefaultMaxBody), cmp.Or(h.MaxWait, DefaultMaxWait))
-	save, read := chain(h.LimitSave), chain(h.LimitRead)
+	save, read := auth.Private(auth.RoleUser, h.LimitSave), auth.Private(auth.RoleUser, h.LimitRead)
 	g.POST("/portfolios", h.save, save...)
 	g.DELETE("/portfolios/:id", h.delete, save...)
 	g.GET("/portfolios", h.list, read...)
@@ -41,23 +41,6 @@ func (h *Handler) Mount(g *echo.Group) {
 	g.GET("/portfolios/:id/holdings", h.holdings, read...)
 	g.GET("/portfolios/:id/transactions", h.transactions, read...)
 	g.GET("/portfolios/:id/raw", h.raw, read...)
-}
-
-// chain is what stands before every route; limit may be nil.
-func chain(limit echo.MiddlewareFunc) []echo.MiddlewareFunc {
-	all := []echo.MiddlewareFunc{noStore, auth.Require(auth.RoleUser)}
-	if limit == nil {
-		return all
-	}
-	return append(all, limit)
-}
-
-// noStore keeps personal data out of every cache.
-func noStore(next echo.HandlerFunc) echo.HandlerFunc {
-	return func(c echo.Context) error {
-		c.Response().Header().Set("Cache-Control", "no-store")
-		return next(c)
-	}
 }
 
 func (h *Handler) save(c echo.Context) error {

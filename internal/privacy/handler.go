@@ -30,25 +30,8 @@ type Handler struct {
 
 // Mount adds the routes to g, behind which the caller is known.
 func (h *Handler) Mount(g *echo.Group) {
-	g.GET("/me/export", h.export, chain(h.LimitExport)...)
-	g.DELETE("/me", h.erase, chain(h.LimitErase)...)
-}
-
-// chain is what stands before every route; limit may be nil.
-func chain(limit echo.MiddlewareFunc) []echo.MiddlewareFunc {
-	all := []echo.MiddlewareFunc{noStore, auth.Require(auth.RoleUser)}
-	if limit == nil {
-		return all
-	}
-	return append(all, limit)
-}
-
-// noStore keeps personal data out of every cache.
-func noStore(next echo.HandlerFunc) echo.HandlerFunc {
-	return func(c echo.Context) error {
-		c.Response().Header().Set("Cache-Control", "no-store")
-		return next(c)
-	}
+	g.GET("/me/export", h.export, auth.Private(auth.RoleUser, h.LimitExport)...)
+	g.DELETE("/me", h.erase, auth.Private(auth.RoleUser, h.LimitErase)...)
 }
 
 // export answers with everything, written as it is read. When that fails after the
