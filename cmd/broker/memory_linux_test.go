@@ -20,7 +20,6 @@ func TestThirtyTwoLargeStatementsAtOnceTakeLittleMemory(t *testing.T) {
 	t.Parallel()
 	p := build(t)
 	p.start()
-	jwt := token(t, "asha")
 	row := `{"name":"Sample Fund %d","isin":"INFZ96K01AB8","type":"Equity","units":1.5,"nav":2,"value":3,"transactions":[` +
 		strings.TrimSuffix(strings.Repeat(`{"date":"2026-01-05","type":"PURCHASE_SIP","description":"Systematic Investment Purchase","units":93.615,"nav":80.115,"amount":7500.0,"balance":null},`, 20), ",") + `]},`
 	var all sync.WaitGroup
@@ -32,7 +31,7 @@ func TestThirtyTwoLargeStatementsAtOnceTakeLittleMemory(t *testing.T) {
 				fmt.Fprintf(&b, row, 1000*n+i)
 			}
 			b.WriteString(`{"name":"The last"}]}]}`)
-			p.saveOnceThereIsRoom(jwt, []byte(b.String()))
+			p.saveOnceThereIsRoom(token(t, fmt.Sprint("user-", i)), []byte(b.String()))
 		})
 	}
 	all.Wait()
@@ -41,7 +40,7 @@ func TestThirtyTwoLargeStatementsAtOnceTakeLittleMemory(t *testing.T) {
 	} else {
 		t.Logf("it took %d MB at its peak", kb>>10)
 	}
-	p.refusesUnread(jwt)
+	p.refusesUnread(token(t, "asha"))
 }
 
 // saveOnceThereIsRoom saves payload, and comes back when it is told to.

@@ -79,13 +79,17 @@ func TestASecondStartKeepsWhatWasSaved(t *testing.T) {
 		b := start(t, settings)
 		statement := parse(t, settings.Upstream.URL, b.token(t, "asha").AccessToken, "nsdl", "right").must(t, 200).body
 		var p saved
-		b.call(t, "asha", http.MethodPost, "/v1/portfolios", statement).must(t, 201).decode(t, &p)
+		b.call(t, "asha", http.MethodPost, "/v1/portfolios", statement, "Idempotency-Key", "before-it").must(t, 201).decode(t, &p)
 		if err := b.stop(); err != nil {
 			t.Fatal(err)
 		}
 		b = start(t, settings)
 		if raw := b.call(t, "asha", http.MethodGet, "/v1/portfolios/"+p.ID+"/raw", "").must(t, 200); raw.body != statement {
 			t.Error("the payload changed over a restart")
+		}
+		replay := b.call(t, "asha", http.MethodPost, "/v1/portfolios", statement, "Idempotency-Key", "before-it").must(t, 201)
+		if replay.header.Get("Idempotency-Replayed") != "true" {
+			t.Error("the key was forgotten over a restart")
 		}
 	})
 }

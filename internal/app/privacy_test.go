@@ -35,7 +35,8 @@ type exported struct {
 		ID string `json:"id"`
 	} `json:"grants"`
 	Audit []struct {
-		Action string `json:"action"`
+		Action  string `json:"action"`
+		Address string `json:"address"`
 	} `json:"audit"`
 }
 
@@ -88,8 +89,8 @@ func TestAUserTakesAlongWhatIsKeptAndHasItErased(t *testing.T) {
 		if transactions == 0 {
 			t.Error("no transactions were exported")
 		}
-		if last := whole.Audit[len(whole.Audit)-1].Action; last != "data.export" {
-			t.Errorf("last on record is %s", last)
+		if last := whole.Audit[len(whole.Audit)-1]; last.Action != "data.export" || last.Address == "" {
+			t.Errorf("last on record is %+v", last)
 		}
 		if other := b.export(t, "rohan"); len(other.Portfolios) != 0 || len(other.Grants) != 1 {
 			t.Errorf("another user's export: %+v", other)
@@ -104,8 +105,16 @@ func TestAUserTakesAlongWhatIsKeptAndHasItErased(t *testing.T) {
 		if len(left.Portfolios) != 0 || len(left.Grants) != 0 || len(left.Audit) != len(whole.Audit)+3 {
 			t.Errorf("left is %+v", left)
 		}
-		if other := b.export(t, "rohan"); len(other.Grants) != 1 {
-			t.Error("another user's grants were erased, too")
+		for _, r := range left.Audit[:len(left.Audit)-1] {
+			if r.Address != "" {
+				t.Errorf("the record of %s still says where it came from", r.Action)
+			}
+		}
+		if other := b.export(t, "rohan"); len(other.Grants) != 1 || other.Audit[0].Address == "" {
+			t.Error("another user's grants or addresses were erased, too")
+		}
+		if next := b.token(t, "asha"); next.AccessToken == given.AccessToken || next.GrantID == given.GrantID {
+			t.Error("a token of which nothing is known was given again")
 		}
 		for id := range payloads {
 			b.call(t, "asha", http.MethodGet, "/v1/portfolios/"+id, "").must(t, 404)

@@ -99,7 +99,7 @@ func (a *App) wire(ctx, running context.Context, o Options) error {
 		},
 	})
 	a.router.Mount("/v1", []server.Middleware{limits.Guard(), callers.Middleware()}, tokens, portfolios,
-		a.privacyRoom(d, portfolios.Portfolios, limits, o))
+		a.privacyRoom(d, tokens.Tokens, portfolios.Portfolios, limits, o))
 	a.router.Mount("", nil, o.Public...)
 	a.chores = chores(portfolios.Portfolios, &privacy.Retention{
 		Expirer: d.store, Chores: d.store, Portfolios: c.Retention.Portfolios, Grants: c.Retention.Grants, Log: a.log, Now: o.Now,
@@ -108,13 +108,12 @@ func (a *App) wire(ctx, running context.Context, o Options) error {
 }
 
 // privacyRoom is where users get and erase all that the other rooms keep of them.
-func (a *App) privacyRoom(d doors, portfolios *portfolio.Service, limits *ratelimit.Limiter, o Options) *privacy.Handler {
+func (a *App) privacyRoom(d doors, tokens *token.Service, portfolios *portfolio.Service, limits *ratelimit.Limiter, o Options) *privacy.Handler {
 	return &privacy.Handler{
-		Privacy: &privacy.Service{Keeper: d.store, Now: o.Now, Parts: []privacy.Part{
+		Privacy: &privacy.Service{Keeper: d.store, Forget: tokens.Forget, Log: a.log, Now: o.Now, Parts: []privacy.Part{
 			{Name: "portfolios", Source: portfolios},
 			{Name: "grants", Source: token.History{Book: d.store}},
 		}},
-		Log:         a.log,
 		LimitExport: limits.Middleware(ratelimit.Read), LimitErase: limits.Middleware(ratelimit.Save),
 	}
 }

@@ -57,6 +57,12 @@ func New(ctx context.Context, at time.Time, actor string, action Action, subject
 	}
 }
 
+// Anonymous returns r without where the request came from.
+func (r Record) Anonymous() Record {
+	r.Address, r.UserAgent = "", ""
+	return r
+}
+
 type sourceKey struct{}
 
 // WithSource returns a context that carries s.

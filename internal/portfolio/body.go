@@ -1,7 +1,6 @@
 package portfolio
 
 import (
-	"bytes"
 	"compress/flate"
 	"compress/gzip"
 	"errors"
@@ -23,10 +22,17 @@ var (
 	errTruncated = fault.New(fault.Invalid, "incomplete_body", "The body did not arrive in full; send it again.")
 )
 
-// readBody reads a JSON body of limit bytes at most, counted on the wire and again
-// after decompression. A body that says how large it is, and is too large, is
-// refused unread.
-func readBody(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, error) {
+// incoming is a body that is on its way in, unpacked.
+type incoming struct {
+	io.Reader
+	size     int64 // bytes that it may come to, unpacked
+	tooLarge *fault.Fault
+}
+
+// openBody begins to read a JSON body of limit bytes at most on the wire; what it
+// unpacks to is for the caller to count. A body that says how large it is, and is
+// too large, is refused unread.
+func openBody(w http.ResponseWriter, r *http.Request, limit int64) (*incoming, error) {
 	if !isJSON(r.Header) {
 		return nil, errMediaType
 	}
@@ -35,27 +41,24 @@ func readBody(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, erro
 		w.Header().Set("Accept-Encoding", "gzip") // RFC 7694, section 3
 		return nil, errEncoding
 	}
-	tooLarge := errTooLarge.Withf("The body is larger than the %d bytes taken here, compressed or not.", limit)
+	in := &incoming{
+		size:     limit,
+		tooLarge: errTooLarge.Withf("The body is larger than the %d bytes taken here, compressed or not.", limit),
+	}
 	if r.ContentLength > limit {
-		return nil, tooLarge
+		return nil, in.tooLarge
 	}
-	var in io.Reader = http.MaxBytesReader(w, r.Body, limit)
+	in.Reader = http.MaxBytesReader(w, r.Body, limit)
 	if strings.HasSuffix(coding, "gzip") {
-		unzipped, err := gzip.NewReader(in)
+		unzipped, err := gzip.NewReader(in.Reader)
 		if err != nil {
-			return nil, unreadable(err, tooLarge)
+			return nil, in.explain(err)
 		}
-		in = unzipped
+		in.Reader = unzipped
+	} else if r.ContentLength >= 0 {
+		in.size = r.ContentLength
 	}
-	var body bytes.Buffer
-	body.Grow(int(max(r.ContentLength, 0)) + bytes.MinRead) // which is bounded by limit, and by intake for all
-	if _, err := body.ReadFrom(io.LimitReader(in, limit+1)); err != nil {
-		return nil, unreadable(err, tooLarge)
-	}
-	if int64(body.Len()) > limit {
-		return nil, tooLarge
-	}
-	return body.Bytes(), nil
+	return in, nil
 }
 
 // isJSON takes application/json and what is built on it, in UTF-8.
@@ -71,12 +74,13 @@ func isJSON(h http.Header) bool {
 	return kind == "application/json" || strings.HasPrefix(kind, "application/") && strings.HasSuffix(kind, "+json")
 }
 
-func unreadable(err error, tooLarge *fault.Fault) error {
+// explain says what is wrong with a body that could not be read.
+func (in *incoming) explain(err error) error {
 	var big *http.MaxBytesError
 	var corrupt flate.CorruptInputError
 	switch {
-	case errors.As(err, &big):
-		return tooLarge
+	case errors.As(err, &big) || errors.Is(err, in.tooLarge):
+		return in.tooLarge
 	case errors.Is(err, gzip.ErrHeader) || errors.Is(err, gzip.ErrChecksum) || errors.As(err, &corrupt):
 		return errBroken
 	default:

@@ -49,21 +49,18 @@ func (h *Handler) save(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	leave, err := h.intake.enter(r)
+	who := auth.From(r.Context())
+	body, leave, err := h.intake.receive(c.Response().Writer, r, who.Subject)
 	if err != nil {
 		return err
 	}
 	defer leave()
-	body, err := readBody(c.Response().Writer, r, h.intake.limit)
-	if err != nil {
-		return err
-	}
 	end, err := h.intake.begin(r.Context(), body)
 	if err != nil {
 		return err
 	}
 	defer end()
-	a, err := h.Portfolios.Save(r.Context(), auth.From(r.Context()), body, key)
+	a, err := h.Portfolios.Save(r.Context(), who, body, key)
 	if err != nil {
 		return err
 	}

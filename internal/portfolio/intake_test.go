@@ -8,28 +8,32 @@ import (
 	"testing"
 )
 
-// held is a body that says when it is read, and then has its reader wait.
+// held is a large body of which all but the end comes at once.
 type held struct {
-	reading, end chan struct{}
-	io.Reader
+	arriving io.Reader
+	waiting  chan struct{} // closed when the rest is asked for
+	end      chan struct{} // to be closed for the rest to come
 }
 
 func hold(body []byte) *held {
-	return &held{make(chan struct{}), make(chan struct{}), bytes.NewReader(body)}
+	return &held{bytes.NewReader(body), make(chan struct{}), make(chan struct{})}
 }
 
 func (h *held) Read(p []byte) (int, error) {
-	select {
-	case <-h.reading:
-	default:
-		close(h.reading)
+	n, err := h.arriving.Read(p)
+	if err == io.EOF {
+		select {
+		case <-h.waiting:
+		default:
+			close(h.waiting)
+		}
+		<-h.end
 	}
-	<-h.end
-	return h.Reader.Read(p)
+	return n, err
 }
 
-// begin starts to save body, and returns when it is being read; the status comes
-// once body has ended.
+// begin starts to save body, and returns when all but its end was read; the status
+// comes once body has ended.
 func (b *broker) begin(user string, body *held) <-chan int {
 	status := make(chan int, 1)
 	req := httptest.NewRequestWithContext(b.t.Context(), http.MethodPost, "/v1/portfolios", body) // of unknown length
@@ -40,8 +44,18 @@ func (b *broker) begin(user string, body *held) <-chan int {
 		b.routes.ServeHTTP(res, req)
 		status <- res.Code
 	}()
-	<-body.reading
+	<-body.waiting
 	return status
+}
+
+// padded is a statement with spaces behind it, which make it large.
+func padded() []byte { return append(minimal("Fund"), bytes.Repeat([]byte(" "), maxBody/2)...) }
+
+func (b *broker) wantBusy(r reply, status int, code string) {
+	b.t.Helper()
+	if got := r.want(b.t, status); got.Code != code || r.header.Get("Retry-After") == "" {
+		b.t.Errorf("%s, Retry-After %q", got.Code, r.header.Get("Retry-After"))
+	}
 }
 
 func TestLargeSavesWaitForOneAnotherAndSmallOnesForNobody(t *testing.T) {
@@ -50,19 +64,13 @@ func TestLargeSavesWaitForOneAnotherAndSmallOnesForNobody(t *testing.T) {
 	var bodies []*held
 	var statuses []<-chan int
 	for _, user := range []string{"one", "two", "three", "four"} {
-		body := hold(minimal("Fund"))
+		body := hold(padded())
 		bodies, statuses = append(bodies, body), append(statuses, b.begin(user, body))
 	}
-	large := append(minimal("Fund"), bytes.Repeat([]byte(" "), maxBody/2)...)
-	busy := func(name string, r reply) {
-		t.Helper()
-		if got := r.want(t, http.StatusServiceUnavailable); got.Code != "save_busy" || r.header.Get("Retry-After") == "" {
-			t.Errorf("%s: %s, Retry-After %q", name, got.Code, r.header.Get("Retry-After"))
-		}
-	}
-	busy("large", b.save("asha", large))
-	busy("compressed", b.save("asha", zip(t, minimal("Fund")), "Content-Encoding", "gzip"))
+	b.wantBusy(b.save("asha", padded()), http.StatusServiceUnavailable, "save_busy")
+	b.wantBusy(b.save("asha", zip(t, padded()), "Content-Encoding", "gzip"), http.StatusServiceUnavailable, "save_busy")
 	b.save("ravi", minimal("Fund")).want(t, http.StatusCreated)
+	b.save("meera", zip(t, minimal("Fund")), "Content-Encoding", "gzip").want(t, http.StatusCreated)
 	b.save("asha", bytes.Repeat([]byte(" "), maxBody+1)).want(t, http.StatusRequestEntityTooLarge)
 	for i, body := range bodies {
 		close(body.end)
@@ -70,5 +78,31 @@ func TestLargeSavesWaitForOneAnotherAndSmallOnesForNobody(t *testing.T) {
 			t.Errorf("save %d answered %d", i, status)
 		}
 	}
-	b.save("asha", large).want(t, http.StatusCreated)
+	b.save("asha", padded()).want(t, http.StatusCreated)
+}
+
+func TestAUserHasOneLargeSaveAtATimeSoThatNobodyTakesTheRoomOfAll(t *testing.T) {
+	t.Parallel()
+	b := start(t)
+	body := hold(padded())
+	status := b.begin("rohan", body)
+	b.wantBusy(b.save("rohan", padded()), http.StatusTooManyRequests, "large_save_under_way")
+	b.save("rohan", minimal("Fund")).want(t, http.StatusCreated)
+	b.save("asha", padded()).want(t, http.StatusCreated)
+	close(body.end)
+	if s := <-status; s != http.StatusOK { // the same statement as the small one
+		t.Errorf("the first answered %d", s)
+	}
+	b.save("rohan", padded()).want(t, http.StatusOK)
+}
+
+func TestABodyThatHasNotComeYetTakesNoRoom(t *testing.T) {
+	t.Parallel()
+	b := start(t)
+	for _, user := range []string{"one", "two", "three", "four", "five"} {
+		body := hold(minimal("Fund")) // says nothing of its length, like one that may be very large
+		status := b.begin(user, body)
+		defer func() { close(body.end); <-status }()
+	}
+	b.save("asha", padded()).want(t, http.StatusCreated)
 }

@@ -13,7 +13,7 @@ import (
 
 // OtherOwner is the warning that a statement gets which is kept apart.
 var OtherOwner = fault.Field{
-	Code: "other_owner", Detail: "the PAN contradicts those of your earlier statements, so this one is kept apart from them",
+	Code: "other_owner", Detail: "The PAN contradicts those of your first statements, so this one is kept apart from them.",
 }
 
 // MarkSize is how many bytes stand for one character of a PAN in its marks.
@@ -55,24 +55,26 @@ func rank(t statement.CASType) int {
 
 // OwnerOf tells whose a new statement with marks is, among the user's saved ones:
 // the owner with no contradicting character and the most agreeing ones, of equals
-// the lowest number. apart says that every owner contradicts, so that it is a new
-// one. saved needs one Standing for each of an owner's distinct Marks.
+// the lowest number; a new one if all contradict. apart says that it contradicts the
+// first owner, whom the user is taken to be. saved needs one Standing for each of an
+// owner's distinct Marks.
 func OwnerOf(saved []Standing, marks []byte) (owner int, apart bool) {
 	known := map[int][]byte{}
 	for _, one := range saved {
 		known[one.Owner] = merge(known[one.Owner], one.Marks)
 	}
+	owners := slices.Sorted(maps.Keys(known))
 	last, best := 0, contradiction
-	for _, candidate := range slices.Sorted(maps.Keys(known)) {
+	for _, candidate := range owners {
 		if n := agree(known[candidate], marks); n > best {
 			owner, best = candidate, n
 		}
 		last = candidate
 	}
 	if best == contradiction {
-		return last + 1, last > 0
+		owner = last + 1
 	}
-	return owner, false
+	return owner, len(owners) > 0 && agree(known[owners[0]], marks) == contradiction
 }
 
 // merge returns the marks that a or b shows.

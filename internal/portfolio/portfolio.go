@@ -109,8 +109,8 @@ type Keeper interface {
 // ErrNotFound.
 type Finder interface {
 	Portfolios(ctx context.Context, subject string, q Query) ([]Portfolio, error)
-	// LatestPortfolio returns the id of the one whose period ends last, of those
-	// the one saved last.
+	// LatestPortfolio returns the id of the first owner's one whose period ends last,
+	// of those the one saved last.
 	LatestPortfolio(ctx context.Context, subject string) (id string, err error)
 	// Portfolio returns one, and up to limit of its holdings from number first on.
 	Portfolio(ctx context.Context, subject, id string, first, limit int) (Portfolio, []statement.Holding, error)

@@ -117,8 +117,8 @@ func (s *Service) List(ctx context.Context, who auth.Principal, q Query) ([]Port
 }
 
 // Latest returns the portfolio of who whose period ends last, of those the one
-// that was saved last, with all of its holdings. It returns ErrNotFound when
-// nothing was saved.
+// that was saved last, with all of its holdings; statements with another person's
+// PAN are none of them. It returns ErrNotFound when nothing was saved.
 func (s *Service) Latest(ctx context.Context, who auth.Principal) (Portfolio, []statement.Holding, error) {
 	portfolioID, err := s.Finder.LatestPortfolio(ctx, who.Subject)
 	switch {

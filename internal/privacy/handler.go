@@ -2,7 +2,6 @@ package privacy
 
 import (
 	"context"
-	"log/slog"
 	"net/http"
 	"time"
 
@@ -20,10 +19,9 @@ const (
 )
 
 // Handler has the routes by which users export and erase what is kept of them.
-// Privacy and Log are required.
+// Privacy is required.
 type Handler struct {
 	Privacy     *Service
-	Log         *slog.Logger
 	LimitExport echo.MiddlewareFunc // nil for no limit
 	LimitErase  echo.MiddlewareFunc // nil for no limit
 }
@@ -50,7 +48,7 @@ func (h *Handler) export(c echo.Context) error {
 		res.Header().Del(echo.HeaderContentDisposition)
 		return err
 	}
-	h.Log.WarnContext(ctx, "an export was cut short", "error", err)
+	h.Privacy.Log.WarnContext(ctx, "an export was cut short", "error", err)
 	panic(http.ErrAbortHandler)
 }
 

@@ -59,8 +59,11 @@ func start(t *testing.T, portfolios source) *broker {
 		}
 	})
 	parts := []privacy.Part{{Name: "portfolios", Source: portfolios}, {Name: "grants", Source: token.History{Book: b.db}}}
-	service := &privacy.Service{Keeper: b.db, Parts: parts, Now: func() time.Time { return begin }}
-	(&privacy.Handler{Privacy: service, Log: slog.New(slog.NewTextHandler(b.log, nil))}).Mount(v1)
+	service := &privacy.Service{
+		Keeper: b.db, Parts: parts, Log: slog.New(slog.NewTextHandler(b.log, nil)), Now: func() time.Time { return begin },
+		Forget: func(context.Context, string) error { return nil },
+	}
+	(&privacy.Handler{Privacy: service}).Mount(v1)
 	server := httptest.NewServer(e)
 	t.Cleanup(server.Close)
 	b.url = server.URL

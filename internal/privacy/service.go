@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"log/slog"
 	"slices"
 	"sync"
 	"time"
@@ -16,11 +17,13 @@ import (
 	"casbroker/internal/auth"
 )
 
-// Service exports and erases what is kept of a user. Keeper and Now are required.
-// It is safe for concurrent use.
+// Service exports and erases what is kept of a user. All but Parts is required. It is
+// safe for concurrent use.
 type Service struct {
 	Keeper Keeper
-	Parts  []Part // of an export, in their order, before the audit trail
+	Forget func(ctx context.Context, subject string) error // what is kept for speed alone
+	Parts  []Part                                          // of an export, in their order, before the audit trail
+	Log    *slog.Logger
 	Now    func() time.Time
 
 	exporting sync.Map // the subjects whose export is under way here
@@ -71,12 +74,19 @@ func (s *Service) write(ctx context.Context, out io.Writer, now time.Time, subje
 	return e.WriteToken(jsontext.EndObject)
 }
 
-// Erase deletes all that is kept of who, but for the audit trail, which holds no
-// personal data besides the subject and where requests came from. It puts on record
-// that it did. Erasing what was erased is no error.
+// Erase deletes all that is kept of who, but for the audit trail, of which the
+// subject's id is left and no longer where requests came from. It puts on record that
+// it did. Erasing what was erased is no error.
 func (s *Service) Erase(ctx context.Context, who auth.Principal) (Erased, error) {
-	r := audit.New(ctx, s.Now(), who.Subject, audit.DataErase, who.Subject, "")
-	return s.Keeper.Erase(ctx, who.Subject, r)
+	r := audit.New(ctx, s.Now(), who.Subject, audit.DataErase, who.Subject, "").Anonymous()
+	erased, err := s.Keeper.Erase(ctx, who.Subject, r)
+	if err != nil {
+		return erased, err
+	}
+	if err := s.Forget(ctx, who.Subject); err != nil {
+		s.Log.WarnContext(ctx, "tokens of an erased user stay in the cache until they expire", "error", err)
+	}
+	return erased, nil
 }
 
 // page is how many audit records are held in memory at a time.

@@ -65,7 +65,7 @@ func take(text []byte) (*document, error) {
 	return t.doc, nil
 }
 
-// next is the node after the one at at and all that is in it.
+// next is the node that follows the one in this place and all that is in it.
 func (d *document) next(at uint32) uint32 {
 	if n := &d.nodes[at]; n.kind == '{' || n.kind == '[' {
 		return n.end

@@ -12,6 +12,7 @@ type dialect struct {
 	lockFile string               // held while migrating; "" where the database itself has locks
 	lock     string               // makes all who ask for it with the same $1 take turns; "" where all writers do
 	skip     string               // appended to a SELECT that takes rows, and passes over those that others have
+	shred    string               // has what was deleted leave the files; "" where that is the operator's to do
 	down     func(err error) bool // the database is not to be reached, or cannot write now
 
 	// insert writes the rows of a new portfolio.

@@ -98,14 +98,15 @@ func (s *DB) portfolios(ctx context.Context, subject string, ms int64, q portfol
 	return list, rows.Err()
 }
 
-// LatestPortfolio returns the id of the subject's portfolio whose period ends
-// last, of those the one saved last; portfolio.ErrNotFound when there is none.
+// LatestPortfolio returns the id of the portfolio of the subject's first owner whose
+// period ends last, of those the one saved last; portfolio.ErrNotFound when there is
+// none.
 func (s *DB) LatestPortfolio(ctx context.Context, subject string) (string, error) {
 	ctx, cancel := bounded(ctx)
 	defer cancel()
 	var id string
 	err := s.reader.QueryRowContext(ctx, `SELECT id FROM portfolios WHERE subject = $1
-		ORDER BY period_to DESC, saved_ms DESC, id DESC LIMIT 1`, subject).Scan(&id)
+		ORDER BY owner, period_to DESC, saved_ms DESC, id DESC LIMIT 1`, subject).Scan(&id)
 	return id, s.found(ctx, "find the latest portfolio", err)
 }
 

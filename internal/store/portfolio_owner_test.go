@@ -115,7 +115,7 @@ func TestAnotherPersonsStatementIsKeptApart(t *testing.T) {
 			{"AAAPZ9999A", 1, false},
 			{"BBBPZ8888B", 2, true},
 			{"", 1, false},
-			{"XXXXXXXX8B", 2, false},
+			{"XXXXXXXX8B", 2, true},
 			{"CCCPZ7777C", 3, true},
 			{"AAAPZ9999B", 4, true},
 		} {

@@ -100,6 +100,24 @@ func TestWhatIsPersonalIsNotReadableOnDisk(t *testing.T) {
 	if _, err := s.SavePortfolio(t.Context(), one); err != nil {
 		t.Fatal(err)
 	}
+	disk := onDisk(t, folder)
+	if !bytes.Contains(disk, []byte("Sample AMC")) {
+		t.Fatal("the search does not find what stands in clear")
+	}
+	for _, secret := range []string{"Asha Example", "AAAPZ9999A", "XXXXXX999A", "123/45", "folio_number", "my-own-key"} {
+		if bytes.Contains(disk, []byte(secret)) {
+			t.Errorf("%s is readable", secret)
+		}
+	}
+	if p, _, err := s.Portfolio(t.Context(), "demo:asha", one.Portfolio.ID, 0, all); err != nil || p.Investor.Name != "Asha Example" ||
+		!p.SavedAt.Equal(savedAt.Truncate(time.Millisecond)) {
+		t.Errorf("read %+v, %v", p, err)
+	}
+}
+
+// onDisk is all that is in the files of folder.
+func onDisk(t *testing.T, folder string) []byte {
+	t.Helper()
 	files, err := filepath.Glob(filepath.Join(folder, "*"))
 	if err != nil {
 		t.Fatal(err)
@@ -112,16 +130,27 @@ func TestWhatIsPersonalIsNotReadableOnDisk(t *testing.T) {
 		}
 		disk = append(disk, b...)
 	}
-	if !bytes.Contains(disk, []byte("Sample AMC")) {
+	return disk
+}
+
+func TestWhatWasErasedIsNoLongerOnDisk(t *testing.T) {
+	t.Parallel()
+	folder := t.TempDir()
+	s := open(t, "sqlite:"+filepath.Join(folder, "broker.db"))
+	if _, err := s.Migrate(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	save(t, s, "demo:asha", named("A Fund To Be Erased", "2026-03-31"))
+	save(t, s, "demo:ravi", named("A Fund To Be Kept", "2026-03-31"))
+	if !bytes.Contains(onDisk(t, folder), []byte("A Fund To Be Erased")) {
 		t.Fatal("the search does not find what stands in clear")
 	}
-	for _, secret := range []string{"Asha Example", "AAAPZ9999A", "XXXXXX999A", "123/45", "folio_number", "my-own-key"} {
-		if bytes.Contains(disk, []byte(secret)) {
-			t.Errorf("%s is readable", secret)
-		}
+	r := audit.New(t.Context(), savedAt, "demo:asha", audit.DataErase, "demo:asha", "")
+	if _, err := s.Erase(t.Context(), "demo:asha", r); err != nil {
+		t.Fatal(err)
 	}
-	if p, _, err := s.Portfolio(t.Context(), "demo:asha", one.Portfolio.ID, 0, all); err != nil || p.Investor.Name != "Asha Example" ||
-		!p.SavedAt.Equal(savedAt.Truncate(time.Millisecond)) {
-		t.Errorf("read %+v, %v", p, err)
+	disk := onDisk(t, folder)
+	if bytes.Contains(disk, []byte("A Fund To Be Erased")) || !bytes.Contains(disk, []byte("A Fund To Be Kept")) {
+		t.Error("what was erased is still in the files, or what was kept is not")
 	}
 }

@@ -78,8 +78,9 @@ func (s *DB) grants(ctx context.Context, subject string, after token.Grant, limi
 
 // Erase deletes all that is kept of subject: portfolios with all that hangs on
 // them, the answers kept for Idempotency-Keys, grants. The audit trail stays, and r
-// is added to it, all or nothing. A save at the same moment is wholly before it, and
-// erased, or wholly after it.
+// is added to it, all or nothing; where the subject's own requests came from is
+// taken out of it. A save at the same moment is wholly before it, and erased, or
+// wholly after it.
 func (s *DB) Erase(ctx context.Context, subject string, r audit.Record) (privacy.Erased, error) {
 	var erased privacy.Erased
 	err := s.change(ctx, "erase a user", func(ctx context.Context, tx *sql.Tx) error {
@@ -96,12 +97,29 @@ func (s *DB) Erase(ctx context.Context, subject string, r audit.Record) (privacy
 		if erased.Portfolios, err = deleteRows(ctx, tx, `DELETE FROM portfolios WHERE subject = $1`, subject); err != nil {
 			return fmt.Errorf("delete portfolios: %w", err)
 		}
+		_, err = tx.ExecContext(ctx, `UPDATE audit SET address = '', user_agent = ''
+			WHERE subject = $1 AND actor = $1`, subject)
+		if err != nil {
+			return fmt.Errorf("take addresses out of the audit trail: %w", err)
+		}
 		if erased.Grants, err = deleteRows(ctx, tx, `DELETE FROM grants WHERE subject = $1`, subject); err != nil {
 			return fmt.Errorf("delete grants: %w", err)
 		}
 		return s.record(ctx, tx, r)
 	})
+	s.shred(ctx)
 	return erased, err
+}
+
+// shred has what was deleted leave the database's files, where the database can be
+// told to. While others read it cannot, and what comes next writes over it.
+func (s *DB) shred(ctx context.Context) {
+	if s.dialect.shred == "" {
+		return
+	}
+	ctx, cancel := bounded(ctx)
+	defer cancel()
+	_, _ = s.writer.ExecContext(ctx, s.dialect.shred)
 }
 
 // deleteRows carries out a DELETE and says how many rows there were.

@@ -28,6 +28,7 @@ type aged struct {
 // with an audit record of at, a few at a time, and says how many. What it deleted
 // stays so when it fails.
 func (s *DB) ExpirePortfolios(ctx context.Context, until, at time.Time) (int, error) {
+	defer s.shred(ctx)
 	total, last := 0, aged{savedMS: math.MinInt64}
 	for {
 		batch, err := s.agedAfter(ctx, last, until)

@@ -18,6 +18,7 @@ func sqliteDialect(path string) dialect {
 		name:     "sqlite",
 		goose:    "sqlite3",
 		lockFile: path + ".lock",
+		shred:    "PRAGMA wal_checkpoint(TRUNCATE)",
 		down: func(err error) bool {
 			switch sqliteCode(err) & 0xff { // the low byte is the kind of failure
 			case sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_FULL,
@@ -66,10 +67,11 @@ func openSQLite(path string) (writer, reader *sql.DB, err error) {
 }
 
 // sqliteDSN has the pragmas in it, so that every connection gets them.
-// synchronous=FULL: what was acknowledged survives a power cut.
+// synchronous=FULL: what was acknowledged survives a power cut. secure_delete: what
+// was deleted is overwritten.
 func sqliteDSN(path string) string {
 	pragmas := url.Values{"_pragma": {
-		"busy_timeout(5000)", "journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(1)", "cache_size(-2000)",
+		"busy_timeout(5000)", "journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(1)", "secure_delete(1)", "cache_size(-2000)",
 	}}
 	return "file:" + (&url.URL{Path: path}).EscapedPath() + "?" + pragmas.Encode()
 }

@@ -134,7 +134,7 @@ func (s *Service) mint(ctx context.Context, key string, who auth.Principal, life
 
 // reuse opens sealed and reports whether it may be given again now.
 func (s *Service) reuse(ctx context.Context, key string, sealed []byte) (Issued, bool) {
-	if sealed == nil {
+	if len(sealed) == 0 {
 		return Issued{}, false
 	}
 	plain, err := s.Box.Open(place(key), sealed)

@@ -24,6 +24,7 @@ export class Ledger {
   #holding = '';
   /** @type {string | null} */
   #next = null;
+  #asked = 0; // how many pages: only the answer to the last one is shown
 
   /**
    * @param {Holding[]} rows
@@ -48,7 +49,7 @@ export class Ledger {
   }
 
   #open() {
-    if (this.element.open && this.body.childElementCount === 0) this.#choose('');
+    if (this.element.open && this.#asked === 0) this.#choose('');
   }
 
   #choose(holding) {
@@ -59,16 +60,16 @@ export class Ledger {
   }
 
   async #go() {
-    const holding = this.#holding;
+    const mine = ++this.#asked;
     try {
-      const page = await this.read(holding, this.#next);
-      if (holding !== this.#holding) return; // another one was chosen meanwhile
+      const page = await this.read(this.#holding, this.#next);
+      if (mine !== this.#asked) return; // something else was asked for meanwhile
       this.#next = page.next_cursor;
       this.body.append(...page.transactions.map((t) => this.#line(t)));
       if (this.body.childElementCount === 0) this.body.append(nothing());
       this.more.hidden = this.#next === null;
     } catch (error) {
-      this.onError(error, () => this.#go());
+      if (mine === this.#asked) this.onError(error, () => this.#go());
     }
   }
 

@@ -93,11 +93,14 @@ function problems({ readable, rejected = [], warnings = [], received_rows: recei
   return [
     !readable && places('bad', 'Part of this statement is locked',
       'The broker lacks the key that the investor, the accounts and the original are sealed under; its operator can put it back.', [], 'locked'),
-    rejected?.length > 0 && places('bad', `${count(rejected.length, 'row')} of ${received} could not be saved`,
+    rejected?.length > 0 && places(rejected.every(empty) ? 'info' : 'bad', `${count(rejected.length, 'row')} of ${received} could not be saved`,
       'They are missing below and from what adds up there; the statement as it came is kept whole.', rejected, 'rejected'),
     warnings?.length > 0 && places('info', `${count(warnings.length, 'thing')} to know about this statement`, '', warnings, 'warnings'),
   ].filter(Boolean);
 }
+
+/** A row that says nothing, as some statements have, is no loss. */
+const empty = (place) => place.code === 'empty_row';
 
 const manyPlaces = 50; // that are listed; a statement may have thousands
 
