@@ -82,9 +82,13 @@ const signs = "=+-@＝＋－＠﹦﹢﹣﹫−"
 // formula reports whether a spreadsheet may take text for one, also past what it
 // does not show.
 func formula(text string) bool {
-	first, _ := utf8.DecodeRuneInString(strings.TrimLeftFunc(text, invisible))
+	first, _ := utf8.DecodeRuneInString(strings.TrimLeftFunc(text, covering))
 	return strings.ContainsRune(signs, first)
 }
+
+// covering reports whether r may stand before a formula: what leaves nothing to see,
+// and the quote that programs take off which part cells elsewhere.
+func covering(r rune) bool { return r == '"' || invisible(r) }
 
 // invisible reports whether r leaves nothing to see where a cell begins.
 func invisible(r rune) bool {

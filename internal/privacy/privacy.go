@@ -13,9 +13,13 @@ import (
 	"casbroker/internal/fault"
 )
 
-// errUnderWay: one export holds as much in memory as several saves.
-var errUnderWay = fault.New(fault.Limited, "export_under_way",
-	"Another export of yours is still under way; wait for its end.").After(10 * time.Second)
+// One export holds as much in memory as several saves.
+var (
+	errUnderWay = fault.New(fault.Limited, "export_under_way",
+		"Another export of yours is still under way; wait for its end.").After(10 * time.Second)
+	errBusy = fault.New(fault.Unavailable, "export_busy",
+		"Too many exports are under way; try again.").After(10 * time.Second)
+)
 
 // Source writes everything of one kind that is kept of subject to e, as one JSON
 // value. It holds a little of that in memory at a time.

@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
@@ -257,6 +258,39 @@ func TestAUserHasOneExportAtATime(t *testing.T) {
 	go func() { <-begun }()
 	if res, body, err := b.call(t, "asha", http.MethodGet, "/v1/me/export"); err != nil || res.StatusCode != http.StatusOK {
 		t.Errorf("after the first has ended: %v %v %s", err, res, body)
+	}
+}
+
+func TestFourExportsAreWrittenAtATime(t *testing.T) {
+	t.Parallel()
+	begun, goOn := make(chan bool), make(chan bool)
+	b := start(t, func(ctx context.Context, e *jsontext.Encoder, subject string) error {
+		if subject != "demo:asha" {
+			begun <- true
+			<-goOn
+		}
+		return none(ctx, e, subject)
+	})
+	ended := make(chan error, 4)
+	for i := range cap(ended) {
+		go func() {
+			_, _, err := b.call(t, fmt.Sprint("user", i), http.MethodGet, "/v1/me/export")
+			ended <- err
+		}()
+		<-begun
+	}
+	res, body, err := b.call(t, "asha", http.MethodGet, "/v1/me/export")
+	if err != nil || res.StatusCode != http.StatusServiceUnavailable || !strings.Contains(string(body), "export_busy") {
+		t.Errorf("the fifth: %v %v %s", err, res, body)
+	}
+	close(goOn)
+	for range cap(ended) {
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	}
+	if res, body, err := b.call(t, "asha", http.MethodGet, "/v1/me/export"); err != nil || res.StatusCode != http.StatusOK {
+		t.Errorf("after they have ended: %v %v %s", err, res, body)
 	}
 }
 

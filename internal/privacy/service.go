@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/go-json-experiment/json"
@@ -26,8 +27,13 @@ type Service struct {
 	Log    *slog.Logger
 	Now    func() time.Time
 
-	exporting sync.Map // the subjects whose export is under way here
+	exporting sync.Map     // the subjects whose export is under way here
+	running   atomic.Int32 // how many they are
 }
+
+// maxExports is how many exports may be under way at a time: each holds a payload or
+// a page of rows in memory.
+const maxExports = 4
 
 // chunk is how much of an export is written at once, in bytes. A smaller one that
 // fails has written nothing.
@@ -40,6 +46,10 @@ func (s *Service) Export(ctx context.Context, w io.Writer, who auth.Principal) e
 		return errUnderWay
 	}
 	defer s.exporting.Delete(who.Subject)
+	defer s.running.Add(-1)
+	if s.running.Add(1) > maxExports {
+		return errBusy
+	}
 	now := s.Now()
 	if err := s.Keeper.Append(ctx, audit.New(ctx, now, who.Subject, audit.DataExport, who.Subject, "")); err != nil {
 		return err

@@ -34,7 +34,7 @@ func (p *parser) section(name string, v value) {
 	case "demat_accounts":
 		p.accounts(v, "demat", p.dematAccount)
 	case "mutual_funds":
-		p.accounts(v, "mutual_funds", p.folios)
+		p.accounts(v, "mutual_funds", func(part *part, v value) { p.folios(part, v, "") })
 	case "nps":
 		p.accounts(v, "nps", p.pensionAccount)
 	case "insurance":
@@ -143,28 +143,40 @@ func (p *parser) common(name string, v value) {
 	}
 }
 
-// folios reads a folio, or what a fund house has all of its folios in.
-func (p *parser) folios(part *part, v value) {
+// folios reads a folio, or what a fund house has all of its folios in, and returns
+// the sum of the rows. amc is the fund house around it, unless it names another.
+func (p *parser) folios(part *part, v value, amc string) sum {
 	inner := v.member("folios")
-	if !inner.stated() || v.member("schemes").stated() {
-		p.folio(part, v, "")
+	if !inner.stated() {
+		return p.folio(part, v, amc)
 	}
-	if !p.is(inner, '[') {
-		return
+	var house account
+	both := v.member("schemes").stated()
+	if both {
+		house.sum.include(p.folio(part, v, amc))
 	}
-	amc, house := p.text(v.member("amc")), account{}
-	for folio := range inner.inner() {
-		if p.is(folio, '{') {
-			house.sum.include(p.folio(part, folio, amc))
+	if own := p.text(v.member("amc")); own != "" {
+		amc = own
+	}
+	if p.is(inner, '[') {
+		for folio := range inner.inner() {
+			if p.is(folio, '{') {
+				house.sum.include(p.folios(part, folio, amc))
+			}
 		}
 	}
-	if v.member("schemes").stated() {
-		return
+	if !both {
+		p.wrapper(house, v)
 	}
+	return house.sum
+}
+
+// wrapper reads what a fund house says besides its folios.
+func (p *parser) wrapper(house account, v value) {
 	p.total(house, v)
 	for name, m := range v.members() {
 		switch string(name) {
-		case "amc", "folios", "value": // read above
+		case "amc", "folios", "value": // read before
 		case "registrar":
 			p.plain(m)
 		default:

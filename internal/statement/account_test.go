@@ -196,3 +196,35 @@ func checkWhole(t *testing.T, payload []byte, st *Statement) {
 		t.Errorf("written again it is another one: %v", err)
 	}
 }
+
+func TestFoliosWithinFoliosAreRead(t *testing.T) {
+	t.Parallel()
+	st, err := Parse([]byte(`{"meta":{"cas_type":"CAMS"},"mutual_funds":[{"amc":"Outer AMC","folios":[{"folio_number":"1","folios":[
+		{"folio_number":"2","schemes":[{"name":"A","units":1,"value":100}]}]}]}]}`), today)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if st.ReceivedRows != 1 || st.Holdings[0].Account != "2" || st.Holdings[0].Institution != "Outer AMC" {
+		t.Errorf("%d rows: %+v", st.ReceivedRows, st.Holdings)
+	}
+}
+
+func TestTheSameTextFromTwoIssuersIsTwoStatements(t *testing.T) {
+	t.Parallel()
+	print := func(body string) [32]byte {
+		t.Helper()
+		st, err := Parse([]byte(body), today)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return st.Fingerprint
+	}
+	const text = `{"nps":[{"funds":[{"name":"F","value":1}]}]}`
+	cdsl := print(`{"data":` + text + `,"metadata":{"cas_type":"CDSL"}}`)
+	if cdsl == print(`{"data":`+text+`,"metadata":{"cas_type":"CAMS"}}`) {
+		t.Error("statements of two issuers have the same fingerprint")
+	}
+	if cdsl != print(`{"nps":[{"funds":[{"name":"F","value":1}]}],"data":null,"raw_response":null,"metadata":{"cas_type":"cdsl"}}`) {
+		t.Error("an envelope around nothing changes the fingerprint")
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"hash"
+	"slices"
 
 	"github.com/go-json-experiment/json/jsontext"
 )
@@ -13,10 +14,11 @@ const canonicalChunk = 8 << 10
 
 // fingerprint hashes a statement in a canonical form: members in the order of
 // RFC 8785, section 3.2.3, strings with as few escapes as can be, numbers as exact
-// decimals, no white space. The "status", "msg" and "metadata" that may stand
-// beside the sections belong to the envelope.
-func fingerprint(statement value) (sum [sha256.Size]byte) {
+// decimals, no white space. Before it stands the issuer, whom the envelope may name.
+// What else of the envelope may stand beside the sections is left out.
+func fingerprint(issuer CASType, statement value) (sum [sha256.Size]byte) {
 	c := canonical{hash: sha256.New(), out: make([]byte, 0, 2*canonicalChunk)}
+	c.out = append(append(c.out, issuer...), '\n')
 	c.value(statement, true)
 	_, _ = c.hash.Write(c.out)
 	c.hash.Sum(sum[:0])
@@ -55,6 +57,9 @@ func (c *canonical) value(v value, outermost bool) {
 	}
 }
 
+// enveloping are the members of an envelope, which may be around nothing.
+var enveloping = []string{"status", "msg", "metadata", "data", "raw_response"}
+
 func (c *canonical) object(v value, outermost bool) {
 	first := len(c.members)
 	for m := range v.inner() {
@@ -63,7 +68,7 @@ func (c *canonical) object(v value, outermost bool) {
 	l := &v.doc.layouts[v.node().start]
 	c.out = append(c.out, '{')
 	for i, place := range l.order {
-		if name := string(l.names[place]); outermost && (name == "status" || name == "msg" || name == "metadata") {
+		if outermost && slices.Contains(enveloping, string(l.names[place])) {
 			continue
 		}
 		c.out = append(c.out, l.heads[i]...)

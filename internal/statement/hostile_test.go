@@ -2,6 +2,7 @@ package statement
 
 import (
 	"encoding/json"
+	"fmt"
 	"runtime"
 	"strings"
 	"testing"
@@ -14,6 +15,7 @@ func TestAHostilePayloadTakesLittleMemory(t *testing.T) {
 		"a huge name over bad rows": begin + strings.Repeat("n", 9_500_000) + `":[` + strings.Repeat("0,", 198) + `0]}}]}`,
 		"very many zeros":           begin + `equities":[` + strings.Repeat("0,", 4_500_000) + `0]}}]}`,
 		"very many names":           `{` + manyNames(t, 800_000) + `}`,
+		"very many small numbers":   begin + `equities":[` + strings.Repeat("2.2250738585072011e-308,", 400_000) + `0]}}]}`,
 	} {
 		var before, after runtime.MemStats
 		runtime.ReadMemStats(&before)
@@ -59,4 +61,30 @@ func TestANumberMayHaveSpacesAroundIt(t *testing.T) {
 	if h := st.Holdings[0]; h.Units.Valid || h.Value.Decimal.String() != "12" {
 		t.Errorf("got %+v", h)
 	}
+}
+
+// BenchmarkHostile is what the slowest payloads take that are known.
+func BenchmarkHostile(b *testing.B) {
+	for name, body := range map[string]string{
+		"small numbers":   `{"meta":{"cas_type":"CDSL"},"nps":[],"x":[` + strings.Repeat("2.2250738585072011e-308,", 400_000) + `0]}`,
+		"names past Z":    `{"meta":{"cas_type":"CDSL"},"nps":[],"x":{` + longNames(9_990) + `}}`,
+		"many rejections": `{"cas_type":"CDSL","demat_accounts":[` + strings.Repeat("null,", 900_000) + `{"holdings":{"equities":[` + strings.Repeat("null,", maxRejected-1) + `null]}}]}`,
+	} {
+		b.Run(name, func(b *testing.B) {
+			b.SetBytes(int64(len(body)))
+			for b.Loop() {
+				if _, err := Parse([]byte(body), today); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
+func longNames(n int) string {
+	var b strings.Builder
+	for i := range n {
+		fmt.Fprintf(&b, `"%s%d":1,`, strings.Repeat("é", 500), n-i)
+	}
+	return strings.TrimSuffix(b.String(), ",")
 }

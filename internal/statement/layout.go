@@ -2,8 +2,9 @@ package statement
 
 import (
 	"bytes"
+	"cmp"
 	"slices"
-	"unicode/utf16"
+	"unicode/utf8"
 
 	"github.com/go-json-experiment/json/jsontext"
 )
@@ -88,10 +89,26 @@ func nth(object value, place int) value {
 
 // compareNames orders names by their UTF-16 code units (RFC 8785, section 3.2.3).
 func compareNames(a, b []byte) int {
-	if ascii(a) && ascii(b) {
-		return bytes.Compare(a, b)
+	at, n := 0, min(len(a), len(b))
+	for at < n && a[at] == b[at] {
+		at++
 	}
-	return slices.Compare(utf16.Encode([]rune(string(a))), utf16.Encode([]rune(string(b))))
+	if at == n {
+		return cmp.Compare(len(a), len(b))
+	}
+	for !utf8.RuneStart(a[at]) { // what is before it is the same in both
+		at--
+	}
+	one, _ := utf8.DecodeRune(a[at:])
+	other, _ := utf8.DecodeRune(b[at:])
+	return cmp.Compare(unitOrder(one), unitOrder(other))
 }
 
-func ascii(b []byte) bool { return !slices.ContainsFunc(b, func(c byte) bool { return c >= 0x80 }) }
+// unitOrder orders runes as UTF-16 does: those that it writes as surrogates come before
+// the last of those that it does not.
+func unitOrder(r rune) rune {
+	if r >= 0xe000 && r <= 0xffff {
+		return r + utf8.MaxRune
+	}
+	return r
+}

@@ -56,7 +56,7 @@ func TestFingerprintsDependOnTheStatementAlone(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		return fingerprint(x.root()) == fingerprint(y.root())
+		return fingerprint(CDSL, x.root()) == fingerprint(CDSL, y.root())
 	}
 	for _, pair := range [][2]string{
 		{`{"a":1,"b":[1.0,{"c":"x"}]}`, `{ "b":[1,{"c":"\u0078"}], "a":10e-1 }`},
@@ -71,6 +71,7 @@ func TestFingerprintsDependOnTheStatementAlone(t *testing.T) {
 	}
 	for _, pair := range [][2]string{
 		{`{"a":1}`, `{"a":"1"}`},
+		{`{"é":1,"z":2}`, `{"é":2,"z":1}`},
 		{`{"a\":1,\"b":2}`, `{"a":1,"b":2}`},
 		{`{"a":1}`, `{"a":-1}`},
 		{`{"a":1}`, `{"a":10}`},

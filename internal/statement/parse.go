@@ -27,7 +27,7 @@ func Parse(body []byte, now time.Time) (*Statement, error) {
 		return nil, errStatement.At(p.faults...)
 	}
 	p.s.Warnings = p.warnings
-	p.s.Fingerprint = fingerprint(e.statement)
+	p.s.Fingerprint = fingerprint(p.s.CASType, e.statement)
 	return &p.s, nil
 }
 

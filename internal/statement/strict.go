@@ -40,17 +40,28 @@ func unfit(kind jsontext.Kind, raw []byte, escapes bool) string {
 		if len(raw) > maxNumber {
 			return "a number has more than 400 characters"
 		}
-		e := exponentAt(raw)
-		if e >= 0 {
-			if n, err := strconv.Atoi(string(raw[e+1:])); err != nil || n > maxExponent || n < -maxExponent {
-				return "a number has an exponent past 308"
-			}
+		return unfitNumber(raw)
+	}
+	return ""
+}
+
+// unfitNumber is unfit for a number. To look at one exactly is slow, so that it is
+// done for those alone that may be too large.
+func unfitNumber(raw []byte) string {
+	mantissa, power := raw, 0
+	if e := exponentAt(raw); e >= 0 {
+		n, err := strconv.Atoi(string(raw[e+1:]))
+		if err != nil || n > maxExponent || n < -maxExponent {
+			return "a number has an exponent past 308"
 		}
-		if e >= 0 || len(raw) > maxExponent {
-			if f, _ := strconv.ParseFloat(string(raw), 64); math.IsInf(f, 0) {
-				return "a number is past the largest double"
-			}
-		}
+		mantissa, power = raw[:e], n
+	}
+	whole, _, _ := bytes.Cut(mantissa, []byte("."))
+	if len(whole)+power <= maxExponent {
+		return ""
+	}
+	if f, _ := strconv.ParseFloat(string(raw), 64); math.IsInf(f, 0) {
+		return "a number is past the largest double"
 	}
 	return ""
 }

@@ -1,6 +1,7 @@
 package statement
 
 import (
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -8,7 +9,7 @@ import (
 // worthy are words in the names of members that hold value.
 var worthy = []string{
 	"value", "unit", "amount", "balance", "quantity", "qty", "shares", "cost", "nav", "price", "assured", "insured",
-	"principal", "corpus", "worth", "invested",
+	"principal", "corpus", "worth", "wealth", "invested", "val", "total", "deposit", "accumul", "maturity", "outstanding", "contribution",
 }
 
 // names are those of the members that a statement is read from, and of the amounts
@@ -42,35 +43,56 @@ func (p *parser) aside(name string, v value) {
 	}
 }
 
-// holdsValue reports whether a number other than zero is somewhere in v under a
-// name that speaks of value.
+// holdsValue reports whether an amount other than zero is somewhere in v: under a
+// name that speaks of value or, in a list of objects, as rows come in, any number
+// under any name.
 func holdsValue(name string, v value) bool {
 	switch v.kind() {
-	case '{', '[':
-		for m := range v.inner() {
-			inner := name
-			if v.kind() == '{' {
-				inner = string(m.name())
-			}
-			if holdsValue(inner, m) {
+	case '{':
+		for name, m := range v.members() {
+			if holdsValue(string(name), m) {
 				return true
 			}
 		}
-		return false
-	case '0', '"':
-		if !speaksOfValue(name) {
-			return false
+	case '[':
+		for e := range v.inner() {
+			if holdsValue(name, e) || hasNumber(e) {
+				return true
+			}
 		}
-		written, ok := figures(v)
-		if !ok || len(written) == 0 {
-			return false
-		}
-		d, ok := exact(written)
-		return !ok || !d.IsZero()
-	default:
+	case '0':
+		return speaksOfValue(name) && !zero(v)
+	case '"':
+		return speaksOfValue(name) && len(v.raw()) <= maxAmountText && amountForm.MatchString(v.text())
+	}
+	return false
+}
+
+// hasNumber reports whether an object has a member that is a number other than zero.
+func hasNumber(v value) bool {
+	if v.kind() != '{' {
 		return false
 	}
+	for m := range v.inner() {
+		if m.kind() == '0' && !zero(m) {
+			return true
+		}
+	}
+	return false
 }
+
+// zero reports whether a number is zero.
+func zero(v value) bool {
+	d, ok := exact(v.raw())
+	return ok && d.IsZero()
+}
+
+// maxAmountText is more than people write an amount in, in bytes.
+const maxAmountText = 64
+
+// amountForm is that of an amount as people write it, other than zero: "1,23,456.00",
+// "Rs. 100", "₹ 5 lakh".
+var amountForm = regexp.MustCompile(`^[^0-9]{0,6}[0-9,. ]*[1-9][0-9,. ]*[^0-9]{0,8}$`)
 
 func speaksOfValue(name string) bool {
 	name = strings.ToLower(name)
