@@ -44,7 +44,7 @@ func (s *DB) scanPortfolio(row interface{ Scan(dest ...any) error }) (opened, er
 	if err := json.Unmarshal([]byte(told), &f); err != nil {
 		return p, fmt.Errorf("decode findings of %s: %w", p.ID, err)
 	}
-	p.Counts, p.Rejected, p.Warnings = f.Counts, f.Rejected, f.Warnings
+	p.Counts = f.Counts
 	return p, s.openPrivate(&p, hidden)
 }
 
@@ -63,7 +63,7 @@ func (s *DB) openPrivate(p *opened, hidden []byte) error {
 		return fmt.Errorf("decode portfolio %s: %w", p.ID, err)
 	}
 	p.Investor = statement.Investor{Name: private.Name, PANMasked: private.PANMasked}
-	p.accounts = private.Accounts
+	p.accounts, p.Rejected, p.Warnings = private.Accounts, private.Rejected, private.Warnings
 	return nil
 }
 

@@ -38,7 +38,7 @@ func (s *DB) place(ctx context.Context, tx *sql.Tx, row *sealed, refuseOther boo
 		return portfolio.ErrOtherOwner
 	case apart:
 		row.Warnings = append(slices.Clone(row.Warnings), portfolio.OtherOwner)
-		if err := row.tell(); err != nil {
+		if err := s.hide(row); err != nil {
 			return err
 		}
 	}

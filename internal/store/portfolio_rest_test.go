@@ -93,7 +93,8 @@ func TestWhatIsPersonalIsNotReadableOnDisk(t *testing.T) {
 	}
 	c := claim("my-own-key", "body", 0)
 	mustClaim(t, s, c)
-	one := saving(t, "demo:asha", named("Fund", "2026-03-31"))
+	payload := strings.Replace(string(named("Fund", "2026-03-31")), `{"meta"`, `{"BBBPZ8888B":{"value":5},"meta"`, 1)
+	one := saving(t, "demo:asha", []byte(payload))
 	one.Claim = &c
 	one.Record.ID = id.New("au")
 	one.Render = func(p portfolio.Portfolio, _ bool) ([]byte, error) { return []byte(p.Investor.Name), nil }
@@ -104,7 +105,7 @@ func TestWhatIsPersonalIsNotReadableOnDisk(t *testing.T) {
 	if !bytes.Contains(disk, []byte("Sample AMC")) {
 		t.Fatal("the search does not find what stands in clear")
 	}
-	for _, secret := range []string{"Asha Example", "AAAPZ9999A", "XXXXXX999A", "123/45", "folio_number", "my-own-key"} {
+	for _, secret := range []string{"Asha Example", "AAAPZ9999A", "BBBPZ8888B", "XXXXXX999A", "123/45", "folio_number", "my-own-key"} {
 		if bytes.Contains(disk, []byte(secret)) {
 			t.Errorf("%s is readable", secret)
 		}

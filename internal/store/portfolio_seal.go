@@ -22,7 +22,8 @@ type sealed struct {
 	payload      []byte
 	findings     string
 	holdings     []statement.Holding
-	accountOf    []int // for each holding, its place in private's accounts, or -1
+	accounts     []string
+	accountOf    []int // for each holding, its place among accounts, or -1
 	transactions []statement.Transaction
 }
 
@@ -34,18 +35,19 @@ func (r *sealed) values() []any {
 	}
 }
 
-// private is what of a portfolio is sealed, besides the payload.
+// private is what of a portfolio is sealed, besides the payload. Findings are, since
+// their places have names in them that nobody has chosen here.
 type private struct {
-	Name      string   `json:"name"`
-	PANMasked string   `json:"pan_masked"`
-	Accounts  []string `json:"accounts"`
+	Name      string        `json:"name"`
+	PANMasked string        `json:"pan_masked"`
+	Accounts  []string      `json:"accounts"`
+	Rejected  []fault.Field `json:"rejected"`
+	Warnings  []fault.Field `json:"warnings"`
 }
 
 // findings is what of a portfolio is told and never asked for by itself.
 type findings struct {
-	Counts   map[statement.Class]int `json:"counts"`
-	Rejected []fault.Field           `json:"rejected"`
-	Warnings []fault.Field           `json:"warnings"`
+	Counts map[statement.Class]int `json:"counts"`
 }
 
 // seal makes the rows of a portfolio, before a transaction is begun.
@@ -61,31 +63,27 @@ func (s *DB) seal(save portfolio.Saving) (*sealed, error) {
 	if p.Period != nil {
 		row.from, row.to = p.Period.From, p.Period.To
 	}
-	hidden := private{Name: p.Investor.Name, PANMasked: p.Investor.PANMasked}
-	hidden.Accounts, row.accountOf = accounts(st.Holdings)
-	plain, err := json.Marshal(hidden)
+	row.accounts, row.accountOf = accounts(st.Holdings)
+	told, err := json.Marshal(findings{p.Counts})
 	if err != nil {
-		return nil, fmt.Errorf("encode private fields: %w", err)
+		return nil, fmt.Errorf("encode findings: %w", err)
 	}
-	if err := row.tell(); err != nil {
-		return nil, err
-	}
+	row.findings = string(told)
 	packed, err := pack(save.Payload)
 	if err != nil {
 		return nil, err
 	}
-	row.private = s.box.Seal(privatePlace(p.ID), plain)
 	row.payload = s.box.Seal(payloadPlace(p.ID), packed)
-	return row, nil
+	return row, s.hide(row)
 }
 
-// tell writes the findings anew.
-func (r *sealed) tell() error {
-	told, err := json.Marshal(findings{r.Counts, r.Rejected, r.Warnings})
+// hide seals what is private of r, anew when that has changed.
+func (s *DB) hide(r *sealed) error {
+	plain, err := json.Marshal(private{r.Investor.Name, r.Investor.PANMasked, r.accounts, r.Rejected, r.Warnings})
 	if err != nil {
-		return fmt.Errorf("encode findings: %w", err)
+		return fmt.Errorf("encode private fields: %w", err)
 	}
-	r.findings = string(told)
+	r.private = s.box.Seal(privatePlace(r.ID), plain)
 	return nil
 }
 
