@@ -1,6 +1,7 @@
 package app_test
 
 import (
+	"encoding/base64"
 	"net/http"
 	"path/filepath"
 	"strings"
@@ -62,6 +63,34 @@ func TestWithoutTheDatabaseCachedTokensAreHandedOutAndNothingIsHalfDone(t *testi
 	b.call(t, "", http.MethodGet, "/readyz", "").must(t, 200)
 	b.token(t, "rohan")
 	b.call(t, "asha", http.MethodPost, "/v1/portfolios", statement, "Idempotency-Key", "k").must(t, 201)
+}
+
+func TestABrokerThatStartedBeforeItsDatabaseServesNothingUnderAWrongKey(t *testing.T) {
+	t.Parallel()
+	database := servicetest.Postgres(t)
+	settings, _ := settingsFor(t, secret.URL(database), "memory")
+	b := start(t, settings)
+	b.token(t, "asha")
+	if err := b.stop(); err != nil {
+		t.Fatal(err)
+	}
+	servicetest.CutOff(t, database)
+	settings.Store.MigrateAtStart = false
+	right := start(t, settings)
+	settings.Seal.Keys = []config.SealKey{{ID: "k1", Key: secret.Text(base64.StdEncoding.EncodeToString([]byte("a-wrong-seal-key-0123456789abcde")))}}
+	wrong := start(t, settings)
+	servicetest.LetIn(t, database)
+	if refused := wrong.call(t, "asha", http.MethodPost, "/v1/token", "").must(t, 503); !strings.Contains(refused.body, "sealing key") {
+		t.Errorf("the caller reads %s", refused.body)
+	}
+	if ready := wrong.call(t, "", http.MethodGet, "/readyz", "").must(t, 503); !strings.Contains(ready.body, "sealing key") {
+		t.Errorf("readyz: %s", ready.body)
+	}
+	if log := wrong.log.String(); !strings.Contains(log, `\"k1\" is not the one`) {
+		t.Errorf("the operator reads %s", log)
+	}
+	right.token(t, "asha")
+	right.call(t, "", http.MethodGet, "/readyz", "").must(t, 200)
 }
 
 func TestAnAPIKeyThatTheVendorRefusesIsNamedButNotShown(t *testing.T) {

@@ -18,6 +18,7 @@ import (
 	"casbroker/internal/app"
 	"casbroker/internal/config"
 	"casbroker/internal/sandbox"
+	"casbroker/internal/secret"
 )
 
 // exported is what the tests look at in an export.
@@ -189,6 +190,44 @@ func TestNothingStartsWithoutTheKeyThatSeals(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
+}
+
+func TestAWrongKeyIsNoticedAtTheStart(t *testing.T) {
+	t.Parallel()
+	eachBackend(t, func(t *testing.T, settings config.Config, _ *sandbox.Sandbox) {
+		b := start(t, settings)
+		payload := parse(t, settings.Upstream.URL, b.token(t, "asha").AccessToken, "nsdl", "right").must(t, 200).body
+		var p saved
+		b.call(t, "asha", http.MethodPost, "/v1/portfolios", payload, "Idempotency-Key", "k").must(t, 201).decode(t, &p)
+		if err := b.stop(); err != nil {
+			t.Fatal(err)
+		}
+
+		other := base64.StdEncoding.EncodeToString([]byte("a-wrong-seal-key-0123456789abcde"))
+		settings.Seal.Keys = []config.SealKey{{ID: "k1", File: keyFile(t, "k1", other)}}
+		_, err := app.New(t.Context(), settings, app.Options{LogTo: &syncBuffer{}})
+		if err == nil || !strings.HasPrefix(err.Error(), `seal.keys[0]: the key "k1" is not the one`) {
+			t.Errorf("as the first key: %v", err)
+		}
+
+		next := base64.StdEncoding.EncodeToString([]byte("the-next-seal-key-0123456789abcd"))
+		settings.Seal.Keys = append([]config.SealKey{{ID: "k2", Key: secret.Text(next)}}, settings.Seal.Keys...)
+		b = start(t, settings)
+		if log := b.log.String(); !strings.Contains(log, `"key_id":"k1"`) || !strings.Contains(log, `"level":"ERROR"`) || strings.Contains(log, other) {
+			t.Errorf("the operator reads %s", log)
+		}
+		for path, status := range map[string]int{"": 200, "/latest": 200, "/" + p.ID: 200, "/" + p.ID + "/raw": 503} {
+			b.call(t, "asha", http.MethodGet, "/v1/portfolios"+path, "").must(t, status)
+		}
+		if e := b.export(t, "asha"); len(e.Portfolios) != 1 || e.Portfolios[0].Readable {
+			t.Errorf("exported %+v", e)
+		}
+		b.call(t, "asha", http.MethodPost, "/v1/portfolios", payload, "Idempotency-Key", "k").must(t, 503)
+		b.call(t, "asha", http.MethodPost, "/v1/portfolios", payload).must(t, 200)
+		if raw := b.call(t, "asha", http.MethodGet, "/v1/portfolios/"+p.ID+"/raw", "").must(t, 200); raw.body != payload {
+			t.Error("the payload is not what was saved again")
+		}
+	})
 }
 
 // awaited is a log that closes seen once a line says word.

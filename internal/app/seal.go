@@ -1,18 +1,14 @@
 package app
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"log/slog"
-	"maps"
 	"os"
-	"slices"
 	"strings"
 
 	"casbroker/internal/config"
 	"casbroker/internal/secret"
-	"casbroker/internal/store"
 )
 
 // LostKey is a sealing key whose file cannot be used. What it sealed cannot be read
@@ -94,81 +90,4 @@ func newBox(c config.Seal) (*secret.Box, error) {
 		keys = append(keys, secret.Key{ID: k.ID, Secret: key})
 	}
 	return secret.NewBox(hash, keys...)
-}
-
-// openStore opens the database of the settings for one command.
-func openStore(c config.Config) (*store.DB, error) {
-	seal, _, err := readKeys(c.Seal)
-	if err != nil {
-		return nil, err
-	}
-	box, err := newBox(seal)
-	if err != nil {
-		return nil, err
-	}
-	db, err := store.Open(store.Options{URL: c.Store.URL, Box: box})
-	if err != nil {
-		return nil, fmt.Errorf("store.url: %w", err)
-	}
-	return db, nil
-}
-
-// Migrate brings the database of the settings to the newest form and returns how
-// many steps that took.
-func Migrate(ctx context.Context, c config.Config) (int, error) {
-	db, err := openStore(c)
-	if err != nil {
-		return 0, err
-	}
-	defer func() { _ = db.Close() }()
-	return db.Migrate(ctx)
-}
-
-// Resealed says how sealing the values of one table anew ended.
-type Resealed = store.Resealed
-
-// Rotate seals everything anew under the first sealing key, while brokers serve,
-// and has report say how each table ended. It fails when the database is not
-// migrated, and names the keys that are missing when something is left that does
-// not open. It may be ended at any moment and called again.
-func Rotate(ctx context.Context, c config.Config, report func(Resealed)) error {
-	db, err := openStore(c)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = db.Close() }()
-	if err := db.Ready(ctx); err != nil {
-		return err
-	}
-	missing := map[string]int{}
-	damaged := 0
-	err = db.Reseal(ctx, func(r Resealed) {
-		report(r)
-		damaged += r.Damaged
-		for id, n := range r.Unknown {
-			missing[id] += n
-		}
-	})
-	return errors.Join(err, missingKeys(missing), damagedRows(damaged))
-}
-
-// missingKeys names the keys under which rows were left.
-func missingKeys(rows map[string]int) error {
-	if len(rows) == 0 {
-		return nil
-	}
-	names := make([]string, 0, len(rows))
-	for _, id := range slices.Sorted(maps.Keys(rows)) {
-		names = append(names, fmt.Sprintf("%q (%d)", id, rows[id]))
-	}
-	return fmt.Errorf("rows were left that are sealed under keys which are missing: %s; "+
-		"put those keys behind the first one in seal.keys, and run this again", strings.Join(names, ", "))
-}
-
-func damagedRows(rows int) error {
-	if rows == 0 {
-		return nil
-	}
-	return fmt.Errorf("%d rows do not open under the key that they name and were left as they are; "+
-		"either that key is not the one it was, or the rows are damaged", rows)
 }

@@ -124,7 +124,7 @@ func (a *App) openDoors(ctx context.Context, o Options) (d doors, err error) {
 	if d.box, err = newBox(c.Seal); err != nil {
 		return d, err
 	}
-	if d.store, err = store.Open(store.Options{URL: c.Store.URL, Box: d.box}); err != nil {
+	if d.store, err = store.Open(store.Options{URL: c.Store.URL, Box: d.box, Log: a.log}); err != nil {
 		return d, fmt.Errorf("store.url: %w", err)
 	}
 	a.onClose(d.store.Close)
@@ -134,6 +134,9 @@ func (a *App) openDoors(ctx context.Context, o Options) (d doors, err error) {
 			return d, fmt.Errorf("migrate the database: %w", err)
 		}
 		a.log.Info("database is up to date", "steps", steps)
+	}
+	if err := a.usableAtStart(ctx, d.store); err != nil {
+		return d, err
 	}
 	if d.cache, err = openCache(ctx, c.Cache, a.log, o, a.metrics); err != nil {
 		return d, fmt.Errorf("cache.url: %w", err)

@@ -36,6 +36,7 @@ type commands struct {
 	Migrate migrateCommand `cmd:"" help:"Bring the database to the form that this version needs."`
 	Seal    struct {
 		Rotate rotateCommand `cmd:"" help:"Seal everything anew under the first key of seal.keys, while brokers serve."`
+		Verify verifyCommand `cmd:"" help:"Open everything that is sealed, and say what does not open."`
 	} `cmd:"" help:"Look after what is sealed at rest."`
 	Config struct {
 		Check checkCommand `cmd:"" help:"Say everything that is wrong with the settings."`

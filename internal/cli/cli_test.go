@@ -47,7 +47,7 @@ func TestHelpListsTheCommands(t *testing.T) {
 	t.Parallel()
 	for _, args := range [][]string{{"--help"}, {}} {
 		code, out, _ := broker(t, nil, args...)
-		for _, command := range []string{"serve", "demo", "migrate", "config check", "config print", "seal rotate", "health", "version"} {
+		for _, command := range []string{"serve", "demo", "migrate", "config check", "config print", "seal rotate", "seal verify", "health", "version"} {
 			if code != cli.ExitOK || !strings.Contains(out, command) {
 				t.Errorf("%v: %d, no %q in\n%s", args, code, command, out)
 			}
@@ -80,7 +80,7 @@ func TestConfigCheckSaysEverythingThatIsWrong(t *testing.T) {
 
 func TestNothingStartsOnUnsafeSettings(t *testing.T) {
 	t.Parallel()
-	for _, command := range []string{"serve", "migrate", "seal rotate"} {
+	for _, command := range []string{"serve", "migrate", "seal rotate", "seal verify"} {
 		code, _, errs := broker(t, nil, strings.Fields(command)...)
 		for _, key := range []string{"upstream.api_key", "auth.verifiers", "seal.hash_key", "seal.keys"} {
 			if code != cli.ExitUsage || !strings.Contains(errs, key) {

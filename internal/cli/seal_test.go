@@ -40,11 +40,15 @@ func TestSealRotateWorksBesideABrokerThatServes(t *testing.T) {
 	code, out, errs := broker(t, environ, "seal", "rotate")
 	for _, line := range []string{
 		"portfolios: 1 sealed anew, 0 under missing keys, 0 damaged\n", "payloads: 1 sealed anew,", "idempotency: 0 sealed anew,",
-		`All is sealed under "next"; 2 rows were sealed anew.`,
+		`All is sealed under "next" as of now; 2 rows were sealed anew. Every replica has to have "next" first:`,
 	} {
 		if code != cli.ExitOK || !strings.Contains(out, line) {
 			t.Errorf("%d, no %q in\n%s%s", code, line, out, errs)
 		}
+	}
+	if code, out, errs := broker(t, environ, "seal", "verify"); code != cli.ExitOK || !strings.Contains(out, "payloads: 1 open, 0 under missing keys, 0 damaged\n") ||
+		!strings.Contains(out, "All that is sealed opens: 2 rows.") {
+		t.Errorf("verify: %d %s %s", code, out, errs)
 	}
 	ask(t, http.MethodGet, url+"/v1/portfolios/"+id+"/raw", signIn(t, url), "", nil)
 	var latest struct {
@@ -80,16 +84,22 @@ func TestSealRotateNamesTheKeysThatAreMissing(t *testing.T) {
 	if code != cli.ExitFailed || !strings.Contains(errs, `"demo" (2)`) || !strings.Contains(out, "payloads: 0 sealed anew, 1 under missing keys") {
 		t.Errorf("%d %s %s", code, out, errs)
 	}
+	code, out, errs = broker(t, environ, "seal", "verify")
+	if code != cli.ExitFailed || !strings.Contains(errs, `"demo" (2)`) || !strings.Contains(out, "payloads: 0 open, 1 under missing keys") {
+		t.Errorf("verify: %d %s %s", code, out, errs)
+	}
 	code, out, errs = broker(t, environ, "config", "check")
 	if code != cli.ExitOK || !strings.Contains(errs, `"demo"`) || !strings.Contains(errs, "seal.key") || !strings.Contains(out, "good") {
 		t.Errorf("config check: %d %s %s", code, out, errs)
 	}
 }
 
-func TestSealRotateWantsAMigratedDatabase(t *testing.T) {
+func TestSealWantsAMigratedDatabase(t *testing.T) {
 	t.Parallel()
-	if code, _, errs := broker(t, good(t), "seal", "rotate"); code != cli.ExitFailed || !strings.Contains(errs, "broker migrate") {
-		t.Errorf("%d %s", code, errs)
+	for _, command := range []string{"rotate", "verify"} {
+		if code, _, errs := broker(t, good(t), "seal", command); code != cli.ExitFailed || !strings.Contains(errs, "broker migrate") {
+			t.Errorf("%s: %d %s", command, code, errs)
+		}
 	}
 }
 
@@ -101,8 +111,31 @@ func TestTheKeyThatSealsHasToBeThere(t *testing.T) {
 			environ[i] = "CASBROKER_SEAL_KEYS_0_FILE=" + filepath.Join(t.TempDir(), "nowhere")
 		}
 	}
-	for _, command := range [][]string{{"serve"}, {"migrate"}, {"seal", "rotate"}, {"config", "check"}} {
+	for _, command := range [][]string{{"serve"}, {"migrate"}, {"seal", "rotate"}, {"seal", "verify"}, {"config", "check"}} {
 		if code, _, errs := broker(t, environ, command...); code != cli.ExitUsage || !strings.Contains(errs, "seal.keys[0].file: ") {
+			t.Errorf("%v: %d %s", command, code, errs)
+		}
+	}
+}
+
+func TestNothingIsDoneWithAFirstKeyThatIsNotTheOneOfItsId(t *testing.T) {
+	t.Parallel()
+	folder := filepath.Join(t.TempDir(), "demo")
+	url, stop := demo(t, folder)
+	save(t, url)
+	stop()
+	environ := rotating(t, folder)
+	for i, line := range environ {
+		if line == "CASBROKER_SEAL_KEYS_0_ID=next" {
+			environ[i] = "CASBROKER_SEAL_KEYS_0_ID=demo"
+		}
+		if line == "CASBROKER_SEAL_KEYS_1_ID=demo" {
+			environ[i] = "CASBROKER_SEAL_KEYS_1_ID=other"
+		}
+	}
+	for _, command := range [][]string{{"serve", "--address", "127.0.0.1:0"}, {"seal", "rotate"}, {"seal", "verify"}} {
+		code, _, errs := broker(t, environ, command...)
+		if code != cli.ExitFailed || !strings.Contains(errs, `broker: seal.keys[0]: the key "demo" is not the one`) || strings.Contains(errs, nextKey) {
 			t.Errorf("%v: %d %s", command, code, errs)
 		}
 	}

@@ -48,7 +48,7 @@ func (c migrateCommand) Run(ctx context.Context, t *Terminal) error {
 	if err != nil {
 		return err
 	}
-	steps, err := app.Migrate(ctx, settings)
+	steps, err := app.Migrate(ctx, settings, app.Options{LogTo: t.Err})
 	if err != nil {
 		return err
 	}

@@ -24,9 +24,11 @@ var (
 	// statements, and the settings refuse such.
 	ErrOtherOwner = fault.New(fault.Conflict, "other_owner",
 		"This statement has another PAN than the ones that you saved before; it was not kept.")
-	// ErrUnreadable: what was kept is there, but the key that it was sealed under is not.
+	// ErrUnreadable: what was kept is there, but does not open: the key that it was
+	// sealed under is not there or another one now, or it is damaged. It takes an
+	// operator to mend that.
 	ErrUnreadable = fault.New(fault.Unavailable, "portfolio_unreadable",
-		"This portfolio is sealed under a key that the broker does not have; its operator can put the key back.")
+		"This portfolio does not open with the keys that the broker has; its operator can put the right one back.").After(5 * time.Minute)
 )
 
 // Provenance is how far a portfolio is to be believed.
@@ -43,7 +45,7 @@ type Portfolio struct {
 	SavedAt    time.Time
 	Owner      int  // whose of the user's statements it is, from 1: those with PANs that contradict are kept apart
 	Active     bool // it is the one of its owner that counts
-	Unreadable bool // the key that it was sealed under is not there: no Investor, no accounts, no payload
+	Unreadable bool // it does not open with the keys that are there: no Investor, no accounts, no payload
 	statement.Summary
 }
 
@@ -96,8 +98,9 @@ type Answer struct {
 }
 
 // Keeper changes what is kept. A statement whose fingerprint the user has already
-// is not kept again. When a call returns nil the change is durable; when it
-// returns an error nothing was changed. It decides in the same transaction whose
+// is not kept again, unless the copy that is there does not open: that one is
+// written anew. When a call returns nil the change is durable; when it returns an
+// error nothing was changed, unless the error says that this is not known. It decides in the same transaction whose
 // statement it is and which one of that owner is active. SavePortfolio may return
 // ErrOtherOwner, DeletePortfolio ErrNotFound.
 type Keeper interface {

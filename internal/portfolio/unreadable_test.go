@@ -35,11 +35,9 @@ func TestAPortfolioWithoutItsKeyIsListedAndReadAsFarAsItGoes(t *testing.T) {
 			t.Errorf("%s answered %d: %s", other, r.status, r.body)
 		}
 	}
-	if raw := b.get("asha", path+"/raw").want(t, http.StatusServiceUnavailable); raw.Code != "portfolio_unreadable" {
-		t.Errorf("the payload: %s", raw.Code)
-	}
-	if again := b.save("asha", payload).want(t, http.StatusOK); again.ID != saved.ID || again.Readable {
-		t.Errorf("saved again as %+v", again)
+	raw := b.get("asha", path+"/raw")
+	if got := raw.want(t, http.StatusServiceUnavailable); got.Code != "portfolio_unreadable" || raw.header.Get("Retry-After") != "300" {
+		t.Errorf("the payload: %s, %v", got.Code, raw.header)
 	}
 	if fresh := b.save("asha", minimal("Another")).want(t, http.StatusCreated); !fresh.Readable || fresh.Owner != 1 {
 		t.Errorf("a new one is %+v", fresh)
@@ -63,4 +61,22 @@ func TestAPortfolioWithoutItsKeyCanBeDeleted(t *testing.T) {
 	b := serve(t, openAt(t, url, newBox(t, digest, secret.Key{ID: "k2", Secret: newKey()})))
 	b.call("asha", http.MethodDelete, "/v1/portfolios/"+id, nil).want(t, http.StatusNoContent)
 	b.get("asha", "/v1/portfolios/"+id).want(t, http.StatusNotFound)
+}
+
+func TestAPortfolioWithoutItsKeyIsReadableOnceItIsSavedAgain(t *testing.T) {
+	t.Parallel()
+	url, digest := "sqlite:"+filepath.Join(t.TempDir(), "broker.db"), newKey()
+	payload := minimal("Fund")
+	id := serve(t, openAt(t, url, newBox(t, digest, secret.Key{ID: "k1", Secret: newKey()}))).
+		save("asha", payload).want(t, http.StatusCreated).ID
+	b := serve(t, openAt(t, url, newBox(t, digest, secret.Key{ID: "k2", Secret: newKey()})))
+	if again := b.save("asha", payload).want(t, http.StatusOK); again.ID != id || !again.Readable {
+		t.Errorf("saved again as %+v", again)
+	}
+	if raw := b.get("asha", "/v1/portfolios/"+id+"/raw"); raw.status != http.StatusOK || !bytes.Equal(raw.body, payload) {
+		t.Errorf("the payload: %d %s", raw.status, raw.body)
+	}
+	if got := b.get("asha", "/v1/portfolios/"+id).want(t, http.StatusOK); !got.Readable || got.Rows[0].Account == nil || !got.Active {
+		t.Errorf("read %+v", got)
+	}
 }

@@ -15,6 +15,8 @@ const (
 	// lease is how long the work may take at a time. What is left then, or by a
 	// replica that died, is done by whoever looks next.
 	lease = 30 * time.Minute
+	// apart is how far the clocks of replicas may be from one another.
+	apart = time.Hour
 )
 
 // Expirer deletes what is old, and says how much; what it deleted stays so when it
@@ -28,8 +30,9 @@ type Expirer interface {
 
 // Chores has replicas share work.
 type Chores interface {
-	// ClaimChore reports whether the chore is due at now and the caller's until lease.
-	ClaimChore(ctx context.Context, name string, now, lease time.Time) (bool, error)
+	// ClaimChore reports whether the chore is due at now, or was put off beyond
+	// farthest, and is the caller's until lease.
+	ClaimChore(ctx context.Context, name string, now, lease, farthest time.Time) (bool, error)
 	// FinishChore says that the chore claimed with lease is due again at next.
 	FinishChore(ctx context.Context, name string, lease, next time.Time) error
 }
@@ -53,7 +56,7 @@ func (r *Retention) Wanted() bool { return r.Portfolios > 0 || r.Grants > 0 }
 func (r *Retention) Run(ctx context.Context) error {
 	now := r.Now()
 	until := now.Add(lease)
-	mine, err := r.Chores.ClaimChore(ctx, chore, now, until)
+	mine, err := r.Chores.ClaimChore(ctx, chore, now, until, now.Add(often+apart))
 	if err != nil || !mine {
 		return err
 	}

@@ -119,3 +119,19 @@ func TestOfManyReplicasOneDeletes(t *testing.T) {
 		t.Errorf("%d of %d did", n, len(swept))
 	}
 }
+
+func TestAClockThatJumpedForYearsStopsNoDeletionForLonger(t *testing.T) {
+	t.Parallel()
+	var swept sweeper
+	var c clock
+	r := retention(openDatabase(t), &swept, &c)
+	for _, ahead := range []time.Duration{10 * 365 * 24 * time.Hour, 0, 23 * time.Hour, 24 * time.Hour} {
+		c.ahead.Store(int64(ahead))
+		if err := r.Run(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if len(swept.portfolios) != 3 {
+		t.Errorf("swept at %v", swept.portfolios)
+	}
+}

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync/atomic"
 )
 
 // KeySize is the length of every key, in bytes: AES-256 and HMAC-SHA-256.
@@ -29,13 +30,14 @@ type Key struct {
 // so a key is rotated by putting a new one in front. It is safe for concurrent
 // use.
 type Box struct {
-	keys    []boxKey
+	keys    []*boxKey
 	hashKey []byte
 }
 
 type boxKey struct {
-	id   string
-	aead cipher.AEAD
+	id      string
+	aead    cipher.AEAD
+	dropped atomic.Bool
 }
 
 // NewBox makes a Box of one or more keys with distinct ids. hashKey, KeySize
@@ -60,7 +62,7 @@ func (b *Box) add(k Key) error {
 	if len(k.ID) < 1 || len(k.ID) > 32 {
 		return fmt.Errorf("sealing key id %q: want 1 to 32 bytes", k.ID)
 	}
-	if b.find(k.ID) != nil {
+	if slices.Contains(b.IDs(), k.ID) {
 		return fmt.Errorf("sealing key id %q stands twice", k.ID)
 	}
 	if len(k.Secret) != KeySize {
@@ -74,12 +76,29 @@ func (b *Box) add(k Key) error {
 	if err != nil {
 		return fmt.Errorf("sealing key %q: %w", k.ID, err)
 	}
-	b.keys = append(b.keys, boxKey{id: k.ID, aead: aead})
+	b.keys = append(b.keys, &boxKey{id: k.ID, aead: aead})
 	return nil
 }
 
+// IDs returns the ids of all keys that the Box was made of, the one that seals first.
+func (b *Box) IDs() []string {
+	ids := make([]string, 0, len(b.keys))
+	for _, k := range b.keys {
+		ids = append(ids, k.id)
+	}
+	return ids
+}
+
+// Drop has the Box open nothing more that bears id, as if that key were not there.
+// It is false when there is no such key or it was dropped before. The first key
+// cannot be dropped.
+func (b *Box) Drop(id string) bool {
+	i := slices.Index(b.IDs(), id)
+	return i > 0 && b.keys[i].dropped.CompareAndSwap(false, true)
+}
+
 func (b *Box) find(id string) cipher.AEAD {
-	i := slices.IndexFunc(b.keys, func(k boxKey) bool { return k.id == id })
+	i := slices.IndexFunc(b.keys, func(k *boxKey) bool { return k.id == id && !k.dropped.Load() })
 	if i < 0 {
 		return nil
 	}

@@ -164,3 +164,33 @@ func TestWeakKeysAreRefused(t *testing.T) {
 		}
 	}
 }
+
+func TestADroppedKeyIsAsIfItWereNotThere(t *testing.T) {
+	t.Parallel()
+	old := secret.Key{ID: "old", Secret: secret.Text(strings.Repeat("o", secret.KeySize))}
+	hash := secret.Text(strings.Repeat("h", secret.KeySize))
+	before, err := secret.NewBox(hash, old)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sealed := before.Seal("here", []byte("plain"))
+	b, err := secret.NewBox(hash, secret.Key{ID: "new", Secret: secret.Text(strings.Repeat("n", secret.KeySize))}, old)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if ids := strings.Join(b.IDs(), " "); ids != "new old" {
+		t.Errorf("the keys are %s", ids)
+	}
+	if plain, err := b.Open("here", sealed); err != nil || string(plain) != "plain" {
+		t.Errorf("before: %q, %v", plain, err)
+	}
+	if b.Drop("new") || b.Drop("none") || !b.Drop("old") || b.Drop("old") {
+		t.Error("what was dropped is not what was told")
+	}
+	if _, err := b.Open("here", sealed); !errors.Is(err, secret.ErrUnknownKey) {
+		t.Errorf("after: %v", err)
+	}
+	if plain, err := b.Open("here", b.Seal("here", []byte("more"))); err != nil || string(plain) != "more" {
+		t.Errorf("the first key: %q, %v", plain, err)
+	}
+}

@@ -8,12 +8,14 @@ import (
 
 // ClaimChore reports whether the chore called name is due at now and the caller has
 // it until the lease ends. Of many who ask at the same time, one gets it. A chore
-// that nobody did before is due.
-func (s *DB) ClaimChore(ctx context.Context, name string, now, lease time.Time) (claimed bool, err error) {
+// that nobody did before is due, and so is one that was put off beyond farthest: a
+// clock was wrong then, and would have it wait for as long as it was.
+func (s *DB) ClaimChore(ctx context.Context, name string, now, lease, farthest time.Time) (claimed bool, err error) {
 	err = s.change(ctx, "claim chore", func(ctx context.Context, tx *sql.Tx) error {
 		result, err := tx.ExecContext(ctx, `INSERT INTO chores (name, next_ms) VALUES ($1, $2)
-			ON CONFLICT (name) DO UPDATE SET next_ms = excluded.next_ms WHERE chores.next_ms <= $3`,
-			name, millis(lease), millis(now))
+			ON CONFLICT (name) DO UPDATE SET next_ms = excluded.next_ms
+			WHERE chores.next_ms <= $3 OR chores.next_ms > $4`,
+			name, millis(lease), millis(now), millis(farthest))
 		if err != nil {
 			return err
 		}

@@ -10,15 +10,13 @@ import (
 	"time"
 
 	"casbroker/internal/portfolio"
-	"casbroker/internal/secret"
 )
 
 // ClaimKey claims an Idempotency-Key that nobody holds. It returns the answer when
 // the request was completed before, portfolio.ErrKeyReused when that had another
 // body, portfolio.ErrKeyInFlight while another request holds the key, to be tried
 // again when its lease ends, portfolio.ErrKeyOfDeleted when the answer was deleted
-// with its portfolio, and portfolio.ErrUnreadable when the key that the answer was
-// sealed under is not there.
+// with its portfolio, and portfolio.ErrUnreadable when the answer does not open.
 func (s *DB) ClaimKey(ctx context.Context, c portfolio.Claim) (*portfolio.Answer, error) {
 	var a *portfolio.Answer
 	err := s.change(ctx, "claim idempotency key", func(ctx context.Context, tx *sql.Tx) error {
@@ -61,11 +59,8 @@ func (s *DB) earlier(ctx context.Context, tx *sql.Tx, c portfolio.Claim) (*portf
 		return nil, portfolio.ErrKeyOfDeleted
 	}
 	plain, err := s.box.Open(s.keyPlace(c), hidden)
-	if errors.Is(err, secret.ErrUnknownKey) {
-		return nil, portfolio.ErrUnreadable.Because(err)
-	}
 	if err != nil {
-		return nil, fmt.Errorf("open the answer kept for an idempotency key: %w", err)
+		return nil, portfolio.ErrUnreadable.Because(fmt.Errorf("open the answer kept for an idempotency key: %w", err))
 	}
 	return &portfolio.Answer{PortfolioID: id.String, Created: created.Int64 == 1, Body: plain, Replayed: true}, nil
 }

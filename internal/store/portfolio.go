@@ -10,8 +10,9 @@ import (
 	"casbroker/internal/portfolio"
 )
 
-// SavePortfolio keeps a statement, unless the subject has it already, completes
-// the claim that it was made under, and records the change: all or nothing. It
+// SavePortfolio keeps a statement, unless the subject has it already in a copy that
+// opens, completes the claim that it was made under, and records the change: all or
+// nothing. It
 // returns portfolio.ErrKeyInFlight when the claim was lost to another request, and
 // portfolio.ErrOtherOwner when save refuses the statement of another.
 func (s *DB) SavePortfolio(ctx context.Context, save portfolio.Saving) (portfolio.Answer, error) {
@@ -25,9 +26,12 @@ func (s *DB) SavePortfolio(ctx context.Context, save portfolio.Saving) (portfoli
 			return err
 		}
 		p, err := s.sameStatement(ctx, tx, row)
-		if errors.Is(err, sql.ErrNoRows) {
+		switch {
+		case errors.Is(err, sql.ErrNoRows):
 			a.Created = true
 			p, err = s.add(ctx, tx, save, row)
+		case err == nil && p.Unreadable:
+			p, err = s.restore(ctx, tx, p, save)
 		}
 		if err != nil {
 			return err
@@ -46,7 +50,7 @@ func (s *DB) SavePortfolio(ctx context.Context, save portfolio.Saving) (portfoli
 
 // sameStatement reads the portfolio that has row's statement, or returns sql.ErrNoRows.
 func (s *DB) sameStatement(ctx context.Context, tx *sql.Tx, row *sealed) (portfolio.Portfolio, error) {
-	there, err := s.scanPortfolio(tx.QueryRowContext(ctx, `SELECT `+portfolioColumns+` FROM portfolios
+	there, err := s.scanPortfolio(ctx, tx.QueryRowContext(ctx, `SELECT `+portfolioColumns+` FROM portfolios
 		WHERE subject = $1 AND fingerprint = $2`, row.Subject, row.fingerprint))
 	if err != nil {
 		return portfolio.Portfolio{}, fmt.Errorf("look for the same statement: %w", err)
@@ -61,6 +65,32 @@ func (s *DB) add(ctx context.Context, tx *sql.Tx, save portfolio.Saving, row *se
 	}
 	if err := s.dialect.insert(ctx, tx, row); err != nil {
 		return row.Portfolio, err
+	}
+	return row.Portfolio, s.record(ctx, tx, save.Record)
+}
+
+// restore writes p, which does not open, anew from the same statement. Its id, its
+// time and its place among the others stay.
+func (s *DB) restore(ctx context.Context, tx *sql.Tx, p portfolio.Portfolio, save portfolio.Saving) (portfolio.Portfolio, error) {
+	fresh := save.Portfolio
+	fresh.ID, fresh.SavedAt, fresh.Owner, fresh.Active = p.ID, p.SavedAt, p.Owner, p.Active
+	save.Portfolio, save.Record.Object = fresh, p.ID
+	row, err := s.seal(save)
+	if err != nil {
+		return fresh, err
+	}
+	_, _, apart, err := s.ownerOf(ctx, tx, row)
+	if err == nil && apart {
+		err = s.keepApart(row)
+	}
+	if err != nil {
+		return fresh, err
+	}
+	if _, err := tx.ExecContext(ctx, `DELETE FROM portfolios WHERE id = $1`, p.ID); err != nil {
+		return fresh, fmt.Errorf("delete what does not open: %w", err)
+	}
+	if err := s.dialect.insert(ctx, tx, row); err != nil {
+		return fresh, err
 	}
 	return row.Portfolio, s.record(ctx, tx, save.Record)
 }

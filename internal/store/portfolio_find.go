@@ -24,7 +24,7 @@ type opened struct {
 }
 
 // scanPortfolio reads and opens the portfolioColumns of one row.
-func (s *DB) scanPortfolio(row interface{ Scan(dest ...any) error }) (opened, error) {
+func (s *DB) scanPortfolio(ctx context.Context, row interface{ Scan(dest ...any) error }) (opened, error) {
 	var p opened
 	var period statement.Period
 	var hidden []byte
@@ -45,18 +45,19 @@ func (s *DB) scanPortfolio(row interface{ Scan(dest ...any) error }) (opened, er
 		return p, fmt.Errorf("decode findings of %s: %w", p.ID, err)
 	}
 	p.Counts = f.Counts
-	return p, s.openPrivate(&p, hidden)
+	return p, s.openPrivate(ctx, &p, hidden)
 }
 
-// openPrivate fills in what of p is sealed, or tells that its key is not there.
-func (s *DB) openPrivate(p *opened, hidden []byte) error {
+// openPrivate fills in what of p is sealed, or tells that it does not open. The
+// operator knows of the keys that are missing, so the log has only the rest.
+func (s *DB) openPrivate(ctx context.Context, p *opened, hidden []byte) error {
 	plain, err := s.box.Open(privatePlace(p.ID), hidden)
-	if errors.Is(err, secret.ErrUnknownKey) {
-		p.Unreadable = true
-		return nil
-	}
 	if err != nil {
-		return fmt.Errorf("open portfolio %s: %w", p.ID, err)
+		p.Unreadable = true
+		if !errors.Is(err, secret.ErrUnknownKey) {
+			s.log.ErrorContext(ctx, "a portfolio does not open under the key that it names", "portfolio", p.ID, "error", err)
+		}
+		return nil
 	}
 	var private private
 	if err := json.Unmarshal(plain, &private); err != nil {
@@ -89,7 +90,7 @@ func (s *DB) portfolios(ctx context.Context, subject string, ms int64, q portfol
 	defer func() { _ = rows.Close() }()
 	var list []portfolio.Portfolio
 	for rows.Next() {
-		p, err := s.scanPortfolio(rows)
+		p, err := s.scanPortfolio(ctx, rows)
 		if err != nil {
 			return nil, err
 		}
@@ -115,7 +116,7 @@ func (s *DB) LatestPortfolio(ctx context.Context, subject string) (string, error
 func (s *DB) Portfolio(ctx context.Context, subject, id string, first, limit int) (portfolio.Portfolio, []statement.Holding, error) {
 	ctx, cancel := bounded(ctx)
 	defer cancel()
-	p, err := s.scanPortfolio(s.reader.QueryRowContext(ctx,
+	p, err := s.scanPortfolio(ctx, s.reader.QueryRowContext(ctx,
 		`SELECT `+portfolioColumns+` FROM portfolios WHERE id = $1 AND subject = $2`, id, subject))
 	if err != nil {
 		return portfolio.Portfolio{}, nil, s.found(ctx, "read portfolio", err)
@@ -126,7 +127,7 @@ func (s *DB) Portfolio(ctx context.Context, subject, id string, first, limit int
 
 // Payload returns what was received for a portfolio of subject, byte for byte;
 // portfolio.ErrNotFound when the subject has no such portfolio, and
-// portfolio.ErrUnreadable when the key that it was sealed under is not there.
+// portfolio.ErrUnreadable when it does not open.
 func (s *DB) Payload(ctx context.Context, subject, id string) ([]byte, error) {
 	ctx, cancel := bounded(ctx)
 	defer cancel()
@@ -137,11 +138,8 @@ func (s *DB) Payload(ctx context.Context, subject, id string) ([]byte, error) {
 		return nil, s.found(ctx, "read payload", err)
 	}
 	packed, err := s.box.Open(payloadPlace(id), hidden)
-	if errors.Is(err, secret.ErrUnknownKey) {
-		return nil, portfolio.ErrUnreadable.Because(err)
-	}
 	if err != nil {
-		return nil, fmt.Errorf("open payload of %s: %w", id, err)
+		return nil, portfolio.ErrUnreadable.Because(fmt.Errorf("open payload of %s: %w", id, err))
 	}
 	plain, err := unpack(packed)
 	if err != nil {

@@ -3,12 +3,14 @@ package store_test
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"casbroker/internal/fault"
 	"casbroker/internal/portfolio"
+	"casbroker/internal/secret"
 	"casbroker/internal/servicetest"
 	"casbroker/internal/store"
 )
@@ -102,5 +104,27 @@ func TestADatabaseThatGoesAwayDuringASaveIsUnavailableAndKeepsNothing(t *testing
 	one.Render = render
 	if a, err := s.SavePortfolio(t.Context(), one); err != nil || !a.Created {
 		t.Errorf("saved as %+v, %v", a, err)
+	}
+}
+
+func TestAConnectionLostDuringACommitIsNotSaidToHaveChangedNothing(t *testing.T) {
+	t.Parallel()
+	v := &vault{url: servicetest.Postgres(t), hash: newKey(), keys: map[string]secret.Text{}}
+	s := v.open(t, "k1")
+	if _, err := s.Migrate(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	v.change(t, `CREATE FUNCTION cut() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_terminate_backend(pg_backend_pid()); RETURN NULL; END'`)
+	v.change(t, `CREATE CONSTRAINT TRIGGER cut AFTER INSERT ON payloads DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION cut()`)
+	one := saving(t, "demo:asha", named("Fund", "2026-03-31"))
+	_, err := s.SavePortfolio(t.Context(), one)
+	var f *fault.Fault
+	if !errors.Is(err, store.ErrUnavailable) || !errors.As(err, &f) || f.RetryAfter < time.Second ||
+		!strings.Contains(f.Detail, "may or may not") || strings.Contains(f.Detail, "nothing") {
+		t.Errorf("got %v", err)
+	}
+	v.change(t, `DROP TRIGGER cut ON payloads`)
+	if _, err := s.SavePortfolio(t.Context(), one); err != nil {
+		t.Errorf("the same again: %v", err)
 	}
 }

@@ -26,19 +26,14 @@ func (s *DB) lockSubject(ctx context.Context, tx *sql.Tx, subject string) error 
 // place decides whose row is and whether it is the active one of its owner; then
 // the former active one no longer is.
 func (s *DB) place(ctx context.Context, tx *sql.Tx, row *sealed, refuseOther bool) error {
-	saved, err := standings(ctx, tx, `SELECT DISTINCT '', owner, pan_marks, 0, '', '', 0 FROM portfolios WHERE subject = $1
-		UNION ALL
-		SELECT id, owner, NULL, active, cas_type, period_to, saved_ms FROM portfolios WHERE subject = $1 AND active = 1`, row.Subject)
-	if err != nil {
-		return fmt.Errorf("read whose portfolios there are: %w", err)
-	}
-	owner, apart := portfolio.OwnerOf(saved, row.marks)
+	saved, owner, apart, err := s.ownerOf(ctx, tx, row)
 	switch {
+	case err != nil:
+		return err
 	case apart && refuseOther:
 		return portfolio.ErrOtherOwner
 	case apart:
-		row.Warnings = append(slices.Clone(row.Warnings), portfolio.OtherOwner)
-		if err := s.hide(row); err != nil {
+		if err := s.keepApart(row); err != nil {
 			return err
 		}
 	}
@@ -56,6 +51,25 @@ func (s *DB) place(ctx context.Context, tx *sql.Tx, row *sealed, refuseOther boo
 		}
 	}
 	return nil
+}
+
+// ownerOf tells whose row is, as portfolio.OwnerOf does, among what is saved: the
+// marks of each owner, and the active portfolios.
+func (s *DB) ownerOf(ctx context.Context, tx *sql.Tx, row *sealed) (saved []portfolio.Standing, owner int, apart bool, err error) {
+	saved, err = standings(ctx, tx, `SELECT DISTINCT '', owner, pan_marks, 0, '', '', 0 FROM portfolios WHERE subject = $1
+		UNION ALL
+		SELECT id, owner, NULL, active, cas_type, period_to, saved_ms FROM portfolios WHERE subject = $1 AND active = 1`, row.Subject)
+	if err != nil {
+		return nil, 0, false, fmt.Errorf("read whose portfolios there are: %w", err)
+	}
+	owner, apart = portfolio.OwnerOf(saved, row.marks)
+	return saved, owner, apart, nil
+}
+
+// keepApart warns of row that it is the statement of another.
+func (s *DB) keepApart(row *sealed) error {
+	row.Warnings = append(slices.Clone(row.Warnings), portfolio.OtherOwner)
+	return s.hide(row)
 }
 
 // removePortfolio deletes a portfolio with all that hangs on it and the answers

@@ -1,10 +1,14 @@
 package store_test
 
 import (
+	"bytes"
 	"errors"
+	"fmt"
+	"strings"
 	"testing"
 	"time"
 
+	"casbroker/internal/audit"
 	"casbroker/internal/portfolio"
 	"casbroker/internal/secret"
 	"casbroker/internal/store"
@@ -72,13 +76,90 @@ func TestALostKeyMakesItsRowsUnreadableAndNothingElse(t *testing.T) {
 			if a, err := s.ClaimKey(t.Context(), claim("k", "body", time.Second)); !errors.Is(err, portfolio.ErrUnreadable) {
 				t.Errorf("the answer kept for its key: %+v, %v", a, err)
 			}
-			if again := save(t, s, "demo:asha", named("Fund", "2026-03-31")); again.Created || again.PortfolioID != lost.PortfolioID {
-				t.Errorf("saved again as %+v", again)
-			}
 			remove(t, s, lost.PortfolioID)
 			if got := actives(t, s); got[1] != kept.PortfolioID {
 				t.Errorf("active are %v", got)
 			}
 		})
 	}
+}
+
+func TestARowThatDoesNotOpenUnderItsKeyIsUnreadableAndToldOf(t *testing.T) {
+	t.Parallel()
+	eachVault(t, func(t *testing.T, v *vault) {
+		payloads := fill(t, v.open(t, "k1"), 0, 3)
+		v.change(t, `UPDATE portfolios SET private = $1 WHERE id = (SELECT min(id) FROM portfolios)`, []byte("\x02k1 no ciphertext of ours at all"))
+		v.change(t, `UPDATE payloads SET sealed = $1 WHERE portfolio = (SELECT min(portfolio) FROM payloads)`, []byte{})
+		v.change(t, `UPDATE idempotency SET answer = $1 WHERE portfolio = (SELECT min(id) FROM portfolios)`, []byte("\x02k1"))
+		s := v.open(t, "k1")
+		list, err := s.Portfolios(t.Context(), "demo:asha", portfolio.Query{Limit: all})
+		if err != nil || len(list) != len(payloads) {
+			t.Fatalf("listed %v, %v", list, err)
+		}
+		damaged := list[len(list)-1]
+		if !damaged.Unreadable || damaged.Investor.Name != "" || list[0].Unreadable {
+			t.Errorf("listed %+v", list)
+		}
+		if log := v.log.String(); !strings.Contains(log, damaged.ID) || !strings.Contains(log, "level=ERROR") || strings.Contains(log, list[0].ID) {
+			t.Errorf("the operator reads %s", log)
+		}
+		p, holdings, err := s.Portfolio(t.Context(), "demo:asha", damaged.ID, 0, all)
+		if err != nil || !p.Unreadable || len(holdings) != 1 || holdings[0].Account != "" {
+			t.Errorf("read %+v with %+v, %v", p, holdings, err)
+		}
+		if _, err := s.Payload(t.Context(), "demo:asha", damaged.ID); !errors.Is(err, portfolio.ErrUnreadable) {
+			t.Errorf("its payload: %v", err)
+		}
+		if a, err := s.ClaimKey(t.Context(), claim("key 0", "body", time.Second)); !errors.Is(err, portfolio.ErrUnreadable) {
+			t.Errorf("the answer kept for its key: %+v, %v", a, err)
+		}
+	})
+}
+
+func TestWhatDoesNotOpenIsReadableAgainOnceItIsSavedAgain(t *testing.T) {
+	t.Parallel()
+	eachVault(t, func(t *testing.T, v *vault) {
+		lost := v.open(t, "lost")
+		first := save(t, lost, "demo:asha", named("Fund", "2026-03-31"))
+		payload := bytes.Replace(named("Another", "2026-02-28"), []byte("AAAPZ9999A"), []byte("BBBPZ9999B"), 1)
+		other := save(t, lost, "demo:asha", payload)
+		before, _, err := lost.Portfolio(t.Context(), "demo:asha", other.PortfolioID, 0, all)
+		if err != nil || before.Owner != 2 || !before.Active {
+			t.Fatalf("%+v, %v", before, err)
+		}
+
+		s := v.open(t, "new")
+		var rendered portfolio.Portfolio
+		again := saving(t, "demo:asha", payload)
+		again.Portfolio.SavedAt = savedAt.Add(time.Hour)
+		again.Render = func(p portfolio.Portfolio, _ bool) ([]byte, error) { rendered = p; return []byte("{}"), nil }
+		a, err := s.SavePortfolio(t.Context(), again)
+		if err != nil || a.Created || a.PortfolioID != other.PortfolioID {
+			t.Fatalf("saved again as %+v, %v", a, err)
+		}
+		after, holdings, err := s.Portfolio(t.Context(), "demo:asha", other.PortfolioID, 0, all)
+		if err != nil || len(holdings) != 1 || holdings[0].Account != "123/45" {
+			t.Errorf("its holdings: %+v, %v", holdings, err)
+		}
+		for _, got := range []*portfolio.Portfolio{&after, &rendered} {
+			if got.Period == nil || *got.Period != *before.Period {
+				t.Errorf("period %+v", got.Period)
+			}
+			got.Period = before.Period // compared; a pointer prints as an address
+			if got, want := fmt.Sprintf("%+v", *got), fmt.Sprintf("%+v", before); got != want {
+				t.Errorf("portfolio\n got %s\nwant %s", got, want)
+			}
+		}
+		if raw, err := s.Payload(t.Context(), "demo:asha", other.PortfolioID); err != nil || !bytes.Equal(raw, payload) {
+			t.Errorf("payload %q, %v", raw, err)
+		}
+		list, err := s.Portfolios(t.Context(), "demo:asha", portfolio.Query{Limit: all})
+		if err != nil || len(list) != 2 || list[0].ID != other.PortfolioID || !list[1].Unreadable || list[1].ID != first.PortfolioID {
+			t.Errorf("listed %+v, %v", list, err)
+		}
+		trail, err := s.Trail(t.Context(), "demo:asha", audit.Record{}, all)
+		if err != nil || len(trail) != 3 || trail[2].Object != other.PortfolioID {
+			t.Errorf("on record: %+v, %v", trail, err)
+		}
+	})
 }

@@ -9,6 +9,7 @@ import (
 
 	"casbroker/internal/audit"
 	"casbroker/internal/portfolio"
+	"casbroker/internal/secret"
 	"casbroker/internal/store"
 )
 
@@ -76,7 +77,8 @@ func TestOfManyReplicasOneHasAChoreUntilItIsDoneOrItsLeaseEnds(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			at := url(t)
-			replicas := []*store.DB{open(t, at), open(t, at)}
+			hash, keys := newKey(), map[string]secret.Text{"k1": newKey()}
+			replicas := []*store.DB{openUnder(t, at, keys, hash, "k1"), openUnder(t, at, keys, hash, "k1")}
 			if _, err := replicas[0].Migrate(t.Context()); err != nil {
 				t.Fatal(err)
 			}
@@ -87,7 +89,7 @@ func TestOfManyReplicasOneHasAChoreUntilItIsDoneOrItsLeaseEnds(t *testing.T) {
 				var asking sync.WaitGroup
 				for i := range 10 {
 					asking.Go(func() {
-						mine, err := replicas[i%2].ClaimChore(t.Context(), "sweep", now, now.Add(time.Minute))
+						mine, err := replicas[i%2].ClaimChore(t.Context(), "sweep", now, now.Add(time.Minute), now.Add(25*time.Hour))
 						if err != nil {
 							t.Error(err)
 						}
@@ -129,4 +131,35 @@ func TestOfManyReplicasOneHasAChoreUntilItIsDoneOrItsLeaseEnds(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestAChoreThatAWrongClockPutOffForYearsIsDue(t *testing.T) {
+	t.Parallel()
+	eachDialect(t, func(t *testing.T, s *store.DB) {
+		const day = 24 * time.Hour
+		ask := func(now time.Time) bool {
+			t.Helper()
+			mine, err := s.ClaimChore(t.Context(), "sweep", now, now.Add(time.Minute), now.Add(day+time.Hour))
+			if err != nil {
+				t.Fatal(err)
+			}
+			return mine
+		}
+		wrong := savedAt.Add(3 * 365 * day)
+		if !ask(wrong) {
+			t.Fatal("the first does not get it")
+		}
+		if err := s.FinishChore(t.Context(), "sweep", wrong.Add(time.Minute), wrong.Add(day)); err != nil {
+			t.Fatal(err)
+		}
+		if !ask(savedAt) {
+			t.Error("it waits for as long as the clock was wrong")
+		}
+		if err := s.FinishChore(t.Context(), "sweep", savedAt.Add(time.Minute), savedAt.Add(day)); err != nil {
+			t.Fatal(err)
+		}
+		if ask(savedAt.Add(-time.Hour)) || ask(savedAt.Add(day-time.Millisecond)) || !ask(savedAt.Add(day)) {
+			t.Error("after that it is not done once a day")
+		}
+	})
 }

@@ -29,16 +29,16 @@ const (
 var ErrStillSealing = errors.New("values are still being sealed under another key; " +
 	"put the new key in front on every replica, and run this again")
 
-// Resealed says how sealing the values of one table anew ended.
-type Resealed struct {
+// Tally says what became of the sealed values of one table.
+type Tally struct {
 	Table   string
-	Rows    int            // sealed anew
-	Unknown map[string]int // rows left as they are, by the id of the key that is missing
-	Damaged int            // rows left as they are because they do not open under the key that they name
+	Rows    int            // that were sealed anew, or opened
+	Unknown map[string]int // rows that do not open, by the id of the key that is missing
+	Damaged int            // rows that do not open under the key that they name
 }
 
-// Missing counts the rows that were left because their key is missing.
-func (r Resealed) Missing() (rows int) {
+// Missing counts the rows that do not open because their key is missing.
+func (r Tally) Missing() (rows int) {
 	for _, n := range r.Unknown {
 		rows += n
 	}
@@ -76,7 +76,7 @@ func sealedColumns() []sealedColumn {
 // what they read opens at every moment as long as they have both keys. Ended in the
 // middle it may be called again, and goes on with what is left. What cannot be
 // opened is counted and left as it is.
-func (s *DB) Reseal(ctx context.Context, report func(Resealed)) error {
+func (s *DB) Reseal(ctx context.Context, report func(Tally)) error {
 	for _, c := range sealedColumns() {
 		r, err := s.resealColumn(ctx, c)
 		if err != nil {
@@ -88,8 +88,8 @@ func (s *DB) Reseal(ctx context.Context, report func(Resealed)) error {
 }
 
 // resealColumn goes through c until nothing is left to do.
-func (s *DB) resealColumn(ctx context.Context, c sealedColumn) (Resealed, error) {
-	all := Resealed{Table: c.table}
+func (s *DB) resealColumn(ctx context.Context, c sealedColumn) (Tally, error) {
+	all := Tally{Table: c.table}
 	for range resealPasses {
 		pass, moved, err := s.resealPass(ctx, c)
 		all.Rows += pass.Rows
@@ -111,11 +111,11 @@ func (s *DB) resealColumn(ctx context.Context, c sealedColumn) (Resealed, error)
 
 // resealPass goes through c once. moved says that there was something to seal anew,
 // be it that others changed it first, so that another look is needed.
-func (s *DB) resealPass(ctx context.Context, c sealedColumn) (pass Resealed, moved bool, err error) {
-	pass = Resealed{Table: c.table, Unknown: map[string]int{}}
+func (s *DB) resealPass(ctx context.Context, c sealedColumn) (pass Tally, moved bool, err error) {
+	pass = Tally{Table: c.table, Unknown: map[string]int{}}
 	var after any
 	for {
-		batch, err := s.readSealed(ctx, c, after)
+		batch, err := s.readSealed(ctx, c, after, s.box.Mark())
 		if err != nil || len(batch) == 0 {
 			return pass, moved, err
 		}
@@ -156,39 +156,49 @@ type sealedValue struct {
 }
 
 // resealValue seals v anew. It is false for what does not open, which it counts.
-func (s *DB) resealValue(c sealedColumn, v *sealedValue, count *Resealed) bool {
-	place := c.place(v.key)
-	plain, err := s.box.Open(place, v.old)
-	if errors.Is(err, secret.ErrUnknownKey) {
-		id, _ := secret.KeyID(v.old)
-		count.Unknown[id]++
-		return false
+func (s *DB) resealValue(c sealedColumn, v *sealedValue, count *Tally) bool {
+	plain, ok := s.openValue(c, v, count)
+	if ok {
+		v.new = s.box.Seal(c.place(v.key), plain)
 	}
-	if err != nil {
-		count.Damaged++
-		return false
-	}
-	v.new = s.box.Seal(place, plain)
-	return true
+	return ok
 }
 
-// readSealed returns the next values past the key after that are not sealed under
-// the first key.
-func (s *DB) readSealed(ctx context.Context, c sealedColumn, after any) ([]*sealedValue, error) {
+// openValue opens v. It is false for what does not open, which it counts.
+func (s *DB) openValue(c sealedColumn, v *sealedValue, count *Tally) ([]byte, bool) {
+	plain, err := s.box.Open(c.place(v.key), v.old)
+	switch {
+	case err == nil:
+		return plain, true
+	case errors.Is(err, secret.ErrUnknownKey):
+		id, _ := secret.KeyID(v.old)
+		count.Unknown[id]++
+	default:
+		count.Damaged++
+	}
+	return nil, false
+}
+
+// readSealed returns the next values past the key after, but for those that begin
+// with except.
+func (s *DB) readSealed(ctx context.Context, c sealedColumn, after any, except []byte) ([]*sealedValue, error) {
 	ctx, cancel := bounded(ctx)
 	defer cancel()
-	batch, err := s.scanSealed(ctx, c, after)
+	batch, err := s.scanSealed(ctx, c, after, except)
 	return batch, s.explain(ctx, "read sealed values", err)
 }
 
-func (s *DB) scanSealed(ctx context.Context, c sealedColumn, after any) ([]*sealedValue, error) {
-	mark := s.box.Mark()
-	args, further := []any{len(mark), mark, resealRows}, ""
+func (s *DB) scanSealed(ctx context.Context, c sealedColumn, after any, except []byte) ([]*sealedValue, error) {
+	args, further := []any{resealRows}, ""
+	if len(except) > 0 {
+		args, further = append(args, len(except), except), " AND substr({column}, 1, $2) <> $3"
+	}
 	if after != nil {
-		args, further = append(args, after), "AND {key} > $4"
+		args = append(args, after)
+		further += fmt.Sprintf(" AND {key} > $%d", len(args))
 	}
 	rows, err := s.reader.QueryContext(ctx, c.fill(`SELECT {key}, {column} FROM {table}
-		WHERE {column} IS NOT NULL AND substr({column}, 1, $1) <> $2 `+further+` ORDER BY {key} LIMIT $3`), args...)
+		WHERE {column} IS NOT NULL`+further+` ORDER BY {key} LIMIT $1`), args...)
 	if err != nil {
 		return nil, err
 	}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"log/slog"
 	"strings"
 	"sync"
 	"testing"
@@ -20,6 +21,27 @@ type vault struct {
 	url  string
 	hash secret.Text
 	keys map[string]secret.Text
+	log  noted
+}
+
+// noted is a log that may be written by many.
+type noted struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+// Write adds p.
+func (n *noted) Write(p []byte) (int, error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.text.Write(p)
+}
+
+// String returns what was written so far.
+func (n *noted) String() string {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.text.String()
 }
 
 // eachVault runs test on a new, migrated database of every kind.
@@ -51,7 +73,7 @@ func (v *vault) open(t *testing.T, ids ...string) *store.DB {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := store.Open(store.Options{URL: secret.URL(v.url), Box: box})
+	s, err := store.Open(store.Options{URL: secret.URL(v.url), Box: box, Log: slog.New(slog.NewTextHandler(&v.log, nil))})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -117,10 +139,10 @@ func reads(t *testing.T, s *store.DB, payloads map[string][]byte) {
 }
 
 // reseal rotates and returns what was reported, by table.
-func reseal(t *testing.T, s *store.DB) map[string]store.Resealed {
+func reseal(t *testing.T, s *store.DB) map[string]store.Tally {
 	t.Helper()
-	told := map[string]store.Resealed{}
-	if err := s.Reseal(t.Context(), func(r store.Resealed) { told[r.Table] = r }); err != nil {
+	told := map[string]store.Tally{}
+	if err := s.Reseal(t.Context(), func(r store.Tally) { told[r.Table] = r }); err != nil {
 		t.Fatal(err)
 	}
 	return told
@@ -181,7 +203,7 @@ func TestARotationThatWasStoppedGoesOn(t *testing.T) {
 		payloads := fill(t, v.open(t, "old"), 0, 10)
 		rotating := v.open(t, "new", "old")
 		ctx, stop := context.WithCancel(t.Context())
-		if err := rotating.Reseal(ctx, func(store.Resealed) { stop() }); err == nil {
+		if err := rotating.Reseal(ctx, func(store.Tally) { stop() }); err == nil {
 			t.Error("it went on when it was stopped")
 		}
 		reads(t, v.open(t, "new", "old"), payloads)
@@ -231,6 +253,35 @@ func TestRotationPassesOverWhatIsDamaged(t *testing.T) {
 		for _, table := range []string{"portfolios", "payloads"} {
 			if r := told[table]; r.Rows != 2 || r.Damaged != 1 || r.Missing() != 0 {
 				t.Errorf("%+v", r)
+			}
+		}
+	})
+}
+
+func TestVerifyCountsWhatOpensAndWhatDoesNotAndChangesNothing(t *testing.T) {
+	t.Parallel()
+	eachVault(t, func(t *testing.T, v *vault) {
+		fill(t, v.open(t, "lost"), 0, 3)
+		payloads := fill(t, v.open(t, "old"), 3, 120) // more than go at once
+		s := v.open(t, "new", "old")
+		for id, payload := range fill(t, s, 123, 2) {
+			payloads[id] = payload
+		}
+		v.change(t, `UPDATE payloads SET sealed = $1 WHERE portfolio = (SELECT max(portfolio) FROM payloads)`, []byte("\x03newspaper"))
+		for range 2 {
+			n := 0
+			err := s.Verify(t.Context(), func(r store.Tally) {
+				n++
+				damaged := 0
+				if r.Table == "payloads" {
+					damaged = 1
+				}
+				if r.Rows != 122-damaged || r.Unknown["lost"] != 3 || r.Missing() != 3 || r.Damaged != damaged {
+					t.Errorf("%+v", r)
+				}
+			})
+			if err != nil || n != 3 {
+				t.Errorf("%d tables, %v", n, err)
 			}
 		}
 	})

@@ -6,10 +6,12 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
 	"fmt"
+	"log/slog"
 	"runtime/debug"
 	"strings"
 	"sync/atomic"
@@ -23,11 +25,17 @@ import (
 var ErrUnavailable = fault.New(fault.Unavailable, "store_unavailable",
 	"The broker's database does not answer; nothing was changed. Try again.").After(2 * time.Second)
 
-// Options say which database to open. All fields are required.
+// errUnknownEnd: the connection was lost while a change was being made durable. To
+// callers it is ErrUnavailable.
+var errUnknownEnd = ErrUnavailable.Withf(
+	"The broker's database went away before it said whether this was done; it may or may not have been. Sending the same again is safe.")
+
+// Options say which database to open. URL and Box are required.
 type Options struct {
 	// URL is sqlite:<path of the file> or postgres://….
 	URL secret.URL
-	Box *secret.Box // seals what is personal
+	Box *secret.Box  // seals what is personal; a key that proves to be a wrong one is dropped from it
+	Log *slog.Logger // told of what does not open; nil for none
 }
 
 // DB is an open database. It is safe for concurrent use.
@@ -37,8 +45,9 @@ type DB struct {
 	reader  *sql.DB // PostgreSQL: the same pool as writer
 	group   *group  // SQLite: what uses writer; PostgreSQL: nil
 	box     *secret.Box
+	log     *slog.Logger
 
-	migrated atomic.Bool // nothing is pending, which stays so
+	usable atomic.Bool // it is migrated and the keys are right, which stays so
 }
 
 // Open prepares the database at o.URL. A SQLite file and its folder are made when
@@ -46,7 +55,7 @@ type DB struct {
 // that a broker can start before its database.
 func Open(o Options) (*DB, error) {
 	scheme, rest, _ := strings.Cut(o.URL.Reveal(), ":")
-	db := &DB{box: o.Box}
+	db := &DB{box: o.Box, log: cmp.Or(o.Log, slog.New(slog.DiscardHandler))}
 	var err error
 	switch scheme {
 	case "sqlite":
@@ -79,12 +88,20 @@ func (s *DB) Close() error {
 }
 
 // Ready reports why the database cannot be used: ErrUnavailable, or a sentence that
-// says it is not migrated; either may be shown to anybody. nil means that it can.
+// says it is not migrated; either may be shown to anybody. The cause of ErrUnavailable
+// is a WrongKeyError when the database answers, but was sealed under another key. nil
+// means that it can be used. Before that was found once, nothing is changed in it.
 func (s *DB) Ready(ctx context.Context) error {
 	if err := s.reader.PingContext(ctx); err != nil {
 		return ErrUnavailable.Because(fmt.Errorf("ping: %w", err))
 	}
-	if s.migrated.Load() {
+	return s.prepare(ctx)
+}
+
+// prepare looks, until all is well, whether the database is one that these keys and
+// this program may write to.
+func (s *DB) prepare(ctx context.Context) error {
+	if s.usable.Load() {
 		return nil
 	}
 	pending, err := s.pending(ctx)
@@ -94,7 +111,14 @@ func (s *DB) Ready(ctx context.Context) error {
 	if pending {
 		return errors.New("the database is not migrated; run broker migrate")
 	}
-	s.migrated.Store(true)
+	err = s.checkKeys(ctx)
+	switch {
+	case errors.As(err, new(*WrongKeyError)):
+		return err
+	case err != nil:
+		return ErrUnavailable.Because(fmt.Errorf("look at the sealing keys: %w", err))
+	}
+	s.usable.Store(true)
 	return nil
 }
 
@@ -112,10 +136,19 @@ func bounded(ctx context.Context) (context.Context, context.CancelFunc) {
 type work func(ctx context.Context, tx *sql.Tx) error
 
 // change runs do in a transaction. It is durable when change returns nil; when it
-// returns an error, nothing was changed. do may not call change itself.
+// returns an error, nothing was changed, unless that is errUnknownEnd. do may not call
+// change itself.
 func (s *DB) change(ctx context.Context, what string, do work) error {
 	ctx, cancel := bounded(ctx)
 	defer cancel()
+	if err := s.prepare(ctx); err != nil {
+		return s.explain(ctx, what, cmp.Or(ctx.Err(), err))
+	}
+	return s.transact(ctx, what, do)
+}
+
+// transact is change without a look at whether the database may be used.
+func (s *DB) transact(ctx context.Context, what string, do work) error {
 	var err error
 	if s.group != nil {
 		err = s.group.change(ctx, do)
@@ -136,7 +169,14 @@ func (s *DB) alone(ctx context.Context, do work) error {
 	if err := attempt(ctx, tx, do); err != nil {
 		return err
 	}
-	return tx.Commit()
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	err = tx.Commit()
+	if err != nil && (ctx.Err() != nil || s.dialect.down(err)) {
+		return errUnknownEnd.Because(fmt.Errorf("commit: %w", err))
+	}
+	return err
 }
 
 // attempt is do, with a panic made an error.

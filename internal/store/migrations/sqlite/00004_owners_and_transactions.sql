@@ -37,7 +37,14 @@ CREATE TABLE chores (
     next_ms INTEGER NOT NULL -- when it is to be done again
 );
 
+-- What tells whether a sealing key is the one that it was. An id stays here for good.
+CREATE TABLE seal_keys (
+    id    TEXT PRIMARY KEY,
+    proof BLOB NOT NULL -- sealed under the key, by the first who sealed anything under it
+);
+
 -- +goose Down
+DROP TABLE seal_keys;
 DROP TABLE chores;
 DROP TABLE transactions;
 DROP INDEX portfolios_by_owner;
