@@ -211,7 +211,7 @@ func TestFoliosWithinFoliosAreRead(t *testing.T) {
 
 func TestTheSameTextFromTwoIssuersIsTwoStatements(t *testing.T) {
 	t.Parallel()
-	print := func(body string) [32]byte {
+	of := func(body string) [32]byte {
 		t.Helper()
 		st, err := Parse([]byte(body), today)
 		if err != nil {
@@ -220,11 +220,11 @@ func TestTheSameTextFromTwoIssuersIsTwoStatements(t *testing.T) {
 		return st.Fingerprint
 	}
 	const text = `{"nps":[{"funds":[{"name":"F","value":1}]}]}`
-	cdsl := print(`{"data":` + text + `,"metadata":{"cas_type":"CDSL"}}`)
-	if cdsl == print(`{"data":`+text+`,"metadata":{"cas_type":"CAMS"}}`) {
+	cdsl := of(`{"data":` + text + `,"metadata":{"cas_type":"CDSL"}}`)
+	if cdsl == of(`{"data":`+text+`,"metadata":{"cas_type":"CAMS"}}`) {
 		t.Error("statements of two issuers have the same fingerprint")
 	}
-	if cdsl != print(`{"nps":[{"funds":[{"name":"F","value":1}]}],"data":null,"raw_response":null,"metadata":{"cas_type":"cdsl"}}`) {
+	if cdsl != of(`{"nps":[{"funds":[{"name":"F","value":1}]}],"data":null,"raw_response":null,"metadata":{"cas_type":"cdsl"}}`) {
 		t.Error("an envelope around nothing changes the fingerprint")
 	}
 }
