@@ -14,6 +14,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"casbroker/internal/access"
 	"casbroker/internal/config"
 	"casbroker/internal/server"
 	"casbroker/internal/telemetry"
@@ -36,6 +37,7 @@ type App struct {
 	log      *slog.Logger
 	metrics  *telemetry.Metrics
 	router   *server.Router
+	access   *access.Service
 	chores   []chore
 	closers  []func() error
 	stop     context.CancelFunc

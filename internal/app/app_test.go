@@ -61,7 +61,7 @@ func eachBackend(t *testing.T, test func(t *testing.T, settings config.Config, v
 }
 
 // settingsFor returns settings for a broker whose vendor is a sandbox.
-func settingsFor(t *testing.T, store, cache secret.URL) (config.Config, *sandbox.Sandbox) {
+func settingsFor(t testing.TB, store, cache secret.URL) (config.Config, *sandbox.Sandbox) {
 	t.Helper()
 	vendor := sandbox.New(sandbox.Options{APIKey: apiKey})
 	at := httptest.NewServer(vendor)
@@ -81,6 +81,7 @@ func settingsFor(t *testing.T, store, cache secret.URL) (config.Config, *sandbox
 // broker is a running program as its callers see it.
 type broker struct {
 	URL  string
+	app  *app.App
 	log  *syncBuffer
 	http *http.Client
 	stop func() error
@@ -99,6 +100,7 @@ func start(t *testing.T, c config.Config) *broker {
 	if err != nil {
 		t.Fatal(err)
 	}
+	b.app = a
 	ended := make(chan error, 1)
 	go func() { ended <- a.Run(ctx, l) }()
 	b.stop = sync.OnceValue(func() error {
@@ -172,7 +174,7 @@ func send(t *testing.T, client *http.Client, req *http.Request) answer {
 }
 
 // bearer returns a JWT of the app for the user who.
-func bearer(t *testing.T, who string) string {
+func bearer(t testing.TB, who string) string {
 	t.Helper()
 	now := time.Now()
 	token, err := jwt.NewWithClaims(jwt.SigningMethodHS256, jwt.RegisteredClaims{

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"casbroker/internal/config"
+	"casbroker/internal/secret"
 	"casbroker/internal/store"
 )
 
@@ -20,24 +21,24 @@ const startTimeout = 5 * time.Second
 type Tally = store.Tally
 
 // openStore opens the database of the settings for one command, which tells o.LogTo
-// of keys that cannot be used.
-func openStore(c config.Config, o Options) (*store.DB, error) {
+// of keys that cannot be used, and returns what seals in it.
+func openStore(c config.Config, o Options) (*store.DB, *secret.Box, error) {
 	seal, lost, err := readKeys(c.Seal)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	c.Seal = seal
 	box, err := newBox(seal)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	log := newLog(c, o)
 	warnOfLost(log, lost)
 	db, err := store.Open(store.Options{URL: c.Store.URL, Box: box, Log: log})
 	if err != nil {
-		return nil, fmt.Errorf("store.url: %w", err)
+		return nil, nil, fmt.Errorf("store.url: %w", err)
 	}
-	return db, nil
+	return db, box, nil
 }
 
 // usable says why the database cannot be used. When it was sealed under another key
@@ -71,7 +72,7 @@ func (a *App) usableAtStart(ctx context.Context, db *store.DB) error {
 // Migrate brings the database of the settings to the newest form and returns how
 // many steps that took.
 func Migrate(ctx context.Context, c config.Config, o Options) (int, error) {
-	db, err := openStore(c, o)
+	db, _, err := openStore(c, o)
 	if err != nil {
 		return 0, err
 	}
@@ -98,7 +99,7 @@ func Verify(ctx context.Context, c config.Config, o Options, report func(Tally))
 func walk(ctx context.Context, c config.Config, o Options,
 	through func(*store.DB, context.Context, func(Tally)) error, report func(Tally),
 ) error {
-	db, err := openStore(c, o)
+	db, _, err := openStore(c, o)
 	if err != nil {
 		return err
 	}

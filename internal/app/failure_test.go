@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"casbroker/internal/config"
 	"casbroker/internal/sandbox"
@@ -80,9 +81,12 @@ func TestABrokerThatStartedBeforeItsDatabaseServesNothingUnderAWrongKey(t *testi
 	settings.Seal.Keys = []config.SealKey{{ID: "k1", Key: secret.Text(base64.StdEncoding.EncodeToString([]byte("a-wrong-seal-key-0123456789abcde")))}}
 	wrong := start(t, settings)
 	servicetest.LetIn(t, database)
-	if refused := wrong.call(t, "asha", http.MethodPost, "/v1/token", "").must(t, 503); !strings.Contains(refused.body, "sealing key") {
-		t.Errorf("the caller reads %s", refused.body)
-	}
+	within(t, 20*time.Second, "the right broker is ready", func() bool {
+		return right.call(t, "", http.MethodGet, "/readyz", "").status == 200
+	})
+	within(t, 20*time.Second, "the caller reads of the sealing key", func() bool {
+		return strings.Contains(wrong.call(t, "asha", http.MethodPost, "/v1/token", "").must(t, 503).body, "sealing key")
+	})
 	if ready := wrong.call(t, "", http.MethodGet, "/readyz", "").must(t, 503); !strings.Contains(ready.body, "sealing key") {
 		t.Errorf("readyz: %s", ready.body)
 	}
@@ -90,7 +94,6 @@ func TestABrokerThatStartedBeforeItsDatabaseServesNothingUnderAWrongKey(t *testi
 		t.Errorf("the operator reads %s", log)
 	}
 	right.token(t, "asha")
-	right.call(t, "", http.MethodGet, "/readyz", "").must(t, 200)
 }
 
 func TestAnAPIKeyThatTheVendorRefusesIsNamedButNotShown(t *testing.T) {

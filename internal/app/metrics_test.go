@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 )
 
 func TestMetricsAnswerOnAnAddressOfTheirOwn(t *testing.T) {
@@ -20,6 +21,13 @@ func TestMetricsAnswerOnAnAddressOfTheirOwn(t *testing.T) {
 	b := start(t, settings)
 	b.token(t, "asha")
 	b.token(t, "asha")
+	b.signOut(t, "asha", "")
+	if _, err := b.app.Access().Block(t.Context(), operator, "app:rohan", "", time.Time{}); err != nil {
+		t.Fatal(err)
+	}
+	if !b.blocked(t, "rohan") {
+		t.Error("a blocked user got a token")
+	}
 	b.call(t, "", http.MethodGet, "/metrics", "").must(t, 404)
 
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+address+"/metrics", http.NoBody)
@@ -30,12 +38,17 @@ func TestMetricsAnswerOnAnAddressOfTheirOwn(t *testing.T) {
 	for _, want := range []string{
 		`casbroker_token_requests_total{outcome="minted"} 1`,
 		`casbroker_token_requests_total{outcome="reused"} 1`,
+		`casbroker_token_requests_total{outcome="refused"} 1`,
+		`casbroker_access_blocks 1`,
+		`casbroker_access_version 2`,
+		`casbroker_access_view_age_seconds`,
+		`casbroker_access_changes_total{learned="own"} 2`,
 		`casbroker_jwt_cache_requests_total{result="miss"}`,
 		`route="/v1/token"`,
 		`casbroker_upstream_call_duration_seconds_count{outcome="ok"} 1`,
 	} {
 		if !strings.Contains(metrics, want) {
-			t.Errorf("no %s in the metrics", want)
+			t.Errorf("no %s in the metrics:\n%s", want, metrics)
 		}
 	}
 	if strings.Contains(metrics, "asha") {

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"time"
 
+	"casbroker/internal/access"
 	"casbroker/internal/auth"
 	"casbroker/internal/config"
 	"casbroker/internal/kv"
@@ -73,12 +74,17 @@ func (a *App) wire(ctx, running context.Context, o Options) error {
 	}
 	limits := &ratelimit.Limiter{Counter: d.cache, Rules: rules, Now: o.Now, Observe: a.metrics.CountLimited}
 
+	journal, err := a.newJournal(d.store, o)
+	if err != nil {
+		return err
+	}
+	a.access = a.openAccess(ctx, running, d, o)
 	tokens := &token.Handler{
 		Tokens: &token.Service{
-			Minter: d.vendor, Ledger: d.store, Cache: d.cache, Box: d.box, Log: a.log, Now: o.Now,
+			Minter: d.vendor, Ledger: d.store, Cache: d.cache, Gate: a.access.Watcher, Box: d.box, Log: a.log, Now: o.Now,
 			MinRemaining: c.Token.MinRemaining, MintTimeout: c.Upstream.Deadline + 5*time.Second, Observe: a.metrics.CountToken,
 		},
-		Life: c.Token.Lifetime, Admit: limits.Admit(ratelimit.Token),
+		Life: c.Token.Lifetime, Admit: limits.Admit(ratelimit.Token), Reused: journal.Reused,
 	}
 	portfolios := &portfolio.Handler{
 		Portfolios: &portfolio.Service{
@@ -90,20 +96,22 @@ func (a *App) wire(ctx, running context.Context, o Options) error {
 	}
 
 	a.router = server.NewRouter(server.Options{
-		Log: a.log, Observer: a.metrics, OpenAPI: web.OpenAPI,
+		Log: a.log, Observer: a.metrics, Refused: journal.Refuse, OpenAPI: web.OpenAPI,
 		TrustedProxies: networks(c.Server.TrustedProxies),
 		AllowedOrigins: c.Server.AllowedOrigins, AllowCookies: c.Auth.Cookie != "",
 		Checks: []server.Check{
 			{Name: "store", Ready: d.store.Ready},
+			{Name: "access", Ready: a.access.Watcher.Ready},
 			{Name: "auth", Ready: func(context.Context) error { return callers.Ready() }},
 		},
 	})
-	a.router.Mount("/v1", []server.Middleware{limits.Guard(), callers.Middleware()}, tokens, portfolios,
+	a.router.Mount("/v1", []server.Middleware{limits.Guard(), callers.Middleware()}, tokens,
+		&access.Handler{Access: a.access, Limit: limits.Middleware(ratelimit.Save)}, portfolios,
 		a.privacyRoom(d, tokens.Tokens, portfolios.Portfolios, limits, o))
 	a.router.Mount("", nil, o.Public...)
-	a.chores = chores(portfolios.Portfolios, &privacy.Retention{
+	a.chores = append(a.chores, chores(portfolios.Portfolios, &privacy.Retention{
 		Expirer: d.store, Chores: d.store, Portfolios: c.Retention.Portfolios, Grants: c.Retention.Grants, Log: a.log, Now: o.Now,
-	})
+	})...)
 	return nil
 }
 
@@ -124,7 +132,7 @@ func (a *App) openDoors(ctx context.Context, o Options) (d doors, err error) {
 	if d.box, err = newBox(c.Seal); err != nil {
 		return d, err
 	}
-	if d.store, err = store.Open(store.Options{URL: c.Store.URL, Box: d.box, Log: a.log}); err != nil {
+	if d.store, err = store.Open(store.Options{URL: c.Store.URL, Box: d.box, Log: a.log, Unaudited: a.unaudited()}); err != nil {
 		return d, fmt.Errorf("store.url: %w", err)
 	}
 	a.onClose(d.store.Close)

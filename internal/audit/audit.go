@@ -16,16 +16,49 @@ type Action string
 
 // The actions that are recorded.
 const (
-	TokenMint       Action = "token.mint"
+	TokenMint    Action = "token.mint"
+	TokenReuse   Action = "token.reuse"   // a token was given again; counted or one by one, by setting
+	TokenRevoke  Action = "token.revoke"  // of one grant, which is the Object
+	RevokeUser   Action = "access.revoke" // of all grants of the Subject
+	RevokeAll    Action = "access.revoke_all"
+	UserBlock    Action = "access.block"
+	UserUnblock  Action = "access.unblock"
+	AccessRefuse Action = "access.refuse" // a call was turned away at the door; Detail says why
+
 	PortfolioSave   Action = "portfolio.save"
 	PortfolioDelete Action = "portfolio.delete"
 	PortfolioExpire Action = "portfolio.expire" // by Retention, not by anybody's wish
 	DataExport      Action = "data.export"
 	DataErase       Action = "data.erase" // of all that is kept of a user but these records
+
+	AdminRead    Action = "admin.read"     // of personal data; Object says which
+	AdminSignIn  Action = "admin.sign_in"  // refused when the key was wrong
+	AdminSignOut Action = "admin.sign_out" // also when the session was ended for it
+	AuditExport  Action = "audit.export"
+	BrokerStart  Action = "broker.start" // Object is the fingerprint of the settings in force
 )
 
-// Retention is the actor of what is deleted because it is old enough.
-const Retention = "retention"
+// Outcome is how it ended.
+type Outcome string
+
+// The outcomes.
+const (
+	OK      Outcome = "ok"
+	Refused Outcome = "refused" // it was not allowed
+	Failed  Outcome = "failed"  // it was allowed, and could not be done
+)
+
+// The actors that are no callers.
+const (
+	Retention = "retention" // deletes what is old enough
+	Broker    = "broker"    // the program itself
+)
+
+// The roles that no caller holds.
+const (
+	RoleBroker   = "broker"   // of what the program does without being asked
+	RoleOperator = "operator" // of who has the settings, and with them the database, at hand
+)
 
 // maxUserAgent is how much of a User-Agent header is kept, in bytes.
 const maxUserAgent = 200
@@ -41,20 +74,33 @@ type Source struct {
 type Record struct {
 	ID      string // "au_…"
 	At      time.Time
-	Actor   string // who did it: a Principal's subject, or Retention
+	Actor   string // who did it: a Principal's subject, Retention or Broker
+	Role    string // the roles that the actor held: "user, admin"
 	Action  Action
 	Subject string // whose data or token it was
 	Object  string // the id of the grant, portfolio, … that it was done to
+	Outcome Outcome
+	Detail  string // a reason or a count, in a few stable words; nothing personal
 	Source
 }
 
-// New returns a Record of what actor did to object of subject, with the Source
-// that ctx carries.
+// New returns a Record of what actor did to object of subject, with the Source and
+// the role that ctx carries. Its outcome is OK.
 func New(ctx context.Context, at time.Time, actor string, action Action, subject, object string) Record {
-	return Record{
-		ID: id.New("au"), At: at, Actor: actor, Action: action,
-		Subject: subject, Object: object, Source: SourceOf(ctx),
+	r := Record{
+		ID: id.New("au"), At: at, Actor: actor, Role: RoleBroker, Action: action,
+		Subject: subject, Object: object, Outcome: OK,
 	}
+	if o, ok := ctx.Value(originKey{}).(*origin); ok {
+		r.Source, r.Role = o.source, o.role(ctx)
+	}
+	return r
+}
+
+// As returns r with another role than that of the request's caller.
+func (r Record) As(role string) Record {
+	r.Role = role
+	return r
 }
 
 // Anonymous returns r without where the request came from.
@@ -63,21 +109,46 @@ func (r Record) Anonymous() Record {
 	return r
 }
 
-type sourceKey struct{}
+// Saying returns r with a detail: a reason or a count, in a few stable words.
+func (r Record) Saying(detail string) Record {
+	r.Detail = detail
+	return r
+}
 
-// WithSource returns a context that carries s.
-func WithSource(ctx context.Context, s Source) context.Context {
+// Refused returns r as the record of what was not allowed, and why.
+func (r Record) Refused(reason string) Record {
+	r.Outcome, r.Detail = Refused, reason
+	return r
+}
+
+// Failed returns r as the record of what was allowed and could not be done, and why.
+func (r Record) Failed(reason string) Record {
+	r.Outcome, r.Detail = Failed, reason
+	return r
+}
+
+type originKey struct{}
+
+// origin is a Source, and how to find out which role its caller holds.
+type origin struct {
+	source Source
+	role   func(context.Context) string
+}
+
+// WithSource returns a context that carries s. role finds the role of the caller in
+// the context that New is given: when the source is known, its caller is not yet.
+func WithSource(ctx context.Context, s Source, role func(context.Context) string) context.Context {
 	if len(s.UserAgent) > maxUserAgent {
 		s.UserAgent = s.UserAgent[:maxUserAgent]
 	}
 	s.UserAgent = strings.ToValidUTF8(s.UserAgent, "") // a header may hold any byte, SQL text may not
-	return context.WithValue(ctx, sourceKey{}, &s)
+	return context.WithValue(ctx, originKey{}, &origin{s, role})
 }
 
 // SourceOf returns what WithSource put in, or the zero Source.
 func SourceOf(ctx context.Context) Source {
-	if s, ok := ctx.Value(sourceKey{}).(*Source); ok {
-		return *s
+	if o, ok := ctx.Value(originKey{}).(*origin); ok {
+		return o.source
 	}
 	return Source{}
 }

@@ -69,3 +69,6 @@ func From(ctx context.Context) Principal {
 	}
 	return Principal{}
 }
+
+// RoleOf names the roles of the caller that ctx carries, "" when it carries none.
+func RoleOf(ctx context.Context) string { return From(ctx).Roles.String() }

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"runtime/debug"
 	"strings"
 
 	"github.com/alecthomas/kong"
@@ -38,6 +37,11 @@ type commands struct {
 		Rotate rotateCommand `cmd:"" help:"Seal everything anew under the first key of seal.keys, while brokers serve."`
 		Verify verifyCommand `cmd:"" help:"Open everything that is sealed, and say what does not open."`
 	} `cmd:"" help:"Look after what is sealed at rest."`
+	Audit struct {
+		Verify verifyTrailCommand `cmd:"" help:"Prove that the audit trail is whole, or name the first broken link of each chain."`
+		List   listCommand        `cmd:"" help:"Show the newest records."`
+		Export exportCommand      `cmd:"" help:"Write all records, for other programs."`
+	} `cmd:"" help:"Read the audit trail in the database of the settings, while brokers serve."`
 	Config struct {
 		Check checkCommand `cmd:"" help:"Say everything that is wrong with the settings."`
 		Print printCommand `cmd:"" help:"Print the settings in force as YAML, secrets hidden."`
@@ -110,10 +114,6 @@ type versionCommand struct{}
 
 // Run prints the version.
 func (versionCommand) Run(t *Terminal) error {
-	version := "unknown"
-	if info, ok := debug.ReadBuildInfo(); ok {
-		version = info.Main.Version + " " + info.GoVersion
-	}
-	_, err := fmt.Fprintln(t.Out, "broker", version)
+	_, err := fmt.Fprintln(t.Out, "broker", app.Version())
 	return err
 }

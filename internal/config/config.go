@@ -17,11 +17,13 @@ type Config struct {
 	Upstream  Upstream  `yaml:"upstream"`
 	Auth      Auth      `yaml:"auth"`
 	Token     Token     `yaml:"token"`
+	Access    Access    `yaml:"access"`
 	Cache     Cache     `yaml:"cache"`
 	Store     Store     `yaml:"store"`
 	Seal      Seal      `yaml:"seal"`
 	RateLimit RateLimit `yaml:"ratelimit"`
 	Portfolio Portfolio `yaml:"portfolio"`
+	Audit     Audit     `yaml:"audit"`
 	Retention Retention `yaml:"retention"`
 	Web       Web       `yaml:"web"`
 }
@@ -93,6 +95,19 @@ type Token struct {
 	MinRemaining time.Duration `yaml:"min_remaining"`
 }
 
+// The choices of access.when_stale.
+const (
+	WhenStaleRefuse = "refuse"
+	WhenStaleServe  = "serve"
+)
+
+// Access is how blocks and revocations come to be known.
+type Access struct {
+	Poll         time.Duration `yaml:"poll"`          // between two looks at the database
+	MaxStaleness time.Duration `yaml:"max_staleness"` // how old the last good look may be
+	WhenStale    string        `yaml:"when_stale"`    // WhenStaleRefuse or WhenStaleServe
+}
+
 // Cache is where tokens and counters are kept for speed.
 type Cache struct {
 	URL     secret.URL    `yaml:"url"` // memory, or redis://…
@@ -149,6 +164,22 @@ type Portfolio struct {
 	OtherOwner string `yaml:"other_owner"` // OtherOwnerKeep or OtherOwnerRefuse
 }
 
+// The choices of audit.reuse and audit.when_unwritable.
+const (
+	ReuseCount = "count"
+	ReuseEach  = "each"
+	ReuseOff   = "off"
+
+	UnwritableRefuse   = "refuse"
+	UnwritableContinue = "continue"
+)
+
+// Audit is how the audit trail is kept.
+type Audit struct {
+	Reuse          string `yaml:"reuse"`           // ReuseCount, ReuseEach or ReuseOff
+	WhenUnwritable string `yaml:"when_unwritable"` // UnwritableRefuse or UnwritableContinue
+}
+
 // Retention is how long things are kept; 0 is for ever.
 type Retention struct {
 	Portfolios time.Duration `yaml:"portfolios"` // from when one was saved
@@ -177,10 +208,11 @@ func Default() Config {
 		Upstream: Upstream{
 			URL: "https://api.casparser.in", Timeout: 10 * time.Second, Deadline: 25 * time.Second, Attempts: 3,
 		},
-		Auth:  Auth{CacheSize: 4 << 20},
-		Token: Token{Lifetime: time.Hour},
-		Cache: Cache{URL: "memory", Timeout: 250 * time.Millisecond, Memory: 16 << 20, Standby: 2 << 20},
-		Store: Store{URL: "sqlite:data/broker.db", MigrateAtStart: true},
+		Auth:   Auth{CacheSize: 4 << 20},
+		Token:  Token{Lifetime: time.Hour},
+		Access: Access{Poll: 2 * time.Second, MaxStaleness: time.Minute, WhenStale: WhenStaleRefuse},
+		Cache:  Cache{URL: "memory", Timeout: 250 * time.Millisecond, Memory: 16 << 20, Standby: 2 << 20},
+		Store:  Store{URL: "sqlite:data/broker.db", MigrateAtStart: true},
 		RateLimit: RateLimit{
 			Token:    Limits{User: "30-M", Address: "600-M", All: "6000-M"},
 			Save:     Limits{User: "20-M", Address: "200-M", All: "3000-M"},
@@ -190,5 +222,6 @@ func Default() Config {
 			Failures: "300-M",
 		},
 		Portfolio: Portfolio{MaxBody: 10 << 20, OtherOwner: OtherOwnerKeep},
+		Audit:     Audit{Reuse: ReuseCount, WhenUnwritable: UnwritableRefuse},
 	}
 }

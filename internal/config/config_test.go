@@ -163,11 +163,13 @@ func TestEveryFaultIsReportedAtOnce(t *testing.T) {
 	c.Log.Level = "loud"
 	c.Upstream = config.Upstream{URL: "http://api.example", APIKey: "at_x"}
 	c.Token.Lifetime = 90 * time.Second
+	c.Access = config.Access{Poll: time.Millisecond, MaxStaleness: 2 * time.Hour, WhenStale: "shrug"}
 	c.Cache.URL = "memcached://x"
 	c.Store.URL = "mysql://x"
 	c.Seal.Keys = []config.SealKey{{ID: "a", Key: "short"}, {ID: "a", Key: "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="}}
 	c.Seal.Keys = append(c.Seal.Keys, config.SealKey{ID: "b", Key: sealKey, File: "/run/secrets/seal"})
 	c.Portfolio = config.Portfolio{MaxBody: 1, OtherOwner: "mix"}
+	c.Audit = config.Audit{Reuse: "some", WhenUnwritable: "panic"}
 	c.Retention = config.Retention{Portfolios: 90 * time.Second, Grants: -time.Hour}
 	c.Web.WidgetURL = "javascript:alert(1)"
 	err := c.Validate()
@@ -176,9 +178,10 @@ func TestEveryFaultIsReportedAtOnce(t *testing.T) {
 	}
 	for _, key := range []string{
 		"server.address", "server.trusted_proxies[0]", "server.allowed_origins[0]", "server.allowed_origins[1]", "server.read_timeout", "log.level",
-		"upstream.url", "upstream.api_key", "upstream.timeout", "upstream.attempts", "token.lifetime", "cache.url", "store.url",
+		"upstream.url", "upstream.api_key", "upstream.timeout", "upstream.attempts", "token.lifetime",
+		"access.poll", "access.max_staleness", "access.when_stale", "cache.url", "store.url",
 		"seal.hash_key", "seal.keys[0].key", "seal.keys[1].key", "seal.keys[1].id", "seal.keys[2].file",
-		"portfolio.max_body", "portfolio.other_owner", "retention.portfolios", "retention.grants", "web.widget_url",
+		"portfolio.max_body", "portfolio.other_owner", "audit.reuse", "audit.when_unwritable", "retention.portfolios", "retention.grants", "web.widget_url",
 	} {
 		if !strings.Contains(err.Error(), key+": ") {
 			t.Errorf("%s is not named in:\n%v", key, err)

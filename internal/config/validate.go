@@ -33,11 +33,13 @@ func (c *Config) Validate() error {
 	c.Log.validate(&wrong)
 	c.Upstream.validate(&wrong)
 	c.Token.validate(&wrong)
+	c.Access.validate(&wrong)
 	c.Cache.validate(&wrong)
 	c.Store.validate(&wrong)
 	c.Seal.validate(&wrong)
 	wrong.check(c.Auth.CacheSize >= 0 && c.Auth.CacheSize <= 1<<30, "auth.cache_size", "want 0 to 1GiB")
 	c.Portfolio.validate(&wrong)
+	c.Audit.validate(&wrong)
 	c.Retention.validate(&wrong)
 	if c.Web.WidgetURL != "" {
 		checkURL(&wrong, "web.widget_url", c.Web.WidgetURL)
@@ -107,6 +109,14 @@ func (t Token) validate(wrong *complaints) {
 	wrong.check(t.MinRemaining >= 0 && t.MinRemaining <= t.Lifetime/2, "token.min_remaining", "want 0s (half of the life) to half of token.lifetime, not %s", t.MinRemaining)
 }
 
+func (a Access) validate(wrong *complaints) {
+	wrong.check(a.Poll >= 100*time.Millisecond && a.Poll <= time.Minute, "access.poll", "want 100ms to 1m, not %s", a.Poll)
+	wrong.check(a.MaxStaleness >= 2*a.Poll && a.MaxStaleness <= time.Hour, "access.max_staleness",
+		"want at least twice access.poll, and 1h at most, not %s", a.MaxStaleness)
+	known := slices.Contains([]string{WhenStaleRefuse, WhenStaleServe}, a.WhenStale)
+	wrong.check(known, "access.when_stale", "want refuse or serve, not %q", a.WhenStale)
+}
+
 // cacheSchemes begin the URLs of caches: in the process, one Redis, a cluster, or
 // one behind sentinels, each also with TLS.
 var cacheSchemes = []string{
@@ -151,6 +161,12 @@ func (p Portfolio) validate(wrong *complaints) {
 	wrong.check(p.MaxBody >= 1<<10 && p.MaxBody <= 100<<20, "portfolio.max_body", "want 1KiB to 100MiB")
 	known := slices.Contains([]string{OtherOwnerKeep, OtherOwnerRefuse}, p.OtherOwner)
 	wrong.check(known, "portfolio.other_owner", "want keep or refuse, not %q", p.OtherOwner)
+}
+
+func (a Audit) validate(wrong *complaints) {
+	wrong.check(slices.Contains([]string{ReuseCount, ReuseEach, ReuseOff}, a.Reuse), "audit.reuse", "want count, each or off, not %q", a.Reuse)
+	wrong.check(slices.Contains([]string{UnwritableRefuse, UnwritableContinue}, a.WhenUnwritable),
+		"audit.when_unwritable", "want refuse or continue, not %q", a.WhenUnwritable)
 }
 
 // minRetention keeps a slip of the pen ("90s" for 90 days) from deleting what was

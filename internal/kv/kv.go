@@ -1,5 +1,5 @@
 // Package kv is the door to what may be forgotten: sealed tokens that are still
-// good, and the counts behind the limits. Memory keeps them in the process, Redis
+// good, the counts behind the limits, and messages between replicas. Memory keeps them in the process, Redis
 // keeps them for all replicas, and Fallback goes on with the one while the other
 // is away. What must not be lost is kept by package store.
 package kv
@@ -7,6 +7,7 @@ package kv
 import (
 	"github.com/ulule/limiter/v3"
 
+	"casbroker/internal/access"
 	"casbroker/internal/ratelimit"
 	"casbroker/internal/token"
 )
@@ -15,6 +16,7 @@ import (
 type Cache interface {
 	ratelimit.Counter
 	token.Cache
+	access.Wire
 
 	// Close gives back what the cache holds. It is the last call.
 	Close() error

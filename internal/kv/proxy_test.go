@@ -17,6 +17,7 @@ type proxy struct {
 	listener net.Listener
 	target   string
 	trips    atomic.Int64 // times that the client spoke first, or after Redis did
+	lines    atomic.Int64 // connections that were made
 	asked    chan struct{}
 	gate     sync.RWMutex // locked while answers are held back
 }
@@ -45,6 +46,7 @@ func (p *proxy) serve() {
 		if err != nil {
 			return
 		}
+		p.lines.Add(1)
 		server, err := net.Dial("tcp", p.target) //nolint:noctx // answers at once or not at all
 		if err != nil {
 			_ = client.Close()

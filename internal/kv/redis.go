@@ -25,6 +25,9 @@ type RedisOptions struct {
 	URL secret.URL
 	// Timeout bounds each call, waiting and connecting included; 0 means 250 ms.
 	Timeout time.Duration
+	// Silence is how long a listener waits for a sign of life before it asks for one,
+	// and then how long for the answer; 0 means 5 s.
+	Silence time.Duration
 	// Now is the clock of the windows; time.Now when nil. Replicas whose clocks
 	// differ count in different windows for as long as they differ.
 	Now func() time.Time
@@ -37,6 +40,7 @@ type Redis struct {
 	client  redis.UniversalClient
 	batches *batcher
 	timeout time.Duration
+	silence time.Duration
 	now     func() time.Time
 }
 
@@ -50,12 +54,17 @@ func NewRedis(o RedisOptions) (*Redis, error) {
 	if o.Timeout <= 0 {
 		o.Timeout = 250 * time.Millisecond
 	}
+	if o.Silence <= 0 {
+		o.Silence = 5 * time.Second
+	}
 	if o.Now == nil {
 		o.Now = time.Now
 	}
 	hurry(options, o.Timeout)
 	client := redis.NewUniversalClient(options)
-	return &Redis{client: client, batches: newBatcher(client, o.Timeout), timeout: o.Timeout, now: o.Now}, nil
+	return &Redis{
+		client: client, batches: newBatcher(client, o.Timeout), timeout: o.Timeout, silence: o.Silence, now: o.Now,
+	}, nil
 }
 
 // hurry makes the client give up early and say so, for the caller can go on without.

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"unicode"
 
+	"casbroker/internal/spreadsheet"
 	"casbroker/internal/statement"
 )
 
@@ -35,8 +36,8 @@ func FuzzInert(f *testing.F) {
 					t.Errorf("%q made the cell %q", name, cell)
 				}
 			}
-			if inert(cell) != cell {
-				t.Errorf("%q is not at rest: %q", cell, inert(cell))
+			if again := spreadsheet.Inert(cell); again != cell {
+				t.Errorf("%q is not at rest: %q", cell, again)
 			}
 		}
 	})

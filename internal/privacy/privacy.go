@@ -37,7 +37,7 @@ type Part struct {
 // returns nil, the change is durable; when it returns an error, nothing changed.
 type Keeper interface {
 	// Append adds a record that tells of what changes nothing.
-	Append(ctx context.Context, r audit.Record) error
+	Append(ctx context.Context, records ...audit.Record) error
 	// Erase deletes all that is kept of subject but the audit trail, to which it adds r.
 	Erase(ctx context.Context, subject string, r audit.Record) (Erased, error)
 	// Trail reads up to limit records about subject past after, oldest first; the

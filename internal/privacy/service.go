@@ -111,7 +111,10 @@ type recordView struct {
 	At        time.Time    `json:"at"`
 	Action    audit.Action `json:"action"`
 	Actor     string       `json:"actor"`
+	Role      string       `json:"role"`
 	Object    string       `json:"object"`
+	Outcome   string       `json:"outcome"`
+	Detail    string       `json:"detail"`
 	RequestID string       `json:"request_id"`
 	Address   string       `json:"address"`
 	UserAgent string       `json:"user_agent"`
@@ -129,7 +132,10 @@ func (t trail) Export(ctx context.Context, e *jsontext.Encoder, subject string) 
 			return err
 		}
 		for _, r := range records {
-			view := recordView{r.ID, r.At, r.Action, r.Actor, r.Object, r.RequestID, r.Address, r.UserAgent}
+			view := recordView{
+				ID: r.ID, At: r.At, Action: r.Action, Actor: r.Actor, Role: r.Role, Object: r.Object,
+				Outcome: string(r.Outcome), Detail: r.Detail, RequestID: r.RequestID, Address: r.Address, UserAgent: r.UserAgent,
+			}
 			if err := json.MarshalEncode(e, view); err != nil {
 				return err
 			}

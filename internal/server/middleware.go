@@ -13,6 +13,7 @@ import (
 
 	"casbroker/internal/audit"
 	"casbroker/internal/auth"
+	"casbroker/internal/fault"
 	"casbroker/internal/problem"
 	"casbroker/internal/telemetry"
 )
@@ -28,7 +29,7 @@ func identify(next echo.HandlerFunc) echo.HandlerFunc {
 		}
 		c.Response().Header().Set(problem.HeaderRequestID, id)
 		ctx := telemetry.WithRequestID(r.Context(), id)
-		ctx = audit.WithSource(ctx, audit.Source{RequestID: id, Address: c.RealIP(), UserAgent: r.UserAgent()})
+		ctx = audit.WithSource(ctx, audit.Source{RequestID: id, Address: c.RealIP(), UserAgent: r.UserAgent()}, auth.RoleOf)
 		c.SetRequest(r.WithContext(auth.Reserve(ctx)))
 		return next(c)
 	}
@@ -38,25 +39,44 @@ func identify(next echo.HandlerFunc) echo.HandlerFunc {
 // custom of web servers.
 const statusGone = 499
 
-// observe logs one line for every request, when it is answered, and tells the observer.
-func observe(log *slog.Logger, observer Observer) echo.MiddlewareFunc {
+// observe logs one line for every request, when it is answered, and tells those who
+// want to know of it.
+func observe(o Options) echo.MiddlewareFunc {
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) error {
 			start := time.Now()
 			err := next(c)
 			if err != nil {
+				o.refused(c, err)
 				c.Error(err)
 			}
 			status, took := c.Response().Status, time.Since(start)
 			if errors.Is(err, context.Canceled) && c.Request().Context().Err() != nil {
 				status = statusGone
 			}
-			if observer != nil {
-				observer.ObserveRequest(c.Path(), c.Request().Method, status, took)
+			if o.Observer != nil {
+				o.Observer.ObserveRequest(c.Path(), c.Request().Method, status, took)
 			}
-			logRequest(c, log, status, took, err)
+			logRequest(c, o.Log, status, took, err)
 			return nil
 		}
+	}
+}
+
+// maxMethod is more than any method of a route has, in bytes.
+const maxMethod = 10
+
+// refused tells of err if it means that the caller may not.
+func (o Options) refused(c echo.Context, err error) {
+	var f *fault.Fault
+	if o.Refused == nil || !errors.As(err, &f) {
+		return
+	}
+	switch f.Kind {
+	case fault.Unauthenticated, fault.Forbidden, fault.Limited:
+		r := c.Request()
+		o.Refused(r.Context(), auth.Caller(c).Subject, r.Method[:min(len(r.Method), maxMethod)]+" "+c.Path(), f.Code)
+	default:
 	}
 }
 

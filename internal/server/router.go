@@ -4,6 +4,7 @@
 package server
 
 import (
+	"context"
 	"log/slog"
 	"net"
 	"net/http"
@@ -31,10 +32,15 @@ type Observer interface {
 	ObserveRequest(route, method string, status int, d time.Duration)
 }
 
+// Refused is told of every call that was turned away: of whom ("" for one who is not
+// known), which route's, and by which fault's code.
+type Refused func(ctx context.Context, actor, route, code string)
+
 // Options say how a Router answers. Log and OpenAPI are required.
 type Options struct {
 	Log            *slog.Logger
 	Observer       Observer       // nil for none
+	Refused        Refused        // nil for nobody
 	TrustedProxies []netip.Prefix // whose X-Forwarded-For is believed
 	AllowedOrigins []string       // exact origins that CORS lets in
 	AllowCookies   bool           // let those origins send cookies
@@ -55,7 +61,7 @@ func NewRouter(o Options) *Router {
 	e.HTTPErrorHandler = problem.Handle
 	e.IPExtractor = extractor(o.TrustedProxies)
 	r := &Router{echo: e, health: &health{checks: o.Checks, log: o.Log}}
-	e.Use(identify, observe(o.Log, o.Observer), protect)
+	e.Use(identify, observe(o), protect)
 	if len(o.AllowedOrigins) > 0 {
 		e.Use(middleware.CORSWithConfig(cors(o)))
 	}

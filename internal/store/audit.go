@@ -3,19 +3,36 @@ package store
 import (
 	"context"
 	"database/sql"
-	"fmt"
 
 	"casbroker/internal/audit"
 )
 
+// AppendOrFail adds records to the audit trail by themselves, all or none: they tell
+// of what changes nothing.
+func (s *DB) AppendOrFail(ctx context.Context, records ...audit.Record) error {
+	return s.change(ctx, "append audit records", func(ctx context.Context, tx *sql.Tx) error {
+		for _, r := range records {
+			if err := holdOf(ctx).append(ctx, tx, r); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// Append is AppendOrFail, but where the broker is to go on without its records, it
+// tells of the failure and returns none.
+func (s *DB) Append(ctx context.Context, records ...audit.Record) error {
+	err := s.AppendOrFail(ctx, records...)
+	if err == nil || s.lanes.unaudited == nil || ctx.Err() != nil {
+		return err
+	}
+	s.lanes.unaudited(err)
+	return nil
+}
+
 // record appends r to the audit trail, as part of the change that it tells of.
 func (s *DB) record(ctx context.Context, tx *sql.Tx, r audit.Record) error {
-	_, err := tx.ExecContext(ctx, `INSERT INTO audit
-		(id, at_ms, actor, action, subject, object, request_id, address, user_agent)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
-		r.ID, millis(r.At), r.Actor, string(r.Action), r.Subject, r.Object, r.RequestID, r.Address, r.UserAgent)
-	if err != nil {
-		return fmt.Errorf("append audit record: %w", err)
-	}
-	return nil
+	h := holdOf(ctx)
+	return h.tolerate(ctx, tx, func() error { return h.append(ctx, tx, r) })
 }

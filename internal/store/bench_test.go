@@ -60,6 +60,11 @@ func savePlainly(ctx context.Context, s *DB, save portfolio.Saving) error {
 		return err
 	}
 	row.Owner, row.Active = 1, true
+	h, err := s.lanes.take(ctx)
+	if err != nil {
+		return err
+	}
+	defer h.leave()
 	tx, err := s.writer.BeginTx(ctx, nil)
 	if err != nil {
 		return err
@@ -78,10 +83,10 @@ func savePlainly(ctx context.Context, s *DB, save portfolio.Saving) error {
 			return err
 		}
 	}
-	if err := s.record(ctx, tx, save.Record); err != nil {
+	if err := s.record(h.with(ctx), tx, save.Record); err != nil {
 		return err
 	}
-	return tx.Commit()
+	return h.commit(ctx, tx)
 }
 
 func holdingRows(row *sealed) (values []any) {

@@ -11,6 +11,7 @@ type dialect struct {
 	goose    string               // what the migration library calls it
 	lockFile string               // held while migrating; "" where the database itself has locks
 	lock     string               // makes all who ask for it with the same $1 take turns; "" where all writers do
+	share    string               // as lock, but those who share do not wait for one another
 	skip     string               // appended to a SELECT that takes rows, and passes over those that others have
 	shred    string               // has what was deleted leave the files; "" where that is the operator's to do
 	down     func(err error) bool // the database is not to be reached, or cannot write now

@@ -25,6 +25,7 @@ var errClosed = ErrUnavailable.Because(errors.New("the database was closed"))
 type group struct {
 	db    *sql.DB
 	rows  *prepared    // for changes that write many
+	lanes *lanes       // one, for the audit records of all
 	queue chan *change // has no room: who is not taken yet may still go away
 	quit  chan struct{}
 	stop  func()
@@ -39,9 +40,9 @@ type change struct {
 }
 
 // newGroup starts what makes the changes in db, until close is called.
-func newGroup(db *sql.DB) *group {
+func newGroup(db *sql.DB, l *lanes) *group {
 	g := &group{
-		db: db, rows: &prepared{}, queue: make(chan *change), quit: make(chan struct{}), ended: make(chan struct{}),
+		db: db, rows: &prepared{}, lanes: l, queue: make(chan *change), quit: make(chan struct{}), ended: make(chan struct{}),
 	}
 	g.stop = sync.OnceFunc(func() { close(g.quit) })
 	go g.loop()
@@ -85,6 +86,12 @@ func (g *group) loop() {
 func (g *group) transact(first *change) {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
+	h, err := g.lanes.take(ctx)
+	if err != nil {
+		first.done <- late(ctx, err)
+		return
+	}
+	defer h.leave()
 	conn, err := g.db.Conn(ctx)
 	if err != nil {
 		first.done <- late(ctx, err)
@@ -97,10 +104,11 @@ func (g *group) transact(first *change) {
 		return
 	}
 	defer func() { _ = tx.Rollback() }()
-	kept, err := g.collect(ctx, conn, tx, first)
+	kept, err := g.collect(ctx, conn, tx, h, first)
 	if err == nil {
-		err = tx.Commit()
+		err = h.commit(ctx, tx)
 	}
+	h.spent = h.spent || err != nil // what is lost was undone by the database, who knows when
 	for _, c := range kept {
 		c.done <- late(ctx, err)
 	}
@@ -108,12 +116,12 @@ func (g *group) transact(first *change) {
 
 // collect runs first and those that wait. It returns what is to be made durable.
 // With an error, the transaction is lost, and with it all that it returns.
-func (g *group) collect(ctx context.Context, conn *sql.Conn, tx *sql.Tx, first *change) (kept []*change, err error) {
+func (g *group) collect(ctx context.Context, conn *sql.Conn, tx *sql.Tx, h *hold, first *change) (kept []*change, err error) {
 	g.rows.begin(conn)
 	defer g.rows.end()
 	began := time.Now()
 	for c := first; c != nil; c = g.next(began, len(kept)) {
-		failed, err := run(ctx, tx, c)
+		failed, err := run(ctx, tx, h, c)
 		switch {
 		case err != nil:
 			return append(kept, c), err
@@ -141,14 +149,15 @@ func (g *group) next(began time.Time, taken int) *change {
 
 // run does c, and undoes it when it fails or its caller has gone. lost tells that
 // the whole transaction is: some failures take more with them than their statement.
-func run(ctx context.Context, tx *sql.Tx, c *change) (failed, lost error) {
+func run(ctx context.Context, tx *sql.Tx, h *hold, c *change) (failed, lost error) {
 	if err := c.caller.Err(); err != nil {
 		return err, nil
 	}
+	before := h.head
 	if _, err := tx.ExecContext(ctx, "SAVEPOINT change"); err != nil {
 		return nil, fmt.Errorf("begin a change: %w", err)
 	}
-	failed = attempt(ctx, tx, c.do)
+	failed = attempt(h.with(ctx), tx, c.do)
 	if failed == nil {
 		failed = c.caller.Err()
 	}
@@ -156,6 +165,7 @@ func run(ctx context.Context, tx *sql.Tx, c *change) (failed, lost error) {
 		if _, err := tx.ExecContext(ctx, "ROLLBACK TO change"); err != nil {
 			return nil, ErrUnavailable.Because(fmt.Errorf("undo a change that failed: %w", errors.Join(failed, err)))
 		}
+		h.head = before
 	}
 	if _, err := tx.ExecContext(ctx, "RELEASE change"); err != nil {
 		return nil, fmt.Errorf("end a change: %w", err)

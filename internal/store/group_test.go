@@ -21,7 +21,10 @@ func idle(t *testing.T) *group {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &group{db: writer, rows: &prepared{}, queue: make(chan *change, 1000)}
+	d := sqliteDialect("")
+	return &group{
+		db: writer, rows: &prepared{}, lanes: newLanes(writer, &d, Options{}, 1), queue: make(chan *change, 1000),
+	}
 }
 
 // note returns the work of noting n, with more to do after it.
@@ -167,7 +170,8 @@ func TestATransactionTakesInOnlySoMany(t *testing.T) {
 
 func TestAClosedGroupEndsWhatItBeganAndRefusesTheRest(t *testing.T) {
 	t.Parallel()
-	g := newGroup(idle(t).db)
+	inner := idle(t)
+	g := newGroup(inner.db, inner.lanes)
 	begun, closing := make(chan bool), make(chan bool)
 	ended := make(chan error, 1)
 	go func() {

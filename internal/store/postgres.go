@@ -29,6 +29,7 @@ func postgresDialect() dialect {
 		name:   "postgres",
 		goose:  "postgres",
 		lock:   "SELECT pg_advisory_xact_lock(hashtextextended($1, 0))",
+		share:  "SELECT pg_advisory_xact_lock_shared(hashtextextended($1, 0))",
 		skip:   " FOR UPDATE SKIP LOCKED",
 		down:   postgresDown,
 		insert: postgresInsert,

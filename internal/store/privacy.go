@@ -10,11 +10,6 @@ import (
 	"casbroker/internal/token"
 )
 
-// Append adds r to the audit trail by itself: it tells of what changes nothing.
-func (s *DB) Append(ctx context.Context, r audit.Record) error {
-	return s.change(ctx, "append audit record", func(ctx context.Context, tx *sql.Tx) error { return s.record(ctx, tx, r) })
-}
-
 // Trail reads up to limit audit records about subject, oldest first, past after;
 // the zero Record is before the oldest.
 func (s *DB) Trail(ctx context.Context, subject string, after audit.Record, limit int) ([]audit.Record, error) {
@@ -25,25 +20,14 @@ func (s *DB) Trail(ctx context.Context, subject string, after audit.Record, limi
 }
 
 func (s *DB) trail(ctx context.Context, subject string, after audit.Record, limit int) ([]audit.Record, error) {
-	rows, err := s.reader.QueryContext(ctx, `SELECT id, at_ms, actor, action, subject, object, request_id, address, user_agent
-		FROM audit WHERE subject = $1 AND (at_ms, id) > ($2, $3) ORDER BY at_ms, id LIMIT $4`,
+	entries, err := s.entries(ctx, `SELECT `+entryColumns+` FROM audit
+		WHERE subject = $1 AND (at_ms, id) > ($2, $3) ORDER BY at_ms, id LIMIT $4`,
 		subject, millis(after.At), after.ID, limit)
-	if err != nil {
-		return nil, err
+	list := make([]audit.Record, len(entries))
+	for i, e := range entries {
+		list[i] = e.Record
 	}
-	defer func() { _ = rows.Close() }()
-	var list []audit.Record
-	for rows.Next() {
-		var r audit.Record
-		var atMS int64
-		err := rows.Scan(&r.ID, &atMS, &r.Actor, &r.Action, &r.Subject, &r.Object, &r.RequestID, &r.Address, &r.UserAgent)
-		if err != nil {
-			return nil, err
-		}
-		r.At = instant(atMS)
-		list = append(list, r)
-	}
-	return list, rows.Err()
+	return list, err
 }
 
 // Grants reads up to limit grants of subject, oldest first, past after; the zero

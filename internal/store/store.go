@@ -36,6 +36,9 @@ type Options struct {
 	URL secret.URL
 	Box *secret.Box  // seals what is personal; a key that proves to be a wrong one is dropped from it
 	Log *slog.Logger // told of what does not open; nil for none
+	// Unaudited is told why a change was made without its audit record. Where it is
+	// nil, such a change is not made.
+	Unaudited func(error)
 }
 
 // DB is an open database. It is safe for concurrent use.
@@ -44,6 +47,7 @@ type DB struct {
 	writer  *sql.DB // SQLite: one connection, since it has one writer
 	reader  *sql.DB // PostgreSQL: the same pool as writer
 	group   *group  // SQLite: what uses writer; PostgreSQL: nil
+	lanes   *lanes  // what audit records are appended to
 	box     *secret.Box
 	log     *slog.Logger
 
@@ -61,13 +65,15 @@ func Open(o Options) (*DB, error) {
 	case "sqlite":
 		db.dialect = sqliteDialect(rest)
 		if db.writer, db.reader, err = openSQLite(rest); err == nil {
-			db.group = newGroup(db.writer)
+			db.lanes = newLanes(db.writer, &db.dialect, o, 1)
+			db.group = newGroup(db.writer, db.lanes)
 			db.dialect.insert = db.group.rows.insert
 		}
 	case "postgres", "postgresql":
 		db.dialect = postgresDialect()
 		db.writer, err = openPostgres(o.URL)
 		db.reader = db.writer
+		db.lanes = newLanes(db.writer, &db.dialect, o, maxConns)
 	default:
 		err = errors.New("want sqlite:<file> or postgres://<user>:<password>@<host>/<database>")
 	}
@@ -161,18 +167,23 @@ func (s *DB) transact(ctx context.Context, what string, do work) error {
 // alone runs do in a transaction of its own. Each of its statements sees what the
 // one before it waited for, whatever the database's own default is.
 func (s *DB) alone(ctx context.Context, do work) error {
+	h, err := s.lanes.take(ctx)
+	if err != nil {
+		return err
+	}
+	defer h.leave()
 	tx, err := s.writer.BeginTx(ctx, &sql.TxOptions{Isolation: sql.LevelReadCommitted})
 	if err != nil {
 		return err
 	}
 	defer func() { _ = tx.Rollback() }()
-	if err := attempt(ctx, tx, do); err != nil {
+	if err := attempt(h.with(ctx), tx, do); err != nil {
 		return err
 	}
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	err = tx.Commit()
+	err = h.commit(ctx, tx)
 	if err != nil && (ctx.Err() != nil || s.dialect.down(err)) {
 		return errUnknownEnd.Because(fmt.Errorf("commit: %w", err))
 	}

@@ -20,7 +20,9 @@ type Metrics struct {
 	tokens   *prometheus.CounterVec
 	limited  *prometheus.CounterVec
 	upstream *prometheus.HistogramVec
+	learned  *prometheus.CounterVec
 
+	unaudited     prometheus.Counter
 	fallback      prometheus.Gauge
 	fallbacks     prometheus.Counter
 	fallbackCalls prometheus.Counter
@@ -34,7 +36,7 @@ func NewMetrics() *Metrics {
 		requests: newRequestSeries(),
 		tokens: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Namespace: namespace, Name: "token_requests_total",
-			Help: "Access tokens asked for, by outcome: minted, reused or failed.",
+			Help: "Access tokens asked for, by outcome: minted, reused, refused or failed.",
 		}, []string{"outcome"}),
 		limited: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Namespace: namespace, Name: "rate_limited_total",
@@ -45,6 +47,11 @@ func NewMetrics() *Metrics {
 			Help:    "Duration of single calls to the vendor, by outcome.",
 			Buckets: []float64{0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60}, // parsing takes 5 to 30 s
 		}, []string{"outcome"}),
+		unaudited: prometheus.NewCounter(prometheus.CounterOpts{
+			Namespace: namespace, Name: "audit_unwritten_total",
+			Help: "What was done although it could not be written to the audit trail.",
+		}),
+		learned: newLearned(),
 		fallback: prometheus.NewGauge(prometheus.GaugeOpts{
 			Namespace: namespace, Name: "kv_fallback_active",
 			Help: "1 while the in-process cache stands in for Redis, else 0.",
@@ -61,7 +68,8 @@ func NewMetrics() *Metrics {
 	m.registry.MustRegister(
 		collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
-		m.requests.count, m.requests.duration, m.tokens, m.limited, m.upstream, m.fallback, m.fallbacks, m.fallbackCalls,
+		m.requests.count, m.requests.duration, m.tokens, m.limited, m.upstream, m.unaudited, m.learned,
+		m.fallback, m.fallbacks, m.fallbackCalls,
 	)
 	return m
 }
@@ -77,11 +85,11 @@ func (m *Metrics) ObserveRequest(route, method string, status int, d time.Durati
 	m.requests.observe(route, method, status, d)
 }
 
-// CountToken counts one request for an access token; outcome is "minted",
-// "reused" or "failed", anything else counts as "other".
+// CountToken counts one request for an access token; outcome is "minted", "reused",
+// "refused" or "failed", anything else counts as "other".
 func (m *Metrics) CountToken(outcome string) {
 	switch outcome {
-	case "minted", "reused", "failed":
+	case "minted", "reused", "refused", "failed":
 	default:
 		outcome = labelOther
 	}
@@ -93,6 +101,9 @@ func (m *Metrics) CountToken(outcome string) {
 func (m *Metrics) CountLimited(limit string) {
 	m.limited.WithLabelValues(limit).Inc()
 }
+
+// CountUnaudited counts one thing that was done without its audit record.
+func (m *Metrics) CountUnaudited() { m.unaudited.Inc() }
 
 // ObserveUpstream counts one call to the vendor. outcome is one of the few that
 // the client declares.

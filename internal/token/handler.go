@@ -2,6 +2,7 @@ package token
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"io"
 	"mime"
@@ -19,13 +20,16 @@ import (
 // maxBody is more than any request for a token needs, in bytes.
 const maxBody = 1 << 10
 
-// Handler serves POST /v1/token. All fields are required.
+// Handler serves POST /v1/token. All fields but Reused are required.
 type Handler struct {
 	Tokens *Service
 	Life   time.Duration // of a token when the caller names none: 1 to 60 minutes
 	// Admit fails when the caller asks too often. On the same trip it brings what the
 	// cache holds under key; key is "" for a request that is wrong.
 	Admit func(c echo.Context, key string) ([]byte, error)
+	// Reused is told of a token before it is given again, and fails when that may
+	// not be for lack of a record. nil: nobody wants to know.
+	Reused func(ctx context.Context, actor, subject, grantID string) error
 }
 
 // Mount adds the route to g, which authenticates.
@@ -44,7 +48,11 @@ func (h *Handler) issue(c echo.Context) error {
 	if err = cmp.Or(err, wrong); err != nil {
 		return err
 	}
-	t, err := h.Tokens.Issue(c.Request().Context(), who, life, sealed)
+	ctx := c.Request().Context()
+	t, err := h.Tokens.Issue(ctx, who, life, sealed)
+	if err == nil && t.Reused && h.Reused != nil {
+		err = h.Reused(ctx, who.Subject, who.Subject, t.GrantID)
+	}
 	if err != nil {
 		return err
 	}

@@ -5,12 +5,14 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	"casbroker/internal/access"
 	"casbroker/internal/audit"
 	"casbroker/internal/auth"
 	"casbroker/internal/secret"
@@ -26,6 +28,7 @@ var (
 type world struct {
 	service *token.Service
 	minter  *fakeMinter
+	gate    *fakeGate
 	ledger  *fakeLedger
 	cache   *fakeCache
 	now     atomic.Int64 // unix seconds
@@ -38,10 +41,10 @@ func newWorld(t *testing.T) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &world{minter: &fakeMinter{}, ledger: &fakeLedger{}, cache: &fakeCache{kept: map[string][]byte{}}}
+	w := &world{minter: &fakeMinter{}, gate: &fakeGate{}, ledger: &fakeLedger{}, cache: &fakeCache{kept: map[string][]byte{}}}
 	w.now.Store(time.Date(2026, 4, 1, 10, 0, 0, 0, time.UTC).Unix())
 	w.service = &token.Service{
-		Minter: w.minter, Ledger: w.ledger, Cache: w.cache, Box: box,
+		Minter: w.minter, Ledger: w.ledger, Cache: w.cache, Gate: w.gate, Box: box,
 		Log: slog.New(slog.NewTextHandler(io.Discard, nil)), Now: w.clock, MintTimeout: time.Minute,
 	}
 	return w
@@ -224,6 +227,37 @@ func TestACacheThatFailsOrHoldsRubbishCostsOnlyTheReuse(t *testing.T) {
 	}
 }
 
+func TestWhoIsNotLetInGetsNoTokenAndCostsNoCallToTheVendor(t *testing.T) {
+	t.Parallel()
+	for _, reason := range []error{access.ErrBlocked, access.ErrStale} {
+		w := newWorld(t)
+		var outcomes []string
+		w.service.Observe = func(outcome string) { outcomes = append(outcomes, outcome) }
+		w.ask(t, asha, time.Hour)
+		w.gate.err = reason
+		if _, err := w.service.Issue(t.Context(), asha, time.Hour, w.cached(token.Key(asha.Subject, time.Hour))); !errors.Is(err, reason) {
+			t.Errorf("got %v, want %v", err, reason)
+		}
+		if n := w.minter.calls.Load(); n != 1 || !slices.Equal(outcomes, []string{"minted", "refused"}) {
+			t.Errorf("%d calls, %v", n, outcomes)
+		}
+	}
+}
+
+func TestARevokedTokenIsMintedAnew(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	first := w.ask(t, asha, time.Hour)
+	w.gate.version, w.gate.revoked = 7, 7
+	second := w.ask(t, asha, time.Hour)
+	if second.Value == first.Value || second.Reused || w.ledger.grants[1].AccessVersion != 7 {
+		t.Errorf("got %+v", second)
+	}
+	if third := w.ask(t, asha, time.Hour); third.Value != second.Value {
+		t.Error("the new token was not given again")
+	}
+}
+
 // fakeMinter mints at once, or when its gate opens.
 type fakeMinter struct {
 	calls   atomic.Int64
@@ -241,6 +275,22 @@ func (m *fakeMinter) Mint(_ context.Context, life time.Duration) (token.Minted, 
 	}
 	value := secret.Text("at_token" + strings.Repeat("x", int(n)))
 	return token.Minted{Value: value, ExpiresIn: life, RequestID: "req_vendor"}, nil
+}
+
+// fakeGate lets in whom it has no error for; what is older than revoked does not count.
+type fakeGate struct {
+	err     error
+	version int64
+	revoked int64
+}
+
+func (g *fakeGate) Admit(string) (int64, error) { return g.version, g.err }
+
+func (g *fakeGate) Counts(_, _ string, version int64) bool { return version >= g.revoked }
+
+func (g *fakeGate) CatchUp(_ context.Context, version int64) error {
+	g.version = max(g.version, version)
+	return nil
 }
 
 type fakeLedger struct {

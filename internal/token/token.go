@@ -1,7 +1,7 @@
 // Package token hands out the vendor's short-lived access tokens: one per user is
-// minted, recorded, kept sealed and given again while enough of its life is left.
-// Who may have one is decided before a request gets here; how one is minted,
-// recorded and cached is asked of the doors.
+// minted, recorded, kept sealed and given again while enough of its life is left and
+// it was not revoked. Who is blocked and what was revoked is asked of the Gate; how a
+// token is minted, recorded and cached is asked of the doors.
 package token
 
 import (
@@ -24,6 +24,10 @@ const ModeDirect Mode = "direct"
 
 // Failures of this room.
 var (
+	// ErrRevoked: tokens were revoked while this one was minted, so it was not recorded.
+	ErrRevoked = fault.New(fault.Unavailable, "token_revoked",
+		"This user's tokens were revoked while a new one was made. Ask again.").After(time.Second)
+
 	errBody = fault.New(fault.Invalid, "invalid_json",
 		`The body must be empty or a JSON object such as {"expiry_minutes": 30}.`)
 	errMediaType = fault.New(fault.Unsupported, "unsupported_media_type",
@@ -53,10 +57,23 @@ type Grant struct {
 	IssuedAt        time.Time
 	ExpiresAt       time.Time
 	VendorRequestID string
+	AccessVersion   int64 // what the Gate knew when the mint began
+}
+
+// Gate says who may have a token, and which tokens still count.
+type Gate interface {
+	// Admit returns the version that a token minted for subject from now on carries. It
+	// returns a fault when subject is blocked, or when that cannot be told at the moment.
+	Admit(subject string) (version int64, err error)
+	// Counts reports whether a token that carries version was not revoked.
+	Counts(subject, grantID string, version int64) bool
+	// CatchUp returns once the Gate knows all changes up to version.
+	CatchUp(ctx context.Context, version int64) error
 }
 
 // Ledger keeps grants. When RecordGrant returns nil, the grant and its audit
-// record are durable.
+// record are durable. When the subject was blocked since the mint began, it returns a
+// fault of kind fault.Forbidden, and ErrRevoked when its tokens were revoked since.
 type Ledger interface {
 	RecordGrant(ctx context.Context, g Grant, r audit.Record) error
 }

@@ -1,0 +1,86 @@
+package app_test
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"casbroker/internal/app"
+	"casbroker/internal/config"
+	"casbroker/internal/secret"
+)
+
+// BenchmarkTokenWithManyBlocked measures POST /v1/token of a user who has a token,
+// without a network, where nobody is blocked and where 10,000 others are. The two take
+// turns, so that both have the same share of whatever else the machine does.
+func BenchmarkTokenWithManyBlocked(b *testing.B) {
+	const turn = 100
+	none, many := quiet(b), quiet(b)
+	block(b, many, 10_000)
+	authorization := []string{"Bearer " + bearer(b, "asha")}
+	var spent [2][]time.Duration // of each turn
+	for i := 0; b.Loop(); i++ {
+		for at := range 2 {
+			which := (i + at) % 2
+			began := time.Now()
+			for range turn {
+				ask(b, []*app.App{none, many}[which], authorization)
+			}
+			spent[which] = append(spent[which], time.Since(began))
+		}
+	}
+	undisturbed := func(turns []time.Duration) float64 { // by whatever else the machine does
+		slices.Sort(turns)
+		return float64(turns[len(turns)/10].Nanoseconds()) / turn
+	}
+	b.ReportMetric(0, "ns/op")
+	b.ReportMetric(undisturbed(spent[0]), "ns/none")
+	b.ReportMetric(undisturbed(spent[1]), "ns/10000")
+	b.ReportMetric(undisturbed(spent[1])/undisturbed(spent[0]), "ratio")
+}
+
+// quiet returns a broker without limits or a log.
+func quiet(b *testing.B) *app.App {
+	b.Helper()
+	settings, _ := settingsFor(b, secret.URL("sqlite:"+filepath.Join(b.TempDir(), "broker.db")), "memory")
+	settings.RateLimit.Token = config.Limits{}
+	settings.Log.Level = "error"
+	a, err := app.New(b.Context(), settings, app.Options{LogTo: io.Discard})
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() { _ = a.Close() })
+	return a
+}
+
+func ask(b *testing.B, a *app.App, authorization []string) {
+	b.Helper()
+	req := httptest.NewRequestWithContext(b.Context(), http.MethodPost, "/v1/token", http.NoBody)
+	req.Header["Authorization"] = authorization
+	answer := httptest.NewRecorder()
+	if a.Handler().ServeHTTP(answer, req); answer.Code != http.StatusOK {
+		b.Fatal(answer.Code, answer.Body)
+	}
+}
+
+// block blocks n users.
+func block(b *testing.B, a *app.App, n int) {
+	b.Helper()
+	var all sync.WaitGroup
+	for worker := range 64 {
+		all.Go(func() {
+			for i := worker; i < n; i += 64 {
+				if _, err := a.Access().Block(b.Context(), operator, fmt.Sprint("app:blocked", i), "", time.Time{}); err != nil {
+					b.Error(err)
+				}
+			}
+		})
+	}
+	all.Wait()
+}

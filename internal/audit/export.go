@@ -1,0 +1,133 @@
+package audit
+
+import (
+	"bufio"
+	"context"
+	"encoding/csv"
+	"fmt"
+	"io"
+	"strconv"
+	"time"
+
+	"github.com/go-json-experiment/json"
+
+	"casbroker/internal/fault"
+	"casbroker/internal/spreadsheet"
+)
+
+// The media types of an export.
+const (
+	TypeNDJSON = "application/x-ndjson"
+	TypeCSV    = "text/csv; charset=utf-8; header=present" // RFC 4180, section 3
+)
+
+// ErrFormat: an export has one of two forms.
+var ErrFormat = fault.New(fault.Invalid, "invalid_format", "format must be ndjson or csv.")
+
+// View is an Entry as readers see it.
+type View struct {
+	ID        string    `json:"id"`
+	At        time.Time `json:"at"`
+	Actor     string    `json:"actor"`
+	Role      string    `json:"role"`
+	Action    Action    `json:"action"`
+	Subject   string    `json:"subject"`
+	Object    string    `json:"object"`
+	Outcome   Outcome   `json:"outcome"`
+	Detail    string    `json:"detail"`
+	RequestID string    `json:"request_id"`
+	Address   string    `json:"address"`
+	UserAgent string    `json:"user_agent"`
+	Writer    string    `json:"writer"` // "" for what belongs to no chain
+	Seq       int64     `json:"seq"`
+}
+
+// View returns e as readers see it.
+func (e Entry) View() View {
+	return View{
+		ID: e.ID, At: e.At, Actor: e.Actor, Role: e.Role, Action: e.Action, Subject: e.Subject, Object: e.Object,
+		Outcome: e.Outcome, Detail: e.Detail, RequestID: e.RequestID, Address: e.Address, UserAgent: e.UserAgent,
+		Writer: e.Writer, Seq: e.Seq,
+	}
+}
+
+// columns of the table, named as in JSON.
+var columns = []string{
+	"id", "at", "actor", "role", "action", "subject", "object", "outcome", "detail",
+	"request_id", "address", "user_agent", "writer", "seq",
+}
+
+// cells are the columns of v. What callers chose themselves cannot run as a formula
+// where the table is opened.
+func (v View) cells() []string {
+	return []string{
+		v.ID, v.At.Format(milliFormat), spreadsheet.Inert(v.Actor), spreadsheet.Inert(v.Role), spreadsheet.Inert(string(v.Action)),
+		spreadsheet.Inert(v.Subject), spreadsheet.Inert(v.Object), spreadsheet.Inert(string(v.Outcome)), spreadsheet.Inert(v.Detail),
+		spreadsheet.Inert(v.RequestID), spreadsheet.Inert(v.Address), spreadsheet.Inert(v.UserAgent), v.Writer, strconv.FormatInt(v.Seq, 10),
+	}
+}
+
+// milliFormat is RFC 3339 to the millisecond, in which instants are kept.
+const milliFormat = "2006-01-02T15:04:05.000Z07:00"
+
+// exportPage is how many entries are held in memory at a time.
+const exportPage = 1000
+
+// Export writes all entries that f lets through to w, newest first, as "ndjson" (an
+// object on each line) or "csv" (RFC 4180), once it has put on record, by r, that
+// it does. It returns ErrFormat for any other format. An error may come after a
+// part was written.
+func (s *Service) Export(ctx context.Context, w io.Writer, f Filter, format string, r Record) error {
+	out := bufio.NewWriterSize(w, 32<<10)
+	var write func(View) error
+	var flush func() error
+	switch format {
+	case "ndjson":
+		write = func(v View) error {
+			if err := json.MarshalWrite(out, v); err != nil {
+				return err
+			}
+			return out.WriteByte('\n')
+		}
+		flush = out.Flush
+	case "csv":
+		table := csv.NewWriter(out)
+		table.UseCRLF = true
+		if err := table.Write(columns); err != nil {
+			return err
+		}
+		write = func(v View) error { return table.Write(v.cells()) }
+		flush = func() error { table.Flush(); return table.Error() }
+	default:
+		return ErrFormat
+	}
+	if err := s.Book.Append(ctx, r); err != nil {
+		return err
+	}
+	if err := s.each(ctx, f, write); err != nil {
+		return fmt.Errorf("export audit records: %w", err)
+	}
+	if err := flush(); err != nil {
+		return err
+	}
+	return out.Flush()
+}
+
+// each calls do with all entries that f lets through, newest first.
+func (s *Service) each(ctx context.Context, f Filter, do func(View) error) error {
+	for after := (Position{}); ; {
+		entries, err := s.Book.Records(ctx, f, after, exportPage)
+		if err != nil {
+			return err
+		}
+		for _, e := range entries {
+			if err := do(e.View()); err != nil {
+				return err
+			}
+			after = Position{At: e.At, ID: e.ID}
+		}
+		if len(entries) < exportPage {
+			return nil
+		}
+	}
+}

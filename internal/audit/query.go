@@ -1,0 +1,86 @@
+package audit
+
+import (
+	"context"
+	"encoding/base64"
+	"strconv"
+	"strings"
+	"time"
+
+	"casbroker/internal/fault"
+	"casbroker/internal/id"
+)
+
+// MaxLimit is how many entries a page has at most.
+const MaxLimit = 1000
+
+// The failures of a query.
+var (
+	// ErrCursor: cursors only come out of an earlier page.
+	ErrCursor = fault.New(fault.Invalid, "invalid_cursor",
+		"cursor must be the next_cursor of an earlier answer; leave it out for the first page.")
+	// ErrLimit: a page has so many entries and no more.
+	ErrLimit = fault.New(fault.Invalid, "invalid_limit", "limit must be a whole number from 1 to 1000.")
+)
+
+// Filter says which entries are wanted; what is zero lets all through.
+type Filter struct {
+	Subject, Actor string // exactly
+	Action         Action
+	Outcome        Outcome
+	Since          time.Time // this moment or later
+	Until          time.Time // before this moment
+}
+
+// Position is the place of an entry among all, by time.
+type Position struct {
+	At time.Time
+	ID string
+}
+
+// cursor writes p as callers see it.
+func (p Position) cursor() string {
+	return base64.RawURLEncoding.EncodeToString([]byte(strconv.FormatInt(p.At.UnixMilli(), 10) + " " + p.ID))
+}
+
+// positionOf returns what cursor was called on, the zero Position for "".
+func positionOf(cursor string) (Position, error) {
+	if cursor == "" {
+		return Position{}, nil
+	}
+	text, err := base64.RawURLEncoding.Strict().DecodeString(cursor)
+	if err != nil {
+		return Position{}, ErrCursor
+	}
+	ms, recordID, _ := strings.Cut(string(text), " ")
+	at, err := strconv.ParseInt(ms, 10, 64)
+	if err != nil || !id.Is("au", recordID) {
+		return Position{}, ErrCursor
+	}
+	return Position{At: time.UnixMilli(at), ID: recordID}, nil
+}
+
+// Page is a part of what a query finds, newest first.
+type Page struct {
+	Entries []Entry
+	Next    string // the cursor of the next page, "" when there is none
+}
+
+// Find returns up to limit entries that f lets through, newest first, past the page
+// that cursor came with; "" is the first. What is recorded meanwhile does not move
+// the pages. It returns ErrCursor or ErrLimit for what no page can be.
+func (s *Service) Find(ctx context.Context, f Filter, cursor string, limit int) (Page, error) {
+	after, err := positionOf(cursor)
+	if err != nil {
+		return Page{}, err
+	}
+	if limit < 1 || limit > MaxLimit {
+		return Page{}, ErrLimit
+	}
+	entries, err := s.Book.Records(ctx, f, after, limit+1)
+	if err != nil || len(entries) <= limit {
+		return Page{Entries: entries}, err
+	}
+	last := entries[limit-1]
+	return Page{Entries: entries[:limit], Next: Position{At: last.At, ID: last.ID}.cursor()}, nil
+}

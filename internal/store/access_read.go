@@ -1,0 +1,125 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"time"
+
+	"casbroker/internal/access"
+)
+
+// AccessVersion returns the version of the newest change of access, 0 for none.
+func (s *DB) AccessVersion(ctx context.Context) (version int64, err error) {
+	ctx, cancel := bounded(ctx)
+	defer cancel()
+	err = s.reader.QueryRowContext(ctx, `SELECT version FROM access_state`).Scan(&version)
+	return version, s.explain(ctx, "read access version", err)
+}
+
+// AccessChanges reads up to limit changes of access past the version after, in their order.
+func (s *DB) AccessChanges(ctx context.Context, after int64, limit int) ([]access.Change, error) {
+	ctx, cancel := bounded(ctx)
+	defer cancel()
+	list, err := s.accessChanges(ctx, `version > $1 ORDER BY version LIMIT $2`, after, limit)
+	return list, s.explain(ctx, "read changes of access", err)
+}
+
+// AccessSnapshot reads the blocks in force at now and the changes made at since or
+// later. All up to its version are in, for that is read first.
+func (s *DB) AccessSnapshot(ctx context.Context, now, since time.Time) (access.Snapshot, error) {
+	var snap access.Snapshot
+	version, err := s.AccessVersion(ctx)
+	if err != nil {
+		return snap, err
+	}
+	ctx, cancel := bounded(ctx)
+	defer cancel()
+	barriers, err := s.barriers(ctx, now)
+	if err != nil {
+		return snap, s.explain(ctx, "read blocks", err)
+	}
+	marks, err := s.accessChanges(ctx, `at_ms >= $1 ORDER BY version`, millis(since))
+	if err != nil {
+		return snap, s.explain(ctx, "read revocations", err)
+	}
+	return access.Snapshot{Version: version, Barriers: barriers, Marks: marks}, nil
+}
+
+func (s *DB) accessChanges(ctx context.Context, which string, args ...any) ([]access.Change, error) {
+	//nolint:gosec // which is one of ours
+	query := `SELECT version, kind, subject, grant_id, reason, until_ms, at_ms, actor FROM access_changes WHERE ` + which
+	rows, err := s.reader.QueryContext(ctx, query, args...)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = rows.Close() }()
+	var list []access.Change
+	for rows.Next() {
+		var c access.Change
+		var untilMS, atMS int64
+		if err := rows.Scan(&c.Version, &c.Kind, &c.Subject, &c.GrantID, &c.Reason, &untilMS, &atMS, &c.Actor); err != nil {
+			return nil, err
+		}
+		c.Until, c.At = endOf(untilMS), instant(atMS)
+		list = append(list, c)
+	}
+	return list, rows.Err()
+}
+
+// inForce is the condition of a block that holds at $1.
+const inForce = `(until_ms = 0 OR until_ms > $1)`
+
+const barrierColumns = `subject, reason, until_ms, at_ms, actor, version`
+
+// scanBarrier reads barrierColumns.
+func scanBarrier(scan func(...any) error) (access.Barrier, error) {
+	var b access.Barrier
+	var untilMS, atMS int64
+	err := scan(&b.Subject, &b.Reason, &untilMS, &atMS, &b.Actor, &b.Version)
+	b.Until, b.At = endOf(untilMS), instant(atMS)
+	return b, err
+}
+
+func (s *DB) barriers(ctx context.Context, now time.Time) ([]access.Barrier, error) {
+	rows, err := s.reader.QueryContext(ctx, `SELECT `+barrierColumns+` FROM blocks WHERE `+inForce, millis(now))
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = rows.Close() }()
+	var list []access.Barrier
+	for rows.Next() {
+		b, err := scanBarrier(rows.Scan)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, b)
+	}
+	return list, rows.Err()
+}
+
+// Barrier reads the block of subject that is in force at now, nil when there is none.
+func (s *DB) Barrier(ctx context.Context, subject string, now time.Time) (*access.Barrier, error) {
+	ctx, cancel := bounded(ctx)
+	defer cancel()
+	b, err := readBarrier(ctx, s.reader, subject, now)
+	return b, s.explain(ctx, "read block", err)
+}
+
+// querier is what *sql.DB and *sql.Tx do alike.
+type querier interface {
+	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
+}
+
+func readBarrier(ctx context.Context, q querier, subject string, now time.Time) (*access.Barrier, error) {
+	row := q.QueryRowContext(ctx, `SELECT `+barrierColumns+` FROM blocks WHERE `+inForce+` AND subject = $2`, millis(now), subject)
+	b, err := scanBarrier(row.Scan)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil, nil //nolint:nilnil // no block is no error
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read block: %w", err)
+	}
+	return &b, nil
+}

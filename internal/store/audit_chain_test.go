@@ -1,0 +1,337 @@
+package store_test
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"casbroker/internal/audit"
+	"casbroker/internal/secret"
+	"casbroker/internal/store"
+	"casbroker/internal/token"
+)
+
+// trail is an audit trail, and a way past the broker to its tables.
+type trail struct {
+	*audit.Service
+	db  *store.DB
+	url string
+	raw *sql.DB
+}
+
+func eachTrail(t *testing.T, test func(t *testing.T, w trail)) {
+	t.Helper()
+	for name, url := range dialects {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := trail{Service: &audit.Service{Box: newBox(t)}, url: url(t)}
+			w.db = w.open(t, nil)
+			w.Book, w.Chains = w.db, w.db
+			if _, err := w.db.Migrate(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			driver, source := "pgx", w.url
+			if path, ok := strings.CutPrefix(w.url, "sqlite:"); ok {
+				driver, source = "sqlite", path+"?_pragma=busy_timeout(5000)"
+			}
+			var err error
+			if w.raw, err = sql.Open(driver, source); err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { _ = w.raw.Close() })
+			test(t, w)
+		})
+	}
+}
+
+// open opens the database once more, as another replica does.
+func (w trail) open(t *testing.T, unaudited func(error)) *store.DB {
+	t.Helper()
+	db, err := store.Open(store.Options{URL: secret.URL(w.url), Box: w.Box, Unaudited: unaudited})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = db.Close() })
+	return db
+}
+
+func (w trail) do(t *testing.T, statements ...string) {
+	t.Helper()
+	for _, statement := range statements {
+		if _, err := w.raw.ExecContext(t.Context(), statement); err != nil {
+			t.Fatalf("%s: %v", statement, err)
+		}
+	}
+}
+
+func (w trail) verify(t *testing.T) (audit.Report, []audit.Break) {
+	t.Helper()
+	var list []audit.Break
+	report, err := w.Verify(t.Context(), func(b audit.Break) { list = append(list, b) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	if int(report.Broken) != len(list) {
+		t.Errorf("%d broken chains, told of %v", report.Broken, list)
+	}
+	return report, list
+}
+
+// whole fails the test unless the chains are, and have so many records.
+func (w trail) whole(t *testing.T, records int64) audit.Report {
+	t.Helper()
+	report, broken := w.verify(t)
+	if len(broken) > 0 || report.Records != records {
+		t.Errorf("want %d records, got %+v %v", records, report, broken)
+	}
+	return report
+}
+
+// entry is a record of something small.
+func entry(subject string) audit.Record {
+	return audit.New(context.Background(), savedAt, "demo:admin", audit.AdminRead, subject, "grants").As("admin").Saying("page=1")
+}
+
+func (w trail) append(t *testing.T, db *store.DB, n int) {
+	t.Helper()
+	for i := range n {
+		if err := db.Append(t.Context(), entry(fmt.Sprint("demo:", i))); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// swap has two records of the one chain change places.
+func swap(a, b int) []string {
+	return []string{
+		fmt.Sprintf("UPDATE audit SET seq = -1 WHERE seq = %d", a),
+		fmt.Sprintf("UPDATE audit SET seq = %d WHERE seq = %d", a, b),
+		fmt.Sprintf("UPDATE audit SET seq = %d WHERE seq = -1", b),
+	}
+}
+
+func TestVerifyNamesTheFirstBrokenLink(t *testing.T) {
+	t.Parallel()
+	type tampering struct {
+		sentence   string
+		statements []string
+		damage     audit.Damage
+		seq        int64
+	}
+	cases := []tampering{
+		{"a hash was changed", []string{"UPDATE audit SET mac = (SELECT mac FROM audit WHERE seq = 1) WHERE seq = 3"}, audit.WrongMAC, 3},
+		{"the last hash was changed", []string{"UPDATE audit SET mac = (SELECT mac FROM audit WHERE seq = 1) WHERE seq = 6"}, audit.WrongMAC, 6},
+		{"a hash was taken away", []string{"UPDATE audit SET mac = NULL WHERE seq = 2"}, audit.WrongMAC, 2},
+		{"one in the middle was deleted", []string{"DELETE FROM audit WHERE seq = 3"}, audit.Missing, 3},
+		{"the first was deleted", []string{"DELETE FROM audit WHERE seq = 1"}, audit.Missing, 1},
+		{"the last was deleted", []string{"DELETE FROM audit WHERE seq = 6"}, audit.CutOff, 6},
+		{"all were deleted", []string{"DELETE FROM audit"}, audit.CutOff, 1},
+		{"the last was deleted and the head put back", []string{
+			"DELETE FROM audit WHERE seq = 6",
+			"UPDATE audit_writers SET seq = 5, mac = (SELECT mac FROM audit WHERE seq = 5)",
+		}, audit.WrongHead, 5},
+		{"the head was put back alone", []string{
+			"UPDATE audit_writers SET seq = 4, mac = (SELECT mac FROM audit WHERE seq = 4)",
+		}, audit.WrongHead, 6},
+		{"the head was deleted", []string{"DELETE FROM audit_writers"}, audit.NoHead, 0},
+		{"two changed places", swap(2, 5), audit.Reordered, 2},
+		{"two neighbours changed places", swap(3, 4), audit.Reordered, 3},
+		{"the first two changed places", swap(1, 2), audit.Reordered, 1},
+		{"the first and the last changed places", swap(1, 6), audit.Reordered, 1},
+		{"one was moved out of the chain", []string{"UPDATE audit SET writer = '', seq = 0 WHERE seq = 3"}, audit.Missing, 3},
+		{"one was moved into the place of a deleted one", []string{
+			"DELETE FROM audit WHERE seq = 3", "UPDATE audit SET seq = 3 WHERE seq = 6",
+		}, audit.Reordered, 3},
+		{"one has the place of another too", []string{
+			"DROP INDEX audit_chains", "UPDATE audit SET seq = 2 WHERE seq = 5",
+		}, audit.Reordered, 2},
+	}
+	for _, column := range []string{
+		"id", "actor", "role", "action", "subject", "object", "outcome", "detail", "request_id", "address", "user_agent",
+	} {
+		cases = append(cases,
+			tampering{column + " was changed", []string{"UPDATE audit SET " + column + " = 'other' WHERE seq = 4"}, audit.Changed, 4},
+			tampering{column + " of the last was changed", []string{"UPDATE audit SET " + column + " = 'other' WHERE seq = 6"}, audit.Changed, 6})
+	}
+	cases = append(cases, tampering{"origin was changed", []string{"UPDATE audit SET origin = mac WHERE seq = 4"}, audit.Changed, 4})
+	cases = append(cases, tampering{"at_ms was changed", []string{"UPDATE audit SET at_ms = at_ms + 1 WHERE seq = 4"}, audit.Changed, 4})
+	eachTrail(t, func(t *testing.T, w trail) {
+		w.append(t, w.db, 6)
+		w.whole(t, 6)
+		w.do(t, "CREATE TABLE audit_was AS SELECT * FROM audit", "CREATE TABLE writers_were AS SELECT * FROM audit_writers")
+		for _, c := range cases {
+			w.do(t, c.statements...)
+			_, broken := w.verify(t)
+			if len(broken) != 1 || broken[0].Damage != c.damage || broken[0].Seq != c.seq || broken[0].String() == "" {
+				t.Errorf("%s: %v", c.sentence, broken)
+			}
+			w.do(t, "DELETE FROM audit", "DELETE FROM audit_writers",
+				"INSERT INTO audit SELECT * FROM audit_was", "INSERT INTO audit_writers SELECT * FROM writers_were",
+				"CREATE UNIQUE INDEX IF NOT EXISTS audit_chains ON audit (writer, seq) WHERE writer <> ''")
+		}
+		w.whole(t, 6)
+	})
+}
+
+func TestAChainStaysWholeWhenAnErasureTakesAddressesOut(t *testing.T) {
+	t.Parallel()
+	eachTrail(t, func(t *testing.T, w trail) {
+		w.append(t, w.db, 3)
+		w.do(t, "UPDATE audit SET address = '', user_agent = '' WHERE seq = 2")
+		w.whole(t, 3)
+	})
+}
+
+func TestAWriterThatIsGoneWithAllItWroteIsMissed(t *testing.T) {
+	t.Parallel()
+	eachTrail(t, func(t *testing.T, w trail) {
+		for range 3 { // one process after another
+			w.append(t, w.open(t, nil), 2)
+		}
+		if report := w.whole(t, 6); report.Writers != 3 {
+			t.Errorf("%+v", report)
+		}
+		w.do(t, "DELETE FROM audit WHERE writer = (SELECT writer FROM audit_writers WHERE place = 2)",
+			"DELETE FROM audit_writers WHERE place = 2")
+		_, broken := w.verify(t)
+		if len(broken) != 1 || broken[0].Damage != audit.NoWriter || broken[0].Seq != 2 {
+			t.Errorf("%v", broken)
+		}
+		// Taking its number away from the next one is no way out.
+		w.do(t, "UPDATE audit_writers SET place = 2 WHERE place = 3")
+		if _, broken = w.verify(t); len(broken) != 1 || broken[0].Damage != audit.WrongHead {
+			t.Errorf("%v", broken)
+		}
+	})
+}
+
+func TestChainsAreWholeAtEveryMomentWhileManyWrite(t *testing.T) {
+	t.Parallel()
+	const replicas, writers, each = 2, 16, 8
+	eachTrail(t, func(t *testing.T, w trail) {
+		var writing sync.WaitGroup
+		for replica := range replicas {
+			db := w.open(t, nil)
+			for n := range writers {
+				writing.Go(func() {
+					for i := range each {
+						id := fmt.Sprintf("gr_%d_%d_%d", replica, n, i/2) // every other one is there already, and fails
+						g := token.Grant{ID: id, Subject: "demo:asha", Mode: token.ModeDirect}
+						r := audit.New(t.Context(), savedAt, g.Subject, audit.TokenMint, g.Subject, id)
+						if err := db.RecordGrant(t.Context(), g, r); (err != nil) != (i%2 == 1) {
+							t.Errorf("%s: %v", id, err)
+						}
+					}
+				})
+			}
+		}
+		written := make(chan struct{})
+		go func() { writing.Wait(); close(written) }()
+		for looking := true; looking; {
+			select {
+			case <-written:
+				looking = false
+			default:
+			}
+			if _, broken := w.verify(t); len(broken) > 0 {
+				t.Fatalf("%v", broken)
+			}
+		}
+		if report := w.whole(t, replicas*writers*each/2); report.Writers > replicas*writers {
+			t.Errorf("%+v", report)
+		}
+	})
+}
+
+func TestAChangeThatIsUndoneLeavesNoGap(t *testing.T) {
+	t.Parallel()
+	eachTrail(t, func(t *testing.T, w trail) {
+		twice := entry("demo:asha")
+		for range 3 {
+			w.append(t, w.db, 1)
+			if err := w.db.Append(t.Context(), entry("demo:ravi"), twice, twice); err == nil {
+				t.Error("the same record was kept twice")
+			}
+			gone, leave := context.WithCancel(t.Context())
+			leave()
+			if err := w.db.Append(gone, entry("demo:ravi")); !errors.Is(err, context.Canceled) {
+				t.Errorf("got %v", err)
+			}
+		}
+		w.whole(t, 3)
+	})
+}
+
+func TestSomebodyWhoWritesToAChainOfALivingProcessIsFoundOut(t *testing.T) {
+	t.Parallel()
+	eachTrail(t, func(t *testing.T, w trail) {
+		w.append(t, w.db, 3)
+		w.do(t, "CREATE TABLE writers_were AS SELECT * FROM audit_writers")
+		w.append(t, w.db, 1)
+		w.do(t, "DELETE FROM audit WHERE seq = 4", "DELETE FROM audit_writers", "INSERT INTO audit_writers SELECT * FROM writers_were")
+		w.whole(t, 3) // so far, nothing can be seen
+		if err := w.db.Append(t.Context(), entry("demo:asha")); err == nil {
+			t.Error("the chain was made longer")
+		}
+		w.append(t, w.db, 1) // in a chain that nobody has touched
+		if report := w.whole(t, 4); report.Writers != 2 {
+			t.Errorf("%+v", report)
+		}
+	})
+}
+
+func TestWhatCannotBeRecordedIsNotDoneUnlessTheBrokerIsToGoOn(t *testing.T) {
+	t.Parallel()
+	eachTrail(t, func(t *testing.T, w trail) {
+		w.append(t, w.db, 1)
+		w.do(t, "ALTER TABLE audit RENAME TO audit_away")
+		grant := func(db *store.DB, id string) error {
+			g := token.Grant{ID: id, Subject: "demo:asha", Mode: token.ModeDirect, IssuedAt: savedAt, ExpiresAt: savedAt.Add(time.Hour)}
+			return db.RecordGrant(t.Context(), g, audit.New(t.Context(), savedAt, g.Subject, audit.TokenMint, g.Subject, id))
+		}
+		var told []error
+		easy := w.open(t, func(err error) { told = append(told, err) })
+		if err := grant(w.db, "gr_1"); err == nil {
+			t.Error("it was done without its record")
+		}
+		if err := errors.Join(grant(easy, "gr_2"), easy.Append(t.Context(), entry("demo:asha"))); err != nil {
+			t.Error(err)
+		}
+		if err := easy.AppendOrFail(t.Context(), entry("demo:asha")); err == nil {
+			t.Error("it did not fail")
+		}
+		if len(told) != 2 {
+			t.Errorf("told of %v", told)
+		}
+		list, err := w.db.Grants(t.Context(), "demo:asha", token.Grant{}, all)
+		if err != nil || len(list) != 1 || list[0].ID != "gr_2" {
+			t.Errorf("%v %v", list, err)
+		}
+		w.do(t, "ALTER TABLE audit_away RENAME TO audit")
+		if err := errors.Join(grant(w.db, "gr_3"), grant(easy, "gr_4")); err != nil {
+			t.Error(err)
+		}
+		w.whole(t, 3)
+	})
+}
+
+func TestRecordsFromBeforeThereWereChainsAreReadAndCounted(t *testing.T) {
+	t.Parallel()
+	eachTrail(t, func(t *testing.T, w trail) {
+		w.do(t, `INSERT INTO audit (id, at_ms, actor, action, subject, object, request_id, address, user_agent)
+			VALUES ('au_1', 1, 'demo:asha', 'token.mint', 'demo:asha', 'gr_1', '', '', '')`)
+		w.append(t, w.db, 1)
+		if report := w.whole(t, 1); report.Unchained != 1 {
+			t.Errorf("%+v", report)
+		}
+		list, err := w.db.Records(t.Context(), audit.Filter{}, audit.Position{}, all)
+		if err != nil || len(list) != 2 || list[1].ID != "au_1" || list[1].Writer != "" {
+			t.Errorf("%v %v", list, err)
+		}
+	})
+}

@@ -1,0 +1,125 @@
+package store
+
+import (
+	"context"
+	"crypto/rand"
+	"database/sql"
+	"errors"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"casbroker/internal/audit"
+	"casbroker/internal/secret"
+	"casbroker/internal/servicetest"
+)
+
+// promising is a database with a table that makes a commit fail.
+func promising(t *testing.T, url string) *DB {
+	t.Helper()
+	key := func() secret.Text {
+		b := make([]byte, secret.KeySize)
+		_, _ = rand.Read(b)
+		return secret.Text(b)
+	}
+	box, err := secret.NewBox(key(), secret.Key{ID: "k1", Secret: key()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := Open(Options{URL: secret.URL(url), Box: box})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = s.Close() })
+	_, err = s.Migrate(t.Context())
+	for _, table := range []string{
+		"CREATE TABLE noted (n INTEGER PRIMARY KEY)",
+		"CREATE TABLE promised (n INTEGER REFERENCES noted (n) DEFERRABLE INITIALLY DEFERRED)",
+	} {
+		if err == nil {
+			_, err = s.writer.ExecContext(t.Context(), table)
+		}
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func TestAChainWhoseCommitFailedIsNotMadeLonger(t *testing.T) {
+	t.Parallel()
+	for name, url := range map[string]func() string{
+		"sqlite":   func() string { return "sqlite:" + filepath.Join(t.TempDir(), "broker.db") },
+		"postgres": func() string { return servicetest.Postgres(t) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := promising(t, url())
+			record := func(more string) error {
+				r := audit.New(t.Context(), time.Now(), audit.Broker, audit.BrokerStart, "", "")
+				return s.change(t.Context(), "record", func(ctx context.Context, tx *sql.Tx) error {
+					err := s.record(ctx, tx, r)
+					if err == nil && more != "" {
+						_, err = tx.ExecContext(ctx, more)
+					}
+					return err
+				})
+			}
+			if err := errors.Join(record(""), record("")); err != nil {
+				t.Fatal(err)
+			}
+			if err := record("INSERT INTO promised (n) VALUES (99)"); err == nil {
+				t.Fatal("the commit did not fail")
+			}
+			if err := record(""); err != nil {
+				t.Fatal(err)
+			}
+			list, err := s.Records(t.Context(), audit.Filter{}, audit.Position{}, 10)
+			if err != nil || len(list) != 3 || list[0].Seq != 1 || list[0].Writer == list[1].Writer || list[1].Writer != list[2].Writer {
+				t.Errorf("%v %v", list, err)
+			}
+			trail := audit.Service{Book: s, Chains: s, Box: s.box}
+			report, err := trail.Verify(t.Context(), func(b audit.Break) { t.Error(b) })
+			if err != nil || report.Records != 3 || report.Writers != 2 {
+				t.Errorf("%+v %v", report, err)
+			}
+		})
+	}
+}
+
+func TestTransactionsAtTheSameTimeDoNotWaitForOneAnothersChain(t *testing.T) {
+	t.Parallel()
+	s := promising(t, servicetest.Postgres(t))
+	const many = 8
+	recorded, goOn, done := make(chan bool, many), make(chan bool), make(chan error, many)
+	for range many {
+		go func() {
+			done <- s.change(t.Context(), "record", func(ctx context.Context, tx *sql.Tx) error {
+				err := s.record(ctx, tx, audit.New(ctx, time.Now(), audit.Broker, audit.BrokerStart, "", ""))
+				recorded <- true
+				<-goOn
+				return err
+			})
+		}()
+	}
+	for range many { // all have written their record before any commits
+		<-recorded
+	}
+	close(goOn)
+	for range many {
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	}
+	// One after another needs one chain only.
+	for range many {
+		r := audit.New(t.Context(), time.Now(), audit.Broker, audit.BrokerStart, "", "")
+		if err := s.Append(t.Context(), r); err != nil {
+			t.Error(err)
+		}
+	}
+	heads, err := s.Heads(t.Context(), 0, 100)
+	if err != nil || len(heads) != many {
+		t.Errorf("%d chains, %v", len(heads), err)
+	}
+}

@@ -1,0 +1,150 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"strings"
+
+	"casbroker/internal/audit"
+)
+
+const entryColumns = `id, at_ms, actor, role, action, subject, object, outcome, detail,
+	request_id, address, user_agent, writer, seq, origin, mac`
+
+// Records reads up to limit audit records that f lets through, newest first, past
+// after; the zero Position is before the newest.
+func (s *DB) Records(ctx context.Context, f audit.Filter, after audit.Position, limit int) ([]audit.Entry, error) {
+	var where conditions
+	where.equal("subject", f.Subject)
+	where.equal("actor", f.Actor)
+	where.equal("action", string(f.Action))
+	where.equal("outcome", string(f.Outcome))
+	if !f.Since.IsZero() {
+		where.add("at_ms >= ?", millis(f.Since))
+	}
+	if !f.Until.IsZero() {
+		where.add("at_ms < ?", millis(f.Until))
+	}
+	if after != (audit.Position{}) {
+		where.add("(at_ms, id) < (?, ?)", millis(after.At), after.ID)
+	}
+	query := `SELECT ` + entryColumns + ` FROM audit` + where.text() + ` ORDER BY at_ms DESC, id DESC` + where.number(" LIMIT ?", limit)
+	ctx, cancel := bounded(ctx)
+	defer cancel()
+	list, err := s.entries(ctx, query, where.args...)
+	return list, s.explain(ctx, "read audit records", err)
+}
+
+// conditions is a WHERE clause in the making.
+type conditions struct {
+	parts []string
+	args  []any
+}
+
+// equal wants column to be value, unless that is "".
+func (c *conditions) equal(column, value string) {
+	if value != "" {
+		c.add(column+" = ?", value)
+	}
+}
+
+func (c *conditions) add(part string, args ...any) {
+	c.parts = append(c.parts, c.number(part, args...))
+}
+
+// number notes args and returns part with their numbers for its question marks.
+func (c *conditions) number(part string, args ...any) string {
+	for _, arg := range args {
+		c.args = append(c.args, arg)
+		part = strings.Replace(part, "?", fmt.Sprintf("$%d", len(c.args)), 1)
+	}
+	return part
+}
+
+func (c *conditions) text() string {
+	if len(c.parts) == 0 {
+		return ""
+	}
+	return " WHERE " + strings.Join(c.parts, " AND ")
+}
+
+// entries reads what query selects, which has to be entryColumns.
+func (s *DB) entries(ctx context.Context, query string, args ...any) ([]audit.Entry, error) {
+	rows, err := s.reader.QueryContext(ctx, query, args...)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = rows.Close() }()
+	var list []audit.Entry
+	for rows.Next() {
+		var e audit.Entry
+		var atMS int64
+		err := rows.Scan(&e.ID, &atMS, &e.Actor, &e.Role, &e.Action, &e.Subject, &e.Object, &e.Outcome, &e.Detail,
+			&e.RequestID, &e.Address, &e.UserAgent, &e.Writer, &e.Seq, &e.Origin, &e.MAC)
+		if err != nil {
+			return nil, err
+		}
+		e.At = instant(atMS)
+		list = append(list, e)
+	}
+	return list, rows.Err()
+}
+
+// Chain reads up to limit entries of writer's chain in their order, past the one
+// whose place is seq and whose id is after.
+func (s *DB) Chain(ctx context.Context, writer string, seq int64, after string, limit int) ([]audit.Entry, error) {
+	ctx, cancel := bounded(ctx)
+	defer cancel()
+	list, err := s.entries(ctx, `SELECT `+entryColumns+` FROM audit
+		WHERE writer = $1 AND writer <> '' AND (seq, id) > ($2, $3) ORDER BY seq, id LIMIT $4`, writer, seq, after, limit)
+	return list, s.explain(ctx, "read an audit chain", err)
+}
+
+// Heads reads up to limit heads of chains in the order of their places, past place.
+func (s *DB) Heads(ctx context.Context, place int64, limit int) ([]audit.SealedHead, error) {
+	ctx, cancel := bounded(ctx)
+	defer cancel()
+	list, err := s.heads(ctx, place, limit)
+	return list, s.explain(ctx, "read heads of audit chains", err)
+}
+
+func (s *DB) heads(ctx context.Context, place int64, limit int) ([]audit.SealedHead, error) {
+	rows, err := s.reader.QueryContext(ctx, `SELECT writer, place, seq, mac, seal FROM audit_writers
+		WHERE place > $1 ORDER BY place LIMIT $2`, place, limit)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = rows.Close() }()
+	var list []audit.SealedHead
+	for rows.Next() {
+		var h audit.SealedHead
+		if err := rows.Scan(&h.Writer, &h.Place, &h.Seq, &h.MAC, &h.Seal); err != nil {
+			return nil, err
+		}
+		list = append(list, h)
+	}
+	return list, rows.Err()
+}
+
+// NextWriter returns the writer of entries that comes after the one given, by name,
+// and whether its chain has a head; "" when there is none.
+func (s *DB) NextWriter(ctx context.Context, after string) (writer string, headed bool, err error) {
+	ctx, cancel := bounded(ctx)
+	defer cancel()
+	err = s.reader.QueryRowContext(ctx, `SELECT writer, EXISTS (SELECT 1 FROM audit_writers w WHERE w.writer = a.writer)
+		FROM audit a WHERE writer > $1 AND writer <> '' ORDER BY writer LIMIT 1`, after).Scan(&writer, &headed)
+	if errors.Is(err, sql.ErrNoRows) {
+		return "", false, nil
+	}
+	return writer, headed, s.explain(ctx, "read writers of audit records", err)
+}
+
+// Unchained counts the audit records from before there were chains.
+func (s *DB) Unchained(ctx context.Context) (n int64, err error) {
+	ctx, cancel := bounded(ctx)
+	defer cancel()
+	err = s.reader.QueryRowContext(ctx, `SELECT COUNT(*) FROM audit WHERE writer = ''`).Scan(&n)
+	return n, s.explain(ctx, "count audit records", err)
+}

@@ -1,0 +1,131 @@
+package token
+
+import (
+	"context"
+	"encoding/base64"
+	"strconv"
+	"strings"
+	"time"
+
+	"casbroker/internal/fault"
+	"casbroker/internal/id"
+)
+
+// Failures of those who look for grants.
+var (
+	// ErrNoGrant: there is no such grant.
+	ErrNoGrant = fault.New(fault.NotFound, "grant_not_found", "There is no such grant.")
+
+	errCursor = fault.New(fault.Invalid, "invalid_cursor",
+		"cursor must be the next_cursor of an earlier answer; leave it out for the first page.")
+	errState = fault.New(fault.Invalid, "invalid_state", "state must be active, expired or revoked; leave it out for all.")
+	errLimit = fault.New(fault.Invalid, "invalid_limit", "limit must be a whole number from 1 to 200.")
+)
+
+// MaxPage is how many grants a page has at most.
+const MaxPage = 200
+
+// State is how it stands with a grant's token.
+type State string
+
+// The states. A token that was revoked while it lived stays StateRevoked.
+const (
+	StateActive  State = "active"
+	StateExpired State = "expired"
+	StateRevoked State = "revoked"
+)
+
+// Kept is a grant as it stands now.
+type Kept struct {
+	Grant
+	State     State
+	RevokedAt time.Time // of StateRevoked, else zero
+}
+
+// Filter says which grants are looked for. Its zero value is all.
+type Filter struct {
+	Subject string    // "" for everybody's
+	State   State     // "" for any
+	From    time.Time // issued then or later; zero for no bound
+	To      time.Time // issued before then; zero for no bound
+}
+
+// Position is a place in the list of grants. The zero Position is before the newest.
+type Position struct {
+	IssuedAt time.Time
+	ID       string
+}
+
+// Finder finds grants as they stand at now. FindGrants returns up to limit that f
+// wants, newest first, past after. FindGrant returns ErrNoGrant when there is none.
+type Finder interface {
+	FindGrants(ctx context.Context, f Filter, after Position, limit int, now time.Time) ([]Kept, error)
+	FindGrant(ctx context.Context, grantID string, now time.Time) (Kept, error)
+}
+
+// Register tells operators which tokens were handed out. All fields are required. It
+// is safe for concurrent use.
+type Register struct {
+	Finder Finder
+	Now    func() time.Time
+}
+
+// Page is a part of a list of grants.
+type Page struct {
+	Grants []Kept
+	Next   string // the cursor of the next page; "" on the last
+}
+
+// List returns up to limit grants, 1 to MaxPage, newest first. cursor is the Next of
+// the page before, "" for the first. It returns faults for a cursor, a limit and a
+// state that cannot be.
+func (r *Register) List(ctx context.Context, f Filter, cursor string, limit int) (Page, error) {
+	switch f.State {
+	case "", StateActive, StateExpired, StateRevoked:
+	default:
+		return Page{}, errState
+	}
+	if limit < 1 || limit > MaxPage {
+		return Page{}, errLimit
+	}
+	after, err := positionOf(cursor)
+	if err != nil {
+		return Page{}, err
+	}
+	// One more than is wanted tells whether there is a next page.
+	list, err := r.Finder.FindGrants(ctx, f, after, limit+1, r.Now())
+	if err != nil || len(list) <= limit {
+		return Page{Grants: list}, err
+	}
+	last := list[limit-1]
+	return Page{Grants: list[:limit], Next: Position{last.IssuedAt, last.ID}.cursor()}, nil
+}
+
+// Grant returns one grant as it stands now, or ErrNoGrant.
+func (r *Register) Grant(ctx context.Context, grantID string) (Kept, error) {
+	if !id.Is("gr", grantID) {
+		return Kept{}, ErrNoGrant
+	}
+	return r.Finder.FindGrant(ctx, grantID, r.Now())
+}
+
+// cursor writes p in a form that callers are not meant to read.
+func (p Position) cursor() string {
+	return base64.RawURLEncoding.EncodeToString([]byte(strconv.FormatInt(p.IssuedAt.UnixMilli(), 10) + " " + p.ID))
+}
+
+func positionOf(cursor string) (Position, error) {
+	if cursor == "" {
+		return Position{}, nil
+	}
+	text, err := base64.RawURLEncoding.Strict().DecodeString(cursor)
+	if err != nil {
+		return Position{}, errCursor
+	}
+	ms, grantID, _ := strings.Cut(string(text), " ")
+	n, err := strconv.ParseInt(ms, 10, 64)
+	if err != nil || !id.Is("gr", grantID) {
+		return Position{}, errCursor
+	}
+	return Position{IssuedAt: time.UnixMilli(n), ID: grantID}, nil
+}

@@ -1,0 +1,327 @@
+package token_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"casbroker/internal/access"
+	"casbroker/internal/audit"
+	"casbroker/internal/auth"
+	"casbroker/internal/id"
+	"casbroker/internal/kv"
+	"casbroker/internal/secret"
+	"casbroker/internal/servicetest"
+	"casbroker/internal/store"
+	"casbroker/internal/token"
+)
+
+// The steps of a mint at which something else may happen.
+const (
+	duringMint   = "while the vendor mints"
+	beforeRecord = "before the grant is recorded"
+	afterRecord  = "after the grant was recorded"
+	beforeCache  = "before the token is cached"
+	afterCache   = "after the token was cached"
+)
+
+var steps = []string{duringMint, beforeRecord, afterRecord, beforeCache, afterCache}
+
+// stage is a Service on real doors, and an operator at the same and at another replica.
+type stage struct {
+	service *token.Service
+	db      *store.DB
+	cache   kv.Cache
+	here    *access.Service // shares the view of the Service
+	there   *access.Service // has one of its own, and its messages are lost
+	minter  *fakeMinter
+
+	at   string // the step at which do is called, once
+	do   func()
+	seen []string // the steps, in their order
+}
+
+func (s *stage) reach(step string) {
+	s.seen = append(s.seen, step)
+	if do := s.do; do != nil && step == s.at {
+		s.do = nil
+		do()
+	}
+}
+
+// Mint is the vendor.
+func (s *stage) Mint(ctx context.Context, life time.Duration) (token.Minted, error) {
+	s.reach(duringMint)
+	return s.minter.Mint(ctx, life)
+}
+
+// RecordGrant is the database.
+func (s *stage) RecordGrant(ctx context.Context, g token.Grant, r audit.Record) error {
+	s.reach(beforeRecord)
+	err := s.db.RecordGrant(ctx, g, r)
+	s.reach(afterRecord)
+	return err
+}
+
+// Token is the cache.
+func (s *stage) Token(ctx context.Context, key string) ([]byte, error) {
+	return s.cache.Token(ctx, key)
+}
+
+// KeepToken is the cache.
+func (s *stage) KeepToken(ctx context.Context, key string, sealed []byte, life time.Duration) error {
+	s.reach(beforeCache)
+	err := s.cache.KeepToken(ctx, key, sealed, life)
+	s.reach(afterCache)
+	return err
+}
+
+// eachStage runs test on every pair of a database and a cache.
+func eachStage(t *testing.T, test func(t *testing.T, s *stage)) {
+	t.Helper()
+	for database, url := range map[string]func(t *testing.T) string{
+		"SQLite":     func(t *testing.T) string { return "sqlite:" + filepath.Join(t.TempDir(), "broker.db") },
+		"PostgreSQL": func(t *testing.T) string { return servicetest.Postgres(t) },
+	} {
+		for name, open := range map[string]func(t *testing.T) kv.Cache{"memory": openMemory, "Redis": openRedis} {
+			t.Run(database+" and "+name, func(t *testing.T) {
+				t.Parallel()
+				test(t, newStage(t, url(t), open(t)))
+			})
+		}
+	}
+}
+
+func openMemory(t *testing.T) kv.Cache {
+	t.Helper()
+	m, err := kv.NewMemory(kv.MemoryOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+func openRedis(t *testing.T) kv.Cache {
+	t.Helper()
+	r, err := kv.NewRedis(kv.RedisOptions{URL: secret.URL(servicetest.Redis(t)), Timeout: time.Minute})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = r.Close() })
+	return r
+}
+
+func newStage(t *testing.T, url string, cache kv.Cache) *stage {
+	t.Helper()
+	w := newWorld(t)
+	db, err := store.Open(store.Options{URL: secret.URL(url), Box: w.service.Box})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = db.Close() })
+	if _, err := db.Migrate(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	s := &stage{service: w.service, db: db, cache: cache, minter: w.minter}
+	operator := func() *access.Service {
+		watcher := access.NewWatcher(access.WatchOptions{
+			Keeper: db, Wire: &kv.Memory{}, Log: slog.New(slog.DiscardHandler), Now: w.clock, Poll: time.Hour, MaxAge: time.Minute,
+		})
+		if err := watcher.Look(t.Context(), access.LearnedPolled); err != nil {
+			t.Fatal(err)
+		}
+		return &access.Service{Keeper: db, Watcher: watcher, Now: w.clock}
+	}
+	s.here, s.there = operator(), operator()
+	s.service.Minter, s.service.Ledger, s.service.Cache, s.service.Gate = s, s, s, s.here.Watcher
+	return s
+}
+
+func (s *stage) ask(ctx context.Context, who auth.Principal) (token.Issued, error) {
+	sealed, err := s.cache.Token(ctx, token.Key(who.Subject, time.Hour))
+	if err != nil {
+		return token.Issued{}, err
+	}
+	return s.service.Issue(ctx, who, time.Hour, sealed)
+}
+
+// minted counts the mints since the last call.
+func (s *stage) minted() int {
+	n := 0
+	for _, step := range s.seen {
+		if step == duringMint {
+			n++
+		}
+	}
+	s.seen = nil
+	return n
+}
+
+// change is what an operator may do while a token is minted.
+type change struct {
+	name  string
+	block bool
+	make  func(ctx context.Context, by *access.Service, subject string) error
+}
+
+var meera = auth.Principal{Subject: "admin:meera", Roles: auth.RoleAdmin}
+
+var changes = []change{
+	{"revoke the user", false, func(ctx context.Context, by *access.Service, subject string) error {
+		_, err := by.RevokeUser(ctx, meera, subject)
+		return err
+	}},
+	{"revoke all", false, func(ctx context.Context, by *access.Service, _ string) error {
+		_, err := by.RevokeAll(ctx, meera)
+		return err
+	}},
+	{"block", true, func(ctx context.Context, by *access.Service, subject string) error {
+		_, err := by.Block(ctx, meera, subject, "", time.Time{})
+		return err
+	}},
+	{"block and lift", false, func(ctx context.Context, by *access.Service, subject string) error {
+		if _, err := by.Block(ctx, meera, subject, "", time.Time{}); err != nil {
+			return err
+		}
+		_, err := by.Unblock(ctx, meera, subject)
+		return err
+	}},
+}
+
+// TestAMintThatRacesARevocationNeverBringsAnOldTokenBack interleaves the two at every
+// step, the revocation being made here and at a replica that cannot tell of it.
+func TestAMintThatRacesARevocationNeverBringsAnOldTokenBack(t *testing.T) {
+	t.Parallel()
+	eachStage(t, func(t *testing.T, s *stage) {
+		for _, c := range changes {
+			for _, step := range steps {
+				for place, by := range map[string]*access.Service{"here": s.here, "there": s.there} {
+					t.Run(fmt.Sprintf("%s %s, %s", c.name, place, step), func(t *testing.T) {
+						interleave(t, s, c, step, by)
+					})
+				}
+			}
+		}
+	})
+}
+
+func interleave(t *testing.T, s *stage, c change, step string, by *access.Service) {
+	ctx := t.Context()
+	who := auth.Principal{Subject: "app:" + id.New("user"), Roles: auth.RoleUser}
+	s.minted()
+	s.at, s.do = step, func() {
+		if err := c.make(ctx, by, who.Subject); err != nil {
+			t.Error(err)
+		}
+	}
+	got, err := s.ask(ctx, who)
+	mints := s.minted()
+
+	committedFirst := step == duringMint || step == beforeRecord
+	noticed := committedFirst || by == s.here && step == afterRecord
+	switch {
+	case noticed && c.block:
+		if !errors.Is(err, access.ErrBlocked) {
+			t.Fatalf("a blocked user got %+v, %v", got, err)
+		}
+		if kept, _ := s.cache.Token(ctx, token.Key(who.Subject, time.Hour)); kept != nil {
+			t.Error("a blocked user's token was cached")
+		}
+	case err != nil:
+		t.Fatal(err)
+	case noticed && mints != 2, !noticed && mints != 1:
+		t.Errorf("%d mints", mints)
+	}
+	if n := s.recorded(t, who.Subject); committedFirst && c.block && n != 0 {
+		t.Errorf("%d grants of a user who was blocked first", n)
+	}
+
+	// Whatever was answered, once the change is known here the old token is gone.
+	if err := s.here.Watcher.Look(ctx, access.LearnedPolled); err != nil {
+		t.Fatal(err)
+	}
+	again, err := s.ask(ctx, who)
+	switch {
+	case c.block:
+		if !errors.Is(err, access.ErrBlocked) {
+			t.Errorf("a blocked user got %+v, %v", again, err)
+		}
+	case err != nil:
+		t.Fatal(err)
+	case (again.Value == got.Value) != noticed:
+		t.Errorf("the token is the same: %v, want %v", again.Value == got.Value, noticed)
+	}
+}
+
+// recorded counts the grants of subject.
+func (s *stage) recorded(t *testing.T, subject string) int {
+	t.Helper()
+	list, err := s.db.Grants(t.Context(), subject, token.Grant{}, 10)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return len(list)
+}
+
+// TestWhoComesAfterARevocationSharesNoMintFromBefore stops a mint in the middle.
+func TestWhoComesAfterARevocationSharesNoMintFromBefore(t *testing.T) {
+	t.Parallel()
+	for _, c := range changes {
+		t.Run(strings.ReplaceAll(c.name, " ", "-"), func(t *testing.T) {
+			t.Parallel()
+			s := newStage(t, "sqlite:"+filepath.Join(t.TempDir(), "broker.db"), openMemory(t))
+			s.service.Minter, s.service.Ledger, s.service.Cache = s.minter, s.db, s.cache
+			s.minter.gate, s.minter.entered = make(chan struct{}), make(chan struct{}, 3)
+			type answer struct {
+				token.Issued
+				err error
+			}
+			ask := func() <-chan answer {
+				done := make(chan answer, 1)
+				go func() {
+					issued, err := s.ask(context.Background(), asha)
+					done <- answer{issued, err}
+				}()
+				return done
+			}
+			before := ask()
+			<-s.minter.entered
+			if err := c.make(t.Context(), s.here, asha.Subject); err != nil {
+				t.Fatal(err)
+			}
+			after := ask()
+			select {
+			case <-s.minter.entered:
+				if c.block {
+					t.Error("after the block, a token was minted")
+				}
+			case got := <-after:
+				if !c.block || !errors.Is(got.err, access.ErrBlocked) {
+					t.Errorf("without a mint: %+v", got)
+				}
+			case <-time.After(10 * time.Second):
+				t.Error("it shares the mint from before")
+			}
+			close(s.minter.gate)
+			first := <-before
+			if c.block {
+				if !errors.Is(first.err, access.ErrBlocked) {
+					t.Errorf("during the block: %+v", first)
+				}
+				return
+			}
+			second := <-after
+			if first.err != nil || second.err != nil {
+				t.Fatal(first.err, second.err)
+			}
+			if first.Value == "at_tokenx" || second.Value == "at_tokenx" {
+				t.Error("the token whose mint began before the revocation was handed out")
+			}
+		})
+	}
+}
