@@ -1,5 +1,6 @@
 // Package audit has the words of the audit trail: who did what to whom, when and
-// from where. Records hold no tokens, no personal data and no portfolio content.
+// from where. Records hold no tokens, no portfolio content, and of persons
+// nothing but ids and where requests came from, which an erasure takes out.
 // Keeping them is the store's work, in the same transaction as the change itself.
 package audit
 

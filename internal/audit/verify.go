@@ -63,7 +63,8 @@ const (
 // Its error says that it could not be finished, not that something is broken.
 //
 // It cannot see what somebody does who has an earlier state of the whole database
-// at hand: puts that back, or takes away the newest writers with all they wrote.
+// at hand: puts that back, or takes away the newest writers with all they wrote. Nor
+// can it tell who took an address and a user agent out of a record, as erasures do.
 func (s *Service) Verify(ctx context.Context, tell func(Break)) (Report, error) {
 	v := verification{chains: s.Chains, box: s.Box, tell: tell}
 	if err := v.headed(ctx); err != nil {

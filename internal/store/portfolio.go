@@ -12,9 +12,8 @@ import (
 
 // SavePortfolio keeps a statement, unless the subject has it already in a copy that
 // opens, completes the claim that it was made under, and records the change: all or
-// nothing. It
-// returns portfolio.ErrKeyInFlight when the claim was lost to another request, and
-// portfolio.ErrOtherOwner when save refuses the statement of another.
+// nothing. It returns portfolio.ErrKeyInFlight when the claim was lost to another
+// request, and portfolio.ErrOtherOwner when save refuses the statement of another.
 func (s *DB) SavePortfolio(ctx context.Context, save portfolio.Saving) (portfolio.Answer, error) {
 	row, err := s.seal(save)
 	if err != nil {
