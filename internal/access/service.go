@@ -118,6 +118,7 @@ func (s *Service) revokeGrant(ctx context.Context, c Change) (Result, error) {
 
 // change makes c durable, then known here, then known to the others.
 func (s *Service) change(ctx context.Context, c Change, action audit.Action) (Outcome, error) {
+	c.At, c.Until = instant(c.At), instant(c.Until)
 	r := audit.New(ctx, c.At, c.Actor, action, c.Subject, c.GrantID)
 	o, err := s.Keeper.ChangeAccess(ctx, c, r)
 	if err != nil {
@@ -129,6 +130,9 @@ func (s *Service) change(ctx context.Context, c Change, action audit.Action) (Ou
 	s.Watcher.made(told, o)
 	return o, nil
 }
+
+// instant is t as it is kept, so that the answer says the same as what is read later.
+func instant(t time.Time) time.Time { return t.UTC().Truncate(time.Millisecond) }
 
 // spreadTime bounds how long the caller waits for a change that is made to be known.
 const spreadTime = 5 * time.Second

@@ -66,6 +66,10 @@ func TestAnAnswerIsHeldAgainstTheDescription(t *testing.T) {
 	private := headers("Content-Type", "application/json", "Cache-Control", "no-store")
 	token := `{"access_token":"at_1","token_type":"api_key","expires_in":60,"expires_at":"2026-01-15T10:00:00Z",` +
 		`"refresh_after":"2026-01-15T10:00:00Z","grant_id":"gr_01kf0a6v3m9t2w8x4y5z7b1c2d","mode":"direct"}`
+	export := headers("Content-Type", "application/x-ndjson", "Cache-Control", "no-store",
+		"Content-Disposition", `attachment; filename="casbroker-audit.ndjson"`)
+	record := `{"id":"au_1","at":"2026-01-15T10:00:00Z","actor":"","role":"","action":"token.mint","subject":"","object":"",` +
+		`"outcome":"ok","detail":"","request_id":"","address":"","user_agent":"","writer":"","seq":0}`
 	tests := []struct {
 		name, method, path string
 		status             int
@@ -96,6 +100,16 @@ func TestAnAnswerIsHeldAgainstTheDescription(t *testing.T) {
 		{"a deletion", "DELETE", "/v1/portfolios/pf_1", 204, headers("Cache-Control", "no-store"), "", ""},
 		{"a deletion with a body", "DELETE", "/v1/portfolios/pf_1", 204, headers("Cache-Control", "no-store"), "gone",
 			errNoContent.Error()},
+		{"an export of nothing", "GET", "/admin/v1/audit/export", 200, export, "", ""},
+		{"an export of lines", "GET", "/admin/v1/audit/export", 200, export, record + "\n" + record + "\n", ""},
+		{"an export with a wrong line", "GET", "/admin/v1/audit/export", 200, export, record + "\n{}\n", "/1/"},
+		{"an export with half a line", "GET", "/admin/v1/audit/export", 200, export, record + "\n{", "line 2"},
+		{"a user with a slash in the id", "GET", "/admin/v1/users/a%2Fb", 404, problemHeaders(), problem, errStatus.Error()},
+		{"a token that counts", "POST", "/oauth/introspect", 200, private, `{"active":true,"token_type":"api_key","sub":"app:42",` +
+			`"iat":1768471140,"exp":1768474740,"jti":"gr_01kf0a6v3m9t2w8x4y5z7b1c2d","mode":"direct"}`, ""},
+		{"a token that does not count", "POST", "/oauth/introspect", 200, private, `{"active":false}`, ""},
+		{"a token that does not count, told of", "POST", "/oauth/introspect", 200, private, `{"active":false,"sub":"app:42"}`, "/"},
+		{"a revocation with a body", "POST", "/oauth/revoke", 200, private, `{}`, errNoContent.Error()},
 		{"an unknown path", "GET", "/nothing", 404, problemHeaders(), problem, ""},
 		{"an unknown path that is there", "GET", "/nothing", 200, json, `{}`, errStatus.Error()},
 		{"an unknown path without a problem", "GET", "/nothing", 404, private, problem, "Content-Type"},

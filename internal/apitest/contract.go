@@ -2,8 +2,10 @@ package apitest
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"strings"
 	"sync"
@@ -45,7 +47,25 @@ type answer struct {
 }
 
 // described returns the broker's own description, read once.
-var described = sync.OnceValues(func() (*contract, error) { return parse(web.OpenAPI) })
+var described = sync.OnceValues(func() (*contract, error) {
+	openapi3filter.RegisterBodyDecoder("application/x-ndjson", decodeLines)
+	return parse(web.OpenAPI)
+})
+
+// decodeLines reads a value on each line, as a list of them.
+func decodeLines(body io.Reader, _ http.Header, _ *openapi3.SchemaRef, _ openapi3filter.EncodingFn) (any, error) {
+	list := []any{}
+	for in := json.NewDecoder(body); ; {
+		var value any
+		switch err := in.Decode(&value); {
+		case errors.Is(err, io.EOF):
+			return list, nil
+		case err != nil:
+			return nil, fmt.Errorf("decode line %d: %w", len(list)+1, err)
+		}
+		list = append(list, value)
+	}
+}
 
 // parse reads a description and checks it, its examples too.
 func parse(yaml []byte) (*contract, error) {

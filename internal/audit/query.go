@@ -2,11 +2,9 @@ package audit
 
 import (
 	"context"
-	"encoding/base64"
-	"strconv"
-	"strings"
 	"time"
 
+	"casbroker/internal/cursor"
 	"casbroker/internal/fault"
 	"casbroker/internal/id"
 )
@@ -38,27 +36,8 @@ type Position struct {
 	ID string
 }
 
-// cursor writes p as callers see it.
-func (p Position) cursor() string {
-	return base64.RawURLEncoding.EncodeToString([]byte(strconv.FormatInt(p.At.UnixMilli(), 10) + " " + p.ID))
-}
-
-// positionOf returns what cursor was called on, the zero Position for "".
-func positionOf(cursor string) (Position, error) {
-	if cursor == "" {
-		return Position{}, nil
-	}
-	text, err := base64.RawURLEncoding.Strict().DecodeString(cursor)
-	if err != nil {
-		return Position{}, ErrCursor
-	}
-	ms, recordID, _ := strings.Cut(string(text), " ")
-	at, err := strconv.ParseInt(ms, 10, 64)
-	if err != nil || !id.Is("au", recordID) {
-		return Position{}, ErrCursor
-	}
-	return Position{At: time.UnixMilli(at), ID: recordID}, nil
-}
+// isRecord reports whether recordID can be that of a Record.
+func isRecord(recordID string) bool { return id.Is("au", recordID) }
 
 // Page is a part of what a query finds, newest first.
 type Page struct {
@@ -67,20 +46,20 @@ type Page struct {
 }
 
 // Find returns up to limit entries that f lets through, newest first, past the page
-// that cursor came with; "" is the first. What is recorded meanwhile does not move
+// whose Next is from; "" is the first. What is recorded meanwhile does not move
 // the pages. It returns ErrCursor or ErrLimit for what no page can be.
-func (s *Service) Find(ctx context.Context, f Filter, cursor string, limit int) (Page, error) {
-	after, err := positionOf(cursor)
-	if err != nil {
-		return Page{}, err
+func (s *Service) Find(ctx context.Context, f Filter, from string, limit int) (Page, error) {
+	at, recordID, ok := cursor.ReadAt(from, isRecord)
+	if !ok {
+		return Page{}, ErrCursor
 	}
 	if limit < 1 || limit > MaxLimit {
 		return Page{}, ErrLimit
 	}
-	entries, err := s.Book.Records(ctx, f, after, limit+1)
+	entries, err := s.Book.Records(ctx, f, Position{At: at, ID: recordID}, limit+1)
 	if err != nil || len(entries) <= limit {
 		return Page{Entries: entries}, err
 	}
 	last := entries[limit-1]
-	return Page{Entries: entries[:limit], Next: Position{At: last.At, ID: last.ID}.cursor()}, nil
+	return Page{Entries: entries[:limit], Next: cursor.At(last.At, last.ID)}, nil
 }

@@ -2,6 +2,7 @@ package auth
 
 import (
 	"errors"
+	"strings"
 
 	"github.com/labstack/echo/v4"
 
@@ -34,9 +35,9 @@ func (a *Authenticator) Middleware() echo.MiddlewareFunc {
 // Caller returns who makes the request, or the zero Principal, which holds no role.
 func Caller(c echo.Context) Principal { return From(c.Request().Context()) }
 
-// Require lets a request pass whose caller holds role. It belongs behind
-// Middleware and returns ErrForbidden, or ErrUnauthenticated when there is no
-// caller at all.
+// Require lets a request pass whose caller holds role, or one of them where role is
+// several. It belongs behind Middleware and returns ErrForbidden, or
+// ErrUnauthenticated when there is no caller at all.
 func Require(role Role) echo.MiddlewareFunc {
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) error {
@@ -44,7 +45,7 @@ func Require(role Role) echo.MiddlewareFunc {
 			if who.Has(role) {
 				return next(c)
 			}
-			err := ErrForbidden.Withf("This call needs the role %s.", role)
+			err := ErrForbidden.Withf("This call needs the role %s.", strings.ReplaceAll(role.String(), ", ", " or "))
 			if who.Subject == "" {
 				err = ErrUnauthenticated
 			}

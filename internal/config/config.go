@@ -25,6 +25,7 @@ type Config struct {
 	Portfolio Portfolio `yaml:"portfolio"`
 	Audit     Audit     `yaml:"audit"`
 	Retention Retention `yaml:"retention"`
+	Admin     Admin     `yaml:"admin"`
 	Web       Web       `yaml:"web"`
 }
 
@@ -142,7 +143,8 @@ type RateLimit struct {
 	Read     Limits `yaml:"read"`
 	Upload   Limits `yaml:"upload"`
 	Admin    Limits `yaml:"admin"`
-	Failures string `yaml:"failures"` // failed sign-ins, per address
+	SignIn   Limits `yaml:"sign_in"`  // with an admin key
+	Failures string `yaml:"failures"` // tokens that were refused, per address
 }
 
 // Limits are rates such as "30-M"; "" is no limit.
@@ -186,6 +188,17 @@ type Retention struct {
 	Grants     time.Duration `yaml:"grants"`     // from when the token ended
 }
 
+// Admin says who may sign in as an operator, besides those whom verifiers name.
+type Admin struct {
+	Keys []AdminKey `yaml:"keys"`
+}
+
+// AdminKey is one operator's key, of which there is but a hash.
+type AdminKey struct {
+	Name string      `yaml:"name"`
+	Hash secret.Text `yaml:"hash"` // argon2id, of the whole key
+}
+
 // Web is what the pages need.
 type Web struct {
 	WidgetURL string `yaml:"widget_url"` // "" for the stand-in
@@ -219,6 +232,7 @@ func Default() Config {
 			Read:     Limits{User: "120-M", Address: "1200-M", All: "30000-M"},
 			Upload:   Limits{User: "10-M", Address: "60-M", All: "600-M"},
 			Admin:    Limits{User: "120-M", Address: "240-M"},
+			SignIn:   Limits{Address: "10-M"},
 			Failures: "300-M",
 		},
 		Portfolio: Portfolio{MaxBody: 10 << 20, OtherOwner: OtherOwnerKeep},

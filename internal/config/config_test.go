@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -39,6 +40,7 @@ func TestTheExampleFileExplainsEveryKeyAndHoldsTheDefaults(t *testing.T) {
 		t.Fatal(err)
 	}
 	got.Auth.Verifiers, got.Seal.Keys = nil, nil // those of the example are examples
+	got.Admin.Keys = nil                         // none, as by default
 	for _, list := range []*[]string{&got.Server.TrustedProxies, &got.Server.AllowedOrigins, &got.Auth.TrustedOrigins} {
 		*list = nil
 	}
@@ -108,6 +110,26 @@ func TestASecretMayStandInAFile(t *testing.T) {
 	}
 	if c.Upstream.APIKey.Reveal() != "the-key" {
 		t.Errorf("got %d bytes", len(c.Upstream.APIKey))
+	}
+}
+
+func TestAnAdminKeyMayComeFromTheFileOrTheEnvironment(t *testing.T) {
+	t.Parallel()
+	const hash = "$argon2id$v=19$m=19456,t=2,p=1$c2FsdHNhbHRzYWx0c2FsdA$dGFndGFndGFndGFndGFndGFndGFndGFndGFndGFndGE"
+	file := write(t, "admin:\n  keys:\n    - name: asha\n      hash: '"+hash+"'\n")
+	c, err := config.Load(config.Default(), file, []string{
+		"CASBROKER_ADMIN_KEYS_1_NAME=rohan", "CASBROKER_ADMIN_KEYS_1_HASH_FILE=" + write(t, hash+"\n"),
+		"CASBROKER_RATELIMIT_SIGN_IN_ADDRESS=5-M",
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []config.AdminKey{{Name: "asha", Hash: hash}, {Name: "rohan", Hash: hash}}
+	if !slices.Equal(c.Admin.Keys, want) || c.RateLimit.SignIn != (config.Limits{Address: "5-M"}) {
+		t.Errorf("%+v %+v", c.Admin, c.RateLimit.SignIn)
+	}
+	if c.Admin.Keys[0].Hash.Reveal() != hash {
+		t.Error("the hash in the file was read as something else")
 	}
 }
 
@@ -218,6 +240,7 @@ func TestPrintedSettingsHideSecretsAndCanBeReadAgain(t *testing.T) {
 	c.Upstream.APIKey = "hush-hush"
 	c.Store.URL = "postgres://casbroker:hush-hush@db.example/casbroker"
 	c.Seal.Keys = []config.SealKey{{ID: "k1", Key: sealKey}}
+	c.Admin.Keys = []config.AdminKey{{Name: "asha", Hash: "$argon2id$hush-hush"}}
 	var out bytes.Buffer
 	if err := c.Print(&out); err != nil {
 		t.Fatal(err)

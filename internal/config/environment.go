@@ -56,7 +56,7 @@ func (vars variables) fill(name string, v reflect.Value) (faults []error) {
 			faults = append(faults, vars.fill(name+"_"+strings.ToUpper(tag), v.Field(i))...)
 		}
 	case isStructs(v):
-		for i := 0; vars.anyUnder(name + "_" + strconv.Itoa(i) + "_"); i++ {
+		for i := 0; i < v.Len() || vars.anyUnder(name+"_"+strconv.Itoa(i)+"_"); i++ {
 			if i == v.Len() {
 				v.Set(reflect.Append(v, reflect.Zero(v.Type().Elem())))
 			}

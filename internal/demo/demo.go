@@ -1,6 +1,7 @@
 // Package demo serves the demo app: a page on which one of a few invented users
 // imports a statement. It signs users in without a password, so that it can be
-// tried at once; it stands where an app's own back end and page would.
+// tried at once; it stands where an app's own back end and page would. It also makes
+// up a past for the charts of operators.
 package demo
 
 import (

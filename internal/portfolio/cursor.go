@@ -1,12 +1,11 @@
 package portfolio
 
 import (
-	"encoding/base64"
 	"net/url"
 	"strconv"
 	"strings"
-	"time"
 
+	"casbroker/internal/cursor"
 	"casbroker/internal/fault"
 	"casbroker/internal/id"
 	"casbroker/internal/statement"
@@ -95,46 +94,28 @@ func holdingOf(query url.Values, portfolioID string) (int, error) {
 	return seq, nil
 }
 
-// cursor writes a position that callers are not meant to read.
-func cursor(position string) *string {
-	s := base64.RawURLEncoding.EncodeToString([]byte(position))
-	return &s
-}
-
-// positionOf returns what cursor was given, "" for no cursor.
-func positionOf(query url.Values) (string, error) {
-	text := query.Get("cursor")
-	position, err := base64.RawURLEncoding.Strict().DecodeString(text)
-	if err != nil || (len(position) == 0) != (text == "") {
-		return "", errCursor
-	}
-	return string(position), nil
-}
-
-// String writes p for a cursor.
-func (p Position) String() string { return strconv.FormatInt(p.SavedAt.UnixMilli(), 10) + " " + p.ID }
+// isPortfolio reports whether portfolioID can be that of a Portfolio.
+func isPortfolio(portfolioID string) bool { return id.Is("pf", portfolioID) }
 
 func listPosition(query url.Values) (Position, error) {
-	text, err := positionOf(query)
-	if err != nil || text == "" {
-		return Position{}, err
-	}
-	ms, portfolioID, _ := strings.Cut(text, " ")
-	n, err := strconv.ParseInt(ms, 10, 64)
-	if err != nil || !id.Is("pf", portfolioID) {
+	at, portfolioID, ok := cursor.ReadAt(query.Get("cursor"), isPortfolio)
+	if !ok {
 		return Position{}, errCursor
 	}
-	return Position{SavedAt: time.UnixMilli(n), ID: portfolioID}, nil
+	return Position{SavedAt: at, ID: portfolioID}, nil
 }
+
+// rowCursor returns the cursor of the row to go on with.
+func rowCursor(number int) *string { return new(cursor.Of(strconv.Itoa(number))) }
 
 // rowPosition returns the number of the row to go on with, which is at most last.
 func rowPosition(query url.Values, last int) (int, error) {
-	text, err := positionOf(query)
-	if err != nil || text == "" {
-		return 0, err
+	text, ok := cursor.Read(query.Get("cursor"))
+	if ok && text == "" {
+		return 0, nil
 	}
 	n, err := strconv.Atoi(text)
-	if err != nil || n < 1 || n > last {
+	if !ok || err != nil || n < 1 || n > last {
 		return 0, errCursor
 	}
 	return n, nil

@@ -3,12 +3,12 @@ package portfolio
 import (
 	"cmp"
 	"net/http"
-	"strconv"
 	"time"
 
 	"github.com/labstack/echo/v4"
 
 	"casbroker/internal/auth"
+	"casbroker/internal/cursor"
 	"casbroker/internal/statement"
 )
 
@@ -98,7 +98,7 @@ func (h *Handler) list(c echo.Context) error {
 		page.Portfolios[i] = viewSummary(p)
 	}
 	if next != nil {
-		page.NextCursor = cursor(next.String())
+		page.NextCursor = new(cursor.At(next.SavedAt, next.ID))
 	}
 	return answer(c, page)
 }
@@ -143,7 +143,7 @@ func (h *Handler) holdings(c echo.Context) error {
 	}
 	page := holdingPage{Holdings: viewHoldings(c.Param("id"), rows)}
 	if next > 0 {
-		page.NextCursor = cursor(strconv.Itoa(next))
+		page.NextCursor = rowCursor(next)
 	}
 	return answer(c, page)
 }
@@ -190,7 +190,7 @@ func (h *Handler) transactions(c echo.Context) error {
 	}
 	page := transactionPage{Transactions: viewTransactions(c.Param("id"), list)}
 	if next > 0 {
-		page.NextCursor = cursor(strconv.Itoa(next))
+		page.NextCursor = rowCursor(next)
 	}
 	return answer(c, page)
 }

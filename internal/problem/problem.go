@@ -29,6 +29,7 @@ type Problem struct {
 	Code      string        `json:"code"`
 	RequestID string        `json:"request_id,omitempty"`
 	Errors    []fault.Field `json:"errors,omitempty"`
+	OAuth                   // of what lies below /oauth/
 
 	retryAfter int // seconds, 0 for none
 }
@@ -105,6 +106,9 @@ func Handle(err error, c echo.Context) {
 	p := From(err)
 	h := c.Response().Header()
 	p.RequestID = h.Get(HeaderRequestID)
+	if strings.HasPrefix(c.Request().URL.Path, oauthPath) {
+		p.OAuth = oauthOf(p)
+	}
 	if p.retryAfter > 0 {
 		h.Set("Retry-After", strconv.Itoa(p.retryAfter))
 	}

@@ -18,8 +18,14 @@ import (
 // handle answers a request of method with err.
 func handle(t *testing.T, method string, err error) *httptest.ResponseRecorder {
 	t.Helper()
+	return handleAt(t, method, "/", err)
+}
+
+// handleAt answers a request for path with err.
+func handleAt(t *testing.T, method, path string, err error) *httptest.ResponseRecorder {
+	t.Helper()
 	w := httptest.NewRecorder()
-	c := echo.New().NewContext(httptest.NewRequestWithContext(t.Context(), method, "/", nil), w)
+	c := echo.New().NewContext(httptest.NewRequestWithContext(t.Context(), method, path, nil), w)
 	c.Response().Header().Set(problem.HeaderRequestID, "req_1")
 	problem.Handle(err, c)
 	return w
@@ -85,5 +91,32 @@ func TestAnAnswerAlreadyBegunIsLeftAlone(t *testing.T) {
 	problem.Handle(errors.New("late"), c)
 	if w.Code != 200 || w.Body.String() != "begun" {
 		t.Errorf("got %d %s", w.Code, w.Body)
+	}
+}
+
+func TestBelowOAuthAFailureIsToldInItsWordsToo(t *testing.T) {
+	t.Parallel()
+	for kind, want := range map[fault.Kind]string{
+		fault.Invalid: "invalid_request", fault.TooLarge: "invalid_request", fault.Unsupported: "invalid_request",
+		fault.NotFound: "invalid_request", fault.NotAllowed: "invalid_request", fault.Unauthenticated: "invalid_client",
+		fault.Forbidden: "unauthorized_client", fault.Limited: "temporarily_unavailable",
+		fault.Unavailable: "temporarily_unavailable", fault.Internal: "server_error",
+	} {
+		err := fault.New(kind, "some_code", `Say "at_…", not a\b.`)
+		var told, plain map[string]any
+		for path, into := range map[string]*map[string]any{"/oauth/revoke": &told, "/oauthority": &plain} {
+			if err := json.Unmarshal(handleAt(t, http.MethodPost, path, err).Body.Bytes(), into); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if told["error"] != want || told["status"] == nil || told["code"] == nil {
+			t.Errorf("kind %d: got %v", kind, told)
+		}
+		if text := told["error_description"]; kind != fault.Internal && text != "Say 'at_?', not a'b." || kind == fault.Internal && text != nil {
+			t.Errorf("kind %d is described as %q", kind, text)
+		}
+		if plain["error"] != nil || plain["error_description"] != nil {
+			t.Errorf("elsewhere: %v", plain)
+		}
 	}
 }

@@ -19,11 +19,12 @@ type Class string
 
 // The classes.
 const (
-	Token  Class = "token"  // asking for an access token
-	Save   Class = "save"   // saving and deleting portfolios
-	Read   Class = "read"   // reading portfolios
-	Upload Class = "upload" // sending a statement to be parsed
-	Admin  Class = "admin"  // operating the broker
+	Token  Class = "token"   // asking for an access token
+	Save   Class = "save"    // saving and deleting portfolios
+	Read   Class = "read"    // reading portfolios
+	Upload Class = "upload"  // sending a statement to be parsed
+	Admin  Class = "admin"   // operating the broker
+	SignIn Class = "sign_in" // trying an admin key
 )
 
 var (

@@ -18,7 +18,7 @@ type Limits struct {
 
 // Settings are all limits.
 type Settings struct {
-	Token, Save, Read, Upload, Admin Limits
+	Token, Save, Read, Upload, Admin, SignIn Limits
 
 	Failures string // failed authentications of each client address
 }
@@ -62,6 +62,7 @@ func Parse(section string, s Settings) (Rules, error) {
 		Read:   p.class(Read, s.Read),
 		Upload: p.class(Upload, s.Upload),
 		Admin:  p.class(Admin, s.Admin),
+		SignIn: p.class(SignIn, s.SignIn),
 	}}
 	r.failures = p.rule("failures", "failures", s.Failures, ofAddress)
 	if r.failures != nil {

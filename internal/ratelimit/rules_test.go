@@ -12,6 +12,7 @@ func TestEveryWrongRateIsNamed(t *testing.T) {
 	_, err := ratelimit.Parse("limits", ratelimit.Settings{
 		Token:    ratelimit.Limits{User: "30", Address: "600-X", All: "6000-M"},
 		Save:     ratelimit.Limits{User: "0-M", Address: "-5-M", All: "many-M"},
+		SignIn:   ratelimit.Limits{Address: "10"},
 		Failures: "60 per minute",
 	})
 	if err == nil {
@@ -19,7 +20,7 @@ func TestEveryWrongRateIsNamed(t *testing.T) {
 	}
 	for _, key := range []string{
 		"limits.token.user", "limits.token.address", "limits.save.user", "limits.save.address", "limits.save.all",
-		"limits.failures",
+		"limits.sign_in.address", "limits.failures",
 	} {
 		if !strings.Contains(err.Error(), key+": want a rate") {
 			t.Errorf("%s is not named in %v", key, err)

@@ -18,7 +18,7 @@ import (
 const checkTimeout = 2 * time.Second
 
 // Check is one thing without which the service is not ready. What Ready returns is
-// shown to whoever asks: a fault's detail, or the text of another error.
+// shown to whoever asks, by Reason.
 type Check struct {
 	Name  string
 	Ready func(ctx context.Context) error
@@ -68,12 +68,14 @@ func (h *health) missing(ctx context.Context) []unready {
 			continue
 		}
 		h.log.WarnContext(ctx, "not ready", "name", h.checks[i].Name, "error", err)
-		list = append(list, unready{Name: h.checks[i].Name, Reason: reason(err)})
+		list = append(list, unready{Name: h.checks[i].Name, Reason: Reason(err)})
 	}
 	return list
 }
 
-func reason(err error) string {
+// Reason returns what may be told to anybody of why something is not well: a fault's
+// detail, or the text of another error.
+func Reason(err error) string {
 	var f *fault.Fault
 	if errors.As(err, &f) {
 		return f.Detail

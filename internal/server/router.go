@@ -43,6 +43,7 @@ type Options struct {
 	Refused        Refused        // nil for nobody
 	TrustedProxies []netip.Prefix // whose X-Forwarded-For is believed
 	AllowedOrigins []string       // exact origins that CORS lets in
+	NoOrigins      []string       // beginnings of paths that CORS lets nobody in to
 	AllowCookies   bool           // let those origins send cookies
 	Checks         []Check        // what must be well for /readyz
 	OpenAPI        []byte         // the document at /openapi.yaml
@@ -136,6 +137,11 @@ func extractor(trusted []netip.Prefix) echo.IPExtractor {
 // errors too.
 func cors(o Options) middleware.CORSConfig {
 	return middleware.CORSConfig{
+		// A page of the app may be of the same site, for whose pages a SameSite cookie is sent.
+		Skipper: func(c echo.Context) bool {
+			path := c.Request().URL.Path
+			return slices.ContainsFunc(o.NoOrigins, func(beginning string) bool { return strings.HasPrefix(path, beginning) })
+		},
 		// Echo would read an origin with a * in it as a pattern.
 		AllowOriginFunc:  func(origin string) (bool, error) { return slices.Contains(o.AllowedOrigins, origin), nil },
 		AllowMethods:     []string{http.MethodGet, http.MethodHead, http.MethodPost, http.MethodDelete},

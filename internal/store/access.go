@@ -149,9 +149,7 @@ func newestMark(ctx context.Context, tx *sql.Tx, subject string) (version int64,
 
 // anyCounts reports whether a token of subject, or of anybody if "", counts at now.
 func anyCounts(ctx context.Context, tx *sql.Tx, subject string, now time.Time) (counts bool, err error) {
-	query := `SELECT EXISTS (SELECT 1 FROM grants g WHERE issued_ms > $1 AND expires_ms > $2 AND revoked_ms = 0
-		AND NOT EXISTS (SELECT 1 FROM access_changes c WHERE c.subject = g.subject AND c.version > g.access_version AND ` + covers + `)
-		AND NOT EXISTS (SELECT 1 FROM access_changes c WHERE c.subject = '' AND c.version > g.access_version AND ` + covers + `)`
+	query := `SELECT EXISTS (SELECT 1 FROM grants g WHERE issued_ms > $1 AND expires_ms > $2 AND ` + unrevoked
 	args := []any{millis(now.Add(-liveSpan)), millis(now)}
 	if subject != "" {
 		query += ` AND g.subject = $3`

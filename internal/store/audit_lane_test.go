@@ -55,8 +55,10 @@ func TestAChainWhoseCommitFailedIsNotMadeLonger(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := promising(t, url())
+			at := time.Now()
 			record := func(more string) error {
-				r := audit.New(t.Context(), time.Now(), audit.Broker, audit.BrokerStart, "", "")
+				at = at.Add(time.Millisecond) // or the order of the records would be up to chance
+				r := audit.New(t.Context(), at, audit.Broker, audit.BrokerStart, "", "")
 				return s.change(t.Context(), "record", func(ctx context.Context, tx *sql.Tx) error {
 					err := s.record(ctx, tx, r)
 					if err == nil && more != "" {

@@ -46,6 +46,11 @@ const standing = `SELECT id, subject, mode, issued_ms, expires_ms, vendor_reques
 const wasRevoked = `((revoked_ms > 0 AND revoked_ms < expires_ms) OR (user_ms > 0 AND user_ms < expires_ms)
 	OR (all_ms > 0 AND all_ms < expires_ms))`
 
+// unrevoked is the condition that a living grant g was not revoked.
+const unrevoked = `g.revoked_ms = 0
+	AND NOT EXISTS (SELECT 1 FROM access_changes c WHERE c.subject = g.subject AND c.version > g.access_version AND ` + covers + `)
+	AND NOT EXISTS (SELECT 1 FROM access_changes c WHERE c.subject = '' AND c.version > g.access_version AND ` + covers + `)`
+
 // FindGrants returns up to limit grants that f wants, newest first, past after.
 func (s *DB) FindGrants(ctx context.Context, f token.Filter, after token.Position, limit int, now time.Time) ([]token.Kept, error) {
 	ctx, cancel := bounded(ctx)
@@ -82,9 +87,20 @@ func (s *DB) FindGrants(ctx context.Context, f token.Filter, after token.Positio
 
 // FindGrant returns one grant as it stands at now, or token.ErrNoGrant.
 func (s *DB) FindGrant(ctx context.Context, grantID string, now time.Time) (token.Kept, error) {
+	return s.findGrant(ctx, now, "id = $1", grantID)
+}
+
+// FindByMark returns the newest grant whose token has mark, as it stands at now, or
+// token.ErrNoGrant.
+func (s *DB) FindByMark(ctx context.Context, mark []byte, now time.Time) (token.Kept, error) {
+	return s.findGrant(ctx, now, "mark = $1 ORDER BY issued_ms DESC, id DESC LIMIT 1", mark)
+}
+
+// findGrant reads the first row of standing that meets the condition on one value.
+func (s *DB) findGrant(ctx context.Context, now time.Time, condition string, value any) (token.Kept, error) {
 	ctx, cancel := bounded(ctx)
 	defer cancel()
-	list, err := s.findGrants(ctx, now, fmt.Sprintf(standing, "id = $1"), grantID)
+	list, err := s.findGrants(ctx, now, fmt.Sprintf(standing, condition), value)
 	if err == nil && len(list) == 0 {
 		err = token.ErrNoGrant
 	}

@@ -4,6 +4,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"reflect"
 	"runtime"
 	"slices"
 	"strings"
@@ -11,6 +12,7 @@ import (
 	"time"
 
 	"casbroker/internal/access"
+	"casbroker/internal/audit"
 	"casbroker/internal/id"
 	"casbroker/internal/store"
 	"casbroker/internal/token"
@@ -55,7 +57,7 @@ func TestGrantsTellHowTheyStand(t *testing.T) {
 			for _, k := range page.Grants {
 				found = append(found, names[k.ID])
 				one, err := register(s, now).Grant(t.Context(), k.ID)
-				if err != nil || one != k {
+				if err != nil || !reflect.DeepEqual(one, k) {
 					t.Errorf("alone it is %+v, in the list %+v (%v)", one, k, err)
 				}
 				if (k.State == token.StateRevoked) == k.RevokedAt.IsZero() {
@@ -203,4 +205,39 @@ func execute(t *testing.T, address, statement string) {
 	if _, err := db.ExecContext(t.Context(), statement); err != nil {
 		t.Fatal(err)
 	}
+}
+
+func TestAGrantIsFoundByTheMarkOfItsToken(t *testing.T) {
+	t.Parallel()
+	eachDialect(t, func(t *testing.T, s *store.DB) {
+		record := func(subject string, mark []byte, at time.Time) string {
+			g := token.Grant{
+				ID: id.New("gr"), Subject: subject, Mode: token.ModeDirect, IssuedAt: at, ExpiresAt: at.Add(time.Hour), Mark: mark,
+			}
+			if err := s.RecordGrant(t.Context(), g, audit.New(t.Context(), at, subject, audit.TokenMint, subject, g.ID)); err != nil {
+				t.Fatal(err)
+			}
+			return g.ID
+		}
+		marked := record("app:asha", []byte("mark 1"), accessBegin)
+		record("app:asha", nil, accessBegin) // from before there were marks
+		record("app:rohan", nil, accessBegin)
+		record("app:rohan", []byte("mark 2"), accessBegin)
+		again := record("app:kabir", []byte("mark 2"), accessBegin.Add(time.Minute)) // the vendor gave the same token
+
+		for mark, want := range map[string]string{"mark 1": marked, "mark 2": again} {
+			if k, err := s.FindByMark(t.Context(), []byte(mark), accessBegin); err != nil || k.ID != want || k.State != token.StateActive {
+				t.Errorf("%s: %+v, %v", mark, k, err)
+			}
+		}
+		for _, mark := range [][]byte{nil, {}, []byte("mark"), []byte("mark 11")} {
+			if k, err := s.FindByMark(t.Context(), mark, accessBegin); !errors.Is(err, token.ErrNoGrant) {
+				t.Errorf("%q: %+v, %v", mark, k, err)
+			}
+		}
+		mustAlter(t, s, access.Change{Kind: access.RevokeUser, Subject: "app:asha"}, accessBegin.Add(time.Minute))
+		if k, err := s.FindByMark(t.Context(), []byte("mark 1"), accessBegin.Add(time.Hour)); err != nil || k.State != token.StateRevoked {
+			t.Errorf("revoked: %+v, %v", k, err)
+		}
+	})
 }

@@ -8,8 +8,11 @@ func pattern(in string) (int, string) {
 	if n := jwt(in); n > 0 {
 		return n, markJWT
 	}
-	if n := accessToken(in); n > 0 {
+	if n := credential(in, "at_", isTokenByte); n > 0 {
 		return n, markToken
+	}
+	if n := credential(in, "cbk_", isBase64URL); n > 0 {
+		return n, markKey
 	}
 	const shortest, longest = 10, 16
 	n := 0
@@ -51,14 +54,15 @@ func jwt(in string) int {
 	return n
 }
 
-// accessToken finds an access token; words such as "at_ms" are too short to be one.
-func accessToken(in string) int {
-	const begin, least = "at_", 8
+// credential finds what begins as an access token or an admin key does, and goes on
+// with bytes that can be in one; words such as "at_ms" are too short to be any.
+func credential(in, begin string, within func(byte) bool) int {
+	const least = 8
 	if !strings.HasPrefix(in, begin) {
 		return 0
 	}
 	n := len(begin)
-	for n < len(in) && isTokenByte(in[n]) {
+	for n < len(in) && within(in[n]) {
 		n++
 	}
 	if n < len(begin)+least {

@@ -14,6 +14,7 @@ import (
 const (
 	markSecret = "[secret]"
 	markToken  = "[access token]"
+	markKey    = "[admin key]"
 	markJWT    = "[jwt]"
 	markPAN    = "[pan]"
 	markNumber = "[number]"

@@ -20,6 +20,9 @@ func TestScrubHidesByPattern(t *testing.T) {
 		{"no PAN within a longer word", "XABCDE1234F ABCDE1234FX", "XABCDE1234F ABCDE1234FX"},
 		{"an access token to its end", "key=at_abc.DEF-123~/+=, next", "key=[access token], next"},
 		{"no column's name", "at_ms and created_at_ms", "at_ms and created_at_ms"},
+		{"an admin key to its end", `{"key":"cbk_asha-2_AbCdEf-12_xyz"}, next`, `{"key":"[admin key]"}, next`},
+		{"an admin key cut short", "cbk_asha_AbC.", "[admin key]."},
+		{"no word that begins like an admin key", "cbk_name", "cbk_name"},
 		{"an escaped token", `"\nat_abcdefghij\u003cat_abcdefghij" %3Dat_abcdefghij`,
 			`"\n[access token]\u003c[access token]" %3D[access token]`},
 		{"a JWT", "Bearer eyJhbGciOiJ9.eyJzdWI.c2ln", "Bearer [jwt]"},
@@ -62,6 +65,7 @@ var (
 	}{
 		{regexp.MustCompile(`^eyJ[\w-]{8,}[\w.-]*`), markJWT},
 		{regexp.MustCompile(`^at_[^\x00-\x20"'` + "`" + `\\,;&<>()\[\]{}\x7f-\x{10ffff}]{8,}`), markToken},
+		{regexp.MustCompile(`^cbk_[\w-]{8,}`), markKey},
 		{regexp.MustCompile(`^[A-Za-z]{5}[0-9]{4}[A-Za-z](?:[^A-Za-z0-9]|$)`), markPAN},
 		{regexp.MustCompile(`^(?:[02-9]\d{9}|\d{11}|\d{12}|[02-9]\d{12}|(?:[013-9]\d|2[1-9])\d{12}|\d{15}|\d{16}|(?:IN|in)\d{14})` +
 			`(?:[^A-Za-z0-9]|$)`), markNumber},
@@ -120,7 +124,7 @@ func referenceAt(secrets []string, in string, done, i int) (from, to int, mark s
 
 // pieces are put together at random, so that patterns meet each other's edges.
 var pieces = []string{
-	"ABCDE1234F", "abcde1234f", "at_", "abcdefgh", "eyJ", "hbGciOiJIUzI1NiJ9", ".", "-", "_", " ", "/", ":", "://", "@", "%",
+	"ABCDE1234F", "abcde1234f", "at_", "cbk_", "abcdefgh", "eyJ", "hbGciOiJIUzI1NiJ9", ".", "-", "_", " ", "/", ":", "://", "@", "%",
 	`\`, `\n`, `\u0026`, "%3D", "1234567890", "9876543210", "1743499800000", "20250401093000", "IN300999", "12345678", "1", "9",
 	"A", "x", "example.com", "v4.16.0", "asha", "literal-secret", "literal", "-secret", "-longer", `"`, ",", "(", "{", "\n", "~", "+",
 }
@@ -147,7 +151,7 @@ func FuzzScrubNeverLetsAPlantedSecretThrough(f *testing.F) {
 	f.Add("redis://:", "@localhost", "pa%ss\\word")
 	f.Add("x", "literal-sec", "literal-secret")
 	f.Fuzz(func(t *testing.T, before, after, planted string) {
-		marks := markSecret + markToken + markJWT + markPAN + markNumber + markName
+		marks := markSecret + markToken + markKey + markJWT + markPAN + markNumber + markName
 		if len(planted) < minSecret || strings.ContainsAny(planted, marks) {
 			return // it could be a part of what stands for hidden text
 		}

@@ -2,13 +2,12 @@ package token
 
 import (
 	"context"
-	"encoding/base64"
-	"strconv"
-	"strings"
 	"time"
 
+	"casbroker/internal/cursor"
 	"casbroker/internal/fault"
 	"casbroker/internal/id"
+	"casbroker/internal/secret"
 )
 
 // Failures of those who look for grants.
@@ -57,16 +56,19 @@ type Position struct {
 }
 
 // Finder finds grants as they stand at now. FindGrants returns up to limit that f
-// wants, newest first, past after. FindGrant returns ErrNoGrant when there is none.
+// wants, newest first, past after. FindGrant, and FindByMark for the newest that has
+// the mark, return ErrNoGrant when there is none.
 type Finder interface {
 	FindGrants(ctx context.Context, f Filter, after Position, limit int, now time.Time) ([]Kept, error)
 	FindGrant(ctx context.Context, grantID string, now time.Time) (Kept, error)
+	FindByMark(ctx context.Context, mark []byte, now time.Time) (Kept, error)
 }
 
 // Register tells operators which tokens were handed out. All fields are required. It
 // is safe for concurrent use.
 type Register struct {
 	Finder Finder
+	Box    *secret.Box // marked the tokens
 	Now    func() time.Time
 }
 
@@ -76,10 +78,10 @@ type Page struct {
 	Next   string // the cursor of the next page; "" on the last
 }
 
-// List returns up to limit grants, 1 to MaxPage, newest first. cursor is the Next of
-// the page before, "" for the first. It returns faults for a cursor, a limit and a
-// state that cannot be.
-func (r *Register) List(ctx context.Context, f Filter, cursor string, limit int) (Page, error) {
+// List returns up to limit grants, 1 to MaxPage, newest first. from is the Next of the
+// page before, "" for the first. It returns faults for a from, a limit and a state
+// that cannot be.
+func (r *Register) List(ctx context.Context, f Filter, from string, limit int) (Page, error) {
 	switch f.State {
 	case "", StateActive, StateExpired, StateRevoked:
 	default:
@@ -88,44 +90,35 @@ func (r *Register) List(ctx context.Context, f Filter, cursor string, limit int)
 	if limit < 1 || limit > MaxPage {
 		return Page{}, errLimit
 	}
-	after, err := positionOf(cursor)
-	if err != nil {
-		return Page{}, err
+	at, grantID, ok := cursor.ReadAt(from, isGrant)
+	if !ok {
+		return Page{}, errCursor
 	}
 	// One more than is wanted tells whether there is a next page.
-	list, err := r.Finder.FindGrants(ctx, f, after, limit+1, r.Now())
+	list, err := r.Finder.FindGrants(ctx, f, Position{IssuedAt: at, ID: grantID}, limit+1, r.Now())
 	if err != nil || len(list) <= limit {
 		return Page{Grants: list}, err
 	}
 	last := list[limit-1]
-	return Page{Grants: list[:limit], Next: Position{last.IssuedAt, last.ID}.cursor()}, nil
+	return Page{Grants: list[:limit], Next: cursor.At(last.IssuedAt, last.ID)}, nil
 }
 
 // Grant returns one grant as it stands now, or ErrNoGrant.
 func (r *Register) Grant(ctx context.Context, grantID string) (Kept, error) {
-	if !id.Is("gr", grantID) {
+	if !isGrant(grantID) {
 		return Kept{}, ErrNoGrant
 	}
 	return r.Finder.FindGrant(ctx, grantID, r.Now())
 }
 
-// cursor writes p in a form that callers are not meant to read.
-func (p Position) cursor() string {
-	return base64.RawURLEncoding.EncodeToString([]byte(strconv.FormatInt(p.IssuedAt.UnixMilli(), 10) + " " + p.ID))
+// ByToken returns the newest grant of the token value as it stands now, or ErrNoGrant.
+// Grants from before tokens were marked are not found.
+func (r *Register) ByToken(ctx context.Context, value secret.Text) (Kept, error) {
+	if !isToken(value.Reveal()) {
+		return Kept{}, ErrNoGrant
+	}
+	return r.Finder.FindByMark(ctx, markOf(r.Box, value), r.Now())
 }
 
-func positionOf(cursor string) (Position, error) {
-	if cursor == "" {
-		return Position{}, nil
-	}
-	text, err := base64.RawURLEncoding.Strict().DecodeString(cursor)
-	if err != nil {
-		return Position{}, errCursor
-	}
-	ms, grantID, _ := strings.Cut(string(text), " ")
-	n, err := strconv.ParseInt(ms, 10, 64)
-	if err != nil || !id.Is("gr", grantID) {
-		return Position{}, errCursor
-	}
-	return Position{IssuedAt: time.UnixMilli(n), ID: grantID}, nil
-}
+// isGrant reports whether grantID can be that of a Grant.
+func isGrant(grantID string) bool { return id.Is("gr", grantID) }

@@ -172,7 +172,7 @@ func (s *Service) record(ctx context.Context, o order, r record, vendorRequestID
 	subject := o.who.Subject
 	grant := Grant{
 		ID: r.grantID, Subject: subject, Mode: ModeDirect, IssuedAt: r.issuedAt, ExpiresAt: r.expiresAt,
-		VendorRequestID: vendorRequestID, AccessVersion: r.version,
+		VendorRequestID: vendorRequestID, AccessVersion: r.version, Mark: markOf(s.Box, r.value),
 	}
 	entry := audit.New(ctx, r.issuedAt, subject, audit.TokenMint, subject, r.grantID)
 	if err := s.Ledger.RecordGrant(ctx, grant, entry); err != nil {

@@ -57,7 +57,8 @@ type Grant struct {
 	IssuedAt        time.Time
 	ExpiresAt       time.Time
 	VendorRequestID string
-	AccessVersion   int64 // what the Gate knew when the mint began
+	AccessVersion   int64  // what the Gate knew when the mint began
+	Mark            []byte // keyed hash of the token, by which it is found; nil where that is not known
 }
 
 // Gate says who may have a token, and which tokens still count.

@@ -27,14 +27,15 @@ func (c *Client) newBreaker() *gobreaker.CircuitBreaker[answer] {
 			c.opts.Log.Log(context.Background(), level, "upstream breaker changed",
 				"from", from.String(), "to", to.String())
 		},
-		// A refusal shows that the vendor is well; a caller who leaves shows nothing.
+		// A refusal shows that the vendor is well; a caller who leaves shows nothing, and
+		// what is asked for a page must not stop the tokens.
 		IsSuccessful: func(err error) bool {
 			var f *failure
 			return err == nil || errors.As(err, &f) && !f.ill
 		},
 		IsExcluded: func(err error) bool {
 			var f *failure
-			return errors.As(err, &f) && f.outcome == outcomeCanceled
+			return errors.As(err, &f) && (f.outcome == outcomeCanceled || f.aside)
 		},
 	})
 }
@@ -45,10 +46,11 @@ func (c *Client) guarded(ctx context.Context, r request) (answer, *failure) {
 		began := time.Now()
 		a, f := c.attempt(ctx, r)
 		if f != nil {
-			c.opts.Observe(f.outcome, time.Since(began))
+			f.aside = r.aside
+			c.ended(f.outcome, time.Since(began))
 			return a, f
 		}
-		c.opts.Observe(outcomeOK, time.Since(began))
+		c.ended(outcomeOK, time.Since(began))
 		return a, nil
 	})
 	var f *failure

@@ -15,6 +15,7 @@ type request struct {
 	method, path string
 	body         []byte // JSON; nil for none
 	id           string // sent as X-Request-ID
+	aside        bool   // nothing depends on it: its failures do not open the breaker
 }
 
 // Why an attempt was ended by us; the caller's own reasons are others.

@@ -59,6 +59,7 @@ type failure struct {
 	outcome   string
 	again     bool          // another attempt may succeed
 	ill       bool          // it counts towards opening the breaker
+	aside     bool          // nothing depends on the call, so it does not count after all
 	wait      time.Duration // what the vendor asked for, or until the breaker closes; 0 for nothing
 	status    int           // 0 when no answer came
 	code      string        // the vendor's, "" when it gave none
@@ -104,7 +105,7 @@ func refused(a answer) *failure {
 	case http.StatusInternalServerError, http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
 		f.again = true
 	case http.StatusBadRequest:
-		if strings.Contains(detail, "from access token") {
+		if strings.Contains(detail, "access token") {
 			f.fault = ErrRefusedKey.Withf(keyMixedUp)
 		}
 	}

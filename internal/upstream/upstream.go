@@ -61,6 +61,7 @@ type Client struct {
 	http    *http.Client
 	breaker *gobreaker.CircuitBreaker[answer]
 	opened  atomic.Int64 // when the breaker last opened, in unix milliseconds
+	last    atomic.Pointer[lastCall]
 }
 
 // New returns a client; it sends nothing yet.

@@ -1,0 +1,94 @@
+// Package admin is what operators may do and see: find users and grants, block and
+// revoke, read the audit trail, the counts and the settings. It is thin: the rooms do
+// the work. What reads about persons is put on record before it is answered.
+package admin
+
+import (
+	"context"
+	"time"
+
+	"casbroker/internal/access"
+	"casbroker/internal/audit"
+	"casbroker/internal/portfolio"
+	"casbroker/internal/token"
+	"casbroker/internal/usage"
+)
+
+// Desk is where an operator sits: each call is made by whom its context names, who
+// has to hold auth.RoleAdmin. All fields are required. It is safe for concurrent use.
+type Desk struct {
+	Access   *access.Service
+	Grants   *token.Register
+	Users    Users
+	Shelf    portfolio.Shelf
+	Trail    *audit.Service
+	Usage    *usage.Service
+	Purse    *usage.Purse
+	Version  string                           // of the broker
+	Settings []Setting                        // in force, without secrets
+	Health   func(ctx context.Context) []Part // how what the broker leans on does
+	Now      func() time.Time
+}
+
+// Users finds users by what is kept of them. Nobody is a user who never had a token,
+// a portfolio or a block.
+type Users interface {
+	// FindUsers returns up to limit users whose subject begins with prefix, in the order
+	// of its bytes, past after.
+	FindUsers(ctx context.Context, prefix, after string, limit int, now time.Time) ([]UserRow, error)
+	// LiveGrants counts the access tokens that are alive and count.
+	LiveGrants(ctx context.Context, now time.Time) (int, error)
+}
+
+// UserRow is a user in a list.
+type UserRow struct {
+	Subject     string    `json:"subject"`
+	Blocked     bool      `json:"blocked"`
+	LiveTokens  int       `json:"live_tokens"`
+	LastTokenAt time.Time `json:"last_token_at,omitzero"`
+	Portfolios  int       `json:"portfolios"`
+}
+
+// UserPage is a part of a list of users.
+type UserPage struct {
+	Users []UserRow
+	Next  string // the cursor of the next page; "" on the last
+}
+
+// User is what operators see of one user.
+type User struct {
+	Subject        string
+	Block          *access.Barrier // nil for none
+	Grants         token.Page      // the newest
+	Portfolios     []portfolio.About
+	PortfolioCount int // of all, which Portfolios may be a part of
+}
+
+// Overview is how it stands now.
+type Overview struct {
+	LiveTokens int
+	Blocked    int64 // users that are blocked
+	Health     []Part
+}
+
+// The states of a Part.
+const (
+	Well    = "well"
+	Limping = "limping" // something stands in for it
+	Down    = "down"
+	Unused  = "unused" // by the settings
+)
+
+// Part is something that the broker leans on.
+type Part struct {
+	Name  string `json:"name"`  // "database", "cache", "vendor", …
+	State string `json:"state"` // Well, Limping, Down or Unused
+	Note  string `json:"note"`  // a sentence for people; "" when there is nothing to say
+}
+
+// Setting is one setting in force.
+type Setting struct {
+	Key     string `json:"key"`     // "upstream.url"
+	Value   string `json:"value"`   // as in the settings file, "[secret]" for what is hidden
+	Default bool   `json:"default"` // nobody set it otherwise
+}

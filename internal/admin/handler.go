@@ -1,0 +1,257 @@
+package admin
+
+import (
+	"cmp"
+	"context"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"casbroker/internal/access"
+	"casbroker/internal/audit"
+	"casbroker/internal/auth"
+	"casbroker/internal/token"
+	"casbroker/internal/usage"
+)
+
+const (
+	// maxExport bounds one export, however slowly it is read.
+	maxExport = 10 * time.Minute
+	// maxPause is how long a caller may take to read what is written at once. An
+	// export may take longer than the answers of the other routes may.
+	maxPause = 30 * time.Second
+)
+
+// Handler serves /admin/v1, but for its sessions. Desk and Log are required.
+type Handler struct {
+	Desk  *Desk
+	Log   *slog.Logger
+	Limit echo.MiddlewareFunc // nil for no limit
+}
+
+// Mount adds the routes to g, which has to be /admin/v1, behind which the caller is known.
+func (h *Handler) Mount(g *echo.Group) {
+	through := auth.Private(auth.RoleAdmin, h.Limit)
+	get := func(path string, do call, known ...string) { g.GET(path, asking(do, known), through...) }
+	post := func(path string, do call) { g.POST(path, asking(do, nil), through...) }
+
+	get("/grants", h.grants, "subject", "state", "from", "to", "limit", "cursor")
+	get("/grants/:id", h.grant)
+	post("/grants/:id/revoke", h.revokeGrant)
+
+	get("/users", h.users, "prefix", "limit", "cursor")
+	get("/users/:subject", h.user)
+	post("/users/:subject/block", h.block)
+	post("/users/:subject/unblock", h.unblock)
+	post("/users/:subject/revoke", h.revokeUser)
+	post("/revoke-all", h.revokeAll)
+
+	get("/audit", h.records, "subject", "actor", "action", "outcome", "from", "to", "limit", "cursor")
+	get("/audit/export", h.export, "subject", "actor", "action", "outcome", "from", "to", "format")
+
+	get("/stats", h.stats, "step", "from", "to")
+	get("/overview", h.overview)
+	get("/credits", h.credits)
+	get("/settings", h.settings)
+}
+
+// call answers a request whose query was read.
+type call func(c echo.Context, q *query) error
+
+// asking answers with do, once the query was found to have nothing but what is known.
+func asking(do call, known []string) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		q, err := queryOf(c.Request().URL, known)
+		if err != nil {
+			return err
+		}
+		return do(c, q)
+	}
+}
+
+// param is a part of the path, which may hold anything: Echo has not unescaped it when
+// it went by the raw path, which net/url has read without a mistake.
+func param(c echo.Context, name string) string {
+	text := c.Param(name)
+	if c.Request().URL.RawPath != "" {
+		text, _ = url.PathUnescape(text)
+	}
+	return text
+}
+
+func (h *Handler) grants(c echo.Context, q *query) error {
+	f := token.Filter{Subject: q.text("subject"), State: token.State(q.text("state")), From: q.instant("from"), To: q.instant("to")}
+	limit := q.limit(token.MaxPage)
+	if q.err != nil {
+		return q.err
+	}
+	page, err := h.Desk.FindGrants(c.Request().Context(), f, q.text("cursor"), limit)
+	if err != nil {
+		return err
+	}
+	return c.JSON(http.StatusOK, grantList{viewGrants(page.Grants, h.Desk.Now()), orNull(page.Next)})
+}
+
+func (h *Handler) grant(c echo.Context, _ *query) error {
+	g, err := h.Desk.Grant(c.Request().Context(), param(c, "id"))
+	if err != nil {
+		return err
+	}
+	return c.JSON(http.StatusOK, viewGrant(g, h.Desk.Now()))
+}
+
+func (h *Handler) users(c echo.Context, q *query) error {
+	limit := q.limit(MaxUsers)
+	if q.err != nil {
+		return q.err
+	}
+	page, err := h.Desk.FindUsers(c.Request().Context(), q.text("prefix"), q.text("cursor"), limit)
+	if err != nil {
+		return err
+	}
+	return c.JSON(http.StatusOK, userList{orEmpty(page.Users), orNull(page.Next)})
+}
+
+func (h *Handler) user(c echo.Context, _ *query) error {
+	u, err := h.Desk.User(c.Request().Context(), param(c, "subject"))
+	if err != nil {
+		return err
+	}
+	return c.JSON(http.StatusOK, viewUser(u, h.Desk.Now()))
+}
+
+func (h *Handler) block(c echo.Context, _ *query) error {
+	req, err := readBlock(c.Response(), c.Request())
+	if err != nil {
+		return err
+	}
+	done, err := h.Desk.Block(c.Request().Context(), param(c, "subject"), req.Reason, req.Until)
+	return answer(c, done, err)
+}
+
+func (h *Handler) unblock(c echo.Context, _ *query) error {
+	if err := readNothing(c.Response(), c.Request()); err != nil {
+		return err
+	}
+	done, err := h.Desk.Unblock(c.Request().Context(), param(c, "subject"))
+	return answer(c, done, err)
+}
+
+func (h *Handler) revokeUser(c echo.Context, _ *query) error {
+	if err := readNothing(c.Response(), c.Request()); err != nil {
+		return err
+	}
+	done, err := h.Desk.RevokeUser(c.Request().Context(), param(c, "subject"))
+	return answer(c, done, err)
+}
+
+func (h *Handler) revokeGrant(c echo.Context, _ *query) error {
+	if err := readNothing(c.Response(), c.Request()); err != nil {
+		return err
+	}
+	done, err := h.Desk.RevokeGrant(c.Request().Context(), param(c, "id"))
+	return answer(c, done, err)
+}
+
+func (h *Handler) revokeAll(c echo.Context, _ *query) error {
+	confirm, err := readConfirm(c.Response(), c.Request())
+	if err != nil {
+		return err
+	}
+	done, err := h.Desk.RevokeAll(c.Request().Context(), confirm)
+	return answer(c, done, err)
+}
+
+// answer tells what was changed.
+func answer(c echo.Context, done access.Result, err error) error {
+	if err != nil {
+		return err
+	}
+	return c.JSON(http.StatusOK, done)
+}
+
+func (h *Handler) records(c echo.Context, q *query) error {
+	f, limit := q.filter(), q.limit(audit.MaxLimit)
+	if q.err != nil {
+		return q.err
+	}
+	page, err := h.Desk.Records(c.Request().Context(), f, q.text("cursor"), limit)
+	if err != nil {
+		return err
+	}
+	return c.JSON(http.StatusOK, recordList{viewRecords(page.Entries), orNull(page.Next)})
+}
+
+// export answers with all records that are wanted, written as they are read. When that
+// fails after the first bytes, the connection is cut: a part must not pass for the whole.
+func (h *Handler) export(c echo.Context, q *query) error {
+	f, format := q.filter(), cmp.Or(q.text("format"), "ndjson")
+	media, known := exportTypes[format]
+	if !known {
+		return audit.ErrFormat
+	}
+	if q.err != nil {
+		return q.err
+	}
+	ctx, cancel := context.WithTimeout(c.Request().Context(), maxExport)
+	defer cancel()
+	res := c.Response()
+	res.Header().Set(echo.HeaderContentType, media)
+	res.Header().Set(echo.HeaderContentDisposition, `attachment; filename="casbroker-audit.`+format+`"`)
+	err := h.Desk.Export(ctx, patient{res, http.NewResponseController(res)}, f, format)
+	if err == nil {
+		return nil
+	}
+	if !res.Committed {
+		res.Header().Del(echo.HeaderContentDisposition)
+		return err
+	}
+	h.Log.WarnContext(ctx, "an export of the audit trail was cut short", "error", err)
+	panic(http.ErrAbortHandler)
+}
+
+// patient is an answer whose every write may take maxPause.
+type patient struct {
+	res  http.ResponseWriter
+	time *http.ResponseController
+}
+
+// Write writes p, or fails when the caller does not read it in time.
+func (w patient) Write(p []byte) (int, error) {
+	// A writer that has no deadlines does without.
+	_ = w.time.SetWriteDeadline(time.Now().Add(maxPause))
+	return w.res.Write(p)
+}
+
+func (h *Handler) stats(c echo.Context, q *query) error {
+	from, to := q.instant("from"), q.instant("to")
+	if q.err != nil {
+		return q.err
+	}
+	step := cmp.Or(usage.Step(q.text("step")), usage.Hour)
+	stats, err := h.Desk.Stats(c.Request().Context(), step, from, to)
+	if err != nil {
+		return err
+	}
+	return c.JSON(http.StatusOK, stats)
+}
+
+func (h *Handler) overview(c echo.Context, _ *query) error {
+	o := h.Desk.Overview(c.Request().Context())
+	return c.JSON(http.StatusOK, overviewView{o.LiveTokens, o.Blocked, orEmpty(o.Health)})
+}
+
+func (h *Handler) credits(c echo.Context, _ *query) error {
+	credits, err := h.Desk.Credits(c.Request().Context())
+	if err != nil {
+		return err
+	}
+	return c.JSON(http.StatusOK, credits)
+}
+
+func (h *Handler) settings(c echo.Context, _ *query) error {
+	return c.JSON(http.StatusOK, settingsView{h.Desk.Version, orEmpty(h.Desk.Settings)})
+}

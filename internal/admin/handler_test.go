@@ -1,0 +1,334 @@
+package admin_test
+
+import (
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+// The answers, as far as the tests look at them.
+type (
+	grant struct {
+		ID                 string    `json:"id"`
+		Subject            string    `json:"subject"`
+		State              string    `json:"state"`
+		RevokedAt          time.Time `json:"revoked_at"`
+		UpstreamValidUntil time.Time `json:"upstream_valid_until"`
+		UpstreamNote       string    `json:"upstream_note"`
+	}
+	grants struct {
+		Grants     []grant `json:"grants"`
+		NextCursor *string `json:"next_cursor"`
+	}
+	users struct {
+		Users []struct {
+			Subject     string    `json:"subject"`
+			Blocked     bool      `json:"blocked"`
+			LiveTokens  int       `json:"live_tokens"`
+			LastTokenAt time.Time `json:"last_token_at"`
+			Portfolios  int       `json:"portfolios"`
+		} `json:"users"`
+		NextCursor *string `json:"next_cursor"`
+	}
+	block struct {
+		Subject string    `json:"subject"`
+		Reason  string    `json:"reason"`
+		Until   time.Time `json:"until"`
+		At      time.Time `json:"at"`
+		Actor   string    `json:"actor"`
+	}
+	user struct {
+		Subject          string  `json:"subject"`
+		Block            *block  `json:"block"`
+		Grants           []grant `json:"grants"`
+		GrantsNextCursor *string `json:"grants_next_cursor"`
+		Portfolios       []struct {
+			ID       string `json:"id"`
+			Holdings int    `json:"holdings"`
+			Active   bool   `json:"active"`
+			Period   struct {
+				To string `json:"to"`
+			} `json:"period"`
+		} `json:"portfolios"`
+		PortfoliosTotal int `json:"portfolios_total"`
+	}
+	changed struct {
+		Already            bool      `json:"already"`
+		Subject            string    `json:"subject"`
+		GrantID            string    `json:"grant_id"`
+		Block              *block    `json:"block"`
+		UpstreamValidUntil time.Time `json:"upstream_valid_until"`
+		UpstreamNote       string    `json:"upstream_note"`
+	}
+)
+
+func TestAUsersIDMayHoldAnythingInEveryCall(t *testing.T) {
+	t.Parallel()
+	eachBroker(t, func(t *testing.T, b *broker) {
+		for _, subject := range []string{
+			"app:asha", "app:a/b/c", "app:a b", "app:a+b", "app:100%", "app:%2F", "app:a%2Fb/c", "app:😀", "app:a?b=c&d#e",
+			"app:/block", "app:..", "app:é\u202e", "app:'\"\\;--", "verifier:" + strings.Repeat("x", 250) + "/😀é",
+		} {
+			grantID, until := b.give(t, subject), b.now().Add(time.Hour)
+			at := "/users/" + url.PathEscape(subject)
+			var done changed
+			b.post(t, at+"/block", `{"reason":"stolen phone"}`, &done)
+			if done.Already || done.Subject != subject || done.Block == nil || !done.UpstreamValidUntil.Equal(until) {
+				t.Errorf("%q: block %+v", subject, done)
+			}
+			var u user
+			b.get(t, at, &u)
+			if u.Subject != subject || u.Block == nil || u.Block.Actor != "ops:meera" || len(u.Grants) != 1 || u.Grants[0].State != "revoked" {
+				t.Errorf("%q: shown %+v", subject, u)
+			}
+			b.post(t, at+"/unblock", "", &done)
+			b.passed.Add(int64(time.Second))
+			second := b.give(t, subject)
+			b.post(t, at+"/revoke", "{}", &done)
+			if done.Already || done.Subject != subject {
+				t.Errorf("%q: revoked %+v", subject, done)
+			}
+			query := "?subject=" + url.QueryEscape(subject)
+			var list grants
+			b.get(t, "/grants"+query, &list)
+			if len(list.Grants) != 2 || list.Grants[0].ID != second || list.Grants[1].ID != grantID {
+				t.Errorf("%q: grants %+v", subject, list)
+			}
+			var found users
+			b.get(t, "/users?limit=1&prefix="+url.QueryEscape(subject), &found)
+			if len(found.Users) != 1 || found.Users[0].Subject != subject || found.Users[0].LiveTokens != 0 {
+				t.Errorf("%q: found %+v", subject, found)
+			}
+			var trail records
+			b.get(t, "/audit"+query+"&action=access.block", &trail)
+			if len(trail.Records) != 1 || trail.Records[0].Subject != subject {
+				t.Errorf("%q: on record %+v", subject, trail)
+			}
+		}
+	})
+}
+
+func TestAUserIsShownWithNothingThatIsSealedAndNoAmount(t *testing.T) {
+	t.Parallel()
+	eachBroker(t, func(t *testing.T, b *broker) {
+		portfolioID := b.save(t, "app:asha")
+		for range 51 {
+			b.give(t, "app:asha")
+		}
+		var u user
+		body := b.get(t, "/users/app:asha", &u).body
+		if len(u.Portfolios) != 1 || u.PortfoliosTotal != 1 || u.Portfolios[0].ID != portfolioID || u.Portfolios[0].Holdings != 1 ||
+			!u.Portfolios[0].Active || u.Portfolios[0].Period.To != "2026-03-31" || u.Block != nil {
+			t.Errorf("shown %+v", u)
+		}
+		for _, hidden := range []string{"Asha Example", "AAAPZ9999A", "999A", "123/45", "76543", "Sample"} {
+			if strings.Contains(body, hidden) {
+				t.Errorf("the answer tells %q", hidden)
+			}
+		}
+		if len(u.Grants) != 50 || u.GrantsNextCursor == nil {
+			t.Fatalf("%d grants, and more at %v", len(u.Grants), u.GrantsNextCursor)
+		}
+		var rest grants
+		b.get(t, "/grants?subject=app:asha&cursor="+*u.GrantsNextCursor, &rest)
+		if len(rest.Grants) != 1 || rest.NextCursor != nil {
+			t.Errorf("the rest: %+v", rest)
+		}
+		var nobody user
+		b.get(t, "/users/app:nobody", &nobody)
+		if nobody.Subject != "app:nobody" || nobody.Grants == nil || nobody.Portfolios == nil {
+			t.Errorf("nobody is shown as %+v", nobody)
+		}
+	})
+}
+
+func TestUsersAndGrantsAreListedPageByPage(t *testing.T) {
+	t.Parallel()
+	b := startSmall(t)
+	var subjects, ids []string
+	for i := range 7 {
+		subject := fmt.Sprintf("app:%d", i)
+		subjects = append(subjects, subject)
+		ids = append(ids, b.give(t, subject))
+		b.passed.Add(int64(time.Second))
+	}
+	b.give(t, "other:1")
+	slices.Reverse(ids) // the newest first
+	var names, found []string
+	for cursor := ""; ; {
+		var page users
+		b.get(t, "/users?prefix=app:&limit=3&cursor="+cursor, &page)
+		for _, u := range page.Users {
+			names = append(names, u.Subject)
+		}
+		if page.NextCursor == nil {
+			break
+		}
+		cursor = *page.NextCursor
+	}
+	if !slices.Equal(names, subjects) {
+		t.Errorf("users %q", names)
+	}
+	span := "from=2026-04-01T10:00:00Z&to=" + url.QueryEscape("2026-04-01T15:30:07+05:30")
+	for cursor := ""; ; {
+		var page grants
+		b.get(t, "/grants?limit=2&state=active&"+span+"&cursor="+cursor, &page)
+		for _, g := range page.Grants {
+			found = append(found, g.ID)
+		}
+		if page.NextCursor == nil {
+			break
+		}
+		cursor = *page.NextCursor
+	}
+	if !slices.Equal(found, ids) {
+		t.Errorf("grants %q, want %q", found, ids)
+	}
+}
+
+func TestARevokedGrantSaysUntilWhenItWorksAtTheVendor(t *testing.T) {
+	t.Parallel()
+	eachBroker(t, func(t *testing.T, b *broker) {
+		grantID, until := b.give(t, "app:asha"), begin.Add(time.Hour)
+		var g grant
+		b.get(t, "/grants/"+grantID, &g)
+		if g.State != "active" || !g.UpstreamValidUntil.IsZero() || g.UpstreamNote != "" {
+			t.Errorf("before: %+v", g)
+		}
+		for _, already := range []bool{false, true} {
+			var done changed
+			b.post(t, "/grants/"+grantID+"/revoke", "", &done)
+			if done.Already != already || done.GrantID != grantID || done.Subject != "app:asha" || !done.UpstreamValidUntil.Equal(until) || done.UpstreamNote == "" {
+				t.Errorf("already %v: %+v", already, done)
+			}
+		}
+		b.get(t, "/grants/"+grantID, &g)
+		if g.State != "revoked" || !g.RevokedAt.Equal(begin) || !g.UpstreamValidUntil.Equal(until) || g.UpstreamNote == "" {
+			t.Errorf("after: %+v", g)
+		}
+		b.passed.Store(int64(time.Hour))
+		var late grant
+		b.get(t, "/grants/"+grantID, &late)
+		if late.State != "revoked" || !late.UpstreamValidUntil.IsZero() || late.UpstreamNote != "" {
+			t.Errorf("an hour later: %+v", late)
+		}
+		for _, unknown := range []string{"gr_01kf0a6v3m9t2w8x4y5z7b1c2d", "gr_1", "%00", "a%2Fb", "%FF"} {
+			b.call(t, "meera", http.MethodGet, "/admin/v1/grants/"+unknown, "").failed(t, unknown, 404, "grant_not_found")
+			b.call(t, "meera", http.MethodPost, "/admin/v1/grants/"+unknown+"/revoke", "").failed(t, unknown, 404, "grant_not_found")
+		}
+	})
+}
+
+func TestABlockIsAsItsBodySays(t *testing.T) {
+	t.Parallel()
+	b := startSmall(t)
+	later := begin.Add(24 * time.Hour)
+	for what, c := range map[string]struct {
+		body, reason string
+		until        time.Time
+	}{
+		"no body":          {"", "", time.Time{}},
+		"an empty one":     {"{}", "", time.Time{}},
+		"a reason":         {`{"reason":"asked for it 😀"}`, "asked for it 😀", time.Time{}},
+		"an end":           {`{"until":"2026-04-02T10:00:00Z"}`, "", later},
+		"an end elsewhere": {`{"until":"2026-04-02T15:30:00+05:30","reason":""}`, "", later},
+		"nulls":            {`{"until":null,"reason":null}`, "", time.Time{}},
+	} {
+		var done changed
+		b.post(t, "/users/"+url.PathEscape("app:"+what)+"/block", c.body, &done)
+		if done.Block == nil || done.Block.Reason != c.reason || !done.Block.Until.Equal(c.until) {
+			t.Errorf("%s: %+v", what, done.Block)
+		}
+	}
+	for what, c := range map[string]struct {
+		body   string
+		status int
+		code   string
+	}{
+		"the past":           {`{"until":"2026-04-01T09:59:59Z"}`, 422, "invalid_until"},
+		"now":                {`{"until":"2026-04-01T10:00:00Z"}`, 422, "invalid_until"},
+		"the beginning":      {`{"until":"0001-01-01T00:00:00Z"}`, 422, "invalid_until"},
+		"no time":            {`{"until":"tomorrow"}`, 422, "invalid_until"},
+		"a number":           {`{"until":1775037600}`, 422, "invalid_until"},
+		"a long reason":      {`{"reason":"` + strings.Repeat("é", 251) + `"}`, 422, "invalid_reason"},
+		"a zero byte":        {`{"reason":"a\u0000b"}`, 422, "invalid_reason"},
+		"a list for reason":  {`{"reason":[]}`, 400, "invalid_json"},
+		"half an object":     {`{"reason":"`, 400, "invalid_json"},
+		"two objects":        {`{}{}`, 400, "invalid_json"},
+		"null":               {` null`, 400, "invalid_json"},
+		"blanks":             {`  `, 400, "invalid_json"},
+		"a list":             {`[]`, 400, "invalid_json"},
+		"a name twice":       {`{"reason":"a","reason":"b"}`, 400, "invalid_json"},
+		"a name in capitals": {`{"Reason":"a"}`, 400, "invalid_json"},
+		"an unknown name":    {`{"reasons":"a"}`, 400, "invalid_json"},
+		"no UTF-8":           {"{\"reason\":\"\xff\"}", 400, "invalid_json"},
+		"much":               {`{"reason":"` + strings.Repeat("a", 5000) + `"}`, 413, "body_too_large"},
+	} {
+		b.call(t, "meera", http.MethodPost, "/admin/v1/users/app:rohan/block", c.body).failed(t, what, c.status, c.code)
+	}
+	b.call(t, "meera", http.MethodPost, "/admin/v1/users/app:rohan/block", "{}", "Content-Type", "text/plain").
+		failed(t, "a form", 415, "unsupported_media_type")
+	for _, subject := range []string{"a%00b", "%FF", strings.Repeat("x", 290)} {
+		for _, act := range []string{"block", "unblock", "revoke"} {
+			b.call(t, "meera", http.MethodPost, "/admin/v1/users/"+subject+"/"+act, "").failed(t, subject+" "+act, 422, "invalid_subject")
+		}
+		b.call(t, "meera", http.MethodGet, "/admin/v1/users/"+subject, "").failed(t, subject, 422, "invalid_subject")
+	}
+	var u user
+	if b.get(t, "/users/app:rohan", &u); u.Block != nil {
+		t.Errorf("rohan is blocked all the same: %+v", u.Block)
+	}
+}
+
+func TestWhatTakesNoBodyRefusesOneThatSaysSomething(t *testing.T) {
+	t.Parallel()
+	b := startSmall(t)
+	grantID := b.give(t, "app:asha")
+	for _, path := range []string{"/users/app:asha/unblock", "/users/app:asha/revoke", "/grants/" + grantID + "/revoke"} {
+		b.call(t, "meera", http.MethodPost, "/admin/v1"+path, `{"grant_id":"gr_1"}`).failed(t, path, 400, "invalid_json")
+	}
+	var g grant
+	if b.get(t, "/grants/"+grantID, &g); g.State != "active" {
+		t.Errorf("it is %s", g.State)
+	}
+}
+
+func TestEverybodysTokensEndOnceItsWordsAreSaid(t *testing.T) {
+	t.Parallel()
+	eachBroker(t, func(t *testing.T, b *broker) {
+		b.give(t, "app:asha")
+		b.give(t, "app:rohan")
+		for _, body := range []string{"", "{}", `{"confirm":"Revoke everything"}`, `{"confirm":""}`} {
+			b.call(t, "meera", http.MethodPost, "/admin/v1/revoke-all", body).failed(t, body, 422, "not_confirmed")
+		}
+		b.call(t, "meera", http.MethodPost, "/admin/v1/revoke-all", `{"confirm":true}`).failed(t, "true", 400, "invalid_json")
+		for _, already := range []bool{false, true} {
+			var done changed
+			b.post(t, "/revoke-all", `{"confirm":"revoke everything"}`, &done)
+			if done.Already != already || done.Subject != "" || done.UpstreamValidUntil.IsZero() {
+				t.Errorf("already %v: %+v", already, done)
+			}
+		}
+		var left grants
+		if b.get(t, "/grants?state=active", &left); len(left.Grants) != 0 {
+			t.Errorf("%d tokens are left", len(left.Grants))
+		}
+	})
+}
+
+func TestWhereThereIsNothingToFindListsAreEmpty(t *testing.T) {
+	t.Parallel()
+	b := startSmall(t)
+	for path, want := range map[string]string{
+		"/grants": `{"grants":[],"next_cursor":null}`, "/users?prefix=": `{"users":[],"next_cursor":null}`,
+		"/audit?action=none": `{"records":[],"next_cursor":null}`,
+	} {
+		if r := b.get(t, path, &struct{}{}); strings.TrimSpace(r.body) != want {
+			t.Errorf("%s: %s", path, r.body)
+		}
+	}
+}

@@ -1,0 +1,103 @@
+package admin_test
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+)
+
+// The calls of operators, but for those that change something.
+var reads = []string{
+	"/grants", "/grants/gr_01kf0a6v3m9t2w8x4y5z7b1c2d", "/users", "/users/app:asha", "/audit", "/audit/export", "/stats",
+	"/overview", "/credits", "/settings",
+}
+
+// changes are those that do.
+var changes = []string{
+	"/grants/gr_01kf0a6v3m9t2w8x4y5z7b1c2d/revoke", "/users/app:asha/block", "/users/app:asha/unblock",
+	"/users/app:asha/revoke", "/revoke-all",
+}
+
+func TestNobodyButAdminsIsServed(t *testing.T) {
+	t.Parallel()
+	b := startSmall(t)
+	b.give(t, "app:asha")
+	for who, want := range map[string]struct {
+		status int
+		code   string
+	}{"": {401, "unauthenticated"}, "asha": {403, "forbidden"}, "robot": {403, "forbidden"}} {
+		for _, path := range reads {
+			r := b.call(t, who, http.MethodGet, "/admin/v1"+path, "")
+			r.failed(t, who+" "+path, want.status, want.code)
+			if r.header.Get("Cache-Control") != "no-store" {
+				t.Errorf("%s may be kept", path)
+			}
+		}
+		for _, path := range changes {
+			b.call(t, who, http.MethodPost, "/admin/v1"+path, `{"confirm":"revoke everything"}`).failed(t, who+" "+path, want.status, want.code)
+		}
+	}
+	var left grants
+	if b.get(t, "/grants?state=active", &left); len(left.Grants) != 1 {
+		t.Errorf("%d tokens are left", len(left.Grants))
+	}
+}
+
+func TestAQueryThatMakesNoSenseIsRefused(t *testing.T) {
+	t.Parallel()
+	eachBroker(t, func(t *testing.T, b *broker) {
+		for path, code := range map[string]string{
+			"/grants?state=dead":                           "invalid_state",
+			"/grants?limit=0":                              "invalid_limit",
+			"/grants?limit=201":                            "invalid_limit",
+			"/grants?limit=ten":                            "invalid_limit",
+			"/grants?limit=99999999999999999999":           "invalid_limit",
+			"/grants?cursor=zzz":                           "invalid_cursor",
+			"/grants?cursor=MTIz":                          "invalid_cursor",
+			"/grants?from=yesterday":                       "invalid_time",
+			"/grants?to=2026-04-01":                        "invalid_time",
+			"/grants?to=2026-04-01T10:00:00+05:30":         "invalid_time",
+			"/grants?subject=a%00b":                        "invalid_query",
+			"/grants?subject=%FF":                          "invalid_query",
+			"/grants?subject=a&subject=b":                  "invalid_query",
+			"/grants?Subject=a":                            "invalid_query",
+			"/grants?subject=%":                            "invalid_query",
+			"/grants?a;b":                                  "invalid_query",
+			"/grants/gr_01kf0a6v3m9t2w8x4y5z7b1c2d?full=1": "invalid_query",
+			"/users?prefix=%00":                            "invalid_query",
+			"/users?prefix=%C3":                            "invalid_query",
+			"/users?cursor=%":                              "invalid_query",
+			"/users?cursor=a":                              "invalid_cursor",
+			"/users?cursor=AAA":                            "invalid_cursor", // two zero bytes
+			"/users?limit=201":                             "invalid_limit",
+			"/users?q=asha":                                "invalid_query",
+			"/users/app:asha?x":                            "invalid_query",
+			"/audit?limit=1001":                            "invalid_limit",
+			"/audit?cursor=x":                              "invalid_cursor",
+			"/audit?outcome=good":                          "invalid_outcome",
+			"/audit?actor=%00":                             "invalid_query",
+			"/audit?action=%FF":                            "invalid_query",
+			"/audit?from=1":                                "invalid_time",
+			"/audit?format=csv":                            "invalid_query",
+			"/audit/export?format=xml":                     "invalid_format",
+			"/audit/export?subject=%00":                    "invalid_query",
+			"/audit/export?limit=1":                        "invalid_query",
+			"/audit/export?outcome=good":                   "invalid_outcome",
+			"/stats?step=week":                             "invalid_step",
+			"/stats?from=2026-04-02T00:00:00Z&to=2026-04-01T00:00:00Z": "invalid_range",
+			"/stats?to=0001-01-01T00:00:01Z":                           "invalid_range",
+			"/overview?x=1":                                            "invalid_query",
+			"/credits?fresh=true":                                      "invalid_query",
+			"/settings?key=log.level":                                  "invalid_query",
+		} {
+			b.call(t, "meera", http.MethodGet, "/admin/v1"+path, "").failed(t, path, 400, code)
+		}
+		for _, path := range changes {
+			b.call(t, "meera", http.MethodPost, "/admin/v1"+path+"?dry=1", "").failed(t, path, 400, "invalid_query")
+		}
+		var far users
+		if b.get(t, "/users?prefix="+strings.Repeat("x", 2000), &far); len(far.Users) != 0 {
+			t.Errorf("found %+v", far)
+		}
+	})
+}

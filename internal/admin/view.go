@@ -1,0 +1,117 @@
+package admin
+
+import (
+	"time"
+
+	"casbroker/internal/access"
+	"casbroker/internal/audit"
+	"casbroker/internal/portfolio"
+	"casbroker/internal/token"
+)
+
+// upstreamNote says why a revoked token is not wholly dead in direct mode.
+const upstreamNote = "The vendor has no call to revoke a token. Whoever holds this one already can use it at the vendor " +
+	"until upstream_valid_until; the broker hands it out no more."
+
+// exportTypes are the media types of an export, by its format.
+var exportTypes = map[string]string{"ndjson": audit.TypeNDJSON, "csv": audit.TypeCSV}
+
+type grantView struct {
+	ID              string      `json:"id"`
+	Subject         string      `json:"subject"`
+	Mode            token.Mode  `json:"mode"`
+	State           token.State `json:"state"`
+	IssuedAt        time.Time   `json:"issued_at"`
+	ExpiresAt       time.Time   `json:"expires_at"`
+	RevokedAt       time.Time   `json:"revoked_at,omitzero"`
+	VendorRequestID string      `json:"vendor_request_id"`
+	// UpstreamValidUntil is when a revoked token of the vendor's own expires there;
+	// zero, and left out, when that is over.
+	UpstreamValidUntil time.Time `json:"upstream_valid_until,omitzero"`
+	UpstreamNote       string    `json:"upstream_note,omitempty"` // why
+}
+
+func viewGrant(k token.Kept, now time.Time) grantView {
+	v := grantView{
+		ID: k.ID, Subject: k.Subject, Mode: k.Mode, State: k.State, IssuedAt: k.IssuedAt, ExpiresAt: k.ExpiresAt,
+		RevokedAt: k.RevokedAt, VendorRequestID: k.VendorRequestID,
+	}
+	if k.State == token.StateRevoked && k.Mode == token.ModeDirect && k.ExpiresAt.After(now) {
+		v.UpstreamValidUntil, v.UpstreamNote = k.ExpiresAt, upstreamNote
+	}
+	return v
+}
+
+func viewGrants(list []token.Kept, now time.Time) []grantView {
+	views := make([]grantView, len(list))
+	for i, k := range list {
+		views[i] = viewGrant(k, now)
+	}
+	return views
+}
+
+type grantList struct {
+	Grants     []grantView `json:"grants"`
+	NextCursor *string     `json:"next_cursor"`
+}
+
+type userList struct {
+	Users      []UserRow `json:"users"`
+	NextCursor *string   `json:"next_cursor"`
+}
+
+type userView struct {
+	Subject          string            `json:"subject"`
+	Block            *access.Barrier   `json:"block"`
+	Grants           []grantView       `json:"grants"`
+	GrantsNextCursor *string           `json:"grants_next_cursor"`
+	Portfolios       []portfolio.About `json:"portfolios"`
+	PortfoliosTotal  int               `json:"portfolios_total"`
+}
+
+func viewUser(u User, now time.Time) userView {
+	return userView{
+		Subject: u.Subject, Block: u.Block, Grants: viewGrants(u.Grants.Grants, now), GrantsNextCursor: orNull(u.Grants.Next),
+		Portfolios: orEmpty(u.Portfolios), PortfoliosTotal: u.PortfolioCount,
+	}
+}
+
+type recordList struct {
+	Records    []audit.View `json:"records"`
+	NextCursor *string      `json:"next_cursor"`
+}
+
+func viewRecords(list []audit.Entry) []audit.View {
+	views := make([]audit.View, len(list))
+	for i, e := range list {
+		views[i] = e.View()
+	}
+	return views
+}
+
+type overviewView struct {
+	LiveTokens   int    `json:"live_tokens"`
+	BlockedUsers int64  `json:"blocked_users"`
+	Health       []Part `json:"health"`
+}
+
+type settingsView struct {
+	Version  string    `json:"version"`
+	Settings []Setting `json:"settings"`
+}
+
+// orNull is the cursor of the next page, null where there is none.
+func orNull(cursor string) *string {
+	if cursor == "" {
+		return nil
+	}
+	return &cursor
+}
+
+// orEmpty is list, as a list of JSON also where there is nothing.
+func orEmpty[T any](list []T) []T {
+	if list == nil {
+		return []T{}
+	}
+	return list
+}

@@ -1,0 +1,254 @@
+package admin_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"casbroker/internal/access"
+	"casbroker/internal/admin"
+	"casbroker/internal/apitest"
+	"casbroker/internal/audit"
+	"casbroker/internal/auth"
+	"casbroker/internal/id"
+	"casbroker/internal/kv"
+	"casbroker/internal/portfolio"
+	"casbroker/internal/sandbox"
+	"casbroker/internal/secret"
+	"casbroker/internal/server"
+	"casbroker/internal/servicetest"
+	"casbroker/internal/statement"
+	"casbroker/internal/store"
+	"casbroker/internal/token"
+	"casbroker/internal/upstream"
+	"casbroker/internal/usage"
+	"casbroker/web"
+)
+
+// begin is when the clock of every test starts.
+var begin = time.Date(2026, 4, 1, 10, 0, 0, 0, time.UTC)
+
+// broker is a server with the calls of operators, on a database of its own. Its
+// answers are held against the OpenAPI file.
+type broker struct {
+	url    string
+	client *http.Client
+	db     *store.DB
+	desk   *admin.Desk
+	counts *usage.Counter
+	log    *bytes.Buffer
+	passed atomic.Int64 // since begin
+}
+
+func (b *broker) now() time.Time { return begin.Add(time.Duration(b.passed.Load())) }
+
+// eachBroker runs test with every kind of database.
+func eachBroker(t *testing.T, test func(t *testing.T, b *broker)) {
+	t.Helper()
+	t.Run("postgres", func(t *testing.T) {
+		t.Parallel()
+		test(t, start(t, servicetest.Postgres(t)))
+	})
+	t.Run("sqlite", func(t *testing.T) {
+		t.Parallel()
+		test(t, startSmall(t))
+	})
+}
+
+// startSmall starts a broker on a file.
+func startSmall(t *testing.T) *broker {
+	t.Helper()
+	return start(t, "sqlite:"+filepath.Join(t.TempDir(), "broker.db"))
+}
+
+func start(t *testing.T, url string) *broker {
+	t.Helper()
+	b := &broker{client: apitest.Client(t), log: &bytes.Buffer{}}
+	log := slog.New(slog.NewTextHandler(b.log, nil))
+	box := newBox(t)
+	var err error
+	if b.db, err = store.Open(store.Options{URL: secret.URL(url), Box: box}); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = b.db.Close() })
+	if _, err := b.db.Migrate(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	watcher := access.NewWatcher(access.WatchOptions{
+		Keeper: b.db, Wire: &kv.Memory{}, Log: log, Now: b.now, Poll: time.Hour, MaxAge: time.Hour,
+	})
+	if err := watcher.Look(t.Context(), access.LearnedPolled); err != nil {
+		t.Fatal(err)
+	}
+	b.counts = &usage.Counter{Book: b.db, Now: b.now}
+	b.desk = &admin.Desk{
+		Access: &access.Service{Keeper: b.db, Watcher: watcher, Now: b.now},
+		Grants: &token.Register{Finder: b.db, Box: box, Now: b.now},
+		Users:  b.db, Shelf: b.db, Trail: &audit.Service{Book: b.db, Chains: b.db, Box: box},
+		Usage: &usage.Service{Book: b.db, Now: b.now}, Purse: &usage.Purse{Vendor: vendor(t, b.now), Now: b.now},
+		Version: "1.2.3", Settings: []admin.Setting{{Key: "upstream.api_key", Value: "[secret]"}, {Key: "log.level", Value: "info", Default: true}},
+		Health: func(context.Context) []admin.Part { return []admin.Part{{Name: "database", State: admin.Well}} },
+		Now:    b.now,
+	}
+	router := server.NewRouter(server.Options{Log: log, OpenAPI: web.OpenAPI})
+	router.Mount("/admin/v1", []server.Middleware{known}, &admin.Handler{Desk: b.desk, Log: log})
+	front := httptest.NewServer(router)
+	t.Cleanup(front.Close)
+	b.url = front.URL
+	return b
+}
+
+func newBox(t *testing.T) *secret.Box {
+	t.Helper()
+	key := func() secret.Text {
+		b := make([]byte, secret.KeySize)
+		_, _ = rand.Read(b)
+		return secret.Text(b)
+	}
+	box, err := secret.NewBox(key(), secret.Key{ID: "k1", Secret: key()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return box
+}
+
+// vendor is a client of the emulated vendor.
+func vendor(t *testing.T, now func() time.Time) *upstream.Client {
+	t.Helper()
+	const key = "the-api-key-of-the-tests"
+	emulated := httptest.NewServer(sandbox.New(sandbox.Options{APIKey: key}))
+	t.Cleanup(emulated.Close)
+	return upstream.New(upstream.Options{
+		URL: emulated.URL, APIKey: key, Timeout: 10 * time.Second, Deadline: 20 * time.Second, Attempts: 1,
+		Log: slog.New(slog.DiscardHandler), Now: now,
+	})
+}
+
+// roles are those of the callers of the tests; the bearer token is their name.
+var roles = map[string]auth.Role{"meera": auth.RoleAdmin, "robot": auth.RoleService, "asha": auth.RoleUser}
+
+// known stands for the sign-in.
+func known(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		r := c.Request()
+		name := strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer ")
+		if role, ok := roles[name]; ok {
+			c.SetRequest(r.WithContext(auth.With(r.Context(), &auth.Principal{Subject: "ops:" + name, Roles: role})))
+		}
+		return next(c)
+	}
+}
+
+// reply is the answer to a request.
+type reply struct {
+	status int
+	header http.Header
+	body   string
+	err    error // why the body was not read to its end
+}
+
+// call makes a request of who; a body is JSON unless pairs of headers say otherwise.
+func (b *broker) call(t *testing.T, who, method, path, body string, pairs ...string) reply {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), method, b.url+path, strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Authorization", "Bearer "+who)
+	req.Header.Set("Content-Type", "application/json")
+	for i := 0; i < len(pairs); i += 2 {
+		req.Header.Set(pairs[i], pairs[i+1])
+	}
+	res, err := b.client.Do(req)
+	if err != nil {
+		return reply{err: err}
+	}
+	defer func() { _ = res.Body.Close() }()
+	text, err := io.ReadAll(res.Body)
+	return reply{res.StatusCode, res.Header, string(text), err}
+}
+
+// get reads as an operator, and want is what the answer is decoded into.
+func (b *broker) get(t *testing.T, path string, into any) reply {
+	t.Helper()
+	r := b.call(t, "meera", http.MethodGet, "/admin/v1"+path, "")
+	return r.decode(t, path, into)
+}
+
+// post acts as an operator.
+func (b *broker) post(t *testing.T, path, body string, into any) reply {
+	t.Helper()
+	r := b.call(t, "meera", http.MethodPost, "/admin/v1"+path, body)
+	return r.decode(t, path, into)
+}
+
+func (r reply) decode(t *testing.T, path string, into any) reply {
+	t.Helper()
+	if r.status != http.StatusOK || r.header.Get("Cache-Control") != "no-store" {
+		t.Fatalf("%s: %d %v %s", path, r.status, r.err, r.body)
+	}
+	if err := json.Unmarshal([]byte(r.body), into); err != nil {
+		t.Fatalf("%s: %v", path, err)
+	}
+	return r
+}
+
+// failed fails the test unless r is the problem called code.
+func (r reply) failed(t *testing.T, what string, status int, code string) {
+	t.Helper()
+	if r.status != status || !strings.Contains(r.body, `"code":"`+code+`"`) {
+		t.Errorf("%s: got %d %s, want %d %s", what, r.status, r.body, status, code)
+	}
+}
+
+// give records a grant of subject that lives for an hour from now on.
+func (b *broker) give(t *testing.T, subject string) string {
+	t.Helper()
+	at := b.now()
+	g := token.Grant{
+		ID: id.New("gr"), Subject: subject, Mode: token.ModeDirect, IssuedAt: at, ExpiresAt: at.Add(time.Hour),
+		VendorRequestID: "req_vendor", AccessVersion: b.desk.Access.Watcher.Version(),
+	}
+	if err := b.db.RecordGrant(t.Context(), g, audit.New(t.Context(), at, subject, audit.TokenMint, subject, g.ID)); err != nil {
+		t.Fatal(err)
+	}
+	return g.ID
+}
+
+// payload is a statement with a name, a PAN and an amount that are to be found nowhere.
+const payload = `{"meta":{"cas_type":"CAMS_KFINTECH","statement_period":{"from":"2026-01-01","to":"2026-03-31"}},
+	"investor":{"name":"Asha Example","pan":"AAAPZ9999A"},
+	"mutual_funds":[{"folio_number":"123/45","amc":"Sample AMC","schemes":[{"name":"Sample Fund","units":"1.50","value":76543.21}]}]}`
+
+// save keeps a portfolio of subject.
+func (b *broker) save(t *testing.T, subject string) string {
+	t.Helper()
+	st, err := statement.Parse([]byte(payload), b.now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := portfolio.Portfolio{
+		ID: id.New("pf"), Subject: subject, Provenance: portfolio.Reported, SavedAt: b.now(), Summary: st.Summary,
+	}
+	_, err = b.db.SavePortfolio(t.Context(), portfolio.Saving{
+		Portfolio: p, Statement: *st, Payload: []byte(payload),
+		Record: audit.New(t.Context(), b.now(), subject, audit.PortfolioSave, subject, p.ID),
+		Render: func(portfolio.Portfolio, bool) ([]byte, error) { return []byte(`{}`), nil },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p.ID
+}

@@ -1,0 +1,52 @@
+package oauth
+
+import (
+	"errors"
+	"io"
+	"mime"
+	"net/http"
+	"net/url"
+
+	"casbroker/internal/fault"
+	"casbroker/internal/secret"
+)
+
+// maxBody is more than any request here needs, in bytes.
+const maxBody = 16 << 10
+
+// RFC 6749, section 5.2, has one word for all of these.
+var (
+	errRequest = fault.New(fault.Invalid, "invalid_request",
+		"The body must be a form, token=<the token>, percent-encoded, with one token that is not empty.")
+	errInURL = errRequest.Withf(
+		"Send the parameters in the body and none in the URL, where a token would end up in logs.")
+	errMediaType = fault.New(fault.Unsupported, "unsupported_media_type",
+		"Send the body as application/x-www-form-urlencoded.")
+)
+
+// readToken returns the token that a request is about. What else the form has is for
+// other servers (RFC 7009, section 2.1, lets hints be ignored).
+func readToken(w http.ResponseWriter, r *http.Request) (secret.Text, error) {
+	if r.URL.RawQuery != "" {
+		return "", errInURL
+	}
+	if media, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || media != "application/x-www-form-urlencoded" {
+		return "", errMediaType
+	}
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+	var tooBig *http.MaxBytesError
+	switch {
+	case errors.As(err, &tooBig):
+		return "", err
+	case err != nil:
+		return "", errRequest.Because(err)
+	}
+	form, err := url.ParseQuery(string(body))
+	if err != nil {
+		return "", errRequest // the cause repeats what was sent
+	}
+	if tokens := form["token"]; len(tokens) != 1 || tokens[0] == "" {
+		return "", errRequest
+	}
+	return secret.Text(form.Get("token")), nil
+}

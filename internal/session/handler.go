@@ -1,0 +1,130 @@
+package session
+
+import (
+	"errors"
+	"io"
+	"mime"
+	"net/http"
+	"time"
+
+	"github.com/go-json-experiment/json"
+	"github.com/labstack/echo/v4"
+
+	"casbroker/internal/auth"
+	"casbroker/internal/fault"
+	"casbroker/internal/secret"
+)
+
+// maxBody is more than any request to sign in needs, in bytes.
+const maxBody = 4 << 10
+
+// path is where the route lies once it is mounted.
+const path = "/admin/v1/session"
+
+var (
+	errBody      = fault.New(fault.Invalid, "invalid_json", `The body must be a JSON object such as {"key": "cbk_…"}.`)
+	errMediaType = fault.New(fault.Unsupported, "unsupported_media_type", "Send the body as application/json.")
+)
+
+// Handler serves POST, GET and DELETE /admin/v1/session, by which operators sign in,
+// see that they are, and sign out. Sessions is required.
+type Handler struct {
+	Sessions    *Service
+	Limit       echo.MiddlewareFunc // nil for no limit
+	LimitSignIn echo.MiddlewareFunc // of POST; nil for no limit
+}
+
+// Mount adds the routes to g, which has to be /admin/v1 behind Service.Middleware: that
+// lets through who signs in or out.
+func (h *Handler) Mount(g *echo.Group) {
+	g.POST("/session", h.signIn, limited(h.LimitSignIn)...)
+	g.DELETE("/session", h.signOut, limited(h.Limit)...)
+	g.GET("/session", h.show, auth.Private(auth.RoleAdmin, h.Limit)...)
+}
+
+// isOpen reports whether c is for somebody who may not be signed in.
+func isOpen(c echo.Context) bool {
+	method := c.Request().Method
+	return c.Path() == path && (method == http.MethodPost || method == http.MethodDelete)
+}
+
+func limited(limit echo.MiddlewareFunc) []echo.MiddlewareFunc {
+	if limit == nil {
+		return nil
+	}
+	return []echo.MiddlewareFunc{limit}
+}
+
+// signedIn is who is signed in; with a JWT there is no session, and no times.
+type signedIn struct {
+	Admin     string    `json:"admin"`
+	StartedAt time.Time `json:"started_at,omitzero"`
+	EndsAt    time.Time `json:"ends_at,omitzero"` // unless it is used
+}
+
+func answer(c echo.Context, status int, k *Session) error {
+	c.Response().Header().Set("Cache-Control", "no-store")
+	if k == nil {
+		return c.JSON(status, signedIn{Admin: auth.Caller(c).Subject})
+	}
+	return c.JSON(status, signedIn{Admin: k.Admin, StartedAt: k.StartedAt, EndsAt: k.EndsAt()})
+}
+
+func (h *Handler) signIn(c echo.Context) error {
+	if err := CheckSecure(c.Request()); err != nil {
+		return err
+	}
+	key, err := readKey(c)
+	if err != nil {
+		return err
+	}
+	token, k, err := h.Sessions.SignIn(c.Request().Context(), key)
+	if errors.Is(err, ErrWrongKey) {
+		return challenge(c, err)
+	}
+	if err != nil {
+		return err
+	}
+	SetCookie(c, token)
+	return answer(c, http.StatusCreated, &k)
+}
+
+func (h *Handler) show(c echo.Context) error { return answer(c, http.StatusOK, Current(c)) }
+
+// signOut is done also when nobody is signed in.
+func (h *Handler) signOut(c echo.Context) error {
+	token, err := cookieOf(c.Request())
+	if err != nil {
+		return err
+	}
+	if err := h.Sessions.SignOut(c.Request().Context(), token); err != nil {
+		return err
+	}
+	ClearCookie(c)
+	c.Response().Header().Set("Cache-Control", "no-store")
+	return c.NoContent(http.StatusNoContent)
+}
+
+// readKey returns the key of the body. What the decoder says of a body that it cannot
+// read is dropped, for it may repeat a part of a key.
+func readKey(c echo.Context) (secret.Text, error) {
+	r := c.Request()
+	if media, _, err := mime.ParseMediaType(r.Header.Get(echo.HeaderContentType)); err != nil || media != echo.MIMEApplicationJSON {
+		return "", errMediaType
+	}
+	body, err := io.ReadAll(http.MaxBytesReader(c.Response(), r.Body, maxBody))
+	var tooBig *http.MaxBytesError
+	switch {
+	case errors.As(err, &tooBig):
+		return "", err
+	case err != nil:
+		return "", errBody.Because(err)
+	}
+	var req struct {
+		Key secret.Text `json:"key"`
+	}
+	if json.Unmarshal(body, &req, json.RejectUnknownMembers(true)) != nil || req.Key == "" {
+		return "", errBody
+	}
+	return req.Key, nil
+}

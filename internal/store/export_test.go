@@ -1,0 +1,4 @@
+package store
+
+// UsersQuery is the query of FindUsers, for tests that look at how it is carried out.
+var UsersQuery = usersQuery

@@ -1,0 +1,69 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"time"
+
+	"casbroker/internal/audit"
+	"casbroker/internal/session"
+)
+
+// StartSession keeps k and r, both or neither, and deletes sessions that were last
+// seen before rested.
+func (s *DB) StartSession(ctx context.Context, k session.Kept, rested time.Time, r audit.Record) error {
+	return s.change(ctx, "start session", func(ctx context.Context, tx *sql.Tx) error {
+		if _, err := tx.ExecContext(ctx, `DELETE FROM sessions WHERE seen_ms < $1`, millis(rested)); err != nil {
+			return fmt.Errorf("delete rested sessions: %w", err)
+		}
+		_, err := tx.ExecContext(ctx, `INSERT INTO sessions (id, admin, key_mark, started_ms, seen_ms) VALUES ($1, $2, $3, $4, $5)`,
+			k.ID, k.Admin, k.KeyMark, millis(k.StartedAt), millis(k.SeenAt))
+		if err != nil {
+			return fmt.Errorf("insert session: %w", err)
+		}
+		return s.record(ctx, tx, r)
+	})
+}
+
+// Session returns the session called id, nil when there is none.
+func (s *DB) Session(ctx context.Context, id []byte) (*session.Kept, error) {
+	ctx, cancel := bounded(ctx)
+	defer cancel()
+	k := session.Kept{ID: id}
+	var startedMS, seenMS int64
+	err := s.reader.QueryRowContext(ctx, `SELECT admin, key_mark, started_ms, seen_ms FROM sessions WHERE id = $1`, id).
+		Scan(&k.Admin, &k.KeyMark, &startedMS, &seenMS)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil, nil //nolint:nilnil // no session is no error
+	}
+	if err != nil {
+		return nil, s.explain(ctx, "read session", err)
+	}
+	k.StartedAt, k.SeenAt = instant(startedMS), instant(seenMS)
+	return &k, nil
+}
+
+// TouchSession notes that a session was used at then, if it was not later.
+func (s *DB) TouchSession(ctx context.Context, id []byte, then time.Time) error {
+	return s.change(ctx, "touch session", func(ctx context.Context, tx *sql.Tx) error {
+		_, err := tx.ExecContext(ctx, `UPDATE sessions SET seen_ms = $1 WHERE id = $2 AND seen_ms < $1`, millis(then), id)
+		return err
+	})
+}
+
+// EndSession deletes the session called id and keeps r, both or neither. It does
+// nothing when there is none.
+func (s *DB) EndSession(ctx context.Context, id []byte, r audit.Record) error {
+	return s.change(ctx, "end session", func(ctx context.Context, tx *sql.Tx) error {
+		done, err := tx.ExecContext(ctx, `DELETE FROM sessions WHERE id = $1`, id)
+		if err != nil {
+			return fmt.Errorf("delete session: %w", err)
+		}
+		if n, err := done.RowsAffected(); err != nil || n == 0 {
+			return err
+		}
+		return s.record(ctx, tx, r)
+	})
+}

@@ -1,0 +1,136 @@
+package store_test
+
+import (
+	"sync"
+	"testing"
+	"time"
+
+	"casbroker/internal/audit"
+	"casbroker/internal/session"
+	"casbroker/internal/store"
+)
+
+var signedInAt = time.Date(2026, 4, 1, 10, 0, 0, 0, time.UTC)
+
+// signIn keeps a session of asha that begins at at.
+func signIn(t *testing.T, s *store.DB, id string, at time.Time) {
+	t.Helper()
+	k := session.Kept{
+		ID: []byte(id), KeyMark: []byte{0, 0xff, 1}, Session: session.Session{Admin: "asha", StartedAt: at, SeenAt: at},
+	}
+	r := audit.New(t.Context(), at, "admin/asha", audit.AdminSignIn, "", "")
+	if err := s.StartSession(t.Context(), k, at.Add(-session.Rest), r); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// sessionOf is what is kept under id, nil for nothing.
+func sessionOf(t *testing.T, s *store.DB, id string) *session.Kept {
+	t.Helper()
+	k, err := s.Session(t.Context(), []byte(id))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return k
+}
+
+// done counts the records of action.
+func done(t *testing.T, s *store.DB, action audit.Action) int {
+	t.Helper()
+	list, err := s.Records(t.Context(), audit.Filter{Action: action}, audit.Position{}, 10)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return len(list)
+}
+
+func TestASessionComesBackAsItWasKept(t *testing.T) {
+	t.Parallel()
+	eachDialect(t, func(t *testing.T, s *store.DB) {
+		signIn(t, s, "one", signedInAt.Add(7*time.Millisecond))
+		k := sessionOf(t, s, "one")
+		if k == nil || string(k.ID) != "one" || string(k.KeyMark) != "\x00\xff\x01" || k.Admin != "asha" ||
+			!k.StartedAt.Equal(signedInAt.Add(7*time.Millisecond)) || !k.SeenAt.Equal(k.StartedAt) {
+			t.Errorf("%+v", k)
+		}
+		if k := sessionOf(t, s, "two"); k != nil {
+			t.Errorf("a session that was never begun: %+v", k)
+		}
+	})
+}
+
+func TestASignInDeletesTheSessionsThatHaveRested(t *testing.T) {
+	t.Parallel()
+	eachDialect(t, func(t *testing.T, s *store.DB) {
+		signIn(t, s, "old", signedInAt)
+		signIn(t, s, "used", signedInAt)
+		if err := s.TouchSession(t.Context(), []byte("used"), signedInAt.Add(time.Minute)); err != nil {
+			t.Fatal(err)
+		}
+		signIn(t, s, "new", signedInAt.Add(session.Rest+time.Second))
+		if sessionOf(t, s, "old") != nil || sessionOf(t, s, "used") == nil || sessionOf(t, s, "new") == nil {
+			t.Error("not just the one that has rested is gone")
+		}
+	})
+}
+
+func TestTheLastUseOfASessionIsTheLatest(t *testing.T) {
+	t.Parallel()
+	eachDialect(t, func(t *testing.T, s *store.DB) {
+		signIn(t, s, "one", signedInAt)
+		for _, passed := range []time.Duration{5 * time.Minute, 2 * time.Minute} { // of two replicas, one was slow
+			if err := s.TouchSession(t.Context(), []byte("one"), signedInAt.Add(passed)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if k := sessionOf(t, s, "one"); !k.SeenAt.Equal(signedInAt.Add(5*time.Minute)) || !k.StartedAt.Equal(signedInAt) {
+			t.Errorf("%+v", k)
+		}
+		if err := s.TouchSession(t.Context(), []byte("none"), signedInAt); err != nil || sessionOf(t, s, "none") != nil {
+			t.Errorf("touching none: %v", err)
+		}
+	})
+}
+
+func TestASessionEndsOnceHoweverManyEndIt(t *testing.T) {
+	t.Parallel()
+	eachDialect(t, func(t *testing.T, s *store.DB) {
+		signIn(t, s, "one", signedInAt)
+		signIn(t, s, "two", signedInAt)
+		var all sync.WaitGroup
+		for range 4 {
+			all.Go(func() {
+				r := audit.New(t.Context(), signedInAt, "admin/asha", audit.AdminSignOut, "", "")
+				if err := s.EndSession(t.Context(), []byte("one"), r); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		all.Wait()
+		if sessionOf(t, s, "one") != nil || sessionOf(t, s, "two") == nil {
+			t.Error("not just the one is gone")
+		}
+		if n := done(t, s, audit.AdminSignOut); n != 1 {
+			t.Errorf("%d records of one sign-out", n)
+		}
+	})
+}
+
+func TestASessionAndItsAuditRecordAreOne(t *testing.T) {
+	t.Parallel()
+	eachDialect(t, func(t *testing.T, s *store.DB) {
+		ctx := t.Context()
+		r := audit.New(ctx, signedInAt, "admin/asha", audit.AdminSignIn, "", "")
+		if err := s.Append(ctx, r); err != nil {
+			t.Fatal(err)
+		}
+		k := session.Kept{ID: []byte("one"), KeyMark: []byte("m"), Session: session.Session{Admin: "asha", StartedAt: signedInAt, SeenAt: signedInAt}}
+		if err := s.StartSession(ctx, k, signedInAt, r); err == nil || sessionOf(t, s, "one") != nil {
+			t.Errorf("a session without its record was kept: %v", err)
+		}
+		signIn(t, s, "two", signedInAt)
+		if err := s.EndSession(ctx, []byte("two"), r); err == nil || sessionOf(t, s, "two") == nil {
+			t.Errorf("a session ended without its record: %v", err)
+		}
+	})
+}

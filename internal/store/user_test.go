@@ -1,0 +1,190 @@
+package store_test
+
+import (
+	"database/sql"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"casbroker/internal/access"
+	"casbroker/internal/admin"
+	"casbroker/internal/id"
+	"casbroker/internal/store"
+)
+
+// names lists the subjects of users, as a page has them.
+func names(t *testing.T, s *store.DB, prefix, after string, limit int) []string {
+	t.Helper()
+	list, err := s.FindUsers(t.Context(), prefix, after, limit, accessBegin)
+	if err != nil {
+		t.Fatal(err)
+	}
+	subjects := make([]string, len(list))
+	for i, u := range list {
+		subjects[i] = u.Subject
+	}
+	return subjects
+}
+
+func TestUsersAreFoundByWhatTheirIDsBeginWith(t *testing.T) {
+	t.Parallel()
+	eachDialect(t, func(t *testing.T, s *store.DB) {
+		all := []string{
+			"App:Asha", "app:%", "app:%sha", "app:_sha", "app:a b", "app:a/b", "app:asha", "app:asha2", "app:É", "app:é",
+			"app:\ud7ff", "app:\ue000", "app:😀", "app:\U0010ffff", "app:\U0010ffff\U0010ffff", "other:asha",
+		}
+		slices.Sort(all)
+		for i, subject := range all {
+			switch i % 3 { // one who has nothing but grants, a block, a portfolio
+			case 0:
+				mustGive(t, s, id.New("gr"), subject, accessBegin, 1<<40)
+			case 1:
+				mustAlter(t, s, access.Change{Kind: access.Block, Subject: subject}, accessBegin)
+			default:
+				save(t, s, subject, named("Sample Fund", "2026-03-31"))
+			}
+		}
+		for _, prefix := range []string{
+			"", "a", "A", "app:", "app:a", "app:asha", "app:%", "app:_", "app:\ud7ff", "app:\U0010ffff", "app:😀",
+			"app:\U0010ffff\U0010ffff", "\U0010ffff", "nobody", "app:'; --", `app:\`,
+		} {
+			want := slices.DeleteFunc(slices.Clone(all), func(subject string) bool { return !strings.HasPrefix(subject, prefix) })
+			if got := names(t, s, prefix, "", 100); !slices.Equal(got, want) {
+				t.Errorf("%q: got %q, want %q", prefix, got, want)
+			}
+			var paged []string
+			for after := ""; ; after = paged[len(paged)-1] {
+				page := names(t, s, prefix, after, 2)
+				paged = append(paged, page...)
+				if len(page) < 2 {
+					break
+				}
+			}
+			if !slices.Equal(paged, want) {
+				t.Errorf("%q page by page: got %q, want %q", prefix, paged, want)
+			}
+		}
+		if got := names(t, s, "app:asha", "app:a", 1); !slices.Equal(got, []string{"app:asha"}) {
+			t.Errorf("past what is before the prefix: %q", got)
+		}
+		if got := names(t, s, "app:asha", "app:z", 1); len(got) != 0 {
+			t.Errorf("past what is behind the prefix: %q", got)
+		}
+	})
+}
+
+func TestAUserIsToldOfInFigures(t *testing.T) {
+	t.Parallel()
+	eachDialect(t, func(t *testing.T, s *store.DB) {
+		give := func(subject string, at time.Time, version int64) string {
+			grantID := id.New("gr")
+			mustGive(t, s, grantID, subject, at, version)
+			return grantID
+		}
+		give("app:asha", accessBegin.Add(-2*time.Hour), 0)
+		ended := give("app:asha", accessBegin.Add(-30*time.Minute), 0)
+		give("app:asha", accessBegin.Add(-20*time.Minute), 0)
+		give("app:asha", accessBegin.Add(-10*time.Minute), 0)
+		mustAlter(t, s, access.Change{Kind: access.RevokeGrant, GrantID: ended}, accessBegin.Add(-time.Minute))
+		give("app:rohan", accessBegin.Add(-time.Minute), 0)
+		mustAlter(t, s, access.Change{Kind: access.Block, Subject: "app:rohan"}, accessBegin)
+		over := access.Change{Kind: access.Block, Subject: "app:zoya", Until: accessBegin}
+		mustAlter(t, s, over, accessBegin.Add(-time.Hour))
+		save(t, s, "app:zoya", named("Sample Fund", "2026-03-31"))
+
+		list, err := s.FindUsers(t.Context(), "app:", "", 10, accessBegin)
+		want := []admin.UserRow{
+			{Subject: "app:asha", LiveTokens: 2, LastTokenAt: accessBegin.Add(-10 * time.Minute)},
+			{Subject: "app:rohan", Blocked: true, LastTokenAt: accessBegin.Add(-time.Minute)},
+			{Subject: "app:zoya", Portfolios: 1},
+		}
+		if err != nil || !slices.Equal(list, want) {
+			t.Errorf("got  %+v (%v),\nwant %+v", list, err, want)
+		}
+		living := func(now time.Time, want int) {
+			t.Helper()
+			if n, err := s.LiveGrants(t.Context(), now); err != nil || n != want {
+				t.Errorf("at %s %d tokens live (%v), want %d", now.Format(time.TimeOnly), n, err, want)
+			}
+		}
+		living(accessBegin, 2)
+		living(accessBegin.Add(45*time.Minute), 1)
+		mustAlter(t, s, access.Change{Kind: access.RevokeAll}, accessBegin.Add(time.Minute))
+		living(accessBegin.Add(45*time.Minute), 0)
+	})
+}
+
+func TestUsersAreFoundByTheirIndexesHoweverManyGrantsTheyHave(t *testing.T) {
+	t.Parallel()
+	for name, how := range map[string]struct {
+		grants           int // SQLite plans without a look at them, and crawls under the race detector
+		prepare, explain string
+		wrong            *regexp.Regexp // in a step: a table is read as a whole, or a thousand rows of it
+	}{
+		"sqlite":   {10_000, "SELECT 1", "EXPLAIN QUERY PLAN ", regexp.MustCompile(`^SCAN (grants|portfolios|blocks|access_changes|[gpbc]$)`)},
+		"postgres": {100_000, "VACUUM ANALYZE grants", "EXPLAIN ANALYZE ", regexp.MustCompile(`Seq Scan on grants|rows=\d{4,}(\.\d+)? loops`)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			address := dialects[name](t)
+			s := open(t, address)
+			if _, err := s.Migrate(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			ms := accessBegin.Add(-48 * time.Hour).UnixMilli()
+			execute(t, address, fmt.Sprintf(manyGrants, how.grants, ms, ms+3_600_000))
+			execute(t, address, how.prepare)
+			if got := names(t, s, "app:99", "", 200); len(got) != 11 { // app:99, app:990, … app:999
+				t.Errorf("found %q", got)
+			}
+			query, args := store.UsersQuery("app:99", "", 200, accessBegin)
+			for _, step := range plan(t, address, how.explain+query, args...) {
+				if how.wrong.MatchString(step) {
+					t.Errorf("too much is read: %s", step)
+				}
+			}
+		})
+	}
+}
+
+// plan returns the steps that an EXPLAIN tells of, made with args.
+func plan(t *testing.T, address, query string, args ...any) (steps []string) {
+	t.Helper()
+	driver, source := "pgx", address
+	if path, ok := strings.CutPrefix(address, "sqlite:"); ok {
+		driver, source = "sqlite", path
+	}
+	db, err := sql.Open(driver, source)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = db.Close() }()
+	rows, err := db.QueryContext(t.Context(), query, args...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = rows.Close() }()
+	columns, err := rows.Columns()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for rows.Next() {
+		cells := make([]any, len(columns))
+		for i := range cells {
+			cells[i] = new(any)
+		}
+		step := new(string)
+		cells[len(cells)-1] = step // SQLite has numbers before it
+		if err := rows.Scan(cells...); err != nil {
+			t.Fatal(err)
+		}
+		steps = append(steps, *step)
+	}
+	if err := rows.Err(); err != nil || len(steps) == 0 {
+		t.Fatalf("no plan: %v", err)
+	}
+	return steps
+}

@@ -1,0 +1,86 @@
+package usage
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"casbroker/internal/fault"
+)
+
+// maxPoints is how many stretches are told at a time: a day of minutes, two months
+// of hours.
+const maxPoints = 1500
+
+// stretches is how many are told when nobody says since when.
+var stretches = map[Step]int{Minute: 60, Hour: 24, Day: 30}
+
+var (
+	errStep  = fault.New(fault.Invalid, "invalid_step", "step must be minute, hour or day.")
+	errRange = fault.New(fault.Invalid, "invalid_range", fmt.Sprintf(
+		"from must be before to, both from 1970 to 9999, and no more than %d steps apart.", maxPoints))
+)
+
+// Service tells what was counted. All fields are required. It is safe for concurrent use.
+type Service struct {
+	Book Book
+	Now  func() time.Time
+}
+
+// Stats are counts by time.
+type Stats struct {
+	Step   Step      `json:"step"`
+	From   time.Time `json:"from"`
+	To     time.Time `json:"to"`
+	Points []Point   `json:"points"` // one for each step, oldest first, also where nothing was done
+	Total  Point     `json:"total"`  // of all points
+}
+
+// Stats returns the counts of step from then on and before to, in whole stretches
+// of UTC: those that from and to are in are part of it. A zero to means the end of
+// the one that runs; a zero from, the last 60 minutes, 24 hours or 30 days up to
+// then. It returns an invalid_step or invalid_range fault, the latter for more than
+// 1500 stretches too, or that of the Book.
+func (s *Service) Stats(ctx context.Context, step Step, from, to time.Time) (Stats, error) {
+	length := step.Length()
+	if length == 0 {
+		return Stats{}, errStep
+	}
+	if to.IsZero() {
+		to = s.Now().Truncate(length).Add(length)
+	}
+	if from.IsZero() {
+		from = roundUp(to, length).Add(-time.Duration(stretches[step]) * length)
+	}
+	if !from.Before(to) {
+		return Stats{}, errRange
+	}
+	from, to = from.UTC().Truncate(length), roundUp(to.UTC(), length)
+	n := to.Sub(from) / length // at most 292 years of it, which is too long anyway
+	if from.Year() < 1970 || to.Year() > 9999 || n > maxPoints {
+		return Stats{}, errRange
+	}
+	counts, err := s.Book.Counts(ctx, step, from, to)
+	if err != nil {
+		return Stats{}, err
+	}
+	out := Stats{Step: step, From: from, To: to, Points: make([]Point, 0, n)}
+	all := newTally(from)
+	for at := from; at.Before(to); at = at.Add(length) {
+		one := newTally(at)
+		for ; len(counts) > 0 && counts[0].At.Before(at.Add(length)); counts = counts[1:] {
+			one.add(counts[0])
+			all.add(counts[0])
+		}
+		out.Points = append(out.Points, one.point())
+	}
+	out.Total = all.point()
+	return out, nil
+}
+
+func roundUp(t time.Time, length time.Duration) time.Time {
+	if whole := t.Truncate(length); !whole.Equal(t) {
+		return whole.Add(length)
+	}
+	return t
+}
