@@ -1,0 +1,270 @@
+package console_test
+
+import (
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"casbroker/internal/auth"
+)
+
+func TestBlockingAsksOnceAndThenSaysWhatItDidAndDidNot(t *testing.T) {
+	t.Parallel()
+	o := openOffice(t, nil)
+	o.give("app:asha", 10*time.Minute)
+	o.give("app:asha", 20*time.Minute)
+	b := o.signedIn()
+	says(t, b.get("/console/users/app:asha/block"), http.StatusOK,
+		">2 tokens</span> that are alive are revoked", "What it cannot do", "2026-04-01 11:20:00 UTC", "has no call to revoke", `value="lifted" checked`)
+	if o.desk.Access.Watcher.Version() != 0 {
+		t.Fatal("asking did it")
+	}
+	a := b.post("/console/users/app:asha/block", "for", "24h", "reason", "Her phone was stolen.")
+	if a.status != http.StatusSeeOther || a.to() != "/console/users/app:asha" {
+		t.Fatalf("it leads to %q (%d)", a.to(), a.status)
+	}
+	says(t, b.get("/console/", "X-Idle", "1"), http.StatusOK) // another tab, which must not take the notice away
+	after := b.get(a.to())
+	says(t, after, http.StatusOK, "The user is blocked.", "until <time datetime=\"2026-04-01T11:20:00Z\">", "Blocked until", "2026-04-02 10:30:00 UTC",
+		"Her phone was stolen.", "admin/meera", `data-testid="abroad"`)
+	if again := b.get(a.to()); strings.Contains(again.body, `data-testid="notice"`) {
+		t.Error("it is said twice")
+	}
+	b.post("/console/users/app:asha/block", "for", "24h", "reason", "Her phone was stolen.")
+	says(t, b.get(a.to()), http.StatusOK, "was blocked like this already")
+
+	says(t, b.get("/console/users/app:asha/unblock"), http.StatusOK, "was blocked by <bdi>admin/meera</bdi>", "stay revoked")
+	b.post("/console/users/app:asha/unblock")
+	says(t, b.get(a.to()), http.StatusOK, "The block is lifted", `data-testid="not-blocked"`)
+	o.clock.advance(time.Hour)
+	if later := b.get(a.to()); strings.Contains(later.body, `data-testid="abroad"`) {
+		t.Error("the tokens have expired at the vendor, too")
+	}
+}
+
+func TestABlockEndsWhenTheFormSays(t *testing.T) {
+	t.Parallel()
+	o := openOffice(t, nil)
+	b := o.signedIn()
+	for i, c := range []struct {
+		form []string
+		want time.Time
+	}{
+		{[]string{"for", "1h"}, begin.Add(time.Hour)},
+		{[]string{"for", "168h"}, begin.Add(7 * 24 * time.Hour)},
+		{[]string{"for", "lifted", "until", "2027-01-01T00:00"}, time.Time{}},
+		{[]string{"for", "until", "until", "2026-04-01T10:31"}, begin.Add(time.Minute)},
+	} {
+		subject := fmt.Sprintf("app:%d", i)
+		if a := b.post("/console/users/"+subject+"/block", c.form...); a.status != http.StatusSeeOther {
+			t.Errorf("%q: %d", c.form, a.status)
+			continue
+		}
+		if state, err := o.desk.Access.State(t.Context(), subject); err != nil || state == nil || !state.Until.Equal(c.want) {
+			t.Errorf("%q: %+v %v", c.form, state, err)
+		}
+	}
+}
+
+func TestAFormThatCannotBeTakenComesBackAsItWasFilledIn(t *testing.T) {
+	t.Parallel()
+	o := openOffice(t, nil)
+	b := o.signedIn()
+	for what, form := range map[string][]string{
+		"a moment that is past": {"for", "until", "until", "2026-04-01T10:30", "reason", "A <reason>"},
+		"no moment at all":      {"for", "until", "until", "", "reason", "A <reason>"},
+		"what is no moment":     {"for", "until", "until", "soon", "reason", "A <reason>"},
+	} {
+		a := b.post("/console/users/app:asha/block", form...)
+		says(t, a, http.StatusUnprocessableEntity, "must end in the future", "A &lt;reason&gt;</textarea>", `value="until" checked`, `role="alert"`)
+		if !strings.Contains(a.body, `aria-invalid="true" aria-describedby="trouble" data-testid="until"`) {
+			t.Errorf("%s: the field is not marked", what)
+		}
+	}
+	says(t, b.post("/console/users/app:asha/block", "for", "lifted", "reason", strings.Repeat("ж", 251)), http.StatusUnprocessableEntity,
+		"at most 500 bytes", `aria-describedby="trouble" data-testid="reason"`)
+	says(t, b.post("/console/users/app:asha/block", "for", "ever"), http.StatusBadRequest, "invalid_form")
+	if o.desk.Access.Watcher.Version() != 0 {
+		t.Error("somebody was blocked")
+	}
+}
+
+func TestOneGrantIsRevokedAfterAQuestion(t *testing.T) {
+	t.Parallel()
+	o := openOffice(t, nil)
+	grant := "/console/grants/" + o.give("app:asha", 10*time.Minute)
+	b := o.signedIn()
+	says(t, b.get(grant), http.StatusOK, "Active", "req_1", "direct", `data-testid="revoke"`)
+	says(t, b.get(grant+"/revoke"), http.StatusOK, "Revoke this token?", "2026-04-01 11:20:00 UTC", "has no call to revoke")
+	if a := b.post(grant + "/revoke"); a.status != http.StatusSeeOther || a.to() != grant {
+		t.Fatalf("%d to %q", a.status, a.to())
+	}
+	after := b.get(grant)
+	says(t, after, http.StatusOK, "The token is revoked.", "Revoked</span>", `data-testid="abroad"`, "2026-04-01 11:20:00 UTC")
+	if strings.Contains(after.body, `data-testid="revoke"`) {
+		t.Error("it can be revoked again")
+	}
+	b.post(grant + "/revoke")
+	says(t, b.get(grant), http.StatusOK, "was revoked or had expired already")
+	says(t, b.post("/console/grants/gr_unknown/revoke"), http.StatusNotFound, "no grant with this id")
+}
+
+func TestEverythingIsRevokedOnlyOnceThePhraseIsTyped(t *testing.T) {
+	t.Parallel()
+	o := openOffice(t, nil)
+	for i := range 3 {
+		o.give(fmt.Sprintf("app:%d", i), 10*time.Minute)
+	}
+	b := o.signedIn()
+	says(t, b.get("/console/revoke-all"), http.StatusOK, ">3 tokens</span> now", "upstream.api_key", "2026-04-01 11:30:00 UTC</time> at the latest")
+	says(t, b.post("/console/revoke-all", "confirm", `Revoke "all"`), http.StatusUnprocessableEntity,
+		"Nothing was done", `value="Revoke &#34;all&#34;"`, `aria-invalid="true"`)
+	if live, err := o.db.LiveGrants(t.Context(), begin); err != nil || live != 3 {
+		t.Fatalf("alive are %d: %v", live, err)
+	}
+	if a := b.post("/console/revoke-all", "confirm", " revoke everything "); a.status != http.StatusSeeOther || a.to() != "/console/" {
+		t.Fatalf("%d to %q", a.status, a.to())
+	}
+	says(t, b.get("/console/"), http.StatusOK, "All tokens of all users are revoked.", "2026-04-01 11:20:00 UTC", `data-testid="live">0<`)
+}
+
+func TestANoticeCannotComeFromALink(t *testing.T) {
+	t.Parallel()
+	o := openOffice(t, nil)
+	b := o.signedIn()
+	if a := b.get("/console/?notice=all_revoked&casbroker_notice=all_revoked.false."); strings.Contains(a.body, `data-testid="notice"`) {
+		t.Error("a link made the console say what did not happen")
+	}
+	kept := cookies(b)
+	b.client.Jar = nil
+	for _, value := range []string{"<i>", "blocked", "other.false.1", "all_revoked.maybe.<i>", "..", ""} {
+		if a := b.get("/console/", "Cookie", kept+"; casbroker_notice="+url.QueryEscape(value)); a.status != http.StatusOK || strings.Contains(a.body, "<i>") {
+			t.Errorf("%q: %d", value, a.status)
+		}
+	}
+}
+
+// cookies are those that the browser keeps.
+func cookies(b *browser) string {
+	u, _ := url.Parse(b.office.URL)
+	var list []string
+	for _, c := range b.client.Jar.Cookies(u) {
+		list = append(list, c.Name+"="+c.Value)
+	}
+	return strings.Join(list, "; ")
+}
+
+func TestWhoHasNeverBeenHereCanBeBlocked(t *testing.T) {
+	t.Parallel()
+	o := openOffice(t, nil)
+	o.give("app:ashaa", time.Minute)
+	b := o.signedIn()
+	says(t, b.get("/console/users?q=app:asha"), http.StatusOK, `data-testid="absent"`, `href="/console/users/app:asha/block"`, "app:ashaa")
+	says(t, b.get("/console/users/app:asha"), http.StatusOK, `data-testid="unknown"`)
+	says(t, b.get("/console/users/app:asha/block"), http.StatusOK, "No token of the user is alive")
+	b.post("/console/users/app:asha/block", "for", "lifted")
+	if _, err := o.desk.Access.Watcher.Admit("app:asha"); err == nil {
+		t.Error("the user is let in")
+	}
+	if a := b.get("/console/users?q=app:asha"); strings.Contains(a.body, `data-testid="absent"`) || !strings.Contains(a.body, "Blocked</span>") {
+		t.Errorf("the user is not listed: %s", a.body)
+	}
+}
+
+func TestListsAreReadPageByPage(t *testing.T) {
+	t.Parallel()
+	o := openOffice(t, nil)
+	for i := range 60 {
+		o.give(fmt.Sprintf("app:%02d", i), time.Duration(i)*time.Minute)
+	}
+	b := o.signedIn()
+	for path, c := range map[string]struct {
+		row         string
+		next, later string
+		total       int
+	}{
+		"/console/users?q=app%3A":                        {`data-testid="user-row"`, `data-testid="next"`, ">First</a>", 60},
+		"/console/grants?from=2026-04-01T09:31&subject=": {`data-testid="grant-row"`, `data-testid="next"`, `data-testid="first"`, 60},
+		"/console/audit?action=token.mint":               {`data-testid="record"`, `data-testid="next"`, `data-testid="first"`, 60},
+	} {
+		first := b.get(path)
+		n := strings.Count(first.body, c.row)
+		if n != 50 || strings.Contains(first.body, c.later) {
+			t.Errorf("%s: the first page has %d", path, n)
+		}
+		second := b.get(hrefOf(first.body, c.next))
+		if n += strings.Count(second.body, c.row); n != c.total || strings.Contains(second.body, c.next) || !strings.Contains(second.body, c.later) {
+			t.Errorf("%s: both pages have %d", path, n)
+		}
+	}
+}
+
+// hrefOf is where the link leads to that has this attribute.
+func hrefOf(body, attribute string) string {
+	before, _, _ := strings.Cut(body, attribute)
+	link := before[strings.LastIndex(before, `href="`)+len(`href="`):]
+	link, _, _ = strings.Cut(link, `"`)
+	return strings.NewReplacer("&amp;", "&", "&#43;", "+").Replace(link)
+}
+
+func TestGrantsAreFilteredByTheAddress(t *testing.T) {
+	t.Parallel()
+	o := openOffice(t, nil)
+	o.give("app:asha", 10*time.Minute)
+	old := o.give("app:asha", 3*time.Hour)
+	o.give("app:rohan", 10*time.Minute)
+	if _, err := o.desk.Access.RevokeUser(t.Context(), auth.Principal{Subject: "admin/x"}, "app:rohan"); err != nil {
+		t.Fatal(err)
+	}
+	b := o.signedIn()
+	for query, want := range map[string]int{
+		"": 3, "state=active": 1, "state=revoked": 1, "state=expired": 1, "subject=app:asha": 2, "subject=app:asha&state=revoked": 0,
+		"to=2026-04-01T08:00": 1, "from=2026-04-01T08:00": 2, "from=2026-04-01T08:00:00Z": 2, "subject=+app:asha+": 2,
+	} {
+		a := b.get("/console/grants?" + query)
+		if n := strings.Count(a.body, `data-testid="grant-row"`); a.status != http.StatusOK || n != want {
+			t.Errorf("%q: %d, %d grants", query, a.status, n)
+		}
+	}
+	says(t, b.get("/console/grants?state=expired"), http.StatusOK, old, `<option value="expired" selected>Expired</option>`)
+}
+
+func TestTheAuditTrailIsFilteredAndExportedAsItIsShown(t *testing.T) {
+	t.Parallel()
+	o := openOffice(t, nil)
+	o.give("app:asha", time.Minute)
+	o.give("app:=rohan", time.Minute)
+	b := o.signedIn()
+	b.post("/console/users/app:asha/block", "for", "lifted", "reason", "x")
+	page := b.get("/console/audit?action=access.block&actor=admin%2Fmeera&outcome=ok")
+	says(t, page, http.StatusOK, "User blocked", "app:asha", "127.0.0.1", "number ", `<option value="access.block" selected>`, `value="admin/meera"`)
+	if n := strings.Count(page.body, `data-testid="record"`); n != 1 {
+		t.Errorf("%d records", n)
+	}
+	says(t, b.get("/console/audit?outcome=refused"), http.StatusOK, "Nothing like that is on record")
+
+	csv := b.get(hrefOf(page.body, `download data-testid="export-csv"`))
+	says(t, csv, http.StatusOK, "id,at,actor", "access.block", "app:asha")
+	if strings.Count(csv.body, "\n") != 2 || csv.header.Get("Content-Disposition") != `attachment; filename="casbroker-audit.csv"` ||
+		!strings.HasPrefix(csv.header.Get("Content-Type"), "text/csv") || csv.header.Get("Cache-Control") != "no-store" {
+		t.Errorf("%v %s", csv.header, csv.body)
+	}
+	lines := b.get("/console/audit/export?format=ndjson&subject=app%3A%3Drohan")
+	says(t, lines, http.StatusOK, `"action":"token.mint"`)
+	if strings.Count(lines.body, "\n") != 2 || // that it is exported is on record, too
+		lines.header.Get("Content-Type") != "application/x-ndjson" {
+		t.Errorf("%v %s", lines.header, lines.body)
+	}
+	says(t, b.get("/console/audit?action=audit.export"), http.StatusOK, "Audit trail exported", "app:=rohan", "ndjson")
+	wrong := b.get("/console/audit/export?format=csv&from=never")
+	says(t, wrong, http.StatusBadRequest, "a day and a time in UTC")
+	if wrong.header.Get("Content-Disposition") != "" {
+		t.Error("the error is a file")
+	}
+	if out := o.browser().get("/console/audit/export?format=csv"); out.status != http.StatusSeeOther {
+		t.Errorf("without a session: %d", out.status)
+	}
+}

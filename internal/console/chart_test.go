@@ -1,0 +1,177 @@
+package console
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"casbroker/internal/id"
+	"casbroker/internal/token"
+	"casbroker/internal/usage"
+)
+
+var noon = time.Date(2026, 4, 1, 12, 0, 0, 0, time.UTC)
+
+// pointsOf are minutes in which so much was minted and given again.
+func pointsOf(counts ...[2]int64) (s usage.Stats) {
+	s = usage.Stats{Step: usage.Minute, From: noon, To: noon.Add(time.Duration(len(counts)) * time.Minute)}
+	for i, n := range counts {
+		s.Points = append(s.Points, usage.Point{At: noon.Add(time.Duration(i) * time.Minute), Minted: n[0], Reused: n[1]})
+		s.Total.Minted += n[0]
+		s.Total.Reused += n[1]
+	}
+	return s
+}
+
+func chartOf(s usage.Stats, name string) chart {
+	i := slices.IndexFunc(plans(s), func(p plan) bool { return p.id == name })
+	return draw(plans(s)[i], s.Points, s.Step, edges(s, 2))
+}
+
+func TestBarsStandOnOneAnotherAndReachWhatTheMarksSay(t *testing.T) {
+	t.Parallel()
+	c := chartOf(pointsOf([2]int64{1, 3}, [2]int64{0, 0}), "tokens")
+	want := []rect{
+		{X: "45", W: "410", Y: "75", H: "25", Tint: "tint-1"},
+		{X: "45", W: "410", Y: "0", H: "75", Tint: "tint-2"},
+	}
+	if !slices.Equal(c.Bars, want) {
+		t.Errorf("the bars are %+v", c.Bars)
+	}
+	if !slices.Equal(c.Marks, []string{"4", "2", "0"}) || !slices.Equal(c.Edges, []string{"12:00", "12:01", "12:02"}) {
+		t.Errorf("the marks are %q and %q", c.Marks, c.Edges)
+	}
+	if c.Empty || c.Sum != "4" || !strings.Contains(c.Says, "minted: 1; given again: 3") {
+		t.Errorf("it says %q: %q", c.Sum, c.Says)
+	}
+	if row := c.Rows[0]; row.At != "2026-04-01 12:00" || !slices.Equal(row.Cells, []string{"1", "3", "0"}) {
+		t.Errorf("the row is %+v", row)
+	}
+}
+
+func TestAChartOfNothingSaysSo(t *testing.T) {
+	t.Parallel()
+	c := chartOf(pointsOf([2]int64{}, [2]int64{}, [2]int64{}), "tokens")
+	if !c.Empty || len(c.Bars) != 0 || len(c.Rows) != 3 || !slices.Equal(c.Marks, []string{"2", "1", "0"}) {
+		t.Errorf("it is %+v", c)
+	}
+	if none := chartOf(usage.Stats{Step: usage.Minute}, "refused"); !none.Empty {
+		t.Errorf("without points it is %+v", none)
+	}
+}
+
+func TestTheVendorsTimesLieBeforeOneAnother(t *testing.T) {
+	t.Parallel()
+	s := pointsOf([2]int64{})
+	s.Points[0].Upstream = usage.Upstream{Calls: 3, MeanMS: 200, P95MS: 800}
+	c := chartOf(s, "latency")
+	if len(c.Bars) != 2 || c.Bars[0].H != "100" || c.Bars[1].H != "25" || c.Bars[1].Y != "75" || c.Marks[0] != "800 ms" {
+		t.Errorf("the bars are %+v under %q", c.Bars, c.Marks)
+	}
+}
+
+func TestWhatADemoMadeUpIsShadedAndSaidToBe(t *testing.T) {
+	t.Parallel()
+	s := pointsOf([2]int64{1, 0}, [2]int64{1, 0}, [2]int64{1, 0}, [2]int64{1, 0})
+	s.Points[0].Invented, s.Points[1].Invented = true, true
+	c := chartOf(s, "tokens")
+	if len(c.Shades) != 1 || c.Shades[0].X != "0" || c.Shades[0].W != "500" {
+		t.Errorf("shaded is %+v", c.Shades)
+	}
+	if !c.Rows[1].Invented || c.Rows[2].Invented || !strings.Contains(c.Spots[1].Title, "made up") || strings.Contains(c.Spots[2].Title, "made up") {
+		t.Errorf("said is %+v", c.Rows)
+	}
+}
+
+func TestTheCommonestReasonsAreNamedAndTheOthersAreOne(t *testing.T) {
+	t.Parallel()
+	s := pointsOf([2]int64{})
+	s.Points[0].Refused = map[string]int64{"a": 1, "b": 9, "c": 8, "d": 7, "e": 6, "f": 5, "g": 2}
+	s.Total.Refused = s.Points[0].Refused
+	c := chartOf(s, "refused")
+	var names []string
+	for _, line := range c.Series {
+		names = append(names, line.Name+" "+line.Total)
+	}
+	if !slices.Equal(names, []string{"b 9", "c 8", "d 7", "e 6", "f 5", "others 3"}) || c.Sum != "38" {
+		t.Errorf("%s: %q", c.Sum, names)
+	}
+}
+
+func TestAScaleEndsAtARoundNumber(t *testing.T) {
+	t.Parallel()
+	for top, want := range map[float64]float64{0: 2, 0.4: 2, 1: 2, 3: 4, 7: 8, 9: 10, 10: 10, 11: 20, 61: 80, 99: 100, 101: 200, 1001: 2000} {
+		if got := ceiling(top); got != want {
+			t.Errorf("for %v: got %v, want %v", top, got, want)
+		}
+	}
+}
+
+// grantOf is a grant of a token that lived for an hour from ago.
+func grantOf(state token.State, ago time.Duration, revoked time.Time) token.Kept {
+	at := noon.Add(-ago)
+	return token.Kept{
+		Grant: token.Grant{ID: id.New("gr"), Mode: token.ModeDirect, IssuedAt: at, ExpiresAt: at.Add(time.Hour)},
+		State: state, RevokedAt: revoked,
+	}
+}
+
+func TestTheTimelineShowsADayAndTheHourInWhichTokensExpire(t *testing.T) {
+	t.Parallel()
+	line := drawTimeline([]token.Kept{
+		grantOf(token.StateActive, 30*time.Minute, time.Time{}),
+		grantOf(token.StateRevoked, 40*time.Minute, noon.Add(-10*time.Minute)),
+		grantOf(token.StateExpired, 2*time.Hour, time.Time{}),
+		grantOf(token.StateExpired, 26*time.Hour, time.Time{}), // gone before
+	}, noon)
+	want := []rect{
+		{X: "940", W: "40", Y: "2", H: "10", Tint: "active"},
+		{X: "933.33", W: "20", Y: "16", H: "10", Tint: "revoked"}, // beside the other one
+		{X: "880", W: "40", Y: "2", H: "10", Tint: "expired"},
+	}
+	var bars []rect
+	for _, b := range line.Bars {
+		bars = append(bars, b.rect)
+	}
+	if !slices.Equal(bars, want) || line.Height != 28 || line.Today != "960" {
+		t.Errorf("the bars are %+v of %d, now is %s", bars, line.Height, line.Today)
+	}
+	if tail := line.Bars[1].Tail; tail == nil || tail.X != "953.33" || tail.W != "20" || !line.Tails {
+		t.Errorf("at the vendor it lives for %+v", tail)
+	}
+	if !strings.Contains(line.Says, "1 active, 1 expired, 1 revoked") || !strings.Contains(line.Bars[1].Title, "at the vendor until 12:20 UTC") {
+		t.Errorf("it says %q and %q", line.Says, line.Bars[1].Title)
+	}
+}
+
+func TestOnlyPagesOfTheConsoleAreGoneToAfterSigningIn(t *testing.T) {
+	t.Parallel()
+	for _, good := range []string{
+		"/console/", "/console/users", "/console/users/app%2F1%20%F0%9F%98%80?x=1", "/console/audit?subject=a%5Cb", "/console/?range=day",
+	} {
+		if got := local(good); got != good {
+			t.Errorf("%q became %q", good, got)
+		}
+	}
+	for _, bad := range []string{
+		"", "/", "//evil.example", "//evil.example/console/", "/console", "/consoles/", "https://evil.example/console/", `/console/\evil.example`,
+		`\console/`, "/console/../v1/me", "/console/%2e%2e/v1", "/console/..", "javascript:alert(1)", "/console/\n//evil", " /console/users",
+		"/console/\tx", "/console/sign-in", "/console/sign-in?next=/console/", "/console/%zz", "/console/users\x00",
+	} {
+		if got := local(bad); got != home {
+			t.Errorf("%q became %q", bad, got)
+		}
+	}
+}
+
+func TestNumbersAreWrittenInGroups(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{
+		"0": "0", "1500": "1,500", "1234567.25": "1,234,567.25", "-1000": "-1,000", "100": "100", "many": "many", "": "", "+1000": "+1000",
+	} {
+		if got := decimal(text); got != want {
+			t.Errorf("%q: got %q, want %q", text, got, want)
+		}
+	}
+}

@@ -1,0 +1,119 @@
+package console
+
+import (
+	"math"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"casbroker/internal/session"
+)
+
+// policy is the Content-Security-Policy of all pages: nothing from elsewhere, nothing
+// written into the page, and nobody who frames it.
+const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; " +
+	"form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+
+// before is what a request of the console passes: first what makes a page of every
+// error, then those of through that are not nil.
+func (h *Handler) before(through ...echo.MiddlewareFunc) []echo.MiddlewareFunc {
+	all := []echo.MiddlewareFunc{h.guard}
+	for _, m := range through {
+		if m != nil {
+			all = append(all, m)
+		}
+	}
+	return all
+}
+
+// guard sets the headers of all pages, and answers with a page where something fails.
+func (h *Handler) guard(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		header := c.Response().Header()
+		header.Set("Content-Security-Policy", policy)
+		header.Set("Cache-Control", "no-store")
+		// With no-referrer browsers would keep the Origin of forms to themselves, too.
+		header.Set("Referrer-Policy", "same-origin")
+		err := next(c)
+		if err == nil || c.Response().Committed {
+			return err
+		}
+		r := reply{page: "problem", title: "Something went wrong", body: problemBody{Again: again(c.Request())}}
+		if failed := h.render(c, r, err); failed != nil {
+			return failed
+		}
+		return err
+	}
+}
+
+// again is the address of a page that may be opened once more, "" for what changes
+// something.
+func again(r *http.Request) string {
+	if r.Method != http.MethodGet {
+		return ""
+	}
+	return local(r.URL.RequestURI())
+}
+
+// fresh lets browsers keep a file, if they ask each time whether it is still good.
+func fresh(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		c.Response().Header().Set("Cache-Control", "no-cache")
+		return next(c)
+	}
+}
+
+// signedIn lets a request pass with whose session it is, and asks everybody else to
+// sign in and then to go on where they were.
+func (h *Handler) signedIn(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		k, err := h.Sessions.Identify(c)
+		switch {
+		case err != nil:
+			return err
+		case k != nil:
+			return next(c)
+		}
+		r := c.Request()
+		ended := ""
+		if session.Token(c) != "" || r.Method != http.MethodGet {
+			ended = "1"
+		}
+		return c.Redirect(http.StatusSeeOther, with(signInPath, "next", afterwards(r), "ended", ended))
+	}
+}
+
+// afterwards is where who had to sign in first goes on: where a form is sent to there
+// is a page that asks for it, but for signing out.
+func afterwards(r *http.Request) string {
+	if r.URL.Path == signOutPath {
+		return ""
+	}
+	return local(r.URL.RequestURI())
+}
+
+// onSignInPage reads the form of who signs in, and shows what goes wrong above it.
+func (h *Handler) onSignInPage(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		r := c.Request()
+		err := readForm(c.Response(), r)
+		if err == nil {
+			err = next(c)
+		}
+		if err == nil {
+			return nil
+		}
+		form := fields{values: r.PostForm}
+		b := signInBody{Next: local(form.text("next"))}
+		return h.answer(c, reply{page: "sign-in", title: "Sign in", body: b}, err)
+	}
+}
+
+// retryLater tells a program how long to wait, if that is known.
+func retryLater(c echo.Context, d time.Duration) {
+	if d > 0 {
+		c.Response().Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(d.Seconds()))))
+	}
+}

@@ -1,0 +1,194 @@
+package console
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"maps"
+	"slices"
+	"time"
+
+	"casbroker/internal/admin"
+	"casbroker/internal/fault"
+	"casbroker/internal/usage"
+)
+
+// creditsTime bounds how long the overview waits for the vendor.
+const creditsTime = 2 * time.Second
+
+// spans are the stretches of time that the overview shows.
+var spans = []span{
+	{"hour", "Last hour", usage.Minute, time.Minute, 60, 4},
+	{"day", "24 hours", usage.Hour, time.Hour, 24, 4},
+	{"month", "30 days", usage.Day, 24 * time.Hour, 30, 5},
+}
+
+type span struct {
+	Value, Name string
+	step        usage.Step
+	length      time.Duration
+	count       int
+	parts       int // between the instants that are named
+}
+
+var errRange = fault.New(fault.Invalid, "invalid_range", "range must be hour, day or month.")
+
+// overviewBody is the page that an operator sees first.
+type overviewBody struct {
+	Now      time.Time
+	Span     span
+	Spans    []span
+	Live     int
+	Blocked  int64
+	Parts    []admin.Part
+	Credits  *usage.Credits // nil when not known
+	Unknown  string         // why not
+	Charts   []chart
+	Invented bool   // a part of it is made up
+	Problem  string // why there are no charts
+}
+
+// overview shows how it stands and how it was.
+func (h *Handler) overview(v visit) (reply, error) {
+	at := slices.IndexFunc(spans, func(s span) bool { return s.Value == cmp.Or(v.URL.Query().Get("range"), "hour") })
+	if at < 0 {
+		return reply{}, errRange
+	}
+	ctx, s := v.Context(), spans[at]
+	now := h.Desk.Overview(ctx)
+	b := overviewBody{Now: v.now, Span: s, Spans: spans, Live: now.LiveTokens, Blocked: now.Blocked, Parts: now.Health}
+	b.credit(h.credits(ctx))
+	to := v.now.UTC().Truncate(s.length).Add(s.length)
+	stats, err := h.Desk.Stats(ctx, s.step, to.Add(-time.Duration(s.count)*s.length), to)
+	if err != nil {
+		h.Log.WarnContext(ctx, "the overview has no counts", "error", err)
+		b.Problem = "The counts cannot be read at the moment. The page goes on trying."
+	} else {
+		b.draw(stats)
+	}
+	return reply{page: "overview", title: "Overview", body: b}, nil
+}
+
+// credits asks how much is left at the vendor.
+func (h *Handler) credits(ctx context.Context) (usage.Credits, error) {
+	ctx, cancel := context.WithTimeout(ctx, creditsTime)
+	defer cancel()
+	return h.Desk.Credits(ctx)
+}
+
+// credit notes how much is left at the vendor, or why that is not known.
+func (b *overviewBody) credit(c usage.Credits, err error) {
+	var f *fault.Fault
+	switch {
+	case err == nil:
+		b.Credits = &c
+	case errors.As(err, &f) && f.Kind != fault.Internal:
+		b.Unknown = f.Detail
+	default:
+		b.Unknown = "The vendor did not say how many are left."
+	}
+}
+
+// draw makes the charts of what was counted.
+func (b *overviewBody) draw(s usage.Stats) {
+	times := edges(s, b.Span.parts)
+	for _, p := range plans(s) {
+		b.Charts = append(b.Charts, draw(p, s.Points, s.Step, times))
+	}
+	b.Invented = slices.ContainsFunc(s.Points, func(p usage.Point) bool { return p.Invented })
+}
+
+// plans says which charts there are of what was counted.
+func plans(s usage.Stats) []plan {
+	t := s.Total
+	calls := counted("answered well", "good", s, func(p usage.Point) int64 { return p.Upstream.Calls - p.Upstream.Errors })
+	errs := counted("failed", "bad", s, func(p usage.Point) int64 { return p.Upstream.Errors })
+	return []plan{
+		{id: "tokens", title: "Access tokens", sum: grouped(t.Minted + t.Reused), of: "handed out", show: whole, series: []series{
+			counted("minted", "tint-1", s, func(p usage.Point) int64 { return p.Minted }),
+			counted("given again", "tint-2", s, func(p usage.Point) int64 { return p.Reused }),
+			counted("could not be had", "bad", s, func(p usage.Point) int64 { return p.Failed }),
+		}},
+		labelled(plan{id: "refused", title: "Calls refused", of: "turned away", show: whole}, s,
+			func(p usage.Point) map[string]int64 { return p.Refused }),
+		labelled(plan{id: "limited", title: "Limits reached", of: "calls past a limit", show: whole}, s,
+			func(p usage.Point) map[string]int64 { return p.Limited }),
+		{id: "saved", title: "Portfolios saved", sum: grouped(t.Saved[usage.Created]), of: "new", show: whole, series: []series{
+			counted("new", "tint-1", s, func(p usage.Point) int64 { return p.Saved[usage.Created] }),
+			counted("there already", "tint-2", s, func(p usage.Point) int64 { return p.Saved[usage.Repeated] }),
+		}},
+		{id: "vendor", title: "Calls to the vendor", sum: grouped(t.Upstream.Calls), of: "tries", show: whole, series: []series{calls, errs}},
+		{id: "latency", title: "Time the vendor took", sum: took(t.Upstream), of: "at p95", show: millis, overlaid: true, series: []series{
+			measured("p95, at most", "tint-2", s, func(u usage.Upstream) float64 { return u.P95MS }),
+			measured("mean", "tint-1", s, func(u usage.Upstream) float64 { return u.MeanMS }),
+		}},
+	}
+}
+
+// took writes how long most calls took, if there were any.
+func took(u usage.Upstream) string {
+	if u.Calls == 0 {
+		return "–"
+	}
+	return millis(u.P95MS)
+}
+
+// counted is the series of what get finds in each point.
+func counted(name, tint string, s usage.Stats, get func(usage.Point) int64) series {
+	line := series{Name: name, Tint: tint, Total: grouped(get(s.Total))}
+	for _, p := range s.Points {
+		line.Values = append(line.Values, float64(get(p)))
+	}
+	return line
+}
+
+// measured is the series of how long the calls took.
+func measured(name, tint string, s usage.Stats, get func(usage.Upstream) float64) series {
+	line := series{Name: name, Tint: tint, Total: millis(get(s.Total.Upstream))}
+	for _, p := range s.Points {
+		line.Values = append(line.Values, get(p.Upstream))
+	}
+	return line
+}
+
+// tints colour series with labels; what comes after them is drawn as one.
+var tints = []string{"tint-1", "tint-2", "tint-3", "tint-4", "tint-5"}
+
+// labelled is p with a series for each of the commonest labels, and one for the rest.
+func labelled(p plan, s usage.Stats, get func(usage.Point) map[string]int64) plan {
+	total := get(s.Total)
+	labels := slices.SortedFunc(maps.Keys(total), func(a, b string) int {
+		return cmp.Or(cmp.Compare(total[b], total[a]), cmp.Compare(a, b))
+	})
+	var all int64
+	for _, n := range total {
+		all += n
+	}
+	p.sum = grouped(all)
+	shown := labels[:min(len(labels), len(tints))]
+	for i, label := range shown {
+		p.series = append(p.series, counted(label, tints[i], s, func(p usage.Point) int64 { return get(p)[label] }))
+	}
+	if rest := labels[len(shown):]; len(rest) > 0 {
+		p.series = append(p.series, counted("others", "tint-rest", s, func(p usage.Point) (n int64) {
+			for _, label := range rest {
+				n += get(p)[label]
+			}
+			return n
+		}))
+	}
+	return p
+}
+
+// edges are instants from the beginning to the end of s, which they cut into parts.
+func edges(s usage.Stats, parts int) (list []string) {
+	layout := "15:04"
+	if s.Step == usage.Day {
+		layout = "2 Jan"
+	}
+	for i := range parts + 1 {
+		at := s.From.Add(s.To.Sub(s.From) * time.Duration(i) / time.Duration(parts))
+		list = append(list, at.UTC().Format(layout))
+	}
+	return list
+}

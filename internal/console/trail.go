@@ -1,0 +1,79 @@
+package console
+
+import (
+	"context"
+	"io"
+
+	"casbroker/internal/audit"
+)
+
+// auditBody is a part of the audit trail, and the filter that it passed.
+type auditBody struct {
+	Subject, Actor, Action, Outcome, From, To string // as they were typed
+	Views                                     []audit.View
+	First, Next                               string // addresses; First is "" on the first page, Next on the last
+	CSV, NDJSON                               string // addresses of all that passed
+}
+
+// trail lists what is on record, newest first.
+func (h *Handler) trail(v visit) (reply, error) {
+	b, f, err := filterOf(v)
+	r := reply{page: "audit", title: "Audit trail", body: b}
+	if err != nil {
+		return r, err
+	}
+	cursor := v.URL.Query().Get("cursor")
+	page, err := h.Desk.Records(v.Context(), f, cursor, pageOf)
+	if err != nil {
+		return r, err
+	}
+	for _, e := range page.Entries {
+		b.Views = append(b.Views, e.View())
+	}
+	if cursor != "" {
+		b.First = b.address(home + "audit")
+	}
+	if page.Next != "" {
+		b.Next = b.address(home+"audit", "cursor", page.Next)
+	}
+	b.CSV, b.NDJSON = b.address(home+"audit/export", "format", "csv"), b.address(home+"audit/export", "format", "ndjson")
+	r.body = b
+	return r, nil
+}
+
+// filterOf reads which records are wanted.
+func filterOf(v visit) (auditBody, audit.Filter, error) {
+	q := fields{values: v.URL.Query()}
+	b := auditBody{
+		Subject: q.text("subject"), Actor: q.text("actor"), Action: q.text("action"), Outcome: q.text("outcome"),
+		From: q.text("from"), To: q.text("to"),
+	}
+	f := audit.Filter{
+		Subject: b.Subject, Actor: b.Actor, Action: audit.Action(b.Action), Outcome: audit.Outcome(b.Outcome),
+		Since: q.instant("from"), Until: q.instant("to"),
+	}
+	return b, f, q.err
+}
+
+// address is at with the filter and further parameters.
+func (b auditBody) address(at string, pairs ...string) string {
+	return with(at, append(pairs, "subject", b.Subject, "actor", b.Actor, "action", b.Action, "outcome", b.Outcome,
+		"from", b.From, "to", b.To)...)
+}
+
+// Filtered reports whether not all of the trail is listed.
+func (b auditBody) Filtered() bool {
+	return b.Subject+b.Actor+b.Action+b.Outcome+b.From+b.To != ""
+}
+
+// exportTypes are the media types of an export, by its format.
+var exportTypes = map[string]string{"csv": audit.TypeCSV, "ndjson": audit.TypeNDJSON}
+
+// export writes the records that v wants, in the format that it wants.
+func (h *Handler) export(ctx context.Context, v visit, w io.Writer) error {
+	_, f, err := filterOf(v)
+	if err != nil {
+		return err
+	}
+	return h.Desk.Export(ctx, w, f, v.URL.Query().Get("format"))
+}

@@ -1,0 +1,130 @@
+package console
+
+import (
+	"strings"
+	"time"
+
+	"casbroker/internal/admin"
+	"casbroker/internal/portfolio"
+	"casbroker/internal/token"
+)
+
+// pageOf is how many rows a list has.
+const pageOf = 50
+
+// usersBody is a list of users.
+type usersBody struct {
+	Query  string
+	Users  []admin.UserRow
+	Absent bool   // nobody is called exactly what is looked for
+	Later  bool   // it is not the first page
+	Next   string // the address of the next one, "" on the last
+}
+
+// users lists the users whose id begins with what is looked for.
+func (h *Handler) users(v visit) (reply, error) {
+	q := fields{values: v.URL.Query()}
+	b := usersBody{Query: q.text("q"), Later: q.text("cursor") != ""}
+	r := reply{page: "users", title: "Users"}
+	page, err := h.Desk.FindUsers(v.Context(), b.Query, q.text("cursor"), pageOf)
+	if err != nil {
+		r.body = b
+		return r, err
+	}
+	b.Users = page.Users
+	// The one whose id is all of it comes first in the order of bytes.
+	b.Absent = b.Query != "" && !b.Later && (len(page.Users) == 0 || page.Users[0].Subject != b.Query)
+	if page.Next != "" {
+		b.Next = with(home+"users", "q", b.Query, "cursor", page.Next)
+	}
+	r.body = b
+	return r, nil
+}
+
+// userBody is what operators see of one user.
+type userBody struct {
+	admin.User
+	Now      time.Time
+	Live     int
+	Known    bool      // something is kept of it
+	Upstream time.Time // until when revoked tokens work at the vendor; zero for none
+	Timeline timeline
+	More     string // where the rest of the grants is
+	Trail    string // where what is on record about it is
+}
+
+// user shows one user.
+func (h *Handler) user(v visit) (reply, error) {
+	u, err := h.Desk.User(v.Context(), v.key)
+	if err != nil {
+		return reply{}, err
+	}
+	b := userBody{User: u, Now: v.now, Trail: with(home+"audit", "subject", u.Subject)}
+	b.Known = u.Block != nil || len(u.Grants.Grants) > 0 || u.PortfolioCount > 0
+	b.Timeline = drawTimeline(u.Grants.Grants, v.now)
+	b.Live = living(u.Grants.Grants).Count
+	b.Upstream = abroad(u.Grants.Grants, v.now)
+	if u.Grants.Next != "" {
+		b.More = with(home+"grants", "subject", u.Subject)
+	}
+	return reply{page: "user", title: short(u.Subject), body: b}, nil
+}
+
+// Period puts the time that a portfolio is about into words.
+func (userBody) Period(p portfolio.About) string {
+	if p.Period.From == "" && p.Period.To == "" {
+		return ""
+	}
+	return p.Period.From + " to " + p.Period.To
+}
+
+// alive are the tokens of a list that are alive.
+type alive struct {
+	Count int
+	More  bool      // there are more than were looked at
+	Until time.Time // when the last of the vendor's own expires; zero for none
+}
+
+func living(grants []token.Kept) (a alive) {
+	for _, g := range grants {
+		if g.State != token.StateActive {
+			continue
+		}
+		a.Count++
+		if g.Mode == token.ModeDirect && g.ExpiresAt.After(a.Until) {
+			a.Until = g.ExpiresAt
+		}
+	}
+	return a
+}
+
+// abroad is until when tokens that were revoked work at the vendor, zero for none.
+func abroad(grants []token.Kept, now time.Time) (until time.Time) {
+	for _, g := range grants {
+		if stillAbroad(g, now) && g.ExpiresAt.After(until) {
+			until = g.ExpiresAt
+		}
+	}
+	return until
+}
+
+// stillAbroad reports whether g is revoked and works at the vendor all the same.
+func stillAbroad(g token.Kept, now time.Time) bool {
+	return g.State == token.StateRevoked && g.Mode == token.ModeDirect && g.ExpiresAt.After(now)
+}
+
+// short is the beginning of a text for the title of a window, without what would turn
+// the writing of what stands beside it.
+func short(text string) string {
+	const most = 60
+	kept := []rune(strings.Map(func(r rune) rune {
+		if r < ' ' || r >= 0x202a && r <= 0x202e || r >= 0x2066 && r <= 0x2069 {
+			return -1
+		}
+		return r
+	}, text))
+	if len(kept) > most {
+		return string(kept[:most]) + "…"
+	}
+	return string(kept)
+}
