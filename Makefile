@@ -39,8 +39,9 @@ check: fmt-check vet lint test openapi tidy-check ## Everything that must pass b
 lint: $(LINT) ## Look for mistakes and for imports that go the wrong way
 	@$(LINT) run
 
-bench: ## Measure tokens, the reading of statements and saves, as ratios
+bench: ## Measure tokens, blocks, the reading of statements and saves, as ratios
 	@go run ./internal/bench $(ARGS)
+	@go test -run '^$$' -bench '^BenchmarkTokenWithManyBlocked$$' -benchtime 300x ./internal/app
 	@go test -run '^$$' -bench '^BenchmarkParse$$' ./internal/statement
 	@go test -run '^$$' -bench '^BenchmarkSave$$' -benchtime 5x ./internal/store
 

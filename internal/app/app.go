@@ -18,6 +18,7 @@ import (
 	"casbroker/internal/config"
 	"casbroker/internal/server"
 	"casbroker/internal/telemetry"
+	"casbroker/internal/usage"
 )
 
 // metricsTimeout bounds one scrape.
@@ -28,7 +29,10 @@ type Options struct {
 	LogTo io.Writer
 	// Public are further rooms, mounted at the root without authentication.
 	Public []server.Room
-	Now    func() time.Time // nil means time.Now
+	// Invented are made-up counts, which a database without any begins with; the
+	// console then says that it shows a demo. nil for none.
+	Invented []usage.Count
+	Now      func() time.Time // nil means time.Now
 }
 
 // App is the whole program.
@@ -38,6 +42,7 @@ type App struct {
 	metrics  *telemetry.Metrics
 	router   *server.Router
 	access   *access.Service
+	usage    *usage.Counter
 	chores   []chore
 	closers  []func() error
 	stop     context.CancelFunc

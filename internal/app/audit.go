@@ -6,7 +6,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
-	"os/user"
 	"runtime/debug"
 	"time"
 
@@ -88,15 +87,6 @@ func OpenTrail(ctx context.Context, c config.Config, o Options) (*Trail, error) 
 		return nil, err
 	}
 	return &Trail{Service: &audit.Service{Book: db, Chains: db, Box: box}, db: db}, nil
-}
-
-// Record returns the record of what is done here, by whoever runs the command.
-func (t *Trail) Record(action audit.Action, object string) audit.Record {
-	actor := "cli"
-	if who, err := user.Current(); err == nil {
-		actor += ":" + who.Username
-	}
-	return audit.New(context.Background(), time.Now(), actor, action, "", object).As(audit.RoleOperator)
 }
 
 // Close closes the database.

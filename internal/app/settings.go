@@ -14,6 +14,7 @@ import (
 	"casbroker/internal/kv"
 	"casbroker/internal/ratelimit"
 	"casbroker/internal/secret"
+	"casbroker/internal/session"
 	"casbroker/internal/store"
 )
 
@@ -25,7 +26,7 @@ func Check(c config.Config) error {
 	_, authErr := newAuth(ctx, c.Auth, auth.Options{})
 	_, limitErr := newRules(c.RateLimit)
 	_, _, sealErr := readKeys(c.Seal)
-	return errors.Join(c.Validate(), authErr, limitErr, sealErr, checkDoors(c))
+	return errors.Join(c.Validate(), authErr, limitErr, sealErr, session.CheckKeys(adminKeys(c.Admin)), checkDoors(c))
 }
 
 // checkDoors reads the URLs of the store and the cache as the doors will.
@@ -78,7 +79,7 @@ func newAuth(ctx context.Context, c config.Auth, o auth.Options) (*auth.Authenti
 func newRules(c config.RateLimit) (ratelimit.Rules, error) {
 	return ratelimit.Parse("ratelimit", ratelimit.Settings{
 		Token: ratelimit.Limits(c.Token), Save: ratelimit.Limits(c.Save), Read: ratelimit.Limits(c.Read),
-		Upload: ratelimit.Limits(c.Upload), Admin: ratelimit.Limits(c.Admin), Failures: c.Failures,
+		Upload: ratelimit.Limits(c.Upload), Admin: ratelimit.Limits(c.Admin), SignIn: ratelimit.Limits(c.SignIn), Failures: c.Failures,
 	})
 }
 
@@ -99,6 +100,9 @@ func hidden(c config.Config) []secret.Text {
 	}
 	for _, v := range c.Auth.Verifiers {
 		list = append(list, v.Secret)
+	}
+	for _, k := range c.Admin.Keys {
+		list = append(list, k.Hash)
 	}
 	return slices.Concat(list, c.Store.URL.Passwords(), c.Cache.URL.Passwords())
 }

@@ -72,7 +72,7 @@ func (a *App) wire(ctx, running context.Context, o Options) error {
 	if err != nil {
 		return err
 	}
-	limits := &ratelimit.Limiter{Counter: d.cache, Rules: rules, Now: o.Now, Observe: a.metrics.CountLimited}
+	limits := &ratelimit.Limiter{Counter: d.cache, Rules: rules, Now: o.Now, Observe: a.countLimited}
 
 	journal, err := a.newJournal(d.store, o)
 	if err != nil {
@@ -82,7 +82,7 @@ func (a *App) wire(ctx, running context.Context, o Options) error {
 	tokens := &token.Handler{
 		Tokens: &token.Service{
 			Minter: d.vendor, Ledger: d.store, Cache: d.cache, Gate: a.access.Watcher, Box: d.box, Log: a.log, Now: o.Now,
-			MinRemaining: c.Token.MinRemaining, MintTimeout: c.Upstream.Deadline + 5*time.Second, Observe: a.metrics.CountToken,
+			MinRemaining: c.Token.MinRemaining, MintTimeout: c.Upstream.Deadline + 5*time.Second, Observe: a.countToken,
 		},
 		Life: c.Token.Lifetime, Admit: limits.Admit(ratelimit.Token), Reused: journal.Reused,
 	}
@@ -96,9 +96,9 @@ func (a *App) wire(ctx, running context.Context, o Options) error {
 	}
 
 	a.router = server.NewRouter(server.Options{
-		Log: a.log, Observer: a.metrics, Refused: journal.Refuse, OpenAPI: web.OpenAPI,
+		Log: a.log, Observer: observers{a.metrics, a.usage}, Refused: a.refused(journal), OpenAPI: web.OpenAPI,
 		TrustedProxies: networks(c.Server.TrustedProxies),
-		AllowedOrigins: c.Server.AllowedOrigins, AllowCookies: c.Auth.Cookie != "",
+		AllowedOrigins: c.Server.AllowedOrigins, NoOrigins: operatorPaths, AllowCookies: c.Auth.Cookie != "",
 		Checks: []server.Check{
 			{Name: "store", Ready: d.store.Ready},
 			{Name: "access", Ready: a.access.Watcher.Ready},
@@ -108,6 +108,7 @@ func (a *App) wire(ctx, running context.Context, o Options) error {
 	a.router.Mount("/v1", []server.Middleware{limits.Guard(), callers.Middleware()}, tokens,
 		&access.Handler{Access: a.access, Limit: limits.Middleware(ratelimit.Save)}, portfolios,
 		a.privacyRoom(d, tokens.Tokens, portfolios.Portfolios, limits, o))
+	a.mountOperators(d, limits, callers, o)
 	a.router.Mount("", nil, o.Public...)
 	a.chores = append(a.chores, chores(portfolios.Portfolios, &privacy.Retention{
 		Expirer: d.store, Chores: d.store, Portfolios: c.Retention.Portfolios, Grants: c.Retention.Grants, Log: a.log, Now: o.Now,
@@ -146,13 +147,16 @@ func (a *App) openDoors(ctx context.Context, o Options) (d doors, err error) {
 	if err := a.usableAtStart(ctx, d.store); err != nil {
 		return d, err
 	}
+	if err := a.startCounting(ctx, d.store, o); err != nil {
+		return d, err
+	}
 	if d.cache, err = openCache(ctx, c.Cache, a.log, o, a.metrics); err != nil {
 		return d, fmt.Errorf("cache.url: %w", err)
 	}
 	a.onClose(d.cache.Close)
 	d.vendor = upstream.New(upstream.Options{
 		URL: c.Upstream.URL, APIKey: c.Upstream.APIKey, Timeout: c.Upstream.Timeout, Deadline: c.Upstream.Deadline,
-		Attempts: c.Upstream.Attempts, Log: a.log, Now: o.Now, Observe: a.metrics.ObserveUpstream,
+		Attempts: c.Upstream.Attempts, Log: a.log, Now: o.Now, Observe: a.observeUpstream,
 	})
 	return d, nil
 }

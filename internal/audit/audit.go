@@ -55,11 +55,9 @@ const (
 	Broker    = "broker"    // the program itself
 )
 
-// The roles that no caller holds.
-const (
-	RoleBroker   = "broker"   // of what the program does without being asked
-	RoleOperator = "operator" // of who has the settings, and with them the database, at hand
-)
+// RoleBroker is the role, held by no caller, of what the program does without being
+// asked.
+const RoleBroker = "broker"
 
 // maxUserAgent is how much of a User-Agent header is kept, in bytes.
 const maxUserAgent = 200

@@ -1,0 +1,75 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"casbroker/internal/audit"
+	"casbroker/internal/server"
+	"casbroker/internal/store"
+	"casbroker/internal/telemetry"
+	"casbroker/internal/usage"
+)
+
+const (
+	// countEvery is how long counts wait at most to be written.
+	countEvery = 5 * time.Second
+	// sweepEvery is how often a replica looks whether old counts are to be deleted.
+	sweepEvery = 10 * time.Minute
+)
+
+// startCounting prepares what counts for the operators. The last counts are written
+// when the App closes.
+func (a *App) startCounting(ctx context.Context, db *store.DB, o Options) error {
+	a.usage = &usage.Counter{Book: db, Now: o.Now}
+	a.onClose(func() error {
+		if err := a.usage.Close(); err != nil {
+			a.log.Error("usage counts are lost", "error", err)
+		}
+		return nil
+	})
+	sweep := &usage.Sweep{Book: db, Chores: db, Now: o.Now}
+	a.chores = append(a.chores,
+		chore{name: "write usage counts", every: countEvery, do: a.usage.Flush},
+		chore{name: "delete old usage counts", every: sweepEvery, atStart: true, do: sweep.Run})
+	if err := usage.Fill(ctx, db, o.Invented); err != nil {
+		return fmt.Errorf("begin with made-up counts: %w", err)
+	}
+	return nil
+}
+
+func (a *App) countToken(outcome string) {
+	a.metrics.CountToken(outcome)
+	a.usage.Token(outcome)
+}
+
+func (a *App) countLimited(rule string) {
+	a.metrics.CountLimited(rule)
+	a.usage.Limit(rule)
+}
+
+func (a *App) observeUpstream(outcome string, took time.Duration) {
+	a.metrics.ObserveUpstream(outcome, took)
+	a.usage.Upstream(outcome, took)
+}
+
+// refused returns what is told of calls that were turned away.
+func (a *App) refused(j *audit.Journal) server.Refused {
+	return func(ctx context.Context, actor, route, code string) {
+		a.usage.Refuse(code)
+		j.Refuse(ctx, actor, route, code)
+	}
+}
+
+// observers are told of every request that was answered.
+type observers struct {
+	metrics *telemetry.Metrics
+	usage   *usage.Counter
+}
+
+// ObserveRequest tells all of them.
+func (o observers) ObserveRequest(route, method string, status int, took time.Duration) {
+	o.metrics.ObserveRequest(route, method, status, took)
+	o.usage.Request(route, method, status, took)
+}

@@ -1,0 +1,123 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"casbroker/internal/admin"
+	"casbroker/internal/audit"
+	"casbroker/internal/auth"
+	"casbroker/internal/config"
+	"casbroker/internal/console"
+	"casbroker/internal/kv"
+	"casbroker/internal/oauth"
+	"casbroker/internal/ratelimit"
+	"casbroker/internal/server"
+	"casbroker/internal/session"
+	"casbroker/internal/token"
+	"casbroker/internal/upstream"
+	"casbroker/internal/usage"
+	"casbroker/web"
+)
+
+// operatorPaths begin the paths that no other site's pages may read, not even those
+// of the app.
+var operatorPaths = []string{"/admin/", "/console", "/oauth/"}
+
+// mountOperators adds what those who run the broker use: calls, and pages.
+func (a *App) mountOperators(d doors, limits *ratelimit.Limiter, callers *auth.Authenticator, o Options) {
+	sessions := &session.Service{Keys: adminKeys(a.settings.Admin), Keeper: d.store, Box: d.box, Log: a.log, Now: o.Now}
+	desk := a.newDesk(d, o)
+	limit, limitSignIn := limits.Middleware(ratelimit.Admin), limits.Middleware(ratelimit.SignIn)
+	known := []server.Middleware{limits.Guard(), sessions.Middleware(callers.Middleware())}
+	a.router.Mount("/admin/v1", known,
+		&session.Handler{Sessions: sessions, Limit: limit, LimitSignIn: limitSignIn},
+		&admin.Handler{Desk: desk, Log: a.log, Limit: limit})
+	a.router.Mount("/oauth", known, &oauth.Handler{
+		Tokens: &oauth.Service{Grants: desk.Grants, Access: a.access, Record: d.store, Now: o.Now}, Limit: limits.Middleware(ratelimit.Read),
+	})
+	a.router.Mount("", nil, &console.Handler{
+		Desk: desk, Sessions: sessions, Pages: web.Console, Demo: len(o.Invented) > 0, Version: Version(),
+		Limit: limit, LimitSignIn: limitSignIn, Log: a.log, Now: o.Now,
+	})
+}
+
+func (a *App) newDesk(d doors, o Options) *admin.Desk {
+	return &admin.Desk{
+		Access: a.access,
+		Grants: &token.Register{Finder: d.store, Box: d.box, Now: o.Now},
+		Users:  d.store, Shelf: d.store,
+		Trail: &audit.Service{Book: d.store, Chains: d.store, Box: d.box},
+		Usage: &usage.Service{Book: d.store, Now: o.Now}, Purse: &usage.Purse{Vendor: d.vendor, Now: o.Now},
+		Settings: inForce(a.settings), Version: Version(), Health: a.health(d), Now: o.Now,
+	}
+}
+
+func adminKeys(c config.Admin) []session.Key {
+	keys := make([]session.Key, 0, len(c.Keys))
+	for _, k := range c.Keys {
+		keys = append(keys, session.Key(k))
+	}
+	return keys
+}
+
+// inForce lists the settings, secrets hidden.
+func inForce(c config.Config) []admin.Setting {
+	var list []admin.Setting
+	for _, e := range c.List() {
+		list = append(list, admin.Setting(e))
+	}
+	return list
+}
+
+// healthTime bounds a look at how everything does.
+const healthTime = 2 * time.Second
+
+// health returns what tells how that does which the broker leans on.
+func (a *App) health(d doors) func(context.Context) []admin.Part {
+	return func(ctx context.Context) []admin.Part {
+		ctx, cancel := context.WithTimeout(ctx, healthTime)
+		defer cancel()
+		return []admin.Part{
+			vendorHealth(d.vendor.State()), cacheHealth(d.cache),
+			part("database", d.store.Ready(ctx)), part("revocations", a.access.Watcher.Ready(ctx)),
+		}
+	}
+}
+
+// part is well unless err says otherwise, in words that anybody may read.
+func part(name string, err error) admin.Part {
+	if err == nil {
+		return admin.Part{Name: name, State: admin.Well}
+	}
+	return admin.Part{Name: name, State: admin.Down, Note: server.Reason(err)}
+}
+
+func cacheHealth(cache kv.Cache) admin.Part {
+	p := admin.Part{Name: "cache", State: admin.Well}
+	switch is := cache.(type) {
+	case *kv.Memory:
+		p.State, p.Note = admin.Unused, "By the settings tokens and limits are kept in this process, and no Redis is used."
+	case *kv.Fallback:
+		if is.Degraded() {
+			p.State, p.Note = admin.Limping, "Redis does not answer; this replica counts and caches by itself until it is back."
+		}
+	}
+	return p
+}
+
+func vendorHealth(s upstream.State) admin.Part {
+	p := admin.Part{Name: "vendor", State: admin.Well}
+	switch {
+	case s.Breaker == upstream.Open:
+		p.State = admin.Down
+		p.Note = "The vendor failed several times in a row and is left alone for a while; users who have a token still get it."
+	case !s.Well():
+		p.State = admin.Limping
+		p.Note = fmt.Sprintf("The last call ended as %s at %s.", s.Last, s.At.UTC().Format(time.RFC3339))
+	case s.Last == "":
+		p.Note = "It was not called since this replica started."
+	}
+	return p
+}

@@ -1,0 +1,267 @@
+package app_test
+
+import (
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/golang-jwt/jwt/v5"
+
+	"casbroker/internal/config"
+	"casbroker/internal/sandbox"
+	"casbroker/internal/secret"
+	"casbroker/internal/servicetest"
+	"casbroker/internal/session"
+)
+
+// withOperator adds an admin key called name to the settings, and returns it.
+func withOperator(t testing.TB, c *config.Config, name string) (key string) {
+	t.Helper()
+	made, hash, err := session.NewKey(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.Admin.Keys = append(c.Admin.Keys, config.AdminKey{Name: name, Hash: secret.Text(hash)})
+	return made.Reveal()
+}
+
+// signIn exchanges an admin key for a session, and returns the headers that bear it.
+func (b *broker) signIn(t *testing.T, key string) []string {
+	t.Helper()
+	a := b.call(t, "", http.MethodPost, "/admin/v1/session", `{"key":"`+key+`"}`).must(t, http.StatusCreated)
+	cookie, _, _ := strings.Cut(a.header.Get("Set-Cookie"), ";")
+	return []string{"Cookie", cookie}
+}
+
+// bearerAs returns a JWT of the app for who, with roles.
+func bearerAs(t *testing.T, who, roles string) string {
+	t.Helper()
+	now := time.Now()
+	token, err := jwt.NewWithClaims(jwt.SigningMethodHS256, jwt.MapClaims{
+		"iss": "https://app.example", "aud": "casbroker", "sub": who, "scope": roles,
+		"iat": now.Unix(), "exp": now.Add(time.Hour).Unix(),
+	}).SignedString([]byte(jwtSecret))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return token
+}
+
+func TestAnOperatorBlocksAUserAndTheTrailSaysWho(t *testing.T) {
+	t.Parallel()
+	eachBackend(t, func(t *testing.T, settings config.Config, _ *sandbox.Sandbox) {
+		key := withOperator(t, &settings, "meera")
+		b := start(t, settings)
+		before := b.token(t, "asha")
+		as := b.signIn(t, key)
+
+		a := b.call(t, "", http.MethodPost, "/admin/v1/users/app:asha/block", `{"reason":"stolen phone"}`, as...).must(t, 200)
+		if !strings.Contains(a.body, `"upstream_valid_until"`) || !strings.Contains(a.body, `"upstream_note"`) {
+			t.Errorf("it is not said that the token goes on working at the vendor: %s", a.body)
+		}
+		if !b.blocked(t, "asha") || b.blocked(t, "rohan") {
+			t.Error("asha is not blocked, or rohan is")
+		}
+		b.call(t, "", http.MethodPost, "/admin/v1/users/app:asha/unblock", "", as...).must(t, 200)
+		if after := b.token(t, "asha"); after.AccessToken == before.AccessToken {
+			t.Error("the token from before the block was given again")
+		}
+		var user struct {
+			Grants []struct{ ID, State string }
+		}
+		b.call(t, "", http.MethodGet, "/admin/v1/users/app:asha", "", as...).must(t, 200).decode(t, &user)
+		if len(user.Grants) != 2 || user.Grants[0].State != "active" || user.Grants[1].State != "revoked" || user.Grants[1].ID != before.GrantID {
+			t.Errorf("got %+v", user.Grants)
+		}
+
+		var trail struct {
+			Records []struct{ Action, Actor, Role, Outcome, Object string }
+		}
+		b.call(t, "", http.MethodGet, "/admin/v1/audit?subject=app%3Aasha&actor=admin%2Fmeera", "", as...).must(t, 200).decode(t, &trail)
+		var actions []string
+		for _, r := range trail.Records {
+			if r.Role != "admin" || r.Outcome != "ok" {
+				t.Errorf("got %+v", r)
+			}
+			actions = append(actions, r.Action)
+		}
+		if got := strings.Join(actions, " "); got != "admin.read access.unblock access.block" {
+			t.Errorf("got %s", got)
+		}
+	})
+}
+
+func TestASessionHoldsOnAllReplicasAndEndsOnAll(t *testing.T) {
+	t.Parallel()
+	settings, _ := settingsFor(t, secret.URL(servicetest.Postgres(t)), secret.URL(servicetest.OwnRedis(t).URL))
+	key := withOperator(t, &settings, "meera")
+	one, other := start(t, settings), start(t, settings)
+	as := one.signIn(t, key)
+	other.call(t, "", http.MethodGet, "/admin/v1/overview", "", as...).must(t, 200)
+	other.call(t, "", http.MethodDelete, "/admin/v1/session", "", as...).must(t, 204)
+	if a := one.call(t, "", http.MethodGet, "/admin/v1/overview", "", as...).must(t, 401); !strings.Contains(a.body, "session_ended") {
+		t.Errorf("got %s", a.body)
+	}
+}
+
+func TestWhoIsNoAdminIsRefusedAndThatIsOnRecord(t *testing.T) {
+	t.Parallel()
+	settings, _ := settingsFor(t, secret.URL("sqlite:"+t.TempDir()+"/broker.db"), "memory")
+	settings.RateLimit.Admin = config.Limits{}
+	key := withOperator(t, &settings, "meera")
+	b := start(t, settings)
+	for _, path := range []string{"/admin/v1/users", "/admin/v1/audit", "/admin/v1/settings", "/admin/v1/grants", "/admin/v1/stats"} {
+		b.call(t, "rohan", http.MethodGet, path, "").must(t, 403)
+	}
+	b.call(t, "", http.MethodGet, "/admin/v1/users", "").must(t, 401)
+	for _, path := range []string{"/admin/v1/users/app:asha/block", "/admin/v1/revoke-all", "/oauth/introspect"} {
+		b.call(t, "rohan", http.MethodPost, path, "{}").must(t, 403)
+	}
+	as := b.signIn(t, key)
+	within(t, patience, "the refusals are on record", func() bool {
+		a := b.call(t, "", http.MethodGet, "/admin/v1/audit?actor=app%3Arohan&action=access.refuse&outcome=refused&limit=100", "", as...).must(t, 200)
+		return strings.Count(a.body, `"detail":"forbidden"`) == 8 && strings.Contains(a.body, `"POST /admin/v1/users/:subject/block"`)
+	})
+	admin := b.call(t, "", http.MethodGet, "/admin/v1/settings", "", "Authorization", "Bearer "+bearerAs(t, "boss", "casbroker:admin")).must(t, 200)
+	for _, hidden := range []string{apiKey, jwtSecret, hashKey, sealKey, "argon2id"} {
+		if strings.Contains(admin.body, hidden) {
+			t.Errorf("the settings show %s", hidden)
+		}
+	}
+}
+
+func TestASubjectOfAnyKindWorksInEveryCallOfAnOperator(t *testing.T) {
+	t.Parallel()
+	settings, _ := settingsFor(t, secret.URL("sqlite:"+t.TempDir()+"/broker.db"), "memory")
+	key := withOperator(t, &settings, "meera")
+	settings.RateLimit.Admin = config.Limits{}
+	b := start(t, settings)
+	as := b.signIn(t, key)
+	for _, sub := range []string{
+		"a/b/../c", "two words", "100%25 sure+", "📈🇮🇳", "../..", "?q=1#x", `back\slash"quote`, "a;b,c=d&e", strings.Repeat("é", 128), strings.Repeat("/", 256),
+	} {
+		path := "/admin/v1/users/" + url.PathEscape("app:"+sub)
+		grant := b.token(t, sub).GrantID
+		var page struct {
+			Grants []struct{ ID, Subject string }
+			Users  []struct{ Subject string }
+		}
+		b.call(t, "", http.MethodGet, "/admin/v1/grants?subject="+url.QueryEscape("app:"+sub), "", as...).must(t, 200).decode(t, &page)
+		if len(page.Grants) != 1 || page.Grants[0].ID != grant || page.Grants[0].Subject != "app:"+sub {
+			t.Errorf("%q: %+v", sub, page.Grants)
+		}
+		b.call(t, "", http.MethodGet, "/admin/v1/users?limit=1&prefix="+url.QueryEscape("app:"+sub), "", as...).must(t, 200).decode(t, &page)
+		if len(page.Users) != 1 || page.Users[0].Subject != "app:"+sub {
+			t.Errorf("%q: %+v", sub, page.Users)
+		}
+		b.call(t, "", http.MethodPost, path+"/revoke", "", as...).must(t, 200)
+		b.call(t, "", http.MethodPost, path+"/block", `{}`, as...).must(t, 200)
+		if !b.blocked(t, sub) {
+			t.Errorf("%q is not blocked", sub)
+		}
+		b.call(t, "", http.MethodPost, path+"/unblock", "", as...).must(t, 200)
+		a := b.call(t, "", http.MethodGet, path, "", as...).must(t, 200)
+		if !strings.Contains(a.body, grant) || !strings.Contains(a.body, `"state":"revoked"`) {
+			t.Errorf("%q: %s", sub, a.body)
+		}
+	}
+}
+
+func TestAServiceAsksAboutATokenAndRevokesIt(t *testing.T) {
+	t.Parallel()
+	eachBackend(t, func(t *testing.T, settings config.Config, _ *sandbox.Sandbox) {
+		b := start(t, settings)
+		as := []string{"Authorization", "Bearer " + bearerAs(t, "backend", "casbroker:service"), "Content-Type", "application/x-www-form-urlencoded"}
+		issued := b.token(t, "asha")
+		about := func() string {
+			return strings.TrimSpace(b.call(t, "", http.MethodPost, "/oauth/introspect", "token="+issued.AccessToken, as...).must(t, 200).body)
+		}
+		if got := about(); !strings.Contains(got, `"active":true`) || !strings.Contains(got, `"sub":"app:asha"`) || !strings.Contains(got, issued.GrantID) {
+			t.Errorf("got %s", got)
+		}
+		for _, token := range []string{"at_unknown", issued.AccessToken, issued.AccessToken} {
+			if a := b.call(t, "", http.MethodPost, "/oauth/revoke", "token_type_hint=access_token&token="+token, as...).must(t, 200); a.body != "" {
+				t.Errorf("got %q", a.body)
+			}
+		}
+		if got := about(); got != `{"active":false}` {
+			t.Errorf("got %s", got)
+		}
+		if b.token(t, "asha").GrantID == issued.GrantID {
+			t.Error("the revoked token was given again")
+		}
+		if a := b.call(t, "", http.MethodPost, "/oauth/introspect", "", as...).must(t, 400); !strings.Contains(a.body, `"error":"invalid_request"`) {
+			t.Errorf("got %s", a.body)
+		}
+	})
+}
+
+func TestPagesOfOtherSitesReachNothingOfTheOperators(t *testing.T) {
+	t.Parallel()
+	settings, _ := settingsFor(t, secret.URL("sqlite:"+t.TempDir()+"/broker.db"), "memory")
+	settings.Server.AllowedOrigins, settings.Auth.Cookie = []string{"https://app.example"}, "session"
+	key := withOperator(t, &settings, "meera")
+	b := start(t, settings)
+	as := b.signIn(t, key)
+	for _, origin := range []string{"https://app.example", "https://evil.example"} {
+		from := append([]string{"Origin", origin}, as...)
+		a := b.call(t, "", http.MethodPost, "/admin/v1/users/app:asha/block", `{}`, from...).must(t, 403)
+		read := b.call(t, "", http.MethodGet, "/admin/v1/users", "", from...)
+		for _, h := range []http.Header{a.header, read.header} {
+			if h.Get("Access-Control-Allow-Origin") != "" {
+				t.Errorf("%s may read the answer", origin)
+			}
+		}
+	}
+	if a := b.call(t, "asha", http.MethodGet, "/v1/portfolios", "", "Origin", "https://app.example"); a.header.Get("Access-Control-Allow-Origin") == "" {
+		t.Error("the app's own page may not read its users' calls")
+	}
+	if b.blocked(t, "asha") {
+		t.Error("a page of another site blocked a user")
+	}
+}
+
+func TestEverythingIsRevokedOnceItIsMeant(t *testing.T) {
+	t.Parallel()
+	settings, _ := settingsFor(t, secret.URL("sqlite:"+t.TempDir()+"/broker.db"), "memory")
+	key := withOperator(t, &settings, "meera")
+	b := start(t, settings)
+	as := b.signIn(t, key)
+	before := []string{b.token(t, "asha").GrantID, b.token(t, "rohan").GrantID}
+	for _, body := range []string{``, `{}`, `{"confirm":"yes"}`, `{"confirm":true}`} {
+		if a := b.call(t, "", http.MethodPost, "/admin/v1/revoke-all", body, as...); a.status < 400 || a.status >= 500 {
+			t.Errorf("%s: got %d", body, a.status)
+		}
+	}
+	if b.token(t, "asha").GrantID != before[0] {
+		t.Fatal("it was done although nobody meant it")
+	}
+	for _, already := range []string{"false", "true"} {
+		a := b.call(t, "", http.MethodPost, "/admin/v1/revoke-all", `{"confirm":"revoke everything"}`, as...).must(t, 200)
+		if !strings.Contains(a.body, `"already":`+already) {
+			t.Errorf("want already %s: %s", already, a.body)
+		}
+	}
+	if b.token(t, "asha").GrantID == before[0] || b.token(t, "rohan").GrantID == before[1] {
+		t.Error("a token from before was given again")
+	}
+}
+
+func TestAttemptsToSignInAreLimitedByAddress(t *testing.T) {
+	t.Parallel()
+	settings, _ := settingsFor(t, secret.URL("sqlite:"+t.TempDir()+"/broker.db"), "memory")
+	key := withOperator(t, &settings, "meera")
+	settings.RateLimit.SignIn.Address = "3-H"
+	b := start(t, settings)
+	for range 3 {
+		b.call(t, "", http.MethodPost, "/admin/v1/session", `{"key":"cbk_meera_`+strings.Repeat("A", 43)+`"}`).must(t, 401)
+	}
+	if a := b.call(t, "", http.MethodPost, "/admin/v1/session", `{"key":"`+key+`"}`).must(t, 429); a.header.Get("Retry-After") == "" {
+		t.Error("it is not said how long to wait")
+	}
+	if strings.Contains(b.log.String(), key) || strings.Contains(b.log.String(), "AAAAAAAAAA") {
+		t.Error("the log shows a key")
+	}
+}
