@@ -1,5 +1,5 @@
-// Package cli is the command line: it reads flags and settings, and hands on to
-// the program.
+// Package cli is the command line: it reads flags and settings and hands on to the
+// program, or asks a broker that runs elsewhere over HTTP, as any other client would.
 package cli
 
 import (
@@ -17,13 +17,27 @@ import (
 
 // The exit codes.
 const (
-	ExitOK     = 0
-	ExitFailed = 1 // it was tried and failed
-	ExitUsage  = 2 // the command line or the settings are wrong
+	ExitOK      = 0 // done; also when there was nothing left to do
+	ExitFailed  = 1 // it was tried and failed; also when a running broker could not be reached
+	ExitUsage   = 2 // the command line or the settings are wrong; also when a running broker says so
+	ExitDenied  = 3 // a running broker did not take the key, or whoever holds it may not do this
+	ExitNoGrant = 4 // there is no such grant
 )
+
+// description is what the help begins with.
+const description = `casbroker hands out short-lived access tokens for Portfolio Connect and keeps the portfolios that come back.
+
+Exit codes:
+
+    0  done; or there was nothing left to do
+    1  it was tried and failed; or a running broker could not be reached
+    2  the command line or the settings are wrong; or a running broker says so
+    3  a running broker did not take the key, or its holder may not do this
+    4  there is no such grant`
 
 // Terminal is what a command reads from and writes to.
 type Terminal struct {
+	In       io.Reader
 	Out, Err io.Writer
 	Environ  []string // as os.Environ gives it
 }
@@ -37,11 +51,16 @@ type commands struct {
 		Rotate rotateCommand `cmd:"" help:"Seal everything anew under the first key of seal.keys, while brokers serve."`
 		Verify verifyCommand `cmd:"" help:"Open everything that is sealed, and say what does not open."`
 	} `cmd:"" help:"Look after what is sealed at rest."`
-	Audit struct {
-		Verify verifyTrailCommand `cmd:"" help:"Prove that the audit trail is whole, or name the first broken link of each chain."`
-		List   listCommand        `cmd:"" help:"Show the newest records."`
-		Export exportCommand      `cmd:"" help:"Write all records, for other programs."`
-	} `cmd:"" help:"Read the audit trail in the database of the settings, while brokers serve."`
+	AdminKey adminKeyCommand `cmd:"" help:"Make an admin key for a person, and say how the broker gets to know it."`
+	Grants   grantsCommand   `cmd:"" help:"Show the access tokens that a running broker gave, newest first."`
+	Revoke   revokeCommand   `cmd:"" help:"Have a running broker end tokens: of a grant, of a user, or all."`
+	Block    blockCommand    `cmd:"" help:"Have a running broker give a user no more tokens, and revoke those there are."`
+	Unblock  unblockCommand  `cmd:"" help:"Lift the block of a user at a running broker."`
+	Audit    struct {
+		List   listTrailCommand   `cmd:"" help:"Show the newest records of a running broker."`
+		Export exportTrailCommand `cmd:"" help:"Write all records of a running broker, for other programs."`
+		Verify verifyTrailCommand `cmd:"" help:"Prove that the audit trail in the database of the settings is whole, or name the first broken link of each chain."`
+	} `cmd:"" help:"Read the audit trail."`
 	Config struct {
 		Check checkCommand `cmd:"" help:"Say everything that is wrong with the settings."`
 		Print printCommand `cmd:"" help:"Print the settings in force as YAML, secrets hidden."`
@@ -73,7 +92,7 @@ func Run(ctx context.Context, args []string, t Terminal) (code int) {
 	ended := false
 	parser, err := kong.New(&c,
 		kong.Name("broker"),
-		kong.Description("casbroker hands out short-lived access tokens for Portfolio Connect and keeps the portfolios that come back."),
+		kong.Description(description),
 		kong.Writers(t.Out, t.Err),
 		kong.Exit(func(n int) { ended, code = true, n }),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
@@ -103,6 +122,9 @@ func Run(ctx context.Context, args []string, t Terminal) (code int) {
 func (t *Terminal) fail(err error) int {
 	for line := range strings.SplitSeq(err.Error(), "\n") {
 		_, _ = fmt.Fprintln(t.Err, "broker: "+line)
+	}
+	if r, ok := errors.AsType[*refusal](err); ok {
+		return r.exit()
 	}
 	if errors.As(err, new(usageError)) {
 		return ExitUsage

@@ -47,7 +47,7 @@ func TestHelpListsTheCommands(t *testing.T) {
 	t.Parallel()
 	for _, args := range [][]string{{"--help"}, {}} {
 		code, out, _ := broker(t, nil, args...)
-		for _, command := range []string{"serve", "demo", "migrate", "config check", "config print", "seal rotate", "seal verify", "audit verify", "audit list", "audit export", "health", "version"} {
+		for _, command := range []string{"serve", "demo", "migrate", "config check", "config print", "seal rotate", "seal verify", "audit verify", "audit list", "audit export", "admin-key", "grants", "revoke", "block", "unblock", "health", "version", "\n    4  there is no such grant"} {
 			if code != cli.ExitOK || !strings.Contains(out, command) {
 				t.Errorf("%v: %d, no %q in\n%s", args, code, command, out)
 			}
@@ -124,7 +124,7 @@ func demo(t *testing.T, folder string, environ ...string) (url string, stop func
 	code := make(chan int, 1)
 	go func() {
 		code <- cli.Run(ctx, []string{"demo", "--address", "127.0.0.1:0", "--data", folder},
-			cli.Terminal{Out: printed, Err: io.Discard, Environ: environ})
+			cli.Terminal{Out: printed, Err: printed, Environ: environ})
 		_ = printed.Close()
 	}()
 	var banner strings.Builder
@@ -137,7 +137,7 @@ func demo(t *testing.T, folder string, environ ...string) (url string, stop func
 		banner.Write(buffer[:n])
 	}
 	go func() { _, _ = io.Copy(io.Discard, out) }()
-	for _, said := range []string{"not for production", "Asha Verma", "emulated vendor", "SQLite"} {
+	for _, said := range []string{"not for production", "Asha Verma", "emulated vendor", "SQLite", "/console/", " cbk_admin_"} {
 		if !strings.Contains(banner.String(), said) {
 			t.Errorf("the banner does not say %q:\n%s", said, banner.String())
 		}

@@ -19,6 +19,7 @@ import (
 	"casbroker/internal/sandbox"
 	"casbroker/internal/secret"
 	"casbroker/internal/server"
+	"casbroker/internal/session"
 	"casbroker/web"
 )
 
@@ -55,14 +56,18 @@ func (c demoCommand) Run(ctx context.Context, t *Terminal) error {
 		WidgetURL: settings.Web.WidgetURL, APIBaseURL: settings.Upstream.URL,
 	}
 	settings.Auth.Verifiers = append(settings.Auth.Verifiers, demoVerifier(page.Secret))
+	key, err := demoAdmin(&settings)
+	if err != nil {
+		_ = l.Close()
+		return err
+	}
 	embedVendor(&settings, page, l.Addr())
 	if err := app.Check(settings); err != nil {
 		_ = l.Close()
 		return usageError{err}
 	}
-	return serve(ctx, l, settings, app.Options{LogTo: t.Err, Public: []server.Room{page}}, func() {
-		banner(t, settings, page, l.Addr())
-	})
+	o := app.Options{LogTo: t.Err, Public: []server.Room{page}, Invented: demo.History(time.Now())}
+	return serve(ctx, l, settings, o, func() { banner(t, settings, page, l.Addr(), key) })
 }
 
 // demoSettings are the defaults of the demo, with the keys of an earlier run.
@@ -116,6 +121,23 @@ func demoVerifier(key secret.Text) config.Verifier {
 	}
 }
 
+// adminName is who operates the demo.
+const adminName = "admin"
+
+// demoAdmin gives the demo an operator, and returns the key that holds until it ends.
+// Where the settings have operators of their own there is no further one.
+func demoAdmin(s *config.Config) (secret.Text, error) {
+	if len(s.Admin.Keys) > 0 {
+		return "", nil
+	}
+	key, hash, err := session.NewKey(adminName)
+	if err != nil {
+		return "", fmt.Errorf("make the demo's admin key: %w", err)
+	}
+	s.Admin.Keys = []config.AdminKey{{Name: adminName, Hash: secret.Text(hash)}}
+	return key, nil
+}
+
 // embedVendor puts the sandbox in the vendor's place, unless an API key was given.
 func embedVendor(s *config.Config, page *demo.Handler, at net.Addr) {
 	if s.Upstream.APIKey != "" {
@@ -128,7 +150,7 @@ func embedVendor(s *config.Config, page *demo.Handler, at net.Addr) {
 	})
 }
 
-func banner(t *Terminal, s config.Config, page *demo.Handler, at net.Addr) {
+func banner(t *Terminal, s config.Config, page *demo.Handler, at net.Addr, key secret.Text) {
 	names := make([]string, 0, len(demo.Users))
 	for _, u := range demo.Users {
 		names = append(names, u.Name)
@@ -141,6 +163,10 @@ func banner(t *Terminal, s config.Config, page *demo.Handler, at net.Addr) {
 	if s.Cache.URL.Reveal() != "memory" {
 		cache = "Redis"
 	}
+	admin := key.Reveal() + " (made for this run)"
+	if key == "" {
+		admin = "as in the settings (admin.keys)"
+	}
 	scheme, rest, _ := strings.Cut(s.Store.URL.Reveal(), ":")
 	store := "PostgreSQL"
 	if scheme == "sqlite" {
@@ -151,9 +177,11 @@ func banner(t *Terminal, s config.Config, page *demo.Handler, at net.Addr) {
 
   Open      http://%s/
   Users     %s
+  Console   http://%s/console/
+  Admin     %s
   Uses      %s, %s,
             %s
   Stop      Ctrl-C; what was imported is kept
 
-`, reachable(at.String()), strings.Join(names, ", "), vendor, cache, store)
+`, reachable(at.String()), strings.Join(names, ", "), reachable(at.String()), admin, vendor, cache, store)
 }

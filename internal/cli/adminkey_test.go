@@ -1,0 +1,43 @@
+package cli_test
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+
+	"casbroker/internal/cli"
+)
+
+func TestAdminKeyMakesAKeyAndSaysWhereItsHashGoes(t *testing.T) {
+	t.Parallel()
+	code, out, errs := broker(t, nil, "admin-key", "asha-1")
+	for _, part := range []string{
+		"\n  cbk_asha-1_", "\n      - name: asha-1\n        hash: '$argon2id$", "\n  CASBROKER_ADMIN_KEYS_0_NAME=asha-1\n  CASBROKER_ADMIN_KEYS_0_HASH='$argon2id$",
+	} {
+		if code != cli.ExitOK || strings.Count(out, part) != 1 {
+			t.Errorf("%d, no %q in\n%s%s", code, part, out, errs)
+		}
+	}
+	if strings.Count(out, "cbk_") != 1 {
+		t.Errorf("the key is shown more than once:\n%s", out)
+	}
+}
+
+func TestAdminKeyGivesScriptsAnObject(t *testing.T) {
+	t.Parallel()
+	code, out, errs := broker(t, nil, "admin-key", "asha", "--json")
+	var made map[string]string
+	if err := json.Unmarshal([]byte(out), &made); code != cli.ExitOK || err != nil || len(made) != 3 || made["name"] != "asha" ||
+		!strings.HasPrefix(made["key"], "cbk_asha_") || !strings.HasPrefix(made["hash"], "$argon2id$") {
+		t.Errorf("%d %s %s", code, out, errs)
+	}
+}
+
+func TestAnAdminKeyIsForAName(t *testing.T) {
+	t.Parallel()
+	for _, args := range [][]string{{}, {""}, {"Asha Verma"}, {"a_b"}, {strings.Repeat("a", 33)}} {
+		if code, out, errs := broker(t, nil, append([]string{"admin-key"}, args...)...); code != cli.ExitUsage || out != "" || errs == "" {
+			t.Errorf("%q: %d %s %s", args, code, out, errs)
+		}
+	}
+}

@@ -1,0 +1,117 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"text/tabwriter"
+	"unicode"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+var errLimit = usageError{errors.New("--limit: want 1 or more")}
+
+// list is a list that a broker gives page by page.
+type list struct {
+	path    string
+	query   url.Values
+	member  string // of an answer, that has the rows
+	maxPage int    // rows that the broker gives at once
+}
+
+// each hands the rows to show, a page at a time, up to limit of them.
+func (c *client) each(ctx context.Context, l list, limit int, show func(rows []jsontext.Value) error) error {
+	for left := limit; ; {
+		l.query.Set("limit", strconv.Itoa(min(left, l.maxPage)))
+		answer, err := c.ask(ctx, http.MethodGet, l.path+"?"+l.query.Encode(), nil)
+		if err != nil {
+			return err
+		}
+		rows, next, err := l.read(answer)
+		if err != nil {
+			return err
+		}
+		rows = rows[:min(left, len(rows))]
+		if err := show(rows); err != nil {
+			return err
+		}
+		if left -= len(rows); left == 0 || next == "" || len(rows) == 0 {
+			return nil
+		}
+		l.query.Set("cursor", next)
+	}
+}
+
+// read returns the rows of a page, and the cursor of the next or "".
+func (l list) read(answer jsontext.Value) (rows []jsontext.Value, next string, err error) {
+	var page map[string]jsontext.Value
+	if err := json.Unmarshal(answer, &page); err != nil {
+		return nil, "", unreadable(err)
+	}
+	if err := errors.Join(json.Unmarshal(page[l.member], &rows), json.Unmarshal(page["next_cursor"], &next)); err != nil {
+		return nil, "", unreadable(err)
+	}
+	return rows, next, nil
+}
+
+// unreadable says that an answer is not in the form that is documented.
+func unreadable(err error) error {
+	return fmt.Errorf("the broker's answer is not in the form that this program knows; is it another version? %w", err)
+}
+
+// printLine prints what the broker said on a line of its own.
+func printLine(w io.Writer, v jsontext.Value) error {
+	if err := v.Compact(); err != nil {
+		return unreadable(err)
+	}
+	_, err := fmt.Fprintf(w, "%s\n", v)
+	return err
+}
+
+// printLines prints an object on each line, for scripts: as the broker gave them, so
+// that nothing is lost that this program does not know of.
+func printLines(w io.Writer) func(rows []jsontext.Value) error {
+	return func(rows []jsontext.Value) error {
+		for _, row := range rows {
+			if err := printLine(w, row); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+}
+
+// printTable prints rows for people, under a line that names the columns.
+func printTable[Row any](out io.Writer, columns string, cells func(Row) []string) func(rows []jsontext.Value) error {
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	_, _ = fmt.Fprintln(w, strings.ReplaceAll(columns, " ", "\t")) // into the tabwriter's memory
+	return func(rows []jsontext.Value) error {
+		for _, row := range rows {
+			var r Row
+			if err := json.Unmarshal(row, &r); err != nil {
+				return unreadable(err)
+			}
+			line := cells(r)
+			for i, cell := range line {
+				line[i] = strings.Map(printable, cell)
+			}
+			_, _ = fmt.Fprintln(w, strings.Join(line, "\t"))
+		}
+		return w.Flush()
+	}
+}
+
+// printable keeps what others chose from steering the terminal.
+func printable(r rune) rune {
+	if !unicode.IsPrint(r) {
+		return '?'
+	}
+	return r
+}
