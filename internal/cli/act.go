@@ -5,11 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"net/url"
 	"strings"
 	"time"
-
-	"github.com/go-json-experiment/json"
 )
 
 // confirmation is what the broker wants to hear before it ends everybody's tokens.
@@ -21,58 +18,38 @@ var (
 	errNoConfirm = usageError{errors.New("--confirm goes with --all")}
 )
 
-// named is a word that stands in a path: it is not empty.
-type named string
-
-// UnmarshalText takes any text but none.
-func (n *named) UnmarshalText(text []byte) error {
-	if len(text) == 0 {
-		return errors.New("want a name, not nothing")
-	}
-	*n = named(text)
-	return nil
-}
-
-// escaped is n as a part of a path. Dots that would lead elsewhere are no names.
-func (n named) escaped() string {
-	if n == "." || n == ".." {
-		return strings.ReplaceAll(string(n), ".", "%2E")
-	}
-	return url.PathEscape(string(n))
-}
-
-// outcome is what a broker says that an act came to.
-type outcome struct {
-	Already bool   `json:"already"`
-	Subject string `json:"subject"`
-	GrantID string `json:"grant_id"`
-	Block   *struct {
-		Until time.Time `json:"until"`
-	} `json:"block"`
-	UpstreamValidUntil time.Time `json:"upstream_valid_until"`
-}
-
 // actFlags are shared by the commands that change something.
 type actFlags struct {
 	brokerFlags
 	JSON bool `help:"What the broker answers, for scripts."`
 }
 
-// act asks the broker to do something, and prints what it came to in the words of say.
-func (f actFlags) act(ctx context.Context, t *Terminal, path string, body any, say func(outcome) string) error {
+// deed is something that a broker is asked to do.
+type deed struct {
+	path  string
+	body  any                  // nil for none
+	fits  func(o outcome) bool // whether o is an answer to this
+	words func(o outcome) string
+}
+
+// act asks the broker for a deed, and prints what it came to.
+func (f actFlags) act(ctx context.Context, t *Terminal, d deed) error {
 	return f.signedIn(ctx, t, func(b *client) error {
-		answer, err := b.ask(ctx, http.MethodPost, path, body)
+		answer, err := b.ask(ctx, http.MethodPost, d.path, d.body)
+		var o outcome
+		if err == nil {
+			o, err = readOutcome(answer, d.fits)
+		}
+		if errors.As(err, new(formError)) {
+			return fmt.Errorf("what was asked may be done, or not: %w; look with broker grants --user or broker audit list", err)
+		}
 		if err != nil {
 			return err
-		}
-		var o outcome
-		if err := json.Unmarshal(answer, &o); err != nil {
-			return fmt.Errorf("it is done, but %w", unreadable(err))
 		}
 		if f.JSON {
 			return printLine(t.Out, answer)
 		}
-		text := strings.Map(printable, say(o))
+		text := strings.Map(printable, d.words(o))
 		if !o.UpstreamValidUntil.IsZero() {
 			text += "\nThe vendor has no call to revoke a token: whoever holds one can use it there until " + shown(o.UpstreamValidUntil) + "."
 		}
@@ -97,18 +74,31 @@ func (c revokeCommand) Run(ctx context.Context, t *Terminal) error {
 	case !c.All && c.Confirm != "":
 		return errNoConfirm
 	case c.All:
-		return c.act(ctx, t, "/admin/v1/revoke-all", map[string]string{"confirm": c.Confirm}, func(o outcome) string {
-			return either(o.Already, "Nobody had a token left to revoke.", "All tokens of everybody are revoked.")
+		return c.act(ctx, t, deed{
+			path: "/admin/v1/revoke-all",
+			body: map[string]string{"confirm": c.Confirm},
+			fits: func(o outcome) bool { return o.Subject == "" && o.GrantID == "" },
+			words: func(o outcome) string {
+				return either(o.Already, "Nobody had a token left to revoke.", "All tokens of everybody are revoked.")
+			},
 		})
 	case c.User != "":
-		return c.act(ctx, t, "/admin/v1/users/"+c.User.escaped()+"/revoke", nil, func(o outcome) string {
-			return either(o.Already, o.Subject+" had no token left to revoke.", "All tokens of "+o.Subject+" are revoked.")
+		return c.act(ctx, t, deed{
+			path: c.User.path() + "/revoke",
+			fits: c.User.is,
+			words: func(o outcome) string {
+				return either(o.Already, o.Subject+" had no token left to revoke.", "All tokens of "+o.Subject+" are revoked.")
+			},
 		})
 	case c.Grant == "":
 		return errWhat
 	default:
-		return c.act(ctx, t, "/admin/v1/grants/"+c.Grant.escaped()+"/revoke", nil, func(o outcome) string {
-			return either(o.Already, "The token of "+o.GrantID+" had ended already.", "The token of "+o.GrantID+" is revoked.")
+		return c.act(ctx, t, deed{
+			path: "/admin/v1/grants/" + c.Grant.escaped() + "/revoke",
+			fits: func(o outcome) bool { return o.GrantID == string(c.Grant) },
+			words: func(o outcome) string {
+				return either(o.Already, "The token of "+o.GrantID+" had ended already.", "The token of "+o.GrantID+" is revoked.")
+			},
 		})
 	}
 }
@@ -126,13 +116,18 @@ func (c blockCommand) Run(ctx context.Context, t *Terminal) error {
 		Reason string    `json:"reason"`
 		Until  time.Time `json:"until,omitzero"`
 	}{c.Reason, time.Time(c.Until).UTC()}
-	return c.act(ctx, t, "/admin/v1/users/"+c.Subject.escaped()+"/block", body, func(o outcome) string {
-		until := "until that is lifted"
-		if o.Block != nil && !o.Block.Until.IsZero() {
-			until = "until " + shown(o.Block.Until)
-		}
-		return either(o.Already, o.Subject+" was blocked already, "+until+".",
-			o.Subject+" is blocked "+until+", and all its tokens are revoked.")
+	return c.act(ctx, t, deed{
+		path: c.Subject.path() + "/block",
+		body: body,
+		fits: func(o outcome) bool { return c.Subject.is(o) && o.Block != nil && o.Block.Subject == o.Subject },
+		words: func(o outcome) string {
+			until := "until that is lifted"
+			if !o.Block.Until.IsZero() {
+				until = "until " + shown(o.Block.Until)
+			}
+			return either(o.Already, o.Subject+" was blocked already, "+until+".",
+				o.Subject+" is blocked "+until+", and all its tokens are revoked.")
+		},
 	})
 }
 
@@ -143,9 +138,13 @@ type unblockCommand struct {
 
 // Run lifts the block of a user.
 func (c unblockCommand) Run(ctx context.Context, t *Terminal) error {
-	return c.act(ctx, t, "/admin/v1/users/"+c.Subject.escaped()+"/unblock", nil, func(o outcome) string {
-		return either(o.Already, o.Subject+" was not blocked.",
-			o.Subject+" may have tokens again; those from before stay revoked.")
+	return c.act(ctx, t, deed{
+		path: c.Subject.path() + "/unblock",
+		fits: c.Subject.is,
+		words: func(o outcome) string {
+			return either(o.Already, o.Subject+" was not blocked.",
+				o.Subject+" may have tokens again; those from before stay revoked.")
+		},
 	})
 }
 

@@ -69,7 +69,7 @@ func TestRevokeWantsToKnowExactlyWhat(t *testing.T) {
 		{}, {"--user", "app:42", "--grant", "gr_1"}, {"--all", "--user", "app:42", "--confirm", "revoke everything"}, {"--user", ""},
 		{"--grant", ""}, {"--all"}, {"--all", "--confirm", "yes"}, {"--user", "app:42", "--confirm", "revoke everything"}, {"app:42"},
 	} {
-		d := newDesk(t, says(nothing))
+		d := newDesk(t, agree)
 		if code, _, errs := d.run(t, append([]string{"revoke"}, args...)...); code != cli.ExitUsage || errs == "" {
 			t.Errorf("%q: %d %s", args, code, errs)
 		}
@@ -100,7 +100,7 @@ func TestBlockingTellsWhyAndUntilWhen(t *testing.T) {
 
 func TestABlockMayLastForSomeHours(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t, says(nothing))
+	d := newDesk(t, agree)
 	before := time.Now()
 	if code, _, errs := d.run(t, "block", "app:42", "--until", "2h"); code != cli.ExitOK {
 		t.Errorf("%d %s", code, errs)
@@ -138,7 +138,7 @@ func TestNamesStayWholeInPaths(t *testing.T) {
 		var path, raw string
 		d := newDesk(t, func(w http.ResponseWriter, r *http.Request) {
 			path, raw = r.URL.Path, r.RequestURI
-			says(nothing)(w, r)
+			agree(w, r)
 		})
 		for verb, args := range map[string][]string{
 			"users/%s/block": {"block", "--", name}, "users/%s/unblock": {"unblock", "--", name},
@@ -152,7 +152,7 @@ func TestNamesStayWholeInPaths(t *testing.T) {
 			}
 		}
 	}
-	if code, _, errs := newDesk(t, says(nothing)).run(t, "block", ""); code != cli.ExitUsage {
+	if code, _, errs := newDesk(t, agree).run(t, "block", ""); code != cli.ExitUsage {
 		t.Errorf("nobody: %d %s", code, errs)
 	}
 }
@@ -189,7 +189,7 @@ func squeezed(table string) (lines []string) {
 
 func TestAWrongFilterIsAUsageError(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t, says(nothing))
+	d := newDesk(t, agree)
 	for _, wrong := range [][]string{
 		{"grants", "--since", "yesterday"}, {"grants", "--until", "-1h"}, {"grants", "--limit", "0"}, {"grants", "--state", "dead"},
 		{"audit", "list", "--since", "yesterday"}, {"audit", "list", "--limit", "-1"}, {"audit", "list", "--outcome", "good"},

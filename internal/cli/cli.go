@@ -8,11 +8,13 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/alecthomas/kong"
 
 	"casbroker/internal/app"
 	"casbroker/internal/config"
+	"casbroker/internal/telemetry"
 )
 
 // The exit codes.
@@ -102,6 +104,9 @@ func Run(ctx context.Context, args []string, t Terminal) (code int) {
 	if err != nil {
 		return t.fail(err)
 	}
+	if err := encoded(args); err != nil {
+		return t.fail(err)
+	}
 	if len(args) == 0 {
 		args = []string{"--help"}
 	}
@@ -118,11 +123,29 @@ func Run(ctx context.Context, args []string, t Terminal) (code int) {
 	return ExitOK
 }
 
+// encoded fails for an argument that is not UTF-8. The parser would put another
+// character in the place of such a byte, and the argument would name somebody else.
+func encoded(args []string) error {
+	for i, arg := range args {
+		if !utf8.ValidString(arg) {
+			return usageError{fmt.Errorf("argument %d is not valid UTF-8, so whom or what it names is not certain; give it in UTF-8, from a terminal or a script that is set to it", i+1)}
+		}
+	}
+	return nil
+}
+
+// say prints text for people, a line of its own for each of its lines. Keys and tokens
+// in it are hidden, whoever put them there, and nothing in it steers the terminal.
+func (t *Terminal) say(text string) {
+	text = strings.TrimRight(telemetry.Scrub(text), "\n")
+	for line := range strings.SplitSeq(text, "\n") {
+		_, _ = fmt.Fprintln(t.Err, "broker: "+strings.Map(printable, line))
+	}
+}
+
 // fail says what is wrong, a line for each fault, and returns the exit code.
 func (t *Terminal) fail(err error) int {
-	for line := range strings.SplitSeq(err.Error(), "\n") {
-		_, _ = fmt.Fprintln(t.Err, "broker: "+line)
-	}
+	t.say(err.Error())
 	if r, ok := errors.AsType[*refusal](err); ok {
 		return r.exit()
 	}

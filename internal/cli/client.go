@@ -68,17 +68,22 @@ func (c *client) signIn(ctx context.Context, key secret.Text) error {
 
 // signOut ends the session, also when ctx has ended. One that is over already is as
 // good; of one that cannot be ended it says so.
-func (c *client) signOut(ctx context.Context, say io.Writer) {
+func (c *client) signOut(ctx context.Context, t *Terminal) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), goodbyeTime)
 	defer cancel()
-	_, err := c.ask(ctx, http.MethodDelete, sessionPath, nil)
-	if r, ok := errors.AsType[*refusal](err); err != nil && (!ok || r.Status != http.StatusUnauthorized) {
-		_, _ = fmt.Fprintln(say, "broker: mind: the session could not be ended; left alone it ends by itself:", err)
+	res, err := c.send(ctx, http.MethodDelete, sessionPath, nil)
+	if err == nil {
+		_ = res.Body.Close()
+		return
+	}
+	if r, ok := errors.AsType[*refusal](err); !ok || r.Status != http.StatusUnauthorized {
+		t.say(fmt.Sprintf("mind: the session could not be ended; left alone it ends by itself: %v", err))
 	}
 }
 
 // ask makes one request, with body as JSON unless it is nil, and returns the whole
-// answer. The error of an answer that is none of success is a *refusal.
+// answer, which is JSON. The error of an answer that is none of success is a *refusal,
+// of one that a broker does not give a formError.
 func (c *client) ask(ctx context.Context, method, path string, body any) (jsontext.Value, error) {
 	ctx, cancel := context.WithTimeout(ctx, answerTime)
 	defer cancel()
@@ -87,12 +92,15 @@ func (c *client) ask(ctx context.Context, method, path string, body any) (jsonte
 		return nil, err
 	}
 	defer func() { _ = res.Body.Close() }()
+	if err := isOf(res, "application/json"); err != nil {
+		return nil, err
+	}
 	answer, err := io.ReadAll(io.LimitReader(res.Body, maxAnswer+1))
 	switch {
 	case err != nil:
 		return nil, c.unanswered(ctx, err)
 	case len(answer) > maxAnswer:
-		return nil, fmt.Errorf("the broker's answer is longer than %d MiB; nothing of it was used", maxAnswer>>20)
+		return nil, formError{fmt.Errorf("it is longer than %d MiB", maxAnswer>>20)}
 	}
 	return answer, nil
 }

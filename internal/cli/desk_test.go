@@ -103,6 +103,36 @@ func problem(w http.ResponseWriter, status int, code, detail string) {
 	})
 }
 
+// exportTypes are the media types of an export, by its format.
+var exportTypes = map[string]string{"ndjson": "application/x-ndjson", "csv": "text/csv; charset=utf-8; header=present"}
+
+// agree answers as a broker does that finds nothing in its lists, and does what it is asked.
+func agree(w http.ResponseWriter, r *http.Request) {
+	of, rest, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/admin/v1/"), "/")
+	about, verb := rest, ""
+	if at := strings.LastIndexByte(rest, '/'); at >= 0 {
+		about, verb = rest[:at], rest[at+1:]
+	}
+	answer := map[string]any{"already": false}
+	switch {
+	case of == "audit" && rest == "export":
+		w.Header().Set("Content-Type", exportTypes[r.FormValue("format")])
+		_, _ = fmt.Fprintln(w, "{}")
+		return
+	case r.Method == http.MethodGet:
+		answer = map[string]any{"grants": []any{}, "records": []any{}, "next_cursor": nil}
+	case of == "grants":
+		answer["subject"], answer["grant_id"] = "app:42", about
+	case of == "users":
+		answer["subject"] = about
+	}
+	if verb == "block" {
+		answer["block"] = map[string]any{"subject": about, "reason": ""}
+	}
+	w.Header().Set("Content-Type", "application/json")
+	_ = json.NewEncoder(w).Encode(answer)
+}
+
 // says answers with JSON.
 func says(body string) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) {

@@ -11,8 +11,8 @@ const maxGrants = 200
 
 type grantsCommand struct {
 	brokerFlags
-	User  string `placeholder:"app:42" help:"Those of this user."`
-	State string `enum:",active,expired,revoked" default:"" placeholder:"STATE" help:"active, expired or revoked."`
+	User  named  `placeholder:"app:42" help:"Those of this user."`
+	State *named `enum:"active,expired,revoked" placeholder:"STATE" help:"active, expired or revoked."`
 	period
 	Limit int  `default:"50" help:"How many at most."`
 	JSON  bool `help:"An object on each line, for scripts."`
@@ -36,7 +36,7 @@ func (c grantsCommand) Run(ctx context.Context, t *Terminal) error {
 		return errLimit
 	}
 	l := list{path: "/admin/v1/grants", query: url.Values{}, member: "grants", maxPage: maxGrants}
-	set(l.query, "subject", c.User)
+	set(l.query, "subject", &c.User)
 	set(l.query, "state", c.State)
 	c.into(l.query)
 	return c.signedIn(ctx, t, func(b *client) error {
@@ -53,9 +53,9 @@ func (g grant) cells() []string {
 	}
 }
 
-// set puts a value into a query, unless it is "".
-func set(q url.Values, name, value string) {
-	if value != "" {
-		q.Set(name, value)
+// set puts a value into a query, unless none was given.
+func set(q url.Values, name string, value *named) {
+	if value != nil && *value != "" {
+		q.Set(name, string(*value))
 	}
 }

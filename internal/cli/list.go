@@ -51,25 +51,32 @@ func (c *client) each(ctx context.Context, l list, limit int, show func(rows []j
 
 // read returns the rows of a page, and the cursor of the next or "".
 func (l list) read(answer jsontext.Value) (rows []jsontext.Value, next string, err error) {
-	var page map[string]jsontext.Value
-	if err := json.Unmarshal(answer, &page); err != nil {
-		return nil, "", unreadable(err)
+	page, err := membersOf(answer)
+	if err != nil {
+		return nil, "", err
 	}
-	if err := errors.Join(json.Unmarshal(page[l.member], &rows), json.Unmarshal(page["next_cursor"], &next)); err != nil {
-		return nil, "", unreadable(err)
+	list, cursor := page[l.member], page["next_cursor"]
+	if list.Kind() != '[' {
+		return nil, "", formError{fmt.Errorf("it has no list of %s", l.member)}
+	}
+	if cursor.Kind() != 'n' && cursor.Kind() != '"' {
+		return nil, "", formError{errors.New("it does not say whether that is all")}
+	}
+	if err := errors.Join(json.Unmarshal(list, &rows), json.Unmarshal(cursor, &next)); err != nil {
+		return nil, "", formError{err}
+	}
+	for _, row := range rows {
+		if row.Kind() != '{' {
+			return nil, "", formError{fmt.Errorf("not all of its %s are objects", l.member)}
+		}
 	}
 	return rows, next, nil
-}
-
-// unreadable says that an answer is not in the form that is documented.
-func unreadable(err error) error {
-	return fmt.Errorf("the broker's answer is not in the form that this program knows; is it another version? %w", err)
 }
 
 // printLine prints what the broker said on a line of its own.
 func printLine(w io.Writer, v jsontext.Value) error {
 	if err := v.Compact(); err != nil {
-		return unreadable(err)
+		return formError{err}
 	}
 	_, err := fmt.Fprintf(w, "%s\n", v)
 	return err
@@ -96,7 +103,7 @@ func printTable[Row any](out io.Writer, columns string, cells func(Row) []string
 		for _, row := range rows {
 			var r Row
 			if err := json.Unmarshal(row, &r); err != nil {
-				return unreadable(err)
+				return formError{err}
 			}
 			line := cells(r)
 			for i, cell := range line {

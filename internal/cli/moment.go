@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
 	"net/url"
 	"time"
@@ -13,14 +14,14 @@ type moment time.Time
 func (m *moment) UnmarshalText(text []byte) error {
 	if ago, err := time.ParseDuration(string(text)); err == nil && ago >= 0 {
 		*m = moment(time.Now().Add(-ago))
-		return nil
+		return inReach(time.Time(*m))
 	}
 	at, err := time.Parse(time.RFC3339, string(text))
 	if err != nil {
 		return fmt.Errorf("want a time such as 2026-04-01T10:00:00Z, or how long ago it is, such as 24h; not %q", text)
 	}
 	*m = moment(at)
-	return nil
+	return inReach(at)
 }
 
 // deadline is an instant as people write it, or how long it is until then.
@@ -37,6 +38,15 @@ func (d *deadline) UnmarshalText(text []byte) error {
 		return fmt.Errorf("want a time such as 2026-04-01T10:00:00Z, or how long from now, such as 2h; not %q", text)
 	}
 	*d = deadline(at)
+	return inReach(at)
+}
+
+// inReach fails for an instant that a broker would not read, since its year in UTC has
+// five digits, and for those long gone: one of them is the zero time, which means none.
+func inReach(at time.Time) error {
+	if at.Unix() < 0 || at.UTC().Year() > 9999 {
+		return errors.New("want a time from 1970 to 9999, in UTC")
+	}
 	return nil
 }
 

@@ -3,18 +3,13 @@ package cli
 import (
 	"context"
 	"errors"
-	"fmt"
-	"io"
 	"net"
 	"net/http"
 	"net/netip"
 	"net/url"
-	"os"
 	"strings"
 	"syscall"
 	"time"
-
-	"casbroker/internal/secret"
 )
 
 // The variables that stand in for the flags.
@@ -24,30 +19,21 @@ const (
 	keyFileVariable = "BROKER_KEY_FILE"
 )
 
-const (
-	// keyStart begins every admin key.
-	keyStart = "cbk_"
-	// maxKeyFile is how much of a file is looked at for a key, in bytes.
-	maxKeyFile = 4 << 10
-	// dialTime bounds how long it may take to reach a broker.
-	dialTime = 10 * time.Second
-)
+// dialTime bounds how long it may take to reach a broker.
+const dialTime = 10 * time.Second
 
 // Faults of how a running broker is named.
 var (
 	errNoURL     = usageError{errors.New("which broker? Give --url or set " + urlVariable + ", such as https://broker.example")}
 	errURL       = usageError{errors.New("--url: want the address of a broker alone, such as https://broker.example")}
 	errPlainHTTP = usageError{errors.New("--url: the key would cross the network unencrypted, so http is for a broker on this machine alone: give an https address")}
-	errNoKey     = usageError{errors.New("which admin key? Give --key-file, or set " + keyFileVariable + " or " + keyVariable + "; broker admin-key makes one")}
-	errTwoKeys   = usageError{errors.New("set " + keyFileVariable + " or " + keyVariable + ", not both")}
-	errKey       = usageError{errors.New("what was given as the admin key is none: one begins with " + keyStart + " and is one line")}
 )
 
 // brokerFlags say which running broker is meant, and with which key. A key is never
 // an argument, for everybody on a machine may read those.
 type brokerFlags struct {
-	URL     string `name:"url" placeholder:"URL" help:"The running broker, such as https://broker.example; or set BROKER_URL."`
-	KeyFile string `name:"key-file" placeholder:"FILE" help:"A file with your admin key, - for standard input; or set BROKER_KEY_FILE or BROKER_KEY."`
+	URL     named `name:"url" placeholder:"URL" help:"The running broker, such as https://broker.example; or set BROKER_URL."`
+	KeyFile named `name:"key-file" placeholder:"FILE" help:"A file with your admin key, - for standard input; or set BROKER_KEY_FILE or BROKER_KEY."`
 }
 
 // signedIn calls do with a client that is signed in, and signs it out however do ends.
@@ -65,13 +51,13 @@ func (f brokerFlags) signedIn(ctx context.Context, t *Terminal, do func(*client)
 	if err := c.signIn(ctx, key); err != nil {
 		return err
 	}
-	defer c.signOut(ctx, t.Err)
+	defer c.signOut(ctx, t)
 	return do(c)
 }
 
 // base is where the broker is. It is never shown before it is known to hold no password.
 func (f brokerFlags) base(t *Terminal) (*url.URL, error) {
-	text := f.URL
+	text := string(f.URL)
 	if text == "" {
 		text = t.variable(urlVariable)
 	}
@@ -120,48 +106,6 @@ func onlyThisMachine(_, address string, _ syscall.RawConn) error {
 		return errPlainHTTP
 	}
 	return nil
-}
-
-// key reads the admin key from where the flag says, else where the environment does.
-func (f brokerFlags) key(t *Terminal) (secret.Text, error) {
-	path, text := f.KeyFile, ""
-	if path == "" {
-		path, text = t.variable(keyFileVariable), t.variable(keyVariable)
-	}
-	switch {
-	case path != "" && text != "":
-		return "", errTwoKeys
-	case path != "":
-		var err error
-		if text, err = t.readKey(path); err != nil {
-			return "", err
-		}
-	case text == "":
-		return "", errNoKey
-	}
-	text = strings.TrimSpace(text)
-	if !strings.HasPrefix(text, keyStart) || strings.ContainsAny(text, " \t\r\n") {
-		return "", errKey
-	}
-	return secret.Text(text), nil
-}
-
-// readKey reads the file at path, or standard input for "-".
-func (t *Terminal) readKey(path string) (string, error) {
-	from := t.In
-	if path != "-" {
-		file, err := os.Open(path) //nolint:gosec // the operator names the file
-		if err != nil {
-			return "", usageError{fmt.Errorf("read the admin key: %w", err)}
-		}
-		defer func() { _ = file.Close() }()
-		from = file
-	}
-	text, err := io.ReadAll(io.LimitReader(from, maxKeyFile))
-	if err != nil {
-		return "", usageError{fmt.Errorf("read the admin key: %w", err)}
-	}
-	return string(text), nil
 }
 
 // variable returns a variable of the environment, "" when it is not set.

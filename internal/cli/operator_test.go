@@ -30,13 +30,10 @@ var operating = [][]string{
 	{"audit", "export"},
 }
 
-// nothing is an answer in which every command finds what it looks for.
-const nothing = `{"already":false,"subject":"app:42","grants":[],"records":[],"next_cursor":null}`
-
 func TestEveryCommandSignsInAndOutAgain(t *testing.T) {
 	t.Parallel()
 	for _, args := range operating {
-		d := newDesk(t, says(nothing))
+		d := newDesk(t, agree)
 		if code, _, errs := d.run(t, args...); code != cli.ExitOK || errs != "" {
 			t.Errorf("%q: %d %s", args, code, errs)
 		}
@@ -56,8 +53,7 @@ func TestEveryCommandSignsOutWhenItFails(t *testing.T) {
 	} {
 		for _, args := range operating {
 			d := newDesk(t, answer)
-			code, _, errs := d.run(t, args...)
-			if wantOK := args[0] == "audit" && args[1] == "export" && name[:3] == "not"; wantOK != (code == cli.ExitOK) || !wantOK && code != cli.ExitFailed {
+			if code, _, errs := d.run(t, args...); code != cli.ExitFailed {
 				t.Errorf("%s: %q: %d %s", name, args, code, errs)
 			}
 			d.between(t)
@@ -89,7 +85,7 @@ func (gone) Write([]byte) (int, error) { return 0, syscall.EPIPE }
 func TestWhoseReaderGoesAwayIsSignedOut(t *testing.T) {
 	t.Parallel()
 	for _, args := range operating {
-		d := newDesk(t, says(nothing))
+		d := newDesk(t, agree)
 		var errs bytes.Buffer
 		code := cli.Run(t.Context(), args, cli.Terminal{Out: gone{}, Err: &errs, Environ: []string{"BROKER_URL=" + d.URL, "BROKER_KEY=" + adminKey}})
 		if code != cli.ExitFailed || !strings.Contains(errs.String(), "broken pipe") {
@@ -109,7 +105,7 @@ func TestASessionThatCannotBeEndedIsSaid(t *testing.T) {
 			case http.MethodDelete:
 				problem(w, status, "some_code", "Some words.")
 			default:
-				says(nothing)(w, r)
+				agree(w, r)
 			}
 		}))
 		defer at.Close()
@@ -183,7 +179,7 @@ func TestAnAddressThatIsNoneIsAUsageError(t *testing.T) {
 
 func TestTheKeyComesFromAFileOrTheEnvironment(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t, says(nothing))
+	d := newDesk(t, agree)
 	file := filepath.Join(t.TempDir(), "key")
 	if err := os.WriteFile(file, []byte(adminKey+"\r\n"), 0o600); err != nil {
 		t.Fatal(err)
@@ -283,6 +279,7 @@ func TestWhatIsNoBrokerIsTold(t *testing.T) {
 func TestAnAnswerWithoutEndIsNotTaken(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t, func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
 		for piece := bytes.Repeat([]byte(" "), 1<<20); ; {
 			if _, err := w.Write(piece); err != nil {
 				return
@@ -299,6 +296,7 @@ func TestAnExportStreamsHoweverLongItIs(t *testing.T) {
 	t.Parallel()
 	const pieces, size = 40, 1 << 20
 	d := newDesk(t, func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/csv; charset=utf-8; header=present")
 		for range pieces {
 			_, _ = w.Write(bytes.Repeat([]byte("x"), size))
 		}
@@ -315,6 +313,7 @@ func TestAnExportStreamsHoweverLongItIs(t *testing.T) {
 func TestAnExportThatBreaksOffIsSaidNotToBeWhole(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t, func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/x-ndjson")
 		_, _ = io.WriteString(w, "{}\n")
 		_ = http.NewResponseController(w).Flush()
 		panic(http.ErrAbortHandler)
@@ -335,6 +334,7 @@ func TestListsGoThroughPages(t *testing.T) {
 			if r.FormValue("limit") == "50" {
 				rows = strings.Repeat(`{"id":"x"},`, 50)
 			}
+			w.Header().Set("Content-Type", "application/json")
 			_, _ = fmt.Fprintf(w, `{%q:[%s],"next_cursor":"c%d"}`, member, strings.TrimSuffix(rows, ","), page)
 		})
 		code, out, errs := d.run(t, append(args, "--limit", "1050", "--json", "--since", "2026-04-01T12:00:00.5+05:30", "--until", "2026-05-01T00:00:00Z")...)

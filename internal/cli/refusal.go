@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"mime"
@@ -28,17 +29,15 @@ type refusal struct {
 	wait time.Duration // until it makes sense to try again; 0 for unknown
 }
 
-// Error says what the broker said, and when to try again.
+// Error says what the broker said, and when to try again, unless the broker said that too.
 func (r *refusal) Error() string {
-	detail := r.Detail
-	if detail == "" {
-		detail = http.StatusText(r.Status)
+	detail := cmp.Or(r.Detail, http.StatusText(r.Status))
+	again := ""
+	if r.wait > 0 && !strings.Contains(detail, "Try again in ") {
+		detail = strings.TrimSuffix(detail, " Try again.")
+		again = fmt.Sprintf("; try again in %s", r.wait)
 	}
-	text := fmt.Sprintf("%s (%s, %s)", detail, r.Code, r.RequestID)
-	if r.wait > 0 {
-		text += fmt.Sprintf("; try again in %s", r.wait)
-	}
-	return strings.Map(printable, text)
+	return fmt.Sprintf("%s (%s, %s)%s", detail, r.Code, r.RequestID, again)
 }
 
 // exit is the exit code that the refusal comes to.

@@ -173,7 +173,7 @@ func TestAUserIsBlockedAndUnblockedAtARunningBroker(t *testing.T) {
 func TestEverySubjectCanBeNamedAtARunningBroker(t *testing.T) {
 	t.Parallel()
 	r := startRunning(t)
-	subjects := []string{"app:a/b c", "app:100%25", "app:गीता 🙂", "app:../?#&;+", "..", "app:" + strings.Repeat("é", 126)}
+	subjects := []string{"app:a/b c", "app:100%25", "app:गीता 🙂", "app:../?#&;+", "app:..", "app:" + strings.Repeat("é", 126)}
 	for _, subject := range subjects {
 		for _, args := range [][]string{{"block", subject}, {"revoke", "--user", subject}, {"unblock", subject}} {
 			out, _ := r.must(t, cli.ExitOK, append(args, "--json")...)

@@ -22,7 +22,7 @@ func (c checkCommand) Run(t *Terminal) error {
 		return err
 	}
 	for _, k := range app.LostKeys(settings) {
-		_, _ = fmt.Fprintf(t.Err, "broker: mind: the sealing key %q cannot be used, and what it sealed is unreadable until its file is back: %v\n", k.ID, k.Err)
+		t.say(fmt.Sprintf("mind: the sealing key %q cannot be used, and what it sealed is unreadable until its file is back: %v", k.ID, k.Err))
 	}
 	_, err = fmt.Fprintln(t.Out, "The settings are good.")
 	return err

@@ -24,18 +24,18 @@ var errQuiet = errors.New("nothing more came from the broker")
 
 // filterFlags say which records are wanted.
 type filterFlags struct {
-	Subject string `placeholder:"app:42" help:"Records about this user."`
-	Actor   string `placeholder:"WHO" help:"Records of what this user, admin or program did."`
-	Action  string `placeholder:"ACTION" help:"Records of this action, such as token.mint."`
-	Outcome string `enum:",ok,refused,failed" default:"" placeholder:"OUTCOME" help:"ok, refused or failed."`
+	Subject named  `placeholder:"app:42" help:"Records about this user."`
+	Actor   named  `placeholder:"WHO" help:"Records of what this user, admin or program did."`
+	Action  named  `placeholder:"ACTION" help:"Records of this action, such as token.mint."`
+	Outcome *named `enum:"ok,refused" placeholder:"OUTCOME" help:"ok or refused."`
 	period
 }
 
 func (f filterFlags) query() url.Values {
 	q := url.Values{}
-	set(q, "subject", f.Subject)
-	set(q, "actor", f.Actor)
-	set(q, "action", f.Action)
+	set(q, "subject", &f.Subject)
+	set(q, "actor", &f.Actor)
+	set(q, "action", &f.Action)
 	set(q, "outcome", f.Outcome)
 	f.into(q)
 	return q
@@ -68,6 +68,9 @@ func cellsOf(v audit.View) []string {
 	}
 }
 
+// exportTypes are the media types of an export, by its format.
+var exportTypes = map[string]string{"ndjson": audit.TypeNDJSON, "csv": audit.TypeCSV}
+
 type exportTrailCommand struct {
 	filterFlags
 	Format string `enum:"ndjson,csv" default:"ndjson" help:"ndjson (an object on each line) or csv."`
@@ -79,12 +82,12 @@ func (c exportTrailCommand) Run(ctx context.Context, t *Terminal) error {
 	q := c.query()
 	q.Set("format", c.Format)
 	return c.signedIn(ctx, t, func(b *client) error {
-		return b.stream(ctx, trailPath+"/export?"+q.Encode(), t.Out)
+		return b.stream(ctx, trailPath+"/export?"+q.Encode(), exportTypes[c.Format], t.Out)
 	})
 }
 
-// stream copies what the broker gives at path to w, however much that is.
-func (c *client) stream(ctx context.Context, path string, w io.Writer) error {
+// stream copies what the broker gives at path to w, however much that is, if it is of a media type.
+func (c *client) stream(ctx context.Context, path, media string, w io.Writer) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	watchdog := time.AfterFunc(quietTime, func() { cancel(errQuiet) })
@@ -94,6 +97,9 @@ func (c *client) stream(ctx context.Context, path string, w io.Writer) error {
 		return err
 	}
 	defer func() { _ = res.Body.Close() }()
+	if err := isOf(res, media); err != nil {
+		return err
+	}
 	_, err = io.Copy(w, watched{res.Body, watchdog})
 	if cause := context.Cause(ctx); err != nil && cause != nil {
 		err = cause

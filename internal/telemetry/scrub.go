@@ -60,6 +60,10 @@ func newScrubber(secrets []secret.Text) *scrubber {
 	return s
 }
 
+// Scrub returns text with everything hidden in it that a logger hides in its messages,
+// but for the secrets that only LogOptions can name.
+func Scrub(text string) string { return newScrubber(nil).text(text) }
+
 // add registers plain and the forms it takes inside URLs and quoted strings.
 func (s *scrubber) add(plain string) {
 	if len(plain) < minSecret {

@@ -190,3 +190,12 @@ func BenchmarkScrub(b *testing.B) {
 		})
 	}
 }
+
+func TestScrubHidesInATextWhatALoggerHidesInMessages(t *testing.T) {
+	t.Parallel()
+	const in = "unexpected argument cbk_asha_0123456789abcdef, at_0123456789abcdef or eyJhbGciOiJIUzI1NiJ9.e30.x of app:42"
+	const want = "unexpected argument [admin key], [access token] or [jwt] of app:42"
+	if got := Scrub(in); got != want {
+		t.Errorf("got %q", got)
+	}
+}
