@@ -20,7 +20,13 @@ const Horizon = 75 * time.Minute
 
 // MaxSubject is the longest subject, in bytes: the name of a verifier (32), a colon,
 // and the longest "sub" that is taken (256).
-const MaxSubject = 32 + 1 + 256
+const MaxSubject = maxVerifier + 1 + 256
+
+// maxVerifier is the longest name of a verifier, in bytes.
+const maxVerifier = 32
+
+// lastYear is the last in which a block may end, as RFC 3339 has no further.
+const lastYear = 9999
 
 // maxReason is the longest reason for a block, in bytes.
 const maxReason = 500
@@ -35,15 +41,16 @@ var (
 		"The broker cannot tell at the moment which tokens were revoked, so it hands out none. Try again.").After(2 * time.Second)
 	// ErrNoGrant: there is no such grant, or it is another user's.
 	ErrNoGrant = fault.New(fault.NotFound, "grant_not_found", "There is no such grant.")
+	// ErrUntil: a block cannot end then.
+	ErrUntil = fault.New(fault.Unprocessable, "invalid_until",
+		"until must be a time as in RFC 3339 that lies in the future, and before the year 10000; leave it out for a block that lasts until it is lifted.").
+		At(fault.Field{Pointer: "/until", Detail: "must be a time in the future, such as 2036-04-01T10:00:00Z"})
 
 	errSubject = fault.New(fault.Unprocessable, "invalid_subject",
-		"The subject must be 1 to 289 bytes of UTF-8 without a zero byte, such as app:42.")
+		"A user is named by the verifier, a colon and the id in its tokens, such as app:42; at most 289 bytes of UTF-8 without a zero byte.")
 	errReason = fault.New(fault.Unprocessable, "invalid_reason",
 		"The reason must be at most 500 bytes of UTF-8 without a zero byte.").
 		At(fault.Field{Pointer: "/reason", Detail: "must be at most 500 bytes of UTF-8"})
-	errUntil = fault.New(fault.Unprocessable, "invalid_until",
-		"until must lie in the future; leave it out for a block that lasts until it is lifted.").
-		At(fault.Field{Pointer: "/until", Detail: "must lie in the future"})
 	errBody = fault.New(fault.Invalid, "invalid_json",
 		`The body must be empty or a JSON object such as {"grant_id": "gr_…"}.`)
 	errMediaType = fault.New(fault.Unsupported, "unsupported_media_type",
@@ -68,7 +75,7 @@ type Change struct {
 	Kind    Kind
 	Subject string    // whom it is about; "" for everybody
 	GrantID string    // of RevokeGrant, else ""
-	Reason  string    // of Block, for operators only
+	Reason  string    // of Block, for operators only; blanked once the user is erased
 	Until   time.Time // when a Block ends by itself; zero for when it is lifted
 	At      time.Time
 	Actor   string // who made it: a Principal's subject
@@ -115,6 +122,9 @@ type Keeper interface {
 	AccessChanges(ctx context.Context, after int64, limit int) ([]Change, error)
 	// AccessSnapshot reads the blocks in force at now, and the changes made at since or later.
 	AccessSnapshot(ctx context.Context, now, since time.Time) (Snapshot, error)
+	// AccessHistory reads up to limit changes about subject or everybody, newest first,
+	// without those by which subject ended tokens of its own.
+	AccessHistory(ctx context.Context, subject string, limit int) ([]Change, error)
 	// Barrier reads the block of subject that is in force at now, nil when there is none.
 	Barrier(ctx context.Context, subject string, now time.Time) (*Barrier, error)
 }

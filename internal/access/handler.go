@@ -1,19 +1,16 @@
 package access
 
 import (
-	"errors"
-	"io"
-	"mime"
 	"net/http"
 
-	"github.com/go-json-experiment/json"
 	"github.com/labstack/echo/v4"
 
 	"casbroker/internal/auth"
+	"casbroker/internal/jsonbody"
 )
 
-// maxBody is more than any request to sign out needs, in bytes.
-const maxBody = 1 << 10
+// bodies are those of requests to sign out. No such request needs as many bytes.
+var bodies = jsonbody.Rules{Most: 1 << 10, MediaType: errMediaType, Malformed: errBody}
 
 // Handler serves POST /v1/token/revoke, by which users end their own tokens. Access
 // is required.
@@ -46,27 +43,12 @@ func (h *Handler) signOut(c echo.Context) error {
 
 // readGrant returns the id of the grant that is to end, "" for all.
 func readGrant(c echo.Context) (string, error) {
-	r := c.Request()
-	body, err := io.ReadAll(http.MaxBytesReader(c.Response(), r.Body, maxBody))
-	var tooBig *http.MaxBytesError
-	switch {
-	case errors.As(err, &tooBig):
-		return "", err
-	case err != nil:
-		return "", errBody.Because(err)
-	case len(body) == 0:
-		return "", nil
-	}
-	if media, _, err := mime.ParseMediaType(r.Header.Get(echo.HeaderContentType)); err != nil || media != echo.MIMEApplicationJSON {
-		return "", errMediaType
-	}
-	var req struct {
+	req, err := jsonbody.Read[struct {
 		GrantID *string `json:"grant_id"`
-	}
-	err = json.Unmarshal(body, &req, json.RejectUnknownMembers(true))
+	}](c.Response(), c.Request(), bodies)
 	switch {
-	case err != nil || string(body) == "null":
-		return "", errBody.Because(err)
+	case err != nil:
+		return "", err
 	case req.GrantID == nil:
 		return "", nil
 	case *req.GrantID == "":

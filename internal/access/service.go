@@ -10,8 +10,8 @@ import (
 	"casbroker/internal/auth"
 )
 
-// upstreamNote says why a revoked token is not wholly dead in direct mode.
-const upstreamNote = "The vendor has no call to revoke a token. Whoever holds one of these already can use it at the vendor " +
+// UpstreamNote says why a revoked token is not wholly dead in direct mode.
+const UpstreamNote = "The vendor has no call to revoke a token. Whoever holds one that is revoked here can use it at the vendor " +
 	"until upstream_valid_until; the broker hands it out no more."
 
 // Result is what a call changed.
@@ -38,16 +38,18 @@ type Service struct {
 
 // Block lets subject have no token until then, or until Unblock when until is zero,
 // and revokes those it has. The reason is for operators. It returns faults for a
-// subject or reason that cannot be, and for an until that is past.
+// subject or reason that cannot be, and ErrUntil for an until that is past. The audit
+// trail tells until when, but not the reason: that may be personal, and records cannot
+// be erased.
 func (s *Service) Block(ctx context.Context, by auth.Principal, subject, reason string, until time.Time) (Result, error) {
 	now := s.Now()
 	switch {
-	case !subjectOK(subject):
+	case !IsSubject(subject):
 		return Result{}, errSubject
 	case !textOK(reason) || len(reason) > maxReason:
 		return Result{}, errReason
-	case !until.IsZero() && until.UnixMilli() <= now.UnixMilli():
-		return Result{}, errUntil
+	case !until.IsZero() && (until.UnixMilli() <= now.UnixMilli() || until.UTC().Year() > lastYear):
+		return Result{}, ErrUntil
 	}
 	c := Change{Kind: Block, Subject: subject, Reason: reason, Until: until, At: now, Actor: by.Subject}
 	o, err := s.change(ctx, c, audit.UserBlock)
@@ -63,7 +65,7 @@ func (s *Service) Block(ctx context.Context, by auth.Principal, subject, reason 
 
 // Unblock lets subject have tokens again: new ones, for those from before stay revoked.
 func (s *Service) Unblock(ctx context.Context, by auth.Principal, subject string) (Result, error) {
-	if !subjectOK(subject) {
+	if !IsSubject(subject) {
 		return Result{}, errSubject
 	}
 	o, err := s.change(ctx, Change{Kind: Unblock, Subject: subject, At: s.Now(), Actor: by.Subject}, audit.UserUnblock)
@@ -77,7 +79,7 @@ func (s *Service) RevokeGrant(ctx context.Context, by auth.Principal, grantID st
 
 // RevokeUser ends all tokens of subject.
 func (s *Service) RevokeUser(ctx context.Context, by auth.Principal, subject string) (Result, error) {
-	if !subjectOK(subject) {
+	if !IsSubject(subject) {
 		return Result{}, errSubject
 	}
 	o, err := s.change(ctx, Change{Kind: RevokeUser, Subject: subject, At: s.Now(), Actor: by.Subject}, audit.RevokeUser)
@@ -101,10 +103,21 @@ func (s *Service) SignOut(ctx context.Context, who auth.Principal, grantID strin
 
 // State returns the block of subject that is in force, nil when there is none.
 func (s *Service) State(ctx context.Context, subject string) (*Barrier, error) {
-	if !subjectOK(subject) {
+	if !IsSubject(subject) {
 		return nil, errSubject
 	}
 	return s.Keeper.Barrier(ctx, subject, s.Now())
+}
+
+// History returns up to limit changes about subject, newest first: its blocks, and what
+// others revoked. What was revoked of everybody is among them and has the Subject "".
+// Tokens that subject ended itself by signing out are left out, so that nobody can push
+// a block out of sight. Of a user who was erased no reasons are left.
+func (s *Service) History(ctx context.Context, subject string, limit int) ([]Change, error) {
+	if !IsSubject(subject) {
+		return nil, errSubject
+	}
+	return s.Keeper.AccessHistory(ctx, subject, limit)
 }
 
 func (s *Service) revokeGrant(ctx context.Context, c Change) (Result, error) {
@@ -120,6 +133,9 @@ func (s *Service) revokeGrant(ctx context.Context, c Change) (Result, error) {
 func (s *Service) change(ctx context.Context, c Change, action audit.Action) (Outcome, error) {
 	c.At, c.Until = instant(c.At), instant(c.Until)
 	r := audit.New(ctx, c.At, c.Actor, action, c.Subject, c.GrantID)
+	if c.Kind == Block {
+		r = r.Saying(ending(c.Until))
+	}
 	o, err := s.Keeper.ChangeAccess(ctx, c, r)
 	if err != nil {
 		return Outcome{}, err
@@ -131,6 +147,14 @@ func (s *Service) change(ctx context.Context, c Change, action audit.Action) (Ou
 	return o, nil
 }
 
+// ending is what the audit trail says of a block: when it ends.
+func ending(until time.Time) string {
+	if until.IsZero() {
+		return "until=lifted"
+	}
+	return "until=" + until.Format(time.RFC3339Nano)
+}
+
 // instant is t as it is kept, so that the answer says the same as what is read later.
 func instant(t time.Time) time.Time { return t.UTC().Truncate(time.Millisecond) }
 
@@ -140,13 +164,17 @@ const spreadTime = 5 * time.Second
 func result(o Outcome) Result {
 	r := Result{Already: o.Already, Subject: o.Subject, GrantID: o.GrantID, UpstreamValidUntil: o.UpstreamUntil}
 	if !o.UpstreamUntil.IsZero() {
-		r.UpstreamNote = upstreamNote
+		r.UpstreamNote = UpstreamNote
 	}
 	return r
 }
 
-func subjectOK(subject string) bool {
-	return subject != "" && len(subject) <= MaxSubject && textOK(subject)
+// IsSubject reports whether subject has the form of one: the name of a verifier, a
+// colon, and the id of a user, MaxSubject bytes at most. So an id without its verifier,
+// which would be nobody's, or a token in the wrong place is not taken for a user.
+func IsSubject(subject string) bool {
+	name, sub, found := strings.Cut(subject, ":")
+	return found && name != "" && len(name) <= maxVerifier && sub != "" && len(subject) <= MaxSubject && textOK(subject)
 }
 
 // textOK reports whether text can stand in SQL.

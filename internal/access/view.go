@@ -55,9 +55,11 @@ func (v *View) Admit(subject string) (version int64, err error) {
 }
 
 // Counts reports whether the token of grantID, given to subject and carrying version,
-// was not revoked as far as is known here.
+// was not revoked as far as is known here. One whose version is past all that is known
+// does not count. Either the change is about to become known, or an older copy of the
+// database was put back, and revocations yet to come may get versions up to that one.
 func (v *View) Counts(subject, grantID string, version int64) bool {
-	if version < v.everybody.Load().version {
+	if version < v.everybody.Load().version || version > v.version.Load() {
 		return false
 	}
 	s := v.place(subject).Load()
@@ -67,7 +69,8 @@ func (v *View) Counts(subject, grantID string, version int64) bool {
 // Version is that of the newest change that is known here, with all before it.
 func (v *View) Version() int64 { return v.version.Load() }
 
-// Blocks is how many users are held blocked.
+// Blocks is how many users are held blocked. One whose block ended by itself in the last
+// minute may be among them.
 func (v *View) Blocks() int64 { return v.heldBlocks.Load() }
 
 // Age is how long ago this replica last knew all changes; 0 before it ever did.

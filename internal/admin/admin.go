@@ -59,6 +59,7 @@ type UserPage struct {
 type User struct {
 	Subject        string
 	Block          *access.Barrier // nil for none
+	History        []access.Change // of blocks and revocations, the newest, as access.Service.History has them
 	Grants         token.Page      // the newest
 	Portfolios     []portfolio.About
 	PortfolioCount int // of all, which Portfolios may be a part of
@@ -66,8 +67,8 @@ type User struct {
 
 // Overview is how it stands now.
 type Overview struct {
-	LiveTokens int
-	Blocked    int64 // users that are blocked
+	LiveTokens *int  // nil when they cannot be counted
+	Blocked    int64 // users; one whose block ended in the last minute may be among them
 	Health     []Part
 }
 

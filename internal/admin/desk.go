@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"cmp"
 	"context"
 	"io"
 	"strings"
@@ -22,24 +23,42 @@ const confirmation = "revoke everything"
 // MaxUsers is how many users a page has at most.
 const MaxUsers = 200
 
-// partOfUser is how many of a user's grants, and portfolios, User shows.
-const partOfUser = 50
+const (
+	partOfUser    = 50 // how many of a user's grants, and portfolios, User shows
+	partOfHistory = 20 // how many of the changes of a user's access
+)
 
 var (
 	errConfirm = fault.New(fault.Unprocessable, "not_confirmed",
 		`This ends the tokens of everybody. Send {"confirm":"revoke everything"} if that is meant.`).
 		At(fault.Field{Pointer: "/confirm", Detail: `must be "revoke everything"`})
 	errText = fault.New(fault.Invalid, "invalid_query",
-		"What is looked for must be UTF-8 without a zero byte; send it percent-encoded.")
+		"What is looked for must be at most 300 bytes of UTF-8 without a zero byte; send it percent-encoded.")
+	errSubject = fault.New(fault.Invalid, "invalid_query",
+		"subject must be the verifier, a colon and the id of a user, such as app:42; to find users by how that begins, list users by prefix.")
+	errAction = fault.New(fault.Invalid, "invalid_action", "action must be one of those that are recorded, such as token.mint; leave it out for all.")
 	errCursor = fault.New(fault.Invalid, "invalid_cursor",
 		"cursor must be the next_cursor of an earlier answer; leave it out for the first page.")
 	errLimit = fault.New(fault.Invalid, "invalid_limit", "limit must be a whole number from 1 to 200.")
 )
 
+// maxText is more than anything that can be looked for has, in bytes.
+const maxText = 300
+
+// checkSubject fails unless subject can be looked for, or is "" for all. What is looked
+// for is put on record, where nothing else is to get.
+func checkSubject(subject string) error {
+	admin := strings.HasPrefix(subject, "admin/") && check(subject) == nil // who signs in with a key
+	if subject == "" || admin || access.IsSubject(subject) {
+		return nil
+	}
+	return errSubject
+}
+
 // check fails unless all texts can be looked for.
 func check(texts ...string) error {
 	for _, text := range texts {
-		if !utf8.ValidString(text) || strings.ContainsRune(text, 0) {
+		if len(text) > maxText || !utf8.ValidString(text) || strings.ContainsRune(text, 0) {
 			return errText
 		}
 	}
@@ -49,7 +68,7 @@ func check(texts ...string) error {
 // FindGrants returns a page of grants. Its faults are those of token.Register.List,
 // and invalid_query for a subject that cannot be.
 func (d *Desk) FindGrants(ctx context.Context, f token.Filter, from string, limit int) (token.Page, error) {
-	if err := check(f.Subject); err != nil {
+	if err := checkSubject(f.Subject); err != nil {
 		return token.Page{}, err
 	}
 	page, err := d.Grants.List(ctx, f, from, limit)
@@ -63,9 +82,9 @@ func (d *Desk) FindGrants(ctx context.Context, f token.Filter, from string, limi
 // in the order of its bytes. from is the Next of the page before, "" for the first. It
 // returns faults for a prefix, a from and a limit that cannot be.
 func (d *Desk) FindUsers(ctx context.Context, prefix, from string, limit int) (UserPage, error) {
-	after, ok := cursor.Read(from)
+	after, ok := readPlace(from)
 	switch {
-	case !ok || check(after) != nil:
+	case !ok:
 		return UserPage{}, errCursor
 	case limit < 1 || limit > MaxUsers:
 		return UserPage{}, errLimit
@@ -80,9 +99,22 @@ func (d *Desk) FindUsers(ctx context.Context, prefix, from string, limit int) (U
 	}
 	page := UserPage{Users: list}
 	if len(list) > limit {
-		page = UserPage{Users: list[:limit], Next: cursor.Of(list[limit-1].Subject)}
+		page = UserPage{Users: list[:limit], Next: cursor.Of(userMark + list[limit-1].Subject)}
 	}
 	return page, d.note(ctx, "", "users")
+}
+
+// userMark begins the places in the list of users, and those in no other list.
+const userMark = "u "
+
+// readPlace returns the subject at which a page of users ended, "" for from "".
+func readPlace(from string) (subject string, ok bool) {
+	place, ok := cursor.Read(from)
+	if !ok || place == "" {
+		return "", ok
+	}
+	subject, ok = strings.CutPrefix(place, userMark)
+	return subject, ok && subject != "" && check(subject) == nil
 }
 
 // Grant returns one grant, or token.ErrNoGrant.
@@ -101,6 +133,9 @@ func (d *Desk) User(ctx context.Context, subject string) (User, error) {
 		return User{}, err
 	}
 	u := User{Subject: subject, Block: block}
+	if u.History, err = d.Access.History(ctx, subject, partOfHistory); err != nil {
+		return User{}, err
+	}
 	if u.Grants, err = d.Grants.List(ctx, token.Filter{Subject: subject}, "", partOfUser); err != nil {
 		return User{}, err
 	}
@@ -153,7 +188,10 @@ func (d *Desk) Records(ctx context.Context, f audit.Filter, from string, limit i
 }
 
 func checkFilter(f audit.Filter) error {
-	return check(f.Subject, f.Actor, string(f.Action), string(f.Outcome))
+	if f.Action != "" && !f.Action.Known() {
+		return errAction
+	}
+	return cmp.Or(checkSubject(f.Subject), check(f.Actor, string(f.Outcome)))
 }
 
 // Export writes records of the audit trail to w, as audit.Service.Export does, and
@@ -172,11 +210,13 @@ func (d *Desk) Stats(ctx context.Context, step usage.Step, from, to time.Time) (
 	return d.Usage.Stats(ctx, step, from, to)
 }
 
-// Overview returns how it stands now. What cannot be counted is left at 0, which
-// Health explains.
+// Overview returns how it stands now. Why something cannot be counted, Health explains.
 func (d *Desk) Overview(ctx context.Context) Overview {
-	live, _ := d.Users.LiveGrants(ctx, d.Now())
-	return Overview{LiveTokens: live, Blocked: d.Access.Watcher.Blocks(), Health: d.Health(ctx)}
+	o := Overview{Blocked: d.Access.Watcher.Blocks(), Health: d.Health(ctx)}
+	if live, err := d.Users.LiveGrants(ctx, d.Now()); err == nil {
+		o.LiveTokens = &live
+	}
+	return o
 }
 
 // Credits returns what is left at the vendor, at most a minute old.

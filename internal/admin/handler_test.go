@@ -41,11 +41,21 @@ type (
 		At      time.Time `json:"at"`
 		Actor   string    `json:"actor"`
 	}
+	change struct {
+		Kind    string    `json:"kind"`
+		Subject string    `json:"subject"`
+		GrantID string    `json:"grant_id"`
+		Reason  string    `json:"reason"`
+		Until   time.Time `json:"until"`
+		At      time.Time `json:"at"`
+		Actor   string    `json:"actor"`
+	}
 	user struct {
-		Subject          string  `json:"subject"`
-		Block            *block  `json:"block"`
-		Grants           []grant `json:"grants"`
-		GrantsNextCursor *string `json:"grants_next_cursor"`
+		Subject          string   `json:"subject"`
+		Block            *block   `json:"block"`
+		History          []change `json:"history"`
+		Grants           []grant  `json:"grants"`
+		GrantsNextCursor *string  `json:"grants_next_cursor"`
 		Portfolios       []struct {
 			ID       string `json:"id"`
 			Holdings int    `json:"holdings"`
@@ -140,7 +150,7 @@ func TestAUserIsShownWithNothingThatIsSealedAndNoAmount(t *testing.T) {
 		}
 		var nobody user
 		b.get(t, "/users/app:nobody", &nobody)
-		if nobody.Subject != "app:nobody" || nobody.Grants == nil || nobody.Portfolios == nil {
+		if nobody.Subject != "app:nobody" || nobody.Grants == nil || nobody.Portfolios == nil || nobody.History == nil {
 			t.Errorf("nobody is shown as %+v", nobody)
 		}
 	})
@@ -187,6 +197,30 @@ func TestUsersAndGrantsAreListedPageByPage(t *testing.T) {
 	}
 	if !slices.Equal(found, ids) {
 		t.Errorf("grants %q, want %q", found, ids)
+	}
+}
+
+func TestACursorIsOfOneListAlone(t *testing.T) {
+	t.Parallel()
+	b := startSmall(t)
+	for _, subject := range []string{"app:asha", "app:rohan"} {
+		b.give(t, subject)
+	}
+	lists := []string{"/users", "/grants", "/audit"}
+	for _, list := range lists {
+		var page struct {
+			NextCursor string `json:"next_cursor"`
+		}
+		b.get(t, list+"?limit=1", &page)
+		for _, other := range lists {
+			path := other + "?limit=1&cursor=" + page.NextCursor
+			if other != list {
+				b.call(t, "meera", http.MethodGet, "/admin/v1"+path, "").failed(t, list+" at "+other, 400, "invalid_cursor")
+				continue
+			}
+			var next map[string]any
+			b.get(t, path, &next)
+		}
 	}
 }
 
@@ -252,6 +286,7 @@ func TestABlockIsAsItsBodySays(t *testing.T) {
 		"the past":           {`{"until":"2026-04-01T09:59:59Z"}`, 422, "invalid_until"},
 		"now":                {`{"until":"2026-04-01T10:00:00Z"}`, 422, "invalid_until"},
 		"the beginning":      {`{"until":"0001-01-01T00:00:00Z"}`, 422, "invalid_until"},
+		"past all years":     {`{"until":"9999-12-31T23:59:59-01:00"}`, 422, "invalid_until"},
 		"no time":            {`{"until":"tomorrow"}`, 422, "invalid_until"},
 		"a number":           {`{"until":1775037600}`, 422, "invalid_until"},
 		"a long reason":      {`{"reason":"` + strings.Repeat("é", 251) + `"}`, 422, "invalid_reason"},
@@ -325,7 +360,7 @@ func TestWhereThereIsNothingToFindListsAreEmpty(t *testing.T) {
 	b := startSmall(t)
 	for path, want := range map[string]string{
 		"/grants": `{"grants":[],"next_cursor":null}`, "/users?prefix=": `{"users":[],"next_cursor":null}`,
-		"/audit?action=none": `{"records":[],"next_cursor":null}`,
+		"/audit?action=portfolio.expire": `{"records":[],"next_cursor":null}`,
 	} {
 		if r := b.get(t, path, &struct{}{}); strings.TrimSpace(r.body) != want {
 			t.Errorf("%s: %s", path, r.body)

@@ -17,8 +17,8 @@ var (
 	errQuery = fault.New(fault.Invalid, "invalid_query",
 		"The query string cannot be read, or has a parameter twice; send each once, percent-encoded.")
 	errTime = fault.New(fault.Invalid, "invalid_time",
-		"A time must be as in RFC 3339, such as 2026-04-01T10:00:00Z; send a + in it as %2B.")
-	errOutcome = fault.New(fault.Invalid, "invalid_outcome", "outcome must be ok, refused or failed; leave it out for all.")
+		"A time must be as in RFC 3339 and from 1970 on, such as 2026-04-01T10:00:00Z; send a + in it as %2B.")
+	errOutcome = fault.New(fault.Invalid, "invalid_outcome", "outcome must be ok or refused; leave it out for all.")
 )
 
 // query is what a request asks for. The first value that cannot be read stays in err.
@@ -83,7 +83,7 @@ func (q *query) instant(name string) time.Time {
 		return time.Time{}
 	}
 	t, err := time.Parse(time.RFC3339, text)
-	if err != nil {
+	if err != nil || t.Before(time.Unix(0, 0)) { // which also keeps the zero time from meaning none
 		q.fail(errTime)
 	}
 	return t.UTC()
@@ -97,7 +97,7 @@ func (q *query) filter() audit.Filter {
 		Since: q.instant("from"), Until: q.instant("to"),
 	}
 	switch f.Outcome {
-	case "", audit.OK, audit.Refused, audit.Failed:
+	case "", audit.OK, audit.Refused:
 	default:
 		q.fail(errOutcome)
 	}

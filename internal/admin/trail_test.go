@@ -205,6 +205,26 @@ func TestAnExportThatBreaksOffDoesNotPassForWhole(t *testing.T) {
 	}
 }
 
+// uncounted is a database that counts nothing.
+type uncounted struct{ admin.Users }
+
+func (uncounted) LiveGrants(context.Context, time.Time) (int, error) {
+	return 0, errors.New("the database is away")
+}
+
+func TestTokensThatCannotBeCountedAreNotNone(t *testing.T) {
+	t.Parallel()
+	b := startSmall(t)
+	b.desk.Users = uncounted{b.db}
+	var o map[string]any
+	if b.get(t, "/overview", &o); o["live_tokens"] != nil || o["blocked_users"] != 0.0 || o["health"] == nil {
+		t.Errorf("overview %v", o)
+	}
+	if _, there := o["live_tokens"]; !there {
+		t.Errorf("overview %v", o)
+	}
+}
+
 func TestOperatorsSeeHowItStands(t *testing.T) {
 	t.Parallel()
 	eachBroker(t, func(t *testing.T, b *broker) {

@@ -9,10 +9,6 @@ import (
 	"casbroker/internal/token"
 )
 
-// upstreamNote says why a revoked token is not wholly dead in direct mode.
-const upstreamNote = "The vendor has no call to revoke a token. Whoever holds this one already can use it at the vendor " +
-	"until upstream_valid_until; the broker hands it out no more."
-
 // exportTypes are the media types of an export, by its format.
 var exportTypes = map[string]string{"ndjson": audit.TypeNDJSON, "csv": audit.TypeCSV}
 
@@ -37,7 +33,7 @@ func viewGrant(k token.Kept, now time.Time) grantView {
 		RevokedAt: k.RevokedAt, VendorRequestID: k.VendorRequestID,
 	}
 	if k.State == token.StateRevoked && k.Mode == token.ModeDirect && k.ExpiresAt.After(now) {
-		v.UpstreamValidUntil, v.UpstreamNote = k.ExpiresAt, upstreamNote
+		v.UpstreamValidUntil, v.UpstreamNote = k.ExpiresAt, access.UpstreamNote
 	}
 	return v
 }
@@ -60,9 +56,29 @@ type userList struct {
 	NextCursor *string   `json:"next_cursor"`
 }
 
+// changeView is a change of a user's access, or of everybody's.
+type changeView struct {
+	Kind    access.Kind `json:"kind"`
+	Subject string      `json:"subject"` // "" for everybody
+	GrantID string      `json:"grant_id,omitempty"`
+	Reason  string      `json:"reason,omitempty"`
+	Until   time.Time   `json:"until,omitzero"`
+	At      time.Time   `json:"at"`
+	Actor   string      `json:"actor"`
+}
+
+func viewHistory(list []access.Change) []changeView {
+	views := make([]changeView, len(list))
+	for i, c := range list {
+		views[i] = changeView{c.Kind, c.Subject, c.GrantID, c.Reason, c.Until, c.At, c.Actor}
+	}
+	return views
+}
+
 type userView struct {
 	Subject          string            `json:"subject"`
 	Block            *access.Barrier   `json:"block"`
+	History          []changeView      `json:"history"`
 	Grants           []grantView       `json:"grants"`
 	GrantsNextCursor *string           `json:"grants_next_cursor"`
 	Portfolios       []portfolio.About `json:"portfolios"`
@@ -71,7 +87,7 @@ type userView struct {
 
 func viewUser(u User, now time.Time) userView {
 	return userView{
-		Subject: u.Subject, Block: u.Block, Grants: viewGrants(u.Grants.Grants, now), GrantsNextCursor: orNull(u.Grants.Next),
+		Subject: u.Subject, Block: u.Block, History: viewHistory(u.History), Grants: viewGrants(u.Grants.Grants, now), GrantsNextCursor: orNull(u.Grants.Next),
 		Portfolios: orEmpty(u.Portfolios), PortfoliosTotal: u.PortfolioCount,
 	}
 }
@@ -90,7 +106,7 @@ func viewRecords(list []audit.Entry) []audit.View {
 }
 
 type overviewView struct {
-	LiveTokens   int    `json:"live_tokens"`
+	LiveTokens   *int   `json:"live_tokens"` // null when they cannot be counted
 	BlockedUsers int64  `json:"blocked_users"`
 	Health       []Part `json:"health"`
 }

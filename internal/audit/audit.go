@@ -6,6 +6,7 @@ package audit
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"time"
 
@@ -39,14 +40,23 @@ const (
 	BrokerStart  Action = "broker.start" // Object is the fingerprint of the settings in force
 )
 
+// Actions are all of them.
+var Actions = []Action{
+	TokenMint, TokenReuse, TokenRevoke, RevokeUser, RevokeAll, UserBlock, UserUnblock, AccessRefuse,
+	PortfolioSave, PortfolioDelete, PortfolioExpire, DataExport, DataErase,
+	AdminRead, AdminSignIn, AdminSignOut, AuditExport, BrokerStart,
+}
+
+// Known reports whether a is one of Actions.
+func (a Action) Known() bool { return slices.Contains(Actions, a) }
+
 // Outcome is how it ended.
 type Outcome string
 
-// The outcomes.
+// The outcomes. What was allowed and could not be done changed nothing, and is in the log.
 const (
 	OK      Outcome = "ok"
 	Refused Outcome = "refused" // it was not allowed
-	Failed  Outcome = "failed"  // it was allowed, and could not be done
 )
 
 // The actors that are no callers.
@@ -79,7 +89,7 @@ type Record struct {
 	Subject string // whose data or token it was
 	Object  string // the id of the grant, portfolio, … that it was done to
 	Outcome Outcome
-	Detail  string // a reason or a count, in a few stable words; nothing personal
+	Detail  string // a reason, a count or a time, in a few stable words; nothing personal
 	Source
 }
 
@@ -108,7 +118,7 @@ func (r Record) Anonymous() Record {
 	return r
 }
 
-// Saying returns r with a detail: a reason or a count, in a few stable words.
+// Saying returns r with a detail: a reason, a count or a time, in a few stable words.
 func (r Record) Saying(detail string) Record {
 	r.Detail = detail
 	return r
@@ -117,12 +127,6 @@ func (r Record) Saying(detail string) Record {
 // Refused returns r as the record of what was not allowed, and why.
 func (r Record) Refused(reason string) Record {
 	r.Outcome, r.Detail = Refused, reason
-	return r
-}
-
-// Failed returns r as the record of what was allowed and could not be done, and why.
-func (r Record) Failed(reason string) Record {
-	r.Outcome, r.Detail = Failed, reason
 	return r
 }
 

@@ -69,7 +69,7 @@ func TestARecordHasTheSourceAndTheRoleOfItsRequest(t *testing.T) {
 	if r = audit.New(t.Context(), begin, audit.Retention, audit.PortfolioExpire, "demo:asha", "pf_1"); r.Role != audit.RoleBroker {
 		t.Errorf("%+v", r)
 	}
-	if r = r.As("admin").Failed("vendor_unavailable"); r.Role != "admin" || r.Outcome != audit.Failed || r.Detail != "vendor_unavailable" {
+	if r = r.As("admin").Refused("subject_blocked"); r.Role != "admin" || r.Outcome != audit.Refused || r.Detail != "subject_blocked" {
 		t.Errorf("%+v", r)
 	}
 }

@@ -143,7 +143,7 @@ type RateLimit struct {
 	Read     Limits `yaml:"read"`
 	Upload   Limits `yaml:"upload"`
 	Admin    Limits `yaml:"admin"`
-	SignIn   Limits `yaml:"sign_in"`  // with an admin key
+	SignIn   Limits `yaml:"sign_in"`  // with an admin key that is wrong
 	Failures string `yaml:"failures"` // tokens that were refused, per address
 }
 

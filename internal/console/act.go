@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"casbroker/internal/access"
-	"casbroker/internal/fault"
 	"casbroker/internal/token"
 )
 
@@ -35,9 +34,6 @@ const (
 var lengths = []choice{
 	{"1h", "1 hour"}, {"24h", "1 day"}, {"168h", "7 days"}, {untilLifted, "Until it is lifted"}, {untilThen, "Until a day and a time"},
 }
-
-var errUntil = fault.New(fault.Unprocessable, "invalid_until", "The block must end in the future.").
-	At(fault.Field{Pointer: "/until", Detail: "must lie in the future"})
 
 // askBlock asks whether and how to block a user.
 func (h *Handler) askBlock(v visit) (reply, error) {
@@ -80,7 +76,7 @@ func (b blockBody) end(now time.Time) (time.Time, error) {
 	case untilThen:
 		at, err := time.Parse(inForm, b.Until)
 		if err != nil {
-			return time.Time{}, errUntil.Because(err)
+			return time.Time{}, access.ErrUntil.Because(err)
 		}
 		return at, nil
 	}
@@ -156,8 +152,9 @@ func (h *Handler) revokeGrant(v visit) (reply, error) {
 
 // revokeAllBody asks for the words without which not everybody's tokens end.
 type revokeAllBody struct {
-	Typed  string
-	Tokens alive
+	Typed     string
+	Tokens    alive
+	Uncounted bool // Tokens does not tell how many there are
 }
 
 // askAll asks whether to end everybody's tokens.
@@ -165,7 +162,11 @@ func (h *Handler) askAll(v visit) (reply, error) { return h.allForm(v, "") }
 
 func (h *Handler) allForm(v visit, typed string) (reply, error) {
 	b := revokeAllBody{Typed: typed}
-	if b.Tokens.Count = h.Desk.Overview(v.Context()).LiveTokens; b.Tokens.Count > 0 {
+	live := h.Desk.Overview(v.Context()).LiveTokens
+	if b.Uncounted = live == nil; !b.Uncounted {
+		b.Tokens.Count = *live
+	}
+	if b.Uncounted || b.Tokens.Count > 0 {
 		b.Tokens.Until = v.now.Add(token.MaxLife)
 	}
 	return reply{page: "revoke-all", title: "Revoke everything", body: b}, nil

@@ -45,6 +45,48 @@ func TestBlockingAsksOnceAndThenSaysWhatItDidAndDidNot(t *testing.T) {
 	}
 }
 
+func TestWhatWasBlockedAndRevokedIsShownWithWhyAndByWhom(t *testing.T) {
+	t.Parallel()
+	o := openOffice(t, nil)
+	b := o.signedIn()
+	const page = "/console/users/app:asha"
+	says(t, b.get(page), http.StatusOK, "Blocks and revocations", `data-testid="unknown"`)
+	b.post(page+"/block", "for", "1h", "reason", "<b>Her phone</b> was stolen.")
+	b.post(page+"/block", "for", "lifted")
+	o.clock.advance(time.Minute)
+	b.post(page + "/unblock")
+	grant := o.give("app:asha", 0)
+	b.post("/console/grants/" + grant + "/revoke")
+	b.post(page + "/revoke")
+	b.post("/console/revoke-all", "confirm", "revoke everything")
+	shown := b.get(page)
+	says(t, shown, http.StatusOK, `data-testid="not-blocked"`, "<bdi class=\"id\">&lt;b&gt;Her phone&lt;/b&gt; was stolen.</bdi>",
+		`<time datetime="2026-04-01T11:30:00Z">`, ">lifted<", `<a href="/console/grants/`+grant+`">Token revoked</a>`)
+	_, history, _ := strings.Cut(shown.body, `data-testid="history"`)
+	last := 0
+	for _, what := range []string{"Everybody&#39;s tokens revoked", "All tokens revoked", "Token revoked", "Block lifted", "Blocked", "Blocked<"} {
+		at := strings.Index(history[last:], what)
+		if at < 0 {
+			t.Fatalf("%q is not where it belongs: %s", what, history)
+		}
+		last += at + len(what)
+	}
+	if n := strings.Count(history, `data-testid="change"`); n != 6 || strings.Count(history, "<bdi class=\"id\">admin/meera</bdi>") != 6 {
+		t.Errorf("%d changes: %s", n, history)
+	}
+}
+
+func TestWhoWasOnlyEverBlockedIsKnown(t *testing.T) {
+	t.Parallel()
+	o := openOffice(t, nil)
+	b := o.signedIn()
+	b.post("/console/revoke-all", "confirm", "revoke everything")
+	says(t, b.get("/console/users/app:asha"), http.StatusOK, `data-testid="unknown"`)
+	b.post("/console/users/app:asha/block", "for", "lifted")
+	b.post("/console/users/app:asha/unblock")
+	says(t, b.get("/console/users/app:asha"), http.StatusOK, `data-testid="not-blocked"`)
+}
+
 func TestABlockEndsWhenTheFormSays(t *testing.T) {
 	t.Parallel()
 	o := openOffice(t, nil)
@@ -85,7 +127,7 @@ func TestAFormThatCannotBeTakenComesBackAsItWasFilledIn(t *testing.T) {
 		}
 	}
 	says(t, b.post("/console/users/app:asha/block", "for", "lifted", "reason", strings.Repeat("ж", 251)), http.StatusUnprocessableEntity,
-		"at most 500 bytes", `aria-describedby="trouble" data-testid="reason"`)
+		"at most 500 bytes", `aria-describedby="reason-hint trouble" data-testid="reason"`)
 	says(t, b.post("/console/users/app:asha/block", "for", "ever"), http.StatusBadRequest, "invalid_form")
 	if o.desk.Access.Watcher.Version() != 0 {
 		t.Error("somebody was blocked")

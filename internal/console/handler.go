@@ -31,7 +31,7 @@ type Handler struct {
 	Demo        bool  // the pages say that it is one
 	Version     string
 	LimitSignIn echo.MiddlewareFunc // on attempts to sign in; nil for no limit
-	Limit       echo.MiddlewareFunc // on everything else; nil for no limit
+	Limit       echo.MiddlewareFunc // on everything else, whoever it is; nil for no limit
 	Log         *slog.Logger
 	Now         func() time.Time
 
@@ -48,7 +48,7 @@ func (h *Handler) Mount(g *echo.Group) {
 	if h.sheets, err = readSheets(h.Pages); err != nil {
 		panic("console: " + err.Error())
 	}
-	open, known := h.before(h.onSignInPage, h.LimitSignIn), h.before(h.signedIn, h.Limit)
+	open, known := h.before(h.onSignInPage, h.LimitSignIn), h.before(h.Limit, h.signedIn)
 	g.GET("/console", func(c echo.Context) error { return c.Redirect(http.StatusMovedPermanently, home) })
 	g.GET("/console/assets/*", echo.StaticDirectoryHandler(echo.MustSubFS(h.Pages, "assets"), false), h.before(fresh)...)
 	g.GET(signInPath, h.signInPage, h.before()...)

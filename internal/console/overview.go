@@ -38,7 +38,7 @@ type overviewBody struct {
 	Now      time.Time
 	Span     span
 	Spans    []span
-	Live     int
+	Live     *int // nil when not known
 	Blocked  int64
 	Parts    []admin.Part
 	Credits  *usage.Credits // nil when not known

@@ -117,6 +117,7 @@ var functions = template.FuncMap{
 	"actions":   func() []choice { return actions },
 	"outcomes":  func() []choice { return outcomes },
 	"states":    func() []choice { return states },
+	"kinds":     func() []choice { return kinds },
 	"userLink":  userLink,
 	"grantLink": grantLink,
 	"grantID":   func(object string) bool { return strings.HasPrefix(object, "gr_") },

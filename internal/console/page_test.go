@@ -1,6 +1,8 @@
 package console_test
 
 import (
+	"context"
+	"errors"
 	"html"
 	"io/fs"
 	"net/http"
@@ -13,6 +15,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"casbroker/internal/admin"
 	"casbroker/internal/audit"
 	"casbroker/internal/console"
 	"casbroker/internal/fault"
@@ -185,6 +188,22 @@ func TestTheOverviewSaysHowItStandsAndHowItWas(t *testing.T) {
 	}
 	o.desk.Purse = &usage.Purse{Vendor: vendor{err: errVendor}, Now: o.clock.Now}
 	says(t, b.get("/console/"), http.StatusOK, `data-testid="credits">Not known<`, "The vendor does not answer.")
+}
+
+// uncounted is a database that counts nothing.
+type uncounted struct{ admin.Users }
+
+func (uncounted) LiveGrants(context.Context, time.Time) (int, error) {
+	return 0, errors.New("the database is away")
+}
+
+func TestTokensThatCannotBeCountedAreNotShownAsNone(t *testing.T) {
+	t.Parallel()
+	o := openOffice(t, nil)
+	o.desk.Users = uncounted{o.db}
+	b := o.signedIn()
+	says(t, b.get("/console/"), http.StatusOK, `data-testid="live">–<`, "cannot be counted at the moment", `data-testid="blocked">0<`)
+	says(t, b.get("/console/revoke-all"), http.StatusOK, "How many there are cannot be counted", "2026-04-01 11:30:00 UTC</time> at the latest")
 }
 
 func TestTheSettingsSayWhichDifferFromTheDefault(t *testing.T) {

@@ -19,20 +19,20 @@ func TestAnOperatorSignsInGoesOnAndSignsOut(t *testing.T) {
 	t.Parallel()
 	o := openOffice(t, nil)
 	b := o.browser()
-	sent := b.get("/console/users/app%2F1?x=y")
-	if sent.status != http.StatusSeeOther || sent.to() != "/console/sign-in?next=%2Fconsole%2Fusers%2Fapp%252F1%3Fx%3Dy" {
+	sent := b.get("/console/users/app:%2F1?x=y")
+	if sent.status != http.StatusSeeOther || sent.to() != "/console/sign-in?next=%2Fconsole%2Fusers%2Fapp%3A%252F1%3Fx%3Dy" {
 		t.Fatalf("without a session: %d to %s", sent.status, sent.to())
 	}
 	form := b.get(sent.to())
-	says(t, form, http.StatusOK, `name="next" value="/console/users/app%2F1?x=y"`, `type="password"`, `autocomplete="current-password"`)
+	says(t, form, http.StatusOK, `name="next" value="/console/users/app:%2F1?x=y"`, `type="password"`, `autocomplete="current-password"`)
 	if strings.Contains(form.body, "has ended") {
 		t.Error("it says that a session ended that never was")
 	}
-	in := b.post("/console/sign-in", "key", " "+o.key.Reveal()+"\n", "next", "/console/users/app%2F1?x=y")
-	if in.status != http.StatusSeeOther || in.to() != "/console/users/app%2F1?x=y" {
+	in := b.post("/console/sign-in", "key", " "+o.key.Reveal()+"\n", "next", "/console/users/app:%2F1?x=y")
+	if in.status != http.StatusSeeOther || in.to() != "/console/users/app:%2F1?x=y" {
 		t.Fatalf("signed in: %d to %s", in.status, in.to())
 	}
-	says(t, b.get(in.to()), http.StatusOK, `data-testid="who">meera<`, "app/1")
+	says(t, b.get(in.to()), http.StatusOK, `data-testid="who">meera<`, "app:/1")
 	if again := b.get("/console/sign-in?next=/console/audit"); again.to() != "/console/audit" {
 		t.Errorf("who is signed in is asked to sign in: %d %s", again.status, again.to())
 	}

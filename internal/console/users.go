@@ -1,9 +1,11 @@
 package console
 
 import (
+	"slices"
 	"strings"
 	"time"
 
+	"casbroker/internal/access"
 	"casbroker/internal/admin"
 	"casbroker/internal/portfolio"
 	"casbroker/internal/token"
@@ -60,7 +62,8 @@ func (h *Handler) user(v visit) (reply, error) {
 		return reply{}, err
 	}
 	b := userBody{User: u, Now: v.now, Trail: with(home+"audit", "subject", u.Subject)}
-	b.Known = u.Block != nil || len(u.Grants.Grants) > 0 || u.PortfolioCount > 0
+	b.Known = u.Block != nil || len(u.Grants.Grants) > 0 || u.PortfolioCount > 0 ||
+		slices.ContainsFunc(u.History, func(c access.Change) bool { return c.Subject == u.Subject })
 	b.Timeline = drawTimeline(u.Grants.Grants, v.now)
 	b.Live = living(u.Grants.Grants).Count
 	b.Upstream = abroad(u.Grants.Grants, v.now)

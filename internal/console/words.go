@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"casbroker/internal/access"
 	"casbroker/internal/audit"
 	"casbroker/internal/token"
 	"casbroker/internal/usage"
@@ -83,7 +84,15 @@ var outcomes = []choice{
 	{"", "Any"},
 	{string(audit.OK), "Done"},
 	{string(audit.Refused), "Refused"},
-	{string(audit.Failed), "Failed"},
+}
+
+// kinds are how access was changed.
+var kinds = []choice{
+	{string(access.Block), "Blocked"},
+	{string(access.Unblock), "Block lifted"},
+	{string(access.RevokeGrant), "Token revoked"},
+	{string(access.RevokeUser), "All tokens revoked"},
+	{string(access.RevokeAll), "Everybody's tokens revoked"},
 }
 
 // actions are what is on record, in the order of how often it is looked for.

@@ -1,23 +1,21 @@
 package demo
 
 import (
-	"errors"
 	"io/fs"
-	"mime"
 	"net/http"
 	"net/url"
 	"slices"
 	"strings"
 	"time"
 
-	"github.com/go-json-experiment/json"
 	"github.com/labstack/echo/v4"
 
+	"casbroker/internal/jsonbody"
 	"casbroker/internal/secret"
 )
 
-// maxBody is more than any sign-in needs, in bytes.
-const maxBody = 1 << 10
+// bodies are those of sign-ins. None needs as many bytes.
+var bodies = jsonbody.Rules{Most: 1 << 10, Needed: true, MediaType: errMediaType, Malformed: errBody}
 
 // Handler serves the page, the sign-in and, if there is one, the emulated vendor.
 type Handler struct {
@@ -84,20 +82,12 @@ func (h *Handler) signIn(c echo.Context) error {
 
 // user returns the id of the user whom the request names.
 func (h *Handler) user(c echo.Context) (string, error) {
-	r := c.Request()
-	if media, _, err := mime.ParseMediaType(r.Header.Get(echo.HeaderContentType)); err != nil || media != echo.MIMEApplicationJSON {
-		return "", errMediaType
-	}
-	var req struct {
+	req, err := jsonbody.Read[struct {
 		User string `json:"user"`
-	}
-	err := json.UnmarshalRead(http.MaxBytesReader(c.Response(), r.Body, maxBody), &req)
-	var tooBig *http.MaxBytesError
+	}](c.Response(), c.Request(), bodies)
 	switch {
-	case errors.As(err, &tooBig):
-		return "", err
 	case err != nil:
-		return "", errBody.Because(err)
+		return "", err
 	case !slices.ContainsFunc(Users, func(u User) bool { return u.ID == req.User }):
 		return "", errUser
 	}

@@ -12,7 +12,7 @@ import (
 // How far back the made-up past goes.
 const (
 	pastDays    = 30
-	pastHours   = 7 // days of hours
+	pastHours   = 2 // days of hours
 	pastMinutes = 2 // hours of minutes
 )
 
@@ -22,7 +22,7 @@ const seed = 0x0CA5
 var india = time.FixedZone("IST", 5*3600+30*60)
 
 // History returns counts that are made up, for charts to have something to show: the
-// 30 days before today by day, a week by hour and two hours by minute, each up to the
+// 30 days before today by day, two days by hour and two hours by minute, each up to the
 // minute in which now is. The minutes of an hour add up to it, and the hours of a
 // day to that. Each stretch is marked with usage.Invented; in the hour and the day
 // that run, true counts may come on top.

@@ -6,6 +6,7 @@ package oauth
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"casbroker/internal/access"
@@ -29,17 +30,21 @@ type Service struct {
 	Now    func() time.Time
 }
 
-// Revoke ends the token value on behalf of by. It is no error when there is no such
-// token, or it has ended before (RFC 7009, section 2.2).
+// Revoke ends the token value on behalf of by, in all its grants. It is no error when
+// there is no such token, or it has ended before (RFC 7009, section 2.2). After another
+// error some of its grants may have ended, and sending the same again is safe.
 func (s *Service) Revoke(ctx context.Context, by auth.Principal, value secret.Text) error {
-	g, err := s.Grants.ByToken(ctx, value)
-	if err == nil {
-		_, err = s.Access.RevokeGrant(ctx, by, g.ID)
+	list, err := s.Grants.ByToken(ctx, value)
+	if err != nil {
+		return err
 	}
-	if errors.Is(err, token.ErrNoGrant) || errors.Is(err, access.ErrNoGrant) { // or it was erased meanwhile
-		return nil
+	for _, g := range list {
+		_, err := s.Access.RevokeGrant(ctx, by, g.ID)
+		if err != nil && !errors.Is(err, access.ErrNoGrant) { // it was erased meanwhile
+			return err
+		}
 	}
-	return err
+	return nil
 }
 
 // State is what is told of a token (RFC 7662, section 2.2). Of one that does not count,
@@ -54,18 +59,19 @@ type State struct {
 	Mode      token.Mode `json:"mode,omitempty"` // ours, not the standard's
 }
 
-// Introspect tells about the token value. That an admin asks is put on record first; a
-// service may ask with every call that it gets.
+// Introspect tells about the token value: of its newest grant that counts, if any does.
+// That an admin asks is put on record first; a service may ask with every call that it
+// gets.
 func (s *Service) Introspect(ctx context.Context, by auth.Principal, value secret.Text) (State, error) {
-	g, err := s.Grants.ByToken(ctx, value)
-	switch {
-	case errors.Is(err, token.ErrNoGrant):
-		return State{}, nil
-	case err != nil:
+	list, err := s.Grants.ByToken(ctx, value)
+	if err != nil {
 		return State{}, err
-	case g.State != token.StateActive:
+	}
+	at := slices.IndexFunc(list, func(g token.Kept) bool { return g.State == token.StateActive })
+	if at < 0 {
 		return State{}, nil
 	}
+	g := list[at]
 	if err := s.record(ctx, by, g); err != nil {
 		return State{}, err
 	}

@@ -36,6 +36,9 @@ type Service struct {
 	Log    *slog.Logger
 	Now    func() time.Time
 
+	// Observe is told of each save that did not fail, whether it kept something new; nil
+	// for nobody.
+	Observe func(created bool)
 	// RefuseOther has statements with the PAN of another person than the user's
 	// earlier ones refused with ErrOtherOwner, where they are kept apart otherwise.
 	RefuseOther bool
@@ -47,6 +50,14 @@ type Service struct {
 // fault for all that a caller can do wrong; nothing was kept then, and the key is
 // free again.
 func (s *Service) Save(ctx context.Context, who auth.Principal, body []byte, key string) (Answer, error) {
+	a, err := s.save(ctx, who, body, key)
+	if err == nil && s.Observe != nil {
+		s.Observe(a.Created && !a.Replayed)
+	}
+	return a, err
+}
+
+func (s *Service) save(ctx context.Context, who auth.Principal, body []byte, key string) (Answer, error) {
 	st, err := statement.Parse(body, s.Now())
 	if err != nil {
 		return Answer{}, err

@@ -38,7 +38,8 @@ type Part struct {
 type Keeper interface {
 	// Append adds a record that tells of what changes nothing.
 	Append(ctx context.Context, records ...audit.Record) error
-	// Erase deletes all that is kept of subject but the audit trail, to which it adds r.
+	// Erase deletes all that is kept of subject but the audit trail, to which it adds r,
+	// and when it was blocked and revoked: of that, the reasons go. A block in force stays.
 	Erase(ctx context.Context, subject string, r audit.Record) (Erased, error)
 	// Trail reads up to limit records about subject past after, oldest first; the
 	// zero Record is before the oldest.

@@ -85,8 +85,9 @@ func (s *Service) write(ctx context.Context, out io.Writer, now time.Time, subje
 }
 
 // Erase deletes all that is kept of who, but for the audit trail, of which the
-// subject's id is left and no longer where requests came from. It puts on record that
-// it did. Erasing what was erased is no error.
+// subject's id is left and no longer where requests came from, and for when who was
+// blocked and revoked, of which the reasons go. A block in force stays, with its reason.
+// It puts on record that it did. Erasing what was erased is no error.
 func (s *Service) Erase(ctx context.Context, who auth.Principal) (Erased, error) {
 	r := audit.New(ctx, s.Now(), who.Subject, audit.DataErase, who.Subject, "").Anonymous()
 	erased, err := s.Keeper.Erase(ctx, who.Subject, r)

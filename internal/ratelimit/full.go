@@ -21,9 +21,11 @@ type full struct {
 // place is one count of one limit.
 type place struct{ rule, who string }
 
+func (f *full) empty() bool { return f.size.Load() == 0 }
+
 // get returns until when the limit is used up, or 0 when as far as known it is not.
 func (f *full) get(p place, now int64) int64 {
-	if f.size.Load() == 0 {
+	if f.empty() {
 		return 0
 	}
 	f.mu.RLock()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"slices"
 	"sync"
 
 	"github.com/labstack/echo/v4"
@@ -139,36 +140,75 @@ func (v *visit) tell(h http.Header, line []byte) {
 
 // Guard holds back addresses from which too many requests could not be
 // authenticated. It belongs before authentication: a request whose token is refused
-// there is counted (one without a token is not), and once the limit is used up, requests from that address get
-// rate_limited, whatever credentials they carry, until the window ends. Requests
-// that do not fail cost no trip.
-func (l *Limiter) Guard() echo.MiddlewareFunc {
-	r := l.Rules.failures
+// there is counted, and one that fails with one of more; one without a token is not.
+// Once the limit is used up, requests from that address get rate_limited, whatever
+// credentials they carry, until the window ends. Requests that do not fail cost no trip.
+func (l *Limiter) Guard(more ...error) echo.MiddlewareFunc {
+	if l.Rules.failures == nil {
+		return unlimited
+	}
+	return l.holdBack([]*rule{l.Rules.failures}, append(more, auth.ErrInvalidToken))
+}
+
+// Failures does what Guard does with the limits of class, for requests that fail with
+// failure.
+func (l *Limiter) Failures(class Class, failure error) echo.MiddlewareFunc {
+	limits, ok := l.Rules.classes[class]
+	if !ok {
+		panic("ratelimit: no rules for the class " + string(class))
+	}
+	if len(limits.rules) == 0 {
+		return unlimited
+	}
+	return l.holdBack(limits.rules, []error{failure})
+}
+
+func unlimited(next echo.HandlerFunc) echo.HandlerFunc { return next }
+
+func (l *Limiter) holdBack(rules []*rule, failures []error) echo.MiddlewareFunc {
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
-		if r == nil {
-			return next
-		}
 		return func(c echo.Context) error {
-			p := place{r.name, address(c.RealIP())}
-			now := l.now()
-			if until := l.full.get(p, now); until > 0 {
-				return l.refuse(r, until, now)
+			if err := l.heldBack(rules, c.RealIP()); err != nil {
+				return err
 			}
 			err := next(c)
-			if errors.Is(err, auth.ErrInvalidToken) {
-				l.countFailure(c.Request().Context(), r, p)
+			if err != nil && slices.ContainsFunc(failures, func(f error) bool { return errors.Is(err, f) }) {
+				l.countFailure(c.Request().Context(), rules, c.RealIP())
 			}
 			return err
 		}
 	}
 }
 
+// heldBack refuses a request when one of the limits is known to be used up. Whose it is
+// is not known yet.
+func (l *Limiter) heldBack(rules []*rule, ip string) error {
+	if l.full.empty() {
+		return nil
+	}
+	var v visit
+	v.fill(rules, "", ip)
+	now := l.now()
+	for i, r := range v.rules {
+		if until := l.full.get(place{r.name, v.hits[i].Who}, now); until > 0 {
+			return l.refuse(r, until, now)
+		}
+	}
+	return nil
+}
+
 // countFailure counts also when the caller has hung up already. If it cannot be
 // counted, the request has failed all the same.
-func (l *Limiter) countFailure(ctx context.Context, r *rule, p place) {
-	hits := []Hit{{Rule: r.name, Who: p.who, Rate: r.rate}}
-	states, _, err := l.Counter.Take(context.WithoutCancel(ctx), hits, "")
-	if err == nil && states[0].Remaining <= 0 {
-		l.full.add(p, states[0].Reset, l.now())
+func (l *Limiter) countFailure(ctx context.Context, rules []*rule, ip string) {
+	var v visit
+	v.fill(rules, "", ip)
+	states, _, err := l.Counter.Take(context.WithoutCancel(ctx), v.hits, "")
+	if err != nil {
+		return
+	}
+	for i, state := range states {
+		if state.Remaining <= 0 {
+			l.full.add(place{v.rules[i].name, v.hits[i].Who}, state.Reset, l.now())
+		}
 	}
 }

@@ -24,7 +24,7 @@ const (
 	Read   Class = "read"    // reading portfolios
 	Upload Class = "upload"  // sending a statement to be parsed
 	Admin  Class = "admin"   // operating the broker
-	SignIn Class = "sign_in" // trying an admin key
+	SignIn Class = "sign_in" // trying an admin key that is wrong
 )
 
 var (

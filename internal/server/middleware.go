@@ -35,32 +35,47 @@ func identify(next echo.HandlerFunc) echo.HandlerFunc {
 	}
 }
 
-// statusGone is what is logged when the caller left before the answer, by the
-// custom of web servers.
+// statusGone is what is logged when there was no whole answer, since the caller left or
+// it could not be finished, by the custom of web servers.
 const statusGone = 499
 
-// observe logs one line for every request, when it is answered, and tells those who
-// want to know of it.
+// observe logs one line for every request, when it is answered or broken off, and tells
+// those who want to know of it.
 func observe(o Options) echo.MiddlewareFunc {
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) error {
 			start := time.Now()
+			whole := false
+			defer func() {
+				if !whole { // a panic goes on from here
+					o.tell(c, start, errBrokenOff)
+				}
+			}()
 			err := next(c)
+			whole = true
 			if err != nil {
 				o.refused(c, err)
 				c.Error(err)
 			}
-			status, took := c.Response().Status, time.Since(start)
-			if errors.Is(err, context.Canceled) && c.Request().Context().Err() != nil {
-				status = statusGone
-			}
-			if o.Observer != nil {
-				o.Observer.ObserveRequest(c.Path(), c.Request().Method, status, took)
-			}
-			logRequest(c, o.Log, status, took, err)
+			o.tell(c, start, err)
 			return nil
 		}
 	}
+}
+
+// errBrokenOff: the connection was cut in the middle of an answer.
+var errBrokenOff = errors.New("the answer was broken off")
+
+// tell tells of a request that began at start and ended with err.
+func (o Options) tell(c echo.Context, start time.Time, err error) {
+	status, took := c.Response().Status, time.Since(start)
+	if errors.Is(err, context.Canceled) && c.Request().Context().Err() != nil || errors.Is(err, errBrokenOff) {
+		status = statusGone
+	}
+	if o.Observer != nil {
+		o.Observer.ObserveRequest(c.Path(), c.Request().Method, status, took)
+	}
+	logRequest(c, o.Log, status, took, err)
 }
 
 // maxMethod is more than any method of a route has, in bytes.

@@ -83,6 +83,40 @@ func TestAPanicIsABare500WithARequestID(t *testing.T) {
 	}
 }
 
+func TestAnAnswerThatIsBrokenOffIsInTheLog(t *testing.T) {
+	t.Parallel()
+	var log bytes.Buffer
+	s := httptest.NewUnstartedServer(newRouter(server.Options{Log: slog.New(slog.NewTextHandler(&log, nil))}, room{
+		"/half": func(c echo.Context) error {
+			_, _ = c.Response().Write([]byte("half of it"))
+			panic(http.ErrAbortHandler)
+		},
+	}))
+	ended := make(chan bool, 1)
+	serve := s.Config.Handler
+	s.Config.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		defer func() { ended <- true }()
+		serve.ServeHTTP(w, r)
+	})
+	s.Start()
+	t.Cleanup(s.Close)
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.URL+"/half", http.NoBody)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if res, err := s.Client().Do(req); err == nil {
+		_, err = io.ReadAll(res.Body)
+		_ = res.Body.Close()
+		if err == nil {
+			t.Error("half of it passes for the whole")
+		}
+	}
+	<-ended
+	if line := log.String(); !strings.Contains(line, "status=499") || !strings.Contains(line, "route=/half") || strings.Contains(line, "stack") {
+		t.Errorf("got %s", line)
+	}
+}
+
 func TestAnErrorThatIsNoFaultShowsNothingOfItself(t *testing.T) {
 	t.Parallel()
 	r := newRouter(server.Options{}, room{

@@ -2,21 +2,16 @@ package session
 
 import (
 	"errors"
-	"io"
-	"mime"
 	"net/http"
 	"time"
 
-	"github.com/go-json-experiment/json"
 	"github.com/labstack/echo/v4"
 
 	"casbroker/internal/auth"
 	"casbroker/internal/fault"
+	"casbroker/internal/jsonbody"
 	"casbroker/internal/secret"
 )
-
-// maxBody is more than any request to sign in needs, in bytes.
-const maxBody = 4 << 10
 
 // path is where the route lies once it is mounted.
 const path = "/admin/v1/session"
@@ -25,6 +20,9 @@ var (
 	errBody      = fault.New(fault.Invalid, "invalid_json", `The body must be a JSON object such as {"key": "cbk_…"}.`)
 	errMediaType = fault.New(fault.Unsupported, "unsupported_media_type", "Send the body as application/json.")
 )
+
+// bodies are those of requests to sign in. No such request needs as many bytes.
+var bodies = jsonbody.Rules{Most: 4 << 10, Needed: true, MediaType: errMediaType, Malformed: errBody}
 
 // Handler serves POST, GET and DELETE /admin/v1/session, by which operators sign in,
 // see that they are, and sign out. Sessions is required.
@@ -105,25 +103,18 @@ func (h *Handler) signOut(c echo.Context) error {
 	return c.NoContent(http.StatusNoContent)
 }
 
-// readKey returns the key of the body. What the decoder says of a body that it cannot
-// read is dropped, for it may repeat a part of a key.
+// readKey returns the key of the body. Why a body cannot be read is dropped, for that
+// may repeat a part of a key.
 func readKey(c echo.Context) (secret.Text, error) {
-	r := c.Request()
-	if media, _, err := mime.ParseMediaType(r.Header.Get(echo.HeaderContentType)); err != nil || media != echo.MIMEApplicationJSON {
-		return "", errMediaType
-	}
-	body, err := io.ReadAll(http.MaxBytesReader(c.Response(), r.Body, maxBody))
-	var tooBig *http.MaxBytesError
-	switch {
-	case errors.As(err, &tooBig):
-		return "", err
-	case err != nil:
-		return "", errBody.Because(err)
-	}
-	var req struct {
+	req, err := jsonbody.Read[struct {
 		Key secret.Text `json:"key"`
-	}
-	if json.Unmarshal(body, &req, json.RejectUnknownMembers(true)) != nil || req.Key == "" {
+	}](c.Response(), c.Request(), bodies)
+	switch {
+	case errors.Is(err, errBody):
+		return "", errBody
+	case err != nil:
+		return "", err
+	case req.Key == "":
 		return "", errBody
 	}
 	return req.Key, nil

@@ -111,10 +111,11 @@ func CheckSecure(r *http.Request) error {
 	return checkOrigin(r)
 }
 
-// checkOrigin refuses what a page of another site sends. One that reads is refused as
-// well if it tells where it comes from: CORS may have let it in for its users' sake.
+// checkOrigin refuses what a page of another site sends, and of another origin of the
+// same site, for which browsers send the cookie, too. What only reads is refused as
+// well, unless somebody follows a link: it would still be done in the operator's name.
 func checkOrigin(r *http.Request) error {
-	if r.Header.Get("Origin") != "" {
+	if r.Header.Get("Origin") != "" || isEmbedded(r) {
 		asIfChanging := *r
 		asIfChanging.Method = http.MethodPost
 		r = &asIfChanging
@@ -123,6 +124,13 @@ func checkOrigin(r *http.Request) error {
 		return auth.ErrCrossOrigin.Because(err)
 	}
 	return nil
+}
+
+// isEmbedded reports whether a browser says that a page of another origin has the
+// request made, and shows no page of its own for it.
+func isEmbedded(r *http.Request) bool {
+	site := r.Header.Get("Sec-Fetch-Site")
+	return (site == "same-site" || site == "cross-site") && r.Header.Get("Sec-Fetch-Mode") != "navigate"
 }
 
 // SetCookie gives the browser the token of its session.

@@ -23,23 +23,25 @@ const covers = `kind IN ('block', 'revoke_user', 'revoke_all')`
 // liveSpan is more than the time from when a living token was issued.
 const liveSpan = token.MaxLife + time.Minute
 
+// clockGap is how far the clocks of replicas may differ.
+const clockGap = access.Horizon - token.MaxLife
+
 // ChangeAccess makes c and its audit record durable, both or neither.
 func (s *DB) ChangeAccess(ctx context.Context, c access.Change, r audit.Record) (access.Outcome, error) {
 	var o access.Outcome
-	err := s.change(ctx, "change access", func(ctx context.Context, tx *sql.Tx) (err error) {
+	err := s.change(ctx, "change access", func(ctx context.Context, tx *sql.Tx) error {
 		if err := take(ctx, tx, s.dialect.lock); err != nil {
 			return err
 		}
 		o = access.Outcome{Change: c}
-		if err := prepareAccess(ctx, tx, &o); err != nil {
-			return err
-		}
-		// A mark is set even where no token counts: one may be on its way.
-		if !o.Already || c.Kind == access.RevokeUser || c.Kind == access.RevokeAll {
-			err = applyAccess(ctx, tx, &o.Change)
-		}
+		write, err := prepareAccess(ctx, tx, &o)
 		if err != nil {
 			return err
+		}
+		if write {
+			if err := applyAccess(ctx, tx, &o.Change); err != nil {
+				return err
+			}
 		}
 		if err := tx.QueryRowContext(ctx, `SELECT version FROM access_state`).Scan(&o.Newest); err != nil {
 			return fmt.Errorf("read access version: %w", err)
@@ -67,33 +69,35 @@ func take(ctx context.Context, tx *sql.Tx, lock string) error {
 	return nil
 }
 
-// prepareAccess finds out what o is about and whether there is anything to do.
-func prepareAccess(ctx context.Context, tx *sql.Tx, o *access.Outcome) (err error) {
+// prepareAccess finds out what o is about, and whether it is to be written.
+func prepareAccess(ctx context.Context, tx *sql.Tx, o *access.Outcome) (write bool, err error) {
 	switch o.Kind {
 	case access.RevokeGrant:
 		return findGrantToRevoke(ctx, tx, o)
 	case access.Unblock:
 		found, err := readBarrier(ctx, tx, o.Subject, o.At)
 		o.Already = found == nil
-		return err
+		return !o.Already, err
 	case access.Block:
 		found, err := readBarrier(ctx, tx, o.Subject, o.At)
 		if err != nil {
-			return err
+			return false, err
 		}
 		if found != nil && found.Reason == o.Reason && sameEnd(found.Until, o.Until) {
 			o.Already = true
 			o.Version, o.At, o.Actor = found.Version, found.At, found.Actor
 		}
+		write = !o.Already
 	case access.RevokeUser, access.RevokeAll:
 		counts, err := anyCounts(ctx, tx, o.Subject, o.At)
 		if err != nil {
-			return err
+			return false, err
 		}
 		o.Already = !counts
+		write = true // even where no token counts: one may be on its way
 	}
 	o.UpstreamUntil, err = upstreamUntil(ctx, tx, o.Subject, o.At)
-	return err
+	return write, err
 }
 
 func sameEnd(a, b time.Time) bool { return untilMS(a) == untilMS(b) }
@@ -114,18 +118,20 @@ func endOf(ms int64) time.Time {
 	return instant(ms)
 }
 
-// findGrantToRevoke completes o with what is known of its grant.
-func findGrantToRevoke(ctx context.Context, tx *sql.Tx, o *access.Outcome) error {
+// findGrantToRevoke completes o with what is known of its grant, and tells whether o is
+// to be written: also when the token has just expired, for by another replica's clock it
+// may live.
+func findGrantToRevoke(ctx context.Context, tx *sql.Tx, o *access.Outcome) (write bool, err error) {
 	var subject, mode string
 	var expiresMS, version, revokedMS int64
-	err := tx.QueryRowContext(ctx, `SELECT subject, mode, expires_ms, access_version, revoked_ms FROM grants
+	err = tx.QueryRowContext(ctx, `SELECT subject, mode, expires_ms, access_version, revoked_ms FROM grants
 		WHERE id = $1 AND ($2 = '' OR subject = $2)`, o.GrantID, o.Subject).
 		Scan(&subject, &mode, &expiresMS, &version, &revokedMS)
 	if errors.Is(err, sql.ErrNoRows) {
-		return access.ErrNoGrant
+		return false, access.ErrNoGrant
 	}
 	if err != nil {
-		return fmt.Errorf("find grant: %w", err)
+		return false, fmt.Errorf("find grant: %w", err)
 	}
 	o.Subject = subject
 	living := expiresMS > millis(o.At)
@@ -133,8 +139,9 @@ func findGrantToRevoke(ctx context.Context, tx *sql.Tx, o *access.Outcome) error
 		o.UpstreamUntil = instant(expiresMS)
 	}
 	newest, err := newestMark(ctx, tx, subject)
-	o.Already = !living || revokedMS > 0 || version < newest
-	return err
+	revoked := revokedMS > 0 || version < newest
+	o.Already = revoked || !living
+	return !revoked && expiresMS > millis(o.At.Add(-clockGap)), err
 }
 
 // newestMark returns the version of the newest revocation of all that subject had.
@@ -208,7 +215,8 @@ func applyAccess(ctx context.Context, tx *sql.Tx, c *access.Change) error {
 }
 
 // admit fails when subject is blocked at now, with access.ErrBlocked, or was revoked
-// after version, with token.ErrRevoked. Until the transaction ends, neither changes.
+// after version, with token.ErrRevoked; also when there is no such version, for an older
+// copy of the database was put back then. Until the transaction ends, none of it changes.
 func (s *DB) admit(ctx context.Context, tx *sql.Tx, subject string, version int64, now time.Time) error {
 	if err := take(ctx, tx, s.dialect.share); err != nil {
 		return err
@@ -216,7 +224,8 @@ func (s *DB) admit(ctx context.Context, tx *sql.Tx, subject string, version int6
 	var blocked, revoked bool
 	err := tx.QueryRowContext(ctx, `SELECT
 		EXISTS (SELECT 1 FROM blocks WHERE subject = $1 AND (until_ms = 0 OR until_ms > $2)),
-		EXISTS (SELECT 1 FROM access_changes WHERE version > $3 AND subject IN ('', $1) AND `+covers+`)`,
+		EXISTS (SELECT 1 FROM access_changes WHERE version > $3 AND subject IN ('', $1) AND `+covers+`)
+			OR EXISTS (SELECT 1 FROM access_state WHERE version < $3)`,
 		subject, millis(now), version).Scan(&blocked, &revoked)
 	switch {
 	case err != nil:

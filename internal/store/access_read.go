@@ -26,6 +26,16 @@ func (s *DB) AccessChanges(ctx context.Context, after int64, limit int) ([]acces
 	return list, s.explain(ctx, "read changes of access", err)
 }
 
+// AccessHistory reads up to limit changes of access about subject or everybody, newest
+// first, without those by which subject ended tokens of its own.
+func (s *DB) AccessHistory(ctx context.Context, subject string, limit int) ([]access.Change, error) {
+	ctx, cancel := bounded(ctx)
+	defer cancel()
+	list, err := s.accessChanges(ctx, `subject IN ('', $1) AND (actor <> $1 OR kind IN ('block', 'unblock'))
+		ORDER BY version DESC LIMIT $2`, subject, limit)
+	return list, s.explain(ctx, "read the history of access", err)
+}
+
 // AccessSnapshot reads the blocks in force at now and the changes made at since or
 // later. All up to its version are in, for that is read first.
 func (s *DB) AccessSnapshot(ctx context.Context, now, since time.Time) (access.Snapshot, error) {

@@ -66,6 +66,7 @@ func TestAGrantThatAChangeOutranIsNotRecorded(t *testing.T) {
 			{"a mint from before the revocation", "app:asha", accessBegin, 1, token.ErrRevoked},
 			{"a mint from after the revocation", "app:asha", accessBegin, 2, nil},
 			{"somebody else", "app:rohan", accessBegin, 0, nil},
+			{"a version that an older copy of the database does not have", "app:rohan", accessBegin, 3, token.ErrRevoked},
 		} {
 			if err := give(t.Context(), s, fmt.Sprint("gr_", i), c.subject, c.at, c.version); !errors.Is(err, c.want) {
 				t.Errorf("%s: got %v, want %v", c.what, err, c.want)

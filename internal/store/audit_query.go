@@ -4,8 +4,6 @@ import (
 	"context"
 	"database/sql"
 	"errors"
-	"fmt"
-	"strings"
 
 	"casbroker/internal/audit"
 )
@@ -35,39 +33,6 @@ func (s *DB) Records(ctx context.Context, f audit.Filter, after audit.Position, 
 	defer cancel()
 	list, err := s.entries(ctx, query, where.args...)
 	return list, s.explain(ctx, "read audit records", err)
-}
-
-// conditions is a WHERE clause in the making.
-type conditions struct {
-	parts []string
-	args  []any
-}
-
-// equal wants column to be value, unless that is "".
-func (c *conditions) equal(column, value string) {
-	if value != "" {
-		c.add(column+" = ?", value)
-	}
-}
-
-func (c *conditions) add(part string, args ...any) {
-	c.parts = append(c.parts, c.number(part, args...))
-}
-
-// number notes args and returns part with their numbers for its question marks.
-func (c *conditions) number(part string, args ...any) string {
-	for _, arg := range args {
-		c.args = append(c.args, arg)
-		part = strings.Replace(part, "?", fmt.Sprintf("$%d", len(c.args)), 1)
-	}
-	return part
-}
-
-func (c *conditions) text() string {
-	if len(c.parts) == 0 {
-		return ""
-	}
-	return " WHERE " + strings.Join(c.parts, " AND ")
 }
 
 // entries reads what query selects, which has to be entryColumns.

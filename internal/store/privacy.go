@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"time"
 
 	"casbroker/internal/audit"
 	"casbroker/internal/privacy"
@@ -63,8 +64,9 @@ func (s *DB) grants(ctx context.Context, subject string, after token.Grant, limi
 // Erase deletes all that is kept of subject: portfolios with all that hangs on
 // them, the answers kept for Idempotency-Keys, grants. The audit trail stays, and r
 // is added to it, all or nothing; where the subject's own requests came from is
-// taken out of it. A save at the same moment is wholly before it, and erased, or
-// wholly after it.
+// taken out of it. Changes of access stay without their reasons, and so does a block
+// that is in force at r.At, with its reason. A save at the same moment is wholly before
+// it, and erased, or wholly after it.
 func (s *DB) Erase(ctx context.Context, subject string, r audit.Record) (privacy.Erased, error) {
 	var erased privacy.Erased
 	err := s.change(ctx, "erase a user", func(ctx context.Context, tx *sql.Tx) error {
@@ -89,10 +91,26 @@ func (s *DB) Erase(ctx context.Context, subject string, r audit.Record) (privacy
 		if erased.Grants, err = deleteRows(ctx, tx, `DELETE FROM grants WHERE subject = $1`, subject); err != nil {
 			return fmt.Errorf("delete grants: %w", err)
 		}
+		if err := forgetReasons(ctx, tx, subject, r.At); err != nil {
+			return err
+		}
 		return s.record(ctx, tx, r)
 	})
 	s.shred(ctx)
 	return erased, err
+}
+
+// forgetReasons blanks why subject was ever blocked, but for a block in force at now.
+func forgetReasons(ctx context.Context, tx *sql.Tx, subject string, now time.Time) error {
+	_, err := tx.ExecContext(ctx, `UPDATE access_changes SET reason = '' WHERE subject = $1 AND reason <> ''`, subject)
+	if err != nil {
+		return fmt.Errorf("blank the reasons of blocks: %w", err)
+	}
+	_, err = tx.ExecContext(ctx, `DELETE FROM blocks WHERE subject = $1 AND NOT (until_ms = 0 OR until_ms > $2)`, subject, millis(now))
+	if err != nil {
+		return fmt.Errorf("delete a block that is over: %w", err)
+	}
+	return nil
 }
 
 // shred has what was deleted leave the database's files, where the database can be

@@ -3,10 +3,12 @@ package store_test
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"testing"
 	"time"
 
+	"casbroker/internal/access"
 	"casbroker/internal/audit"
 	"casbroker/internal/portfolio"
 	"casbroker/internal/privacy"
@@ -66,6 +68,57 @@ func TestErasingLeavesNothingOfAUserButTheTrail(t *testing.T) {
 		}
 		if a := save(t, s, "demo:asha", named("Second", "2026-03-31")); !a.Created {
 			t.Error("an erased statement cannot be saved anew")
+		}
+	})
+}
+
+func TestErasingLeavesNoReasonOfABlockButOfOneInForce(t *testing.T) {
+	t.Parallel()
+	eachDialectAtRest(t, func(t *testing.T, s *store.DB, rows func(string) int) {
+		now := savedAt.Add(time.Hour) // when erase erases
+		block := func(subject, reason string, until, at time.Time) {
+			mustAlter(t, s, access.Change{Kind: access.Block, Subject: subject, Reason: reason, Until: until}, at)
+		}
+		block("demo:asha", "lost her phone", time.Time{}, savedAt)
+		mustAlter(t, s, access.Change{Kind: access.Unblock, Subject: "demo:asha"}, savedAt)
+		block("demo:asha", "lost it again", savedAt.Add(time.Minute), savedAt) // which is over
+		block("demo:ravi", "shares his phone", now.Add(time.Millisecond), savedAt)
+		block("demo:meera", "is on leave", now, savedAt) // ends at that moment
+		for _, subject := range []string{"demo:asha", "demo:ravi", "demo:meera"} {
+			before, err := s.AccessHistory(t.Context(), subject, 10)
+			if err != nil {
+				t.Fatal(err)
+			}
+			erase(t, s, subject)
+			after, err := s.AccessHistory(t.Context(), subject, 10)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for i := range before {
+				before[i].Reason = ""
+			}
+			if len(before) == 0 || !slices.Equal(after, before) {
+				t.Errorf("left of %s are %+v", subject, after)
+			}
+		}
+		if b, err := s.Barrier(t.Context(), "demo:ravi", now); err != nil || b == nil || b.Reason != "shares his phone" {
+			t.Errorf("the block in force is %+v, %v", b, err)
+		}
+		if n := rows("blocks"); n != 1 {
+			t.Errorf("%d blocks are kept", n)
+		}
+	})
+}
+
+func TestErasingOneUserLeavesTheReasonsOfOthers(t *testing.T) {
+	t.Parallel()
+	eachDialect(t, func(t *testing.T, s *store.DB) {
+		mustAlter(t, s, access.Change{Kind: access.Block, Subject: "demo:ravi", Reason: "shares his phone"}, savedAt)
+		mustAlter(t, s, access.Change{Kind: access.Unblock, Subject: "demo:ravi"}, savedAt)
+		erase(t, s, "demo:asha")
+		list, err := s.AccessHistory(t.Context(), "demo:ravi", 10)
+		if err != nil || len(list) != 2 || list[1].Reason != "shares his phone" {
+			t.Errorf("%+v, %v", list, err)
 		}
 	})
 }

@@ -36,3 +36,31 @@ func TestAFullDiskIsUnavailableAndKeepsNothing(t *testing.T) {
 		t.Errorf("saved as %+v, %v", a, err)
 	}
 }
+
+func TestADatabaseThatCannotBeWrittenToIsNotReadyUntilItCan(t *testing.T) {
+	t.Parallel()
+	s := openNew(t, "sqlite:"+filepath.Join(t.TempDir(), "broker.db"))
+	save := newSample(t).saving(t.Context())
+	set := func(readOnly int) {
+		t.Helper()
+		if _, err := s.writer.ExecContext(t.Context(), fmt.Sprint("PRAGMA query_only = ", readOnly)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := s.Ready(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	set(1)
+	if _, err := s.SavePortfolio(t.Context(), save); !errors.Is(err, ErrUnavailable) {
+		t.Errorf("got %v", err)
+	}
+	for range 2 {
+		if err := s.Ready(t.Context()); !errors.Is(err, ErrUnavailable) {
+			t.Errorf("it is ready: %v", err)
+		}
+	}
+	set(0)
+	if err := s.Ready(t.Context()); err != nil {
+		t.Error(err)
+	}
+}

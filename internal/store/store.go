@@ -23,7 +23,7 @@ import (
 
 // ErrUnavailable: the database does not answer or cannot write. Nothing was half done.
 var ErrUnavailable = fault.New(fault.Unavailable, "store_unavailable",
-	"The broker's database does not answer; nothing was changed. Try again.").After(2 * time.Second)
+	"The broker's database does not answer or cannot be written to; nothing was changed. Try again.").After(2 * time.Second)
 
 // errUnknownEnd: the connection was lost while a change was being made durable. To
 // callers it is ErrUnavailable.
@@ -51,7 +51,8 @@ type DB struct {
 	box     *secret.Box
 	log     *slog.Logger
 
-	usable atomic.Bool // it is migrated and the keys are right, which stays so
+	usable     atomic.Bool // it is migrated and the keys are right, which stays so
+	unwritable atomic.Bool // the last change failed for the database's sake
 }
 
 // Open prepares the database at o.URL. A SQLite file and its folder are made when
@@ -96,12 +97,19 @@ func (s *DB) Close() error {
 // Ready reports why the database cannot be used: ErrUnavailable, or a sentence that
 // says it is not migrated; either may be shown to anybody. The cause of ErrUnavailable
 // is a WrongKeyError when the database answers, but was sealed under another key. nil
-// means that it can be used. Before that was found once, nothing is changed in it.
+// means that it can be used. Before that was found once, nothing is changed in it. Once
+// a change failed it is found out by writing, for a full disk still answers.
 func (s *DB) Ready(ctx context.Context) error {
 	if err := s.reader.PingContext(ctx); err != nil {
 		return ErrUnavailable.Because(fmt.Errorf("ping: %w", err))
 	}
-	return s.prepare(ctx)
+	if err := s.prepare(ctx); err != nil || !s.unwritable.Load() {
+		return err
+	}
+	return s.change(ctx, "see whether it can be written to", func(ctx context.Context, tx *sql.Tx) error {
+		_, err := tx.ExecContext(ctx, `UPDATE access_state SET version = version`)
+		return err
+	})
 }
 
 // prepare looks, until all is well, whether the database is one that these keys and
@@ -161,7 +169,11 @@ func (s *DB) transact(ctx context.Context, what string, do work) error {
 	} else {
 		err = s.alone(ctx, do)
 	}
-	return s.explain(ctx, what, err)
+	err = s.explain(ctx, what, err)
+	if err == nil || errors.Is(err, ErrUnavailable) {
+		s.unwritable.Store(err != nil)
+	}
+	return err
 }
 
 // alone runs do in a transaction of its own. Each of its statements sees what the

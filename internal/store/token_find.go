@@ -3,48 +3,31 @@ package store
 import (
 	"context"
 	"fmt"
-	"strconv"
-	"strings"
 	"time"
 
 	"casbroker/internal/token"
 )
 
-// wheres collects conditions and their values.
-type wheres struct {
-	conditions []string
-	args       []any
-}
-
-// add appends a condition in which each ? stands for the next of values.
-func (w *wheres) add(condition string, values ...any) {
-	for _, value := range values {
-		w.args = append(w.args, value)
-		condition = strings.Replace(condition, "?", "$"+strconv.Itoa(len(w.args)), 1)
-	}
-	w.conditions = append(w.conditions, condition)
-}
-
-func (w *wheres) String() string {
-	if len(w.conditions) == 0 {
-		return "1 = 1"
-	}
-	return strings.Join(w.conditions, " AND ")
-}
-
 // standing selects grants with the instants that say how they stand: when one was
 // revoked by itself, with all of its subject's, and with everybody's; 0 for never. The
-// first mark after a grant is the one that ended it. It takes the condition on grants.
+// first mark after a grant is the one that ended it. It takes the WHERE clause on grants.
 const standing = `SELECT id, subject, mode, issued_ms, expires_ms, vendor_request_id, access_version, revoked_ms,
 	COALESCE((SELECT at_ms FROM access_changes c WHERE c.subject = g.subject AND c.version > g.access_version
 		AND ` + covers + ` ORDER BY c.version LIMIT 1), 0) AS user_ms,
 	COALESCE((SELECT at_ms FROM access_changes c WHERE c.subject = '' AND c.version > g.access_version
 		AND ` + covers + ` ORDER BY c.version LIMIT 1), 0) AS all_ms
-	FROM grants g WHERE %s`
+	FROM grants g%s`
 
-// wasRevoked is the condition that a row of standing was revoked while it lived.
-const wasRevoked = `((revoked_ms > 0 AND revoked_ms < expires_ms) OR (user_ms > 0 AND user_ms < expires_ms)
+// The clock that dated a mark may be ahead of the one that asks. So a token that still
+// lives was revoked when there is a mark at all, whatever its instant. Once the token has
+// expired, the instant alone tells a mark that ended it from one that came too late.
+const (
+	// marked is the condition that something revoked a row of standing.
+	marked = `(revoked_ms + user_ms + all_ms > 0)`
+	// endedEarly is the condition that it was revoked before it expired.
+	endedEarly = `((revoked_ms > 0 AND revoked_ms < expires_ms) OR (user_ms > 0 AND user_ms < expires_ms)
 	OR (all_ms > 0 AND all_ms < expires_ms))`
+)
 
 // unrevoked is the condition that a living grant g was not revoked.
 const unrevoked = `g.revoked_ms = 0
@@ -55,10 +38,14 @@ const unrevoked = `g.revoked_ms = 0
 func (s *DB) FindGrants(ctx context.Context, f token.Filter, after token.Position, limit int, now time.Time) ([]token.Kept, error) {
 	ctx, cancel := bounded(ctx)
 	defer cancel()
-	var on, of wheres
-	if f.Subject != "" {
-		on.add("g.subject = ?", f.Subject)
-	}
+	query, args := grantsQuery(f, after, limit, now)
+	list, err := s.findGrants(ctx, now, query, args...)
+	return list, s.explain(ctx, "find grants", err)
+}
+
+func grantsQuery(f token.Filter, after token.Position, limit int, now time.Time) (query string, args []any) {
+	var on conditions
+	on.equal("g.subject", f.Subject)
 	if !f.From.IsZero() {
 		on.add("g.issued_ms >= ?", millis(f.From))
 	}
@@ -71,36 +58,25 @@ func (s *DB) FindGrants(ctx context.Context, f token.Filter, after token.Positio
 	if f.State == token.StateActive { // no living token is older, so the rest need not be looked at
 		on.add("g.issued_ms > ?", millis(now.Add(-liveSpan)))
 	}
-	of.args = on.args
+	of := conditions{args: on.args}
 	switch f.State {
 	case token.StateRevoked:
-		of.add(wasRevoked)
+		of.add("("+endedEarly+" OR "+marked+" AND expires_ms > ?)", millis(now))
 	case token.StateActive:
-		of.add("NOT "+wasRevoked+" AND expires_ms > ?", millis(now))
+		of.add("NOT "+marked+" AND expires_ms > ?", millis(now))
 	case token.StateExpired:
-		of.add("NOT "+wasRevoked+" AND expires_ms <= ?", millis(now))
+		of.add("NOT "+endedEarly+" AND expires_ms <= ?", millis(now))
 	}
-	order := ` ORDER BY issued_ms DESC, id DESC LIMIT ` + strconv.Itoa(limit)
-	list, err := s.findGrants(ctx, now, `SELECT * FROM (`+fmt.Sprintf(standing, on.String())+`) x WHERE `+of.String()+order, of.args...)
-	return list, s.explain(ctx, "find grants", err)
+	query = `SELECT * FROM (` + fmt.Sprintf(standing, on.text()) + `) x` + of.text() +
+		` ORDER BY issued_ms DESC, id DESC` + of.number(" LIMIT ?", limit)
+	return query, of.args
 }
 
 // FindGrant returns one grant as it stands at now, or token.ErrNoGrant.
 func (s *DB) FindGrant(ctx context.Context, grantID string, now time.Time) (token.Kept, error) {
-	return s.findGrant(ctx, now, "id = $1", grantID)
-}
-
-// FindByMark returns the newest grant whose token has mark, as it stands at now, or
-// token.ErrNoGrant.
-func (s *DB) FindByMark(ctx context.Context, mark []byte, now time.Time) (token.Kept, error) {
-	return s.findGrant(ctx, now, "mark = $1 ORDER BY issued_ms DESC, id DESC LIMIT 1", mark)
-}
-
-// findGrant reads the first row of standing that meets the condition on one value.
-func (s *DB) findGrant(ctx context.Context, now time.Time, condition string, value any) (token.Kept, error) {
 	ctx, cancel := bounded(ctx)
 	defer cancel()
-	list, err := s.findGrants(ctx, now, fmt.Sprintf(standing, condition), value)
+	list, err := s.findGrants(ctx, now, fmt.Sprintf(standing, " WHERE id = $1"), grantID)
 	if err == nil && len(list) == 0 {
 		err = token.ErrNoGrant
 	}
@@ -108,6 +84,16 @@ func (s *DB) findGrant(ctx context.Context, now time.Time, condition string, val
 		return token.Kept{}, s.explain(ctx, "find grant", err)
 	}
 	return list[0], nil
+}
+
+// FindByMark returns the grants whose token has mark as they stand at now, newest first,
+// but for those that have expired by every replica's clock.
+func (s *DB) FindByMark(ctx context.Context, mark []byte, now time.Time) ([]token.Kept, error) {
+	ctx, cancel := bounded(ctx)
+	defer cancel()
+	query := fmt.Sprintf(standing, " WHERE mark = $1 AND expires_ms > $2 ORDER BY issued_ms DESC, id DESC")
+	list, err := s.findGrants(ctx, now, query, mark, millis(now.Add(-clockGap)))
+	return list, s.explain(ctx, "find grants by their mark", err)
 }
 
 // findGrants reads rows of standing.
@@ -135,14 +121,14 @@ func (s *DB) findGrants(ctx context.Context, now time.Time, query string, args .
 
 // stateAt tells how a grant stands; revoked has the instants of standing.
 func stateAt(nowMS, expiresMS int64, revoked ...int64) (token.State, time.Time) {
-	first := expiresMS
+	var first int64 // 0 for never
 	for _, ms := range revoked {
-		if ms > 0 {
-			first = min(first, ms)
+		if ms > 0 && (first == 0 || ms < first) {
+			first = ms
 		}
 	}
 	switch {
-	case first < expiresMS:
+	case first > 0 && (first < expiresMS || nowMS < expiresMS):
 		return token.StateRevoked, instant(first)
 	case expiresMS <= nowMS:
 		return token.StateExpired, time.Time{}

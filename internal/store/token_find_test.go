@@ -207,37 +207,51 @@ func execute(t *testing.T, address, statement string) {
 	}
 }
 
-func TestAGrantIsFoundByTheMarkOfItsToken(t *testing.T) {
+func TestGrantsAreFoundByTheMarkOfTheirToken(t *testing.T) {
 	t.Parallel()
 	eachDialect(t, func(t *testing.T, s *store.DB) {
-		record := func(subject string, mark []byte, at time.Time) string {
+		record := func(subject, mark string, at time.Time) string {
 			g := token.Grant{
-				ID: id.New("gr"), Subject: subject, Mode: token.ModeDirect, IssuedAt: at, ExpiresAt: at.Add(time.Hour), Mark: mark,
+				ID: id.New("gr"), Subject: subject, Mode: token.ModeDirect, IssuedAt: at, ExpiresAt: at.Add(time.Hour), Mark: []byte(mark),
+			}
+			if mark == "" { // from before there were marks
+				g.Mark = nil
 			}
 			if err := s.RecordGrant(t.Context(), g, audit.New(t.Context(), at, subject, audit.TokenMint, subject, g.ID)); err != nil {
 				t.Fatal(err)
 			}
 			return g.ID
 		}
-		marked := record("app:asha", []byte("mark 1"), accessBegin)
-		record("app:asha", nil, accessBegin) // from before there were marks
-		record("app:rohan", nil, accessBegin)
-		record("app:rohan", []byte("mark 2"), accessBegin)
-		again := record("app:kabir", []byte("mark 2"), accessBegin.Add(time.Minute)) // the vendor gave the same token
+		find := func(mark []byte, now time.Time) (found []string) {
+			list, err := s.FindByMark(t.Context(), mark, now)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, k := range list {
+				found = append(found, k.ID+" "+string(k.State))
+			}
+			return found
+		}
+		one := record("app:asha", "mark 1", accessBegin)
+		record("app:asha", "", accessBegin)
+		record("app:rohan", "", accessBegin)
+		record("app:rohan", "mark 2", accessBegin.Add(-76*time.Minute)) // expired sixteen minutes ago
+		late := record("app:rohan", "mark 2", accessBegin.Add(-74*time.Minute))
+		first := record("app:rohan", "mark 2", accessBegin)
+		again := record("app:kabir", "mark 2", accessBegin.Add(time.Minute)) // the vendor gave the same token
+		mustAlter(t, s, access.Change{Kind: access.RevokeUser, Subject: "app:rohan"}, accessBegin.Add(time.Minute))
 
-		for mark, want := range map[string]string{"mark 1": marked, "mark 2": again} {
-			if k, err := s.FindByMark(t.Context(), []byte(mark), accessBegin); err != nil || k.ID != want || k.State != token.StateActive {
-				t.Errorf("%s: %+v, %v", mark, k, err)
+		for mark, want := range map[string][]string{
+			"mark 1": {one + " active"}, "mark 2": {again + " active", first + " revoked", late + " expired"},
+		} {
+			if got := find([]byte(mark), accessBegin.Add(time.Minute-1)); !slices.Equal(got, want) {
+				t.Errorf("%s: got %q, want %q", mark, got, want)
 			}
 		}
 		for _, mark := range [][]byte{nil, {}, []byte("mark"), []byte("mark 11")} {
-			if k, err := s.FindByMark(t.Context(), mark, accessBegin); !errors.Is(err, token.ErrNoGrant) {
-				t.Errorf("%q: %+v, %v", mark, k, err)
+			if got := find(mark, accessBegin); len(got) != 0 {
+				t.Errorf("%q: %q", mark, got)
 			}
-		}
-		mustAlter(t, s, access.Change{Kind: access.RevokeUser, Subject: "app:asha"}, accessBegin.Add(time.Minute))
-		if k, err := s.FindByMark(t.Context(), []byte("mark 1"), accessBegin.Add(time.Hour)); err != nil || k.State != token.StateRevoked {
-			t.Errorf("revoked: %+v, %v", k, err)
 		}
 	})
 }

@@ -56,12 +56,13 @@ type Position struct {
 }
 
 // Finder finds grants as they stand at now. FindGrants returns up to limit that f
-// wants, newest first, past after. FindGrant, and FindByMark for the newest that has
-// the mark, return ErrNoGrant when there is none.
+// wants, newest first, past after. FindGrant returns ErrNoGrant when there is none.
+// FindByMark returns all that have the mark, newest first, for the vendor may give one
+// token twice; it leaves out those that have expired by every replica's clock.
 type Finder interface {
 	FindGrants(ctx context.Context, f Filter, after Position, limit int, now time.Time) ([]Kept, error)
 	FindGrant(ctx context.Context, grantID string, now time.Time) (Kept, error)
-	FindByMark(ctx context.Context, mark []byte, now time.Time) (Kept, error)
+	FindByMark(ctx context.Context, mark []byte, now time.Time) ([]Kept, error)
 }
 
 // Register tells operators which tokens were handed out. All fields are required. It
@@ -111,11 +112,12 @@ func (r *Register) Grant(ctx context.Context, grantID string) (Kept, error) {
 	return r.Finder.FindGrant(ctx, grantID, r.Now())
 }
 
-// ByToken returns the newest grant of the token value as it stands now, or ErrNoGrant.
-// Grants from before tokens were marked are not found.
-func (r *Register) ByToken(ctx context.Context, value secret.Text) (Kept, error) {
+// ByToken returns the grants of the token value as they stand now, newest first. Those
+// that expired a while ago may be left out, and those from before tokens were marked are
+// not found.
+func (r *Register) ByToken(ctx context.Context, value secret.Text) ([]Kept, error) {
 	if !isToken(value.Reveal()) {
-		return Kept{}, ErrNoGrant
+		return nil, nil
 	}
 	return r.Finder.FindByMark(ctx, markOf(r.Box, value), r.Now())
 }

@@ -3,22 +3,19 @@ package token
 import (
 	"cmp"
 	"context"
-	"errors"
-	"io"
-	"mime"
 	"net/http"
 	"strconv"
 	"sync"
 	"time"
 
-	"github.com/go-json-experiment/json"
 	"github.com/labstack/echo/v4"
 
 	"casbroker/internal/auth"
+	"casbroker/internal/jsonbody"
 )
 
-// maxBody is more than any request for a token needs, in bytes.
-const maxBody = 1 << 10
+// bodies are those of requests for a token. No such request needs as many bytes.
+var bodies = jsonbody.Rules{Most: 1 << 10, MediaType: errMediaType, Malformed: errBody}
 
 // Handler serves POST /v1/token. All fields but Reused are required.
 type Handler struct {
@@ -78,37 +75,14 @@ var (
 
 // read returns how long the token is to live.
 func (h *Handler) read(c echo.Context) (time.Duration, error) {
-	r := c.Request()
-	if r.ContentLength == 0 {
-		return h.Life, nil
-	}
-	body, err := io.ReadAll(http.MaxBytesReader(c.Response(), r.Body, maxBody))
-	var tooBig *http.MaxBytesError
-	switch {
-	case errors.As(err, &tooBig):
-		return 0, err
-	case err != nil:
-		return 0, errBody.Because(err)
-	case len(body) == 0:
-		return h.Life, nil
-	}
-	if media, _, err := mime.ParseMediaType(r.Header.Get(echo.HeaderContentType)); err != nil || media != echo.MIMEApplicationJSON {
-		return 0, errMediaType
-	}
-	return h.parse(body)
-}
-
-func (h *Handler) parse(body []byte) (time.Duration, error) {
-	var req struct {
+	req, err := jsonbody.Read[struct {
 		ExpiryMinutes *int `json:"expiry_minutes"`
-	}
-	err := json.Unmarshal(body, &req, json.RejectUnknownMembers(true))
-	var semantic *json.SemanticError
+	}](c.Response(), c.Request(), bodies)
 	switch {
-	case errors.As(err, &semantic) && semantic.JSONPointer == "/expiry_minutes":
+	case jsonbody.IsAbout(err, "/expiry_minutes"):
 		return 0, errMinutes
-	case err != nil || string(body) == "null":
-		return 0, errBody.Because(err)
+	case err != nil:
+		return 0, err
 	case req.ExpiryMinutes == nil:
 		return h.Life, nil
 	case *req.ExpiryMinutes < 1 || *req.ExpiryMinutes > int(MaxLife/time.Minute):

@@ -36,7 +36,7 @@ type Service struct {
 	// others who wait when the caller who began it has gone.
 	MintTimeout time.Duration
 	// Observe is told how each request ended, if it is set: "minted", "reused",
-	// "refused" when the Gate let nothing through, or "failed".
+	// "refused" when the caller may have no token, or "failed".
 	Observe func(outcome string)
 
 	flights singleflight.Group
@@ -58,7 +58,7 @@ func Key(subject string, life time.Duration) string {
 func (s *Service) Issue(ctx context.Context, who auth.Principal, life time.Duration, sealed []byte) (Issued, error) {
 	version, err := s.Gate.Admit(who.Subject)
 	if err != nil {
-		s.observe("refused")
+		s.observe(ending(err))
 		return Issued{}, err
 	}
 	order := order{who: who, key: Key(who.Subject, life), life: life, version: version}
@@ -68,10 +68,8 @@ func (s *Service) Issue(ctx context.Context, who auth.Principal, life time.Durat
 	}
 	t, err := s.share(ctx, order)
 	switch {
-	case refused(err):
-		s.observe("refused")
 	case err != nil:
-		s.observe("failed")
+		s.observe(ending(err))
 	case t.Reused:
 		s.observe("reused")
 	default:
@@ -80,10 +78,14 @@ func (s *Service) Issue(ctx context.Context, who auth.Principal, life time.Durat
 	return t, err
 }
 
-// refused reports whether err says that the caller may have no token.
-func refused(err error) bool {
+// ending says how a request ended that came to nothing: refused when the caller may
+// have no token, else failed.
+func ending(err error) string {
 	var f *fault.Fault
-	return errors.As(err, &f) && f.Kind == fault.Forbidden
+	if errors.As(err, &f) && f.Kind == fault.Forbidden {
+		return "refused"
+	}
+	return "failed"
 }
 
 // order is one token that is asked for.

@@ -16,7 +16,6 @@ func BenchmarkCounter(b *testing.B) {
 		"Limit":    func(c *usage.Counter) { c.Limit("token-user") },
 		"Refuse":   func(c *usage.Counter) { c.Refuse("invalid_token") },
 		"Upstream": func(c *usage.Counter) { c.Upstream("ok", 300*time.Millisecond) },
-		"Request":  func(c *usage.Counter) { c.Request("/v1/token", "POST", 200, time.Millisecond) },
 	} {
 		b.Run(name, func(b *testing.B) {
 			b.ReportAllocs()

@@ -1,7 +1,6 @@
 package usage
 
 import (
-	"net/http"
 	"sync"
 	"time"
 )
@@ -71,18 +70,13 @@ func (c *Counter) Limit(rule string) {
 	c.count(Limited, l.label, &l.cell)
 }
 
-// Request counts what the answer to a request says of portfolios saved. route is the
-// router's template.
-func (c *Counter) Request(route, method string, status int, _ time.Duration) {
-	if route != "/v1/portfolios" || method != http.MethodPost {
+// Save counts one portfolio that was saved; created is false when it was there already.
+func (c *Counter) Save(created bool) {
+	if created {
+		c.count(Saved, Created, &c.created)
 		return
 	}
-	switch status {
-	case http.StatusCreated:
-		c.count(Saved, Created, &c.created)
-	case http.StatusOK:
-		c.count(Saved, Repeated, &c.repeated)
-	}
+	c.count(Saved, Repeated, &c.repeated)
 }
 
 // Upstream counts one call to the vendor that took d and ended as outcome: "ok", or

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
 	"sync"
 	"testing"
 	"time"
@@ -33,11 +32,8 @@ func TestWhatWasDoneIsFoundByMinuteHourAndDay(t *testing.T) {
 	c.Refuse("invalid_token")
 	c.Refuse("subject_blocked")
 	c.Limit("token-user")
-	c.Request("/v1/portfolios", http.MethodPost, http.StatusCreated, time.Second)
-	c.Request("/v1/portfolios", http.MethodPost, http.StatusOK, time.Second)
-	c.Request("/v1/portfolios", http.MethodPost, http.StatusUnprocessableEntity, time.Second)
-	c.Request("/v1/portfolios", http.MethodGet, http.StatusOK, time.Second)
-	c.Request("/v1/token", http.MethodPost, http.StatusOK, time.Second)
+	c.Save(true)
+	c.Save(false)
 	flush(t, c)
 	now.move(2 * time.Minute)
 	c.Token("reused")

@@ -1,0 +1,121 @@
+package store_test
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	"casbroker/internal/access"
+	"casbroker/internal/id"
+	"casbroker/internal/store"
+	"casbroker/internal/token"
+)
+
+// endings are the changes that end the token of a grant of app:asha.
+func endings(grantID string) map[access.Kind]access.Change {
+	return map[access.Kind]access.Change{
+		access.RevokeGrant: {Kind: access.RevokeGrant, GrantID: grantID},
+		access.RevokeUser:  {Kind: access.RevokeUser, Subject: "app:asha"},
+		access.Block:       {Kind: access.Block, Subject: "app:asha"},
+		access.RevokeAll:   {Kind: access.RevokeAll},
+	}
+}
+
+// TestATokenIsRevokedThoughTheClockOfWhoDidItHadItExpired ends a token two minutes
+// before it expires, at a replica whose clock is five minutes ahead.
+func TestATokenIsRevokedThoughTheClockOfWhoDidItHadItExpired(t *testing.T) {
+	t.Parallel()
+	eachDialect(t, func(t *testing.T, s *store.DB) {
+		begin := accessBegin
+		for kind := range endings("") {
+			grantID := id.New("gr")
+			known, err := s.AccessVersion(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			mustGive(t, s, grantID, "app:asha", begin, known)
+			now := begin.Add(58 * time.Minute)
+			if got := standings(t, s, grantID, now); got != "active" {
+				t.Errorf("%s: before, it is %s", kind, got)
+			}
+			ahead := now.Add(5 * time.Minute)
+			o := mustAlter(t, s, endings(grantID)[kind], ahead)
+			if o.Already != (kind != access.Block) || o.Newest != known+1 || !o.UpstreamUntil.IsZero() {
+				t.Errorf("%s: %+v", kind, o)
+			}
+			if got := standings(t, s, grantID, now); got != "revoked" {
+				t.Errorf("%s: it is %s", kind, got)
+			}
+			if got := standings(t, s, grantID, ahead); got != "expired" {
+				t.Errorf("%s: once it has expired it is %s", kind, got)
+			}
+			mustAlter(t, s, access.Change{Kind: access.Unblock, Subject: "app:asha"}, ahead)
+			begin = begin.Add(24 * time.Hour)
+		}
+	})
+}
+
+// standings tells how a grant stands at now, wherever that is told, and fails the test
+// when not all tell the same.
+func standings(t *testing.T, s *store.DB, grantID string, now time.Time) string {
+	t.Helper()
+	k, err := s.FindGrant(t.Context(), grantID, now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, state := range []token.State{token.StateActive, token.StateExpired, token.StateRevoked} {
+		page, err := register(s, now).List(t.Context(), token.Filter{State: state, From: k.IssuedAt}, "", 10)
+		if err != nil || (len(page.Grants) == 1) != (state == k.State) {
+			t.Errorf("it is %s; as %s are listed %+v, %v", k.State, state, page.Grants, err)
+		}
+	}
+	alive := 0
+	if k.State == token.StateActive {
+		alive = 1
+	}
+	if n, err := s.LiveGrants(t.Context(), now); n != alive || err != nil {
+		t.Errorf("it is %s, and %d tokens are alive, %v", k.State, n, err)
+	}
+	users, err := s.FindUsers(t.Context(), k.Subject, "", 1, now)
+	if err != nil || len(users) != 1 || users[0].LiveTokens != alive {
+		t.Errorf("it is %s, and of its user is told %+v, %v", k.State, users, err)
+	}
+	return string(k.State)
+}
+
+func TestAGrantIsMarkedOnceAndNotWhenItExpiredByEveryClock(t *testing.T) {
+	t.Parallel()
+	eachDialect(t, func(t *testing.T, s *store.DB) {
+		late, over, revoked := id.New("gr"), id.New("gr"), id.New("gr")
+		for _, grantID := range []string{late, over, revoked} {
+			mustGive(t, s, grantID, "app:asha", accessBegin, 0)
+		}
+		mustAlter(t, s, access.Change{Kind: access.RevokeGrant, GrantID: revoked}, accessBegin)
+		for _, step := range []struct {
+			what    string
+			grantID string
+			after   time.Duration // since the token expired
+		}{
+			{"a grant that was revoked while it lived", revoked, time.Minute},
+			{"a grant that has just expired", late, 15*time.Minute - time.Millisecond},
+			{"the same again", late, time.Minute},
+			{"a grant that no clock can have living", over, 15 * time.Minute},
+		} {
+			o := mustAlter(t, s, access.Change{Kind: access.RevokeGrant, GrantID: step.grantID}, accessBegin.Add(time.Hour+step.after))
+			if !o.Already || o.Subject != "app:asha" {
+				t.Errorf("%s: %+v", step.what, o)
+			}
+		}
+		var marked []string
+		list, err := s.AccessChanges(t.Context(), 0, 10)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, c := range list {
+			marked = append(marked, c.GrantID)
+		}
+		if !slices.Equal(marked, []string{revoked, late}) {
+			t.Errorf("marked are %q, want %q", marked, []string{revoked, late})
+		}
+	})
+}
