@@ -9,7 +9,7 @@ VULN_VERSION := v1.9.0
 ARGS ?=
 FUZZTIME ?= 10s
 FUZZ_IN ?= cmd internal web
-TEST_TIMEOUT ?= 5m
+TEST_TIMEOUT ?= 10m
 PACKAGES ?= ./...
 
 .DEFAULT_GOAL := help

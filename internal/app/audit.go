@@ -3,7 +3,6 @@ package app
 import (
 	"bytes"
 	"context"
-	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
 	"runtime/debug"
@@ -11,6 +10,7 @@ import (
 
 	"casbroker/internal/audit"
 	"casbroker/internal/config"
+	"casbroker/internal/secret"
 	"casbroker/internal/store"
 )
 
@@ -19,13 +19,13 @@ const flushEvery = 2 * time.Second
 
 // newJournal returns what takes note of reuses and refusals. Its first record tells
 // of the start.
-func (a *App) newJournal(db *store.DB, o Options) (*audit.Journal, error) {
+func (a *App) newJournal(d doors, o Options) (*audit.Journal, error) {
 	c := a.settings
-	hash, err := fingerprint(c)
+	hash, err := fingerprint(c, d.box)
 	if err != nil {
 		return nil, err
 	}
-	j := &audit.Journal{Book: db, Now: o.Now, Reuse: audit.Reuse(c.Audit.Reuse)}
+	j := &audit.Journal{Book: d.store, Now: o.Now, Reuse: audit.Reuse(c.Audit.Reuse)}
 	start := audit.New(context.Background(), o.Now(), audit.Broker, audit.BrokerStart, "", "settings:"+hash)
 	j.Note(start.Saying("version=" + Version()))
 	a.onClose(func() error {
@@ -34,7 +34,7 @@ func (a *App) newJournal(db *store.DB, o Options) (*audit.Journal, error) {
 		}
 		return nil
 	})
-	a.chores = append(a.chores, chore{name: "write audit records", every: flushEvery, atStart: true, do: j.Flush})
+	a.chores = append(a.chores, chore{name: "write audit records", every: flushEvery, atStart: true, do: whole(j.Flush)})
 	return j, nil
 }
 
@@ -50,14 +50,17 @@ func (a *App) unaudited() func(error) {
 	}
 }
 
-// fingerprint is the same for the same settings, secrets apart.
-func fingerprint(c config.Config) (string, error) {
+// fingerprint is the same for the same settings, secrets included, of which it tells
+// nothing: it is made with the key of box.
+func fingerprint(c config.Config, box *secret.Box) (string, error) {
 	var b bytes.Buffer
 	if err := c.Print(&b); err != nil {
 		return "", fmt.Errorf("hash the settings: %w", err)
 	}
-	sum := sha256.Sum256(b.Bytes())
-	return hex.EncodeToString(sum[:16]), nil
+	for _, s := range hidden(c) {
+		fmt.Fprintf(&b, "%d:%s\n", len(s), s.Reveal())
+	}
+	return hex.EncodeToString(box.Digest("settings", b.Bytes())[:16]), nil
 }
 
 // Version returns the version of the program and of the compiler that made it.

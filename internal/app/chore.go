@@ -15,6 +15,8 @@ const (
 	// expireEvery is how often a replica looks whether the daily deletion of what is
 	// past its retention is still to be done.
 	expireEvery = time.Hour
+	// lastRun bounds one run of a chore that is not broken off.
+	lastRun = 10 * time.Second
 )
 
 // chore is work that is done again and again beside the requests.
@@ -52,6 +54,16 @@ func (c chore) run(ctx context.Context, log *slog.Logger) {
 		case <-tick.C:
 			c.once(ctx, log)
 		}
+	}
+}
+
+// whole is do, which the end of the program does not break off: its last run may take as
+// long as it is given then.
+func whole(do func(context.Context) error) func(context.Context) error {
+	return func(ctx context.Context) error {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastRun)
+		defer cancel()
+		return do(ctx)
 	}
 }
 

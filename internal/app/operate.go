@@ -29,8 +29,8 @@ var operatorPaths = []string{"/admin/", "/console", "/oauth/"}
 func (a *App) mountOperators(d doors, limits *ratelimit.Limiter, callers *auth.Authenticator, o Options) {
 	sessions := &session.Service{Keys: adminKeys(a.settings.Admin), Keeper: d.store, Box: d.box, Log: a.log, Now: o.Now}
 	desk := a.newDesk(d, o)
-	limit, limitSignIn := limits.Middleware(ratelimit.Admin), limits.Middleware(ratelimit.SignIn)
-	known := []server.Middleware{limits.Guard(), sessions.Middleware(callers.Middleware())}
+	limit, limitSignIn := limits.Middleware(ratelimit.Admin), limits.Failures(ratelimit.SignIn, session.ErrWrongKey)
+	known := []server.Middleware{limits.Guard(session.ErrEnded), sessions.Middleware(callers.Middleware())}
 	a.router.Mount("/admin/v1", known,
 		&session.Handler{Sessions: sessions, Limit: limit, LimitSignIn: limitSignIn},
 		&admin.Handler{Desk: desk, Log: a.log, Limit: limit})
@@ -81,7 +81,7 @@ func (a *App) health(d doors) func(context.Context) []admin.Part {
 		defer cancel()
 		return []admin.Part{
 			vendorHealth(d.vendor.State()), cacheHealth(d.cache),
-			part("database", d.store.Ready(ctx)), part("revocations", a.access.Watcher.Ready(ctx)),
+			part("database", d.store.Ready(ctx)), a.accessHealth(ctx),
 		}
 	}
 }
@@ -92,6 +92,16 @@ func part(name string, err error) admin.Part {
 		return admin.Part{Name: name, State: admin.Well}
 	}
 	return admin.Part{Name: name, State: admin.Down, Note: server.Reason(err)}
+}
+
+// accessHealth tells whether this replica knows what was blocked and revoked lately.
+func (a *App) accessHealth(ctx context.Context) admin.Part {
+	p := part("revocations", a.access.Watcher.Ready(ctx))
+	if age := a.access.Watcher.Age(); p.State == admin.Well && age > a.settings.Access.MaxStaleness {
+		p.State = admin.Limping
+		p.Note = fmt.Sprintf("The last look at the database was %s ago; by access.when_stale tokens are given all the same.", age.Round(time.Second))
+	}
+	return p
 }
 
 func cacheHealth(cache kv.Cache) admin.Part {

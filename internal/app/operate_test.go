@@ -255,13 +255,102 @@ func TestAttemptsToSignInAreLimitedByAddress(t *testing.T) {
 	key := withOperator(t, &settings, "meera")
 	settings.RateLimit.SignIn.Address = "3-H"
 	b := start(t, settings)
-	for range 3 {
+	for range 5 { // the right key may be used as often as it takes
+		b.signIn(t, key)
+	}
+	for range 2 {
 		b.call(t, "", http.MethodPost, "/admin/v1/session", `{"key":"cbk_meera_`+strings.Repeat("A", 43)+`"}`).must(t, 401)
 	}
+	page := func(key string) answer { // which is no part of the API's description
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, b.URL+"/console/sign-in", strings.NewReader("key="+key))
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		return send(t, &http.Client{}, req)
+	}
+	page("cbk_meera_"+strings.Repeat("A", 43)).must(t, 401)
+	page(key).must(t, 429)
 	if a := b.call(t, "", http.MethodPost, "/admin/v1/session", `{"key":"`+key+`"}`).must(t, 429); a.header.Get("Retry-After") == "" {
 		t.Error("it is not said how long to wait")
 	}
 	if strings.Contains(b.log.String(), key) || strings.Contains(b.log.String(), "AAAAAAAAAA") {
 		t.Error("the log shows a key")
+	}
+}
+
+func TestARevocationOfEverythingOnOneReplicaHoldsOnTheOthersAndIsOnRecord(t *testing.T) {
+	t.Parallel()
+	settings, _ := settingsFor(t, secret.URL(servicetest.Postgres(t)), secret.URL(servicetest.OwnRedis(t).URL))
+	key := withOperator(t, &settings, "meera")
+	one, other := start(t, settings), start(t, settings)
+	asha, rohan := other.token(t, "asha"), other.token(t, "rohan")
+	as := one.signIn(t, key)
+	one.call(t, "", http.MethodPost, "/admin/v1/users/app:asha/revoke", "", as...).must(t, 200)
+	within(t, time.Second, "asha gets a new token", func() bool { return other.token(t, "asha").GrantID != asha.GrantID })
+	one.call(t, "", http.MethodPost, "/admin/v1/revoke-all", `{"confirm":"revoke everything"}`, as...).must(t, 200)
+	within(t, time.Second, "rohan gets a new token", func() bool { return other.token(t, "rohan").GrantID != rohan.GrantID })
+	a := one.call(t, "", http.MethodGet, "/admin/v1/audit?actor=admin%2Fmeera", "", as...).must(t, 200)
+	for _, action := range []string{`"access.revoke"`, `"access.revoke_all"`, `"admin.sign_in"`} {
+		if strings.Count(a.body, action) != 1 {
+			t.Errorf("%s is on record otherwise than once: %s", action, a.body)
+		}
+	}
+}
+
+func TestWhatWasDoneIsCounted(t *testing.T) {
+	t.Parallel()
+	eachBackend(t, func(t *testing.T, settings config.Config, _ *sandbox.Sandbox) {
+		key := withOperator(t, &settings, "meera")
+		settings.RateLimit.Admin = config.Limits{}
+		b := start(t, settings)
+		minted := b.token(t, "asha").AccessToken
+		b.token(t, "asha")
+		b.call(t, "", http.MethodPost, "/v1/token", "").must(t, 401)
+		statement := parse(t, settings.Upstream.URL, minted, "cams", "any").must(t, 200).body
+		for range 3 { // the same save again counts as such
+			b.call(t, "asha", http.MethodPost, "/v1/portfolios", statement, "Idempotency-Key", `"k"`)
+		}
+		as := b.signIn(t, key)
+		b.call(t, "", http.MethodPost, "/admin/v1/session", `{"key":"cbk_meera_`+strings.Repeat("A", 43)+`"}`).must(t, 401)
+		want := []string{`"minted":1`, `"reused":1`, `"created":1`, `"repeated":2`, `"unauthenticated":1`, `"wrong_key":1`, `"calls":1`}
+		within(t, patience, "all is counted", func() bool {
+			_, total, _ := strings.Cut(b.call(t, "", http.MethodGet, "/admin/v1/stats?step=hour", "", as...).must(t, 200).body, `"total":`)
+			for _, w := range want {
+				if !strings.Contains(total, w) {
+					return false
+				}
+			}
+			return true
+		})
+	})
+}
+
+func TestTheTrailShowsThatASecretSettingChanged(t *testing.T) {
+	t.Parallel()
+	settings, _ := settingsFor(t, secret.URL("sqlite:"+t.TempDir()+"/broker.db"), "memory")
+	key := withOperator(t, &settings, "meera")
+	starts := func() []string {
+		b := start(t, settings)
+		var trail struct{ Records []struct{ Object string } }
+		as := b.signIn(t, key)
+		b.call(t, "", http.MethodGet, "/admin/v1/audit?action=broker.start", "", as...).must(t, 200).decode(t, &trail)
+		if err := b.stop(); err != nil {
+			t.Fatal(err)
+		}
+		var objects []string
+		for _, r := range trail.Records {
+			objects = append(objects, r.Object)
+		}
+		return objects
+	}
+	starts()
+	starts()
+	settings.Upstream.APIKey = "another-key-7f3a91c2d4e5"
+	starts()
+	all := starts()
+	// The newest may not be written yet.
+	if n := len(all); n < 3 || all[n-1] != all[n-2] || all[n-3] == all[n-1] {
+		t.Errorf("got %v", all)
 	}
 }

@@ -74,7 +74,7 @@ func (a *App) wire(ctx, running context.Context, o Options) error {
 	}
 	limits := &ratelimit.Limiter{Counter: d.cache, Rules: rules, Now: o.Now, Observe: a.countLimited}
 
-	journal, err := a.newJournal(d.store, o)
+	journal, err := a.newJournal(d, o)
 	if err != nil {
 		return err
 	}
@@ -88,7 +88,7 @@ func (a *App) wire(ctx, running context.Context, o Options) error {
 	}
 	portfolios := &portfolio.Handler{
 		Portfolios: &portfolio.Service{
-			Keeper: d.store, Finder: d.store, Keys: d.store, Log: a.log, Now: o.Now,
+			Keeper: d.store, Finder: d.store, Keys: d.store, Log: a.log, Now: o.Now, Observe: a.usage.Save,
 			RefuseOther: c.Portfolio.OtherOwner == config.OtherOwnerRefuse,
 		},
 		MaxBody:   int64(c.Portfolio.MaxBody),
@@ -96,7 +96,7 @@ func (a *App) wire(ctx, running context.Context, o Options) error {
 	}
 
 	a.router = server.NewRouter(server.Options{
-		Log: a.log, Observer: observers{a.metrics, a.usage}, Refused: a.refused(journal), OpenAPI: web.OpenAPI,
+		Log: a.log, Observer: a.metrics, Refused: a.refused(journal), OpenAPI: web.OpenAPI,
 		TrustedProxies: networks(c.Server.TrustedProxies),
 		AllowedOrigins: c.Server.AllowedOrigins, NoOrigins: operatorPaths, AllowCookies: c.Auth.Cookie != "",
 		Checks: []server.Check{
@@ -147,9 +147,7 @@ func (a *App) openDoors(ctx context.Context, o Options) (d doors, err error) {
 	if err := a.usableAtStart(ctx, d.store); err != nil {
 		return d, err
 	}
-	if err := a.startCounting(ctx, d.store, o); err != nil {
-		return d, err
-	}
+	a.startCounting(ctx, d.store, o)
 	if d.cache, err = openCache(ctx, c.Cache, a.log, o, a.metrics); err != nil {
 		return d, fmt.Errorf("cache.url: %w", err)
 	}
