@@ -33,11 +33,17 @@ type Desk struct {
 // Users finds users by what is kept of them. Nobody is a user who never had a token,
 // a portfolio or a block.
 type Users interface {
-	// FindUsers returns up to limit users whose subject begins with prefix, in the order
-	// of its bytes, past after.
-	FindUsers(ctx context.Context, prefix, after string, limit int, now time.Time) ([]UserRow, error)
+	// FindUsers returns up to limit users that f wants, in the order of the bytes of
+	// their subjects, past after.
+	FindUsers(ctx context.Context, f UserFilter, after string, limit int, now time.Time) ([]UserRow, error)
 	// LiveGrants counts the access tokens that are alive and count.
 	LiveGrants(ctx context.Context, now time.Time) (int, error)
+}
+
+// UserFilter says which users are wanted.
+type UserFilter struct {
+	Prefix  string // with which their subjects begin, "" for any
+	Blocked bool   // only those with a block in force; false is for all
 }
 
 // UserRow is a user in a list.

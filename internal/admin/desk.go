@@ -36,7 +36,7 @@ var (
 		"What is looked for must be at most 300 bytes of UTF-8 without a zero byte; send it percent-encoded.")
 	errSubject = fault.New(fault.Invalid, "invalid_query",
 		"subject must be the verifier, a colon and the id of a user, such as app:42; to find users by how that begins, list users by prefix.")
-	errAction = fault.New(fault.Invalid, "invalid_action", "action must be one of those that are recorded, such as token.mint; leave it out for all.")
+	errAction = fault.New(fault.Invalid, "invalid_action", "action and without must be among the actions that are recorded, such as token.mint; leave them out for all.")
 	errCursor = fault.New(fault.Invalid, "invalid_cursor",
 		"cursor must be the next_cursor of an earlier answer; leave it out for the first page.")
 	errLimit = fault.New(fault.Invalid, "invalid_limit", "limit must be a whole number from 1 to 200.")
@@ -78,10 +78,10 @@ func (d *Desk) FindGrants(ctx context.Context, f token.Filter, from string, limi
 	return page, d.note(ctx, f.Subject, "grants")
 }
 
-// FindUsers returns up to limit users, 1 to MaxUsers, whose subject begins with prefix,
-// in the order of its bytes. from is the Next of the page before, "" for the first. It
+// FindUsers returns up to limit users, 1 to MaxUsers, that f wants, in the order of the
+// bytes of their subjects. from is the Next of the page before, "" for the first. It
 // returns faults for a prefix, a from and a limit that cannot be.
-func (d *Desk) FindUsers(ctx context.Context, prefix, from string, limit int) (UserPage, error) {
+func (d *Desk) FindUsers(ctx context.Context, f UserFilter, from string, limit int) (UserPage, error) {
 	after, ok := readPlace(from)
 	switch {
 	case !ok:
@@ -89,11 +89,11 @@ func (d *Desk) FindUsers(ctx context.Context, prefix, from string, limit int) (U
 	case limit < 1 || limit > MaxUsers:
 		return UserPage{}, errLimit
 	}
-	if err := check(prefix); err != nil {
+	if err := check(f.Prefix); err != nil {
 		return UserPage{}, err
 	}
 	// One more than is wanted tells whether there is a next page.
-	list, err := d.Users.FindUsers(ctx, prefix, after, limit+1, d.Now())
+	list, err := d.Users.FindUsers(ctx, f, after, limit+1, d.Now())
 	if err != nil {
 		return UserPage{}, err
 	}
@@ -188,8 +188,10 @@ func (d *Desk) Records(ctx context.Context, f audit.Filter, from string, limit i
 }
 
 func checkFilter(f audit.Filter) error {
-	if f.Action != "" && !f.Action.Known() {
-		return errAction
+	for _, a := range []audit.Action{f.Action, f.Without} {
+		if a != "" && !a.Known() {
+			return errAction
+		}
 	}
 	return cmp.Or(checkSubject(f.Subject), check(f.Actor, string(f.Outcome)))
 }

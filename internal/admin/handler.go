@@ -42,15 +42,15 @@ func (h *Handler) Mount(g *echo.Group) {
 	get("/grants/:id", h.grant)
 	post("/grants/:id/revoke", h.revokeGrant)
 
-	get("/users", h.users, "prefix", "limit", "cursor")
+	get("/users", h.users, "prefix", "blocked", "limit", "cursor")
 	get("/users/:subject", h.user)
 	post("/users/:subject/block", h.block)
 	post("/users/:subject/unblock", h.unblock)
 	post("/users/:subject/revoke", h.revokeUser)
 	post("/revoke-all", h.revokeAll)
 
-	get("/audit", h.records, "subject", "actor", "action", "outcome", "from", "to", "limit", "cursor")
-	get("/audit/export", h.export, "subject", "actor", "action", "outcome", "from", "to", "format")
+	get("/audit", h.records, "subject", "actor", "action", "without", "outcome", "from", "to", "limit", "cursor")
+	get("/audit/export", h.export, "subject", "actor", "action", "without", "outcome", "from", "to", "format")
 
 	get("/stats", h.stats, "step", "from", "to")
 	get("/overview", h.overview)
@@ -104,11 +104,11 @@ func (h *Handler) grant(c echo.Context, _ *query) error {
 }
 
 func (h *Handler) users(c echo.Context, q *query) error {
-	limit := q.limit(MaxUsers)
+	f, limit := UserFilter{Prefix: q.text("prefix"), Blocked: q.blocked()}, q.limit(MaxUsers)
 	if q.err != nil {
 		return q.err
 	}
-	page, err := h.Desk.FindUsers(c.Request().Context(), q.text("prefix"), q.text("cursor"), limit)
+	page, err := h.Desk.FindUsers(c.Request().Context(), f, q.text("cursor"), limit)
 	if err != nil {
 		return err
 	}

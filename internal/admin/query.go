@@ -18,6 +18,7 @@ var (
 		"The query string cannot be read, or has a parameter twice; send each once, percent-encoded.")
 	errTime = fault.New(fault.Invalid, "invalid_time",
 		"A time must be as in RFC 3339 and from 1970 on, such as 2026-04-01T10:00:00Z; send a + in it as %2B.")
+	errBlocked = fault.New(fault.Invalid, "invalid_query", "blocked must be true or false; leave it out for all users.")
 	errOutcome = fault.New(fault.Invalid, "invalid_outcome", "outcome must be ok or refused; leave it out for all.")
 )
 
@@ -89,11 +90,23 @@ func (q *query) instant(name string) time.Time {
 	return t.UTC()
 }
 
+// blocked is whether only users who are blocked are wanted.
+func (q *query) blocked() bool {
+	if !q.values.Has("blocked") {
+		return false
+	}
+	text := q.text("blocked")
+	if text != "true" && text != "false" {
+		q.fail(errBlocked)
+	}
+	return text == "true"
+}
+
 // filter is which audit records are wanted.
 func (q *query) filter() audit.Filter {
 	f := audit.Filter{
 		Subject: q.text("subject"), Actor: q.text("actor"),
-		Action: audit.Action(q.text("action")), Outcome: audit.Outcome(q.text("outcome")),
+		Action: audit.Action(q.text("action")), Without: audit.Action(q.text("without")), Outcome: audit.Outcome(q.text("outcome")),
 		Since: q.instant("from"), Until: q.instant("to"),
 	}
 	switch f.Outcome {

@@ -73,6 +73,10 @@ func TestAQueryThatMakesNoSenseIsRefused(t *testing.T) {
 			"/users?cursor=dSA":                            "invalid_cursor", // of nobody
 			"/users?cursor=YXBwOmFzaGE":                    "invalid_cursor", // app:asha, of no list
 			"/users?limit=201":                             "invalid_limit",
+			"/users?blocked=":                              "invalid_query",
+			"/users?blocked=1":                             "invalid_query",
+			"/users?blocked=True":                          "invalid_query",
+			"/users?blocked=true&blocked=true":             "invalid_query",
 			"/users?q=asha":                                "invalid_query",
 			"/users/app:asha?x":                            "invalid_query",
 			"/audit?limit=1001":                            "invalid_limit",
@@ -82,6 +86,8 @@ func TestAQueryThatMakesNoSenseIsRefused(t *testing.T) {
 			"/audit?actor=%00":                             "invalid_query",
 			"/audit?action=%FF":                            "invalid_action",
 			"/audit?action=none":                           "invalid_action",
+			"/audit?without=reads":                         "invalid_action",
+			"/audit/export?without=reads":                  "invalid_action",
 			"/audit?subject=at_0123456789":                 "invalid_query", // it would be put on record
 			"/grants?subject=asha":                         "invalid_query",
 			"/audit?from=1":                                "invalid_time",

@@ -34,7 +34,7 @@ const (
 	DataErase       Action = "data.erase" // of all that is kept of a user but these records
 
 	AdminRead    Action = "admin.read"     // of personal data; Object says which
-	AdminSignIn  Action = "admin.sign_in"  // refused when the key was wrong
+	AdminSignIn  Action = "admin.sign_in"  // refused when the key was wrong; Object is whose it was said to be
 	AdminSignOut Action = "admin.sign_out" // also when the session was ended for it
 	AuditExport  Action = "audit.export"
 	BrokerStart  Action = "broker.start" // Object is the fingerprint of the settings in force

@@ -25,6 +25,7 @@ var (
 type Filter struct {
 	Subject, Actor string // exactly
 	Action         Action
+	Without        Action // any but this
 	Outcome        Outcome
 	Since          time.Time // this moment or later
 	Until          time.Time // before this moment

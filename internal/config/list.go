@@ -11,7 +11,7 @@ import (
 type Entry struct {
 	Key     string // "auth.verifiers[0].issuer"
 	Value   string // as people write it; of secrets, only whether there is one
-	Default bool   // it is what Default has
+	Default bool   // it is what Default has; in an item of a list, it is left out
 }
 
 // List returns all settings in the order of the settings file, secrets hidden.
@@ -20,25 +20,20 @@ func (c *Config) List() []Entry {
 	return list(nil, "", reflect.ValueOf(c).Elem(), reflect.ValueOf(&usual).Elem())
 }
 
-// list appends v, which is called key, and what lies below it. usual is the default
-// of v, and not valid where there is none.
+// list appends v, which is called key, and what lies below it. usual is the default of v.
 func list(entries []Entry, key string, v, usual reflect.Value) []Entry {
 	switch {
 	case v.Kind() == reflect.Struct:
 		for i := range v.NumField() {
-			below := reflect.Value{}
-			if usual.IsValid() {
-				below = usual.Field(i)
-			}
 			name := strings.TrimPrefix(key+"."+v.Type().Field(i).Tag.Get("yaml"), ".")
-			entries = list(entries, name, v.Field(i), below)
+			entries = list(entries, name, v.Field(i), usual.Field(i))
 		}
 	case isStructs(v) && v.Len() > 0:
 		for i := range v.Len() {
-			entries = list(entries, fmt.Sprintf("%s[%d]", key, i), v.Index(i), reflect.Value{})
+			entries = list(entries, fmt.Sprintf("%s[%d]", key, i), v.Index(i), reflect.Zero(v.Type().Elem()))
 		}
 	default:
-		isUsual := usual.IsValid() && reflect.DeepEqual(v.Interface(), usual.Interface())
+		isUsual := reflect.DeepEqual(v.Interface(), usual.Interface())
 		entries = append(entries, Entry{Key: key, Value: shown(v), Default: isUsual})
 	}
 	return entries

@@ -30,7 +30,7 @@ func TestTheListOfSettingsTellsWhatDiffersAndHidesSecrets(t *testing.T) {
 		{Key: "portfolio.max_body", Value: "10MiB", Default: true},
 		{Key: "auth.verifiers[0].name", Value: "app"},
 		{Key: "auth.verifiers[0].audience", Value: "casbroker, other"},
-		{Key: "auth.verifiers[0].oidc", Value: "false"},
+		{Key: "auth.verifiers[0].oidc", Value: "false", Default: true},
 		{Key: "seal.keys", Default: true},
 		{Key: "seal.hash_key", Default: true},
 	} {

@@ -2,7 +2,7 @@ package console
 
 import (
 	"cmp"
-	"context"
+	"strings"
 	"time"
 
 	"casbroker/internal/access"
@@ -12,81 +12,6 @@ import (
 // The reply to an act that is not done yet is a page that asks; the reply to one that
 // is done leads to where it can be seen.
 
-// blockBody asks for the reason of a block and when it ends.
-type blockBody struct {
-	Subject string
-	Reason  string
-	For     string // one of lengths
-	Until   string // as it was typed
-	Now     time.Time
-	Lengths []choice
-	Present *access.Barrier // the block that is in force, nil for none
-	Tokens  alive
-}
-
-// The ways to say when a block ends.
-const (
-	untilLifted = "lifted"
-	untilThen   = "until"
-)
-
-// lengths are how long a block may last.
-var lengths = []choice{
-	{"1h", "1 hour"}, {"24h", "1 day"}, {"168h", "7 days"}, {untilLifted, "Until it is lifted"}, {untilThen, "Until a day and a time"},
-}
-
-// askBlock asks whether and how to block a user.
-func (h *Handler) askBlock(v visit) (reply, error) {
-	return h.blockForm(v, blockBody{Subject: v.key, For: untilLifted})
-}
-
-// blockForm shows the form with what is known.
-func (h *Handler) blockForm(v visit, b blockBody) (reply, error) {
-	var err error
-	if b.Present, err = h.Desk.Access.State(v.Context(), b.Subject); err != nil {
-		return reply{}, err
-	}
-	if b.Tokens, err = h.alive(v.Context(), b.Subject); err != nil {
-		return reply{}, err
-	}
-	b.Now, b.Lengths = v.now, lengths
-	return reply{page: "block", title: "Block a user", body: b}, nil
-}
-
-// block blocks a user, or shows the form again with what is wrong in it.
-func (h *Handler) block(v visit) (reply, error) {
-	q := fields{values: v.PostForm}
-	b := blockBody{Subject: v.key, Reason: q.text("reason"), For: q.text("for"), Until: q.text("until")}
-	until, err := b.end(v.now)
-	if err == nil {
-		var done access.Result
-		if done, err = h.Desk.Block(v.Context(), b.Subject, b.Reason, until); err == nil {
-			return reply{to: userLink(b.Subject), note: noteOf(blocked, done)}, nil
-		}
-	}
-	r, wrong := h.blockForm(v, b)
-	return r, cmp.Or(wrong, err)
-}
-
-// end is when the block is to end, zero for when it is lifted.
-func (b blockBody) end(now time.Time) (time.Time, error) {
-	switch b.For {
-	case untilLifted:
-		return time.Time{}, nil
-	case untilThen:
-		at, err := time.Parse(inForm, b.Until)
-		if err != nil {
-			return time.Time{}, access.ErrUntil.Because(err)
-		}
-		return at, nil
-	}
-	length, err := time.ParseDuration(b.For)
-	if err != nil {
-		return time.Time{}, errForm.Because(err)
-	}
-	return now.Add(length), nil
-}
-
 // The acts that confirmBody asks about.
 const (
 	actUnblock     = "unblock"
@@ -94,29 +19,63 @@ const (
 	actRevokeGrant = "revoke-grant"
 )
 
+// standing is how it stands with a user, as far as a page that asks tells.
+type standing struct {
+	Subject string
+	Present *access.Barrier // the block that is in force, nil for none
+	Tokens  alive
+	Known   bool // something is kept of the user
+}
+
+// standing returns how it stands with subject.
+func (h *Handler) standing(v visit, subject string) (standing, error) {
+	u, err := h.Desk.User(v.Context(), subject)
+	if err != nil {
+		return standing{}, err
+	}
+	// Those that are alive need not be among the newest.
+	page, err := h.Desk.Grants.List(v.Context(), token.Filter{Subject: subject, State: token.StateActive}, "", token.MaxPage)
+	if err != nil {
+		return standing{}, err
+	}
+	s := standing{Subject: subject, Present: u.Block, Tokens: living(page.Grants), Known: known(u)}
+	s.Tokens.More = page.Next != ""
+	s.Tokens.Until = later(s.Tokens.Until, abroad(u.Grants.Grants, v.now))
+	return s, nil
+}
+
+// later is the later of two instants.
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}
+
 // confirmBody asks whether to go on.
 type confirmBody struct {
-	Act     string
-	Subject string
-	Grant   *token.Kept // of actRevokeGrant
-	Back    string      // where nothing was done
-	Now     time.Time
-	Tokens  alive
-	Present *access.Barrier // the block that is in force, nil for none
+	standing
+	Act   string
+	Grant *token.Kept // of actRevokeGrant, else nil
+	Back  string      // where nothing was done
+}
+
+// Idle reports whether nothing will change.
+func (b confirmBody) Idle() bool {
+	if b.Act == actUnblock {
+		return b.Present == nil
+	}
+	return b.Tokens.Count == 0
 }
 
 // askUser asks whether to do act to a user.
 func (h *Handler) askUser(act, title string) step {
 	return func(v visit) (reply, error) {
-		b := confirmBody{Act: act, Subject: v.key, Back: userLink(v.key), Now: v.now}
-		var err error
-		if b.Present, err = h.Desk.Access.State(v.Context(), v.key); err != nil {
+		s, err := h.standing(v, v.key)
+		if err != nil {
 			return reply{}, err
 		}
-		if b.Tokens, err = h.alive(v.Context(), v.key); err != nil {
-			return reply{}, err
-		}
-		return reply{page: "confirm", title: title, body: b}, nil
+		return reply{page: "confirm", part: "users", title: title, body: confirmBody{standing: s, Act: act, Back: userLink(v.key)}}, nil
 	}
 }
 
@@ -138,10 +97,14 @@ func (h *Handler) askGrant(v visit) (reply, error) {
 	if err != nil {
 		return reply{}, err
 	}
-	b := confirmBody{
-		Act: actRevokeGrant, Subject: g.Subject, Grant: &g, Back: grantLink(g.ID), Now: v.now, Tokens: living([]token.Kept{g}),
+	b := confirmBody{Act: actRevokeGrant, Grant: &g, Back: grantLink(g.ID)}
+	if b.Present, err = h.Desk.Access.State(v.Context(), g.Subject); err != nil {
+		return reply{}, err
 	}
-	return reply{page: "confirm", title: "Revoke a token", body: b}, nil
+	one := []token.Kept{g}
+	b.Subject, b.Tokens = g.Subject, living(one)
+	b.Tokens.Until = later(b.Tokens.Until, abroad(one, v.now))
+	return reply{page: "confirm", part: "grants", title: "Revoke a token", body: b}, nil
 }
 
 // revokeGrant ends the token of one grant.
@@ -157,6 +120,9 @@ type revokeAllBody struct {
 	Uncounted bool // Tokens does not tell how many there are
 }
 
+// Idle reports whether nothing will change.
+func (b revokeAllBody) Idle() bool { return !b.Uncounted && b.Tokens.Count == 0 }
+
 // askAll asks whether to end everybody's tokens.
 func (h *Handler) askAll(v visit) (reply, error) { return h.allForm(v, "") }
 
@@ -166,8 +132,13 @@ func (h *Handler) allForm(v visit, typed string) (reply, error) {
 	if b.Uncounted = live == nil; !b.Uncounted {
 		b.Tokens.Count = *live
 	}
-	if b.Uncounted || b.Tokens.Count > 0 {
-		b.Tokens.Until = v.now.Add(token.MaxLife)
+	b.Tokens.Until = v.now.Add(token.MaxLife)
+	if b.Idle() {
+		page, err := h.Desk.Grants.List(v.Context(), token.Filter{State: token.StateRevoked}, "", token.MaxPage)
+		if err != nil {
+			return reply{}, err
+		}
+		b.Tokens.Until = abroad(page.Grants, v.now)
 	}
 	return reply{page: "revoke-all", title: "Revoke everything", body: b}, nil
 }
@@ -175,22 +146,11 @@ func (h *Handler) allForm(v visit, typed string) (reply, error) {
 // revokeAll ends everybody's tokens once the words were typed.
 func (h *Handler) revokeAll(v visit) (reply, error) {
 	q := fields{values: v.PostForm}
-	typed := q.text("confirm")
+	typed := strings.TrimSpace(q.text("confirm"))
 	done, err := h.Desk.RevokeAll(v.Context(), typed)
 	if err != nil {
 		r, wrong := h.allForm(v, typed)
 		return r, cmp.Or(wrong, err)
 	}
 	return reply{to: home, note: noteOf(allRevoked, done)}, nil
-}
-
-// alive returns which tokens of subject are alive.
-func (h *Handler) alive(ctx context.Context, subject string) (alive, error) {
-	page, err := h.Desk.FindGrants(ctx, token.Filter{Subject: subject, State: token.StateActive}, "", token.MaxPage)
-	if err != nil {
-		return alive{}, err
-	}
-	a := living(page.Grants)
-	a.More = page.Next != ""
-	return a, nil
 }

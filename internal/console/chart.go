@@ -19,6 +19,7 @@ const (
 // series is one kind of thing that a chart shows.
 type series struct {
 	Name   string
+	Code   string // what the API calls it, "" for what it has no word for
 	Tint   string // the class that colours it
 	Total  string
 	Values []float64

@@ -6,8 +6,6 @@ import (
 	"testing"
 	"time"
 
-	"casbroker/internal/id"
-	"casbroker/internal/token"
 	"casbroker/internal/usage"
 )
 
@@ -99,49 +97,53 @@ func TestTheCommonestReasonsAreNamedAndTheOthersAreOne(t *testing.T) {
 	}
 }
 
+func TestAReasonHasItsOwnColourWhateverItsRank(t *testing.T) {
+	t.Parallel()
+	tints := func(refused map[string]int64) map[string]string {
+		s := pointsOf([2]int64{})
+		s.Points[0].Refused, s.Total.Refused = refused, refused
+		found := make(map[string]string)
+		for _, line := range chartOf(s, "refused").Series {
+			found[line.Code] = line.Tint
+		}
+		return found
+	}
+	all := tints(map[string]int64{"rate_limited": 9, "invalid_token": 8, "unauthenticated": 7, "new_reason": 6, "other_reason": 5})
+	for _, some := range []map[string]int64{
+		{"rate_limited": 1}, {"invalid_token": 1, "rate_limited": 9}, {"unauthenticated": 3, "new_reason": 4}, {"other_reason": 1, "new_reason": 1},
+	} {
+		for code, tint := range tints(some) {
+			if all[code] != tint {
+				t.Errorf("%s is %s, and among others %s", code, tint, all[code])
+			}
+		}
+	}
+	seen := make(map[string]string)
+	for code, tint := range all {
+		if seen[tint] != "" {
+			t.Errorf("%s and %s are both %s", code, seen[tint], tint)
+		}
+		seen[tint] = code
+	}
+}
+
+func TestReasonsAreInWordsWithWhatTheAPICallsThem(t *testing.T) {
+	t.Parallel()
+	s := pointsOf([2]int64{})
+	s.Points[0].Refused = map[string]int64{"subject_blocked": 2, "new_reason": 1}
+	s.Total.Refused = s.Points[0].Refused
+	lines := chartOf(s, "refused").Series
+	if lines[0].Name != "user blocked" || lines[0].Code != "subject_blocked" || lines[1].Name != "new_reason" || lines[1].Code != "new_reason" {
+		t.Errorf("the series are %+v", lines)
+	}
+}
+
 func TestAScaleEndsAtARoundNumber(t *testing.T) {
 	t.Parallel()
 	for top, want := range map[float64]float64{0: 2, 0.4: 2, 1: 2, 3: 4, 7: 8, 9: 10, 10: 10, 11: 20, 61: 80, 99: 100, 101: 200, 1001: 2000} {
 		if got := ceiling(top); got != want {
 			t.Errorf("for %v: got %v, want %v", top, got, want)
 		}
-	}
-}
-
-// grantOf is a grant of a token that lived for an hour from ago.
-func grantOf(state token.State, ago time.Duration, revoked time.Time) token.Kept {
-	at := noon.Add(-ago)
-	return token.Kept{
-		Grant: token.Grant{ID: id.New("gr"), Mode: token.ModeDirect, IssuedAt: at, ExpiresAt: at.Add(time.Hour)},
-		State: state, RevokedAt: revoked,
-	}
-}
-
-func TestTheTimelineShowsADayAndTheHourInWhichTokensExpire(t *testing.T) {
-	t.Parallel()
-	line := drawTimeline([]token.Kept{
-		grantOf(token.StateActive, 30*time.Minute, time.Time{}),
-		grantOf(token.StateRevoked, 40*time.Minute, noon.Add(-10*time.Minute)),
-		grantOf(token.StateExpired, 2*time.Hour, time.Time{}),
-		grantOf(token.StateExpired, 26*time.Hour, time.Time{}), // gone before
-	}, noon)
-	want := []rect{
-		{X: "940", W: "40", Y: "2", H: "10", Tint: "active"},
-		{X: "933.33", W: "20", Y: "16", H: "10", Tint: "revoked"}, // beside the other one
-		{X: "880", W: "40", Y: "2", H: "10", Tint: "expired"},
-	}
-	var bars []rect
-	for _, b := range line.Bars {
-		bars = append(bars, b.rect)
-	}
-	if !slices.Equal(bars, want) || line.Height != 28 || line.Today != "960" {
-		t.Errorf("the bars are %+v of %d, now is %s", bars, line.Height, line.Today)
-	}
-	if tail := line.Bars[1].Tail; tail == nil || tail.X != "953.33" || tail.W != "20" || !line.Tails {
-		t.Errorf("at the vendor it lives for %+v", tail)
-	}
-	if !strings.Contains(line.Says, "1 active, 1 expired, 1 revoked") || !strings.Contains(line.Bars[1].Title, "at the vendor until 12:20 UTC") {
-		t.Errorf("it says %q and %q", line.Says, line.Bars[1].Title)
 	}
 }
 

@@ -208,6 +208,9 @@ func (b *browser) do(method, path string, form url.Values, header ...string) ans
 		r.Header.Set(echo.HeaderContentType, echo.MIMEApplicationForm)
 		r.Header.Set(echo.HeaderOrigin, b.office.URL)
 	}
+	if method != http.MethodHead {
+		r.Header.Set(echo.HeaderAccept, "text/html,application/xhtml+xml,*/*;q=0.8")
+	}
 	for i := 0; i+1 < len(header); i += 2 {
 		r.Header.Set(header[i], header[i+1])
 	}

@@ -1,6 +1,7 @@
 package console
 
 import (
+	"errors"
 	"net/http"
 	"net/url"
 	"strings"
@@ -16,6 +17,8 @@ const maxForm = 16 << 10
 var (
 	errForm = fault.New(fault.Invalid, "invalid_form", "The form could not be read. Go back and send it again.")
 	errTime = fault.New(fault.Invalid, "invalid_time", "Give the time as a day and a time in UTC, such as 2026-03-31T18:30.")
+	errYear = fault.New(fault.Unprocessable, "invalid_year", "The year must be 9999 at the latest.").
+		At(fault.Field{Pointer: "/until", Detail: "must be before the year 10000"})
 )
 
 // readForm reads the form of a POST into r.PostForm.
@@ -33,21 +36,32 @@ type fields struct {
 	err    error
 }
 
-func (f *fields) text(name string) string { return strings.TrimSpace(f.values.Get(name)) }
+// text returns a field as it was typed: the id of a user may begin or end in a space.
+func (f *fields) text(name string) string { return f.values.Get(name) }
 
 // instant reads a time in UTC, the zero time when the field is empty.
 func (f *fields) instant(name string) time.Time {
-	text := f.text(name)
+	text := strings.TrimSpace(f.text(name))
 	if text == "" {
 		return time.Time{}
 	}
+	at, err := readMoment(text)
+	var wrong *fault.Fault
+	if f.err == nil && errors.As(err, &wrong) {
+		f.err = wrong.At(fault.Field{Pointer: "/" + name, Detail: "must be a day and a time in UTC"})
+	}
+	return at
+}
+
+// readMoment reads a day and a time in UTC. It fails with errYear or errTime.
+func readMoment(text string) (time.Time, error) {
 	for _, layout := range []string{inForm, inForm + ":05", time.RFC3339} {
 		if at, err := time.Parse(layout, text); err == nil {
-			return at
+			return at, nil
 		}
 	}
-	if f.err == nil {
-		f.err = errTime.At(fault.Field{Pointer: "/" + name, Detail: "must be a day and a time in UTC"})
+	if year, _, _ := strings.Cut(text, "-"); len(year) > 4 && strings.Trim(year, "0123456789") == "" {
+		return time.Time{}, errYear
 	}
-	return time.Time{}
+	return time.Time{}, errTime
 }

@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -48,9 +49,14 @@ func (h *Handler) Mount(g *echo.Group) {
 	if h.sheets, err = readSheets(h.Pages); err != nil {
 		panic("console: " + err.Error())
 	}
+	assets := echo.MustSubFS(h.Pages, "assets")
+	tag, err := tagging(assets)
+	if err != nil {
+		panic("console: " + err.Error())
+	}
 	open, known := h.before(h.onSignInPage, h.LimitSignIn), h.before(h.Limit, h.signedIn)
 	g.GET("/console", func(c echo.Context) error { return c.Redirect(http.StatusMovedPermanently, home) })
-	g.GET("/console/assets/*", echo.StaticDirectoryHandler(echo.MustSubFS(h.Pages, "assets"), false), h.before(fresh)...)
+	g.GET(assetsPath+"*", echo.StaticDirectoryHandler(assets, false), h.before(fresh, echo.WrapMiddleware(tag))...)
 	g.GET(signInPath, h.signInPage, h.before()...)
 	g.POST(signInPath, h.signIn, open...)
 	g.POST(signOutPath, h.signOut, known...)
@@ -60,8 +66,8 @@ func (h *Handler) Mount(g *echo.Group) {
 	for path, act := range h.acts() {
 		g.POST(home+path, h.act(act), known...)
 	}
-	g.GET(home+"audit/export", h.download, known...)
-	g.RouteNotFound("/console/*", h.missing, h.before()...)
+	g.GET(exportPath, h.download, known...)
+	g.RouteNotFound(missingPath, h.missing, h.before()...)
 }
 
 // looks are the pages that show something, and those that ask before something is done.
@@ -93,12 +99,31 @@ func (h *Handler) acts() map[string]step {
 	}
 }
 
-// missing answers for what there is no page for.
+// missing answers for what there is no page for, and for what a page does not take.
 func (h *Handler) missing(c echo.Context) error {
 	if _, err := h.Sessions.Identify(c); err != nil {
 		return err
 	}
+	if methods := allowed(c); len(methods) > 0 {
+		c.Response().Header().Set(echo.HeaderAllow, strings.Join(methods, ", "))
+		return errMethod
+	}
 	return echo.ErrNotFound
+}
+
+// allowed lists the methods that the path of c takes. The router does not say, as it
+// has found the route of what is missing.
+func allowed(c echo.Context) (methods []string) {
+	probe := c.Echo().NewContext(nil, nil)
+	for _, method := range []string{http.MethodGet, http.MethodPost} {
+		if c.Echo().Router().Find(method, echo.GetPath(c.Request()), probe); probe.Path() == missingPath {
+			continue
+		}
+		if methods = append(methods, method); method == http.MethodGet {
+			methods = append(methods, http.MethodHead) // which is answered as GET is
+		}
+	}
+	return methods
 }
 
 // look answers with the page of s.
@@ -156,7 +181,7 @@ func (h *Handler) answer(c echo.Context, r reply, err error) error {
 
 // render writes a page, with err above it if that is not nil.
 func (h *Handler) render(c echo.Context, r reply, err error) error {
-	f := frame{Title: r.title, Nav: cmp.Or(partOf[r.page], r.page), Demo: h.Demo, Version: h.Version, Body: r.body}
+	f := frame{Title: r.title, Nav: cmp.Or(r.part, partOf[r.page], r.page), Demo: h.Demo, Version: h.Version, Body: r.body}
 	if k := session.Current(c); k != nil {
 		f.Who = k.Admin
 	}
@@ -164,9 +189,10 @@ func (h *Handler) render(c echo.Context, r reply, err error) error {
 	if err != nil {
 		status = problem.From(err).Status
 		f.Problem = troubleOf(err, status, c.Response().Header().Get(problem.HeaderRequestID))
+		f.Title = cmp.Or(f.Title, f.Problem.Title)
 		retryLater(c, f.Problem.Wait)
 	}
-	if f.Who != "" && c.Request().Header.Get(session.HeaderIdle) == "" {
+	if f.Who != "" && isShown(c.Request()) {
 		f.Notice = takeNotice(c.Response(), c.Request())
 	}
 	page, failed := h.sheets.write(r.page, f)
@@ -176,15 +202,9 @@ func (h *Handler) render(c echo.Context, r reply, err error) error {
 	return c.HTMLBlob(status, page)
 }
 
-// signInBody is the form that asks for an admin key.
-type signInBody struct {
-	Next  string // where to go then
-	Ended bool   // somebody was signed in
-}
-
 // signInPage asks for an admin key, unless somebody is signed in.
 func (h *Handler) signInPage(c echo.Context) error {
-	b := signInBody{Next: local(c.QueryParam("next")), Ended: c.QueryParam("ended") != ""}
+	b := signInBody{Next: local(c.QueryParam("next")), Ended: c.QueryParam("ended") != "", Elsewhere: isElsewhere(c.Request())}
 	k, err := h.Sessions.Identify(c)
 	switch {
 	case err != nil:
@@ -202,7 +222,7 @@ func (h *Handler) signIn(c echo.Context) error {
 		return err
 	}
 	form := fields{values: r.PostForm}
-	token, _, err := h.Sessions.SignIn(r.Context(), secret.Text(form.text("key")))
+	token, _, err := h.Sessions.SignIn(r.Context(), secret.Text(strings.TrimSpace(form.text("key"))))
 	if err != nil {
 		return err
 	}
@@ -249,6 +269,7 @@ func (h *Handler) download(c echo.Context) error {
 	}
 	if !res.Committed {
 		res.Header().Del(echo.HeaderContentDisposition)
+		res.Header().Del(echo.HeaderContentType)
 		return err
 	}
 	h.Log.WarnContext(ctx, "an export was cut short", "error", err)

@@ -1,8 +1,10 @@
 package console
 
 import (
+	"maps"
 	"math"
 	"net/http"
+	"slices"
 	"strconv"
 	"time"
 
@@ -40,12 +42,19 @@ func (h *Handler) guard(next echo.HandlerFunc) echo.HandlerFunc {
 		if err == nil || c.Response().Committed {
 			return err
 		}
-		r := reply{page: "problem", title: "Something went wrong", body: problemBody{Again: again(c.Request())}}
+		r := reply{page: "problem", body: problemOf(c)}
 		if failed := h.render(c, r, err); failed != nil {
 			return failed
 		}
 		return err
 	}
+}
+
+// problemOf is what can be done about the failure of a request.
+func problemOf(c echo.Context) problemBody {
+	b := problemBody{Again: again(c.Request())}
+	b.Form, b.Resend = resend(c.Response(), c.Request())
+	return b
 }
 
 // again is the address of a page that may be opened once more, "" for what changes
@@ -55,6 +64,24 @@ func again(r *http.Request) string {
 		return ""
 	}
 	return local(r.URL.RequestURI())
+}
+
+// origins has no trusted ones: what another site sent is not sent again.
+var origins = http.NewCrossOriginProtection()
+
+// resend returns the form that r sends, in the order of its names, so that it can be
+// sent once more, and whether there is one. What signs in is not kept on a page.
+func resend(w http.ResponseWriter, r *http.Request) (form []choice, ok bool) {
+	if r.Method != http.MethodPost || r.URL.Path == signInPath || origins.Check(r) != nil {
+		return nil, false
+	}
+	if r.PostForm == nil && readForm(w, r) != nil {
+		return nil, false
+	}
+	for _, name := range slices.Sorted(maps.Keys(r.PostForm)) {
+		form = append(form, choice{name, r.PostForm.Get(name)})
+	}
+	return form, true
 }
 
 // fresh lets browsers keep a file, if they ask each time whether it is still good.

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"casbroker/internal/access"
+	"casbroker/internal/session"
 )
 
 // noticeCookie carries what is to be said on the next page, once. A link cannot set
@@ -15,6 +16,9 @@ const noticeCookie = "casbroker_notice"
 
 // noticeTime is how long the next page may take to come.
 const noticeTime = time.Minute
+
+// endOfTime is when the year 10000 begins, in Unix seconds: RFC 3339 has none like it.
+const endOfTime = 253_402_300_800
 
 // deed is what was done.
 type deed string
@@ -64,6 +68,12 @@ func (n note) leave(w http.ResponseWriter) {
 	setNotice(w, value, int(noticeTime.Seconds()))
 }
 
+// isShown reports whether somebody will see the page that r asks for. HEAD, which is
+// answered as GET is, comes from programs, and they ask for anything but HTML.
+func isShown(r *http.Request) bool {
+	return r.Header.Get(session.HeaderIdle) == "" && strings.Contains(r.Header.Get("Accept"), "text/html")
+}
+
 // takeNotice returns what is to be said, nil for nothing, and forgets it.
 func takeNotice(w http.ResponseWriter, r *http.Request) *notice {
 	cookie, err := r.Cookie(noticeCookie)
@@ -81,7 +91,7 @@ func takeNotice(w http.ResponseWriter, r *http.Request) *notice {
 	if n.Already {
 		n.Text = texts[1]
 	}
-	if at, err := strconv.ParseInt(until, 10, 64); err == nil {
+	if at, err := strconv.ParseInt(until, 10, 64); err == nil && at >= 0 && at < endOfTime {
 		n.Until = time.Unix(at, 0)
 	}
 	return n

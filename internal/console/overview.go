@@ -16,7 +16,8 @@ import (
 // creditsTime bounds how long the overview waits for the vendor.
 const creditsTime = 2 * time.Second
 
-// spans are the stretches of time that the overview shows.
+// spans are the stretches of time that the overview shows, the first unless another
+// one is asked for.
 var spans = []span{
 	{"hour", "Last hour", usage.Minute, time.Minute, 60, 4},
 	{"day", "24 hours", usage.Hour, time.Hour, 24, 4},
@@ -30,8 +31,6 @@ type span struct {
 	count       int
 	parts       int // between the instants that are named
 }
-
-var errRange = fault.New(fault.Invalid, "invalid_range", "range must be hour, day or month.")
 
 // overviewBody is the page that an operator sees first.
 type overviewBody struct {
@@ -50,11 +49,8 @@ type overviewBody struct {
 
 // overview shows how it stands and how it was.
 func (h *Handler) overview(v visit) (reply, error) {
-	at := slices.IndexFunc(spans, func(s span) bool { return s.Value == cmp.Or(v.URL.Query().Get("range"), "hour") })
-	if at < 0 {
-		return reply{}, errRange
-	}
-	ctx, s := v.Context(), spans[at]
+	at := slices.IndexFunc(spans, func(s span) bool { return s.Value == v.URL.Query().Get("range") })
+	ctx, s := v.Context(), spans[max(at, 0)]
 	now := h.Desk.Overview(ctx)
 	b := overviewBody{Now: v.now, Span: s, Spans: spans, Live: now.LiveTokens, Blocked: now.Blocked, Parts: now.Health}
 	b.credit(h.credits(ctx))
@@ -67,6 +63,17 @@ func (h *Handler) overview(v visit) (reply, error) {
 		b.draw(stats)
 	}
 	return reply{page: "overview", title: "Overview", body: b}, nil
+}
+
+// Name is what people call a part.
+func (overviewBody) Name(p admin.Part) string { return named(parts, p.Name) }
+
+// State puts into words how a part does.
+func (overviewBody) State(p admin.Part) string {
+	if p.Name == partRevocations {
+		return named(knowing, p.State)
+	}
+	return named(doing, p.State)
 }
 
 // credits asks how much is left at the vendor.
@@ -109,9 +116,9 @@ func plans(s usage.Stats) []plan {
 			counted("given again", "tint-2", s, func(p usage.Point) int64 { return p.Reused }),
 			counted("could not be had", "bad", s, func(p usage.Point) int64 { return p.Failed }),
 		}},
-		labelled(plan{id: "refused", title: "Calls refused", of: "turned away", show: whole}, s,
+		labelled(plan{id: "refused", title: "Calls refused", of: "turned away", show: whole}, s, refusals,
 			func(p usage.Point) map[string]int64 { return p.Refused }),
-		labelled(plan{id: "limited", title: "Limits reached", of: "calls past a limit", show: whole}, s,
+		labelled(plan{id: "limited", title: "Limits reached", of: "calls past a limit", show: whole}, s, limits,
 			func(p usage.Point) map[string]int64 { return p.Limited }),
 		{id: "saved", title: "Portfolios saved", sum: grouped(t.Saved[usage.Created]), of: "new", show: whole, series: []series{
 			counted("new", "tint-1", s, func(p usage.Point) int64 { return p.Saved[usage.Created] }),
@@ -151,11 +158,12 @@ func measured(name, tint string, s usage.Stats, get func(usage.Upstream) float64
 	return line
 }
 
-// tints colour series with labels; what comes after them is drawn as one.
-var tints = []string{"tint-1", "tint-2", "tint-3", "tint-4", "tint-5"}
+// mostLabels is how many labels have a series; those of the rest are drawn as one.
+const mostLabels = 5
 
 // labelled is p with a series for each of the commonest labels, and one for the rest.
-func labelled(p plan, s usage.Stats, get func(usage.Point) map[string]int64) plan {
+// The known labels have names.
+func labelled(p plan, s usage.Stats, known []choice, get func(usage.Point) map[string]int64) plan {
 	total := get(s.Total)
 	labels := slices.SortedFunc(maps.Keys(total), func(a, b string) int {
 		return cmp.Or(cmp.Compare(total[b], total[a]), cmp.Compare(a, b))
@@ -165,9 +173,12 @@ func labelled(p plan, s usage.Stats, get func(usage.Point) map[string]int64) pla
 		all += n
 	}
 	p.sum = grouped(all)
-	shown := labels[:min(len(labels), len(tints))]
-	for i, label := range shown {
-		p.series = append(p.series, counted(label, tints[i], s, func(p usage.Point) int64 { return get(p)[label] }))
+	shown := labels[:min(len(labels), mostLabels)]
+	tints := tintsOf(shown, known)
+	for _, label := range shown {
+		line := counted(named(known, label), tints[label], s, func(p usage.Point) int64 { return get(p)[label] })
+		line.Code = label
+		p.series = append(p.series, line)
 	}
 	if rest := labels[len(shown):]; len(rest) > 0 {
 		p.series = append(p.series, counted("others", "tint-rest", s, func(p usage.Point) (n int64) {
@@ -181,14 +192,9 @@ func labelled(p plan, s usage.Stats, get func(usage.Point) map[string]int64) pla
 }
 
 // edges are instants from the beginning to the end of s, which they cut into parts.
-func edges(s usage.Stats, parts int) (list []string) {
-	layout := "15:04"
+func edges(s usage.Stats, parts int) []string {
 	if s.Step == usage.Day {
-		layout = "2 Jan"
+		return written(s.From, s.To, parts, func(at time.Time, _ bool) string { return at.Format(toDay) })
 	}
-	for i := range parts + 1 {
-		at := s.From.Add(s.To.Sub(s.From) * time.Duration(i) / time.Duration(parts))
-		list = append(list, at.UTC().Format(layout))
-	}
-	return list
+	return times(s.From, s.To, parts)
 }

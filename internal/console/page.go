@@ -26,6 +26,7 @@ type visit struct {
 // page may come along with an error, which the page then shows above its form.
 type reply struct {
 	page  string // its template
+	part  string // of the console, if the page belongs to several
 	title string
 	body  any
 	to    string // where to go instead
@@ -120,6 +121,7 @@ var functions = template.FuncMap{
 	"kinds":     func() []choice { return kinds },
 	"userLink":  userLink,
 	"grantLink": grantLink,
+	"visible":   visible,
 	"grantID":   func(object string) bool { return strings.HasPrefix(object, "gr_") },
 	"pair":      func(a, b any) [2]any { return [2]any{a, b} },
 }

@@ -32,6 +32,11 @@ var hostile = []string{
 // shown is text as it stands in a page.
 func shown(text string) string { return strings.ReplaceAll(html.EscapeString(text), "+", "&#43;") }
 
+// called is how a page names a user whose id is one of hostile.
+func called(subject string) string {
+	return shown(strings.ReplaceAll(subject, "\u202e", "⟨U+202E⟩"))
+}
+
 func TestAUserOfAnyNameCanBeFoundShownBlockedAndRevoked(t *testing.T) {
 	t.Parallel()
 	o := openOffice(t, nil)
@@ -39,13 +44,13 @@ func TestAUserOfAnyNameCanBeFoundShownBlockedAndRevoked(t *testing.T) {
 	for _, subject := range hostile {
 		o.give(subject, time.Minute)
 		list := b.get("/console/users?q=" + url.QueryEscape(subject))
-		says(t, list, http.StatusOK, "<bdi>"+shown(subject)+"</bdi>")
+		says(t, list, http.StatusOK, "<bdi>"+called(subject)+"</bdi>")
 		link := regexp.MustCompile(`<a class="id" href="(/console/users/[^"]+)"`).FindStringSubmatch(list.body)
 		if link == nil || strings.Contains(list.body, `data-testid="absent"`) {
 			t.Fatalf("%q has no link: %s", subject, list.body)
 		}
 		page := html.UnescapeString(link[1])
-		says(t, b.get(page), http.StatusOK, shown(subject), "1 token alive")
+		says(t, b.get(page), http.StatusOK, called(subject), "1 token alive")
 		says(t, b.get(page+"/block"), http.StatusOK, ">1 token</span> that is alive is revoked")
 		if a := b.post(page+"/block", "for", "1h", "reason", subject); a.status != http.StatusSeeOther {
 			t.Fatalf("block %q: %d %s", subject, a.status, a.body)
@@ -58,8 +63,8 @@ func TestAUserOfAnyNameCanBeFoundShownBlockedAndRevoked(t *testing.T) {
 		if a := b.post(page+"/revoke", "", ""); a.status != http.StatusSeeOther || a.to() == "" {
 			t.Errorf("revoke %q: %d", subject, a.status)
 		}
-		says(t, b.get("/console/grants?subject="+url.QueryEscape(subject)), http.StatusOK, shown(subject), "Revoked")
-		says(t, b.get("/console/audit?action=access.block&subject="+url.QueryEscape(subject)), http.StatusOK, "User blocked", shown(subject))
+		says(t, b.get("/console/grants?subject="+url.QueryEscape(subject)), http.StatusOK, called(subject), "Revoked")
+		says(t, b.get("/console/audit?action=access.block&subject="+url.QueryEscape(subject)), http.StatusOK, "User blocked", called(subject))
 		for _, page := range []answer{list, after} {
 			if strings.Contains(page.body, "<script>alert") || strings.Contains(page.body, `"onmouseover`) {
 				t.Errorf("%q got into the markup", subject)
@@ -114,17 +119,43 @@ func TestWhatFailsIsAPageThatSaysWhatToDo(t *testing.T) {
 	o := openOffice(t, nil)
 	b := o.signedIn()
 	says(t, b.get("/console/nothing"), http.StatusNotFound, "There is no page", `data-testid="who"`, `data-testid="problem"`)
-	says(t, b.post("/console/users"), http.StatusNotFound, "There is no page")
+	says(t, b.get("/console/nothing"), http.StatusNotFound, "<title>Not found – casbroker console</title>")
 	says(t, b.get("/console/grants/gr_unknown"), http.StatusNotFound, "no grant with this id", "grant_not_found", "req_")
-	says(t, b.get("/console/?range=year"), http.StatusBadRequest, "hour, day or month")
+	says(t, b.get("/console/?range=year"), http.StatusOK, "Last hour, in UTC")
 	says(t, b.get("/console/audit/export?format=pdf"), http.StatusBadRequest, "ndjson or csv", `data-testid="problem"`)
 	says(t, b.get("/console/users/"+strings.Repeat("x", 300)), http.StatusUnprocessableEntity, "invalid_subject")
+	for _, path := range []string{"/console/users/asha", "/console/users/asha/block", "/console/users/asha/revoke"} {
+		says(t, b.get(path), http.StatusUnprocessableEntity, "such as demo:42", `data-testid="find"`)
+	}
 	says(t, b.get("/console/grants?subject=app%3Aasha&state=dead&from=2026-04-01T10:00"), http.StatusBadRequest,
 		"Choose one of the states", `value="app:asha"`, `value="2026-04-01T10:00"`, `role="alert"`)
 	says(t, b.get("/console/grants?from=tomorrow"), http.StatusBadRequest, "a day and a time in UTC", `aria-invalid="true"`)
 	says(t, b.get("/console/grants?cursor=!&subject=app%3Aasha"), http.StatusBadRequest, "Begin with the newest", `value="app:asha"`)
 	says(t, b.get("/console/audit?cursor=!&actor=admin%2Fmeera"), http.StatusBadRequest, "Begin with the newest", `value="admin/meera"`)
 	says(t, b.get("/console/users?cursor=!&q=app"), http.StatusBadRequest, "Begin with the newest", `value="app"`)
+}
+
+func TestAMethodThatAPageDoesNotTakeIsSaidToBeWrong(t *testing.T) {
+	t.Parallel()
+	o := openOffice(t, nil)
+	b := o.signedIn()
+	for _, c := range []struct{ method, path, allow string }{
+		{http.MethodPost, "/console/users", "GET, HEAD"},
+		{http.MethodDelete, "/console/users/app:asha/block", "GET, HEAD, POST"},
+		{http.MethodPut, "/console/", "GET, HEAD"},
+		{http.MethodGet, "/console/sign-out", "POST"},
+		{http.MethodPost, "/console/nothing", ""},
+	} {
+		a := b.do(c.method, c.path, nil, "Origin", o.URL)
+		want := http.StatusMethodNotAllowed
+		if c.allow == "" {
+			want = http.StatusNotFound
+		}
+		says(t, a, want, `data-testid="problem"`)
+		if got := a.header.Get("Allow"); got != c.allow {
+			t.Errorf("%s %s: Allow is %q, want %q", c.method, c.path, got, c.allow)
+		}
+	}
 }
 
 func TestADatabaseThatIsAwayIsAPageToTryAgain(t *testing.T) {
@@ -149,10 +180,18 @@ func TestALimitIsAPageThatSaysHowLongToWait(t *testing.T) {
 			}
 		}
 	})
-	a := o.signedIn().get("/console/users")
-	says(t, a, http.StatusTooManyRequests, "too many requests", `data-testid="again"`)
+	b := o.signedIn()
+	a := b.get("/console/users?q=app")
+	says(t, a, http.StatusTooManyRequests, "too many requests", "Wait 1 second and", `data-testid="again"`, "?q=app", "<title>Too many requests –")
 	if a.header.Get("Retry-After") != "1" {
 		t.Errorf("Retry-After is %q", a.header.Get("Retry-After"))
+	}
+	says(t, b.post("/console/users/app:asha/block", "for", "1h", "reason", `Her "phone"`), http.StatusTooManyRequests, `data-testid="resend"`,
+		`<input type="hidden" name="for" value="1h">`, `<input type="hidden" name="reason" value="Her &#34;phone&#34;">`)
+	says(t, b.post("/console/users/app:asha/revoke"), http.StatusTooManyRequests, `data-testid="resend"`)
+	foreign := b.do(http.MethodPost, "/console/users/app:asha/revoke", url.Values{"for": {"1h"}}, "Origin", "https://evil.example")
+	if strings.Contains(foreign.body, `data-testid="resend"`) {
+		t.Error("what another site sent may be sent again")
 	}
 }
 

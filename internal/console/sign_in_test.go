@@ -69,7 +69,7 @@ func TestWhatIsWrongWithASignInIsSaidOnItsPage(t *testing.T) {
 		"not an admin key", `role="alert"`, `value="/console/audit"`, `aria-invalid="true"`)
 	says(t, b.do(http.MethodPost, "/console/sign-in", form, "Origin", "http://broker.example"), http.StatusForbidden, "insecure_sign_in", "https")
 	a := b.post("/console/sign-in", "key", o.key.Reveal())
-	says(t, a, http.StatusTooManyRequests, "too many requests", `data-testid="key"`)
+	says(t, a, http.StatusTooManyRequests, "too many requests", "Wait 90 seconds", `data-testid="key"`)
 	if a.header.Get("Retry-After") != "90" {
 		t.Errorf("Retry-After is %q", a.header.Get("Retry-After"))
 	}
@@ -84,11 +84,42 @@ func TestWhatIsWrongWithASignInIsSaidOnItsPage(t *testing.T) {
 func TestSigningInLeadsNowhereElse(t *testing.T) {
 	t.Parallel()
 	o := openOffice(t, nil)
-	for _, next := range []string{"//evil.example", `/\evil.example`, "https://evil.example/console/", "/console/../../v1", "/console/%2e%2e/"} {
+	for _, next := range []string{"//evil.example", `/\evil.example`, "https://evil.example/console/", "/console/../../v1", "/console/%2e%2e/", "/console/sign-in?next=x", "/console/sign-out", "/console/users/../sign-out"} {
 		if a := o.browser().post("/console/sign-in", "key", o.key.Reveal(), "next", next); a.status != http.StatusSeeOther || a.to() != "/console/" {
 			t.Errorf("%q leads to %q (%d)", next, a.to(), a.status)
 		}
 		says(t, o.browser().get("/console/sign-in?next="+url.QueryEscape(next)), http.StatusOK, `name="next" value="/console/"`)
+	}
+}
+
+func TestWhoSignsInForAFileIsLedToThePageThatOffersIt(t *testing.T) {
+	t.Parallel()
+	o := openOffice(t, nil)
+	b := o.browser()
+	sent := b.get("/console/audit/export?format=csv&subject=app%3Aasha")
+	if sent.to() != "/console/sign-in?next=%2Fconsole%2Faudit%3Fsubject%3Dapp%253Aasha" {
+		t.Errorf("without a session it leads to %s", sent.to())
+	}
+	for next, want := range map[string]string{
+		"/console/audit/export?format=csv&subject=app%3Aasha": "/console/audit?subject=app%3Aasha",
+		"/console/audit/export":                               "/console/audit",
+	} {
+		if in := b.post("/console/sign-in", "key", o.key.Reveal(), "next", next); in.to() != want {
+			t.Errorf("%s: signed in leads to %s", next, in.to())
+		}
+	}
+}
+
+func TestALinkFromElsewhereCanBeFollowedByWhoIsSignedIn(t *testing.T) {
+	t.Parallel()
+	o := openOffice(t, nil)
+	b := o.browser()
+	const form = "/console/sign-in?next=/console/users"
+	says(t, b.get(form, "Sec-Fetch-Site", "cross-site"), http.StatusOK, `<a href="/console/users" data-testid="go-on">`)
+	for _, site := range []string{"none", "same-origin"} {
+		if a := b.get(form, "Sec-Fetch-Site", site); strings.Contains(a.body, "go-on") {
+			t.Errorf("%s: the cookie would have been sent", site)
+		}
 	}
 }
 

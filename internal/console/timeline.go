@@ -1,6 +1,7 @@
 package console
 
 import (
+	"fmt"
 	"strings"
 	"time"
 
@@ -8,19 +9,23 @@ import (
 )
 
 const (
-	// behind and ahead are what the timeline shows of the past and of the future: a
-	// token that is alive expires within the hour.
+	// behind is what the timeline shows of the past, unless all tokens are from lately.
 	behind = 24 * time.Hour
-	ahead  = time.Hour
-	// lane is the height that one row of bars has.
-	lane = 14
+	lately = 3 * time.Hour
+	// ahead is what it shows of the future: a token that is alive expires within the hour.
+	ahead = time.Hour
+	// lane is the height that one row of bars has, in pixels.
+	lane = 18
+	// thin is the width of what is too short to be seen.
+	thin = 5
 )
 
-// timeline is the life of a user's tokens over the last day.
+// timeline is the life of a user's tokens over the last hours.
 type timeline struct {
+	Title  string // which time it shows
 	Bars   []life
 	Tails  bool   // one of them has a Tail
-	Height int    // of all rows
+	Height int    // of all rows, in pixels
 	Today  string // where now is
 	Edges  []string
 	Says   string
@@ -38,11 +43,12 @@ type life struct {
 
 // drawTimeline draws grants, newest first, as bars that do not touch.
 func drawTimeline(grants []token.Kept, now time.Time) timeline {
-	begin := now.Add(-behind)
+	past := pastOf(grants, now)
+	begin := now.Add(-past)
 	at := func(t time.Time) float64 {
-		return max(0, min(chartWidth, chartWidth*float64(t.Sub(begin))/float64(behind+ahead)))
+		return max(0, min(chartWidth, chartWidth*float64(t.Sub(begin))/float64(past+ahead)))
 	}
-	t := timeline{Today: number(at(now)), Height: lane}
+	t := timeline{Title: fmt.Sprintf("Tokens of the last %.0f hours", past.Hours()), Today: number(at(now))}
 	var free []time.Time // when each row is free again, going back in time
 	counts := make(map[token.State]int)
 	for _, g := range grants {
@@ -62,10 +68,29 @@ func drawTimeline(grants []token.Kept, now time.Time) timeline {
 		t.Bars, t.Tails = append(t.Bars, b), t.Tails || b.Tail != nil
 	}
 	t.Height = max(len(free), 1) * lane
-	t.Edges = hours(begin, behind+ahead)
+	t.Edges = times(begin, now.Add(ahead), edgeParts[past])
 	t.Counts = tally(counts)
-	t.Says = "Tokens of the last 24 hours: " + words(t.Counts) + "."
+	t.Says = t.Title + ": " + words(t.Counts) + "."
 	return t
+}
+
+// edgeParts are the parts of whole hours that the times below a timeline cut it into.
+var edgeParts = map[time.Duration]int{behind: 5, lately: 4}
+
+// pastOf is how much of the past is shown: no more than there is a need for.
+func pastOf(grants []token.Kept, now time.Time) time.Duration {
+	some := false
+	for _, g := range grants {
+		if g.ExpiresAt.After(now.Add(-behind)) {
+			if some = true; g.IssuedAt.Before(now.Add(-lately)) {
+				return behind
+			}
+		}
+	}
+	if some {
+		return lately
+	}
+	return behind
 }
 
 // bar draws the life of g in a row.
@@ -77,25 +102,16 @@ func bar(g token.Kept, row int, at func(time.Time) float64) life {
 	box := func(from, to time.Time) rect {
 		left := at(from)
 		return rect{
-			X: number(left), W: number(max(at(to)-left, 2)), Y: number(float64(row*lane + 2)), H: number(lane - 4), Tint: string(g.State),
+			X: number(left), W: number(max(at(to)-left, thin)), Y: number(float64(row*lane + 2)), H: number(lane - 4), Tint: string(g.State),
 		}
 	}
 	s := life{rect: box(g.IssuedAt, end), Link: grantLink(g.ID), State: g.State}
-	s.Title = named(states, string(g.State)) + ": " + clockOf(g.IssuedAt) + " to " + clockOf(end) + " UTC"
+	s.Title = named(states, string(g.State)) + ": " + g.IssuedAt.UTC().Format(toMinute) + " to " + clockOf(end) + " UTC"
 	if g.State == token.StateRevoked && g.Mode == token.ModeDirect {
 		tail := box(end, g.ExpiresAt)
 		s.Tail, s.Title = &tail, s.Title+"; at the vendor until "+clockOf(g.ExpiresAt)+" UTC"
 	}
 	return s
-}
-
-// hours are the instants at equal distances from begin to length later.
-func hours(begin time.Time, length time.Duration) (list []string) {
-	const parts = 5 // of five hours each
-	for i := range parts + 1 {
-		list = append(list, clockOf(begin.Add(length*time.Duration(i)/parts)))
-	}
-	return list
 }
 
 // tally puts counts into words, one for each state that there is.

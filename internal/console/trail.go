@@ -49,8 +49,12 @@ func filterOf(v visit) (auditBody, audit.Filter, error) {
 		From: q.text("from"), To: q.text("to"),
 	}
 	f := audit.Filter{
-		Subject: b.Subject, Actor: b.Actor, Action: audit.Action(b.Action), Outcome: audit.Outcome(b.Outcome),
-		Since: q.instant("from"), Until: q.instant("to"),
+		Subject: b.Subject, Actor: b.Actor, Outcome: audit.Outcome(b.Outcome), Since: q.instant("from"), Until: q.instant("to"),
+	}
+	if b.Action == butReads {
+		f.Without = audit.AdminRead
+	} else {
+		f.Action = audit.Action(b.Action)
 	}
 	return b, f, q.err
 }

@@ -16,28 +16,47 @@ const pageOf = 50
 
 // usersBody is a list of users.
 type usersBody struct {
-	Query  string
-	Users  []admin.UserRow
-	Absent bool   // nobody is called exactly what is looked for
-	Later  bool   // it is not the first page
-	Next   string // the address of the next one, "" on the last
+	Query       string
+	Blocked     bool // only those who are
+	Users       []admin.UserRow
+	Absent      bool   // nobody is called exactly what is looked for
+	First, Next string // addresses; First is "" on the first page, Next on the last
 }
+
+// address is that of the page of the same list at cursor.
+func (b usersBody) address(cursor string) string {
+	blocked := ""
+	if b.Blocked {
+		blocked = onlyBlocked
+	}
+	return with(home+"users", "q", b.Query, "blocked", blocked, "cursor", cursor)
+}
+
+// Possible reports whether what is looked for can be the whole id of a user.
+func (b usersBody) Possible() bool { return access.IsSubject(b.Query) }
+
+// onlyBlocked is what the box for them sends.
+const onlyBlocked = "true"
 
 // users lists the users whose id begins with what is looked for.
 func (h *Handler) users(v visit) (reply, error) {
 	q := fields{values: v.URL.Query()}
-	b := usersBody{Query: q.text("q"), Later: q.text("cursor") != ""}
+	b := usersBody{Query: q.text("q"), Blocked: q.text("blocked") == onlyBlocked}
+	cursor := q.text("cursor")
 	r := reply{page: "users", title: "Users"}
-	page, err := h.Desk.FindUsers(v.Context(), b.Query, q.text("cursor"), pageOf)
+	page, err := h.Desk.FindUsers(v.Context(), admin.UserFilter{Prefix: b.Query, Blocked: b.Blocked}, cursor, pageOf)
 	if err != nil {
 		r.body = b
 		return r, err
 	}
 	b.Users = page.Users
 	// The one whose id is all of it comes first in the order of bytes.
-	b.Absent = b.Query != "" && !b.Later && (len(page.Users) == 0 || page.Users[0].Subject != b.Query)
+	b.Absent = b.Query != "" && !b.Blocked && cursor == "" && (len(page.Users) == 0 || page.Users[0].Subject != b.Query)
+	if cursor != "" {
+		b.First = b.address("")
+	}
 	if page.Next != "" {
-		b.Next = with(home+"users", "q", b.Query, "cursor", page.Next)
+		b.Next = b.address(page.Next)
 	}
 	r.body = b
 	return r, nil
@@ -61,9 +80,8 @@ func (h *Handler) user(v visit) (reply, error) {
 	if err != nil {
 		return reply{}, err
 	}
-	b := userBody{User: u, Now: v.now, Trail: with(home+"audit", "subject", u.Subject)}
-	b.Known = u.Block != nil || len(u.Grants.Grants) > 0 || u.PortfolioCount > 0 ||
-		slices.ContainsFunc(u.History, func(c access.Change) bool { return c.Subject == u.Subject })
+	b := userBody{User: u, Now: v.now, Trail: with(home+"audit", "subject", u.Subject, "action", butReads)}
+	b.Known = known(u)
 	b.Timeline = drawTimeline(u.Grants.Grants, v.now)
 	b.Live = living(u.Grants.Grants).Count
 	b.Upstream = abroad(u.Grants.Grants, v.now)
@@ -71,6 +89,12 @@ func (h *Handler) user(v visit) (reply, error) {
 		b.More = with(home+"grants", "subject", u.Subject)
 	}
 	return reply{page: "user", title: short(u.Subject), body: b}, nil
+}
+
+// known reports whether something is kept of u.
+func known(u admin.User) bool {
+	return u.Block != nil || len(u.Grants.Grants) > 0 || u.PortfolioCount > 0 ||
+		slices.ContainsFunc(u.History, func(c access.Change) bool { return c.Subject == u.Subject })
 }
 
 // Period puts the time that a portfolio is about into words.

@@ -16,8 +16,32 @@ import (
 const (
 	toMinute = "2006-01-02 15:04"
 	toSecond = "2006-01-02 15:04:05"
+	toDay    = "2 Jan"
 	inForm   = "2006-01-02T15:04" // what a datetime-local field holds
 )
+
+// times writes instants at equal distances from begin to end, which they cut into parts.
+// Where another day begins, its date stands in a second line.
+func times(begin, end time.Time, parts int) []string {
+	return written(begin, end, parts, func(at time.Time, turned bool) string {
+		if turned {
+			return clockOf(at) + "\n" + at.Format(toDay)
+		}
+		return clockOf(at)
+	})
+}
+
+// written writes instants by write, which is told whether one is of another day than
+// the one before it.
+func written(begin, end time.Time, parts int, write func(at time.Time, turned bool) string) (list []string) {
+	before := begin.UTC()
+	for i := range parts + 1 {
+		at := begin.Add(end.Sub(begin) * time.Duration(i) / time.Duration(parts)).UTC()
+		list = append(list, write(at, at.YearDay() != before.YearDay()))
+		before = at
+	}
+	return list
+}
 
 // stamp writes when a stretch of time began, in UTC.
 func stamp(at time.Time, step usage.Step) string {
@@ -95,9 +119,13 @@ var kinds = []choice{
 	{string(access.RevokeAll), "Everybody's tokens revoked"},
 }
 
+// butReads is chosen instead of an action to leave out what operators read.
+const butReads = "-" + string(audit.AdminRead)
+
 // actions are what is on record, in the order of how often it is looked for.
 var actions = []choice{
 	{"", "Any"},
+	{butReads, "Everything but reads"},
 	{string(audit.UserBlock), "User blocked"},
 	{string(audit.UserUnblock), "User unblocked"},
 	{string(audit.TokenRevoke), "Token revoked"},

@@ -129,8 +129,9 @@ func checkOrigin(r *http.Request) error {
 // isEmbedded reports whether a browser says that a page of another origin has the
 // request made, and shows no page of its own for it.
 func isEmbedded(r *http.Request) bool {
-	site := r.Header.Get("Sec-Fetch-Site")
-	return (site == "same-site" || site == "cross-site") && r.Header.Get("Sec-Fetch-Mode") != "navigate"
+	site, mode, dest := r.Header.Get("Sec-Fetch-Site"), r.Header.Get("Sec-Fetch-Mode"), r.Header.Get("Sec-Fetch-Dest")
+	followed := mode == "navigate" && (dest == "document" || dest == "")
+	return (site == "same-site" || site == "cross-site") && !followed
 }
 
 // SetCookie gives the browser the token of its session.

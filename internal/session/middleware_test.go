@@ -48,6 +48,7 @@ func TestASessionSpeaksForItsAdminOnPagesOfTheSameOriginOnly(t *testing.T) {
 		"a neighbouring host":                {"POST", []string{cookie, good, site, "same-site", origin, "https://app.example"}, 403, "cross_origin"},
 		"an older browser on another page":   {"POST", []string{cookie, good, origin, "https://evil.example"}, 403, "cross_origin"},
 		"a link on another page":             {"GET", []string{cookie, good, site, "same-site", "Sec-Fetch-Mode", "navigate"}, 200, "admin/asha"},
+		"a frame on another page":            {"GET", []string{cookie, good, site, "same-site", "Sec-Fetch-Mode", "navigate", "Sec-Fetch-Dest", "iframe"}, 403, "cross_origin"},
 		"an image on another page":           {"GET", []string{cookie, good, site, "same-site", "Sec-Fetch-Mode", "no-cors"}, 403, "cross_origin"},
 		"a script of a neighbour that reads": {"GET", []string{cookie, good, site, "same-site", origin, "https://app.example"}, 403, "cross_origin"},
 		"our own script that reads":          {"GET", []string{cookie, good, site, "same-origin"}, 200, "admin/asha"},

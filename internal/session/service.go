@@ -93,15 +93,15 @@ func (s *Service) fits(ctx context.Context, key secret.Text, named *Key) (bool, 
 	return same && named != nil, nil
 }
 
-// refuse records that a key was wrong, whose name is told only if it is somebody's:
-// anything else could be a part of a key. It is recorded also when the caller has
-// hung up.
+// refuse records that a key was wrong. Nobody knows who tried it; whose it was said to
+// be is the object, if it is somebody: anything else could be a part of a key. It is
+// recorded also when the caller has hung up.
 func (s *Service) refuse(ctx context.Context, now time.Time, named *Key) error {
-	actor := ""
+	claimed := ""
 	if named != nil {
-		actor = Session{Admin: named.Name}.Principal().Subject
+		claimed = Session{Admin: named.Name}.Principal().Subject
 	}
-	r := audit.New(ctx, now, actor, audit.AdminSignIn, "", "").Refused(wrongKey)
+	r := audit.New(ctx, now, "", audit.AdminSignIn, "", claimed).Refused(wrongKey)
 	if err := s.Keeper.Append(context.WithoutCancel(ctx), r); err != nil {
 		return err
 	}

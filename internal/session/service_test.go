@@ -48,8 +48,8 @@ func TestAWrongKeyIsRefusedAndRecordedWithoutWhatWasTyped(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t, asha)
 	for _, c := range []struct {
-		sentence, actor string
-		key             secret.Text
+		sentence, claimed string
+		key               secret.Text
 	}{
 		{"another key for the name", "admin/asha", ashasKey[:len(ashasKey)-1] + "~"},
 		{"a key cut short", "admin/asha", "cbk_asha_abc"},
@@ -73,7 +73,7 @@ func TestAWrongKeyIsRefusedAndRecordedWithoutWhatWasTyped(t *testing.T) {
 			t.Fatalf("%s: %d records", c.sentence, len(trail))
 		}
 		r := trail[0]
-		if r.Actor != c.actor || r.Action != audit.AdminSignIn || r.Outcome != audit.Refused || r.Detail != "wrong_key" {
+		if r.Actor != "" || r.Object != c.claimed || r.Action != audit.AdminSignIn || r.Outcome != audit.Refused || r.Detail != "wrong_key" {
 			t.Errorf("%s: %+v", c.sentence, r)
 		}
 		if typed := c.key.Reveal(); len(typed) > 9 && strings.Contains(fmt.Sprint(r, err), typed[9:]) {

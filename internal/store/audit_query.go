@@ -18,6 +18,9 @@ func (s *DB) Records(ctx context.Context, f audit.Filter, after audit.Position, 
 	where.equal("subject", f.Subject)
 	where.equal("actor", f.Actor)
 	where.equal("action", string(f.Action))
+	if f.Without != "" {
+		where.add("action <> ?", string(f.Without))
+	}
 	where.equal("outcome", string(f.Outcome))
 	if !f.Since.IsZero() {
 		where.add("at_ms >= ?", millis(f.Since))

@@ -37,6 +37,8 @@ func TestRecordsAreFoundByWhatTheyTell(t *testing.T) {
 			{"of nobody", audit.Filter{Subject: "demo:"}, "[]"},
 			{"of an actor", audit.Filter{Actor: "demo:admin1"}, "[11 9 7 5 3 1]"},
 			{"of an action", audit.Filter{Action: audit.UserBlock}, "[10 8 6 4 2 0]"},
+			{"of any other action", audit.Filter{Without: audit.AdminRead}, "[10 8 6 4 2 0]"},
+			{"of an action and not of it", audit.Filter{Action: audit.UserBlock, Without: audit.UserBlock}, "[]"},
 			{"with an outcome", audit.Filter{Outcome: audit.Refused}, "[8 4 0]"},
 			{"from a moment on", audit.Filter{Since: savedAt.Add(9 * time.Second)}, "[11 10 9]"},
 			{"before a moment", audit.Filter{Until: savedAt.Add(2 * time.Second)}, "[1 0]"},

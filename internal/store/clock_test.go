@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"casbroker/internal/access"
+	"casbroker/internal/admin"
 	"casbroker/internal/id"
 	"casbroker/internal/store"
 	"casbroker/internal/token"
@@ -76,7 +77,7 @@ func standings(t *testing.T, s *store.DB, grantID string, now time.Time) string 
 	if n, err := s.LiveGrants(t.Context(), now); n != alive || err != nil {
 		t.Errorf("it is %s, and %d tokens are alive, %v", k.State, n, err)
 	}
-	users, err := s.FindUsers(t.Context(), k.Subject, "", 1, now)
+	users, err := s.FindUsers(t.Context(), admin.UserFilter{Prefix: k.Subject}, "", 1, now)
 	if err != nil || len(users) != 1 || users[0].LiveTokens != alive {
 		t.Errorf("it is %s, and of its user is told %+v, %v", k.State, users, err)
 	}

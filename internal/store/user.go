@@ -29,27 +29,32 @@ const figures = `u.subject,
 	COALESCE((SELECT MAX(issued_ms) FROM grants g WHERE g.subject = u.subject), 0),
 	(SELECT COUNT(*) FROM portfolios p WHERE p.subject = u.subject)`
 
-// FindUsers returns up to limit users whose subject begins with prefix, in the order
-// of its bytes, past after.
-func (s *DB) FindUsers(ctx context.Context, prefix, after string, limit int, now time.Time) ([]admin.UserRow, error) {
+// FindUsers returns up to limit users that f wants, in the order of the bytes of their
+// subjects, past after.
+func (s *DB) FindUsers(ctx context.Context, f admin.UserFilter, after string, limit int, now time.Time) ([]admin.UserRow, error) {
 	ctx, cancel := bounded(ctx)
 	defer cancel()
-	query, args := usersQuery(prefix, after, limit, now)
+	query, args := usersQuery(f, after, limit, now)
 	list, err := s.users(ctx, query, args...)
 	return list, s.explain(ctx, "find users", err)
 }
 
 // usersQuery goes from one user to the next by the indexes, so that it is all the same
-// how many rows there are of each.
-func usersQuery(prefix, after string, limit int, now time.Time) (query string, args []any) {
-	args = []any{millis(now), millis(now.Add(-liveSpan)), max(prefix, after)}
+// how many rows there are of each. Those who are blocked are found by their blocks.
+func usersQuery(f admin.UserFilter, after string, limit int, now time.Time) (query string, args []any) {
+	args = []any{millis(now), millis(now.Add(-liveSpan)), max(f.Prefix, after)}
 	first, rest := "subject > $3", "subject > u.subject"
-	if after < prefix {
+	if after < f.Prefix {
 		first = "subject >= $3"
 	}
-	if end, ok := successor(prefix); ok {
+	if end, ok := successor(f.Prefix); ok {
 		args = append(args, end)
 		first, rest = first+" AND subject < $4", rest+" AND subject < $4"
+	}
+	if f.Blocked {
+		return `WITH users AS (
+			SELECT subject FROM blocks WHERE ` + first + ` AND ` + inForce + ` ORDER BY subject LIMIT ` + strconv.Itoa(limit) + `
+		) SELECT ` + figures + ` FROM users u ORDER BY u.subject`, args
 	}
 	return `WITH RECURSIVE users(place, subject) AS (
 		SELECT 1, ` + nearest(first) + `

@@ -18,7 +18,7 @@ import (
 // names lists the subjects of users, as a page has them.
 func names(t *testing.T, s *store.DB, prefix, after string, limit int) []string {
 	t.Helper()
-	list, err := s.FindUsers(t.Context(), prefix, after, limit, accessBegin)
+	list, err := s.FindUsers(t.Context(), admin.UserFilter{Prefix: prefix}, after, limit, accessBegin)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -95,7 +95,7 @@ func TestAUserIsToldOfInFigures(t *testing.T) {
 		mustAlter(t, s, over, accessBegin.Add(-time.Hour))
 		save(t, s, "app:zoya", named("Sample Fund", "2026-03-31"))
 
-		list, err := s.FindUsers(t.Context(), "app:", "", 10, accessBegin)
+		list, err := s.FindUsers(t.Context(), admin.UserFilter{Prefix: "app:"}, "", 10, accessBegin)
 		want := []admin.UserRow{
 			{Subject: "app:asha", LiveTokens: 2, LastTokenAt: accessBegin.Add(-10 * time.Minute)},
 			{Subject: "app:rohan", Blocked: true, LastTokenAt: accessBegin.Add(-time.Minute)},
@@ -114,6 +114,46 @@ func TestAUserIsToldOfInFigures(t *testing.T) {
 		living(accessBegin.Add(45*time.Minute), 1)
 		mustAlter(t, s, access.Change{Kind: access.RevokeAll}, accessBegin.Add(time.Minute))
 		living(accessBegin.Add(45*time.Minute), 0)
+	})
+}
+
+func TestUsersWhoAreBlockedNowAreFoundByTheirBlocks(t *testing.T) {
+	t.Parallel()
+	eachDialect(t, func(t *testing.T, s *store.DB) {
+		block := func(subject string, until time.Time) {
+			mustAlter(t, s, access.Change{Kind: access.Block, Subject: subject, Until: until}, accessBegin.Add(-time.Hour))
+		}
+		mustGive(t, s, id.New("gr"), "app:asha", accessBegin, 0) // and was never blocked
+		mustGive(t, s, id.New("gr"), "app:meera", accessBegin.Add(-2*time.Minute), 0)
+		block("app:over", accessBegin)
+		block("app:lifted", time.Time{})
+		mustAlter(t, s, access.Change{Kind: access.Unblock, Subject: "app:lifted"}, accessBegin.Add(-time.Minute))
+		blocked := []string{"App:Zoya", "app:Zoya", "app:a/b", "app:meera", "app:é", "app:😀", "other:asha"}
+		for i, subject := range blocked {
+			block(subject, []time.Time{{}, accessBegin.Add(time.Millisecond)}[i%2])
+		}
+		for _, prefix := range []string{"", "app:", "app:m", "app:asha", "app:over", "nobody"} {
+			want := slices.DeleteFunc(slices.Clone(blocked), func(subject string) bool { return !strings.HasPrefix(subject, prefix) })
+			var found []string
+			for after := ""; ; after = found[len(found)-1] {
+				list, err := s.FindUsers(t.Context(), admin.UserFilter{Prefix: prefix, Blocked: true}, after, 2, accessBegin)
+				if err != nil {
+					t.Fatal(err)
+				}
+				for _, u := range list {
+					found = append(found, u.Subject)
+					if !u.Blocked || u.LiveTokens != 0 || (u.Subject == "app:meera") == u.LastTokenAt.IsZero() {
+						t.Errorf("of %q is said %+v", u.Subject, u)
+					}
+				}
+				if len(list) < 2 {
+					break
+				}
+			}
+			if !slices.Equal(found, want) {
+				t.Errorf("%q: got %q, want %q", prefix, found, want)
+			}
+		}
 	})
 }
 
@@ -140,7 +180,7 @@ func TestUsersAreFoundByTheirIndexesHoweverManyGrantsTheyHave(t *testing.T) {
 			if got := names(t, s, "app:99", "", 200); len(got) != 11 { // app:99, app:990, … app:999
 				t.Errorf("found %q", got)
 			}
-			query, args := store.UsersQuery("app:99", "", 200, accessBegin)
+			query, args := store.UsersQuery(admin.UserFilter{Prefix: "app:99"}, "", 200, accessBegin)
 			for _, step := range plan(t, address, how.explain+query, args...) {
 				if how.wrong.MatchString(step) {
 					t.Errorf("too much is read: %s", step)
