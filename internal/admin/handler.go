@@ -3,26 +3,19 @@ package admin
 import (
 	"cmp"
 	"context"
+	"io"
 	"log/slog"
 	"net/http"
 	"net/url"
-	"time"
 
 	"github.com/labstack/echo/v4"
 
 	"casbroker/internal/access"
+	"casbroker/internal/attachment"
 	"casbroker/internal/audit"
 	"casbroker/internal/auth"
 	"casbroker/internal/token"
 	"casbroker/internal/usage"
-)
-
-const (
-	// maxExport bounds one export, however slowly it is read.
-	maxExport = 10 * time.Minute
-	// maxPause is how long a caller may take to read what is written at once. An
-	// export may take longer than the answers of the other routes may.
-	maxPause = 30 * time.Second
 )
 
 // Handler serves /admin/v1, but for its sessions. Desk and Log are required.
@@ -185,45 +178,20 @@ func (h *Handler) records(c echo.Context, q *query) error {
 	return c.JSON(http.StatusOK, recordList{viewRecords(page.Entries), orNull(page.Next)})
 }
 
-// export answers with all records that are wanted, written as they are read. When that
-// fails after the first bytes, the connection is cut: a part must not pass for the whole.
+// export answers with all records that are wanted, written as they are read.
 func (h *Handler) export(c echo.Context, q *query) error {
 	f, format := q.filter(), cmp.Or(q.text("format"), "ndjson")
-	media, known := exportTypes[format]
+	media, known := audit.ExportTypes[format]
 	if !known {
 		return audit.ErrFormat
 	}
 	if q.err != nil {
 		return q.err
 	}
-	ctx, cancel := context.WithTimeout(c.Request().Context(), maxExport)
-	defer cancel()
-	res := c.Response()
-	res.Header().Set(echo.HeaderContentType, media)
-	res.Header().Set(echo.HeaderContentDisposition, `attachment; filename="casbroker-audit.`+format+`"`)
-	err := h.Desk.Export(ctx, patient{res, http.NewResponseController(res)}, f, format)
-	if err == nil {
-		return nil
-	}
-	if !res.Committed {
-		res.Header().Del(echo.HeaderContentDisposition)
-		return err
-	}
-	h.Log.WarnContext(ctx, "an export of the audit trail was cut short", "error", err)
-	panic(http.ErrAbortHandler)
-}
-
-// patient is an answer whose every write may take maxPause.
-type patient struct {
-	res  http.ResponseWriter
-	time *http.ResponseController
-}
-
-// Write writes p, or fails when the caller does not read it in time.
-func (w patient) Write(p []byte) (int, error) {
-	// A writer that has no deadlines does without.
-	_ = w.time.SetWriteDeadline(time.Now().Add(maxPause))
-	return w.res.Write(p)
+	file := attachment.File{Name: "casbroker-audit." + format, Type: media, Log: h.Log}
+	return file.Send(c.Request().Context(), c.Response(), func(ctx context.Context, w io.Writer) error {
+		return h.Desk.Export(ctx, w, f, format)
+	})
 }
 
 func (h *Handler) stats(c echo.Context, q *query) error {

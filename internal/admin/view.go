@@ -9,9 +9,6 @@ import (
 	"casbroker/internal/token"
 )
 
-// exportTypes are the media types of an export, by its format.
-var exportTypes = map[string]string{"ndjson": audit.TypeNDJSON, "csv": audit.TypeCSV}
-
 type grantView struct {
 	ID              string      `json:"id"`
 	Subject         string      `json:"subject"`
@@ -32,8 +29,8 @@ func viewGrant(k token.Kept, now time.Time) grantView {
 		ID: k.ID, Subject: k.Subject, Mode: k.Mode, State: k.State, IssuedAt: k.IssuedAt, ExpiresAt: k.ExpiresAt,
 		RevokedAt: k.RevokedAt, VendorRequestID: k.VendorRequestID,
 	}
-	if k.State == token.StateRevoked && k.Mode == token.ModeDirect && k.ExpiresAt.After(now) {
-		v.UpstreamValidUntil, v.UpstreamNote = k.ExpiresAt, access.UpstreamNote
+	if v.UpstreamValidUntil = k.UpstreamUntil(now); !v.UpstreamValidUntil.IsZero() {
+		v.UpstreamNote = access.UpstreamNote
 	}
 	return v
 }

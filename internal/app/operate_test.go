@@ -9,6 +9,7 @@ import (
 
 	"github.com/golang-jwt/jwt/v5"
 
+	"casbroker/internal/app"
 	"casbroker/internal/config"
 	"casbroker/internal/sandbox"
 	"casbroker/internal/secret"
@@ -352,5 +353,14 @@ func TestTheTrailShowsThatASecretSettingChanged(t *testing.T) {
 	// The newest may not be written yet.
 	if n := len(all); n < 3 || all[n-1] != all[n-2] || all[n-3] == all[n-1] {
 		t.Errorf("got %v", all)
+	}
+}
+
+func TestTheCookieOfOperatorsIsNotForUsers(t *testing.T) {
+	t.Parallel()
+	settings, _ := settingsFor(t, secret.URL("sqlite:"+t.TempDir()+"/broker.db"), "memory")
+	settings.Auth.Cookie = session.CookieName
+	if err := app.Check(settings); err == nil || !strings.HasPrefix(err.Error(), "auth.cookie: ") {
+		t.Errorf("got %v", err)
 	}
 }

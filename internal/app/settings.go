@@ -26,6 +26,9 @@ func Check(c config.Config) error {
 	_, authErr := newAuth(ctx, c.Auth, auth.Options{})
 	_, limitErr := newRules(c.RateLimit)
 	_, _, sealErr := readKeys(c.Seal)
+	if c.Auth.Cookie == session.CookieName {
+		authErr = errors.Join(authErr, fmt.Errorf("auth.cookie: want another name than %s, which is the cookie of operators", session.CookieName))
+	}
 	return errors.Join(c.Validate(), authErr, limitErr, sealErr, session.CheckKeys(adminKeys(c.Admin)), checkDoors(c))
 }
 

@@ -21,6 +21,9 @@ const (
 	TypeCSV    = "text/csv; charset=utf-8; header=present" // RFC 4180, section 3
 )
 
+// ExportTypes are the media types of an export, by its format.
+var ExportTypes = map[string]string{"ndjson": TypeNDJSON, "csv": TypeCSV}
+
 // ErrFormat: an export has one of two forms.
 var ErrFormat = fault.New(fault.Invalid, "invalid_format", "format must be ndjson or csv.")
 

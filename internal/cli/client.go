@@ -15,6 +15,7 @@ import (
 
 	"casbroker/internal/app"
 	"casbroker/internal/secret"
+	"casbroker/internal/session"
 )
 
 const (
@@ -27,11 +28,8 @@ const (
 	maxAnswer = 16 << 20
 )
 
-// The session at a broker.
-const (
-	sessionPath   = "/admin/v1/session"
-	sessionCookie = "casbroker_session"
-)
+// sessionPath is where sessions are begun and ended.
+const sessionPath = "/admin/v1/session"
 
 var (
 	errNoSession = errors.New("the broker took the key and gave no session; is --url that of a broker?")
@@ -56,7 +54,7 @@ func (c *client) signIn(ctx context.Context, key secret.Text) error {
 	}
 	defer func() { _ = res.Body.Close() }()
 	for _, cookie := range res.Cookies() {
-		if cookie.Name == sessionCookie {
+		if cookie.Name == session.CookieName {
 			c.session = cookie.Value
 		}
 	}
@@ -123,7 +121,7 @@ func (c *client) send(ctx context.Context, method, path string, body any) (*http
 		req.Header.Set("Content-Type", "application/json")
 	}
 	if c.session != "" {
-		req.Header.Set("Cookie", sessionCookie+"="+c.session)
+		req.Header.Set("Cookie", session.CookieName+"="+c.session)
 	}
 	res, err := c.http.Do(req)
 	if err != nil {

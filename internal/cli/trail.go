@@ -68,9 +68,6 @@ func cellsOf(v audit.View) []string {
 	}
 }
 
-// exportTypes are the media types of an export, by its format.
-var exportTypes = map[string]string{"ndjson": audit.TypeNDJSON, "csv": audit.TypeCSV}
-
 type exportTrailCommand struct {
 	filterFlags
 	Format string `enum:"ndjson,csv" default:"ndjson" help:"ndjson (an object on each line) or csv."`
@@ -82,7 +79,7 @@ func (c exportTrailCommand) Run(ctx context.Context, t *Terminal) error {
 	q := c.query()
 	q.Set("format", c.Format)
 	return c.signedIn(ctx, t, func(b *client) error {
-		return b.stream(ctx, trailPath+"/export?"+q.Encode(), exportTypes[c.Format], t.Out)
+		return b.stream(ctx, trailPath+"/export?"+q.Encode(), audit.ExportTypes[c.Format], t.Out)
 	})
 }
 

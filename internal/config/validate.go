@@ -25,9 +25,6 @@ func (c *complaints) check(ok bool, key, format string, args ...any) {
 	}
 }
 
-// sessionCookie is the name of the cookie by which operators are known.
-const sessionCookie = "casbroker_session"
-
 // Validate returns everything that is wrong with the settings at once, each fault
 // beginning with its key.
 func (c *Config) Validate() error {
@@ -40,7 +37,6 @@ func (c *Config) Validate() error {
 	c.Cache.validate(&wrong)
 	c.Store.validate(&wrong)
 	c.Seal.validate(&wrong)
-	wrong.check(c.Auth.Cookie != sessionCookie, "auth.cookie", "want another name: %s is the cookie of operators", sessionCookie)
 	wrong.check(c.Auth.CacheSize >= 0 && c.Auth.CacheSize <= 1<<30, "auth.cache_size", "want 0 to 1GiB")
 	c.Portfolio.validate(&wrong)
 	c.Audit.validate(&wrong)

@@ -134,7 +134,7 @@ func (h *Handler) allForm(v visit, typed string) (reply, error) {
 	}
 	b.Tokens.Until = v.now.Add(token.MaxLife)
 	if b.Idle() {
-		page, err := h.Desk.Grants.List(v.Context(), token.Filter{State: token.StateRevoked}, "", token.MaxPage)
+		page, err := h.Desk.Grants.List(v.Context(), token.Filter{State: token.StateRevoked, From: v.now.Add(-token.MaxLife)}, "", token.MaxPage)
 		if err != nil {
 			return reply{}, err
 		}

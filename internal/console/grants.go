@@ -60,6 +60,6 @@ func (h *Handler) grant(v visit) (reply, error) {
 	if err != nil {
 		return reply{}, err
 	}
-	b := grantBody{Kept: g, Abroad: stillAbroad(g, v.now), Trail: with(home+"audit", "subject", g.Subject, "action", butReads)}
+	b := grantBody{Kept: g, Abroad: !g.UpstreamUntil(v.now).IsZero(), Trail: with(home+"audit", "subject", g.Subject, "action", butReads)}
 	return reply{page: "grant", title: "Grant", body: b}, nil
 }

@@ -7,6 +7,7 @@ package console
 import (
 	"cmp"
 	"context"
+	"io"
 	"io/fs"
 	"log/slog"
 	"net/http"
@@ -17,6 +18,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"casbroker/internal/admin"
+	"casbroker/internal/attachment"
 	"casbroker/internal/audit"
 	"casbroker/internal/problem"
 	"casbroker/internal/secret"
@@ -239,52 +241,17 @@ func (h *Handler) signOut(c echo.Context) error {
 	return c.Redirect(http.StatusSeeOther, signInPath)
 }
 
-const (
-	// maxExport bounds one export, however slowly it is read.
-	maxExport = 10 * time.Minute
-	// maxPause is how long a browser may take to read what is written at once.
-	maxPause = 30 * time.Second
-)
-
-// download sends the audit trail as a file, written as it is read. When that fails
-// after the first bytes, the connection is cut: half a file must not pass for a whole
-// one.
+// download sends the audit trail as a file, written as it is read.
 func (h *Handler) download(c echo.Context) error {
 	v, err := h.visit(c)
 	if err != nil {
 		return err
 	}
 	format := c.QueryParam("format")
-	media, ok := exportTypes[format]
+	media, ok := audit.ExportTypes[format]
 	if !ok {
 		return audit.ErrFormat
 	}
-	ctx, cancel := context.WithTimeout(v.Context(), maxExport)
-	defer cancel()
-	res := c.Response()
-	res.Header().Set(echo.HeaderContentType, media)
-	res.Header().Set(echo.HeaderContentDisposition, `attachment; filename="casbroker-audit.`+format+`"`)
-	if err = h.export(ctx, v, patient{res, http.NewResponseController(res)}); err == nil {
-		return nil
-	}
-	if !res.Committed {
-		res.Header().Del(echo.HeaderContentDisposition)
-		res.Header().Del(echo.HeaderContentType)
-		return err
-	}
-	h.Log.WarnContext(ctx, "an export was cut short", "error", err)
-	panic(http.ErrAbortHandler)
-}
-
-// patient is an answer whose every write may take maxPause.
-type patient struct {
-	res  http.ResponseWriter
-	time *http.ResponseController
-}
-
-// Write writes p, or fails when the browser does not read it in time.
-func (w patient) Write(p []byte) (int, error) {
-	// A writer that has no deadlines does without.
-	_ = w.time.SetWriteDeadline(time.Now().Add(maxPause))
-	return w.res.Write(p)
+	file := attachment.File{Name: "casbroker-audit." + format, Type: media, Log: h.Log}
+	return file.Send(v.Context(), c.Response(), func(ctx context.Context, w io.Writer) error { return h.export(ctx, v, w) })
 }

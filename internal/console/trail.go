@@ -70,9 +70,6 @@ func (b auditBody) Filtered() bool {
 	return b.Subject+b.Actor+b.Action+b.Outcome+b.From+b.To != ""
 }
 
-// exportTypes are the media types of an export, by its format.
-var exportTypes = map[string]string{"csv": audit.TypeCSV, "ndjson": audit.TypeNDJSON}
-
 // export writes the records that v wants, in the format that it wants.
 func (h *Handler) export(ctx context.Context, v visit, w io.Writer) error {
 	_, f, err := filterOf(v)

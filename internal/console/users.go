@@ -128,16 +128,9 @@ func living(grants []token.Kept) (a alive) {
 // abroad is until when tokens that were revoked work at the vendor, zero for none.
 func abroad(grants []token.Kept, now time.Time) (until time.Time) {
 	for _, g := range grants {
-		if stillAbroad(g, now) && g.ExpiresAt.After(until) {
-			until = g.ExpiresAt
-		}
+		until = later(until, g.UpstreamUntil(now))
 	}
 	return until
-}
-
-// stillAbroad reports whether g is revoked and works at the vendor all the same.
-func stillAbroad(g token.Kept, now time.Time) bool {
-	return g.State == token.StateRevoked && g.Mode == token.ModeDirect && g.ExpiresAt.After(now)
 }
 
 // short is the beginning of a text for the title of a window, without what would turn

@@ -16,8 +16,10 @@ import (
 // make the session last longer.
 const HeaderIdle = "X-Idle"
 
+// CookieName is the name of the cookie that holds the token of a session.
+const CookieName = "casbroker_session"
+
 const (
-	cookieName = "casbroker_session"
 	contextKey = "casbroker/session" // of the Session, in Echo's context
 	realm      = `Bearer realm="casbroker"`
 )
@@ -144,7 +146,7 @@ func ClearCookie(c echo.Context) { setCookie(c, "", -1) }
 func setCookie(c echo.Context, value string, maxAge int) {
 	r := c.Request()
 	c.SetCookie(&http.Cookie{ //nolint:gosec // not Secure on this machine, where there need be no TLS
-		Name: cookieName, Value: value, Path: "/", MaxAge: maxAge,
+		Name: CookieName, Value: value, Path: "/", MaxAge: maxAge,
 		HttpOnly: true, SameSite: http.SameSiteStrictMode,
 		Secure: !isLoopback(r.Host) || strings.HasPrefix(r.Header.Get("Origin"), "https://"),
 	})
@@ -160,7 +162,7 @@ func Token(c echo.Context) secret.Text {
 // cookieOf returns the token of the cookie of r, "" when there is none. It fails for
 // several, and for one that a page of another site sends.
 func cookieOf(r *http.Request) (secret.Text, error) {
-	cookies := r.CookiesNamed(cookieName)
+	cookies := r.CookiesNamed(CookieName)
 	switch {
 	case len(cookies) > 1: // a neighbouring site can plant one beside ours
 		return "", errManyCookies

@@ -41,6 +41,15 @@ type Kept struct {
 	RevokedAt time.Time // of StateRevoked, else zero
 }
 
+// UpstreamUntil is until when the token of a revoked grant works at the vendor all the
+// same, which has no call to revoke one; zero when it does not at now.
+func (k Kept) UpstreamUntil(now time.Time) time.Time {
+	if k.State == StateRevoked && k.Mode == ModeDirect && k.ExpiresAt.After(now) {
+		return k.ExpiresAt
+	}
+	return time.Time{}
+}
+
 // Filter says which grants are looked for. Its zero value is all.
 type Filter struct {
 	Subject string    // "" for everybody's
