@@ -15,8 +15,8 @@ import (
 	"casbroker/internal/access"
 	"casbroker/internal/auth"
 	"casbroker/internal/secret"
-	"casbroker/internal/servicetest"
 	"casbroker/internal/store"
+	"casbroker/internal/testkit/services"
 )
 
 var operator = auth.Principal{Subject: "admin:meera", Roles: auth.RoleAdmin}
@@ -123,7 +123,7 @@ func eachStore(t *testing.T, test func(t *testing.T, db *store.DB)) {
 	t.Helper()
 	for name, url := range map[string]func(t *testing.T) string{
 		"sqlite":   func(t *testing.T) string { return "sqlite:" + filepath.Join(t.TempDir(), "broker.db") },
-		"postgres": func(t *testing.T) string { return servicetest.Postgres(t) },
+		"postgres": func(t *testing.T) string { return services.Postgres(t) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

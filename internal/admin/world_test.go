@@ -19,18 +19,18 @@ import (
 
 	"casbroker/internal/access"
 	"casbroker/internal/admin"
-	"casbroker/internal/apitest"
 	"casbroker/internal/audit"
 	"casbroker/internal/auth"
+	"casbroker/internal/cache"
 	"casbroker/internal/id"
-	"casbroker/internal/kv"
 	"casbroker/internal/portfolio"
 	"casbroker/internal/sandbox"
 	"casbroker/internal/secret"
 	"casbroker/internal/server"
-	"casbroker/internal/servicetest"
 	"casbroker/internal/statement"
 	"casbroker/internal/store"
+	"casbroker/internal/testkit/apitest"
+	"casbroker/internal/testkit/services"
 	"casbroker/internal/token"
 	"casbroker/internal/upstream"
 	"casbroker/internal/usage"
@@ -59,7 +59,7 @@ func eachBroker(t *testing.T, test func(t *testing.T, b *broker)) {
 	t.Helper()
 	t.Run("postgres", func(t *testing.T) {
 		t.Parallel()
-		test(t, start(t, servicetest.Postgres(t)))
+		test(t, start(t, services.Postgres(t)))
 	})
 	t.Run("sqlite", func(t *testing.T) {
 		t.Parallel()
@@ -87,7 +87,7 @@ func start(t *testing.T, url string) *broker {
 		t.Fatal(err)
 	}
 	watcher := access.NewWatcher(access.WatchOptions{
-		Keeper: b.db, Wire: &kv.Memory{}, Log: log, Now: b.now, Poll: time.Hour, MaxAge: time.Hour,
+		Keeper: b.db, Wire: &cache.Memory{}, Log: log, Now: b.now, Poll: time.Hour, MaxAge: time.Hour,
 	})
 	if err := watcher.Look(t.Context(), access.LearnedPolled); err != nil {
 		t.Fatal(err)

@@ -14,7 +14,7 @@ import (
 	"casbroker/internal/id"
 	"casbroker/internal/sandbox"
 	"casbroker/internal/secret"
-	"casbroker/internal/servicetest"
+	"casbroker/internal/testkit/services"
 )
 
 var operator = auth.Principal{Subject: "admin:meera", Roles: auth.RoleAdmin}
@@ -155,8 +155,8 @@ func tell(t *testing.T, at, ask *broker, soon time.Duration) {
 
 func TestAllBrokersKnowWithinASecondOrThePollWhenRedisIsAway(t *testing.T) {
 	t.Parallel()
-	redis := servicetest.OwnRedis(t)
-	settings, _ := settingsFor(t, secret.URL(servicetest.Postgres(t)), secret.URL(redis.URL))
+	redis := services.OwnRedis(t)
+	settings, _ := settingsFor(t, secret.URL(services.Postgres(t)), secret.URL(redis.URL))
 	all := replicas(t, settings)
 	everyPair := func(soon time.Duration) {
 		for i := range all {
@@ -185,7 +185,7 @@ func TestAllBrokersKnowWithinASecondOrThePollWhenRedisIsAway(t *testing.T) {
 
 func TestOneMarkRevokesTheTokensOfAThousandUsers(t *testing.T) {
 	t.Parallel()
-	settings, _ := settingsFor(t, secret.URL(servicetest.Postgres(t)), secret.URL(servicetest.OwnRedis(t).URL))
+	settings, _ := settingsFor(t, secret.URL(services.Postgres(t)), secret.URL(services.OwnRedis(t).URL))
 	all := replicas(t, settings)
 	const users = 1000
 	var tokens [users]string
@@ -224,7 +224,7 @@ func TestOneMarkRevokesTheTokensOfAThousandUsers(t *testing.T) {
 
 func TestWithoutTheDatabaseForTooLongNoTokenIsGivenUnlessSoWished(t *testing.T) {
 	t.Parallel()
-	database := servicetest.Postgres(t)
+	database := services.Postgres(t)
 	settings, _ := settingsFor(t, secret.URL(database), "memory")
 	settings.RateLimit.Token = config.Limits{}
 	settings.Access = config.Access{Poll: 200 * time.Millisecond, MaxStaleness: 2 * time.Second, WhenStale: config.WhenStaleRefuse}
@@ -233,7 +233,7 @@ func TestWithoutTheDatabaseForTooLongNoTokenIsGivenUnlessSoWished(t *testing.T) 
 	generous := start(t, settings)
 	cached, theirs := b.token(t, "asha"), generous.token(t, "asha")
 
-	servicetest.CutOff(t, database)
+	services.CutOff(t, database)
 	if b.token(t, "asha").AccessToken != cached.AccessToken {
 		t.Error("while it knew enough, it did not give the cached token")
 	}
@@ -252,7 +252,7 @@ func TestWithoutTheDatabaseForTooLongNoTokenIsGivenUnlessSoWished(t *testing.T) 
 		t.Error("with when_stale: serve the cached token was not given")
 	}
 
-	servicetest.LetIn(t, database)
+	services.LetIn(t, database)
 	within(t, 10*time.Second, "the broker is ready again", func() bool {
 		return b.call(t, "", http.MethodGet, "/readyz", "").status == 200
 	})
@@ -263,7 +263,7 @@ func TestWithoutTheDatabaseForTooLongNoTokenIsGivenUnlessSoWished(t *testing.T) 
 
 func TestABrokerIsNotReadyBeforeItKnowsWhoIsBlocked(t *testing.T) {
 	t.Parallel()
-	database := servicetest.Postgres(t)
+	database := services.Postgres(t)
 	settings, _ := settingsFor(t, secret.URL(database), "memory")
 	settings.Access.Poll = 200 * time.Millisecond
 	settings.Access.WhenStale = config.WhenStaleServe
@@ -271,14 +271,14 @@ func TestABrokerIsNotReadyBeforeItKnowsWhoIsBlocked(t *testing.T) {
 	if _, err := first.app.Access().Block(t.Context(), operator, "app:asha", "", time.Time{}); err != nil {
 		t.Fatal(err)
 	}
-	servicetest.CutOff(t, database)
+	services.CutOff(t, database)
 	settings.Store.MigrateAtStart = false
 	b := start(t, settings)
 	if ready := b.call(t, "", http.MethodGet, "/readyz", "").must(t, 503); !strings.Contains(ready.body, `"name":"access"`) {
 		t.Errorf("readyz: %s", ready.body)
 	}
 	b.call(t, "asha", http.MethodPost, "/v1/token", "").must(t, 503)
-	servicetest.LetIn(t, database)
+	services.LetIn(t, database)
 	within(t, 10*time.Second, "the broker is ready", func() bool {
 		return b.call(t, "", http.MethodGet, "/readyz", "").status == 200
 	})

@@ -18,12 +18,12 @@ import (
 
 	"github.com/golang-jwt/jwt/v5"
 
-	"casbroker/internal/apitest"
 	"casbroker/internal/app"
 	"casbroker/internal/config"
 	"casbroker/internal/sandbox"
 	"casbroker/internal/secret"
-	"casbroker/internal/servicetest"
+	"casbroker/internal/testkit/apitest"
+	"casbroker/internal/testkit/services"
 )
 
 // The secrets of the settings that the tests run with.
@@ -43,7 +43,7 @@ var backends = map[string]func(t *testing.T) (store, cache secret.URL){
 		return secret.URL("sqlite:" + filepath.Join(t.TempDir(), "broker.db")), "memory"
 	},
 	"PostgreSQL and Redis": func(t *testing.T) (secret.URL, secret.URL) {
-		return secret.URL(servicetest.Postgres(t)), secret.URL(servicetest.OwnRedis(t).URL)
+		return secret.URL(services.Postgres(t)), secret.URL(services.OwnRedis(t).URL)
 	},
 }
 

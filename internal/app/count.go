@@ -4,9 +4,9 @@ import (
 	"context"
 	"time"
 
+	"casbroker/internal/admin/session"
 	"casbroker/internal/audit"
 	"casbroker/internal/server"
-	"casbroker/internal/session"
 	"casbroker/internal/store"
 	"casbroker/internal/usage"
 )

@@ -11,7 +11,7 @@ import (
 	"casbroker/internal/config"
 	"casbroker/internal/sandbox"
 	"casbroker/internal/secret"
-	"casbroker/internal/servicetest"
+	"casbroker/internal/testkit/services"
 )
 
 func tempFile(t *testing.T) secret.URL {
@@ -37,13 +37,13 @@ func TestCachedTokensAreHandedOutWhileTheVendorIsAway(t *testing.T) {
 
 func TestWithoutTheDatabaseCachedTokensAreHandedOutAndNothingIsHalfDone(t *testing.T) {
 	t.Parallel()
-	database := servicetest.Postgres(t)
+	database := services.Postgres(t)
 	settings, _ := settingsFor(t, secret.URL(database), "memory")
 	b := start(t, settings)
 	cached := b.token(t, "asha")
 	statement := parse(t, settings.Upstream.URL, cached.AccessToken, "cdsl", "right").must(t, 200).body
 
-	servicetest.CutOff(t, database)
+	services.CutOff(t, database)
 	if again := b.token(t, "asha"); again.AccessToken != cached.AccessToken {
 		t.Error("a user with a token did not get it")
 	}
@@ -60,7 +60,7 @@ func TestWithoutTheDatabaseCachedTokensAreHandedOutAndNothingIsHalfDone(t *testi
 		t.Errorf("readyz: %s", ready.body)
 	}
 
-	servicetest.LetIn(t, database)
+	services.LetIn(t, database)
 	b.call(t, "", http.MethodGet, "/readyz", "").must(t, 200)
 	b.token(t, "rohan")
 	b.call(t, "asha", http.MethodPost, "/v1/portfolios", statement, "Idempotency-Key", "k").must(t, 201)
@@ -68,19 +68,19 @@ func TestWithoutTheDatabaseCachedTokensAreHandedOutAndNothingIsHalfDone(t *testi
 
 func TestABrokerThatStartedBeforeItsDatabaseServesNothingUnderAWrongKey(t *testing.T) {
 	t.Parallel()
-	database := servicetest.Postgres(t)
+	database := services.Postgres(t)
 	settings, _ := settingsFor(t, secret.URL(database), "memory")
 	b := start(t, settings)
 	b.token(t, "asha")
 	if err := b.stop(); err != nil {
 		t.Fatal(err)
 	}
-	servicetest.CutOff(t, database)
+	services.CutOff(t, database)
 	settings.Store.MigrateAtStart = false
 	right := start(t, settings)
 	settings.Seal.Keys = []config.SealKey{{ID: "k1", Key: secret.Text(base64.StdEncoding.EncodeToString([]byte("a-wrong-seal-key-0123456789abcde")))}}
 	wrong := start(t, settings)
-	servicetest.LetIn(t, database)
+	services.LetIn(t, database)
 	within(t, 20*time.Second, "the right broker is ready", func() bool {
 		return right.call(t, "", http.MethodGet, "/readyz", "").status == 200
 	})
@@ -112,7 +112,7 @@ func TestAnAPIKeyThatTheVendorRefusesIsNamedButNotShown(t *testing.T) {
 
 func TestTheBrokerGoesOnWhileRedisIsAway(t *testing.T) {
 	t.Parallel()
-	redis := servicetest.OwnRedis(t)
+	redis := services.OwnRedis(t)
 	settings, _ := settingsFor(t, "sqlite:"+tempFile(t), secret.URL(redis.URL))
 	b := start(t, settings)
 	before := b.token(t, "asha")
@@ -126,7 +126,7 @@ func TestTheBrokerGoesOnWhileRedisIsAway(t *testing.T) {
 
 func TestTheBrokerStartsWhileRedisIsAway(t *testing.T) {
 	t.Parallel()
-	redis := servicetest.OwnRedis(t)
+	redis := services.OwnRedis(t)
 	redis.Stop()
 	settings, _ := settingsFor(t, "sqlite:"+tempFile(t), secret.URL(redis.URL))
 	start(t, settings).token(t, "asha")

@@ -6,15 +6,15 @@ import (
 	"time"
 
 	"casbroker/internal/admin"
+	"casbroker/internal/admin/console"
+	"casbroker/internal/admin/oauth"
+	"casbroker/internal/admin/session"
 	"casbroker/internal/audit"
 	"casbroker/internal/auth"
+	"casbroker/internal/cache"
 	"casbroker/internal/config"
-	"casbroker/internal/console"
-	"casbroker/internal/kv"
-	"casbroker/internal/oauth"
 	"casbroker/internal/ratelimit"
 	"casbroker/internal/server"
-	"casbroker/internal/session"
 	"casbroker/internal/token"
 	"casbroker/internal/upstream"
 	"casbroker/internal/usage"
@@ -104,12 +104,12 @@ func (a *App) accessHealth(ctx context.Context) admin.Part {
 	return p
 }
 
-func cacheHealth(cache kv.Cache) admin.Part {
+func cacheHealth(c cache.Cache) admin.Part {
 	p := admin.Part{Name: "cache", State: admin.Well}
-	switch is := cache.(type) {
-	case *kv.Memory:
+	switch is := c.(type) {
+	case *cache.Memory:
 		p.State, p.Note = admin.Unused, "By the settings tokens and limits are kept in this process, and no Redis is used."
-	case *kv.Fallback:
+	case *cache.Fallback:
 		if is.Degraded() {
 			p.State, p.Note = admin.Limping, "Redis does not answer; this replica counts and caches by itself until it is back."
 		}

@@ -9,12 +9,12 @@ import (
 
 	"github.com/golang-jwt/jwt/v5"
 
+	"casbroker/internal/admin/session"
 	"casbroker/internal/app"
 	"casbroker/internal/config"
 	"casbroker/internal/sandbox"
 	"casbroker/internal/secret"
-	"casbroker/internal/servicetest"
-	"casbroker/internal/session"
+	"casbroker/internal/testkit/services"
 )
 
 // withOperator adds an admin key called name to the settings, and returns it.
@@ -96,7 +96,7 @@ func TestAnOperatorBlocksAUserAndTheTrailSaysWho(t *testing.T) {
 
 func TestASessionHoldsOnAllReplicasAndEndsOnAll(t *testing.T) {
 	t.Parallel()
-	settings, _ := settingsFor(t, secret.URL(servicetest.Postgres(t)), secret.URL(servicetest.OwnRedis(t).URL))
+	settings, _ := settingsFor(t, secret.URL(services.Postgres(t)), secret.URL(services.OwnRedis(t).URL))
 	key := withOperator(t, &settings, "meera")
 	one, other := start(t, settings), start(t, settings)
 	as := one.signIn(t, key)
@@ -282,7 +282,7 @@ func TestAttemptsToSignInAreLimitedByAddress(t *testing.T) {
 
 func TestARevocationOfEverythingOnOneReplicaHoldsOnTheOthersAndIsOnRecord(t *testing.T) {
 	t.Parallel()
-	settings, _ := settingsFor(t, secret.URL(servicetest.Postgres(t)), secret.URL(servicetest.OwnRedis(t).URL))
+	settings, _ := settingsFor(t, secret.URL(services.Postgres(t)), secret.URL(services.OwnRedis(t).URL))
 	key := withOperator(t, &settings, "meera")
 	one, other := start(t, settings), start(t, settings)
 	asha, rohan := other.token(t, "asha"), other.token(t, "rohan")

@@ -8,7 +8,7 @@ import (
 	"casbroker/internal/config"
 	"casbroker/internal/sandbox"
 	"casbroker/internal/secret"
-	"casbroker/internal/servicetest"
+	"casbroker/internal/testkit/services"
 )
 
 // TestTheWholeJobShowsNoSecret runs the main job, and everything that goes wrong
@@ -50,7 +50,7 @@ func TestTheWholeJobShowsNoSecret(t *testing.T) {
 		vendor.AddFault(sandbox.Fault{Path: "/v1/token", Times: 3, Kind: sandbox.FaultDrop})
 		call("meera", http.MethodPost, "/v1/token", "")
 		if strings.HasPrefix(withPassword, "postgres") {
-			servicetest.CutOff(t, withPassword)
+			services.CutOff(t, withPassword)
 			call("meera", http.MethodGet, "/v1/portfolios", "").must(t, 503)
 			call("", http.MethodGet, "/readyz", "").must(t, 503)
 		}

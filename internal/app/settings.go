@@ -9,12 +9,12 @@ import (
 	"slices"
 	"strings"
 
+	"casbroker/internal/admin/session"
 	"casbroker/internal/auth"
+	"casbroker/internal/cache"
 	"casbroker/internal/config"
-	"casbroker/internal/kv"
 	"casbroker/internal/ratelimit"
 	"casbroker/internal/secret"
-	"casbroker/internal/session"
 	"casbroker/internal/store"
 )
 
@@ -44,7 +44,7 @@ func checkDoors(c config.Config) error {
 		}
 	}
 	if strings.HasPrefix(c.Cache.URL.Reveal(), "redis") {
-		redis, err := kv.NewRedis(kv.RedisOptions{URL: c.Cache.URL})
+		redis, err := cache.NewRedis(cache.RedisOptions{URL: c.Cache.URL})
 		if err != nil {
 			wrong = append(wrong, fmt.Errorf("cache.url: %w", err))
 		} else {

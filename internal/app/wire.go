@@ -8,8 +8,8 @@ import (
 
 	"casbroker/internal/access"
 	"casbroker/internal/auth"
+	"casbroker/internal/cache"
 	"casbroker/internal/config"
-	"casbroker/internal/kv"
 	"casbroker/internal/portfolio"
 	"casbroker/internal/privacy"
 	"casbroker/internal/ratelimit"
@@ -26,7 +26,7 @@ import (
 type doors struct {
 	box    *secret.Box
 	store  *store.DB
-	cache  kv.Cache
+	cache  cache.Cache
 	vendor *upstream.Client
 }
 
@@ -159,22 +159,22 @@ func (a *App) openDoors(ctx context.Context, o Options) (d doors, err error) {
 	return d, nil
 }
 
-func openCache(ctx context.Context, c config.Cache, log *slog.Logger, o Options, metrics *telemetry.Metrics) (kv.Cache, error) {
+func openCache(ctx context.Context, c config.Cache, log *slog.Logger, o Options, metrics *telemetry.Metrics) (cache.Cache, error) {
 	if c.URL == "memory" {
-		return kv.NewMemory(kv.MemoryOptions{TokenBytes: int(c.Memory)})
+		return cache.NewMemory(cache.MemoryOptions{TokenBytes: int(c.Memory)})
 	}
-	memory, err := kv.NewMemory(kv.MemoryOptions{TokenBytes: int(c.Standby)})
+	memory, err := cache.NewMemory(cache.MemoryOptions{TokenBytes: int(c.Standby)})
 	if err != nil {
 		return nil, err
 	}
-	redis, err := kv.NewRedis(kv.RedisOptions{URL: c.URL, Timeout: c.Timeout, Now: o.Now})
+	redis, err := cache.NewRedis(cache.RedisOptions{URL: c.URL, Timeout: c.Timeout, Now: o.Now})
 	if err != nil {
 		return nil, err
 	}
 	if err := redis.Ping(ctx); err != nil { // a wrong URL is best told at the start
 		log.Warn("Redis does not answer yet", "error", err)
 	}
-	return kv.WithFallback(redis, memory, kv.FallbackOptions{
+	return cache.WithFallback(redis, memory, cache.FallbackOptions{
 		Log: log, OnChange: metrics.SetFallback, OnMemory: metrics.CountFallbackCall,
 	}), nil
 }

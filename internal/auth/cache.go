@@ -5,7 +5,7 @@ import (
 	"encoding/binary"
 	"sync/atomic"
 
-	"casbroker/internal/ring"
+	"casbroker/internal/bytecache"
 )
 
 // entry is a verified token.
@@ -20,7 +20,7 @@ type entry struct {
 // itself is never kept. Entries are bytes in a ring: with an object for each, the
 // garbage collector took a fifth of the program's time.
 type cache struct {
-	ring   *ring.Ring // nil remembers nothing
+	ring   *bytecache.Cache // nil remembers nothing
 	hits   atomic.Uint64
 	misses atomic.Uint64
 }
@@ -30,15 +30,15 @@ func newCache(size int) *cache {
 	if size <= 0 {
 		return &cache{}
 	}
-	return &cache{ring: ring.New(size)}
+	return &cache{ring: bytecache.New(size)}
 }
 
 // digest hashes token. 16 bytes are enough: who could find a second token with the
 // same ones could as well guess a key. The array keeps a usual token off the heap.
-func digest(token string) ring.Key {
+func digest(token string) bytecache.Key {
 	var room [1024]byte
 	sum := sha256.Sum256(append(room[:0], token...))
-	return ring.Key(sum[:])
+	return bytecache.Key(sum[:])
 }
 
 // An entry in the ring: expires (8 bytes), generation (4), verifier (2), roles (1), subject.
@@ -49,7 +49,7 @@ const (
 
 // get returns what is remembered of the token with this digest, if it is still
 // alive at now and valid holds for it.
-func (c *cache) get(key ring.Key, now int64, valid func(entry) bool) *Principal {
+func (c *cache) get(key bytecache.Key, now int64, valid func(entry) bool) *Principal {
 	if c.ring != nil {
 		var room [maxEntry]byte
 		if b, ok := c.ring.Get(key, room[:0]); ok {
@@ -64,7 +64,7 @@ func (c *cache) get(key ring.Key, now int64, valid func(entry) bool) *Principal 
 }
 
 // put remembers e.
-func (c *cache) put(key ring.Key, e entry) {
+func (c *cache) put(key bytecache.Key, e entry) {
 	if c.ring != nil {
 		var room [maxEntry]byte
 		c.ring.Put(key, e.encode(room[:0]))

@@ -6,14 +6,14 @@ import (
 	"fmt"
 	"testing"
 
-	"casbroker/internal/ring"
+	"casbroker/internal/bytecache"
 )
 
-func digestOf(i int) ring.Key {
+func digestOf(i int) bytecache.Key {
 	var n [8]byte
 	binary.BigEndian.PutUint64(n[:], uint64(i)) //nolint:gosec // a loop's counter
 	sum := sha256.Sum256(n[:])
-	return ring.Key(sum[:])
+	return bytecache.Key(sum[:])
 }
 
 // remember puts n tokens into c that expire at 1000, 1001 and so on.

@@ -5,7 +5,7 @@ import (
 
 	"github.com/go-json-experiment/json"
 
-	"casbroker/internal/session"
+	"casbroker/internal/admin/session"
 )
 
 type adminKeyCommand struct {

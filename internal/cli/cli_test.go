@@ -14,8 +14,8 @@ import (
 	"sync"
 	"testing"
 
-	"casbroker/internal/apitest"
 	"casbroker/internal/cli"
+	"casbroker/internal/testkit/apitest"
 )
 
 // good is an environment with which the broker starts.

@@ -13,9 +13,9 @@ import (
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 
+	"casbroker/internal/admin/session"
 	"casbroker/internal/app"
 	"casbroker/internal/secret"
-	"casbroker/internal/session"
 )
 
 const (

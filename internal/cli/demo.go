@@ -13,13 +13,13 @@ import (
 	"strings"
 	"time"
 
+	"casbroker/internal/admin/session"
 	"casbroker/internal/app"
 	"casbroker/internal/config"
 	"casbroker/internal/demo"
 	"casbroker/internal/sandbox"
 	"casbroker/internal/secret"
 	"casbroker/internal/server"
-	"casbroker/internal/session"
 	"casbroker/web"
 )
 

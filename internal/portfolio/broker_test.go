@@ -17,12 +17,12 @@ import (
 
 	"github.com/labstack/echo/v4"
 
-	"casbroker/internal/apitest"
 	"casbroker/internal/auth"
 	"casbroker/internal/portfolio"
 	"casbroker/internal/problem"
 	"casbroker/internal/secret"
 	"casbroker/internal/store"
+	"casbroker/internal/testkit/apitest"
 )
 
 // maxBody is what the broker under test takes.

@@ -9,13 +9,13 @@ import (
 	"testing"
 
 	"casbroker/internal/secret"
-	"casbroker/internal/servicetest"
+	"casbroker/internal/testkit/services"
 )
 
 // databases makes a database of each kind.
 var databases = map[string]func(t *testing.T) string{
 	"sqlite":   func(t *testing.T) string { return "sqlite:" + filepath.Join(t.TempDir(), "broker.db") },
-	"postgres": func(t *testing.T) string { return servicetest.Postgres(t) },
+	"postgres": func(t *testing.T) string { return services.Postgres(t) },
 }
 
 // eachReplicated runs test on every kind of database: replicas are two brokers, each

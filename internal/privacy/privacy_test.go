@@ -19,7 +19,6 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/labstack/echo/v4"
 
-	"casbroker/internal/apitest"
 	"casbroker/internal/audit"
 	"casbroker/internal/auth"
 	"casbroker/internal/id"
@@ -27,6 +26,7 @@ import (
 	"casbroker/internal/problem"
 	"casbroker/internal/secret"
 	"casbroker/internal/store"
+	"casbroker/internal/testkit/apitest"
 	"casbroker/internal/token"
 )
 

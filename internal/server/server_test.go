@@ -16,9 +16,9 @@ import (
 
 	"github.com/labstack/echo/v4"
 
-	"casbroker/internal/apitest"
 	"casbroker/internal/fault"
 	"casbroker/internal/server"
+	"casbroker/internal/testkit/apitest"
 )
 
 // room is routes made up for a test.

@@ -11,7 +11,7 @@ import (
 
 	"casbroker/internal/audit"
 	"casbroker/internal/secret"
-	"casbroker/internal/servicetest"
+	"casbroker/internal/testkit/services"
 )
 
 // promising is a database with a table that makes a commit fail.
@@ -50,7 +50,7 @@ func TestAChainWhoseCommitFailedIsNotMadeLonger(t *testing.T) {
 	t.Parallel()
 	for name, url := range map[string]func() string{
 		"sqlite":   func() string { return "sqlite:" + filepath.Join(t.TempDir(), "broker.db") },
-		"postgres": func() string { return servicetest.Postgres(t) },
+		"postgres": func() string { return services.Postgres(t) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -91,7 +91,7 @@ func TestAChainWhoseCommitFailedIsNotMadeLonger(t *testing.T) {
 
 func TestTransactionsAtTheSameTimeDoNotWaitForOneAnothersChain(t *testing.T) {
 	t.Parallel()
-	s := promising(t, servicetest.Postgres(t))
+	s := promising(t, services.Postgres(t))
 	const many = 8
 	recorded, goOn, done := make(chan bool, many), make(chan bool), make(chan error, many)
 	for range many {

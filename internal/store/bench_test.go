@@ -16,8 +16,8 @@ import (
 	"casbroker/internal/id"
 	"casbroker/internal/portfolio"
 	"casbroker/internal/secret"
-	"casbroker/internal/servicetest"
 	"casbroker/internal/statement"
+	"casbroker/internal/testkit/services"
 )
 
 const (
@@ -32,7 +32,7 @@ func BenchmarkSave(b *testing.B) {
 	sample := newSample(b)
 	for name, url := range map[string]func() string{
 		"sqlite":   func() string { return "sqlite:" + filepath.Join(b.TempDir(), "broker.db") },
-		"postgres": func() string { return servicetest.Postgres(b) },
+		"postgres": func() string { return services.Postgres(b) },
 	} {
 		b.Run(name, func(b *testing.B) {
 			ours, plain := openNew(b, url()), openNew(b, url())

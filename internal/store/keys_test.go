@@ -9,8 +9,8 @@ import (
 
 	"casbroker/internal/portfolio"
 	"casbroker/internal/secret"
-	"casbroker/internal/servicetest"
 	"casbroker/internal/store"
+	"casbroker/internal/testkit/services"
 )
 
 // refused reports whether s is not to be used because its first key is a wrong one,
@@ -147,14 +147,14 @@ func TestOfReplicasThatStartAtOnceWithDifferentKeysOneKeyIsUsed(t *testing.T) {
 
 func TestADatabaseThatWasAwayAtTheStartHasItsKeysLookedAtBeforeItIsUsed(t *testing.T) {
 	t.Parallel()
-	v := &vault{url: servicetest.Postgres(t), hash: newKey(), keys: map[string]secret.Text{}}
+	v := &vault{url: services.Postgres(t), hash: newKey(), keys: map[string]secret.Text{}}
 	before := v.open(t, "k1")
 	if _, err := before.Migrate(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	payloads := fill(t, before, 0, 1)
 	right := v.keys["k1"]
-	servicetest.CutOff(t, v.url)
+	services.CutOff(t, v.url)
 	good := v.open(t, "k1")
 	v.keys["k1"] = newKey()
 	wrong := v.open(t, "k1")
@@ -163,7 +163,7 @@ func TestADatabaseThatWasAwayAtTheStartHasItsKeysLookedAtBeforeItIsUsed(t *testi
 			t.Errorf("while it is away: %v", err)
 		}
 	}
-	servicetest.LetIn(t, v.url)
+	services.LetIn(t, v.url)
 	if _, err := wrong.SavePortfolio(t.Context(), saving(t, "demo:ravi", named("Fund", "2026-03-31"))); !errors.As(err, new(*store.WrongKeyError)) {
 		t.Errorf("a save before it was ready: %v", err)
 	}

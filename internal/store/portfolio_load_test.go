@@ -11,8 +11,8 @@ import (
 	"casbroker/internal/fault"
 	"casbroker/internal/portfolio"
 	"casbroker/internal/secret"
-	"casbroker/internal/servicetest"
 	"casbroker/internal/store"
+	"casbroker/internal/testkit/services"
 )
 
 func TestWhatManySaveAtOnceIsAllThereOnce(t *testing.T) {
@@ -81,7 +81,7 @@ func TestSavesThatFailDoNotHarmThoseBesideThem(t *testing.T) {
 
 func TestADatabaseThatGoesAwayDuringASaveIsUnavailableAndKeepsNothing(t *testing.T) {
 	t.Parallel()
-	at := servicetest.Postgres(t)
+	at := services.Postgres(t)
 	s := open(t, at)
 	if _, err := s.Migrate(t.Context()); err != nil {
 		t.Fatal(err)
@@ -89,7 +89,7 @@ func TestADatabaseThatGoesAwayDuringASaveIsUnavailableAndKeepsNothing(t *testing
 	one := saving(t, "demo:asha", named("Fund", "2026-03-31"))
 	render := one.Render
 	one.Render = func(p portfolio.Portfolio, created bool) ([]byte, error) {
-		servicetest.CutOff(t, at)
+		services.CutOff(t, at)
 		return render(p, created)
 	}
 	_, err := s.SavePortfolio(t.Context(), one)
@@ -97,7 +97,7 @@ func TestADatabaseThatGoesAwayDuringASaveIsUnavailableAndKeepsNothing(t *testing
 	if !errors.Is(err, store.ErrUnavailable) || !errors.As(err, &f) || f.RetryAfter < time.Second {
 		t.Errorf("got %v", err)
 	}
-	servicetest.LetIn(t, at)
+	services.LetIn(t, at)
 	if list, err := s.Portfolios(t.Context(), "demo:asha", portfolio.Query{Limit: all}); err != nil || len(list) != 0 {
 		t.Errorf("listed %v, %v", list, err)
 	}
@@ -109,7 +109,7 @@ func TestADatabaseThatGoesAwayDuringASaveIsUnavailableAndKeepsNothing(t *testing
 
 func TestAConnectionLostDuringACommitIsNotSaidToHaveChangedNothing(t *testing.T) {
 	t.Parallel()
-	v := &vault{url: servicetest.Postgres(t), hash: newKey(), keys: map[string]secret.Text{}}
+	v := &vault{url: services.Postgres(t), hash: newKey(), keys: map[string]secret.Text{}}
 	s := v.open(t, "k1")
 	if _, err := s.Migrate(t.Context()); err != nil {
 		t.Fatal(err)

@@ -7,8 +7,8 @@ import (
 	"fmt"
 	"time"
 
+	"casbroker/internal/admin/session"
 	"casbroker/internal/audit"
-	"casbroker/internal/session"
 )
 
 // StartSession keeps k and r, both or neither, and deletes sessions that were last

@@ -5,8 +5,8 @@ import (
 	"testing"
 	"time"
 
+	"casbroker/internal/admin/session"
 	"casbroker/internal/audit"
-	"casbroker/internal/session"
 	"casbroker/internal/store"
 )
 

@@ -6,8 +6,8 @@ import (
 	"testing"
 
 	"casbroker/internal/secret"
-	"casbroker/internal/servicetest"
 	"casbroker/internal/store"
+	"casbroker/internal/testkit/services"
 )
 
 // eachDialect runs test on a new, migrated database of every kind.
@@ -28,7 +28,7 @@ func eachDialect(t *testing.T, test func(t *testing.T, s *store.DB)) {
 // dialects has the URL of a new, empty database of every kind.
 var dialects = map[string]func(t *testing.T) string{
 	"sqlite":   func(t *testing.T) string { return "sqlite:" + filepath.Join(t.TempDir(), "new", "broker.db") },
-	"postgres": func(t *testing.T) string { return servicetest.Postgres(t) },
+	"postgres": func(t *testing.T) string { return services.Postgres(t) },
 }
 
 func open(t *testing.T, url string) *store.DB {

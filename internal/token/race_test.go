@@ -13,11 +13,11 @@ import (
 	"casbroker/internal/access"
 	"casbroker/internal/audit"
 	"casbroker/internal/auth"
+	"casbroker/internal/cache"
 	"casbroker/internal/id"
-	"casbroker/internal/kv"
 	"casbroker/internal/secret"
-	"casbroker/internal/servicetest"
 	"casbroker/internal/store"
+	"casbroker/internal/testkit/services"
 	"casbroker/internal/token"
 )
 
@@ -36,7 +36,7 @@ var steps = []string{duringMint, beforeRecord, afterRecord, beforeCache, afterCa
 type stage struct {
 	service *token.Service
 	db      *store.DB
-	cache   kv.Cache
+	cache   cache.Cache
 	here    *access.Service // shares the view of the Service
 	there   *access.Service // has one of its own, and its messages are lost
 	minter  *fakeMinter
@@ -86,9 +86,9 @@ func eachStage(t *testing.T, test func(t *testing.T, s *stage)) {
 	t.Helper()
 	for database, url := range map[string]func(t *testing.T) string{
 		"SQLite":     func(t *testing.T) string { return "sqlite:" + filepath.Join(t.TempDir(), "broker.db") },
-		"PostgreSQL": func(t *testing.T) string { return servicetest.Postgres(t) },
+		"PostgreSQL": func(t *testing.T) string { return services.Postgres(t) },
 	} {
-		for name, open := range map[string]func(t *testing.T) kv.Cache{"memory": openMemory, "Redis": openRedis} {
+		for name, open := range map[string]func(t *testing.T) cache.Cache{"memory": openMemory, "Redis": openRedis} {
 			t.Run(database+" and "+name, func(t *testing.T) {
 				t.Parallel()
 				test(t, newStage(t, url(t), open(t)))
@@ -97,18 +97,18 @@ func eachStage(t *testing.T, test func(t *testing.T, s *stage)) {
 	}
 }
 
-func openMemory(t *testing.T) kv.Cache {
+func openMemory(t *testing.T) cache.Cache {
 	t.Helper()
-	m, err := kv.NewMemory(kv.MemoryOptions{})
+	m, err := cache.NewMemory(cache.MemoryOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	return m
 }
 
-func openRedis(t *testing.T) kv.Cache {
+func openRedis(t *testing.T) cache.Cache {
 	t.Helper()
-	r, err := kv.NewRedis(kv.RedisOptions{URL: secret.URL(servicetest.Redis(t)), Timeout: time.Minute})
+	r, err := cache.NewRedis(cache.RedisOptions{URL: secret.URL(services.Redis(t)), Timeout: time.Minute})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -116,7 +116,7 @@ func openRedis(t *testing.T) kv.Cache {
 	return r
 }
 
-func newStage(t *testing.T, url string, cache kv.Cache) *stage {
+func newStage(t *testing.T, url string, tokens cache.Cache) *stage {
 	t.Helper()
 	w := newWorld(t)
 	db, err := store.Open(store.Options{URL: secret.URL(url), Box: w.service.Box})
@@ -127,10 +127,10 @@ func newStage(t *testing.T, url string, cache kv.Cache) *stage {
 	if _, err := db.Migrate(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	s := &stage{service: w.service, db: db, cache: cache, minter: w.minter}
+	s := &stage{service: w.service, db: db, cache: tokens, minter: w.minter}
 	operator := func() *access.Service {
 		watcher := access.NewWatcher(access.WatchOptions{
-			Keeper: db, Wire: &kv.Memory{}, Log: slog.New(slog.DiscardHandler), Now: w.clock, Poll: time.Hour, MaxAge: time.Minute,
+			Keeper: db, Wire: &cache.Memory{}, Log: slog.New(slog.DiscardHandler), Now: w.clock, Poll: time.Hour, MaxAge: time.Minute,
 		})
 		if err := watcher.Look(t.Context(), access.LearnedPolled); err != nil {
 			t.Fatal(err)

@@ -1,0 +1,268 @@
+package console_test
+
+import (
+	"context"
+	"crypto/rand"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/cookiejar"
+	"net/http/httptest"
+	"net/url"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"casbroker/internal/access"
+	"casbroker/internal/admin"
+	"casbroker/internal/admin/console"
+	"casbroker/internal/admin/session"
+	"casbroker/internal/audit"
+	"casbroker/internal/fault"
+	"casbroker/internal/id"
+	"casbroker/internal/secret"
+	"casbroker/internal/server"
+	"casbroker/internal/store"
+	"casbroker/internal/token"
+	"casbroker/internal/usage"
+	"casbroker/web"
+)
+
+var begin = time.Date(2026, 4, 1, 10, 30, 0, 0, time.UTC)
+
+// clock is a clock that a test can set.
+type clock struct {
+	mu sync.Mutex
+	at time.Time
+}
+
+func (c *clock) Now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.at
+}
+
+func (c *clock) advance(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.at = c.at.Add(d)
+}
+
+// office is a console over a database of its own.
+type office struct {
+	t     *testing.T
+	URL   string
+	db    *store.DB
+	clock *clock
+	desk  *admin.Desk
+	key   secret.Text // of the admin meera
+}
+
+// quiet is a wire on which nothing is ever heard: the office is the only replica.
+type quiet struct{}
+
+func (quiet) Tell(context.Context, string, string) error { return nil }
+
+func (quiet) Listen(ctx context.Context, _ string, _ func(string)) { <-ctx.Done() }
+
+// vendor tells how many credits are left, or fails.
+type vendor struct{ err error }
+
+func (v vendor) Credits(context.Context) (usage.Credits, error) {
+	return usage.Credits{Used: "265", Remaining: "1234.5", Limit: "1500", ResetsAt: begin.AddDate(0, 1, 0), AsOf: begin}, v.err
+}
+
+// openOffice serves a console until the test ends. change may change its handler.
+func openOffice(t *testing.T, change func(h *console.Handler)) *office {
+	t.Helper()
+	box, err := secret.NewBox(random(), secret.Key{ID: "k1", Secret: random()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	db, err := store.Open(store.Options{URL: secret.URL("sqlite:" + filepath.Join(t.TempDir(), "broker.db")), Box: box})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = db.Close() })
+	if _, err := db.Migrate(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	o := &office{t: t, db: db, clock: &clock{at: begin}}
+	o.desk = newDesk(t, db, box, o.clock)
+	key, hash, err := session.NewKey("meera")
+	if err != nil {
+		t.Fatal(err)
+	}
+	o.key = key
+	log := slog.New(slog.DiscardHandler)
+	h := &console.Handler{
+		Desk: o.desk, Pages: web.Console, Version: "v1.2.3", Log: log, Now: o.clock.Now,
+		Sessions: &session.Service{
+			Keys: []session.Key{{Name: "meera", Hash: secret.Text(hash)}}, Keeper: db, Box: box, Log: log, Now: o.clock.Now,
+		},
+	}
+	if change != nil {
+		change(h)
+	}
+	router := server.NewRouter(server.Options{Log: log})
+	router.Mount("", nil, h)
+	s := httptest.NewServer(router)
+	t.Cleanup(s.Close)
+	o.URL = s.URL
+	return o
+}
+
+func newDesk(t *testing.T, db *store.DB, box *secret.Box, c *clock) *admin.Desk {
+	t.Helper()
+	w := access.NewWatcher(access.WatchOptions{
+		Keeper: db, Wire: quiet{}, Log: slog.New(slog.DiscardHandler), Now: c.Now, Poll: time.Second,
+		Observe: func(string, int) {},
+	})
+	if err := w.Look(t.Context(), access.LearnedPolled); err != nil {
+		t.Fatal(err)
+	}
+	return &admin.Desk{
+		Access: &access.Service{Keeper: db, Watcher: w, Now: c.Now},
+		Grants: &token.Register{Finder: db, Now: c.Now},
+		Users:  db, Shelf: db,
+		Trail: &audit.Service{Book: db, Chains: db, Box: box},
+		Usage: &usage.Service{Book: db, Now: c.Now},
+		Purse: &usage.Purse{Vendor: vendor{}, Now: c.Now},
+		Settings: []admin.Setting{
+			{Key: "upstream.url", Value: "https://vendor.example", Default: true},
+			{Key: "upstream.api_key", Value: "[secret]"},
+		},
+		Health: func(context.Context) []admin.Part {
+			return []admin.Part{
+				{Name: "database", State: admin.Well, Note: "SQLite"},
+				{Name: "cache", State: admin.Limping, Note: "Redis does not answer; each replica keeps its own."},
+				{Name: "vendor", State: admin.Down, Note: "The vendor answers with errors."},
+			}
+		},
+		Now: c.Now,
+	}
+}
+
+func random() secret.Text {
+	b := make([]byte, secret.KeySize)
+	_, _ = rand.Read(b)
+	return secret.Text(b)
+}
+
+// give records a token that subject was given a time ago, and returns its grant's id.
+func (o *office) give(subject string, ago time.Duration) string {
+	o.t.Helper()
+	at := o.clock.Now().Add(-ago)
+	g := token.Grant{
+		ID: id.New("gr"), Subject: subject, Mode: token.ModeDirect, IssuedAt: at, ExpiresAt: at.Add(time.Hour),
+		VendorRequestID: "req_1", AccessVersion: o.desk.Access.Watcher.Version(),
+	}
+	if err := o.db.RecordGrant(o.t.Context(), g, audit.New(o.t.Context(), at, subject, audit.TokenMint, subject, g.ID)); err != nil {
+		o.t.Fatal(err)
+	}
+	return g.ID
+}
+
+// browser is an operator's, which keeps cookies and does not follow by itself where
+// it is sent.
+type browser struct {
+	t      *testing.T
+	office *office
+	client *http.Client
+}
+
+func (o *office) browser() *browser {
+	o.t.Helper()
+	jar, err := cookiejar.New(nil)
+	if err != nil {
+		o.t.Fatal(err)
+	}
+	return &browser{o.t, o, &http.Client{Jar: jar, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}}
+}
+
+// answer is what came back.
+type answer struct {
+	status int
+	header http.Header
+	body   string
+}
+
+// to is where the answer sends the browser.
+func (a answer) to() string { return a.header.Get("Location") }
+
+func (b *browser) do(method, path string, form url.Values, header ...string) answer {
+	b.t.Helper()
+	var body io.Reader
+	if form != nil {
+		body = strings.NewReader(form.Encode())
+	}
+	r, err := http.NewRequestWithContext(b.t.Context(), method, b.office.URL+path, body)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	if form != nil {
+		r.Header.Set(echo.HeaderContentType, echo.MIMEApplicationForm)
+		r.Header.Set(echo.HeaderOrigin, b.office.URL)
+	}
+	if method != http.MethodHead {
+		r.Header.Set(echo.HeaderAccept, "text/html,application/xhtml+xml,*/*;q=0.8")
+	}
+	for i := 0; i+1 < len(header); i += 2 {
+		r.Header.Set(header[i], header[i+1])
+	}
+	res, err := b.client.Do(r)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	defer func() { _ = res.Body.Close() }()
+	text, err := io.ReadAll(res.Body)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return answer{res.StatusCode, res.Header, string(text)}
+}
+
+func (b *browser) get(path string, header ...string) answer {
+	b.t.Helper()
+	return b.do(http.MethodGet, path, nil, header...)
+}
+
+// post sends a form of names and values.
+func (b *browser) post(path string, pairs ...string) answer {
+	b.t.Helper()
+	form := make(url.Values)
+	for i := 0; i+1 < len(pairs); i += 2 {
+		form.Set(pairs[i], pairs[i+1])
+	}
+	return b.do(http.MethodPost, path, form)
+}
+
+// signedIn is a browser of somebody who is signed in.
+func (o *office) signedIn() *browser {
+	o.t.Helper()
+	b := o.browser()
+	if a := b.post("/console/sign-in", "key", o.key.Reveal()); a.status != http.StatusSeeOther {
+		o.t.Fatalf("sign-in: %d %s", a.status, a.body)
+	}
+	return b
+}
+
+// says fails the test unless the page has this status and all parts.
+func says(t *testing.T, a answer, status int, parts ...string) {
+	t.Helper()
+	_, content, _ := strings.Cut(a.body, "<main")
+	if a.status != status {
+		t.Errorf("the status is %d, want %d: %s", a.status, status, content)
+	}
+	for _, part := range parts {
+		if !strings.Contains(a.body, part) {
+			t.Errorf("no %q in %s", part, content)
+		}
+	}
+}
+
+var errVendor = fault.New(fault.Unavailable, "upstream_unavailable", "The vendor does not answer.")

@@ -1,0 +1,392 @@
+package oauth_test
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"casbroker/internal/access"
+	"casbroker/internal/admin/oauth"
+	"casbroker/internal/audit"
+	"casbroker/internal/auth"
+	"casbroker/internal/cache"
+	"casbroker/internal/sandbox"
+	"casbroker/internal/secret"
+	"casbroker/internal/server"
+	"casbroker/internal/store"
+	"casbroker/internal/testkit/apitest"
+	"casbroker/internal/testkit/services"
+	"casbroker/internal/token"
+	"casbroker/internal/upstream"
+	"casbroker/web"
+)
+
+// begin is when the clock of every test starts.
+var begin = time.Date(2026, 4, 1, 10, 0, 0, 0, time.UTC)
+
+// broker is a server with the calls of OAuth, and what gives the tokens that they are
+// about. Its answers are held against the OpenAPI file.
+type broker struct {
+	url     string
+	client  *http.Client
+	db      *store.DB
+	tokens  *token.Service
+	service *oauth.Service
+	passed  atomic.Int64 // since begin
+}
+
+func (b *broker) now() time.Time { return begin.Add(time.Duration(b.passed.Load())) }
+
+// eachBroker runs test with every kind of database.
+func eachBroker(t *testing.T, test func(t *testing.T, b *broker)) {
+	t.Helper()
+	t.Run("postgres", func(t *testing.T) {
+		t.Parallel()
+		test(t, start(t, services.Postgres(t)))
+	})
+	t.Run("sqlite", func(t *testing.T) {
+		t.Parallel()
+		test(t, startSmall(t))
+	})
+}
+
+// startSmall starts a broker on a file.
+func startSmall(t *testing.T) *broker {
+	t.Helper()
+	return start(t, "sqlite:"+filepath.Join(t.TempDir(), "broker.db"))
+}
+
+func start(t *testing.T, url string) *broker {
+	t.Helper()
+	b := &broker{client: apitest.Client(t)}
+	log, box := slog.New(slog.DiscardHandler), newBox(t)
+	var err error
+	if b.db, err = store.Open(store.Options{URL: secret.URL(url), Box: box}); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = b.db.Close() })
+	if _, err := b.db.Migrate(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	watcher := access.NewWatcher(access.WatchOptions{
+		Keeper: b.db, Wire: &cache.Memory{}, Log: log, Now: b.now, Poll: time.Hour, MaxAge: 24 * time.Hour,
+	})
+	if err := watcher.Look(t.Context(), access.LearnedPolled); err != nil {
+		t.Fatal(err)
+	}
+	cache, err := cache.NewMemory(cache.MemoryOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.tokens = &token.Service{
+		Minter: vendor(t, b.now), Ledger: b.db, Cache: cache, Gate: watcher, Box: box, Log: log, Now: b.now, MintTimeout: time.Minute,
+	}
+	b.service = &oauth.Service{
+		Grants: &token.Register{Finder: b.db, Box: box, Now: b.now},
+		Access: &access.Service{Keeper: b.db, Watcher: watcher, Now: b.now}, Record: b.db, Now: b.now,
+	}
+	router := server.NewRouter(server.Options{Log: log, OpenAPI: web.OpenAPI})
+	router.Mount("/oauth", []server.Middleware{known}, &oauth.Handler{Tokens: b.service})
+	front := httptest.NewServer(router)
+	t.Cleanup(front.Close)
+	b.url = front.URL
+	return b
+}
+
+func newBox(t *testing.T) *secret.Box {
+	t.Helper()
+	key := func() secret.Text {
+		b := make([]byte, secret.KeySize)
+		_, _ = rand.Read(b)
+		return secret.Text(b)
+	}
+	box, err := secret.NewBox(key(), secret.Key{ID: "k1", Secret: key()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return box
+}
+
+// vendor is a client of the emulated vendor.
+func vendor(t *testing.T, now func() time.Time) *upstream.Client {
+	t.Helper()
+	const key = "the-api-key-of-the-tests"
+	emulated := httptest.NewServer(sandbox.New(sandbox.Options{APIKey: key}))
+	t.Cleanup(emulated.Close)
+	return upstream.New(upstream.Options{
+		URL: emulated.URL, APIKey: key, Timeout: 10 * time.Second, Deadline: 20 * time.Second, Attempts: 1,
+		Log: slog.New(slog.DiscardHandler), Now: now,
+	})
+}
+
+// roles are those of the callers of the tests; the bearer token is their name.
+var roles = map[string]auth.Role{"meera": auth.RoleAdmin, "robot": auth.RoleService, "asha": auth.RoleUser}
+
+// known stands for the sign-in.
+func known(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		r := c.Request()
+		name := strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer ")
+		if role, ok := roles[name]; ok {
+			c.SetRequest(r.WithContext(auth.With(r.Context(), &auth.Principal{Subject: "ops:" + name, Roles: role})))
+		}
+		return next(c)
+	}
+}
+
+// token gives subject an access token.
+func (b *broker) token(t *testing.T, subject string) token.Issued {
+	t.Helper()
+	issued, err := b.tokens.Issue(t.Context(), auth.Principal{Subject: subject, Roles: auth.RoleUser}, time.Hour, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return issued
+}
+
+type reply struct {
+	status int
+	header http.Header
+	body   string
+}
+
+const form = "application/x-www-form-urlencoded"
+
+// post sends body to path as who.
+func (b *broker) post(t *testing.T, who, path, body string) reply {
+	t.Helper()
+	return b.send(t, who, http.MethodPost, path, body, form)
+}
+
+func (b *broker) send(t *testing.T, who, method, path, body, media string) reply {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), method, b.url+path, strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Authorization", "Bearer "+who)
+	req.Header.Set("Content-Type", media)
+	res, err := b.client.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = res.Body.Close() }()
+	text, err := io.ReadAll(res.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return reply{res.StatusCode, res.Header, strings.TrimSpace(string(text))}
+}
+
+// introspect asks about a token, which must be allowed.
+func (b *broker) introspect(t *testing.T, who string, value secret.Text) string {
+	t.Helper()
+	r := b.post(t, who, "/oauth/introspect", "token="+url.QueryEscape(value.Reveal()))
+	if r.status != http.StatusOK || r.header.Get("Cache-Control") != "no-store" {
+		t.Fatalf("got %d %v %s", r.status, r.header, r.body)
+	}
+	return r.body
+}
+
+const inactive = `{"active":false}`
+
+func TestATokenThatCountsIsToldAbout(t *testing.T) {
+	t.Parallel()
+	eachBroker(t, func(t *testing.T, b *broker) {
+		for _, subject := range []string{"app:asha", "app:a/b 😀\"&+%"} {
+			issued := b.token(t, subject)
+			for _, who := range []string{"robot", "meera"} {
+				var told map[string]any
+				if err := json.Unmarshal([]byte(b.introspect(t, who, issued.Value)), &told); err != nil {
+					t.Fatal(err)
+				}
+				want := map[string]any{
+					"active": true, "token_type": "api_key", "sub": subject, "jti": issued.GrantID, "mode": "direct",
+					"iat": float64(begin.Unix()), "exp": float64(begin.Add(time.Hour).Unix()),
+				}
+				for name, value := range want {
+					if told[name] != value || len(told) != len(want) {
+						t.Errorf("%s reads %v, want %v", who, told, want)
+					}
+				}
+			}
+			b.recordedOnce(t, audit.Filter{Subject: subject, Action: audit.AdminRead}, audit.AdminRead, issued.GrantID)
+		}
+	})
+}
+
+// recordedOnce fails the test unless the one record that f lets through is of action on object.
+func (b *broker) recordedOnce(t *testing.T, f audit.Filter, action audit.Action, object string) {
+	t.Helper()
+	list, err := b.db.Records(t.Context(), f, audit.Position{}, 10)
+	if err != nil || len(list) != 1 || list[0].Action != action || list[0].Object != object {
+		t.Errorf("on record are %+v, %v", list, err)
+	}
+}
+
+func TestATokenThatDoesNotCountIsNotToldAbout(t *testing.T) {
+	t.Parallel()
+	eachBroker(t, func(t *testing.T, b *broker) {
+		operator := auth.Principal{Subject: "ops:meera", Roles: auth.RoleAdmin}
+		ends := map[string]func(issued token.Issued) error{
+			"revoked": func(issued token.Issued) error {
+				_, err := b.service.Access.RevokeGrant(t.Context(), operator, issued.GrantID)
+				return err
+			},
+			"revoked with all": func(token.Issued) error {
+				_, err := b.service.Access.RevokeUser(t.Context(), operator, "app:revoked with all")
+				return err
+			},
+			"blocked": func(token.Issued) error {
+				_, err := b.service.Access.Block(t.Context(), operator, "app:blocked", "", time.Time{})
+				return err
+			},
+			"erased": func(token.Issued) error {
+				_, err := b.db.Erase(t.Context(), "app:erased", audit.New(t.Context(), begin, "app:erased", audit.DataErase, "app:erased", ""))
+				return err
+			},
+		}
+		for what, end := range ends {
+			issued := b.token(t, "app:"+what)
+			if got := b.introspect(t, "robot", issued.Value); !strings.Contains(got, `"active":true`) {
+				t.Errorf("%s: before, it is %s", what, got)
+			}
+			if err := end(issued); err != nil {
+				t.Fatal(err)
+			}
+			if got := b.introspect(t, "robot", issued.Value); got != inactive {
+				t.Errorf("%s: %s", what, got)
+			}
+		}
+		late := b.token(t, "app:late")
+		b.passed.Store(int64(time.Hour))
+		if got := b.introspect(t, "robot", late.Value); got != inactive {
+			t.Errorf("expired: %s", got)
+		}
+		known := late.Value.Reveal()
+		for _, value := range []string{
+			"at_", "at_nothing", known + "x", known[:len(known)-1], strings.ToUpper(known), "x" + known, known + "\x00", known + " ",
+			"at_\xff", "at_é", "at_" + strings.Repeat("x", 9000), "ey.ey.ey", "'; --",
+		} {
+			if got := b.introspect(t, "robot", secret.Text(value)); got != inactive {
+				t.Errorf("%q: %s", value, got)
+			}
+			if r := b.post(t, "robot", "/oauth/revoke", "token="+url.QueryEscape(value)); r.status != 200 || r.body != "" {
+				t.Errorf("%q is revoked with %d %s", value, r.status, r.body)
+			}
+		}
+	})
+}
+
+func TestARevokedTokenIsNotGivenAgainAndDoingItAgainIsNoError(t *testing.T) {
+	t.Parallel()
+	eachBroker(t, func(t *testing.T, b *broker) {
+		first, other := b.token(t, "app:asha"), b.token(t, "app:rohan")
+		if again := b.token(t, "app:asha"); again.Value != first.Value {
+			t.Fatal("the token is not given again at all")
+		}
+		for range 2 {
+			r := b.post(t, "robot", "/oauth/revoke", "token="+first.Value.Reveal()+"&token_type_hint=refresh_token&client_id=x")
+			if r.status != http.StatusOK || r.body != "" || r.header.Get("Cache-Control") != "no-store" {
+				t.Errorf("got %d %q %v", r.status, r.body, r.header)
+			}
+		}
+		if b.introspect(t, "meera", first.Value) != inactive || b.token(t, "app:asha").Value == first.Value {
+			t.Error("it counts, or is given again")
+		}
+		if b.introspect(t, "meera", other.Value) == inactive {
+			t.Error("another's does not count")
+		}
+		list, err := b.db.Records(t.Context(), audit.Filter{Action: audit.TokenRevoke}, audit.Position{}, 10)
+		if err != nil || len(list) != 2 || list[0].Subject != "app:asha" || list[1].Actor != "ops:robot" || list[1].Object != first.GrantID {
+			t.Errorf("on record are %+v, %v", list, err)
+		}
+	})
+}
+
+// problem is an error answer with the members of OAuth.
+type problem struct {
+	Status      int    `json:"status"`
+	Code        string `json:"code"`
+	Error       string `json:"error"`
+	Description string `json:"error_description"`
+}
+
+func TestWhatIsNoRequestOfOAuthIsRefusedInItsWords(t *testing.T) {
+	t.Parallel()
+	b := startSmall(t)
+	value := b.token(t, "app:asha").Value.Reveal()
+	for what, c := range map[string]struct {
+		who, method, path, body, media string
+		status                         int
+		code, oauth                    string
+	}{
+		"no token":         {"robot", "POST", "", "token_type_hint=access_token", form, 400, "invalid_request", "invalid_request"},
+		"no body":          {"robot", "POST", "", "", form, 400, "invalid_request", "invalid_request"},
+		"an empty token":   {"robot", "POST", "", "token=", form, 400, "invalid_request", "invalid_request"},
+		"two tokens":       {"robot", "POST", "", "token=" + value + "&token=" + value, form, 400, "invalid_request", "invalid_request"},
+		"half an escape":   {"robot", "POST", "", "token=%", form, 400, "invalid_request", "invalid_request"},
+		"a semicolon":      {"robot", "POST", "", "token=" + value + ";x=y", form, 400, "invalid_request", "invalid_request"},
+		"a token in a URL": {"robot", "POST", "?token=" + value, "token=" + value, form, 400, "invalid_request", "invalid_request"},
+		"JSON":             {"robot", "POST", "", `{"token":"` + value + `"}`, "application/json", 415, "unsupported_media_type", "invalid_request"},
+		"no type":          {"robot", "POST", "", "token=" + value, "", 415, "unsupported_media_type", "invalid_request"},
+		"much":             {"robot", "POST", "", "token=" + strings.Repeat("x", 20_000), form, 413, "body_too_large", "invalid_request"},
+		"a GET":            {"robot", "GET", "", "", form, 405, "method_not_allowed", "invalid_request"},
+		"nobody":           {"", "POST", "", "token=" + value, form, 401, "unauthenticated", "invalid_client"},
+		"a user":           {"asha", "POST", "", "token=" + value, form, 403, "forbidden", "unauthorized_client"},
+	} {
+		for _, path := range []string{"/oauth/revoke", "/oauth/introspect"} {
+			r := b.send(t, c.who, c.method, path+c.path, c.body, c.media)
+			var p problem
+			if err := json.Unmarshal([]byte(r.body), &p); err != nil {
+				t.Fatalf("%s: %v in %s", what, err, r.body)
+			}
+			if r.status != c.status || p.Status != c.status || p.Code != c.code || p.Error != c.oauth || p.Description == "" {
+				t.Errorf("%s at %s: got %d %+v", what, path, r.status, p)
+			}
+			if strings.Contains(r.body, value) {
+				t.Errorf("%s: the answer repeats the token", what)
+			}
+		}
+	}
+	if r := b.post(t, "asha", "/oauth/revoke", "token="+value); !strings.Contains(r.body, "service or admin") {
+		t.Errorf("a user reads %s", r.body)
+	}
+	if b.introspect(t, "robot", secret.Text(value)) == inactive {
+		t.Error("the token was revoked all the same")
+	}
+}
+
+// unwritable cannot keep records.
+type unwritable struct{}
+
+func (unwritable) Append(context.Context, ...audit.Record) error {
+	return errors.New("the disk is full")
+}
+
+func TestWhatCannotBePutOnRecordIsNotTold(t *testing.T) {
+	t.Parallel()
+	b := startSmall(t)
+	value := b.token(t, "app:asha").Value
+	b.service.Record = unwritable{}
+	r := b.post(t, "meera", "/oauth/introspect", "token="+value.Reveal())
+	if r.status != 500 || strings.Contains(r.body, "asha") || !strings.Contains(r.body, `"error":"server_error"`) {
+		t.Errorf("got %d %s", r.status, r.body)
+	}
+	if got := b.introspect(t, "meera", "at_nothing"); got != inactive {
+		t.Errorf("an unknown one: %s", got)
+	}
+}

@@ -1,0 +1,292 @@
+package session_test
+
+import (
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/go-json-experiment/json"
+	"github.com/labstack/echo/v4"
+
+	"casbroker/internal/admin/session"
+	"casbroker/internal/auth"
+	"casbroker/internal/fault"
+	"casbroker/internal/secret"
+	"casbroker/internal/server"
+)
+
+// site is a broker of which there is just the front and the sessions.
+type site struct {
+	*desk
+	router *server.Router
+	log    strings.Builder
+	limits []string // which were asked, in turn
+}
+
+func newSite(t *testing.T, keys ...session.Key) *site {
+	t.Helper()
+	s := &site{desk: newDesk(t, keys...)}
+	s.router = server.NewRouter(server.Options{Log: slog.New(slog.NewTextHandler(&s.log, nil)), OpenAPI: []byte("openapi: 3.1.0")})
+	through := []server.Middleware{s.Middleware(byJWT)}
+	s.router.Mount("/admin/v1", through, &session.Handler{
+		Sessions: s.Service, Limit: s.limit("admin"), LimitSignIn: s.limit("sign_in"),
+	}, work{})
+	return s
+}
+
+func (s *site) limit(name string) echo.MiddlewareFunc {
+	return func(next echo.HandlerFunc) echo.HandlerFunc {
+		return func(c echo.Context) error {
+			s.limits = append(s.limits, name)
+			return next(c)
+		}
+	}
+}
+
+// work is a room for operators.
+type work struct{}
+
+func (work) Mount(g *echo.Group) {
+	tell := func(c echo.Context) error { return c.String(http.StatusOK, auth.Caller(c).Subject) }
+	g.GET("/work", tell, auth.Require(auth.RoleAdmin))
+	g.POST("/work", tell, auth.Require(auth.RoleAdmin))
+}
+
+// byJWT knows one admin and one user by what they send.
+func byJWT(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		who := &auth.Principal{Subject: "app:meera", Roles: auth.RoleUser | auth.RoleAdmin}
+		switch c.Request().Header.Get("Authorization") {
+		case "Bearer admin":
+		case "Bearer user":
+			who = &auth.Principal{Subject: "app:ravi", Roles: auth.RoleUser}
+		default:
+			return auth.ErrUnauthenticated
+		}
+		c.SetRequest(c.Request().WithContext(auth.With(c.Request().Context(), who)))
+		return next(c)
+	}
+}
+
+// reply is what came back.
+type reply struct {
+	status int
+	body   string
+	code   string
+	cookie *http.Cookie // nil for none
+	header http.Header
+}
+
+// ask makes a request; of header, every second one is the value of the one before.
+func (s *site) ask(t *testing.T, method, path, body string, header ...string) reply {
+	t.Helper()
+	r := httptest.NewRequestWithContext(t.Context(), method, "https://broker.example"+path, strings.NewReader(body))
+	for i := 0; i < len(header); i += 2 {
+		if header[i] == "Host" {
+			r.Host = header[i+1]
+		}
+		r.Header.Add(header[i], header[i+1])
+	}
+	w := httptest.NewRecorder()
+	s.router.ServeHTTP(w, r)
+	return read(t, w.Result())
+}
+
+func read(t *testing.T, answer *http.Response) reply {
+	t.Helper()
+	defer func() { _ = answer.Body.Close() }()
+	body, err := io.ReadAll(answer.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := reply{status: answer.StatusCode, body: string(body), header: answer.Header}
+	var p struct{ Code string }
+	_ = json.Unmarshal(body, &p, json.MatchCaseInsensitiveNames(true))
+	got.code = p.Code
+	for _, c := range answer.Cookies() {
+		got.cookie = c
+	}
+	return got
+}
+
+const route = "/admin/v1/session"
+
+// post signs in with key.
+func (s *site) post(t *testing.T, key secret.Text, header ...string) reply {
+	t.Helper()
+	return s.ask(t, http.MethodPost, route, `{"key":"`+key.Reveal()+`"}`, append([]string{"Content-Type", "application/json"}, header...)...)
+}
+
+func TestAKeyIsExchangedForACookieThatWorksUntilItIsGivenBack(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, asha)
+	got := s.post(t, ashasKey)
+	const started = `{"admin":"asha","started_at":"2026-04-01T10:00:00Z","ends_at":"2026-04-01T10:30:00Z"}`
+	if got.status != http.StatusCreated || strings.TrimSpace(got.body) != started || got.header.Get("Cache-Control") != "no-store" {
+		t.Fatalf("signing in: %+v", got)
+	}
+	cookie := []string{"Cookie", "casbroker_session=" + got.cookie.Value}
+	s.wait(10 * time.Minute)
+	if got := s.ask(t, "GET", "/admin/v1/work", "", cookie...); got.status != http.StatusOK || got.body != "admin/asha" {
+		t.Errorf("working: %+v", got)
+	}
+	prolonged := strings.Replace(started, "10:30", "10:40", 1)
+	if got := s.ask(t, "GET", route, "", cookie...); got.status != http.StatusOK || strings.TrimSpace(got.body) != prolonged ||
+		got.header.Get("Cache-Control") != "no-store" {
+		t.Errorf("looking: %+v", got)
+	}
+	for range 2 {
+		got := s.ask(t, "DELETE", route, "", cookie...)
+		if got.status != http.StatusNoContent || got.cookie == nil || got.cookie.Value != "" || got.cookie.MaxAge >= 0 {
+			t.Errorf("signing out: %+v", got)
+		}
+	}
+	got = s.ask(t, "GET", "/admin/v1/work", "", cookie...)
+	if got.status != http.StatusUnauthorized || got.code != "session_ended" || got.cookie == nil || got.cookie.MaxAge >= 0 ||
+		got.header.Get("WWW-Authenticate") != `Bearer realm="casbroker"` {
+		t.Errorf("working afterwards: %+v", got)
+	}
+	if log := s.log.String(); strings.Contains(log, cookie[1]) || strings.Contains(log, ashasKey.Reveal()) || !strings.Contains(log, "subject=admin/asha") {
+		t.Errorf("the log:\n%s", log)
+	}
+	if strings.Join(s.limits, " ") != "sign_in admin admin admin" {
+		t.Errorf("the limits that were asked: %v", s.limits)
+	}
+}
+
+func TestSigningOutNeedsNoSession(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, asha)
+	for name, header := range map[string][]string{
+		"nothing":          nil,
+		"an empty cookie":  {"Cookie", "casbroker_session="},
+		"another's cookie": {"Cookie", "casbroker_session=" + strings.Repeat("x", 43)},
+		"a JWT":            {"Authorization", "Bearer user"},
+		"a bad JWT":        {"Authorization", "Bearer x"},
+	} {
+		if got := s.ask(t, "DELETE", route, "", header...); got.status != http.StatusNoContent {
+			t.Errorf("%s: %+v", name, got)
+		}
+	}
+	if n := len(s.drawer.records()); n != 0 {
+		t.Errorf("%d records of nothing", n)
+	}
+}
+
+func TestAnAdminWithAJWTHasNoSession(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, asha)
+	for _, c := range []struct {
+		jwt    string
+		status int
+		want   string
+	}{
+		{"Bearer admin", http.StatusOK, `{"admin":"app:meera"}`},
+		{"Bearer user", http.StatusForbidden, `"code":"forbidden"`},
+		{"Bearer x", http.StatusUnauthorized, `"code":"unauthenticated"`},
+	} {
+		if got := s.ask(t, "GET", route, "", "Authorization", c.jwt); got.status != c.status || !strings.Contains(got.body, c.want) {
+			t.Errorf("%s: %+v", c.jwt, got)
+		}
+	}
+}
+
+func TestWhatIsNoKeyIsRefusedAndNotRepeated(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, asha)
+	typed := ashasKey.Reveal()
+	const media, jsonType = "Content-Type", "application/json"
+	for name, c := range map[string]struct {
+		body, media string
+		status      int
+		code        string
+	}{
+		"another key":         {`{"key":"` + rohansKey.Reveal() + `"}`, jsonType, 401, "wrong_key"},
+		"no body":             {``, jsonType, 400, "invalid_json"},
+		"no object":           {`"` + typed + `"`, jsonType, 400, "invalid_json"},
+		"the key itself":      {typed, jsonType, 400, "invalid_json"},
+		"null":                {`null`, jsonType, 400, "invalid_json"},
+		"no key":              {`{}`, jsonType, 400, "invalid_json"},
+		"an empty key":        {`{"key":""}`, jsonType, 400, "invalid_json"},
+		"a key that is none":  {`{"key":["` + typed + `"]}`, jsonType, 400, "invalid_json"},
+		"the key for a name":  {`{"` + typed + `":"key"}`, jsonType, 400, "invalid_json"},
+		"one thing more":      {`{"key":"` + typed + `","name":"` + typed + `"}`, jsonType, 400, "invalid_json"},
+		"two keys":            {`{"key":"` + typed + `","key":"` + typed + `"}`, jsonType, 400, "invalid_json"},
+		"something behind it": {`{"key":"` + typed + `"}` + typed, jsonType, 400, "invalid_json"},
+		"a form":              {"key=" + typed, "application/x-www-form-urlencoded", 415, "unsupported_media_type"},
+		"no media type":       {`{"key":"` + typed + `"}`, "", 415, "unsupported_media_type"},
+		"too much":            {`{"key":"` + strings.Repeat("x", 4<<10) + `"}`, jsonType, 413, "body_too_large"},
+	} {
+		got := s.ask(t, "POST", route, c.body, media, c.media)
+		if got.status != c.status || got.code != c.code || got.cookie != nil {
+			t.Errorf("%s: %+v", name, got)
+		}
+		if challenged := got.header.Get("WWW-Authenticate") != ""; challenged != (c.status == http.StatusUnauthorized) {
+			t.Errorf("%s: challenged is %v", name, challenged)
+		}
+		if strings.Contains(got.body+s.log.String(), typed[9:]) {
+			t.Errorf("%s: what was typed is shown: %s %s", name, got.body, s.log.String())
+		}
+	}
+	if got := s.post(t, ashasKey, media, "x"); got.status != http.StatusCreated {
+		t.Errorf("the first of two media types: %+v", got)
+	}
+	if got := newSite(t).post(t, ashasKey); got.status != http.StatusForbidden || got.code != "no_admin_keys" {
+		t.Errorf("without keys: %+v", got)
+	}
+}
+
+func TestTheCookieIsKeptFromScriptsFromOtherSitesAndFromPlainHTTP(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, asha)
+	for host, secure := range map[string]bool{
+		"broker.example": true, "broker.example:8443": true, "192.0.2.1:8080": true, "[2001:db8::1]": true,
+		"localhost.example": true, "127.0.0.1.example": true, "notlocalhost": true,
+		"localhost": false, "localhost:8080": false, "LOCALHOST:80": false, "console.localhost:8080": false,
+		"127.0.0.1": false, "127.8.9.1:8080": false, "[::1]:8080": false, "[::1]": false,
+	} {
+		for _, c := range []*http.Cookie{
+			s.post(t, ashasKey, "Host", host).cookie, s.ask(t, "DELETE", route, "", "Host", host).cookie,
+		} {
+			if c.Name != "casbroker_session" || c.Path != "/" || !c.HttpOnly || c.SameSite != http.SameSiteStrictMode || c.Domain != "" {
+				t.Errorf("%s: %s", host, c)
+			}
+			if c.Secure != secure {
+				t.Errorf("%s: secure is %v", host, c.Secure)
+			}
+		}
+	}
+	if c := s.post(t, ashasKey, "Host", "127.0.0.1:8080", "Origin", "https://broker.example", "Sec-Fetch-Site", "same-origin").cookie; !c.Secure {
+		t.Error("not secure behind a proxy that speaks TLS and names this machine")
+	}
+}
+
+func TestACookieThatSaysNothingIsNone(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, asha)
+	for _, cookie := range []string{"casbroker_session=", "casbroker_session", "other=x"} {
+		if got := s.ask(t, "GET", "/admin/v1/work", "", "Cookie", cookie); got.code != "unauthenticated" {
+			t.Errorf("%s: %+v", cookie, got)
+		}
+	}
+}
+
+func TestSessionsAreUnavailableWithTheDatabase(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, asha)
+	cookie := "casbroker_session=" + s.post(t, ashasKey).cookie.Value
+	down := fault.New(fault.Unavailable, "store_unavailable", "The database is away.")
+	s.Keeper = broken{s.drawer, down}
+	for _, got := range []reply{
+		s.post(t, ashasKey), s.post(t, rohansKey),
+		s.ask(t, "GET", route, "", "Cookie", cookie), s.ask(t, "DELETE", route, "", "Cookie", cookie),
+	} {
+		if got.status != http.StatusServiceUnavailable || got.code != "store_unavailable" || got.cookie != nil {
+			t.Errorf("%+v", got)
+		}
+	}
+}

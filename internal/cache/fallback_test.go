@@ -1,0 +1,198 @@
+package cache_test
+
+import (
+	"context"
+	"log/slog"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"casbroker/internal/cache"
+	"casbroker/internal/id"
+	"casbroker/internal/secret"
+	"casbroker/internal/testkit/services"
+)
+
+// watched is a Fallback that tells the test what happens to it.
+type watched struct {
+	*cache.Fallback
+	changes  chan bool
+	inMemory atomic.Int64
+	log      log
+}
+
+func newFallback(t *testing.T, url secret.URL, timeout time.Duration) *watched {
+	t.Helper()
+	w := &watched{changes: make(chan bool, 10)}
+	r := newRedis(t, cache.RedisOptions{URL: url, Timeout: timeout})
+	w.Fallback = cache.WithFallback(r, newMemory(t), cache.FallbackOptions{
+		Log:      slog.New(slog.NewTextHandler(&w.log, nil)),
+		OnChange: func(degraded bool) { w.changes <- degraded },
+		OnMemory: func() { w.inMemory.Add(1) },
+		Every:    5 * time.Millisecond,
+	})
+	t.Cleanup(func() { _ = w.Close() })
+	return w
+}
+
+// wantChange waits until the Fallback says that it is now degraded, or no more.
+func (w *watched) wantChange(t *testing.T, degraded bool) {
+	t.Helper()
+	select {
+	case got := <-w.changes:
+		if got != degraded || w.Degraded() != degraded {
+			t.Fatalf("told degraded=%v, and Degraded is %v, want %v", got, w.Degraded(), degraded)
+		}
+	case <-time.After(patience):
+		t.Fatalf("waited in vain for degraded=%v", degraded)
+	}
+}
+
+// load asks for tokens all the time, until the function that it returns is called.
+func (w *watched) load(t *testing.T) (stop func()) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	var all sync.WaitGroup
+	for range 8 {
+		all.Go(func() {
+			who := id.New("test")
+			for ctx.Err() == nil {
+				states, _, err := w.Take(t.Context(), visit(t, who), who+"|60")
+				if err != nil || len(states) != 3 {
+					t.Errorf("got %v, %v", states, err)
+					return
+				}
+			}
+		})
+	}
+	return func() { cancel(); all.Wait() }
+}
+
+func TestCallsGoOnWhenRedisDiesAndItComesBackByItself(t *testing.T) {
+	server := services.OwnRedis(t)
+	w := newFallback(t, secret.URL(server.URL), patience)
+	stop := w.load(t)
+	await(t, "counts in Redis", func() bool { return len(keys(t, rawRedis(t, server.URL))) > 0 })
+	server.Stop()
+	w.wantChange(t, true)
+	before := w.inMemory.Load()
+	await(t, "calls in memory", func() bool { return w.inMemory.Load() > before+100 })
+	server.Start(t)
+	w.wantChange(t, false)
+	raw := rawRedis(t, server.URL)
+	await(t, "counts in the new Redis", func() bool { return len(keys(t, raw)) > 3 })
+	stop()
+	if w.log.count("\n") != 2 || w.log.count("does not answer") != 1 || w.log.count("answers again") != 1 {
+		t.Errorf("logged %d lines, want one for each change:\n%s", w.log.count("\n"), w.log.lines.String())
+	}
+}
+
+func TestATokenKeptWhileRedisWasAwayIsThereForAllWhenItIsBack(t *testing.T) {
+	server := services.OwnRedis(t)
+	w := newFallback(t, secret.URL(server.URL), patience)
+	server.Stop()
+	keep(t, w, "demo:asha|60", "noticed it", time.Hour)
+	w.wantChange(t, true)
+	keep(t, w, "demo:ravi|60", "knew of it", time.Hour)
+	keep(t, w, "demo:mina|60", "too old", time.Nanosecond)
+	wantToken(t, w, "demo:asha|60", "noticed it")
+	wantToken(t, w, "demo:ravi|60", "knew of it")
+	server.Start(t)
+	w.wantChange(t, false)
+	other := newRedis(t, cache.RedisOptions{URL: secret.URL(server.URL), Timeout: patience})
+	wantToken(t, other, "demo:asha|60", "noticed it")
+	wantToken(t, other, "demo:ravi|60", "knew of it")
+	wantToken(t, other, "demo:mina|60", "")
+	for _, key := range keys(t, rawRedis(t, server.URL)) {
+		if left := rawRedis(t, server.URL).TTL(t.Context(), key).Val(); left <= 0 || left > time.Hour {
+			t.Errorf("%s is kept for %v", key, left)
+		}
+	}
+}
+
+func TestATokenKeptBeforeIsStillThereWhenRedisDiesOrForgets(t *testing.T) {
+	server := services.OwnRedis(t)
+	w := newFallback(t, secret.URL(server.URL), patience)
+	keep(t, w, "demo:asha|60", "sealed", time.Hour)
+	if err := rawRedis(t, server.URL).FlushAll(t.Context()).Err(); err != nil {
+		t.Fatal(err)
+	}
+	wantToken(t, w, "demo:asha|60", "sealed")
+	if w.Degraded() {
+		t.Error("a token that is not in Redis was taken for a failure")
+	}
+	server.Stop()
+	wantToken(t, w, "demo:asha|60", "sealed")
+	w.wantChange(t, true)
+}
+
+func TestARedisThatHangsCostsOneTimeoutAndIsThenLeftAlone(t *testing.T) {
+	w := newFallback(t, silent(t), 50*time.Millisecond)
+	began := time.Now()
+	var all sync.WaitGroup
+	for range 100 {
+		all.Go(func() { take(t, w, visit(t, "demo:asha")[0]) })
+	}
+	all.Wait()
+	w.wantChange(t, true)
+	for range 10_000 {
+		take(t, w, visit(t, "demo:asha")[0])
+	}
+	if took := time.Since(began); took > patience/2 {
+		t.Errorf("10,100 calls took %v", took)
+	}
+	if w.inMemory.Load() != 10_100 {
+		t.Errorf("told of %d calls in memory, want 10,100", w.inMemory.Load())
+	}
+}
+
+func TestARedisThatAnswersPingButCannotCountIsLeftAlone(t *testing.T) {
+	server := services.OwnRedis(t)
+	raw := rawRedis(t, server.URL)
+	full := func(bytes string) {
+		if err := raw.ConfigSet(t.Context(), "maxmemory", bytes).Err(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	full("1")
+	w := newFallback(t, secret.URL(server.URL), patience)
+	take(t, w, visit(t, "demo:asha")[0])
+	w.wantChange(t, true)
+	refused := func() int { return strings.Count(raw.Info(t.Context(), "commandstats").Val(), "cmdstat_incrby") }
+	await(t, "a second look", func() bool { return refused() > 0 })
+	if !w.Degraded() {
+		t.Fatal("Redis is in use")
+	}
+	full("0")
+	w.wantChange(t, false)
+	if w.log.count("\n") != 2 {
+		t.Errorf("logged %d lines, want 2:\n%s", w.log.count("\n"), w.log.lines.String())
+	}
+}
+
+func TestACallerWhoGoesAwayIsNoReasonToLeaveRedis(t *testing.T) {
+	w := newFallback(t, silent(t), 500*time.Millisecond)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, _, err := w.Take(ctx, visit(t, "demo:asha"), ""); err == nil {
+		t.Error("Take succeeded")
+	}
+	if err := w.KeepToken(ctx, "demo:asha|60", []byte("sealed"), time.Hour); err == nil {
+		t.Error("KeepToken succeeded")
+	}
+	if w.Degraded() {
+		t.Error("memory took over")
+	}
+}
+
+func TestCloseEndsTheSearchForRedis(t *testing.T) {
+	w := newFallback(t, silent(t), 20*time.Millisecond)
+	take(t, w, visit(t, "demo:asha")[0])
+	w.wantChange(t, true)
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	take(t, w, visit(t, "demo:asha")[0]) // still in memory, for requests that end later
+}

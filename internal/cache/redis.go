@@ -1,0 +1,161 @@
+package cache
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+	"github.com/redis/go-redis/v9/logging"
+	"github.com/redis/go-redis/v9/maintnotifications"
+	"github.com/ulule/limiter/v3"
+
+	"casbroker/internal/ratelimit"
+	"casbroker/internal/secret"
+)
+
+// go-redis would write lines of its own to standard error, of failures that its
+// calls return as well.
+func init() { logging.Disable() }
+
+// RedisOptions say where Redis is.
+type RedisOptions struct {
+	// URL is redis://user:password@host:6379/0, redis+cluster://host:6379,host:6379 or
+	// redis+sentinel://sentinel:26379,sentinel:26379/master/0; rediss… for TLS.
+	URL secret.URL
+	// Timeout bounds each call, waiting and connecting included; 0 means 250 ms.
+	Timeout time.Duration
+	// Silence is how long a listener waits for a sign of life before it asks for one,
+	// and then how long for the answer; 0 means 5 s.
+	Silence time.Duration
+	// Now is the clock of the windows; time.Now when nil. Replicas whose clocks
+	// differ count in different windows for as long as they differ.
+	Now func() time.Time
+}
+
+// Redis keeps tokens and counts for all replicas, on one server, behind sentinels
+// or in a cluster. Take is one round trip, shared with others that are under way.
+// Windows are fixed: each owner's begin at a second of their own.
+type Redis struct {
+	client  redis.UniversalClient
+	batches *batcher
+	timeout time.Duration
+	silence time.Duration
+	now     func() time.Time
+}
+
+// NewRedis returns a Redis, whether or not there is one at the other end: that is
+// for Ping to say. It fails when the URL cannot be understood.
+func NewRedis(o RedisOptions) (*Redis, error) {
+	options, err := parseURL(o.URL.Reveal())
+	if err != nil {
+		return nil, err
+	}
+	if o.Timeout <= 0 {
+		o.Timeout = 250 * time.Millisecond
+	}
+	if o.Silence <= 0 {
+		o.Silence = 5 * time.Second
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	hurry(options, o.Timeout)
+	client := redis.NewUniversalClient(options)
+	return &Redis{
+		client: client, batches: newBatcher(client, o.Timeout), timeout: o.Timeout, silence: o.Silence, now: o.Now,
+	}, nil
+}
+
+// hurry makes the client give up early and say so, for the caller can go on without.
+func hurry(o *redis.UniversalOptions, timeout time.Duration) {
+	o.DialTimeout, o.ReadTimeout, o.WriteTimeout, o.PoolTimeout = timeout, timeout, timeout, timeout
+	o.ContextTimeoutEnabled = true // without it deadlines are ignored
+	o.MaxRetries = -1              // a retry could count a hit twice
+	o.DialerRetries = 1
+	o.PoolSize = 2 * batchWorkers // batches, and as many tokens being kept
+	o.PipelinePoolSize = -1       // a second pool, with larger buffers than our batches need
+	o.DisableIdentity = true
+	o.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
+}
+
+// Take counts hits and returns the token kept under fetch.
+func (r *Redis) Take(ctx context.Context, hits []ratelimit.Hit, fetch string) ([]limiter.Context, []byte, error) {
+	if len(hits) == 0 && fetch == "" {
+		return nil, nil, nil
+	}
+	c := r.batches.newCall()
+	r.fill(c, hits, fetch)
+	if err := r.batches.do(ctx, c); err != nil {
+		return nil, nil, fmt.Errorf("redis: %w", err)
+	}
+	states := make([]limiter.Context, len(hits))
+	for i, h := range hits {
+		states[i] = state(h.Rate, c.hits[i].count, c.hits[i].ends)
+	}
+	value := c.value
+	r.batches.recycle(c)
+	return states, value, nil
+}
+
+func (r *Redis) fill(c *call, hits []ratelimit.Hit, fetch string) {
+	now := r.now().Unix()
+	var user owner // the first hit is the user's, as a rule, and so is the token
+	for i, h := range hits {
+		o := ownerOf(h.Who)
+		if i == 0 {
+			user = o
+		}
+		key, ends := o.window(h, now)
+		c.hits = append(c.hits, callHit{key: key, ends: ends, life: ends - now + clockSlack})
+	}
+	if fetch == "" {
+		return
+	}
+	subject, rest := splitTokenKey(fetch)
+	if subject == "" || subject != user.who {
+		user = ownerOf(subject)
+	}
+	c.fetch = user.token(rest)
+}
+
+// clockSlack is how much longer than its window a count is kept, in seconds, for
+// replicas whose clocks are behind.
+const clockSlack = 10
+
+// Token returns what is kept under key, nil if nothing is.
+func (r *Redis) Token(ctx context.Context, key string) ([]byte, error) {
+	_, value, err := r.Take(ctx, nil, key)
+	return value, err
+}
+
+// KeepToken keeps sealed under key for life.
+func (r *Redis) KeepToken(ctx context.Context, key string, sealed []byte, life time.Duration) error {
+	if life < time.Millisecond { // for Redis 0 is forever
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, r.timeout)
+	defer cancel()
+	subject, rest := splitTokenKey(key)
+	o := ownerOf(subject)
+	if err := r.client.Set(ctx, o.token(rest), sealed, life).Err(); err != nil {
+		return fmt.Errorf("redis: keep token: %w", err)
+	}
+	return nil
+}
+
+// Ping asks Redis for a sign of life.
+func (r *Redis) Ping(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, r.timeout)
+	defer cancel()
+	if err := r.client.Ping(ctx).Err(); err != nil {
+		return fmt.Errorf("redis: %w", err)
+	}
+	return nil
+}
+
+// Close ends the connections.
+func (r *Redis) Close() error {
+	r.batches.close()
+	return r.client.Close()
+}

@@ -1,0 +1,227 @@
+package cache_test
+
+import (
+	"context"
+	"errors"
+	"net"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/alicebob/miniredis/v2"
+	"github.com/alicebob/miniredis/v2/server"
+
+	"casbroker/internal/cache"
+	"casbroker/internal/id"
+	"casbroker/internal/ratelimit"
+	"casbroker/internal/secret"
+	"casbroker/internal/testkit/services"
+)
+
+// visit is what one request for a token counts.
+func visit(t testing.TB, who string) []ratelimit.Hit {
+	t.Helper()
+	return []ratelimit.Hit{
+		{Rule: "token-user", Who: who, Rate: rate(t, "30-M")},
+		{Rule: "token-address", Who: "192.0.2.7", Rate: rate(t, "600-M")},
+		{Rule: "token-all", Rate: rate(t, "6000-M")},
+	}
+}
+
+func TestLimitsAndTokenTogetherCostOneRoundTrip(t *testing.T) {
+	p := newProxy(t, services.Redis(t))
+	r := newRedis(t, cache.RedisOptions{URL: p.url(), Timeout: patience})
+	who := id.New("test")
+	keep(t, r, who+"|60", "sealed", time.Hour)
+	if _, _, err := r.Take(t.Context(), visit(t, who), who+"|60"); err != nil {
+		t.Fatal(err)
+	}
+	const takes = 20
+	before := p.trips.Load()
+	for range takes {
+		states, value, err := r.Take(t.Context(), visit(t, who), who+"|60")
+		if err != nil || len(states) != 3 || string(value) != "sealed" {
+			t.Fatalf("got %v, %q, %v", states, value, err)
+		}
+	}
+	if trips := p.trips.Load() - before; trips != takes {
+		t.Fatalf("%d calls made %d round trips", takes, trips)
+	}
+}
+
+func TestCallsUnderWayTogetherShareRoundTrips(t *testing.T) {
+	p := newProxy(t, services.Redis(t))
+	r := newRedis(t, cache.RedisOptions{URL: p.url(), Timeout: patience})
+	before := p.trips.Load()
+	p.gate.Lock() // both workers wait, and the others queue up behind them
+	var all sync.WaitGroup
+	var begun atomic.Int64
+	for range 200 {
+		all.Go(func() {
+			begun.Add(1)
+			if _, _, err := r.Take(t.Context(), visit(t, id.New("test")), ""); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	<-p.asked
+	<-p.asked
+	await(t, "200 calls", func() bool { return begun.Load() == 200 })
+	p.gate.Unlock()
+	all.Wait()
+	if trips := p.trips.Load() - before; trips > 150 {
+		t.Fatalf("200 calls made %d round trips", trips)
+	}
+}
+
+func TestRedisIsNotToldSubjectsOrAddresses(t *testing.T) {
+	w := miniredis.RunT(t)
+	r := newRedis(t, cache.RedisOptions{URL: secret.URL("redis://" + w.Addr()), Timeout: patience})
+	keep(t, r, "demo:asha|60", "sealed", time.Hour)
+	if _, _, err := r.Take(t.Context(), visit(t, "demo:asha"), "demo:asha|60"); err != nil {
+		t.Fatal(err)
+	}
+	names := w.Keys()
+	if len(names) != 4 {
+		t.Fatalf("got the keys %q, want 4", names)
+	}
+	for _, name := range names {
+		if !strings.HasPrefix(name, "cb:") || strings.Contains(name, "asha") || strings.Contains(name, "192.0.2") {
+			t.Errorf("key %q", name)
+		}
+		if w.TTL(name) <= 0 {
+			t.Errorf("key %q is kept for ever", name)
+		}
+	}
+	tagOf := func(part string) string {
+		i := slices.IndexFunc(names, func(name string) bool { return strings.Contains(name, part) })
+		_, tag, _ := strings.Cut(names[i], "{")
+		tag, _, _ = strings.Cut(tag, "}")
+		return tag
+	}
+	if tag := tagOf(":token:"); tag == "" || tag != tagOf(":token-user:") || tag == tagOf(":token-address:") {
+		t.Errorf("a user's token and limit do not share a slot: %q", names)
+	}
+}
+
+func TestACallerWhoGoesAwayLeavesTheOthersAlone(t *testing.T) {
+	p := newProxy(t, services.Redis(t))
+	r := newRedis(t, cache.RedisOptions{URL: p.url(), Timeout: patience})
+	who := id.New("test")
+	keep(t, r, who+"|60", "sealed", time.Hour)
+	for len(p.asked) > 0 {
+		<-p.asked
+	}
+	p.gate.Lock()
+	gone, leave := context.WithCancel(t.Context())
+	failed := make(chan error, 1)
+	go func() {
+		_, _, err := r.Take(gone, visit(t, who), who+"|60")
+		failed <- err
+	}()
+	<-p.asked
+	var others sync.WaitGroup
+	for range 20 {
+		others.Go(func() {
+			if _, value, err := r.Take(t.Context(), visit(t, who), who+"|60"); err != nil || string(value) != "sealed" {
+				t.Errorf("got %q, %v", value, err)
+			}
+		})
+	}
+	leave()
+	if err := <-failed; !errors.Is(err, context.Canceled) {
+		t.Errorf("the caller who left got %v", err)
+	}
+	p.gate.Unlock()
+	others.Wait()
+}
+
+// silent returns the URL of a server that takes connections and never answers.
+func silent(t *testing.T) secret.URL {
+	t.Helper()
+	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = l.Close() })
+	return secret.URL("redis://" + l.Addr().String())
+}
+
+func TestARedisThatDoesNotAnswerCostsOneTimeout(t *testing.T) {
+	r := newRedis(t, cache.RedisOptions{URL: silent(t), Timeout: 100 * time.Millisecond})
+	for what, call := range map[string]func() error{
+		"Take": func() error { _, _, err := r.Take(t.Context(), visit(t, "demo:asha"), ""); return err },
+		"keep": func() error { return r.KeepToken(t.Context(), "demo:asha|60", []byte("x"), time.Hour) },
+		"Ping": func() error { return r.Ping(t.Context()) },
+	} {
+		began := time.Now()
+		if err := call(); err == nil {
+			t.Errorf("%s succeeded", what)
+		}
+		if took := time.Since(began); took > 2*time.Second {
+			t.Errorf("%s took %v", what, took)
+		}
+	}
+}
+
+func TestARedisThatIsDownAtFirstIsUsedOnceItIsUp(t *testing.T) {
+	mini := miniredis.RunT(t)
+	url := secret.URL("redis://" + mini.Addr())
+	mini.Close()
+	r := newRedis(t, cache.RedisOptions{URL: url})
+	if err := r.Ping(t.Context()); err == nil {
+		t.Fatal("Ping succeeded")
+	}
+	if _, _, err := r.Take(t.Context(), visit(t, "demo:asha"), ""); err == nil {
+		t.Fatal("Take succeeded")
+	}
+	if err := mini.Restart(); err != nil {
+		t.Fatal(err)
+	}
+	await(t, "Redis", func() bool { return r.Ping(t.Context()) == nil })
+	take(t, r, visit(t, "demo:asha")[0])
+}
+
+func TestAClosedRedisFailsAtOnce(t *testing.T) {
+	r := newRedis(t, cache.RedisOptions{URL: secret.URL(services.Redis(t)), Timeout: patience})
+	if err := r.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := r.Take(t.Context(), visit(t, "demo:asha"), ""); err == nil {
+		t.Fatal("Take succeeded")
+	}
+}
+
+func TestSentinelsSayWhereRedisIs(t *testing.T) {
+	master := miniredis.RunT(t)
+	host, port, err := net.SplitHostPort(master.Addr())
+	if err != nil {
+		t.Fatal(err)
+	}
+	sentinel, err := server.NewServer("127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(sentinel.Close)
+	err = sentinel.Register("SENTINEL", func(c *server.Peer, _ string, args []string) {
+		if strings.EqualFold(args[0], "get-master-addr-by-name") && args[1] == "casbroker" {
+			c.WriteStrings([]string{host, port})
+			return
+		}
+		c.WriteLen(0)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := newRedis(t, cache.RedisOptions{
+		URL: secret.URL("redis+sentinel://" + sentinel.Addr().String() + "/casbroker"), Timeout: patience,
+	})
+	keep(t, r, "demo:asha|60", "sealed", time.Hour)
+	wantToken(t, r, "demo:asha|60", "sealed")
+	if len(master.Keys()) != 1 {
+		t.Fatal("the token is not where the sentinel pointed")
+	}
+}

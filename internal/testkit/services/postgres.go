@@ -1,0 +1,136 @@
+package services
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	_ "github.com/jackc/pgx/v5/stdlib" // the driver "pgx"
+
+	"casbroker/internal/id"
+)
+
+var postgres service
+
+// Postgres returns the URL of a new, empty database, which goes with the test.
+func Postgres(t testing.TB) string {
+	t.Helper()
+	server := os.Getenv("TEST_POSTGRES_URL")
+	if server == "" {
+		path := need(t, "postgresql")
+		server = postgres.get(t, func() (string, error) { return startPostgres(filepath.Dir(path)) })
+	}
+	name := strings.ReplaceAll(id.New("test"), "-", "_")
+	inDatabase(t, server, "CREATE DATABASE "+name)
+	t.Cleanup(func() { inDatabase(t, server, "DROP DATABASE IF EXISTS "+name+" WITH (FORCE)") })
+	u, err := url.Parse(server)
+	if err != nil {
+		t.Fatal(err)
+	}
+	u.Path = "/" + name
+	return u.String()
+}
+
+// CutOff keeps everybody out of the database at address, and ends the connections to
+// it. LetIn opens it again.
+func CutOff(t testing.TB, address string) {
+	t.Helper()
+	server, name := splitName(t, address)
+	inDatabase(t, server, "ALTER DATABASE "+name+" WITH ALLOW_CONNECTIONS false")
+	inDatabase(t, server, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '"+name+"'")
+}
+
+// LetIn undoes CutOff.
+func LetIn(t testing.TB, address string) {
+	t.Helper()
+	server, name := splitName(t, address)
+	inDatabase(t, server, "ALTER DATABASE "+name+" WITH ALLOW_CONNECTIONS true")
+}
+
+// splitName returns the URL of the database "postgres" on the same server, and the
+// name of the one at address.
+func splitName(t testing.TB, address string) (server, name string) {
+	t.Helper()
+	u, err := url.Parse(address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	name = u.Path[1:]
+	u.Path = "/postgres"
+	return u.String(), name
+}
+
+func inDatabase(t testing.TB, server, statement string) {
+	t.Helper()
+	db, err := sql.Open("pgx", server)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = db.Close() }()
+	if _, err := db.ExecContext(context.Background(), statement); err != nil {
+		t.Fatalf("%s: %v", statement, err)
+	}
+}
+
+// startPostgres makes a cluster in a temporary folder and starts a server on it.
+// Durability is off: what these tests kill is the broker, not the database.
+func startPostgres(bin string) (string, error) {
+	folder, err := os.MkdirTemp("", "casbroker-postgres-")
+	if err != nil {
+		return "", err
+	}
+	asOwner, err := unprivileged(folder)
+	if err != nil {
+		return "", err
+	}
+	data := filepath.Join(folder, "data")
+	if err := makeCluster(filepath.Join(bin, "initdb"), data, asOwner); err != nil {
+		return "", err
+	}
+	port, err := freePort()
+	if err != nil {
+		return "", err
+	}
+	err = spawn(asOwner, "INT", folder, filepath.Join(bin, "postgres"), "-D", data,
+		"-c", "listen_addresses=127.0.0.1", "-c", "port="+port, "-c", "unix_socket_directories=", "-c", "fsync=off",
+		"-c", "max_connections=200", "-c", "logging_collector=off", "-c", "log_min_messages=fatal")
+	if err != nil {
+		return "", err
+	}
+	server := "postgres://casbroker@127.0.0.1:" + port + "/postgres?sslmode=disable"
+	return server, waitFor("postgres on port "+port, func(ctx context.Context) error {
+		db, err := sql.Open("pgx", server)
+		if err != nil {
+			return err
+		}
+		defer func() { _ = db.Close() }()
+		return db.PingContext(ctx)
+	})
+}
+
+// makeCluster makes one that sorts texts as people do, as clusters of operators often
+// are: what relies on the order of bytes has to say so. That is left out where initdb
+// cannot do it: before PostgreSQL 15, and where that was built without ICU.
+func makeCluster(initdb, data string, asOwner func(*exec.Cmd)) error {
+	run := func(locale ...string) (said string, err error) {
+		cmd := exec.CommandContext(context.Background(), initdb, append(locale, //nolint:gosec // found by us
+			"--pgdata", data, "--username", "casbroker", "--auth", "trust", "--no-sync", "--encoding", "UTF8")...)
+		asOwner(cmd)
+		out, err := cmd.CombinedOutput()
+		return string(out), err
+	}
+	said, err := run("--locale-provider=icu", "--icu-locale=en-US", "--locale=C")
+	if err != nil && (strings.Contains(said, "unrecognized option") || strings.Contains(said, "ICU is not supported")) {
+		said, err = run("--locale", "C.UTF-8")
+	}
+	if err != nil {
+		return fmt.Errorf("initdb: %w: %s", err, said)
+	}
+	return nil
+}

@@ -1,0 +1,119 @@
+package services
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"testing"
+	"time"
+)
+
+var redis service
+
+// Redis returns the URL of a Redis that all tests of this binary share: use keys
+// of your own.
+func Redis(t testing.TB) string {
+	t.Helper()
+	if url := os.Getenv("TEST_REDIS_URL"); url != "" {
+		return url
+	}
+	path := need(t, "redis-server")
+	return redis.get(t, func() (string, error) {
+		r, err := startRedis(path)
+		if err != nil {
+			return "", err
+		}
+		return r.URL, nil
+	})
+}
+
+// RedisProcess is a Redis of a single test, which the test may stop.
+type RedisProcess struct {
+	URL  string // redis://127.0.0.1:port/0
+	Port string
+	path string
+}
+
+// OwnRedis starts a Redis for this test alone.
+func OwnRedis(t testing.TB) *RedisProcess {
+	t.Helper()
+	r, err := startRedis(need(t, "redis-server"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(r.Stop)
+	return r
+}
+
+// Stop ends the process and returns when its port is closed.
+func (r *RedisProcess) Stop() {
+	conn, err := net.Dial("tcp", "127.0.0.1:"+r.Port) //nolint:noctx // answers at once or not at all
+	if err != nil {
+		return
+	}
+	_, _ = conn.Write([]byte("SHUTDOWN NOSAVE\r\n"))
+	_, _ = conn.Read(make([]byte, 1)) // ends when Redis has gone
+	_ = conn.Close()
+}
+
+// Start starts the process again, empty, on its old port.
+func (r *RedisProcess) Start(t testing.TB) {
+	t.Helper()
+	if err := r.run(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func startRedis(path string) (*RedisProcess, error) {
+	port, err := freePort()
+	if err != nil {
+		return nil, err
+	}
+	r := &RedisProcess{URL: "redis://127.0.0.1:" + port + "/0", Port: port, path: path}
+	return r, r.run()
+}
+
+func (r *RedisProcess) run() error {
+	err := spawn(nil, "TERM", "", r.path, "--port", r.Port, "--bind", "127.0.0.1",
+		"--save", "", "--appendonly", "no", "--loglevel", "warning", "--logfile", "/dev/null")
+	if err != nil {
+		return err
+	}
+	return waitFor("redis on port "+r.Port, func(ctx context.Context) error {
+		conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", "127.0.0.1:"+r.Port)
+		if err != nil {
+			return err
+		}
+		defer func() { _ = conn.Close() }()
+		_ = conn.SetDeadline(time.Now().Add(time.Second))
+		if _, err := conn.Write([]byte("PING\r\n")); err != nil {
+			return err
+		}
+		answer := make([]byte, 5)
+		if _, err := conn.Read(answer); err != nil || string(answer) != "+PONG" {
+			return errors.Join(err, fmt.Errorf("answered %q", answer))
+		}
+		return nil
+	})
+}
+
+// waitFor asks until ready answers nil, for half a minute at most.
+func waitFor(what string, ready func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		err := ready(ctx)
+		if err == nil {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("%s did not come up: %w", what, err)
+		case <-tick.C:
+		}
+	}
+}

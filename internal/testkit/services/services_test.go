@@ -1,0 +1,35 @@
+package services_test
+
+import (
+	"os"
+	"testing"
+
+	"casbroker/internal/testkit/services"
+)
+
+// TestTheseProgramsAreHere says loudly which programs are missing, and so which
+// tests are skipped. With CI=true it fails instead.
+func TestTheseProgramsAreHere(t *testing.T) {
+	for _, p := range services.Programs() {
+		switch {
+		case p.Path != "":
+			t.Logf("%s: %s", p.Name, p.Path)
+		case os.Getenv("CI") == "true":
+			t.Errorf("%s is not installed, and with CI=true nothing is skipped", p.Name)
+		default:
+			t.Logf("!!! %s is NOT INSTALLED: the tests that need it are SKIPPED !!!", p.Name)
+		}
+	}
+}
+
+func TestARedisThatWasStoppedCanBeStartedAgain(t *testing.T) {
+	r := services.OwnRedis(t)
+	r.Stop()
+	r.Start(t)
+}
+
+func TestEachTestGetsADatabaseOfItsOwn(t *testing.T) {
+	if a, b := services.Postgres(t), services.Postgres(t); a == b {
+		t.Fatalf("both tests got %s", a)
+	}
+}
