@@ -6,11 +6,11 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"casbroker/internal/auth"
-	"casbroker/internal/jsonbody"
+	"casbroker/internal/httpapi"
 )
 
 // bodies are those of requests to sign out. No such request needs as many bytes.
-var bodies = jsonbody.Rules{Most: 1 << 10, MediaType: errMediaType, Malformed: errBody}
+var bodies = httpapi.BodyRules{Most: 1 << 10, MediaType: errMediaType, Malformed: errBody}
 
 // Handler serves POST /v1/token/revoke, by which users end their own tokens. Access
 // is required.
@@ -43,7 +43,7 @@ func (h *Handler) signOut(c echo.Context) error {
 
 // readGrant returns the id of the grant that is to end, "" for all.
 func readGrant(c echo.Context) (string, error) {
-	req, err := jsonbody.Read[struct {
+	req, err := httpapi.ReadBody[struct {
 		GrantID *string `json:"grant_id"`
 	}](c.Response(), c.Request(), bodies)
 	switch {

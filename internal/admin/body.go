@@ -6,7 +6,7 @@ import (
 
 	"casbroker/internal/access"
 	"casbroker/internal/fault"
-	"casbroker/internal/jsonbody"
+	"casbroker/internal/httpapi"
 )
 
 var (
@@ -28,7 +28,7 @@ func readBlock(w http.ResponseWriter, r *http.Request) (blocking, error) {
 		Until  *time.Time `json:"until"`
 	}](w, r, "reason and until")
 	switch {
-	case jsonbody.IsAbout(err, "/until"):
+	case httpapi.IsTypeError(err, "/until"):
 		return blocking{}, access.ErrUntil
 	case err != nil:
 		return blocking{}, err
@@ -56,7 +56,7 @@ func readNothing(w http.ResponseWriter, r *http.Request) error {
 // read reads a body, if there is one. takes names its members. No request here needs
 // as many bytes as it may have.
 func read[T any](w http.ResponseWriter, r *http.Request, takes string) (T, error) {
-	return jsonbody.Read[T](w, r, jsonbody.Rules{
+	return httpapi.ReadBody[T](w, r, httpapi.BodyRules{
 		Most: 4 << 10, MediaType: errMediaType,
 		Malformed: errBody.Withf("The body must be empty, or a JSON object of %s.", takes),
 	})

@@ -11,8 +11,8 @@ import (
 	"casbroker/internal/access"
 	"casbroker/internal/audit"
 	"casbroker/internal/auth"
-	"casbroker/internal/cursor"
 	"casbroker/internal/fault"
+	"casbroker/internal/httpapi"
 	"casbroker/internal/token"
 	"casbroker/internal/usage"
 )
@@ -99,7 +99,7 @@ func (d *Desk) FindUsers(ctx context.Context, f UserFilter, from string, limit i
 	}
 	page := UserPage{Users: list}
 	if len(list) > limit {
-		page = UserPage{Users: list[:limit], Next: cursor.Of(userMark + list[limit-1].Subject)}
+		page = UserPage{Users: list[:limit], Next: httpapi.EncodeCursor(userMark + list[limit-1].Subject)}
 	}
 	return page, d.note(ctx, "", "users")
 }
@@ -109,7 +109,7 @@ const userMark = "u "
 
 // readPlace returns the subject at which a page of users ended, "" for from "".
 func readPlace(from string) (subject string, ok bool) {
-	place, ok := cursor.Read(from)
+	place, ok := httpapi.DecodeCursor(from)
 	if !ok || place == "" {
 		return "", ok
 	}

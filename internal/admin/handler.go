@@ -11,9 +11,9 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"casbroker/internal/access"
-	"casbroker/internal/attachment"
 	"casbroker/internal/audit"
 	"casbroker/internal/auth"
+	"casbroker/internal/httpapi"
 	"casbroker/internal/token"
 	"casbroker/internal/usage"
 )
@@ -188,7 +188,7 @@ func (h *Handler) export(c echo.Context, q *query) error {
 	if q.err != nil {
 		return q.err
 	}
-	file := attachment.File{Name: "casbroker-audit." + format, Type: media, Log: h.Log}
+	file := httpapi.Download{Name: "casbroker-audit." + format, Type: media, Log: h.Log}
 	return file.Send(c.Request().Context(), c.Response(), func(ctx context.Context, w io.Writer) error {
 		return h.Desk.Export(ctx, w, f, format)
 	})

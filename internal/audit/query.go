@@ -4,8 +4,8 @@ import (
 	"context"
 	"time"
 
-	"casbroker/internal/cursor"
 	"casbroker/internal/fault"
+	"casbroker/internal/httpapi"
 	"casbroker/internal/id"
 )
 
@@ -50,7 +50,7 @@ type Page struct {
 // whose Next is from; "" is the first. What is recorded meanwhile does not move
 // the pages. It returns ErrCursor or ErrLimit for what no page can be.
 func (s *Service) Find(ctx context.Context, f Filter, from string, limit int) (Page, error) {
-	at, recordID, ok := cursor.ReadAt(from, isRecord)
+	at, recordID, ok := httpapi.DecodeTimeCursor(from, isRecord)
 	if !ok {
 		return Page{}, ErrCursor
 	}
@@ -62,5 +62,5 @@ func (s *Service) Find(ctx context.Context, f Filter, from string, limit int) (P
 		return Page{Entries: entries}, err
 	}
 	last := entries[limit-1]
-	return Page{Entries: entries[:limit], Next: cursor.At(last.At, last.ID)}, nil
+	return Page{Entries: entries[:limit], Next: httpapi.EncodeTimeCursor(last.At, last.ID)}, nil
 }

@@ -23,7 +23,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"casbroker/internal/auth"
-	"casbroker/internal/problem"
+	"casbroker/internal/httpapi"
 	"casbroker/internal/secret"
 )
 
@@ -176,7 +176,7 @@ var description = regexp.MustCompile(`error_description="([^"]*)"`)
 func ask(t testing.TB, a *auth.Authenticator, r *http.Request, more ...echo.MiddlewareFunc) answer {
 	t.Helper()
 	e := echo.New()
-	e.HTTPErrorHandler = problem.Handle
+	e.HTTPErrorHandler = httpapi.HandleError
 	e.Any("/me", func(c echo.Context) error {
 		if auth.Caller(c) != auth.From(c.Request().Context()) {
 			t.Error("Caller and From disagree")
@@ -187,7 +187,7 @@ func ask(t testing.TB, a *auth.Authenticator, r *http.Request, more ...echo.Midd
 	e.ServeHTTP(w, r)
 	got := answer{status: w.Code, body: w.Body.String(), challenge: w.Header().Get("WWW-Authenticate"), header: w.Header()}
 	if w.Code != http.StatusOK {
-		var p problem.Problem
+		var p httpapi.Problem
 		if err := json.Unmarshal(w.Body.Bytes(), &p); err != nil {
 			t.Fatalf("answer %q: %v", w.Body, err)
 		}

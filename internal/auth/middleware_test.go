@@ -9,7 +9,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"casbroker/internal/auth"
-	"casbroker/internal/problem"
+	"casbroker/internal/httpapi"
 )
 
 func TestARequestWithoutCredentialsIsToldTheSchemeAlone(t *testing.T) {
@@ -73,7 +73,7 @@ func TestRequireAsksForARole(t *testing.T) {
 func TestRequireWithoutACallerIsUnauthenticated(t *testing.T) {
 	t.Parallel()
 	e := echo.New()
-	e.HTTPErrorHandler = problem.Handle
+	e.HTTPErrorHandler = httpapi.HandleError
 	e.GET("/", func(c echo.Context) error { return c.NoContent(http.StatusOK) }, auth.Require(auth.RoleUser))
 	w := httptest.NewRecorder()
 	e.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil))

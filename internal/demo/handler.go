@@ -10,12 +10,12 @@ import (
 
 	"github.com/labstack/echo/v4"
 
-	"casbroker/internal/jsonbody"
+	"casbroker/internal/httpapi"
 	"casbroker/internal/secret"
 )
 
 // bodies are those of sign-ins. None needs as many bytes.
-var bodies = jsonbody.Rules{Most: 1 << 10, Needed: true, MediaType: errMediaType, Malformed: errBody}
+var bodies = httpapi.BodyRules{Most: 1 << 10, Needed: true, MediaType: errMediaType, Malformed: errBody}
 
 // Handler serves the page, the sign-in and, if there is one, the emulated vendor.
 type Handler struct {
@@ -82,7 +82,7 @@ func (h *Handler) signIn(c echo.Context) error {
 
 // user returns the id of the user whom the request names.
 func (h *Handler) user(c echo.Context) (string, error) {
-	req, err := jsonbody.Read[struct {
+	req, err := httpapi.ReadBody[struct {
 		User string `json:"user"`
 	}](c.Response(), c.Request(), bodies)
 	switch {

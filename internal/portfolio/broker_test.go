@@ -18,8 +18,8 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"casbroker/internal/auth"
+	"casbroker/internal/httpapi"
 	"casbroker/internal/portfolio"
-	"casbroker/internal/problem"
 	"casbroker/internal/secret"
 	"casbroker/internal/store"
 	"casbroker/internal/testkit/apitest"
@@ -61,10 +61,10 @@ func serve(t *testing.T, db *store.DB, change ...func(*portfolio.Service)) *brok
 		do(service)
 	}
 	e := echo.New()
-	e.HTTPErrorHandler = problem.Handle
+	e.HTTPErrorHandler = httpapi.HandleError
 	v1 := e.Group("/v1", func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) error {
-			c.Response().Header().Set(problem.HeaderRequestID, "req_test")
+			c.Response().Header().Set(httpapi.HeaderRequestID, "req_test")
 			user := strings.TrimPrefix(c.Request().Header.Get("Authorization"), "Bearer ")
 			ctx := auth.With(c.Request().Context(), &auth.Principal{Subject: "demo:" + user, Roles: auth.RoleUser})
 			c.SetRequest(c.Request().WithContext(ctx))

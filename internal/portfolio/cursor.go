@@ -5,8 +5,8 @@ import (
 	"strconv"
 	"strings"
 
-	"casbroker/internal/cursor"
 	"casbroker/internal/fault"
+	"casbroker/internal/httpapi"
 	"casbroker/internal/id"
 	"casbroker/internal/statement"
 )
@@ -98,7 +98,7 @@ func holdingOf(query url.Values, portfolioID string) (int, error) {
 func isPortfolio(portfolioID string) bool { return id.Is("pf", portfolioID) }
 
 func listPosition(query url.Values) (Position, error) {
-	at, portfolioID, ok := cursor.ReadAt(query.Get("cursor"), isPortfolio)
+	at, portfolioID, ok := httpapi.DecodeTimeCursor(query.Get("cursor"), isPortfolio)
 	if !ok {
 		return Position{}, errCursor
 	}
@@ -106,11 +106,11 @@ func listPosition(query url.Values) (Position, error) {
 }
 
 // rowCursor returns the cursor of the row to go on with.
-func rowCursor(number int) *string { return new(cursor.Of(strconv.Itoa(number))) }
+func rowCursor(number int) *string { return new(httpapi.EncodeCursor(strconv.Itoa(number))) }
 
 // rowPosition returns the number of the row to go on with, which is at most last.
 func rowPosition(query url.Values, last int) (int, error) {
-	text, ok := cursor.Read(query.Get("cursor"))
+	text, ok := httpapi.DecodeCursor(query.Get("cursor"))
 	if ok && text == "" {
 		return 0, nil
 	}

@@ -17,8 +17,8 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"casbroker/internal/auth"
+	"casbroker/internal/httpapi"
 	"casbroker/internal/portfolio"
-	"casbroker/internal/problem"
 	"casbroker/internal/statement"
 )
 
@@ -46,7 +46,7 @@ func FuzzIngest(f *testing.F) {
 	db := openDatabase(f)
 	service := &portfolio.Service{Keeper: db, Finder: db, Keys: db, Now: time.Now}
 	e := echo.New()
-	e.HTTPErrorHandler = problem.Handle
+	e.HTTPErrorHandler = httpapi.HandleError
 	(&portfolio.Handler{Portfolios: service, MaxBody: maxBody}).Mount(e.Group("/v1"))
 	who := auth.Principal{Subject: "demo:fuzz"}
 	f.Fuzz(func(t *testing.T, payload []byte) {

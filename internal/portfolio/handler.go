@@ -8,7 +8,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"casbroker/internal/auth"
-	"casbroker/internal/cursor"
+	"casbroker/internal/httpapi"
 	"casbroker/internal/statement"
 )
 
@@ -98,7 +98,7 @@ func (h *Handler) list(c echo.Context) error {
 		page.Portfolios[i] = viewSummary(p)
 	}
 	if next != nil {
-		page.NextCursor = new(cursor.At(next.SavedAt, next.ID))
+		page.NextCursor = new(httpapi.EncodeTimeCursor(next.SavedAt, next.ID))
 	}
 	return answer(c, page)
 }

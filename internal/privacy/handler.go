@@ -7,8 +7,8 @@ import (
 
 	"github.com/labstack/echo/v4"
 
-	"casbroker/internal/attachment"
 	"casbroker/internal/auth"
+	"casbroker/internal/httpapi"
 )
 
 // Handler has the routes by which users export and erase what is kept of them.
@@ -27,7 +27,7 @@ func (h *Handler) Mount(g *echo.Group) {
 
 // export answers with everything, written as it is read.
 func (h *Handler) export(c echo.Context) error {
-	file := attachment.File{Name: "casbroker-export.json", Type: echo.MIMEApplicationJSON, Log: h.Privacy.Log}
+	file := httpapi.Download{Name: "casbroker-export.json", Type: echo.MIMEApplicationJSON, Log: h.Privacy.Log}
 	return file.Send(c.Request().Context(), c.Response(), func(ctx context.Context, w io.Writer) error {
 		return h.Privacy.Export(ctx, w, auth.From(ctx))
 	})

@@ -21,9 +21,9 @@ import (
 
 	"casbroker/internal/audit"
 	"casbroker/internal/auth"
+	"casbroker/internal/httpapi"
 	"casbroker/internal/id"
 	"casbroker/internal/privacy"
-	"casbroker/internal/problem"
 	"casbroker/internal/secret"
 	"casbroker/internal/store"
 	"casbroker/internal/testkit/apitest"
@@ -46,10 +46,10 @@ func start(t *testing.T, portfolios source) *broker {
 	t.Helper()
 	b := &broker{client: apitest.Client(t), db: openDatabase(t), log: &bytes.Buffer{}}
 	e := echo.New()
-	e.HTTPErrorHandler = problem.Handle
+	e.HTTPErrorHandler = httpapi.HandleError
 	v1 := e.Group("/v1", func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) error {
-			c.Response().Header().Set(problem.HeaderRequestID, "req_test")
+			c.Response().Header().Set(httpapi.HeaderRequestID, "req_test")
 			user := strings.TrimPrefix(c.Request().Header.Get("Authorization"), "Bearer ")
 			who := &auth.Principal{Subject: "demo:" + user, Roles: auth.RoleUser}
 			if user == "robot" {

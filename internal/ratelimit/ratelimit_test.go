@@ -15,7 +15,7 @@ import (
 
 	"casbroker/internal/auth"
 	"casbroker/internal/fault"
-	"casbroker/internal/problem"
+	"casbroker/internal/httpapi"
 	"casbroker/internal/ratelimit"
 )
 
@@ -74,7 +74,7 @@ func newSite(t *testing.T, s ratelimit.Settings) *site {
 		Counter: w.counter, Rules: rules, Now: now,
 		Observe: func(rule string) { w.refused = append(w.refused, rule) },
 	}
-	w.HTTPErrorHandler = problem.Handle
+	w.HTTPErrorHandler = httpapi.HandleError
 	w.IPExtractor = echo.ExtractIPDirect()
 	admit := w.limiter.Admit(ratelimit.Token)
 	w.GET("/token", func(c echo.Context) error {

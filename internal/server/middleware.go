@@ -14,7 +14,7 @@ import (
 	"casbroker/internal/audit"
 	"casbroker/internal/auth"
 	"casbroker/internal/fault"
-	"casbroker/internal/problem"
+	"casbroker/internal/httpapi"
 	"casbroker/internal/telemetry"
 )
 
@@ -23,11 +23,11 @@ import (
 func identify(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		r := c.Request()
-		id := r.Header.Get(problem.HeaderRequestID)
+		id := r.Header.Get(httpapi.HeaderRequestID)
 		if !telemetry.ValidRequestID(id) {
 			id = telemetry.NewRequestID()
 		}
-		c.Response().Header().Set(problem.HeaderRequestID, id)
+		c.Response().Header().Set(httpapi.HeaderRequestID, id)
 		ctx := telemetry.WithRequestID(r.Context(), id)
 		ctx = audit.WithSource(ctx, audit.Source{RequestID: id, Address: c.RealIP(), UserAgent: r.UserAgent()}, auth.RoleOf)
 		c.SetRequest(r.WithContext(auth.Reserve(ctx)))

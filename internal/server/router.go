@@ -16,7 +16,7 @@ import (
 	"github.com/labstack/echo/v4"
 	"github.com/labstack/echo/v4/middleware"
 
-	"casbroker/internal/problem"
+	"casbroker/internal/httpapi"
 )
 
 // Room is a part of the service that has routes.
@@ -59,7 +59,7 @@ type Router struct {
 func NewRouter(o Options) *Router {
 	e := echo.New()
 	e.HideBanner, e.HidePort = true, true
-	e.HTTPErrorHandler = problem.Handle
+	e.HTTPErrorHandler = httpapi.HandleError
 	e.IPExtractor = extractor(o.TrustedProxies)
 	r := &Router{echo: e, health: &health{checks: o.Checks, log: o.Log}}
 	e.Use(identify, observe(o), protect)
@@ -145,11 +145,11 @@ func cors(o Options) middleware.CORSConfig {
 		// Echo would read an origin with a * in it as a pattern.
 		AllowOriginFunc:  func(origin string) (bool, error) { return slices.Contains(o.AllowedOrigins, origin), nil },
 		AllowMethods:     []string{http.MethodGet, http.MethodHead, http.MethodPost, http.MethodDelete},
-		AllowHeaders:     []string{"Authorization", "Content-Type", "Content-Encoding", "Idempotency-Key", problem.HeaderRequestID},
+		AllowHeaders:     []string{"Authorization", "Content-Type", "Content-Encoding", "Idempotency-Key", httpapi.HeaderRequestID},
 		AllowCredentials: o.AllowCookies,
 		ExposeHeaders: []string{
 			"Content-Disposition", "Idempotency-Replayed", "Location", "RateLimit", "RateLimit-Policy", "Retry-After",
-			"WWW-Authenticate", problem.HeaderRequestID,
+			"WWW-Authenticate", httpapi.HeaderRequestID,
 		},
 		MaxAge: 600,
 	}

@@ -4,8 +4,8 @@ import (
 	"context"
 	"time"
 
-	"casbroker/internal/cursor"
 	"casbroker/internal/fault"
+	"casbroker/internal/httpapi"
 	"casbroker/internal/id"
 	"casbroker/internal/secret"
 )
@@ -100,7 +100,7 @@ func (r *Register) List(ctx context.Context, f Filter, from string, limit int) (
 	if limit < 1 || limit > MaxPage {
 		return Page{}, errLimit
 	}
-	at, grantID, ok := cursor.ReadAt(from, isGrant)
+	at, grantID, ok := httpapi.DecodeTimeCursor(from, isGrant)
 	if !ok {
 		return Page{}, errCursor
 	}
@@ -110,7 +110,7 @@ func (r *Register) List(ctx context.Context, f Filter, from string, limit int) (
 		return Page{Grants: list}, err
 	}
 	last := list[limit-1]
-	return Page{Grants: list[:limit], Next: cursor.At(last.IssuedAt, last.ID)}, nil
+	return Page{Grants: list[:limit], Next: httpapi.EncodeTimeCursor(last.IssuedAt, last.ID)}, nil
 }
 
 // Grant returns one grant as it stands now, or ErrNoGrant.

@@ -11,11 +11,11 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"casbroker/internal/auth"
-	"casbroker/internal/jsonbody"
+	"casbroker/internal/httpapi"
 )
 
 // bodies are those of requests for a token. No such request needs as many bytes.
-var bodies = jsonbody.Rules{Most: 1 << 10, MediaType: errMediaType, Malformed: errBody}
+var bodies = httpapi.BodyRules{Most: 1 << 10, MediaType: errMediaType, Malformed: errBody}
 
 // Handler serves POST /v1/token. All fields but Reused are required.
 type Handler struct {
@@ -75,11 +75,11 @@ var (
 
 // read returns how long the token is to live.
 func (h *Handler) read(c echo.Context) (time.Duration, error) {
-	req, err := jsonbody.Read[struct {
+	req, err := httpapi.ReadBody[struct {
 		ExpiryMinutes *int `json:"expiry_minutes"`
 	}](c.Response(), c.Request(), bodies)
 	switch {
-	case jsonbody.IsAbout(err, "/expiry_minutes"):
+	case httpapi.IsTypeError(err, "/expiry_minutes"):
 		return 0, errMinutes
 	case err != nil:
 		return 0, err

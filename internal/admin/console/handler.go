@@ -19,9 +19,8 @@ import (
 
 	"casbroker/internal/admin"
 	"casbroker/internal/admin/session"
-	"casbroker/internal/attachment"
 	"casbroker/internal/audit"
-	"casbroker/internal/problem"
+	"casbroker/internal/httpapi"
 	"casbroker/internal/secret"
 )
 
@@ -189,8 +188,8 @@ func (h *Handler) render(c echo.Context, r reply, err error) error {
 	}
 	status := http.StatusOK
 	if err != nil {
-		status = problem.From(err).Status
-		f.Problem = troubleOf(err, status, c.Response().Header().Get(problem.HeaderRequestID))
+		status = httpapi.ProblemOf(err).Status
+		f.Problem = troubleOf(err, status, c.Response().Header().Get(httpapi.HeaderRequestID))
 		f.Title = cmp.Or(f.Title, f.Problem.Title)
 		retryLater(c, f.Problem.Wait)
 	}
@@ -252,6 +251,6 @@ func (h *Handler) download(c echo.Context) error {
 	if !ok {
 		return audit.ErrFormat
 	}
-	file := attachment.File{Name: "casbroker-audit." + format, Type: media, Log: h.Log}
+	file := httpapi.Download{Name: "casbroker-audit." + format, Type: media, Log: h.Log}
 	return file.Send(v.Context(), c.Response(), func(ctx context.Context, w io.Writer) error { return h.export(ctx, v, w) })
 }

@@ -9,7 +9,7 @@ import (
 
 	"casbroker/internal/auth"
 	"casbroker/internal/fault"
-	"casbroker/internal/jsonbody"
+	"casbroker/internal/httpapi"
 	"casbroker/internal/secret"
 )
 
@@ -22,7 +22,7 @@ var (
 )
 
 // bodies are those of requests to sign in. No such request needs as many bytes.
-var bodies = jsonbody.Rules{Most: 4 << 10, Needed: true, MediaType: errMediaType, Malformed: errBody}
+var bodies = httpapi.BodyRules{Most: 4 << 10, Needed: true, MediaType: errMediaType, Malformed: errBody}
 
 // Handler serves POST, GET and DELETE /admin/v1/session, by which operators sign in,
 // see that they are, and sign out. Sessions is required.
@@ -106,7 +106,7 @@ func (h *Handler) signOut(c echo.Context) error {
 // readKey returns the key of the body. Why a body cannot be read is dropped, for that
 // may repeat a part of a key.
 func readKey(c echo.Context) (secret.Text, error) {
-	req, err := jsonbody.Read[struct {
+	req, err := httpapi.ReadBody[struct {
 		Key secret.Text `json:"key"`
 	}](c.Response(), c.Request(), bodies)
 	switch {

@@ -1,11 +1,11 @@
-package cursor_test
+package httpapi_test
 
 import (
 	"strings"
 	"testing"
 	"time"
 
-	"casbroker/internal/cursor"
+	"casbroker/internal/httpapi"
 )
 
 // ours takes the ids of the list that the tests are about.
@@ -14,11 +14,11 @@ func ours(id string) bool { return strings.HasPrefix(id, "pf_") }
 func TestAPlaceIsReadBackAsItWas(t *testing.T) {
 	t.Parallel()
 	for _, place := range []string{"", "7", "app:a/b c?d=%2f&+", "app:😀", strings.Repeat("x", 289), "\x00\xff"} {
-		text := cursor.Of(place)
+		text := httpapi.EncodeCursor(place)
 		if strings.ContainsAny(text, "+/=%& ") {
 			t.Errorf("%q would have to be escaped in a query", text)
 		}
-		if got, ok := cursor.Read(text); !ok || got != place {
+		if got, ok := httpapi.DecodeCursor(text); !ok || got != place {
 			t.Errorf("%q was read as %q (%v)", place, got, ok)
 		}
 	}
@@ -27,18 +27,18 @@ func TestAPlaceIsReadBackAsItWas(t *testing.T) {
 func TestATimeAndAnIDAreReadBackToTheMillisecond(t *testing.T) {
 	t.Parallel()
 	at := time.Date(2026, 4, 1, 9, 30, 0, 123_456_789, time.UTC)
-	got, id, ok := cursor.ReadAt(cursor.At(at, "pf_1"), ours)
+	got, id, ok := httpapi.DecodeTimeCursor(httpapi.EncodeTimeCursor(at, "pf_1"), ours)
 	if !ok || id != "pf_1" || !got.Equal(at.Truncate(time.Millisecond)) {
 		t.Errorf("got %s, %q, %v", got, id, ok)
 	}
-	if got, id, ok := cursor.ReadAt("", ours); !ok || id != "" || !got.IsZero() {
+	if got, id, ok := httpapi.DecodeTimeCursor("", ours); !ok || id != "" || !got.IsZero() {
 		t.Errorf("the first page: %s, %q, %v", got, id, ok)
 	}
 }
 
 func TestCursorsThatWereGivenOutBeforeStayValid(t *testing.T) {
 	t.Parallel()
-	at, id, ok := cursor.ReadAt("MTc3NTAzNTgwMDAwMCBwZl8x", ours)
+	at, id, ok := httpapi.DecodeTimeCursor("MTc3NTAzNTgwMDAwMCBwZl8x", ours)
 	if want := time.UnixMilli(1_775_035_800_000); !ok || id != "pf_1" || !at.Equal(want) {
 		t.Errorf("got %s, %q, %v", at, id, ok)
 	}
@@ -47,12 +47,12 @@ func TestCursorsThatWereGivenOutBeforeStayValid(t *testing.T) {
 func TestWhatIsNoCursorIsNotRead(t *testing.T) {
 	t.Parallel()
 	for _, text := range []string{"=", "a", "a b", "YQ==", "YR", "YQ\n", "\n", "ä"} {
-		if place, ok := cursor.Read(text); ok {
+		if place, ok := httpapi.DecodeCursor(text); ok {
 			t.Errorf("%q was read as %q", text, place)
 		}
 	}
 	for _, place := range []string{"pf_1", "1", "1 ", " pf_1", "x pf_1", "1 gr_1", "99999999999999999999 pf_1"} {
-		if _, id, ok := cursor.ReadAt(cursor.Of(place), ours); ok || id != "" {
+		if _, id, ok := httpapi.DecodeTimeCursor(httpapi.EncodeCursor(place), ours); ok || id != "" {
 			t.Errorf("%q was read as %q", place, id)
 		}
 	}
@@ -63,11 +63,11 @@ func FuzzReadAtNeverPanicsAndReadsBackWhatItAccepts(f *testing.F) {
 	f.Add("")
 	f.Add("====")
 	f.Fuzz(func(t *testing.T, text string) {
-		at, id, ok := cursor.ReadAt(text, ours)
+		at, id, ok := httpapi.DecodeTimeCursor(text, ours)
 		if !ok || id == "" {
 			return
 		}
-		if again, same, ok := cursor.ReadAt(cursor.At(at, id), ours); !ok || same != id || !again.Equal(at) {
+		if again, same, ok := httpapi.DecodeTimeCursor(httpapi.EncodeTimeCursor(at, id), ours); !ok || same != id || !again.Equal(at) {
 			t.Errorf("%q was read as %s, %q", text, at, id)
 		}
 	})

@@ -1,4 +1,4 @@
-package problem_test
+package httpapi_test
 
 import (
 	"encoding/json"
@@ -12,7 +12,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"casbroker/internal/fault"
-	"casbroker/internal/problem"
+	"casbroker/internal/httpapi"
 )
 
 // handle answers a request of method with err.
@@ -26,8 +26,8 @@ func handleAt(t *testing.T, method, path string, err error) *httptest.ResponseRe
 	t.Helper()
 	w := httptest.NewRecorder()
 	c := echo.New().NewContext(httptest.NewRequestWithContext(t.Context(), method, path, nil), w)
-	c.Response().Header().Set(problem.HeaderRequestID, "req_1")
-	problem.Handle(err, c)
+	c.Response().Header().Set(httpapi.HeaderRequestID, "req_1")
+	httpapi.HandleError(err, c)
 	return w
 }
 
@@ -50,7 +50,7 @@ func TestAWrappedFaultIsToldWithAllItsParts(t *testing.T) {
 	err := fmt.Errorf("outer: %w", declared.Because(errors.New("hidden cause")).After(1500*time.Millisecond).
 		At(fault.Field{Pointer: "/a", Code: "b", Detail: "c"}))
 	w := handle(t, http.MethodGet, err)
-	var p problem.Problem
+	var p httpapi.Problem
 	if err := json.Unmarshal(w.Body.Bytes(), &p); err != nil {
 		t.Fatal(err)
 	}
@@ -58,7 +58,7 @@ func TestAWrappedFaultIsToldWithAllItsParts(t *testing.T) {
 		len(p.Errors) != 1 || p.Errors[0].Pointer != "/a" {
 		t.Errorf("got %+v", p)
 	}
-	if w.Header().Get("Retry-After") != "2" || w.Header().Get("Content-Type") != problem.ContentType || w.Header().Get("Cache-Control") != "no-store" {
+	if w.Header().Get("Retry-After") != "2" || w.Header().Get("Content-Type") != httpapi.ContentType || w.Header().Get("Cache-Control") != "no-store" {
 		t.Errorf("headers %v", w.Header())
 	}
 	if declared.RetryAfter != 0 || declared.Fields != nil || declared.Unwrap() != nil {
@@ -88,7 +88,7 @@ func TestAnAnswerAlreadyBegunIsLeftAlone(t *testing.T) {
 	w := httptest.NewRecorder()
 	c := echo.New().NewContext(httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil), w)
 	_ = c.String(200, "begun")
-	problem.Handle(errors.New("late"), c)
+	httpapi.HandleError(errors.New("late"), c)
 	if w.Code != 200 || w.Body.String() != "begun" {
 		t.Errorf("got %d %s", w.Code, w.Body)
 	}

@@ -1,6 +1,4 @@
-// Package problem turns any error into one RFC 9457 answer. It is the only place
-// that knows which status a failure has.
-package problem
+package httpapi
 
 import (
 	"errors"
@@ -58,9 +56,9 @@ var (
 	errTooLarge = fault.New(fault.TooLarge, "body_too_large", "The request's body is larger than is taken here.")
 )
 
-// From maps err to a Problem. An error that is neither a Fault nor the router's
+// ProblemOf maps err to a Problem. An error that is neither a Fault nor the router's
 // own becomes a bare 500: its text stays in the log.
-func From(err error) Problem {
+func ProblemOf(err error) Problem {
 	var f *fault.Fault
 	if !errors.As(err, &f) {
 		f = foreign(err)
@@ -97,13 +95,13 @@ func foreign(err error) *fault.Fault {
 	}
 }
 
-// Handle answers with the Problem of err: it is Echo's HTTPErrorHandler. An
+// HandleError answers with the Problem of err: it is Echo's HTTPErrorHandler. An
 // answer already begun is left as it is.
-func Handle(err error, c echo.Context) {
+func HandleError(err error, c echo.Context) {
 	if c.Response().Committed {
 		return
 	}
-	p := From(err)
+	p := ProblemOf(err)
 	h := c.Response().Header()
 	p.RequestID = h.Get(HeaderRequestID)
 	if strings.HasPrefix(c.Request().URL.Path, oauthPath) {

@@ -1,7 +1,4 @@
-// Package jsonbody reads the small JSON objects that requests come with, strictly:
-// each member is known, stands there once and is written in UTF-8. Which failures the
-// caller is told of is for the room to say whose request it is.
-package jsonbody
+package httpapi
 
 import (
 	"errors"
@@ -16,10 +13,10 @@ import (
 
 const mediaType = "application/json"
 
-var errNoObject = errors.New("the body is no JSON object")
+var errNoObject = errors.New("the body is not a JSON object")
 
-// Rules say what a body has to be, and what is wrong with one that is not.
-type Rules struct {
+// BodyRules say what a request body must be, and which errors report that it is not.
+type BodyRules struct {
 	Most      int64 // bytes
 	Needed    bool  // an empty body is not as good as {}
 	MediaType error // returned for a body that is not application/json
@@ -28,9 +25,10 @@ type Rules struct {
 	Malformed error
 }
 
-// Read reads the body of r, or returns the zero T when there is none and none is
-// needed. Besides the errors of rules it returns an http.MaxBytesError.
-func Read[T any](w http.ResponseWriter, r *http.Request, rules Rules) (T, error) {
+// ReadBody reads the JSON object in the body of r, strictly: each member is known, occurs
+// once and is valid UTF-8. It returns the zero T for an empty body that is not Needed.
+// Besides the errors of rules it returns an http.MaxBytesError.
+func ReadBody[T any](w http.ResponseWriter, r *http.Request, rules BodyRules) (T, error) {
 	var none T
 	body, err := all(w, r, rules.Most)
 	_, tooBig := errors.AsType[*http.MaxBytesError](err)
@@ -65,9 +63,9 @@ func all(w http.ResponseWriter, r *http.Request, most int64) ([]byte, error) {
 
 func because(err, cause error) error { return fmt.Errorf("%w: %w", err, cause) }
 
-// IsAbout reports whether Read returned err because the value at pointer (RFC 6901) is
-// none of the type that belongs there.
-func IsAbout(err error, pointer string) bool {
+// IsTypeError reports whether ReadBody returned err because the value at pointer (RFC
+// 6901) has the wrong JSON type.
+func IsTypeError(err error, pointer string) bool {
 	wrong, ok := errors.AsType[*json.SemanticError](err)
 	return ok && string(wrong.JSONPointer) == pointer
 }

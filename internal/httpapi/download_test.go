@@ -1,4 +1,4 @@
-package attachment_test
+package httpapi_test
 
 import (
 	"context"
@@ -10,7 +10,7 @@ import (
 	"strings"
 	"testing"
 
-	"casbroker/internal/attachment"
+	"casbroker/internal/httpapi"
 )
 
 var errBroken = errors.New("the source is broken")
@@ -18,7 +18,7 @@ var errBroken = errors.New("the source is broken")
 // send serves a file that write makes; what comes back before a byte was sent is a 503.
 func send(t *testing.T, write func(ctx context.Context, w io.Writer) error) (res *http.Response, body string, err error) {
 	t.Helper()
-	file := attachment.File{Name: "all.csv", Type: "text/csv", Log: slog.New(slog.DiscardHandler)}
+	file := httpapi.Download{Name: "all.csv", Type: "text/csv", Log: slog.New(slog.DiscardHandler)}
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if err := file.Send(r.Context(), w, write); err != nil {
 			http.Error(w, err.Error(), http.StatusServiceUnavailable)

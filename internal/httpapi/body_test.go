@@ -1,4 +1,4 @@
-package jsonbody_test
+package httpapi_test
 
 import (
 	"errors"
@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"casbroker/internal/jsonbody"
+	"casbroker/internal/httpapi"
 )
 
 // order is what the bodies of the tests hold.
@@ -25,8 +25,8 @@ var (
 	errTooBig = errors.New("too big")
 )
 
-func rules(needed bool) jsonbody.Rules {
-	return jsonbody.Rules{Most: 64, Needed: needed, MediaType: errMediaType, Malformed: errMalformed}
+func rules(needed bool) httpapi.BodyRules {
+	return httpapi.BodyRules{Most: 64, Needed: needed, MediaType: errMediaType, Malformed: errMalformed}
 }
 
 // take reads a body of media type "", or a JSON one. Of one that is read from a stream
@@ -41,7 +41,7 @@ func take(t *testing.T, body, media string, stream, needed bool) (order, error) 
 	if media != "" {
 		r.Header.Set("Content-Type", media)
 	}
-	got, err := jsonbody.Read[order](httptest.NewRecorder(), r, rules(needed))
+	got, err := httpapi.ReadBody[order](httptest.NewRecorder(), r, rules(needed))
 	var tooBig *http.MaxBytesError
 	if errors.As(err, &tooBig) {
 		err = errTooBig
@@ -113,7 +113,7 @@ func TestABodyThatBreaksOffIsMalformed(t *testing.T) {
 	}()
 	r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/", reader)
 	r.Header.Set("Content-Type", "application/json")
-	_, err := jsonbody.Read[order](httptest.NewRecorder(), r, rules(false))
+	_, err := httpapi.ReadBody[order](httptest.NewRecorder(), r, rules(false))
 	if !errors.Is(err, errMalformed) || !errors.Is(err, broken) {
 		t.Errorf("got %v", err)
 	}
@@ -125,7 +125,7 @@ func TestAValueOfAnotherTypeIsFoundByItsPlace(t *testing.T) {
 		`{"count":"two"}`: true, `{"count":1.5}`: true, `{"count":{}}`: true,
 		`{"what":2}`: false, `{"count":`: false, `[]`: false, `{"count":1}`: false, ``: false,
 	} {
-		if _, err := take(t, body, "application/json", false, false); jsonbody.IsAbout(err, "/count") != want {
+		if _, err := take(t, body, "application/json", false, false); httpapi.IsTypeError(err, "/count") != want {
 			t.Errorf("%s: %v", body, err)
 		}
 	}
@@ -134,7 +134,7 @@ func TestAValueOfAnotherTypeIsFoundByItsPlace(t *testing.T) {
 func TestToFindThatThereIsNoBodyCostsNothing(t *testing.T) {
 	r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/", http.NoBody)
 	w, all := httptest.NewRecorder(), rules(false)
-	if n := testing.AllocsPerRun(100, func() { _, _ = jsonbody.Read[order](w, r, all) }); n != 0 {
+	if n := testing.AllocsPerRun(100, func() { _, _ = httpapi.ReadBody[order](w, r, all) }); n != 0 {
 		t.Errorf("%v allocations", n)
 	}
 }

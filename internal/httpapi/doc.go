@@ -1,0 +1,3 @@
+// Package httpapi is what every HTTP handler shares: answers to errors, request
+// bodies, cursors of lists, and downloads.
+package httpapi
