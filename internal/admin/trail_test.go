@@ -200,7 +200,7 @@ func TestAnExportThatBreaksOffDoesNotPassForWhole(t *testing.T) {
 			}
 		}
 	}
-	if !strings.Contains(b.log.String(), "cut short") {
+	if !strings.Contains(b.log.String(), "download aborted") {
 		t.Errorf("the log says %s", b.log)
 	}
 }
