@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
 	"time"
 
@@ -66,6 +67,17 @@ func TestAWrappedFaultIsToldWithAllItsParts(t *testing.T) {
 	}
 	if !errors.Is(err, declared) {
 		t.Error("it is no longer the declared failure")
+	}
+}
+
+func TestNoteAndCauseAreNeverSent(t *testing.T) {
+	t.Parallel()
+	err := fault.New(fault.Unavailable, "asleep", "It sleeps.").WithNotef("hidden note").Because(errors.New("hidden cause"))
+	for _, path := range []string{"/", "/oauth/introspect"} {
+		w := handleAt(t, http.MethodPost, path, err)
+		if answer := fmt.Sprint(w.Header(), w.Body); strings.Contains(answer, "hidden") {
+			t.Errorf("%s: got %s", path, answer)
+		}
 	}
 }
 
