@@ -14,9 +14,9 @@ import (
 	"casbroker/internal/usage"
 )
 
-// Desk is where an operator sits: each call is made by whom its context names, who
+// Service is where an operator sits: each call is made by whom its context names, who
 // has to hold auth.RoleAdmin. All fields are required. It is safe for concurrent use.
-type Desk struct {
+type Service struct {
 	Access   *access.Service
 	Grants   *token.Register
 	Users    Users
@@ -24,9 +24,9 @@ type Desk struct {
 	Trail    *audit.Service
 	Usage    *usage.Service
 	Purse    *usage.Purse
-	Version  string                           // of the broker
-	Settings []Setting                        // in force, without secrets
-	Health   func(ctx context.Context) []Part // how what the broker leans on does
+	Version  string                                // of the broker
+	Settings []Setting                             // in force, without secrets
+	Health   func(ctx context.Context) []Component // how what the broker leans on does
 	Now      func() time.Time
 }
 
@@ -75,22 +75,22 @@ type User struct {
 type Overview struct {
 	LiveTokens *int  // nil when they cannot be counted
 	Blocked    int64 // users; one whose block ended in the last minute may be among them
-	Health     []Part
+	Health     []Component
 }
 
-// The states of a Part.
+// The states of a Component.
 const (
-	Well    = "well"
-	Limping = "limping" // something stands in for it
-	Down    = "down"
-	Unused  = "unused" // by the settings
+	OK       = "ok"
+	Degraded = "degraded" // it works in part, or a fallback replaces it
+	Down     = "down"
+	Unused   = "unused" // the settings do not use it
 )
 
-// Part is something that the broker leans on.
-type Part struct {
-	Name  string `json:"name"`  // "database", "cache", "vendor", …
-	State string `json:"state"` // Well, Limping, Down or Unused
-	Note  string `json:"note"`  // a sentence for people; "" when there is nothing to say
+// Component is a dependency of the broker and its state.
+type Component struct {
+	Name  string `json:"name"`  // "database", "cache", "vendor", "revocations"
+	State string `json:"state"` // OK, Degraded, Down or Unused
+	Note  string `json:"note"`  // a sentence for operators; "" when there is nothing to say
 }
 
 // Setting is one setting in force.

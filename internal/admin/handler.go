@@ -20,9 +20,9 @@ import (
 
 // Handler serves /admin/v1, but for its sessions. Desk and Log are required.
 type Handler struct {
-	Desk  *Desk
-	Log   *slog.Logger
-	Limit echo.MiddlewareFunc // nil for no limit
+	Service *Service
+	Log     *slog.Logger
+	Limit   echo.MiddlewareFunc // nil for no limit
 }
 
 // Mount adds the routes to g, which has to be /admin/v1, behind which the caller is known.
@@ -81,19 +81,19 @@ func (h *Handler) grants(c echo.Context, q *query) error {
 	if q.err != nil {
 		return q.err
 	}
-	page, err := h.Desk.FindGrants(c.Request().Context(), f, q.text("cursor"), limit)
+	page, err := h.Service.FindGrants(c.Request().Context(), f, q.text("cursor"), limit)
 	if err != nil {
 		return err
 	}
-	return c.JSON(http.StatusOK, grantList{viewGrants(page.Grants, h.Desk.Now()), orNull(page.Next)})
+	return c.JSON(http.StatusOK, grantList{viewGrants(page.Grants, h.Service.Now()), orNull(page.Next)})
 }
 
 func (h *Handler) grant(c echo.Context, _ *query) error {
-	g, err := h.Desk.Grant(c.Request().Context(), param(c, "id"))
+	g, err := h.Service.Grant(c.Request().Context(), param(c, "id"))
 	if err != nil {
 		return err
 	}
-	return c.JSON(http.StatusOK, viewGrant(g, h.Desk.Now()))
+	return c.JSON(http.StatusOK, viewGrant(g, h.Service.Now()))
 }
 
 func (h *Handler) users(c echo.Context, q *query) error {
@@ -101,7 +101,7 @@ func (h *Handler) users(c echo.Context, q *query) error {
 	if q.err != nil {
 		return q.err
 	}
-	page, err := h.Desk.FindUsers(c.Request().Context(), f, q.text("cursor"), limit)
+	page, err := h.Service.FindUsers(c.Request().Context(), f, q.text("cursor"), limit)
 	if err != nil {
 		return err
 	}
@@ -109,11 +109,11 @@ func (h *Handler) users(c echo.Context, q *query) error {
 }
 
 func (h *Handler) user(c echo.Context, _ *query) error {
-	u, err := h.Desk.User(c.Request().Context(), param(c, "subject"))
+	u, err := h.Service.User(c.Request().Context(), param(c, "subject"))
 	if err != nil {
 		return err
 	}
-	return c.JSON(http.StatusOK, viewUser(u, h.Desk.Now()))
+	return c.JSON(http.StatusOK, viewUser(u, h.Service.Now()))
 }
 
 func (h *Handler) block(c echo.Context, _ *query) error {
@@ -121,7 +121,7 @@ func (h *Handler) block(c echo.Context, _ *query) error {
 	if err != nil {
 		return err
 	}
-	done, err := h.Desk.Block(c.Request().Context(), param(c, "subject"), req.Reason, req.Until)
+	done, err := h.Service.Block(c.Request().Context(), param(c, "subject"), req.Reason, req.Until)
 	return answer(c, done, err)
 }
 
@@ -129,7 +129,7 @@ func (h *Handler) unblock(c echo.Context, _ *query) error {
 	if err := readNothing(c.Response(), c.Request()); err != nil {
 		return err
 	}
-	done, err := h.Desk.Unblock(c.Request().Context(), param(c, "subject"))
+	done, err := h.Service.Unblock(c.Request().Context(), param(c, "subject"))
 	return answer(c, done, err)
 }
 
@@ -137,7 +137,7 @@ func (h *Handler) revokeUser(c echo.Context, _ *query) error {
 	if err := readNothing(c.Response(), c.Request()); err != nil {
 		return err
 	}
-	done, err := h.Desk.RevokeUser(c.Request().Context(), param(c, "subject"))
+	done, err := h.Service.RevokeUser(c.Request().Context(), param(c, "subject"))
 	return answer(c, done, err)
 }
 
@@ -145,7 +145,7 @@ func (h *Handler) revokeGrant(c echo.Context, _ *query) error {
 	if err := readNothing(c.Response(), c.Request()); err != nil {
 		return err
 	}
-	done, err := h.Desk.RevokeGrant(c.Request().Context(), param(c, "id"))
+	done, err := h.Service.RevokeGrant(c.Request().Context(), param(c, "id"))
 	return answer(c, done, err)
 }
 
@@ -154,7 +154,7 @@ func (h *Handler) revokeAll(c echo.Context, _ *query) error {
 	if err != nil {
 		return err
 	}
-	done, err := h.Desk.RevokeAll(c.Request().Context(), confirm)
+	done, err := h.Service.RevokeAll(c.Request().Context(), confirm)
 	return answer(c, done, err)
 }
 
@@ -171,7 +171,7 @@ func (h *Handler) records(c echo.Context, q *query) error {
 	if q.err != nil {
 		return q.err
 	}
-	page, err := h.Desk.Records(c.Request().Context(), f, q.text("cursor"), limit)
+	page, err := h.Service.Records(c.Request().Context(), f, q.text("cursor"), limit)
 	if err != nil {
 		return err
 	}
@@ -190,7 +190,7 @@ func (h *Handler) export(c echo.Context, q *query) error {
 	}
 	file := httpapi.Download{Name: "casbroker-audit." + format, Type: media, Log: h.Log}
 	return file.Send(c.Request().Context(), c.Response(), func(ctx context.Context, w io.Writer) error {
-		return h.Desk.Export(ctx, w, f, format)
+		return h.Service.Export(ctx, w, f, format)
 	})
 }
 
@@ -200,7 +200,7 @@ func (h *Handler) stats(c echo.Context, q *query) error {
 		return q.err
 	}
 	step := cmp.Or(usage.Step(q.text("step")), usage.Hour)
-	stats, err := h.Desk.Stats(c.Request().Context(), step, from, to)
+	stats, err := h.Service.Stats(c.Request().Context(), step, from, to)
 	if err != nil {
 		return err
 	}
@@ -208,12 +208,12 @@ func (h *Handler) stats(c echo.Context, q *query) error {
 }
 
 func (h *Handler) overview(c echo.Context, _ *query) error {
-	o := h.Desk.Overview(c.Request().Context())
+	o := h.Service.Overview(c.Request().Context())
 	return c.JSON(http.StatusOK, overviewView{o.LiveTokens, o.Blocked, orEmpty(o.Health)})
 }
 
 func (h *Handler) credits(c echo.Context, _ *query) error {
-	credits, err := h.Desk.Credits(c.Request().Context())
+	credits, err := h.Service.Credits(c.Request().Context())
 	if err != nil {
 		return err
 	}
@@ -221,5 +221,5 @@ func (h *Handler) credits(c echo.Context, _ *query) error {
 }
 
 func (h *Handler) settings(c echo.Context, _ *query) error {
-	return c.JSON(http.StatusOK, settingsView{h.Desk.Version, orEmpty(h.Desk.Settings)})
+	return c.JSON(http.StatusOK, settingsView{h.Service.Version, orEmpty(h.Service.Settings)})
 }

@@ -235,11 +235,11 @@ func TestOperatorsSeeHowItStands(t *testing.T) {
 			t.Fatal(err)
 		}
 		var o struct {
-			LiveTokens   int          `json:"live_tokens"`
-			BlockedUsers int          `json:"blocked_users"`
-			Health       []admin.Part `json:"health"`
+			LiveTokens   int               `json:"live_tokens"`
+			BlockedUsers int               `json:"blocked_users"`
+			Health       []admin.Component `json:"health"`
 		}
-		if b.get(t, "/overview", &o); o.LiveTokens != 1 || o.BlockedUsers != 1 || len(o.Health) != 1 || o.Health[0].State != admin.Well {
+		if b.get(t, "/overview", &o); o.LiveTokens != 1 || o.BlockedUsers != 1 || len(o.Health) != 1 || o.Health[0].State != admin.OK {
 			t.Errorf("overview %+v", o)
 		}
 		for step, points := range map[string]int{"": 24, "?step=minute": 60, "?step=day&from=2026-03-31T00:00:00Z&to=2026-04-02T00:00:00Z": 2} {

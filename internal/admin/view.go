@@ -103,9 +103,9 @@ func viewRecords(list []audit.Entry) []audit.View {
 }
 
 type overviewView struct {
-	LiveTokens   *int   `json:"live_tokens"` // null when they cannot be counted
-	BlockedUsers int64  `json:"blocked_users"`
-	Health       []Part `json:"health"`
+	LiveTokens   *int        `json:"live_tokens"` // null when they cannot be counted
+	BlockedUsers int64       `json:"blocked_users"`
+	Health       []Component `json:"health"`
 }
 
 type settingsView struct {

@@ -46,7 +46,7 @@ type broker struct {
 	url    string
 	client *http.Client
 	db     *store.DB
-	desk   *admin.Desk
+	desk   *admin.Service
 	counts *usage.Counter
 	log    *bytes.Buffer
 	passed atomic.Int64 // since begin
@@ -93,17 +93,17 @@ func start(t *testing.T, url string) *broker {
 		t.Fatal(err)
 	}
 	b.counts = &usage.Counter{Book: b.db, Now: b.now}
-	b.desk = &admin.Desk{
+	b.desk = &admin.Service{
 		Access: &access.Service{Keeper: b.db, Watcher: watcher, Now: b.now},
 		Grants: &token.Register{Finder: b.db, Box: box, Now: b.now},
 		Users:  b.db, Shelf: b.db, Trail: &audit.Service{Book: b.db, Chains: b.db, Box: box},
 		Usage: &usage.Service{Book: b.db, Now: b.now}, Purse: &usage.Purse{Vendor: vendor(t, b.now), Now: b.now},
 		Version: "1.2.3", Settings: []admin.Setting{{Key: "upstream.api_key", Value: "[secret]"}, {Key: "log.level", Value: "info", Default: true}},
-		Health: func(context.Context) []admin.Part { return []admin.Part{{Name: "database", State: admin.Well}} },
+		Health: func(context.Context) []admin.Component { return []admin.Component{{Name: "database", State: admin.OK}} },
 		Now:    b.now,
 	}
 	router := server.NewRouter(server.Options{Log: log, OpenAPI: web.OpenAPI})
-	router.Mount("/admin/v1", []server.Middleware{known}, &admin.Handler{Desk: b.desk, Log: log})
+	router.Mount("/admin/v1", []server.Middleware{known}, &admin.Handler{Service: b.desk, Log: log})
 	front := httptest.NewServer(router)
 	t.Cleanup(front.Close)
 	b.url = front.URL

@@ -33,18 +33,18 @@ func (a *App) mountOperators(d doors, limits *ratelimit.Limiter, callers *auth.A
 	known := []server.Middleware{limits.Guard(session.ErrEnded), sessions.Middleware(callers.Middleware())}
 	a.router.Mount("/admin/v1", known,
 		&session.Handler{Sessions: sessions, Limit: limit, LimitSignIn: limitSignIn},
-		&admin.Handler{Desk: desk, Log: a.log, Limit: limit})
+		&admin.Handler{Service: desk, Log: a.log, Limit: limit})
 	a.router.Mount("/oauth", known, &oauth.Handler{
 		Tokens: &oauth.Service{Grants: desk.Grants, Access: a.access, Record: d.store, Now: o.Now}, Limit: limits.Middleware(ratelimit.Read),
 	})
 	a.router.Mount("", nil, &console.Handler{
-		Desk: desk, Sessions: sessions, Pages: web.Console, Demo: len(o.Invented) > 0, Version: Version(),
+		Admin: desk, Sessions: sessions, Pages: web.Console, Demo: len(o.Invented) > 0, Version: Version(),
 		Limit: limit, LimitSignIn: limitSignIn, Log: a.log, Now: o.Now,
 	})
 }
 
-func (a *App) newDesk(d doors, o Options) *admin.Desk {
-	return &admin.Desk{
+func (a *App) newDesk(d doors, o Options) *admin.Service {
+	return &admin.Service{
 		Access: a.access,
 		Grants: &token.Register{Finder: d.store, Box: d.box, Now: o.Now},
 		Users:  d.store, Shelf: d.store,
@@ -75,11 +75,11 @@ func inForce(c config.Config) []admin.Setting {
 const healthTime = 2 * time.Second
 
 // health returns what tells how that does which the broker leans on.
-func (a *App) health(d doors) func(context.Context) []admin.Part {
-	return func(ctx context.Context) []admin.Part {
+func (a *App) health(d doors) func(context.Context) []admin.Component {
+	return func(ctx context.Context) []admin.Component {
 		ctx, cancel := context.WithTimeout(ctx, healthTime)
 		defer cancel()
-		return []admin.Part{
+		return []admin.Component{
 			vendorHealth(d.vendor.State()), cacheHealth(d.cache),
 			part("database", d.store.Ready(ctx)), a.accessHealth(ctx),
 		}
@@ -87,44 +87,44 @@ func (a *App) health(d doors) func(context.Context) []admin.Part {
 }
 
 // part is well unless err says otherwise, in words that anybody may read.
-func part(name string, err error) admin.Part {
+func part(name string, err error) admin.Component {
 	if err == nil {
-		return admin.Part{Name: name, State: admin.Well}
+		return admin.Component{Name: name, State: admin.OK}
 	}
-	return admin.Part{Name: name, State: admin.Down, Note: server.Reason(err)}
+	return admin.Component{Name: name, State: admin.Down, Note: server.Reason(err)}
 }
 
 // accessHealth tells whether this replica knows what was blocked and revoked lately.
-func (a *App) accessHealth(ctx context.Context) admin.Part {
+func (a *App) accessHealth(ctx context.Context) admin.Component {
 	p := part("revocations", a.access.Watcher.Ready(ctx))
-	if age := a.access.Watcher.Age(); p.State == admin.Well && age > a.settings.Access.MaxStaleness {
-		p.State = admin.Limping
+	if age := a.access.Watcher.Age(); p.State == admin.OK && age > a.settings.Access.MaxStaleness {
+		p.State = admin.Degraded
 		p.Note = fmt.Sprintf("The last look at the database was %s ago; by access.when_stale tokens are given all the same.", age.Round(time.Second))
 	}
 	return p
 }
 
-func cacheHealth(c cache.Cache) admin.Part {
-	p := admin.Part{Name: "cache", State: admin.Well}
+func cacheHealth(c cache.Cache) admin.Component {
+	p := admin.Component{Name: "cache", State: admin.OK}
 	switch is := c.(type) {
 	case *cache.Memory:
 		p.State, p.Note = admin.Unused, "By the settings tokens and limits are kept in this process, and no Redis is used."
 	case *cache.Fallback:
 		if is.Degraded() {
-			p.State, p.Note = admin.Limping, "Redis does not answer; this replica counts and caches by itself until it is back."
+			p.State, p.Note = admin.Degraded, "Redis does not answer; this replica counts and caches by itself until it is back."
 		}
 	}
 	return p
 }
 
-func vendorHealth(s upstream.State) admin.Part {
-	p := admin.Part{Name: "vendor", State: admin.Well}
+func vendorHealth(s upstream.State) admin.Component {
+	p := admin.Component{Name: "vendor", State: admin.OK}
 	switch {
 	case s.Breaker == upstream.Open:
 		p.State = admin.Down
 		p.Note = "The vendor failed several times in a row and is left alone for a while; users who have a token still get it."
 	case !s.Well():
-		p.State = admin.Limping
+		p.State = admin.Degraded
 		p.Note = fmt.Sprintf("The last call ended as %s at %s.", s.Last, s.At.UTC().Format(time.RFC3339))
 	case s.Last == "":
 		p.Note = "It was not called since this replica started."

@@ -29,12 +29,12 @@ type standing struct {
 
 // standing returns how it stands with subject.
 func (h *Handler) standing(v visit, subject string) (standing, error) {
-	u, err := h.Desk.User(v.Context(), subject)
+	u, err := h.Admin.User(v.Context(), subject)
 	if err != nil {
 		return standing{}, err
 	}
 	// Those that are alive need not be among the newest.
-	page, err := h.Desk.Grants.List(v.Context(), token.Filter{Subject: subject, State: token.StateActive}, "", token.MaxPage)
+	page, err := h.Admin.Grants.List(v.Context(), token.Filter{Subject: subject, State: token.StateActive}, "", token.MaxPage)
 	if err != nil {
 		return standing{}, err
 	}
@@ -81,24 +81,24 @@ func (h *Handler) askUser(act, title string) step {
 
 // unblock lifts the block of a user.
 func (h *Handler) unblock(v visit) (reply, error) {
-	done, err := h.Desk.Unblock(v.Context(), v.key)
+	done, err := h.Admin.Unblock(v.Context(), v.key)
 	return reply{to: userLink(v.key), note: noteOf(unblocked, done)}, err
 }
 
 // revokeUser ends the tokens of a user.
 func (h *Handler) revokeUser(v visit) (reply, error) {
-	done, err := h.Desk.RevokeUser(v.Context(), v.key)
+	done, err := h.Admin.RevokeUser(v.Context(), v.key)
 	return reply{to: userLink(v.key), note: noteOf(userRevoked, done)}, err
 }
 
 // askGrant asks whether to end the token of one grant.
 func (h *Handler) askGrant(v visit) (reply, error) {
-	g, err := h.Desk.Grant(v.Context(), v.key)
+	g, err := h.Admin.Grant(v.Context(), v.key)
 	if err != nil {
 		return reply{}, err
 	}
 	b := confirmBody{Act: actRevokeGrant, Grant: &g, Back: grantLink(g.ID)}
-	if b.Present, err = h.Desk.Access.State(v.Context(), g.Subject); err != nil {
+	if b.Present, err = h.Admin.Access.State(v.Context(), g.Subject); err != nil {
 		return reply{}, err
 	}
 	one := []token.Kept{g}
@@ -109,7 +109,7 @@ func (h *Handler) askGrant(v visit) (reply, error) {
 
 // revokeGrant ends the token of one grant.
 func (h *Handler) revokeGrant(v visit) (reply, error) {
-	done, err := h.Desk.RevokeGrant(v.Context(), v.key)
+	done, err := h.Admin.RevokeGrant(v.Context(), v.key)
 	return reply{to: grantLink(v.key), note: noteOf(grantRevoked, done)}, err
 }
 
@@ -128,13 +128,13 @@ func (h *Handler) askAll(v visit) (reply, error) { return h.allForm(v, "") }
 
 func (h *Handler) allForm(v visit, typed string) (reply, error) {
 	b := revokeAllBody{Typed: typed}
-	live := h.Desk.Overview(v.Context()).LiveTokens
+	live := h.Admin.Overview(v.Context()).LiveTokens
 	if b.Uncounted = live == nil; !b.Uncounted {
 		b.Tokens.Count = *live
 	}
 	b.Tokens.Until = v.now.Add(token.MaxLife)
 	if b.Idle() {
-		page, err := h.Desk.Grants.List(v.Context(), token.Filter{State: token.StateRevoked, From: v.now.Add(-token.MaxLife)}, "", token.MaxPage)
+		page, err := h.Admin.Grants.List(v.Context(), token.Filter{State: token.StateRevoked, From: v.now.Add(-token.MaxLife)}, "", token.MaxPage)
 		if err != nil {
 			return reply{}, err
 		}
@@ -147,7 +147,7 @@ func (h *Handler) allForm(v visit, typed string) (reply, error) {
 func (h *Handler) revokeAll(v visit) (reply, error) {
 	q := fields{values: v.PostForm}
 	typed := strings.TrimSpace(q.text("confirm"))
-	done, err := h.Desk.RevokeAll(v.Context(), typed)
+	done, err := h.Admin.RevokeAll(v.Context(), typed)
 	if err != nil {
 		r, wrong := h.allForm(v, typed)
 		return r, cmp.Or(wrong, err)

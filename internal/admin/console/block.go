@@ -68,7 +68,7 @@ func (h *Handler) block(v visit) (reply, error) {
 	until, err := h.end(v, b)
 	if err == nil {
 		var done access.Result
-		if done, err = h.Desk.Block(v.Context(), v.key, b.Reason, until); err == nil {
+		if done, err = h.Admin.Block(v.Context(), v.key, b.Reason, until); err == nil {
 			return reply{to: userLink(v.key), note: noteOf(blocked, done)}, nil
 		}
 	}
@@ -93,7 +93,7 @@ func (h *Handler) end(v visit, b blockBody) (time.Time, error) {
 	}
 	if b.Until != "" {
 		// What the form was filled with, nobody has typed.
-		present, err := h.Desk.Access.State(v.Context(), v.key)
+		present, err := h.Admin.Access.State(v.Context(), v.key)
 		if err != nil {
 			return time.Time{}, err
 		}

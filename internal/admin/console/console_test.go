@@ -58,7 +58,7 @@ type office struct {
 	URL   string
 	db    *store.DB
 	clock *clock
-	desk  *admin.Desk
+	desk  *admin.Service
 	key   secret.Text // of the admin meera
 }
 
@@ -100,7 +100,7 @@ func openOffice(t *testing.T, change func(h *console.Handler)) *office {
 	o.key = key
 	log := slog.New(slog.DiscardHandler)
 	h := &console.Handler{
-		Desk: o.desk, Pages: web.Console, Version: "v1.2.3", Log: log, Now: o.clock.Now,
+		Admin: o.desk, Pages: web.Console, Version: "v1.2.3", Log: log, Now: o.clock.Now,
 		Sessions: &session.Service{
 			Keys: []session.Key{{Name: "meera", Hash: secret.Text(hash)}}, Keeper: db, Box: box, Log: log, Now: o.clock.Now,
 		},
@@ -116,7 +116,7 @@ func openOffice(t *testing.T, change func(h *console.Handler)) *office {
 	return o
 }
 
-func newDesk(t *testing.T, db *store.DB, box *secret.Box, c *clock) *admin.Desk {
+func newDesk(t *testing.T, db *store.DB, box *secret.Box, c *clock) *admin.Service {
 	t.Helper()
 	w := access.NewWatcher(access.WatchOptions{
 		Keeper: db, Wire: quiet{}, Log: slog.New(slog.DiscardHandler), Now: c.Now, Poll: time.Second,
@@ -125,7 +125,7 @@ func newDesk(t *testing.T, db *store.DB, box *secret.Box, c *clock) *admin.Desk 
 	if err := w.Look(t.Context(), access.LearnedPolled); err != nil {
 		t.Fatal(err)
 	}
-	return &admin.Desk{
+	return &admin.Service{
 		Access: &access.Service{Keeper: db, Watcher: w, Now: c.Now},
 		Grants: &token.Register{Finder: db, Now: c.Now},
 		Users:  db, Shelf: db,
@@ -136,10 +136,10 @@ func newDesk(t *testing.T, db *store.DB, box *secret.Box, c *clock) *admin.Desk 
 			{Key: "upstream.url", Value: "https://vendor.example", Default: true},
 			{Key: "upstream.api_key", Value: "[secret]"},
 		},
-		Health: func(context.Context) []admin.Part {
-			return []admin.Part{
-				{Name: "database", State: admin.Well, Note: "SQLite"},
-				{Name: "cache", State: admin.Limping, Note: "Redis does not answer; each replica keeps its own."},
+		Health: func(context.Context) []admin.Component {
+			return []admin.Component{
+				{Name: "database", State: admin.OK, Note: "SQLite"},
+				{Name: "cache", State: admin.Degraded, Note: "Redis does not answer; each replica keeps its own."},
 				{Name: "vendor", State: admin.Down, Note: "The vendor answers with errors."},
 			}
 		},

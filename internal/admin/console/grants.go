@@ -24,7 +24,7 @@ func (h *Handler) grants(v visit) (reply, error) {
 		return r, q.err
 	}
 	cursor := q.text("cursor")
-	page, err := h.Desk.FindGrants(v.Context(), f, cursor, pageOf)
+	page, err := h.Admin.FindGrants(v.Context(), f, cursor, pageOf)
 	if err != nil {
 		return r, err
 	}
@@ -56,7 +56,7 @@ type grantBody struct {
 
 // grant shows one grant.
 func (h *Handler) grant(v visit) (reply, error) {
-	g, err := h.Desk.Grant(v.Context(), v.key)
+	g, err := h.Admin.Grant(v.Context(), v.key)
 	if err != nil {
 		return reply{}, err
 	}

@@ -27,7 +27,7 @@ import (
 // Handler serves the console under /console/. All fields but the limits and Demo are
 // required.
 type Handler struct {
-	Desk        *admin.Desk
+	Admin       *admin.Service
 	Sessions    *session.Service
 	Pages       fs.FS // the templates, and in assets what browsers fetch
 	Demo        bool  // the pages say that it is one

@@ -89,10 +89,10 @@ var parts = []choice{{partRevocations, "blocks and revocations"}}
 
 // doing is how a part does.
 var doing = []choice{
-	{admin.Well, "works"}, {admin.Limping, "works in part"}, {admin.Down, "is down"}, {admin.Unused, "is not used"},
+	{admin.OK, "works"}, {admin.Degraded, "works in part"}, {admin.Down, "is down"}, {admin.Unused, "is not used"},
 }
 
 // knowing is how it stands with what there is to know.
 var knowing = []choice{
-	{admin.Well, "are known"}, {admin.Limping, "are known with delay"}, {admin.Down, "are not known"}, {admin.Unused, "are not used"},
+	{admin.OK, "are known"}, {admin.Degraded, "are known with delay"}, {admin.Down, "are not known"}, {admin.Unused, "are not used"},
 }

@@ -39,7 +39,7 @@ type overviewBody struct {
 	Spans    []span
 	Live     *int // nil when not known
 	Blocked  int64
-	Parts    []admin.Part
+	Parts    []admin.Component
 	Credits  *usage.Credits // nil when not known
 	Unknown  string         // why not
 	Charts   []chart
@@ -51,11 +51,11 @@ type overviewBody struct {
 func (h *Handler) overview(v visit) (reply, error) {
 	at := slices.IndexFunc(spans, func(s span) bool { return s.Value == v.URL.Query().Get("range") })
 	ctx, s := v.Context(), spans[max(at, 0)]
-	now := h.Desk.Overview(ctx)
+	now := h.Admin.Overview(ctx)
 	b := overviewBody{Now: v.now, Span: s, Spans: spans, Live: now.LiveTokens, Blocked: now.Blocked, Parts: now.Health}
 	b.credit(h.credits(ctx))
 	to := v.now.UTC().Truncate(s.length).Add(s.length)
-	stats, err := h.Desk.Stats(ctx, s.step, to.Add(-time.Duration(s.count)*s.length), to)
+	stats, err := h.Admin.Stats(ctx, s.step, to.Add(-time.Duration(s.count)*s.length), to)
 	if err != nil {
 		h.Log.WarnContext(ctx, "the overview has no counts", "error", err)
 		b.Problem = "The counts cannot be read at the moment. The page goes on trying."
@@ -66,10 +66,10 @@ func (h *Handler) overview(v visit) (reply, error) {
 }
 
 // Name is what people call a part.
-func (overviewBody) Name(p admin.Part) string { return named(parts, p.Name) }
+func (overviewBody) Name(p admin.Component) string { return named(parts, p.Name) }
 
 // State puts into words how a part does.
-func (overviewBody) State(p admin.Part) string {
+func (overviewBody) State(p admin.Component) string {
 	if p.Name == partRevocations {
 		return named(knowing, p.State)
 	}
@@ -80,7 +80,7 @@ func (overviewBody) State(p admin.Part) string {
 func (h *Handler) credits(ctx context.Context) (usage.Credits, error) {
 	ctx, cancel := context.WithTimeout(ctx, creditsTime)
 	defer cancel()
-	return h.Desk.Credits(ctx)
+	return h.Admin.Credits(ctx)
 }
 
 // credit notes how much is left at the vendor, or why that is not known.

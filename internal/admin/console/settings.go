@@ -21,7 +21,7 @@ type settingGroup struct {
 // settings lists the settings in force.
 func (h *Handler) settings(visit) (reply, error) {
 	var b settingsBody
-	for _, s := range h.Desk.Settings {
+	for _, s := range h.Admin.Settings {
 		name, _, _ := strings.Cut(s.Key, ".")
 		if n := len(b.Groups); n == 0 || b.Groups[n-1].Name != name {
 			b.Groups = append(b.Groups, settingGroup{Name: name})

@@ -23,7 +23,7 @@ func (h *Handler) trail(v visit) (reply, error) {
 		return r, err
 	}
 	cursor := v.URL.Query().Get("cursor")
-	page, err := h.Desk.Records(v.Context(), f, cursor, pageOf)
+	page, err := h.Admin.Records(v.Context(), f, cursor, pageOf)
 	if err != nil {
 		return r, err
 	}
@@ -76,5 +76,5 @@ func (h *Handler) export(ctx context.Context, v visit, w io.Writer) error {
 	if err != nil {
 		return err
 	}
-	return h.Desk.Export(ctx, w, f, v.URL.Query().Get("format"))
+	return h.Admin.Export(ctx, w, f, v.URL.Query().Get("format"))
 }

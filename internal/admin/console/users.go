@@ -44,7 +44,7 @@ func (h *Handler) users(v visit) (reply, error) {
 	b := usersBody{Query: q.text("q"), Blocked: q.text("blocked") == onlyBlocked}
 	cursor := q.text("cursor")
 	r := reply{page: "users", title: "Users"}
-	page, err := h.Desk.FindUsers(v.Context(), admin.UserFilter{Prefix: b.Query, Blocked: b.Blocked}, cursor, pageOf)
+	page, err := h.Admin.FindUsers(v.Context(), admin.UserFilter{Prefix: b.Query, Blocked: b.Blocked}, cursor, pageOf)
 	if err != nil {
 		r.body = b
 		return r, err
@@ -76,7 +76,7 @@ type userBody struct {
 
 // user shows one user.
 func (h *Handler) user(v visit) (reply, error) {
-	u, err := h.Desk.User(v.Context(), v.key)
+	u, err := h.Admin.User(v.Context(), v.key)
 	if err != nil {
 		return reply{}, err
 	}

@@ -67,7 +67,7 @@ func check(texts ...string) error {
 
 // FindGrants returns a page of grants. Its faults are those of token.Register.List,
 // and invalid_query for a subject that cannot be.
-func (d *Desk) FindGrants(ctx context.Context, f token.Filter, from string, limit int) (token.Page, error) {
+func (d *Service) FindGrants(ctx context.Context, f token.Filter, from string, limit int) (token.Page, error) {
 	if err := checkSubject(f.Subject); err != nil {
 		return token.Page{}, err
 	}
@@ -81,7 +81,7 @@ func (d *Desk) FindGrants(ctx context.Context, f token.Filter, from string, limi
 // FindUsers returns up to limit users, 1 to MaxUsers, that f wants, in the order of the
 // bytes of their subjects. from is the Next of the page before, "" for the first. It
 // returns faults for a prefix, a from and a limit that cannot be.
-func (d *Desk) FindUsers(ctx context.Context, f UserFilter, from string, limit int) (UserPage, error) {
+func (d *Service) FindUsers(ctx context.Context, f UserFilter, from string, limit int) (UserPage, error) {
 	after, ok := readPlace(from)
 	switch {
 	case !ok:
@@ -118,7 +118,7 @@ func readPlace(from string) (subject string, ok bool) {
 }
 
 // Grant returns one grant, or token.ErrNoGrant.
-func (d *Desk) Grant(ctx context.Context, grantID string) (token.Kept, error) {
+func (d *Service) Grant(ctx context.Context, grantID string) (token.Kept, error) {
 	g, err := d.Grants.Grant(ctx, grantID)
 	if err != nil {
 		return token.Kept{}, err
@@ -127,7 +127,7 @@ func (d *Desk) Grant(ctx context.Context, grantID string) (token.Kept, error) {
 }
 
 // User returns what is kept of subject, which is nothing of one who was never here.
-func (d *Desk) User(ctx context.Context, subject string) (User, error) {
+func (d *Service) User(ctx context.Context, subject string) (User, error) {
 	block, err := d.Access.State(ctx, subject)
 	if err != nil {
 		return User{}, err
@@ -147,27 +147,27 @@ func (d *Desk) User(ctx context.Context, subject string) (User, error) {
 
 // Block blocks subject until then, for good when until is zero. Its faults are those
 // of access.Service.Block.
-func (d *Desk) Block(ctx context.Context, subject, reason string, until time.Time) (access.Result, error) {
+func (d *Service) Block(ctx context.Context, subject, reason string, until time.Time) (access.Result, error) {
 	return d.Access.Block(ctx, auth.From(ctx), subject, reason, until)
 }
 
 // Unblock lifts the block of subject.
-func (d *Desk) Unblock(ctx context.Context, subject string) (access.Result, error) {
+func (d *Service) Unblock(ctx context.Context, subject string) (access.Result, error) {
 	return d.Access.Unblock(ctx, auth.From(ctx), subject)
 }
 
 // RevokeGrant ends the token of one grant, or returns access.ErrNoGrant.
-func (d *Desk) RevokeGrant(ctx context.Context, grantID string) (access.Result, error) {
+func (d *Service) RevokeGrant(ctx context.Context, grantID string) (access.Result, error) {
 	return d.Access.RevokeGrant(ctx, auth.From(ctx), grantID)
 }
 
 // RevokeUser ends all tokens of subject.
-func (d *Desk) RevokeUser(ctx context.Context, subject string) (access.Result, error) {
+func (d *Service) RevokeUser(ctx context.Context, subject string) (access.Result, error) {
 	return d.Access.RevokeUser(ctx, auth.From(ctx), subject)
 }
 
 // RevokeAll ends all tokens of everybody, once confirm is "revoke everything".
-func (d *Desk) RevokeAll(ctx context.Context, confirm string) (access.Result, error) {
+func (d *Service) RevokeAll(ctx context.Context, confirm string) (access.Result, error) {
 	if confirm != confirmation {
 		return access.Result{}, errConfirm
 	}
@@ -176,7 +176,7 @@ func (d *Desk) RevokeAll(ctx context.Context, confirm string) (access.Result, er
 
 // Records returns a page of the audit trail. Its faults are those of audit.Service.Find,
 // and invalid_query for a filter that cannot be.
-func (d *Desk) Records(ctx context.Context, f audit.Filter, from string, limit int) (audit.Page, error) {
+func (d *Service) Records(ctx context.Context, f audit.Filter, from string, limit int) (audit.Page, error) {
 	if err := checkFilter(f); err != nil {
 		return audit.Page{}, err
 	}
@@ -198,7 +198,7 @@ func checkFilter(f audit.Filter) error {
 
 // Export writes records of the audit trail to w, as audit.Service.Export does, and
 // fails with invalid_query for a filter that cannot be.
-func (d *Desk) Export(ctx context.Context, w io.Writer, f audit.Filter, format string) error {
+func (d *Service) Export(ctx context.Context, w io.Writer, f audit.Filter, format string) error {
 	if err := checkFilter(f); err != nil {
 		return err
 	}
@@ -208,12 +208,12 @@ func (d *Desk) Export(ctx context.Context, w io.Writer, f audit.Filter, format s
 
 // Stats returns the counts of step from then on and before to. Its faults are those
 // of usage.Service.Stats.
-func (d *Desk) Stats(ctx context.Context, step usage.Step, from, to time.Time) (usage.Stats, error) {
+func (d *Service) Stats(ctx context.Context, step usage.Step, from, to time.Time) (usage.Stats, error) {
 	return d.Usage.Stats(ctx, step, from, to)
 }
 
 // Overview returns how it stands now. Why something cannot be counted, Health explains.
-func (d *Desk) Overview(ctx context.Context) Overview {
+func (d *Service) Overview(ctx context.Context) Overview {
 	o := Overview{Blocked: d.Access.Watcher.Blocks(), Health: d.Health(ctx)}
 	if live, err := d.Users.LiveGrants(ctx, d.Now()); err == nil {
 		o.LiveTokens = &live
@@ -222,9 +222,9 @@ func (d *Desk) Overview(ctx context.Context) Overview {
 }
 
 // Credits returns what is left at the vendor, at most a minute old.
-func (d *Desk) Credits(ctx context.Context) (usage.Credits, error) { return d.Purse.Credits(ctx) }
+func (d *Service) Credits(ctx context.Context) (usage.Credits, error) { return d.Purse.Credits(ctx) }
 
 // note puts on record that an operator reads about subject, "" for many; object says what.
-func (d *Desk) note(ctx context.Context, subject, object string) error {
+func (d *Service) note(ctx context.Context, subject, object string) error {
 	return d.Trail.Book.Append(ctx, audit.New(ctx, d.Now(), auth.From(ctx).Subject, audit.AdminRead, subject, object))
 }
