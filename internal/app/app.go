@@ -27,8 +27,8 @@ const metricsTimeout = 10 * time.Second
 // Options are what the settings do not say. LogTo is required.
 type Options struct {
 	LogTo io.Writer
-	// Public are further rooms, mounted at the root without authentication.
-	Public []server.Room
+	// Public are further routes, mounted at the root without authentication.
+	Public []server.Routes
 	// Invented are made-up counts, which a database without any begins with; the
 	// console then says that it shows a demo. nil for none.
 	Invented []usage.Count
@@ -73,7 +73,7 @@ func (a *App) Run(ctx context.Context, l net.Listener) error {
 	}
 	a.log.Info("serving", "address", l.Addr().String())
 	group.Go(func() error {
-		return server.Serve(ctx, l, a.router, timeouts(a.settings.Server), a.log, a.router.Retire)
+		return server.Serve(ctx, l, a.router, timeouts(a.settings.Server), a.log, a.router.SetNotReady)
 	})
 	err := group.Wait()
 	a.log.Info("stopped")

@@ -49,7 +49,7 @@ func openShop(t *testing.T, before func(w http.ResponseWriter, r *http.Request) 
 		Name: "demo", Issuer: demo.Issuer, Audience: []string{demo.Audience},
 		Algorithms: []string{demo.Algorithm}, Secret: page.Secret, MaxLifetime: demo.TokenLife,
 	})
-	a, err := app.New(t.Context(), settings, app.Options{LogTo: &syncBuffer{}, Public: []server.Room{page}})
+	a, err := app.New(t.Context(), settings, app.Options{LogTo: &syncBuffer{}, Public: []server.Routes{page}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -54,7 +54,7 @@ func (a *App) observeUpstream(outcome string, took time.Duration) {
 
 // refused returns what is told of calls that were turned away. A wrong admin key is on
 // record already, with whose it would have been.
-func (a *App) refused(j *audit.Journal) server.Refused {
+func (a *App) refused(j *audit.Journal) server.OnRefused {
 	return func(ctx context.Context, actor, route, code string) {
 		a.usage.Refuse(code)
 		if code != session.ErrWrongKey.Code {

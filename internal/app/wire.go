@@ -96,9 +96,9 @@ func (a *App) wire(ctx, running context.Context, o Options) error {
 	}
 
 	a.router = server.NewRouter(server.Options{
-		Log: a.log, Observer: a.metrics, Refused: a.refused(journal), OpenAPI: web.OpenAPI,
+		Log: a.log, Observer: a.metrics, OnRefused: a.refused(journal), OpenAPI: web.OpenAPI,
 		TrustedProxies: networks(c.Server.TrustedProxies),
-		AllowedOrigins: c.Server.AllowedOrigins, NoOrigins: operatorPaths, AllowCookies: c.Auth.Cookie != "",
+		AllowedOrigins: c.Server.AllowedOrigins, NoCORS: operatorPaths, AllowCookies: c.Auth.Cookie != "",
 		Checks: []server.Check{
 			{Name: "store", Ready: d.store.Ready},
 			{Name: "access", Ready: a.access.Watcher.Ready},

@@ -14,11 +14,11 @@ import (
 	"casbroker/internal/fault"
 )
 
-// checkTimeout bounds each check of /readyz.
+// checkTimeout bounds the checks of one /readyz request.
 const checkTimeout = 2 * time.Second
 
-// Check is one thing without which the service is not ready. What Ready returns is
-// shown to whoever asks, by Reason.
+// Check is one dependency that /readyz asks. Ready returns nil, or why the dependency
+// cannot be used; callers see that error as Reason returns it.
 type Check struct {
 	Name  string
 	Ready func(ctx context.Context) error
@@ -30,29 +30,32 @@ type health struct {
 	stopping atomic.Bool
 }
 
-type unready struct {
+// failedCheck is a check as /readyz reports it.
+type failedCheck struct {
 	Name   string `json:"name"`
 	Reason string `json:"reason"`
 }
 
-// alive says that the process answers, whatever it depends on.
+// alive answers /healthz: always 200, whatever the state of the dependencies.
 func (h *health) alive(c echo.Context) error {
 	c.Response().Header().Set("Cache-Control", "no-store")
 	return c.JSON(http.StatusOK, map[string]string{"status": "ok"})
 }
 
-// ready says whether requests should be sent here, and if not, why.
+// ready answers /readyz: 200 if requests may be sent to this replica, else 503 with
+// the checks that failed.
 func (h *health) ready(c echo.Context) error {
 	c.Response().Header().Set("Cache-Control", "no-store")
-	if missing := h.missing(c.Request().Context()); len(missing) > 0 {
-		return c.JSON(http.StatusServiceUnavailable, map[string]any{"status": "not ready", "not_ready": missing})
+	if failed := h.failedChecks(c.Request().Context()); len(failed) > 0 {
+		return c.JSON(http.StatusServiceUnavailable, map[string]any{"status": "not ready", "not_ready": failed})
 	}
 	return c.JSON(http.StatusOK, map[string]string{"status": "ready"})
 }
 
-func (h *health) missing(ctx context.Context) []unready {
+// failedChecks runs all checks at the same time and returns those that failed.
+func (h *health) failedChecks(ctx context.Context) []failedCheck {
 	if h.stopping.Load() {
-		return []unready{{Name: "server", Reason: "The server is stopping."}}
+		return []failedCheck{{Name: "server", Reason: "The server is stopping."}}
 	}
 	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
 	defer cancel()
@@ -62,19 +65,19 @@ func (h *health) missing(ctx context.Context) []unready {
 		all.Go(func() { errs[i] = check.Ready(ctx) })
 	}
 	all.Wait()
-	var list []unready
+	var list []failedCheck
 	for i, err := range errs {
 		if err == nil {
 			continue
 		}
 		h.log.WarnContext(ctx, "not ready", "name", h.checks[i].Name, "error", err)
-		list = append(list, unready{Name: h.checks[i].Name, Reason: Reason(err)})
+		list = append(list, failedCheck{Name: h.checks[i].Name, Reason: Reason(err)})
 	}
 	return list
 }
 
-// Reason returns what may be told to anybody of why something is not well: a fault's
-// detail, or the text of another error.
+// Reason returns the part of err that any caller may read: the detail of a fault, or
+// the whole text of another error.
 func Reason(err error) string {
 	var f *fault.Fault
 	if errors.As(err, &f) {

@@ -11,26 +11,26 @@ import (
 	"time"
 )
 
-// maxHeaderBytes is what a request line and headers may take: a token of 8 KiB,
-// cookies and the usual.
+// maxHeaderBytes limits the request line and the headers together: room for a token of
+// 8 KiB, cookies and the usual headers.
 const maxHeaderBytes = 32 << 10
 
-// Timeouts bound how long a connection may take; all but Delay are required.
+// Timeouts limits each phase of a connection. All but Delay are required.
 type Timeouts struct {
 	ReadHeader time.Duration
 	Read       time.Duration // of a whole request
-	Write      time.Duration // from the end of the headers to the end of the answer
+	Write      time.Duration // from the end of the request headers to the end of the answer
 	Idle       time.Duration // between two requests
-	Delay      time.Duration // between retiring and taking no more connections; may be 0
-	Drain      time.Duration // for requests under way when the server stops
+	Delay      time.Duration // between the call of stopping and the close of the listener; may be 0
+	Drain      time.Duration // for requests in progress when the listener is closed
 }
 
-// Listen opens address (host:port). When another program has it, the error says so
-// and that setting chooses another.
+// Listen opens address (host:port). If another program uses the port, the error says so
+// and names the setting that changes it.
 func Listen(ctx context.Context, address, setting string) (net.Listener, error) {
 	l, err := new(net.ListenConfig).Listen(ctx, "tcp", address)
 	if errors.Is(err, syscall.EADDRINUSE) {
-		return nil, fmt.Errorf("%s is taken by another program: choose another with %s, such as 127.0.0.1:8181", address, setting)
+		return nil, fmt.Errorf("%s is in use by another program: choose another address with %s, such as 127.0.0.1:8181", address, setting)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("listen on %s: %w", address, err)
@@ -38,10 +38,10 @@ func Listen(ctx context.Context, address, setting string) (net.Listener, error) 
 	return l, nil
 }
 
-// Serve answers requests on l until ctx ends. Then it calls retire, goes on for
-// t.Delay so that this can be noticed, lets requests under way finish for t.Drain at
-// most, and returns nil.
-func Serve(ctx context.Context, l net.Listener, h http.Handler, t Timeouts, log *slog.Logger, retire func()) error {
+// Serve answers requests on l until ctx ends. Then it calls stopping, keeps serving for
+// t.Delay so that load balancers notice, closes l, waits up to t.Drain for requests in
+// progress, and returns nil.
+func Serve(ctx context.Context, l net.Listener, h http.Handler, t Timeouts, log *slog.Logger, stopping func()) error {
 	s := &http.Server{
 		Handler:           h,
 		ReadHeaderTimeout: t.ReadHeader,
@@ -58,7 +58,7 @@ func Serve(ctx context.Context, l net.Listener, h http.Handler, t Timeouts, log 
 		return fmt.Errorf("serve %s: %w", l.Addr(), err)
 	case <-ctx.Done():
 	}
-	retire()
+	stopping()
 	select {
 	case err := <-failed:
 		return fmt.Errorf("serve %s: %w", l.Addr(), err)
@@ -67,7 +67,7 @@ func Serve(ctx context.Context, l net.Listener, h http.Handler, t Timeouts, log 
 	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), t.Drain)
 	defer cancel()
 	if err := s.Shutdown(drain); err != nil {
-		log.Warn("requests were still under way at the end of the drain time", "drain", t.Drain)
+		log.Warn("requests were cut off: they were still in progress after the drain timeout", "drain", t.Drain)
 		return s.Close()
 	}
 	return nil

@@ -18,9 +18,9 @@ import (
 	"casbroker/internal/telemetry"
 )
 
-// identify gives the request an id, its caller's own if that has the right form,
-// and notes where it came from.
-func identify(next echo.HandlerFunc) echo.HandlerFunc {
+// requestContext puts the request id and the source of the request (address, user
+// agent) into its context. The caller's own X-Request-ID is used if it is valid.
+func requestContext(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		r := c.Request()
 		id := r.Header.Get(httpapi.HeaderRequestID)
@@ -35,42 +35,42 @@ func identify(next echo.HandlerFunc) echo.HandlerFunc {
 	}
 }
 
-// statusGone is what is logged when there was no whole answer, since the caller left or
-// it could not be finished, by the custom of web servers.
-const statusGone = 499
+// statusClientClosed is logged for a request without a complete answer, because the
+// client disconnected or the handler aborted. nginx uses the same number.
+const statusClientClosed = 499
 
-// observe logs one line for every request, when it is answered or broken off, and tells
-// those who want to know of it.
+// observe logs each request once it is answered or aborted, and reports it to
+// o.Observer and, if it was refused, to o.OnRefused.
 func observe(o Options) echo.MiddlewareFunc {
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) error {
 			start := time.Now()
-			whole := false
+			returned := false
 			defer func() {
-				if !whole { // a panic goes on from here
-					o.tell(c, start, errBrokenOff)
+				if !returned { // next panicked with http.ErrAbortHandler; the panic continues after this
+					o.reportRequest(c, start, errAborted)
 				}
 			}()
 			err := next(c)
-			whole = true
+			returned = true
 			if err != nil {
-				o.refused(c, err)
+				o.reportRefusal(c, err)
 				c.Error(err)
 			}
-			o.tell(c, start, err)
+			o.reportRequest(c, start, err)
 			return nil
 		}
 	}
 }
 
-// errBrokenOff: the connection was cut in the middle of an answer.
-var errBrokenOff = errors.New("the answer was broken off")
+// errAborted is logged when a handler closed the connection in the middle of an answer.
+var errAborted = errors.New("the answer was aborted")
 
-// tell tells of a request that began at start and ended with err.
-func (o Options) tell(c echo.Context, start time.Time, err error) {
+// reportRequest counts and logs a request that began at start and ended with err.
+func (o Options) reportRequest(c echo.Context, start time.Time, err error) {
 	status, took := c.Response().Status, time.Since(start)
-	if errors.Is(err, context.Canceled) && c.Request().Context().Err() != nil || errors.Is(err, errBrokenOff) {
-		status = statusGone
+	if errors.Is(err, context.Canceled) && c.Request().Context().Err() != nil || errors.Is(err, errAborted) {
+		status = statusClientClosed
 	}
 	if o.Observer != nil {
 		o.Observer.ObserveRequest(c.Path(), c.Request().Method, status, took)
@@ -78,23 +78,26 @@ func (o Options) tell(c echo.Context, start time.Time, err error) {
 	logRequest(c, o.Log, status, took, err)
 }
 
-// maxMethod is more than any method of a route has, in bytes.
+// maxMethod limits how much of a request's method is reported, in bytes. No route has a
+// method as long.
 const maxMethod = 10
 
-// refused tells of err if it means that the caller may not.
-func (o Options) refused(c echo.Context, err error) {
+// reportRefusal calls o.OnRefused if err means that the caller was not authenticated,
+// lacks permission or reached a limit.
+func (o Options) reportRefusal(c echo.Context, err error) {
 	var f *fault.Fault
-	if o.Refused == nil || !errors.As(err, &f) {
+	if o.OnRefused == nil || !errors.As(err, &f) {
 		return
 	}
 	switch f.Kind {
 	case fault.Unauthenticated, fault.Forbidden, fault.Limited:
 		r := c.Request()
-		o.Refused(r.Context(), auth.Caller(c).Subject, r.Method[:min(len(r.Method), maxMethod)]+" "+c.Path(), f.Code)
+		o.OnRefused(r.Context(), auth.Caller(c).Subject, r.Method[:min(len(r.Method), maxMethod)]+" "+c.Path(), f.Code)
 	default:
 	}
 }
 
+// logRequest writes the access log line of a request.
 func logRequest(c echo.Context, log *slog.Logger, status int, took time.Duration, err error) {
 	level := slog.LevelInfo
 	if status >= http.StatusInternalServerError {
@@ -110,7 +113,7 @@ func logRequest(c echo.Context, log *slog.Logger, status int, took time.Duration
 	}
 	source := audit.SourceOf(ctx)
 	attrs := append(make([]slog.Attr, 0, 10),
-		slog.String("request_id", source.RequestID), // or the logger would add it, and make room for that
+		slog.String("request_id", source.RequestID), // the logger would add it otherwise, at the cost of an allocation
 		slog.String("method", c.Request().Method),
 		slog.String("route", route),
 		slog.Int("status", status),
@@ -127,15 +130,15 @@ func logRequest(c echo.Context, log *slog.Logger, status int, took time.Duration
 	log.LogAttrs(ctx, level, "request", attrs...)
 }
 
-// The headers that every answer bears. A page sets a wider policy of its own.
+// The security headers of every answer. Pages replace the Content-Security-Policy.
 var (
 	noSniff    = []string{"nosniff"}
 	noReferrer = []string{"no-referrer"}
 	noContent  = []string{"default-src 'none'; frame-ancestors 'none'"}
 )
 
-// protect sets the security headers.
-func protect(next echo.HandlerFunc) echo.HandlerFunc {
+// securityHeaders sets the security headers.
+func securityHeaders(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		h := c.Response().Header()
 		h["X-Content-Type-Options"] = noSniff
@@ -145,19 +148,19 @@ func protect(next echo.HandlerFunc) echo.HandlerFunc {
 	}
 }
 
-// survive turns a panic into a bare 500 and a log line with the stack.
-func survive(log *slog.Logger) echo.MiddlewareFunc {
+// recoverPanic turns a panic into a 500 answer without details and logs its stack.
+func recoverPanic(log *slog.Logger) echo.MiddlewareFunc {
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) (err error) {
 			defer func() {
-				what := recover()
-				if what == nil {
+				reason := recover()
+				if reason == nil {
 					return
 				}
-				if what == http.ErrAbortHandler { //nolint:errorlint // a value, by net/http's convention
-					panic(what)
+				if reason == http.ErrAbortHandler { //nolint:errorlint // net/http compares it as a value too
+					panic(reason)
 				}
-				log.ErrorContext(c.Request().Context(), "panic", "panic", fmt.Sprint(what), "stack", string(debug.Stack()))
+				log.ErrorContext(c.Request().Context(), "panic", "panic", fmt.Sprint(reason), "stack", string(debug.Stack()))
 				err = errPanic
 			}()
 			return next(c)
@@ -165,4 +168,4 @@ func survive(log *slog.Logger) echo.MiddlewareFunc {
 	}
 }
 
-var errPanic = errors.New("panic; the record before this one has the stack")
+var errPanic = errors.New("panic; the log record before this one has the stack")

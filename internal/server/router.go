@@ -1,6 +1,6 @@
-// Package server is the HTTP front: the order of the middleware, the Room
-// interface by which the rooms add their routes, health, and a listener that stops
-// without cutting anybody off. What the routes do is the rooms' own.
+// Package server is the HTTP server: the order of the middleware, the Routes interface
+// by which other packages add their routes, the health routes, and a listener that shuts
+// down gracefully.
 package server
 
 import (
@@ -19,54 +19,55 @@ import (
 	"casbroker/internal/httpapi"
 )
 
-// Room is a part of the service that has routes.
-type Room interface {
+// Routes is a set of routes that a Router serves.
+type Routes interface {
 	Mount(g *echo.Group)
 }
 
-// Middleware stands before routes.
+// Middleware wraps the handlers of routes.
 type Middleware = echo.MiddlewareFunc
 
-// Observer is told of every request that was answered.
+// Observer is notified of every request. It is called concurrently.
 type Observer interface {
 	ObserveRequest(route, method string, status int, d time.Duration)
 }
 
-// Refused is told of every call that was turned away: of whom ("" for one who is not
-// known), which route's, and by which fault's code.
-type Refused func(ctx context.Context, actor, route, code string)
+// OnRefused is called for every request that was not authenticated, lacked permission or
+// reached a limit. actor is "" for an unauthenticated caller, route is such as
+// "GET /v1/portfolios", and code is that of the fault. It is called concurrently.
+type OnRefused func(ctx context.Context, actor, route, code string)
 
-// Options say how a Router answers. Log and OpenAPI are required.
+// Options configures a Router. Log and OpenAPI are required.
 type Options struct {
 	Log            *slog.Logger
 	Observer       Observer       // nil for none
-	Refused        Refused        // nil for nobody
-	TrustedProxies []netip.Prefix // whose X-Forwarded-For is believed
-	AllowedOrigins []string       // exact origins that CORS lets in
-	NoOrigins      []string       // beginnings of paths that CORS lets nobody in to
-	AllowCookies   bool           // let those origins send cookies
-	Checks         []Check        // what must be well for /readyz
+	OnRefused      OnRefused      // nil for none
+	TrustedProxies []netip.Prefix // networks whose X-Forwarded-For is trusted
+	AllowedOrigins []string       // exact origins that CORS allows
+	NoCORS         []string       // prefixes of paths that no other origin may read
+	AllowCookies   bool           // let AllowedOrigins send cookies
+	Checks         []Check        // dependencies that /readyz asks
 	OpenAPI        []byte         // the document at /openapi.yaml
 }
 
-// Router is the http.Handler of the service. Rooms are mounted before it serves.
+// Router is the http.Handler of the service. Routes are mounted before it serves.
 type Router struct {
 	echo   *echo.Echo
 	health *health
 }
 
-// NewRouter returns a Router that has only the operator's routes.
+// NewRouter returns a Router with the health routes and /openapi.yaml only.
 func NewRouter(o Options) *Router {
 	e := echo.New()
 	e.HideBanner, e.HidePort = true, true
 	e.HTTPErrorHandler = httpapi.HandleError
-	e.IPExtractor = extractor(o.TrustedProxies)
+	e.IPExtractor = ipExtractor(o.TrustedProxies)
 	r := &Router{echo: e, health: &health{checks: o.Checks, log: o.Log}}
-	e.Use(identify, observe(o), protect)
+	e.Use(requestContext, observe(o), securityHeaders)
 	if len(o.AllowedOrigins) > 0 {
 		e.Use(middleware.CORSWithConfig(cors(o)))
 	}
-	e.Use(survive(o.Log))
+	e.Use(recoverPanic(o.Log))
 	e.GET("/healthz", r.health.alive)
 	e.GET("/readyz", r.health.ready)
 	e.GET("/openapi.yaml", func(c echo.Context) error {
@@ -75,26 +76,26 @@ func NewRouter(o Options) *Router {
 	return r
 }
 
-// Mount lets rooms add their routes under prefix, behind through, first one first.
-func (r *Router) Mount(prefix string, through []Middleware, rooms ...Room) {
-	if len(through) > 0 {
-		r.echo.Use(below(prefix+"/", through))
+// Mount adds routes under prefix, behind chain, whose first middleware is the outermost.
+func (r *Router) Mount(prefix string, chain []Middleware, routes ...Routes) {
+	if len(chain) > 0 {
+		r.echo.Use(forPrefix(prefix+"/", chain))
 	}
-	for _, room := range rooms {
-		room.Mount(r.echo.Group(prefix))
+	for _, add := range routes {
+		add.Mount(r.echo.Group(prefix))
 	}
 }
 
-// below applies through to the routes under prefix. Echo's own groups would, too,
-// but with a catch-all route, which turns a wrong method into a wrong path.
-func below(prefix string, through []Middleware) echo.MiddlewareFunc {
+// forPrefix applies chain to the routes under prefix. Echo's groups can do that too,
+// but they add a catch-all route, which answers 404 instead of 405 to a wrong method.
+func forPrefix(prefix string, chain []Middleware) echo.MiddlewareFunc {
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) error {
 			if !strings.HasPrefix(c.Path(), prefix) {
 				return next(c)
 			}
 			h := next
-			for _, m := range slices.Backward(through) {
+			for _, m := range slices.Backward(chain) {
 				h = m(h)
 			}
 			return h(c)
@@ -102,8 +103,7 @@ func below(prefix string, through []Middleware) echo.MiddlewareFunc {
 	}
 }
 
-// ServeHTTP answers one request. HEAD is answered as GET is; net/http leaves out
-// the body.
+// ServeHTTP answers one request. HEAD is routed as GET; net/http omits the body.
 func (r *Router) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	if req.Method == http.MethodHead {
 		get := *req
@@ -113,13 +113,13 @@ func (r *Router) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	r.echo.ServeHTTP(w, req)
 }
 
-// Retire makes /readyz say that the service is stopping, so that no more
-// requests are sent to it.
-func (r *Router) Retire() { r.health.stopping.Store(true) }
+// SetNotReady makes /readyz answer that the service is stopping, so that load balancers
+// send no more requests.
+func (r *Router) SetNotReady() { r.health.stopping.Store(true) }
 
-// extractor finds the caller's address: that of the connection, or, when trusted
-// proxies stand in between, the last one in X-Forwarded-For that is not theirs.
-func extractor(trusted []netip.Prefix) echo.IPExtractor {
+// ipExtractor returns a function that reads the caller's address: that of the connection
+// or, behind trusted proxies, the last address in X-Forwarded-For that is not trusted.
+func ipExtractor(trusted []netip.Prefix) echo.IPExtractor {
 	if len(trusted) == 0 {
 		return echo.ExtractIPDirect()
 	}
@@ -133,16 +133,17 @@ func extractor(trusted []netip.Prefix) echo.IPExtractor {
 	return echo.ExtractIPFromXFFHeader(options...)
 }
 
-// cors lets exact origins in, and shows them the headers that a page can use, on
-// errors too.
+// cors allows the exact origins of o, and exposes to them the response headers that a
+// page can use, on errors too.
 func cors(o Options) middleware.CORSConfig {
 	return middleware.CORSConfig{
-		// A page of the app may be of the same site, for whose pages a SameSite cookie is sent.
+		// The app's pages may be same-site with the broker, so browsers send them the
+		// operators' SameSite cookie: they must not read the operators' routes.
 		Skipper: func(c echo.Context) bool {
 			path := c.Request().URL.Path
-			return slices.ContainsFunc(o.NoOrigins, func(beginning string) bool { return strings.HasPrefix(path, beginning) })
+			return slices.ContainsFunc(o.NoCORS, func(prefix string) bool { return strings.HasPrefix(path, prefix) })
 		},
-		// Echo would read an origin with a * in it as a pattern.
+		// AllowOrigins would treat an origin that contains * as a pattern.
 		AllowOriginFunc:  func(origin string) (bool, error) { return slices.Contains(o.AllowedOrigins, origin), nil },
 		AllowMethods:     []string{http.MethodGet, http.MethodHead, http.MethodPost, http.MethodDelete},
 		AllowHeaders:     []string{"Authorization", "Content-Type", "Content-Encoding", "Idempotency-Key", httpapi.HeaderRequestID},

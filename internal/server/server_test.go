@@ -21,16 +21,16 @@ import (
 	"casbroker/internal/testkit/apitest"
 )
 
-// room is routes made up for a test.
-type room map[string]echo.HandlerFunc
+// getRoutes are handlers of GET by path.
+type getRoutes map[string]echo.HandlerFunc
 
-func (r room) Mount(g *echo.Group) {
+func (r getRoutes) Mount(g *echo.Group) {
 	for path, h := range r {
 		g.GET(path, h)
 	}
 }
 
-func newRouter(o server.Options, routes room) *server.Router {
+func newRouter(o server.Options, routes getRoutes) *server.Router {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
@@ -39,7 +39,8 @@ func newRouter(o server.Options, routes room) *server.Router {
 	return r
 }
 
-// get asks the router at path and returns the answer and its body. header holds pairs.
+// get sends GET path to the router and returns the response and its body. header holds
+// pairs of name and value.
 func get(t *testing.T, r http.Handler, path string, header ...string) (*http.Response, string) {
 	t.Helper()
 	s := httptest.NewServer(r)
@@ -67,26 +68,26 @@ func get(t *testing.T, r http.Handler, path string, header ...string) (*http.Res
 	return res, string(body)
 }
 
-func TestAPanicIsABare500WithARequestID(t *testing.T) {
+func TestPanicIsAnswered500WithoutDetails(t *testing.T) {
 	t.Parallel()
 	var log bytes.Buffer
-	r := newRouter(server.Options{Log: slog.New(slog.NewTextHandler(&log, nil))}, room{
+	r := newRouter(server.Options{Log: slog.New(slog.NewTextHandler(&log, nil))}, getRoutes{
 		"/panic": func(echo.Context) error { panic("the reason") },
 	})
 	res, body := get(t, r, "/panic")
 	id := res.Header.Get("X-Request-ID")
 	if res.StatusCode != 500 || strings.Contains(body, "reason") || id == "" || !strings.Contains(body, id) {
-		t.Errorf("%d %q %s", res.StatusCode, id, body)
+		t.Errorf("got %d, request id %q and %s, want 500 with the id and without the reason", res.StatusCode, id, body)
 	}
 	if !strings.Contains(log.String(), "the reason") || !strings.Contains(log.String(), "server_test.go") {
-		t.Errorf("the log has neither reason nor stack: %s", log.String())
+		t.Errorf("the log lacks the reason or the stack: %s", log.String())
 	}
 }
 
-func TestAnAnswerThatIsBrokenOffIsInTheLog(t *testing.T) {
+func TestAbortedAnswerIsLogged(t *testing.T) {
 	t.Parallel()
 	var log bytes.Buffer
-	s := httptest.NewUnstartedServer(newRouter(server.Options{Log: slog.New(slog.NewTextHandler(&log, nil))}, room{
+	s := httptest.NewUnstartedServer(newRouter(server.Options{Log: slog.New(slog.NewTextHandler(&log, nil))}, getRoutes{
 		"/half": func(c echo.Context) error {
 			_, _ = c.Response().Write([]byte("half of it"))
 			panic(http.ErrAbortHandler)
@@ -108,7 +109,7 @@ func TestAnAnswerThatIsBrokenOffIsInTheLog(t *testing.T) {
 		_, err = io.ReadAll(res.Body)
 		_ = res.Body.Close()
 		if err == nil {
-			t.Error("half of it passes for the whole")
+			t.Error("the client took half of the answer for a complete one")
 		}
 	}
 	<-ended
@@ -117,46 +118,46 @@ func TestAnAnswerThatIsBrokenOffIsInTheLog(t *testing.T) {
 	}
 }
 
-func TestAnErrorThatIsNoFaultShowsNothingOfItself(t *testing.T) {
+func TestInternalErrorIsNotShownToTheCaller(t *testing.T) {
 	t.Parallel()
-	r := newRouter(server.Options{}, room{
+	r := newRouter(server.Options{}, getRoutes{
 		"/oops": func(echo.Context) error { return errors.New("dial db.internal: refused") },
 		"/shy":  func(echo.Context) error { return fault.New(fault.Internal, "shy", "says too much") },
 	})
 	for _, path := range []string{"/oops", "/shy"} {
 		if res, body := get(t, r, path); res.StatusCode != 500 || strings.Contains(body, "internal:") || strings.Contains(body, "too much") {
-			t.Errorf("%s: %d %s", path, res.StatusCode, body)
+			t.Errorf("%s: got %d %s, want 500 without details", path, res.StatusCode, body)
 		}
 	}
 }
 
-func TestARequestIDIsTakenOnlyInTheVendorsForm(t *testing.T) {
+func TestInvalidRequestIDIsReplaced(t *testing.T) {
 	t.Parallel()
 	r := newRouter(server.Options{}, nil)
-	for given, taken := range map[string]bool{
+	for given, valid := range map[string]bool{
 		"req_Abc123": true, "req_": false, "abc": false, "req_a b": false, "req_" + strings.Repeat("x", 65): false,
 	} {
 		res, _ := get(t, r, "/healthz", "X-Request-ID", given)
-		if got := res.Header.Get("X-Request-ID"); (got == given) != taken || !strings.HasPrefix(got, "req_") {
-			t.Errorf("given %q, answered %q", given, got)
+		if got := res.Header.Get("X-Request-ID"); (got == given) != valid || !strings.HasPrefix(got, "req_") {
+			t.Errorf("sent %q, got %q", given, got)
 		}
 	}
 }
 
-func TestTheCallersAddressComesOnlyFromTrustedProxies(t *testing.T) {
+func TestForwardedAddressIsTrustedOnlyFromTrustedProxies(t *testing.T) {
 	t.Parallel()
-	address := room{"/ip": func(c echo.Context) error { return c.String(200, c.RealIP()) }}
+	address := getRoutes{"/ip": func(c echo.Context) error { return c.String(200, c.RealIP()) }}
 	const forged = "203.0.113.9"
 	for name, c := range map[string]struct {
 		trusted []string
 		forward string
 		want    string
 	}{
-		"nobody is trusted":                     {nil, forged, "127.0.0.1"},
-		"another network is trusted":            {[]string{"10.0.0.0/8"}, forged, "127.0.0.1"},
-		"the proxy is trusted":                  {[]string{"127.0.0.0/8"}, "198.51.100.7", "198.51.100.7"},
-		"the caller put something in front":     {[]string{"127.0.0.0/8"}, forged + ", 198.51.100.7", "198.51.100.7"},
-		"a second trusted proxy stands between": {[]string{"127.0.0.0/8", "10.0.0.0/8"}, "198.51.100.7, 10.1.2.3", "198.51.100.7"},
+		"no proxy is trusted":          {nil, forged, "127.0.0.1"},
+		"another network is trusted":   {[]string{"10.0.0.0/8"}, forged, "127.0.0.1"},
+		"the proxy is trusted":         {[]string{"127.0.0.0/8"}, "198.51.100.7", "198.51.100.7"},
+		"the caller forged an address": {[]string{"127.0.0.0/8"}, forged + ", 198.51.100.7", "198.51.100.7"},
+		"two trusted proxies in a row": {[]string{"127.0.0.0/8", "10.0.0.0/8"}, "198.51.100.7, 10.1.2.3", "198.51.100.7"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -172,7 +173,7 @@ func TestTheCallersAddressComesOnlyFromTrustedProxies(t *testing.T) {
 	}
 }
 
-func TestReadyzNamesWhatIsNotReady(t *testing.T) {
+func TestReadyzNamesTheFailedCheck(t *testing.T) {
 	t.Parallel()
 	o := server.Options{Checks: []server.Check{
 		{Name: "good", Ready: func(context.Context) error { return nil }},
@@ -183,14 +184,14 @@ func TestReadyzNamesWhatIsNotReady(t *testing.T) {
 	res, body := get(t, newRouter(o, nil), "/readyz")
 	if res.StatusCode != 503 || !strings.Contains(body, `"name":"store","reason":"The database sleeps."`) ||
 		strings.Contains(body, "good") || strings.Contains(body, "internal") {
-		t.Errorf("%d %s", res.StatusCode, body)
+		t.Errorf("got %d %s, want 503 naming only the store", res.StatusCode, body)
 	}
 	if res, _ := get(t, newRouter(o, nil), "/healthz"); res.StatusCode != 200 {
-		t.Errorf("healthz: %d", res.StatusCode)
+		t.Errorf("healthz: got %d, want 200", res.StatusCode)
 	}
 }
 
-func TestHeadIsAnsweredAsGetWithoutTheBody(t *testing.T) {
+func TestHeadIsAnsweredLikeGetWithoutBody(t *testing.T) {
 	t.Parallel()
 	s := httptest.NewServer(newRouter(server.Options{}, nil))
 	t.Cleanup(s.Close)
@@ -204,11 +205,11 @@ func TestHeadIsAnsweredAsGetWithoutTheBody(t *testing.T) {
 	}
 	defer func() { _ = res.Body.Close() }()
 	if body, _ := io.ReadAll(res.Body); res.StatusCode != 200 || len(body) != 0 || res.Header.Get("Content-Type") == "" {
-		t.Errorf("%d %q %v", res.StatusCode, body, res.Header)
+		t.Errorf("got %d %q %v, want 200 with headers and no body", res.StatusCode, body, res.Header)
 	}
 }
 
-func TestAServerThatStopsSaysSoBeforeItTakesNoMore(t *testing.T) {
+func TestStoppingServerIsNotReadyBeforeItStopsListening(t *testing.T) {
 	t.Parallel()
 	r := newRouter(server.Options{}, nil)
 	l, err := server.Listen(t.Context(), "127.0.0.1:0", "--address")
@@ -216,15 +217,15 @@ func TestAServerThatStopsSaysSoBeforeItTakesNoMore(t *testing.T) {
 		t.Fatal(err)
 	}
 	ctx, stop := context.WithCancel(t.Context())
-	long := patient
+	long := generous
 	long.Delay = time.Hour
-	retired := make(chan struct{})
+	notReady := make(chan struct{})
 	go func() {
-		_ = server.Serve(ctx, l, r, long, slog.New(slog.DiscardHandler), func() { r.Retire(); close(retired) })
+		_ = server.Serve(ctx, l, r, long, slog.New(slog.DiscardHandler), func() { r.SetNotReady(); close(notReady) })
 	}()
 	t.Cleanup(func() { _ = l.Close() })
 	stop()
-	<-retired
+	<-notReady
 	req, _ := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+l.Addr().String()+"/readyz", http.NoBody)
 	res, err := apitest.Client(t).Do(req)
 	if err != nil {
@@ -236,40 +237,41 @@ func TestAServerThatStopsSaysSoBeforeItTakesNoMore(t *testing.T) {
 	}
 }
 
-func TestAWrongMethodIsToldFromAWrongPathBehindMiddlewareToo(t *testing.T) {
+func TestWrongMethodBehindMiddlewareIs405(t *testing.T) {
 	t.Parallel()
 	r := server.NewRouter(server.Options{Log: slog.New(slog.DiscardHandler)})
-	passed := false
-	through := func(next echo.HandlerFunc) echo.HandlerFunc {
-		return func(c echo.Context) error { passed = true; return next(c) }
+	called := false
+	middleware := func(next echo.HandlerFunc) echo.HandlerFunc {
+		return func(c echo.Context) error { called = true; return next(c) }
 	}
-	r.Mount("/v1", []echo.MiddlewareFunc{through}, postRoom{})
+	r.Mount("/v1", []echo.MiddlewareFunc{middleware}, postRoutes{})
 	res, body := get(t, r, "/v1/thing")
 	if res.StatusCode != 405 || res.Header.Get("Allow") == "" || !strings.Contains(body, "method_not_allowed") {
-		t.Errorf("%d %v %s", res.StatusCode, res.Header, body)
+		t.Errorf("got %d %v %s, want 405 with Allow", res.StatusCode, res.Header, body)
 	}
 	if res, _ := get(t, r, "/v1/other"); res.StatusCode != 404 {
 		t.Errorf("got %d, want 404", res.StatusCode)
 	}
-	if !passed {
-		t.Error("the middleware was left out")
+	if !called {
+		t.Error("the middleware was not called")
 	}
 }
 
-type postRoom struct{}
+type postRoutes struct{}
 
-func (postRoom) Mount(g *echo.Group) {
+func (postRoutes) Mount(g *echo.Group) {
 	g.POST("/thing", func(c echo.Context) error { return c.NoContent(204) })
 }
 
-var patient = server.Timeouts{
+// generous are timeouts that no test reaches.
+var generous = server.Timeouts{
 	ReadHeader: time.Second, Read: time.Minute, Write: time.Minute, Idle: time.Minute, Drain: time.Minute,
 }
 
-func TestARequestUnderWayIsAnsweredWhileTheServerStops(t *testing.T) {
+func TestRequestInProgressIsAnsweredDuringShutdown(t *testing.T) {
 	t.Parallel()
 	entered, finish := make(chan struct{}), make(chan struct{})
-	r := newRouter(server.Options{}, room{"/slow": func(c echo.Context) error {
+	r := newRouter(server.Options{}, getRoutes{"/slow": func(c echo.Context) error {
 		close(entered)
 		<-finish
 		return c.String(200, "done")
@@ -279,9 +281,9 @@ func TestARequestUnderWayIsAnsweredWhileTheServerStops(t *testing.T) {
 		t.Fatal(err)
 	}
 	ctx, stop := context.WithCancel(t.Context())
-	retired, ended := make(chan struct{}), make(chan error, 1)
+	notReady, ended := make(chan struct{}), make(chan error, 1)
 	go func() {
-		ended <- server.Serve(ctx, l, r, patient, slog.New(slog.DiscardHandler), func() { r.Retire(); close(retired) })
+		ended <- server.Serve(ctx, l, r, generous, slog.New(slog.DiscardHandler), func() { r.SetNotReady(); close(notReady) })
 	}()
 	answered := make(chan string, 1)
 	go func() {
@@ -297,23 +299,23 @@ func TestARequestUnderWayIsAnsweredWhileTheServerStops(t *testing.T) {
 	}()
 	<-entered
 	stop()
-	<-retired
+	<-notReady
 	if res, body := get(t, r, "/readyz"); res.StatusCode != 503 || !strings.Contains(body, "stopping") {
-		t.Errorf("while stopping: %d %s", res.StatusCode, body)
+		t.Errorf("while stopping: got %d %s, want 503", res.StatusCode, body)
 	}
 	close(finish)
 	if got := <-answered; got != "done" {
-		t.Errorf("the request under way got %q", got)
+		t.Errorf("the request in progress got %q, want done", got)
 	}
 	if err := <-ended; err != nil {
 		t.Error(err)
 	}
 }
 
-func TestARequestThatNeverEndsIsCutOffAtTheEndOfTheDrainTime(t *testing.T) {
+func TestStuckRequestIsCutOffAfterTheDrainTimeout(t *testing.T) {
 	t.Parallel()
 	entered, gone := make(chan struct{}), make(chan struct{})
-	r := newRouter(server.Options{}, room{"/stuck": func(c echo.Context) error {
+	r := newRouter(server.Options{}, getRoutes{"/stuck": func(c echo.Context) error {
 		close(entered)
 		<-c.Request().Context().Done()
 		close(gone)
@@ -324,10 +326,10 @@ func TestARequestThatNeverEndsIsCutOffAtTheEndOfTheDrainTime(t *testing.T) {
 		t.Fatal(err)
 	}
 	ctx, stop := context.WithCancel(t.Context())
-	short := patient
+	short := generous
 	short.Drain = time.Millisecond
 	ended := make(chan error, 1)
-	go func() { ended <- server.Serve(ctx, l, r, short, slog.New(slog.DiscardHandler), r.Retire) }()
+	go func() { ended <- server.Serve(ctx, l, r, short, slog.New(slog.DiscardHandler), r.SetNotReady) }()
 	conn, err := new(net.Dialer).DialContext(t.Context(), "tcp", l.Addr().String())
 	if err != nil {
 		t.Fatal(err)
@@ -342,7 +344,7 @@ func TestARequestThatNeverEndsIsCutOffAtTheEndOfTheDrainTime(t *testing.T) {
 	}
 }
 
-func TestATakenPortSaysWhichAndWhatToDo(t *testing.T) {
+func TestUsedPortIsNamedWithTheSettingThatChangesIt(t *testing.T) {
 	t.Parallel()
 	l, err := server.Listen(t.Context(), "127.0.0.1:0", "--address")
 	if err != nil {
@@ -351,6 +353,6 @@ func TestATakenPortSaysWhichAndWhatToDo(t *testing.T) {
 	defer func() { _ = l.Close() }()
 	_, err = server.Listen(t.Context(), l.Addr().String(), "--address")
 	if err == nil || !strings.Contains(err.Error(), l.Addr().String()) || !strings.Contains(err.Error(), "--address") {
-		t.Errorf("%v", err)
+		t.Errorf("got %v, want the address and the setting", err)
 	}
 }
