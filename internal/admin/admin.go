@@ -23,11 +23,28 @@ type Service struct {
 	Shelf    portfolio.Shelf
 	Trail    *audit.Service
 	Usage    *usage.Service
-	Purse    *usage.Purse
+	Vendor   CreditsReader
 	Version  string                                // of the broker
 	Settings []Setting                             // in force, without secrets
 	Health   func(ctx context.Context) []Component // how what the broker leans on does
 	Now      func() time.Time
+}
+
+// CreditsReader reports the credits of the broker's account at the vendor. Its errors
+// are faults.
+type CreditsReader interface {
+	Credits(ctx context.Context) (Credits, error)
+}
+
+// Credits describes the broker's account at the vendor. Numbers are decimal strings.
+type Credits struct {
+	Used      string    `json:"used"`
+	Remaining string    `json:"remaining,omitempty"` // "" when unlimited
+	Limit     string    `json:"limit"`               // "" when the vendor names none
+	Unlimited bool      `json:"unlimited"`
+	ResetsAt  time.Time `json:"resets_at,omitzero"`
+	Features  []string  `json:"features"` // enabled for the account, as the vendor names them
+	AsOf      time.Time `json:"as_of"`    // when the vendor reported this
 }
 
 // Users finds users by what is kept of them. Nobody is a user who never had a token,

@@ -222,7 +222,7 @@ func (d *Service) Overview(ctx context.Context) Overview {
 }
 
 // Credits returns what is left at the vendor, at most a minute old.
-func (d *Service) Credits(ctx context.Context) (usage.Credits, error) { return d.Purse.Credits(ctx) }
+func (d *Service) Credits(ctx context.Context) (Credits, error) { return d.Vendor.Credits(ctx) }
 
 // note puts on record that an operator reads about subject, "" for many; object says what.
 func (d *Service) note(ctx context.Context, subject, object string) error {

@@ -97,7 +97,7 @@ func start(t *testing.T, url string) *broker {
 		Access: &access.Service{Keeper: b.db, Watcher: watcher, Now: b.now},
 		Grants: &token.Register{Finder: b.db, Box: box, Now: b.now},
 		Users:  b.db, Shelf: b.db, Trail: &audit.Service{Book: b.db, Chains: b.db, Box: box},
-		Usage: &usage.Service{Book: b.db, Now: b.now}, Purse: &usage.Purse{Vendor: vendor(t, b.now), Now: b.now},
+		Usage: &usage.Service{Book: b.db, Now: b.now}, Vendor: vendor(t, b.now),
 		Version: "1.2.3", Settings: []admin.Setting{{Key: "upstream.api_key", Value: "[secret]"}, {Key: "log.level", Value: "info", Default: true}},
 		Health: func(context.Context) []admin.Component { return []admin.Component{{Name: "database", State: admin.OK}} },
 		Now:    b.now,

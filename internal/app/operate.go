@@ -49,7 +49,7 @@ func (a *App) newDesk(d doors, o Options) *admin.Service {
 		Grants: &token.Register{Finder: d.store, Box: d.box, Now: o.Now},
 		Users:  d.store, Shelf: d.store,
 		Trail: &audit.Service{Book: d.store, Chains: d.store, Box: d.box},
-		Usage: &usage.Service{Book: d.store, Now: o.Now}, Purse: &usage.Purse{Vendor: d.vendor, Now: o.Now},
+		Usage: &usage.Service{Book: d.store, Now: o.Now}, Vendor: &upstream.CreditsCache{Source: d.vendor, Now: o.Now},
 		Settings: inForce(a.settings), Version: Version(), Health: a.health(d), Now: o.Now,
 	}
 }

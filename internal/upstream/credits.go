@@ -11,10 +11,10 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/shopspring/decimal"
 
-	"casbroker/internal/usage"
+	"casbroker/internal/admin"
 )
 
-var _ usage.Vendor = (*Client)(nil)
+var _ admin.CreditsReader = (*Client)(nil)
 
 // The longest numbers of credits taken: far more than anybody could buy, and short
 // enough to be written out, which 1e999999999 is not.
@@ -32,14 +32,14 @@ var (
 // Credits asks the vendor how the account of the API key stands. Its errors are the
 // faults that this package declares. They do not open the breaker, so that tokens are
 // asked for however often the credits cannot be had.
-func (c *Client) Credits(ctx context.Context) (usage.Credits, error) {
+func (c *Client) Credits(ctx context.Context) (admin.Credits, error) {
 	a, err := c.do(ctx, request{method: http.MethodPost, path: "/v1/credits", aside: true})
 	if err != nil {
-		return usage.Credits{}, err
+		return admin.Credits{}, err
 	}
 	credits, err := decodeCredits(a.body)
 	if err != nil {
-		return usage.Credits{}, ErrBadAnswer.Because(fmt.Errorf("credits answer of vendor request %q: %w", a.requestID, err))
+		return admin.Credits{}, ErrBadAnswer.Because(fmt.Errorf("credits answer of vendor request %q: %w", a.requestID, err))
 	}
 	credits.AsOf = c.opts.Now().UTC()
 	return credits, nil
@@ -47,7 +47,7 @@ func (c *Client) Credits(ctx context.Context) (usage.Credits, error) {
 
 // decodeCredits reads the answer of POST /v1/credits. Fields that we do not know are
 // passed over, and so is a renewal whose time cannot be read.
-func decodeCredits(body []byte) (usage.Credits, error) {
+func decodeCredits(body []byte) (admin.Credits, error) {
 	var v struct {
 		Used      jsontext.Value `json:"used"`
 		Remaining jsontext.Value `json:"remaining"`
@@ -58,9 +58,9 @@ func decodeCredits(body []byte) (usage.Credits, error) {
 	}
 	// The decoder's own error quotes what it read, so it is not passed on.
 	if json.Unmarshal(body, &v) != nil {
-		return usage.Credits{}, errShape
+		return admin.Credits{}, errShape
 	}
-	credits := usage.Credits{Unlimited: v.Unlimited, ResetsAt: readTime(v.ResetsAt), Features: append([]string{}, v.Features...)}
+	credits := admin.Credits{Unlimited: v.Unlimited, ResetsAt: readTime(v.ResetsAt), Features: append([]string{}, v.Features...)}
 	for _, number := range []struct {
 		written  jsontext.Value
 		into     *string
@@ -68,7 +68,7 @@ func decodeCredits(body []byte) (usage.Credits, error) {
 	}{{v.Used, &credits.Used, true}, {v.Remaining, &credits.Remaining, false}, {v.Limit, &credits.Limit, false}} {
 		text, ok := readNumber(number.written)
 		if !ok || text == "" && number.required {
-			return usage.Credits{}, errNumber
+			return admin.Credits{}, errNumber
 		}
 		*number.into = text
 	}
@@ -76,7 +76,7 @@ func decodeCredits(body []byte) (usage.Credits, error) {
 	case credits.Unlimited:
 		credits.Remaining, credits.Limit = "", "" // whatever stands there is no end
 	case credits.Remaining == "":
-		return usage.Credits{}, errRemaining
+		return admin.Credits{}, errRemaining
 	}
 	return credits, nil
 }

@@ -9,11 +9,11 @@ import (
 	"testing/synctest"
 	"time"
 
+	"casbroker/internal/admin"
 	"casbroker/internal/fault"
 	"casbroker/internal/sandbox"
 	"casbroker/internal/telemetry"
 	"casbroker/internal/upstream"
-	"casbroker/internal/usage"
 )
 
 const (
@@ -69,20 +69,20 @@ func TestCreditsAreReadAsTheVendorWroteThem(t *testing.T) {
 	resets := time.Date(2026, 4, 30, 18, 30, 0, 0, time.UTC)
 	for name, c := range map[string]struct {
 		body string
-		want usage.Credits
+		want admin.Credits
 	}{
-		"as documented": {goodCredits, usage.Credits{
+		"as documented": {goodCredits, admin.Credits{
 			Used: "12.5", Remaining: "87.5", Limit: "100", ResetsAt: resets, Features: []string{"smart_parse", "inbox"}}},
 		"with every digit": {`{"used":9007199254740993.10,"remaining":1e3,"limit":0.1}`,
-			usage.Credits{Used: "9007199254740993.1", Remaining: "1000", Limit: "0.1"}},
-		"overdrawn":         {`{"used":3,"remaining":-1,"limit":2}`, usage.Credits{Used: "3", Remaining: "-1", Limit: "2"}},
-		"without end":       {`{"used":3,"remaining":null,"limit":-1,"is_unlimited":true}`, usage.Credits{Used: "3", Unlimited: true}},
-		"with a new field":  {`{"used":0,"remaining":1,"limit":1,"plan":{"name":"x"}}`, usage.Credits{Used: "0", Remaining: "1", Limit: "1"}},
-		"never renewed":     {`{"used":0,"remaining":1,"limit":1,"resets_at":null}`, usage.Credits{Used: "0", Remaining: "1", Limit: "1"}},
-		"renewed some day":  {`{"used":0,"remaining":1,"limit":1,"resets_at":"1 May"}`, usage.Credits{Used: "0", Remaining: "1", Limit: "1"}},
-		"renewed at a unix": {`{"used":0,"remaining":1,"limit":1,"resets_at":1777}`, usage.Credits{Used: "0", Remaining: "1", Limit: "1"}},
+			admin.Credits{Used: "9007199254740993.1", Remaining: "1000", Limit: "0.1"}},
+		"overdrawn":         {`{"used":3,"remaining":-1,"limit":2}`, admin.Credits{Used: "3", Remaining: "-1", Limit: "2"}},
+		"without end":       {`{"used":3,"remaining":null,"limit":-1,"is_unlimited":true}`, admin.Credits{Used: "3", Unlimited: true}},
+		"with a new field":  {`{"used":0,"remaining":1,"limit":1,"plan":{"name":"x"}}`, admin.Credits{Used: "0", Remaining: "1", Limit: "1"}},
+		"never renewed":     {`{"used":0,"remaining":1,"limit":1,"resets_at":null}`, admin.Credits{Used: "0", Remaining: "1", Limit: "1"}},
+		"renewed some day":  {`{"used":0,"remaining":1,"limit":1,"resets_at":"1 May"}`, admin.Credits{Used: "0", Remaining: "1", Limit: "1"}},
+		"renewed at a unix": {`{"used":0,"remaining":1,"limit":1,"resets_at":1777}`, admin.Credits{Used: "0", Remaining: "1", Limit: "1"}},
 		"renewed in the year 10000": {`{"used":0,"remaining":1,"limit":1,"resets_at":"9999-12-31T23:59:59-12:00"}`,
-			usage.Credits{Used: "0", Remaining: "1", Limit: "1"}},
+			admin.Credits{Used: "0", Remaining: "1", Limit: "1"}},
 	} {
 		client, _ := served(t, says(200, c.body))
 		got, err := client.Credits(t.Context())

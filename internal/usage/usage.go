@@ -1,7 +1,6 @@
 // Package usage counts what the broker does, by minute, hour and day, so that its
 // operators see how it was at any time and not only how it is. All replicas add to
-// the same counts. It also tells how many of the vendor's credits are left. Keeping
-// the counts is asked of the store, and the credits of the vendor.
+// the same counts. Keeping the counts is asked of the store.
 package usage
 
 import (
@@ -89,15 +88,4 @@ type Book interface {
 	Counts(ctx context.Context, step Step, from, to time.Time) ([]Count, error)
 	// DropCounts deletes those of step that began before then.
 	DropCounts(ctx context.Context, step Step, before time.Time) error
-}
-
-// Credits is how the broker's account at the vendor stands.
-type Credits struct {
-	Used      string    `json:"used"`                // a decimal number
-	Remaining string    `json:"remaining,omitempty"` // a decimal number; "" when there is no end to them
-	Limit     string    `json:"limit"`               // a decimal number; "" when the vendor names none
-	Unlimited bool      `json:"unlimited"`
-	ResetsAt  time.Time `json:"resets_at,omitzero"`
-	Features  []string  `json:"features"` // what the account may use, in the vendor's words
-	AsOf      time.Time `json:"as_of"`    // when the vendor said so
 }

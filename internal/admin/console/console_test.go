@@ -72,8 +72,8 @@ func (quiet) Listen(ctx context.Context, _ string, _ func(string)) { <-ctx.Done(
 // vendor tells how many credits are left, or fails.
 type vendor struct{ err error }
 
-func (v vendor) Credits(context.Context) (usage.Credits, error) {
-	return usage.Credits{Used: "265", Remaining: "1234.5", Limit: "1500", ResetsAt: begin.AddDate(0, 1, 0), AsOf: begin}, v.err
+func (v vendor) Credits(context.Context) (admin.Credits, error) {
+	return admin.Credits{Used: "265", Remaining: "1234.5", Limit: "1500", ResetsAt: begin.AddDate(0, 1, 0), AsOf: begin}, v.err
 }
 
 // openOffice serves a console until the test ends. change may change its handler.
@@ -129,9 +129,9 @@ func newDesk(t *testing.T, db *store.DB, box *secret.Box, c *clock) *admin.Servi
 		Access: &access.Service{Keeper: db, Watcher: w, Now: c.Now},
 		Grants: &token.Register{Finder: db, Now: c.Now},
 		Users:  db, Shelf: db,
-		Trail: &audit.Service{Book: db, Chains: db, Box: box},
-		Usage: &usage.Service{Book: db, Now: c.Now},
-		Purse: &usage.Purse{Vendor: vendor{}, Now: c.Now},
+		Trail:  &audit.Service{Book: db, Chains: db, Box: box},
+		Usage:  &usage.Service{Book: db, Now: c.Now},
+		Vendor: vendor{},
 		Settings: []admin.Setting{
 			{Key: "upstream.url", Value: "https://vendor.example", Default: true},
 			{Key: "upstream.api_key", Value: "[secret]"},

@@ -40,7 +40,7 @@ type overviewBody struct {
 	Live     *int // nil when not known
 	Blocked  int64
 	Parts    []admin.Component
-	Credits  *usage.Credits // nil when not known
+	Credits  *admin.Credits // nil when not known
 	Unknown  string         // why not
 	Charts   []chart
 	Invented bool   // a part of it is made up
@@ -77,14 +77,14 @@ func (overviewBody) State(p admin.Component) string {
 }
 
 // credits asks how much is left at the vendor.
-func (h *Handler) credits(ctx context.Context) (usage.Credits, error) {
+func (h *Handler) credits(ctx context.Context) (admin.Credits, error) {
 	ctx, cancel := context.WithTimeout(ctx, creditsTime)
 	defer cancel()
 	return h.Admin.Credits(ctx)
 }
 
 // credit notes how much is left at the vendor, or why that is not known.
-func (b *overviewBody) credit(c usage.Credits, err error) {
+func (b *overviewBody) credit(c admin.Credits, err error) {
 	var f *fault.Fault
 	switch {
 	case err == nil:

@@ -225,7 +225,7 @@ func TestTheOverviewSaysHowItStandsAndHowItWas(t *testing.T) {
 	if strings.Contains(month.body, "made up</p>") {
 		t.Error("nothing of the month is made up")
 	}
-	o.desk.Purse = &usage.Purse{Vendor: vendor{err: errVendor}, Now: o.clock.Now}
+	o.desk.Vendor = vendor{err: errVendor}
 	says(t, b.get("/console/"), http.StatusOK, `data-testid="credits">Not known<`, "The vendor does not answer.")
 }
 
