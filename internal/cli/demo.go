@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"crypto/rand"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -97,9 +96,7 @@ func keptKey(path string) (secret.Text, error) {
 	if !errors.Is(err, fs.ErrNotExist) {
 		return "", fmt.Errorf("read the demo's key: %w", err)
 	}
-	key := make([]byte, secret.KeySize)
-	_, _ = rand.Read(key) // never fails
-	text = base64.StdEncoding.AppendEncode(nil, key)
+	text = base64.StdEncoding.AppendEncode(nil, []byte(secret.RandomKey().Reveal()))
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return "", fmt.Errorf("make the demo's folder: %w", err)
 	}

@@ -5,8 +5,7 @@
 package demo
 
 import (
-	"crypto/rand"
-	"fmt"
+	"encoding/hex"
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
@@ -46,9 +45,7 @@ var Users = []User{
 
 // NewSecret returns a signing secret that holds for this run of the program.
 func NewSecret() secret.Text {
-	b := make([]byte, 32)
-	_, _ = rand.Read(b) // never fails
-	return secret.Text(fmt.Sprintf("%x", b))
+	return secret.Text(hex.EncodeToString([]byte(secret.RandomKey().Reveal())))
 }
 
 // sign returns a JWT for the demo user with this id, as an app's own back end would.

@@ -4,6 +4,7 @@ import (
 	"crypto/aes"
 	"crypto/cipher"
 	"crypto/hmac"
+	"crypto/rand"
 	"crypto/sha256"
 	"errors"
 	"fmt"
@@ -14,34 +15,45 @@ import (
 // KeySize is the length of every key, in bytes: AES-256 and HMAC-SHA-256.
 const KeySize = 32
 
-// The failures of a Box.
+// Open returns these errors.
 var (
-	ErrUnknownKey = errors.New("sealed under a key that is not configured")
-	ErrOpen       = errors.New("sealed data is damaged or belongs elsewhere")
+	ErrUnknownKey = errors.New("the data was encrypted with a key that is not configured")
+	ErrOpen       = errors.New("the data is corrupt or was encrypted with other associated data")
 )
 
-// Key is one sealing key.
+// RandomKey returns KeySize bytes from the system's random generator, for a new key
+// or secret. It needs no error: crypto/rand ends the program if the generator fails.
+func RandomKey() Text {
+	b := make([]byte, KeySize)
+	_, _ = rand.Read(b)
+	return Text(b)
+}
+
+// Key is one encryption key.
 type Key struct {
-	ID     string // 1 to 32 bytes, stands in clear beside what it sealed
+	ID     string // 1 to 32 bytes, stored in clear in front of each ciphertext
 	Secret Text   // KeySize bytes
 }
 
-// Box seals data at rest with AES-256-GCM. The first key seals, all keys open,
-// so a key is rotated by putting a new one in front. It is safe for concurrent
-// use.
+// Box encrypts stored data with AES-256-GCM. The first key is the primary key: it
+// encrypts, and all keys decrypt, so a key is rotated by putting a new one in front.
+// A Box is safe for concurrent use.
+//
+// A ciphertext is one byte with the length of the key id, the id, the nonce (12
+// bytes), the encrypted data and its tag (16 bytes).
 type Box struct {
 	keys    []*boxKey
 	hashKey []byte
 }
 
 type boxKey struct {
-	id      string
-	aead    cipher.AEAD
-	dropped atomic.Bool
+	id       string
+	aead     cipher.AEAD
+	disabled atomic.Bool
 }
 
-// NewBox makes a Box of one or more keys with distinct ids. hashKey, KeySize
-// bytes, is for Digest and has to stay the same for as long as digests are kept.
+// NewBox returns a Box of one or more keys with distinct ids. hashKey is the key of
+// Digest: KeySize bytes that must not change as long as digests are stored.
 func NewBox(hashKey Text, keys ...Key) (*Box, error) {
 	if len(hashKey) != KeySize {
 		return nil, fmt.Errorf("hash key: want %d bytes, not %d", KeySize, len(hashKey))
@@ -63,7 +75,7 @@ func (b *Box) add(k Key) error {
 		return fmt.Errorf("sealing key id %q: want 1 to 32 bytes", k.ID)
 	}
 	if slices.Contains(b.IDs(), k.ID) {
-		return fmt.Errorf("sealing key id %q stands twice", k.ID)
+		return fmt.Errorf("sealing key id %q is used twice", k.ID)
 	}
 	if len(k.Secret) != KeySize {
 		return fmt.Errorf("sealing key %q: want %d bytes, not %d", k.ID, KeySize, len(k.Secret))
@@ -80,7 +92,7 @@ func (b *Box) add(k Key) error {
 	return nil
 }
 
-// IDs returns the ids of all keys that the Box was made of, the one that seals first.
+// IDs returns the ids of all keys that NewBox got, the primary key first.
 func (b *Box) IDs() []string {
 	ids := make([]string, 0, len(b.keys))
 	for _, k := range b.keys {
@@ -89,34 +101,36 @@ func (b *Box) IDs() []string {
 	return ids
 }
 
-// Drop has the Box open nothing more that bears id, as if that key were not there.
-// It is false when there is no such key or it was dropped before. The first key
-// cannot be dropped.
-func (b *Box) Drop(id string) bool {
+// Disable disables key id for decryption: Open then returns ErrUnknownKey for it. It
+// returns false for an unknown key, a key that is disabled already and the primary
+// key, which cannot be disabled.
+func (b *Box) Disable(id string) bool {
 	i := slices.Index(b.IDs(), id)
-	return i > 0 && b.keys[i].dropped.CompareAndSwap(false, true)
+	return i > 0 && b.keys[i].disabled.CompareAndSwap(false, true)
 }
 
+// find returns the cipher of key id, nil if the key is unknown or disabled.
 func (b *Box) find(id string) cipher.AEAD {
-	i := slices.IndexFunc(b.keys, func(k *boxKey) bool { return k.id == id && !k.dropped.Load() })
+	i := slices.IndexFunc(b.keys, func(k *boxKey) bool { return k.id == id && !k.disabled.Load() })
 	if i < 0 {
 		return nil
 	}
 	return b.keys[i].aead
 }
 
-// Seal encrypts plain under the first key. place says where the result will be
-// kept ("portfolio/pf_1/raw"); Open must be given the same, so a sealed value
-// that was moved elsewhere does not open.
-func (b *Box) Seal(place string, plain []byte) []byte {
-	k, mark := b.keys[0], b.Mark()
-	out := make([]byte, 0, len(mark)+len(plain)+k.aead.Overhead())
-	out = append(out, mark...)
-	return k.aead.Seal(out, nil, plain, []byte(place)) //nolint:gosec // the AEAD makes the nonce
+// Seal encrypts plain with the primary key. associatedData names where the ciphertext
+// is stored ("portfolio/pf_1/raw"). Open needs the same value, so a ciphertext that
+// was copied to another record does not open.
+func (b *Box) Seal(associatedData string, plain []byte) []byte {
+	k, prefix := b.keys[0], b.Prefix()
+	out := make([]byte, 0, len(prefix)+len(plain)+k.aead.Overhead())
+	out = append(out, prefix...)
+	return k.aead.Seal(out, nil, plain, []byte(associatedData)) //nolint:gosec // the AEAD makes the nonce
 }
 
-// Open returns what was sealed for place. It fails with ErrUnknownKey or ErrOpen.
-func (b *Box) Open(place string, sealed []byte) ([]byte, error) {
+// Open decrypts a ciphertext that Seal made with the same associatedData. It returns
+// ErrUnknownKey or ErrOpen.
+func (b *Box) Open(associatedData string, sealed []byte) ([]byte, error) {
 	id, ok := KeyID(sealed)
 	if !ok {
 		return nil, ErrOpen
@@ -125,20 +139,22 @@ func (b *Box) Open(place string, sealed []byte) ([]byte, error) {
 	if aead == nil {
 		return nil, fmt.Errorf("%w: %q", ErrUnknownKey, id)
 	}
-	plain, err := aead.Open(nil, nil, sealed[1+len(id):], []byte(place))
+	plain, err := aead.Open(nil, nil, sealed[1+len(id):], []byte(associatedData))
 	if err != nil {
 		return nil, ErrOpen
 	}
 	return plain, nil
 }
 
-// Mark returns how all that is sealed under the first key begins, and nothing else.
-func (b *Box) Mark() []byte {
+// Prefix returns the prefix of every ciphertext made with the primary key. No other
+// ciphertext has it, so it finds the rows that a rotation has to encrypt again.
+func (b *Box) Prefix() []byte {
 	id := b.keys[0].id
-	return append([]byte{byte(len(id))}, id...) //nolint:gosec // add keeps it to 32
+	return append([]byte{byte(len(id))}, id...) //nolint:gosec // add limits it to 32
 }
 
-// KeyID returns the id of the key that sealed is sealed under.
+// KeyID returns the id of the key that sealed was encrypted with, false if sealed is
+// not a ciphertext of a Box.
 func KeyID(sealed []byte) (string, bool) {
 	if len(sealed) == 0 || sealed[0] == 0 || len(sealed) < 1+int(sealed[0]) {
 		return "", false
@@ -146,8 +162,9 @@ func KeyID(sealed []byte) (string, bool) {
 	return string(sealed[1 : 1+int(sealed[0])]), true
 }
 
-// Digest returns a keyed hash of data (HMAC-SHA-256, 32 bytes), with which sealed
-// values can be compared. Digests for different purposes have nothing in common.
+// Digest returns a keyed hash of data (HMAC-SHA-256, 32 bytes), by which encrypted
+// values can be found and compared. Equal data has different digests for different
+// purposes.
 func (b *Box) Digest(purpose string, data []byte) []byte {
 	m := hmac.New(sha256.New, b.hashKey)
 	m.Write([]byte(purpose))

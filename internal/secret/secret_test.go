@@ -11,7 +11,7 @@ import (
 	"casbroker/internal/secret"
 )
 
-func TestATextShowsItselfToNobody(t *testing.T) {
+func TestTextIsNeverPrinted(t *testing.T) {
 	t.Parallel()
 	const hush = secret.Text("hush-hush")
 	inside := struct {
@@ -30,14 +30,14 @@ func TestATextShowsItselfToNobody(t *testing.T) {
 	}
 	everything += fmt.Errorf("failed: %w", errors.New(hush.String())).Error()
 	if strings.Contains(everything, "hush") || strings.Contains(everything, "68757368") {
-		t.Errorf("shown in %s", everything)
+		t.Errorf("the secret is printed in %s", everything)
 	}
 	if hush.Reveal() != "hush-hush" || secret.Text("").String() != "" {
-		t.Error("the secret is lost, or nothing is hidden")
+		t.Error("Reveal does not return the secret, or an empty Text is not printed as empty")
 	}
 }
 
-func TestAURLShowsWhereButNotWithWhat(t *testing.T) {
+func TestURLPrintsTheHostWithoutCredentials(t *testing.T) {
 	t.Parallel()
 	for whole, shown := range map[secret.URL]string{
 		"memory":                "memory",
@@ -51,15 +51,15 @@ func TestAURLShowsWhereButNotWithWhat(t *testing.T) {
 		"":                                            "",
 	} {
 		if got := whole.String(); got != shown {
-			t.Errorf("%s, want %s", got, shown)
+			t.Errorf("got %s, want %s", got, shown)
 		}
 		if got := fmt.Sprintf("%#v%v", whole, whole); strings.Contains(got, "hush") {
-			t.Errorf("shown in %s", got)
+			t.Errorf("the password is printed in %s", got)
 		}
 	}
 }
 
-func TestAURLTellsItsPasswords(t *testing.T) {
+func TestPasswordsOfAURL(t *testing.T) {
 	t.Parallel()
 	for whole, want := range map[secret.URL]string{
 		"postgres://bob:hu%2Fsh@db.example/x": "hu%2Fsh hu/sh",
@@ -78,7 +78,7 @@ func TestAURLTellsItsPasswords(t *testing.T) {
 	}
 }
 
-// newBox returns a Box whose keys have these ids; the first seals.
+// newBox returns a Box with keys of these ids, the primary key first.
 func newBox(t *testing.T, ids ...string) *secret.Box {
 	t.Helper()
 	var keys []secret.Key
@@ -92,80 +92,80 @@ func newBox(t *testing.T, ids ...string) *secret.Box {
 	return box
 }
 
-func TestWhatIsSealedOpensInItsPlaceOnly(t *testing.T) {
+func TestCiphertextOpensOnlyWithItsAssociatedData(t *testing.T) {
 	t.Parallel()
 	box := newBox(t, "a1")
 	sealed := box.Seal("portfolio/1", []byte("plain"))
 	if strings.Contains(string(sealed), "plain") {
-		t.Error("it is not sealed")
+		t.Error("the ciphertext contains the plain text")
 	}
 	if plain, err := box.Open("portfolio/1", sealed); err != nil || string(plain) != "plain" {
-		t.Errorf("%q %v", plain, err)
+		t.Errorf("got %q, %v; want the plain text", plain, err)
 	}
 	if _, err := box.Open("portfolio/2", sealed); !errors.Is(err, secret.ErrOpen) {
-		t.Errorf("elsewhere: %v", err)
+		t.Errorf("with other associated data: got %v, want %v", err, secret.ErrOpen)
 	}
 	for i := range sealed {
 		damaged := append([]byte{}, sealed...)
 		damaged[i] ^= 1
 		if _, err := box.Open("portfolio/1", damaged); err == nil {
-			t.Fatalf("byte %d may be changed", i)
+			t.Fatalf("the ciphertext opens with byte %d changed", i)
 		}
 		if _, err := box.Open("portfolio/1", sealed[:i]); err == nil {
-			t.Fatalf("%d bytes open", i)
+			t.Fatalf("the first %d bytes of the ciphertext open", i)
 		}
 	}
 }
 
-func TestAfterARotationTheOldKeyStillOpens(t *testing.T) {
+func TestOldKeyStillOpensAfterRotation(t *testing.T) {
 	t.Parallel()
 	sealed := newBox(t, "a1").Seal("p", []byte("old"))
 	rotated := newBox(t, "b2", "a1")
 	if plain, err := rotated.Open("p", sealed); err != nil || string(plain) != "old" {
-		t.Errorf("%q %v", plain, err)
+		t.Errorf("got %q, %v; want the plain text", plain, err)
 	}
 	if id, ok := secret.KeyID(rotated.Seal("p", nil)); !ok || id != "b2" {
-		t.Errorf("sealed under %q", id)
+		t.Errorf("sealed with key %q, want the primary key b2", id)
 	}
-	if again := string(rotated.Seal("p", nil)); !strings.HasPrefix(again, string(rotated.Mark())) || strings.HasPrefix(string(sealed), string(rotated.Mark())) {
-		t.Errorf("the mark %q does not tell what is sealed under which key", rotated.Mark())
+	if again := string(rotated.Seal("p", nil)); !strings.HasPrefix(again, string(rotated.Prefix())) || strings.HasPrefix(string(sealed), string(rotated.Prefix())) {
+		t.Errorf("prefix %q is not that of the primary key's ciphertexts alone", rotated.Prefix())
 	}
 	if _, err := newBox(t, "b2").Open("p", sealed); !errors.Is(err, secret.ErrUnknownKey) {
-		t.Errorf("without the old key: %v", err)
+		t.Errorf("without the old key: got %v, want %v", err, secret.ErrUnknownKey)
 	}
 }
 
-func TestDigestsCompareWithinOnePurpose(t *testing.T) {
+func TestEqualDataHasEqualDigestsForOnePurpose(t *testing.T) {
 	t.Parallel()
 	box := newBox(t, "a1")
 	one, again := box.Digest("pan", []byte("x")), newBox(t, "b2").Digest("pan", []byte("x"))
 	if string(one) != string(again) {
-		t.Error("a digest changes with the sealing key")
+		t.Error("the digest depends on the encryption key")
 	}
 	if string(one) == string(box.Digest("other", []byte("x"))) || string(one) == string(box.Digest("pan", []byte("y"))) {
-		t.Error("different things have the same digest")
+		t.Error("another purpose or other data has the same digest")
 	}
 }
 
 func TestWeakKeysAreRefused(t *testing.T) {
 	t.Parallel()
 	full := secret.Text(strings.Repeat("k", secret.KeySize))
-	for name, make := range map[string]func() (*secret.Box, error){
-		"no key":       func() (*secret.Box, error) { return secret.NewBox(full) },
-		"a short hash": func() (*secret.Box, error) { return secret.NewBox("short", secret.Key{ID: "a", Secret: full}) },
-		"a short key":  func() (*secret.Box, error) { return secret.NewBox(full, secret.Key{ID: "a", Secret: "short"}) },
-		"no id":        func() (*secret.Box, error) { return secret.NewBox(full, secret.Key{Secret: full}) },
-		"the same twice": func() (*secret.Box, error) {
+	for name, newBox := range map[string]func() (*secret.Box, error){
+		"no key":           func() (*secret.Box, error) { return secret.NewBox(full) },
+		"a short hash key": func() (*secret.Box, error) { return secret.NewBox("short", secret.Key{ID: "a", Secret: full}) },
+		"a short key":      func() (*secret.Box, error) { return secret.NewBox(full, secret.Key{ID: "a", Secret: "short"}) },
+		"no id":            func() (*secret.Box, error) { return secret.NewBox(full, secret.Key{Secret: full}) },
+		"an id used twice": func() (*secret.Box, error) {
 			return secret.NewBox(full, secret.Key{ID: "a", Secret: full}, secret.Key{ID: "a", Secret: full})
 		},
 	} {
-		if _, err := make(); err == nil || strings.Contains(err.Error(), "short") || strings.Contains(err.Error(), "kkk") {
-			t.Errorf("%s: %v", name, err)
+		if _, err := newBox(); err == nil || strings.Contains(err.Error(), "short") || strings.Contains(err.Error(), "kkk") {
+			t.Errorf("%s: got %v, want an error without the key", name, err)
 		}
 	}
 }
 
-func TestADroppedKeyIsAsIfItWereNotThere(t *testing.T) {
+func TestDisabledKeyNoLongerOpens(t *testing.T) {
 	t.Parallel()
 	old := secret.Key{ID: "old", Secret: secret.Text(strings.Repeat("o", secret.KeySize))}
 	hash := secret.Text(strings.Repeat("h", secret.KeySize))
@@ -179,18 +179,26 @@ func TestADroppedKeyIsAsIfItWereNotThere(t *testing.T) {
 		t.Fatal(err)
 	}
 	if ids := strings.Join(b.IDs(), " "); ids != "new old" {
-		t.Errorf("the keys are %s", ids)
+		t.Errorf("got keys %s, want new old", ids)
 	}
 	if plain, err := b.Open("here", sealed); err != nil || string(plain) != "plain" {
-		t.Errorf("before: %q, %v", plain, err)
+		t.Errorf("before: got %q, %v; want the plain text", plain, err)
 	}
-	if b.Drop("new") || b.Drop("none") || !b.Drop("old") || b.Drop("old") {
-		t.Error("what was dropped is not what was told")
+	if b.Disable("new") || b.Disable("none") || !b.Disable("old") || b.Disable("old") {
+		t.Error("Disable does not return true for the old key alone, and once")
 	}
 	if _, err := b.Open("here", sealed); !errors.Is(err, secret.ErrUnknownKey) {
-		t.Errorf("after: %v", err)
+		t.Errorf("after: got %v, want %v", err, secret.ErrUnknownKey)
 	}
 	if plain, err := b.Open("here", b.Seal("here", []byte("more"))); err != nil || string(plain) != "more" {
-		t.Errorf("the first key: %q, %v", plain, err)
+		t.Errorf("the primary key: got %q, %v; want the plain text", plain, err)
+	}
+}
+
+func TestRandomKeysAreFullLengthAndDiffer(t *testing.T) {
+	t.Parallel()
+	one, other := secret.RandomKey(), secret.RandomKey()
+	if len(one) != secret.KeySize || len(other) != secret.KeySize || one == other {
+		t.Errorf("got keys of %d and %d bytes, equal: %t", len(one), len(other), one == other)
 	}
 }

@@ -1,5 +1,5 @@
-// Package secret keeps secrets from being shown: Text never prints itself, and
-// Box seals what has to be kept at rest.
+// Package secret protects secrets: Text and URL are strings that do not print
+// themselves, and Box encrypts stored data.
 package secret
 
 import (
@@ -7,11 +7,11 @@ import (
 	"log/slog"
 )
 
-// shown is what stands wherever a Text would be printed.
-const shown = "[secret]"
+// placeholder is printed instead of a Text.
+const placeholder = "[secret]"
 
-// Text is a string that no formatter, encoder or logger shows. The empty Text
-// shows as the empty string, so that "not set" can be told from "hidden".
+// Text is a string that no formatter, encoder or logger prints. An empty Text prints
+// as an empty string, so "not set" and "hidden" look different.
 type Text string
 
 // Reveal returns the secret itself.
@@ -22,16 +22,16 @@ func (t Text) String() string {
 	if t == "" {
 		return ""
 	}
-	return shown
+	return placeholder
 }
 
-// Format hides the secret from every verb of package fmt, %x and %#v included.
+// Format hides the secret from every verb of package fmt, including %x and %#v.
 func (t Text) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte(t.String())) }
 
 // MarshalText hides the secret from JSON, YAML and XML encoders.
 func (t Text) MarshalText() ([]byte, error) { return []byte(t.String()), nil }
 
-// UnmarshalText takes the secret as it stands.
+// UnmarshalText reads the secret in clear.
 func (t *Text) UnmarshalText(b []byte) error {
 	*t = Text(b)
 	return nil

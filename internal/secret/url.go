@@ -6,15 +6,16 @@ import (
 	"strings"
 )
 
-// URL is an address that may hold credentials. It prints without them: what stands
-// before the last @ is hidden, and so is a query that speaks of a password.
+// URL is an address that may contain credentials. It prints without them: everything
+// between the scheme and the last @ is hidden, and so is a query that mentions a
+// password.
 type URL string
 
 // Reveal returns the whole URL.
 func (u URL) Reveal() string { return string(u) }
 
-// String hides the credentials. It goes by the text alone, for a password that was
-// not escaped makes of the URL whatever it likes.
+// String hides the credentials. It searches the text instead of parsing it, because
+// a password that is not escaped can turn the URL into something else.
 func (u URL) String() string {
 	scheme, rest, _ := strings.Cut(string(u), ":")
 	if at := strings.LastIndexByte(rest, '@'); at >= 0 {
@@ -26,8 +27,8 @@ func (u URL) String() string {
 	return strings.TrimSuffix(scheme+":"+rest, ":")
 }
 
-// Passwords returns what stands as a password before the last @, as it is written
-// and as it is meant; nothing when there is none.
+// Passwords returns the password in front of the last @ twice, as written and with
+// its escapes decoded. It returns nil if there is no password.
 func (u URL) Passwords() []Text {
 	_, rest, _ := strings.Cut(string(u), ":")
 	at := strings.LastIndexByte(rest, '@')
@@ -38,11 +39,11 @@ func (u URL) Passwords() []Text {
 	if !found {
 		return nil
 	}
-	meant, err := url.PathUnescape(written)
+	decoded, err := url.PathUnescape(written)
 	if err != nil {
-		meant = written
+		decoded = written
 	}
-	return []Text{Text(written), Text(meant)}
+	return []Text{Text(written), Text(decoded)}
 }
 
 // GoString hides the credentials.
@@ -51,7 +52,7 @@ func (u URL) GoString() string { return u.String() }
 // MarshalText hides the credentials.
 func (u URL) MarshalText() ([]byte, error) { return []byte(u.String()), nil }
 
-// UnmarshalText takes the URL as it stands.
+// UnmarshalText reads the whole URL.
 func (u *URL) UnmarshalText(b []byte) error {
 	*u = URL(b)
 	return nil

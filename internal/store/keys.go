@@ -51,7 +51,7 @@ func (s *DB) checkKeys(ctx context.Context) error {
 		case right:
 		case i == 0:
 			return errWrongKey.Because(&WrongKeyError{ID: id})
-		case s.box.Drop(id):
+		case s.box.Disable(id):
 			s.log.ErrorContext(ctx, "a sealing key is not the one that sealed under this id before and is not used; "+
 				"what was sealed is unreadable until the right one is back", "key_id", id)
 		}

@@ -115,7 +115,7 @@ func (s *DB) resealPass(ctx context.Context, c sealedColumn) (pass Tally, moved 
 	pass = Tally{Table: c.table, Unknown: map[string]int{}}
 	var after any
 	for {
-		batch, err := s.readSealed(ctx, c, after, s.box.Mark())
+		batch, err := s.readSealed(ctx, c, after, s.box.Prefix())
 		if err != nil || len(batch) == 0 {
 			return pass, moved, err
 		}

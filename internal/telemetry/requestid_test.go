@@ -7,16 +7,16 @@ import (
 	"casbroker/internal/telemetry"
 )
 
-func TestMadeRequestIDsAreValidAndDiffer(t *testing.T) {
+func TestNewRequestIDsAreValidAndDiffer(t *testing.T) {
 	t.Parallel()
 	seen := map[string]bool{}
 	for range 1000 {
 		id := telemetry.NewRequestID()
-		if !telemetry.ValidRequestID(id) || len(id) != len("req_")+20 {
-			t.Fatalf("made %q", id)
+		if !telemetry.ValidRequestID(id) || len(id) != len("req_")+26 {
+			t.Fatalf("got %q, want req_ and 26 characters", id)
 		}
 		if seen[id] {
-			t.Fatalf("made %q twice", id)
+			t.Fatalf("got %q twice", id)
 		}
 		seen[id] = true
 	}

@@ -2,7 +2,6 @@ package session
 
 import (
 	"context"
-	"crypto/rand"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -18,7 +17,6 @@ import (
 // base64url. Names have no underscore, so the name ends where the next one stands.
 const (
 	keyPrefix = "cbk_"
-	randomLen = 32  // bytes, of keys and of tokens
 	maxKey    = 256 // bytes; three times what the longest name makes
 )
 
@@ -53,11 +51,9 @@ func NewKey(name string) (key secret.Text, hash string, err error) {
 	return secret.Text(text), hash, nil
 }
 
-// random returns what nobody can guess, in base64url.
+// random returns secret.KeySize random bytes in base64url, for keys and session tokens.
 func random() string {
-	var b [randomLen]byte
-	_, _ = rand.Read(b[:]) // it never fails
-	return base64.RawURLEncoding.EncodeToString(b[:])
+	return base64.RawURLEncoding.EncodeToString([]byte(secret.RandomKey().Reveal()))
 }
 
 // CheckKeys returns everything that is wrong with keys at once, each fault beginning

@@ -147,7 +147,7 @@ func (s *Service) SignOut(ctx context.Context, token secret.Text) error {
 
 // kept returns what is kept under token, nil when nothing is.
 func (s *Service) kept(ctx context.Context, token secret.Text) (*Kept, error) {
-	if len(token) != base64.RawURLEncoding.EncodedLen(randomLen) {
+	if len(token) != base64.RawURLEncoding.EncodedLen(secret.KeySize) {
 		return nil, nil //nolint:nilnil // no session is no error
 	}
 	return s.Keeper.Session(ctx, s.idOf(token))
