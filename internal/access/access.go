@@ -1,9 +1,3 @@
-// Package access decides whose tokens count: it blocks users and revokes tokens,
-// durably, and keeps a view of all that in the memory of each replica, so that a
-// request can be judged without asking anybody. Every change has a version, in the
-// order in which changes were committed; a token carries the version that was known
-// when its mint began, and is outlived by every revocation with a higher one. Where
-// changes are kept, and how replicas tell one another, is asked of the doors.
 package access
 
 import (
@@ -14,34 +8,34 @@ import (
 	"casbroker/internal/fault"
 )
 
-// Horizon is how long a revocation matters to anybody: an access token lives for
-// 60 minutes at most (the vendor's cap), and the clocks of replicas may differ.
+// Horizon is how long revocations are kept in memory: an access token lives for at most
+// 60 minutes (the vendor's limit), and the clocks of replicas may differ by 15 minutes.
 const Horizon = 75 * time.Minute
 
 // MaxSubject is the longest subject, in bytes: the name of a verifier (32), a colon,
-// and the longest "sub" that is taken (256).
+// and the longest "sub" claim that is accepted (256).
 const MaxSubject = maxVerifier + 1 + 256
 
 // maxVerifier is the longest name of a verifier, in bytes.
 const maxVerifier = 32
 
-// lastYear is the last in which a block may end, as RFC 3339 has no further.
-const lastYear = 9999
+// maxYear is the last year in which a block may end; RFC 3339 has no later one.
+const maxYear = 9999
 
 // maxReason is the longest reason for a block, in bytes.
 const maxReason = 500
 
-// Failures of this room.
+// Errors of this package.
 var (
-	// ErrBlocked: the user may have no token.
+	// ErrBlocked is returned when the user is blocked from getting tokens.
 	ErrBlocked = fault.New(fault.Forbidden, "subject_blocked",
 		"This user may have no access token; an operator of the broker has blocked it.")
-	// ErrStale: what was revoked in the last minute is not known here.
+	// ErrStale is returned when this replica does not know the latest revocations.
 	ErrStale = fault.New(fault.Unavailable, "access_stale",
 		"The broker cannot tell at the moment which tokens were revoked, so it hands out none. Try again.").After(2 * time.Second)
-	// ErrNoGrant: there is no such grant, or it is another user's.
+	// ErrNoGrant is returned for a grant that does not exist or is another user's.
 	ErrNoGrant = fault.New(fault.NotFound, "grant_not_found", "There is no such grant.")
-	// ErrUntil: a block cannot end then.
+	// ErrUntil is returned when a block cannot end at the given time.
 	ErrUntil = fault.New(fault.Unprocessable, "invalid_until",
 		"until must be a time as in RFC 3339 that lies in the future, and before the year 10000; leave it out for a block that lasts until it is lifted.").
 		At(fault.Field{Pointer: "/until", Detail: "must be a time in the future, such as 2036-04-01T10:00:00Z"})
@@ -57,10 +51,10 @@ var (
 		"Send the body as application/json, or send none.")
 )
 
-// Kind says what a Change does.
+// Kind is the kind of a Change.
 type Kind string
 
-// The kinds. Each but Unblock revokes what it is about.
+// The kinds. Every kind but Unblock revokes the tokens concerned.
 const (
 	Block       Kind = "block"
 	Unblock     Kind = "unblock"
@@ -69,71 +63,71 @@ const (
 	RevokeAll   Kind = "revoke_all"
 )
 
-// Change is one change of who may have a token, or of which tokens count.
+// Change is one block, unblock or revocation.
 type Change struct {
-	Version int64 // its place among all changes, from 1; 0 before it is made
+	Version int64 // its number in the order of commits, from 1; 0 before it is committed
 	Kind    Kind
-	Subject string    // whom it is about; "" for everybody
+	Subject string    // the user concerned; "" for all users
 	GrantID string    // of RevokeGrant, else ""
-	Reason  string    // of Block, for operators only; blanked once the user is erased
-	Until   time.Time // when a Block ends by itself; zero for when it is lifted
+	Reason  string    // of Block, for operators only; cleared when the user is erased
+	Until   time.Time // when a Block ends; zero for when it is lifted
 	At      time.Time
 	Actor   string // who made it: a Principal's subject
 }
 
-// Barrier is a block that is in force.
-type Barrier struct {
+// ActiveBlock is a block that is in force.
+type ActiveBlock struct {
 	Subject string    `json:"subject"`
 	Reason  string    `json:"reason"`
-	Until   time.Time `json:"until,omitzero"` // when it ends by itself; zero for when it is lifted
+	Until   time.Time `json:"until,omitzero"` // when it ends; zero for when it is lifted
 	At      time.Time `json:"at"`
 	Actor   string    `json:"actor"`
 	Version int64     `json:"-"`
 }
 
-// Outcome is what became of a Change.
+// Outcome is the result of Store.ChangeAccess.
 type Outcome struct {
 	Change
-	// Already is true when there was nothing left to do: the block was there as
-	// wished, or none to lift; no token that was to be revoked still counted.
+	// Already is true if nothing was left to do: the block existed with the same reason
+	// and end, no block existed to lift, or no valid token was left to revoke.
 	Already bool
 	Newest  int64 // the version of the newest change of all, whoever made it
-	// UpstreamUntil is when the last of the vendor's own tokens that the change is
-	// about expires; zero when none is alive.
+	// UpstreamUntil is when the last of the vendor's tokens concerned expires; zero if
+	// none is alive.
 	UpstreamUntil time.Time
 }
 
-// Snapshot is all that a View begins with.
+// Snapshot is the state that a View is loaded from.
 type Snapshot struct {
-	Version  int64 // all changes up to it are in; later ones may be
-	Barriers []Barrier
-	Marks    []Change // those that still matter, in the order of their versions
+	Version     int64 // all changes up to it are included; later ones may be
+	Blocks      []ActiveBlock
+	Revocations []Change // those that may still affect a living token, by version
 }
 
-// Keeper makes changes and tells of them. Its errors are faults where the caller may
-// see them.
-type Keeper interface {
-	// ChangeAccess makes c and its audit record durable, both or neither. Of a
-	// RevokeGrant with a Subject, the grant has to be that user's. It returns ErrNoGrant.
+// Store commits and reads changes. Its errors are faults where the caller may see them.
+type Store interface {
+	// ChangeAccess commits c and its audit record in one transaction. The grant of a
+	// RevokeGrant with a Subject must be that user's. It returns ErrNoGrant.
 	ChangeAccess(ctx context.Context, c Change, r audit.Record) (Outcome, error)
-	// AccessVersion returns the version of the newest change, 0 when there is none.
+	// AccessVersion returns the version of the newest change, 0 if there is none.
 	AccessVersion(ctx context.Context) (int64, error)
-	// AccessChanges reads up to limit changes past the version after, in their order.
+	// AccessChanges reads up to limit changes after the version after, in order.
 	AccessChanges(ctx context.Context, after int64, limit int) ([]Change, error)
 	// AccessSnapshot reads the blocks in force at now, and the changes made at since or later.
 	AccessSnapshot(ctx context.Context, now, since time.Time) (Snapshot, error)
-	// AccessHistory reads up to limit changes about subject or everybody, newest first,
-	// without those by which subject ended tokens of its own.
+	// AccessHistory reads up to limit changes that concern subject or all users, newest
+	// first, without those by which subject revoked its own tokens.
 	AccessHistory(ctx context.Context, subject string, limit int) ([]Change, error)
-	// Barrier reads the block of subject that is in force at now, nil when there is none.
-	Barrier(ctx context.Context, subject string, now time.Time) (*Barrier, error)
+	// ActiveBlock reads the block of subject that is in force at now, nil if there is none.
+	ActiveBlock(ctx context.Context, subject string, now time.Time) (*ActiveBlock, error)
 }
 
-// Wire carries short messages between replicas, if it can: any may be lost.
-type Wire interface {
-	// Tell sends message to all who listen to topic, the sender too.
-	Tell(ctx context.Context, topic, message string) error
-	// Listen calls hear for each message of topic until ctx ends, and with "" whenever
-	// it begins to hear, since it may have missed something before. One call at a time.
-	Listen(ctx context.Context, topic string, hear func(message string))
+// PubSub carries short messages between replicas. Any message may be lost.
+type PubSub interface {
+	// Publish sends message to all subscribers of topic, the sender included.
+	Publish(ctx context.Context, topic, message string) error
+	// Subscribe calls receive for each message of topic until ctx ends. It calls
+	// receive("") whenever it (re)connects, since messages may have been lost before.
+	// Calls do not overlap.
+	Subscribe(ctx context.Context, topic string, receive func(message string))
 }

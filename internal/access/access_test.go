@@ -23,92 +23,91 @@ var operator = auth.Principal{Subject: "admin:meera", Roles: auth.RoleAdmin}
 
 const asha, rohan = "app:asha", "app:rohan"
 
-// begin is when the clock of every test starts.
+// begin is the initial time of every test clock.
 var begin = time.Date(2026, 4, 1, 10, 0, 0, 0, time.UTC)
 
-// clock is set by the test and read by all replicas.
+// clock is a clock that the test advances; all replicas read it.
 type clock struct{ passed atomic.Int64 }
 
 func (c *clock) now() time.Time          { return begin.Add(time.Duration(c.passed.Load())) }
 func (c *clock) advance(d time.Duration) { c.passed.Add(int64(d)) }
 
-// replica is one broker's part in access.
+// replica is the access service and view of one broker process.
 type replica struct {
 	*access.Service
 	view *access.Watcher
 	db   *flaky
 }
 
-// flaky is a database that the test can cut off from one replica.
+// flaky is a database that the test can disconnect from one replica.
 type flaky struct {
-	access.Keeper
-	away atomic.Bool
+	access.Store
+	down atomic.Bool
 }
 
-var errAway = errors.New("the database is away")
+var errDown = errors.New("the database is down")
 
 func (f *flaky) AccessVersion(ctx context.Context) (int64, error) {
-	if f.away.Load() {
-		return 0, errAway
+	if f.down.Load() {
+		return 0, errDown
 	}
-	return f.Keeper.AccessVersion(ctx)
+	return f.Store.AccessVersion(ctx)
 }
 
-// silent is a Wire that loses everything.
-type silent struct{}
+// noMessages is a PubSub that loses every message.
+type noMessages struct{}
 
-func (silent) Tell(context.Context, string, string) error { return nil }
+func (noMessages) Publish(context.Context, string, string) error { return nil }
 
-func (silent) Listen(ctx context.Context, _ string, _ func(string)) { <-ctx.Done() }
+func (noMessages) Subscribe(ctx context.Context, _ string, _ func(string)) { <-ctx.Done() }
 
-// hall is a Wire on which all who listen hear all that is told.
-type hall struct {
-	mu    sync.Mutex
-	hears map[int]func(string)
+// localPubSub is a PubSub for replicas in one process.
+type localPubSub struct {
+	mu        sync.Mutex
+	receivers map[int]func(string)
 }
 
-func (h *hall) Tell(_ context.Context, _, message string) error {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	for _, hear := range h.hears {
-		hear(message)
+func (p *localPubSub) Publish(_ context.Context, _, message string) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, receive := range p.receivers {
+		receive(message)
 	}
 	return nil
 }
 
-func (h *hall) Listen(ctx context.Context, _ string, hear func(string)) {
-	h.mu.Lock()
-	seat := len(h.hears)
-	h.hears[seat] = hear
-	h.mu.Unlock()
-	hear("")
+func (p *localPubSub) Subscribe(ctx context.Context, _ string, receive func(string)) {
+	p.mu.Lock()
+	p.receivers[len(p.receivers)] = receive
+	p.mu.Unlock()
+	receive("")
 	<-ctx.Done()
 }
 
-func newReplica(db access.Keeper, c *clock, wire access.Wire, poll time.Duration) *replica {
-	f := &flaky{Keeper: db}
+func newReplica(db access.Store, c *clock, messages access.PubSub, poll time.Duration) *replica {
+	f := &flaky{Store: db}
 	w := access.NewWatcher(access.WatchOptions{
-		Keeper: f, Wire: wire, Log: slog.New(slog.DiscardHandler), Now: c.now, Poll: poll, MaxAge: time.Minute,
+		Store: f, PubSub: messages, Log: slog.New(slog.DiscardHandler), Now: c.now, Poll: poll, MaxAge: time.Minute,
 	})
-	return &replica{&access.Service{Keeper: db, Watcher: w, Now: c.now}, w, f}
+	return &replica{&access.Service{Store: db, Watcher: w, Now: c.now}, w, f}
 }
 
-// loaded returns a replica that has looked once.
-func loaded(t *testing.T, db access.Keeper, c *clock) *replica {
+// loaded returns a replica that was refreshed once and receives no messages.
+func loaded(t *testing.T, db access.Store, c *clock) *replica {
 	t.Helper()
-	r := newReplica(db, c, silent{}, time.Hour)
-	r.look(t)
+	r := newReplica(db, c, noMessages{}, time.Hour)
+	r.refresh(t)
 	return r
 }
 
-func (r *replica) look(t *testing.T) {
+func (r *replica) refresh(t *testing.T) {
 	t.Helper()
-	if err := r.view.Look(t.Context(), access.LearnedPolled); err != nil {
+	if err := r.view.Refresh(t.Context(), access.TriggerPoll); err != nil {
 		t.Fatal(err)
 	}
 }
 
-// version is what a token minted now for subject would carry.
+// version returns the version that a token minted now for subject would carry.
 func (r *replica) version(t *testing.T, subject string) int64 {
 	t.Helper()
 	version, err := r.view.Admit(subject)
@@ -118,7 +117,7 @@ func (r *replica) version(t *testing.T, subject string) int64 {
 	return version
 }
 
-// eachStore runs test with every kind of database.
+// eachStore runs test against SQLite and PostgreSQL.
 func eachStore(t *testing.T, test func(t *testing.T, db *store.DB)) {
 	t.Helper()
 	for name, url := range map[string]func(t *testing.T) string{
@@ -154,7 +153,7 @@ func openStore(t testing.TB, url string) *store.DB {
 	return db
 }
 
-func TestABlockHoldsUntilItIsLiftedOrItsTimeIsOver(t *testing.T) {
+func TestBlockLastsUntilItIsLiftedOrEnds(t *testing.T) {
 	t.Parallel()
 	eachStore(t, func(t *testing.T, db *store.DB) {
 		c := &clock{}
@@ -166,28 +165,28 @@ func TestABlockHoldsUntilItIsLiftedOrItsTimeIsOver(t *testing.T) {
 					t.Fatal(err)
 				}
 			},
-			"over": func() { c.advance(10 * time.Minute); r.look(t) },
+			"over": func() { c.advance(10 * time.Minute); r.refresh(t) },
 		} {
 			if _, err := r.Block(t.Context(), operator, asha, "stolen phone", c.now().Add(10*time.Minute)); err != nil {
 				t.Fatal(err)
 			}
 			if _, err := r.view.Admit(asha); !errors.Is(err, access.ErrBlocked) {
-				t.Fatalf("%s: a blocked user is let in: %v", name, err)
+				t.Fatalf("%s: Admit of a blocked user: got %v, want ErrBlocked", name, err)
 			}
 			r.version(t, rohan)
 			end()
-			if r.version(t, asha); r.view.Counts(asha, "gr_1", old) {
-				t.Errorf("%s: a token from before the block counts again", name)
+			if r.version(t, asha); r.view.Valid(asha, "gr_1", old) {
+				t.Errorf("%s: a token from before the block is valid again", name)
 			}
 			old = r.version(t, asha)
-			if !r.view.Counts(asha, "gr_1", old) {
-				t.Errorf("%s: a token from after the block does not count", name)
+			if !r.view.Valid(asha, "gr_1", old) {
+				t.Errorf("%s: a token from after the block is not valid", name)
 			}
 		}
 	})
 }
 
-func TestARevocationEndsWhatItIsAboutAndNothingElse(t *testing.T) {
+func TestRevocationAffectsOnlyTheTokensConcerned(t *testing.T) {
 	t.Parallel()
 	eachStore(t, func(t *testing.T, db *store.DB) {
 		r := loaded(t, db, &clock{})
@@ -195,53 +194,53 @@ func TestARevocationEndsWhatItIsAboutAndNothingElse(t *testing.T) {
 		if _, err := r.RevokeUser(t.Context(), operator, asha); err != nil {
 			t.Fatal(err)
 		}
-		if r.view.Counts(asha, "gr_1", old) || !r.view.Counts(rohan, "gr_2", old) {
-			t.Error("asha's token counts, or rohan's does not")
+		if r.view.Valid(asha, "gr_1", old) || !r.view.Valid(rohan, "gr_2", old) {
+			t.Error("asha's token is valid, or rohan's is not")
 		}
 		between := r.version(t, asha)
-		if !r.view.Counts(asha, "gr_3", between) {
-			t.Error("a token from after the revocation does not count")
+		if !r.view.Valid(asha, "gr_3", between) {
+			t.Error("a token from after the revocation is not valid")
 		}
 		if _, err := r.RevokeAll(t.Context(), operator); err != nil {
 			t.Fatal(err)
 		}
-		if r.view.Counts(asha, "gr_3", between) || r.view.Counts(rohan, "gr_2", old) || !r.view.Counts(asha, "gr_4", r.version(t, asha)) {
-			t.Error("not all tokens, or newer ones too, were revoked")
+		if r.view.Valid(asha, "gr_3", between) || r.view.Valid(rohan, "gr_2", old) || !r.view.Valid(asha, "gr_4", r.version(t, asha)) {
+			t.Error("RevokeAll left an older token valid, or revoked a newer one")
 		}
 	})
 }
 
-func TestDoingAgainWhatWasDoneSaysSo(t *testing.T) {
+func TestRepeatedChangeIsReportedAsAlreadyDone(t *testing.T) {
 	t.Parallel()
 	eachStore(t, func(t *testing.T, db *store.DB) {
 		r := loaded(t, db, &clock{})
 		ctx := t.Context()
 		for _, step := range []struct {
-			what    string
+			name    string
 			do      func() (access.Result, error)
 			already bool
 		}{
-			{"lift no block", func() (access.Result, error) { return r.Unblock(ctx, operator, asha) }, true},
+			{"unblock a user who is not blocked", func() (access.Result, error) { return r.Unblock(ctx, operator, asha) }, true},
 			{"block", func() (access.Result, error) { return r.Block(ctx, operator, asha, "stolen", time.Time{}) }, false},
-			{"block as before", func() (access.Result, error) { return r.Block(ctx, operator, asha, "stolen", time.Time{}) }, true},
+			{"repeat the block", func() (access.Result, error) { return r.Block(ctx, operator, asha, "stolen", time.Time{}) }, true},
 			{"block for another reason", func() (access.Result, error) { return r.Block(ctx, operator, asha, "asked for it", time.Time{}) }, false},
-			{"block for a time", func() (access.Result, error) {
+			{"block with an end", func() (access.Result, error) {
 				return r.Block(ctx, operator, asha, "asked for it", begin.Add(time.Hour))
 			}, false},
-			{"lift", func() (access.Result, error) { return r.Unblock(ctx, operator, asha) }, false},
-			{"lift again", func() (access.Result, error) { return r.Unblock(ctx, operator, asha) }, true},
-			{"revoke where there is nothing", func() (access.Result, error) { return r.RevokeUser(ctx, operator, rohan) }, true},
-			{"revoke all where there is nothing", func() (access.Result, error) { return r.RevokeAll(ctx, operator) }, true},
+			{"unblock", func() (access.Result, error) { return r.Unblock(ctx, operator, asha) }, false},
+			{"unblock again", func() (access.Result, error) { return r.Unblock(ctx, operator, asha) }, true},
+			{"revoke a user without tokens", func() (access.Result, error) { return r.RevokeUser(ctx, operator, rohan) }, true},
+			{"revoke all without tokens", func() (access.Result, error) { return r.RevokeAll(ctx, operator) }, true},
 		} {
 			got, err := step.do()
 			if err != nil || got.Already != step.already {
-				t.Errorf("%s: %+v, %v", step.what, got, err)
+				t.Errorf("%s: got %+v, %v, want Already %v", step.name, got, err, step.already)
 			}
 		}
 	})
 }
 
-func TestWhatCannotBeDoneIsRefused(t *testing.T) {
+func TestInvalidChangesAreRefused(t *testing.T) {
 	t.Parallel()
 	r := loaded(t, openStore(t, "sqlite:"+filepath.Join(t.TempDir(), "broker.db")), &clock{})
 	ctx := t.Context()
@@ -250,29 +249,29 @@ func TestWhatCannotBeDoneIsRefused(t *testing.T) {
 		return err
 	}
 	grant := func(grantID string) error { _, err := r.RevokeGrant(ctx, operator, grantID); return err }
-	for what, c := range map[string]struct {
+	for name, c := range map[string]struct {
 		err  error
 		code string
 	}{
-		"nobody":                    {block("", "", time.Time{}), "invalid_subject"},
-		"a zero byte":               {block("app:a\x00b", "", time.Time{}), "invalid_subject"},
-		"no UTF-8":                  {block("app:\xff", "", time.Time{}), "invalid_subject"},
-		"too long":                  {block(strings.Repeat("a", access.MaxSubject+1), "", time.Time{}), "invalid_subject"},
-		"a long reason":             {block(asha, strings.Repeat("a", 501), time.Time{}), "invalid_reason"},
-		"an until that is past":     {block(asha, "", begin.Add(-time.Second)), "invalid_until"},
-		"an until that is now":      {block(asha, "", begin), "invalid_until"},
-		"an unknown grant":          {grant("gr_nothing"), "grant_not_found"},
-		"no grant":                  {grant(""), "grant_not_found"},
-		"a grant with a zero byte":  {grant("gr_\x00"), "grant_not_found"},
-		"a grant that is not UTF-8": {grant("gr_\xff"), "grant_not_found"},
+		"no subject":               {block("", "", time.Time{}), "invalid_subject"},
+		"zero byte in the subject": {block("app:a\x00b", "", time.Time{}), "invalid_subject"},
+		"subject not UTF-8":        {block("app:\xff", "", time.Time{}), "invalid_subject"},
+		"long subject":             {block(strings.Repeat("a", access.MaxSubject+1), "", time.Time{}), "invalid_subject"},
+		"long reason":              {block(asha, strings.Repeat("a", 501), time.Time{}), "invalid_reason"},
+		"until in the past":        {block(asha, "", begin.Add(-time.Second)), "invalid_until"},
+		"until now":                {block(asha, "", begin), "invalid_until"},
+		"unknown grant":            {grant("gr_nothing"), "grant_not_found"},
+		"no grant":                 {grant(""), "grant_not_found"},
+		"zero byte in the grant":   {grant("gr_\x00"), "grant_not_found"},
+		"grant not UTF-8":          {grant("gr_\xff"), "grant_not_found"},
 	} {
 		if c.err == nil || !strings.HasPrefix(c.err.Error(), c.code) {
-			t.Errorf("%s: got %v, want %s", what, c.err, c.code)
+			t.Errorf("%s: got %v, want %s", name, c.err, c.code)
 		}
 	}
 }
 
-func TestSubjectsMayHoldAnythingThatCanBeSeen(t *testing.T) {
+func TestSubjectsMayContainAnyVisibleCharacter(t *testing.T) {
 	t.Parallel()
 	eachStore(t, func(t *testing.T, db *store.DB) {
 		r := loaded(t, db, &clock{})
@@ -283,14 +282,14 @@ func TestSubjectsMayHoldAnythingThatCanBeSeen(t *testing.T) {
 				t.Errorf("%q: %v", subject, err)
 			}
 			if _, err := r.view.Admit(subject); !errors.Is(err, access.ErrBlocked) {
-				t.Errorf("%q is let in: %v", subject, err)
+				t.Errorf("Admit(%q): got %v, want ErrBlocked", subject, err)
 			}
-			if b, err := r.State(t.Context(), subject); err != nil || b == nil || b.Subject != subject || b.Actor != operator.Subject {
-				t.Errorf("%q: read back %+v, %v", subject, b, err)
+			if b, err := r.ActiveBlock(t.Context(), subject); err != nil || b == nil || b.Subject != subject || b.Actor != operator.Subject {
+				t.Errorf("ActiveBlock(%q): got %+v, %v", subject, b, err)
 			}
 		}
-		if b, err := r.State(t.Context(), asha); b != nil || err != nil {
-			t.Errorf("a user who is not blocked: %+v, %v", b, err)
+		if b, err := r.ActiveBlock(t.Context(), asha); b != nil || err != nil {
+			t.Errorf("a user who is not blocked: got %+v, %v, want nil", b, err)
 		}
 	})
 }

@@ -12,20 +12,20 @@ import (
 // bodies are those of requests to sign out. No such request needs as many bytes.
 var bodies = httpapi.BodyRules{Most: 1 << 10, MediaType: errMediaType, Malformed: errBody}
 
-// Handler serves POST /v1/token/revoke, by which users end their own tokens. Access
-// is required.
+// Handler serves POST /v1/token/revoke, where users revoke their own tokens. Access is
+// required.
 type Handler struct {
 	Access *Service
 	Limit  echo.MiddlewareFunc // nil for no limit
 }
 
-// Mount adds the route to g, behind which the caller is known.
+// Mount adds the route to g, which must authenticate.
 func (h *Handler) Mount(g *echo.Group) {
-	through := []echo.MiddlewareFunc{auth.Require(auth.RoleUser)}
+	middleware := []echo.MiddlewareFunc{auth.Require(auth.RoleUser)}
 	if h.Limit != nil {
-		through = append(through, h.Limit)
+		middleware = append(middleware, h.Limit)
 	}
-	g.POST("/token/revoke", h.signOut, through...)
+	g.POST("/token/revoke", h.signOut, middleware...)
 }
 
 func (h *Handler) signOut(c echo.Context) error {
@@ -41,7 +41,7 @@ func (h *Handler) signOut(c echo.Context) error {
 	return c.JSON(http.StatusOK, r)
 }
 
-// readGrant returns the id of the grant that is to end, "" for all.
+// readGrant returns the id of the grant to revoke, "" for all.
 func readGrant(c echo.Context) (string, error) {
 	req, err := httpapi.ReadBody[struct {
 		GrantID *string `json:"grant_id"`

@@ -13,8 +13,8 @@ import (
 	"casbroker/internal/store"
 )
 
-// told is what a test compares of a change: "kind subject reason until actor".
-func told(list []access.Change) (lines []string) {
+// summaries returns a line "kind|subject|reason|until|actor" for each change.
+func summaries(list []access.Change) (lines []string) {
 	for _, c := range list {
 		until := "-"
 		if !c.Until.IsZero() {
@@ -25,7 +25,7 @@ func told(list []access.Change) (lines []string) {
 	return lines
 }
 
-func TestWhyAndUntilWhenAUserWasBlockedIsKeptOnceTheBlockIsLifted(t *testing.T) {
+func TestHistoryKeepsReasonAndEndOfLiftedBlocks(t *testing.T) {
 	t.Parallel()
 	eachStore(t, func(t *testing.T, db *store.DB) {
 		r, ctx := loaded(t, db, &clock{}), t.Context()
@@ -34,7 +34,7 @@ func TestWhyAndUntilWhenAUserWasBlockedIsKeptOnceTheBlockIsLifted(t *testing.T) 
 			func() (access.Result, error) {
 				return r.Block(ctx, operator, asha, "stolen phone", begin.Add(time.Hour))
 			},
-			func() (access.Result, error) { return r.SignOut(ctx, user, "") }, // which asha did
+			func() (access.Result, error) { return r.SignOut(ctx, user, "") }, // left out: made by asha
 			func() (access.Result, error) { return r.Block(ctx, operator, asha, "", time.Time{}) },
 			func() (access.Result, error) { return r.Block(ctx, operator, rohan, "not about asha", time.Time{}) },
 			func() (access.Result, error) { return r.Unblock(ctx, operator, asha) },
@@ -51,20 +51,20 @@ func TestWhyAndUntilWhenAUserWasBlockedIsKeptOnceTheBlockIsLifted(t *testing.T) 
 			"block|app:asha||-|admin:meera", "block|app:asha|stolen phone|1h0m0s|admin:meera",
 		}
 		for limit, want := range map[int][]string{20: want, 5: want, 2: want[:2]} {
-			if list, err := r.History(ctx, asha, limit); err != nil || !slices.Equal(told(list), want) {
-				t.Errorf("of %d: %q, %v", limit, told(list), err)
+			if list, err := r.History(ctx, asha, limit); err != nil || !slices.Equal(summaries(list), want) {
+				t.Errorf("limit %d: got %q, %v", limit, summaries(list), err)
 			}
 		}
-		if list, err := r.History(ctx, "app:nobody", 20); err != nil || !slices.Equal(told(list), want[1:2]) {
-			t.Errorf("of one who was never here: %q, %v", told(list), err)
+		if list, err := r.History(ctx, "app:unknown", 20); err != nil || !slices.Equal(summaries(list), want[1:2]) {
+			t.Errorf("unknown user: got %q, %v", summaries(list), err)
 		}
 		if _, err := r.History(ctx, "", 20); err == nil || !strings.HasPrefix(err.Error(), "invalid_subject") {
-			t.Errorf("of nobody: %v", err)
+			t.Errorf("no subject: got %v, want invalid_subject", err)
 		}
 	})
 }
 
-func TestWhoBlocksHimselfIsInHisHistory(t *testing.T) {
+func TestHistoryContainsBlocksThatUsersPutOnThemselves(t *testing.T) {
 	t.Parallel()
 	eachStore(t, func(t *testing.T, db *store.DB) {
 		r := loaded(t, db, &clock{})
@@ -73,12 +73,12 @@ func TestWhoBlocksHimselfIsInHisHistory(t *testing.T) {
 			t.Fatal(err)
 		}
 		if list, err := r.History(t.Context(), "app:boss", 20); err != nil || len(list) != 1 || list[0].Reason != "on holiday" {
-			t.Errorf("%+v, %v", list, err)
+			t.Errorf("got %+v, %v, want the one block", list, err)
 		}
 	})
 }
 
-func TestTheAuditTrailSaysUntilWhenSomebodyIsBlockedAndNotWhy(t *testing.T) {
+func TestAuditRecordOfABlockHasItsEndButNotItsReason(t *testing.T) {
 	t.Parallel()
 	eachStore(t, func(t *testing.T, db *store.DB) {
 		r := loaded(t, db, &clock{})
@@ -104,21 +104,21 @@ func TestTheAuditTrailSaysUntilWhenSomebodyIsBlockedAndNotWhy(t *testing.T) {
 		var got []string
 		for _, e := range entries {
 			if strings.Contains(fmt.Sprintf("%+v", e.Record), "stolen") {
-				t.Errorf("the trail says why: %+v", e.Record)
+				t.Errorf("the record contains the reason: %+v", e.Record)
 			}
 			if e.Action == audit.UserBlock {
 				got = append(got, e.Detail)
 			} else if e.Detail != "" {
-				t.Errorf("%+v", e.Record)
+				t.Errorf("unexpected detail: %+v", e.Record)
 			}
 		}
 		slices.Sort(got)
 		slices.Sort(want)
 		if !slices.Equal(got, want) {
-			t.Errorf("the trail says %q", got)
+			t.Errorf("details: got %q, want %q", got, want)
 		}
 	})
 }
 
-// indian is not the zone that instants are kept in.
+// indian is a time zone other than UTC.
 var indian = time.FixedZone("IST", 5*60*60+30*60)

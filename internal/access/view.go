@@ -1,170 +1,198 @@
 package access
 
 import (
-	"hash/maphash"
-	"maps"
+	"math"
 	"sync"
-	"sync/atomic"
 	"time"
 )
 
-// shardCount is how many parts the view is in. A change copies one of them, so they
-// are to be small. And with 10,000 blocks half of them are empty, so that for half of
-// all users a look into memory that is seldom in the processor's cache is saved.
-const shardCount = 16 << 10
-
-// View is what one replica knows of blocks and revocations. Reading takes no lock and
-// allocates nothing: a change puts a new part in the place of an old one. A Watcher
-// keeps it up to date. It is safe for concurrent use.
+// View is one replica's copy of the blocks and recent revocations, in memory. A Watcher
+// keeps it up to date. Checks allocate nothing. It is safe for concurrent use.
 type View struct {
-	now        func() time.Time
-	maxAge     time.Duration // past which nothing is said; 0 for ever
-	seed       maphash.Seed
-	shards     [shardCount]atomic.Pointer[shard] // nil is empty
-	everybody  atomic.Pointer[mark]
-	version    atomic.Int64 // all changes up to it are in the shards
-	learnedMS  atomic.Int64 // when that was last known to be the newest, unix ms; 0 for never
-	heldBlocks atomic.Int64
-	changing   sync.Mutex // held for as long as one change takes; no reader waits for it
+	now    func() time.Time
+	maxAge time.Duration // past it Admit returns ErrStale; 0 for no bound
+
+	mu          sync.RWMutex
+	users       map[string]userState
+	grants      map[string]revocation // of single grants, by grant id
+	everyone    revocation
+	version     int64     // all changes up to it are in the maps
+	refreshedAt time.Time // when version was last known to be the newest; zero for never
 }
+
+// userState is the block and the newest revocation of one user.
+type userState struct {
+	revoked      revocation
+	blockVersion int64 // of the newest block or unblock
+	blockedMS    int64 // end of the block, unix ms; 0 for not blocked
+}
+
+// revocation invalidates tokens that carry a lower version.
+type revocation struct {
+	version int64
+	atMS    int64 // unix ms
+}
+
+// forever is the blockedMS of a block without an end.
+const forever = math.MaxInt64
 
 func newView(now func() time.Time, maxAge time.Duration) *View {
-	v := &View{now: now, maxAge: maxAge, seed: maphash.MakeSeed()}
-	v.fill(Snapshot{})
-	return v
+	return &View{now: now, maxAge: maxAge, users: map[string]userState{}, grants: map[string]revocation{}}
 }
 
-func (v *View) number(subject string) uint64 { return maphash.String(v.seed, subject) % shardCount }
-
-func (v *View) place(subject string) *atomic.Pointer[shard] { return &v.shards[v.number(subject)] }
-
-// Admit returns the version that a token minted for subject from now on is to carry.
-// It returns ErrBlocked when subject may have none, and ErrStale when this replica
-// does not know what happened lately.
+// Admit returns the version for a token whose mint for subject begins now. It returns
+// ErrBlocked if subject is blocked, and ErrStale if the view is older than maxAge.
 func (v *View) Admit(subject string) (version int64, err error) {
-	version = v.version.Load() // first, so that a token never claims to know what was not looked at
-	now := v.now().UnixMilli()
-	learned := v.learnedMS.Load()
-	if learned == 0 || v.maxAge > 0 && now-learned > v.maxAge.Milliseconds() {
+	now := v.now()
+	v.mu.RLock()
+	defer v.mu.RUnlock()
+	if v.refreshedAt.IsZero() || v.maxAge > 0 && now.Sub(v.refreshedAt) > v.maxAge {
 		return 0, ErrStale
 	}
-	if now < v.place(subject).Load().standing(subject).blockedMS {
+	if now.UnixMilli() < v.users[subject].blockedMS {
 		return 0, ErrBlocked
 	}
-	return version, nil
+	return v.version, nil
 }
 
-// Counts reports whether the token of grantID, given to subject and carrying version,
-// was not revoked as far as is known here. One whose version is past all that is known
-// does not count. Either the change is about to become known, or an older copy of the
-// database was put back, and revocations yet to come may get versions up to that one.
-func (v *View) Counts(subject, grantID string, version int64) bool {
-	if version < v.everybody.Load().version || version > v.version.Load() {
+// Valid reports whether this view knows of no revocation of the token of grantID, which
+// was issued to subject and carries version. A token with a version that is newer than
+// the view is not valid: either the view is about to be refreshed, or an older copy of
+// the database was restored and future revocations may reuse versions up to that one.
+func (v *View) Valid(subject, grantID string, version int64) bool {
+	v.mu.RLock()
+	defer v.mu.RUnlock()
+	if version < v.everyone.version || version > v.version || version < v.users[subject].revoked.version {
 		return false
 	}
-	s := v.place(subject).Load()
-	return version >= s.standing(subject).revoked.version && !s.revoked(grantID)
+	_, revoked := v.grants[grantID]
+	return !revoked
 }
 
-// Version is that of the newest change that is known here, with all before it.
-func (v *View) Version() int64 { return v.version.Load() }
+// Version is the version of the newest change that is known here, with all before it.
+func (v *View) Version() int64 {
+	v.mu.RLock()
+	defer v.mu.RUnlock()
+	return v.version
+}
 
-// Blocks is how many users are held blocked. One whose block ended by itself in the last
-// minute may be among them.
-func (v *View) Blocks() int64 { return v.heldBlocks.Load() }
+// Blocks counts the users who are blocked now.
+func (v *View) Blocks() (n int64) {
+	now := v.now().UnixMilli()
+	v.mu.RLock()
+	defer v.mu.RUnlock()
+	for _, u := range v.users {
+		if now < u.blockedMS {
+			n++
+		}
+	}
+	return n
+}
 
-// Age is how long ago this replica last knew all changes; 0 before it ever did.
+// Age is the time since this view was last known to be complete; 0 before it ever was.
 func (v *View) Age() time.Duration {
-	learned := v.learnedMS.Load()
-	if learned == 0 {
+	now := v.now()
+	v.mu.RLock()
+	defer v.mu.RUnlock()
+	if v.refreshedAt.IsZero() {
 		return 0
 	}
-	return max(v.now().Sub(time.UnixMilli(learned)), 0)
+	return max(now.Sub(v.refreshedAt), 0)
 }
 
-// apply makes c part of the view, in any order and any number of times.
-func (v *View) apply(c Change) {
-	v.changing.Lock()
-	defer v.changing.Unlock()
-	if c.Kind == RevokeAll {
-		v.revokeAll(c)
-	} else {
-		v.edit(v.place(c.Subject), func(s *shard) { s.apply(c) })
-	}
-	if c.Version == v.version.Load()+1 {
-		v.version.Store(c.Version)
-	}
-}
-
-// reach says that all changes up to version were applied.
-func (v *View) reach(version int64) {
-	v.changing.Lock()
-	defer v.changing.Unlock()
-	v.version.Store(max(version, v.version.Load()))
-}
-
-// fill puts s in the place of all that was known.
-func (v *View) fill(s Snapshot) {
-	fresh := map[uint64]*shard{}
-	put := func(c Change) {
-		part := fresh[v.number(c.Subject)]
-		if part == nil {
-			part = newShard()
-			fresh[v.number(c.Subject)] = part
-		}
-		part.apply(c)
-	}
-	for _, b := range s.Barriers {
-		put(Change{Version: b.Version, Kind: Block, Subject: b.Subject, Until: b.Until, At: b.At})
-	}
-	v.changing.Lock()
-	defer v.changing.Unlock()
-	v.everybody.Store(&mark{})
-	for _, c := range s.Marks {
-		if c.Kind == RevokeAll {
-			v.revokeAll(c)
-		} else {
-			put(c)
+// apply adds changes in any order; a change may be applied more than once.
+func (v *View) apply(changes ...Change) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	for _, c := range changes {
+		v.add(c)
+		if c.Version == v.version+1 {
+			v.version = c.Version
 		}
 	}
-	var blocks int64
-	for i := range v.shards {
-		part := fresh[uint64(i)]
-		blocks += part.blocks()
-		v.shards[i].Store(part)
-	}
-	v.heldBlocks.Store(blocks)
-	v.version.Store(s.Version)
 }
 
-func (v *View) revokeAll(c Change) {
-	if v.everybody.Load().version < c.Version {
-		v.everybody.Store(&mark{c.Version, c.At.UnixMilli()})
+// setVersion records that all changes up to version were applied.
+func (v *View) setVersion(version int64) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.version = max(version, v.version)
+}
+
+// setRefreshed records that the view was complete at the time at. Its age is measured by
+// the wall clock, since a monotonic one may stop while the machine is suspended.
+func (v *View) setRefreshed(at time.Time) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.refreshedAt = at.Round(0)
+}
+
+// replace discards all that the view holds and loads s.
+func (v *View) replace(s Snapshot) {
+	fresh := newView(v.now, v.maxAge)
+	for _, b := range s.Blocks {
+		fresh.add(Change{Version: b.Version, Kind: Block, Subject: b.Subject, Until: b.Until, At: b.At})
+	}
+	for _, c := range s.Revocations {
+		fresh.add(c)
+	}
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.users, v.grants, v.everyone, v.version = fresh.users, fresh.grants, fresh.everyone, s.Version
+}
+
+// add stores c. The caller holds mu.
+func (v *View) add(c Change) {
+	r := revocation{c.Version, c.At.UnixMilli()}
+	switch {
+	case c.Kind == RevokeGrant:
+		v.grants[c.GrantID] = r
+		return
+	case c.Kind == RevokeAll:
+		if v.everyone.version < c.Version {
+			v.everyone = r
+		}
+		return
+	}
+	u := v.users[c.Subject]
+	if c.Kind != Unblock && u.revoked.version < c.Version {
+		u.revoked = r
+	}
+	if c.Kind != RevokeUser && u.blockVersion < c.Version {
+		u.blockVersion, u.blockedMS = c.Version, blockedMS(c)
+	}
+	v.users[c.Subject] = u
+}
+
+func blockedMS(c Change) int64 {
+	switch {
+	case c.Kind == Unblock:
+		return 0
+	case c.Until.IsZero():
+		return forever
+	default:
+		return c.Until.UnixMilli()
 	}
 }
 
-// edit changes a copy of the shard at place and puts it there.
-func (v *View) edit(place *atomic.Pointer[shard], change func(s *shard)) {
-	old, next := place.Load(), newShard()
-	if old != nil {
-		next.users, next.grants = maps.Clone(old.users), maps.Clone(old.grants)
+// prune drops what can affect no living token: revocations from before since, and
+// blocks that ended at now or before.
+func (v *View) prune(now, since time.Time) {
+	nowMS, sinceMS := now.UnixMilli(), since.UnixMilli()
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	for subject, u := range v.users {
+		switch {
+		case u.blockedMS <= nowMS && u.revoked.atMS < sinceMS:
+			delete(v.users, subject)
+		case u.blockedMS <= nowMS && u.blockedMS != 0:
+			u.blockedMS = 0
+			v.users[subject] = u
+		}
 	}
-	change(next)
-	v.heldBlocks.Add(next.blocks() - old.blocks())
-	if len(next.users)+len(next.grants) == 0 {
-		next = nil
-	}
-	place.Store(next)
-}
-
-// forget drops what no living token can be touched by any more: revocations from
-// before since, and blocks that ended at now or before.
-func (v *View) forget(now, since time.Time) {
-	v.changing.Lock()
-	defer v.changing.Unlock()
-	for i := range v.shards {
-		if v.shards[i].Load() != nil {
-			v.edit(&v.shards[i], func(s *shard) { s.forget(now.UnixMilli(), since.UnixMilli()) })
+	for id, r := range v.grants {
+		if r.atMS < sinceMS {
+			delete(v.grants, id)
 		}
 	}
 }

@@ -7,7 +7,7 @@ import (
 	"casbroker/internal/store"
 )
 
-func TestATokenFromADatabaseThatWasReplacedByAnOlderCopyDoesNotCount(t *testing.T) {
+func TestTokenIsNotValidAfterAnOlderDatabaseIsRestored(t *testing.T) {
 	t.Parallel()
 	c := &clock{}
 	older, newer := sqlite(t), sqlite(t)
@@ -18,27 +18,27 @@ func TestATokenFromADatabaseThatWasReplacedByAnOlderCopyDoesNotCount(t *testing.
 	}
 	r, there := loaded(t, newer, c), loaded(t, older, c)
 	lost := r.version(t, asha)
-	if !r.view.Counts(asha, "gr_1", lost) {
-		t.Fatal("it does not count at all")
+	if !r.view.Valid(asha, "gr_1", lost) {
+		t.Fatal("the token is not valid before the restore")
 	}
-	for what, replica := range map[string]*replica{"one that goes on": r, "one that starts anew": newReplica(older, c, silent{}, time.Hour)} {
-		replica.db.Keeper = older
-		replica.look(t)
-		if replica.view.Counts(asha, "gr_1", lost) || !replica.view.Counts(asha, "gr_2", replica.version(t, asha)) {
-			t.Errorf("%s: the token counts, or a new one does not", what)
+	for name, replica := range map[string]*replica{"running replica": r, "restarted replica": newReplica(older, c, noMessages{}, time.Hour)} {
+		replica.db.Store = older
+		replica.refresh(t)
+		if replica.view.Valid(asha, "gr_1", lost) || !replica.view.Valid(asha, "gr_2", replica.version(t, asha)) {
+			t.Errorf("%s: the old token is valid, or a new one is not", name)
 		}
 	}
 	for range 2 {
 		if _, err := there.RevokeUser(t.Context(), operator, asha); err != nil {
 			t.Fatal(err)
 		}
-		if r.look(t); r.view.Counts(asha, "gr_1", lost) {
-			t.Error("the token outlives a revocation")
+		if r.refresh(t); r.view.Valid(asha, "gr_1", lost) {
+			t.Error("the token is valid after a revocation with a lower version")
 		}
 	}
 }
 
-func TestATokenThatKnowsMoreThanAReplicaCountsOnceThatHasLooked(t *testing.T) {
+func TestTokenWithANewerVersionIsValidAfterARefresh(t *testing.T) {
 	t.Parallel()
 	eachStore(t, func(t *testing.T, db *store.DB) {
 		c := &clock{}
@@ -47,11 +47,11 @@ func TestATokenThatKnowsMoreThanAReplicaCountsOnceThatHasLooked(t *testing.T) {
 			t.Fatal(err)
 		}
 		newest := maker.version(t, asha)
-		if !maker.view.Counts(asha, "gr_1", newest) || other.view.Counts(asha, "gr_1", newest) {
-			t.Error("it does not count where the change is known, or does where it is not")
+		if !maker.view.Valid(asha, "gr_1", newest) || other.view.Valid(asha, "gr_1", newest) {
+			t.Error("the token is not valid where the change is known, or is valid where it is not")
 		}
-		if other.look(t); !other.view.Counts(asha, "gr_1", newest) {
-			t.Error("it does not count once the change is known")
+		if other.refresh(t); !other.view.Valid(asha, "gr_1", newest) {
+			t.Error("the token is not valid after the refresh")
 		}
 	})
 }

@@ -9,126 +9,126 @@ import (
 )
 
 const (
-	// topic is where replicas tell one another that there is something new.
+	// topic is the PubSub topic on which replicas announce the newest version.
 	topic = "access"
-	// page is how many changes are read at once.
-	page = 500
-	// forgetEvery is how often what does not matter any more is dropped.
-	forgetEvery = time.Minute
+	// pageSize is how many changes are read at once.
+	pageSize = 500
+	// pruneEvery is how often a view is pruned.
+	pruneEvery = time.Minute
 )
 
-// How a change came to be known.
+// A trigger says why changes were read; WatchOptions.Observe receives it.
 const (
-	LearnedOwn    = "own"    // made here
-	LearnedTold   = "told"   // after a message
-	LearnedPolled = "polled" // by looking, as is done all the time
-	LearnedAsked  = "asked"  // by looking because somebody needed to know
+	TriggerLocal   = "own"    // the change was made by this replica
+	TriggerMessage = "told"   // a message announced a change
+	TriggerPoll    = "polled" // the regular poll
+	TriggerCatchUp = "asked"  // a caller of CatchUp needed a newer version
 )
 
-// WatchOptions say what a Watcher needs. All fields but Observe are required.
+// WatchOptions configure a Watcher. All fields but Observe are required.
 type WatchOptions struct {
-	Keeper Keeper
-	Wire   Wire
+	Store  Store
+	PubSub PubSub
 	Log    *slog.Logger
 	Now    func() time.Time
-	Poll   time.Duration // between two looks
-	// MaxAge is how old the last successful look may be; past it the view answers
-	// ErrStale. 0 lets it answer from what it knew last.
+	Poll   time.Duration // interval between polls
+	// MaxAge is how old the last successful refresh may be; past it the view returns
+	// ErrStale. With 0 the view answers from the last known state for ever.
 	MaxAge  time.Duration
-	Observe func(learned string, changes int) // is told of changes that came to be known
+	Observe func(trigger string, changes int) // called for each batch of changes that was applied
 }
 
-// Watcher keeps a View up to date: it looks when a message says that there is
-// something new, and every Poll in case a message was lost. It is safe for
-// concurrent use.
+// Watcher keeps a View up to date: it refreshes when a message announces a change, and
+// every Poll in case a message was lost. It is safe for concurrent use.
 type Watcher struct {
 	*View
 	WatchOptions
 
-	wake chan struct{}
-	turn chan struct{} // has room for the one that looks
+	wake       chan struct{}
+	refreshing chan struct{} // a semaphore of 1: one refresh at a time
 
-	// Of the one whose turn it is.
-	loaded  bool
-	failing bool
-	forgot  time.Time
+	// Held by the goroutine that refreshes.
+	loaded   bool
+	failing  bool
+	prunedAt time.Time
 }
 
-// NewWatcher returns a Watcher that knows nothing yet.
+// NewWatcher returns a Watcher with an empty View, which is stale until the first refresh.
 func NewWatcher(o WatchOptions) *Watcher {
 	return &Watcher{
 		View: newView(o.Now, o.MaxAge), WatchOptions: o,
-		wake: make(chan struct{}, 1), turn: make(chan struct{}, 1),
+		wake: make(chan struct{}, 1), refreshing: make(chan struct{}, 1),
 	}
 }
 
 // Run keeps the view up to date until ctx ends.
 func (w *Watcher) Run(ctx context.Context) {
-	var listening sync.WaitGroup
-	listening.Go(func() { w.Wire.Listen(ctx, topic, w.hear) })
-	defer listening.Wait()
+	var subscribed sync.WaitGroup
+	subscribed.Go(func() { w.PubSub.Subscribe(ctx, topic, w.onMessage) })
+	defer subscribed.Wait()
 	tick := time.NewTicker(w.Poll)
 	defer tick.Stop()
 	for ctx.Err() == nil {
 		select {
 		case <-ctx.Done():
 		case <-w.wake:
-			_ = w.Look(ctx, LearnedTold) // Look has said so
+			_ = w.Refresh(ctx, TriggerMessage) // Refresh logs its errors
 		case <-tick.C:
-			_ = w.Look(ctx, LearnedPolled)
+			_ = w.Refresh(ctx, TriggerPoll)
 		}
 	}
 }
 
-// hear wakes Run, unless the message is of a version that is known already.
-func (w *Watcher) hear(message string) {
+// onMessage wakes Run, unless the message announces a version that is already known.
+func (w *Watcher) onMessage(message string) {
 	if version, err := strconv.ParseInt(message, 10, 64); err == nil && version <= w.Version() {
 		return
 	}
 	select {
 	case w.wake <- struct{}{}:
-	default: // it is about to look
+	default: // Run is about to refresh
 	}
 }
 
-// Ready returns ErrStale until everything was loaded, and when the last successful
-// look is too long ago.
+// Ready returns ErrStale before the first successful refresh, and when the last one is
+// older than MaxAge.
 func (w *Watcher) Ready(context.Context) error {
 	_, err := w.Admit("")
 	return err
 }
 
-// CatchUp returns once the view knows all changes up to version, or why it cannot.
+// CatchUp returns nil once the view holds all changes up to version. Otherwise it
+// returns the error of the refresh, or of ctx.
 func (w *Watcher) CatchUp(ctx context.Context, version int64) error {
-	return w.look(ctx, LearnedAsked, func() bool { return w.Version() >= version })
+	return w.refreshUnless(ctx, TriggerCatchUp, func() bool { return w.Version() >= version })
 }
 
-// Look reads what is new. learned says why it is done.
-func (w *Watcher) Look(ctx context.Context, learned string) error {
-	return w.look(ctx, learned, func() bool { return false })
+// Refresh reads the changes since the last refresh.
+func (w *Watcher) Refresh(ctx context.Context, trigger string) error {
+	return w.refreshUnless(ctx, trigger, func() bool { return false })
 }
 
-// look reads what is new, one at a time, unless enough is known when its turn comes.
-func (w *Watcher) look(ctx context.Context, learned string, enough func() bool) error {
-	if enough() {
+// refreshUnless refreshes unless done returns true, now or once it is this caller's turn.
+func (w *Watcher) refreshUnless(ctx context.Context, trigger string, done func() bool) error {
+	if done() {
 		return nil
 	}
 	select {
-	case w.turn <- struct{}{}:
+	case w.refreshing <- struct{}{}:
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
-	defer func() { <-w.turn }()
-	if enough() {
+	defer func() { <-w.refreshing }()
+	if done() {
 		return nil
 	}
-	err := w.read(ctx, learned)
+	err := w.refresh(ctx, trigger)
 	if ctx.Err() != nil {
-		return err // whoever asked has gone, which says nothing of the database
+		return err // the caller is gone; this is no sign that the database is down
 	}
 	switch {
 	case err != nil && !w.failing:
-		w.Log.WarnContext(ctx, "blocks and revocations cannot be read", "error", err)
+		w.Log.WarnContext(ctx, "cannot read blocks and revocations", "error", err)
 	case err == nil && w.failing:
 		w.Log.InfoContext(ctx, "blocks and revocations can be read again")
 	}
@@ -136,73 +136,75 @@ func (w *Watcher) look(ctx context.Context, learned string, enough func() bool) 
 	return err
 }
 
-func (w *Watcher) read(ctx context.Context, learned string) error {
+func (w *Watcher) refresh(ctx context.Context, trigger string) error {
 	began := w.Now()
-	newest, err := w.Keeper.AccessVersion(ctx)
+	newest, err := w.Store.AccessVersion(ctx)
 	if err != nil {
 		return err
 	}
 	switch known := w.Version(); {
-	case !w.loaded, newest < known: // it is lower once an old copy of the database was put back
+	case !w.loaded, newest < known: // it is lower after an older copy of the database was restored
 		err = w.load(ctx, began)
 	case newest > known:
-		err = w.follow(ctx, newest, learned)
+		err = w.applyUpTo(ctx, newest, trigger)
 	}
 	if err != nil {
 		return err
 	}
-	w.learnedMS.Store(began.UnixMilli())
-	if began.Sub(w.forgot) >= forgetEvery {
-		w.forget(began, began.Add(-Horizon))
-		w.forgot = began
+	w.setRefreshed(began)
+	if began.Sub(w.prunedAt) >= pruneEvery {
+		w.prune(began, began.Add(-Horizon))
+		w.prunedAt = began
 	}
 	return nil
 }
 
+// load replaces the view by a snapshot.
 func (w *Watcher) load(ctx context.Context, now time.Time) error {
-	s, err := w.Keeper.AccessSnapshot(ctx, now, now.Add(-Horizon))
+	s, err := w.Store.AccessSnapshot(ctx, now, now.Add(-Horizon))
 	if err != nil {
 		return err
 	}
-	w.fill(s)
+	w.replace(s)
 	w.loaded = true
 	return nil
 }
 
-// follow reads the changes up to newest.
-func (w *Watcher) follow(ctx context.Context, newest int64, learned string) error {
+// applyUpTo reads and applies the changes up to the version newest, page by page.
+func (w *Watcher) applyUpTo(ctx context.Context, newest int64, trigger string) error {
 	for {
-		changes, err := w.Keeper.AccessChanges(ctx, w.Version(), page)
+		changes, err := w.Store.AccessChanges(ctx, w.Version(), pageSize)
 		if err != nil {
 			return err
 		}
-		for _, c := range changes {
-			w.apply(c)
-			w.reach(c.Version)
+		w.apply(changes...)
+		if len(changes) > 0 {
+			w.setVersion(changes[len(changes)-1].Version)
 		}
-		w.observe(learned, len(changes))
-		if len(changes) < page {
-			w.reach(newest)
+		w.observe(trigger, len(changes))
+		if len(changes) < pageSize {
+			w.setVersion(newest)
 			return nil
 		}
 	}
 }
 
-func (w *Watcher) observe(learned string, changes int) {
+func (w *Watcher) observe(trigger string, changes int) {
 	if w.Observe != nil && changes > 0 {
-		w.Observe(learned, changes)
+		w.Observe(trigger, changes)
 	}
 }
 
-// made takes in a change that was just made here, and tells the other replicas. What
-// fails here heals by itself, since the change is durable: by the next look.
-func (w *Watcher) made(ctx context.Context, o Outcome) {
+// applyLocal applies a change that this replica just committed and announces it to the
+// others. Errors are only logged: the change is durable, so the next refresh of each
+// replica finds it.
+func (w *Watcher) applyLocal(ctx context.Context, o Outcome) {
 	if !o.Already {
 		w.apply(o.Change)
-		w.observe(LearnedOwn, 1)
+		w.observe(TriggerLocal, 1)
 	}
-	if err := w.Wire.Tell(ctx, topic, strconv.FormatInt(o.Newest, 10)); err != nil {
-		w.Log.WarnContext(ctx, "the other replicas could not be told of a change; they find it when they look next", "error", err)
+	if err := w.PubSub.Publish(ctx, topic, strconv.FormatInt(o.Newest, 10)); err != nil {
+		w.Log.WarnContext(ctx, "cannot announce a change of access to the other replicas; they find it at their next poll", "error", err)
 	}
-	_ = w.CatchUp(ctx, o.Newest) // look has said so
+	_ = w.CatchUp(ctx, o.Newest) // CatchUp logs its errors
 }

@@ -20,27 +20,27 @@ func sqlite(t *testing.T) *store.DB {
 	return openStore(t, "sqlite:"+filepath.Join(t.TempDir(), "broker.db"))
 }
 
-func TestNothingIsKnownBeforeTheFirstLook(t *testing.T) {
+func TestViewIsStaleBeforeTheFirstRefresh(t *testing.T) {
 	t.Parallel()
-	r := newReplica(sqlite(t), &clock{}, silent{}, time.Hour)
+	r := newReplica(sqlite(t), &clock{}, noMessages{}, time.Hour)
 	if _, err := r.view.Admit(asha); !errors.Is(err, access.ErrStale) {
-		t.Errorf("a user is let in: %v", err)
+		t.Errorf("Admit: got %v, want ErrStale", err)
 	}
 	if err := r.view.Ready(t.Context()); !errors.Is(err, access.ErrStale) {
-		t.Errorf("it is ready: %v", err)
+		t.Errorf("Ready before the first refresh: got %v, want ErrStale", err)
 	}
-	r.db.away.Store(true)
-	if err := r.view.Look(t.Context(), access.LearnedPolled); !errors.Is(err, errAway) {
-		t.Errorf("a look without a database: %v", err)
+	r.db.down.Store(true)
+	if err := r.view.Refresh(t.Context(), access.TriggerPoll); !errors.Is(err, errDown) {
+		t.Errorf("Refresh without a database: got %v, want %v", err, errDown)
 	}
-	r.db.away.Store(false)
-	r.look(t)
+	r.db.down.Store(false)
+	r.refresh(t)
 	if err := r.view.Ready(t.Context()); err != nil {
-		t.Errorf("it is not ready: %v", err)
+		t.Errorf("Ready after a refresh: %v", err)
 	}
 }
 
-func TestAReplicaThatStartsLaterKnowsAllThatMatters(t *testing.T) {
+func TestNewReplicaLoadsBlocksAndRecentRevocations(t *testing.T) {
 	t.Parallel()
 	eachStore(t, func(t *testing.T, db *store.DB) {
 		c := &clock{}
@@ -48,11 +48,11 @@ func TestAReplicaThatStartsLaterKnowsAllThatMatters(t *testing.T) {
 		ctx := t.Context()
 		old := first.version(t, asha)
 		for _, err := range []error{
-			second(first.Block(ctx, operator, asha, "", time.Time{})),
-			second(first.Block(ctx, operator, "app:over", "", c.now().Add(time.Minute))),
-			second(first.Block(ctx, operator, "app:lifted", "", time.Time{})),
-			second(first.Unblock(ctx, operator, "app:lifted")),
-			second(first.RevokeUser(ctx, operator, rohan)),
+			errorOf(first.Block(ctx, operator, asha, "", time.Time{})),
+			errorOf(first.Block(ctx, operator, "app:ended", "", c.now().Add(time.Minute))),
+			errorOf(first.Block(ctx, operator, "app:lifted", "", time.Time{})),
+			errorOf(first.Unblock(ctx, operator, "app:lifted")),
+			errorOf(first.RevokeUser(ctx, operator, rohan)),
 		} {
 			if err != nil {
 				t.Fatal(err)
@@ -61,54 +61,55 @@ func TestAReplicaThatStartsLaterKnowsAllThatMatters(t *testing.T) {
 		c.advance(time.Minute)
 		later := loaded(t, db, c)
 		if _, err := later.view.Admit(asha); !errors.Is(err, access.ErrBlocked) {
-			t.Errorf("a blocked user is let in: %v", err)
+			t.Errorf("Admit of a blocked user: got %v, want ErrBlocked", err)
 		}
-		if later.version(t, "app:over") != 5 || later.version(t, "app:lifted") != 5 || later.view.Blocks() != 1 {
-			t.Errorf("%d blocks are held, want 1", later.view.Blocks())
+		if later.version(t, "app:ended") != 5 || later.version(t, "app:lifted") != 5 || later.view.Blocks() != 1 {
+			t.Errorf("Blocks: got %d, want 1", later.view.Blocks())
 		}
-		for _, subject := range []string{asha, rohan, "app:over", "app:lifted"} {
-			if later.view.Counts(subject, "gr_1", old) {
-				t.Errorf("an old token of %s counts", subject)
+		for _, subject := range []string{asha, rohan, "app:ended", "app:lifted"} {
+			if later.view.Valid(subject, "gr_1", old) {
+				t.Errorf("an old token of %s is valid", subject)
 			}
 		}
-		c.advance(2 * access.Horizon) // no token is that old, so revocations need not be known
+		c.advance(2 * access.Horizon) // older than every token, so revocations may be dropped
 		latest := loaded(t, db, c)
 		if _, err := latest.view.Admit(asha); !errors.Is(err, access.ErrBlocked) {
-			t.Errorf("a block was forgotten: %v", err)
+			t.Errorf("a block was dropped: got %v, want ErrBlocked", err)
 		}
 		latest.version(t, rohan)
-		first.look(t)
+		first.refresh(t)
 		if _, err := first.view.Admit(asha); !errors.Is(err, access.ErrBlocked) || first.view.Blocks() != 1 {
-			t.Errorf("the first replica forgot the block: %v", err)
+			t.Errorf("the first replica dropped the block: got %v, want ErrBlocked", err)
 		}
 	})
 }
 
-func second(_ access.Result, err error) error { return err }
+// errorOf drops the result.
+func errorOf(_ access.Result, err error) error { return err }
 
-func TestOthersKnowOfAChangeOnceToldOrOnceTheyLook(t *testing.T) {
+func TestOtherReplicasLearnOfAChangeByMessageOrPoll(t *testing.T) {
 	t.Parallel()
-	for name, wire := range map[string]access.Wire{"told": &hall{hears: map[int]func(string){}}, "polled": silent{}} {
+	for name, messages := range map[string]access.PubSub{"message": &localPubSub{receivers: map[int]func(string){}}, "poll": noMessages{}} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			db := sqlite(t)
-			learns(t, db, wire)
+			waitForBlock(t, db, messages)
 		})
 	}
 }
 
-// learns waits for the other replica to know of a block that the first one makes.
-func learns(t *testing.T, db *store.DB, wire access.Wire) {
+// waitForBlock blocks a user at one replica and waits until the other refuses that user.
+func waitForBlock(t *testing.T, db *store.DB, messages access.PubSub) {
 	t.Helper()
 	c := &clock{}
-	maker, other := newReplica(db, c, wire, time.Hour), newReplica(db, c, wire, 5*time.Millisecond)
+	maker, other := newReplica(db, c, messages, time.Hour), newReplica(db, c, messages, 5*time.Millisecond)
 	ctx, cancel := context.WithCancel(t.Context())
 	var all sync.WaitGroup
 	all.Go(func() { maker.view.Run(ctx) })
 	all.Go(func() { other.view.Run(ctx) })
 	defer all.Wait()
 	defer cancel()
-	maker.look(t)
+	maker.refresh(t)
 	if _, err := maker.Block(ctx, operator, asha, "", time.Time{}); err != nil {
 		t.Fatal(err)
 	}
@@ -118,45 +119,45 @@ func learns(t *testing.T, db *store.DB, wire access.Wire) {
 	})
 }
 
-// await asks until it is so, for ten seconds at most.
-func await(t *testing.T, what string, so func() bool) {
+// await polls done until it returns true, for ten seconds at most.
+func await(t *testing.T, what string, done func() bool) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()
 	tick := time.NewTicker(2 * time.Millisecond)
 	defer tick.Stop()
-	for !so() {
+	for !done() {
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
-			t.Fatalf("waited in vain for %s", what)
+			t.Fatalf("timed out waiting for %s", what)
 		}
 	}
 }
 
-func TestAViewThatIsTooOldLetsNobodyIn(t *testing.T) {
+func TestStaleViewAdmitsNoUser(t *testing.T) {
 	t.Parallel()
 	c := &clock{}
 	r := loaded(t, sqlite(t), c)
-	r.db.away.Store(true)
+	r.db.down.Store(true)
 	c.advance(time.Minute)
-	if err := r.view.Look(t.Context(), access.LearnedPolled); !errors.Is(err, errAway) {
+	if err := r.view.Refresh(t.Context(), access.TriggerPoll); !errors.Is(err, errDown) {
 		t.Fatal(err)
 	}
 	r.version(t, asha)
 	c.advance(time.Second)
 	if _, err := r.view.Admit(asha); !errors.Is(err, access.ErrStale) {
-		t.Errorf("after 61 seconds: %v", err)
+		t.Errorf("Admit after 61 seconds: got %v, want ErrStale", err)
 	}
 	if r.view.Age() != 61*time.Second {
-		t.Errorf("the view is %s old", r.view.Age())
+		t.Errorf("Age: got %s, want 61s", r.view.Age())
 	}
-	r.db.away.Store(false)
-	r.look(t)
+	r.db.down.Store(false)
+	r.refresh(t)
 	r.version(t, asha)
 }
 
-func TestACopyOfAnOlderDatabaseIsReadAnew(t *testing.T) {
+func TestViewIsReloadedAfterAnOlderDatabaseIsRestored(t *testing.T) {
 	t.Parallel()
 	c := &clock{}
 	older, newer := sqlite(t), sqlite(t)
@@ -169,11 +170,11 @@ func TestACopyOfAnOlderDatabaseIsReadAnew(t *testing.T) {
 		t.Fatal(err)
 	}
 	r := loaded(t, newer, c)
-	r.db.Keeper = older
-	r.look(t)
+	r.db.Store = older
+	r.refresh(t)
 	r.version(t, asha)
 	if _, err := r.view.Admit(rohan); !errors.Is(err, access.ErrBlocked) || r.view.Blocks() != 1 || r.view.Version() != 1 {
-		t.Errorf("rohan: %v, %d blocks, version %d", err, r.view.Blocks(), r.view.Version())
+		t.Errorf("Admit of rohan: %v; %d blocks, version %d; want ErrBlocked, 1 and 1", err, r.view.Blocks(), r.view.Version())
 	}
 }
 
@@ -194,15 +195,15 @@ func TestChangesAreReadPageByPage(t *testing.T) {
 	}
 	all.Wait()
 	if maker.view.Version() != changes {
-		t.Errorf("the maker knows %d changes", maker.view.Version())
+		t.Errorf("version of the replica that made the changes: got %d, want %d", maker.view.Version(), changes)
 	}
-	other.look(t)
-	if other.view.Version() != changes || other.view.Counts("app:0", "gr_1", 0) || other.view.Counts("app:519", "gr_1", 0) {
-		t.Errorf("the other knows %d changes", other.view.Version())
+	other.refresh(t)
+	if other.view.Version() != changes || other.view.Valid("app:0", "gr_1", 0) || other.view.Valid("app:519", "gr_1", 0) {
+		t.Errorf("version of the other replica: got %d, want %d; or an old token is valid", other.view.Version(), changes)
 	}
 }
 
-func TestWhoWaitsForAVersionGetsItOrIsTold(t *testing.T) {
+func TestCatchUpReachesTheVersionOrFails(t *testing.T) {
 	t.Parallel()
 	c, db := &clock{}, sqlite(t)
 	maker, other := loaded(t, db, c), loaded(t, db, c)
@@ -212,42 +213,42 @@ func TestWhoWaitsForAVersionGetsItOrIsTold(t *testing.T) {
 	if err := other.view.CatchUp(t.Context(), 1); err != nil || other.view.Version() != 1 {
 		t.Errorf("version %d, %v", other.view.Version(), err)
 	}
-	other.db.away.Store(true)
+	other.db.down.Store(true)
 	if err := other.view.CatchUp(t.Context(), 1); err != nil {
-		t.Errorf("it knew enough, and looked: %v", err)
+		t.Errorf("CatchUp to a known version queried the database: %v", err)
 	}
-	if err := other.view.CatchUp(t.Context(), 2); !errors.Is(err, errAway) {
-		t.Errorf("got %v", err)
+	if err := other.view.CatchUp(t.Context(), 2); !errors.Is(err, errDown) {
+		t.Errorf("CatchUp without a database: got %v, want %v", err, errDown)
 	}
 }
 
-func TestRunLooksAgainAndAgain(t *testing.T) {
+func TestRunPollsRegularly(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		keeper := &counting{}
+		db := &pollCounter{}
 		w := access.NewWatcher(access.WatchOptions{
-			Keeper: keeper, Wire: silent{}, Log: slog.New(slog.DiscardHandler), Now: time.Now, Poll: 2 * time.Second, MaxAge: time.Minute,
+			Store: db, PubSub: noMessages{}, Log: slog.New(slog.DiscardHandler), Now: time.Now, Poll: 2 * time.Second, MaxAge: time.Minute,
 		})
 		ctx, cancel := context.WithTimeout(t.Context(), 9*time.Second)
 		defer cancel()
 		w.Run(ctx)
-		if keeper.looks != 4 {
-			t.Errorf("in nine seconds it looked %d times, want 4", keeper.looks)
+		if db.polls != 4 {
+			t.Errorf("polls in nine seconds: got %d, want 4", db.polls)
 		}
 	})
 }
 
-// counting is a Keeper in which nothing ever changed.
-type counting struct {
-	access.Keeper
-	looks int
+// pollCounter is a Store without changes that counts polls.
+type pollCounter struct {
+	access.Store
+	polls int
 }
 
-func (k *counting) AccessVersion(context.Context) (int64, error) {
-	k.looks++
+func (p *pollCounter) AccessVersion(context.Context) (int64, error) {
+	p.polls++
 	return 0, nil
 }
 
-func (k *counting) AccessSnapshot(context.Context, time.Time, time.Time) (access.Snapshot, error) {
+func (p *pollCounter) AccessSnapshot(context.Context, time.Time, time.Time) (access.Snapshot, error) {
 	return access.Snapshot{}, nil
 }

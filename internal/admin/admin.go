@@ -81,7 +81,7 @@ type UserPage struct {
 // User is what operators see of one user.
 type User struct {
 	Subject        string
-	Block          *access.Barrier // nil for none
+	Block          *access.ActiveBlock // nil for none
 	History        []access.Change // of blocks and revocations, the newest, as access.Service.History has them
 	Grants         token.Page      // the newest
 	Portfolios     []portfolio.About

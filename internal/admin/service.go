@@ -128,7 +128,7 @@ func (d *Service) Grant(ctx context.Context, grantID string) (token.Kept, error)
 
 // User returns what is kept of subject, which is nothing of one who was never here.
 func (d *Service) User(ctx context.Context, subject string) (User, error) {
-	block, err := d.Access.State(ctx, subject)
+	block, err := d.Access.ActiveBlock(ctx, subject)
 	if err != nil {
 		return User{}, err
 	}

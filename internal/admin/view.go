@@ -74,7 +74,7 @@ func viewHistory(list []access.Change) []changeView {
 
 type userView struct {
 	Subject          string            `json:"subject"`
-	Block            *access.Barrier   `json:"block"`
+	Block            *access.ActiveBlock   `json:"block"`
 	History          []changeView      `json:"history"`
 	Grants           []grantView       `json:"grants"`
 	GrantsNextCursor *string           `json:"grants_next_cursor"`

@@ -87,14 +87,14 @@ func start(t *testing.T, url string) *broker {
 		t.Fatal(err)
 	}
 	watcher := access.NewWatcher(access.WatchOptions{
-		Keeper: b.db, Wire: &cache.Memory{}, Log: log, Now: b.now, Poll: time.Hour, MaxAge: time.Hour,
+		Store: b.db, PubSub: &cache.Memory{}, Log: log, Now: b.now, Poll: time.Hour, MaxAge: time.Hour,
 	})
-	if err := watcher.Look(t.Context(), access.LearnedPolled); err != nil {
+	if err := watcher.Refresh(t.Context(), access.TriggerPoll); err != nil {
 		t.Fatal(err)
 	}
 	b.counts = &usage.Counter{Book: b.db, Now: b.now}
 	b.desk = &admin.Service{
-		Access: &access.Service{Keeper: b.db, Watcher: watcher, Now: b.now},
+		Access: &access.Service{Store: b.db, Watcher: watcher, Now: b.now},
 		Grants: &token.Register{Finder: b.db, Box: box, Now: b.now},
 		Users:  b.db, Shelf: b.db, Trail: &audit.Service{Book: b.db, Chains: b.db, Box: box},
 		Usage: &usage.Service{Book: b.db, Now: b.now}, Vendor: vendor(t, b.now),

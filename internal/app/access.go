@@ -17,7 +17,7 @@ const firstLook = 3 * time.Second
 func (a *App) openAccess(ctx, running context.Context, d doors, o Options) *access.Service {
 	c := a.settings.Access
 	watch := access.WatchOptions{
-		Keeper: d.store, Wire: d.cache, Log: a.log, Now: o.Now, Poll: c.Poll, MaxAge: c.MaxStaleness, Observe: a.metrics.CountAccess,
+		Store: d.store, PubSub: d.cache, Log: a.log, Now: o.Now, Poll: c.Poll, MaxAge: c.MaxStaleness, Observe: a.metrics.CountAccess,
 	}
 	if c.WhenStale == config.WhenStaleServe {
 		watch.MaxAge = 0
@@ -26,7 +26,7 @@ func (a *App) openAccess(ctx, running context.Context, d doors, o Options) *acce
 	a.metrics.WatchAccess(w)
 	first, cancel := context.WithTimeout(ctx, firstLook)
 	defer cancel()
-	_ = w.Look(first, access.LearnedPolled) // it looks again anyway
+	_ = w.Refresh(first, access.TriggerPoll) // Run tries again
 	var watching sync.WaitGroup
 	watching.Go(func() { w.Run(running) })
 	a.onClose(func() error { // before the doors, which were opened before it
@@ -34,5 +34,5 @@ func (a *App) openAccess(ctx, running context.Context, d doors, o Options) *acce
 		watching.Wait()
 		return nil
 	})
-	return &access.Service{Keeper: d.store, Watcher: w, Now: o.Now}
+	return &access.Service{Store: d.store, Watcher: w, Now: o.Now}
 }

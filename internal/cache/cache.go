@@ -16,7 +16,7 @@ import (
 type Cache interface {
 	ratelimit.Counter
 	token.Cache
-	access.Wire
+	access.PubSub
 
 	// Close gives back what the cache holds. It is the last call.
 	Close() error

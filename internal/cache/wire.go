@@ -17,19 +17,19 @@ const relisten = 200 * time.Millisecond
 // begin with cb:.
 func channel(topic string) string { return prefix + topic }
 
-// Tell sends message to all replicas that listen to topic.
-func (r *Redis) Tell(ctx context.Context, topic, message string) error {
+// Publish sends message to all replicas that listen to topic.
+func (r *Redis) Publish(ctx context.Context, topic, message string) error {
 	ctx, cancel := context.WithTimeout(ctx, r.timeout)
 	defer cancel()
 	if err := r.client.Publish(ctx, channel(topic), message).Err(); err != nil {
-		return fmt.Errorf("redis: tell: %w", err)
+		return fmt.Errorf("redis: publish: %w", err)
 	}
 	return nil
 }
 
-// Listen calls hear for each message of topic until ctx ends, and with "" whenever it
+// Subscribe calls hear for each message of topic until ctx ends, and with "" whenever it
 // is connected anew.
-func (r *Redis) Listen(ctx context.Context, topic string, hear func(message string)) {
+func (r *Redis) Subscribe(ctx context.Context, topic string, hear func(message string)) {
 	pause := time.NewTicker(relisten)
 	defer pause.Stop()
 	for ctx.Err() == nil {
@@ -68,20 +68,20 @@ func (r *Redis) listen(ctx context.Context, topic string, hear func(message stri
 	}
 }
 
-// Tell does nothing: in its own process a Memory has nobody else to tell.
-func (m *Memory) Tell(context.Context, string, string) error { return nil }
+// Publish does nothing: in its own process a Memory has nobody else to tell.
+func (m *Memory) Publish(context.Context, string, string) error { return nil }
 
-// Listen returns when ctx ends: there is nobody to hear of.
-func (m *Memory) Listen(ctx context.Context, _ string, _ func(message string)) { <-ctx.Done() }
+// Subscribe returns when ctx ends: there is nobody to hear of.
+func (m *Memory) Subscribe(ctx context.Context, _ string, _ func(message string)) { <-ctx.Done() }
 
-// Tell sends message to the replicas that Redis reaches, though memory stands in for
+// Publish sends message to the replicas that Redis reaches, though memory stands in for
 // it: this replica may be the only one that does not reach it.
-func (f *Fallback) Tell(ctx context.Context, topic, message string) error {
-	return f.redis.Tell(ctx, topic, message)
+func (f *Fallback) Publish(ctx context.Context, topic, message string) error {
+	return f.redis.Publish(ctx, topic, message)
 }
 
-// Listen calls hear for each message of topic until ctx ends, and with "" whenever
+// Subscribe calls hear for each message of topic until ctx ends, and with "" whenever
 // Redis is reached anew.
-func (f *Fallback) Listen(ctx context.Context, topic string, hear func(message string)) {
-	f.redis.Listen(ctx, topic, hear)
+func (f *Fallback) Subscribe(ctx context.Context, topic string, hear func(message string)) {
+	f.redis.Subscribe(ctx, topic, hear)
 }

@@ -19,7 +19,7 @@ func listen(t *testing.T, c cache.Cache, topic string) <-chan string {
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
-		c.Listen(ctx, topic, func(message string) { heard <- message })
+		c.Subscribe(ctx, topic, func(message string) { heard <- message })
 	}()
 	t.Cleanup(func() { cancel(); <-ended })
 	return heard
@@ -65,13 +65,13 @@ func TestAMessageReachesAllWhoListenToItsTopic(t *testing.T) {
 				wantHeard(t, heard, "") // it listens
 			}
 			for _, message := range []string{"7", "8"} {
-				if err := a.Tell(t.Context(), topic, message); err != nil {
+				if err := a.Publish(t.Context(), topic, message); err != nil {
 					t.Fatal(err)
 				}
 				wantHeard(t, first, message)
 				wantHeard(t, second, message)
 			}
-			if err := a.Tell(t.Context(), topic+"2", "9"); err != nil {
+			if err := a.Publish(t.Context(), topic+"2", "9"); err != nil {
 				t.Fatal(err)
 			}
 			wantHeard(t, other, "9")
@@ -82,7 +82,7 @@ func TestAMessageReachesAllWhoListenToItsTopic(t *testing.T) {
 func TestMemoryHasNobodyToTell(t *testing.T) {
 	m := newMemory(t)
 	heard := listen(t, m, "access")
-	if err := m.Tell(t.Context(), "access", "7"); err != nil {
+	if err := m.Publish(t.Context(), "access", "7"); err != nil {
 		t.Fatal(err)
 	}
 	if len(heard) > 0 {
@@ -96,12 +96,12 @@ func TestAListenerHearsAgainWhenRedisIsBack(t *testing.T) {
 	heard := listen(t, f, "access")
 	wantHeard(t, heard, "")
 	server.Stop()
-	if err := f.Tell(t.Context(), "access", "7"); err == nil {
+	if err := f.Publish(t.Context(), "access", "7"); err == nil {
 		t.Error("a message was sent without Redis")
 	}
 	server.Start(t)
 	wantHeard(t, heard, "") // something may have been missed
-	if err := f.Tell(t.Context(), "access", "8"); err != nil {
+	if err := f.Publish(t.Context(), "access", "8"); err != nil {
 		t.Fatal(err)
 	}
 	wantHeard(t, heard, "8")

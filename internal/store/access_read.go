@@ -54,7 +54,7 @@ func (s *DB) AccessSnapshot(ctx context.Context, now, since time.Time) (access.S
 	if err != nil {
 		return snap, s.explain(ctx, "read revocations", err)
 	}
-	return access.Snapshot{Version: version, Barriers: barriers, Marks: marks}, nil
+	return access.Snapshot{Version: version, Blocks: barriers, Revocations: marks}, nil
 }
 
 func (s *DB) accessChanges(ctx context.Context, which string, args ...any) ([]access.Change, error) {
@@ -84,21 +84,21 @@ const inForce = `(until_ms = 0 OR until_ms > $1)`
 const barrierColumns = `subject, reason, until_ms, at_ms, actor, version`
 
 // scanBarrier reads barrierColumns.
-func scanBarrier(scan func(...any) error) (access.Barrier, error) {
-	var b access.Barrier
+func scanBarrier(scan func(...any) error) (access.ActiveBlock, error) {
+	var b access.ActiveBlock
 	var untilMS, atMS int64
 	err := scan(&b.Subject, &b.Reason, &untilMS, &atMS, &b.Actor, &b.Version)
 	b.Until, b.At = endOf(untilMS), instant(atMS)
 	return b, err
 }
 
-func (s *DB) barriers(ctx context.Context, now time.Time) ([]access.Barrier, error) {
+func (s *DB) barriers(ctx context.Context, now time.Time) ([]access.ActiveBlock, error) {
 	rows, err := s.reader.QueryContext(ctx, `SELECT `+barrierColumns+` FROM blocks WHERE `+inForce, millis(now))
 	if err != nil {
 		return nil, err
 	}
 	defer func() { _ = rows.Close() }()
-	var list []access.Barrier
+	var list []access.ActiveBlock
 	for rows.Next() {
 		b, err := scanBarrier(rows.Scan)
 		if err != nil {
@@ -109,8 +109,8 @@ func (s *DB) barriers(ctx context.Context, now time.Time) ([]access.Barrier, err
 	return list, rows.Err()
 }
 
-// Barrier reads the block of subject that is in force at now, nil when there is none.
-func (s *DB) Barrier(ctx context.Context, subject string, now time.Time) (*access.Barrier, error) {
+// ActiveBlock reads the block of subject that is in force at now, nil when there is none.
+func (s *DB) ActiveBlock(ctx context.Context, subject string, now time.Time) (*access.ActiveBlock, error) {
 	ctx, cancel := bounded(ctx)
 	defer cancel()
 	b, err := readBarrier(ctx, s.reader, subject, now)
@@ -122,7 +122,7 @@ type querier interface {
 	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
 }
 
-func readBarrier(ctx context.Context, q querier, subject string, now time.Time) (*access.Barrier, error) {
+func readBarrier(ctx context.Context, q querier, subject string, now time.Time) (*access.ActiveBlock, error) {
 	row := q.QueryRowContext(ctx, `SELECT `+barrierColumns+` FROM blocks WHERE `+inForce+` AND subject = $2`, millis(now), subject)
 	b, err := scanBarrier(row.Scan)
 	if errors.Is(err, sql.ErrNoRows) {

@@ -101,7 +101,7 @@ func TestErasingLeavesNoReasonOfABlockButOfOneInForce(t *testing.T) {
 				t.Errorf("left of %s are %+v", subject, after)
 			}
 		}
-		if b, err := s.Barrier(t.Context(), "demo:ravi", now); err != nil || b == nil || b.Reason != "shares his phone" {
+		if b, err := s.ActiveBlock(t.Context(), "demo:ravi", now); err != nil || b == nil || b.Reason != "shares his phone" {
 			t.Errorf("the block in force is %+v, %v", b, err)
 		}
 		if n := rows("blocks"); n != 1 {

@@ -130,12 +130,12 @@ func newStage(t *testing.T, url string, tokens cache.Cache) *stage {
 	s := &stage{service: w.service, db: db, cache: tokens, minter: w.minter}
 	operator := func() *access.Service {
 		watcher := access.NewWatcher(access.WatchOptions{
-			Keeper: db, Wire: &cache.Memory{}, Log: slog.New(slog.DiscardHandler), Now: w.clock, Poll: time.Hour, MaxAge: time.Minute,
+			Store: db, PubSub: &cache.Memory{}, Log: slog.New(slog.DiscardHandler), Now: w.clock, Poll: time.Hour, MaxAge: time.Minute,
 		})
-		if err := watcher.Look(t.Context(), access.LearnedPolled); err != nil {
+		if err := watcher.Refresh(t.Context(), access.TriggerPoll); err != nil {
 			t.Fatal(err)
 		}
-		return &access.Service{Keeper: db, Watcher: watcher, Now: w.clock}
+		return &access.Service{Store: db, Watcher: watcher, Now: w.clock}
 	}
 	s.here, s.there = operator(), operator()
 	s.service.Minter, s.service.Ledger, s.service.Cache, s.service.Gate = s, s, s, s.here.Watcher
@@ -242,7 +242,7 @@ func interleave(t *testing.T, s *stage, c change, step string, by *access.Servic
 	}
 
 	// Whatever was answered, once the change is known here the old token is gone.
-	if err := s.here.Watcher.Look(ctx, access.LearnedPolled); err != nil {
+	if err := s.here.Watcher.Refresh(ctx, access.TriggerPoll); err != nil {
 		t.Fatal(err)
 	}
 	again, err := s.ask(ctx, who)

@@ -183,7 +183,7 @@ func (s *Service) record(ctx context.Context, o order, r record, vendorRequestID
 	if _, err := s.Gate.Admit(subject); err != nil {
 		return err
 	}
-	if !s.Gate.Counts(subject, r.grantID, r.version) {
+	if !s.Gate.Valid(subject, r.grantID, r.version) {
 		return ErrRevoked
 	}
 	return nil
@@ -204,7 +204,7 @@ func (s *Service) reuse(ctx context.Context, o order, sealed []byte) (Issued, bo
 		s.Log.WarnContext(ctx, "cached token cannot be read", "error", err)
 		return Issued{}, false
 	}
-	if !s.Gate.Counts(o.who.Subject, r.grantID, r.version) {
+	if !s.Gate.Valid(o.who.Subject, r.grantID, r.version) {
 		return Issued{}, false
 	}
 	t := s.issued(r, true)

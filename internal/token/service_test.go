@@ -286,7 +286,7 @@ type fakeGate struct {
 
 func (g *fakeGate) Admit(string) (int64, error) { return g.version, g.err }
 
-func (g *fakeGate) Counts(_, _ string, version int64) bool { return version >= g.revoked }
+func (g *fakeGate) Valid(_, _ string, version int64) bool { return version >= g.revoked }
 
 func (g *fakeGate) CatchUp(_ context.Context, version int64) error {
 	g.version = max(g.version, version)

@@ -66,8 +66,8 @@ type Gate interface {
 	// Admit returns the version that a token minted for subject from now on carries. It
 	// returns a fault when subject is blocked, or when that cannot be told at the moment.
 	Admit(subject string) (version int64, err error)
-	// Counts reports whether a token that carries version was not revoked.
-	Counts(subject, grantID string, version int64) bool
+	// Valid reports whether the token of grantID, which carries version, was not revoked.
+	Valid(subject, grantID string, version int64) bool
 	// CatchUp returns once the Gate knows all changes up to version.
 	CatchUp(ctx context.Context, version int64) error
 }

@@ -22,7 +22,7 @@ const (
 // standing is how it stands with a user, as far as a page that asks tells.
 type standing struct {
 	Subject string
-	Present *access.Barrier // the block that is in force, nil for none
+	Present *access.ActiveBlock // the block that is in force, nil for none
 	Tokens  alive
 	Known   bool // something is kept of the user
 }
@@ -98,7 +98,7 @@ func (h *Handler) askGrant(v visit) (reply, error) {
 		return reply{}, err
 	}
 	b := confirmBody{Act: actRevokeGrant, Grant: &g, Back: grantLink(g.ID)}
-	if b.Present, err = h.Admin.Access.State(v.Context(), g.Subject); err != nil {
+	if b.Present, err = h.Admin.Access.ActiveBlock(v.Context(), g.Subject); err != nil {
 		return reply{}, err
 	}
 	one := []token.Kept{g}

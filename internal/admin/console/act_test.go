@@ -107,7 +107,7 @@ func TestABlockEndsWhenTheFormSays(t *testing.T) {
 			t.Errorf("%q: %d", c.form, a.status)
 			continue
 		}
-		if state, err := o.desk.Access.State(t.Context(), subject); err != nil || state == nil || !state.Until.Equal(c.want) {
+		if state, err := o.desk.Access.ActiveBlock(t.Context(), subject); err != nil || state == nil || !state.Until.Equal(c.want) {
 			t.Errorf("%q: %+v %v", c.form, state, err)
 		}
 	}

@@ -93,7 +93,7 @@ func (h *Handler) end(v visit, b blockBody) (time.Time, error) {
 	}
 	if b.Until != "" {
 		// What the form was filled with, nobody has typed.
-		present, err := h.Admin.Access.State(v.Context(), v.key)
+		present, err := h.Admin.Access.ActiveBlock(v.Context(), v.key)
 		if err != nil {
 			return time.Time{}, err
 		}

@@ -62,12 +62,12 @@ type office struct {
 	key   secret.Text // of the admin meera
 }
 
-// quiet is a wire on which nothing is ever heard: the office is the only replica.
+// quiet is a PubSub without messages: the office is the only replica.
 type quiet struct{}
 
-func (quiet) Tell(context.Context, string, string) error { return nil }
+func (quiet) Publish(context.Context, string, string) error { return nil }
 
-func (quiet) Listen(ctx context.Context, _ string, _ func(string)) { <-ctx.Done() }
+func (quiet) Subscribe(ctx context.Context, _ string, _ func(string)) { <-ctx.Done() }
 
 // vendor tells how many credits are left, or fails.
 type vendor struct{ err error }
@@ -119,14 +119,14 @@ func openOffice(t *testing.T, change func(h *console.Handler)) *office {
 func newDesk(t *testing.T, db *store.DB, box *secret.Box, c *clock) *admin.Service {
 	t.Helper()
 	w := access.NewWatcher(access.WatchOptions{
-		Keeper: db, Wire: quiet{}, Log: slog.New(slog.DiscardHandler), Now: c.Now, Poll: time.Second,
+		Store: db, PubSub: quiet{}, Log: slog.New(slog.DiscardHandler), Now: c.Now, Poll: time.Second,
 		Observe: func(string, int) {},
 	})
-	if err := w.Look(t.Context(), access.LearnedPolled); err != nil {
+	if err := w.Refresh(t.Context(), access.TriggerPoll); err != nil {
 		t.Fatal(err)
 	}
 	return &admin.Service{
-		Access: &access.Service{Keeper: db, Watcher: w, Now: c.Now},
+		Access: &access.Service{Store: db, Watcher: w, Now: c.Now},
 		Grants: &token.Register{Finder: db, Now: c.Now},
 		Users:  db, Shelf: db,
 		Trail:  &audit.Service{Book: db, Chains: db, Box: box},

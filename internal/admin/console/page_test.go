@@ -57,7 +57,7 @@ func TestAUserOfAnyNameCanBeFoundShownBlockedAndRevoked(t *testing.T) {
 		}
 		after := b.get(page)
 		says(t, after, http.StatusOK, "Blocked until", "Reason: <bdi>"+shown(subject)+"</bdi>", `data-testid="notice"`)
-		if state, err := o.desk.Access.State(t.Context(), subject); err != nil || state == nil {
+		if state, err := o.desk.Access.ActiveBlock(t.Context(), subject); err != nil || state == nil {
 			t.Errorf("%q is not blocked: %v", subject, err)
 		}
 		if a := b.post(page+"/revoke", "", ""); a.status != http.StatusSeeOther || a.to() == "" {

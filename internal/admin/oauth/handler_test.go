@@ -82,9 +82,9 @@ func start(t *testing.T, url string) *broker {
 		t.Fatal(err)
 	}
 	watcher := access.NewWatcher(access.WatchOptions{
-		Keeper: b.db, Wire: &cache.Memory{}, Log: log, Now: b.now, Poll: time.Hour, MaxAge: 24 * time.Hour,
+		Store: b.db, PubSub: &cache.Memory{}, Log: log, Now: b.now, Poll: time.Hour, MaxAge: 24 * time.Hour,
 	})
-	if err := watcher.Look(t.Context(), access.LearnedPolled); err != nil {
+	if err := watcher.Refresh(t.Context(), access.TriggerPoll); err != nil {
 		t.Fatal(err)
 	}
 	cache, err := cache.NewMemory(cache.MemoryOptions{})
@@ -96,7 +96,7 @@ func start(t *testing.T, url string) *broker {
 	}
 	b.service = &oauth.Service{
 		Grants: &token.Register{Finder: b.db, Box: box, Now: b.now},
-		Access: &access.Service{Keeper: b.db, Watcher: watcher, Now: b.now}, Record: b.db, Now: b.now,
+		Access: &access.Service{Store: b.db, Watcher: watcher, Now: b.now}, Record: b.db, Now: b.now,
 	}
 	router := server.NewRouter(server.Options{Log: log, OpenAPI: web.OpenAPI})
 	router.Mount("/oauth", []server.Middleware{known}, &oauth.Handler{Tokens: b.service})
