@@ -45,10 +45,6 @@ var (
 	errReason = fault.New(fault.Unprocessable, "invalid_reason",
 		"The reason must be at most 500 bytes of UTF-8 without a zero byte.").
 		At(fault.Field{Pointer: "/reason", Detail: "must be at most 500 bytes of UTF-8"})
-	errBody = fault.New(fault.Invalid, "invalid_json",
-		`The body must be empty or a JSON object such as {"grant_id": "gr_…"}.`)
-	errMediaType = fault.New(fault.Unsupported, "unsupported_media_type",
-		"Send the body as application/json, or send none.")
 )
 
 // Kind is the kind of a Change.

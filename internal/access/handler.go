@@ -10,7 +10,7 @@ import (
 )
 
 // bodies are those of requests to sign out. No such request needs as many bytes.
-var bodies = httpapi.BodyRules{Most: 1 << 10, MediaType: errMediaType, Malformed: errBody}
+var bodies = httpapi.BodyRules{MaxBytes: 1 << 10, Example: `{"grant_id": "gr_…"}`}
 
 // Handler serves POST /v1/token/revoke, where users revoke their own tokens. Access is
 // required.

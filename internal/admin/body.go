@@ -5,15 +5,7 @@ import (
 	"time"
 
 	"casbroker/internal/access"
-	"casbroker/internal/fault"
 	"casbroker/internal/httpapi"
-)
-
-var (
-	errBody = fault.New(fault.Invalid, "invalid_json",
-		"The body must be empty, or a JSON object of what this call takes.")
-	errMediaType = fault.New(fault.Unsupported, "unsupported_media_type",
-		"Send the body as application/json, or send none.")
 )
 
 // blocking is how somebody is to be blocked.
@@ -26,7 +18,7 @@ func readBlock(w http.ResponseWriter, r *http.Request) (blocking, error) {
 	req, err := read[struct {
 		Reason string     `json:"reason"`
 		Until  *time.Time `json:"until"`
-	}](w, r, "reason and until")
+	}](w, r, `{"reason": "stolen phone", "until": "2036-04-01T10:00:00Z"}`)
 	switch {
 	case httpapi.IsTypeError(err, "/until"):
 		return blocking{}, access.ErrUntil
@@ -43,21 +35,18 @@ func readBlock(w http.ResponseWriter, r *http.Request) (blocking, error) {
 func readConfirm(w http.ResponseWriter, r *http.Request) (string, error) {
 	req, err := read[struct {
 		Confirm string `json:"confirm"`
-	}](w, r, "confirm")
+	}](w, r, `{"confirm": "revoke everything"}`)
 	return req.Confirm, err
 }
 
 // readNothing fails for a body that says anything, for that would not be heeded.
 func readNothing(w http.ResponseWriter, r *http.Request) error {
-	_, err := read[struct{}](w, r, "nothing: {}")
+	_, err := read[struct{}](w, r, "{}")
 	return err
 }
 
-// read reads a body, if there is one. takes names its members. No request here needs
-// as many bytes as it may have.
-func read[T any](w http.ResponseWriter, r *http.Request, takes string) (T, error) {
-	return httpapi.ReadBody[T](w, r, httpapi.BodyRules{
-		Most: 4 << 10, MediaType: errMediaType,
-		Malformed: errBody.Withf("The body must be empty, or a JSON object of %s.", takes),
-	})
+// read reads an optional body; example is a valid one for error texts. 4 KiB is more than any
+// request needs.
+func read[T any](w http.ResponseWriter, r *http.Request, example string) (T, error) {
+	return httpapi.ReadBody[T](w, r, httpapi.BodyRules{MaxBytes: 4 << 10, Example: example})
 }

@@ -52,13 +52,16 @@ func (h *Handler) Mount(g *echo.Group) {
 }
 
 // call answers a request whose query was read.
-type call func(c echo.Context, q *query) error
+type call func(c echo.Context, q *httpapi.Params) error
 
 // asking answers with do, once the query was found to have nothing but what is known.
 func asking(do call, known []string) echo.HandlerFunc {
 	return func(c echo.Context) error {
-		q, err := queryOf(c.Request().URL, known)
+		q, err := httpapi.QueryParams(c.Request().URL)
 		if err != nil {
+			return err
+		}
+		if err := q.Only(known...); err != nil {
 			return err
 		}
 		return do(c, q)
@@ -75,20 +78,20 @@ func param(c echo.Context, name string) string {
 	return text
 }
 
-func (h *Handler) grants(c echo.Context, q *query) error {
-	f := token.Filter{Subject: q.text("subject"), State: token.State(q.text("state")), From: q.instant("from"), To: q.instant("to")}
-	limit := q.limit(token.MaxPage)
-	if q.err != nil {
-		return q.err
+func (h *Handler) grants(c echo.Context, q *httpapi.Params) error {
+	f := token.Filter{Subject: q.Text("subject"), State: token.State(q.Text("state")), From: q.Time("from"), To: q.Time("to")}
+	limit := q.Limit(defaultLimit, token.MaxPage)
+	if err := q.Err(); err != nil {
+		return err
 	}
-	page, err := h.Service.FindGrants(c.Request().Context(), f, q.text("cursor"), limit)
+	page, err := h.Service.FindGrants(c.Request().Context(), f, q.Text("cursor"), limit)
 	if err != nil {
 		return err
 	}
 	return c.JSON(http.StatusOK, grantList{viewGrants(page.Grants, h.Service.Now()), orNull(page.Next)})
 }
 
-func (h *Handler) grant(c echo.Context, _ *query) error {
+func (h *Handler) grant(c echo.Context, _ *httpapi.Params) error {
 	g, err := h.Service.Grant(c.Request().Context(), param(c, "id"))
 	if err != nil {
 		return err
@@ -96,19 +99,19 @@ func (h *Handler) grant(c echo.Context, _ *query) error {
 	return c.JSON(http.StatusOK, viewGrant(g, h.Service.Now()))
 }
 
-func (h *Handler) users(c echo.Context, q *query) error {
-	f, limit := UserFilter{Prefix: q.text("prefix"), Blocked: q.blocked()}, q.limit(MaxUsers)
-	if q.err != nil {
-		return q.err
+func (h *Handler) users(c echo.Context, q *httpapi.Params) error {
+	f, limit := UserFilter{Prefix: q.Text("prefix"), Blocked: blockedOnly(q)}, q.Limit(defaultLimit, MaxUsers)
+	if err := q.Err(); err != nil {
+		return err
 	}
-	page, err := h.Service.FindUsers(c.Request().Context(), f, q.text("cursor"), limit)
+	page, err := h.Service.FindUsers(c.Request().Context(), f, q.Text("cursor"), limit)
 	if err != nil {
 		return err
 	}
 	return c.JSON(http.StatusOK, userList{orEmpty(page.Users), orNull(page.Next)})
 }
 
-func (h *Handler) user(c echo.Context, _ *query) error {
+func (h *Handler) user(c echo.Context, _ *httpapi.Params) error {
 	u, err := h.Service.User(c.Request().Context(), param(c, "subject"))
 	if err != nil {
 		return err
@@ -116,7 +119,7 @@ func (h *Handler) user(c echo.Context, _ *query) error {
 	return c.JSON(http.StatusOK, viewUser(u, h.Service.Now()))
 }
 
-func (h *Handler) block(c echo.Context, _ *query) error {
+func (h *Handler) block(c echo.Context, _ *httpapi.Params) error {
 	req, err := readBlock(c.Response(), c.Request())
 	if err != nil {
 		return err
@@ -125,7 +128,7 @@ func (h *Handler) block(c echo.Context, _ *query) error {
 	return answer(c, done, err)
 }
 
-func (h *Handler) unblock(c echo.Context, _ *query) error {
+func (h *Handler) unblock(c echo.Context, _ *httpapi.Params) error {
 	if err := readNothing(c.Response(), c.Request()); err != nil {
 		return err
 	}
@@ -133,7 +136,7 @@ func (h *Handler) unblock(c echo.Context, _ *query) error {
 	return answer(c, done, err)
 }
 
-func (h *Handler) revokeUser(c echo.Context, _ *query) error {
+func (h *Handler) revokeUser(c echo.Context, _ *httpapi.Params) error {
 	if err := readNothing(c.Response(), c.Request()); err != nil {
 		return err
 	}
@@ -141,7 +144,7 @@ func (h *Handler) revokeUser(c echo.Context, _ *query) error {
 	return answer(c, done, err)
 }
 
-func (h *Handler) revokeGrant(c echo.Context, _ *query) error {
+func (h *Handler) revokeGrant(c echo.Context, _ *httpapi.Params) error {
 	if err := readNothing(c.Response(), c.Request()); err != nil {
 		return err
 	}
@@ -149,7 +152,7 @@ func (h *Handler) revokeGrant(c echo.Context, _ *query) error {
 	return answer(c, done, err)
 }
 
-func (h *Handler) revokeAll(c echo.Context, _ *query) error {
+func (h *Handler) revokeAll(c echo.Context, _ *httpapi.Params) error {
 	confirm, err := readConfirm(c.Response(), c.Request())
 	if err != nil {
 		return err
@@ -166,12 +169,12 @@ func answer(c echo.Context, done access.Result, err error) error {
 	return c.JSON(http.StatusOK, done)
 }
 
-func (h *Handler) records(c echo.Context, q *query) error {
-	f, limit := q.filter(), q.limit(audit.MaxLimit)
-	if q.err != nil {
-		return q.err
+func (h *Handler) records(c echo.Context, q *httpapi.Params) error {
+	f, limit := auditFilter(q), q.Limit(defaultLimit, audit.MaxLimit)
+	if err := q.Err(); err != nil {
+		return err
 	}
-	page, err := h.Service.Records(c.Request().Context(), f, q.text("cursor"), limit)
+	page, err := h.Service.Records(c.Request().Context(), f, q.Text("cursor"), limit)
 	if err != nil {
 		return err
 	}
@@ -179,14 +182,14 @@ func (h *Handler) records(c echo.Context, q *query) error {
 }
 
 // export answers with all records that are wanted, written as they are read.
-func (h *Handler) export(c echo.Context, q *query) error {
-	f, format := q.filter(), cmp.Or(q.text("format"), "ndjson")
+func (h *Handler) export(c echo.Context, q *httpapi.Params) error {
+	f, format := auditFilter(q), cmp.Or(q.Text("format"), "ndjson")
 	media, known := audit.ExportTypes[format]
 	if !known {
 		return audit.ErrFormat
 	}
-	if q.err != nil {
-		return q.err
+	if err := q.Err(); err != nil {
+		return err
 	}
 	file := httpapi.Download{Name: "casbroker-audit." + format, Type: media, Log: h.Log}
 	return file.Send(c.Request().Context(), c.Response(), func(ctx context.Context, w io.Writer) error {
@@ -194,12 +197,12 @@ func (h *Handler) export(c echo.Context, q *query) error {
 	})
 }
 
-func (h *Handler) stats(c echo.Context, q *query) error {
-	from, to := q.instant("from"), q.instant("to")
-	if q.err != nil {
-		return q.err
+func (h *Handler) stats(c echo.Context, q *httpapi.Params) error {
+	from, to := q.Time("from"), q.Time("to")
+	if err := q.Err(); err != nil {
+		return err
 	}
-	step := cmp.Or(usage.Step(q.text("step")), usage.Hour)
+	step := cmp.Or(usage.Step(q.Text("step")), usage.Hour)
 	stats, err := h.Service.Stats(c.Request().Context(), step, from, to)
 	if err != nil {
 		return err
@@ -207,12 +210,12 @@ func (h *Handler) stats(c echo.Context, q *query) error {
 	return c.JSON(http.StatusOK, stats)
 }
 
-func (h *Handler) overview(c echo.Context, _ *query) error {
+func (h *Handler) overview(c echo.Context, _ *httpapi.Params) error {
 	o := h.Service.Overview(c.Request().Context())
 	return c.JSON(http.StatusOK, overviewView{o.LiveTokens, o.Blocked, orEmpty(o.Health)})
 }
 
-func (h *Handler) credits(c echo.Context, _ *query) error {
+func (h *Handler) credits(c echo.Context, _ *httpapi.Params) error {
 	credits, err := h.Service.Credits(c.Request().Context())
 	if err != nil {
 		return err
@@ -220,6 +223,6 @@ func (h *Handler) credits(c echo.Context, _ *query) error {
 	return c.JSON(http.StatusOK, credits)
 }
 
-func (h *Handler) settings(c echo.Context, _ *query) error {
+func (h *Handler) settings(c echo.Context, _ *httpapi.Params) error {
 	return c.JSON(http.StatusOK, settingsView{h.Service.Version, orEmpty(h.Service.Settings)})
 }

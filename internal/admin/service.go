@@ -37,9 +37,6 @@ var (
 	errSubject = fault.New(fault.Invalid, "invalid_query",
 		"subject must be the verifier, a colon and the id of a user, such as app:42; to find users by how that begins, list users by prefix.")
 	errAction = fault.New(fault.Invalid, "invalid_action", "action and without must be among the actions that are recorded, such as token.mint; leave them out for all.")
-	errCursor = fault.New(fault.Invalid, "invalid_cursor",
-		"cursor must be the next_cursor of an earlier answer; leave it out for the first page.")
-	errLimit = fault.New(fault.Invalid, "invalid_limit", "limit must be a whole number from 1 to 200.")
 )
 
 // maxText is more than anything that can be looked for has, in bytes.
@@ -85,9 +82,9 @@ func (d *Service) FindUsers(ctx context.Context, f UserFilter, from string, limi
 	after, ok := readPlace(from)
 	switch {
 	case !ok:
-		return UserPage{}, errCursor
+		return UserPage{}, httpapi.ErrCursor
 	case limit < 1 || limit > MaxUsers:
-		return UserPage{}, errLimit
+		return UserPage{}, httpapi.BadLimit(MaxUsers)
 	}
 	if err := check(f.Prefix); err != nil {
 		return UserPage{}, err

@@ -13,6 +13,7 @@ import (
 	"casbroker/internal/auth"
 	"casbroker/internal/cache"
 	"casbroker/internal/config"
+	"casbroker/internal/httpapi"
 	"casbroker/internal/ratelimit"
 	"casbroker/internal/server"
 	"casbroker/internal/token"
@@ -34,7 +35,7 @@ func (a *App) mountOperators(d doors, limits *ratelimit.Limiter, callers *auth.A
 	a.router.Mount("/admin/v1", known,
 		&session.Handler{Sessions: sessions, Limit: limit, LimitSignIn: limitSignIn},
 		&admin.Handler{Service: desk, Log: a.log, Limit: limit})
-	a.router.Mount("/oauth", known, &oauth.Handler{
+	a.router.Mount("/oauth", append([]server.Middleware{httpapi.InDialect(httpapi.OAuth)}, known...), &oauth.Handler{
 		Tokens: &oauth.Service{Grants: desk.Grants, Access: a.access, Record: d.store, Now: o.Now}, Limit: limits.Middleware(ratelimit.Read),
 	})
 	a.router.Mount("", nil, &console.Handler{

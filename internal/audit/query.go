@@ -4,22 +4,12 @@ import (
 	"context"
 	"time"
 
-	"casbroker/internal/fault"
 	"casbroker/internal/httpapi"
 	"casbroker/internal/id"
 )
 
 // MaxLimit is how many entries a page has at most.
 const MaxLimit = 1000
-
-// The failures of a query.
-var (
-	// ErrCursor: cursors only come out of an earlier page.
-	ErrCursor = fault.New(fault.Invalid, "invalid_cursor",
-		"cursor must be the next_cursor of an earlier answer; leave it out for the first page.")
-	// ErrLimit: a page has so many entries and no more.
-	ErrLimit = fault.New(fault.Invalid, "invalid_limit", "limit must be a whole number from 1 to 1000.")
-)
 
 // Filter says which entries are wanted; what is zero lets all through.
 type Filter struct {
@@ -48,14 +38,15 @@ type Page struct {
 
 // Find returns up to limit entries that f lets through, newest first, past the page
 // whose Next is from; "" is the first. What is recorded meanwhile does not move
-// the pages. It returns ErrCursor or ErrLimit for what no page can be.
+// the pages. It returns httpapi.ErrCursor or
+// httpapi.ErrLimit for values that no page has.
 func (s *Service) Find(ctx context.Context, f Filter, from string, limit int) (Page, error) {
 	at, recordID, ok := httpapi.DecodeTimeCursor(from, isRecord)
 	if !ok {
-		return Page{}, ErrCursor
+		return Page{}, httpapi.ErrCursor
 	}
 	if limit < 1 || limit > MaxLimit {
-		return Page{}, ErrLimit
+		return Page{}, httpapi.BadLimit(MaxLimit)
 	}
 	entries, err := s.Book.Records(ctx, f, Position{At: at, ID: recordID}, limit+1)
 	if err != nil || len(entries) <= limit {

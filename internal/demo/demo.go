@@ -23,12 +23,8 @@ const (
 	TokenLife = 15 * time.Minute
 )
 
-var (
-	errBody      = fault.New(fault.Invalid, "invalid_json", `Send {"user": "<id>"} as application/json.`)
-	errMediaType = fault.New(fault.Unsupported, "unsupported_media_type", `Send {"user": "<id>"} as application/json.`)
-	errUser      = fault.New(fault.Unprocessable, "no_such_user", "There is no such demo user; GET /demo/config lists them.").
-			At(fault.Field{Pointer: "/user", Detail: "is not the id of a demo user"})
-)
+var errUser = fault.New(fault.Unprocessable, "no_such_user", "There is no such demo user; GET /demo/config lists them.").
+	At(fault.Field{Pointer: "/user", Detail: "is not the id of a demo user"})
 
 // User is somebody who may sign in.
 type User struct {

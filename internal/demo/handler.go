@@ -15,7 +15,7 @@ import (
 )
 
 // bodies are those of sign-ins. None needs as many bytes.
-var bodies = httpapi.BodyRules{Most: 1 << 10, Needed: true, MediaType: errMediaType, Malformed: errBody}
+var bodies = httpapi.BodyRules{MaxBytes: 1 << 10, Required: true, Example: `{"user": "asha"}`}
 
 // Handler serves the page, the sign-in and, if there is one, the emulated vendor.
 type Handler struct {

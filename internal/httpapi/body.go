@@ -2,7 +2,6 @@ package httpapi
 
 import (
 	"errors"
-	"fmt"
 	"io"
 	"mime"
 	"net/http"
@@ -11,61 +10,74 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-const mediaType = "application/json"
+var errNotObject = errors.New("the body is not a JSON object")
 
-var errNoObject = errors.New("the body is not a JSON object")
-
-// BodyRules say what a request body must be, and which errors report that it is not.
+// BodyRules say what the request body of a route must be.
 type BodyRules struct {
-	Most      int64 // bytes
-	Needed    bool  // an empty body is not as good as {}
-	MediaType error // returned for a body that is not application/json
-	// Malformed is returned, and the cause with it, for what cannot be read as such an
-	// object. The cause may repeat what was sent.
-	Malformed error
+	MaxBytes int64
+	Required bool   // false: an empty body is the same as {}
+	Example  string // a valid body, for the text of ErrJSON: {"grant_id": "gr_…"}
+	Secret   bool   // the body has a secret: ErrJSON comes without its cause, which may repeat it
 }
 
 // ReadBody reads the JSON object in the body of r, strictly: each member is known, occurs
-// once and is valid UTF-8. It returns the zero T for an empty body that is not Needed.
-// Besides the errors of rules it returns an http.MaxBytesError.
+// once and is valid UTF-8. It returns the zero T for an empty body that is not Required.
+// It fails with ErrMediaType, ErrJSON or an http.MaxBytesError.
 func ReadBody[T any](w http.ResponseWriter, r *http.Request, rules BodyRules) (T, error) {
-	var none T
-	body, err := all(w, r, rules.Most)
-	_, tooBig := errors.AsType[*http.MaxBytesError](err)
+	var zero T
+	body, err := readAtMost(w, r, rules.MaxBytes)
+	_, tooLarge := errors.AsType[*http.MaxBytesError](err)
 	switch {
-	case tooBig:
-		return none, err
+	case tooLarge:
+		return zero, err
 	case err != nil:
-		return none, because(rules.Malformed, err)
-	case len(body) == 0 && !rules.Needed:
-		return none, nil
+		return zero, rules.malformed(err)
+	case len(body) == 0 && !rules.Required:
+		return zero, nil
 	}
-	if media, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || media != mediaType {
-		return none, rules.MediaType
+	if media, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || media != "application/json" {
+		return zero, rules.mediaType()
 	}
 	if jsontext.Value(body).Kind() != jsontext.KindBeginObject {
-		return none, because(rules.Malformed, errNoObject)
+		return zero, rules.malformed(errNotObject)
 	}
 	var req T
 	if err := json.Unmarshal(body, &req, json.RejectUnknownMembers(true)); err != nil {
-		return none, because(rules.Malformed, err)
+		return zero, rules.malformed(err)
 	}
 	return req, nil
 }
-
-// all reads a body of at most most bytes. To find out that there is none costs nothing.
-func all(w http.ResponseWriter, r *http.Request, most int64) ([]byte, error) {
-	if r.ContentLength == 0 {
-		return nil, nil
-	}
-	return io.ReadAll(http.MaxBytesReader(w, r.Body, most))
-}
-
-func because(err, cause error) error { return fmt.Errorf("%w: %w", err, cause) }
 
 // IsTypeError reports whether ReadBody returned err because the value at pointer (RFC
 // 6901) has the wrong JSON type.
 func IsTypeError(err error, pointer string) bool {
 	wrong, ok := errors.AsType[*json.SemanticError](err)
 	return ok && string(wrong.JSONPointer) == pointer
+}
+
+// readAtMost reads a body of at most limit bytes. An absent body costs no allocation.
+func readAtMost(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, error) {
+	if r.ContentLength == 0 {
+		return nil, nil
+	}
+	return io.ReadAll(http.MaxBytesReader(w, r.Body, limit))
+}
+
+// malformed returns ErrJSON with cause, which may repeat what was sent, for the log.
+func (b BodyRules) malformed(cause error) error {
+	f := ErrJSON.Withf("The body must be empty, or a JSON object such as %s.", b.Example)
+	if b.Required {
+		f = ErrJSON.Withf("The body must be a JSON object such as %s.", b.Example)
+	}
+	if b.Secret {
+		return f
+	}
+	return f.Because(cause)
+}
+
+func (b BodyRules) mediaType() error {
+	if b.Required {
+		return ErrMediaType
+	}
+	return ErrMediaType.Withf("Send the body as application/json, or send none.")
 }

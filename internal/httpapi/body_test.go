@@ -8,133 +8,151 @@ import (
 	"strings"
 	"testing"
 
+	"casbroker/internal/fault"
 	"casbroker/internal/httpapi"
 )
 
-// order is what the bodies of the tests hold.
-type order struct {
-	What  string `json:"what"`
+// item is the object that the bodies of these tests describe.
+type item struct {
+	Name  string `json:"name"`
 	Count *int   `json:"count"`
 }
 
-var (
-	errMediaType = errors.New("wrong media type")
-	errMalformed = errors.New("malformed")
+// errTooLarge represents an http.MaxBytesError in tables.
+var errTooLarge = errors.New("too large")
 
-	// errTooBig stands in tables for an http.MaxBytesError.
-	errTooBig = errors.New("too big")
-)
-
-func rules(needed bool) httpapi.BodyRules {
-	return httpapi.BodyRules{Most: 64, Needed: needed, MediaType: errMediaType, Malformed: errMalformed}
+func rules(required bool) httpapi.BodyRules {
+	return httpapi.BodyRules{MaxBytes: 64, Required: required, Example: `{"name":"tea"}`}
 }
 
-// take reads a body of media type "", or a JSON one. Of one that is read from a stream
-// nobody knows beforehand how long it is.
-func take(t *testing.T, body, media string, stream, needed bool) (order, error) {
+// read reads a body of a media type, which may be "". A streamed body has no
+// Content-Length.
+func read(t *testing.T, body, media string, streamed, required bool) (item, error) {
 	t.Helper()
-	var from io.Reader = strings.NewReader(body)
-	if stream {
-		from = io.MultiReader(from)
+	var r io.Reader = strings.NewReader(body)
+	if streamed {
+		r = io.MultiReader(r)
 	}
-	r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/", from)
+	req := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/", r)
 	if media != "" {
-		r.Header.Set("Content-Type", media)
+		req.Header.Set("Content-Type", media)
 	}
-	got, err := httpapi.ReadBody[order](httptest.NewRecorder(), r, rules(needed))
-	var tooBig *http.MaxBytesError
-	if errors.As(err, &tooBig) {
-		err = errTooBig
+	got, err := httpapi.ReadBody[item](httptest.NewRecorder(), req, rules(required))
+	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
+		err = errTooLarge
 	}
 	return got, err
 }
 
-func TestABodyIsReadOrRefusedForWhatIsWrongWithIt(t *testing.T) {
+func TestBodyIsReadOrRefusedWithTheRightFault(t *testing.T) {
 	t.Parallel()
 	const isJSON = "application/json"
-	for what, c := range map[string]struct {
+	for name, c := range map[string]struct {
 		body, media string
-		needed      bool
+		required    bool
 		want        error
 	}{
-		"an object":                       {`{"what":"tea","count":2}`, isJSON, true, nil},
-		"one with a character set":        {` {"what":"tea","count":2} `, "Application/JSON; charset=utf-8", true, nil},
-		"as much as is taken":             {`{"what":"tea","count":2}` + strings.Repeat(" ", 40), isJSON, false, nil},
-		"a byte more":                     {`{"what":"tea","count":2}` + strings.Repeat(" ", 41), isJSON, false, errTooBig},
-		"no media type":                   {`{"what":"tea","count":2}`, "", false, errMediaType},
-		"a form":                          {"what=tea", "application/x-www-form-urlencoded", false, errMediaType},
-		"a media type that is none":       {`{"what":"tea","count":2}`, ";", false, errMediaType},
-		"nothing, where it is needed":     {"", isJSON, true, errMalformed},
-		"nothing, of no type":             {"", "", true, errMediaType},
-		"blanks":                          {"  ", isJSON, false, errMalformed},
-		"null":                            {" null", isJSON, false, errMalformed},
-		"a list":                          {`[{}]`, isJSON, false, errMalformed},
-		"text":                            {`tea`, isJSON, false, errMalformed},
-		"half an object":                  {`{"what":"tea"`, isJSON, false, errMalformed},
-		"two objects":                     {`{"what":"tea"}{}`, isJSON, false, errMalformed},
-		"a member that is not known":      {`{"what":"tea","sugar":1}`, isJSON, false, errMalformed},
-		"a member twice":                  {`{"what":"tea","what":"milk"}`, isJSON, false, errMalformed},
-		"a member with a capital":         {`{"What":"tea"}`, isJSON, false, errMalformed},
-		"what is not UTF-8":               {"{\"what\":\"\xff\"}", isJSON, false, errMalformed},
-		"a value of another type":         {`{"count":"two"}`, isJSON, false, errMalformed},
-		"a number that is too large":      {`{"count":99999999999999999999}`, isJSON, false, errMalformed},
-		"much, of which nothing is known": {strings.Repeat("x", 1000), "", false, errTooBig},
+		"object":                       {`{"name":"tea","count":2}`, isJSON, true, nil},
+		"object with a charset":        {` {"name":"tea","count":2} `, "Application/JSON; charset=utf-8", true, nil},
+		"exactly the maximum":          {`{"name":"tea","count":2}` + strings.Repeat(" ", 40), isJSON, false, nil},
+		"one byte over the maximum":    {`{"name":"tea","count":2}` + strings.Repeat(" ", 41), isJSON, false, errTooLarge},
+		"no media type":                {`{"name":"tea","count":2}`, "", false, httpapi.ErrMediaType},
+		"form":                         {"name=tea", "application/x-www-form-urlencoded", false, httpapi.ErrMediaType},
+		"malformed media type":         {`{"name":"tea","count":2}`, ";", false, httpapi.ErrMediaType},
+		"missing but required":         {"", isJSON, true, httpapi.ErrJSON},
+		"missing, no media type":       {"", "", true, httpapi.ErrMediaType},
+		"white space":                  {"  ", isJSON, false, httpapi.ErrJSON},
+		"null":                         {" null", isJSON, false, httpapi.ErrJSON},
+		"array":                        {`[{}]`, isJSON, false, httpapi.ErrJSON},
+		"plain text":                   {`tea`, isJSON, false, httpapi.ErrJSON},
+		"truncated object":             {`{"name":"tea"`, isJSON, false, httpapi.ErrJSON},
+		"two objects":                  {`{"name":"tea"}{}`, isJSON, false, httpapi.ErrJSON},
+		"unknown member":               {`{"name":"tea","sugar":1}`, isJSON, false, httpapi.ErrJSON},
+		"duplicate member":             {`{"name":"tea","name":"milk"}`, isJSON, false, httpapi.ErrJSON},
+		"member in wrong case":         {`{"Name":"tea"}`, isJSON, false, httpapi.ErrJSON},
+		"invalid UTF-8":                {"{\"name\":\"\xff\"}", isJSON, false, httpapi.ErrJSON},
+		"value of another type":        {`{"count":"two"}`, isJSON, false, httpapi.ErrJSON},
+		"number out of range":          {`{"count":99999999999999999999}`, isJSON, false, httpapi.ErrJSON},
+		"large body, unknown contents": {strings.Repeat("x", 1000), "", false, errTooLarge},
 	} {
-		for _, stream := range []bool{false, true} {
-			got, err := take(t, c.body, c.media, stream, c.needed)
+		for _, streamed := range []bool{false, true} {
+			got, err := read(t, c.body, c.media, streamed, c.required)
 			if !errors.Is(err, c.want) {
-				t.Errorf("%s (stream %v): got %v, want %v", what, stream, err, c.want)
+				t.Errorf("%s (streamed %v): got %v, want %v", name, streamed, err, c.want)
 			}
-			if err == nil && (got.What != "tea" || got.Count == nil || *got.Count != 2) || err != nil && got != (order{}) {
-				t.Errorf("%s (stream %v): read %+v", what, stream, got)
+			if err == nil && (got.Name != "tea" || got.Count == nil || *got.Count != 2) || err != nil && got != (item{}) {
+				t.Errorf("%s (streamed %v): read %+v", name, streamed, got)
 			}
 		}
 	}
 }
 
-func TestNothingIsAsGoodAsAnEmptyObjectWhereNoBodyIsNeeded(t *testing.T) {
+func TestEmptyBodyEqualsEmptyObjectUnlessRequired(t *testing.T) {
 	t.Parallel()
-	for _, stream := range []bool{false, true} {
+	for _, streamed := range []bool{false, true} {
 		for _, media := range []string{"", "text/plain", "application/json"} {
-			if got, err := take(t, "", media, stream, false); got != (order{}) || err != nil {
-				t.Errorf("of type %q (stream %v): %+v, %v", media, stream, got, err)
+			if got, err := read(t, "", media, streamed, false); got != (item{}) || err != nil {
+				t.Errorf("media type %q (streamed %v): got %+v, %v", media, streamed, got, err)
 			}
 		}
 	}
 }
 
-func TestABodyThatBreaksOffIsMalformed(t *testing.T) {
+func TestFaultShowsAnExampleBody(t *testing.T) {
 	t.Parallel()
-	broken := errors.New("the line is dead")
+	for required, want := range map[bool]string{
+		true:  `The body must be a JSON object such as {"name":"tea"}.`,
+		false: `The body must be empty, or a JSON object such as {"name":"tea"}.`,
+	} {
+		_, err := read(t, "[]", "application/json", false, required)
+		if f, ok := errors.AsType[*fault.Fault](err); !ok || f.Detail != want {
+			t.Errorf("required %v: got %v, want detail %q", required, err, want)
+		}
+	}
+}
+
+func TestInterruptedBodyIsMalformed(t *testing.T) {
+	t.Parallel()
+	errBroken := errors.New("connection lost")
 	reader, writer := io.Pipe()
 	go func() {
-		_, _ = io.WriteString(writer, `{"what":`)
-		_ = writer.CloseWithError(broken)
+		_, _ = io.WriteString(writer, `{"name":`)
+		_ = writer.CloseWithError(errBroken)
 	}()
 	r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/", reader)
 	r.Header.Set("Content-Type", "application/json")
-	_, err := httpapi.ReadBody[order](httptest.NewRecorder(), r, rules(false))
-	if !errors.Is(err, errMalformed) || !errors.Is(err, broken) {
+	_, err := httpapi.ReadBody[item](httptest.NewRecorder(), r, rules(false))
+	if !errors.Is(err, httpapi.ErrJSON) || !errors.Is(err, errBroken) {
 		t.Errorf("got %v", err)
 	}
 }
 
-func TestAValueOfAnotherTypeIsFoundByItsPlace(t *testing.T) {
+func TestErrorAboutASecretBodyDoesNotRepeatIt(t *testing.T) {
+	t.Parallel()
+	r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/", strings.NewReader(`{"name":"hunter2",}`))
+	r.Header.Set("Content-Type", "application/json")
+	_, err := httpapi.ReadBody[item](httptest.NewRecorder(), r, httpapi.BodyRules{MaxBytes: 64, Secret: true})
+	if !errors.Is(err, httpapi.ErrJSON) || errors.Unwrap(err) != nil || strings.Contains(err.Error(), "hunter2") {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestValueOfWrongTypeIsFoundByPointer(t *testing.T) {
 	t.Parallel()
 	for body, want := range map[string]bool{
 		`{"count":"two"}`: true, `{"count":1.5}`: true, `{"count":{}}`: true,
-		`{"what":2}`: false, `{"count":`: false, `[]`: false, `{"count":1}`: false, ``: false,
+		`{"name":2}`: false, `{"count":`: false, `[]`: false, `{"count":1}`: false, ``: false,
 	} {
-		if _, err := take(t, body, "application/json", false, false); httpapi.IsTypeError(err, "/count") != want {
+		if _, err := read(t, body, "application/json", false, false); httpapi.IsTypeError(err, "/count") != want {
 			t.Errorf("%s: %v", body, err)
 		}
 	}
 }
 
-func TestToFindThatThereIsNoBodyCostsNothing(t *testing.T) {
+func TestAbsentBodyCostsNoAllocation(t *testing.T) {
 	r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/", http.NoBody)
-	w, all := httptest.NewRecorder(), rules(false)
-	if n := testing.AllocsPerRun(100, func() { _, _ = httpapi.ReadBody[order](w, r, all) }); n != 0 {
+	w, rules := httptest.NewRecorder(), rules(false)
+	if n := testing.AllocsPerRun(100, func() { _, _ = httpapi.ReadBody[item](w, r, rules) }); n != 0 {
 		t.Errorf("%v allocations", n)
 	}
 }

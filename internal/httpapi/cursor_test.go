@@ -8,23 +8,23 @@ import (
 	"casbroker/internal/httpapi"
 )
 
-// ours takes the ids of the list that the tests are about.
+// ours reports whether an id can occur in the list of these tests.
 func ours(id string) bool { return strings.HasPrefix(id, "pf_") }
 
-func TestAPlaceIsReadBackAsItWas(t *testing.T) {
+func TestCursorDecodesToItsPosition(t *testing.T) {
 	t.Parallel()
-	for _, place := range []string{"", "7", "app:a/b c?d=%2f&+", "app:😀", strings.Repeat("x", 289), "\x00\xff"} {
-		text := httpapi.EncodeCursor(place)
+	for _, position := range []string{"", "7", "app:a/b c?d=%2f&+", "app:😀", strings.Repeat("x", 289), "\x00\xff"} {
+		text := httpapi.EncodeCursor(position)
 		if strings.ContainsAny(text, "+/=%& ") {
-			t.Errorf("%q would have to be escaped in a query", text)
+			t.Errorf("%q needs escaping in a query", text)
 		}
-		if got, ok := httpapi.DecodeCursor(text); !ok || got != place {
-			t.Errorf("%q was read as %q (%v)", place, got, ok)
+		if got, ok := httpapi.DecodeCursor(text); !ok || got != position {
+			t.Errorf("cursor %q decodes to %q, %v", position, got, ok)
 		}
 	}
 }
 
-func TestATimeAndAnIDAreReadBackToTheMillisecond(t *testing.T) {
+func TestTimeCursorKeepsMilliseconds(t *testing.T) {
 	t.Parallel()
 	at := time.Date(2026, 4, 1, 9, 30, 0, 123_456_789, time.UTC)
 	got, id, ok := httpapi.DecodeTimeCursor(httpapi.EncodeTimeCursor(at, "pf_1"), ours)
@@ -32,11 +32,11 @@ func TestATimeAndAnIDAreReadBackToTheMillisecond(t *testing.T) {
 		t.Errorf("got %s, %q, %v", got, id, ok)
 	}
 	if got, id, ok := httpapi.DecodeTimeCursor("", ours); !ok || id != "" || !got.IsZero() {
-		t.Errorf("the first page: %s, %q, %v", got, id, ok)
+		t.Errorf("first page: %s, %q, %v", got, id, ok)
 	}
 }
 
-func TestCursorsThatWereGivenOutBeforeStayValid(t *testing.T) {
+func TestCursorsOfEarlierReleasesStayValid(t *testing.T) {
 	t.Parallel()
 	at, id, ok := httpapi.DecodeTimeCursor("MTc3NTAzNTgwMDAwMCBwZl8x", ours)
 	if want := time.UnixMilli(1_775_035_800_000); !ok || id != "pf_1" || !at.Equal(want) {
@@ -44,21 +44,21 @@ func TestCursorsThatWereGivenOutBeforeStayValid(t *testing.T) {
 	}
 }
 
-func TestWhatIsNoCursorIsNotRead(t *testing.T) {
+func TestForeignTextIsNotACursor(t *testing.T) {
 	t.Parallel()
 	for _, text := range []string{"=", "a", "a b", "YQ==", "YR", "YQ\n", "\n", "ä"} {
-		if place, ok := httpapi.DecodeCursor(text); ok {
-			t.Errorf("%q was read as %q", text, place)
+		if position, ok := httpapi.DecodeCursor(text); ok {
+			t.Errorf("%q decodes to %q", text, position)
 		}
 	}
-	for _, place := range []string{"pf_1", "1", "1 ", " pf_1", "x pf_1", "1 gr_1", "99999999999999999999 pf_1"} {
-		if _, id, ok := httpapi.DecodeTimeCursor(httpapi.EncodeCursor(place), ours); ok || id != "" {
-			t.Errorf("%q was read as %q", place, id)
+	for _, position := range []string{"pf_1", "1", "1 ", " pf_1", "x pf_1", "1 gr_1", "99999999999999999999 pf_1"} {
+		if _, id, ok := httpapi.DecodeTimeCursor(httpapi.EncodeCursor(position), ours); ok || id != "" {
+			t.Errorf("%q decodes to %q", position, id)
 		}
 	}
 }
 
-func FuzzReadAtNeverPanicsAndReadsBackWhatItAccepts(f *testing.F) {
+func FuzzDecodeTimeCursor(f *testing.F) {
 	f.Add("MTc3NTAzNTgwMDAwMCBwZl8x")
 	f.Add("")
 	f.Add("====")
@@ -68,7 +68,7 @@ func FuzzReadAtNeverPanicsAndReadsBackWhatItAccepts(f *testing.F) {
 			return
 		}
 		if again, same, ok := httpapi.DecodeTimeCursor(httpapi.EncodeTimeCursor(at, id), ours); !ok || same != id || !again.Equal(at) {
-			t.Errorf("%q was read as %s, %q", text, at, id)
+			t.Errorf("%q decodes to %s, %q", text, at, id)
 		}
 	})
 }

@@ -15,7 +15,7 @@ import (
 
 var errBroken = errors.New("the source is broken")
 
-// send serves a file that write makes; what comes back before a byte was sent is a 503.
+// send downloads a file that write produces. An error that Send returns becomes a 503.
 func send(t *testing.T, write func(ctx context.Context, w io.Writer) error) (res *http.Response, body string, err error) {
 	t.Helper()
 	file := httpapi.Download{Name: "all.csv", Type: "text/csv", Log: slog.New(slog.DiscardHandler)}
@@ -38,7 +38,7 @@ func send(t *testing.T, write func(ctx context.Context, w io.Writer) error) (res
 	return res, string(read), err
 }
 
-func TestAFileIsSentAsItIsMade(t *testing.T) {
+func TestDownloadIsStreamed(t *testing.T) {
 	t.Parallel()
 	res, body, err := send(t, func(_ context.Context, w io.Writer) error {
 		_, err := io.WriteString(w, "a,b\r\n")
@@ -50,7 +50,7 @@ func TestAFileIsSentAsItIsMade(t *testing.T) {
 	}
 }
 
-func TestWhatFailsBeforeTheFirstByteIsNoFile(t *testing.T) {
+func TestFailureBeforeTheFirstByteIsReturned(t *testing.T) {
 	t.Parallel()
 	res, body, err := send(t, func(context.Context, io.Writer) error { return errBroken })
 	if err != nil || res.StatusCode != 503 || !strings.Contains(body, "broken") || res.Header.Get("Content-Disposition") != "" ||
@@ -59,13 +59,13 @@ func TestWhatFailsBeforeTheFirstByteIsNoFile(t *testing.T) {
 	}
 }
 
-func TestAPartDoesNotPassForTheWhole(t *testing.T) {
+func TestFailureAfterTheFirstByteBreaksTheConnection(t *testing.T) {
 	t.Parallel()
 	_, body, err := send(t, func(_ context.Context, w io.Writer) error {
 		_, err := io.WriteString(w, "a,b\r\n")
 		return errors.Join(err, errBroken)
 	})
 	if err == nil {
-		t.Errorf("got %q as if it were all", body)
+		t.Errorf("got %q without an error", body)
 	}
 }

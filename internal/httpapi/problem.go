@@ -27,7 +27,6 @@ type Problem struct {
 	Code      string        `json:"code"`
 	RequestID string        `json:"request_id,omitempty"`
 	Errors    []fault.Field `json:"errors,omitempty"`
-	OAuth                   // of what lies below /oauth/
 
 	retryAfter int // seconds, 0 for none
 }
@@ -46,15 +45,6 @@ var statuses = map[fault.Kind]int{
 	fault.Limited:         http.StatusTooManyRequests,
 	fault.Unavailable:     http.StatusServiceUnavailable,
 }
-
-// What Echo's router says by itself, in our words.
-var (
-	errNoRoute = fault.New(fault.NotFound, "no_such_path",
-		"There is nothing at this path; GET /openapi.yaml lists what there is.")
-	errMethod = fault.New(fault.NotAllowed, "method_not_allowed",
-		"This path does not take this method; the Allow header lists those it takes.")
-	errTooLarge = fault.New(fault.TooLarge, "body_too_large", "The request's body is larger than is taken here.")
-)
 
 // ProblemOf maps err to a Problem. An error that is neither a Fault nor the router's
 // own becomes a bare 500: its text stays in the log.
@@ -83,20 +73,20 @@ func foreign(err error) *fault.Fault {
 	var h *echo.HTTPError
 	switch {
 	case errors.As(err, &big):
-		return errTooLarge.Withf("The request's body is larger than the %d bytes taken here.", big.Limit)
+		return bodyTooLarge(big)
 	case !errors.As(err, &h):
 		return nil
 	case h.Code == http.StatusNotFound:
-		return errNoRoute
+		return errNoSuchPath
 	case h.Code == http.StatusMethodNotAllowed:
-		return errMethod
+		return errMethodNotAllowed
 	default:
 		return nil
 	}
 }
 
-// HandleError answers with the Problem of err: it is Echo's HTTPErrorHandler. An
-// answer already begun is left as it is.
+// HandleError answers with the Problem of err, in the dialect of the routes if InDialect
+// chose one: it is Echo's HTTPErrorHandler. An answer that has begun stays as it is.
 func HandleError(err error, c echo.Context) {
 	if c.Response().Committed {
 		return
@@ -104,9 +94,6 @@ func HandleError(err error, c echo.Context) {
 	p := ProblemOf(err)
 	h := c.Response().Header()
 	p.RequestID = h.Get(HeaderRequestID)
-	if strings.HasPrefix(c.Request().URL.Path, oauthPath) {
-		p.OAuth = oauthOf(p)
-	}
 	if p.retryAfter > 0 {
 		h.Set("Retry-After", strconv.Itoa(p.retryAfter))
 	}
@@ -119,5 +106,5 @@ func HandleError(err error, c echo.Context) {
 		return
 	}
 	c.Response().WriteHeader(p.Status)
-	_ = c.Echo().JSONSerializer.Serialize(c, p, "")
+	_ = c.Echo().JSONSerializer.Serialize(c, dialectOf(c)(p), "")
 }

@@ -19,20 +19,14 @@ import (
 // handle answers a request of method with err.
 func handle(t *testing.T, method string, err error) *httptest.ResponseRecorder {
 	t.Helper()
-	return handleAt(t, method, "/", err)
-}
-
-// handleAt answers a request for path with err.
-func handleAt(t *testing.T, method, path string, err error) *httptest.ResponseRecorder {
-	t.Helper()
 	w := httptest.NewRecorder()
-	c := echo.New().NewContext(httptest.NewRequestWithContext(t.Context(), method, path, nil), w)
+	c := echo.New().NewContext(httptest.NewRequestWithContext(t.Context(), method, "/", nil), w)
 	c.Response().Header().Set(httpapi.HeaderRequestID, "req_1")
 	httpapi.HandleError(err, c)
 	return w
 }
 
-func TestEachKindOfFailureHasItsStatus(t *testing.T) {
+func TestEachKindOfFaultHasItsStatus(t *testing.T) {
 	t.Parallel()
 	for kind, status := range map[fault.Kind]int{
 		fault.Internal: 500, fault.Invalid: 400, fault.Unauthenticated: 401, fault.Forbidden: 403, fault.NotFound: 404,
@@ -45,7 +39,7 @@ func TestEachKindOfFailureHasItsStatus(t *testing.T) {
 	}
 }
 
-func TestAWrappedFaultIsToldWithAllItsParts(t *testing.T) {
+func TestWrappedFaultIsAnsweredInFull(t *testing.T) {
 	t.Parallel()
 	declared := fault.New(fault.Unavailable, "asleep", "It sleeps.")
 	err := fmt.Errorf("outer: %w", declared.Because(errors.New("hidden cause")).After(1500*time.Millisecond).
@@ -63,39 +57,38 @@ func TestAWrappedFaultIsToldWithAllItsParts(t *testing.T) {
 		t.Errorf("headers %v", w.Header())
 	}
 	if declared.RetryAfter != 0 || declared.Fields != nil || declared.Unwrap() != nil {
-		t.Error("the declared failure was changed")
+		t.Error("the declared fault was changed")
 	}
 	if !errors.Is(err, declared) {
-		t.Error("it is no longer the declared failure")
+		t.Error("the error no longer is the declared fault")
 	}
 }
 
 func TestNoteAndCauseAreNeverSent(t *testing.T) {
 	t.Parallel()
 	err := fault.New(fault.Unavailable, "asleep", "It sleeps.").WithNotef("hidden note").Because(errors.New("hidden cause"))
-	for _, path := range []string{"/", "/oauth/introspect"} {
-		w := handleAt(t, http.MethodPost, path, err)
-		if answer := fmt.Sprint(w.Header(), w.Body); strings.Contains(answer, "hidden") {
-			t.Errorf("%s: got %s", path, answer)
-		}
+	w := handle(t, http.MethodPost, err)
+	oauth := fmt.Sprintf("%+v", httpapi.OAuth(httpapi.ProblemOf(err)))
+	if answer := fmt.Sprint(w.Header(), w.Body, oauth); strings.Contains(answer, "hidden") {
+		t.Errorf("got %s", answer)
 	}
 }
 
-func TestABodyThatIsTooLargeIsTheCallersFault(t *testing.T) {
+func TestBodyOverTheLimitGets413(t *testing.T) {
 	t.Parallel()
 	if w := handle(t, http.MethodPost, fmt.Errorf("read: %w", &http.MaxBytesError{Limit: 10})); w.Code != 413 {
 		t.Errorf("got %d %s", w.Code, w.Body)
 	}
 }
 
-func TestHeadGetsTheStatusWithoutABody(t *testing.T) {
+func TestHeadGetsStatusWithoutBody(t *testing.T) {
 	t.Parallel()
 	if w := handle(t, http.MethodHead, fault.New(fault.NotFound, "x", "X.")); w.Code != 404 || w.Body.Len() != 0 {
 		t.Errorf("got %d %q", w.Code, w.Body)
 	}
 }
 
-func TestAnAnswerAlreadyBegunIsLeftAlone(t *testing.T) {
+func TestAnswerThatHasBegunStaysAsItIs(t *testing.T) {
 	t.Parallel()
 	w := httptest.NewRecorder()
 	c := echo.New().NewContext(httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil), w)
@@ -106,7 +99,7 @@ func TestAnAnswerAlreadyBegunIsLeftAlone(t *testing.T) {
 	}
 }
 
-func TestBelowOAuthAFailureIsToldInItsWordsToo(t *testing.T) {
+func TestRoutesAnswerErrorsInTheDialectTheyAreMountedWith(t *testing.T) {
 	t.Parallel()
 	for kind, want := range map[fault.Kind]string{
 		fault.Invalid: "invalid_request", fault.TooLarge: "invalid_request", fault.Unsupported: "invalid_request",
@@ -114,21 +107,28 @@ func TestBelowOAuthAFailureIsToldInItsWordsToo(t *testing.T) {
 		fault.Forbidden: "unauthorized_client", fault.Limited: "temporarily_unavailable",
 		fault.Unavailable: "temporarily_unavailable", fault.Internal: "server_error",
 	} {
-		err := fault.New(kind, "some_code", `Say "at_…", not a\b.`)
-		var told, plain map[string]any
-		for path, into := range map[string]*map[string]any{"/oauth/revoke": &told, "/oauthority": &plain} {
-			if err := json.Unmarshal(handleAt(t, http.MethodPost, path, err).Body.Bytes(), into); err != nil {
+		e := echo.New()
+		e.HTTPErrorHandler = httpapi.HandleError
+		fail := func(echo.Context) error { return fault.New(kind, "some_code", `Say "at_…", not a\b.`) }
+		e.POST("/oauth/revoke", fail, httpapi.InDialect(httpapi.OAuth))
+		e.POST("/v1/token", fail)
+		post := func(path string) (answer map[string]any) {
+			w := httptest.NewRecorder()
+			e.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodPost, path, nil))
+			if err := json.Unmarshal(w.Body.Bytes(), &answer); err != nil {
 				t.Fatal(err)
 			}
+			return answer
 		}
-		if told["error"] != want || told["status"] == nil || told["code"] == nil {
-			t.Errorf("kind %d: got %v", kind, told)
+		oauth, plain := post("/oauth/revoke"), post("/v1/token")
+		if oauth["error"] != want || oauth["status"] == nil || oauth["code"] == nil {
+			t.Errorf("kind %d: got %v", kind, oauth)
 		}
-		if text := told["error_description"]; kind != fault.Internal && text != "Say 'at_?', not a'b." || kind == fault.Internal && text != nil {
-			t.Errorf("kind %d is described as %q", kind, text)
+		if text := oauth["error_description"]; kind != fault.Internal && text != "Say 'at_?', not a'b." || kind == fault.Internal && text != nil {
+			t.Errorf("kind %d: error_description is %q", kind, text)
 		}
 		if plain["error"] != nil || plain["error_description"] != nil {
-			t.Errorf("elsewhere: %v", plain)
+			t.Errorf("kind %d without a dialect: got %v", kind, plain)
 		}
 	}
 }

@@ -10,14 +10,13 @@ import (
 	"strings"
 
 	"casbroker/internal/fault"
+	"casbroker/internal/httpapi"
 )
 
 var (
-	errMediaType = fault.New(fault.Unsupported, "unsupported_media_type",
-		"Send the body as application/json in UTF-8.")
-	errEncoding = fault.New(fault.Unsupported, "unsupported_encoding",
+	errMediaType = httpapi.ErrMediaType.Withf("Send the body as application/json in UTF-8.")
+	errEncoding  = fault.New(fault.Unsupported, "unsupported_encoding",
 		"Send the body as it is, or with Content-Encoding: gzip.")
-	errTooLarge  = fault.New(fault.TooLarge, "body_too_large", "The body is larger than is taken here.")
 	errBroken    = fault.New(fault.Invalid, "invalid_encoding", "The body is not valid gzip, although Content-Encoding says so.")
 	errTruncated = fault.New(fault.Invalid, "incomplete_body", "The body did not arrive in full; send it again.")
 )
@@ -43,7 +42,7 @@ func openBody(w http.ResponseWriter, r *http.Request, limit int64) (*incoming, e
 	}
 	in := &incoming{
 		size:     limit,
-		tooLarge: errTooLarge.Withf("The body is larger than the %d bytes taken here, compressed or not.", limit),
+		tooLarge: httpapi.ErrBodyTooLarge.Withf("The body is larger than %d bytes, compressed or not.", limit),
 	}
 	if r.ContentLength > limit {
 		return nil, in.tooLarge

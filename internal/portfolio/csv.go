@@ -5,6 +5,7 @@ import (
 	"encoding/csv"
 	"fmt"
 
+	"casbroker/internal/httpapi"
 	"casbroker/internal/spreadsheet"
 )
 
@@ -13,7 +14,7 @@ import (
 const typeCSV = "text/csv; charset=utf-8; header=present"
 
 // errWhole: a table is not read by page.
-var errWhole = errQuery.Withf("A CSV has all holdings at once: leave limit and cursor out, or ask for application/json.")
+var errWhole = httpapi.ErrQuery.Withf("A CSV has all holdings at once: leave limit and cursor out, or ask for application/json.")
 
 // columns of the table, named as in JSON.
 var columns = []string{

@@ -76,20 +76,16 @@ func (h *Handler) save(c echo.Context) error {
 }
 
 func (h *Handler) list(c echo.Context) error {
-	query, limit, err := pageOf(c.Request().URL)
+	q, err := httpapi.QueryParams(c.Request().URL)
 	if err != nil {
 		return err
 	}
-	after, err := listPosition(query)
-	if err != nil {
-		return err
-	}
-	active, err := activeOf(query)
-	if err != nil {
+	query := Query{Limit: q.Limit(defaultLimit, maxLimit), After: readListCursor(q), ActiveOnly: readActive(q)}
+	if err := q.Err(); err != nil {
 		return err
 	}
 	ctx := c.Request().Context()
-	list, next, err := h.Portfolios.List(ctx, auth.From(ctx), Query{After: after, Limit: limit, ActiveOnly: active})
+	list, next, err := h.Portfolios.List(ctx, auth.From(ctx), query)
 	if err != nil {
 		return err
 	}
@@ -128,12 +124,12 @@ func (h *Handler) holdings(c echo.Context) error {
 	if prefersCSV(c.Request().Header.Values("Accept")) {
 		return h.table(c)
 	}
-	query, limit, err := pageOf(c.Request().URL)
+	q, err := httpapi.QueryParams(c.Request().URL)
 	if err != nil {
 		return err
 	}
-	first, err := rowPosition(query, statement.MaxRows)
-	if err != nil {
+	limit, first := q.Limit(defaultLimit, maxLimit), readRowCursor(q, statement.MaxRows)
+	if err := q.Err(); err != nil {
 		return err
 	}
 	ctx := c.Request().Context()
@@ -150,11 +146,11 @@ func (h *Handler) holdings(c echo.Context) error {
 
 // table answers with all holdings as CSV.
 func (h *Handler) table(c echo.Context) error {
-	query, err := queryOf(c.Request().URL)
+	q, err := httpapi.QueryParams(c.Request().URL)
 	if err != nil {
 		return err
 	}
-	if query.Has("limit") || query.Has("cursor") {
+	if q.Has("limit") || q.Has("cursor") {
 		return errWhole
 	}
 	ctx := c.Request().Context()
@@ -171,16 +167,12 @@ func (h *Handler) table(c echo.Context) error {
 }
 
 func (h *Handler) transactions(c echo.Context) error {
-	query, limit, err := pageOf(c.Request().URL)
+	q, err := httpapi.QueryParams(c.Request().URL)
 	if err != nil {
 		return err
 	}
-	first, err := rowPosition(query, maxTransactions)
-	if err != nil {
-		return err
-	}
-	holding, err := holdingOf(query, c.Param("id"))
-	if err != nil {
+	limit, first, holding := q.Limit(defaultLimit, maxLimit), readRowCursor(q, maxTransactions), readHolding(q, c.Param("id"))
+	if err := q.Err(); err != nil {
 		return err
 	}
 	ctx := c.Request().Context()

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"casbroker/internal/audit"
+	"casbroker/internal/httpapi"
 )
 
 func TestRecordsAreFoundByWhatTheyTell(t *testing.T) {
@@ -94,12 +95,12 @@ func TestPagesStayWhereTheyAreWhileRecordsCome(t *testing.T) {
 			t.Errorf("%d of 5 records", len(seen))
 		}
 		for _, cursor := range []string{"x", "MQ", "=", first.Next + "A", first.Next[1:]} {
-			if _, err := w.Find(t.Context(), audit.Filter{}, cursor, 2); !errors.Is(err, audit.ErrCursor) {
+			if _, err := w.Find(t.Context(), audit.Filter{}, cursor, 2); !errors.Is(err, httpapi.ErrCursor) {
 				t.Errorf("%q: %v", cursor, err)
 			}
 		}
 		for _, limit := range []int{-1, 0, audit.MaxLimit + 1} {
-			if _, err := w.Find(t.Context(), audit.Filter{}, "", limit); !errors.Is(err, audit.ErrLimit) {
+			if _, err := w.Find(t.Context(), audit.Filter{}, "", limit); !errors.Is(err, httpapi.ErrLimit) {
 				t.Errorf("%d: %v", limit, err)
 			}
 		}

@@ -15,10 +15,7 @@ var (
 	// ErrNoGrant: there is no such grant.
 	ErrNoGrant = fault.New(fault.NotFound, "grant_not_found", "There is no such grant.")
 
-	errCursor = fault.New(fault.Invalid, "invalid_cursor",
-		"cursor must be the next_cursor of an earlier answer; leave it out for the first page.")
 	errState = fault.New(fault.Invalid, "invalid_state", "state must be active, expired or revoked; leave it out for all.")
-	errLimit = fault.New(fault.Invalid, "invalid_limit", "limit must be a whole number from 1 to 200.")
 )
 
 // MaxPage is how many grants a page has at most.
@@ -98,11 +95,11 @@ func (r *Register) List(ctx context.Context, f Filter, from string, limit int) (
 		return Page{}, errState
 	}
 	if limit < 1 || limit > MaxPage {
-		return Page{}, errLimit
+		return Page{}, httpapi.BadLimit(MaxPage)
 	}
 	at, grantID, ok := httpapi.DecodeTimeCursor(from, isGrant)
 	if !ok {
-		return Page{}, errCursor
+		return Page{}, httpapi.ErrCursor
 	}
 	// One more than is wanted tells whether there is a next page.
 	list, err := r.Finder.FindGrants(ctx, f, Position{IssuedAt: at, ID: grantID}, limit+1, r.Now())

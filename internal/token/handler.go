@@ -15,7 +15,7 @@ import (
 )
 
 // bodies are those of requests for a token. No such request needs as many bytes.
-var bodies = httpapi.BodyRules{Most: 1 << 10, MediaType: errMediaType, Malformed: errBody}
+var bodies = httpapi.BodyRules{MaxBytes: 1 << 10, Example: `{"expiry_minutes": 30}`}
 
 // Handler serves POST /v1/token. All fields but Reused are required.
 type Handler struct {

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"casbroker/internal/access"
+	"casbroker/internal/httpapi"
 	"casbroker/internal/token"
 )
 
@@ -145,8 +146,8 @@ func (h *Handler) allForm(v visit, typed string) (reply, error) {
 
 // revokeAll ends everybody's tokens once the words were typed.
 func (h *Handler) revokeAll(v visit) (reply, error) {
-	q := fields{values: v.PostForm}
-	typed := strings.TrimSpace(q.text("confirm"))
+	q := httpapi.FormParams(v.PostForm)
+	typed := strings.TrimSpace(q.Text("confirm"))
 	done, err := h.Admin.RevokeAll(v.Context(), typed)
 	if err != nil {
 		r, wrong := h.allForm(v, typed)

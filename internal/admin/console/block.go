@@ -9,6 +9,7 @@ import (
 
 	"casbroker/internal/access"
 	"casbroker/internal/fault"
+	"casbroker/internal/httpapi"
 )
 
 // blockBody asks for the reason of a block and when it ends.
@@ -63,8 +64,8 @@ func (b blockBody) form() reply {
 
 // block blocks a user, or shows the form again with what is wrong in it.
 func (h *Handler) block(v visit) (reply, error) {
-	q := fields{values: v.PostForm}
-	b := blockBody{Reason: strings.TrimSpace(q.text("reason")), For: q.text("for"), Until: q.text("until")}
+	q := httpapi.FormParams(v.PostForm)
+	b := blockBody{Reason: strings.TrimSpace(q.Text("reason")), For: q.Text("for"), Until: q.Text("until")}
 	until, err := h.end(v, b)
 	if err == nil {
 		var done access.Result

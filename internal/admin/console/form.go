@@ -3,11 +3,11 @@ package console
 import (
 	"errors"
 	"net/http"
-	"net/url"
 	"strings"
 	"time"
 
 	"casbroker/internal/fault"
+	"casbroker/internal/httpapi"
 )
 
 // maxForm is more than any form of the console has, in bytes: a subject and a reason
@@ -30,25 +30,16 @@ func readForm(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// fields reads the fields of a filter, and remembers the first that is wrong.
-type fields struct {
-	values url.Values
-	err    error
-}
-
-// text returns a field as it was typed: the id of a user may begin or end in a space.
-func (f *fields) text(name string) string { return f.values.Get(name) }
-
-// instant reads a time in UTC, the zero time when the field is empty.
-func (f *fields) instant(name string) time.Time {
-	text := strings.TrimSpace(f.text(name))
+// readTime reads a field with a time in UTC, the zero time if it is empty. A wrong one is
+// a fault of form.
+func readTime(form *httpapi.Params, name string) time.Time {
+	text := strings.TrimSpace(form.Text(name))
 	if text == "" {
 		return time.Time{}
 	}
 	at, err := readMoment(text)
-	var wrong *fault.Fault
-	if f.err == nil && errors.As(err, &wrong) {
-		f.err = wrong.At(fault.Field{Pointer: "/" + name, Detail: "must be a day and a time in UTC"})
+	if wrong, ok := errors.AsType[*fault.Fault](err); ok {
+		form.Fail(wrong.At(fault.Field{Pointer: "/" + name, Detail: "must be a day and a time in UTC"}))
 	}
 	return at
 }

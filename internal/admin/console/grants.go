@@ -3,6 +3,7 @@ package console
 import (
 	"time"
 
+	"casbroker/internal/httpapi"
 	"casbroker/internal/token"
 )
 
@@ -16,14 +17,14 @@ type grantsBody struct {
 
 // grants lists grants, newest first.
 func (h *Handler) grants(v visit) (reply, error) {
-	q := fields{values: v.URL.Query()}
-	b := grantsBody{Subject: q.text("subject"), State: q.text("state"), From: q.text("from"), To: q.text("to"), Now: v.now}
-	f := token.Filter{Subject: b.Subject, State: token.State(b.State), From: q.instant("from"), To: q.instant("to")}
+	q := httpapi.FormParams(v.URL.Query())
+	b := grantsBody{Subject: q.Text("subject"), State: q.Text("state"), From: q.Text("from"), To: q.Text("to"), Now: v.now}
+	f := token.Filter{Subject: b.Subject, State: token.State(b.State), From: readTime(q, "from"), To: readTime(q, "to")}
 	r := reply{page: "grants", title: "Grants", body: b}
-	if q.err != nil {
-		return r, q.err
+	if q.Err() != nil {
+		return r, q.Err()
 	}
-	cursor := q.text("cursor")
+	cursor := q.Text("cursor")
 	page, err := h.Admin.FindGrants(v.Context(), f, cursor, pageOf)
 	if err != nil {
 		return r, err

@@ -11,6 +11,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"casbroker/internal/admin/session"
+	"casbroker/internal/httpapi"
 )
 
 // policy is the Content-Security-Policy of all pages: nothing from elsewhere, nothing
@@ -132,8 +133,8 @@ func (h *Handler) onSignInPage(next echo.HandlerFunc) echo.HandlerFunc {
 		if err == nil {
 			return nil
 		}
-		form := fields{values: r.PostForm}
-		b := signInBody{Next: local(form.text("next"))}
+		form := httpapi.FormParams(r.PostForm)
+		b := signInBody{Next: local(form.Text("next"))}
 		return h.answer(c, reply{page: "sign-in", title: "Sign in", body: b}, err)
 	}
 }

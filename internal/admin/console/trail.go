@@ -5,6 +5,7 @@ import (
 	"io"
 
 	"casbroker/internal/audit"
+	"casbroker/internal/httpapi"
 )
 
 // auditBody is a part of the audit trail, and the filter that it passed.
@@ -43,20 +44,20 @@ func (h *Handler) trail(v visit) (reply, error) {
 
 // filterOf reads which records are wanted.
 func filterOf(v visit) (auditBody, audit.Filter, error) {
-	q := fields{values: v.URL.Query()}
+	q := httpapi.FormParams(v.URL.Query())
 	b := auditBody{
-		Subject: q.text("subject"), Actor: q.text("actor"), Action: q.text("action"), Outcome: q.text("outcome"),
-		From: q.text("from"), To: q.text("to"),
+		Subject: q.Text("subject"), Actor: q.Text("actor"), Action: q.Text("action"), Outcome: q.Text("outcome"),
+		From: q.Text("from"), To: q.Text("to"),
 	}
 	f := audit.Filter{
-		Subject: b.Subject, Actor: b.Actor, Outcome: audit.Outcome(b.Outcome), Since: q.instant("from"), Until: q.instant("to"),
+		Subject: b.Subject, Actor: b.Actor, Outcome: audit.Outcome(b.Outcome), Since: readTime(q, "from"), Until: readTime(q, "to"),
 	}
 	if b.Action == butReads {
 		f.Without = audit.AdminRead
 	} else {
 		f.Action = audit.Action(b.Action)
 	}
-	return b, f, q.err
+	return b, f, q.Err()
 }
 
 // address is at with the filter and further parameters.

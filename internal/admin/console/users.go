@@ -7,6 +7,7 @@ import (
 
 	"casbroker/internal/access"
 	"casbroker/internal/admin"
+	"casbroker/internal/httpapi"
 	"casbroker/internal/portfolio"
 	"casbroker/internal/token"
 )
@@ -40,9 +41,9 @@ const onlyBlocked = "true"
 
 // users lists the users whose id begins with what is looked for.
 func (h *Handler) users(v visit) (reply, error) {
-	q := fields{values: v.URL.Query()}
-	b := usersBody{Query: q.text("q"), Blocked: q.text("blocked") == onlyBlocked}
-	cursor := q.text("cursor")
+	q := httpapi.FormParams(v.URL.Query())
+	b := usersBody{Query: q.Text("q"), Blocked: q.Text("blocked") == onlyBlocked}
+	cursor := q.Text("cursor")
 	r := reply{page: "users", title: "Users"}
 	page, err := h.Admin.FindUsers(v.Context(), admin.UserFilter{Prefix: b.Query, Blocked: b.Blocked}, cursor, pageOf)
 	if err != nil {

@@ -8,6 +8,7 @@ import (
 	"net/url"
 
 	"casbroker/internal/fault"
+	"casbroker/internal/httpapi"
 	"casbroker/internal/secret"
 )
 
@@ -20,8 +21,7 @@ var (
 		"The body must be a form, token=<the token>, percent-encoded, with one token that is not empty.")
 	errInURL = errRequest.Withf(
 		"Send the parameters in the body and none in the URL, where a token would end up in logs.")
-	errMediaType = fault.New(fault.Unsupported, "unsupported_media_type",
-		"Send the body as application/x-www-form-urlencoded.")
+	errMediaType = httpapi.ErrMediaType.Withf("Send the body as application/x-www-form-urlencoded.")
 )
 
 // readToken returns the token that a request is about. What else the form has is for

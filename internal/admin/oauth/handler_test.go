@@ -23,6 +23,7 @@ import (
 	"casbroker/internal/audit"
 	"casbroker/internal/auth"
 	"casbroker/internal/cache"
+	"casbroker/internal/httpapi"
 	"casbroker/internal/sandbox"
 	"casbroker/internal/secret"
 	"casbroker/internal/server"
@@ -99,7 +100,7 @@ func start(t *testing.T, url string) *broker {
 		Access: &access.Service{Store: b.db, Watcher: watcher, Now: b.now}, Record: b.db, Now: b.now,
 	}
 	router := server.NewRouter(server.Options{Log: log, OpenAPI: web.OpenAPI})
-	router.Mount("/oauth", []server.Middleware{known}, &oauth.Handler{Tokens: b.service})
+	router.Mount("/oauth", []server.Middleware{httpapi.InDialect(httpapi.OAuth), known}, &oauth.Handler{Tokens: b.service})
 	front := httptest.NewServer(router)
 	t.Cleanup(front.Close)
 	b.url = front.URL

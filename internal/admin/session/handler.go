@@ -8,7 +8,6 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"casbroker/internal/auth"
-	"casbroker/internal/fault"
 	"casbroker/internal/httpapi"
 	"casbroker/internal/secret"
 )
@@ -16,13 +15,11 @@ import (
 // path is where the route lies once it is mounted.
 const path = "/admin/v1/session"
 
-var (
-	errBody      = fault.New(fault.Invalid, "invalid_json", `The body must be a JSON object such as {"key": "cbk_…"}.`)
-	errMediaType = fault.New(fault.Unsupported, "unsupported_media_type", "Send the body as application/json.")
-)
+// errNoKey has the same text as the fault of a malformed body.
+var errNoKey = httpapi.ErrJSON.Withf(`The body must be a JSON object such as {"key": "cbk_…"}.`)
 
 // bodies are those of requests to sign in. No such request needs as many bytes.
-var bodies = httpapi.BodyRules{Most: 4 << 10, Needed: true, MediaType: errMediaType, Malformed: errBody}
+var bodies = httpapi.BodyRules{MaxBytes: 4 << 10, Required: true, Example: `{"key": "cbk_…"}`, Secret: true}
 
 // Handler serves POST, GET and DELETE /admin/v1/session, by which operators sign in,
 // see that they are, and sign out. Sessions is required.
@@ -103,19 +100,16 @@ func (h *Handler) signOut(c echo.Context) error {
 	return c.NoContent(http.StatusNoContent)
 }
 
-// readKey returns the key of the body. Why a body cannot be read is dropped, for that
-// may repeat a part of a key.
+// readKey returns the key in the body.
 func readKey(c echo.Context) (secret.Text, error) {
 	req, err := httpapi.ReadBody[struct {
 		Key secret.Text `json:"key"`
 	}](c.Response(), c.Request(), bodies)
 	switch {
-	case errors.Is(err, errBody):
-		return "", errBody
 	case err != nil:
 		return "", err
 	case req.Key == "":
-		return "", errBody
+		return "", errNoKey
 	}
 	return req.Key, nil
 }
