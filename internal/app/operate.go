@@ -124,10 +124,10 @@ func vendorHealth(s upstream.State) admin.Component {
 	case s.Breaker == upstream.Open:
 		p.State = admin.Down
 		p.Note = "The vendor failed several times in a row and is left alone for a while; users who have a token still get it."
-	case !s.Well():
+	case !s.Healthy():
 		p.State = admin.Degraded
-		p.Note = fmt.Sprintf("The last call ended as %s at %s.", s.Last, s.At.UTC().Format(time.RFC3339))
-	case s.Last == "":
+		p.Note = fmt.Sprintf("The last call ended as %s at %s.", s.LastOutcome, s.At.UTC().Format(time.RFC3339))
+	case s.LastOutcome == "":
 		p.Note = "It was not called since this replica started."
 	}
 	return p
