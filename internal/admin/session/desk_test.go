@@ -2,7 +2,6 @@ package session_test
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"log/slog"
 	"sync"
@@ -13,6 +12,7 @@ import (
 	"casbroker/internal/admin/session"
 	"casbroker/internal/audit"
 	"casbroker/internal/secret"
+	"casbroker/internal/testkit/storetest"
 )
 
 // begin is when the clock of every test starts.
@@ -113,7 +113,7 @@ func newDesk(t testing.TB, keys ...session.Key) *desk {
 	t.Helper()
 	d := &desk{drawer: &drawer{kept: map[string]session.Kept{}}}
 	d.Service = &session.Service{
-		Keys: keys, Keeper: d.drawer, Box: newBox(t), Log: slog.New(slog.DiscardHandler),
+		Keys: keys, Keeper: d.drawer, Box: storetest.NewBox(t), Log: slog.New(slog.DiscardHandler),
 		Now: func() time.Time { return begin.Add(time.Duration(d.passed.Load())) },
 	}
 	return d
@@ -139,17 +139,6 @@ func (d *desk) lives(t testing.TB, token secret.Text) bool {
 		t.Fatal(err)
 	}
 	return k != nil
-}
-
-func newBox(t testing.TB) *secret.Box {
-	t.Helper()
-	b := make([]byte, 2*secret.KeySize)
-	_, _ = rand.Read(b)
-	box, err := secret.NewBox(secret.Text(b[:secret.KeySize]), secret.Key{ID: "k1", Secret: secret.Text(b[secret.KeySize:])})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return box
 }
 
 // The admin keys of asha, who is in the settings of most tests, and of rohan.
