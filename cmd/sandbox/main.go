@@ -21,7 +21,8 @@ import (
 
 const keyVariable = "SANDBOX_API_KEY"
 
-const stopWithin = 5 * time.Second
+// shutdownTimeout is how long requests in progress may take when the program stops.
+const shutdownTimeout = 5 * time.Second
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -37,17 +38,17 @@ func main() {
 	}
 }
 
-// errUsage is a command line that cannot be read; what is wrong was already said.
+// errUsage means that the command line is invalid and that run has printed why.
 var errUsage = errors.New("usage")
 
-// run serves until ctx ends.
-func run(ctx context.Context, args []string, envKey string, out, complaints io.Writer) error {
+// run serves until ctx ends. It writes usage errors to errOut.
+func run(ctx context.Context, args []string, envKey string, out, errOut io.Writer) error {
 	flags := flag.NewFlagSet("sandbox", flag.ContinueOnError)
-	flags.SetOutput(complaints)
+	flags.SetOutput(errOut)
 	addr := flags.String("addr", "127.0.0.1:8090", "`address` to listen on")
-	key := flags.String("api-key", "", "API `key` to accept; default $"+keyVariable+", else one is made up and printed")
-	delay := flags.Duration("parse-delay", 0, "how long each parse takes, such as 2s")
-	oldErrors := flags.Bool("old-errors", false, `refuse with "status":"error", as the vendor's older documents do`)
+	key := flags.String("api-key", "", "API `key` to accept; default $"+keyVariable+", else a random key, which is printed")
+	delay := flags.Duration("parse-delay", 0, "duration of each parse, such as 2s")
+	oldErrors := flags.Bool("old-errors", false, `send errors with "status":"error", as in the vendor's older documents`)
 	flags.Usage = func() {
 		_, _ = fmt.Fprintf(flags.Output(), "Usage: sandbox [flags]\n\nServes an emulated CAS Parser API, all in memory.\n\nFlags:\n")
 		flags.PrintDefaults()
@@ -58,25 +59,25 @@ func run(ctx context.Context, args []string, envKey string, out, complaints io.W
 	if *key == "" {
 		*key = envKey
 	}
-	made := *key == ""
-	if made {
+	generated := *key == ""
+	if generated {
 		*key = "sk_sandbox_" + strings.ToLower(rand.Text())
 	}
 	var lc net.ListenConfig
 	l, err := lc.Listen(ctx, "tcp", *addr)
 	if err != nil {
-		return fmt.Errorf("listen on %s (choose another with -addr): %w", *addr, err)
+		return fmt.Errorf("listen on %s (choose another address with -addr): %w", *addr, err)
 	}
 	base := "http://" + l.Addr().String()
 	_, _ = fmt.Fprintf(out, "Emulated CAS Parser API on %s\nSample PDF: %s/_sandbox/samples/cdsl.pdf\n", base, base)
-	if made {
-		_, _ = fmt.Fprintf(out, "API key, made up for this run: %s\n", *key)
+	if generated {
+		_, _ = fmt.Fprintf(out, "API key, generated for this run: %s\n", *key)
 	}
-	box := sandbox.New(sandbox.Options{APIKey: *key, ParseDelay: *delay, OldErrors: *oldErrors})
-	return serve(ctx, l, box, *delay)
+	vendor := sandbox.New(sandbox.Options{APIKey: *key, ParseDelay: *delay, OldErrors: *oldErrors})
+	return serve(ctx, l, vendor, *delay)
 }
 
-// parse reads the flags. Help that was asked for is no complaint: it goes to out.
+// parse parses the flags. It prints help to out and errors to the output of flags.
 func parse(flags *flag.FlagSet, args []string, out io.Writer) error {
 	for _, a := range args {
 		if a == "-h" || a == "-help" || a == "--help" {
@@ -97,7 +98,7 @@ func parse(flags *flag.FlagSet, args []string, out io.Writer) error {
 	return nil
 }
 
-// serve answers on l until ctx ends, then lets what is under way finish.
+// serve serves h on l until ctx ends, then waits for requests in progress.
 func serve(ctx context.Context, l net.Listener, h http.Handler, parseDelay time.Duration) error {
 	srv := &http.Server{
 		Handler:           h,
@@ -113,7 +114,7 @@ func serve(ctx context.Context, l net.Listener, h http.Handler, parseDelay time.
 		return fmt.Errorf("serve: %w", err)
 	case <-ctx.Done():
 	}
-	stopping, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopWithin)
+	stopping, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTimeout)
 	defer cancel()
 	if err := srv.Shutdown(stopping); err != nil {
 		return errors.Join(fmt.Errorf("stop: %w", err), srv.Close())

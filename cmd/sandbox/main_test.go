@@ -12,36 +12,36 @@ import (
 	"testing"
 )
 
-func TestTheProgramServesWithTheKeyItPrintsAndStopsWhenTold(t *testing.T) {
+func TestProgramServesWithTheKeyItPrintsUntilCanceled(t *testing.T) {
 	t.Parallel()
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()
 	printed, out := io.Pipe()
-	ended := make(chan error, 1)
-	go func() { ended <- run(ctx, []string{"-addr", "127.0.0.1:0", "-old-errors"}, "", out, io.Discard) }()
+	done := make(chan error, 1)
+	go func() { done <- run(ctx, []string{"-addr", "127.0.0.1:0", "-old-errors"}, "", out, io.Discard) }()
 
 	lines := bufio.NewScanner(printed)
-	words := func() []string {
+	nextLine := func() []string {
 		if !lines.Scan() {
-			t.Fatal("it printed too little")
+			t.Fatal("got too few lines of output")
 		}
 		return strings.Fields(lines.Text())
 	}
-	first := words()
+	first := nextLine()
 	base := first[len(first)-1]
-	_ = words() // where the sample is
-	last := words()
+	_ = nextLine() // URL of the sample
+	last := nextLine()
 	key := last[len(last)-1]
 
 	if status, body := mint(t, base, key); status != http.StatusOK {
-		t.Errorf("token call answered %d: %s", status, body)
+		t.Errorf("mint: got %d: %s", status, body)
 	}
 	if status, body := mint(t, base, "another"); status != http.StatusUnauthorized || !strings.Contains(body, `"status":"error"`) {
-		t.Errorf("with -old-errors another key was answered %d: %s", status, body)
+		t.Errorf("mint with another key and -old-errors: got %d: %s, want 401 with status error", status, body)
 	}
 	stop()
-	if err := <-ended; err != nil {
-		t.Errorf("it stopped with %v", err)
+	if err := <-done; err != nil {
+		t.Errorf("run returned %v, want nil", err)
 	}
 }
 
@@ -64,7 +64,7 @@ func mint(t *testing.T, base, key string) (status int, body string) {
 	return resp.StatusCode, string(b)
 }
 
-func TestAKeyThatWasGivenIsNotPrinted(t *testing.T) {
+func TestConfiguredKeyIsNotPrinted(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
 		env  string
@@ -80,29 +80,29 @@ func TestAKeyThatWasGivenIsNotPrinted(t *testing.T) {
 			t.Fatal(err)
 		}
 		if strings.Contains(out.String(), "from_") {
-			t.Errorf("printed %q", out.String())
+			t.Errorf("got output %q, want it without the key", out.String())
 		}
 	}
 }
 
-func TestHelpAndMistakesAreToldApart(t *testing.T) {
+func TestHelpIsPrintedToOutputAndUsageErrorsToErrorOutput(t *testing.T) {
 	t.Parallel()
-	var out, complaints bytes.Buffer
-	if err := run(t.Context(), []string{"--help"}, "", &out, &complaints); !errors.Is(err, flag.ErrHelp) {
-		t.Errorf("help: %v", err)
+	var out, errOut bytes.Buffer
+	if err := run(t.Context(), []string{"--help"}, "", &out, &errOut); !errors.Is(err, flag.ErrHelp) {
+		t.Errorf("help: got %v, want flag.ErrHelp", err)
 	}
 	for _, want := range []string{"Usage: sandbox", "-addr", "127.0.0.1:8090", "-api-key", "SANDBOX_API_KEY", "-parse-delay", "-old-errors"} {
 		if !strings.Contains(out.String(), want) {
-			t.Errorf("help does not tell of %s: %s", want, out.String())
+			t.Errorf("help lacks %s: %s", want, out.String())
 		}
 	}
-	if complaints.Len() > 0 {
-		t.Errorf("help complained: %s", complaints.String())
+	if errOut.Len() > 0 {
+		t.Errorf("help wrote to the error output: %s", errOut.String())
 	}
 	for _, args := range [][]string{{"-colour"}, {"serve"}} {
-		complaints.Reset()
-		if err := run(t.Context(), args, "", io.Discard, &complaints); !errors.Is(err, errUsage) || complaints.Len() == 0 {
-			t.Errorf("%v: %v, %q", args, err, complaints.String())
+		errOut.Reset()
+		if err := run(t.Context(), args, "", io.Discard, &errOut); !errors.Is(err, errUsage) || errOut.Len() == 0 {
+			t.Errorf("%v: got %v, %q; want a usage error and a message", args, err, errOut.String())
 		}
 	}
 }

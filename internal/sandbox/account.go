@@ -7,16 +7,16 @@ import (
 	"time"
 )
 
-// credit is an amount of credits in tenths, the smallest part that is charged.
+// credit is an amount in tenths of a credit, the smallest unit charged.
 type credit int
 
-// String writes the amount in credits, such as "12" or "0.2".
+// String returns the amount in credits, such as "12" or "0.2".
 func (c credit) String() string { return strconv.FormatFloat(float64(c)/10, 'f', -1, 64) }
 
-// MarshalJSON writes the amount as a number of credits.
+// MarshalJSON encodes the amount as a number of credits.
 func (c credit) MarshalJSON() ([]byte, error) { return []byte(c.String()), nil }
 
-// maxUsage is how many usage records an account keeps.
+// maxUsage is the number of usage records that an account keeps.
 const maxUsage = 10_000
 
 // usage is one line of the usage log.
@@ -29,23 +29,23 @@ type usage struct {
 	RequestID  string    `json:"request_id"`
 }
 
-// account is a customer with what was used so far.
+// account is a customer with its usage. It is safe for concurrent use.
 type account struct {
 	key       string
 	public    bool
 	unlimited bool
 	limit     credit
 
-	mu     sync.Mutex
-	used   credit
-	log    []usage
-	window time.Time // the minute that inWindow counts, for the public key
-	inWin  int
+	mu       sync.Mutex
+	used     credit
+	log      []usage
+	window   time.Time // start of the minute that inWindow counts
+	inWindow int       // requests of the public key
 }
 
-func openAccounts(opts Options) map[string]*account {
+func newAccounts(opts Options) map[string]*account {
 	all := map[string]*account{PublicKey: {key: PublicKey, public: true, unlimited: true}}
-	open := func(a Account) {
+	add := func(a Account) {
 		if a.APIKey != "" {
 			all[a.APIKey] = &account{key: a.APIKey, unlimited: a.Credits < 0, limit: credit(max(a.Credits, 0)) * 10}
 		}
@@ -53,14 +53,14 @@ func openAccounts(opts Options) map[string]*account {
 	if opts.Credits == 0 {
 		opts.Credits = defaultCredits
 	}
-	open(Account{APIKey: opts.APIKey, Credits: opts.Credits})
+	add(Account{APIKey: opts.APIKey, Credits: opts.Credits})
 	for _, a := range opts.Accounts {
-		open(a)
+		add(a)
 	}
 	return all
 }
 
-// spend takes cost, or returns false and takes nothing when it is not there.
+// spend charges cost. It returns false and charges nothing when too little is left.
 func (a *account) spend(cost credit) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -88,8 +88,8 @@ func (a *account) spent() credit {
 	return a.used
 }
 
-// showCredits tells what this call was charged and what is left.
-func (a *account) showCredits(h http.Header, charged credit) {
+// setCreditHeaders sets the headers that say what this call cost and what is left.
+func (a *account) setCreditHeaders(h http.Header, charged credit) {
 	h.Set("X-Credits-Used", charged.String())
 	if !a.unlimited {
 		h.Set("X-Credits-Remaining", (a.limit - a.spent()).String())
@@ -105,8 +105,9 @@ func (a *account) record(u usage) {
 	a.log = append(a.log, u)
 }
 
-// between returns the usage from one instant to another, newest first.
-func (a *account) between(from, to time.Time) []usage {
+// usageBetween returns the usage records from one instant to another, both
+// included, newest first.
+func (a *account) usageBetween(from, to time.Time) []usage {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	var out []usage
@@ -118,27 +119,27 @@ func (a *account) between(from, to time.Time) []usage {
 	return out
 }
 
-// limited counts a request of the public key and returns after how many seconds
-// to come back, 0 when there is room. Other keys have no limit.
-func (a *account) limited(now time.Time) int {
+// checkRate counts a request of the public key. Over the limit it returns the
+// seconds until the next minute begins, else 0. Other keys have no limit.
+func (a *account) checkRate(now time.Time) (retryAfter int) {
 	if !a.public {
 		return 0
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if now.Sub(a.window) >= time.Minute {
-		a.window, a.inWin = now, 0
+		a.window, a.inWindow = now, 0
 	}
-	if a.inWin >= PublicLimit {
+	if a.inWindow >= PublicLimit {
 		left := time.Minute - now.Sub(a.window)
 		return int((left + time.Second - 1) / time.Second)
 	}
-	a.inWin++
+	a.inWindow++
 	return 0
 }
 
-// masked shows the first and the last four characters of the key.
-func (a *account) masked() string {
+// maskedKey returns the first and the last four characters of the key.
+func (a *account) maskedKey() string {
 	if len(a.key) < 12 {
 		return "****"
 	}

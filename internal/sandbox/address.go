@@ -10,15 +10,15 @@ import (
 )
 
 const (
-	maxMetadata    = 10
-	maxAddressFile = 200 // mails kept per address
-	pushedFileLife = 48 * time.Hour
-	pulledFileLife = 30 * time.Minute
+	maxMetadata     = 10  // entries
+	maxMails        = 200 // per address
+	callbackFileTTL = 48 * time.Hour
+	polledFileTTL   = 30 * time.Minute
 )
 
-var aliasForm = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{1,30}[a-z0-9]$`)
+var aliasPattern = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{1,30}[a-z0-9]$`)
 
-// address is a forwarding address with the mails that came to it.
+// address is a forwarding address with the mails it has received.
 type address struct {
 	ID             string            `json:"inbound_email_id"`
 	Email          string            `json:"email"`
@@ -34,8 +34,8 @@ type address struct {
 	mails   []mailFile
 }
 
-// addressOrder asks for an address.
-type addressOrder struct {
+// addressRequest is the body of a call that creates an address.
+type addressRequest struct {
 	Alias          string            `json:"alias"`
 	Reference      *string           `json:"reference"`
 	CallbackURL    string            `json:"callback_url"`
@@ -43,29 +43,29 @@ type addressOrder struct {
 	Metadata       map[string]string `json:"metadata"`
 }
 
-func (o addressOrder) check() error {
-	for _, src := range o.AllowedSources {
+func (r addressRequest) validate() error {
+	for _, src := range r.AllowedSources {
 		if !isSource(src) {
-			return bad("allowed_sources may hold cdsl, nsdl, cams and kfintech")
+			return badRequest("allowed_sources may hold cdsl, nsdl, cams and kfintech")
 		}
 	}
 	switch {
-	case o.Alias != "" && !aliasForm.MatchString(o.Alias):
-		return bad("alias has 3 to 32 lower-case letters, digits and inner hyphens")
-	case o.CallbackURL != "" && !mayCallBack(o.CallbackURL):
-		return bad("callback_url must be https, or http on this machine")
-	case len(o.Metadata) > maxMetadata:
-		return bad("metadata holds at most 10 entries")
+	case r.Alias != "" && !aliasPattern.MatchString(r.Alias):
+		return badRequest("alias has 3 to 32 lower-case letters, digits and inner hyphens")
+	case r.CallbackURL != "" && !validCallbackURL(r.CallbackURL):
+		return badRequest("callback_url must be https, or http on this machine")
+	case len(r.Metadata) > maxMetadata:
+		return badRequest("metadata holds at most 10 entries")
 	}
 	return nil
 }
 
 func (s *Sandbox) createAddress(c *call) (reply, error) {
-	req := addressOrder{Metadata: map[string]string{}}
+	req := addressRequest{Metadata: map[string]string{}}
 	if err := readJSON(c.r, &req); err != nil {
 		return reply{}, err
 	}
-	if err := req.check(); err != nil {
+	if err := req.validate(); err != nil {
 		return reply{}, err
 	}
 	now := s.opts.Now().UTC()
@@ -78,22 +78,22 @@ func (s *Sandbox) createAddress(c *call) (reply, error) {
 		req.Alias = a.ID
 	}
 	a.Email = req.Alias + "@import.casparser.example"
-	if !s.addresses.putUnless(a.ID, a, func(o address) bool { return o.Email == a.Email }) {
-		return reply{}, bad("alias is already taken")
+	if !s.addresses.putUnique(a.ID, a, func(other address) bool { return other.Email == a.Email }) {
+		return reply{}, badRequest("alias is already taken")
 	}
 	return reply{http.StatusCreated, a}, nil
 }
 
-func mayCallBack(raw string) bool {
+func validCallbackURL(raw string) bool {
 	u, err := url.Parse(raw)
 	if err != nil || u.Host == "" {
 		return false
 	}
-	return u.Scheme == "https" || (u.Scheme == "http" && onThisMachine(u))
+	return u.Scheme == "https" || (u.Scheme == "http" && isLoopbackURL(u))
 }
 
-// onThisMachine reports whether u names a loopback address.
-func onThisMachine(u *url.URL) bool {
+// isLoopbackURL reports whether the host of u is localhost or a loopback address.
+func isLoopbackURL(u *url.URL) bool {
 	if u.Hostname() == "localhost" {
 		return true
 	}
@@ -101,23 +101,23 @@ func onThisMachine(u *url.URL) bool {
 	return err == nil && ip.Unmap().IsLoopback()
 }
 
-// ownAddress finds the address that the path names, if it is the caller's.
-func (s *Sandbox) ownAddress(c *call) (address, error) {
+// findAddress returns the address that the path names, if the caller owns it.
+func (s *Sandbox) findAddress(c *call) (address, error) {
 	a, found := s.addresses.get(c.r.PathValue("id"))
 	if !found || a.account != c.account {
-		return address{}, missing("Inbound email")
+		return address{}, notFound("Inbound email")
 	}
 	return a, nil
 }
 
 func (s *Sandbox) listAddresses(c *call) (reply, error) {
-	limit, okLimit := number(c.r, "limit", 50)
-	offset, okOffset := number(c.r, "offset", 0)
+	limit, okLimit := queryInt(c.r, "limit", 50)
+	offset, okOffset := queryInt(c.r, "offset", 0)
 	if !okLimit || !okOffset {
-		return reply{}, bad("limit and offset must be whole numbers")
+		return reply{}, badRequest("limit and offset must be whole numbers")
 	}
 	status := c.r.URL.Query().Get("status")
-	own := s.addresses.all(func(a address) bool {
+	own := s.addresses.list(func(a address) bool {
 		return a.account == c.account && (status == "" || status == "all" || status == a.Status)
 	})
 	from := min(offset, len(own))
@@ -132,7 +132,7 @@ func (s *Sandbox) listAddresses(c *call) (reply, error) {
 }
 
 func (s *Sandbox) showAddress(c *call) (reply, error) {
-	a, err := s.ownAddress(c)
+	a, err := s.findAddress(c)
 	if err != nil {
 		return reply{}, err
 	}
@@ -140,25 +140,25 @@ func (s *Sandbox) showAddress(c *call) (reply, error) {
 }
 
 func (s *Sandbox) deleteAddress(c *call) (reply, error) {
-	a, err := s.ownAddress(c)
+	a, err := s.findAddress(c)
 	if err != nil {
 		return reply{}, err
 	}
 	s.addresses.remove(a.ID)
-	return ok(done{"success", "Inbound email deleted"})
+	return ok(statusMessage{"success", "Inbound email deleted"})
 }
 
-// addressFiles lists the mails after the cursor "since": how many the caller
-// has had already. The answer's cursor is the next one to send.
+// addressFiles lists the mails after the cursor "since", which is the number of mails
+// already read. The cursor of the answer is the "since" of the next call.
 func (s *Sandbox) addressFiles(c *call) (reply, error) {
-	a, err := s.ownAddress(c)
+	a, err := s.findAddress(c)
 	if err != nil {
 		return reply{}, err
 	}
-	since, okSince := number(c.r, "since", 0)
-	limit, okLimit := number(c.r, "limit", 50)
+	since, okSince := queryInt(c.r, "since", 0)
+	limit, okLimit := queryInt(c.r, "limit", 50)
 	if !okSince || !okLimit || limit == 0 {
-		return reply{}, bad("since must be a cursor and limit a positive number")
+		return reply{}, badRequest("since must be a cursor and limit a positive number")
 	}
 	from := min(since, len(a.mails))
 	to := from + min(limit, len(a.mails)-from)
@@ -168,14 +168,4 @@ func (s *Sandbox) addressFiles(c *call) (reply, error) {
 		Count  int        `json:"count"`
 		Cursor string     `json:"cursor"`
 	}{"success", append([]mailFile{}, a.mails[from:to]...), to - from, strconv.Itoa(to)})
-}
-
-// number reads a whole number from the query; preset stands in for none.
-func number(r *http.Request, name string, preset int) (int, bool) {
-	raw := r.URL.Query().Get(name)
-	if raw == "" {
-		return preset, true
-	}
-	n, err := strconv.Atoi(raw)
-	return n, err == nil && n >= 0
 }

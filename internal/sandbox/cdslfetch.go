@@ -9,22 +9,22 @@ import (
 const OTP = "123456"
 
 const (
-	fetchLife     = 10 * time.Minute
-	fetchTries    = 3
-	fetchFileLife = 24 * time.Hour
-	maxPeriods    = 24
+	fetchSessionTTL = 10 * time.Minute
+	maxOTPTries     = 3
+	fetchedFileTTL  = 24 * time.Hour
+	maxPeriods      = 24
 )
 
-var boIDForm = regexp.MustCompile(`^[0-9]{16}$`)
+var boIDPattern = regexp.MustCompile(`^[0-9]{16}$`)
 
-// fetch is a session at the depository, waiting for its OTP.
-type fetch struct {
+// fetchSession is a session at the depository that waits for its OTP.
+type fetchSession struct {
 	account *account
 	expires time.Time
 	tries   int
 }
 
-// requestOTP begins a session. The vendor takes 15 to 20 s for it, the sandbox none.
+// requestOTP starts a session. The vendor takes 15 to 20 s, the sandbox no time.
 func (s *Sandbox) requestOTP(c *call) (reply, error) {
 	var req struct {
 		PAN  string `json:"pan"`
@@ -35,15 +35,15 @@ func (s *Sandbox) requestOTP(c *call) (reply, error) {
 		return reply{}, err
 	}
 	switch _, err := time.Parse(time.DateOnly, req.DOB); {
-	case !panForm.MatchString(req.PAN):
-		return reply{}, bad("pan is required and must be a PAN")
-	case !boIDForm.MatchString(req.BOID):
-		return reply{}, bad("bo_id is required and has 16 digits")
+	case !panPattern.MatchString(req.PAN):
+		return reply{}, badRequest("pan is required and must be a PAN")
+	case !boIDPattern.MatchString(req.BOID):
+		return reply{}, badRequest("bo_id is required and has 16 digits")
 	case err != nil:
-		return reply{}, bad("dob is required as YYYY-MM-DD")
+		return reply{}, badRequest("dob is required as YYYY-MM-DD")
 	}
 	id := newID("cs_")
-	s.fetches.put(id, fetch{account: c.account, expires: s.opts.Now().Add(fetchLife)})
+	s.fetchSessions.put(id, fetchSession{account: c.account, expires: s.opts.Now().Add(fetchSessionTTL)})
 	return ok(struct {
 		Status    string `json:"status"`
 		SessionID string `json:"session_id"`
@@ -57,8 +57,8 @@ type fetchedFile struct {
 	URL      string `json:"url"`
 }
 
-// verifyOTP ends a session: with the right OTP it gives the statements, after
-// the third wrong one, or too late, the session is gone.
+// verifyOTP answers the right OTP with the statements and ends the session. The
+// third wrong OTP ends it too.
 func (s *Sandbox) verifyOTP(c *call) (reply, error) {
 	req := struct {
 		OTP     string `json:"otp"`
@@ -68,54 +68,58 @@ func (s *Sandbox) verifyOTP(c *call) (reply, error) {
 		return reply{}, err
 	}
 	if req.OTP == "" {
-		return reply{}, bad("otp is required")
+		return reply{}, badRequest("otp is required")
 	}
 	if req.Periods < 1 || req.Periods > maxPeriods {
-		return reply{}, bad("num_periods must be between 1 and 24")
+		return reply{}, badRequest("num_periods must be between 1 and 24")
 	}
-	right, err := s.tryOTP(c, req.OTP)
+	right, err := s.checkOTP(c, req.OTP)
 	if err != nil {
 		return reply{}, err
 	}
 	if !right {
-		return reply{}, bad("Invalid OTP")
+		return reply{}, badRequest("Invalid OTP")
 	}
 	return ok(struct {
 		Status string        `json:"status"`
 		Msg    string        `json:"msg"`
 		Files  []fetchedFile `json:"files"`
-	}{"success", "Statements fetched", s.fetchFiles(c.base, req.Periods)})
+	}{"success", "Statements fetched", s.addFetchedFiles(c.base, req.Periods)})
 }
 
-func (s *Sandbox) tryOTP(c *call, otp string) (right bool, err error) {
+// checkOTP counts a try and reports whether otp is right. It removes the session
+// after the right one and after the last try.
+func (s *Sandbox) checkOTP(c *call, otp string) (right bool, err error) {
 	id := c.r.PathValue("session")
-	alive, over := false, false
-	s.fetches.change(id, func(f *fetch) {
-		alive = f.account == c.account && s.opts.Now().Before(f.expires) && f.tries < fetchTries
-		if alive {
+	valid, ended := false, false
+	s.fetchSessions.change(id, func(f *fetchSession) {
+		valid = f.account == c.account && s.opts.Now().Before(f.expires) && f.tries < maxOTPTries
+		if valid {
 			f.tries++
 			right = otp == OTP
-			over = right || f.tries == fetchTries
+			ended = right || f.tries == maxOTPTries
 		}
 	})
-	if !alive {
-		return false, missing("Session")
+	if !valid {
+		return false, notFound("Session")
 	}
-	if over && !s.fetches.remove(id) {
-		return false, missing("Session") // another call ended it at the same moment
+	if ended && !s.fetchSessions.remove(id) {
+		return false, notFound("Session") // a concurrent call ended it
 	}
 	return right, nil
 }
 
-func (s *Sandbox) fetchFiles(base string, periods int) []fetchedFile {
+// addFetchedFiles makes one statement available for each of the last finished
+// months, newest first.
+func (s *Sandbox) addFetchedFiles(base string, periods int) []fetchedFile {
 	now := s.opts.Now().UTC()
 	first := time.Date(now.Year(), now.Month(), 1, 0, 0, 0, 0, time.UTC)
 	files := make([]fetchedFile, periods)
 	for i := range files {
 		last := first.AddDate(0, -i, -1) // the last day of a finished month
-		f := file{source: cdsl, day: last.Format(time.DateOnly), expires: now.Add(fetchFileLife)}
+		f := file{source: cdsl, day: last.Format(time.DateOnly), expires: now.Add(fetchedFileTTL)}
 		f.name = cdsl.fileName(last.Format("20060102"), newID("")[:8])
-		link, _ := s.keepFile(base, f)
+		link, _ := s.addFile(base, f)
 		files[i] = fetchedFile{f.name, link}
 	}
 	return files

@@ -17,15 +17,15 @@ import (
 
 const key = "sk_test_0123456789abcdef"
 
-// client is a caller of one sandbox that runs for one test.
+// client calls one sandbox, which runs for one test.
 type client struct {
-	t   *testing.T
-	box *sandbox.Sandbox
-	url string
-	key string // sent as x-api-key
+	t      *testing.T
+	vendor *sandbox.Sandbox
+	url    string
+	key    string // sent as x-api-key
 }
 
-// answer is what came back.
+// answer is a response.
 type answer struct {
 	status int
 	header http.Header
@@ -33,19 +33,19 @@ type answer struct {
 	body   map[string]any // nil unless raw is a JSON object
 }
 
-// start runs a sandbox whose first account has the key above.
+// start runs a sandbox with an account for key, unless opts name another.
 func start(t *testing.T, opts sandbox.Options) *client {
 	t.Helper()
 	if opts.APIKey == "" {
 		opts.APIKey = key
 	}
-	box := sandbox.New(opts)
-	srv := httptest.NewServer(box)
+	vendor := sandbox.New(opts)
+	srv := httptest.NewServer(vendor)
 	t.Cleanup(srv.Close)
-	return &client{t: t, box: box, url: srv.URL, key: opts.APIKey}
+	return &client{t: t, vendor: vendor, url: srv.URL, key: opts.APIKey}
 }
 
-// as returns the same client with another credential.
+// as returns a client of the same sandbox with another credential.
 func (c *client) as(credential string) *client {
 	d := *c
 	d.key = credential
@@ -82,7 +82,7 @@ func (c *client) send(method, path, contentType string, body io.Reader, headers 
 	return a, err
 }
 
-// call sends JSON and fails the test when no answer comes.
+// call sends JSON and fails the test without an answer.
 func (c *client) call(method, path, body string, headers ...string) answer {
 	c.t.Helper()
 	a, err := c.send(method, path, "application/json", strings.NewReader(body), headers...)
@@ -126,29 +126,29 @@ func (c *client) token(body string) string {
 	return id
 }
 
-// want fails the test unless a has this status and its body, as JSON text, holds all of parts.
+// want fails the test unless a has this status and its body contains all parts.
 func (a answer) want(t *testing.T, status int, parts ...string) {
 	t.Helper()
 	if a.status != status {
-		t.Fatalf("status %d, want %d: %.300s", a.status, status, a.raw)
+		t.Fatalf("got status %d, want %d: %.300s", a.status, status, a.raw)
 	}
 	for _, p := range parts {
 		if !bytes.Contains(a.raw, []byte(p)) {
-			t.Errorf("no %s in %.300s", p, a.raw)
+			t.Errorf("got %.300s, want it to contain %s", a.raw, p)
 		}
 	}
 }
 
-// text returns a string of the answer's body.
+// text returns a string member of the answer's body.
 func (a answer) text(name string) string {
 	s, _ := a.body[name].(string)
 	return s
 }
 
-// plain is a PDF in which no source can be found.
-var plain = []byte("%PDF-1.4\nnothing to see\n%%EOF\n")
+// plain is a PDF that names no source.
+var plain = []byte("%PDF-1.4\nno source\n%%EOF\n")
 
-// clock is a time that a test moves.
+// clock is a clock that a test moves.
 type clock struct {
 	mu  sync.Mutex
 	now time.Time

@@ -8,16 +8,16 @@ import (
 	"sync"
 )
 
-// maxPaths is how many different paths are counted; callers choose the paths.
+// maxPaths is the number of different paths that are counted, as callers choose them.
 const maxPaths = 1000
 
-// calls counts requests by path.
-type calls struct {
+// callCounter counts requests by path. It is safe for concurrent use.
+type callCounter struct {
 	mu     sync.Mutex
 	byPath map[string]int
 }
 
-func (c *calls) add(path string) {
+func (c *callCounter) add(path string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if _, known := c.byPath[path]; known || len(c.byPath) < maxPaths {
@@ -25,58 +25,59 @@ func (c *calls) add(path string) {
 	}
 }
 
-func (c *calls) count(path string) int {
+func (c *callCounter) count(path string) int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.byPath[path]
 }
 
-func (c *calls) snapshot() map[string]int {
+func (c *callCounter) snapshot() map[string]int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return maps.Clone(c.byPath)
 }
 
-// isControl reports whether path is one of those by which a tester steers the
-// sandbox, as opposed to those that stand for another service of the vendor's.
+// isControl reports whether path is a control call, by which a tester steers the
+// sandbox. The files, samples and consent pages below /_sandbox/ are not: they
+// emulate other services of the vendor and answer every caller.
 func isControl(path string) bool {
-	for _, open := range []string{filesPath, "/_sandbox/samples/", "/_sandbox/oauth/"} {
-		if strings.HasPrefix(path, open) {
+	for _, public := range []string{filesPath, "/_sandbox/samples/", "/_sandbox/oauth/"} {
+		if strings.HasPrefix(path, public) {
 			return false
 		}
 	}
 	return strings.HasPrefix(path, "/_sandbox/")
 }
 
-// mountOwn mounts everything that the vendor does not have.
-func (s *Sandbox) mountOwn() {
+// mountSandboxRoutes mounts the routes that the vendor's API does not have.
+func (s *Sandbox) mountSandboxRoutes() {
 	s.mux.HandleFunc("GET "+filesPath+"{id}/{name}", s.serveFile)
 	s.mux.HandleFunc("GET /_sandbox/samples/{name}", s.serveSample)
-	s.mux.HandleFunc("GET /_sandbox/oauth/{id}", s.giveConsent)
+	s.mux.HandleFunc("GET /_sandbox/oauth/{id}", s.answerConsent)
 
-	s.control("GET /_sandbox/faults", s.listFaults)
-	s.control("POST /_sandbox/faults", s.postFault)
-	s.control("DELETE /_sandbox/faults", func(r *http.Request) (reply, error) {
+	s.handleControl("GET /_sandbox/faults", s.listFaults)
+	s.handleControl("POST /_sandbox/faults", s.postFault)
+	s.handleControl("DELETE /_sandbox/faults", func(r *http.Request) (reply, error) {
 		s.ClearFaults()
 		return s.listFaults(r)
 	})
-	s.control("GET /_sandbox/calls", func(*http.Request) (reply, error) {
+	s.handleControl("GET /_sandbox/calls", func(*http.Request) (reply, error) {
 		return ok(map[string]any{"calls": s.calls.snapshot()})
 	})
-	s.control("POST /_sandbox/inbound-email/{id}/deliver", s.deliver)
-	s.control("POST /_sandbox/inbox/revoke", s.revokeInbox)
+	s.handleControl("POST /_sandbox/inbound-email/{id}/deliver", s.deliver)
+	s.handleControl("POST /_sandbox/inbox/revoke", s.revokeInbox)
 }
 
-// control mounts a control call. It answers only callers on this machine, and
-// no page of another origin: a browser on this machine opens foreign pages too.
-func (s *Sandbox) control(pattern string, serve func(*http.Request) (reply, error)) {
+// handleControl mounts a control call. It rejects callers on other machines, and
+// pages of another origin in a browser on this machine.
+func (s *Sandbox) handleControl(pattern string, serve func(*http.Request) (reply, error)) {
 	s.mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
 		from, err := netip.ParseAddrPort(r.RemoteAddr)
 		if err != nil || !from.Addr().Unmap().IsLoopback() || s.sameSite.Check(r) != nil {
-			s.writeRefusal(w, &refusal{status: http.StatusForbidden, msg: "Only for callers on this machine"})
+			s.writeAPIError(w, &apiError{status: http.StatusForbidden, msg: "Only for callers on this machine"})
 			return
 		}
-		r.Body = http.MaxBytesReader(w, r.Body, maxSmall)
+		r.Body = http.MaxBytesReader(w, r.Body, maxJSON)
 		rep, err := serve(r)
 		if err != nil {
 			s.writeError(w, err)
@@ -92,11 +93,11 @@ func (s *Sandbox) listFaults(*http.Request) (reply, error) {
 
 func (s *Sandbox) postFault(r *http.Request) (reply, error) {
 	var f Fault
-	if err := readKnown(r, &f); err != nil {
+	if err := readStrictJSON(r, &f); err != nil {
 		return reply{}, err
 	}
-	if wrong := f.problem(); wrong != "" {
-		return reply{}, bad(wrong)
+	if wrong := f.validate(); wrong != "" {
+		return reply{}, badRequest(wrong)
 	}
 	s.AddFault(f)
 	return reply{http.StatusCreated, f}, nil

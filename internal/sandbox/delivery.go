@@ -15,13 +15,13 @@ import (
 	"time"
 )
 
-// callbackTries is how often a callback is sent before it is given up.
-const callbackTries = 4
+// maxCallbackTries is the number of attempts to send a callback.
+const maxCallbackTries = 4
 
 var errNotLoopback = errors.New("not a loopback address")
 
-// loopbackClient makes the client that sends callbacks. It connects only to
-// this machine, whatever a name resolves to, and follows no redirects.
+// loopbackClient returns the client that sends callbacks. It connects only to
+// loopback addresses, whatever a name resolves to, and follows no redirects.
 func loopbackClient() *http.Client {
 	d := &net.Dialer{Control: func(_, address string, _ syscall.RawConn) error {
 		if ap, err := netip.ParseAddrPort(address); err != nil || !ap.Addr().Unmap().IsLoopback() {
@@ -36,7 +36,7 @@ func loopbackClient() *http.Client {
 	}
 }
 
-// delivery tells what became of a mail.
+// delivery is the answer of deliver.
 type delivery struct {
 	Status   string   `json:"status"`
 	File     mailFile `json:"file"`
@@ -44,8 +44,8 @@ type delivery struct {
 	Attempts int      `json:"attempts"`
 }
 
-// deliver is a control call: a mail arrives at an address. Its callback, when
-// it leads to this machine, is sent before the call returns.
+// deliver is a control call that makes a mail arrive at an address. It sends the
+// address's callback before it returns.
 func (s *Sandbox) deliver(r *http.Request) (reply, error) {
 	req := struct {
 		Source source `json:"source"`
@@ -56,56 +56,57 @@ func (s *Sandbox) deliver(r *http.Request) (reply, error) {
 	}
 	a, found := s.addresses.get(r.PathValue("id"))
 	if !found {
-		return reply{}, missing("Inbound email")
+		return reply{}, notFound("Inbound email")
 	}
 	if !isSource(string(req.Source)) ||
 		(len(a.AllowedSources) > 0 && !slices.Contains(a.AllowedSources, string(req.Source))) {
-		return reply{}, &refusal{status: http.StatusUnprocessableEntity, msg: "The address takes no mail from this source"}
+		return reply{}, &apiError{status: http.StatusUnprocessableEntity, msg: "The address takes no mail from this source"}
 	}
-	out, err := s.receive(a, req.Source, s.baseURL(r))
+	out, err := s.addMail(a, req.Source, s.baseURL(r))
 	if err != nil {
 		return reply{}, err
 	}
-	out.Callback, out.Attempts = s.callBack(r.Context(), a, req.From, out.File)
+	out.Callback, out.Attempts = s.sendCallback(r.Context(), a, req.From, out.File)
 	return ok(out)
 }
 
-// receive charges for a mail and puts it where the address's owner finds it.
-func (s *Sandbox) receive(a address, src source, base string) (delivery, error) {
+// addMail charges for a mail from src and adds it to the address.
+func (s *Sandbox) addMail(a address, src source, base string) (delivery, error) {
 	const price credit = 2
 	if !a.account.spend(price) {
 		return delivery{}, errNoCredits
 	}
-	life := pulledFileLife
+	ttl := polledFileTTL
 	if a.CallbackURL != "" {
-		life = pushedFileLife
+		ttl = callbackFileTTL
 	}
-	m := s.mailed(base, newID("msg_"), src, s.opts.Now(), life)
+	m := s.addMailFile(base, newID("msg_"), src, s.opts.Now(), ttl)
 	full := false
-	kept := s.addresses.change(a.ID, func(a *address) {
-		if full = len(a.mails) >= maxAddressFile; !full {
+	found := s.addresses.change(a.ID, func(a *address) {
+		if full = len(a.mails) >= maxMails; !full {
 			a.mails = append(slices.Clip(a.mails), m)
 		}
 	})
 	switch {
-	case !kept:
+	case !found:
 		a.account.refund(price)
-		return delivery{}, missing("Inbound email")
+		return delivery{}, notFound("Inbound email")
 	case full:
 		a.account.refund(price)
-		return delivery{}, &refusal{status: http.StatusUnprocessableEntity, msg: "The address is full"}
+		return delivery{}, &apiError{status: http.StatusUnprocessableEntity, msg: "The address is full"}
 	}
 	return delivery{Status: "success", File: m}, nil
 }
 
-// callBack posts m to the address's callback URL, again and again with growing
-// pauses until it is taken, and returns what came of it and the attempts made.
-func (s *Sandbox) callBack(ctx context.Context, a address, from string, m mailFile) (outcome string, attempts int) {
+// sendCallback posts m to the address's callback URL and retries, with doubling
+// pauses, until the answer is 2xx. It returns the values of delivery.Callback and
+// delivery.Attempts.
+func (s *Sandbox) sendCallback(ctx context.Context, a address, from string, m mailFile) (result string, attempts int) {
 	u, err := url.Parse(a.CallbackURL)
 	switch {
 	case a.CallbackURL == "":
 		return "none", 0
-	case err != nil || !onThisMachine(u):
+	case err != nil || !isLoopbackURL(u):
 		return "skipped", 0
 	}
 	body, err := json.Marshal(struct {
@@ -120,19 +121,19 @@ func (s *Sandbox) callBack(ctx context.Context, a address, from string, m mailFi
 		return "failed", 0
 	}
 	pause := s.opts.CallbackWait
-	for n := 1; n <= callbackTries; n++ {
-		if s.post(ctx, a.CallbackURL, body) == nil {
+	for n := 1; n <= maxCallbackTries; n++ {
+		if s.postCallback(ctx, a.CallbackURL, body) == nil {
 			return "delivered", n
 		}
-		if n == callbackTries || wait(ctx, pause) != nil {
+		if n == maxCallbackTries || wait(ctx, pause) != nil {
 			return "failed", n
 		}
 		pause *= 2
 	}
-	return "failed", callbackTries
+	return "failed", maxCallbackTries
 }
 
-func (s *Sandbox) post(ctx context.Context, to string, body []byte) error {
+func (s *Sandbox) postCallback(ctx context.Context, to string, body []byte) error {
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, to, bytes.NewReader(body))
 	if err != nil {
 		return fmt.Errorf("make callback: %w", err)

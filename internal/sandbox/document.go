@@ -14,84 +14,84 @@ import (
 
 const (
 	maxPDF   = 10 << 20 // the vendor's limit
-	maxHead  = 64 << 10 // how much of a PDF is searched for the name of its source
-	maxField = 4 << 10  // the longest other field of a form
-	maxParts = 16
+	maxHead  = 64 << 10 // bytes of a PDF that are searched for the name of its source
+	maxField = 4 << 10  // bytes of any other form field
+	maxParts = 16       // parts of a form
 )
 
-// wrongPassword is the password that opens no statement; any other, or none, does.
+// wrongPassword is the only password that is refused; an empty one is accepted.
 const wrongPassword = "wrong"
 
-// The refusals of a document.
+// Errors of parse calls.
 var (
-	errNoFile   = bad("Either pdf_file or pdf_url is required")
-	errForm     = bad("The multipart form could not be read")
-	errNotPDF   = &refusal{status: http.StatusBadRequest, code: "INVALID_PDF", msg: "The file is not a valid PDF"}
-	errDownload = &refusal{status: http.StatusBadRequest, code: "INVALID_PDF", msg: "No PDF could be downloaded from pdf_url"}
-	errOtherCAS = &refusal{status: http.StatusBadRequest, code: "UNSUPPORTED_FORMAT", msg: "This statement comes from another source than this endpoint parses"}
+	errNoFile      = badRequest("Either pdf_file or pdf_url is required")
+	errBadForm     = badRequest("The multipart form could not be read")
+	errNotPDF      = &apiError{status: http.StatusBadRequest, code: "INVALID_PDF", msg: "The file is not a valid PDF"}
+	errDownload    = &apiError{status: http.StatusBadRequest, code: "INVALID_PDF", msg: "No PDF could be downloaded from pdf_url"}
+	errWrongSource = &apiError{status: http.StatusBadRequest, code: "UNSUPPORTED_FORMAT", msg: "This statement comes from another source than this endpoint parses"}
 )
 
-// document is what is known of an uploaded PDF. Its bytes are not kept.
+// document holds the fields of a parse call. The bytes of its PDF are not kept.
 type document struct {
-	source     source // "" when neither content nor name tells
+	source     source // "" when neither content nor name contains one
 	password   string
 	brokerType string
 }
 
-// document reads the PDF of a parse call, in any of the forms it may have, and
-// tries its password.
-func (s *Sandbox) document(c *call) (document, error) {
+// readDocument reads the body of a parse call: multipart, JSON or URL-encoded. It
+// returns INVALID_PASSWORD for wrongPassword.
+func (s *Sandbox) readDocument(c *call) (document, error) {
 	var d document
 	var err error
 	kind, params, _ := mime.ParseMediaType(c.r.Header.Get("Content-Type"))
 	switch kind {
 	case "multipart/form-data":
-		d, err = s.fromForm(c.r.Body, params["boundary"])
+		d, err = s.fromMultipart(c.r.Body, params["boundary"])
 	case "application/json":
 		d, err = s.fromJSON(c.r)
 	case "application/x-www-form-urlencoded":
-		d, err = s.fromValues(c.r)
+		d, err = s.fromURLEncoded(c.r)
 	default:
-		err = bad("Send multipart/form-data or application/json")
+		err = badRequest("Send multipart/form-data or application/json")
 	}
 	if err != nil {
 		return document{}, err
 	}
 	if d.password == wrongPassword {
-		return document{}, &refusal{status: s.opts.PasswordStatus, code: "INVALID_PASSWORD", msg: "Incorrect password for the PDF"}
+		return document{}, &apiError{status: s.opts.PasswordStatus, code: "INVALID_PASSWORD", msg: "Incorrect password for the PDF"}
 	}
 	return d, nil
 }
 
-func (s *Sandbox) fromForm(body io.Reader, boundary string) (document, error) {
+func (s *Sandbox) fromMultipart(body io.Reader, boundary string) (document, error) {
 	var d document
 	var pdfURL string
-	found := false
+	hasFile := false
 	form := multipart.NewReader(body, boundary)
 	for range maxParts {
 		part, err := form.NextPart()
 		if errors.Is(err, io.EOF) {
-			return s.orFromURL(d, found, pdfURL)
+			return s.orFromURL(d, hasFile, pdfURL)
 		}
 		if err != nil {
-			return document{}, formError(err)
+			return document{}, uploadError(err, errBadForm)
 		}
 		switch part.FormName() {
 		case "pdf_file", "file":
-			d.source, err = inspect(part, part.FileName())
-			found = true
+			d.source, err = readPDF(part, part.FileName())
+			hasFile = true
 		case "password":
-			d.password, err = field(part)
+			d.password, err = readField(part)
 		case "pdf_url":
-			pdfURL, err = field(part)
+			pdfURL, err = readField(part)
 		case "broker_type":
-			d.brokerType, err = field(part)
+			d.brokerType, err = readField(part)
 		}
 		if err != nil {
 			return document{}, err
 		}
 	}
-	return document{}, errForm
+	return document{}, errBadForm
 }
 
 func (s *Sandbox) fromJSON(r *http.Request) (document, error) {
@@ -107,29 +107,29 @@ func (s *Sandbox) fromJSON(r *http.Request) (document, error) {
 	d := document{password: req.Password, brokerType: req.BrokerType}
 	if req.File != "" {
 		var err error
-		if d.source, err = inspect(base64.NewDecoder(base64.StdEncoding, strings.NewReader(req.File)), ""); err != nil {
+		if d.source, err = readPDF(base64.NewDecoder(base64.StdEncoding, strings.NewReader(req.File)), ""); err != nil {
 			return document{}, err
 		}
 	}
 	return s.orFromURL(d, req.File != "", req.URL)
 }
 
-func (s *Sandbox) fromValues(r *http.Request) (document, error) {
+func (s *Sandbox) fromURLEncoded(r *http.Request) (document, error) {
 	b, err := io.ReadAll(r.Body)
 	if err != nil {
-		return document{}, unreadable(err)
+		return document{}, bodyError(err)
 	}
 	form, err := url.ParseQuery(string(b))
 	if err != nil {
-		return document{}, errForm
+		return document{}, errBadForm
 	}
 	d := document{password: form.Get("password"), brokerType: form.Get("broker_type")}
 	return s.orFromURL(d, false, form.Get("pdf_url"))
 }
 
-// orFromURL completes d from pdfURL when there was no file in the request.
-func (s *Sandbox) orFromURL(d document, found bool, pdfURL string) (document, error) {
-	if found {
+// orFromURL returns d as it is if hasFile, else with the source of pdfURL.
+func (s *Sandbox) orFromURL(d document, hasFile bool, pdfURL string) (document, error) {
+	if hasFile {
 		return d, nil
 	}
 	if pdfURL == "" {
@@ -140,16 +140,17 @@ func (s *Sandbox) orFromURL(d document, found bool, pdfURL string) (document, er
 	return d, err
 }
 
-// download stands for fetching a URL: it never uses the network. A URL of the
-// sandbox's own is looked up; any other is told by its file name.
+// download emulates fetching pdfURL, without using the network, and returns the
+// source of the file. It looks up the sandbox's own URLs; for any other URL the file
+// name decides.
 func (s *Sandbox) download(pdfURL string) (source, error) {
 	u, err := url.Parse(pdfURL)
 	if err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") {
 		return "", errDownload
 	}
-	if _, own, found := strings.Cut(u.Path, filesPath); found {
-		id, _, _ := strings.Cut(own, "/")
-		f, err := s.openFile(id)
+	if _, rest, found := strings.Cut(u.Path, filesPath); found {
+		id, _, _ := strings.Cut(rest, "/")
+		f, err := s.findFile(id)
 		if err != nil {
 			return "", errDownload
 		}
@@ -159,58 +160,50 @@ func (s *Sandbox) download(pdfURL string) (source, error) {
 	if !strings.HasSuffix(name, ".pdf") || strings.HasPrefix(name, "missing") {
 		return "", errDownload
 	}
-	return marked([]byte(name)), nil
+	return detectSource([]byte(name)), nil
 }
 
-// inspect reads a PDF to its end, of which it keeps only the first maxHead
-// bytes for a moment, and returns its source: by content, else by name.
-func inspect(r io.Reader, name string) (source, error) {
+// readPDF reads a PDF to its end and returns its source, by the first maxHead bytes
+// of content, else by file name.
+func readPDF(r io.Reader, name string) (source, error) {
 	head := make([]byte, maxHead)
 	n, err := io.ReadFull(r, head)
 	head = head[:n]
 	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
-		return "", fileError(err)
+		return "", uploadError(err, errNotPDF)
 	}
 	if !strings.HasPrefix(string(head), "%PDF-") {
 		return "", errNotPDF
 	}
 	rest, err := io.Copy(io.Discard, io.LimitReader(r, maxPDF-int64(n)+1))
 	if err != nil {
-		return "", fileError(err)
+		return "", uploadError(err, errNotPDF)
 	}
 	if int64(n)+rest > maxPDF {
 		return "", errTooLarge
 	}
-	if s := marked(head); s != "" {
+	if s := detectSource(head); s != "" {
 		return s, nil
 	}
-	return marked([]byte(name)), nil
+	return detectSource([]byte(name)), nil
 }
 
-func field(part io.Reader) (string, error) {
+func readField(part io.Reader) (string, error) {
 	b, err := io.ReadAll(io.LimitReader(part, maxField+1))
 	if err != nil {
-		return "", formError(err)
+		return "", uploadError(err, errBadForm)
 	}
 	if len(b) > maxField {
-		return "", errForm
+		return "", errBadForm
 	}
 	return string(b), nil
 }
 
-func formError(err error) error {
-	var big *http.MaxBytesError
-	if errors.As(err, &big) {
+// uploadError returns errTooLarge for a body over the size limit, else fallback.
+func uploadError(err error, fallback *apiError) error {
+	var tooLarge *http.MaxBytesError
+	if errors.As(err, &tooLarge) {
 		return errTooLarge
 	}
-	return errForm
-}
-
-// fileError answers a file that ends too soon or is not the base64 it should be.
-func fileError(err error) error {
-	var big *http.MaxBytesError
-	if errors.As(err, &big) {
-		return errTooLarge
-	}
-	return errNotPDF
+	return fallback
 }

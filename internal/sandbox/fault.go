@@ -9,14 +9,14 @@ import (
 	"time"
 )
 
-// FaultKind is a way in which a call goes wrong.
+// FaultKind names what an injected fault does to a call.
 type FaultKind string
 
-// The kinds of faults. Those after FaultDrop let the call happen and spoil only
-// its answer, so a token is minted and a credit spent, as in real life.
+// The kinds of faults. FaultDelay and those after FaultDrop carry out the call, so a
+// token is minted and a credit spent, and affect only its answer.
 const (
-	FaultStatus    FaultKind = "status"    // answers with Status instead
-	FaultDelay     FaultKind = "delay"     // answers rightly, DelayMS late
+	FaultStatus    FaultKind = "status"    // answers with Status
+	FaultDelay     FaultKind = "delay"     // answers correctly, DelayMS late
 	FaultDrop      FaultKind = "drop"      // closes the connection without an answer
 	FaultTruncate  FaultKind = "truncate"  // ends the connection half-way through the body
 	FaultMalformed FaultKind = "malformed" // sends a body that is not JSON
@@ -25,15 +25,15 @@ const (
 
 var faultKinds = []FaultKind{FaultStatus, FaultDelay, FaultDrop, FaultTruncate, FaultMalformed, FaultDrip}
 
-// Fault makes calls go wrong.
+// Fault makes matching calls fail.
 type Fault struct {
 	Path       string    `json:"path"`  // exact, or a prefix when it ends in "*"
-	Times      int       `json:"times"` // how many calls; 0 means until cleared
+	Times      int       `json:"times"` // number of calls; 0 means until cleared
 	Kind       FaultKind `json:"kind"`
-	Status     int       `json:"status,omitempty"`      // of FaultStatus; 0 means 500
-	Code       string    `json:"code,omitempty"`        // of FaultStatus; "" means the vendor's for Status
-	DelayMS    int       `json:"delay_ms,omitempty"`    // before whatever else happens; for FaultDrip between pieces
-	RetryAfter int       `json:"retry_after,omitempty"` // of FaultStatus, in seconds; 0 for no header
+	Status     int       `json:"status,omitempty"`      // for FaultStatus; 0 means 500
+	Code       string    `json:"code,omitempty"`        // for FaultStatus; "" means the vendor's code for Status
+	DelayMS    int       `json:"delay_ms,omitempty"`    // pause before the call; for FaultDrip between pieces
+	RetryAfter int       `json:"retry_after,omitempty"` // for FaultStatus, in seconds; 0 for no header
 }
 
 func (f Fault) matches(path string) bool {
@@ -43,8 +43,8 @@ func (f Fault) matches(path string) bool {
 	return f.Path == path
 }
 
-// problem says what is wrong with f, "" when nothing is.
-func (f Fault) problem() string {
+// validate returns what is wrong with f, or "".
+func (f Fault) validate() string {
 	switch {
 	case !strings.HasPrefix(f.Path, "/"):
 		return "path must begin with / and may end in *"
@@ -58,82 +58,82 @@ func (f Fault) problem() string {
 	return ""
 }
 
-// faults are those still to happen, oldest first.
-type faults struct {
-	mu  sync.Mutex
-	due []Fault
+// faultQueue holds the pending faults, oldest first. It is safe for concurrent use.
+type faultQueue struct {
+	mu      sync.Mutex
+	pending []Fault
 }
 
-func (q *faults) add(f Fault) {
+func (q *faultQueue) add(f Fault) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.due = append(q.due, f)
+	q.pending = append(q.pending, f)
 }
 
-func (q *faults) clear() {
+func (q *faultQueue) clear() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.due = nil
+	q.pending = nil
 }
 
-func (q *faults) list() []Fault {
+func (q *faultQueue) list() []Fault {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	return append([]Fault{}, q.due...)
+	return append([]Fault{}, q.pending...)
 }
 
-// next returns the first fault for path and counts it as happened.
-func (q *faults) next(path string) (Fault, bool) {
+// next returns the first fault for path and takes one from its Times.
+func (q *faultQueue) next(path string) (Fault, bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	i := slices.IndexFunc(q.due, func(f Fault) bool { return f.matches(path) })
+	i := slices.IndexFunc(q.pending, func(f Fault) bool { return f.matches(path) })
 	if i < 0 {
 		return Fault{}, false
 	}
-	f := q.due[i]
+	f := q.pending[i]
 	switch f.Times {
 	case 0:
 	case 1:
-		q.due = slices.Delete(q.due, i, i+1)
+		q.pending = slices.Delete(q.pending, i, i+1)
 	default:
-		q.due[i].Times--
+		q.pending[i].Times--
 	}
 	return f, true
 }
 
-// fail answers r as f wants it. It returns true when it has taken the connection
-// from net/http and closed it.
-func (s *Sandbox) fail(w http.ResponseWriter, r *http.Request, f Fault) (gone bool) {
+// applyFault answers r as f specifies. It returns true when it has hijacked and
+// closed the connection.
+func (s *Sandbox) applyFault(w http.ResponseWriter, r *http.Request, f Fault) (hijacked bool) {
 	delay := time.Duration(f.DelayMS) * time.Millisecond
 	if f.Kind != FaultDrip && wait(r.Context(), delay) != nil {
-		return false // the caller did not wait
+		return false // the caller has gone
 	}
 	switch f.Kind {
 	case FaultStatus:
-		s.writeRefusal(w, f.refusal(r.URL.Path))
+		s.writeAPIError(w, f.apiError(r.URL.Path))
 	case FaultDrop:
 		drop(w)
 		return true
 	case FaultTruncate, FaultMalformed, FaultDrip:
-		c := newCaptured(w)
-		s.route(c, r)
-		f.spoil(w, r, c)
+		answer := newResponseBuffer(w)
+		s.route(answer, r)
+		f.write(w, r, answer)
 	default:
 		s.route(w, r)
 	}
 	return false
 }
 
-// spoil sends the captured answer in the way f wants.
-func (f Fault) spoil(w http.ResponseWriter, r *http.Request, c *captured) {
-	for name, values := range c.header {
+// write sends answer truncated, malformed or slowly, depending on f.Kind.
+func (f Fault) write(w http.ResponseWriter, r *http.Request, answer *responseBuffer) {
+	for name, values := range answer.header {
 		w.Header()[name] = values
 	}
-	body := c.body.Bytes()
+	body := answer.body.Bytes()
 	pause := time.Duration(0)
 	length := len(body)
 	switch f.Kind {
-	case FaultTruncate: // net/http ends a connection whose promised length was not written
+	case FaultTruncate: // net/http closes the connection when less than Content-Length was written
 		body = body[:len(body)/2]
 	case FaultMalformed:
 		body = append(slices.Clone(body[:len(body)/2]), 0)
@@ -142,7 +142,7 @@ func (f Fault) spoil(w http.ResponseWriter, r *http.Request, c *captured) {
 		pause = time.Duration(f.DelayMS) * time.Millisecond
 	}
 	w.Header().Set("Content-Length", strconv.Itoa(length))
-	w.WriteHeader(c.status)
+	w.WriteHeader(answer.status)
 	drip(w, r, body, pause)
 }
 
@@ -157,12 +157,12 @@ func drip(w http.ResponseWriter, r *http.Request, body []byte, pause time.Durati
 		if _, err := w.Write(piece); err != nil {
 			return
 		}
-		_ = flush() // a writer that cannot flush sends all at the end
+		_ = flush() // a writer that cannot flush sends everything at the end
 	}
 }
 
-// drop closes the connection; where that is not possible it ends the request
-// in the way net/http knows, which closes it too.
+// drop closes the connection. If it cannot be hijacked, drop aborts the handler,
+// which makes net/http close it.
 func drop(w http.ResponseWriter) {
 	conn, _, err := http.NewResponseController(w).Hijack()
 	if err != nil {
@@ -171,23 +171,23 @@ func drop(w http.ResponseWriter) {
 	_ = conn.Close()
 }
 
-// detailPaths are the calls that answer 400 with {"detail"}, which has no code.
-var detailPaths = []string{"/v1/token", "/v1/access-token", "/v1/credits"}
+// detailErrorPaths are the calls whose 400 is {"detail"}, without a code.
+var detailErrorPaths = []string{"/v1/token", "/v1/access-token", "/v1/credits"}
 
-// refusal is the vendor's answer on path for the fault's status.
-func (f Fault) refusal(path string) *refusal {
-	out := &refusal{status: f.Status, code: f.Code, retryAfter: f.RetryAfter}
-	if out.status == 0 {
-		out.status = http.StatusInternalServerError
+// apiError returns the vendor's error on path for the fault's status.
+func (f Fault) apiError(path string) *apiError {
+	e := &apiError{status: f.Status, code: f.Code, retryAfter: f.RetryAfter}
+	if e.status == 0 {
+		e.status = http.StatusInternalServerError
 	}
-	if out.code == "" {
-		out.code = map[int]string{
+	if e.code == "" {
+		e.code = map[int]string{
 			http.StatusUnauthorized: "INVALID_API_KEY", http.StatusForbidden: "INVALID_API_KEY",
 			http.StatusPaymentRequired: "INSUFFICIENT_CREDITS", http.StatusTooManyRequests: "RATE_LIMITED",
 			http.StatusGatewayTimeout: "TIMEOUT", http.StatusUnprocessableEntity: "INVALID_PDF",
-		}[out.status]
+		}[e.status]
 	}
-	out.msg = "Emulated failure: " + http.StatusText(out.status)
-	out.detail = out.status == http.StatusBadRequest && slices.Contains(detailPaths, path)
-	return out
+	e.msg = "Emulated failure: " + http.StatusText(e.status)
+	e.detail = e.status == http.StatusBadRequest && slices.Contains(detailErrorPaths, path)
+	return e
 }

@@ -13,7 +13,7 @@ import (
 	"casbroker/internal/sandbox"
 )
 
-func TestAFaultStrikesItsPathItsNumberOfTimes(t *testing.T) {
+func TestFaultAppliesToItsPathUntilItsTimesAreUsed(t *testing.T) {
 	t.Parallel()
 	c := start(t, sandbox.Options{Faults: []sandbox.Fault{
 		{Path: "/v1/token", Times: 2, Kind: sandbox.FaultStatus, Status: 429, RetryAfter: 7},
@@ -22,43 +22,43 @@ func TestAFaultStrikesItsPathItsNumberOfTimes(t *testing.T) {
 		a := c.call(http.MethodPost, "/v1/token", "")
 		a.want(t, 429, `"status":"failed"`, `"code":"RATE_LIMITED"`)
 		if a.header.Get("Retry-After") != "7" || a.header.Get("X-Request-ID") == "" {
-			t.Errorf("headers %v", a.header)
+			t.Errorf("got headers %v, want Retry-After 7 and X-Request-ID", a.header)
 		}
 	}
 	c.token("")
-	c.box.AddFault(sandbox.Fault{Path: "/v4/*", Kind: sandbox.FaultStatus, Status: 400, Code: "PARSING_ERROR"})
+	c.vendor.AddFault(sandbox.Fault{Path: "/v4/*", Kind: sandbox.FaultStatus, Status: 400, Code: "PARSING_ERROR"})
 	for range 3 {
 		c.call(http.MethodPost, "/v4/generate", "{}").want(t, 400, `"code":"PARSING_ERROR"`)
 	}
 	c.token("")
-	c.box.ClearFaults()
+	c.vendor.ClearFaults()
 	c.upload("/v4/smart/parse", "pdf_file", "a.pdf", plain).want(t, 200)
 }
 
-func TestEachKindOfFaultSpoilsTheAnswerInItsWay(t *testing.T) {
+func TestEachFaultKindAffectsTheAnswer(t *testing.T) {
 	t.Parallel()
 	c := start(t, sandbox.Options{})
 	once := func(f sandbox.Fault) (answer, error) {
 		f.Path, f.Times = "/v1/token", 1
-		c.box.AddFault(f)
+		c.vendor.AddFault(f)
 		return c.send(http.MethodPost, "/v1/token", "application/json", strings.NewReader(""))
 	}
 	if _, err := once(sandbox.Fault{Kind: sandbox.FaultDrop}); err == nil {
-		t.Error("a dropped call was answered")
+		t.Error("a dropped call got an answer")
 	}
 	if a, err := once(sandbox.Fault{Kind: sandbox.FaultTruncate}); !errors.Is(err, io.ErrUnexpectedEOF) || a.status != 200 {
-		t.Errorf("truncated: %d, %v", a.status, err)
+		t.Errorf("truncated: got %d, %v; want 200 and an unexpected EOF", a.status, err)
 	}
 	if a, err := once(sandbox.Fault{Kind: sandbox.FaultMalformed}); err != nil || a.status != 200 || json.Valid(a.raw) {
-		t.Errorf("malformed: %d, %v, %q", a.status, err, a.raw)
+		t.Errorf("malformed: got %d, %v, %q; want 200 and a body that is not JSON", a.status, err, a.raw)
 	}
 	for _, kind := range []sandbox.FaultKind{sandbox.FaultDelay, sandbox.FaultDrip} {
 		if a, err := once(sandbox.Fault{Kind: kind, DelayMS: 1}); err != nil || !strings.HasPrefix(a.text("access_token"), "at_") {
-			t.Errorf("%s: %v, %q", kind, err, a.raw)
+			t.Errorf("%s: got error %v, body %q; want a token", kind, err, a.raw)
 		}
 	}
-	if got := c.box.IssuedTokens(); got != 4 {
-		t.Errorf("%d tokens issued, want 4: all but the dropped call happened", got)
+	if got := c.vendor.IssuedTokens(); got != 4 {
+		t.Errorf("got %d tokens issued, want 4: all calls but the dropped one are carried out", got)
 	}
 	c.call(http.MethodPost, "/v1/usage", "").want(t, 200, `"request_id":"req_`)
 }
@@ -72,16 +72,16 @@ func TestFaultsAndCallsAreControlledOverHTTP(t *testing.T) {
 	c.call(http.MethodDelete, "/_sandbox/faults", "").want(t, 200, `{"faults":[]}`)
 	c.call(http.MethodPost, "/v1/credits", "").want(t, 401)
 	c.call(http.MethodGet, "/_sandbox/calls", "").want(t, 200, `{"calls":{"/v1/credits":2}}`)
-	for _, wrong := range []string{
+	for _, invalid := range []string{
 		`{"path":"v1","kind":"drop"}`, `{"path":"/v1","kind":"explode"}`, `{"path":"/v1","kind":"status","status":99}`,
 		`{"path":"/v1","kind":"delay","delay_ms":-1}`, `{"path":"/v1","kind":"drop"}{"times":1}`, `{`, ``,
 	} {
-		c.call(http.MethodPost, "/_sandbox/faults", wrong).want(t, 400, `"status":"failed"`)
+		c.call(http.MethodPost, "/_sandbox/faults", invalid).want(t, 400, `"status":"failed"`)
 	}
 	mistyped := c.call(http.MethodPost, "/_sandbox/faults", `{"path":"/v1/token","kind":"delay","delay":3000}`)
 	mistyped.want(t, 400, `"status":"failed"`)
 	if !strings.Contains(mistyped.text("msg"), `"delay"`) {
-		t.Errorf("the unknown key is not named: %s", mistyped.raw)
+		t.Errorf("got %s, want the unknown key named", mistyped.raw)
 	}
 	c.call(http.MethodGet, "/_sandbox/faults", "").want(t, 200, `{"faults":[]}`)
 }
@@ -97,28 +97,28 @@ func (b readCount) Read(p []byte) (int, error) {
 	return b.ReadCloser.Read(p)
 }
 
-func TestTheBodyOfADroppedCallIsLeftAlone(t *testing.T) {
+func TestBodyOfDroppedCallIsNotRead(t *testing.T) {
 	t.Parallel()
-	box := sandbox.New(sandbox.Options{Faults: []sandbox.Fault{{Path: "/v1/token", Kind: sandbox.FaultDrop}}})
+	vendor := sandbox.New(sandbox.Options{Faults: []sandbox.Fault{{Path: "/v1/token", Kind: sandbox.FaultDrop}}})
 	var reads atomic.Int32
 	served := make(chan struct{})
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		defer close(served)
 		r.Body = readCount{r.Body, &reads}
-		box.ServeHTTP(w, r)
+		vendor.ServeHTTP(w, r)
 	}))
 	defer srv.Close()
-	c := &client{t: t, box: box, url: srv.URL}
+	c := &client{t: t, vendor: vendor, url: srv.URL}
 	if _, err := c.send(http.MethodPost, "/v1/token", "application/json", strings.NewReader("{}")); err == nil {
-		t.Error("a dropped call was answered")
+		t.Error("a dropped call got an answer")
 	}
 	<-served
 	if n := reads.Load(); n > 0 {
-		t.Errorf("the body was read %d times after its connection was taken", n)
+		t.Errorf("got %d reads of the body after the connection was hijacked, want 0", n)
 	}
 }
 
-func TestAStatusFaultHasTheShapeOfItsCall(t *testing.T) {
+func TestStatusFaultHasTheErrorShapeOfItsCall(t *testing.T) {
 	t.Parallel()
 	const detail, status = `{"detail":"Emulated failure: `, `{"status":"failed","msg":"Emulated failure: `
 	for _, tt := range []struct {
@@ -137,17 +137,17 @@ func TestAStatusFaultHasTheShapeOfItsCall(t *testing.T) {
 	}
 }
 
-func TestWithOldErrorsRefusalsSayError(t *testing.T) {
+func TestOldErrorsSayError(t *testing.T) {
 	t.Parallel()
 	c := start(t, sandbox.Options{OldErrors: true})
 	c.as("").call(http.MethodPost, "/v4/smart/parse", "").want(t, 401, `{"status":"error","msg":`, `"code":"INVALID_API_KEY"`)
 	c.call(http.MethodPost, "/v4/inbox/cas", "").want(t, 400, `{"status":"error","msg":`)
 	c.call(http.MethodPost, "/v1/token", `{"expiry_minutes":0}`).want(t, 400, `{"detail":`)
-	c.box.AddFault(sandbox.Fault{Path: "/v4/*", Kind: sandbox.FaultStatus, Status: 503})
+	c.vendor.AddFault(sandbox.Fault{Path: "/v4/*", Kind: sandbox.FaultStatus, Status: 503})
 	c.call(http.MethodPost, "/v4/generate", "{}").want(t, 503, `{"status":"error","msg":`)
 }
 
-func TestControlAnswersOnlyThisMachineAndNoForeignPage(t *testing.T) {
+func TestControlCallsRejectOtherMachinesAndForeignPages(t *testing.T) {
 	t.Parallel()
 	c := start(t, sandbox.Options{}).as("")
 	c.call(http.MethodPost, "/_sandbox/faults", `{"path":"/","kind":"drop"}`, "Origin", "https://evil.example").want(t, 403)
@@ -156,17 +156,17 @@ func TestControlAnswersOnlyThisMachineAndNoForeignPage(t *testing.T) {
 		t.Fatal(err)
 	}
 	if preflight.status < 400 || preflight.header.Get("Access-Control-Allow-Origin") != "" {
-		t.Errorf("preflight of a control call: %d %v", preflight.status, preflight.header)
+		t.Errorf("preflight of a control call: got %d %v, want an error without CORS headers", preflight.status, preflight.header)
 	}
-	far := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/_sandbox/calls", nil) // comes from 192.0.2.1
+	remote := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/_sandbox/calls", nil) // comes from 192.0.2.1
 	w := httptest.NewRecorder()
-	c.box.ServeHTTP(w, far)
+	c.vendor.ServeHTTP(w, remote)
 	if w.Code != http.StatusForbidden {
-		t.Errorf("a call from afar: %d", w.Code)
+		t.Errorf("call from another machine: got %d, want 403", w.Code)
 	}
 }
 
-func TestAPageOfAnyOriginMayCallTheAPI(t *testing.T) {
+func TestAnyOriginMayCallTheAPI(t *testing.T) {
 	t.Parallel()
 	c := start(t, sandbox.Options{})
 	a, err := c.send(http.MethodOptions, "/v4/smart/parse", "", nil, "Origin", "https://app.example",
@@ -176,19 +176,19 @@ func TestAPageOfAnyOriginMayCallTheAPI(t *testing.T) {
 	}
 	a.want(t, http.StatusNoContent)
 	if a.header.Get("Access-Control-Allow-Origin") != "*" {
-		t.Errorf("origin %q", a.header.Get("Access-Control-Allow-Origin"))
+		t.Errorf("got Access-Control-Allow-Origin %q, want *", a.header.Get("Access-Control-Allow-Origin"))
 	}
 	for _, h := range []string{"x-api-key", "x-inbox-token", "content-type", "x-request-id"} {
 		if !strings.Contains(a.header.Get("Access-Control-Allow-Headers"), h) {
-			t.Errorf("header %s is not allowed", h)
+			t.Errorf("Access-Control-Allow-Headers lacks %s", h)
 		}
 	}
-	refused := c.as("").call(http.MethodPost, "/v4/smart/parse", "")
-	if e := refused.header.Get("Access-Control-Expose-Headers"); !strings.Contains(e, "X-Request-ID") || !strings.Contains(e, "X-Credits-Remaining") {
-		t.Errorf("exposed on errors: %q", e)
+	failed := c.as("").call(http.MethodPost, "/v4/smart/parse", "")
+	if e := failed.header.Get("Access-Control-Expose-Headers"); !strings.Contains(e, "X-Request-ID") || !strings.Contains(e, "X-Credits-Remaining") {
+		t.Errorf("got exposed headers %q on an error, want X-Request-ID and X-Credits-Remaining", e)
 	}
-	if got := c.box.Calls("/v4/smart/parse"); got != 1 {
-		t.Errorf("%d calls counted, want 1: preflights do not count", got)
+	if got := c.vendor.Calls("/v4/smart/parse"); got != 1 {
+		t.Errorf("got %d calls counted, want 1: preflights are not counted", got)
 	}
 }
 
@@ -199,24 +199,24 @@ func TestUnknownPathsAndMethodsAreAnsweredInJSON(t *testing.T) {
 	a := c.call(http.MethodGet, "/v1/token", "")
 	a.want(t, 405, `{"detail":"Method Not Allowed"}`)
 	if a.header.Get("Allow") != "POST" {
-		t.Errorf("Allow %q", a.header.Get("Allow"))
+		t.Errorf("got Allow %q, want POST", a.header.Get("Allow"))
 	}
 }
 
-func TestUnderAPrefixTheURLsInAnswersKeepIt(t *testing.T) {
+func TestURLsInAnswersHaveThePrefix(t *testing.T) {
 	t.Parallel()
 	c := start(t, sandbox.Options{Prefix: "/sandbox"})
 	link := c.call(http.MethodPost, "/sandbox/v4/inbox/connect", `{"redirect_uri":"https://app.example/"}`).text("oauth_url")
 	if !strings.HasPrefix(link, c.url+"/sandbox/_sandbox/oauth/") {
-		t.Fatalf("oauth_url %q", link)
+		t.Fatalf("got oauth_url %q, want it below the prefix", link)
 	}
-	consent(t, c, link)
+	openConsent(t, c, link)
 	c.token("")
-	if got := c.box.Calls("/v4/inbox/connect"); got != 1 {
-		t.Errorf("%d calls counted without the prefix, want 1", got)
+	if got := c.vendor.Calls("/v4/inbox/connect"); got != 1 {
+		t.Errorf("got %d calls counted for the path without prefix, want 1", got)
 	}
 	fixed := start(t, sandbox.Options{BaseURL: "https://vendor.example/"})
 	if link := fixed.call(http.MethodPost, "/v4/inbox/connect", `{"redirect_uri":"https://app.example/"}`).text("oauth_url"); !strings.HasPrefix(link, "https://vendor.example/_sandbox/") {
-		t.Errorf("oauth_url %q", link)
+		t.Errorf("got oauth_url %q, want it below BaseURL", link)
 	}
 }

@@ -8,28 +8,28 @@ import (
 	"time"
 )
 
-// filesPath is where the URLs in the API's answers are served.
+// filesPath is the path below which files that the API links to are served.
 const filesPath = "/_sandbox/files/"
 
-// file is a statement that can be downloaded for a while.
+// file is a statement that can be downloaded until it expires.
 type file struct {
 	source  source
 	name    string
-	day     string // the day that its text names
+	day     string // the date in its text; "" for none
 	expires time.Time
 }
 
-// keepFile puts a statement up for download and returns its URL and its size in bytes.
-func (s *Sandbox) keepFile(base string, f file) (link string, size int) {
+// addFile makes f available for download and returns its URL and its size in bytes.
+func (s *Sandbox) addFile(base string, f file) (link string, size int) {
 	id := newID("")
 	s.files.put(id, f)
 	return base + filesPath + id + "/" + url.PathEscape(f.name), len(f.pdf())
 }
 
-func (s *Sandbox) openFile(id string) (file, error) {
+func (s *Sandbox) findFile(id string) (file, error) {
 	f, found := s.files.get(id)
 	if !found || !s.opts.Now().Before(f.expires) {
-		return file{}, missing("File")
+		return file{}, notFound("File")
 	}
 	return f, nil
 }
@@ -42,11 +42,11 @@ func (f file) pdf() []byte {
 	if f.day != "" {
 		lines = append(lines, "Dated "+f.day)
 	}
-	return onePage(lines)
+	return singlePagePDF(lines)
 }
 
 func (s *Sandbox) serveFile(w http.ResponseWriter, r *http.Request) {
-	f, err := s.openFile(r.PathValue("id"))
+	f, err := s.findFile(r.PathValue("id"))
 	if err != nil {
 		s.writeError(w, err)
 		return
@@ -54,11 +54,11 @@ func (s *Sandbox) serveFile(w http.ResponseWriter, r *http.Request) {
 	writePDF(w, f)
 }
 
-// serveSample gives a stranger something to drop into the widget.
+// serveSample serves a sample PDF to drop into the widget.
 func (s *Sandbox) serveSample(w http.ResponseWriter, r *http.Request) {
 	name, isPDF := strings.CutSuffix(r.PathValue("name"), ".pdf")
 	if !isPDF || !isSource(name) {
-		s.writeError(w, missing("Sample"))
+		s.writeError(w, notFound("Sample"))
 		return
 	}
 	writePDF(w, file{source: source(name), name: name + "-sample.pdf"})
@@ -71,4 +71,30 @@ func writePDF(w http.ResponseWriter, f file) {
 	w.Header().Set("Content-Length", strconv.Itoa(len(b)))
 	w.Header().Set("X-Content-Type-Options", "nosniff")
 	_, _ = w.Write(b) //nolint:gosec // a PDF of fixed text, sent as application/pdf
+}
+
+// mailFile describes a statement received by mail. The inbox, the forwarding
+// address and its callback share this form.
+type mailFile struct {
+	MessageID        string    `json:"message_id"`
+	Filename         string    `json:"filename"`
+	OriginalFilename string    `json:"original_filename"`
+	MessageDate      time.Time `json:"message_date"`
+	CASType          source    `json:"cas_type"`
+	SenderEmail      string    `json:"sender_email"`
+	Size             int       `json:"size"` // bytes
+	URL              string    `json:"url"`
+	ExpiresIn        int       `json:"expires_in"` // seconds
+}
+
+// addMailFile makes a statement available for download during ttl and describes it.
+func (s *Sandbox) addMailFile(base, messageID string, src source, received time.Time, ttl time.Duration) mailFile {
+	received = received.UTC().Truncate(time.Second)
+	f := file{source: src, day: received.Format(time.DateOnly), expires: s.opts.Now().Add(ttl)}
+	f.name = src.fileName(received.Format("20060102"), newID("")[:8])
+	link, size := s.addFile(base, f)
+	return mailFile{
+		MessageID: messageID, Filename: f.name, OriginalFilename: "statement.pdf", MessageDate: received,
+		CASType: src, SenderEmail: src.sender(), Size: size, URL: link, ExpiresIn: int(ttl / time.Second),
+	}
 }

@@ -10,8 +10,8 @@ import (
 	"casbroker/internal/sandbox"
 )
 
-// FuzzParse sends foreign bytes as any kind of body to the parse endpoints: the
-// answer is JSON and never a server error.
+// FuzzParse sends arbitrary bodies to the parse endpoints. The answer must be JSON
+// and never a server error.
 func FuzzParse(f *testing.F) {
 	const form = "multipart/form-data; boundary=b"
 	f.Add("/v4/smart/parse", form, []byte("--b\r\nContent-Disposition: form-data; name=\"pdf_file\"; filename=\"nsdl.pdf\"\r\n\r\n%PDF-1.4\r\n--b--\r\n"))
@@ -21,7 +21,7 @@ func FuzzParse(f *testing.F) {
 	f.Add("/v4/smart/parse", "application/json", []byte(`{"pdf_url":"http://[::1"}`))
 	f.Add("/v4/smart/parse", "application/x-www-form-urlencoded", []byte("pdf_url=%zz"))
 	f.Add("/v4/smart/parse", "text/plain; =", []byte{0})
-	box := sandbox.New(sandbox.Options{APIKey: key, Credits: sandbox.Unlimited})
+	vendor := sandbox.New(sandbox.Options{APIKey: key, Credits: sandbox.Unlimited})
 	f.Fuzz(func(t *testing.T, path, contentType string, body []byte) {
 		switch path {
 		case "/v4/smart/parse", "/v4/cdsl/parse", "/v4/contract_note/parse":
@@ -32,9 +32,9 @@ func FuzzParse(f *testing.F) {
 		r.Header.Set("x-api-key", key)
 		r.Header.Set("Content-Type", contentType)
 		w := httptest.NewRecorder()
-		box.ServeHTTP(w, r)
+		vendor.ServeHTTP(w, r)
 		if w.Code >= 500 || !json.Valid(w.Body.Bytes()) {
-			t.Fatalf("%d %q", w.Code, w.Body)
+			t.Fatalf("got %d %q, want JSON and a status below 500", w.Code, w.Body)
 		}
 	})
 }

@@ -9,19 +9,19 @@ import (
 )
 
 const (
-	consentLife   = 10 * time.Minute
-	inboxFileLife = 24 * time.Hour
+	consentTTL   = 10 * time.Minute
+	inboxFileTTL = 24 * time.Hour
 )
 
 var (
-	errNoInbox   = bad("x-inbox-token header is required")
-	errReconnect = &refusal{
-		status: http.StatusUnauthorized, reconnect: true,
+	errNoInboxToken = badRequest("x-inbox-token header is required")
+	errReconnect    = &apiError{
+		status: http.StatusUnauthorized, requiresReconnect: true,
 		msg: "Access to the mailbox was revoked or has expired, connect it again",
 	}
 )
 
-// consent is an OAuth consent that the user has still to give.
+// consent is an OAuth consent that the user has not given yet.
 type consent struct {
 	account  *account
 	redirect *url.URL
@@ -38,8 +38,9 @@ type inbox struct {
 	connected time.Time
 }
 
-// received lists the mailbox's statements with their age when it was connected.
-var received = []struct {
+// mailboxStatements are the statements in every mailbox, with their age in days
+// when the mailbox was connected.
+var mailboxStatements = []struct {
 	source source
 	days   int
 }{{cdsl, 3}, {nsdl, 8}, {cams, 12}, {kfintech, 20}}
@@ -55,35 +56,35 @@ func (s *Sandbox) connectInbox(c *call) (reply, error) {
 	}
 	redirect, err := url.Parse(req.RedirectURI)
 	if err != nil || redirect.Host == "" || (redirect.Scheme != "http" && redirect.Scheme != "https") {
-		return reply{}, bad("redirect_uri is required and must be an http or https URL")
+		return reply{}, badRequest("redirect_uri is required and must be an http or https URL")
 	}
 	if req.Provider == "" {
 		req.Provider = "gmail"
 	}
 	if !slices.Contains([]string{"gmail", "outlook", "zoho"}, req.Provider) {
-		return reply{}, bad("provider must be gmail, outlook or zoho")
+		return reply{}, badRequest("provider must be gmail, outlook or zoho")
 	}
 	id := newID("")
-	s.consents.put(id, consent{c.account, redirect, req.State, req.Provider, s.opts.Now().Add(consentLife)})
+	s.consents.put(id, consent{c.account, redirect, req.State, req.Provider, s.opts.Now().Add(consentTTL)})
 	return ok(struct {
 		Status    string `json:"status"`
 		OAuthURL  string `json:"oauth_url"`
 		Provider  string `json:"provider"`
 		ExpiresIn int    `json:"expires_in"` // seconds
-	}{"success", c.base + "/_sandbox/oauth/" + id, req.Provider, int(consentLife / time.Second)})
+	}{"success", c.base + "/_sandbox/oauth/" + id, req.Provider, int(consentTTL / time.Second)})
 }
 
-// giveConsent stands for the mail provider's consent page: visiting it connects
-// the mailbox and sends the browser back; with ?deny=1 consent is refused.
-func (s *Sandbox) giveConsent(w http.ResponseWriter, r *http.Request) {
+// answerConsent emulates the mail provider's consent page. A GET connects the mailbox
+// and redirects the browser; with ?deny=1 it redirects with an error instead.
+func (s *Sandbox) answerConsent(w http.ResponseWriter, r *http.Request) {
 	id := r.PathValue("id")
 	c, found := s.consents.get(id)
 	if !found || !s.opts.Now().Before(c.expires) || !s.consents.remove(id) {
-		s.writeError(w, missing("Consent"))
+		s.writeError(w, notFound("Consent"))
 		return
 	}
-	back := *c.redirect
-	q := back.Query()
+	target := *c.redirect
+	q := target.Query()
 	if c.state != "" {
 		q.Set("state", c.state)
 	}
@@ -95,14 +96,15 @@ func (s *Sandbox) giveConsent(w http.ResponseWriter, r *http.Request) {
 		q.Set("inbox_token", token)
 		q.Set("email", email)
 	}
-	back.RawQuery = q.Encode()
-	http.Redirect(w, r, back.String(), http.StatusFound)
+	target.RawQuery = q.Encode()
+	http.Redirect(w, r, target.String(), http.StatusFound)
 }
 
-func (s *Sandbox) inbox(c *call) (token string, in inbox, err error) {
+// findInbox returns the mailbox of the x-inbox-token, if the caller's account connected it.
+func (s *Sandbox) findInbox(c *call) (token string, in inbox, err error) {
 	token = c.r.Header.Get("x-inbox-token")
 	if token == "" {
-		return "", inbox{}, errNoInbox
+		return "", inbox{}, errNoInboxToken
 	}
 	in, found := s.inboxes.get(token)
 	if !found || in.account != c.account {
@@ -112,7 +114,7 @@ func (s *Sandbox) inbox(c *call) (token string, in inbox, err error) {
 }
 
 func (s *Sandbox) inboxStatus(c *call) (reply, error) {
-	_, in, err := s.inbox(c)
+	_, in, err := s.findInbox(c)
 	if err != nil {
 		return reply{}, err
 	}
@@ -125,18 +127,18 @@ func (s *Sandbox) inboxStatus(c *call) (reply, error) {
 }
 
 func (s *Sandbox) disconnectInbox(c *call) (reply, error) {
-	token, _, err := s.inbox(c)
+	token, _, err := s.findInbox(c)
 	if err != nil {
 		return reply{}, err
 	}
 	s.inboxes.remove(token)
-	return ok(done{"success", "Mailbox disconnected"})
+	return ok(statusMessage{"success", "Mailbox disconnected"})
 }
 
-// inboxFiles lists the statements in the mailbox, of the last 30 days unless
-// the request says otherwise.
+// inboxFiles lists the statements in the mailbox within the requested dates, by
+// default the last 30 days.
 func (s *Sandbox) inboxFiles(c *call) (reply, error) {
-	token, in, err := s.inbox(c)
+	token, in, err := s.findInbox(c)
 	if err != nil {
 		return reply{}, err
 	}
@@ -150,20 +152,20 @@ func (s *Sandbox) inboxFiles(c *call) (reply, error) {
 	}
 	for _, t := range req.Types {
 		if !isSource(t) {
-			return reply{}, bad("cas_types may hold cdsl, nsdl, cams and kfintech")
+			return reply{}, badRequest("cas_types may hold cdsl, nsdl, cams and kfintech")
 		}
 	}
-	from, to, err := s.days(req.Start, req.End)
+	from, to, err := s.dateRange(req.Start, req.End)
 	if err != nil {
 		return reply{}, err
 	}
 	files := []mailFile{}
-	for i, m := range received {
+	for i, m := range mailboxStatements {
 		at := in.connected.AddDate(0, 0, -m.days)
 		wanted := len(req.Types) == 0 || slices.Contains(req.Types, string(m.source))
 		if wanted && !at.Before(from) && at.Before(to) {
 			id := fmt.Sprintf("msg%d-%s", i+1, token[len(token)-6:])
-			files = append(files, s.mailed(c.base, id, m.source, at, inboxFileLife))
+			files = append(files, s.addMailFile(c.base, id, m.source, at, inboxFileTTL))
 		}
 	}
 	return ok(struct {
@@ -173,25 +175,26 @@ func (s *Sandbox) inboxFiles(c *call) (reply, error) {
 	}{"success", files, len(files)})
 }
 
-// days reads a first and a last day into instants, the second one exclusive.
-func (s *Sandbox) days(first, last string) (from, to time.Time, err error) {
+// dateRange parses the first and the last day of a search. The result includes from
+// and excludes to.
+func (s *Sandbox) dateRange(first, last string) (from, to time.Time, err error) {
 	to = s.opts.Now().UTC().Truncate(24 * time.Hour)
 	if last != "" {
 		if to, err = time.Parse(time.DateOnly, last); err != nil {
-			return from, to, bad("end_date must be YYYY-MM-DD")
+			return from, to, badRequest("end_date must be YYYY-MM-DD")
 		}
 	}
 	from = to.AddDate(0, 0, -30)
 	if first != "" {
 		if from, err = time.Parse(time.DateOnly, first); err != nil {
-			return from, to, bad("start_date must be YYYY-MM-DD")
+			return from, to, badRequest("start_date must be YYYY-MM-DD")
 		}
 	}
 	return from, to.AddDate(0, 0, 1), nil
 }
 
-// revokeInbox is a control call: it does what the user does who withdraws
-// consent at the mail provider.
+// revokeInbox is a control call that emulates a user who withdraws consent at the
+// mail provider.
 func (s *Sandbox) revokeInbox(r *http.Request) (reply, error) {
 	var req struct {
 		Token string `json:"inbox_token"`
@@ -200,7 +203,7 @@ func (s *Sandbox) revokeInbox(r *http.Request) (reply, error) {
 		return reply{}, err
 	}
 	if !s.inboxes.remove(req.Token) {
-		return reply{}, missing("Mailbox")
+		return reply{}, notFound("Mailbox")
 	}
-	return ok(done{"success", "Mailbox revoked"})
+	return ok(statusMessage{"success", "Mailbox revoked"})
 }

@@ -16,14 +16,14 @@ import (
 	"casbroker/internal/sandbox"
 )
 
-func TestAFetchGivesStatementsForTheRightOTP(t *testing.T) {
+func TestFetchReturnsStatementsForTheRightOTP(t *testing.T) {
 	t.Parallel()
 	now := newClock()
 	c := start(t, sandbox.Options{Now: now.Now})
-	const who = `{"pan":"AAAPV0000A","bo_id":"9900000100000014","dob":"1990-01-15"}`
-	begun := c.call(http.MethodPost, "/v4/cdsl/fetch", who)
-	begun.want(t, 200, `"status":"success"`, `"msg":`)
-	verify := "/v4/cdsl/fetch/" + begun.text("session_id") + "/verify"
+	const identity = `{"pan":"AAAPV0000A","bo_id":"9900000100000014","dob":"1990-01-15"}`
+	started := c.call(http.MethodPost, "/v4/cdsl/fetch", identity)
+	started.want(t, 200, `"status":"success"`, `"msg":`)
+	verify := "/v4/cdsl/fetch/" + started.text("session_id") + "/verify"
 
 	c.call(http.MethodPost, verify, `{}`).want(t, 400, "otp is required")
 	c.call(http.MethodPost, verify, `{"otp":"000000"}`).want(t, 400, `"msg":"Invalid OTP"`)
@@ -35,7 +35,7 @@ func TestAFetchGivesStatementsForTheRightOTP(t *testing.T) {
 	pdf := c.as("").call(http.MethodGet, link, "")
 	pdf.want(t, 200, "%PDF-", "CDSL")
 	if got := pdf.header.Get("Access-Control-Allow-Origin"); got != "*" {
-		t.Errorf("a page cannot read the file: %q", got)
+		t.Errorf("got Access-Control-Allow-Origin %q for a file, want *", got)
 	}
 	c.call(http.MethodPost, "/v4/smart/parse", `{"pdf_url":"`+link+`"}`).want(t, 200, "Asha Verma")
 	now.move(25 * time.Hour)
@@ -43,56 +43,56 @@ func TestAFetchGivesStatementsForTheRightOTP(t *testing.T) {
 	c.call(http.MethodPost, "/v4/smart/parse", `{"pdf_url":"`+link+`"}`).want(t, 400, `"code":"INVALID_PDF"`)
 }
 
-func TestAFetchSessionEndsByTimeAndByWrongOTPs(t *testing.T) {
+func TestFetchSessionEndsAfterTenMinutesOrThreeWrongOTPs(t *testing.T) {
 	t.Parallel()
 	now := newClock()
 	c := start(t, sandbox.Options{Now: now.Now})
-	const who = `{"pan":"AAAPV0000A","bo_id":"9900000100000014","dob":"1990-01-15"}`
-	begin := func() string {
-		return "/v4/cdsl/fetch/" + c.call(http.MethodPost, "/v4/cdsl/fetch", who).text("session_id") + "/verify"
+	const identity = `{"pan":"AAAPV0000A","bo_id":"9900000100000014","dob":"1990-01-15"}`
+	startSession := func() string {
+		return "/v4/cdsl/fetch/" + c.call(http.MethodPost, "/v4/cdsl/fetch", identity).text("session_id") + "/verify"
 	}
-	late := begin()
+	expired := startSession()
 	now.move(10 * time.Minute)
-	c.call(http.MethodPost, late, `{"otp":"123456"}`).want(t, 404)
-	guessed := begin()
+	c.call(http.MethodPost, expired, `{"otp":"123456"}`).want(t, 404)
+	guessed := startSession()
 	for range 3 {
 		c.call(http.MethodPost, guessed, `{"otp":"1"}`).want(t, 400)
 	}
 	c.call(http.MethodPost, guessed, `{"otp":"123456"}`).want(t, 404)
-	for was, is := range map[string]string{"AAAPV0000A": "AAAPV0000", "14": "x", "1990-01-15": "15/01/1990"} {
-		c.call(http.MethodPost, "/v4/cdsl/fetch", strings.Replace(who, was, is, 1)).want(t, 400)
+	for from, to := range map[string]string{"AAAPV0000A": "AAAPV0000", "14": "x", "1990-01-15": "15/01/1990"} {
+		c.call(http.MethodPost, "/v4/cdsl/fetch", strings.Replace(identity, from, to, 1)).want(t, 400)
 	}
 }
 
-func TestTheOldestSessionMakesRoomForTheThousandAndFirst(t *testing.T) {
+func TestOldestOfTooManySessionsIsEvicted(t *testing.T) {
 	t.Parallel()
 	c := start(t, sandbox.Options{})
-	const who = `{"pan":"AAAPV0000A","bo_id":"9900000100000014","dob":"1990-01-15"}`
-	first := c.call(http.MethodPost, "/v4/cdsl/fetch", who).text("session_id")
-	second := c.call(http.MethodPost, "/v4/cdsl/fetch", who).text("session_id")
+	const identity = `{"pan":"AAAPV0000A","bo_id":"9900000100000014","dob":"1990-01-15"}`
+	first := c.call(http.MethodPost, "/v4/cdsl/fetch", identity).text("session_id")
+	second := c.call(http.MethodPost, "/v4/cdsl/fetch", identity).text("session_id")
 	for range 999 {
-		c.call(http.MethodPost, "/v4/cdsl/fetch", who)
+		c.call(http.MethodPost, "/v4/cdsl/fetch", identity)
 	}
 	c.call(http.MethodPost, "/v4/cdsl/fetch/"+first+"/verify", `{"otp":"123456"}`).want(t, 404)
 	c.call(http.MethodPost, "/v4/cdsl/fetch/"+second+"/verify", `{"otp":"123456"}`).want(t, 200)
 }
 
-func TestAMailboxIsConnectedReadAndDisconnected(t *testing.T) {
+func TestMailboxIsConnectedReadAndDisconnected(t *testing.T) {
 	t.Parallel()
 	c := start(t, sandbox.Options{Now: newClock().Now})
-	asked := c.call(http.MethodPost, "/v4/inbox/connect", `{"redirect_uri":"https://app.example/back?a=1","state":"s1","provider":"outlook"}`)
-	asked.want(t, 200, `"provider":"outlook"`, `"expires_in":600`)
-	back := consent(t, c, asked.text("oauth_url"))
-	if back.Host != "app.example" || back.Query().Get("state") != "s1" || back.Query().Get("a") != "1" || back.Query().Get("email") == "" {
-		t.Fatalf("sent back to %s", back)
+	connect := c.call(http.MethodPost, "/v4/inbox/connect", `{"redirect_uri":"https://app.example/back?a=1","state":"s1","provider":"outlook"}`)
+	connect.want(t, 200, `"provider":"outlook"`, `"expires_in":600`)
+	redirect := openConsent(t, c, connect.text("oauth_url"))
+	if redirect.Host != "app.example" || redirect.Query().Get("state") != "s1" || redirect.Query().Get("a") != "1" || redirect.Query().Get("email") == "" {
+		t.Fatalf("got redirect to %s, want redirect_uri with state and email", redirect)
 	}
-	token := back.Query().Get("inbox_token")
+	token := redirect.Query().Get("inbox_token")
 
 	c.call(http.MethodPost, "/v4/inbox/status", "", "x-inbox-token", token).want(t, 200, `"connected":true`, `"provider":"outlook"`)
 	all := c.call(http.MethodPost, "/v4/inbox/cas", "", "x-inbox-token", token)
 	all.want(t, 200, `"count":4`, `"cas_type":"kfintech"`, `"sender_email":"statements@cdsl.example"`, `"expires_in":86400`)
 	if got := all.header.Get("X-Credits-Used"); got != "0.2" {
-		t.Errorf("charged %s, want 0.2", got)
+		t.Errorf("got %s credits charged, want 0.2", got)
 	}
 	link := all.body["files"].([]any)[1].(map[string]any)["url"].(string)
 	c.call(http.MethodPost, "/v4/smart/parse", `{"pdf_url":"`+link+`"}`).want(t, 200, "Rohan Iyer")
@@ -105,17 +105,17 @@ func TestAMailboxIsConnectedReadAndDisconnected(t *testing.T) {
 	c.call(http.MethodPost, "/v4/inbox/cas", "").want(t, 400, "x-inbox-token")
 }
 
-func TestConsentCanBeRefusedRevokedAndGivenOnlyOnce(t *testing.T) {
+func TestConsentCanBeDeniedRevokedAndGivenOnlyOnce(t *testing.T) {
 	t.Parallel()
 	c := start(t, sandbox.Options{})
-	ask := func() string {
+	connect := func() string {
 		return c.call(http.MethodPost, "/v4/inbox/connect", `{"redirect_uri":"http://127.0.0.1:9/back"}`).text("oauth_url")
 	}
-	if back := consent(t, c, ask()+"?deny=1"); back.Query().Get("error") != "access_denied" || back.Query().Has("inbox_token") {
-		t.Errorf("sent back to %s", back)
+	if redirect := openConsent(t, c, connect()+"?deny=1"); redirect.Query().Get("error") != "access_denied" || redirect.Query().Has("inbox_token") {
+		t.Errorf("got redirect to %s, want an error and no token", redirect)
 	}
-	link := ask()
-	token := consent(t, c, link).Query().Get("inbox_token")
+	link := connect()
+	token := openConsent(t, c, link).Query().Get("inbox_token")
 	c.call(http.MethodGet, link, "").want(t, 404)
 	c.call(http.MethodPost, "/_sandbox/inbox/revoke", `{"inbox_token":"`+token+`"}`).want(t, 200)
 	c.call(http.MethodPost, "/v4/inbox/cas", "", "x-inbox-token", token).want(t, 401, `"requires_reconnect":true`)
@@ -125,23 +125,24 @@ func TestConsentCanBeRefusedRevokedAndGivenOnlyOnce(t *testing.T) {
 	c.call(http.MethodPost, "/v4/inbox/connect", `{"redirect_uri":"https://app.example/"}`).want(t, 200, `"provider":"gmail"`)
 }
 
-func consent(t *testing.T, c *client, link string) *url.URL {
+// openConsent opens the consent page at link and returns where it redirects to.
+func openConsent(t *testing.T, c *client, link string) *url.URL {
 	t.Helper()
 	a := c.as("").call(http.MethodGet, link, "")
 	a.want(t, http.StatusFound)
-	back, err := url.Parse(a.header.Get("Location"))
+	redirect, err := url.Parse(a.header.Get("Location"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	return back
+	return redirect
 }
 
-func TestAnInboundAddressLivesFromCreateToDelete(t *testing.T) {
+func TestInboundAddressIsCreatedListedAndDeleted(t *testing.T) {
 	t.Parallel()
 	c := start(t, sandbox.Options{Accounts: []sandbox.Account{{APIKey: "sk_other_account_0001", Credits: 5}}})
-	made := c.call(http.MethodPost, "/v4/inbound-email", `{"alias":"asha-cas","reference":"u1","allowed_sources":["cdsl","nsdl"],"metadata":{"plan":"x"}}`)
-	made.want(t, 201, `"inbound_email_id":"ie_`, `"email":"asha-cas@`, `"status":"active"`, `"metadata":{"plan":"x"}`)
-	one := "/v4/inbound-email/" + made.text("inbound_email_id")
+	created := c.call(http.MethodPost, "/v4/inbound-email", `{"alias":"asha-cas","reference":"u1","allowed_sources":["cdsl","nsdl"],"metadata":{"plan":"x"}}`)
+	created.want(t, 201, `"inbound_email_id":"ie_`, `"email":"asha-cas@`, `"status":"active"`, `"metadata":{"plan":"x"}`)
+	one := "/v4/inbound-email/" + created.text("inbound_email_id")
 	c.call(http.MethodPost, "/v4/inbound-email", `{"alias":"asha-cas"}`).want(t, 400, "taken")
 	c.call(http.MethodGet, one, "").want(t, 200, `"reference":"u1"`)
 	c.as(c.token("")).call(http.MethodGet, "/v4/inbound-email?limit=1", "").want(t, 200, `"total":1`, "asha-cas")
@@ -149,7 +150,7 @@ func TestAnInboundAddressLivesFromCreateToDelete(t *testing.T) {
 	other.call(http.MethodGet, one, "").want(t, 404)
 	other.call(http.MethodGet, "/v4/inbound-email", "").want(t, 200, `"inbound_emails":[]`)
 
-	deliver := "/_sandbox/inbound-email/" + made.text("inbound_email_id") + "/deliver"
+	deliver := "/_sandbox/inbound-email/" + created.text("inbound_email_id") + "/deliver"
 	c.call(http.MethodGet, one+"/files", "").want(t, 200, `"files":[]`, `"count":0`, `"cursor":"0"`)
 	c.call(http.MethodPost, deliver, "").want(t, 200, `"callback":"none"`, `"cas_type":"cdsl"`)
 	c.call(http.MethodPost, deliver, `{"source":"nsdl"}`).want(t, 200)
@@ -164,35 +165,35 @@ func TestAnInboundAddressLivesFromCreateToDelete(t *testing.T) {
 	c.call(http.MethodPost, deliver, "").want(t, 404)
 }
 
-func TestAnAliasIsGivenOnceHoweverManyAskAtATime(t *testing.T) {
+func TestConcurrentCallsCannotTakeTheSameAlias(t *testing.T) {
 	t.Parallel()
 	c := start(t, sandbox.Options{})
 	create := func(alias string) int {
 		r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/v4/inbound-email", strings.NewReader(`{"alias":"`+alias+`"}`))
 		r.Header.Set("x-api-key", key)
 		w := httptest.NewRecorder()
-		c.box.ServeHTTP(w, r)
+		c.vendor.ServeHTTP(w, r)
 		return w.Code
 	}
-	var made atomic.Int32
+	var created atomic.Int32
 	var callers sync.WaitGroup
 	const aliases = 600
 	for range 8 {
 		callers.Go(func() {
 			for n := range aliases {
 				if create(fmt.Sprintf("asha-%d", n)) == http.StatusCreated {
-					made.Add(1)
+					created.Add(1)
 				}
 			}
 		})
 	}
 	callers.Wait()
-	if n := made.Load(); n != aliases {
-		t.Errorf("%d aliases were given %d times", aliases, n)
+	if n := created.Load(); n != aliases {
+		t.Errorf("got %d addresses created for %d aliases, want as many", n, aliases)
 	}
 }
 
-func TestAnInboundAddressIsCheckedBeforeItIsMade(t *testing.T) {
+func TestInvalidInboundAddressIsRejected(t *testing.T) {
 	t.Parallel()
 	c := start(t, sandbox.Options{})
 	for _, body := range []string{
@@ -203,7 +204,7 @@ func TestAnInboundAddressIsCheckedBeforeItIsMade(t *testing.T) {
 	}
 }
 
-func TestACallbackIsSentAgainUntilItIsTaken(t *testing.T) {
+func TestCallbackIsRetriedUntilItSucceeds(t *testing.T) {
 	t.Parallel()
 	var tries atomic.Int32
 	var last atomic.Value
@@ -216,8 +217,8 @@ func TestACallbackIsSentAgainUntilItIsTaken(t *testing.T) {
 	}))
 	defer app.Close()
 	c := start(t, sandbox.Options{CallbackWait: time.Millisecond})
-	made := c.call(http.MethodPost, "/v4/inbound-email", `{"reference":"u7","callback_url":"`+app.URL+`/hook"}`)
-	deliver := "/_sandbox/inbound-email/" + made.text("inbound_email_id") + "/deliver"
+	created := c.call(http.MethodPost, "/v4/inbound-email", `{"reference":"u7","callback_url":"`+app.URL+`/hook"}`)
+	deliver := "/_sandbox/inbound-email/" + created.text("inbound_email_id") + "/deliver"
 	c.call(http.MethodPost, deliver, `{"source":"kfintech","from":"me@mail.example"}`).
 		want(t, 200, `"callback":"delivered"`, `"attempts":3`, `"expires_in":172800`)
 
@@ -234,14 +235,14 @@ func TestACallbackIsSentAgainUntilItIsTaken(t *testing.T) {
 	if err := json.Unmarshal(last.Load().([]byte), &got); err != nil {
 		t.Fatal(err)
 	}
-	if got.ID != made.text("inbound_email_id") || got.ForwardedBy != "me@mail.example" || got.Reference != "u7" ||
+	if got.ID != created.text("inbound_email_id") || got.ForwardedBy != "me@mail.example" || got.Reference != "u7" ||
 		got.Count != 1 || len(got.Files) != 1 || got.Files[0].CASType != "kfintech" {
-		t.Fatalf("callback %+v", got)
+		t.Fatalf("got callback %+v", got)
 	}
 	c.call(http.MethodGet, got.Files[0].URL, "").want(t, 200, "%PDF-")
 
 	app.Close()
 	c.call(http.MethodPost, deliver, "").want(t, 200, `"callback":"failed"`, `"attempts":4`)
-	far := c.call(http.MethodPost, "/v4/inbound-email", `{"callback_url":"https://far.example/hook"}`).text("inbound_email_id")
-	c.call(http.MethodPost, "/_sandbox/inbound-email/"+far+"/deliver", "").want(t, 200, `"callback":"skipped"`)
+	remote := c.call(http.MethodPost, "/v4/inbound-email", `{"callback_url":"https://far.example/hook"}`).text("inbound_email_id")
+	c.call(http.MethodPost, "/_sandbox/inbound-email/"+remote+"/deliver", "").want(t, 200, `"callback":"skipped"`)
 }

@@ -9,11 +9,11 @@ import (
 	"time"
 )
 
-// parse serves an endpoint that takes statements of these sources; one whose
-// source cannot be told counts as the first of them.
+// parse returns the handler of an endpoint that accepts these sources. A statement
+// of unknown source counts as the first of them.
 func (s *Sandbox) parse(accepts ...source) func(*call) (reply, error) {
 	return func(c *call) (reply, error) {
-		d, err := s.document(c)
+		d, err := s.readDocument(c)
 		if err != nil {
 			return reply{}, err
 		}
@@ -21,7 +21,7 @@ func (s *Sandbox) parse(accepts ...source) func(*call) (reply, error) {
 			d.source = accepts[0]
 		}
 		if !slices.Contains(accepts, d.source) {
-			return reply{}, errOtherCAS
+			return reply{}, errWrongSource
 		}
 		if err := wait(c.r.Context(), s.opts.ParseDelay); err != nil {
 			return reply{}, err
@@ -34,15 +34,15 @@ var brokerNames = map[string]string{
 	"zerodha": "Zerodha", "groww": "Groww", "upstox": "Upstox", "icici": "ICICI", "": "Banyan Sample Broking Limited",
 }
 
-// contractNote answers every contract note with the same invented one.
+// contractNote answers every contract note with the same fictional one.
 func (s *Sandbox) contractNote(c *call) (reply, error) {
-	d, err := s.document(c)
+	d, err := s.readDocument(c)
 	if err != nil {
 		return reply{}, err
 	}
 	name, known := brokerNames[d.brokerType]
 	if !known {
-		return reply{}, &refusal{status: http.StatusBadRequest, code: "UNSUPPORTED_FORMAT", msg: "broker_type is not supported"}
+		return reply{}, &apiError{status: http.StatusBadRequest, code: "UNSUPPORTED_FORMAT", msg: "broker_type is not supported"}
 	}
 	if d.brokerType == "" {
 		d.brokerType = "unknown"
@@ -71,15 +71,15 @@ func withBroker(note map[string]json.RawMessage, kind, name string) map[string]a
 	return data
 }
 
-var panForm = regexp.MustCompile(`^[A-Z]{5}[0-9]{4}[A-Z]$`)
+var panPattern = regexp.MustCompile(`^[A-Z]{5}[0-9]{4}[A-Z]$`)
 
-// done is the answer that only says how it went.
-type done struct {
+// statusMessage is an answer without data.
+type statusMessage struct {
 	Status string `json:"status"`
 	Msg    string `json:"msg"`
 }
 
-// generate takes the order to have a statement mailed. Nothing is mailed.
+// generate validates a request to have a statement mailed. Nothing is mailed.
 func (s *Sandbox) generate(c *call) (reply, error) {
 	var req struct {
 		Email    string `json:"email"`
@@ -96,13 +96,13 @@ func (s *Sandbox) generate(c *call) (reply, error) {
 	_, errMail := mail.ParseAddress(req.Email)
 	switch {
 	case errMail != nil:
-		return reply{}, bad("email is required and must be an address")
+		return reply{}, badRequest("email is required and must be an address")
 	case errFrom != nil || errTo != nil || to.Before(from):
-		return reply{}, bad("from_date and to_date are required as YYYY-MM-DD, in this order")
+		return reply{}, badRequest("from_date and to_date are required as YYYY-MM-DD, in this order")
 	case req.Password == "":
-		return reply{}, bad("password is required")
-	case req.PAN != "" && !panForm.MatchString(req.PAN):
-		return reply{}, bad("pan_no is not a PAN")
+		return reply{}, badRequest("password is required")
+	case req.PAN != "" && !panPattern.MatchString(req.PAN):
+		return reply{}, badRequest("pan_no is not a PAN")
 	}
-	return ok(done{"success", "The statement will be mailed to the investor"})
+	return ok(statusMessage{"success", "The statement will be mailed to the investor"})
 }

@@ -15,25 +15,25 @@ import (
 	"casbroker/internal/sandbox"
 )
 
-func TestSmartParseTellsTheSourceByContentThenByName(t *testing.T) {
+func TestSmartParseDetectsTheSourceByContentThenByName(t *testing.T) {
 	t.Parallel()
 	c := start(t, sandbox.Options{})
-	for _, tt := range []struct{ says, name, content, want string }{
-		{"CDSL when nothing tells", "statement.pdf", "", "Asha Verma"},
-		{"the file name", "my-NSDL-2025.pdf", "", "Rohan Iyer"},
-		{"the content, in any case", "statement.pdf", "Source: Cams", "Meera Nair"},
-		{"the content before the name", "nsdl.pdf", "source: KFINTECH", "Kabir Sen"},
+	for _, tt := range []struct{ rule, name, content, want string }{
+		{"CDSL by default", "statement.pdf", "", "Asha Verma"},
+		{"file name", "my-NSDL-2025.pdf", "", "Rohan Iyer"},
+		{"content, ignoring case", "statement.pdf", "Source: Cams", "Meera Nair"},
+		{"content before file name", "nsdl.pdf", "source: KFINTECH", "Kabir Sen"},
 	} {
 		for _, field := range []string{"pdf_file", "file"} {
 			a := c.upload("/v4/smart/parse", field, tt.name, []byte("%PDF-1.7\n"+tt.content), "password", "secret")
 			if a.status != 200 || !bytes.Contains(a.raw, []byte(tt.want)) {
-				t.Errorf("%s, field %s: %d, no %s in %.80s", tt.says, field, a.status, tt.want, a.raw)
+				t.Errorf("%s, field %s: got %d %.80s, want 200 and %s", tt.rule, field, a.status, a.raw, tt.want)
 			}
 		}
 	}
 }
 
-func TestAPDFMayComeAsBase64OrByURL(t *testing.T) {
+func TestPDFMayBeSentAsBase64OrURL(t *testing.T) {
 	t.Parallel()
 	now := newClock()
 	c := start(t, sandbox.Options{Now: now.Now})
@@ -47,7 +47,7 @@ func TestAPDFMayComeAsBase64OrByURL(t *testing.T) {
 	}
 }
 
-func TestWhatIsNotAStatementIsRefusedAsDocumented(t *testing.T) {
+func TestInvalidUploadGetsTheDocumentedError(t *testing.T) {
 	t.Parallel()
 	c := start(t, sandbox.Options{})
 	big := append([]byte("%PDF-1.4\n"), make([]byte, 10<<20)...)
@@ -69,7 +69,7 @@ func TestWhatIsNotAStatementIsRefusedAsDocumented(t *testing.T) {
 	newer.upload(smart, "pdf_file", "a.pdf", plain, "password", "wrong").want(t, 422, `"code":"INVALID_PASSWORD"`)
 }
 
-func TestAnEndlessBodyIsCutOff(t *testing.T) {
+func TestTooLargeJSONBodyIsRejected(t *testing.T) {
 	t.Parallel()
 	c := start(t, sandbox.Options{})
 	a, err := c.send(http.MethodPost, "/v4/generate", "application/json", strings.NewReader(`{"email":"`+strings.Repeat("a", 1<<20)))
@@ -79,44 +79,44 @@ func TestAnEndlessBodyIsCutOff(t *testing.T) {
 	a.want(t, 400, `"code":"FILE_TOO_LARGE"`)
 }
 
-func TestAContractNoteNamesItsBroker(t *testing.T) {
+func TestContractNoteNamesItsBroker(t *testing.T) {
 	t.Parallel()
 	c := start(t, sandbox.Options{})
 	c.upload("/v4/contract_note/parse", "pdf_file", "note.pdf", plain).want(t, 200, `"status":"success"`, `"broker_type":"unknown"`, `"INEZ01A01014"`)
 	c.upload("/v4/contract_note/parse", "pdf_file", "note.pdf", plain, "broker_type", "groww").want(t, 200, `"broker_type":"groww"`)
-	c.upload("/v4/contract_note/parse", "pdf_file", "note.pdf", plain, "broker_type", "nobody").want(t, 400, `"code":"UNSUPPORTED_FORMAT"`)
+	c.upload("/v4/contract_note/parse", "pdf_file", "note.pdf", plain, "broker_type", "unknown-broker").want(t, 400, `"code":"UNSUPPORTED_FORMAT"`)
 	c.upload("/v4/contract_note/parse", "", "", nil).want(t, 400)
 }
 
-func TestGenerateChecksTheOrderOnBothPaths(t *testing.T) {
+func TestGenerateValidatesTheRequestOnBothPaths(t *testing.T) {
 	t.Parallel()
 	c := start(t, sandbox.Options{})
-	const good = `{"email":"asha@example.com","from_date":"2025-01-01","to_date":"2025-09-30","password":"p","pan_no":"AAAPV0000A"}`
+	const valid = `{"email":"asha@example.com","from_date":"2025-01-01","to_date":"2025-09-30","password":"p","pan_no":"AAAPV0000A"}`
 	for _, path := range []string{"/v4/generate", "/v4/kfintech/generate"} {
-		c.call(http.MethodPost, path, good).want(t, 200, `"status":"success"`, `"msg":`)
-		for was, is := range map[string]string{"asha@example.com": "", "2025-09-30": "2024-09-30", `"p"`: `""`, "AAAPV0000A": "AAA"} {
-			c.call(http.MethodPost, path, strings.Replace(good, was, is, 1)).want(t, 400, `"status":"failed"`)
+		c.call(http.MethodPost, path, valid).want(t, 200, `"status":"success"`, `"msg":`)
+		for from, to := range map[string]string{"asha@example.com": "", "2025-09-30": "2024-09-30", `"p"`: `""`, "AAAPV0000A": "AAA"} {
+			c.call(http.MethodPost, path, strings.Replace(valid, from, to, 1)).want(t, 400, `"status":"failed"`)
 		}
 	}
 }
 
-func TestAParseEndsWithItsCallerAndIsThenNotCharged(t *testing.T) {
+func TestCanceledParseIsNotCharged(t *testing.T) {
 	t.Parallel()
 	c := start(t, sandbox.Options{ParseDelay: time.Hour})
-	gone, leave := context.WithCancel(t.Context())
-	leave()
-	r := httptest.NewRequestWithContext(gone, http.MethodPost, "/v4/smart/parse", strings.NewReader(`{"pdf_url":"https://a.example/cdsl.pdf"}`))
+	canceled, cancel := context.WithCancel(t.Context())
+	cancel()
+	r := httptest.NewRequestWithContext(canceled, http.MethodPost, "/v4/smart/parse", strings.NewReader(`{"pdf_url":"https://a.example/cdsl.pdf"}`))
 	r.Header.Set("x-api-key", key)
 	r.Header.Set("Content-Type", "application/json")
 	w := httptest.NewRecorder()
-	c.box.ServeHTTP(w, r)
+	c.vendor.ServeHTTP(w, r)
 	if w.Code != http.StatusGatewayTimeout {
-		t.Errorf("status %d", w.Code)
+		t.Errorf("got status %d, want 504", w.Code)
 	}
 	c.call(http.MethodPost, "/v1/credits", "").want(t, 200, `"used":0`)
 }
 
-func TestParallelParsesNeverSpendMoreThanThereIs(t *testing.T) {
+func TestConcurrentParsesCannotOverspendCredits(t *testing.T) {
 	t.Parallel()
 	c := start(t, sandbox.Options{Credits: 5})
 	var parsed atomic.Int32
@@ -134,7 +134,7 @@ func TestParallelParsesNeverSpendMoreThanThereIs(t *testing.T) {
 	}
 	all.Wait()
 	if got := parsed.Load(); got != 5 {
-		t.Errorf("%d parses for 5 credits", got)
+		t.Errorf("got %d parses for 5 credits, want 5", got)
 	}
 	c.call(http.MethodPost, "/v1/credits", "").want(t, 200, `"remaining":0`)
 }

@@ -8,9 +8,9 @@ import (
 
 var pdfEscapes = strings.NewReplacer(`\`, `\\`, `(`, `\(`, `)`, `\)`)
 
-// onePage returns a PDF of one A4 page with these lines of ASCII text. Nothing
-// in it is compressed, so that the text can be found in the bytes.
-func onePage(lines []string) []byte {
+// singlePagePDF returns a PDF of one A4 page with these lines of ASCII text. It is
+// not compressed, so the bytes contain the text.
+func singlePagePDF(lines []string) []byte {
 	var text bytes.Buffer
 	text.WriteString("BT /F1 12 Tf 18 TL 56 770 Td\n")
 	for _, l := range lines {
@@ -27,14 +27,14 @@ func onePage(lines []string) []byte {
 	var b bytes.Buffer
 	b.WriteString("%PDF-1.4\n")
 	offsets := make([]int, len(objects))
-	for i, o := range objects {
+	for i, object := range objects {
 		offsets[i] = b.Len()
-		fmt.Fprintf(&b, "%d 0 obj\n%s\nendobj\n", i+1, o)
+		fmt.Fprintf(&b, "%d 0 obj\n%s\nendobj\n", i+1, object)
 	}
 	xref := b.Len()
 	fmt.Fprintf(&b, "xref\n0 %d\n0000000000 65535 f \n", len(objects)+1)
-	for _, at := range offsets {
-		fmt.Fprintf(&b, "%010d 00000 n \n", at)
+	for _, offset := range offsets {
+		fmt.Fprintf(&b, "%010d 00000 n \n", offset)
 	}
 	fmt.Fprintf(&b, "trailer\n<< /Size %d /Root 1 0 R >>\nstartxref\n%d\n%%%%EOF\n", len(objects)+1, xref)
 	return b.Bytes()

@@ -10,14 +10,14 @@ import (
 	"casbroker/internal/sandbox"
 )
 
-func TestTheSamplePDFsAreSound(t *testing.T) {
+func TestSamplePDFsAreValid(t *testing.T) {
 	t.Parallel()
 	c := start(t, sandbox.Options{}).as("")
 	for _, source := range []string{"CDSL", "NSDL", "CAMS", "KFINTECH"} {
 		a := c.call(http.MethodGet, "/_sandbox/samples/"+string(bytes.ToLower([]byte(source)))+".pdf", "")
 		a.want(t, 200, "%PDF-1.4", "Source: "+source, "fictional sample")
 		if got := a.header.Get("Content-Type"); got != "application/pdf" {
-			t.Errorf("content type %q", got)
+			t.Errorf("got content type %q, want application/pdf", got)
 		}
 		checkXref(t, a.raw)
 	}
@@ -31,20 +31,20 @@ var (
 	stream    = regexp.MustCompile(`(?s)/Length (\d+) >>\nstream\n(.*)\nendstream`)
 )
 
-// checkXref follows a PDF's table to each of its objects.
+// checkXref checks that a PDF's cross-reference table points at its objects.
 func checkXref(t *testing.T, pdf []byte) {
 	t.Helper()
 	m := startXref.FindSubmatch(pdf)
 	if m == nil {
-		t.Fatalf("no startxref at the end of %q", pdf)
+		t.Fatalf("got %q, want startxref at the end", pdf)
 	}
-	at, err := strconv.Atoi(string(m[1]))
-	if err != nil || !bytes.HasPrefix(pdf[at:], []byte("xref\n0 6\n0000000000 65535 f \n")) {
-		t.Fatalf("startxref %s does not lead to the table", m[1])
+	table, err := strconv.Atoi(string(m[1]))
+	if err != nil || !bytes.HasPrefix(pdf[table:], []byte("xref\n0 6\n0000000000 65535 f \n")) {
+		t.Fatalf("startxref %s does not point at the table", m[1])
 	}
-	entries := entry.FindAllSubmatch(pdf[at:], -1)
+	entries := entry.FindAllSubmatch(pdf[table:], -1)
 	if len(entries) != 5 {
-		t.Fatalf("%d entries, want 5", len(entries))
+		t.Fatalf("got %d entries, want 5", len(entries))
 	}
 	for i, e := range entries {
 		offset, err := strconv.Atoi(string(e[1]))
@@ -53,6 +53,6 @@ func checkXref(t *testing.T, pdf []byte) {
 		}
 	}
 	if s := stream.FindSubmatch(pdf); s == nil || strconv.Itoa(len(s[2])) != string(s[1]) {
-		t.Error("the stream's length is wrong")
+		t.Error("the stream does not have the length it declares")
 	}
 }

@@ -2,19 +2,19 @@ package sandbox
 
 import "net/http"
 
-// The largest bodies taken: a JSON request that holds a PDF of maxPDF bytes in
-// base64 (4/3 as long), and any other request.
+// Size limits of bodies, in bytes: with a PDF, which base64 in JSON makes 4/3 as
+// long, and without.
 const (
 	maxUpload = maxPDF/3*4 + 64<<10
-	maxSmall  = 64 << 10
+	maxJSON   = 64 << 10
 )
 
 // call is a request of the API by a known caller.
 type call struct {
 	r       *http.Request
 	account *account
-	byToken bool   // an access token was shown, not the API key itself
-	base    string // what the URLs in the answer begin with
+	byToken bool   // authenticated by an access token, not the API key
+	base    string // start of the URLs in the answer
 }
 
 // reply is an answer of the API.
@@ -28,14 +28,14 @@ func ok(body any) (reply, error) { return reply{http.StatusOK, body}, nil }
 // route is one endpoint of the API.
 type route struct {
 	pattern string
-	feature string // its name in the usage log
-	cost    credit // charged when it succeeds
-	keyOnly string // what an access token is told, if it may not call this
-	upload  bool   // takes a PDF
+	feature string // name in the usage log
+	cost    credit // charged on success
+	keyOnly string // error for an access token; "" if one is accepted
+	upload  bool   // accepts a PDF
 	serve   func(*call) (reply, error)
 }
 
-func (s *Sandbox) mountAPI() {
+func (s *Sandbox) mountAPIRoutes() {
 	const (
 		noMint    = "Cannot create access token from access token"
 		noBalance = "Cannot check credits with an access token"
@@ -48,7 +48,7 @@ func (s *Sandbox) mountAPI() {
 		{pattern: "POST /v1/usage", feature: "usage", keyOnly: noUsage, serve: s.usageLog},
 		{pattern: "POST /v1/usage/summary", feature: "usage", keyOnly: noUsage, serve: s.usageSummary},
 
-		{pattern: "POST /v4/smart/parse", feature: "smart_parse", cost: 10, upload: true, serve: s.parse(everySource...)},
+		{pattern: "POST /v4/smart/parse", feature: "smart_parse", cost: 10, upload: true, serve: s.parse(allSources...)},
 		{pattern: "POST /v4/cdsl/parse", feature: "cdsl_parse", cost: 10, upload: true, serve: s.parse(cdsl)},
 		{pattern: "POST /v4/nsdl/parse", feature: "nsdl_parse", cost: 10, upload: true, serve: s.parse(nsdl)},
 		{pattern: "POST /v4/cams_kfintech/parse", feature: "cams_kfintech_parse", cost: 10, upload: true, serve: s.parse(cams, kfintech)},
@@ -76,15 +76,15 @@ func (s *Sandbox) mountAPI() {
 	s.mux.HandleFunc("POST /v1/verify-token", s.verifyToken)
 }
 
-// api wraps a route in what all of them do: know the caller, limit the body,
-// charge, answer, and write the usage log.
+// api wraps a route in what all routes share: it authenticates the caller, limits the
+// body, charges, answers and writes the usage log.
 func (s *Sandbox) api(rt route) http.Handler {
-	limit := int64(maxSmall)
+	limit := int64(maxJSON)
 	if rt.upload {
 		limit = maxUpload
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		c, err := s.identify(r)
+		c, err := s.authenticate(r)
 		if err != nil {
 			s.writeError(w, err)
 			return
@@ -92,7 +92,7 @@ func (s *Sandbox) api(rt route) http.Handler {
 		r.Body = http.MaxBytesReader(w, r.Body, limit)
 		rep, charged, err := rt.run(c)
 		if rt.cost > 0 {
-			c.account.showCredits(w.Header(), charged)
+			c.account.setCreditHeaders(w.Header(), charged)
 		}
 		if err != nil {
 			rep.status = s.writeError(w, err)
@@ -106,11 +106,11 @@ func (s *Sandbox) api(rt route) http.Handler {
 	})
 }
 
-// run serves c and returns what was charged for it. The price is taken before,
-// so that two calls cannot spend the same credit, and given back on failure.
+// run serves c and returns the answer and what it charged. It charges before it
+// serves, so two calls cannot spend the same credit, and refunds on failure.
 func (rt route) run(c *call) (reply, credit, error) {
 	if c.byToken && rt.keyOnly != "" {
-		return reply{}, 0, detail(rt.keyOnly)
+		return reply{}, 0, detailError(rt.keyOnly)
 	}
 	if !c.account.spend(rt.cost) {
 		return reply{}, 0, errNoCredits

@@ -1,9 +1,9 @@
 // Package sandbox emulates the CAS Parser API as its public documents describe
 // it: keys, access tokens, credits, parsing, fetching, mailboxes and their
-// errors, all in memory, with invented people and securities. It exists so that
-// the broker can be run and tested without the vendor; it fails on request. It
-// imports nothing else of this module, above all not the client it is there to
-// test. The README beside this file says what it leaves out.
+// errors, all in memory, with fictional people and securities. With it the broker
+// runs and is tested without the vendor, and failures can be injected. It imports
+// nothing else of this module, above all not the client that is tested against
+// it. README.md in this folder lists what it leaves out.
 package sandbox
 
 import (
@@ -13,11 +13,12 @@ import (
 	"time"
 )
 
-// PublicKey is the API key that anybody may use: sample data, no credits, and
-// PublicLimit requests a minute.
+// PublicKey is the API key that every caller may use: it costs no credits and is
+// limited to PublicLimit requests a minute.
 const PublicKey = "sandbox-with-json-responses"
 
-// PublicLimit is how many requests a minute PublicKey and its tokens get together.
+// PublicLimit is the number of requests a minute that PublicKey and its tokens
+// share.
 const PublicLimit = 10
 
 // Unlimited is the number of credits that never run out.
@@ -28,55 +29,56 @@ const defaultCredits = 1000
 // Account is a customer of the emulated vendor.
 type Account struct {
 	APIKey  string
-	Credits int // whole credits; Unlimited for no end
+	Credits int // whole credits, or Unlimited
 }
 
-// Options say how a Sandbox behaves. The zero value is usable: it knows only PublicKey.
+// Options configure a Sandbox. The zero value is usable: only PublicKey is valid then.
 type Options struct {
-	APIKey   string    // the first account's key; none when empty
-	Credits  int       // of APIKey; 0 means 1000
-	Accounts []Account // further accounts, taken as they stand
+	APIKey   string    // key of the first account; empty for no such account
+	Credits  int       // credits of the first account; 0 means 1000
+	Accounts []Account // further accounts; 0 credits means 0 here
 
 	Now        func() time.Time // nil means time.Now
-	ParseDelay time.Duration    // how long each parse takes
-	Faults     []Fault          // as if given to AddFault one by one
+	ParseDelay time.Duration    // duration of each parse
+	Faults     []Fault          // added with AddFault, in this order
 
-	// BaseURL is what the URLs in answers begin with. When empty it is taken
-	// from each request: its scheme and host, then Prefix.
+	// BaseURL is the start of the URLs in answers. When empty it is taken from each
+	// request: its scheme and host, then Prefix.
 	BaseURL string
 	// Prefix is the path that the sandbox is mounted under, such as "/sandbox".
 	// Requests may arrive with it or without.
 	Prefix string
 
-	// PasswordStatus answers a wrong PDF password: 400 (also when 0), or the 422
-	// of the vendor's newer documents.
+	// PasswordStatus is the status for a wrong PDF password: 400, the default, or
+	// the 422 of the vendor's newer documents.
 	PasswordStatus int
-	// OldErrors makes refusals say {"status":"error"}, as the vendor's older
-	// documents have it, instead of {"status":"failed"}.
+	// OldErrors makes errors say {"status":"error"}, as in the vendor's older
+	// documents, instead of {"status":"failed"}.
 	OldErrors bool
-	// CallbackWait is the pause before a callback is tried again; it doubles each
-	// time. 0 means 250 ms.
+	// CallbackWait is the pause before the first retry of a callback; it doubles
+	// with each retry. 0 means 250 ms.
 	CallbackWait time.Duration
 }
 
-// Sandbox is the emulated vendor: an http.Handler, safe for concurrent use.
+// Sandbox is the emulated vendor API. It is an http.Handler, safe for concurrent
+// use.
 type Sandbox struct {
-	opts      Options
-	mux       *http.ServeMux
-	accounts  map[string]*account // by API key; fixed once made
-	tokens    tokens
-	files     *shelf[file]
-	fetches   *shelf[fetch]
-	consents  *shelf[consent]
-	inboxes   *shelf[inbox]
-	addresses *shelf[address]
-	faults    faults
-	calls     calls
-	sameSite  *http.CrossOriginProtection
-	callbacks *http.Client
+	opts          Options
+	mux           *http.ServeMux
+	accounts      map[string]*account // by API key; never changed after New
+	tokens        tokens
+	files         *store[file]
+	fetchSessions *store[fetchSession]
+	consents      *store[consent]
+	inboxes       *store[inbox]
+	addresses     *store[address]
+	faults        faultQueue
+	calls         callCounter
+	sameSite      *http.CrossOriginProtection
+	callbacks     *http.Client
 }
 
-// New makes a Sandbox in its first state.
+// New returns a Sandbox without tokens, files, mailboxes or usage.
 func New(opts Options) *Sandbox {
 	if opts.Now == nil {
 		opts.Now = time.Now
@@ -89,24 +91,24 @@ func New(opts Options) *Sandbox {
 	}
 	opts.Prefix = strings.TrimSuffix(opts.Prefix, "/")
 	s := &Sandbox{
-		opts:      opts,
-		mux:       http.NewServeMux(),
-		accounts:  openAccounts(opts),
-		tokens:    tokens{kept: newShelf[token](100_000)},
-		files:     newShelf[file](2000),
-		fetches:   newShelf[fetch](1000),
-		consents:  newShelf[consent](1000),
-		inboxes:   newShelf[inbox](1000),
-		addresses: newShelf[address](1000),
-		calls:     calls{byPath: map[string]int{}},
-		sameSite:  http.NewCrossOriginProtection(),
-		callbacks: loopbackClient(),
+		opts:          opts,
+		mux:           http.NewServeMux(),
+		accounts:      newAccounts(opts),
+		tokens:        tokens{byID: newStore[token](100_000)},
+		files:         newStore[file](2000),
+		fetchSessions: newStore[fetchSession](1000),
+		consents:      newStore[consent](1000),
+		inboxes:       newStore[inbox](1000),
+		addresses:     newStore[address](1000),
+		calls:         callCounter{byPath: map[string]int{}},
+		sameSite:      http.NewCrossOriginProtection(),
+		callbacks:     loopbackClient(),
 	}
 	for _, f := range opts.Faults {
 		s.AddFault(f)
 	}
-	s.mountAPI()
-	s.mountOwn()
+	s.mountAPIRoutes()
+	s.mountSandboxRoutes()
 	return s
 }
 
@@ -120,45 +122,45 @@ func (s *Sandbox) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.route(w, r)
 		return
 	}
-	if allowOrigins(w, r) {
+	if handleCORS(w, r) {
 		return
 	}
 	s.calls.add(r.URL.Path)
 	if f, ok := s.faults.next(r.URL.Path); !ok {
 		s.route(w, r)
-	} else if gone := s.fail(w, r, f); gone {
+	} else if hijacked := s.applyFault(w, r, f); hijacked {
 		return // net/http forbids reading the body of a hijacked connection
 	}
-	// A client still sending may see a reset instead of its answer, so the rest
-	// of the body is taken too; its error changes nothing any more.
+	// Read the rest of the body: a client that is still sending may otherwise see a
+	// reset instead of its answer. The answer is written, so an error has no effect.
 	_, _ = io.CopyN(io.Discard, r.Body, maxUpload)
 }
 
-// route hands r to the matching handler. What ServeMux would refuse in plain
-// text is refused in the vendor's JSON.
+// route passes r to the matching handler. For an unknown path or method it sends
+// ServeMux's answer as the vendor's JSON instead of plain text.
 func (s *Sandbox) route(w http.ResponseWriter, r *http.Request) {
 	if h, pattern := s.mux.Handler(r); pattern == "" {
-		c := newCaptured(w)
+		c := newResponseBuffer(w)
 		h.ServeHTTP(c, r)
 		if allow := c.Header().Get("Allow"); allow != "" {
 			w.Header().Set("Allow", allow)
 		}
-		s.writeRefusal(w, &refusal{status: c.status, msg: http.StatusText(c.status), detail: true})
+		s.writeAPIError(w, &apiError{status: c.status, msg: http.StatusText(c.status), detail: true})
 		return
 	}
 	s.mux.ServeHTTP(w, r)
 }
 
-// Calls returns how many requests came for path, CORS preflights and control
-// calls not counted.
+// Calls returns the number of requests for path, without CORS preflights and
+// control calls.
 func (s *Sandbox) Calls(path string) int { return s.calls.count(path) }
 
-// IssuedTokens returns how many access tokens were ever minted.
+// IssuedTokens returns the number of access tokens minted since New.
 func (s *Sandbox) IssuedTokens() int { return int(s.tokens.issued.Load()) }
 
-// AddFault makes the calls that f names go wrong. Faults for the same path take
-// effect in the order in which they were added.
+// AddFault makes the calls that match f fail. Faults for the same path take effect
+// in the order in which they were added.
 func (s *Sandbox) AddFault(f Fault) { s.faults.add(f) }
 
-// ClearFaults ends all faults.
+// ClearFaults removes all faults.
 func (s *Sandbox) ClearFaults() { s.faults.clear() }

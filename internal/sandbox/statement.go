@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// source is who issued a statement.
+// source is the issuer of a statement.
 type source string
 
 const (
@@ -18,18 +18,19 @@ const (
 	kfintech source = "kfintech"
 )
 
-var everySource = []source{cdsl, nsdl, cams, kfintech}
+var allSources = []source{cdsl, nsdl, cams, kfintech}
 
-// sender is the invented address that the source's mails come from.
+// sender returns the fictional address of the source's mails.
 func (s source) sender() string { return "statements@" + string(s) + ".example" }
 
-func isSource(name string) bool { return slices.Contains(everySource, source(name)) }
+func isSource(name string) bool { return slices.Contains(allSources, source(name)) }
 
-// marked returns the source whose name comes first in text, in any case, or "".
-func marked(text []byte) source {
+// detectSource returns the source whose name comes first in text, ignoring case, or
+// "" when there is none.
+func detectSource(text []byte) source {
 	text = bytes.ToLower(text)
 	var first source
-	for _, s := range everySource {
+	for _, s := range allSources {
 		if i := bytes.Index(text, []byte(s)); i >= 0 {
 			text, first = text[:i], s
 		}
@@ -40,8 +41,8 @@ func marked(text []byte) source {
 //go:embed statements/*.json
 var statementFiles embed.FS
 
-// sample returns the JSON file of that name, as it stands in the folder
-// statements. The names are ours, so a missing one is a broken build.
+// sample returns the file of that name in the folder statements. It panics when there
+// is none, as the names are fixed.
 func sample(name string) json.RawMessage {
 	b, err := statementFiles.ReadFile("statements/" + name + ".json")
 	if err != nil {
@@ -50,7 +51,7 @@ func sample(name string) json.RawMessage {
 	return b
 }
 
-// fileName is the name that the vendor gives a statement it fetched.
+// fileName returns the vendor's name for a fetched or mailed statement.
 func (s source) fileName(day, id string) string {
 	return strings.Join([]string{string(s), day, id}, "_") + ".pdf"
 }

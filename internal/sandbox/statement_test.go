@@ -12,12 +12,12 @@ import (
 	"casbroker/internal/sandbox"
 )
 
-type sum struct {
+type summary struct {
 	Count int             `json:"count"`
 	Total decimal.Decimal `json:"total_value"`
 }
 
-type movement struct {
+type transaction struct {
 	Date    string           `json:"date"`
 	Type    string           `json:"type"`
 	Units   *decimal.Decimal `json:"units"`
@@ -39,14 +39,14 @@ type row struct {
 		Absolute   decimal.Decimal `json:"absolute"`
 		Percentage decimal.Decimal `json:"percentage"`
 	} `json:"gain"`
-	Transactions []movement `json:"transactions"`
+	Transactions []transaction `json:"transactions"`
 	More         struct {
 		Open  *decimal.Decimal `json:"open_units"`
 		Close *decimal.Decimal `json:"close_units"`
 	} `json:"additional_info"`
 }
 
-type part struct {
+type account struct {
 	Value    decimal.Decimal  `json:"value"`
 	Holdings map[string][]row `json:"holdings"`
 	Schemes  []row            `json:"schemes"`
@@ -60,12 +60,12 @@ type statement struct {
 	} `json:"meta"`
 	Investor struct{ Name, PAN string } `json:"investor"`
 	Summary  struct {
-		Total    decimal.Decimal `json:"total_value"`
-		Accounts map[string]sum  `json:"accounts"`
+		Total    decimal.Decimal    `json:"total_value"`
+		Accounts map[string]summary `json:"accounts"`
 	} `json:"summary"`
-	Demat     []part `json:"demat_accounts"`
-	Folios    []part `json:"mutual_funds"`
-	NPS       []part `json:"nps"`
+	Demat     []account `json:"demat_accounts"`
+	Folios    []account `json:"mutual_funds"`
+	NPS       []account `json:"nps"`
 	Insurance struct {
 		Policies []struct {
 			SumAssured decimal.Decimal `json:"sum_assured"`
@@ -91,68 +91,69 @@ func statements(t *testing.T) map[string]statement {
 	return all
 }
 
-// rows lists what the account, folio or pension account holds, by asset class.
-func (p part) rows() map[string][]row {
-	all := map[string][]row{"schemes": p.Schemes, "nps": p.Funds}
-	for class, rows := range p.Holdings {
+// rows returns the holdings of the demat account, folio or pension account, by
+// asset class.
+func (a account) rows() map[string][]row {
+	all := map[string][]row{"schemes": a.Schemes, "nps": a.Funds}
+	for class, rows := range a.Holdings {
 		all[class] = rows
 	}
 	return all
 }
 
-func TestTheSamplesTotalsAddUp(t *testing.T) {
+func TestSampleTotalsAddUp(t *testing.T) {
 	t.Parallel()
 	for source, s := range statements(t) {
-		want := map[string][]part{"demat": s.Demat, "mutual_funds": s.Folios, "nps": s.NPS, "insurance": nil}
+		want := map[string][]account{"demat": s.Demat, "mutual_funds": s.Folios, "nps": s.NPS, "insurance": nil}
 		total, count := decimal.Zero, len(s.Insurance.Policies)
-		for name, parts := range want {
+		for name, accounts := range want {
 			section := decimal.Zero
-			for _, p := range parts {
-				inside := decimal.Zero
-				for _, rows := range p.rows() {
+			for _, a := range accounts {
+				rowTotal := decimal.Zero
+				for _, rows := range a.rows() {
 					count += len(rows)
 					for _, r := range rows {
-						inside = inside.Add(r.Value)
+						rowTotal = rowTotal.Add(r.Value)
 					}
 				}
-				if !inside.Equal(p.Value) {
-					t.Errorf("%s: a part of %s says %s and holds %s", source, name, p.Value, inside)
+				if !rowTotal.Equal(a.Value) {
+					t.Errorf("%s: got value %s of an account of %s, its rows add up to %s", source, a.Value, name, rowTotal)
 				}
-				section = section.Add(p.Value)
+				section = section.Add(a.Value)
 			}
 			got := s.Summary.Accounts[name]
-			if !got.Total.Equal(section) || (name != "insurance" && got.Count != len(parts)) {
-				t.Errorf("%s: summary of %s says %d, %s; want %d, %s", source, name, got.Count, got.Total, len(parts), section)
+			if !got.Total.Equal(section) || (name != "insurance" && got.Count != len(accounts)) {
+				t.Errorf("%s: got summary of %s with %d, %s; want %d, %s", source, name, got.Count, got.Total, len(accounts), section)
 			}
 			total = total.Add(section)
 		}
 		if !s.Summary.Total.Equal(total) || total.LessThan(decimal.NewFromInt(100_000)) {
-			t.Errorf("%s: total says %s, sections add up to %s", source, s.Summary.Total, total)
+			t.Errorf("%s: got total %s, want %s, the sum of the sections", source, s.Summary.Total, total)
 		}
 		if s.Summary.Accounts["insurance"].Count != len(s.Insurance.Policies) {
-			t.Errorf("%s: policies are counted wrongly", source)
+			t.Errorf("%s: got %d policies in the summary, want %d", source, s.Summary.Accounts["insurance"].Count, len(s.Insurance.Policies))
 		}
 		if count < 12 || count > 25 {
-			t.Errorf("%s: %d rows, want 12 to 25", source, count)
+			t.Errorf("%s: got %d rows, want 12 to 25", source, count)
 		}
 	}
 }
 
-func TestTheSamplesRowsAreConsistent(t *testing.T) {
+func TestSampleRowsAreConsistent(t *testing.T) {
 	t.Parallel()
 	for source, s := range statements(t) {
-		for _, p := range append(append(s.Demat, s.Folios...), s.NPS...) {
-			for class, rows := range p.rows() {
+		for _, a := range append(append(s.Demat, s.Folios...), s.NPS...) {
+			for class, rows := range a.rows() {
 				for _, r := range rows {
 					where := source + ": " + r.Name
 					if class != "nps" && !validISIN(r.ISIN) {
-						t.Errorf("%s: ISIN %q", where, r.ISIN)
+						t.Errorf("%s: got invalid ISIN %q", where, r.ISIN)
 					}
 					if (class == "nps" || class == "schemes") && !r.Units.Mul(r.NAV).Round(2).Equal(r.Value) {
-						t.Errorf("%s: %s x %s is not %s", where, r.Units, r.NAV, r.Value)
+						t.Errorf("%s: units %s times NAV %s is not value %s", where, r.Units, r.NAV, r.Value)
 					}
 					if class != "nps" {
-						checkLedger(t, where, r, s.Meta.Period.From, s.Meta.Period.To)
+						checkTransactions(t, where, r, s.Meta.Period.From, s.Meta.Period.To)
 					}
 					if class == "schemes" {
 						checkGain(t, where, r)
@@ -170,12 +171,13 @@ func checkGain(t *testing.T, where string, r row) {
 		percentage = r.Value.Sub(r.Cost).Mul(decimal.NewFromInt(100)).DivRound(r.Cost, 2)
 	}
 	if r.Gain == nil || !r.Gain.Absolute.Equal(r.Value.Sub(r.Cost)) || !r.Gain.Percentage.Equal(percentage) {
-		t.Errorf("%s: gain %+v for value %s, cost %s", where, r.Gain, r.Value, r.Cost)
+		t.Errorf("%s: got gain %+v for value %s, cost %s", where, r.Gain, r.Value, r.Cost)
 	}
 }
 
-// checkLedger follows a row's transactions from its opening to its closing units.
-func checkLedger(t *testing.T, where string, r row, from, to string) {
+// checkTransactions checks a row's transactions from its opening to its closing
+// units.
+func checkTransactions(t *testing.T, where string, r row, from, to string) {
 	t.Helper()
 	if r.More.Open == nil || r.More.Close == nil {
 		t.Fatalf("%s: no opening or closing units", where)
@@ -187,28 +189,29 @@ func checkLedger(t *testing.T, where string, r row, from, to string) {
 		}
 		last = m.Date
 		if m.Type == "DIVIDEND_PAYOUT" && !balance.Mul(*m.Rate).Round(2).Equal(*m.Amount) {
-			t.Errorf("%s: payout of %s on %s units at %s", where, m.Amount, balance, m.Rate)
+			t.Errorf("%s: got a payout of %s on %s units at %s each", where, m.Amount, balance, m.Rate)
 		}
 		if m.Units == nil {
 			continue
 		}
 		balance = balance.Add(*m.Units)
 		if m.Balance == nil || !m.Balance.Equal(balance) {
-			t.Errorf("%s, %s: balance says %v, is %s", where, m.Date, m.Balance, balance)
+			t.Errorf("%s, %s: got balance %v, want %s", where, m.Date, m.Balance, balance)
 		}
-		if m.NAV != nil { // units are rounded to three places, so the amount is right to half of one of them
-			slack := m.NAV.Mul(decimal.RequireFromString("0.0005")).Add(decimal.RequireFromString("0.005"))
-			if m.Units.Mul(*m.NAV).Sub(*m.Amount).Abs().GreaterThan(slack) {
-				t.Errorf("%s, %s: %s x %s is not %s", where, m.Date, m.Units, m.NAV, m.Amount)
+		if m.NAV != nil { // units are rounded to 3 places, so the amount is exact to half of one thousandth of the NAV
+			tolerance := m.NAV.Mul(decimal.RequireFromString("0.0005")).Add(decimal.RequireFromString("0.005"))
+			if m.Units.Mul(*m.NAV).Sub(*m.Amount).Abs().GreaterThan(tolerance) {
+				t.Errorf("%s, %s: units %s times NAV %s is not amount %s", where, m.Date, m.Units, m.NAV, m.Amount)
 			}
 		}
 	}
 	if !balance.Equal(*r.More.Close) || !balance.Equal(r.Units) {
-		t.Errorf("%s: ledger ends at %s, closing units %s, units %s", where, balance, r.More.Close, r.Units)
+		t.Errorf("%s: got balance %s after the last transaction, closing units %s, units %s; want them equal", where, balance, r.More.Close, r.Units)
 	}
 }
 
-// validISIN checks form and check digit (ISO 6166: Luhn over digits, A = 10 to Z = 35).
+// validISIN checks form and check digit (ISO 6166: Luhn over the digits, with A = 10
+// to Z = 35).
 func validISIN(isin string) bool {
 	if len(isin) != 12 || !strings.HasPrefix(isin, "IN") {
 		return false
@@ -232,13 +235,13 @@ func validISIN(isin string) bool {
 	return total%10 == 0
 }
 
-func TestTheSamplesHoldEveryAssetClassAndTransactionType(t *testing.T) {
+func TestSamplesCoverEveryAssetClassAndTransactionType(t *testing.T) {
 	t.Parallel()
 	found := map[string]bool{}
 	for _, s := range statements(t) {
 		found["life_insurance_policies"] = found["life_insurance_policies"] || len(s.Insurance.Policies) > 0
-		for _, p := range append(append(s.Demat, s.Folios...), s.NPS...) {
-			for class, rows := range p.rows() {
+		for _, a := range append(append(s.Demat, s.Folios...), s.NPS...) {
+			for class, rows := range a.rows() {
 				for _, r := range rows {
 					found[class], found[r.Type] = true, true
 					for _, m := range r.Transactions {
@@ -252,21 +255,21 @@ func TestTheSamplesHoldEveryAssetClassAndTransactionType(t *testing.T) {
 		life_insurance_policies Equity Debt Hybrid Other PURCHASE PURCHASE_SIP REDEMPTION SWITCH_IN SWITCH_IN_MERGER SWITCH_OUT
 		SWITCH_OUT_MERGER DIVIDEND_PAYOUT DIVIDEND_REINVEST SEGREGATION STAMP_DUTY_TAX TDS_TAX STT_TAX MISC REVERSAL UNKNOWN`) {
 		if !found[want] {
-			t.Errorf("no sample holds %s", want)
+			t.Errorf("no sample has %s", want)
 		}
 	}
 }
 
-func TestTheSamplesNameTheirSourceAndAnInventedInvestor(t *testing.T) {
+func TestSamplesNameTheirSourceAndAFictionalInvestor(t *testing.T) {
 	t.Parallel()
 	types := map[string]string{"cdsl": "CDSL", "nsdl": "NSDL", "cams": "CAMS_KFINTECH", "kfintech": "CAMS_KFINTECH"}
 	for source, s := range statements(t) {
 		if s.Meta.CASType != types[source] {
-			t.Errorf("%s: cas_type %q", source, s.Meta.CASType)
+			t.Errorf("%s: got cas_type %q, want %q", source, s.Meta.CASType, types[source])
 		}
-		// PANs are numbered from 0001, so that none with 0000 was ever issued.
+		// PANs are numbered from 0001, so none with 0000 has been issued.
 		if len(s.Investor.PAN) != 10 || s.Investor.PAN[3] != 'P' || s.Investor.PAN[5:9] != "0000" {
-			t.Errorf("%s: PAN %q could be somebody's", source, s.Investor.PAN)
+			t.Errorf("%s: got PAN %q, which may belong to a person", source, s.Investor.PAN)
 		}
 	}
 }

@@ -9,29 +9,30 @@ import (
 
 const tokenPrefix = "at_"
 
-// The longest life of an access token, which is also the default: the vendor's.
+// maxMinutes is the vendor's longest and default lifetime of an access token.
 const maxMinutes = 60
 
-// token is an access token that was handed out.
+// token is an issued access token.
 type token struct {
 	account *account
 	expires time.Time
 }
 
 type tokens struct {
-	kept   *shelf[token]
-	issued atomic.Int64
+	byID   *store[token]
+	issued atomic.Int64 // number of tokens minted
 }
 
-// identify finds out who sent r, and holds the public key to its limit.
-func (s *Sandbox) identify(r *http.Request) (*call, error) {
+// authenticate returns r as a call of the account that sent it. It applies the rate
+// limit of the public key.
+func (s *Sandbox) authenticate(r *http.Request) (*call, error) {
 	credential := r.Header.Get("x-api-key")
 	c := &call{r: r, base: s.baseURL(r), byToken: strings.HasPrefix(credential, tokenPrefix)}
 	switch {
 	case credential == "":
 		return nil, errNoKey
 	case c.byToken:
-		t, found := s.tokens.kept.get(credential)
+		t, found := s.tokens.byID.get(credential)
 		if !found {
 			return nil, errBadKey
 		}
@@ -45,32 +46,32 @@ func (s *Sandbox) identify(r *http.Request) (*call, error) {
 	if c.account == nil {
 		return nil, errBadKey
 	}
-	if seconds := c.account.limited(s.opts.Now()); seconds > 0 {
-		return nil, &refusal{
+	if retryAfter := c.account.checkRate(s.opts.Now()); retryAfter > 0 {
+		return nil, &apiError{
 			status: http.StatusTooManyRequests, code: "RATE_LIMITED",
-			msg: "Rate limit exceeded, try again later", retryAfter: seconds,
+			msg: "Rate limit exceeded, try again later", retryAfter: retryAfter,
 		}
 	}
 	return c, nil
 }
 
-// mint hands out an access token.
+// mint issues an access token.
 func (s *Sandbox) mint(c *call) (reply, error) {
 	var req struct {
 		ExpiryMinutes *int `json:"expiry_minutes"`
 	}
 	if err := readJSON(c.r, &req); err != nil {
-		return reply{}, detail("expiry_minutes must be an integer")
+		return reply{}, detailError("expiry_minutes must be an integer")
 	}
 	minutes := maxMinutes
 	if req.ExpiryMinutes != nil {
 		minutes = *req.ExpiryMinutes
 	}
 	if minutes < 1 || minutes > maxMinutes {
-		return reply{}, detail("expiry_minutes must be between 1 and 60")
+		return reply{}, detailError("expiry_minutes must be between 1 and 60")
 	}
 	id := newID(tokenPrefix)
-	s.tokens.kept.put(id, token{account: c.account, expires: s.opts.Now().Add(time.Duration(minutes) * time.Minute)})
+	s.tokens.byID.put(id, token{account: c.account, expires: s.opts.Now().Add(time.Duration(minutes) * time.Minute)})
 	s.tokens.issued.Add(1)
 	return ok(struct {
 		AccessToken string `json:"access_token"`
@@ -79,51 +80,52 @@ func (s *Sandbox) mint(c *call) (reply, error) {
 	}{id, "api_key", minutes * 60})
 }
 
-// verdict is what the vendor says about a token.
-type verdict struct {
+// tokenStatus is the answer of the calls that verify a token.
+type tokenStatus struct {
 	Valid     bool   `json:"valid"`
 	MaskedKey string `json:"masked_api_key,omitempty"`
 	Error     string `json:"error,omitempty"`
 	ExpiresAt string `json:"expires_at,omitempty"`
 }
 
-// verifyToken says whether a token is good. The newer documents send the token
-// itself as x-api-key, the older ones the API key there and the token in the
-// body, and get expires_at as well.
+// verifyToken answers whether a token is valid. In the vendor's newer documents the
+// token itself is the x-api-key. In the older ones the API key is, the token is in
+// the body, and the answer also has expires_at.
 func (s *Sandbox) verifyToken(w http.ResponseWriter, r *http.Request) {
 	credential := r.Header.Get("x-api-key")
 	if strings.HasPrefix(credential, tokenPrefix) {
-		v, _ := s.judge(credential)
-		writeJSON(w, http.StatusOK, v)
+		status, _ := s.checkToken(credential)
+		writeJSON(w, http.StatusOK, status)
 		return
 	}
-	if _, err := s.identify(r); err != nil {
+	if _, err := s.authenticate(r); err != nil {
 		s.writeError(w, err)
 		return
 	}
 	var req struct {
 		AccessToken string `json:"access_token"`
 	}
-	r.Body = http.MaxBytesReader(w, r.Body, maxSmall)
+	r.Body = http.MaxBytesReader(w, r.Body, maxJSON)
 	if err := readJSON(r, &req); err != nil {
-		s.writeRefusal(w, detail("Request body is not the JSON expected here"))
+		s.writeAPIError(w, detailError("Request body is not the JSON expected here"))
 		return
 	}
-	v, t := s.judge(req.AccessToken)
-	if v.Valid {
-		v.ExpiresAt = t.expires.UTC().Format(time.RFC3339)
+	status, t := s.checkToken(req.AccessToken)
+	if status.Valid {
+		status.ExpiresAt = t.expires.UTC().Format(time.RFC3339)
 	}
-	writeJSON(w, http.StatusOK, v)
+	writeJSON(w, http.StatusOK, status)
 }
 
-func (s *Sandbox) judge(id string) (verdict, token) {
-	t, found := s.tokens.kept.get(id)
+// checkToken returns the status of the token with this id, and the token if it exists.
+func (s *Sandbox) checkToken(id string) (tokenStatus, token) {
+	t, found := s.tokens.byID.get(id)
 	switch {
 	case !found:
-		return verdict{Error: "Invalid access token"}, t
+		return tokenStatus{Error: "Invalid access token"}, t
 	case !s.opts.Now().Before(t.expires):
-		return verdict{Error: "Token has expired"}, t
+		return tokenStatus{Error: "Token has expired"}, t
 	default:
-		return verdict{Valid: true, MaskedKey: t.account.masked()}, t
+		return tokenStatus{Valid: true, MaskedKey: t.account.maskedKey()}, t
 	}
 }

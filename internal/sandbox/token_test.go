@@ -10,7 +10,7 @@ import (
 	"casbroker/internal/sandbox"
 )
 
-func TestATokenWorksInPlaceOfTheKeyUntilItExpires(t *testing.T) {
+func TestTokenReplacesTheKeyUntilItExpires(t *testing.T) {
 	t.Parallel()
 	now := newClock()
 	c := start(t, sandbox.Options{Now: now.Now})
@@ -26,16 +26,16 @@ func TestATokenWorksInPlaceOfTheKeyUntilItExpires(t *testing.T) {
 	now.move(5 * time.Minute)
 	widget.upload("/v4/smart/parse", "pdf_file", "my.pdf", plain).want(t, 403, `"status":"failed"`, `expired`)
 	widget.call(http.MethodPost, "/v1/token/verify", "").want(t, 200, `"valid":false`, `"error":"Token has expired"`)
-	c.as("at_nobody").call(http.MethodPost, "/v1/token/verify", "").want(t, 200, `"valid":false`)
-	if got := c.box.IssuedTokens(); got != 2 {
-		t.Errorf("%d tokens issued, want 2", got)
+	c.as("at_unknown").call(http.MethodPost, "/v1/token/verify", "").want(t, 200, `"valid":false`)
+	if got := c.vendor.IssuedTokens(); got != 2 {
+		t.Errorf("got %d tokens issued, want 2", got)
 	}
-	if got := c.box.Calls("/v1/token"); got != 2 {
-		t.Errorf("%d calls counted, want 2", got)
+	if got := c.vendor.Calls("/v1/token"); got != 2 {
+		t.Errorf("got %d calls counted, want 2", got)
 	}
 }
 
-func TestATokenCannotDoWhatOnlyTheKeyMay(t *testing.T) {
+func TestTokenCannotMintOrReadCreditsAndUsage(t *testing.T) {
 	t.Parallel()
 	c := start(t, sandbox.Options{})
 	widget := c.as(c.token(`{"expiry_minutes":60}`))
@@ -45,7 +45,7 @@ func TestATokenCannotDoWhatOnlyTheKeyMay(t *testing.T) {
 	widget.call(http.MethodPost, "/v1/token", "").want(t, 400, `{"detail":"Cannot create access token from access token"}`)
 }
 
-func TestATokenLivesOneToSixtyMinutes(t *testing.T) {
+func TestTokenLifetimeIsOneToSixtyMinutes(t *testing.T) {
 	t.Parallel()
 	c := start(t, sandbox.Options{})
 	for _, body := range []string{`{"expiry_minutes":0}`, `{"expiry_minutes":61}`, `{"expiry_minutes":-1}`, `{"expiry_minutes":"5"}`, `{`} {
@@ -54,17 +54,17 @@ func TestATokenLivesOneToSixtyMinutes(t *testing.T) {
 	c.call(http.MethodPost, "/v1/access-token", `{"expiry_minutes":1}`).want(t, 200, `"expires_in":60`)
 }
 
-func TestAMissingOrUnknownKeyIsRefused(t *testing.T) {
+func TestMissingOrUnknownKeyIsRefused(t *testing.T) {
 	t.Parallel()
 	c := start(t, sandbox.Options{})
-	for _, credential := range []string{"", "sk_of_nobody", "at_nobody"} {
+	for _, credential := range []string{"", "sk_unknown", "at_unknown"} {
 		c.as(credential).call(http.MethodPost, "/v4/generate", "{}").
 			want(t, 401, `"status":"failed"`, `"code":"INVALID_API_KEY"`)
 	}
 	c.as("").call(http.MethodPost, "/v1/token/verify", "").want(t, 401, `"code":"INVALID_API_KEY"`)
 }
 
-func TestCreditsFallWithEachParseUntilNoneAreLeft(t *testing.T) {
+func TestEachParseCostsACreditUntilNoneAreLeft(t *testing.T) {
 	t.Parallel()
 	c := start(t, sandbox.Options{Credits: 2, Accounts: []sandbox.Account{
 		{APIKey: "sk_other_account_0001", Credits: sandbox.Unlimited}, {APIKey: "sk_empty_account_0002"},
@@ -72,7 +72,7 @@ func TestCreditsFallWithEachParseUntilNoneAreLeft(t *testing.T) {
 	first := c.upload("/v4/cdsl/parse", "pdf_file", "a.pdf", plain)
 	first.want(t, 200)
 	if u, r := first.header.Get("X-Credits-Used"), first.header.Get("X-Credits-Remaining"); u != "1" || r != "1" {
-		t.Errorf("used %q, remaining %q; want 1 and 1", u, r)
+		t.Errorf("got credits used %q, remaining %q; want 1 and 1", u, r)
 	}
 	c.upload("/v4/cdsl/parse", "pdf_file", "a.pdf", []byte("no pdf")).want(t, 400)
 	c.call(http.MethodPost, "/v1/credits", "").want(t, 200, `"used":1,"remaining":1,"limit":2,"is_unlimited":false`)
@@ -85,7 +85,7 @@ func TestCreditsFallWithEachParseUntilNoneAreLeft(t *testing.T) {
 	other.call(http.MethodPost, "/v1/credits", "").want(t, 200, `"used":1,"remaining":null`, `"is_unlimited":true`)
 }
 
-func TestUsageTellsWhatWasCalled(t *testing.T) {
+func TestUsageListsEarlierCalls(t *testing.T) {
 	t.Parallel()
 	now := newClock()
 	c := start(t, sandbox.Options{Now: now.Now})
@@ -100,7 +100,7 @@ func TestUsageTellsWhatWasCalled(t *testing.T) {
 	c.call(http.MethodPost, "/v1/usage", `{"start_time":"yesterday"}`).want(t, 400, `{"detail":`)
 }
 
-func TestThePublicKeyIsFreeAndLimitedToTenAMinute(t *testing.T) {
+func TestPublicKeyIsFreeAndLimitedToTenRequestsAMinute(t *testing.T) {
 	t.Parallel()
 	now := newClock()
 	c := start(t, sandbox.Options{Now: now.Now}).as(sandbox.PublicKey)
@@ -109,29 +109,29 @@ func TestThePublicKeyIsFreeAndLimitedToTenAMinute(t *testing.T) {
 		a := widget.upload("/v4/smart/parse", "pdf_file", fmt.Sprintf("nsdl-%d.pdf", i), plain)
 		a.want(t, 200, `"cas_type":"NSDL"`)
 		if used := a.header.Get("X-Credits-Used"); used != "0" {
-			t.Fatalf("charged %s credits", used)
+			t.Fatalf("got %s credits charged, want 0", used)
 		}
 	}
 	now.move(20 * time.Second)
-	refused := widget.upload("/v4/smart/parse", "pdf_file", "a.pdf", plain)
-	refused.want(t, 429, `"code":"RATE_LIMITED"`)
-	if got := refused.header.Get("Retry-After"); got != "40" {
-		t.Errorf("Retry-After %q, want 40", got)
+	limited := widget.upload("/v4/smart/parse", "pdf_file", "a.pdf", plain)
+	limited.want(t, 429, `"code":"RATE_LIMITED"`)
+	if got := limited.header.Get("Retry-After"); got != "40" {
+		t.Errorf("got Retry-After %q, want 40", got)
 	}
 	now.move(40 * time.Second)
 	c.call(http.MethodPost, "/v1/credits", "").want(t, 200, `"used":0`, `"is_unlimited":true`)
 }
 
-func TestRequestIDsAreEchoedWhenTheyHaveTheVendorsForm(t *testing.T) {
+func TestValidRequestIDsAreEchoed(t *testing.T) {
 	t.Parallel()
 	c := start(t, sandbox.Options{})
 	if got := c.call(http.MethodPost, "/v1/token", "", "X-Request-ID", "req_Mine42").header.Get("X-Request-ID"); got != "req_Mine42" {
-		t.Errorf("own id became %q", got)
+		t.Errorf("got X-Request-ID %q, want req_Mine42", got)
 	}
 	for _, own := range []string{"", "mine", "req_", "req_a-b", "req_" + strings.Repeat("a", 65)} {
 		got := c.as("").call(http.MethodPost, "/v1/token", "", "X-Request-ID", own).header.Get("X-Request-ID")
 		if !strings.HasPrefix(got, "req_") || got == own || len(got) < 12 {
-			t.Errorf("id %q for %q", got, own)
+			t.Errorf("got X-Request-ID %q for %q, want a new one", got, own)
 		}
 	}
 }

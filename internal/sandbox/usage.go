@@ -14,7 +14,7 @@ var features = []string{
 	"generate", "cdsl_fetch", "inbox", "inbound_email",
 }
 
-// credits tells what an account has used and what is left.
+// credits answers with what the account has used and what is left.
 func (s *Sandbox) credits(c *call) (reply, error) {
 	used := c.account.spent()
 	var remaining *credit
@@ -36,16 +36,16 @@ func (s *Sandbox) credits(c *call) (reply, error) {
 	})
 }
 
-// period reads the stretch of time that a usage call asks about: the last 30
-// days, unless it says otherwise.
-func (s *Sandbox) period(c *call) (from, to time.Time, limit int, err error) {
+// usagePeriod reads the period and the limit of a usage call. The defaults are the
+// last 30 days and 100 records.
+func (s *Sandbox) usagePeriod(c *call) (from, to time.Time, limit int, err error) {
 	var req struct {
 		Start *time.Time `json:"start_time"`
 		End   *time.Time `json:"end_time"`
 		Limit *int       `json:"limit"`
 	}
 	if readJSON(c.r, &req) != nil {
-		return from, to, 0, detail("start_time and end_time must be ISO 8601 times, limit an integer")
+		return from, to, 0, detailError("start_time and end_time must be ISO 8601 times, limit an integer")
 	}
 	to, limit = s.opts.Now(), defaultUsageLimit
 	if req.End != nil {
@@ -59,17 +59,17 @@ func (s *Sandbox) period(c *call) (from, to time.Time, limit int, err error) {
 		limit = *req.Limit
 	}
 	if limit < 1 || to.Before(from) {
-		return from, to, 0, detail("limit must be positive and end_time not before start_time")
+		return from, to, 0, detailError("limit must be positive and end_time not before start_time")
 	}
 	return from, to, limit, nil
 }
 
 func (s *Sandbox) usageLog(c *call) (reply, error) {
-	from, to, limit, err := s.period(c)
+	from, to, limit, err := s.usagePeriod(c)
 	if err != nil {
 		return reply{}, err
 	}
-	logs := c.account.between(from, to)
+	logs := c.account.usageBetween(from, to)
 	logs = logs[:min(limit, len(logs))]
 	return ok(struct {
 		Status string  `json:"status"`
@@ -78,35 +78,35 @@ func (s *Sandbox) usageLog(c *call) (reply, error) {
 	}{"success", append([]usage{}, logs...), len(logs)})
 }
 
-type featureSum struct {
+type featureUsage struct {
 	Feature  string `json:"feature"`
 	Requests int    `json:"requests"`
 	Credits  credit `json:"credits"`
 }
 
-type usageSum struct {
-	Requests  int          `json:"total_requests"`
-	Credits   credit       `json:"total_credits"`
-	ByFeature []featureSum `json:"by_feature"`
+type usageTotals struct {
+	Requests  int            `json:"total_requests"`
+	Credits   credit         `json:"total_credits"`
+	ByFeature []featureUsage `json:"by_feature"`
 }
 
 func (s *Sandbox) usageSummary(c *call) (reply, error) {
-	from, to, _, err := s.period(c)
+	from, to, _, err := s.usagePeriod(c)
 	if err != nil {
 		return reply{}, err
 	}
-	sums := map[string]featureSum{}
-	total := usageSum{ByFeature: []featureSum{}}
-	for _, u := range c.account.between(from, to) {
+	sums := map[string]featureUsage{}
+	total := usageTotals{ByFeature: []featureUsage{}}
+	for _, u := range c.account.usageBetween(from, to) {
 		f := sums[u.Feature]
-		sums[u.Feature] = featureSum{u.Feature, f.Requests + 1, f.Credits + u.Credits}
+		sums[u.Feature] = featureUsage{u.Feature, f.Requests + 1, f.Credits + u.Credits}
 		total.Requests++
 		total.Credits += u.Credits
 	}
 	total.ByFeature = slices.AppendSeq(total.ByFeature, maps.Values(sums))
-	slices.SortFunc(total.ByFeature, func(a, b featureSum) int { return cmp.Compare(a.Feature, b.Feature) })
+	slices.SortFunc(total.ByFeature, func(a, b featureUsage) int { return cmp.Compare(a.Feature, b.Feature) })
 	return ok(struct {
-		Status  string   `json:"status"`
-		Summary usageSum `json:"summary"`
+		Status  string      `json:"status"`
+		Summary usageTotals `json:"summary"`
 	}{"success", total})
 }
