@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"path/filepath"
 	"strconv"
 	"sync"
 	"testing"
@@ -12,12 +13,16 @@ import (
 
 	"casbroker/internal/access"
 	"casbroker/internal/store"
-	"casbroker/internal/testkit/storetest"
 )
+
+func sqlite(t *testing.T) *store.DB {
+	t.Helper()
+	return openStore(t, "sqlite:"+filepath.Join(t.TempDir(), "broker.db"))
+}
 
 func TestViewIsStaleBeforeTheFirstRefresh(t *testing.T) {
 	t.Parallel()
-	r := newReplica(storetest.New(t), &clock{}, noMessages{}, time.Hour)
+	r := newReplica(sqlite(t), &clock{}, noMessages{}, time.Hour)
 	if _, err := r.view.Admit(asha); !errors.Is(err, access.ErrStale) {
 		t.Errorf("Admit: got %v, want ErrStale", err)
 	}
@@ -37,7 +42,7 @@ func TestViewIsStaleBeforeTheFirstRefresh(t *testing.T) {
 
 func TestNewReplicaLoadsBlocksAndRecentRevocations(t *testing.T) {
 	t.Parallel()
-	storetest.Each(t, func(t *testing.T, db *store.DB) {
+	eachStore(t, func(t *testing.T, db *store.DB) {
 		c := &clock{}
 		first := loaded(t, db, c)
 		ctx := t.Context()
@@ -87,7 +92,7 @@ func TestOtherReplicasLearnOfAChangeByMessageOrPoll(t *testing.T) {
 	for name, messages := range map[string]access.PubSub{"message": &localPubSub{receivers: map[int]func(string){}}, "poll": noMessages{}} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			db := storetest.New(t)
+			db := sqlite(t)
 			waitForBlock(t, db, messages)
 		})
 	}
@@ -133,7 +138,7 @@ func await(t *testing.T, what string, done func() bool) {
 func TestStaleViewAdmitsNoUser(t *testing.T) {
 	t.Parallel()
 	c := &clock{}
-	r := loaded(t, storetest.New(t), c)
+	r := loaded(t, sqlite(t), c)
 	r.db.down.Store(true)
 	c.advance(time.Minute)
 	if err := r.view.Refresh(t.Context(), access.TriggerPoll); !errors.Is(err, errDown) {
@@ -155,7 +160,7 @@ func TestStaleViewAdmitsNoUser(t *testing.T) {
 func TestViewIsReloadedAfterAnOlderDatabaseIsRestored(t *testing.T) {
 	t.Parallel()
 	c := &clock{}
-	older, newer := storetest.New(t), storetest.New(t)
+	older, newer := sqlite(t), sqlite(t)
 	for _, subject := range []string{asha, rohan} {
 		if _, err := loaded(t, newer, c).Block(t.Context(), operator, subject, "", time.Time{}); err != nil {
 			t.Fatal(err)
@@ -176,7 +181,7 @@ func TestViewIsReloadedAfterAnOlderDatabaseIsRestored(t *testing.T) {
 func TestChangesAreReadPageByPage(t *testing.T) {
 	t.Parallel()
 	const changes = 520 // more than a page
-	c, db := &clock{}, storetest.New(t)
+	c, db := &clock{}, sqlite(t)
 	maker, other := loaded(t, db, c), loaded(t, db, c)
 	var all sync.WaitGroup
 	for worker := range 16 {
@@ -200,7 +205,7 @@ func TestChangesAreReadPageByPage(t *testing.T) {
 
 func TestCatchUpReachesTheVersionOrFails(t *testing.T) {
 	t.Parallel()
-	c, db := &clock{}, storetest.New(t)
+	c, db := &clock{}, sqlite(t)
 	maker, other := loaded(t, db, c), loaded(t, db, c)
 	if _, err := maker.RevokeAll(t.Context(), operator); err != nil {
 		t.Fatal(err)

@@ -82,8 +82,8 @@ type UserPage struct {
 type User struct {
 	Subject        string
 	Block          *access.ActiveBlock // nil for none
-	History        []access.Change // of blocks and revocations, the newest, as access.Service.History has them
-	Grants         token.Page      // the newest
+	History        []access.Change     // of blocks and revocations, the newest, as access.Service.History has them
+	Grants         token.Page          // the newest
 	Portfolios     []portfolio.About
 	PortfolioCount int // of all, which Portfolios may be a part of
 }

@@ -66,7 +66,7 @@ func walkTheConsole(t *testing.T, l look) {
 
 	page.do(chromedp.SendKeys(on("key"), key+"x"))
 	page.follow(on("sign-in"), "trouble")
-	has(t, read(page, chromedp.Text(on("trouble"))), "not an admin key", "wrong_key")
+	has(t, read(page, chromedp.Text(on("trouble"))), "not a valid admin key", "wrong_key")
 	page.show("1-wrong-key")
 	page.admit(key)
 	has(t, read(page, chromedp.Text(on("live"))), "2")

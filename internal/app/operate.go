@@ -28,8 +28,11 @@ var operatorPaths = []string{"/admin/", "/console", "/oauth/"}
 
 // mountOperators adds what those who run the broker use: calls, and pages.
 func (a *App) mountOperators(d doors, limits *ratelimit.Limiter, callers *auth.Authenticator, o Options) {
-	sessions := &session.Service{Keys: adminKeys(a.settings.Admin), Keeper: d.store, Box: d.box, Log: a.log, Now: o.Now}
+	sessions := &session.Service{Keys: adminKeys(a.settings.Admin), Store: d.store, Box: d.box, Log: a.log, Now: o.Now}
 	desk := a.newDesk(d, o)
+	for _, name := range session.Outdated(sessions.Keys) {
+		a.log.Warn("admin key has an argon2id hash, which still works; replace the key with a new one from broker admin-key", "admin", name)
+	}
 	limit, limitSignIn := limits.Middleware(ratelimit.Admin), limits.Failures(ratelimit.SignIn, session.ErrWrongKey)
 	known := []server.Middleware{limits.Guard(session.ErrEnded), sessions.Middleware(callers.Middleware())}
 	a.router.Mount("/admin/v1", known,
@@ -54,6 +57,10 @@ func (a *App) newDesk(d doors, o Options) *admin.Service {
 		Settings: inForce(a.settings), Version: Version(), Health: a.health(d), Now: o.Now,
 	}
 }
+
+// OutdatedAdminKeys returns the names of the admin keys whose hash has the form of
+// releases before 0.2.0. They work, and should be replaced.
+func OutdatedAdminKeys(c config.Config) []string { return session.Outdated(adminKeys(c.Admin)) }
 
 func adminKeys(c config.Admin) []session.Key {
 	keys := make([]session.Key, 0, len(c.Keys))
@@ -124,10 +131,10 @@ func vendorHealth(s upstream.State) admin.Component {
 	case s.Breaker == upstream.Open:
 		p.State = admin.Down
 		p.Note = "The vendor failed several times in a row and is left alone for a while; users who have a token still get it."
-	case !s.Healthy():
+	case !s.Well():
 		p.State = admin.Degraded
-		p.Note = fmt.Sprintf("The last call ended as %s at %s.", s.LastOutcome, s.At.UTC().Format(time.RFC3339))
-	case s.LastOutcome == "":
+		p.Note = fmt.Sprintf("The last call ended as %s at %s.", s.Last, s.At.UTC().Format(time.RFC3339))
+	case s.Last == "":
 		p.Note = "It was not called since this replica started."
 	}
 	return p

@@ -50,6 +50,20 @@ func bearerAs(t *testing.T, who, roles string) string {
 	return token
 }
 
+func TestStartLogsAdminKeysWithAnOldHash(t *testing.T) {
+	t.Parallel()
+	eachBackend(t, func(t *testing.T, settings config.Config, _ *sandbox.Sandbox) {
+		withOperator(t, &settings, "meera")
+		settings.Admin.Keys = append(settings.Admin.Keys, config.AdminKey{
+			Name: "rohan", Hash: "$argon2id$v=19$m=19456,t=2,p=1$c2FsdHNhbHRzYWx0c2FsdA$dGFndGFndGFndGFndGFndGFndGFndGFndGFndGFndGE",
+		})
+		log := start(t, settings).log.String()
+		if !strings.Contains(log, "argon2id") || !strings.Contains(log, "rohan") || strings.Contains(log, "meera") || strings.Contains(log, "dGFnd") {
+			t.Errorf("got the log %s, want a warning about rohan only", log)
+		}
+	})
+}
+
 func TestAnOperatorBlocksAUserAndTheTrailSaysWho(t *testing.T) {
 	t.Parallel()
 	eachBackend(t, func(t *testing.T, settings config.Config, _ *sandbox.Sandbox) {
@@ -126,7 +140,7 @@ func TestWhoIsNoAdminIsRefusedAndThatIsOnRecord(t *testing.T) {
 		return strings.Count(a.body, `"detail":"forbidden"`) == 8 && strings.Contains(a.body, `"POST /admin/v1/users/:subject/block"`)
 	})
 	admin := b.call(t, "", http.MethodGet, "/admin/v1/settings", "", "Authorization", "Bearer "+bearerAs(t, "boss", "casbroker:admin")).must(t, 200)
-	for _, hidden := range []string{apiKey, jwtSecret, hashKey, sealKey, "argon2id"} {
+	for _, hidden := range []string{apiKey, jwtSecret, hashKey, sealKey, "sha256:"} {
 		if strings.Contains(admin.body, hidden) {
 			t.Errorf("the settings show %s", hidden)
 		}

@@ -23,13 +23,12 @@ The broker knows it by its hash. Put this into the settings file of every replic
   admin:
     keys:
       - name: %s
-        hash: '%s'
+        hash: %s
 
-or give it as variables. The hash has dollar signs: a shell wants it in single
-quotes, a compose file wants each of them doubled.
+or set these variables:
 
   CASBROKER_ADMIN_KEYS_0_NAME=%s
-  CASBROKER_ADMIN_KEYS_0_HASH='%s'
+  CASBROKER_ADMIN_KEYS_0_HASH=%s
 
 The key signs in to the console and to broker grants, revoke, block, unblock and audit.
 Where there is another key already, count on: keys is a list, and the next is 1.

@@ -24,6 +24,9 @@ func (c checkCommand) Run(t *Terminal) error {
 	for _, k := range app.LostKeys(settings) {
 		t.say(fmt.Sprintf("mind: the sealing key %q cannot be used, and what it sealed is unreadable until its file is back: %v", k.ID, k.Err))
 	}
+	for _, name := range app.OutdatedAdminKeys(settings) {
+		t.say(fmt.Sprintf("note: the admin key of %s has an argon2id hash, the form of older releases. It still works; to replace it, run: broker admin-key %s", name, name))
+	}
 	_, err = fmt.Fprintln(t.Out, "The settings are good.")
 	return err
 }

@@ -13,13 +13,13 @@ import (
 
 // StartSession keeps k and r, both or neither, and deletes sessions that were last
 // seen before rested.
-func (s *DB) StartSession(ctx context.Context, k session.Kept, rested time.Time, r audit.Record) error {
+func (s *DB) StartSession(ctx context.Context, k session.Stored, rested time.Time, r audit.Record) error {
 	return s.change(ctx, "start session", func(ctx context.Context, tx *sql.Tx) error {
 		if _, err := tx.ExecContext(ctx, `DELETE FROM sessions WHERE seen_ms < $1`, millis(rested)); err != nil {
 			return fmt.Errorf("delete rested sessions: %w", err)
 		}
 		_, err := tx.ExecContext(ctx, `INSERT INTO sessions (id, admin, key_mark, started_ms, seen_ms) VALUES ($1, $2, $3, $4, $5)`,
-			k.ID, k.Admin, k.KeyMark, millis(k.StartedAt), millis(k.SeenAt))
+			k.ID, k.Admin, k.KeyHash, millis(k.StartedAt), millis(k.SeenAt))
 		if err != nil {
 			return fmt.Errorf("insert session: %w", err)
 		}
@@ -28,13 +28,13 @@ func (s *DB) StartSession(ctx context.Context, k session.Kept, rested time.Time,
 }
 
 // Session returns the session called id, nil when there is none.
-func (s *DB) Session(ctx context.Context, id []byte) (*session.Kept, error) {
+func (s *DB) Session(ctx context.Context, id []byte) (*session.Stored, error) {
 	ctx, cancel := bounded(ctx)
 	defer cancel()
-	k := session.Kept{ID: id}
+	k := session.Stored{ID: id}
 	var startedMS, seenMS int64
 	err := s.reader.QueryRowContext(ctx, `SELECT admin, key_mark, started_ms, seen_ms FROM sessions WHERE id = $1`, id).
-		Scan(&k.Admin, &k.KeyMark, &startedMS, &seenMS)
+		Scan(&k.Admin, &k.KeyHash, &startedMS, &seenMS)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, nil //nolint:nilnil // no session is no error
 	}

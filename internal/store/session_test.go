@@ -15,17 +15,17 @@ var signedInAt = time.Date(2026, 4, 1, 10, 0, 0, 0, time.UTC)
 // signIn keeps a session of asha that begins at at.
 func signIn(t *testing.T, s *store.DB, id string, at time.Time) {
 	t.Helper()
-	k := session.Kept{
-		ID: []byte(id), KeyMark: []byte{0, 0xff, 1}, Session: session.Session{Admin: "asha", StartedAt: at, SeenAt: at},
+	k := session.Stored{
+		ID: []byte(id), KeyHash: []byte{0, 0xff, 1}, Session: session.Session{Admin: "asha", StartedAt: at, SeenAt: at},
 	}
 	r := audit.New(t.Context(), at, "admin/asha", audit.AdminSignIn, "", "")
-	if err := s.StartSession(t.Context(), k, at.Add(-session.Rest), r); err != nil {
+	if err := s.StartSession(t.Context(), k, at.Add(-session.IdleTimeout), r); err != nil {
 		t.Fatal(err)
 	}
 }
 
 // sessionOf is what is kept under id, nil for nothing.
-func sessionOf(t *testing.T, s *store.DB, id string) *session.Kept {
+func sessionOf(t *testing.T, s *store.DB, id string) *session.Stored {
 	t.Helper()
 	k, err := s.Session(t.Context(), []byte(id))
 	if err != nil {
@@ -49,7 +49,7 @@ func TestASessionComesBackAsItWasKept(t *testing.T) {
 	eachDialect(t, func(t *testing.T, s *store.DB) {
 		signIn(t, s, "one", signedInAt.Add(7*time.Millisecond))
 		k := sessionOf(t, s, "one")
-		if k == nil || string(k.ID) != "one" || string(k.KeyMark) != "\x00\xff\x01" || k.Admin != "asha" ||
+		if k == nil || string(k.ID) != "one" || string(k.KeyHash) != "\x00\xff\x01" || k.Admin != "asha" ||
 			!k.StartedAt.Equal(signedInAt.Add(7*time.Millisecond)) || !k.SeenAt.Equal(k.StartedAt) {
 			t.Errorf("%+v", k)
 		}
@@ -67,7 +67,7 @@ func TestASignInDeletesTheSessionsThatHaveRested(t *testing.T) {
 		if err := s.TouchSession(t.Context(), []byte("used"), signedInAt.Add(time.Minute)); err != nil {
 			t.Fatal(err)
 		}
-		signIn(t, s, "new", signedInAt.Add(session.Rest+time.Second))
+		signIn(t, s, "new", signedInAt.Add(session.IdleTimeout+time.Second))
 		if sessionOf(t, s, "old") != nil || sessionOf(t, s, "used") == nil || sessionOf(t, s, "new") == nil {
 			t.Error("not just the one that has rested is gone")
 		}
@@ -124,7 +124,7 @@ func TestASessionAndItsAuditRecordAreOne(t *testing.T) {
 		if err := s.Append(ctx, r); err != nil {
 			t.Fatal(err)
 		}
-		k := session.Kept{ID: []byte("one"), KeyMark: []byte("m"), Session: session.Session{Admin: "asha", StartedAt: signedInAt, SeenAt: signedInAt}}
+		k := session.Stored{ID: []byte("one"), KeyHash: []byte("m"), Session: session.Session{Admin: "asha", StartedAt: signedInAt, SeenAt: signedInAt}}
 		if err := s.StartSession(ctx, k, signedInAt, r); err == nil || sessionOf(t, s, "one") != nil {
 			t.Errorf("a session without its record was kept: %v", err)
 		}

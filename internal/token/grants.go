@@ -122,7 +122,7 @@ func (r *Register) Grant(ctx context.Context, grantID string) (Kept, error) {
 // that expired a while ago may be left out, and those from before tokens were marked are
 // not found.
 func (r *Register) ByToken(ctx context.Context, value secret.Text) ([]Kept, error) {
-	if !ValidValue(value.Reveal()) {
+	if !isToken(value.Reveal()) {
 		return nil, nil
 	}
 	return r.Finder.FindByMark(ctx, markOf(r.Box, value), r.Now())

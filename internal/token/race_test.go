@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -17,7 +18,6 @@ import (
 	"casbroker/internal/secret"
 	"casbroker/internal/store"
 	"casbroker/internal/testkit/services"
-	"casbroker/internal/testkit/storetest"
 	"casbroker/internal/token"
 )
 
@@ -84,7 +84,10 @@ func (s *stage) KeepToken(ctx context.Context, key string, sealed []byte, life t
 // eachStage runs test on every pair of a database and a cache.
 func eachStage(t *testing.T, test func(t *testing.T, s *stage)) {
 	t.Helper()
-	for database, url := range map[string]func(t testing.TB) string{"SQLite": storetest.SQLite, "PostgreSQL": services.Postgres} {
+	for database, url := range map[string]func(t *testing.T) string{
+		"SQLite":     func(t *testing.T) string { return "sqlite:" + filepath.Join(t.TempDir(), "broker.db") },
+		"PostgreSQL": func(t *testing.T) string { return services.Postgres(t) },
+	} {
 		for name, open := range map[string]func(t *testing.T) cache.Cache{"memory": openMemory, "Redis": openRedis} {
 			t.Run(database+" and "+name, func(t *testing.T) {
 				t.Parallel()
@@ -116,7 +119,14 @@ func openRedis(t *testing.T) cache.Cache {
 func newStage(t *testing.T, url string, tokens cache.Cache) *stage {
 	t.Helper()
 	w := newWorld(t)
-	db := storetest.Open(t, url, w.service.Box)
+	db, err := store.Open(store.Options{URL: secret.URL(url), Box: w.service.Box})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = db.Close() })
+	if _, err := db.Migrate(t.Context()); err != nil {
+		t.Fatal(err)
+	}
 	s := &stage{service: w.service, db: db, cache: tokens, minter: w.minter}
 	operator := func() *access.Service {
 		watcher := access.NewWatcher(access.WatchOptions{
@@ -264,7 +274,7 @@ func TestWhoComesAfterARevocationSharesNoMintFromBefore(t *testing.T) {
 	for _, c := range changes {
 		t.Run(strings.ReplaceAll(c.name, " ", "-"), func(t *testing.T) {
 			t.Parallel()
-			s := newStage(t, storetest.SQLite(t), openMemory(t))
+			s := newStage(t, "sqlite:"+filepath.Join(t.TempDir(), "broker.db"), openMemory(t))
 			s.service.Minter, s.service.Ledger, s.service.Cache = s.minter, s.db, s.cache
 			s.minter.gate, s.minter.entered = make(chan struct{}), make(chan struct{}, 3)
 			type answer struct {

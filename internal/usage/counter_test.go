@@ -8,7 +8,6 @@ import (
 	"testing"
 	"time"
 
-	"casbroker/internal/testkit/storetest"
 	"casbroker/internal/usage"
 )
 
@@ -21,7 +20,7 @@ func flush(t *testing.T, c *usage.Counter) {
 
 func TestWhatWasDoneIsFoundByMinuteHourAndDay(t *testing.T) {
 	t.Parallel()
-	db, now := storetest.New(t), newClock()
+	db, now := openDatabase(t), newClock()
 	c := &usage.Counter{Book: db, Now: now.now}
 	for range 3 {
 		c.Token("reused")
@@ -56,7 +55,7 @@ func TestWhatWasDoneIsFoundByMinuteHourAndDay(t *testing.T) {
 
 func TestEachCountBelongsToTheMinuteInWhichItHappened(t *testing.T) {
 	t.Parallel()
-	db, now := storetest.New(t), newClock()
+	db, now := openDatabase(t), newClock()
 	c := &usage.Counter{Book: db, Now: now.now}
 	for range 5 { // nobody writes for five minutes, at the turn of an hour
 		c.Token("reused")
@@ -83,7 +82,7 @@ func TestEachCountBelongsToTheMinuteInWhichItHappened(t *testing.T) {
 
 func TestNothingIsLostAmongManyWhoCount(t *testing.T) {
 	t.Parallel()
-	db, now := storetest.New(t), newClock()
+	db, now := openDatabase(t), newClock()
 	c := &usage.Counter{Book: db, Now: now.now}
 	const callers, each = 8, 2000
 	flushing, stop := context.WithCancel(t.Context())
@@ -129,7 +128,7 @@ func TestNothingIsLostAmongManyWhoCount(t *testing.T) {
 func TestWhatADatabaseThatIsAwayDidNotTakeIsAddedLater(t *testing.T) {
 	t.Parallel()
 	now := newClock()
-	db := &flaky{Book: storetest.New(t), away: true}
+	db := &flaky{Book: openDatabase(t), away: true}
 	c := &usage.Counter{Book: db, Now: now.now}
 	for range 90 {
 		c.Token("minted")
@@ -162,7 +161,7 @@ func (f forgetful) AddCounts(ctx context.Context, counts []usage.Count) error {
 
 func TestWhatMayOrMayNotHaveBeenWrittenIsRatherCountedTwice(t *testing.T) {
 	t.Parallel()
-	db, now := storetest.New(t), newClock()
+	db, now := openDatabase(t), newClock()
 	c := &usage.Counter{Book: forgetful{db}, Now: now.now}
 	c.Token("minted")
 	if c.Flush(t.Context()) == nil {
@@ -225,7 +224,7 @@ func TestOfALongTimeAwayOnlyTheMinutesAreForgotten(t *testing.T) {
 
 func TestLabelsBeyondManyAreCountedTogether(t *testing.T) {
 	t.Parallel()
-	db, now := storetest.New(t), newClock()
+	db, now := openDatabase(t), newClock()
 	c := &usage.Counter{Book: db, Now: now.now}
 	for i := range 2000 {
 		c.Refuse(fmt.Sprint("code_", i))

@@ -6,7 +6,6 @@ import (
 	"testing"
 	"time"
 
-	"casbroker/internal/testkit/storetest"
 	"casbroker/internal/usage"
 )
 
@@ -23,7 +22,7 @@ func aged(ages ...time.Duration) (list []usage.Count) {
 func TestMinutesAreKeptForDaysHoursForMonthsAndDaysForYears(t *testing.T) {
 	t.Parallel()
 	const day = 24 * time.Hour
-	db, now := storetest.New(t), newClock()
+	db, now := openDatabase(t), newClock()
 	if err := db.AddCounts(t.Context(), aged(0, day, 3*day, 59*day, 61*day, 3*364*day, 3*366*day)); err != nil {
 		t.Fatal(err)
 	}
@@ -57,7 +56,7 @@ func (c *counting) DropCounts(ctx context.Context, step usage.Step, before time.
 
 func TestOldCountsAreDeletedOnceAnHourByOneReplica(t *testing.T) {
 	t.Parallel()
-	db, now := storetest.New(t), newClock()
+	db, now := openDatabase(t), newClock()
 	book := &counting{Book: db, fails: true}
 	replicas := []*usage.Sweep{{Book: book, Chores: db, Now: now.now}, {Book: book, Chores: db, Now: now.now}}
 	if err := replicas[0].Run(t.Context()); err == nil {

@@ -66,7 +66,7 @@ func TestWhatIsWrongWithASignInIsSaidOnItsPage(t *testing.T) {
 	b := o.browser()
 	form := url.Values{"key": {o.key.Reveal()}, "next": {"/console/audit"}}
 	says(t, b.post("/console/sign-in", "key", "cbk_meera_wrong", "next", "/console/audit"), http.StatusUnauthorized,
-		"not an admin key", `role="alert"`, `value="/console/audit"`, `aria-invalid="true"`)
+		"not a valid admin key", `role="alert"`, `value="/console/audit"`, `aria-invalid="true"`)
 	says(t, b.do(http.MethodPost, "/console/sign-in", form, "Origin", "http://broker.example"), http.StatusForbidden, "insecure_sign_in", "https")
 	a := b.post("/console/sign-in", "key", o.key.Reveal())
 	says(t, a, http.StatusTooManyRequests, "too many requests", "Wait 90 seconds", `data-testid="key"`)
@@ -128,7 +128,7 @@ func TestASessionThatEndedIsSaidToHaveAndNothingIsDone(t *testing.T) {
 	o := openOffice(t, nil)
 	b := o.signedIn()
 	for _, path := range []string{"/console/users/app%3Aasha/block", "/console/revoke-all", "/console/sign-out"} {
-		o.clock.advance(session.Rest)
+		o.clock.advance(session.IdleTimeout)
 		a := b.post(path, "for", "lifted", "confirm", "revoke everything")
 		if a.status != http.StatusSeeOther || !strings.HasPrefix(a.to(), "/console/sign-in?ended=1") {
 			t.Fatalf("%s: %d to %s", path, a.status, a.to())
@@ -148,7 +148,7 @@ func TestAPageThatRefreshesItselfKeepsNoSessionAlive(t *testing.T) {
 	o := openOffice(t, nil)
 	b := o.signedIn()
 	for range 6 {
-		o.clock.advance(session.Rest / 6)
+		o.clock.advance(session.IdleTimeout / 6)
 		b.get("/console/", session.HeaderIdle, "1")
 	}
 	if a := b.get("/console/"); a.status != http.StatusSeeOther {

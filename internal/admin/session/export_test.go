@@ -1,14 +1,7 @@
 package session
 
-// Busy has as many keys compared as may be at a time, until the function that it
-// returns is called.
-func Busy() (end func()) {
-	for range cap(comparing) {
-		comparing <- struct{}{}
-	}
-	return func() {
-		for range cap(comparing) {
-			<-comparing
-		}
-	}
+// HoldArgon2Slot keeps every comparison with an older hash waiting until release is called.
+func HoldArgon2Slot() (release func()) {
+	argon2Slot <- struct{}{}
+	return func() { <-argon2Slot }
 }

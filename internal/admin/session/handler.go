@@ -12,33 +12,33 @@ import (
 	"casbroker/internal/secret"
 )
 
-// path is where the route lies once it is mounted.
+// path is the path of the route once it is mounted.
 const path = "/admin/v1/session"
 
 // errNoKey has the same text as the fault of a malformed body.
 var errNoKey = httpapi.ErrJSON.Withf(`The body must be a JSON object such as {"key": "cbk_…"}.`)
 
-// bodies are those of requests to sign in. No such request needs as many bytes.
-var bodies = httpapi.BodyRules{MaxBytes: 4 << 10, Required: true, Example: `{"key": "cbk_…"}`, Secret: true}
+// bodyRules limits the body of a sign-in; 4 KiB is more than any valid one needs.
+var bodyRules = httpapi.BodyRules{MaxBytes: 4 << 10, Required: true, Example: `{"key": "cbk_…"}`, Secret: true}
 
-// Handler serves POST, GET and DELETE /admin/v1/session, by which operators sign in,
-// see that they are, and sign out. Sessions is required.
+// Handler serves POST, GET and DELETE /admin/v1/session, with which operators sign in,
+// read their session, and sign out. Sessions is required.
 type Handler struct {
 	Sessions    *Service
 	Limit       echo.MiddlewareFunc // nil for no limit
 	LimitSignIn echo.MiddlewareFunc // of POST; nil for no limit
 }
 
-// Mount adds the routes to g, which has to be /admin/v1 behind Service.Middleware: that
-// lets through who signs in or out.
+// Mount adds the routes to g, which must be /admin/v1 behind Service.Middleware. The
+// middleware lets requests to sign in or out pass without a session.
 func (h *Handler) Mount(g *echo.Group) {
 	g.POST("/session", h.signIn, limited(h.LimitSignIn)...)
 	g.DELETE("/session", h.signOut, limited(h.Limit)...)
 	g.GET("/session", h.show, auth.Private(auth.RoleAdmin, h.Limit)...)
 }
 
-// isOpen reports whether c is for somebody who may not be signed in.
-func isOpen(c echo.Context) bool {
+// isPublic reports whether the route of c needs no session.
+func isPublic(c echo.Context) bool {
 	method := c.Request().Method
 	return c.Path() == path && (method == http.MethodPost || method == http.MethodDelete)
 }
@@ -50,19 +50,20 @@ func limited(limit echo.MiddlewareFunc) []echo.MiddlewareFunc {
 	return []echo.MiddlewareFunc{limit}
 }
 
-// signedIn is who is signed in; with a JWT there is no session, and no times.
-type signedIn struct {
+// sessionView is the answer about a session. A caller with a JWT has no session, so
+// there are no times.
+type sessionView struct {
 	Admin     string    `json:"admin"`
 	StartedAt time.Time `json:"started_at,omitzero"`
-	EndsAt    time.Time `json:"ends_at,omitzero"` // unless it is used
+	EndsAt    time.Time `json:"ends_at,omitzero"` // unless it is used again
 }
 
-func answer(c echo.Context, status int, k *Session) error {
+func answer(c echo.Context, status int, s *Session) error {
 	c.Response().Header().Set("Cache-Control", "no-store")
-	if k == nil {
-		return c.JSON(status, signedIn{Admin: auth.Caller(c).Subject})
+	if s == nil {
+		return c.JSON(status, sessionView{Admin: auth.Caller(c).Subject})
 	}
-	return c.JSON(status, signedIn{Admin: k.Admin, StartedAt: k.StartedAt, EndsAt: k.EndsAt()})
+	return c.JSON(status, sessionView{Admin: s.Admin, StartedAt: s.StartedAt, EndsAt: s.EndsAt()})
 }
 
 func (h *Handler) signIn(c echo.Context) error {
@@ -73,7 +74,7 @@ func (h *Handler) signIn(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	token, k, err := h.Sessions.SignIn(c.Request().Context(), key)
+	token, session, err := h.Sessions.SignIn(c.Request().Context(), key)
 	if errors.Is(err, ErrWrongKey) {
 		return challenge(c, err)
 	}
@@ -81,14 +82,14 @@ func (h *Handler) signIn(c echo.Context) error {
 		return err
 	}
 	SetCookie(c, token)
-	return answer(c, http.StatusCreated, &k)
+	return answer(c, http.StatusCreated, &session)
 }
 
 func (h *Handler) show(c echo.Context) error { return answer(c, http.StatusOK, Current(c)) }
 
-// signOut is done also when nobody is signed in.
+// signOut succeeds without a session too.
 func (h *Handler) signOut(c echo.Context) error {
-	token, err := cookieOf(c.Request())
+	token, err := tokenOf(c.Request())
 	if err != nil {
 		return err
 	}
@@ -104,7 +105,7 @@ func (h *Handler) signOut(c echo.Context) error {
 func readKey(c echo.Context) (secret.Text, error) {
 	req, err := httpapi.ReadBody[struct {
 		Key secret.Text `json:"key"`
-	}](c.Response(), c.Request(), bodies)
+	}](c.Response(), c.Request(), bodyRules)
 	switch {
 	case err != nil:
 		return "", err

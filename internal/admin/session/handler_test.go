@@ -19,26 +19,26 @@ import (
 	"casbroker/internal/server"
 )
 
-// site is a broker of which there is just the front and the sessions.
-type site struct {
-	*desk
+// testServer is a server with sessions and one operators' route.
+type testServer struct {
+	*testService
 	router *server.Router
 	log    strings.Builder
-	limits []string // which were asked, in turn
+	limits []string // names of the limits that were applied, in order
 }
 
-func newSite(t *testing.T, keys ...session.Key) *site {
+func newServer(t *testing.T, keys ...session.Key) *testServer {
 	t.Helper()
-	s := &site{desk: newDesk(t, keys...)}
+	s := &testServer{testService: newService(t, keys...)}
 	s.router = server.NewRouter(server.Options{Log: slog.New(slog.NewTextHandler(&s.log, nil)), OpenAPI: []byte("openapi: 3.1.0")})
 	through := []server.Middleware{s.Middleware(byJWT)}
 	s.router.Mount("/admin/v1", through, &session.Handler{
 		Sessions: s.Service, Limit: s.limit("admin"), LimitSignIn: s.limit("sign_in"),
-	}, work{})
+	}, workRoute{})
 	return s
 }
 
-func (s *site) limit(name string) echo.MiddlewareFunc {
+func (s *testServer) limit(name string) echo.MiddlewareFunc {
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) error {
 			s.limits = append(s.limits, name)
@@ -47,16 +47,16 @@ func (s *site) limit(name string) echo.MiddlewareFunc {
 	}
 }
 
-// work is a room for operators.
-type work struct{}
+// workRoute is a route for operators that answers with their subject.
+type workRoute struct{}
 
-func (work) Mount(g *echo.Group) {
-	tell := func(c echo.Context) error { return c.String(http.StatusOK, auth.Caller(c).Subject) }
-	g.GET("/work", tell, auth.Require(auth.RoleAdmin))
-	g.POST("/work", tell, auth.Require(auth.RoleAdmin))
+func (workRoute) Mount(g *echo.Group) {
+	answer := func(c echo.Context) error { return c.String(http.StatusOK, auth.Caller(c).Subject) }
+	g.GET("/work", answer, auth.Require(auth.RoleAdmin))
+	g.POST("/work", answer, auth.Require(auth.RoleAdmin))
 }
 
-// byJWT knows one admin and one user by what they send.
+// byJWT authenticates one admin and one user by fixed tokens.
 func byJWT(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		who := &auth.Principal{Subject: "app:meera", Roles: auth.RoleUser | auth.RoleAdmin}
@@ -72,7 +72,7 @@ func byJWT(next echo.HandlerFunc) echo.HandlerFunc {
 	}
 }
 
-// reply is what came back.
+// reply is an answer, as far as the tests read it.
 type reply struct {
 	status int
 	body   string
@@ -81,8 +81,8 @@ type reply struct {
 	header http.Header
 }
 
-// ask makes a request; of header, every second one is the value of the one before.
-func (s *site) ask(t *testing.T, method, path, body string, header ...string) reply {
+// request sends a request with pairs of header names and values.
+func (s *testServer) request(t *testing.T, method, path, body string, header ...string) reply {
 	t.Helper()
 	r := httptest.NewRequestWithContext(t.Context(), method, "https://broker.example"+path, strings.NewReader(body))
 	for i := 0; i < len(header); i += 2 {
@@ -116,70 +116,70 @@ func read(t *testing.T, answer *http.Response) reply {
 const route = "/admin/v1/session"
 
 // post signs in with key.
-func (s *site) post(t *testing.T, key secret.Text, header ...string) reply {
+func (s *testServer) post(t *testing.T, key secret.Text, header ...string) reply {
 	t.Helper()
-	return s.ask(t, http.MethodPost, route, `{"key":"`+key.Reveal()+`"}`, append([]string{"Content-Type", "application/json"}, header...)...)
+	return s.request(t, http.MethodPost, route, `{"key":"`+key.Reveal()+`"}`, append([]string{"Content-Type", "application/json"}, header...)...)
 }
 
-func TestAKeyIsExchangedForACookieThatWorksUntilItIsGivenBack(t *testing.T) {
+func TestKeyIsExchangedForCookieThatWorksUntilSignOut(t *testing.T) {
 	t.Parallel()
-	s := newSite(t, asha)
+	s := newServer(t, asha)
 	got := s.post(t, ashasKey)
 	const started = `{"admin":"asha","started_at":"2026-04-01T10:00:00Z","ends_at":"2026-04-01T10:30:00Z"}`
 	if got.status != http.StatusCreated || strings.TrimSpace(got.body) != started || got.header.Get("Cache-Control") != "no-store" {
-		t.Fatalf("signing in: %+v", got)
+		t.Fatalf("sign in: got %+v", got)
 	}
 	cookie := []string{"Cookie", "casbroker_session=" + got.cookie.Value}
 	s.wait(10 * time.Minute)
-	if got := s.ask(t, "GET", "/admin/v1/work", "", cookie...); got.status != http.StatusOK || got.body != "admin/asha" {
-		t.Errorf("working: %+v", got)
+	if got := s.request(t, "GET", "/admin/v1/work", "", cookie...); got.status != http.StatusOK || got.body != "admin/asha" {
+		t.Errorf("work: got %+v", got)
 	}
 	prolonged := strings.Replace(started, "10:30", "10:40", 1)
-	if got := s.ask(t, "GET", route, "", cookie...); got.status != http.StatusOK || strings.TrimSpace(got.body) != prolonged ||
+	if got := s.request(t, "GET", route, "", cookie...); got.status != http.StatusOK || strings.TrimSpace(got.body) != prolonged ||
 		got.header.Get("Cache-Control") != "no-store" {
-		t.Errorf("looking: %+v", got)
+		t.Errorf("show: got %+v", got)
 	}
 	for range 2 {
-		got := s.ask(t, "DELETE", route, "", cookie...)
+		got := s.request(t, "DELETE", route, "", cookie...)
 		if got.status != http.StatusNoContent || got.cookie == nil || got.cookie.Value != "" || got.cookie.MaxAge >= 0 {
-			t.Errorf("signing out: %+v", got)
+			t.Errorf("sign out: got %+v", got)
 		}
 	}
-	got = s.ask(t, "GET", "/admin/v1/work", "", cookie...)
+	got = s.request(t, "GET", "/admin/v1/work", "", cookie...)
 	if got.status != http.StatusUnauthorized || got.code != "session_ended" || got.cookie == nil || got.cookie.MaxAge >= 0 ||
 		got.header.Get("WWW-Authenticate") != `Bearer realm="casbroker"` {
-		t.Errorf("working afterwards: %+v", got)
+		t.Errorf("work after signing out: got %+v", got)
 	}
 	if log := s.log.String(); strings.Contains(log, cookie[1]) || strings.Contains(log, ashasKey.Reveal()) || !strings.Contains(log, "subject=admin/asha") {
-		t.Errorf("the log:\n%s", log)
+		t.Errorf("got the log:\n%s", log)
 	}
 	if strings.Join(s.limits, " ") != "sign_in admin admin admin" {
-		t.Errorf("the limits that were asked: %v", s.limits)
+		t.Errorf("got the limits %v", s.limits)
 	}
 }
 
-func TestSigningOutNeedsNoSession(t *testing.T) {
+func TestSignOutNeedsNoSession(t *testing.T) {
 	t.Parallel()
-	s := newSite(t, asha)
+	s := newServer(t, asha)
 	for name, header := range map[string][]string{
-		"nothing":          nil,
-		"an empty cookie":  {"Cookie", "casbroker_session="},
-		"another's cookie": {"Cookie", "casbroker_session=" + strings.Repeat("x", 43)},
-		"a JWT":            {"Authorization", "Bearer user"},
-		"a bad JWT":        {"Authorization", "Bearer x"},
+		"no cookie":      nil,
+		"empty cookie":   {"Cookie", "casbroker_session="},
+		"unknown cookie": {"Cookie", "casbroker_session=" + strings.Repeat("x", 43)},
+		"JWT":            {"Authorization", "Bearer user"},
+		"invalid JWT":    {"Authorization", "Bearer x"},
 	} {
-		if got := s.ask(t, "DELETE", route, "", header...); got.status != http.StatusNoContent {
-			t.Errorf("%s: %+v", name, got)
+		if got := s.request(t, "DELETE", route, "", header...); got.status != http.StatusNoContent {
+			t.Errorf("%s: got %+v", name, got)
 		}
 	}
-	if n := len(s.drawer.records()); n != 0 {
-		t.Errorf("%d records of nothing", n)
+	if n := len(s.store.records()); n != 0 {
+		t.Errorf("got %d records, want none", n)
 	}
 }
 
-func TestAnAdminWithAJWTHasNoSession(t *testing.T) {
+func TestAdminWithJWTHasNoSession(t *testing.T) {
 	t.Parallel()
-	s := newSite(t, asha)
+	s := newServer(t, asha)
 	for _, c := range []struct {
 		jwt    string
 		status int
@@ -189,60 +189,60 @@ func TestAnAdminWithAJWTHasNoSession(t *testing.T) {
 		{"Bearer user", http.StatusForbidden, `"code":"forbidden"`},
 		{"Bearer x", http.StatusUnauthorized, `"code":"unauthenticated"`},
 	} {
-		if got := s.ask(t, "GET", route, "", "Authorization", c.jwt); got.status != c.status || !strings.Contains(got.body, c.want) {
-			t.Errorf("%s: %+v", c.jwt, got)
+		if got := s.request(t, "GET", route, "", "Authorization", c.jwt); got.status != c.status || !strings.Contains(got.body, c.want) {
+			t.Errorf("%s: got %+v", c.jwt, got)
 		}
 	}
 }
 
-func TestWhatIsNoKeyIsRefusedAndNotRepeated(t *testing.T) {
+func TestInvalidSignInIsRefusedWithoutRepeatingIt(t *testing.T) {
 	t.Parallel()
-	s := newSite(t, asha)
-	typed := ashasKey.Reveal()
+	s := newServer(t, asha)
+	key := ashasKey.Reveal()
 	const media, jsonType = "Content-Type", "application/json"
 	for name, c := range map[string]struct {
 		body, media string
 		status      int
 		code        string
 	}{
-		"another key":         {`{"key":"` + rohansKey.Reveal() + `"}`, jsonType, 401, "wrong_key"},
-		"no body":             {``, jsonType, 400, "invalid_json"},
-		"no object":           {`"` + typed + `"`, jsonType, 400, "invalid_json"},
-		"the key itself":      {typed, jsonType, 400, "invalid_json"},
-		"null":                {`null`, jsonType, 400, "invalid_json"},
-		"no key":              {`{}`, jsonType, 400, "invalid_json"},
-		"an empty key":        {`{"key":""}`, jsonType, 400, "invalid_json"},
-		"a key that is none":  {`{"key":["` + typed + `"]}`, jsonType, 400, "invalid_json"},
-		"the key for a name":  {`{"` + typed + `":"key"}`, jsonType, 400, "invalid_json"},
-		"one thing more":      {`{"key":"` + typed + `","name":"` + typed + `"}`, jsonType, 400, "invalid_json"},
-		"two keys":            {`{"key":"` + typed + `","key":"` + typed + `"}`, jsonType, 400, "invalid_json"},
-		"something behind it": {`{"key":"` + typed + `"}` + typed, jsonType, 400, "invalid_json"},
-		"a form":              {"key=" + typed, "application/x-www-form-urlencoded", 415, "unsupported_media_type"},
-		"no media type":       {`{"key":"` + typed + `"}`, "", 415, "unsupported_media_type"},
-		"too much":            {`{"key":"` + strings.Repeat("x", 4<<10) + `"}`, jsonType, 413, "body_too_large"},
+		"wrong key":          {`{"key":"` + rohansKey.Reveal() + `"}`, jsonType, 401, "wrong_key"},
+		"no body":            {``, jsonType, 400, "invalid_json"},
+		"string":             {`"` + key + `"`, jsonType, 400, "invalid_json"},
+		"bare key":           {key, jsonType, 400, "invalid_json"},
+		"null":               {`null`, jsonType, 400, "invalid_json"},
+		"no key":             {`{}`, jsonType, 400, "invalid_json"},
+		"empty key":          {`{"key":""}`, jsonType, 400, "invalid_json"},
+		"list as key":        {`{"key":["` + key + `"]}`, jsonType, 400, "invalid_json"},
+		"key as member name": {`{"` + key + `":"key"}`, jsonType, 400, "invalid_json"},
+		"unknown member":     {`{"key":"` + key + `","name":"` + key + `"}`, jsonType, 400, "invalid_json"},
+		"duplicate member":   {`{"key":"` + key + `","key":"` + key + `"}`, jsonType, 400, "invalid_json"},
+		"trailing text":      {`{"key":"` + key + `"}` + key, jsonType, 400, "invalid_json"},
+		"form":               {"key=" + key, "application/x-www-form-urlencoded", 415, "unsupported_media_type"},
+		"no media type":      {`{"key":"` + key + `"}`, "", 415, "unsupported_media_type"},
+		"body too large":     {`{"key":"` + strings.Repeat("x", 4<<10) + `"}`, jsonType, 413, "body_too_large"},
 	} {
-		got := s.ask(t, "POST", route, c.body, media, c.media)
+		got := s.request(t, "POST", route, c.body, media, c.media)
 		if got.status != c.status || got.code != c.code || got.cookie != nil {
-			t.Errorf("%s: %+v", name, got)
+			t.Errorf("%s: got %+v", name, got)
 		}
 		if challenged := got.header.Get("WWW-Authenticate") != ""; challenged != (c.status == http.StatusUnauthorized) {
-			t.Errorf("%s: challenged is %v", name, challenged)
+			t.Errorf("%s: has WWW-Authenticate: %v", name, challenged)
 		}
-		if strings.Contains(got.body+s.log.String(), typed[9:]) {
-			t.Errorf("%s: what was typed is shown: %s %s", name, got.body, s.log.String())
+		if strings.Contains(got.body+s.log.String(), key[9:]) {
+			t.Errorf("%s: the answer or the log repeats the key: %s %s", name, got.body, s.log.String())
 		}
 	}
 	if got := s.post(t, ashasKey, media, "x"); got.status != http.StatusCreated {
-		t.Errorf("the first of two media types: %+v", got)
+		t.Errorf("two media types: got %+v", got)
 	}
-	if got := newSite(t).post(t, ashasKey); got.status != http.StatusForbidden || got.code != "no_admin_keys" {
-		t.Errorf("without keys: %+v", got)
+	if got := newServer(t).post(t, ashasKey); got.status != http.StatusForbidden || got.code != "no_admin_keys" {
+		t.Errorf("without keys: got %+v", got)
 	}
 }
 
-func TestTheCookieIsKeptFromScriptsFromOtherSitesAndFromPlainHTTP(t *testing.T) {
+func TestCookieIsHiddenFromScriptsOtherSitesAndPlainHTTP(t *testing.T) {
 	t.Parallel()
-	s := newSite(t, asha)
+	s := newServer(t, asha)
 	for host, secure := range map[string]bool{
 		"broker.example": true, "broker.example:8443": true, "192.0.2.1:8080": true, "[2001:db8::1]": true,
 		"localhost.example": true, "127.0.0.1.example": true, "notlocalhost": true,
@@ -250,43 +250,43 @@ func TestTheCookieIsKeptFromScriptsFromOtherSitesAndFromPlainHTTP(t *testing.T) 
 		"127.0.0.1": false, "127.8.9.1:8080": false, "[::1]:8080": false, "[::1]": false,
 	} {
 		for _, c := range []*http.Cookie{
-			s.post(t, ashasKey, "Host", host).cookie, s.ask(t, "DELETE", route, "", "Host", host).cookie,
+			s.post(t, ashasKey, "Host", host).cookie, s.request(t, "DELETE", route, "", "Host", host).cookie,
 		} {
 			if c.Name != "casbroker_session" || c.Path != "/" || !c.HttpOnly || c.SameSite != http.SameSiteStrictMode || c.Domain != "" {
 				t.Errorf("%s: %s", host, c)
 			}
 			if c.Secure != secure {
-				t.Errorf("%s: secure is %v", host, c.Secure)
+				t.Errorf("%s: got Secure %v", host, c.Secure)
 			}
 		}
 	}
 	if c := s.post(t, ashasKey, "Host", "127.0.0.1:8080", "Origin", "https://broker.example", "Sec-Fetch-Site", "same-origin").cookie; !c.Secure {
-		t.Error("not secure behind a proxy that speaks TLS and names this machine")
+		t.Error("cookie is not Secure behind a TLS proxy that forwards to loopback")
 	}
 }
 
-func TestACookieThatSaysNothingIsNone(t *testing.T) {
+func TestEmptyCookieCountsAsMissing(t *testing.T) {
 	t.Parallel()
-	s := newSite(t, asha)
+	s := newServer(t, asha)
 	for _, cookie := range []string{"casbroker_session=", "casbroker_session", "other=x"} {
-		if got := s.ask(t, "GET", "/admin/v1/work", "", "Cookie", cookie); got.code != "unauthenticated" {
-			t.Errorf("%s: %+v", cookie, got)
+		if got := s.request(t, "GET", "/admin/v1/work", "", "Cookie", cookie); got.code != "unauthenticated" {
+			t.Errorf("%s: got %+v", cookie, got)
 		}
 	}
 }
 
-func TestSessionsAreUnavailableWithTheDatabase(t *testing.T) {
+func TestSessionsAreUnavailableWithoutDatabase(t *testing.T) {
 	t.Parallel()
-	s := newSite(t, asha)
+	s := newServer(t, asha)
 	cookie := "casbroker_session=" + s.post(t, ashasKey).cookie.Value
-	down := fault.New(fault.Unavailable, "store_unavailable", "The database is away.")
-	s.Keeper = broken{s.drawer, down}
+	down := fault.New(fault.Unavailable, "store_unavailable", "The database is down.")
+	s.Store = broken{s.store, down}
 	for _, got := range []reply{
 		s.post(t, ashasKey), s.post(t, rohansKey),
-		s.ask(t, "GET", route, "", "Cookie", cookie), s.ask(t, "DELETE", route, "", "Cookie", cookie),
+		s.request(t, "GET", route, "", "Cookie", cookie), s.request(t, "DELETE", route, "", "Cookie", cookie),
 	} {
 		if got.status != http.StatusServiceUnavailable || got.code != "store_unavailable" || got.cookie != nil {
-			t.Errorf("%+v", got)
+			t.Errorf("got %+v, want 503 store_unavailable", got)
 		}
 	}
 }

@@ -2,53 +2,46 @@ package session
 
 import (
 	"context"
+	"crypto/sha256"
+	"crypto/subtle"
 	"encoding/base64"
 	"errors"
 	"fmt"
 	"regexp"
 	"strings"
 
-	"github.com/alexedwards/argon2id"
-
 	"casbroker/internal/secret"
 )
 
-// An admin key is "cbk_", the name of who holds it, "_", and 32 random bytes in
-// base64url. Names have no underscore, so the name ends where the next one stands.
+// An admin key is "cbk_", the name of its holder, "_", and 32 random bytes in
+// base64url. Names contain no underscore, so a name ends at the next one.
 const (
 	keyPrefix = "cbk_"
-	maxKey    = 256 // bytes; three times what the longest name makes
+	maxKey    = 256 // bytes; three times the length of the longest key
 )
 
-// cost is what it takes to try one key: what OWASP asks of argon2id at least. Keys
-// are random, so more would only make it easier to keep the broker busy.
-var cost = argon2id.Params{Memory: 19 << 10, Iterations: 2, Parallelism: 1, SaltLength: 16, KeyLength: 32}
+// hashPrefix begins the hash of a key in the settings.
+const hashPrefix = "sha256:"
 
-// What a hash in the settings may cost and hold. A short tag would let other keys in,
-// and every key where it is empty.
-const (
-	minMemory, maxMemory     = 8 << 10, 256 << 10 // KiB
-	minIterations, maxPasses = 1, 10
-	minLanes, maxLanes       = 1, 8
-	minSalt, minTag, maxPart = 8, 16, 64 // bytes
-)
-
-var errName = errors.New("the name of an admin key is 1 to 32 of a-z, 0-9 and -")
+var errName = errors.New("the name of an admin key must be 1 to 32 of a-z, 0-9 and -")
 
 var keyName = regexp.MustCompile(`^[a-z0-9-]{1,32}$`)
 
-// NewKey makes an admin key for name, and the hash of it for the settings. The key is
-// not to be had again. It fails for a name that is not 1 to 32 of a-z, 0-9 and "-".
+// Key is an admin key as the settings have it.
+type Key struct {
+	Name string      // of its holder: [a-z0-9-]{1,32}
+	Hash secret.Text // "sha256:…" of the whole key; the older "$argon2id$…" works too
+}
+
+// NewKey makes an admin key for name and the hash of it for the settings. The key
+// cannot be recovered from the hash. It fails for a name that is not 1 to 32 of a-z,
+// 0-9 and "-".
 func NewKey(name string) (key secret.Text, hash string, err error) {
 	if !keyName.MatchString(name) {
 		return "", "", errName
 	}
-	text := keyPrefix + name + "_" + random()
-	hash, err = argon2id.CreateHash(text, &cost)
-	if err != nil {
-		return "", "", fmt.Errorf("hash the key: %w", err)
-	}
-	return secret.Text(text), hash, nil
+	key = secret.Text(keyPrefix + name + "_" + random())
+	return key, hashOf(key), nil
 }
 
 // random returns secret.KeySize random bytes in base64url, for keys and session tokens.
@@ -56,12 +49,30 @@ func random() string {
 	return base64.RawURLEncoding.EncodeToString([]byte(secret.RandomKey().Reveal()))
 }
 
-// CheckKeys returns everything that is wrong with keys at once, each fault beginning
-// with the place in the settings: "admin.keys[0].hash: …".
+// hashOf returns the hash of key for the settings. A fast hash is enough: a key has 256
+// random bits, so nobody can try them all, however cheap one try is. A slow hash, which
+// passwords need, would only let a sign-in cost the broker memory and time.
+func hashOf(key secret.Text) string {
+	sum := sha256.Sum256([]byte(key.Reveal()))
+	return hashPrefix + base64.RawURLEncoding.EncodeToString(sum[:])
+}
+
+// matches reports whether hash is the hash of key, in a time that does not depend on
+// where they differ. It fails only with the error of ctx, while an older hash waits to
+// be compared.
+func matches(ctx context.Context, key, hash secret.Text) (bool, error) {
+	if isArgon2(hash) {
+		return matchesArgon2(ctx, key, hash)
+	}
+	return subtle.ConstantTimeCompare([]byte(hashOf(key)), []byte(hash.Reveal())) == 1, nil
+}
+
+// CheckKeys returns everything that is wrong with keys at once. Each error begins with
+// the settings key: "admin.keys[0].hash: …".
 func CheckKeys(keys []Key) error {
 	var wrong []error
-	add := func(i int, part, format string, args ...any) {
-		wrong = append(wrong, fmt.Errorf("admin.keys[%d].%s: %s", i, part, fmt.Sprintf(format, args...)))
+	add := func(i int, field, format string, args ...any) {
+		wrong = append(wrong, fmt.Errorf("admin.keys[%d].%s: %s", i, field, fmt.Sprintf(format, args...)))
 	}
 	first := map[string]int{}
 	for i, k := range keys {
@@ -72,57 +83,43 @@ func CheckKeys(keys []Key) error {
 		} else {
 			first[k.Name] = i
 		}
-		if what := faultOfHash(k.Hash); what != "" {
-			add(i, "hash", "%s", what)
+		if problem := checkHash(k.Hash); problem != "" {
+			add(i, "hash", "%s", problem)
 		}
 	}
 	return errors.Join(wrong...)
 }
 
-// faultOfHash says what is wrong with hash, "" when nothing is. It repeats nothing of it.
-func faultOfHash(hash secret.Text) string {
-	if strings.HasPrefix(hash.Reveal(), keyPrefix) {
-		return "this is the key itself; want the hash of it, which broker admin-key prints too"
+// checkHash says what is wrong with hash, "" for nothing. It repeats no part of it.
+func checkHash(hash secret.Text) string {
+	text := hash.Reveal()
+	if strings.HasPrefix(text, keyPrefix) {
+		return "this is the key itself; want its hash, which broker admin-key prints too"
 	}
-	p, salt, tag, err := argon2id.DecodeHash(hash.Reveal())
-	switch {
-	case err != nil:
-		return "want an argon2id hash such as broker admin-key prints ($argon2id$v=19$m=…)"
-	case p.Memory < minMemory || p.Memory > maxMemory:
-		return fmt.Sprintf("want m from %d to %d KiB, not %d", minMemory, maxMemory, p.Memory)
-	case p.Iterations < minIterations || p.Iterations > maxPasses:
-		return fmt.Sprintf("want t from %d to %d, not %d", minIterations, maxPasses, p.Iterations)
-	case p.Parallelism < minLanes || p.Parallelism > maxLanes:
-		return fmt.Sprintf("want p from %d to %d, not %d", minLanes, maxLanes, p.Parallelism)
-	case len(salt) < minSalt || len(salt) > maxPart:
-		return fmt.Sprintf("want a salt of %d to %d bytes, not %d", minSalt, maxPart, len(salt))
-	case len(tag) < minTag || len(tag) > maxPart:
-		return fmt.Sprintf("want a tag of %d to %d bytes, not %d", minTag, maxPart, len(tag))
+	if isArgon2(hash) {
+		return checkArgon2(hash)
+	}
+	encoded, ok := strings.CutPrefix(text, hashPrefix)
+	if sum, err := base64.RawURLEncoding.Strict().DecodeString(encoded); !ok || err != nil || len(sum) != sha256.Size {
+		return "want the hash that broker admin-key prints (sha256: and 43 characters)"
 	}
 	return ""
 }
 
-// nameIn returns whose key says it is, which may be anything.
+// Outdated returns the names of the keys whose hash has the older form, which is still
+// accepted. They are renewed with a new key from broker admin-key.
+func Outdated(keys []Key) (names []string) {
+	for _, k := range keys {
+		if isArgon2(k.Hash) {
+			names = append(names, k.Name)
+		}
+	}
+	return names
+}
+
+// nameIn returns the name that key claims, which may be any text.
 func nameIn(key secret.Text) string {
 	rest, _ := strings.CutPrefix(key.Reveal(), keyPrefix)
 	name, _, _ := strings.Cut(rest, "_")
 	return name
-}
-
-// comparing has room for the comparisons that go on at a time in this process: each
-// takes the memory that its hash asks for, and a core.
-var comparing = make(chan struct{}, 2)
-
-// compare reports whether hash is that of key. It waits for its turn while ctx lasts.
-func compare(ctx context.Context, key, hash secret.Text) (bool, error) {
-	if err := ctx.Err(); err != nil {
-		return false, err
-	}
-	select {
-	case comparing <- struct{}{}:
-	case <-ctx.Done():
-		return false, ctx.Err()
-	}
-	defer func() { <-comparing }()
-	return argon2id.ComparePasswordAndHash(key.Reveal(), hash.Reveal())
 }

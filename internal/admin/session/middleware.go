@@ -12,11 +12,11 @@ import (
 	"casbroker/internal/secret"
 )
 
-// HeaderIdle marks a request that a page makes by itself ("X-Idle: 1"): it does not
-// make the session last longer.
+// HeaderIdle marks a request that a page makes by itself ("X-Idle: 1"). Such a request
+// does not prolong the session.
 const HeaderIdle = "X-Idle"
 
-// CookieName is the name of the cookie that holds the token of a session.
+// CookieName is the name of the cookie with the token of a session.
 const CookieName = "casbroker_session"
 
 const (
@@ -26,35 +26,35 @@ const (
 
 var errManyCookies = auth.ErrInvalidRequest.Withf("Send one session cookie, not several of the same name.")
 
-// origins has no trusted ones: no other page acts for an operator.
+// origins trusts no other origin: pages of other sites must not act for an operator.
 var origins = http.NewCrossOriginProtection()
 
-// Middleware lets a request pass whose cookie stands for a session, as its admin. One
-// with an Authorization header, or without the cookie, is left to otherwise. Signing in
-// and out need no session and pass by themselves. It returns ErrEnded, and
-// takes the cookie back, when its session is over, and fails as Identify does.
-func (s *Service) Middleware(otherwise echo.MiddlewareFunc) echo.MiddlewareFunc {
+// Middleware authenticates a request by its session cookie. A request with an
+// Authorization header, or without the cookie, is authenticated by other. Signing in and
+// out needs no session. For a session that is over it clears the cookie and returns
+// ErrEnded; its other errors are those of Identify.
+func (s *Service) Middleware(other echo.MiddlewareFunc) echo.MiddlewareFunc {
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
-		others := otherwise(next)
+		otherwise := other(next)
 		return func(c echo.Context) error {
-			if isOpen(c) {
+			if isPublic(c) {
 				return next(c)
 			}
 			if len(c.Request().Header["Authorization"]) > 0 {
-				return others(c)
+				return otherwise(c)
 			}
-			token, err := cookieOf(c.Request())
+			token, err := tokenOf(c.Request())
 			if err != nil {
 				return err
 			}
 			if token == "" {
-				return others(c)
+				return otherwise(c)
 			}
-			k, err := s.identify(c, token)
+			session, err := s.identify(c, token)
 			if err != nil {
 				return err
 			}
-			if k == nil {
+			if session == nil {
 				ClearCookie(c)
 				return challenge(c, ErrEnded)
 			}
@@ -63,12 +63,12 @@ func (s *Service) Middleware(otherwise echo.MiddlewareFunc) echo.MiddlewareFunc 
 	}
 }
 
-// Identify returns the session of the request's cookie, nil when there is none, and
-// seats its Principal in the request's context. It returns auth.ErrCrossOrigin for a
-// request that changes something and was made by a page of another site, or that such
-// a page would be let read the answer of, and auth.ErrInvalidRequest for several cookies.
+// Identify returns the session of the request's cookie, nil if there is none, and puts
+// its Principal into the request's context. It returns auth.ErrCrossOrigin for a request
+// of a page of another site that changes something or whose answer the page could read,
+// and auth.ErrInvalidRequest for several cookies.
 func (s *Service) Identify(c echo.Context) (*Session, error) {
-	token, err := cookieOf(c.Request())
+	token, err := tokenOf(c.Request())
 	if err != nil || token == "" {
 		return nil, err
 	}
@@ -77,27 +77,27 @@ func (s *Service) Identify(c echo.Context) (*Session, error) {
 
 func (s *Service) identify(c echo.Context, token secret.Text) (*Session, error) {
 	r := c.Request()
-	k, err := s.Find(r.Context(), token, r.Header.Get(HeaderIdle) == "")
-	if err != nil || k == nil {
+	session, err := s.Find(r.Context(), token, r.Header.Get(HeaderIdle) == "")
+	if err != nil || session == nil {
 		return nil, err
 	}
-	if ctx := auth.With(r.Context(), k.Principal()); ctx != r.Context() {
+	if ctx := auth.With(r.Context(), session.Principal()); ctx != r.Context() {
 		c.SetRequest(r.WithContext(ctx))
 	}
-	c.Set(contextKey, k)
-	return k, nil
+	c.Set(contextKey, session)
+	return session, nil
 }
 
-// Current returns the session that Identify found for the request, nil when there is
-// none: the caller may have come with a JWT.
+// Current returns the session that Identify found for the request, nil if there is none,
+// as for a caller with a JWT.
 func Current(c echo.Context) *Session {
-	k, _ := c.Get(contextKey).(*Session)
-	return k
+	session, _ := c.Get(contextKey).(*Session)
+	return session
 }
 
-// CheckSecure reports whether a request may sign in. It returns ErrInsecure when the
-// browser says that it reached the broker by plain http over a network, and
-// auth.ErrCrossOrigin when the page is of another site. Who sends no Origin is no browser.
+// CheckSecure returns nil if a request may sign in. It returns ErrInsecure if the browser
+// reached the broker by plain http over a network, and auth.ErrCrossOrigin if the page is
+// of another site. A request without an Origin does not come from a browser.
 func CheckSecure(r *http.Request) error {
 	origin := r.Header.Get("Origin")
 	site, plain := strings.CutPrefix(origin, "http://")
@@ -106,21 +106,21 @@ func CheckSecure(r *http.Request) error {
 		return ErrInsecure
 	case plain, origin == "", strings.HasPrefix(origin, "https://"):
 	case r.Header.Get("Sec-Fetch-Site") == "" && !isLoopback(r.Host):
-		// A page may keep its origin to itself ("null"). Browsers then send what they
-		// tell in its place over connections that can be trusted, and to no others.
+		// A page may hide its origin ("null"). Browsers send Sec-Fetch-Site only over
+		// connections that they trust.
 		return ErrInsecure
 	}
 	return checkOrigin(r)
 }
 
-// checkOrigin refuses what a page of another site sends, and of another origin of the
-// same site, for which browsers send the cookie, too. What only reads is refused as
-// well, unless somebody follows a link: it would still be done in the operator's name.
+// checkOrigin refuses requests of pages of another origin, including another origin of
+// the same site, for which browsers send the cookie. Reading is refused too, because it
+// happens in the operator's name, unless the operator followed a link.
 func checkOrigin(r *http.Request) error {
 	if r.Header.Get("Origin") != "" || isEmbedded(r) {
-		asIfChanging := *r
-		asIfChanging.Method = http.MethodPost
-		r = &asIfChanging
+		post := *r
+		post.Method = http.MethodPost // which CrossOriginProtection checks, unlike GET
+		r = &post
 	}
 	if err := origins.Check(r); err != nil {
 		return auth.ErrCrossOrigin.Because(err)
@@ -128,43 +128,44 @@ func checkOrigin(r *http.Request) error {
 	return nil
 }
 
-// isEmbedded reports whether a browser says that a page of another origin has the
-// request made, and shows no page of its own for it.
+// isEmbedded reports whether, according to the browser, a page of another origin made
+// the request for something else than a new page.
 func isEmbedded(r *http.Request) bool {
 	site, mode, dest := r.Header.Get("Sec-Fetch-Site"), r.Header.Get("Sec-Fetch-Mode"), r.Header.Get("Sec-Fetch-Dest")
-	followed := mode == "navigate" && (dest == "document" || dest == "")
-	return (site == "same-site" || site == "cross-site") && !followed
+	link := mode == "navigate" && (dest == "document" || dest == "")
+	return (site == "same-site" || site == "cross-site") && !link
 }
 
-// SetCookie gives the browser the token of its session.
+// SetCookie sends the browser the token of its session.
 func SetCookie(c echo.Context, token secret.Text) { setCookie(c, token.Reveal(), 0) }
 
-// ClearCookie takes it back.
+// ClearCookie has the browser delete the cookie.
 func ClearCookie(c echo.Context) { setCookie(c, "", -1) }
 
-// setCookie sends a cookie that lasts as long as the browser, or less by maxAge.
+// setCookie sends a cookie that the browser keeps until it is closed, or deletes at once
+// if maxAge is negative.
 func setCookie(c echo.Context, value string, maxAge int) {
 	r := c.Request()
-	c.SetCookie(&http.Cookie{ //nolint:gosec // not Secure on this machine, where there need be no TLS
+	c.SetCookie(&http.Cookie{ //nolint:gosec // not Secure on loopback, which works without TLS
 		Name: CookieName, Value: value, Path: "/", MaxAge: maxAge,
 		HttpOnly: true, SameSite: http.SameSiteStrictMode,
 		Secure: !isLoopback(r.Host) || strings.HasPrefix(r.Header.Get("Origin"), "https://"),
 	})
 }
 
-// Token returns the token of the request's cookie, "" when there is none, or none that
-// Identify would look at.
+// Token returns the token of the request's cookie, "" if there is none or Identify would
+// refuse it.
 func Token(c echo.Context) secret.Text {
-	token, _ := cookieOf(c.Request())
+	token, _ := tokenOf(c.Request())
 	return token
 }
 
-// cookieOf returns the token of the cookie of r, "" when there is none. It fails for
-// several, and for one that a page of another site sends.
-func cookieOf(r *http.Request) (secret.Text, error) {
+// tokenOf returns the token of the cookie of r, "" if there is none. It fails for several
+// cookies, and for one that a page of another site sends.
+func tokenOf(r *http.Request) (secret.Text, error) {
 	cookies := r.CookiesNamed(CookieName)
 	switch {
-	case len(cookies) > 1: // a neighbouring site can plant one beside ours
+	case len(cookies) > 1: // another host of the same domain can set a second one
 		return "", errManyCookies
 	case len(cookies) == 0 || cookies[0].Value == "":
 		return "", nil
@@ -185,8 +186,8 @@ func isLoopback(host string) bool {
 	return err == nil && ip.IsLoopback()
 }
 
-// challenge returns err once the answer says what else would be taken (RFC 9110,
-// section 11.6.1).
+// challenge returns err after setting the header that every 401 needs (RFC 9110, section
+// 11.6.1).
 func challenge(c echo.Context, err error) error {
 	c.Response().Header().Set(echo.HeaderWWWAuthenticate, realm)
 	return err

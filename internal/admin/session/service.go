@@ -10,151 +10,141 @@ import (
 	"time"
 
 	"casbroker/internal/audit"
-	"casbroker/internal/auth"
 	"casbroker/internal/fault"
 	"casbroker/internal/secret"
 )
 
-// touchEvery is how far what is kept of the last use may lag behind: a session that is
-// in use costs a write a minute, and may end as much before its Rest is over.
-const touchEvery = time.Minute
+// touchInterval is how far the stored time of the last use may lag behind. A session in
+// use costs one write a minute, and may end up to a minute before its IdleTimeout.
+const touchInterval = time.Minute
 
-// wrongKey is why a sign-in was refused, in the audit trail.
+// wrongKey is the reason of a failed sign-in in the audit trail.
 const wrongKey = "wrong_key"
 
-// Failures of this room.
 var (
-	// ErrWrongKey: the admin key is not one of the settings'.
-	ErrWrongKey = fault.New(fault.Unauthenticated, wrongKey, "This is not an admin key that is taken here.")
-	// ErrNoKeys: the settings have no admin keys.
-	ErrNoKeys = fault.New(fault.Forbidden, "no_admin_keys",
-		"Nobody can sign in with a key here: make one with broker admin-key, and put its hash into the setting admin.keys.")
-	// ErrEnded: the cookie stands for a session that is over.
+	// ErrWrongKey is returned for a key that is not one of the settings'.
+	ErrWrongKey = fault.New(fault.Unauthenticated, wrongKey, "This is not a valid admin key.")
+	// ErrNoKeys is returned when the settings have no admin keys.
+	ErrNoKeys = fault.New(fault.Forbidden, "no_admin_keys", "Sign-in with a key is not set up here.").
+			WithNotef("make a key with broker admin-key, and put its hash into the setting admin.keys")
+	// ErrEnded is returned for the cookie of a session that is over.
 	ErrEnded = fault.New(fault.Unauthenticated, "session_ended", "The session has ended; sign in again.")
-	// ErrInsecure: the key would cross a network in the clear, and so would the session.
+	// ErrInsecure is returned for a sign-in over plain http from another machine.
 	ErrInsecure = fault.New(fault.Forbidden, "insecure_sign_in",
-		"Signing in takes https, or http to the machine that the browser runs on; over http others could read the key.")
+		"Sign in over https, or over http on the machine that runs the browser; over http others could read the key.")
 )
 
-// Key is an admin key as the settings have it.
-type Key struct {
-	Name string      // [a-z0-9-]{1,32}: who holds it
-	Hash secret.Text // "$argon2id$…" of the whole key
-}
-
-// Service signs operators in. All fields but Keys are required; without Keys, which
-// CheckKeys has to have found good, nobody can sign in. It is safe for concurrent use.
+// Service signs operators in and out. All fields but Keys are required; Keys must have
+// passed CheckKeys, and without any, every sign-in fails. It is safe for concurrent use.
 type Service struct {
-	Keys   []Key
-	Keeper Keeper
-	Box    *secret.Box
-	Log    *slog.Logger
-	Now    func() time.Time
+	Keys  []Key
+	Store Store
+	Box   *secret.Box
+	Log   *slog.Logger
+	Now   func() time.Time
 }
 
-// SignIn exchanges an admin key for a session and returns the token that stands for it.
-// It returns ErrWrongKey or ErrNoKeys. Only two keys are tried at a time in a process;
-// the others wait.
-func (s *Service) SignIn(ctx context.Context, key secret.Text) (token secret.Text, k Session, err error) {
+// SignIn exchanges an admin key for a session and returns the session's token. It
+// returns ErrWrongKey or ErrNoKeys.
+func (s *Service) SignIn(ctx context.Context, key secret.Text) (token secret.Text, session Session, err error) {
 	if len(s.Keys) == 0 {
 		return "", Session{}, ErrNoKeys
 	}
-	named := s.named(nameIn(key))
-	right, err := s.fits(ctx, key, named)
+	claimed := s.keyOf(nameIn(key))
+	ok, err := s.verify(ctx, key, claimed)
 	if err != nil {
 		return "", Session{}, err
 	}
-	now := instant(s.Now())
-	if !right {
-		return "", Session{}, s.refuse(ctx, now, named)
+	now := s.now()
+	if !ok {
+		return "", Session{}, s.refuse(ctx, now, claimed)
 	}
-	token, k = secret.Text(random()), Session{Admin: named.Name, StartedAt: now, SeenAt: now}
-	kept := Kept{ID: s.idOf(token), KeyMark: s.markOf(named), Session: k}
-	if err := s.Keeper.StartSession(ctx, kept, now.Add(-Rest), k.record(ctx, now, audit.AdminSignIn)); err != nil {
+	token, session = secret.Text(random()), Session{Admin: claimed.Name, StartedAt: now, SeenAt: now}
+	stored := Stored{ID: s.tokenHash(token), KeyHash: s.keyHash(claimed), Session: session}
+	if err := s.Store.StartSession(ctx, stored, now.Add(-IdleTimeout), session.record(ctx, now, audit.AdminSignIn)); err != nil {
 		return "", Session{}, err
 	}
-	return token, k, nil
+	return token, session, nil
 }
 
-// fits reports whether key is that of named. Where it names nobody, it is held
-// against somebody's all the same, so that names cannot be found out by time.
-func (s *Service) fits(ctx context.Context, key secret.Text, named *Key) (bool, error) {
+// verify reports whether key is the claimed one. If claimed is nil, key is compared with
+// another hash, so that the time of an attempt does not show which names exist.
+func (s *Service) verify(ctx context.Context, key secret.Text, claimed *Key) (bool, error) {
 	if len(key) > maxKey {
 		return false, nil
 	}
-	against := named
-	if against == nil {
-		against = &s.Keys[0]
+	compared := claimed
+	if compared == nil {
+		compared = &s.Keys[0]
 	}
-	same, err := compare(ctx, key, against.Hash)
+	same, err := matches(ctx, key, compared.Hash)
 	if err != nil {
 		return false, fmt.Errorf("compare an admin key: %w", err)
 	}
-	return same && named != nil, nil
+	return same && claimed != nil, nil
 }
 
-// refuse records that a key was wrong. Nobody knows who tried it; whose it was said to
-// be is the object, if it is somebody: anything else could be a part of a key. It is
-// recorded also when the caller has hung up.
-func (s *Service) refuse(ctx context.Context, now time.Time, named *Key) error {
-	claimed := ""
-	if named != nil {
-		claimed = Session{Admin: named.Name}.Principal().Subject
+// refuse records a wrong key and returns ErrWrongKey. The actor is unknown; the object
+// is the admin whom the key claimed, if there is one: any other text could be a part of
+// a key. The attempt is recorded even if the caller has gone.
+func (s *Service) refuse(ctx context.Context, now time.Time, claimed *Key) error {
+	object := ""
+	if claimed != nil {
+		object = Session{Admin: claimed.Name}.Principal().Subject
 	}
-	r := audit.New(ctx, now, "", audit.AdminSignIn, "", claimed).Refused(wrongKey)
-	if err := s.Keeper.Append(context.WithoutCancel(ctx), r); err != nil {
+	r := audit.New(ctx, now, "", audit.AdminSignIn, "", object).Refused(wrongKey)
+	if err := s.Store.Append(context.WithoutCancel(ctx), r); err != nil {
 		return err
 	}
 	return ErrWrongKey
 }
 
-// Find returns the session that token stands for, nil when there is none or it has
-// ended: by rest, by age, or because the settings no longer have its key. using says
-// that somebody uses it now, so that it goes on.
-func (s *Service) Find(ctx context.Context, token secret.Text, using bool) (*Session, error) {
-	k, err := s.kept(ctx, token)
-	if err != nil || k == nil {
+// Find returns the session of token, nil if there is none or it has ended: it was idle
+// too long, is too old, or its key is no longer in the settings. With touch, the call
+// counts as a use and prolongs the session.
+func (s *Service) Find(ctx context.Context, token secret.Text, touch bool) (*Session, error) {
+	stored, err := s.stored(ctx, token)
+	if err != nil || stored == nil {
 		return nil, err
 	}
-	now := instant(s.Now())
-	if !now.Before(k.EndsAt()) || !s.stands(k) {
-		return nil, nil //nolint:nilnil // no session is no error
+	now := s.now()
+	if !now.Before(stored.EndsAt()) || !s.hasKeyOf(stored) {
+		return nil, nil //nolint:nilnil // a missing session is not an error
 	}
-	if using && now.Sub(k.SeenAt) >= touchEvery {
-		s.touch(ctx, k, now)
+	if touch && now.Sub(stored.SeenAt) >= touchInterval {
+		s.touch(ctx, stored, now)
 	}
-	return &k.Session, nil
+	return &stored.Session, nil
 }
 
-// touch notes that k is used. When that cannot be done, k is good for what is left of
-// its rest.
-func (s *Service) touch(ctx context.Context, k *Kept, now time.Time) {
-	if err := s.Keeper.TouchSession(ctx, k.ID, now); err != nil {
-		s.Log.WarnContext(ctx, "a session cannot be prolonged", "admin", k.Admin, "error", err)
+// touch stores that a session was used. If that fails, the session is not prolonged.
+func (s *Service) touch(ctx context.Context, stored *Stored, now time.Time) {
+	if err := s.Store.TouchSession(ctx, stored.ID, now); err != nil {
+		s.Log.WarnContext(ctx, "session not prolonged", "admin", stored.Admin, "error", err)
 		return
 	}
-	k.SeenAt = now
+	stored.SeenAt = now
 }
 
-// SignOut ends the session that token stands for. It does nothing when there is none.
+// SignOut ends the session of token. It does nothing if there is none.
 func (s *Service) SignOut(ctx context.Context, token secret.Text) error {
-	k, err := s.kept(ctx, token)
-	if err != nil || k == nil {
+	stored, err := s.stored(ctx, token)
+	if err != nil || stored == nil {
 		return err
 	}
-	return s.Keeper.EndSession(ctx, k.ID, k.record(ctx, instant(s.Now()), audit.AdminSignOut))
+	return s.Store.EndSession(ctx, stored.ID, stored.record(ctx, s.now(), audit.AdminSignOut))
 }
 
-// kept returns what is kept under token, nil when nothing is.
-func (s *Service) kept(ctx context.Context, token secret.Text) (*Kept, error) {
+// stored returns what the store has for token, nil for nothing.
+func (s *Service) stored(ctx context.Context, token secret.Text) (*Stored, error) {
 	if len(token) != base64.RawURLEncoding.EncodedLen(secret.KeySize) {
-		return nil, nil //nolint:nilnil // no session is no error
+		return nil, nil //nolint:nilnil // a missing session is not an error
 	}
-	return s.Keeper.Session(ctx, s.idOf(token))
+	return s.Store.Session(ctx, s.tokenHash(token))
 }
 
-// named returns the key of the admin of that name, nil when there is none.
-func (s *Service) named(name string) *Key {
+// keyOf returns the key of the admin with this name, nil if there is none.
+func (s *Service) keyOf(name string) *Key {
 	i := slices.IndexFunc(s.Keys, func(k Key) bool { return k.Name == name })
 	if i < 0 {
 		return nil
@@ -162,22 +152,17 @@ func (s *Service) named(name string) *Key {
 	return &s.Keys[i]
 }
 
-// stands reports whether the settings still have the key with which k was begun.
-func (s *Service) stands(k *Kept) bool {
-	named := s.named(k.Admin)
-	return named != nil && subtle.ConstantTimeCompare(k.KeyMark, s.markOf(named)) == 1
+// hasKeyOf reports whether the settings still have the key that started the session.
+func (s *Service) hasKeyOf(stored *Stored) bool {
+	key := s.keyOf(stored.Admin)
+	return key != nil && subtle.ConstantTimeCompare(stored.KeyHash, s.keyHash(key)) == 1
 }
 
-func (s *Service) idOf(token secret.Text) []byte {
+func (s *Service) tokenHash(token secret.Text) []byte {
 	return s.Box.Digest("session", []byte(token.Reveal()))
 }
 
-func (s *Service) markOf(k *Key) []byte { return s.Box.Digest("admin key", []byte(k.Hash.Reveal())) }
+func (s *Service) keyHash(k *Key) []byte { return s.Box.Digest("admin key", []byte(k.Hash.Reveal())) }
 
-// record tells that the admin of k did action.
-func (k Session) record(ctx context.Context, at time.Time, action audit.Action) audit.Record {
-	return audit.New(ctx, at, k.Principal().Subject, action, "", "").As(auth.RoleAdmin.String())
-}
-
-// instant is t as a store keeps it.
-func instant(t time.Time) time.Time { return t.UTC().Truncate(time.Millisecond) }
+// now returns the time with the precision of the store.
+func (s *Service) now() time.Time { return s.Now().UTC().Truncate(time.Millisecond) }

@@ -17,149 +17,164 @@ import (
 	"casbroker/internal/secret"
 )
 
-func TestAKeyBecomesASessionOfItsAdmin(t *testing.T) {
+func TestSignInStartsSessionOfKeyHolder(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t, rohan, asha)
-	d.wait(1234567 * time.Nanosecond)
-	token, k, err := d.SignIn(t.Context(), ashasKey)
+	s := newService(t, rohan, asha)
+	s.wait(1234567 * time.Nanosecond)
+	token, started, err := s.SignIn(t.Context(), ashasKey)
 	if err != nil {
 		t.Fatal(err)
 	}
 	at := begin.Add(time.Millisecond)
-	if k != (session.Session{Admin: "asha", StartedAt: at, SeenAt: at}) || !k.EndsAt().Equal(at.Add(session.Rest)) {
-		t.Errorf("%+v", k)
+	if started != (session.Session{Admin: "asha", StartedAt: at, SeenAt: at}) || !started.EndsAt().Equal(at.Add(session.IdleTimeout)) {
+		t.Errorf("got the session %+v, want one of asha at %s", started, at)
 	}
 	if raw, err := base64.RawURLEncoding.DecodeString(token.Reveal()); err != nil || len(raw) != 32 {
-		t.Errorf("a token of %d bytes: %v", len(raw), err)
+		t.Errorf("got a token of %d bytes and %v, want 32 bytes", len(raw), err)
 	}
-	if other := d.signIn(t, ashasKey); other == token {
+	if other := s.signIn(t, ashasKey); other == token {
 		t.Error("two sessions have the same token")
 	}
-	found, err := d.Find(t.Context(), token, true)
-	if err != nil || found == nil || *found != k {
-		t.Fatalf("%+v %v", found, err)
+	found, err := s.Find(t.Context(), token, true)
+	if err != nil || found == nil || *found != started {
+		t.Fatalf("found %+v and %v, want %+v", found, err, started)
 	}
 	if who := found.Principal(); who.Subject != "admin/asha" || who.Roles != auth.RoleAdmin {
-		t.Errorf("%+v", who)
+		t.Errorf("got the principal %+v, want admin/asha with the admin role", who)
 	}
 }
 
-func TestAWrongKeyIsRefusedAndRecordedWithoutWhatWasTyped(t *testing.T) {
+func TestWrongKeyIsRefusedAndRecordedWithoutItsText(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t, asha)
+	s := newService(t, asha)
 	for _, c := range []struct {
-		sentence, claimed string
-		key               secret.Text
+		name, claimed string
+		key           secret.Text
 	}{
-		{"another key for the name", "admin/asha", ashasKey[:len(ashasKey)-1] + "~"},
-		{"a key cut short", "admin/asha", "cbk_asha_abc"},
-		{"a key with something behind it", "admin/asha", ashasKey + " "},
-		{"a key of one who is not in the settings", "", rohansKey},
-		{"a key under another's name", "", secret.Text(strings.Replace(ashasKey.Reveal(), "asha", "rohan", 1))},
-		{"the name with other letters", "", secret.Text(strings.Replace(ashasKey.Reveal(), "asha", "Asha", 1))},
-		{"no key at all", "", ""},
-		{"the rest of a key", "", ashasKey[len("cbk_asha_"):]},
-		{"the hash", "", asha.Hash},
-		{"a very long one", "", secret.Text(strings.Repeat("x", 5000))},
-		{"a very long one of a name", "admin/asha", "cbk_asha_" + secret.Text(strings.Repeat("x", 5000))},
+		{"another key of the name", "admin/asha", ashasKey[:len(ashasKey)-1] + "~"},
+		{"truncated key", "admin/asha", "cbk_asha_abc"},
+		{"key with a suffix", "admin/asha", ashasKey + " "},
+		{"key that is not in the settings", "", rohansKey},
+		{"key under another name", "", secret.Text(strings.Replace(ashasKey.Reveal(), "asha", "rohan", 1))},
+		{"name in capitals", "", secret.Text(strings.Replace(ashasKey.Reveal(), "asha", "Asha", 1))},
+		{"no key", "", ""},
+		{"key without its prefix", "", ashasKey[len("cbk_asha_"):]},
+		{"hash", "", asha.Hash},
+		{"very long text", "", secret.Text(strings.Repeat("x", 5000))},
+		{"very long key", "admin/asha", "cbk_asha_" + secret.Text(strings.Repeat("x", 5000))},
 	} {
-		before := len(d.drawer.records())
-		token, k, err := d.SignIn(t.Context(), c.key)
-		if !errors.Is(err, session.ErrWrongKey) || token != "" || k != (session.Session{}) {
-			t.Errorf("%s: %v", c.sentence, err)
+		before := len(s.store.records())
+		token, started, err := s.SignIn(t.Context(), c.key)
+		if !errors.Is(err, session.ErrWrongKey) || token != "" || started != (session.Session{}) {
+			t.Errorf("%s: got %v, want %v", c.name, err, session.ErrWrongKey)
 		}
-		trail := d.drawer.records()[before:]
+		trail := s.store.records()[before:]
 		if len(trail) != 1 {
-			t.Fatalf("%s: %d records", c.sentence, len(trail))
+			t.Fatalf("%s: got %d records, want 1", c.name, len(trail))
 		}
 		r := trail[0]
 		if r.Actor != "" || r.Object != c.claimed || r.Action != audit.AdminSignIn || r.Outcome != audit.Refused || r.Detail != "wrong_key" {
-			t.Errorf("%s: %+v", c.sentence, r)
+			t.Errorf("%s: got the record %+v, want a refused sign-in of %q", c.name, r, c.claimed)
 		}
-		if typed := c.key.Reveal(); len(typed) > 9 && strings.Contains(fmt.Sprint(r, err), typed[9:]) {
-			t.Errorf("%s: what was typed is shown", c.sentence)
+		if text := c.key.Reveal(); len(text) > 9 && strings.Contains(fmt.Sprint(r, err), text[9:]) {
+			t.Errorf("%s: the record or the error contains the key", c.name)
 		}
 	}
-	if len(d.drawer.kept) != 0 {
-		t.Error("a wrong key made a session")
+	if len(s.store.sessions) != 0 {
+		t.Error("a wrong key started a session")
 	}
 }
 
-func TestAKeyUnderAnotherNameInTheSettingsIsWrong(t *testing.T) {
+func TestKeyOfAnotherNameIsRefused(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t, session.Key{Name: "meera", Hash: asha.Hash})
-	if _, _, err := d.SignIn(t.Context(), ashasKey); !errors.Is(err, session.ErrWrongKey) {
-		t.Errorf("got %v", err)
+	s := newService(t, session.Key{Name: "meera", Hash: asha.Hash})
+	if _, _, err := s.SignIn(t.Context(), ashasKey); !errors.Is(err, session.ErrWrongKey) {
+		t.Errorf("got %v, want %v", err, session.ErrWrongKey)
 	}
 }
 
-func TestAWrongKeyThatCannotBeRecordedIsTold(t *testing.T) {
+func TestSignInFailsWhenItCannotBeRecorded(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t, asha)
-	d.drawer.setAway(true)
+	s := newService(t, asha)
+	s.store.setDown(true)
 	for _, key := range []secret.Text{ashasKey, rohansKey} {
-		if _, _, err := d.SignIn(t.Context(), key); !errors.Is(err, errAway) {
-			t.Errorf("got %v", err)
+		if _, _, err := s.SignIn(t.Context(), key); !errors.Is(err, errDown) {
+			t.Errorf("got %v, want %v", err, errDown)
 		}
 	}
 }
 
-func TestWithoutKeysNobodySignsInAndIsToldHowToMakeOne(t *testing.T) {
+func TestSignInWithoutConfiguredKeysSaysHowToMakeOne(t *testing.T) {
 	t.Parallel()
-	_, _, err := newDesk(t).SignIn(t.Context(), ashasKey)
+	_, _, err := newService(t).SignIn(t.Context(), ashasKey)
 	if !errors.Is(err, session.ErrNoKeys) || !strings.Contains(err.Error(), "broker admin-key") || !strings.Contains(err.Error(), "admin.keys") {
-		t.Errorf("got %v", err)
+		t.Errorf("got %v, want how to make a key and where its hash belongs", err)
 	}
 }
 
-// It counts the bytes that are asked for, so nothing else may run.
-func TestANameThatIsNotThereCostsAsMuchAsOneThatIs(t *testing.T) {
-	d := newDesk(t, asha)
+func TestKeyWithOldHashIsAccepted(t *testing.T) {
+	t.Parallel()
+	s := newService(t, withOldHash(t, "asha", ashasKey), rohan)
+	for _, key := range []secret.Text{ashasKey, rohansKey} {
+		if !s.use(t, s.signIn(t, key)) {
+			t.Errorf("%s: no session", key[:9].Reveal())
+		}
+	}
+	for _, key := range []secret.Text{ashasKey[:len(ashasKey)-1] + "~", "cbk_asha_abc"} {
+		if _, _, err := s.SignIn(t.Context(), key); !errors.Is(err, session.ErrWrongKey) {
+			t.Errorf("got %v, want %v", err, session.ErrWrongKey)
+		}
+	}
+}
+
+// TestUnknownNameCostsAsMuchAsKnownOne uses an old hash, whose cost shows as memory. It
+// counts all bytes that are allocated, so no other test may run at the same time.
+func TestUnknownNameCostsAsMuchAsKnownOne(t *testing.T) {
+	s := newService(t, withOldHash(t, "asha", ashasKey))
 	cost := func(key secret.Text) uint64 {
 		var before, after runtime.MemStats
 		runtime.ReadMemStats(&before)
-		_, _, _ = d.SignIn(t.Context(), key)
+		_, _, _ = s.SignIn(t.Context(), key)
 		runtime.ReadMemStats(&after)
 		return after.TotalAlloc - before.TotalAlloc
 	}
-	const memory = 19 << 20
 	for _, key := range []secret.Text{"cbk_asha_wrong", "cbk_rohan_wrong", "wrong", ""} {
-		if n := cost(key); n < memory {
-			t.Errorf("%q: %d bytes, the hash takes %d", key.Reveal(), n, memory)
+		if n := cost(key); n < oldMemory {
+			t.Errorf("%q: allocated %d bytes, want at least the %d of a comparison", key.Reveal(), n, oldMemory)
 		}
 	}
-	if n := cost(secret.Text(strings.Repeat("x", 257))); n > memory/10 {
-		t.Errorf("a key that is too long: %d bytes", n)
+	if n := cost(secret.Text(strings.Repeat("x", 257))); n > oldMemory/10 {
+		t.Errorf("key that is too long: allocated %d bytes, want no comparison", n)
 	}
 }
 
-func TestWhoWaitsForATurnMayGoAway(t *testing.T) {
+func TestWaitForComparisonWithOldHashEndsWithContext(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t, asha)
-	end := session.Busy()
+	s := newService(t, withOldHash(t, "asha", ashasKey))
+	release := session.HoldArgon2Slot()
 	ctx, cancel := context.WithCancel(t.Context())
 	failed := make(chan error)
 	go func() {
-		_, _, err := d.SignIn(ctx, ashasKey)
+		_, _, err := s.SignIn(ctx, ashasKey)
 		failed <- err
 	}()
 	cancel()
 	if err := <-failed; !errors.Is(err, context.Canceled) {
-		t.Errorf("got %v", err)
+		t.Errorf("got %v, want %v", err, context.Canceled)
 	}
-	end()
-	if n := len(d.drawer.records()); n != 0 {
-		t.Errorf("%d records of what was never tried", n)
+	release()
+	if n := len(s.store.records()); n != 0 {
+		t.Errorf("got %d records of a key that was not compared, want none", n)
 	}
 }
 
-func TestManySignInsAtOnceAllEnd(t *testing.T) {
+func TestConcurrentSignInsAllSucceed(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t, asha, rohan)
+	s := newService(t, asha, withOldHash(t, "rohan", rohansKey))
 	var all sync.WaitGroup
 	for i := range 8 {
 		all.Go(func() {
-			if _, _, err := d.SignIn(t.Context(), []secret.Text{ashasKey, rohansKey}[i%2]); err != nil {
+			if _, _, err := s.SignIn(t.Context(), []secret.Text{ashasKey, rohansKey}[i%2]); err != nil {
 				t.Error(err)
 			}
 		})
@@ -167,185 +182,185 @@ func TestManySignInsAtOnceAllEnd(t *testing.T) {
 	all.Wait()
 }
 
-func TestASessionEndsAfterHalfAnHourOfRest(t *testing.T) {
+func TestSessionEndsAfterIdleTimeout(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t, asha)
-	token := d.signIn(t, ashasKey)
+	s := newService(t, asha)
+	token := s.signIn(t, ashasKey)
 	for range 5 { // each use prolongs it
-		d.wait(session.Rest - time.Millisecond)
-		if !d.lives(t, token) {
-			t.Fatal("it ended while it was used")
+		s.wait(session.IdleTimeout - time.Millisecond)
+		if !s.use(t, token) {
+			t.Fatal("the session ended although it was used")
 		}
 	}
-	d.wait(session.Rest)
-	if d.lives(t, token) {
-		t.Error("it lives after its rest")
+	s.wait(session.IdleTimeout)
+	if s.use(t, token) {
+		t.Error("the session works after its idle timeout")
 	}
-	d.signIn(t, ashasKey)
-	if d.lives(t, token) {
-		t.Error("it came back")
+	s.signIn(t, ashasKey)
+	if s.use(t, token) {
+		t.Error("another sign-in revived the session")
 	}
 }
 
-func TestAPageThatRefreshesItselfDoesNotKeepASession(t *testing.T) {
+func TestLookupWithoutTouchDoesNotProlongSession(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t, asha)
-	token := d.signIn(t, ashasKey)
+	s := newService(t, asha)
+	token := s.signIn(t, ashasKey)
 	for range 5 {
-		d.wait(session.Rest / 6)
-		if k, err := d.Find(t.Context(), token, false); err != nil || k == nil || !k.SeenAt.Equal(begin) {
-			t.Fatalf("%+v %v", k, err)
+		s.wait(session.IdleTimeout / 6)
+		if got, err := s.Find(t.Context(), token, false); err != nil || got == nil || !got.SeenAt.Equal(begin) {
+			t.Fatalf("got %+v and %v, want a session last used at %s", got, err, begin)
 		}
 	}
-	d.wait(session.Rest / 6)
-	if k, err := d.Find(t.Context(), token, false); err != nil || k != nil {
-		t.Errorf("%+v %v", k, err)
+	s.wait(session.IdleTimeout / 6)
+	if got, err := s.Find(t.Context(), token, false); err != nil || got != nil {
+		t.Errorf("got %+v and %v, want no session", got, err)
 	}
 }
 
-func TestASessionEndsAfterTwelveHoursHoweverMuchItIsUsed(t *testing.T) {
+func TestSessionEndsAfterTwelveHoursOfUse(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t, asha)
-	token := d.signIn(t, ashasKey)
+	s := newService(t, asha)
+	token := s.signIn(t, ashasKey)
 	for range 47 {
-		d.wait(session.Longest / 48)
-		if !d.lives(t, token) {
-			t.Fatal("it ended while it was used")
+		s.wait(session.MaxAge / 48)
+		if !s.use(t, token) {
+			t.Fatal("the session ended although it was used")
 		}
 	}
-	if k, err := d.Find(t.Context(), token, true); err != nil || !k.EndsAt().Equal(begin.Add(session.Longest)) {
-		t.Errorf("%+v %v", k, err)
+	if got, err := s.Find(t.Context(), token, true); err != nil || !got.EndsAt().Equal(begin.Add(session.MaxAge)) {
+		t.Errorf("got %+v and %v, want a session that ends at its maximum age", got, err)
 	}
-	d.wait(session.Longest / 48)
-	if d.lives(t, token) {
-		t.Error("it lives on")
+	s.wait(session.MaxAge / 48)
+	if s.use(t, token) {
+		t.Error("the session works after its maximum age")
 	}
 }
 
-func TestAUseIsNotedOnceAMinute(t *testing.T) {
+func TestUseIsStoredOnceAMinute(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t, asha)
-	token := d.signIn(t, ashasKey)
+	s := newService(t, asha)
+	token := s.signIn(t, ashasKey)
 	for range 120 {
-		d.wait(time.Second)
-		d.lives(t, token)
+		s.wait(time.Second)
+		s.use(t, token)
 	}
-	if d.drawer.touched != 2 {
-		t.Errorf("noted %d times in 2 minutes", d.drawer.touched)
-	}
-}
-
-// stiff is a drawer in which no use can be noted.
-type stiff struct{ *drawer }
-
-func (stiff) TouchSession(context.Context, []byte, time.Time) error { return errAway }
-
-func TestASessionIsGoodForWhatIsLeftWhenItsUseCannotBeNoted(t *testing.T) {
-	t.Parallel()
-	d := newDesk(t, asha)
-	token := d.signIn(t, ashasKey)
-	d.Keeper = stiff{d.drawer}
-	d.wait(session.Rest - time.Second)
-	if k, err := d.Find(t.Context(), token, true); err != nil || k == nil || !k.EndsAt().Equal(begin.Add(session.Rest)) {
-		t.Errorf("%+v %v", k, err)
-	}
-	d.wait(time.Second)
-	if d.lives(t, token) {
-		t.Error("it lives after its rest")
+	if s.store.touches != 2 {
+		t.Errorf("stored %d times in 2 minutes, want 2", s.store.touches)
 	}
 }
 
-func TestASessionEndsWithItsKeyInTheSettings(t *testing.T) {
+// untouchable is a store that fails to store the use of a session.
+type untouchable struct{ *memoryStore }
+
+func (untouchable) TouchSession(context.Context, []byte, time.Time) error { return errDown }
+
+func TestSessionIsNotProlongedWhenUseCannotBeStored(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t, asha, rohan)
-	token := d.signIn(t, ashasKey)
+	s := newService(t, asha)
+	token := s.signIn(t, ashasKey)
+	s.Store = untouchable{s.store}
+	s.wait(session.IdleTimeout - time.Second)
+	if got, err := s.Find(t.Context(), token, true); err != nil || got == nil || !got.EndsAt().Equal(begin.Add(session.IdleTimeout)) {
+		t.Errorf("got %+v and %v, want a session with its first end", got, err)
+	}
+	s.wait(time.Second)
+	if s.use(t, token) {
+		t.Error("the session works after its idle timeout")
+	}
+}
+
+func TestSessionEndsWhenItsKeyLeavesTheSettings(t *testing.T) {
+	t.Parallel()
+	s := newService(t, asha, rohan)
+	token := s.signIn(t, ashasKey)
 	_, renewed := mustKey("asha")
 	for _, c := range []struct {
-		sentence string
-		keys     []session.Key
-		lives    bool
+		name string
+		keys []session.Key
+		want bool
 	}{
-		{"without the admin", []session.Key{rohan}, false},
-		{"without anybody", nil, false},
-		{"with another key of the admin", []session.Key{renewed, rohan}, false},
-		{"with the admin under another name", []session.Key{{Name: "asha-2", Hash: asha.Hash}}, false},
-		{"with the same key elsewhere in the list", []session.Key{rohan, asha}, true},
+		{"key removed", []session.Key{rohan}, false},
+		{"no keys", nil, false},
+		{"key replaced", []session.Key{renewed, rohan}, false},
+		{"key renamed", []session.Key{{Name: "asha-2", Hash: asha.Hash}}, false},
+		{"same key, other position", []session.Key{rohan, asha}, true},
 	} {
-		d.Keys = c.keys
-		if got := d.lives(t, token); got != c.lives {
-			t.Errorf("%s: %v", c.sentence, got)
+		s.Keys = c.keys
+		if got := s.use(t, token); got != c.want {
+			t.Errorf("%s: the session works: %v, want %v", c.name, got, c.want)
 		}
 	}
 }
 
-func TestSigningOutEndsTheSessionAndOnlyIt(t *testing.T) {
+func TestSignOutEndsOnlyThatSession(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t, asha)
-	token, other := d.signIn(t, ashasKey), d.signIn(t, ashasKey)
+	s := newService(t, asha)
+	token, other := s.signIn(t, ashasKey), s.signIn(t, ashasKey)
 	for range 2 {
-		if err := d.SignOut(t.Context(), token); err != nil {
+		if err := s.SignOut(t.Context(), token); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if d.lives(t, token) || !d.lives(t, other) {
-		t.Error("not just this one ended")
+	if s.use(t, token) || !s.use(t, other) {
+		t.Error("the wrong session ended, or more than one")
 	}
-	trail := d.drawer.records()
+	trail := s.store.records()
 	if len(trail) != 3 {
-		t.Fatalf("%+v", trail)
+		t.Fatalf("got %d records, want 3: %+v", len(trail), trail)
 	}
 	for i, action := range []audit.Action{audit.AdminSignIn, audit.AdminSignIn, audit.AdminSignOut} {
 		r := trail[i]
 		if r.Action != action || r.Actor != "admin/asha" || r.Role != "admin" || r.Outcome != audit.OK || !r.At.Equal(begin) {
-			t.Errorf("%+v", r)
+			t.Errorf("got the record %+v, want %s of admin/asha", r, action)
 		}
 	}
 }
 
-func TestRubbishIsNoSessionAndIsNotLookedFor(t *testing.T) {
+func TestMalformedTokenIsNotLookedUp(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t, asha)
-	token := d.signIn(t, ashasKey)
-	d.drawer.asked = 0
-	for _, rubbish := range []secret.Text{"", "x", token + "x", token[1:], ashasKey, secret.Text(strings.Repeat("x", 1<<16))} {
-		if d.lives(t, rubbish) || d.SignOut(t.Context(), rubbish) != nil {
-			t.Errorf("%d bytes were taken", len(rubbish))
+	s := newService(t, asha)
+	token := s.signIn(t, ashasKey)
+	s.store.calls = 0
+	for _, malformed := range []secret.Text{"", "x", token + "x", token[1:], ashasKey, secret.Text(strings.Repeat("x", 1<<16))} {
+		if s.use(t, malformed) || s.SignOut(t.Context(), malformed) != nil {
+			t.Errorf("a token of %d bytes was accepted", len(malformed))
 		}
 	}
-	if d.drawer.asked != 0 {
-		t.Errorf("the database was asked %d times", d.drawer.asked)
+	if s.store.calls != 0 {
+		t.Errorf("the store was called %d times, want 0", s.store.calls)
 	}
-	if d.lives(t, secret.Text(strings.Repeat("x", len(token)))) {
-		t.Error("a token that nobody was given was taken")
-	}
-}
-
-func TestAnUnreachableDatabaseIsNoEndOfASession(t *testing.T) {
-	t.Parallel()
-	d := newDesk(t, asha)
-	token := d.signIn(t, ashasKey)
-	d.drawer.setAway(true)
-	if _, err := d.Find(t.Context(), token, true); !errors.Is(err, errAway) {
-		t.Errorf("got %v", err)
-	}
-	if err := d.SignOut(t.Context(), token); !errors.Is(err, errAway) {
-		t.Errorf("got %v", err)
-	}
-	d.drawer.setAway(false)
-	if !d.lives(t, token) {
-		t.Error("it ended")
+	if s.use(t, secret.Text(strings.Repeat("x", len(token)))) {
+		t.Error("an unknown token was accepted")
 	}
 }
 
-func TestNeitherKeyNorTokenIsKept(t *testing.T) {
+func TestSessionSurvivesDatabaseOutage(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t, asha)
-	token := d.signIn(t, ashasKey)
-	for id, k := range d.drawer.kept {
-		all := fmt.Sprintf("%s %s %s %+v", id, k.ID, k.KeyMark, d.drawer.records())
-		for _, part := range []secret.Text{token, ashasKey[9:], asha.Hash} {
-			if strings.Contains(all, part.Reveal()) {
-				t.Errorf("it is kept: %s", all)
+	s := newService(t, asha)
+	token := s.signIn(t, ashasKey)
+	s.store.setDown(true)
+	if _, err := s.Find(t.Context(), token, true); !errors.Is(err, errDown) {
+		t.Errorf("find: got %v, want %v", err, errDown)
+	}
+	if err := s.SignOut(t.Context(), token); !errors.Is(err, errDown) {
+		t.Errorf("sign out: got %v, want %v", err, errDown)
+	}
+	s.store.setDown(false)
+	if !s.use(t, token) {
+		t.Error("the session ended")
+	}
+}
+
+func TestNeitherKeyNorTokenIsStored(t *testing.T) {
+	t.Parallel()
+	s := newService(t, asha)
+	token := s.signIn(t, ashasKey)
+	for id, stored := range s.store.sessions {
+		all := fmt.Sprintf("%s %s %s %+v", id, stored.ID, stored.KeyHash, s.store.records())
+		for _, hidden := range []secret.Text{token, ashasKey[9:], asha.Hash} {
+			if strings.Contains(all, hidden.Reveal()) {
+				t.Errorf("the store has a secret: %s", all)
 			}
 		}
 	}

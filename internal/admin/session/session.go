@@ -1,7 +1,7 @@
 // Package session signs operators in. An operator holds an admin key, of which the
-// settings have but a hash, and exchanges it for a session: a cookie that scripts
-// cannot read, that other sites cannot send, and that is worth nothing after half an
-// hour of rest. Keeping sessions is asked of the store.
+// settings have only a hash, and exchanges it for a session: a cookie that scripts
+// cannot read, that other sites cannot send, and that expires after half an hour
+// without use. The store keeps the sessions.
 package session
 
 import (
@@ -13,53 +13,58 @@ import (
 )
 
 const (
-	// Rest is how long a session lasts after it was last used.
-	Rest = 30 * time.Minute
-	// Longest is how long one lasts however much it is used.
-	Longest = 12 * time.Hour
+	// IdleTimeout is how long a session lasts after its last use.
+	IdleTimeout = 30 * time.Minute
+	// MaxAge is how long a session lasts at most, however often it is used.
+	MaxAge = 12 * time.Hour
 )
 
-// Session is somebody who is signed in.
+// Session is a signed-in operator.
 type Session struct {
 	Admin     string // the name of the admin key
 	StartedAt time.Time
-	SeenAt    time.Time // it ends Rest after that, or Longest after StartedAt
+	SeenAt    time.Time // of the last use
 }
 
-// EndsAt is when the session ends unless it is used.
+// EndsAt returns when the session ends unless it is used again.
 func (s Session) EndsAt() time.Time {
-	rest, longest := s.SeenAt.Add(Rest), s.StartedAt.Add(Longest)
-	if longest.Before(rest) {
-		return longest
+	idle, oldest := s.SeenAt.Add(IdleTimeout), s.StartedAt.Add(MaxAge)
+	if oldest.Before(idle) {
+		return oldest
 	}
-	return rest
+	return idle
 }
 
-// Principal is whom the session speaks for. Names of verifiers hold no slash, so it
-// is nobody's whom a JWT names.
+// Principal returns the caller that the session authenticates. Names of verifiers
+// contain no slash, so no JWT can name the same subject.
 func (s Session) Principal() *auth.Principal {
 	return &auth.Principal{Subject: "admin/" + s.Admin, Roles: auth.RoleAdmin}
 }
 
-// Kept is a Session as it is kept.
-type Kept struct {
+// record returns the audit record of an action of the session's admin.
+func (s Session) record(ctx context.Context, at time.Time, action audit.Action) audit.Record {
+	return audit.New(ctx, at, s.Principal().Subject, action, "", "").As(auth.RoleAdmin.String())
+}
+
+// Stored is a Session as the store keeps it.
+type Stored struct {
 	ID      []byte // keyed hash of the token
-	KeyMark []byte // keyed hash of the hash of the key in the settings
+	KeyHash []byte // keyed hash of the hash in the settings
 	Session
 }
 
-// Keeper keeps sessions. It is safe for concurrent use.
-type Keeper interface {
-	// StartSession keeps k and r, both or neither, and deletes sessions that were last
-	// seen before rested.
-	StartSession(ctx context.Context, k Kept, rested time.Time, r audit.Record) error
-	// Session returns the session called id, nil when there is none.
-	Session(ctx context.Context, id []byte) (*Kept, error)
-	// TouchSession notes that a session was used at then.
-	TouchSession(ctx context.Context, id []byte, then time.Time) error
-	// EndSession deletes the session called id and keeps r, both or neither. It does
-	// nothing when there is none.
+// Store keeps sessions. It is safe for concurrent use.
+type Store interface {
+	// StartSession inserts s and r in one transaction, and deletes the sessions that
+	// were last used before idleSince.
+	StartSession(ctx context.Context, s Stored, idleSince time.Time, r audit.Record) error
+	// Session returns the session with this id, nil if there is none.
+	Session(ctx context.Context, id []byte) (*Stored, error)
+	// TouchSession sets when the session was last used.
+	TouchSession(ctx context.Context, id []byte, at time.Time) error
+	// EndSession deletes the session with this id and inserts r in one transaction. It
+	// does nothing if there is no such session.
 	EndSession(ctx context.Context, id []byte, r audit.Record) error
-	// Append keeps the record of an attempt that failed.
+	// Append inserts the record of a failed attempt.
 	Append(ctx context.Context, records ...audit.Record) error
 }
