@@ -7,7 +7,6 @@ import (
 
 	"github.com/redis/go-redis/v9"
 	"github.com/redis/go-redis/v9/logging"
-	"github.com/redis/go-redis/v9/maintnotifications"
 	"github.com/ulule/limiter/v3"
 
 	"casbroker/internal/ratelimit"
@@ -20,8 +19,7 @@ func init() { logging.Disable() }
 
 // RedisOptions say where Redis is.
 type RedisOptions struct {
-	// URL is redis://user:password@host:6379/0, redis+cluster://host:6379,host:6379 or
-	// redis+sentinel://sentinel:26379,sentinel:26379/master/0; rediss… for TLS.
+	// URL has one of the forms that newClient documents.
 	URL secret.URL
 	// Timeout bounds each call, waiting and connecting included; 0 means 250 ms.
 	Timeout time.Duration
@@ -47,10 +45,6 @@ type Redis struct {
 // NewRedis returns a Redis, whether or not there is one at the other end: that is
 // for Ping to say. It fails when the URL cannot be understood.
 func NewRedis(o RedisOptions) (*Redis, error) {
-	options, err := parseURL(o.URL.Reveal())
-	if err != nil {
-		return nil, err
-	}
 	if o.Timeout <= 0 {
 		o.Timeout = 250 * time.Millisecond
 	}
@@ -60,23 +54,13 @@ func NewRedis(o RedisOptions) (*Redis, error) {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	hurry(options, o.Timeout)
-	client := redis.NewUniversalClient(options)
+	client, err := newClient(o.URL.Reveal(), o.Timeout)
+	if err != nil {
+		return nil, err
+	}
 	return &Redis{
 		client: client, batches: newBatcher(client, o.Timeout), timeout: o.Timeout, silence: o.Silence, now: o.Now,
 	}, nil
-}
-
-// hurry makes the client give up early and say so, for the caller can go on without.
-func hurry(o *redis.UniversalOptions, timeout time.Duration) {
-	o.DialTimeout, o.ReadTimeout, o.WriteTimeout, o.PoolTimeout = timeout, timeout, timeout, timeout
-	o.ContextTimeoutEnabled = true // without it deadlines are ignored
-	o.MaxRetries = -1              // a retry could count a hit twice
-	o.DialerRetries = 1
-	o.PoolSize = 2 * batchWorkers // batches, and as many tokens being kept
-	o.PipelinePoolSize = -1       // a second pool, with larger buffers than our batches need
-	o.DisableIdentity = true
-	o.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
 }
 
 // Take counts hits and returns the token kept under fetch.

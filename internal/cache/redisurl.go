@@ -1,127 +1,195 @@
 package cache
 
 import (
-	"crypto/tls"
 	"errors"
 	"net"
 	"net/url"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/redis/go-redis/v9"
+	"github.com/redis/go-redis/v9/maintnotifications"
 )
 
-// What is wrong with a URL. It is not repeated, since it may hold a password.
+// Errors of newClient. They never repeat the URL or the parser's own error, which
+// quotes it: a mistyped password can end up in any part of a URL.
 var (
-	errURL    = errors.New("redis URL: cannot be read")
 	errScheme = errors.New("redis URL: want redis://, rediss://, redis+cluster://, rediss+cluster://, " +
 		"redis+sentinel:// or rediss+sentinel://")
-	errHost   = errors.New("redis URL: want host, host:port or several of them with commas between")
-	errSingle = errors.New("redis URL: redis:// takes one host; for more say redis+cluster:// or redis+sentinel://")
-	errPath   = errors.New("redis URL: want /number for the database, nothing for a cluster, and /master or " +
-		"/master/number for sentinels")
-	errQuery = errors.New("redis URL: no parameters but sentinel_username and sentinel_password with sentinels")
+	errURL    = errors.New("redis URL: cannot be parsed; percent-encode special characters in the user and password")
+	errHost   = errors.New("redis URL: want host, host:port or, after +cluster and +sentinel, several of them separated by commas")
+	errSingle = errors.New("redis URL: want redis://user:password@host:port/number?option=value " +
+		"with the options of go-redis' ParseURL")
+	errCluster = errors.New("redis URL: want redis+cluster://user:password@host:port,host:port?option=value " +
+		"with the options of go-redis' ParseClusterURL")
+	errSentinel = errors.New("redis URL: want redis+sentinel://user:password@sentinel:port,sentinel:port/master/number?option=value " +
+		"with the options of go-redis' ParseFailoverURL, sentinel_username and sentinel_password")
 )
 
-// parseURL understands
+// newClient returns a client for the servers that text names, with one of go-redis'
+// URL parsers. It does not connect. It accepts
 //
 //	redis://user:password@host:6379/0
 //	redis+cluster://user:password@host:6379,host:6379
 //	redis+sentinel://user:password@sentinel:26379,sentinel:26379/master/0?sentinel_username=…&sentinel_password=…
 //
 // and the same with rediss for TLS. User and password are those of Redis itself.
-func parseURL(text string) (*redis.UniversalOptions, error) {
-	scheme, rest, ok := strings.Cut(text, "://")
-	if !ok {
+// Options of go-redis in the query override the defaults that timeout implies;
+// retries stay off.
+func newClient(text string, timeout time.Duration) (redis.UniversalClient, error) {
+	scheme, rest, _ := strings.Cut(text, "://")
+	scheme, kind, _ := strings.Cut(scheme, "+")
+	if scheme != "redis" && scheme != "rediss" {
 		return nil, errScheme
 	}
-	authority, tail := rest, ""
+	switch kind {
+	case "":
+		o, err := singleOptions(scheme, rest, timeout)
+		if err != nil {
+			return nil, err
+		}
+		return redis.NewClient(o), nil
+	case "cluster":
+		o, err := clusterOptions(scheme, rest, timeout)
+		if err != nil {
+			return nil, err
+		}
+		return redis.NewClusterClient(o), nil
+	case "sentinel":
+		o, err := sentinelOptions(scheme, rest, timeout)
+		if err != nil {
+			return nil, err
+		}
+		return redis.NewFailoverClient(o), nil
+	default:
+		return nil, errScheme
+	}
+}
+
+func singleOptions(scheme, rest string, timeout time.Duration) (*redis.Options, error) {
+	u, err := splitHosts(scheme, rest, "6379")
+	if err != nil {
+		return nil, err
+	}
+	failFast(u, timeout)
+	o, err := redis.ParseURL(u.String())
+	if err != nil || o.DB < 0 {
+		return nil, errSingle
+	}
+	o.ContextTimeoutEnabled = true
+	o.DialerRetries = 1
+	o.DisableIdentity = true
+	o.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
+	return o, nil
+}
+
+func clusterOptions(scheme, rest string, timeout time.Duration) (*redis.ClusterOptions, error) {
+	u, err := splitHosts(scheme, rest, "6379")
+	if err != nil {
+		return nil, err
+	}
+	if strings.Trim(u.Path, "/") != "" { // a cluster has no numbered databases
+		return nil, errCluster
+	}
+	failFast(u, timeout)
+	o, err := redis.ParseClusterURL(u.String())
+	if err != nil {
+		return nil, errCluster
+	}
+	if o.TLSConfig != nil {
+		o.TLSConfig.ServerName = "" // each node is verified by its own name, not by that of the first
+	}
+	o.ContextTimeoutEnabled = true
+	o.DialerRetries = 1
+	o.DisableIdentity = true
+	o.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
+	return o, nil
+}
+
+func sentinelOptions(scheme, rest string, timeout time.Duration) (*redis.FailoverOptions, error) {
+	u, err := splitHosts(scheme, rest, "26379")
+	if err != nil {
+		return nil, err
+	}
+	query := u.Query()
+	master, database, _ := strings.Cut(strings.TrimPrefix(u.Path, "/"), "/")
+	if master != "" {
+		query.Set("master_name", master)
+	}
+	if u.User != nil { // go-redis takes these for the sentinels' own
+		password, _ := u.User.Password()
+		query.Set("username", u.User.Username())
+		query.Set("password", password)
+	}
+	u.User = url.UserPassword(query.Get("sentinel_username"), query.Get("sentinel_password"))
+	query.Del("sentinel_username")
+	query.Del("sentinel_password")
+	u.Path, u.RawPath, u.RawQuery = "/"+database, "", query.Encode()
+	failFast(u, timeout)
+	o, err := redis.ParseFailoverURL(u.String())
+	if err != nil || o.MasterName == "" || o.DB < 0 || o.RouteByLatency || o.RouteRandomly {
+		return nil, errSentinel // NewFailoverClient panics on the two routing options
+	}
+	if o.TLSConfig != nil {
+		o.TLSConfig.ServerName = "" // each server is verified by its own name, not by that of the first sentinel
+	}
+	o.ContextTimeoutEnabled = true
+	o.DialerRetries = 1
+	o.DisableIdentity = true
+	return o, nil
+}
+
+// splitHosts parses a URL whose authority may name several hosts. All but the first
+// become addr parameters, as go-redis' parsers expect them. Each host gets a port.
+func splitHosts(scheme, rest, port string) (*url.URL, error) {
+	end := len(rest)
 	if i := strings.IndexAny(rest, "/?#"); i >= 0 {
-		authority, tail = rest[:i], rest[i:]
+		end = i
 	}
-	user, hosts := "", authority
-	if i := strings.LastIndex(authority, "@"); i >= 0 {
-		user, hosts = authority[:i+1], authority[i+1:]
-	}
-	u, err := url.Parse("redis://" + user + "host" + tail) // net/url knows one host alone
+	hostsAt := strings.LastIndexByte(rest[:end], '@') + 1
+	u, err := url.Parse(scheme + "://" + rest[:hostsAt] + "host" + rest[end:])
 	if err != nil || u.Fragment != "" {
 		return nil, errURL
 	}
-	o := &redis.UniversalOptions{Username: u.User.Username()}
-	o.Password, _ = u.User.Password()
-	kind, isTLS := strings.CutPrefix(scheme, "rediss")
-	if isTLS {
-		o.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS12}
-	} else if kind, ok = strings.CutPrefix(scheme, "redis"); !ok {
-		return nil, errScheme
-	}
-	return o, target(o, kind, hosts, u)
-}
-
-// target sets where to find Redis, by the part of the scheme behind "redis".
-func target(o *redis.UniversalOptions, kind, hosts string, u *url.URL) error {
-	path := strings.TrimPrefix(u.Path, "/")
-	var port, database string
-	switch kind {
-	case "":
-		port, database = "6379", path
-		if strings.Contains(hosts, ",") {
-			return errSingle
-		}
-	case "+cluster":
-		port, o.IsClusterMode = "6379", true
-		if path != "" {
-			return errPath
-		}
-	case "+sentinel":
-		port = "26379"
-		o.MasterName, database, _ = strings.Cut(path, "/")
-		if o.MasterName == "" {
-			return errPath
-		}
-	default:
-		return errScheme
-	}
-	return errors.Join(setAddrs(o, hosts, port), setDatabase(o, database), setQuery(o, u.Query()))
-}
-
-func setAddrs(o *redis.UniversalOptions, hosts, port string) error {
-	for host := range strings.SplitSeq(hosts, ",") {
-		u, err := url.Parse("redis://" + host)
-		if err != nil || u.Hostname() == "" || u.User != nil || u.Path != "" {
-			return errHost
-		}
-		p := u.Port()
-		if p == "" {
-			p = port
-		}
-		o.Addrs = append(o.Addrs, net.JoinHostPort(u.Hostname(), p))
-	}
-	return nil
-}
-
-func setDatabase(o *redis.UniversalOptions, text string) error {
-	if text == "" {
-		return nil
-	}
-	n, err := strconv.ParseUint(text, 10, 16)
+	query, err := url.ParseQuery(u.RawQuery)
 	if err != nil {
-		return errPath
+		return nil, errURL
 	}
-	o.DB = int(n)
-	return nil
-}
-
-func setQuery(o *redis.UniversalOptions, q url.Values) error {
-	for name, values := range q {
-		switch {
-		case o.MasterName != "" && name == "sentinel_username":
-			o.SentinelUsername = values[0]
-		case o.MasterName != "" && name == "sentinel_password":
-			o.SentinelPassword = values[0]
-		default:
-			return errQuery
+	for i, host := range strings.Split(rest[hostsAt:end], ",") {
+		h, err := url.Parse(scheme + "://" + host)
+		if err != nil || h.Hostname() == "" {
+			return nil, errHost
+		}
+		if h.Port() == "" {
+			h.Host = net.JoinHostPort(h.Hostname(), port)
+		}
+		if i == 0 {
+			u.Host = h.Host
+		} else {
+			query.Add("addr", h.Host)
 		}
 	}
-	return nil
+	u.RawQuery = query.Encode()
+	return u, nil
+}
+
+// failFast sets short timeouts and disables retries: callers have a fallback, and a
+// retry could count a hit twice. Timeouts and pool size that the URL sets stay.
+func failFast(u *url.URL, timeout time.Duration) {
+	query := u.Query()
+	for name, value := range map[string]string{
+		"dial_timeout":       timeout.String(),
+		"read_timeout":       timeout.String(),
+		"write_timeout":      timeout.String(),
+		"pool_timeout":       timeout.String(),
+		"pool_size":          strconv.Itoa(2 * batchWorkers), // the batches, and as many tokens being stored
+		"pipeline_pool_size": "-1",                           // a second pool, with larger buffers than our batches need
+	} {
+		if !query.Has(name) {
+			query.Set(name, value)
+		}
+	}
+	query.Set("max_retries", "-1")
+	u.RawQuery = query.Encode()
 }
