@@ -18,7 +18,7 @@ import (
 // has to hold auth.RoleAdmin. All fields are required. It is safe for concurrent use.
 type Service struct {
 	Access   *access.Service
-	Grants   *token.Register
+	Grants   *token.Directory
 	Users    Users
 	Shelf    portfolio.Shelf
 	Trail    *audit.Service

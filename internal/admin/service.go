@@ -62,7 +62,7 @@ func check(texts ...string) error {
 	return nil
 }
 
-// FindGrants returns a page of grants. Its faults are those of token.Register.List,
+// FindGrants returns a page of grants. Its faults are those of token.Directory.List,
 // and invalid_query for a subject that cannot be.
 func (d *Service) FindGrants(ctx context.Context, f token.Filter, from string, limit int) (token.Page, error) {
 	if err := checkSubject(f.Subject); err != nil {
@@ -115,10 +115,10 @@ func readPlace(from string) (subject string, ok bool) {
 }
 
 // Grant returns one grant, or token.ErrNoGrant.
-func (d *Service) Grant(ctx context.Context, grantID string) (token.Kept, error) {
+func (d *Service) Grant(ctx context.Context, grantID string) (token.GrantInfo, error) {
 	g, err := d.Grants.Grant(ctx, grantID)
 	if err != nil {
-		return token.Kept{}, err
+		return token.GrantInfo{}, err
 	}
 	return g, d.note(ctx, g.Subject, g.ID)
 }

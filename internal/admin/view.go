@@ -24,7 +24,7 @@ type grantView struct {
 	UpstreamNote       string    `json:"upstream_note,omitempty"` // why
 }
 
-func viewGrant(k token.Kept, now time.Time) grantView {
+func viewGrant(k token.GrantInfo, now time.Time) grantView {
 	v := grantView{
 		ID: k.ID, Subject: k.Subject, Mode: k.Mode, State: k.State, IssuedAt: k.IssuedAt, ExpiresAt: k.ExpiresAt,
 		RevokedAt: k.RevokedAt, VendorRequestID: k.VendorRequestID,
@@ -35,7 +35,7 @@ func viewGrant(k token.Kept, now time.Time) grantView {
 	return v
 }
 
-func viewGrants(list []token.Kept, now time.Time) []grantView {
+func viewGrants(list []token.GrantInfo, now time.Time) []grantView {
 	views := make([]grantView, len(list))
 	for i, k := range list {
 		views[i] = viewGrant(k, now)

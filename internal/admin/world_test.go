@@ -95,7 +95,7 @@ func start(t *testing.T, url string) *broker {
 	b.counts = &usage.Counter{Book: b.db, Now: b.now}
 	b.desk = &admin.Service{
 		Access: &access.Service{Store: b.db, Watcher: watcher, Now: b.now},
-		Grants: &token.Register{Finder: b.db, Box: box, Now: b.now},
+		Grants: &token.Directory{Grants: b.db, Box: box, Now: b.now},
 		Users:  b.db, Shelf: b.db, Trail: &audit.Service{Book: b.db, Chains: b.db, Box: box},
 		Usage: &usage.Service{Book: b.db, Now: b.now}, Vendor: vendor(t, b.now),
 		Version: "1.2.3", Settings: []admin.Setting{{Key: "upstream.api_key", Value: "[secret]"}, {Key: "log.level", Value: "info", Default: true}},

@@ -50,7 +50,7 @@ func (a *App) mountOperators(d doors, limits *ratelimit.Limiter, callers *auth.A
 func (a *App) newDesk(d doors, o Options) *admin.Service {
 	return &admin.Service{
 		Access: a.access,
-		Grants: &token.Register{Finder: d.store, Box: d.box, Now: o.Now},
+		Grants: &token.Directory{Grants: d.store, Box: d.box, Now: o.Now},
 		Users:  d.store, Shelf: d.store,
 		Trail: &audit.Service{Book: d.store, Chains: d.store, Box: d.box},
 		Usage: &usage.Service{Book: d.store, Now: o.Now}, Vendor: &upstream.CreditsCache{Source: d.vendor, Now: o.Now},

@@ -81,10 +81,10 @@ func (a *App) wire(ctx, running context.Context, o Options) error {
 	a.access = a.openAccess(ctx, running, d, o)
 	tokens := &token.Handler{
 		Tokens: &token.Service{
-			Minter: d.vendor, Ledger: d.store, Cache: d.cache, Gate: a.access.Watcher, Box: d.box, Log: a.log, Now: o.Now,
-			MinRemaining: c.Token.MinRemaining, MintTimeout: c.Upstream.Deadline + 5*time.Second, Observe: a.countToken,
+			Minter: d.vendor, Grants: d.store, Cache: d.cache, Access: a.access.Watcher, Box: d.box, Log: a.log, Now: o.Now,
+			MinRemaining: c.Token.MinRemaining, MintTimeout: c.Upstream.Deadline + 5*time.Second, RecordReuse: journal.Reused, Observe: a.countToken,
 		},
-		Life: c.Token.Lifetime, Admit: limits.Admit(ratelimit.Token), Reused: journal.Reused,
+		TTL: c.Token.Lifetime, Admit: limits.Admit(ratelimit.Token),
 	}
 	portfolios := &portfolio.Handler{
 		Portfolios: &portfolio.Service{
@@ -121,7 +121,7 @@ func (a *App) privacyRoom(d doors, tokens *token.Service, portfolios *portfolio.
 	return &privacy.Handler{
 		Privacy: &privacy.Service{Keeper: d.store, Forget: tokens.Forget, Log: a.log, Now: o.Now, Parts: []privacy.Part{
 			{Name: "portfolios", Source: portfolios},
-			{Name: "grants", Source: token.History{Book: d.store}},
+			{Name: "grants", Source: token.Exporter{Grants: d.store}},
 		}},
 		LimitExport: limits.Middleware(ratelimit.Read), LimitErase: limits.Middleware(ratelimit.Save),
 	}

@@ -26,7 +26,7 @@ func benchmarkTake(b *testing.B, d cache.Cache) {
 	users := make([]string, 50_000)
 	for i := range users {
 		users[i] = "demo:user-" + strconv.Itoa(i)
-		if err := d.KeepToken(b.Context(), users[i]+"|60", make([]byte, 150), time.Hour); err != nil {
+		if err := d.KeepToken(b.Context(), keyOf(users[i], 60), make([]byte, 150), time.Hour); err != nil {
 			b.Fatal(err)
 		}
 	}
@@ -43,7 +43,7 @@ func benchmarkTake(b *testing.B, d cache.Cache) {
 				{Rule: "token-address", Who: "192.0.2.1", Rate: address600},
 				{Rule: "token-all", Rate: all6000},
 			}
-			states, value, err := d.Take(b.Context(), hits[:], user+"|60")
+			states, value, err := d.Take(b.Context(), hits[:], fetch(user))
 			if err != nil || len(states) != 3 || len(value) != 150 {
 				b.Errorf("got %v, %d bytes, %v", states, len(value), err)
 				return

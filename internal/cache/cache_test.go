@@ -17,6 +17,7 @@ import (
 	"casbroker/internal/ratelimit"
 	"casbroker/internal/secret"
 	"casbroker/internal/testkit/services"
+	"casbroker/internal/token"
 )
 
 // world is a cache with a clock that the test moves, and a name that no other test
@@ -156,14 +157,20 @@ func rate(t testing.TB, formatted string) limiter.Rate {
 // take counts one hit and returns what became of it.
 func take(t testing.TB, c ratelimit.Counter, h ratelimit.Hit) limiter.Context {
 	t.Helper()
-	states, _, err := c.Take(t.Context(), []ratelimit.Hit{h}, "")
+	states, _, err := c.Take(t.Context(), []ratelimit.Hit{h}, ratelimit.TokenKey{})
 	if err != nil || len(states) != 1 {
 		t.Fatalf("Take gave %v, %v", states, err)
 	}
 	return states[0]
 }
 
-func keep(t testing.TB, c cache.Cache, key, value string, life time.Duration) {
+func keyOf(subject string, minutes int) token.CacheKey {
+	return token.CacheKey{Subject: subject, Minutes: minutes}
+}
+
+func fetch(subject string) ratelimit.TokenKey { return ratelimit.TokenKey(keyOf(subject, 60)) }
+
+func keep(t testing.TB, c cache.Cache, key token.CacheKey, value string, life time.Duration) {
 	t.Helper()
 	if err := c.KeepToken(t.Context(), key, []byte(value), life); err != nil {
 		t.Fatal(err)
@@ -171,11 +178,11 @@ func keep(t testing.TB, c cache.Cache, key, value string, life time.Duration) {
 }
 
 // wantToken fails unless want is kept under key; "" means nothing is.
-func wantToken(t testing.TB, c cache.Cache, key, want string) {
+func wantToken(t testing.TB, c cache.Cache, key token.CacheKey, want string) {
 	t.Helper()
 	got, err := c.Token(t.Context(), key)
 	if err != nil || string(got) != want || (want == "") != (got == nil) {
-		t.Fatalf("under %.40q: got %.40q, %v, want %.40q", key, got, err, want)
+		t.Fatalf("under %.40v: got %.40q, %v, want %.40q", key, got, err, want)
 	}
 }
 

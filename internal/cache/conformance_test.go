@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"casbroker/internal/ratelimit"
+	"casbroker/internal/token"
 )
 
 func TestALimitCountsDownAndIsThenReached(t *testing.T) {
@@ -71,14 +72,14 @@ func TestCountsOfDifferentRulesAndOwnersAreApart(t *testing.T) {
 
 func TestTakeCountsEveryHitAndFetchesAtOnce(t *testing.T) {
 	eachCache(t, func(t *testing.T, w world) {
-		keep(t, w, w.name+"|60", "sealed", time.Hour)
+		keep(t, w, keyOf(w.name, 60), "sealed", time.Hour)
 		hits := []ratelimit.Hit{
 			{Rule: "a", Who: w.name, Rate: rate(t, "1-M")},
 			{Rule: "b", Who: w.name + "@", Rate: rate(t, "5-M")},
 			{Rule: "all" + w.name, Rate: rate(t, "7-H")},
 		}
 		for n := int64(1); n <= 3; n++ {
-			states, value, err := w.Take(t.Context(), hits, w.name+"|60")
+			states, value, err := w.Take(t.Context(), hits, fetch(w.name))
 			if err != nil || string(value) != "sealed" || len(states) != 3 {
 				t.Fatalf("got %v, %q, %v", states, value, err)
 			}
@@ -92,7 +93,7 @@ func TestTakeCountsEveryHitAndFetchesAtOnce(t *testing.T) {
 func TestTheSameLimitTwiceInOneTakeCountsTwice(t *testing.T) {
 	eachCache(t, func(t *testing.T, w world) {
 		hit := ratelimit.Hit{Rule: "a", Who: w.name, Rate: rate(t, "5-M")}
-		states, _, err := w.Take(t.Context(), []ratelimit.Hit{hit, hit}, "")
+		states, _, err := w.Take(t.Context(), []ratelimit.Hit{hit, hit}, ratelimit.TokenKey{})
 		if err != nil || states[0].Remaining != 4 || states[1].Remaining != 3 {
 			t.Fatalf("got %+v, %v", states, err)
 		}
@@ -101,10 +102,10 @@ func TestTheSameLimitTwiceInOneTakeCountsTwice(t *testing.T) {
 
 func TestTakeOfNothingGivesNothing(t *testing.T) {
 	eachCache(t, func(t *testing.T, w world) {
-		if states, value, err := w.Take(t.Context(), nil, ""); len(states) != 0 || value != nil || err != nil {
+		if states, value, err := w.Take(t.Context(), nil, ratelimit.TokenKey{}); len(states) != 0 || value != nil || err != nil {
 			t.Fatalf("got %v, %q, %v", states, value, err)
 		}
-		if _, value, err := w.Take(t.Context(), nil, w.name+"|60"); value != nil || err != nil {
+		if _, value, err := w.Take(t.Context(), nil, fetch(w.name)); value != nil || err != nil {
 			t.Fatalf("got %q, %v for a key that is not there", value, err)
 		}
 	})
@@ -112,7 +113,7 @@ func TestTakeOfNothingGivesNothing(t *testing.T) {
 
 func TestATokenIsKeptForItsLife(t *testing.T) {
 	eachClock(t, func(t *testing.T, w world) {
-		key := w.name + "|60"
+		key := keyOf(w.name, 60)
 		wantToken(t, w, key, "")
 		keep(t, w, key, "first", time.Minute)
 		w.advance(59 * time.Second)
@@ -127,23 +128,23 @@ func TestATokenIsKeptForItsLife(t *testing.T) {
 
 func TestATokenWithoutLifeIsNotKept(t *testing.T) {
 	eachCache(t, func(t *testing.T, w world) {
-		keep(t, w, w.name+"|60", "expired", 0)
-		keep(t, w, w.name+"|60", "expired", -time.Minute)
-		wantToken(t, w, w.name+"|60", "")
+		keep(t, w, keyOf(w.name, 60), "expired", 0)
+		keep(t, w, keyOf(w.name, 60), "expired", -time.Minute)
+		wantToken(t, w, keyOf(w.name, 60), "")
 	})
 }
 
 func TestTokensOfDifferentKeysAreApart(t *testing.T) {
 	eachCache(t, func(t *testing.T, w world) {
-		names := []string{
-			w.name + "|60", w.name + "|6", w.name + "|60|60", w.name + "|", "|" + w.name,
-			w.name + strings.Repeat("é", 4000) + "|60", w.name + "}|60", w.name + "\r\n|60",
+		keys := []token.CacheKey{
+			keyOf(w.name, 60), keyOf(w.name, 6), keyOf(w.name+"|60", 60), keyOf(w.name, 0), keyOf("|"+w.name, 60),
+			keyOf(w.name+strings.Repeat("é", 4000), 60), keyOf(w.name+"}", 60), keyOf(w.name+"\r\n", 60),
 		}
-		for _, key := range names {
-			keep(t, w, key, "of "+key, time.Hour)
+		for _, key := range keys {
+			keep(t, w, key, "of "+key.String(), time.Hour)
 		}
-		for _, key := range names {
-			wantToken(t, w, key, "of "+key)
+		for _, key := range keys {
+			wantToken(t, w, key, "of "+key.String())
 		}
 	})
 }
@@ -155,21 +156,21 @@ func TestTokensAreBytesOfAnyKindAndSize(t *testing.T) {
 			every[i] = byte(i)
 		}
 		big := string(bytes.Repeat(every, 32)) // 8 KiB: twice the largest token
-		keep(t, w, w.name+"|1", string(every), time.Hour)
-		keep(t, w, w.name+"|2", big, time.Hour)
-		wantToken(t, w, w.name+"|1", string(every))
-		wantToken(t, w, w.name+"|2", big)
+		keep(t, w, keyOf(w.name, 1), string(every), time.Hour)
+		keep(t, w, keyOf(w.name, 2), big, time.Hour)
+		wantToken(t, w, keyOf(w.name, 1), string(every))
+		wantToken(t, w, keyOf(w.name, 2), big)
 	})
 }
 
 func TestTheCallerMayUseItsBytesAgain(t *testing.T) {
 	eachCache(t, func(t *testing.T, w world) {
 		sealed := []byte("sealed")
-		if err := w.KeepToken(t.Context(), w.name+"|60", sealed, time.Hour); err != nil {
+		if err := w.KeepToken(t.Context(), keyOf(w.name, 60), sealed, time.Hour); err != nil {
 			t.Fatal(err)
 		}
 		clear(sealed)
-		wantToken(t, w, w.name+"|60", "sealed")
+		wantToken(t, w, keyOf(w.name, 60), "sealed")
 	})
 }
 
@@ -185,7 +186,7 @@ func TestOfManyAtOnceJustAsManyPassAsTheLimitSays(t *testing.T) {
 		var all sync.WaitGroup
 		for range callers {
 			all.Go(func() {
-				states, _, err := w.Take(t.Context(), hits, w.name+"|60")
+				states, _, err := w.Take(t.Context(), hits, fetch(w.name))
 				if err != nil {
 					t.Error(err)
 					return

@@ -10,6 +10,7 @@ import (
 	"github.com/ulule/limiter/v3"
 
 	"casbroker/internal/ratelimit"
+	"casbroker/internal/token"
 )
 
 // FallbackOptions say whom a Fallback tells. All fields may be left out.
@@ -36,7 +37,7 @@ type Fallback struct {
 
 	degraded atomic.Bool
 	mu       sync.Mutex
-	owed     map[string]struct{} // the keys of tokens that Redis does not have yet
+	owed     map[token.CacheKey]struct{} // the keys of tokens that Redis does not have yet
 
 	stop     context.CancelFunc
 	stopped  context.Context // of the watcher: ends with Close, not with a call
@@ -51,7 +52,7 @@ func WithFallback(r *Redis, m *Memory, o FallbackOptions) *Fallback {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	f := &Fallback{redis: r, memory: m, FallbackOptions: o, owed: map[string]struct{}{}}
+	f := &Fallback{redis: r, memory: m, FallbackOptions: o, owed: map[token.CacheKey]struct{}{}}
 	f.stopped, f.stop = context.WithCancel(context.Background())
 	return f
 }
@@ -60,15 +61,15 @@ func WithFallback(r *Redis, m *Memory, o FallbackOptions) *Fallback {
 func (f *Fallback) Degraded() bool { return f.degraded.Load() }
 
 // Take counts hits and returns the token kept under fetch.
-func (f *Fallback) Take(ctx context.Context, hits []ratelimit.Hit, fetch string) ([]limiter.Context, []byte, error) {
+func (f *Fallback) Take(ctx context.Context, hits []ratelimit.Hit, fetch ratelimit.TokenKey) ([]limiter.Context, []byte, error) {
 	if f.degraded.Load() {
 		f.noteMemory()
 		return f.memory.Take(ctx, hits, fetch)
 	}
 	states, value, err := f.redis.Take(ctx, hits, fetch)
 	switch {
-	case err == nil && value == nil && fetch != "":
-		value, err = f.memory.Token(ctx, fetch)
+	case err == nil && value == nil && fetch != (ratelimit.TokenKey{}):
+		value, err = f.memory.Token(ctx, token.CacheKey(fetch))
 		return states, value, err
 	case err == nil || ctx.Err() != nil:
 		return states, value, err
@@ -79,13 +80,13 @@ func (f *Fallback) Take(ctx context.Context, hits []ratelimit.Hit, fetch string)
 }
 
 // Token returns what is kept under key, nil if nothing is.
-func (f *Fallback) Token(ctx context.Context, key string) ([]byte, error) {
-	_, value, err := f.Take(ctx, nil, key)
+func (f *Fallback) Token(ctx context.Context, key token.CacheKey) ([]byte, error) {
+	_, value, err := f.Take(ctx, nil, ratelimit.TokenKey(key))
 	return value, err
 }
 
 // KeepToken keeps sealed under key for life.
-func (f *Fallback) KeepToken(ctx context.Context, key string, sealed []byte, life time.Duration) error {
+func (f *Fallback) KeepToken(ctx context.Context, key token.CacheKey, sealed []byte, life time.Duration) error {
 	if err := f.memory.KeepToken(ctx, key, sealed, life); err != nil {
 		return err
 	}

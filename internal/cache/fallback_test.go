@@ -59,7 +59,7 @@ func (w *watched) load(t *testing.T) (stop func()) {
 		all.Go(func() {
 			who := id.New("test")
 			for ctx.Err() == nil {
-				states, _, err := w.Take(t.Context(), visit(t, who), who+"|60")
+				states, _, err := w.Take(t.Context(), visit(t, who), fetch(who))
 				if err != nil || len(states) != 3 {
 					t.Errorf("got %v, %v", states, err)
 					return
@@ -93,18 +93,18 @@ func TestATokenKeptWhileRedisWasAwayIsThereForAllWhenItIsBack(t *testing.T) {
 	server := services.OwnRedis(t)
 	w := newFallback(t, secret.URL(server.URL), patience)
 	server.Stop()
-	keep(t, w, "demo:asha|60", "noticed it", time.Hour)
+	keep(t, w, keyOf("demo:asha", 60), "noticed it", time.Hour)
 	w.wantChange(t, true)
-	keep(t, w, "demo:ravi|60", "knew of it", time.Hour)
-	keep(t, w, "demo:mina|60", "too old", time.Nanosecond)
-	wantToken(t, w, "demo:asha|60", "noticed it")
-	wantToken(t, w, "demo:ravi|60", "knew of it")
+	keep(t, w, keyOf("demo:ravi", 60), "knew of it", time.Hour)
+	keep(t, w, keyOf("demo:mina", 60), "too old", time.Nanosecond)
+	wantToken(t, w, keyOf("demo:asha", 60), "noticed it")
+	wantToken(t, w, keyOf("demo:ravi", 60), "knew of it")
 	server.Start(t)
 	w.wantChange(t, false)
 	other := newRedis(t, cache.RedisOptions{URL: secret.URL(server.URL), Timeout: patience})
-	wantToken(t, other, "demo:asha|60", "noticed it")
-	wantToken(t, other, "demo:ravi|60", "knew of it")
-	wantToken(t, other, "demo:mina|60", "")
+	wantToken(t, other, keyOf("demo:asha", 60), "noticed it")
+	wantToken(t, other, keyOf("demo:ravi", 60), "knew of it")
+	wantToken(t, other, keyOf("demo:mina", 60), "")
 	for _, key := range keys(t, rawRedis(t, server.URL)) {
 		if left := rawRedis(t, server.URL).TTL(t.Context(), key).Val(); left <= 0 || left > time.Hour {
 			t.Errorf("%s is kept for %v", key, left)
@@ -115,16 +115,16 @@ func TestATokenKeptWhileRedisWasAwayIsThereForAllWhenItIsBack(t *testing.T) {
 func TestATokenKeptBeforeIsStillThereWhenRedisDiesOrForgets(t *testing.T) {
 	server := services.OwnRedis(t)
 	w := newFallback(t, secret.URL(server.URL), patience)
-	keep(t, w, "demo:asha|60", "sealed", time.Hour)
+	keep(t, w, keyOf("demo:asha", 60), "sealed", time.Hour)
 	if err := rawRedis(t, server.URL).FlushAll(t.Context()).Err(); err != nil {
 		t.Fatal(err)
 	}
-	wantToken(t, w, "demo:asha|60", "sealed")
+	wantToken(t, w, keyOf("demo:asha", 60), "sealed")
 	if w.Degraded() {
 		t.Error("a token that is not in Redis was taken for a failure")
 	}
 	server.Stop()
-	wantToken(t, w, "demo:asha|60", "sealed")
+	wantToken(t, w, keyOf("demo:asha", 60), "sealed")
 	w.wantChange(t, true)
 }
 
@@ -176,10 +176,10 @@ func TestACallerWhoGoesAwayIsNoReasonToLeaveRedis(t *testing.T) {
 	w := newFallback(t, silent(t), 500*time.Millisecond)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, _, err := w.Take(ctx, visit(t, "demo:asha"), ""); err == nil {
+	if _, _, err := w.Take(ctx, visit(t, "demo:asha"), fetch("")); err == nil {
 		t.Error("Take succeeded")
 	}
-	if err := w.KeepToken(ctx, "demo:asha|60", []byte("sealed"), time.Hour); err == nil {
+	if err := w.KeepToken(ctx, keyOf("demo:asha", 60), []byte("sealed"), time.Hour); err == nil {
 		t.Error("KeepToken succeeded")
 	}
 	if w.Degraded() {

@@ -12,6 +12,7 @@ import (
 
 	"casbroker/internal/bytecache"
 	"casbroker/internal/ratelimit"
+	"casbroker/internal/token"
 )
 
 // MemoryOptions bound a Memory.
@@ -45,21 +46,21 @@ func NewMemory(o MemoryOptions) (*Memory, error) {
 }
 
 // Take counts hits and returns the token kept under fetch.
-func (m *Memory) Take(_ context.Context, hits []ratelimit.Hit, fetch string) ([]limiter.Context, []byte, error) {
+func (m *Memory) Take(_ context.Context, hits []ratelimit.Hit, fetch ratelimit.TokenKey) ([]limiter.Context, []byte, error) {
 	states := make([]limiter.Context, len(hits))
 	for i, h := range hits {
-		n, ends := m.counts.add(m.digest(h.Rule, h.Who), h.Rate.Period)
+		n, ends := m.counts.add(digestOf(m.seeds, [2]string{h.Rule, h.Who}), h.Rate.Period)
 		states[i] = state(h.Rate, n, ends.Unix()+1) // the first second in which it is over
 	}
-	if fetch == "" {
+	if fetch == (ratelimit.TokenKey{}) {
 		return states, nil, nil
 	}
-	sealed, _ := m.token(fetch)
+	sealed, _ := m.token(token.CacheKey(fetch))
 	return states, sealed, nil
 }
 
 // Token returns what is kept under key, nil if nothing is.
-func (m *Memory) Token(_ context.Context, key string) ([]byte, error) {
+func (m *Memory) Token(_ context.Context, key token.CacheKey) ([]byte, error) {
 	sealed, _ := m.token(key)
 	return sealed, nil
 }
@@ -69,20 +70,20 @@ func (m *Memory) Token(_ context.Context, key string) ([]byte, error) {
 const expiry = 8
 
 // KeepToken keeps a copy of sealed under key for life.
-func (m *Memory) KeepToken(_ context.Context, key string, sealed []byte, life time.Duration) error {
+func (m *Memory) KeepToken(_ context.Context, key token.CacheKey, sealed []byte, life time.Duration) error {
 	if life <= 0 {
 		return nil
 	}
 	value := make([]byte, expiry, expiry+len(sealed))
 	binary.LittleEndian.PutUint64(value, uint64(time.Now().Add(life).UnixNano()))
-	m.tokens.Put(m.digest("token", key), append(value, sealed...))
+	m.tokens.Put(digestOf(m.seeds, key), append(value, sealed...))
 	return nil
 }
 
 // token returns what is kept under key and how much of its life is left; neither
 // when it has expired.
-func (m *Memory) token(key string) (sealed []byte, left time.Duration) {
-	value, ok := m.tokens.Get(m.digest("token", key), nil)
+func (m *Memory) token(key token.CacheKey) (sealed []byte, left time.Duration) {
+	value, ok := m.tokens.Get(digestOf(m.seeds, key), nil)
 	if !ok {
 		return nil, 0
 	}
@@ -93,11 +94,9 @@ func (m *Memory) token(key string) (sealed []byte, left time.Duration) {
 	return value[expiry:], left
 }
 
-func (m *Memory) digest(kind, key string) digest {
-	k := [2]string{kind, key}
-	var d digest
-	binary.LittleEndian.PutUint64(d[:8], maphash.Comparable(m.seeds[0], k))
-	binary.LittleEndian.PutUint64(d[8:], maphash.Comparable(m.seeds[1], k))
+func digestOf[K comparable](seeds [2]maphash.Seed, key K) (d digest) {
+	binary.LittleEndian.PutUint64(d[:8], maphash.Comparable(seeds[0], key))
+	binary.LittleEndian.PutUint64(d[8:], maphash.Comparable(seeds[1], key))
 	return d
 }
 

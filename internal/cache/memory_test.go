@@ -19,10 +19,10 @@ func TestAFullMemoryForgetsItsOldestTokens(t *testing.T) {
 	}
 	const many = 20_000
 	for i := range many {
-		keep(t, m, strconv.Itoa(i)+"|60", strconv.Itoa(i), time.Hour)
+		keep(t, m, keyOf(strconv.Itoa(i), 60), strconv.Itoa(i), time.Hour)
 	}
-	wantToken(t, m, "0|60", "")
-	wantToken(t, m, strconv.Itoa(many-1)+"|60", strconv.Itoa(many-1))
+	wantToken(t, m, keyOf("0", 60), "")
+	wantToken(t, m, keyOf(strconv.Itoa(many-1), 60), strconv.Itoa(many-1))
 }
 
 func TestAMemoryNeedsRoom(t *testing.T) {
@@ -68,9 +68,9 @@ func TestMemoryIsSmall(t *testing.T) {
 	perMinute, all := rate(t, "30-M"), ratelimit.Hit{Rule: "token-all", Rate: rate(t, "6000-M")}
 	for i := range 50_000 {
 		user := "demo:user-" + strconv.Itoa(i)
-		keep(t, m, user+"|60", string(make([]byte, 130)), time.Hour)
+		keep(t, m, keyOf(user, 60), string(make([]byte, 130)), time.Hour)
 		hits := []ratelimit.Hit{{Rule: "token-user", Who: user, Rate: perMinute}, all}
-		if _, _, err := m.Take(t.Context(), hits, user+"|60"); err != nil {
+		if _, _, err := m.Take(t.Context(), hits, fetch(user)); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"github.com/ulule/limiter/v3"
 
 	"casbroker/internal/ratelimit"
+	"casbroker/internal/token"
 )
 
 // degrade lets memory take over, because of err, and begins to look for Redis.
@@ -48,7 +49,7 @@ const maxOwed = 100_000
 
 // owe remembers that Redis lacks the token of key. It returns false when Redis is
 // in use, and so can be given the token.
-func (f *Fallback) owe(key string) bool {
+func (f *Fallback) owe(key token.CacheKey) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if !f.degraded.Load() {
@@ -62,7 +63,7 @@ func (f *Fallback) owe(key string) bool {
 
 // resume hands over to Redis, if that answers and takes the tokens that it is owed.
 func (f *Fallback) resume() bool {
-	if _, _, err := f.redis.Take(f.stopped, probe, ""); err != nil {
+	if _, _, err := f.redis.Take(f.stopped, probe, ratelimit.TokenKey{}); err != nil {
 		return false
 	}
 	for {
@@ -80,7 +81,7 @@ func (f *Fallback) resume() bool {
 
 // nextOwed returns the key of a token to bring to Redis. When none is left it ends
 // the degradation, at once, so that none can come in between.
-func (f *Fallback) nextOwed() (key string, done bool) {
+func (f *Fallback) nextOwed() (key token.CacheKey, done bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for key := range f.owed {
@@ -92,5 +93,5 @@ func (f *Fallback) nextOwed() (key string, done bool) {
 	if f.OnChange != nil {
 		f.OnChange(false)
 	}
-	return "", true
+	return token.CacheKey{}, true
 }

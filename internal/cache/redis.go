@@ -11,6 +11,7 @@ import (
 
 	"casbroker/internal/ratelimit"
 	"casbroker/internal/secret"
+	"casbroker/internal/token"
 )
 
 // go-redis would write lines of its own to standard error, of failures that its
@@ -64,8 +65,8 @@ func NewRedis(o RedisOptions) (*Redis, error) {
 }
 
 // Take counts hits and returns the token kept under fetch.
-func (r *Redis) Take(ctx context.Context, hits []ratelimit.Hit, fetch string) ([]limiter.Context, []byte, error) {
-	if len(hits) == 0 && fetch == "" {
+func (r *Redis) Take(ctx context.Context, hits []ratelimit.Hit, fetch ratelimit.TokenKey) ([]limiter.Context, []byte, error) {
+	if len(hits) == 0 && fetch == (ratelimit.TokenKey{}) {
 		return nil, nil, nil
 	}
 	c := r.batches.newCall()
@@ -82,7 +83,7 @@ func (r *Redis) Take(ctx context.Context, hits []ratelimit.Hit, fetch string) ([
 	return states, value, nil
 }
 
-func (r *Redis) fill(c *call, hits []ratelimit.Hit, fetch string) {
+func (r *Redis) fill(c *call, hits []ratelimit.Hit, fetch ratelimit.TokenKey) {
 	now := r.now().Unix()
 	var user owner // the first hit is the user's, as a rule, and so is the token
 	for i, h := range hits {
@@ -93,14 +94,13 @@ func (r *Redis) fill(c *call, hits []ratelimit.Hit, fetch string) {
 		key, ends := o.window(h, now)
 		c.hits = append(c.hits, callHit{key: key, ends: ends, life: ends - now + clockSlack})
 	}
-	if fetch == "" {
+	if fetch == (ratelimit.TokenKey{}) {
 		return
 	}
-	subject, rest := splitTokenKey(fetch)
-	if subject == "" || subject != user.who {
-		user = ownerOf(subject)
+	if fetch.Subject != user.who {
+		user = ownerOf(fetch.Subject)
 	}
-	c.fetch = user.token(rest)
+	c.fetch = user.token(fetch.Minutes)
 }
 
 // clockSlack is how much longer than its window a count is kept, in seconds, for
@@ -108,21 +108,20 @@ func (r *Redis) fill(c *call, hits []ratelimit.Hit, fetch string) {
 const clockSlack = 10
 
 // Token returns what is kept under key, nil if nothing is.
-func (r *Redis) Token(ctx context.Context, key string) ([]byte, error) {
-	_, value, err := r.Take(ctx, nil, key)
+func (r *Redis) Token(ctx context.Context, key token.CacheKey) ([]byte, error) {
+	_, value, err := r.Take(ctx, nil, ratelimit.TokenKey(key))
 	return value, err
 }
 
 // KeepToken keeps sealed under key for life.
-func (r *Redis) KeepToken(ctx context.Context, key string, sealed []byte, life time.Duration) error {
+func (r *Redis) KeepToken(ctx context.Context, key token.CacheKey, sealed []byte, life time.Duration) error {
 	if life < time.Millisecond { // for Redis 0 is forever
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, r.timeout)
 	defer cancel()
-	subject, rest := splitTokenKey(key)
-	o := ownerOf(subject)
-	if err := r.client.Set(ctx, o.token(rest), sealed, life).Err(); err != nil {
+	o := ownerOf(key.Subject)
+	if err := r.client.Set(ctx, o.token(key.Minutes), sealed, life).Err(); err != nil {
 		return fmt.Errorf("redis: keep token: %w", err)
 	}
 	return nil

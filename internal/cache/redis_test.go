@@ -35,14 +35,14 @@ func TestLimitsAndTokenTogetherCostOneRoundTrip(t *testing.T) {
 	p := newProxy(t, services.Redis(t))
 	r := newRedis(t, cache.RedisOptions{URL: p.url(), Timeout: patience})
 	who := id.New("test")
-	keep(t, r, who+"|60", "sealed", time.Hour)
-	if _, _, err := r.Take(t.Context(), visit(t, who), who+"|60"); err != nil {
+	keep(t, r, keyOf(who, 60), "sealed", time.Hour)
+	if _, _, err := r.Take(t.Context(), visit(t, who), fetch(who)); err != nil {
 		t.Fatal(err)
 	}
 	const takes = 20
 	before := p.trips.Load()
 	for range takes {
-		states, value, err := r.Take(t.Context(), visit(t, who), who+"|60")
+		states, value, err := r.Take(t.Context(), visit(t, who), fetch(who))
 		if err != nil || len(states) != 3 || string(value) != "sealed" {
 			t.Fatalf("got %v, %q, %v", states, value, err)
 		}
@@ -62,7 +62,7 @@ func TestCallsUnderWayTogetherShareRoundTrips(t *testing.T) {
 	for range 200 {
 		all.Go(func() {
 			begun.Add(1)
-			if _, _, err := r.Take(t.Context(), visit(t, id.New("test")), ""); err != nil {
+			if _, _, err := r.Take(t.Context(), visit(t, id.New("test")), ratelimit.TokenKey{}); err != nil {
 				t.Error(err)
 			}
 		})
@@ -80,8 +80,8 @@ func TestCallsUnderWayTogetherShareRoundTrips(t *testing.T) {
 func TestRedisIsNotToldSubjectsOrAddresses(t *testing.T) {
 	w := miniredis.RunT(t)
 	r := newRedis(t, cache.RedisOptions{URL: secret.URL("redis://" + w.Addr()), Timeout: patience})
-	keep(t, r, "demo:asha|60", "sealed", time.Hour)
-	if _, _, err := r.Take(t.Context(), visit(t, "demo:asha"), "demo:asha|60"); err != nil {
+	keep(t, r, keyOf("demo:asha", 60), "sealed", time.Hour)
+	if _, _, err := r.Take(t.Context(), visit(t, "demo:asha"), fetch("demo:asha")); err != nil {
 		t.Fatal(err)
 	}
 	names := w.Keys()
@@ -111,7 +111,7 @@ func TestACallerWhoGoesAwayLeavesTheOthersAlone(t *testing.T) {
 	p := newProxy(t, services.Redis(t))
 	r := newRedis(t, cache.RedisOptions{URL: p.url(), Timeout: patience})
 	who := id.New("test")
-	keep(t, r, who+"|60", "sealed", time.Hour)
+	keep(t, r, keyOf(who, 60), "sealed", time.Hour)
 	for len(p.asked) > 0 {
 		<-p.asked
 	}
@@ -119,14 +119,14 @@ func TestACallerWhoGoesAwayLeavesTheOthersAlone(t *testing.T) {
 	gone, leave := context.WithCancel(t.Context())
 	failed := make(chan error, 1)
 	go func() {
-		_, _, err := r.Take(gone, visit(t, who), who+"|60")
+		_, _, err := r.Take(gone, visit(t, who), fetch(who))
 		failed <- err
 	}()
 	<-p.asked
 	var others sync.WaitGroup
 	for range 20 {
 		others.Go(func() {
-			if _, value, err := r.Take(t.Context(), visit(t, who), who+"|60"); err != nil || string(value) != "sealed" {
+			if _, value, err := r.Take(t.Context(), visit(t, who), fetch(who)); err != nil || string(value) != "sealed" {
 				t.Errorf("got %q, %v", value, err)
 			}
 		})
@@ -153,8 +153,11 @@ func silent(t *testing.T) secret.URL {
 func TestARedisThatDoesNotAnswerCostsOneTimeout(t *testing.T) {
 	r := newRedis(t, cache.RedisOptions{URL: silent(t), Timeout: 100 * time.Millisecond})
 	for what, call := range map[string]func() error{
-		"Take": func() error { _, _, err := r.Take(t.Context(), visit(t, "demo:asha"), ""); return err },
-		"keep": func() error { return r.KeepToken(t.Context(), "demo:asha|60", []byte("x"), time.Hour) },
+		"Take": func() error {
+			_, _, err := r.Take(t.Context(), visit(t, "demo:asha"), ratelimit.TokenKey{})
+			return err
+		},
+		"keep": func() error { return r.KeepToken(t.Context(), keyOf("demo:asha", 60), []byte("x"), time.Hour) },
 		"Ping": func() error { return r.Ping(t.Context()) },
 	} {
 		began := time.Now()
@@ -175,7 +178,7 @@ func TestARedisThatIsDownAtFirstIsUsedOnceItIsUp(t *testing.T) {
 	if err := r.Ping(t.Context()); err == nil {
 		t.Fatal("Ping succeeded")
 	}
-	if _, _, err := r.Take(t.Context(), visit(t, "demo:asha"), ""); err == nil {
+	if _, _, err := r.Take(t.Context(), visit(t, "demo:asha"), ratelimit.TokenKey{}); err == nil {
 		t.Fatal("Take succeeded")
 	}
 	if err := mini.Restart(); err != nil {
@@ -190,7 +193,7 @@ func TestAClosedRedisFailsAtOnce(t *testing.T) {
 	if err := r.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if _, _, err := r.Take(t.Context(), visit(t, "demo:asha"), ""); err == nil {
+	if _, _, err := r.Take(t.Context(), visit(t, "demo:asha"), ratelimit.TokenKey{}); err == nil {
 		t.Fatal("Take succeeded")
 	}
 }
@@ -219,8 +222,8 @@ func TestSentinelsSayWhereRedisIs(t *testing.T) {
 	r := newRedis(t, cache.RedisOptions{
 		URL: secret.URL("redis+sentinel://" + sentinel.Addr().String() + "/casbroker"), Timeout: patience,
 	})
-	keep(t, r, "demo:asha|60", "sealed", time.Hour)
-	wantToken(t, r, "demo:asha|60", "sealed")
+	keep(t, r, keyOf("demo:asha", 60), "sealed", time.Hour)
+	wantToken(t, r, keyOf("demo:asha", 60), "sealed")
 	if len(master.Keys()) != 1 {
 		t.Fatal("the token is not where the sentinel pointed")
 	}

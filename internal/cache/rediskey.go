@@ -5,7 +5,6 @@ import (
 	"encoding/base64"
 	"encoding/binary"
 	"strconv"
-	"strings"
 	"time"
 
 	"casbroker/internal/ratelimit"
@@ -55,17 +54,9 @@ func (o *owner) window(h ratelimit.Hit, now int64) (string, int64) {
 	return string(strconv.AppendInt(b, ends, 36)), ends
 }
 
-// token returns the key of a token: what package token calls subject|minutes.
-func (o *owner) token(rest string) string {
+// token returns the key of the token that was asked for with this many minutes.
+func (o *owner) token(minutes int) string {
 	b := o.append(make([]byte, 0, 64))
 	b = append(b, "token:"...)
-	return string(append(b, rest...))
-}
-
-// splitTokenKey returns the subject of a token's key, and what else it says.
-func splitTokenKey(key string) (subject, rest string) {
-	if i := strings.LastIndexByte(key, '|'); i >= 0 {
-		return key[:i], key[i+1:]
-	}
-	return key, ""
+	return string(strconv.AppendInt(b, int64(minutes), 10))
 }

@@ -59,7 +59,7 @@ func start(t *testing.T, portfolios source) *broker {
 			return next(c)
 		}
 	})
-	parts := []privacy.Part{{Name: "portfolios", Source: portfolios}, {Name: "grants", Source: token.History{Book: b.db}}}
+	parts := []privacy.Part{{Name: "portfolios", Source: portfolios}, {Name: "grants", Source: token.Exporter{Grants: b.db}}}
 	service := &privacy.Service{
 		Keeper: b.db, Parts: parts, Log: slog.New(slog.NewTextHandler(b.log, nil)), Now: func() time.Time { return begin },
 		Forget: func(context.Context, string) error { return nil },

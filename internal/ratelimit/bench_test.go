@@ -28,7 +28,7 @@ func BenchmarkAdmit(b *testing.B) {
 	c := e.NewContext(r, w)
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := admit(c, "key"); err != nil {
+		if _, err := admit(c, "demo:asha", 60); err != nil {
 			b.Fatal(err)
 		}
 	}
@@ -39,6 +39,6 @@ type free struct{}
 
 var plenty = []limiter.Context{{Limit: 30, Remaining: 29}, {Limit: 600, Remaining: 599}, {Limit: 6000, Remaining: 5999}}
 
-func (free) Take(context.Context, []ratelimit.Hit, string) ([]limiter.Context, []byte, error) {
+func (free) Take(context.Context, []ratelimit.Hit, ratelimit.TokenKey) ([]limiter.Context, []byte, error) {
 	return plenty, nil, nil
 }

@@ -20,7 +20,7 @@ func (l *Limiter) Middleware(class Class) echo.MiddlewareFunc {
 	admit := l.Admit(class)
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) error {
-			if _, err := admit(c, ""); err != nil {
+			if _, err := admit(c, "", 0); err != nil {
 				return err
 			}
 			return next(c)
@@ -29,21 +29,22 @@ func (l *Limiter) Middleware(class Class) echo.MiddlewareFunc {
 }
 
 // Admit returns what Middleware does, as a function for a handler to call. On the
-// same trip it brings the value kept under key, nil if there is none or key is "";
-// the value must not be changed.
+// same trip it brings the token of subject for that many minutes, nil if there is none;
+// it must not be changed. A subject of "" asks for no token.
 //
 // It fails with rate_limited, or with limits_unavailable when the Counter cannot
 // count: what cannot be counted is not let through.
-func (l *Limiter) Admit(class Class) func(c echo.Context, key string) ([]byte, error) {
+func (l *Limiter) Admit(class Class) func(c echo.Context, subject string, minutes int) ([]byte, error) {
 	limits, ok := l.Rules.classes[class]
 	if !ok {
 		panic("ratelimit: no rules for the class " + string(class))
 	}
-	return func(c echo.Context, key string) ([]byte, error) {
-		if len(limits.rules) == 0 && key == "" {
+	return func(c echo.Context, subject string, minutes int) ([]byte, error) {
+		fetch := TokenKey{subject, minutes}
+		if len(limits.rules) == 0 && fetch == (TokenKey{}) {
 			return nil, nil
 		}
-		return l.admit(c, limits, key)
+		return l.admit(c, limits, fetch)
 	}
 }
 
@@ -56,7 +57,7 @@ type visit struct {
 
 var visits = sync.Pool{New: func() any { return new(visit) }}
 
-func (l *Limiter) admit(c echo.Context, limits *classRules, fetch string) ([]byte, error) {
+func (l *Limiter) admit(c echo.Context, limits *classRules, fetch TokenKey) ([]byte, error) {
 	v := visits.Get().(*visit) //nolint:errcheck // the pool holds nothing else
 	defer visits.Put(v)
 	v.fill(limits.rules, auth.Caller(c).Subject, c.RealIP())
@@ -202,7 +203,7 @@ func (l *Limiter) heldBack(rules []*rule, ip string) error {
 func (l *Limiter) countFailure(ctx context.Context, rules []*rule, ip string) {
 	var v visit
 	v.fill(rules, "", ip)
-	states, _, err := l.Counter.Take(context.WithoutCancel(ctx), v.hits, "")
+	states, _, err := l.Counter.Take(context.WithoutCancel(ctx), v.hits, TokenKey{})
 	if err != nil {
 		return
 	}

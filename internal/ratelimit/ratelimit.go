@@ -41,13 +41,20 @@ type Hit struct {
 	Rate limiter.Rate
 }
 
+// TokenKey identifies a cached token. It has the fields of token.CacheKey, so that an
+// implementation of Counter can convert one to the other.
+type TokenKey struct {
+	Subject string
+	Minutes int
+}
+
 // Counter counts hits in windows of time. It is safe for concurrent use.
 type Counter interface {
 	// Take counts one against each of hits, reached or not, and returns the state of
 	// each in the same order; Reset is in unix seconds, rounded up. On the same trip
-	// it brings the value kept under the key fetch, which must not be changed: nil
-	// when fetch is "" or nothing is there. It does not hold on to hits.
-	Take(ctx context.Context, hits []Hit, fetch string) ([]limiter.Context, []byte, error)
+	// it brings the token cached under fetch, which must not be changed: nil when fetch
+	// is zero or nothing is there. It does not hold on to hits.
+	Take(ctx context.Context, hits []Hit, fetch TokenKey) ([]limiter.Context, []byte, error)
 }
 
 // Limiter applies Rules. Counter and Rules are required. It is safe for concurrent

@@ -29,7 +29,7 @@ type counter struct {
 	err    error
 }
 
-func (c *counter) Take(_ context.Context, hits []ratelimit.Hit, fetch string) ([]limiter.Context, []byte, error) {
+func (c *counter) Take(_ context.Context, hits []ratelimit.Hit, fetch ratelimit.TokenKey) ([]limiter.Context, []byte, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.trips++
@@ -46,7 +46,7 @@ func (c *counter) Take(_ context.Context, hits []ratelimit.Hit, fetch string) ([
 			Limit: h.Rate.Limit, Remaining: max(h.Rate.Limit-n, 0), Reset: ends.Unix(), Reached: n > h.Rate.Limit,
 		}
 	}
-	if value, ok := c.kept[fetch]; ok {
+	if value, ok := c.kept[fetch.Subject]; ok {
 		return states, []byte(value), nil
 	}
 	return states, nil, nil
@@ -78,7 +78,7 @@ func newSite(t *testing.T, s ratelimit.Settings) *site {
 	w.IPExtractor = echo.ExtractIPDirect()
 	admit := w.limiter.Admit(ratelimit.Token)
 	w.GET("/token", func(c echo.Context) error {
-		kept, err := admit(c, auth.Caller(c).Subject)
+		kept, err := admit(c, auth.Caller(c).Subject, 60)
 		if err != nil {
 			return err
 		}

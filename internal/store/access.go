@@ -21,10 +21,10 @@ const accessLock = "access"
 const covers = `kind IN ('block', 'revoke_user', 'revoke_all')`
 
 // liveSpan is more than the time from when a living token was issued.
-const liveSpan = token.MaxLife + time.Minute
+const liveSpan = token.MaxTTL + time.Minute
 
 // clockGap is how far the clocks of replicas may differ.
-const clockGap = access.Horizon - token.MaxLife
+const clockGap = access.Horizon - token.MaxTTL
 
 // ChangeAccess makes c and its audit record durable, both or neither.
 func (s *DB) ChangeAccess(ctx context.Context, c access.Change, r audit.Record) (access.Outcome, error) {

@@ -19,7 +19,7 @@ func (s *DB) RecordGrant(ctx context.Context, g token.Grant, r audit.Record) err
 		_, err := tx.ExecContext(ctx, `INSERT INTO grants
 			(id, subject, mode, issued_ms, expires_ms, vendor_request_id, access_version, mark)
 			VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`,
-			g.ID, g.Subject, string(g.Mode), millis(g.IssuedAt), millis(g.ExpiresAt), g.VendorRequestID, g.AccessVersion, g.Mark)
+			g.ID, g.Subject, string(g.Mode), millis(g.IssuedAt), millis(g.ExpiresAt), g.VendorRequestID, g.AccessVersion, g.TokenHash)
 		if err != nil {
 			return fmt.Errorf("insert grant: %w", err)
 		}

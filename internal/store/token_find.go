@@ -35,7 +35,7 @@ const unrevoked = `g.revoked_ms = 0
 	AND NOT EXISTS (SELECT 1 FROM access_changes c WHERE c.subject = '' AND c.version > g.access_version AND ` + covers + `)`
 
 // FindGrants returns up to limit grants that f wants, newest first, past after.
-func (s *DB) FindGrants(ctx context.Context, f token.Filter, after token.Position, limit int, now time.Time) ([]token.Kept, error) {
+func (s *DB) FindGrants(ctx context.Context, f token.Filter, after token.Cursor, limit int, now time.Time) ([]token.GrantInfo, error) {
 	ctx, cancel := bounded(ctx)
 	defer cancel()
 	query, args := grantsQuery(f, after, limit, now)
@@ -43,7 +43,7 @@ func (s *DB) FindGrants(ctx context.Context, f token.Filter, after token.Positio
 	return list, s.explain(ctx, "find grants", err)
 }
 
-func grantsQuery(f token.Filter, after token.Position, limit int, now time.Time) (query string, args []any) {
+func grantsQuery(f token.Filter, after token.Cursor, limit int, now time.Time) (query string, args []any) {
 	var on conditions
 	on.equal("g.subject", f.Subject)
 	if !f.From.IsZero() {
@@ -73,7 +73,7 @@ func grantsQuery(f token.Filter, after token.Position, limit int, now time.Time)
 }
 
 // FindGrant returns one grant as it stands at now, or token.ErrNoGrant.
-func (s *DB) FindGrant(ctx context.Context, grantID string, now time.Time) (token.Kept, error) {
+func (s *DB) FindGrant(ctx context.Context, grantID string, now time.Time) (token.GrantInfo, error) {
 	ctx, cancel := bounded(ctx)
 	defer cancel()
 	list, err := s.findGrants(ctx, now, fmt.Sprintf(standing, " WHERE id = $1"), grantID)
@@ -81,14 +81,14 @@ func (s *DB) FindGrant(ctx context.Context, grantID string, now time.Time) (toke
 		err = token.ErrNoGrant
 	}
 	if err != nil {
-		return token.Kept{}, s.explain(ctx, "find grant", err)
+		return token.GrantInfo{}, s.explain(ctx, "find grant", err)
 	}
 	return list[0], nil
 }
 
-// FindByMark returns the grants whose token has mark as they stand at now, newest first,
+// FindByTokenHash returns the grants whose token has mark as they stand at now, newest first,
 // but for those that have expired by every replica's clock.
-func (s *DB) FindByMark(ctx context.Context, mark []byte, now time.Time) ([]token.Kept, error) {
+func (s *DB) FindByTokenHash(ctx context.Context, mark []byte, now time.Time) ([]token.GrantInfo, error) {
 	ctx, cancel := bounded(ctx)
 	defer cancel()
 	query := fmt.Sprintf(standing, " WHERE mark = $1 AND expires_ms > $2 ORDER BY issued_ms DESC, id DESC")
@@ -97,15 +97,15 @@ func (s *DB) FindByMark(ctx context.Context, mark []byte, now time.Time) ([]toke
 }
 
 // findGrants reads rows of standing.
-func (s *DB) findGrants(ctx context.Context, now time.Time, query string, args ...any) ([]token.Kept, error) {
+func (s *DB) findGrants(ctx context.Context, now time.Time, query string, args ...any) ([]token.GrantInfo, error) {
 	rows, err := s.reader.QueryContext(ctx, query, args...)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { _ = rows.Close() }()
-	var list []token.Kept
+	var list []token.GrantInfo
 	for rows.Next() {
-		var k token.Kept
+		var k token.GrantInfo
 		var issuedMS, expiresMS, revokedMS, userMS, allMS int64
 		err := rows.Scan(&k.ID, &k.Subject, &k.Mode, &issuedMS, &expiresMS, &k.VendorRequestID, &k.AccessVersion,
 			&revokedMS, &userMS, &allMS)
@@ -113,26 +113,8 @@ func (s *DB) findGrants(ctx context.Context, now time.Time, query string, args .
 			return nil, err
 		}
 		k.IssuedAt, k.ExpiresAt = instant(issuedMS), instant(expiresMS)
-		k.State, k.RevokedAt = stateAt(millis(now), expiresMS, revokedMS, userMS, allMS)
+		k.State, k.RevokedAt = k.StateAt(now, endOf(revokedMS), endOf(userMS), endOf(allMS))
 		list = append(list, k)
 	}
 	return list, rows.Err()
-}
-
-// stateAt tells how a grant stands; revoked has the instants of standing.
-func stateAt(nowMS, expiresMS int64, revoked ...int64) (token.State, time.Time) {
-	var first int64 // 0 for never
-	for _, ms := range revoked {
-		if ms > 0 && (first == 0 || ms < first) {
-			first = ms
-		}
-	}
-	switch {
-	case first > 0 && (first < expiresMS || nowMS < expiresMS):
-		return token.StateRevoked, instant(first)
-	case expiresMS <= nowMS:
-		return token.StateExpired, time.Time{}
-	default:
-		return token.StateActive, time.Time{}
-	}
 }

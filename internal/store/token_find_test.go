@@ -19,8 +19,8 @@ import (
 )
 
 // register lists the grants of s at now.
-func register(s *store.DB, now time.Time) *token.Register {
-	return &token.Register{Finder: s, Now: func() time.Time { return now }}
+func register(s *store.DB, now time.Time) *token.Directory {
+	return &token.Directory{Grants: s, Now: func() time.Time { return now }}
 }
 
 func TestGrantsTellHowTheyStand(t *testing.T) {
@@ -147,7 +147,7 @@ func TestAHundredThousandGrantsAreListedInLittleMemory(t *testing.T) {
 			newest := token.Filter{From: now.Add(time.Second - time.Duration(listed)*time.Second)}
 
 			seen, most, before := 0, uint64(0), heap()
-			last := token.Kept{Grant: token.Grant{ID: "gr_z"}}
+			last := token.GrantInfo{Grant: token.Grant{ID: "gr_z"}}
 			for cursor := ""; ; {
 				page, err := r.List(t.Context(), newest, cursor, token.MaxPage)
 				if err != nil {
@@ -212,10 +212,10 @@ func TestGrantsAreFoundByTheMarkOfTheirToken(t *testing.T) {
 	eachDialect(t, func(t *testing.T, s *store.DB) {
 		record := func(subject, mark string, at time.Time) string {
 			g := token.Grant{
-				ID: id.New("gr"), Subject: subject, Mode: token.ModeDirect, IssuedAt: at, ExpiresAt: at.Add(time.Hour), Mark: []byte(mark),
+				ID: id.New("gr"), Subject: subject, Mode: token.ModeDirect, IssuedAt: at, ExpiresAt: at.Add(time.Hour), TokenHash: []byte(mark),
 			}
 			if mark == "" { // from before there were marks
-				g.Mark = nil
+				g.TokenHash = nil
 			}
 			if err := s.RecordGrant(t.Context(), g, audit.New(t.Context(), at, subject, audit.TokenMint, subject, g.ID)); err != nil {
 				t.Fatal(err)
@@ -223,7 +223,7 @@ func TestGrantsAreFoundByTheMarkOfTheirToken(t *testing.T) {
 			return g.ID
 		}
 		find := func(mark []byte, now time.Time) (found []string) {
-			list, err := s.FindByMark(t.Context(), mark, now)
+			list, err := s.FindByTokenHash(t.Context(), mark, now)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -8,17 +8,17 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// Book reads grants: up to limit of subject past after, oldest first. The zero
-// Grant is before the oldest.
-type Book interface {
+// GrantLister reads up to limit grants of subject after the grant after, oldest first. The
+// zero Grant is before the oldest.
+type GrantLister interface {
 	Grants(ctx context.Context, subject string, after Grant, limit int) ([]Grant, error)
 }
 
-// History tells which tokens somebody was given.
-type History struct{ Book Book }
+// Exporter writes the grants of a user into the export of the user's data.
+type Exporter struct{ Grants GrantLister }
 
-// page is how many grants are held in memory at a time.
-const page = 500
+// exportPage is how many grants are held in memory at a time.
+const exportPage = 500
 
 // grantView is a grant as its subject sees it.
 type grantView struct {
@@ -29,13 +29,13 @@ type grantView struct {
 }
 
 // Export writes all grants of subject to e as a JSON array, oldest first.
-func (h History) Export(ctx context.Context, e *jsontext.Encoder, subject string) error {
+func (x Exporter) Export(ctx context.Context, e *jsontext.Encoder, subject string) error {
 	if err := e.WriteToken(jsontext.BeginArray); err != nil {
 		return err
 	}
 	var last Grant
 	for {
-		grants, err := h.Book.Grants(ctx, subject, last, page)
+		grants, err := x.Grants.Grants(ctx, subject, last, exportPage)
 		if err != nil {
 			return err
 		}
@@ -45,7 +45,7 @@ func (h History) Export(ctx context.Context, e *jsontext.Encoder, subject string
 			}
 			last = g
 		}
-		if len(grants) < page {
+		if len(grants) < exportPage {
 			return e.WriteToken(jsontext.EndArray)
 		}
 	}

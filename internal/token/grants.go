@@ -10,9 +10,9 @@ import (
 	"casbroker/internal/secret"
 )
 
-// Failures of those who look for grants.
+// Errors of finding grants.
 var (
-	// ErrNoGrant: there is no such grant.
+	// ErrNoGrant is returned for a grant that does not exist.
 	ErrNoGrant = fault.New(fault.NotFound, "grant_not_found", "There is no such grant.")
 
 	errState = fault.New(fault.Invalid, "invalid_state", "state must be active, expired or revoked; leave it out for all.")
@@ -21,74 +21,48 @@ var (
 // MaxPage is how many grants a page has at most.
 const MaxPage = 200
 
-// State is how it stands with a grant's token.
-type State string
-
-// The states. A token that was revoked while it lived stays StateRevoked.
-const (
-	StateActive  State = "active"
-	StateExpired State = "expired"
-	StateRevoked State = "revoked"
-)
-
-// Kept is a grant as it stands now.
-type Kept struct {
-	Grant
-	State     State
-	RevokedAt time.Time // of StateRevoked, else zero
-}
-
-// UpstreamUntil is until when the token of a revoked grant works at the vendor all the
-// same, which has no call to revoke one; zero when it does not at now.
-func (k Kept) UpstreamUntil(now time.Time) time.Time {
-	if k.State == StateRevoked && k.Mode == ModeDirect && k.ExpiresAt.After(now) {
-		return k.ExpiresAt
-	}
-	return time.Time{}
-}
-
-// Filter says which grants are looked for. Its zero value is all.
+// Filter selects grants. Its zero value selects all.
 type Filter struct {
-	Subject string    // "" for everybody's
+	Subject string    // "" for all users
 	State   State     // "" for any
 	From    time.Time // issued then or later; zero for no bound
 	To      time.Time // issued before then; zero for no bound
 }
 
-// Position is a place in the list of grants. The zero Position is before the newest.
-type Position struct {
+// Cursor is a position in the list of grants. The zero Cursor is before the newest.
+type Cursor struct {
 	IssuedAt time.Time
 	ID       string
 }
 
-// Finder finds grants as they stand at now. FindGrants returns up to limit that f
-// wants, newest first, past after. FindGrant returns ErrNoGrant when there is none.
-// FindByMark returns all that have the mark, newest first, for the vendor may give one
-// token twice; it leaves out those that have expired by every replica's clock.
-type Finder interface {
-	FindGrants(ctx context.Context, f Filter, after Position, limit int, now time.Time) ([]Kept, error)
-	FindGrant(ctx context.Context, grantID string, now time.Time) (Kept, error)
-	FindByMark(ctx context.Context, mark []byte, now time.Time) ([]Kept, error)
+// GrantReader reads grants, with their state at now.
+type GrantReader interface {
+	// FindGrants returns up to limit grants that match f, newest first, after the cursor.
+	FindGrants(ctx context.Context, f Filter, after Cursor, limit int, now time.Time) ([]GrantInfo, error)
+	// FindGrant returns ErrNoGrant if there is no such grant.
+	FindGrant(ctx context.Context, grantID string, now time.Time) (GrantInfo, error)
+	// FindByTokenHash returns all grants with that hash, newest first: the vendor may hand
+	// out one token twice. It leaves out those that have expired by every replica's clock.
+	FindByTokenHash(ctx context.Context, hash []byte, now time.Time) ([]GrantInfo, error)
 }
 
-// Register tells operators which tokens were handed out. All fields are required. It
-// is safe for concurrent use.
-type Register struct {
-	Finder Finder
-	Box    *secret.Box // marked the tokens
+// Directory finds the grants of tokens for operators. All fields are required. It is safe
+// for concurrent use.
+type Directory struct {
+	Grants GrantReader
+	Box    *secret.Box // hashed the tokens
 	Now    func() time.Time
 }
 
-// Page is a part of a list of grants.
+// Page is one page of a list of grants.
 type Page struct {
-	Grants []Kept
+	Grants []GrantInfo
 	Next   string // the cursor of the next page; "" on the last
 }
 
 // List returns up to limit grants, 1 to MaxPage, newest first. from is the Next of the
-// page before, "" for the first. It returns faults for a from, a limit and a state
-// that cannot be.
-func (r *Register) List(ctx context.Context, f Filter, from string, limit int) (Page, error) {
+// previous page, "" for the first. It returns faults for an invalid from, limit or state.
+func (d *Directory) List(ctx context.Context, f Filter, from string, limit int) (Page, error) {
 	switch f.State {
 	case "", StateActive, StateExpired, StateRevoked:
 	default:
@@ -101,8 +75,8 @@ func (r *Register) List(ctx context.Context, f Filter, from string, limit int) (
 	if !ok {
 		return Page{}, httpapi.ErrCursor
 	}
-	// One more than is wanted tells whether there is a next page.
-	list, err := r.Finder.FindGrants(ctx, f, Position{IssuedAt: at, ID: grantID}, limit+1, r.Now())
+	// One more than requested shows whether there is a next page.
+	list, err := d.Grants.FindGrants(ctx, f, Cursor{IssuedAt: at, ID: grantID}, limit+1, d.Now())
 	if err != nil || len(list) <= limit {
 		return Page{Grants: list}, err
 	}
@@ -110,23 +84,23 @@ func (r *Register) List(ctx context.Context, f Filter, from string, limit int) (
 	return Page{Grants: list[:limit], Next: httpapi.EncodeTimeCursor(last.IssuedAt, last.ID)}, nil
 }
 
-// Grant returns one grant as it stands now, or ErrNoGrant.
-func (r *Register) Grant(ctx context.Context, grantID string) (Kept, error) {
+// Grant returns one grant with its current state, or ErrNoGrant.
+func (d *Directory) Grant(ctx context.Context, grantID string) (GrantInfo, error) {
 	if !isGrant(grantID) {
-		return Kept{}, ErrNoGrant
+		return GrantInfo{}, ErrNoGrant
 	}
-	return r.Finder.FindGrant(ctx, grantID, r.Now())
+	return d.Grants.FindGrant(ctx, grantID, d.Now())
 }
 
-// ByToken returns the grants of the token value as they stand now, newest first. Those
-// that expired a while ago may be left out, and those from before tokens were marked are
-// not found.
-func (r *Register) ByToken(ctx context.Context, value secret.Text) ([]Kept, error) {
-	if !isToken(value.Reveal()) {
+// ByToken returns the grants of the token value with their current state, newest first.
+// Those that expired a while ago may be left out, and grants from before tokens were
+// hashed are not found.
+func (d *Directory) ByToken(ctx context.Context, value secret.Text) ([]GrantInfo, error) {
+	if !WellFormed(value.Reveal()) {
 		return nil, nil
 	}
-	return r.Finder.FindByMark(ctx, markOf(r.Box, value), r.Now())
+	return d.Grants.FindByTokenHash(ctx, hash(d.Box, value), d.Now())
 }
 
-// isGrant reports whether grantID can be that of a Grant.
+// isGrant reports whether grantID has the form of a grant id.
 func isGrant(grantID string) bool { return id.Is("gr", grantID) }

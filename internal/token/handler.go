@@ -2,12 +2,13 @@ package token
 
 import (
 	"cmp"
-	"context"
+	"fmt"
 	"net/http"
 	"strconv"
 	"sync"
 	"time"
 
+	"github.com/go-json-experiment/json/jsontext"
 	"github.com/labstack/echo/v4"
 
 	"casbroker/internal/auth"
@@ -17,63 +18,61 @@ import (
 // bodies are those of requests for a token. No such request needs as many bytes.
 var bodies = httpapi.BodyRules{MaxBytes: 1 << 10, Example: `{"expiry_minutes": 30}`}
 
-// Handler serves POST /v1/token. All fields but Reused are required.
+// Handler serves POST /v1/token. All fields are required.
 type Handler struct {
 	Tokens *Service
-	Life   time.Duration // of a token when the caller names none: 1 to 60 minutes
-	// Admit fails when the caller asks too often. On the same trip it brings what the
-	// cache holds under key; key is "" for a request that is wrong.
-	Admit func(c echo.Context, key string) ([]byte, error)
-	// Reused is told of a token before it is given again, and fails when that may
-	// not be for lack of a record. nil: nobody wants to know.
-	Reused func(ctx context.Context, actor, subject, grantID string) error
+	TTL    time.Duration // lifetime of a token when the request names none: 1 to 60 minutes
+	// Admit returns an error if the caller sent too many requests. In the same round trip
+	// it reads the cached token of subject for that many minutes, nil if there is none.
+	// The subject is "" for an invalid request.
+	Admit func(c echo.Context, subject string, minutes int) ([]byte, error)
 }
 
-// Mount adds the route to g, which authenticates.
+// Mount adds the route to g, which must authenticate.
 func (h *Handler) Mount(g *echo.Group) {
 	g.POST("/token", h.issue, auth.Require(auth.RoleUser))
 }
 
 func (h *Handler) issue(c echo.Context) error {
 	who := auth.Caller(c)
-	life, wrong := h.read(c)
-	key := ""
-	if wrong == nil {
-		key = Key(who.Subject, life)
+	ttl, invalid := h.read(c)
+	var key CacheKey
+	if invalid == nil {
+		key = CacheKeyFor(who.Subject, ttl)
 	}
-	sealed, err := h.Admit(c, key)
-	if err = cmp.Or(err, wrong); err != nil {
+	sealed, err := h.Admit(c, key.Subject, key.Minutes) // invalid requests count too
+	if err = cmp.Or(err, invalid); err != nil {
 		return err
 	}
-	ctx := c.Request().Context()
-	t, err := h.Tokens.Issue(ctx, who, life, sealed)
-	if err == nil && t.Reused && h.Reused != nil {
-		err = h.Reused(ctx, who.Subject, who.Subject, t.GrantID)
-	}
+	t, err := h.Tokens.Issue(c.Request().Context(), who, ttl, sealed)
 	if err != nil {
 		return err
 	}
+	buffer := buffers.Get().(*[]byte) //nolint:errcheck // the pool holds nothing else
+	defer buffers.Put(buffer)
+	answer, err := h.appendAnswer((*buffer)[:0], t)
+	if err != nil {
+		return err
+	}
+	*buffer = answer
 	header := c.Response().Header()
 	header["Cache-Control"] = noStore
 	header[echo.HeaderContentType] = jsonType
 	c.Response().WriteHeader(http.StatusOK)
-	room := answers.Get().(*[]byte) //nolint:errcheck // the pool holds nothing else
-	*room = h.answer((*room)[:0], t)
-	_, err = c.Response().Write(*room)
-	answers.Put(room)
+	_, err = c.Response().Write(answer)
 	return err
 }
 
-// answers are buffers to write answers in.
-var answers = sync.Pool{New: func() any { return new([]byte) }}
+// buffers are reused to write answers.
+var buffers = sync.Pool{New: func() any { return new([]byte) }}
 
-// The headers of every answer; shared, since nobody changes them.
+// Header values of every answer. They are shared and must not be changed.
 var (
 	noStore  = []string{"no-store"}
 	jsonType = []string{echo.MIMEApplicationJSON}
 )
 
-// read returns how long the token is to live.
+// read returns the requested lifetime.
 func (h *Handler) read(c echo.Context) (time.Duration, error) {
 	req, err := httpapi.ReadBody[struct {
 		ExpiryMinutes *int `json:"expiry_minutes"`
@@ -84,28 +83,32 @@ func (h *Handler) read(c echo.Context) (time.Duration, error) {
 	case err != nil:
 		return 0, err
 	case req.ExpiryMinutes == nil:
-		return h.Life, nil
-	case *req.ExpiryMinutes < 1 || *req.ExpiryMinutes > int(MaxLife/time.Minute):
+		return h.TTL, nil
+	case *req.ExpiryMinutes < 1 || *req.ExpiryMinutes > int(MaxTTL/time.Minute):
 		return 0, errMinutes
 	}
 	return time.Duration(*req.ExpiryMinutes) * time.Minute, nil
 }
 
-// answer appends the JSON to b, by hand: this is the hot path. Tokens and ids hold no
-// character that JSON would escape; the vendor client and package id see to that.
-func (h *Handler) answer(b []byte, t Issued) []byte {
+// appendAnswer appends the JSON answer to b, field by field since this is the hot path.
+func (h *Handler) appendAnswer(b []byte, t Issued) ([]byte, error) {
 	left := max(t.ExpiresAt.Sub(h.Tokens.Now()), 0)
-	b = append(b, `{"access_token":"`...)
-	b = append(b, t.Value.Reveal()...)
-	b = append(b, `","token_type":"api_key","expires_in":`...)
+	b = append(b, `{"access_token":`...)
+	b, err := jsontext.AppendQuote(b, t.Value.Reveal())
+	if err != nil {
+		return nil, fmt.Errorf("write the access token: %w", err)
+	}
+	b = append(b, `,"token_type":"api_key","expires_in":`...)
 	b = strconv.AppendInt(b, int64(left/time.Second), 10)
 	b = append(b, `,"expires_at":"`...)
 	b = t.ExpiresAt.UTC().AppendFormat(b, time.RFC3339)
 	b = append(b, `","refresh_after":"`...)
 	b = t.RefreshAfter.UTC().AppendFormat(b, time.RFC3339)
-	b = append(b, `","grant_id":"`...)
-	b = append(b, t.GrantID...)
-	b = append(b, `","mode":"`...)
+	b = append(b, `","grant_id":`...)
+	if b, err = jsontext.AppendQuote(b, t.GrantID); err != nil {
+		return nil, fmt.Errorf("write the grant id: %w", err)
+	}
+	b = append(b, `,"mode":"`...)
 	b = append(b, ModeDirect...)
-	return append(b, "\"}\n"...)
+	return append(b, "\"}\n"...), nil
 }

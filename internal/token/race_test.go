@@ -21,7 +21,7 @@ import (
 	"casbroker/internal/token"
 )
 
-// The steps of a mint at which something else may happen.
+// The steps of a mint at which a test can run something else.
 const (
 	duringMint   = "while the vendor mints"
 	beforeRecord = "before the grant is recorded"
@@ -32,57 +32,58 @@ const (
 
 var steps = []string{duringMint, beforeRecord, afterRecord, beforeCache, afterCache}
 
-// stage is a Service on real doors, and an operator at the same and at another replica.
-type stage struct {
+// mintRace is a Service on a real database and cache, with an access service at the same
+// replica and one at another.
+type mintRace struct {
 	service *token.Service
 	db      *store.DB
 	cache   cache.Cache
-	here    *access.Service // shares the view of the Service
-	there   *access.Service // has one of its own, and its messages are lost
+	here    *access.Service // its view is the AccessPolicy of service
+	there   *access.Service // has its own view, and its messages are lost
 	minter  *fakeMinter
 
-	at   string // the step at which do is called, once
-	do   func()
-	seen []string // the steps, in their order
+	at    string // the step at which do is called, once
+	do    func()
+	steps []string // the steps so far
 }
 
-func (s *stage) reach(step string) {
-	s.seen = append(s.seen, step)
+func (s *mintRace) reach(step string) {
+	s.steps = append(s.steps, step)
 	if do := s.do; do != nil && step == s.at {
 		s.do = nil
 		do()
 	}
 }
 
-// Mint is the vendor.
-func (s *stage) Mint(ctx context.Context, life time.Duration) (token.Minted, error) {
+// Mint implements token.Minter.
+func (s *mintRace) Mint(ctx context.Context, ttl time.Duration) (token.Minted, error) {
 	s.reach(duringMint)
-	return s.minter.Mint(ctx, life)
+	return s.minter.Mint(ctx, ttl)
 }
 
-// RecordGrant is the database.
-func (s *stage) RecordGrant(ctx context.Context, g token.Grant, r audit.Record) error {
+// RecordGrant implements token.GrantStore.
+func (s *mintRace) RecordGrant(ctx context.Context, g token.Grant, r audit.Record) error {
 	s.reach(beforeRecord)
 	err := s.db.RecordGrant(ctx, g, r)
 	s.reach(afterRecord)
 	return err
 }
 
-// Token is the cache.
-func (s *stage) Token(ctx context.Context, key string) ([]byte, error) {
+// Token implements token.Cache.
+func (s *mintRace) Token(ctx context.Context, key token.CacheKey) ([]byte, error) {
 	return s.cache.Token(ctx, key)
 }
 
-// KeepToken is the cache.
-func (s *stage) KeepToken(ctx context.Context, key string, sealed []byte, life time.Duration) error {
+// KeepToken implements token.Cache.
+func (s *mintRace) KeepToken(ctx context.Context, key token.CacheKey, sealed []byte, ttl time.Duration) error {
 	s.reach(beforeCache)
-	err := s.cache.KeepToken(ctx, key, sealed, life)
+	err := s.cache.KeepToken(ctx, key, sealed, ttl)
 	s.reach(afterCache)
 	return err
 }
 
-// eachStage runs test on every pair of a database and a cache.
-func eachStage(t *testing.T, test func(t *testing.T, s *stage)) {
+// eachBackend runs test with every pair of a database and a cache.
+func eachBackend(t *testing.T, test func(t *testing.T, s *mintRace)) {
 	t.Helper()
 	for database, url := range map[string]func(t *testing.T) string{
 		"SQLite":     func(t *testing.T) string { return "sqlite:" + filepath.Join(t.TempDir(), "broker.db") },
@@ -91,7 +92,7 @@ func eachStage(t *testing.T, test func(t *testing.T, s *stage)) {
 		for name, open := range map[string]func(t *testing.T) cache.Cache{"memory": openMemory, "Redis": openRedis} {
 			t.Run(database+" and "+name, func(t *testing.T) {
 				t.Parallel()
-				test(t, newStage(t, url(t), open(t)))
+				test(t, newMintRace(t, url(t), open(t)))
 			})
 		}
 	}
@@ -116,7 +117,7 @@ func openRedis(t *testing.T) cache.Cache {
 	return r
 }
 
-func newStage(t *testing.T, url string, tokens cache.Cache) *stage {
+func newMintRace(t *testing.T, url string, tokens cache.Cache) *mintRace {
 	t.Helper()
 	w := newWorld(t)
 	db, err := store.Open(store.Options{URL: secret.URL(url), Box: w.service.Box})
@@ -127,8 +128,8 @@ func newStage(t *testing.T, url string, tokens cache.Cache) *stage {
 	if _, err := db.Migrate(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	s := &stage{service: w.service, db: db, cache: tokens, minter: w.minter}
-	operator := func() *access.Service {
+	s := &mintRace{service: w.service, db: db, cache: tokens, minter: w.minter}
+	newAccess := func() *access.Service {
 		watcher := access.NewWatcher(access.WatchOptions{
 			Store: db, PubSub: &cache.Memory{}, Log: slog.New(slog.DiscardHandler), Now: w.clock, Poll: time.Hour, MaxAge: time.Minute,
 		})
@@ -137,32 +138,32 @@ func newStage(t *testing.T, url string, tokens cache.Cache) *stage {
 		}
 		return &access.Service{Store: db, Watcher: watcher, Now: w.clock}
 	}
-	s.here, s.there = operator(), operator()
-	s.service.Minter, s.service.Ledger, s.service.Cache, s.service.Gate = s, s, s, s.here.Watcher
+	s.here, s.there = newAccess(), newAccess()
+	s.service.Minter, s.service.Grants, s.service.Cache, s.service.Access = s, s, s, s.here.Watcher
 	return s
 }
 
-func (s *stage) ask(ctx context.Context, who auth.Principal) (token.Issued, error) {
-	sealed, err := s.cache.Token(ctx, token.Key(who.Subject, time.Hour))
+func (s *mintRace) ask(ctx context.Context, who auth.Principal) (token.Issued, error) {
+	sealed, err := s.cache.Token(ctx, token.CacheKeyFor(who.Subject, time.Hour))
 	if err != nil {
 		return token.Issued{}, err
 	}
 	return s.service.Issue(ctx, who, time.Hour, sealed)
 }
 
-// minted counts the mints since the last call.
-func (s *stage) minted() int {
+// minted returns the number of mints since its last call.
+func (s *mintRace) minted() int {
 	n := 0
-	for _, step := range s.seen {
+	for _, step := range s.steps {
 		if step == duringMint {
 			n++
 		}
 	}
-	s.seen = nil
+	s.steps = nil
 	return n
 }
 
-// change is what an operator may do while a token is minted.
+// change is what an operator does while a token is minted.
 type change struct {
 	name  string
 	block bool
@@ -193,15 +194,15 @@ var changes = []change{
 	}},
 }
 
-// TestAMintThatRacesARevocationNeverBringsAnOldTokenBack interleaves the two at every
-// step, the revocation being made here and at a replica that cannot tell of it.
-func TestAMintThatRacesARevocationNeverBringsAnOldTokenBack(t *testing.T) {
+// TestMintNeverOutlivesAConcurrentRevocation makes the revocation at every step of the mint,
+// at this replica and at one that cannot announce it.
+func TestMintNeverOutlivesAConcurrentRevocation(t *testing.T) {
 	t.Parallel()
-	eachStage(t, func(t *testing.T, s *stage) {
+	eachBackend(t, func(t *testing.T, s *mintRace) {
 		for _, c := range changes {
 			for _, step := range steps {
-				for place, by := range map[string]*access.Service{"here": s.here, "there": s.there} {
-					t.Run(fmt.Sprintf("%s %s, %s", c.name, place, step), func(t *testing.T) {
+				for replica, by := range map[string]*access.Service{"here": s.here, "there": s.there} {
+					t.Run(fmt.Sprintf("%s %s, %s", c.name, replica, step), func(t *testing.T) {
 						interleave(t, s, c, step, by)
 					})
 				}
@@ -210,7 +211,7 @@ func TestAMintThatRacesARevocationNeverBringsAnOldTokenBack(t *testing.T) {
 	})
 }
 
-func interleave(t *testing.T, s *stage, c change, step string, by *access.Service) {
+func interleave(t *testing.T, s *mintRace, c change, step string, by *access.Service) {
 	ctx := t.Context()
 	who := auth.Principal{Subject: "app:" + id.New("user"), Roles: auth.RoleUser}
 	s.minted()
@@ -227,21 +228,21 @@ func interleave(t *testing.T, s *stage, c change, step string, by *access.Servic
 	switch {
 	case noticed && c.block:
 		if !errors.Is(err, access.ErrBlocked) {
-			t.Fatalf("a blocked user got %+v, %v", got, err)
+			t.Fatalf("a blocked user got %+v, %v, want ErrBlocked", got, err)
 		}
-		if kept, _ := s.cache.Token(ctx, token.Key(who.Subject, time.Hour)); kept != nil {
+		if kept, _ := s.cache.Token(ctx, token.CacheKeyFor(who.Subject, time.Hour)); kept != nil {
 			t.Error("a blocked user's token was cached")
 		}
 	case err != nil:
 		t.Fatal(err)
 	case noticed && mints != 2, !noticed && mints != 1:
-		t.Errorf("%d mints", mints)
+		t.Errorf("got %d mints; was the change noticed during the mint: %v", mints, noticed)
 	}
 	if n := s.recorded(t, who.Subject); committedFirst && c.block && n != 0 {
-		t.Errorf("%d grants of a user who was blocked first", n)
+		t.Errorf("%d grants of a user who was blocked before, want 0", n)
 	}
 
-	// Whatever was answered, once the change is known here the old token is gone.
+	// In every case the old token is gone once this replica knows of the change.
 	if err := s.here.Watcher.Refresh(ctx, access.TriggerPoll); err != nil {
 		t.Fatal(err)
 	}
@@ -249,17 +250,17 @@ func interleave(t *testing.T, s *stage, c change, step string, by *access.Servic
 	switch {
 	case c.block:
 		if !errors.Is(err, access.ErrBlocked) {
-			t.Errorf("a blocked user got %+v, %v", again, err)
+			t.Errorf("a blocked user got %+v, %v, want ErrBlocked", again, err)
 		}
 	case err != nil:
 		t.Fatal(err)
 	case (again.Value == got.Value) != noticed:
-		t.Errorf("the token is the same: %v, want %v", again.Value == got.Value, noticed)
+		t.Errorf("same token as before: got %v, want %v", again.Value == got.Value, noticed)
 	}
 }
 
-// recorded counts the grants of subject.
-func (s *stage) recorded(t *testing.T, subject string) int {
+// recorded returns the number of grants of subject.
+func (s *mintRace) recorded(t *testing.T, subject string) int {
 	t.Helper()
 	list, err := s.db.Grants(t.Context(), subject, token.Grant{}, 10)
 	if err != nil {
@@ -268,14 +269,14 @@ func (s *stage) recorded(t *testing.T, subject string) int {
 	return len(list)
 }
 
-// TestWhoComesAfterARevocationSharesNoMintFromBefore stops a mint in the middle.
-func TestWhoComesAfterARevocationSharesNoMintFromBefore(t *testing.T) {
+// TestRequestAfterARevocationSharesNoOlderMint makes the change while a mint is held up.
+func TestRequestAfterARevocationSharesNoOlderMint(t *testing.T) {
 	t.Parallel()
 	for _, c := range changes {
 		t.Run(strings.ReplaceAll(c.name, " ", "-"), func(t *testing.T) {
 			t.Parallel()
-			s := newStage(t, "sqlite:"+filepath.Join(t.TempDir(), "broker.db"), openMemory(t))
-			s.service.Minter, s.service.Ledger, s.service.Cache = s.minter, s.db, s.cache
+			s := newMintRace(t, "sqlite:"+filepath.Join(t.TempDir(), "broker.db"), openMemory(t))
+			s.service.Minter, s.service.Grants, s.service.Cache = s.minter, s.db, s.cache
 			s.minter.gate, s.minter.entered = make(chan struct{}), make(chan struct{}, 3)
 			type answer struct {
 				token.Issued
@@ -298,20 +299,20 @@ func TestWhoComesAfterARevocationSharesNoMintFromBefore(t *testing.T) {
 			select {
 			case <-s.minter.entered:
 				if c.block {
-					t.Error("after the block, a token was minted")
+					t.Error("a token was minted after the block")
 				}
 			case got := <-after:
 				if !c.block || !errors.Is(got.err, access.ErrBlocked) {
-					t.Errorf("without a mint: %+v", got)
+					t.Errorf("answered without a mint: %+v", got)
 				}
 			case <-time.After(10 * time.Second):
-				t.Error("it shares the mint from before")
+				t.Error("timed out: the request shares the older mint")
 			}
 			close(s.minter.gate)
 			first := <-before
 			if c.block {
 				if !errors.Is(first.err, access.ErrBlocked) {
-					t.Errorf("during the block: %+v", first)
+					t.Errorf("request during the block: got %+v, want ErrBlocked", first)
 				}
 				return
 			}
@@ -320,7 +321,7 @@ func TestWhoComesAfterARevocationSharesNoMintFromBefore(t *testing.T) {
 				t.Fatal(first.err, second.err)
 			}
 			if first.Value == "at_tokenx" || second.Value == "at_tokenx" {
-				t.Error("the token whose mint began before the revocation was handed out")
+				t.Error("the token of the older mint was handed out")
 			}
 		})
 	}

@@ -18,220 +18,228 @@ import (
 	"casbroker/internal/secret"
 )
 
-// Service issues access tokens. All fields but MinRemaining and Observe are
-// required. It is safe for concurrent use.
+// Service issues access tokens. All fields but MinRemaining, RecordReuse and Observe are
+// required. It is safe for concurrent use and must not be copied.
 type Service struct {
 	Minter Minter
-	Ledger Ledger
+	Grants GrantStore
 	Cache  Cache
-	Gate   Gate
+	Access AccessPolicy
 	Box    *secret.Box
 	Log    *slog.Logger
 	Now    func() time.Time
 
-	// MinRemaining is how much life a cached token needs to be given again; 0, and
-	// whatever is more than half of the token's life, mean half of it.
+	// MinRemaining is how much of its life a cached token must have left to be reused; 0,
+	// and more than half of the token's lifetime, mean half of it.
 	MinRemaining time.Duration
-	// MintTimeout bounds one mint from first call to record; it goes on for the
-	// others who wait when the caller who began it has gone.
+	// MintTimeout bounds one mint, from the call to the grant's record. The mint goes on
+	// for the other callers who wait for it when the one who began it has disconnected.
 	MintTimeout time.Duration
-	// Observe is told how each request ended, if it is set: "minted", "reused",
-	// "refused" when the caller may have no token, or "failed".
+	// RecordReuse records a reused token in the audit trail before it is handed out. If it
+	// fails, the token is not handed out. It may be nil.
+	RecordReuse func(ctx context.Context, actor, subject, grantID string) error
+	// Observe is called with the outcome of each request: "minted", "reused", "refused"
+	// (the caller may have no token) or "failed". It may be nil.
 	Observe func(outcome string)
 
-	flights singleflight.Group
+	mints singleflight.Group
 }
 
-// Key names the cached token of subject that lives for life. Tokens of different
-// lives are kept apart, so that nobody gets one that lives longer than asked for.
-func Key(subject string, life time.Duration) string {
-	return subject + "|" + strconv.Itoa(int(life/time.Minute))
-}
-
-// Issue returns a token for who that lives for life or less. sealed is what the
-// cache holds under Key, nil if nothing; it is given again while MinRemaining of
-// it is left and it was not revoked, else a new one is minted, recorded and cached.
-// Of callers who need the same new token at the same time, one mints for all; but
-// nobody gets one whose mint began before a change that the Gate knew when they came.
-// Issue returns the Gate's, the Minter's or the Ledger's fault when no token can be
-// had; a cache that fails only costs the reuse.
-func (s *Service) Issue(ctx context.Context, who auth.Principal, life time.Duration, sealed []byte) (Issued, error) {
-	version, err := s.Gate.Admit(who.Subject)
+// Issue returns a token for who that lives for ttl or less. sealed is what the cache holds
+// under CacheKeyFor(who.Subject, ttl), nil if nothing. That token is reused while
+// MinRemaining of its life is left and it was not revoked; otherwise a new one is minted,
+// recorded and cached. Concurrent callers who need the same new token share one mint, but
+// no caller gets a token whose mint began before a change of access that was known when
+// the caller came.
+//
+// Issue returns the fault of AccessPolicy, Minter, GrantStore or RecordReuse if it can
+// hand out no token. A failing cache costs only the reuse.
+func (s *Service) Issue(ctx context.Context, who auth.Principal, ttl time.Duration, sealed []byte) (Issued, error) {
+	t, err := s.issue(ctx, who, ttl, sealed)
+	if err == nil && t.Reused && s.RecordReuse != nil {
+		err = s.RecordReuse(ctx, who.Subject, who.Subject, t.GrantID)
+	}
+	if s.Observe != nil {
+		s.Observe(outcome(t, err))
+	}
 	if err != nil {
-		s.observe(ending(err))
 		return Issued{}, err
 	}
-	order := order{who: who, key: Key(who.Subject, life), life: life, version: version}
-	if t, ok := s.reuse(ctx, order, sealed); ok {
-		s.observe("reused")
+	return t, nil
+}
+
+func (s *Service) issue(ctx context.Context, who auth.Principal, ttl time.Duration, sealed []byte) (Issued, error) {
+	version, err := s.Access.Admit(who.Subject)
+	if err != nil {
+		return Issued{}, err
+	}
+	req := mintRequest{key: CacheKeyFor(who.Subject, ttl), ttl: ttl, version: version}
+	if t, ok := s.reuse(ctx, req.key, sealed); ok {
 		return t, nil
 	}
-	t, err := s.share(ctx, order)
-	switch {
-	case err != nil:
-		s.observe(ending(err))
-	case t.Reused:
-		s.observe("reused")
-	default:
-		s.observe("minted")
-	}
-	return t, err
+	return s.shareMint(ctx, req)
 }
 
-// ending says how a request ended that came to nothing: refused when the caller may
-// have no token, else failed.
-func ending(err error) string {
+// outcome returns what Observe is called with.
+func outcome(t Issued, err error) string {
 	var f *fault.Fault
-	if errors.As(err, &f) && f.Kind == fault.Forbidden {
+	switch {
+	case errors.As(err, &f) && f.Kind == fault.Forbidden:
 		return "refused"
+	case err != nil:
+		return "failed"
+	case t.Reused:
+		return "reused"
+	default:
+		return "minted"
 	}
-	return "failed"
 }
 
-// order is one token that is asked for.
-type order struct {
-	who     auth.Principal
-	key     string // in the cache
-	life    time.Duration
-	version int64 // what the Gate knew when it was asked for
+// mintRequest is a request for a token that the caller's cached one does not answer.
+type mintRequest struct {
+	key     CacheKey
+	ttl     time.Duration
+	version int64 // from AccessPolicy.Admit
 }
 
-// flight names the mint that the order may share.
-func (o order) flight() string { return strconv.FormatInt(o.version, 10) + "|" + o.key }
-
-// share waits for the one mint that is under way for the order, or begins it.
-func (s *Service) share(ctx context.Context, o order) (Issued, error) {
-	done := s.flights.DoChan(o.flight(), func() (issued any, err error) {
-		defer func() { // nobody else could: the flight has a goroutine of its own
-			if what := recover(); what != nil {
-				s.Log.ErrorContext(ctx, "panic", "panic", fmt.Sprint(what), "stack", string(debug.Stack()))
+// shareMint waits for a mint under way that was requested with the same key and version,
+// or begins one.
+func (s *Service) shareMint(ctx context.Context, req mintRequest) (Issued, error) {
+	flight := strconv.FormatInt(req.version, 10) + "|" + req.key.String()
+	done := s.mints.DoChan(flight, func() (issued any, err error) {
+		defer func() { // DoChan runs this in its own goroutine, where a panic would end the process
+			if reason := recover(); reason != nil {
+				s.Log.ErrorContext(ctx, "panic", "panic", fmt.Sprint(reason), "stack", string(debug.Stack()))
 				err = errPanic
 			}
 		}()
 		detached, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.MintTimeout)
 		defer cancel()
-		return s.lookOrMint(detached, o)
+		return s.reuseOrMint(detached, req)
 	})
 	select {
 	case r := <-done:
 		if r.Err != nil {
 			return Issued{}, r.Err
 		}
-		return r.Val.(Issued), nil //nolint:errcheck // lookOrMint returns nothing else
+		return r.Val.(Issued), nil //nolint:errcheck // reuseOrMint returns an Issued
 	case <-ctx.Done():
 		return Issued{}, context.Cause(ctx)
 	}
 }
 
-var errPanic = errors.New("panic while minting; the log has the stack")
+var errPanic = errors.New("panic while minting; see the log for the stack")
 
-// lookOrMint asks the cache once more, since another flight may just have landed
-// between the caller's look and its turn. A token that a revocation outran is minted
-// once more, with what the Gate knows by then.
-func (s *Service) lookOrMint(ctx context.Context, o order) (Issued, error) {
-	sealed, err := s.Cache.Token(ctx, o.key)
+// reuseOrMint reads the cache again, since another mint may have ended after the caller
+// read it. If the new token was revoked during the mint, it mints once more with the
+// latest version.
+func (s *Service) reuseOrMint(ctx context.Context, req mintRequest) (Issued, error) {
+	sealed, err := s.Cache.Token(ctx, req.key)
 	if err != nil {
-		s.Log.WarnContext(ctx, "token cache cannot be read", "error", err)
+		s.Log.WarnContext(ctx, "cannot read the token cache", "error", err)
 	}
-	if t, ok := s.reuse(ctx, o, sealed); ok {
+	if t, ok := s.reuse(ctx, req.key, sealed); ok {
 		return t, nil
 	}
-	t, err := s.mint(ctx, o)
+	t, err := s.mint(ctx, req)
 	if !errors.Is(err, ErrRevoked) {
 		return t, err
 	}
-	if err := s.Gate.CatchUp(ctx, o.version+1); err != nil {
+	if err := s.Access.CatchUp(ctx, req.version+1); err != nil {
 		return Issued{}, err
 	}
-	if o.version, err = s.Gate.Admit(o.who.Subject); err != nil {
+	if req.version, err = s.Access.Admit(req.key.Subject); err != nil {
 		return Issued{}, err
 	}
-	return s.mint(ctx, o)
+	return s.mint(ctx, req)
 }
 
-func (s *Service) mint(ctx context.Context, o order) (Issued, error) {
-	issuedAt := s.Now() // before the call, so that we never think a token lives longer than it does
-	minted, err := s.Minter.Mint(ctx, o.life)
+func (s *Service) mint(ctx context.Context, req mintRequest) (Issued, error) {
+	issuedAt := s.Now() // before the call, so that ExpiresAt is never later than the vendor's
+	minted, err := s.Minter.Mint(ctx, req.ttl)
 	if err != nil {
 		return Issued{}, fmt.Errorf("mint: %w", err)
 	}
-	r := record{
-		value: minted.Value, grantID: id.New("gr"), version: o.version,
+	t := cachedToken{
+		value: minted.Value, grantID: id.New("gr"), version: req.version,
 		issuedAt: issuedAt, expiresAt: issuedAt.Add(minted.ExpiresIn),
 	}
-	if err := s.record(ctx, o, r, minted.RequestID); err != nil {
+	if err := s.record(ctx, req.key.Subject, t, minted.RequestID); err != nil {
 		return Issued{}, err
 	}
-	if err := s.Cache.KeepToken(ctx, o.key, s.Box.Seal(place(o.key), r.encode()), minted.ExpiresIn); err != nil {
-		s.Log.WarnContext(ctx, "token cache cannot be written", "error", err)
+	sealed := s.Box.Seal(req.key.associatedData(), t.encode())
+	if err := s.Cache.KeepToken(ctx, req.key, sealed, minted.ExpiresIn); err != nil {
+		s.Log.WarnContext(ctx, "cannot write the token cache", "error", err)
 	}
-	return s.issued(r, false), nil
+	return s.issued(t, false), nil
 }
 
-// record makes the grant durable. It fails when the token must not be handed out: it
-// was revoked, or its user blocked, before that or since.
-func (s *Service) record(ctx context.Context, o order, r record, vendorRequestID string) error {
-	subject := o.who.Subject
+// record makes the grant of t durable. It returns an error if t must not be handed out
+// because it was revoked, or its user blocked, since the mint began.
+func (s *Service) record(ctx context.Context, subject string, t cachedToken, vendorRequestID string) error {
 	grant := Grant{
-		ID: r.grantID, Subject: subject, Mode: ModeDirect, IssuedAt: r.issuedAt, ExpiresAt: r.expiresAt,
-		VendorRequestID: vendorRequestID, AccessVersion: r.version, Mark: markOf(s.Box, r.value),
+		ID: t.grantID, Subject: subject, Mode: ModeDirect, IssuedAt: t.issuedAt, ExpiresAt: t.expiresAt,
+		VendorRequestID: vendorRequestID, AccessVersion: t.version, TokenHash: hash(s.Box, t.value),
 	}
-	entry := audit.New(ctx, r.issuedAt, subject, audit.TokenMint, subject, r.grantID)
-	if err := s.Ledger.RecordGrant(ctx, grant, entry); err != nil {
+	entry := audit.New(ctx, t.issuedAt, subject, audit.TokenMint, subject, t.grantID)
+	if err := s.Grants.RecordGrant(ctx, grant, entry); err != nil {
 		return fmt.Errorf("record grant: %w", err)
 	}
-	if _, err := s.Gate.Admit(subject); err != nil {
+	if _, err := s.Access.Admit(subject); err != nil {
 		return err
 	}
-	if !s.Gate.Valid(subject, r.grantID, r.version) {
+	if !s.Access.Valid(subject, t.grantID, t.version) {
 		return ErrRevoked
 	}
 	return nil
 }
 
-// reuse opens sealed and reports whether it may be given again now.
-func (s *Service) reuse(ctx context.Context, o order, sealed []byte) (Issued, bool) {
+// reuse opens the sealed token and reports whether it may be handed out again.
+func (s *Service) reuse(ctx context.Context, key CacheKey, sealed []byte) (Issued, bool) {
 	if len(sealed) == 0 {
 		return Issued{}, false
 	}
-	plain, err := s.Box.Open(place(o.key), sealed)
+	plain, err := s.Box.Open(key.associatedData(), sealed)
 	if err != nil {
-		s.Log.WarnContext(ctx, "cached token cannot be opened", "error", err)
+		s.Log.WarnContext(ctx, "cannot open a cached token", "error", err)
 		return Issued{}, false
 	}
-	r, err := decodeRecord(plain)
+	t, err := decodeCachedToken(plain)
 	if err != nil {
-		s.Log.WarnContext(ctx, "cached token cannot be read", "error", err)
+		s.Log.WarnContext(ctx, "cannot read a cached token", "error", err)
 		return Issued{}, false
 	}
-	if !s.Gate.Valid(o.who.Subject, r.grantID, r.version) {
+	if !s.Access.Valid(key.Subject, t.grantID, t.version) {
 		return Issued{}, false
 	}
-	t := s.issued(r, true)
-	return t, s.Now().Before(t.RefreshAfter)
+	issued := s.issued(t, true)
+	return issued, s.Now().Before(issued.RefreshAfter)
 }
 
-func (s *Service) issued(r record, reused bool) Issued {
+func (s *Service) issued(t cachedToken, reused bool) Issued {
 	return Issued{
-		Value: r.value, GrantID: r.grantID, Reused: reused,
-		IssuedAt: r.issuedAt, ExpiresAt: r.expiresAt,
-		RefreshAfter: r.expiresAt.Add(-s.keepBack(r.expiresAt.Sub(r.issuedAt))),
+		Value: t.value, GrantID: t.grantID, Reused: reused,
+		IssuedAt: t.issuedAt, ExpiresAt: t.expiresAt,
+		RefreshAfter: t.expiresAt.Add(-s.minRemaining(t.expiresAt.Sub(t.issuedAt))),
 	}
 }
 
-// keepBack is how much of a token's life must be left for it to be given again.
-func (s *Service) keepBack(life time.Duration) time.Duration {
-	half := life / 2
+// minRemaining is how much of its lifetime ttl a token must have left to be reused.
+func (s *Service) minRemaining(ttl time.Duration) time.Duration {
+	half := ttl / 2
 	if s.MinRemaining <= 0 || s.MinRemaining > half {
 		return half
 	}
 	return s.MinRemaining
 }
 
-func (s *Service) observe(outcome string) {
-	if s.Observe != nil {
-		s.Observe(outcome)
+// Forget removes all tokens of subject from the cache. They work at the vendor until they
+// expire; the next request of subject mints a new one.
+func (s *Service) Forget(ctx context.Context, subject string) error {
+	for ttl := time.Minute; ttl <= MaxTTL; ttl += time.Minute {
+		if err := s.Cache.KeepToken(ctx, CacheKeyFor(subject, ttl), nil, time.Millisecond); err != nil {
+			return err
+		}
 	}
+	return nil
 }
-
-func place(key string) string { return "token/" + key }

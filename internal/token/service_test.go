@@ -24,12 +24,12 @@ var (
 	rohan = auth.Principal{Subject: "app:rohan", Roles: auth.RoleUser}
 )
 
-// world is everything around a Service, with a clock that the test sets.
+// world is a Service with fakes around it and a clock that the test advances.
 type world struct {
 	service *token.Service
 	minter  *fakeMinter
-	gate    *fakeGate
-	ledger  *fakeLedger
+	access  *fakeAccess
+	grants  *fakeGrants
 	cache   *fakeCache
 	now     atomic.Int64 // unix seconds
 }
@@ -41,62 +41,68 @@ func newWorld(t *testing.T) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &world{minter: &fakeMinter{}, gate: &fakeGate{}, ledger: &fakeLedger{}, cache: &fakeCache{kept: map[string][]byte{}}}
+	w := &world{minter: &fakeMinter{}, access: &fakeAccess{}, grants: &fakeGrants{}, cache: &fakeCache{tokens: map[token.CacheKey][]byte{}}}
 	w.now.Store(time.Date(2026, 4, 1, 10, 0, 0, 0, time.UTC).Unix())
 	w.service = &token.Service{
-		Minter: w.minter, Ledger: w.ledger, Cache: w.cache, Gate: w.gate, Box: box,
+		Minter: w.minter, Grants: w.grants, Cache: w.cache, Access: w.access, Box: box,
 		Log: slog.New(slog.NewTextHandler(io.Discard, nil)), Now: w.clock, MintTimeout: time.Minute,
 	}
 	return w
 }
 
-func (w *world) clock() time.Time         { return time.Unix(w.now.Load(), 0) }
-func (w *world) pass(d time.Duration)     { w.now.Add(int64(d / time.Second)) }
-func (w *world) cached(key string) []byte { b, _ := w.cache.Token(context.Background(), key); return b }
-func (w *world) ask(t *testing.T, who auth.Principal, life time.Duration) token.Issued {
+func (w *world) clock() time.Time     { return time.Unix(w.now.Load(), 0) }
+func (w *world) pass(d time.Duration) { w.now.Add(int64(d / time.Second)) }
+
+// cached returns the sealed token of who in the cache.
+func (w *world) cached(who auth.Principal, ttl time.Duration) []byte {
+	b, _ := w.cache.Token(context.Background(), token.CacheKeyFor(who.Subject, ttl))
+	return b
+}
+
+func (w *world) ask(t *testing.T, who auth.Principal, ttl time.Duration) token.Issued {
 	t.Helper()
-	issued, err := w.service.Issue(t.Context(), who, life, w.cached(token.Key(who.Subject, life)))
+	issued, err := w.service.Issue(t.Context(), who, ttl, w.cached(who, ttl))
 	if err != nil {
 		t.Fatal(err)
 	}
 	return issued
 }
 
-func TestAUserGetsTheSameTokenUntilHalfOfItsLifeIsOver(t *testing.T) {
+func TestTokenIsReusedUntilHalfOfItsLifetimeIsOver(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	first := w.ask(t, asha, time.Hour)
 	w.pass(29 * time.Minute)
 	second := w.ask(t, asha, time.Hour)
 	if second.Value != first.Value || !second.Reused || second.GrantID != first.GrantID {
-		t.Errorf("after 29 minutes: want the same token, got %+v", second)
+		t.Errorf("after 29 minutes: got %+v, want the same token", second)
 	}
 	w.pass(time.Minute)
 	third := w.ask(t, asha, time.Hour)
 	if third.Value == first.Value || third.Reused {
-		t.Error("after 30 minutes: want a new token")
+		t.Error("after 30 minutes: got the same token, want a new one")
 	}
 	if third.RefreshAfter != w.clock().Add(30*time.Minute) {
-		t.Errorf("refresh after %s", third.RefreshAfter)
+		t.Errorf("RefreshAfter: got %s, want 30 minutes from now", third.RefreshAfter)
 	}
 }
 
-func TestMinRemainingSaysHowMuchLifeAReusedTokenHas(t *testing.T) {
+func TestReusedTokenHasMinRemainingLeft(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.service.MinRemaining = 10 * time.Minute
 	first := w.ask(t, asha, time.Hour)
 	w.pass(49 * time.Minute)
 	if w.ask(t, asha, time.Hour).Value != first.Value {
-		t.Error("with 11 minutes left: want the same token")
+		t.Error("with 11 minutes left: got a new token, want the same one")
 	}
 	w.pass(time.Minute)
 	if w.ask(t, asha, time.Hour).Value == first.Value {
-		t.Error("with 10 minutes left: want a new token")
+		t.Error("with 10 minutes left: got the same token, want a new one")
 	}
 }
 
-func TestUsersAndLivesDoNotShareTokens(t *testing.T) {
+func TestUsersAndLifetimesDoNotShareTokens(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	seen := map[secret.Text]bool{}
@@ -104,17 +110,17 @@ func TestUsersAndLivesDoNotShareTokens(t *testing.T) {
 		w.ask(t, asha, time.Hour), w.ask(t, rohan, time.Hour), w.ask(t, asha, 5*time.Minute),
 	} {
 		if seen[issued.Value] {
-			t.Error("a token was given twice")
+			t.Error("a token was handed out twice")
 		}
 		seen[issued.Value] = true
 	}
 }
 
-func TestATokenSealedForOneUserIsOfNoUseToAnother(t *testing.T) {
+func TestTokenSealedForOneUserIsNotReusedForAnother(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	stolen := w.ask(t, asha, time.Hour)
-	issued, err := w.service.Issue(t.Context(), rohan, time.Hour, w.cached(token.Key(asha.Subject, time.Hour)))
+	issued, err := w.service.Issue(t.Context(), rohan, time.Hour, w.cached(asha, time.Hour))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -123,7 +129,7 @@ func TestATokenSealedForOneUserIsOfNoUseToAnother(t *testing.T) {
 	}
 }
 
-func TestTwoHundredAtOnceCostOneCallToTheVendor(t *testing.T) {
+func TestConcurrentRequestsShareOneMint(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.minter.gate = make(chan struct{})
@@ -144,7 +150,7 @@ func TestTwoHundredAtOnceCostOneCallToTheVendor(t *testing.T) {
 	first := <-values
 	for v := range values {
 		if v != first {
-			t.Fatal("two different tokens were given")
+			t.Fatal("two different tokens were handed out")
 		}
 	}
 	if n := w.minter.calls.Load(); n != 1 {
@@ -152,7 +158,7 @@ func TestTwoHundredAtOnceCostOneCallToTheVendor(t *testing.T) {
 	}
 }
 
-func TestACallerWhoGoesAwayDoesNotFailTheOthers(t *testing.T) {
+func TestCallerWhoDisconnectsDoesNotFailTheOthers(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.minter.gate, w.minter.entered = make(chan struct{}), make(chan struct{}, 1)
@@ -170,102 +176,126 @@ func TestACallerWhoGoesAwayDoesNotFailTheOthers(t *testing.T) {
 	}()
 	leave()
 	if err := <-gone; !errors.Is(err, context.Canceled) {
-		t.Errorf("the one who left: %v", err)
+		t.Errorf("the caller who left: got %v, want context.Canceled", err)
 	}
 	close(w.minter.gate)
 	if err := <-stayed; err != nil {
-		t.Errorf("the one who stayed: %v", err)
+		t.Errorf("the caller who stayed: %v", err)
 	}
 }
 
-func TestAPanicWhileMintingIsAnErrorAndNotTheEnd(t *testing.T) {
+func TestPanicWhileMintingIsAnError(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.service.Minter = nil
 	if _, err := w.service.Issue(t.Context(), asha, time.Hour, nil); err == nil {
-		t.Error("there was no error")
+		t.Error("got no error")
 	}
 	w.service.Minter = w.minter
 	w.ask(t, asha, time.Hour)
 }
 
-func TestNoTokenLeavesBeforeItsGrantIsRecorded(t *testing.T) {
+func TestTokenIsNotHandedOutWithoutARecordedGrant(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	w.ledger.err = errors.New("disk full")
-	if _, err := w.service.Issue(t.Context(), asha, time.Hour, nil); !errors.Is(err, w.ledger.err) {
-		t.Fatalf("want the ledger's error, got %v", err)
+	w.grants.err = errors.New("disk full")
+	if _, err := w.service.Issue(t.Context(), asha, time.Hour, nil); !errors.Is(err, w.grants.err) {
+		t.Fatalf("got %v, want the store's error", err)
 	}
-	if w.cached(token.Key(asha.Subject, time.Hour)) != nil {
-		t.Error("a token that was not recorded is in the cache")
+	if w.cached(asha, time.Hour) != nil {
+		t.Error("a token without a grant was cached")
 	}
-	w.ledger.err = nil
+	w.grants.err = nil
 	issued := w.ask(t, asha, time.Hour)
-	if len(w.ledger.grants) != 1 || w.ledger.grants[0].ID != issued.GrantID || w.ledger.records[0].Action != audit.TokenMint {
-		t.Errorf("recorded: %+v %+v", w.ledger.grants, w.ledger.records)
+	if len(w.grants.grants) != 1 || w.grants.grants[0].ID != issued.GrantID || w.grants.records[0].Action != audit.TokenMint {
+		t.Errorf("recorded %+v %+v, want the grant and its audit record", w.grants.grants, w.grants.records)
 	}
 }
 
-func TestTheCacheHoldsNoTokenInClear(t *testing.T) {
+func TestCachedTokenIsSealed(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	issued := w.ask(t, asha, time.Hour)
-	if sealed := string(w.cached(token.Key(asha.Subject, time.Hour))); strings.Contains(sealed, issued.Value.Reveal()) {
-		t.Error("the token can be read in the cache")
+	if sealed := string(w.cached(asha, time.Hour)); strings.Contains(sealed, issued.Value.Reveal()) {
+		t.Error("the cache holds the token in clear")
 	}
 }
 
-func TestACacheThatFailsOrHoldsRubbishCostsOnlyTheReuse(t *testing.T) {
+func TestFailingCacheCostsOnlyTheReuse(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	w.cache.err = errors.New("cache is away")
+	w.cache.err = errors.New("cache is down")
 	w.ask(t, asha, time.Hour)
-	for _, rubbish := range [][]byte{{}, {2, 'k', '1', 0}, []byte("rubbish"), w.service.Box.Seal("token/app:asha|60", []byte{1, 2})} {
-		if _, err := w.service.Issue(t.Context(), asha, time.Hour, rubbish); err != nil {
-			t.Errorf("%x: %v", rubbish, err)
+	for _, garbage := range [][]byte{{}, {2, 'k', '1', 0}, []byte("garbage"), w.service.Box.Seal("token/app:asha|60", []byte{1, 2})} {
+		if _, err := w.service.Issue(t.Context(), asha, time.Hour, garbage); err != nil {
+			t.Errorf("%x: %v", garbage, err)
 		}
 	}
 }
 
-func TestWhoIsNotLetInGetsNoTokenAndCostsNoCallToTheVendor(t *testing.T) {
+func TestRefusedCallerGetsNoTokenAndCausesNoMint(t *testing.T) {
 	t.Parallel()
 	for reason, outcome := range map[error]string{access.ErrBlocked: "refused", access.ErrStale: "failed"} {
 		w := newWorld(t)
 		var outcomes []string
 		w.service.Observe = func(outcome string) { outcomes = append(outcomes, outcome) }
 		w.ask(t, asha, time.Hour)
-		w.gate.err = reason
-		if _, err := w.service.Issue(t.Context(), asha, time.Hour, w.cached(token.Key(asha.Subject, time.Hour))); !errors.Is(err, reason) {
+		w.access.err = reason
+		if _, err := w.service.Issue(t.Context(), asha, time.Hour, w.cached(asha, time.Hour)); !errors.Is(err, reason) {
 			t.Errorf("got %v, want %v", err, reason)
 		}
 		if n := w.minter.calls.Load(); n != 1 || !slices.Equal(outcomes, []string{"minted", outcome}) {
-			t.Errorf("%d calls, %v", n, outcomes)
+			t.Errorf("got %d mints and outcomes %v, want 1 and [minted %s]", n, outcomes, outcome)
 		}
 	}
 }
 
-func TestARevokedTokenIsMintedAnew(t *testing.T) {
+func TestTokenIsReusedOnlyWithAnAuditRecord(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	var outcomes, recorded []string
+	var errRecord error
+	w.service.Observe = func(outcome string) { outcomes = append(outcomes, outcome) }
+	w.service.RecordReuse = func(_ context.Context, actor, subject, grantID string) error {
+		recorded = append(recorded, actor+" "+subject+" "+grantID)
+		return errRecord
+	}
+	first := w.ask(t, asha, time.Hour)
+	if w.ask(t, asha, time.Hour); !slices.Equal(recorded, []string{"app:asha app:asha " + first.GrantID}) {
+		t.Errorf("recorded %v, want the reuse alone", recorded)
+	}
+	errRecord = errors.New("disk full")
+	issued, err := w.service.Issue(t.Context(), asha, time.Hour, w.cached(asha, time.Hour))
+	if !errors.Is(err, errRecord) || issued != (token.Issued{}) {
+		t.Errorf("without a record: got %+v, %v, want no token and %v", issued, err, errRecord)
+	}
+	if want := []string{"minted", "reused", "failed"}; !slices.Equal(outcomes, want) {
+		t.Errorf("outcomes: got %v, want %v", outcomes, want)
+	}
+}
+
+func TestRevokedTokenIsReplacedByANewOne(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	first := w.ask(t, asha, time.Hour)
-	w.gate.version, w.gate.revoked = 7, 7
+	w.access.version, w.access.revoked = 7, 7
 	second := w.ask(t, asha, time.Hour)
-	if second.Value == first.Value || second.Reused || w.ledger.grants[1].AccessVersion != 7 {
-		t.Errorf("got %+v", second)
+	if second.Value == first.Value || second.Reused || w.grants.grants[1].AccessVersion != 7 {
+		t.Errorf("got %+v, want a new token with version 7", second)
 	}
 	if third := w.ask(t, asha, time.Hour); third.Value != second.Value {
-		t.Error("the new token was not given again")
+		t.Error("the new token was not reused")
 	}
 }
 
-// fakeMinter mints at once, or when its gate opens.
+// fakeMinter mints at once, or when gate is closed.
 type fakeMinter struct {
 	calls   atomic.Int64
-	gate    chan struct{} // nil is open
-	entered chan struct{} // nil tells nobody
+	gate    chan struct{} // may be nil
+	entered chan struct{} // receives when a mint begins; may be nil
 }
 
-func (m *fakeMinter) Mint(_ context.Context, life time.Duration) (token.Minted, error) {
+func (m *fakeMinter) Mint(_ context.Context, ttl time.Duration) (token.Minted, error) {
 	n := m.calls.Add(1)
 	if m.entered != nil {
 		m.entered <- struct{}{}
@@ -274,56 +304,56 @@ func (m *fakeMinter) Mint(_ context.Context, life time.Duration) (token.Minted, 
 		<-m.gate
 	}
 	value := secret.Text("at_token" + strings.Repeat("x", int(n)))
-	return token.Minted{Value: value, ExpiresIn: life, RequestID: "req_vendor"}, nil
+	return token.Minted{Value: value, ExpiresIn: ttl, RequestID: "req_vendor"}, nil
 }
 
-// fakeGate lets in whom it has no error for; what is older than revoked does not count.
-type fakeGate struct {
+// fakeAccess admits every user unless it has an err; versions below revoked are not valid.
+type fakeAccess struct {
 	err     error
 	version int64
 	revoked int64
 }
 
-func (g *fakeGate) Admit(string) (int64, error) { return g.version, g.err }
+func (a *fakeAccess) Admit(string) (int64, error) { return a.version, a.err }
 
-func (g *fakeGate) Valid(_, _ string, version int64) bool { return version >= g.revoked }
+func (a *fakeAccess) Valid(_, _ string, version int64) bool { return version >= a.revoked }
 
-func (g *fakeGate) CatchUp(_ context.Context, version int64) error {
-	g.version = max(g.version, version)
+func (a *fakeAccess) CatchUp(_ context.Context, version int64) error {
+	a.version = max(a.version, version)
 	return nil
 }
 
-type fakeLedger struct {
+type fakeGrants struct {
 	err     error
 	grants  []token.Grant
 	records []audit.Record
 }
 
-func (l *fakeLedger) RecordGrant(_ context.Context, g token.Grant, r audit.Record) error {
-	if l.err != nil {
-		return l.err
+func (f *fakeGrants) RecordGrant(_ context.Context, g token.Grant, r audit.Record) error {
+	if f.err != nil {
+		return f.err
 	}
-	l.grants, l.records = append(l.grants, g), append(l.records, r)
+	f.grants, f.records = append(f.grants, g), append(f.records, r)
 	return nil
 }
 
 type fakeCache struct {
-	mu   sync.Mutex
-	err  error
-	kept map[string][]byte
+	mu     sync.Mutex
+	err    error
+	tokens map[token.CacheKey][]byte
 }
 
-func (c *fakeCache) Token(_ context.Context, key string) ([]byte, error) {
+func (c *fakeCache) Token(_ context.Context, key token.CacheKey) ([]byte, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.kept[key], c.err
+	return c.tokens[key], c.err
 }
 
-func (c *fakeCache) KeepToken(_ context.Context, key string, sealed []byte, _ time.Duration) error {
+func (c *fakeCache) KeepToken(_ context.Context, key token.CacheKey, sealed []byte, _ time.Duration) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.err == nil {
-		c.kept[key] = sealed
+		c.tokens[key] = sealed
 	}
 	return c.err
 }

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net/http"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/go-json-experiment/json"
@@ -18,8 +17,6 @@ import (
 var _ token.Minter = (*Client)(nil)
 
 const (
-	tokenPrefix   = "at_"
-	maxTokenBytes = 4096
 	// slack is how much longer than asked for a token may live: room for a
 	// vendor that rounds up.
 	slack = time.Minute
@@ -28,7 +25,7 @@ const (
 // What can be wrong with a token answer. None of these quotes it.
 var (
 	errShape  = errors.New("the body is not the documented JSON object")
-	errToken  = errors.New("access_token is not at_ and further visible ASCII, 4096 bytes at most")
+	errToken  = errors.New("access_token is not at_ and then A-Z a-z 0-9 - . _ ~, 4096 bytes at most")
 	errExpiry = errors.New("expires_in is not from 1 to 3600 seconds, or longer than was asked for")
 )
 
@@ -37,7 +34,7 @@ var (
 // comes back is never more than that. Its errors are the faults that this package
 // declares.
 func (c *Client) Mint(ctx context.Context, life time.Duration) (token.Minted, error) {
-	minutes := min(max(life.Truncate(time.Minute), time.Minute), token.MaxLife)
+	minutes := min(max(life.Truncate(time.Minute), time.Minute), token.MaxTTL)
 	body := `{"expiry_minutes":` + strconv.Itoa(int(minutes/time.Minute)) + `}`
 	a, err := c.do(ctx, request{method: http.MethodPost, path: "/v1/token", body: []byte(body)})
 	if err != nil {
@@ -64,10 +61,10 @@ func decodeToken(body []byte, asked time.Duration) (token.Minted, error) {
 	if json.Unmarshal(body, &t) != nil {
 		return token.Minted{}, errShape
 	}
-	if !isToken(t.AccessToken) {
+	if !token.WellFormed(t.AccessToken) {
 		return token.Minted{}, errToken
 	}
-	if t.ExpiresIn < 1 || t.ExpiresIn > int64(token.MaxLife/time.Second) {
+	if t.ExpiresIn < 1 || t.ExpiresIn > int64(token.MaxTTL/time.Second) {
 		return token.Minted{}, errExpiry
 	}
 	expires := time.Duration(t.ExpiresIn) * time.Second
@@ -75,16 +72,4 @@ func decodeToken(body []byte, asked time.Duration) (token.Minted, error) {
 		return token.Minted{}, errExpiry
 	}
 	return token.Minted{Value: secret.Text(t.AccessToken), ExpiresIn: min(expires, asked)}, nil
-}
-
-func isToken(s string) bool {
-	if !strings.HasPrefix(s, tokenPrefix) || len(s) == len(tokenPrefix) || len(s) > maxTokenBytes {
-		return false
-	}
-	for i := range len(s) {
-		if s[i] <= ' ' || s[i] > '~' {
-			return false
-		}
-	}
-	return true
 }

@@ -57,8 +57,8 @@ func later(a, b time.Time) time.Time {
 type confirmBody struct {
 	standing
 	Act   string
-	Grant *token.Kept // of actRevokeGrant, else nil
-	Back  string      // where nothing was done
+	Grant *token.GrantInfo // of actRevokeGrant, else nil
+	Back  string           // where nothing was done
 }
 
 // Idle reports whether nothing will change.
@@ -102,7 +102,7 @@ func (h *Handler) askGrant(v visit) (reply, error) {
 	if b.Present, err = h.Admin.Access.ActiveBlock(v.Context(), g.Subject); err != nil {
 		return reply{}, err
 	}
-	one := []token.Kept{g}
+	one := []token.GrantInfo{g}
 	b.Subject, b.Tokens = g.Subject, living(one)
 	b.Tokens.Until = later(b.Tokens.Until, abroad(one, v.now))
 	return reply{page: "confirm", part: "grants", title: "Revoke a token", body: b}, nil
@@ -133,9 +133,9 @@ func (h *Handler) allForm(v visit, typed string) (reply, error) {
 	if b.Uncounted = live == nil; !b.Uncounted {
 		b.Tokens.Count = *live
 	}
-	b.Tokens.Until = v.now.Add(token.MaxLife)
+	b.Tokens.Until = v.now.Add(token.MaxTTL)
 	if b.Idle() {
-		page, err := h.Admin.Grants.List(v.Context(), token.Filter{State: token.StateRevoked, From: v.now.Add(-token.MaxLife)}, "", token.MaxPage)
+		page, err := h.Admin.Grants.List(v.Context(), token.Filter{State: token.StateRevoked, From: v.now.Add(-token.MaxTTL)}, "", token.MaxPage)
 		if err != nil {
 			return reply{}, err
 		}

@@ -11,7 +11,7 @@ import (
 type grantsBody struct {
 	Subject, State, From, To string // as they were typed
 	Now                      time.Time
-	Grants                   []token.Kept
+	Grants                   []token.GrantInfo
 	First, Next              string // addresses; First is "" on the first page, Next on the last
 }
 
@@ -50,7 +50,7 @@ func (b grantsBody) Filtered() bool { return b.Subject+b.State+b.From+b.To != ""
 
 // grantBody is one grant.
 type grantBody struct {
-	token.Kept
+	token.GrantInfo
 	Abroad bool // it is revoked and works at the vendor all the same
 	Trail  string
 }
@@ -61,6 +61,6 @@ func (h *Handler) grant(v visit) (reply, error) {
 	if err != nil {
 		return reply{}, err
 	}
-	b := grantBody{Kept: g, Abroad: !g.UpstreamUntil(v.now).IsZero(), Trail: with(home+"audit", "subject", g.Subject, "action", butReads)}
+	b := grantBody{GrantInfo: g, Abroad: !g.UpstreamUntil(v.now).IsZero(), Trail: with(home+"audit", "subject", g.Subject, "action", butReads)}
 	return reply{page: "grant", title: "Grant", body: b}, nil
 }

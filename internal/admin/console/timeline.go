@@ -42,7 +42,7 @@ type life struct {
 }
 
 // drawTimeline draws grants, newest first, as bars that do not touch.
-func drawTimeline(grants []token.Kept, now time.Time) timeline {
+func drawTimeline(grants []token.GrantInfo, now time.Time) timeline {
 	past := pastOf(grants, now)
 	begin := now.Add(-past)
 	at := func(t time.Time) float64 {
@@ -78,7 +78,7 @@ func drawTimeline(grants []token.Kept, now time.Time) timeline {
 var edgeParts = map[time.Duration]int{behind: 5, lately: 4}
 
 // pastOf is how much of the past is shown: no more than there is a need for.
-func pastOf(grants []token.Kept, now time.Time) time.Duration {
+func pastOf(grants []token.GrantInfo, now time.Time) time.Duration {
 	some := false
 	for _, g := range grants {
 		if g.ExpiresAt.After(now.Add(-behind)) {
@@ -94,7 +94,7 @@ func pastOf(grants []token.Kept, now time.Time) time.Duration {
 }
 
 // bar draws the life of g in a row.
-func bar(g token.Kept, row int, at func(time.Time) float64) life {
+func bar(g token.GrantInfo, row int, at func(time.Time) float64) life {
 	end := g.ExpiresAt
 	if g.State == token.StateRevoked {
 		end = g.RevokedAt

@@ -11,9 +11,9 @@ import (
 )
 
 // grantOf is a grant of a token that lived for an hour from ago.
-func grantOf(state token.State, ago time.Duration, revoked time.Time) token.Kept {
+func grantOf(state token.State, ago time.Duration, revoked time.Time) token.GrantInfo {
 	at := noon.Add(-ago)
-	return token.Kept{
+	return token.GrantInfo{
 		Grant: token.Grant{ID: id.New("gr"), Mode: token.ModeDirect, IssuedAt: at, ExpiresAt: at.Add(time.Hour)},
 		State: state, RevokedAt: revoked,
 	}
@@ -21,7 +21,7 @@ func grantOf(state token.State, ago time.Duration, revoked time.Time) token.Kept
 
 func TestTheTimelineShowsADayAndTheHourInWhichTokensExpire(t *testing.T) {
 	t.Parallel()
-	line := drawTimeline([]token.Kept{
+	line := drawTimeline([]token.GrantInfo{
 		grantOf(token.StateActive, 30*time.Minute, time.Time{}),
 		grantOf(token.StateRevoked, 40*time.Minute, noon.Add(-10*time.Minute)),
 		grantOf(token.StateExpired, 4*time.Hour, time.Time{}),
@@ -52,7 +52,7 @@ func TestTheTimelineShowsADayAndTheHourInWhichTokensExpire(t *testing.T) {
 
 func TestTheTimelineShowsHoursWhenAllTokensAreFromLately(t *testing.T) {
 	t.Parallel()
-	line := drawTimeline([]token.Kept{
+	line := drawTimeline([]token.GrantInfo{
 		grantOf(token.StateActive, 30*time.Minute, time.Time{}),
 		grantOf(token.StateExpired, 3*time.Hour, time.Time{}),
 		grantOf(token.StateExpired, 26*time.Hour, time.Time{}), // gone before the day

@@ -113,7 +113,7 @@ type alive struct {
 	Until time.Time // when the last of the vendor's own expires; zero for none
 }
 
-func living(grants []token.Kept) (a alive) {
+func living(grants []token.GrantInfo) (a alive) {
 	for _, g := range grants {
 		if g.State != token.StateActive {
 			continue
@@ -127,7 +127,7 @@ func living(grants []token.Kept) (a alive) {
 }
 
 // abroad is until when tokens that were revoked work at the vendor, zero for none.
-func abroad(grants []token.Kept, now time.Time) (until time.Time) {
+func abroad(grants []token.GrantInfo, now time.Time) (until time.Time) {
 	for _, g := range grants {
 		until = later(until, g.UpstreamUntil(now))
 	}

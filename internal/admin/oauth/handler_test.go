@@ -93,10 +93,10 @@ func start(t *testing.T, url string) *broker {
 		t.Fatal(err)
 	}
 	b.tokens = &token.Service{
-		Minter: vendor(t, b.now), Ledger: b.db, Cache: cache, Gate: watcher, Box: box, Log: log, Now: b.now, MintTimeout: time.Minute,
+		Minter: vendor(t, b.now), Grants: b.db, Cache: cache, Access: watcher, Box: box, Log: log, Now: b.now, MintTimeout: time.Minute,
 	}
 	b.service = &oauth.Service{
-		Grants: &token.Register{Finder: b.db, Box: box, Now: b.now},
+		Grants: &token.Directory{Grants: b.db, Box: box, Now: b.now},
 		Access: &access.Service{Store: b.db, Watcher: watcher, Now: b.now}, Record: b.db, Now: b.now,
 	}
 	router := server.NewRouter(server.Options{Log: log, OpenAPI: web.OpenAPI})

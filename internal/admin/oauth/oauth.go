@@ -24,7 +24,7 @@ type Recorder interface {
 // Service revokes tokens and tells about them. All fields are required. It is safe for
 // concurrent use.
 type Service struct {
-	Grants *token.Register
+	Grants *token.Directory
 	Access *access.Service
 	Record Recorder
 	Now    func() time.Time
@@ -67,7 +67,7 @@ func (s *Service) Introspect(ctx context.Context, by auth.Principal, value secre
 	if err != nil {
 		return State{}, err
 	}
-	at := slices.IndexFunc(list, func(g token.Kept) bool { return g.State == token.StateActive })
+	at := slices.IndexFunc(list, func(g token.GrantInfo) bool { return g.State == token.StateActive })
 	if at < 0 {
 		return State{}, nil
 	}
@@ -81,7 +81,7 @@ func (s *Service) Introspect(ctx context.Context, by auth.Principal, value secre
 	}, nil
 }
 
-func (s *Service) record(ctx context.Context, by auth.Principal, g token.Kept) error {
+func (s *Service) record(ctx context.Context, by auth.Principal, g token.GrantInfo) error {
 	if !by.Has(auth.RoleAdmin) {
 		return nil
 	}

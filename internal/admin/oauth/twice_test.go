@@ -20,7 +20,7 @@ func (b *broker) twice(t *testing.T, subject string, value secret.Text) string {
 	at := b.now().Add(time.Minute)
 	g := token.Grant{
 		ID: id.New("gr"), Subject: subject, Mode: token.ModeDirect, IssuedAt: at, ExpiresAt: at.Add(time.Hour),
-		Mark: b.tokens.Box.Digest("access token", []byte(value.Reveal())),
+		TokenHash: b.tokens.Box.Digest("access token", []byte(value.Reveal())),
 	}
 	if err := b.db.RecordGrant(t.Context(), g, audit.New(t.Context(), at, subject, audit.TokenMint, subject, g.ID)); err != nil {
 		t.Fatal(err)

@@ -1,0 +1,19 @@
+// Package token hands out the vendor's short-lived access tokens.
+//
+//	POST /v1/token ─▶ Service.Issue ─▶ AccessPolicy: blocked? revoked?
+//	                    │ reuse the cached token, or:
+//	                    ├─▶ Minter      mint at the vendor
+//	                    ├─▶ GrantStore  record the grant and its audit record
+//	                    └─▶ Cache       keep the token, sealed
+//
+// Rules:
+//
+//  1. One token per user and lifetime is cached, and reused until MinRemaining of its
+//     life is left.
+//  2. A token leaves only after its grant is durable.
+//  3. A token that was revoked while it was minted is not handed out; the mint is
+//     repeated once.
+//  4. Concurrent requests for the same new token share one mint, unless a change of
+//     access came between them.
+//  5. The broker stores no token in clear: sealed in the cache, as a keyed hash in the grant.
+package token
