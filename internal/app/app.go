@@ -1,5 +1,6 @@
-// Package app introduces the rooms and the doors to one another and runs the
-// program that they make.
+// Package app is the composition root: New opens the adapters, builds the services and
+// mounts the routes; Run serves them. Migrate, Rotate, Verify and OpenTrail do what single
+// commands need.
 package app
 
 import (
@@ -21,18 +22,18 @@ import (
 	"casbroker/internal/usage"
 )
 
-// metricsTimeout bounds one scrape.
+// metricsTimeout bounds one scrape of the metrics.
 const metricsTimeout = 10 * time.Second
 
-// Options are what the settings do not say. LogTo is required.
+// Options configures what is not a setting. LogTo is required.
 type Options struct {
 	LogTo io.Writer
-	// Public are further routes, mounted at the root without authentication.
+	// Public are more routes, mounted at the root without authentication.
 	Public []server.Routes
-	// Invented are made-up counts, which a database without any begins with; the
-	// console then says that it shows a demo. nil for none.
-	Invented []usage.Count
-	Now      func() time.Time // nil means time.Now
+	// DemoHistory are synthetic usage counts for a database without any. If there are
+	// some, the console says that it shows a demo.
+	DemoHistory []usage.Count
+	Now         func() time.Time // nil means time.Now
 }
 
 // App is the whole program.
@@ -42,19 +43,14 @@ type App struct {
 	metrics  *telemetry.Metrics
 	router   *server.Router
 	access   *access.Service
-	usage    *usage.Counter
-	chores   []chore
+	jobs     []job
 	closers  []func() error
-	stop     context.CancelFunc
+	stop     context.CancelFunc // ends the goroutines that New started
 }
 
-// Handler returns the program's HTTP surface.
-func (a *App) Handler() http.Handler { return a.router }
-
-// Run serves on l, and the metrics on their own address, until ctx ends; then it
-// drains, closes everything and returns. It is called once.
+// Run serves on l, and the metrics on their own address, until ctx ends. Then it drains,
+// closes everything and returns. It may be called once.
 func (a *App) Run(ctx context.Context, l net.Listener) error {
-	a.onClose(paceCollector())
 	group, ctx := errgroup.WithContext(ctx)
 	if address := a.settings.Server.MetricsAddress; address != "" {
 		ml, err := server.Listen(ctx, address, "server.metrics_address")
@@ -68,8 +64,8 @@ func (a *App) Run(ctx context.Context, l net.Listener) error {
 		}
 		group.Go(func() error { return server.Serve(ctx, ml, mux, t, a.log, func() {}) })
 	}
-	for _, c := range a.chores {
-		group.Go(func() error { c.run(ctx, a.log); return nil })
+	for _, j := range a.jobs {
+		group.Go(func() error { j.run(ctx, a.log); return nil })
 	}
 	a.log.Info("serving", "address", l.Addr().String())
 	group.Go(func() error {
@@ -88,16 +84,14 @@ func timeouts(s config.Server) server.Timeouts {
 
 // Close closes what New opened, newest first. It may be called more than once.
 func (a *App) Close() error {
-	if a.stop != nil {
-		a.stop()
-	}
+	a.stop()
 	var errs []error
-	for _, closing := range slices.Backward(a.closers) {
-		errs = append(errs, closing())
+	for _, closer := range slices.Backward(a.closers) {
+		errs = append(errs, closer())
 	}
 	a.closers = nil
 	return errors.Join(errs...)
 }
 
-// onClose remembers what to close.
-func (a *App) onClose(closing func() error) { a.closers = append(a.closers, closing) }
+// onClose adds a function that Close calls, before those added earlier.
+func (a *App) onClose(closer func() error) { a.closers = append(a.closers, closer) }

@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/hex"
 	"fmt"
-	"runtime/debug"
 	"time"
 
 	"casbroker/internal/audit"
@@ -14,72 +13,39 @@ import (
 	"casbroker/internal/store"
 )
 
-// flushEvery is how long reuses and refusals wait at most to be put on record.
-const flushEvery = 2 * time.Second
-
-// newJournal returns what takes note of reuses and refusals. Its first record tells
-// of the start.
-func (a *App) newJournal(d doors, o Options) (*audit.Journal, error) {
-	c := a.settings
-	hash, err := fingerprint(c, d.box)
+// startRecord returns the audit record of a start, which has the build and a fingerprint
+// of the settings.
+func startRecord(c config.Config, box *secret.Box, at time.Time) (audit.Record, error) {
+	hash, err := fingerprint(c, box)
 	if err != nil {
-		return nil, err
+		return audit.Record{}, err
 	}
-	j := &audit.Journal{Book: d.store, Now: o.Now, Reuse: audit.Reuse(c.Audit.Reuse)}
-	start := audit.New(context.Background(), o.Now(), audit.Broker, audit.BrokerStart, "", "settings:"+hash)
-	j.Note(start.Saying("version=" + Version()))
-	a.onClose(func() error {
-		if err := j.Close(); err != nil {
-			a.log.Error("audit records are lost", "error", err)
-		}
-		return nil
-	})
-	a.chores = append(a.chores, chore{name: "write audit records", every: flushEvery, atStart: true, do: whole(j.Flush)})
-	return j, nil
+	start := audit.New(context.Background(), at, audit.Broker, audit.BrokerStart, "", "settings:"+hash)
+	return start.Saying("version=" + BuildInfo().String()), nil
 }
 
-// unaudited returns what is told of changes without their record, nil where there
-// are to be none.
-func (a *App) unaudited() func(error) {
-	if a.settings.Audit.WhenUnwritable == config.UnwritableRefuse {
-		return nil
-	}
-	return func(err error) {
-		a.metrics.CountUnaudited()
-		a.log.Error("the audit trail cannot be written, and the broker goes on all the same", "error", err)
-	}
-}
-
-// fingerprint is the same for the same settings, secrets included, of which it tells
-// nothing: it is made with the key of box.
+// fingerprint returns a hash of all settings, secrets included. It is keyed with a key of
+// box, so it reveals nothing about them.
 func fingerprint(c config.Config, box *secret.Box) (string, error) {
 	var b bytes.Buffer
 	if err := c.Print(&b); err != nil {
 		return "", fmt.Errorf("hash the settings: %w", err)
 	}
-	for _, s := range hidden(c) {
+	for _, s := range secrets(c) {
 		fmt.Fprintf(&b, "%d:%s\n", len(s), s.Reveal())
 	}
 	return hex.EncodeToString(box.Digest("settings", b.Bytes())[:16]), nil
 }
 
-// Version returns the version of the program and of the compiler that made it.
-func Version() string {
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
-		return "unknown"
-	}
-	return info.Main.Version + " " + info.GoVersion
-}
-
-// Trail is the audit trail of a database that was opened for one command.
+// Trail is the audit trail of a database opened for one command.
 type Trail struct {
 	*audit.Service
 	db *store.DB
 }
 
-// OpenTrail opens the audit trail of the settings; brokers may serve meanwhile. It
-// fails when the database is not migrated or its keys are wrong. The Trail is to be closed.
+// OpenTrail opens the audit trail in the database of the settings; brokers may serve
+// meanwhile. It fails if the database is not migrated or its keys are wrong. The caller
+// must close the Trail.
 func OpenTrail(ctx context.Context, c config.Config, o Options) (*Trail, error) {
 	db, box, err := openStore(c, o)
 	if err != nil {

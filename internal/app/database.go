@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"maps"
 	"slices"
 	"strings"
@@ -14,14 +15,14 @@ import (
 	"casbroker/internal/store"
 )
 
-// startTimeout bounds how long a start waits for a database that may be away.
-const startTimeout = 5 * time.Second
+// databaseTimeout bounds how long the start waits for a database that may be unavailable.
+const databaseTimeout = 5 * time.Second
 
-// Tally says what became of the sealed values of one table.
+// Tally counts the encrypted values of one table by the result of Rotate or Verify.
 type Tally = store.Tally
 
-// openStore opens the database of the settings for one command, which tells o.LogTo
-// of keys that cannot be used, and returns what seals in it.
+// openStore opens the database of the settings for one command, and returns it with the
+// Box that encrypts its values. Lost keys are logged.
 func openStore(c config.Config, o Options) (*store.DB, *secret.Box, error) {
 	seal, lost, err := readKeys(c.Seal)
 	if err != nil {
@@ -32,8 +33,8 @@ func openStore(c config.Config, o Options) (*store.DB, *secret.Box, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	log := newLog(c, o)
-	warnOfLost(log, lost)
+	log := newLog(c, o.LogTo)
+	logLostKeys(log, lost)
 	db, err := store.Open(store.Options{URL: c.Store.URL, Box: box, Log: log})
 	if err != nil {
 		return nil, nil, fmt.Errorf("store.url: %w", err)
@@ -41,8 +42,8 @@ func openStore(c config.Config, o Options) (*store.DB, *secret.Box, error) {
 	return db, box, nil
 }
 
-// usable says why the database cannot be used. When it was sealed under another key
-// than the one that is to seal, that names the setting.
+// usable returns why the database cannot be used, nil if it can. The error names the
+// setting if the first key is not the one that the database was encrypted with.
 func usable(ctx context.Context, db *store.DB) error {
 	err := db.Ready(ctx)
 	var wrong *store.WrongKeyError
@@ -52,11 +53,11 @@ func usable(ctx context.Context, db *store.DB) error {
 	return err
 }
 
-// usableAtStart refuses a database that was sealed under another key. One that is
-// away or not migrated is told of in the log: nothing is written to it before the
-// keys were looked at.
-func (a *App) usableAtStart(ctx context.Context, db *store.DB) error {
-	ctx, cancel := context.WithTimeout(ctx, startTimeout)
+// checkDatabase fails if the first key is not the one that the database was encrypted with,
+// so that nothing is written with a wrong key. A database that is unavailable or not
+// migrated is only logged.
+func checkDatabase(ctx context.Context, db *store.DB, log *slog.Logger) error {
+	ctx, cancel := context.WithTimeout(ctx, databaseTimeout)
 	defer cancel()
 	err := usable(ctx, db)
 	var wrong *store.WrongKeyError
@@ -64,13 +65,13 @@ func (a *App) usableAtStart(ctx context.Context, db *store.DB) error {
 		return err
 	}
 	if err != nil {
-		a.log.WarnContext(ctx, "the database cannot be used yet", "error", err)
+		log.WarnContext(ctx, "the database cannot be used yet", "error", err)
 	}
 	return nil
 }
 
-// Migrate brings the database of the settings to the newest form and returns how
-// many steps that took.
+// Migrate migrates the database of the settings to the newest schema and returns the number
+// of steps.
 func Migrate(ctx context.Context, c config.Config, o Options) (int, error) {
 	db, _, err := openStore(c, o)
 	if err != nil {
@@ -80,24 +81,23 @@ func Migrate(ctx context.Context, c config.Config, o Options) (int, error) {
 	return db.Migrate(ctx)
 }
 
-// Rotate seals everything anew under the first sealing key, while brokers serve,
-// and has report say how each table ended. It fails when the database is not
-// migrated, and names the keys that are missing when something is left that does
-// not open. It may be ended at any moment and called again.
+// Rotate encrypts all values again with the first key, while brokers serve, and calls report
+// once per table. It fails if the database is not migrated or if values could not be
+// decrypted; the error then names the missing keys. It may be interrupted and repeated.
 func Rotate(ctx context.Context, c config.Config, o Options, report func(Tally)) error {
 	return walk(ctx, c, o, (*store.DB).Reseal, report)
 }
 
-// Verify opens everything that is sealed, while brokers serve, and has report say
-// how each table ended. It changes nothing. It fails when the database is not
-// migrated, and when something does not open.
+// Verify decrypts all values, while brokers serve, and calls report once per table. It
+// changes nothing. It fails if the database is not migrated or if values could not be
+// decrypted.
 func Verify(ctx context.Context, c config.Config, o Options, report func(Tally)) error {
 	return walk(ctx, c, o, (*store.DB).Verify, report)
 }
 
-// walk goes through all that is sealed, and fails when something does not open.
+// walk calls visit for the whole database, and fails if values could not be decrypted.
 func walk(ctx context.Context, c config.Config, o Options,
-	through func(*store.DB, context.Context, func(Tally)) error, report func(Tally),
+	visit func(*store.DB, context.Context, func(Tally)) error, report func(Tally),
 ) error {
 	db, _, err := openStore(c, o)
 	if err != nil {
@@ -109,7 +109,7 @@ func walk(ctx context.Context, c config.Config, o Options,
 	}
 	missing := map[string]int{}
 	damaged := 0
-	err = through(db, ctx, func(r Tally) {
+	err = visit(db, ctx, func(r Tally) {
 		report(r)
 		damaged += r.Damaged
 		for id, n := range r.Unknown {
@@ -119,7 +119,7 @@ func walk(ctx context.Context, c config.Config, o Options,
 	return errors.Join(err, missingKeys(missing), damagedRows(damaged))
 }
 
-// missingKeys names the keys without which rows do not open.
+// missingKeys returns an error that names the missing keys, with their numbers of rows.
 func missingKeys(rows map[string]int) error {
 	if len(rows) == 0 {
 		return nil
@@ -128,14 +128,14 @@ func missingKeys(rows map[string]int) error {
 	for _, id := range slices.Sorted(maps.Keys(rows)) {
 		names = append(names, fmt.Sprintf("%q (%d)", id, rows[id]))
 	}
-	return fmt.Errorf("rows are sealed under keys that are missing: %s; "+
-		"put those keys behind the first one in seal.keys, and run this again", strings.Join(names, ", "))
+	return fmt.Errorf("rows are encrypted with missing keys: %s; "+
+		"add those keys to seal.keys, after the first one, and run this again", strings.Join(names, ", "))
 }
 
 func damagedRows(rows int) error {
 	if rows == 0 {
 		return nil
 	}
-	return fmt.Errorf("%d rows do not open under the key that they name: "+
-		"either that key is not the one it was, or the rows are damaged", rows)
+	return fmt.Errorf("%d rows cannot be decrypted with the key that they name: "+
+		"either the key was replaced by another one with the same id, or the rows are damaged", rows)
 }

@@ -39,6 +39,7 @@ func TestMetricsAnswerOnAnAddressOfTheirOwn(t *testing.T) {
 		`casbroker_token_requests_total{outcome="minted"} 1`,
 		`casbroker_token_requests_total{outcome="reused"} 1`,
 		`casbroker_token_requests_total{outcome="refused"} 1`,
+		`casbroker_build_info{commit="`, `version="`, `goversion="go1.`,
 		`casbroker_access_blocks 1`,
 		`casbroker_access_version 2`,
 		`casbroker_access_view_age_seconds`,

@@ -11,41 +11,40 @@ import (
 	"casbroker/internal/secret"
 )
 
-// LostKey is a sealing key whose file cannot be used. What it sealed cannot be read
-// until the file is back.
+// LostKey is an encryption key whose file cannot be used. Values encrypted with it cannot
+// be read until the file is back.
 type LostKey struct {
 	ID   string
 	File string
 	Err  error
 }
 
-// LostKeys returns the sealing keys of the settings without which the broker starts
-// all the same: they are not the first.
+// LostKeys returns the encryption keys of the settings that cannot be used. The broker
+// starts without them: the first key, which it needs, is never among them.
 func LostKeys(c config.Config) []LostKey {
 	_, lost, _ := readKeys(c.Seal)
 	return lost
 }
 
-// readKeys returns the settings with the keys of files in the place of the files,
-// and without those that are lost. Without the first nothing could be sealed, so
-// that is an error.
+// readKeys returns c with the keys read from their files and without those that are lost.
+// It is an error if the first is lost: nothing could be encrypted.
 func readKeys(c config.Seal) (config.Seal, []LostKey, error) {
 	var lost []LostKey
 	var wrong []error
 	keys := make([]config.SealKey, 0, len(c.Keys))
 	for i, k := range c.Keys {
-		if k.File == "" || k.Key != "" { // with both, the settings are wrong anyway
+		if k.File == "" || k.Key != "" { // Validate reports keys that have both
 			keys = append(keys, k)
 			continue
 		}
 		text, err := readKey(k.File)
 		switch {
 		case err != nil && i == 0:
-			wrong = append(wrong, fmt.Errorf("seal.keys[0].file: the key that seals is needed to start: %w", err))
+			wrong = append(wrong, fmt.Errorf("seal.keys[0].file: the first key is needed to start: %w", err))
 		case err != nil:
 			lost = append(lost, LostKey{ID: k.ID, File: k.File, Err: err})
 		case text == c.HashKey:
-			wrong = append(wrong, fmt.Errorf("seal.keys[%d].file: want another key than seal.hash_key", i))
+			wrong = append(wrong, fmt.Errorf("seal.keys[%d].file: want a key different from seal.hash_key", i))
 		default:
 			keys = append(keys, config.SealKey{ID: k.ID, Key: text})
 		}
@@ -67,15 +66,15 @@ func readKey(path string) (secret.Text, error) {
 	return text, nil
 }
 
-// warnOfLost tells the operator of each lost key.
-func warnOfLost(log *slog.Logger, lost []LostKey) {
+// logLostKeys logs each lost key.
+func logLostKeys(log *slog.Logger, lost []LostKey) {
 	for _, k := range lost {
-		log.Error("a sealing key cannot be used; what it sealed is unreadable until its file is back",
+		log.Error("an encryption key cannot be used; values encrypted with it are unreadable until its file is back",
 			"key_id", k.ID, "file", k.File, "error", k.Err)
 	}
 }
 
-// newBox makes the box of settings that readKeys has been through.
+// newBox makes the Box of settings that readKeys returned.
 func newBox(c config.Seal) (*secret.Box, error) {
 	hash, err := config.DecodeKey(c.HashKey)
 	if err != nil {

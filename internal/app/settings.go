@@ -4,11 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"log/slog"
 	"net/netip"
 	"os"
 	"slices"
 	"strings"
+	"time"
 
+	"casbroker/internal/admin"
 	"casbroker/internal/admin/session"
 	"casbroker/internal/auth"
 	"casbroker/internal/cache"
@@ -16,24 +20,25 @@ import (
 	"casbroker/internal/ratelimit"
 	"casbroker/internal/secret"
 	"casbroker/internal/store"
+	"casbroker/internal/telemetry"
 )
 
-// Check returns everything that is wrong with the settings at once, what the
-// rooms have to say of theirs included. It opens no connection.
+// Check returns all errors in the settings at once, including those that only other
+// packages can find. It opens no connection.
 func Check(c config.Config) error {
 	ctx, cancel := context.WithCancel(context.Background())
-	cancel() // keys need not be loaded to know that the settings are good
+	cancel() // checking needs no key sets, so none are loaded
 	_, authErr := newAuth(ctx, c.Auth, auth.Options{})
 	_, limitErr := newRules(c.RateLimit)
 	_, _, sealErr := readKeys(c.Seal)
 	if c.Auth.Cookie == session.CookieName {
-		authErr = errors.Join(authErr, fmt.Errorf("auth.cookie: want another name than %s, which is the cookie of operators", session.CookieName))
+		authErr = errors.Join(authErr, fmt.Errorf("auth.cookie: want another name than %s, which is the operators' session cookie", session.CookieName))
 	}
-	return errors.Join(c.Validate(), authErr, limitErr, sealErr, session.CheckKeys(adminKeys(c.Admin)), checkDoors(c))
+	return errors.Join(c.Validate(), authErr, limitErr, sealErr, session.CheckKeys(adminKeys(c.Admin)), checkURLs(c))
 }
 
-// checkDoors reads the URLs of the store and the cache as the doors will.
-func checkDoors(c config.Config) error {
+// checkURLs parses the URLs of PostgreSQL and Redis as the adapters will.
+func checkURLs(c config.Config) error {
 	var wrong []error
 	if strings.HasPrefix(c.Store.URL.Reveal(), "postgres") {
 		db, err := store.Open(store.Options{URL: c.Store.URL})
@@ -54,10 +59,10 @@ func checkDoors(c config.Config) error {
 	return errors.Join(wrong...)
 }
 
-// newAuth builds the authenticator from settings over the rest of o.
+// newAuth builds the authenticator from settings; o has what is not a setting.
 func newAuth(ctx context.Context, c config.Auth, o auth.Options) (*auth.Authenticator, error) {
 	o.Cookie, o.TrustedOrigins, o.CacheSize = c.Cookie, c.TrustedOrigins, int(c.CacheSize)
-	var unread []error
+	var unreadable []error
 	for i, v := range c.Verifiers {
 		verifier := auth.Verifier{
 			Name: v.Name, Issuer: v.Issuer, Audience: v.Audience, Algorithms: v.Algorithms,
@@ -68,15 +73,15 @@ func newAuth(ctx context.Context, c config.Auth, o auth.Options) (*auth.Authenti
 		if v.PublicKeyFile != "" {
 			pem, err := os.ReadFile(v.PublicKeyFile)
 			if err != nil {
-				pem = []byte("unread") // or it would seem not to be given
-				unread = append(unread, fmt.Errorf("auth.verifiers[%d].public_key_file: %w", i, err))
+				pem = []byte("unreadable") // auth would report a missing key otherwise
+				unreadable = append(unreadable, fmt.Errorf("auth.verifiers[%d].public_key_file: %w", i, err))
 			}
 			verifier.PublicKeyPEM = pem
 		}
 		o.Verifiers = append(o.Verifiers, verifier)
 	}
 	a, err := auth.New(ctx, o)
-	return a, errors.Join(append(unread, err)...)
+	return a, errors.Join(append(unreadable, err)...)
 }
 
 func newRules(c config.RateLimit) (ratelimit.Rules, error) {
@@ -86,7 +91,7 @@ func newRules(c config.RateLimit) (ratelimit.Rules, error) {
 	})
 }
 
-// networks is valid once the settings are.
+// networks parses networks that Check has found valid.
 func networks(list []string) []netip.Prefix {
 	prefixes := make([]netip.Prefix, 0, len(list))
 	for _, network := range list {
@@ -95,8 +100,8 @@ func networks(list []string) []netip.Prefix {
 	return prefixes
 }
 
-// hidden lists every secret of the settings, for the log to hide.
-func hidden(c config.Config) []secret.Text {
+// secrets lists every secret in the settings, for the log to hide.
+func secrets(c config.Config) []secret.Text {
 	list := []secret.Text{c.Upstream.APIKey, c.Seal.HashKey}
 	for _, k := range c.Seal.Keys {
 		list = append(list, k.Key)
@@ -108,4 +113,54 @@ func hidden(c config.Config) []secret.Text {
 		list = append(list, k.Hash)
 	}
 	return slices.Concat(list, c.Store.URL.Passwords(), c.Cache.URL.Passwords())
+}
+
+// newLog returns a logger that hides the secrets of c.
+func newLog(c config.Config, w io.Writer) *slog.Logger {
+	var level slog.LevelVar
+	_ = level.UnmarshalText([]byte(c.Log.Level)) // Check has found it valid
+	return telemetry.NewLogger(w, telemetry.LogOptions{Format: c.Log.Format, Level: &level, Secrets: secrets(c)})
+}
+
+// openCache returns the cache of the settings: memory alone, or Redis with memory as its
+// fallback.
+func openCache(ctx context.Context, c config.Cache, log *slog.Logger, now func() time.Time, metrics *telemetry.Metrics) (cache.Cache, error) {
+	if c.URL == "memory" {
+		return cache.NewMemory(cache.MemoryOptions{TokenBytes: int(c.Memory)})
+	}
+	memory, err := cache.NewMemory(cache.MemoryOptions{TokenBytes: int(c.Standby)})
+	if err != nil {
+		return nil, err
+	}
+	redis, err := cache.NewRedis(cache.RedisOptions{URL: c.URL, Timeout: c.Timeout, Now: now})
+	if err != nil {
+		return nil, err
+	}
+	if err := redis.Ping(ctx); err != nil { // a wrong URL is best seen at the start
+		log.Warn("Redis does not answer yet", "error", err)
+	}
+	return cache.WithFallback(redis, memory, cache.FallbackOptions{
+		Log: log, OnChange: metrics.SetFallback, OnMemory: metrics.CountFallbackCall,
+	}), nil
+}
+
+func adminKeys(c config.Admin) []session.Key {
+	keys := make([]session.Key, 0, len(c.Keys))
+	for _, k := range c.Keys {
+		keys = append(keys, session.Key(k))
+	}
+	return keys
+}
+
+// OutdatedAdminKeys returns the names of the admin keys whose hash has the form of
+// releases before 0.2.0. They work, and should be replaced.
+func OutdatedAdminKeys(c config.Config) []string { return session.Outdated(adminKeys(c.Admin)) }
+
+// listSettings lists the effective settings for operators, with secrets hidden.
+func listSettings(c config.Config) []admin.Setting {
+	var list []admin.Setting
+	for _, e := range c.List() {
+		list = append(list, admin.Setting(e))
+	}
+	return list
 }

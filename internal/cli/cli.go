@@ -159,6 +159,6 @@ type versionCommand struct{}
 
 // Run prints the version.
 func (versionCommand) Run(t *Terminal) error {
-	_, err := fmt.Fprintln(t.Out, "broker", app.Version())
+	_, err := fmt.Fprintln(t.Out, "broker", app.BuildInfo())
 	return err
 }

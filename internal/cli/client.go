@@ -116,7 +116,7 @@ func (c *client) send(ctx context.Context, method, path string, body any) (*http
 	if err != nil {
 		return nil, usageError{err}
 	}
-	req.Header.Set("User-Agent", "casbroker-cli "+app.Version())
+	req.Header.Set("User-Agent", "casbroker-cli "+app.BuildInfo().String())
 	if body != nil {
 		req.Header.Set("Content-Type", "application/json")
 	}

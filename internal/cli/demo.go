@@ -65,7 +65,7 @@ func (c demoCommand) Run(ctx context.Context, t *Terminal) error {
 		_ = l.Close()
 		return usageError{err}
 	}
-	o := app.Options{LogTo: t.Err, Public: []server.Routes{page}, Invented: demo.History(time.Now())}
+	o := app.Options{LogTo: t.Err, Public: []server.Routes{page}, DemoHistory: demo.History(time.Now())}
 	return serve(ctx, l, settings, o, func() { banner(t, settings, page, l.Addr(), key) })
 }
 

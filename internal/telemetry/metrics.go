@@ -74,6 +74,15 @@ func NewMetrics() *Metrics {
 	return m
 }
 
+// SetBuildInfo publishes the build of the program. It may be called once.
+func (m *Metrics) SetBuildInfo(version, commit, goVersion string) {
+	m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Namespace: namespace, Name: "build_info",
+		Help:        "Always 1; the labels tell the build of the broker.",
+		ConstLabels: prometheus.Labels{"version": version, "commit": commit, "goversion": goVersion},
+	}, func() float64 { return 1 }))
+}
+
 // Handler answers with all metrics, in the format that the scraper asks for.
 func (m *Metrics) Handler() http.Handler {
 	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{})

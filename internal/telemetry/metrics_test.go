@@ -39,8 +39,10 @@ func TestWhatWasObservedIsScraped(t *testing.T) {
 	m.SetFallback(true)
 	m.SetFallback(true)
 	m.WatchJWTCache(func() uint64 { return 41 }, func() uint64 { return 2 })
+	m.SetBuildInfo("v0.2.0", "1a2b3c4", "go1.26")
 	got := scrape(t, m)
 	for _, want := range []string{
+		`casbroker_build_info{commit="1a2b3c4",goversion="go1.26",version="v0.2.0"} 1`,
 		`casbroker_http_requests_total{method="GET",route="/v1/portfolios/:id",status="2xx"} 2`,
 		`casbroker_http_requests_total{method="GET",route="/v1/portfolios/:id",status="4xx"} 1`,
 		`casbroker_http_requests_total{method="other",route="unmatched",status="other"} 1`,

@@ -1,0 +1,74 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"casbroker/internal/access"
+	"casbroker/internal/admin"
+	"casbroker/internal/cache"
+	"casbroker/internal/server"
+	"casbroker/internal/store"
+	"casbroker/internal/upstream"
+)
+
+// healthTimeout bounds one report of the state of all dependencies.
+const healthTimeout = 2 * time.Second
+
+// health returns a function that reports the state of each dependency.
+func health(vendor *upstream.Client, c cache.Cache, db *store.DB, w *access.Watcher, maxAge time.Duration) func(context.Context) []admin.Component {
+	return func(ctx context.Context) []admin.Component {
+		ctx, cancel := context.WithTimeout(ctx, healthTimeout)
+		defer cancel()
+		return []admin.Component{
+			vendorHealth(vendor.State()), cacheHealth(c), component("database", db.Ready(ctx)), accessHealth(ctx, w, maxAge),
+		}
+	}
+}
+
+// component is ok unless err is set; its note is the part of err that any caller may read.
+func component(name string, err error) admin.Component {
+	if err == nil {
+		return admin.Component{Name: name, State: admin.OK}
+	}
+	return admin.Component{Name: name, State: admin.Down, Note: server.Reason(err)}
+}
+
+// accessHealth reports whether this replica knows recent blocks and revocations.
+func accessHealth(ctx context.Context, w *access.Watcher, maxAge time.Duration) admin.Component {
+	p := component("revocations", w.Ready(ctx))
+	if age := w.Age(); p.State == admin.OK && age > maxAge {
+		p.State = admin.Degraded
+		p.Note = fmt.Sprintf("The last successful read from the database was %s ago; access.when_stale lets the broker reuse tokens anyway.", age.Round(time.Second))
+	}
+	return p
+}
+
+func cacheHealth(c cache.Cache) admin.Component {
+	p := admin.Component{Name: "cache", State: admin.OK}
+	switch c := c.(type) {
+	case *cache.Memory:
+		p.State, p.Note = admin.Unused, "The settings keep tokens and limits in this process; Redis is not used."
+	case *cache.Fallback:
+		if c.Degraded() {
+			p.State, p.Note = admin.Degraded, "Redis does not answer; until it does, this replica counts and caches on its own."
+		}
+	}
+	return p
+}
+
+func vendorHealth(s upstream.State) admin.Component {
+	p := admin.Component{Name: "vendor", State: admin.OK}
+	switch {
+	case s.Breaker == upstream.Open:
+		p.State = admin.Down
+		p.Note = "Calls to the vendor are paused after several failures in a row; users who have a token can still use it."
+	case !s.Well():
+		p.State = admin.Degraded
+		p.Note = fmt.Sprintf("The last call ended as %s at %s.", s.Last, s.At.UTC().Format(time.RFC3339))
+	case s.Last == "":
+		p.Note = "Not called since this replica started."
+	}
+	return p
+}

@@ -1,0 +1,59 @@
+package app
+
+import (
+	"context"
+	"log/slog"
+	"time"
+)
+
+// How often the jobs run.
+const (
+	recordsEvery = 2 * time.Second // the longest delay of the audit records of reuses and refusals
+	countsEvery  = 5 * time.Second // the longest delay of usage counts
+	sweepEvery   = 10 * time.Minute
+	purgeEvery   = 10 * time.Minute
+	expireEvery  = time.Hour // how often a replica checks whether the daily deletion is due
+)
+
+// finalRunTimeout bounds the last run of an uninterrupted job.
+const finalRunTimeout = 10 * time.Second
+
+// job is work that is repeated in the background.
+type job struct {
+	name    string
+	every   time.Duration
+	atStart bool // run at the start too, not only after the first interval
+	do      func(ctx context.Context) error
+}
+
+// run repeats the job until ctx ends. A failed run is logged; the next one is on schedule.
+func (j job) run(ctx context.Context, log *slog.Logger) {
+	if j.atStart {
+		j.runOnce(ctx, log)
+	}
+	tick := time.NewTicker(j.every)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+			j.runOnce(ctx, log)
+		}
+	}
+}
+
+func (j job) runOnce(ctx context.Context, log *slog.Logger) {
+	if err := j.do(ctx); err != nil && ctx.Err() == nil {
+		log.WarnContext(ctx, "job failed", "job", j.name, "error", err)
+	}
+}
+
+// uninterrupted wraps do so that shutdown lets a run finish, within finalRunTimeout.
+func uninterrupted(do func(context.Context) error) func(context.Context) error {
+	return func(ctx context.Context) error {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), finalRunTimeout)
+		defer cancel()
+		return do(ctx)
+	}
+}

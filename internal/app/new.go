@@ -1,0 +1,258 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"casbroker/internal/access"
+	"casbroker/internal/admin"
+	"casbroker/internal/admin/console"
+	"casbroker/internal/admin/oauth"
+	"casbroker/internal/admin/session"
+	"casbroker/internal/audit"
+	"casbroker/internal/auth"
+	"casbroker/internal/config"
+	"casbroker/internal/httpapi"
+	"casbroker/internal/portfolio"
+	"casbroker/internal/privacy"
+	"casbroker/internal/ratelimit"
+	"casbroker/internal/server"
+	"casbroker/internal/store"
+	"casbroker/internal/telemetry"
+	"casbroker/internal/token"
+	"casbroker/internal/upstream"
+	"casbroker/internal/usage"
+	"casbroker/web"
+)
+
+const (
+	// firstRefresh bounds how long the start waits for the list of blocks and revocations.
+	firstRefresh = 3 * time.Second
+	// mintMargin is how much longer a caller waits for a new token than the vendor may take.
+	mintMargin = 5 * time.Second
+)
+
+// noCORSPaths are the prefixes of the operators' paths, which no page of another origin
+// may read, not even one of server.allowed_origins.
+var noCORSPaths = []string{"/admin/", "/console", "/oauth/"}
+
+// New builds the program from settings. ctx bounds only the start. The App must be run or
+// closed. An error has everything that Check reports.
+//
+// A database that is unavailable or not migrated does not stop the start: the broker is
+// not ready until the database is.
+func New(ctx context.Context, c config.Config, o Options) (_ *App, err error) { //nolint:funlen // a flat list in order of need
+	if err := Check(c); err != nil {
+		return nil, err
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	seal, lostKeys, err := readKeys(c.Seal)
+	if err != nil {
+		return nil, err
+	}
+	c.Seal = seal
+	log := newLog(c, o.LogTo)
+	logLostKeys(log, lostKeys)
+	metrics := telemetry.NewMetrics()
+	build := BuildInfo()
+	metrics.SetBuildInfo(build.Version, build.Commit, build.GoVersion)
+	running, stop := context.WithCancel(context.WithoutCancel(ctx))
+	a := &App{settings: c, log: log, metrics: metrics, stop: stop}
+	defer func() {
+		if err != nil {
+			_ = a.Close()
+		}
+	}()
+
+	// Adapters: the database, the cache and the vendor.
+	box, err := newBox(c.Seal)
+	if err != nil {
+		return nil, err
+	}
+	onUnaudited := func(err error) {
+		metrics.CountUnaudited()
+		log.Error("an action was done without an audit record: the audit trail cannot be written", "error", err)
+	}
+	if c.Audit.WhenUnwritable == config.UnwritableRefuse {
+		onUnaudited = nil
+	}
+	db, err := store.Open(store.Options{URL: c.Store.URL, Box: box, Log: log, Unaudited: onUnaudited})
+	if err != nil {
+		return nil, fmt.Errorf("store.url: %w", err)
+	}
+	a.onClose(db.Close)
+	if c.Store.MigrateAtStart {
+		steps, err := db.Migrate(ctx)
+		if err != nil {
+			return nil, fmt.Errorf("migrate the database: %w", err)
+		}
+		log.Info("database is up to date", "steps", steps)
+	}
+	if err := checkDatabase(ctx, db, log); err != nil {
+		return nil, err
+	}
+	counter := &usage.Counter{Book: db, Now: o.Now}
+	a.onClose(func() error {
+		if err := counter.Close(); err != nil {
+			log.Error("usage counts are lost", "error", err)
+		}
+		return nil
+	})
+	if err := usage.Fill(ctx, db, o.DemoHistory); err != nil { // the demo works without
+		log.WarnContext(ctx, "the demo's usage history cannot be written", "error", err)
+	}
+	shared, err := openCache(ctx, c.Cache, log, o.Now, metrics)
+	if err != nil {
+		return nil, fmt.Errorf("cache.url: %w", err)
+	}
+	a.onClose(shared.Close)
+	vendor := upstream.New(upstream.Options{
+		URL: c.Upstream.URL, APIKey: c.Upstream.APIKey, Timeout: c.Upstream.Timeout, Deadline: c.Upstream.Deadline,
+		Attempts: c.Upstream.Attempts, Log: log, Now: o.Now,
+		Observe: func(outcome string, took time.Duration) {
+			metrics.ObserveUpstream(outcome, took)
+			counter.Upstream(outcome, took)
+		},
+	})
+
+	// Callers: who they are, how often they may call, and what is recorded of them.
+	callers, err := newAuth(running, c.Auth, auth.Options{Now: o.Now, Log: log})
+	if err != nil {
+		return nil, err
+	}
+	metrics.WatchJWTCache(
+		func() uint64 { return callers.CacheStats().Hits }, func() uint64 { return callers.CacheStats().Misses })
+	rules, err := newRules(c.RateLimit)
+	if err != nil {
+		return nil, err
+	}
+	limits := &ratelimit.Limiter{Counter: shared, Rules: rules, Now: o.Now, Observe: func(limit string) {
+		metrics.CountLimited(limit)
+		counter.Limit(limit)
+	}}
+	limitRead, limitSave := limits.Middleware(ratelimit.Read), limits.Middleware(ratelimit.Save)
+	recorder := &audit.Journal{Book: db, Now: o.Now, Reuse: audit.Reuse(c.Audit.Reuse)}
+	started, err := startRecord(c, box, o.Now())
+	if err != nil {
+		return nil, err
+	}
+	recorder.Note(started)
+	a.onClose(func() error {
+		if err := recorder.Close(); err != nil {
+			log.Error("audit records are lost", "error", err)
+		}
+		return nil
+	})
+
+	// Domain services and their handlers.
+	watch := access.WatchOptions{
+		Store: db, PubSub: shared, Log: log, Now: o.Now, Poll: c.Access.Poll, MaxAge: c.Access.MaxStaleness, Observe: metrics.CountAccess,
+	}
+	if c.Access.WhenStale == config.WhenStaleServe {
+		watch.MaxAge = 0
+	}
+	watcher := access.NewWatcher(watch)
+	metrics.WatchAccess(watcher)
+	first, cancel := context.WithTimeout(ctx, firstRefresh)
+	_ = watcher.Refresh(first, access.TriggerPoll) // Run tries again
+	cancel()
+	var watching sync.WaitGroup
+	watching.Go(func() { watcher.Run(running) })
+	a.onClose(func() error { // it uses the adapters until it ends
+		stop()
+		watching.Wait()
+		return nil
+	})
+	a.access = &access.Service{Store: db, Watcher: watcher, Now: o.Now}
+	tokens := &token.Service{
+		Minter: vendor, Grants: db, Cache: shared, Access: watcher, Box: box, Log: log, Now: o.Now,
+		MinRemaining: c.Token.MinRemaining, MintTimeout: c.Upstream.Deadline + mintMargin, RecordReuse: recorder.Reused,
+		Observe: func(outcome string) {
+			metrics.CountToken(outcome)
+			counter.Token(outcome)
+		},
+	}
+	portfolios := &portfolio.Service{
+		Keeper: db, Finder: db, Keys: db, Log: log, Now: o.Now, Observe: counter.Save,
+		RefuseOther: c.Portfolio.OtherOwner == config.OtherOwnerRefuse,
+	}
+	userData := &privacy.Service{Keeper: db, Forget: tokens.Forget, Log: log, Now: o.Now, Parts: []privacy.Part{
+		{Name: "portfolios", Source: portfolios},
+		{Name: "grants", Source: token.Exporter{Grants: db}},
+	}}
+	sessions := &session.Service{Keys: adminKeys(c.Admin), Store: db, Box: box, Log: log, Now: o.Now}
+	for _, name := range session.Outdated(sessions.Keys) {
+		log.Warn("admin key has an argon2id hash, which still works; replace the key with a new one from broker admin-key", "admin", name)
+	}
+	operators := &admin.Service{
+		Access: a.access,
+		Grants: &token.Directory{Grants: db, Box: box, Now: o.Now},
+		Users:  db, Shelf: db,
+		Trail: &audit.Service{Book: db, Chains: db, Box: box},
+		Usage: &usage.Service{Book: db, Now: o.Now}, Vendor: &upstream.CreditsCache{Source: vendor, Now: o.Now},
+		Settings: listSettings(c), Version: build.String(), Now: o.Now,
+		Health: health(vendor, shared, db, watcher, c.Access.MaxStaleness),
+	}
+
+	// Routes.
+	a.router = server.NewRouter(server.Options{
+		Log: log, Observer: metrics, OpenAPI: web.OpenAPI,
+		OnRefused: func(ctx context.Context, actor, route, code string) {
+			counter.Refuse(code)
+			if code != session.ErrWrongKey.Code { // sessions records those itself, with the name of the key
+				recorder.Refuse(ctx, actor, route, code)
+			}
+		},
+		TrustedProxies: networks(c.Server.TrustedProxies),
+		AllowedOrigins: c.Server.AllowedOrigins, NoCORS: noCORSPaths, AllowCookies: c.Auth.Cookie != "",
+		Checks: []server.Check{
+			{Name: "store", Ready: db.Ready},
+			{Name: "access", Ready: watcher.Ready},
+			{Name: "auth", Ready: func(context.Context) error { return callers.Ready() }},
+		},
+	})
+	a.router.Mount("/v1", []server.Middleware{limits.Guard(), callers.Middleware()},
+		&token.Handler{Tokens: tokens, TTL: c.Token.Lifetime, Admit: limits.Admit(ratelimit.Token)},
+		&access.Handler{Access: a.access, Limit: limitSave},
+		&portfolio.Handler{
+			Portfolios: portfolios, MaxBody: int64(c.Portfolio.MaxBody), LimitSave: limitSave, LimitRead: limitRead,
+		},
+		&privacy.Handler{Privacy: userData, LimitExport: limitRead, LimitErase: limitSave})
+	byOperator := []server.Middleware{limits.Guard(session.ErrEnded), sessions.Middleware(callers.Middleware())}
+	limitAdmin, limitSignIn := limits.Middleware(ratelimit.Admin), limits.Failures(ratelimit.SignIn, session.ErrWrongKey)
+	a.router.Mount("/admin/v1", byOperator,
+		&session.Handler{Sessions: sessions, Limit: limitAdmin, LimitSignIn: limitSignIn},
+		&admin.Handler{Service: operators, Log: log, Limit: limitAdmin})
+	a.router.Mount("/oauth", append([]server.Middleware{httpapi.InDialect(httpapi.OAuth)}, byOperator...), &oauth.Handler{
+		Tokens: &oauth.Service{Grants: operators.Grants, Access: a.access, Record: db, Now: o.Now}, Limit: limitRead,
+	})
+	a.router.Mount("", nil, &console.Handler{
+		Admin: operators, Sessions: sessions, Pages: web.Console, Demo: len(o.DemoHistory) > 0, Version: build.String(),
+		Limit: limitAdmin, LimitSignIn: limitSignIn, Log: log, Now: o.Now,
+	})
+	a.router.Mount("", nil, o.Public...)
+
+	// Jobs.
+	sweep := &usage.Sweep{Book: db, Chores: db, Now: o.Now}
+	a.jobs = []job{
+		{name: "write usage counts", every: countsEvery, do: uninterrupted(counter.Flush)},
+		{name: "delete old usage counts", every: sweepEvery, atStart: true, do: sweep.Run},
+		{name: "write audit records", every: recordsEvery, atStart: true, do: uninterrupted(recorder.Flush)},
+		{name: "remove expired idempotency keys", every: purgeEvery, do: func(ctx context.Context) error {
+			_, err := portfolios.Purge(ctx)
+			return err
+		}},
+	}
+	retention := &privacy.Retention{
+		Expirer: db, Chores: db, Portfolios: c.Retention.Portfolios, Grants: c.Retention.Grants, Log: log, Now: o.Now,
+	}
+	if retention.Wanted() {
+		// At the start too: a broker that restarts often would never reach the first tick.
+		a.jobs = append(a.jobs, job{name: "delete what is past its retention", every: expireEvery, atStart: true, do: retention.Run})
+	}
+	return a, nil
+}
