@@ -6,11 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/url"
 	"strings"
 	"time"
+
+	"casbroker/internal/netaddr"
 )
 
 const (
@@ -118,14 +119,9 @@ func checkURL(address string) error {
 		return errors.New("want an absolute URL")
 	case u.User != nil || u.Fragment != "":
 		return errors.New("want a URL without user or fragment")
-	case u.Scheme == "https" || u.Scheme == "http" && loopback(u.Hostname()):
+	case u.Scheme == "https" || u.Scheme == "http" && netaddr.IsLoopback(u.Hostname()):
 		return nil
 	default:
 		return errors.New("want https (http only to this machine)")
 	}
-}
-
-func loopback(host string) bool {
-	ip := net.ParseIP(host)
-	return host == "localhost" || ip != nil && ip.IsLoopback()
 }

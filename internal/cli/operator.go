@@ -5,11 +5,12 @@ import (
 	"errors"
 	"net"
 	"net/http"
-	"net/netip"
 	"net/url"
 	"strings"
 	"syscall"
 	"time"
+
+	"casbroker/internal/netaddr"
 )
 
 // The variables that stand in for the flags.
@@ -68,19 +69,10 @@ func (f brokerFlags) base(t *Terminal) (*url.URL, error) {
 	switch {
 	case err != nil, u.Scheme != "http" && u.Scheme != "https", u.Hostname() == "", u.User != nil, u.RawQuery != "", u.Fragment != "":
 		return nil, errURL
-	case u.Scheme == "http" && !isThisMachine(u.Hostname()):
+	case u.Scheme == "http" && !netaddr.IsLoopback(u.Hostname()):
 		return nil, errPlainHTTP
 	}
 	return u, nil
-}
-
-// isThisMachine reports whether host can be no other machine, going by its name.
-func isThisMachine(host string) bool {
-	if strings.EqualFold(host, "localhost") {
-		return true
-	}
-	ip, err := netip.ParseAddr(host)
-	return err == nil && ip.Unmap().IsLoopback()
 }
 
 // courier returns what carries requests to a broker. It follows no redirect, which
@@ -102,7 +94,7 @@ func courier(scheme string) *http.Client {
 // onlyThisMachine keeps a connection from being made to another machine, whatever
 // "localhost" was made to mean.
 func onlyThisMachine(_, address string, _ syscall.RawConn) error {
-	if at, err := netip.ParseAddrPort(address); err != nil || !at.Addr().Unmap().IsLoopback() {
+	if !netaddr.IsLoopback(address) {
 		return errPlainHTTP
 	}
 	return nil

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"casbroker/internal/netaddr"
 	"casbroker/internal/secret"
 )
 
@@ -199,7 +200,6 @@ func checkURL(wrong *complaints, key, address string) {
 		wrong.check(false, key, "want a URL such as https://api.example, without user, query or fragment")
 		return
 	}
-	ip, err := netip.ParseAddr(u.Hostname())
-	local := u.Hostname() == "localhost" || err == nil && ip.IsLoopback()
+	local := netaddr.IsLoopback(u.Hostname())
 	wrong.check(u.Scheme == "https" || u.Scheme == "http" && local, key, "want https; http is taken to this machine only")
 }

@@ -2,13 +2,13 @@ package session
 
 import (
 	"net/http"
-	"net/netip"
 	"net/url"
 	"strings"
 
 	"github.com/labstack/echo/v4"
 
 	"casbroker/internal/auth"
+	"casbroker/internal/netaddr"
 	"casbroker/internal/secret"
 )
 
@@ -176,14 +176,11 @@ func tokenOf(r *http.Request) (secret.Text, error) {
 	return secret.Text(cookies[0].Value), nil
 }
 
-// isLoopback reports whether host, with or without a port, is this machine.
+// isLoopback reports whether a browser takes host, with or without a port, for this
+// machine: browsers resolve every name below localhost to it.
 func isLoopback(host string) bool {
 	name := strings.ToLower((&url.URL{Host: host}).Hostname())
-	if name == "localhost" || strings.HasSuffix(name, ".localhost") {
-		return true
-	}
-	ip, err := netip.ParseAddr(name)
-	return err == nil && ip.IsLoopback()
+	return netaddr.IsLoopback(host) || strings.HasSuffix(name, ".localhost")
 }
 
 // challenge returns err after setting the header that every 401 needs (RFC 9110, section
