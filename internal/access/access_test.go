@@ -2,10 +2,8 @@ package access_test
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"log/slog"
-	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -14,9 +12,8 @@ import (
 
 	"casbroker/internal/access"
 	"casbroker/internal/auth"
-	"casbroker/internal/secret"
 	"casbroker/internal/store"
-	"casbroker/internal/testkit/services"
+	"casbroker/internal/testkit/storetest"
 )
 
 var operator = auth.Principal{Subject: "admin:meera", Roles: auth.RoleAdmin}
@@ -117,45 +114,9 @@ func (r *replica) version(t *testing.T, subject string) int64 {
 	return version
 }
 
-// eachStore runs test against SQLite and PostgreSQL.
-func eachStore(t *testing.T, test func(t *testing.T, db *store.DB)) {
-	t.Helper()
-	for name, url := range map[string]func(t *testing.T) string{
-		"sqlite":   func(t *testing.T) string { return "sqlite:" + filepath.Join(t.TempDir(), "broker.db") },
-		"postgres": func(t *testing.T) string { return services.Postgres(t) },
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			test(t, openStore(t, url(t)))
-		})
-	}
-}
-
-func openStore(t testing.TB, url string) *store.DB {
-	t.Helper()
-	key := func() secret.Text {
-		b := make([]byte, secret.KeySize)
-		_, _ = rand.Read(b)
-		return secret.Text(b)
-	}
-	box, err := secret.NewBox(key(), secret.Key{ID: "k1", Secret: key()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	db, err := store.Open(store.Options{URL: secret.URL(url), Box: box})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = db.Close() })
-	if _, err := db.Migrate(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	return db
-}
-
 func TestBlockLastsUntilItIsLiftedOrEnds(t *testing.T) {
 	t.Parallel()
-	eachStore(t, func(t *testing.T, db *store.DB) {
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		c := &clock{}
 		r := loaded(t, db, c)
 		old := r.version(t, asha)
@@ -188,7 +149,7 @@ func TestBlockLastsUntilItIsLiftedOrEnds(t *testing.T) {
 
 func TestRevocationAffectsOnlyTheTokensConcerned(t *testing.T) {
 	t.Parallel()
-	eachStore(t, func(t *testing.T, db *store.DB) {
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		r := loaded(t, db, &clock{})
 		old := r.version(t, asha)
 		if _, err := r.RevokeUser(t.Context(), operator, asha); err != nil {
@@ -212,7 +173,7 @@ func TestRevocationAffectsOnlyTheTokensConcerned(t *testing.T) {
 
 func TestRepeatedChangeIsReportedAsAlreadyDone(t *testing.T) {
 	t.Parallel()
-	eachStore(t, func(t *testing.T, db *store.DB) {
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		r := loaded(t, db, &clock{})
 		ctx := t.Context()
 		for _, step := range []struct {
@@ -242,7 +203,7 @@ func TestRepeatedChangeIsReportedAsAlreadyDone(t *testing.T) {
 
 func TestInvalidChangesAreRefused(t *testing.T) {
 	t.Parallel()
-	r := loaded(t, openStore(t, "sqlite:"+filepath.Join(t.TempDir(), "broker.db")), &clock{})
+	r := loaded(t, storetest.New(t), &clock{})
 	ctx := t.Context()
 	block := func(subject, reason string, until time.Time) error {
 		_, err := r.Block(ctx, operator, subject, reason, until)
@@ -273,7 +234,7 @@ func TestInvalidChangesAreRefused(t *testing.T) {
 
 func TestSubjectsMayContainAnyVisibleCharacter(t *testing.T) {
 	t.Parallel()
-	eachStore(t, func(t *testing.T, db *store.DB) {
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		r := loaded(t, db, &clock{})
 		for _, subject := range []string{
 			"app:a/b", "app:a b", "app:😀" + strings.Repeat("é", 124), "app:%2f'\"\\;--", "app:" + strings.Repeat("x", 252),

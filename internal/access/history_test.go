@@ -11,6 +11,7 @@ import (
 	"casbroker/internal/audit"
 	"casbroker/internal/auth"
 	"casbroker/internal/store"
+	"casbroker/internal/testkit/storetest"
 )
 
 // summaries returns a line "kind|subject|reason|until|actor" for each change.
@@ -27,7 +28,7 @@ func summaries(list []access.Change) (lines []string) {
 
 func TestHistoryKeepsReasonAndEndOfLiftedBlocks(t *testing.T) {
 	t.Parallel()
-	eachStore(t, func(t *testing.T, db *store.DB) {
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		r, ctx := loaded(t, db, &clock{}), t.Context()
 		user := auth.Principal{Subject: asha, Roles: auth.RoleUser}
 		for _, do := range []func() (access.Result, error){
@@ -66,7 +67,7 @@ func TestHistoryKeepsReasonAndEndOfLiftedBlocks(t *testing.T) {
 
 func TestHistoryContainsBlocksThatUsersPutOnThemselves(t *testing.T) {
 	t.Parallel()
-	eachStore(t, func(t *testing.T, db *store.DB) {
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		r := loaded(t, db, &clock{})
 		boss := auth.Principal{Subject: "app:boss", Roles: auth.RoleUser | auth.RoleAdmin}
 		if _, err := r.Block(t.Context(), boss, "app:boss", "on holiday", time.Time{}); err != nil {
@@ -80,7 +81,7 @@ func TestHistoryContainsBlocksThatUsersPutOnThemselves(t *testing.T) {
 
 func TestAuditRecordOfABlockHasItsEndButNotItsReason(t *testing.T) {
 	t.Parallel()
-	eachStore(t, func(t *testing.T, db *store.DB) {
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		r := loaded(t, db, &clock{})
 		var want []string
 		for until, detail := range map[time.Time]string{

@@ -5,12 +5,13 @@ import (
 	"time"
 
 	"casbroker/internal/store"
+	"casbroker/internal/testkit/storetest"
 )
 
 func TestTokenIsNotValidAfterAnOlderDatabaseIsRestored(t *testing.T) {
 	t.Parallel()
 	c := &clock{}
-	older, newer := sqlite(t), sqlite(t)
+	older, newer := storetest.New(t), storetest.New(t)
 	for range 3 {
 		if _, err := loaded(t, newer, c).RevokeUser(t.Context(), operator, rohan); err != nil {
 			t.Fatal(err)
@@ -40,7 +41,7 @@ func TestTokenIsNotValidAfterAnOlderDatabaseIsRestored(t *testing.T) {
 
 func TestTokenWithANewerVersionIsValidAfterARefresh(t *testing.T) {
 	t.Parallel()
-	eachStore(t, func(t *testing.T, db *store.DB) {
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		c := &clock{}
 		maker, other := loaded(t, db, c), loaded(t, db, c)
 		if _, err := maker.RevokeUser(t.Context(), operator, rohan); err != nil {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"path/filepath"
 	"strconv"
 	"sync"
 	"testing"
@@ -13,16 +12,12 @@ import (
 
 	"casbroker/internal/access"
 	"casbroker/internal/store"
+	"casbroker/internal/testkit/storetest"
 )
-
-func sqlite(t *testing.T) *store.DB {
-	t.Helper()
-	return openStore(t, "sqlite:"+filepath.Join(t.TempDir(), "broker.db"))
-}
 
 func TestViewIsStaleBeforeTheFirstRefresh(t *testing.T) {
 	t.Parallel()
-	r := newReplica(sqlite(t), &clock{}, noMessages{}, time.Hour)
+	r := newReplica(storetest.New(t), &clock{}, noMessages{}, time.Hour)
 	if _, err := r.view.Admit(asha); !errors.Is(err, access.ErrStale) {
 		t.Errorf("Admit: got %v, want ErrStale", err)
 	}
@@ -42,7 +37,7 @@ func TestViewIsStaleBeforeTheFirstRefresh(t *testing.T) {
 
 func TestNewReplicaLoadsBlocksAndRecentRevocations(t *testing.T) {
 	t.Parallel()
-	eachStore(t, func(t *testing.T, db *store.DB) {
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		c := &clock{}
 		first := loaded(t, db, c)
 		ctx := t.Context()
@@ -92,7 +87,7 @@ func TestOtherReplicasLearnOfAChangeByMessageOrPoll(t *testing.T) {
 	for name, messages := range map[string]access.PubSub{"message": &localPubSub{receivers: map[int]func(string){}}, "poll": noMessages{}} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			db := sqlite(t)
+			db := storetest.New(t)
 			waitForBlock(t, db, messages)
 		})
 	}
@@ -138,7 +133,7 @@ func await(t *testing.T, what string, done func() bool) {
 func TestStaleViewAdmitsNoUser(t *testing.T) {
 	t.Parallel()
 	c := &clock{}
-	r := loaded(t, sqlite(t), c)
+	r := loaded(t, storetest.New(t), c)
 	r.db.down.Store(true)
 	c.advance(time.Minute)
 	if err := r.view.Refresh(t.Context(), access.TriggerPoll); !errors.Is(err, errDown) {
@@ -160,7 +155,7 @@ func TestStaleViewAdmitsNoUser(t *testing.T) {
 func TestViewIsReloadedAfterAnOlderDatabaseIsRestored(t *testing.T) {
 	t.Parallel()
 	c := &clock{}
-	older, newer := sqlite(t), sqlite(t)
+	older, newer := storetest.New(t), storetest.New(t)
 	for _, subject := range []string{asha, rohan} {
 		if _, err := loaded(t, newer, c).Block(t.Context(), operator, subject, "", time.Time{}); err != nil {
 			t.Fatal(err)
@@ -181,7 +176,7 @@ func TestViewIsReloadedAfterAnOlderDatabaseIsRestored(t *testing.T) {
 func TestChangesAreReadPageByPage(t *testing.T) {
 	t.Parallel()
 	const changes = 520 // more than a page
-	c, db := &clock{}, sqlite(t)
+	c, db := &clock{}, storetest.New(t)
 	maker, other := loaded(t, db, c), loaded(t, db, c)
 	var all sync.WaitGroup
 	for worker := range 16 {
@@ -205,7 +200,7 @@ func TestChangesAreReadPageByPage(t *testing.T) {
 
 func TestCatchUpReachesTheVersionOrFails(t *testing.T) {
 	t.Parallel()
-	c, db := &clock{}, sqlite(t)
+	c, db := &clock{}, storetest.New(t)
 	maker, other := loaded(t, db, c), loaded(t, db, c)
 	if _, err := maker.RevokeAll(t.Context(), operator); err != nil {
 		t.Fatal(err)

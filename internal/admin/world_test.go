@@ -3,13 +3,11 @@ package admin_test
 import (
 	"bytes"
 	"context"
-	"crypto/rand"
 	"encoding/json"
 	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
-	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -25,12 +23,11 @@ import (
 	"casbroker/internal/id"
 	"casbroker/internal/portfolio"
 	"casbroker/internal/sandbox"
-	"casbroker/internal/secret"
 	"casbroker/internal/server"
 	"casbroker/internal/statement"
 	"casbroker/internal/store"
 	"casbroker/internal/testkit/apitest"
-	"casbroker/internal/testkit/services"
+	"casbroker/internal/testkit/storetest"
 	"casbroker/internal/token"
 	"casbroker/internal/upstream"
 	"casbroker/internal/usage"
@@ -57,35 +54,21 @@ func (b *broker) now() time.Time { return begin.Add(time.Duration(b.passed.Load(
 // eachBroker runs test with every kind of database.
 func eachBroker(t *testing.T, test func(t *testing.T, b *broker)) {
 	t.Helper()
-	t.Run("postgres", func(t *testing.T) {
-		t.Parallel()
-		test(t, start(t, services.Postgres(t)))
-	})
-	t.Run("sqlite", func(t *testing.T) {
-		t.Parallel()
-		test(t, startSmall(t))
-	})
+	storetest.EachURL(t, func(t *testing.T, url string) { test(t, start(t, url)) })
 }
 
 // startSmall starts a broker on a file.
 func startSmall(t *testing.T) *broker {
 	t.Helper()
-	return start(t, "sqlite:"+filepath.Join(t.TempDir(), "broker.db"))
+	return start(t, storetest.SQLite(t))
 }
 
 func start(t *testing.T, url string) *broker {
 	t.Helper()
 	b := &broker{client: apitest.Client(t), log: &bytes.Buffer{}}
 	log := slog.New(slog.NewTextHandler(b.log, nil))
-	box := newBox(t)
-	var err error
-	if b.db, err = store.Open(store.Options{URL: secret.URL(url), Box: box}); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = b.db.Close() })
-	if _, err := b.db.Migrate(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	box := storetest.NewBox(t)
+	b.db = storetest.Open(t, url, box)
 	watcher := access.NewWatcher(access.WatchOptions{
 		Store: b.db, PubSub: &cache.Memory{}, Log: log, Now: b.now, Poll: time.Hour, MaxAge: time.Hour,
 	})
@@ -108,20 +91,6 @@ func start(t *testing.T, url string) *broker {
 	t.Cleanup(front.Close)
 	b.url = front.URL
 	return b
-}
-
-func newBox(t *testing.T) *secret.Box {
-	t.Helper()
-	key := func() secret.Text {
-		b := make([]byte, secret.KeySize)
-		_, _ = rand.Read(b)
-		return secret.Text(b)
-	}
-	box, err := secret.NewBox(key(), secret.Key{ID: "k1", Secret: key()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return box
 }
 
 // vendor is a client of the emulated vendor.

@@ -3,6 +3,7 @@ package app_test
 import (
 	"encoding/base64"
 	"net/http"
+	"net/http/httptest"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -102,11 +103,29 @@ func TestAnAPIKeyThatTheVendorRefusesIsNamedButNotShown(t *testing.T) {
 	settings.Upstream.APIKey = "not-the-right-key"
 	b := start(t, settings)
 	refused := b.call(t, "asha", http.MethodPost, "/v1/token", "").must(t, 503)
-	if !strings.Contains(refused.body, "upstream_refused_key") {
+	if !strings.Contains(refused.body, "upstream_refused_key") || strings.Contains(refused.body, "upstream.") {
 		t.Errorf("the caller reads %s", refused.body)
 	}
 	if log := b.log.String(); !strings.Contains(log, "upstream.api_key") || strings.Contains(log, "not-the-right-key") {
 		t.Errorf("the operator reads %s", log)
+	}
+}
+
+func TestTokenThatWouldBreakJSONIsRefused(t *testing.T) {
+	t.Parallel()
+	vendor := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = w.Write([]byte(`{"access_token":"at_a\",\"expires_in\":9,\"x\":\"","expires_in":600}`))
+	}))
+	t.Cleanup(vendor.Close)
+	settings, _ := settingsFor(t, "sqlite:"+tempFile(t), "memory")
+	settings.Upstream.URL = vendor.URL
+	b := start(t, settings)
+	var problem struct {
+		Code string `json:"code"`
+	}
+	b.call(t, "asha", http.MethodPost, "/v1/token", "").must(t, http.StatusServiceUnavailable).decode(t, &problem)
+	if problem.Code != "upstream_bad_answer" {
+		t.Errorf("got code %q, want upstream_bad_answer", problem.Code)
 	}
 }
 

@@ -64,10 +64,10 @@ func vendorHealth(s upstream.State) admin.Component {
 	case s.Breaker == upstream.Open:
 		p.State = admin.Down
 		p.Note = "Calls to the vendor are paused after several failures in a row; users who have a token can still use it."
-	case !s.Well():
+	case !s.Healthy():
 		p.State = admin.Degraded
-		p.Note = fmt.Sprintf("The last call ended as %s at %s.", s.Last, s.At.UTC().Format(time.RFC3339))
-	case s.Last == "":
+		p.Note = fmt.Sprintf("The last call ended as %s at %s.", s.LastOutcome, s.At.UTC().Format(time.RFC3339))
+	case s.LastOutcome == "":
 		p.Note = "Not called since this replica started."
 	}
 	return p

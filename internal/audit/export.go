@@ -64,9 +64,9 @@ var columns = []string{
 // where the table is opened.
 func (v View) cells() []string {
 	return []string{
-		v.ID, v.At.Format(milliFormat), spreadsheet.Inert(v.Actor), spreadsheet.Inert(v.Role), spreadsheet.Inert(string(v.Action)),
-		spreadsheet.Inert(v.Subject), spreadsheet.Inert(v.Object), spreadsheet.Inert(string(v.Outcome)), spreadsheet.Inert(v.Detail),
-		spreadsheet.Inert(v.RequestID), spreadsheet.Inert(v.Address), spreadsheet.Inert(v.UserAgent), v.Writer, strconv.FormatInt(v.Seq, 10),
+		v.ID, v.At.Format(milliFormat), spreadsheet.Escape(v.Actor), spreadsheet.Escape(v.Role), spreadsheet.Escape(string(v.Action)),
+		spreadsheet.Escape(v.Subject), spreadsheet.Escape(v.Object), spreadsheet.Escape(string(v.Outcome)), spreadsheet.Escape(v.Detail),
+		spreadsheet.Escape(v.RequestID), spreadsheet.Escape(v.Address), spreadsheet.Escape(v.UserAgent), v.Writer, strconv.FormatInt(v.Seq, 10),
 	}
 }
 

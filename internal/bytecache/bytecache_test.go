@@ -13,126 +13,128 @@ import (
 )
 
 func key(i int) (k bytecache.Key) {
-	binary.BigEndian.PutUint64(k[:], uint64(i)) //nolint:gosec // a loop's counter
+	binary.BigEndian.PutUint64(k[:], uint64(i)) //nolint:gosec // a loop counter
 	return k
 }
 
-func want(t *testing.T, r *bytecache.Cache, k bytecache.Key, value string) {
+// wantValue fails the test unless c has value under k.
+func wantValue(t *testing.T, c *bytecache.Cache, k bytecache.Key, value string) {
 	t.Helper()
-	if got, ok := r.Get(k, nil); !ok || string(got) != value {
-		t.Errorf("got %.20q %v, want %.20q", got, ok, value)
+	if got, ok := c.Get(k, nil); !ok || string(got) != value {
+		t.Errorf("got %.20q, %v; want %.20q", got, ok, value)
 	}
 }
 
-func TestWhatWasPutComesBackUntilItIsPutAgain(t *testing.T) {
+func TestGetReturnsTheLatestValue(t *testing.T) {
 	t.Parallel()
-	r := bytecache.New(0)
-	if _, ok := r.Get(key(1), nil); ok {
-		t.Error("an empty ring has something")
+	c := bytecache.New(0)
+	if _, ok := c.Get(key(1), nil); ok {
+		t.Error("an empty cache has a value")
 	}
-	r.Put(key(1), []byte("one"))
-	r.Put(key(2), nil)
-	want(t, r, key(1), "one")
-	want(t, r, key(2), "")
-	r.Put(key(1), []byte("another"))
-	want(t, r, key(1), "another")
-	if r.Len() != 2 {
-		t.Errorf("%d entries, want 2", r.Len())
+	c.Put(key(1), []byte("one"))
+	c.Put(key(2), nil)
+	wantValue(t, c, key(1), "one")
+	wantValue(t, c, key(2), "")
+	c.Put(key(1), []byte("another"))
+	wantValue(t, c, key(1), "another")
+	if c.Len() != 2 {
+		t.Errorf("got %d entries, want 2", c.Len())
 	}
 }
 
-func TestAFullRingForgetsTheOldest(t *testing.T) {
+func TestFullCacheEvictsTheOldestEntries(t *testing.T) {
 	t.Parallel()
-	r := bytecache.New(256 << 10)
+	c := bytecache.New(256 << 10)
 	value := bytes.Repeat([]byte("x"), 100)
 	const many = 10_000
 	for i := range many {
-		r.Put(key(i), value)
+		c.Put(key(i), value)
 	}
-	if n := r.Len(); n < 1500 || n > 2500 {
-		t.Errorf("%d entries of 118 bytes in 256 KiB", n)
+	if n := c.Len(); n < 1500 || n > 2500 {
+		t.Errorf("got %d entries of 118 bytes in 256 KiB, want 1500 to 2500", n)
 	}
-	if _, ok := r.Get(key(0), nil); ok {
-		t.Error("the oldest is still there")
+	if _, ok := c.Get(key(0), nil); ok {
+		t.Error("the oldest entry was not evicted")
 	}
-	want(t, r, key(many-1), string(value))
+	wantValue(t, c, key(many-1), string(value))
 }
 
-func TestAnEntryThatIsPutAgainAndAgainStays(t *testing.T) {
+func TestEntryThatIsPutAgainIsNotEvicted(t *testing.T) {
 	t.Parallel()
-	r := bytecache.New(0)
+	c := bytecache.New(0)
 	for i := range 20_000 {
-		r.Put(key(-1), []byte("again"))
-		r.Put(key(i), []byte("once"))
+		c.Put(key(-1), []byte("again"))
+		c.Put(key(i), []byte("once"))
 	}
-	want(t, r, key(-1), "again")
+	wantValue(t, c, key(-1), "again")
 }
 
-func TestAValueTooLongIsNotKeptNorWhatItReplaces(t *testing.T) {
+func TestTooLongValueIsNotStoredAndRemovesTheOldOne(t *testing.T) {
 	t.Parallel()
-	r := bytecache.New(0)
+	c := bytecache.New(0)
 	longest := strings.Repeat("x", bytecache.MaxValue)
-	r.Put(key(1), []byte(longest))
-	want(t, r, key(1), longest)
-	r.Put(key(1), []byte(longest+"x"))
-	if _, ok := r.Get(key(1), nil); ok {
-		t.Error("an old value came back for a new one")
+	c.Put(key(1), []byte(longest))
+	wantValue(t, c, key(1), longest)
+	c.Put(key(1), []byte(longest+"x"))
+	if _, ok := c.Get(key(1), nil); ok {
+		t.Error("the old value is still there")
 	}
 }
 
-// TestARingIsAMapThatForgets compares it with a map over random puts.
-func TestARingIsAMapThatForgets(t *testing.T) {
+// TestCacheReturnsWhatAMapWould compares a Cache with a map over random puts.
+func TestCacheReturnsWhatAMapWould(t *testing.T) {
 	t.Parallel()
-	chance := rand.New(rand.NewPCG(1, 2)) //nolint:gosec // a test that can be repeated
-	r, model := bytecache.New(0), map[bytecache.Key]string{}
+	random := rand.New(rand.NewPCG(1, 2)) //nolint:gosec // the same numbers in each run
+	c, model := bytecache.New(0), map[bytecache.Key]string{}
 	for range 50_000 {
-		k := key(chance.IntN(2000))
-		value := strings.Repeat("v", chance.IntN(300))
-		r.Put(k, []byte(value))
+		k := key(random.IntN(2000))
+		value := strings.Repeat("v", random.IntN(300))
+		c.Put(k, []byte(value))
 		model[k] = value
-		other := key(chance.IntN(2000))
-		if got, ok := r.Get(other, nil); ok && string(got) != model[other] {
+		other := key(random.IntN(2000))
+		if got, ok := c.Get(other, nil); ok && string(got) != model[other] {
 			t.Fatalf("got %d bytes, want %d", len(got), len(model[other]))
 		}
 	}
 }
 
-func TestManyMayUseItAtOnce(t *testing.T) {
+func TestConcurrentUse(t *testing.T) {
 	t.Parallel()
-	r := bytecache.New(0)
-	var all sync.WaitGroup
+	c := bytecache.New(0)
+	var wg sync.WaitGroup
 	for i := range 8 {
-		all.Go(func() {
-			var room [64]byte
+		wg.Go(func() {
+			var buf [64]byte
 			for j := range 5000 {
 				k := key(i*5000 + j)
-				r.Put(k, k[:])
-				if got, ok := r.Get(k, room[:0]); ok && !bytes.Equal(got, k[:]) {
+				c.Put(k, k[:])
+				if got, ok := c.Get(k, buf[:0]); ok && !bytes.Equal(got, k[:]) {
 					t.Errorf("got %x, want %x", got, k)
 				}
 			}
 		})
 	}
-	all.Wait()
+	wg.Wait()
 }
 
-func TestFiftyThousandEntriesAreSmall(t *testing.T) {
+func TestFiftyThousandEntriesTakeLessThan10MiB(t *testing.T) {
 	before := heap()
-	r := bytecache.New(16 << 20)
+	c := bytecache.New(16 << 20)
 	for i := range 50_000 {
-		r.Put(key(i), make([]byte, 100))
+		c.Put(key(i), make([]byte, 100))
 	}
 	used := heap() - before
 	t.Logf("50,000 entries of 100 bytes take %d bytes", used)
 	if used > 10<<20 {
-		t.Errorf("%d bytes", used)
+		t.Errorf("got %d bytes, want 10 MiB at most", used)
 	}
-	runtime.KeepAlive(r)
+	runtime.KeepAlive(c)
 }
 
+// heap returns the bytes in use on the heap.
 func heap() int64 {
 	runtime.GC()
 	var s runtime.MemStats
 	runtime.ReadMemStats(&s)
-	return int64(s.HeapAlloc) //nolint:gosec // far from 2^63
+	return int64(s.HeapAlloc) //nolint:gosec // far below 2^63
 }

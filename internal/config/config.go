@@ -1,7 +1,7 @@
-// Package config has the settings: defaults, then a YAML file, then the
-// environment, each over the one before. Unknown keys are refused, and all faults
-// are reported at once, each naming its key. Rules that belong to a room (what a
-// verifier or a rate may be) are checked by that room when the program is wired.
+// Package config loads the settings: defaults, then a YAML file, then the environment,
+// each overriding the one before. Unknown keys are refused, and all errors are reported
+// at once, each naming its key. Rules that belong to another package (valid verifiers,
+// rates and admin keys) are checked there, by app.Check.
 package config
 
 import (
@@ -29,44 +29,44 @@ type Config struct {
 	Web       Web       `yaml:"web"`
 }
 
-// Server is the HTTP listener.
+// Server configures the HTTP listener.
 type Server struct {
 	Address           string        `yaml:"address"`         // host:port
 	MetricsAddress    string        `yaml:"metrics_address"` // host:port, "" for none
-	TrustedProxies    []string      `yaml:"trusted_proxies"` // networks (CIDR) whose X-Forwarded-For is believed
-	AllowedOrigins    []string      `yaml:"allowed_origins"` // exact origins that CORS lets in
+	TrustedProxies    []string      `yaml:"trusted_proxies"` // networks (CIDR) whose X-Forwarded-For is trusted
+	AllowedOrigins    []string      `yaml:"allowed_origins"` // exact origins that CORS allows
 	ReadHeaderTimeout time.Duration `yaml:"read_header_timeout"`
 	ReadTimeout       time.Duration `yaml:"read_timeout"`
 	WriteTimeout      time.Duration `yaml:"write_timeout"`
 	IdleTimeout       time.Duration `yaml:"idle_timeout"`
-	DrainDelay        time.Duration `yaml:"drain_delay"`   // between not being ready and taking no more
-	DrainTimeout      time.Duration `yaml:"drain_timeout"` // for requests under way at the end
+	DrainDelay        time.Duration `yaml:"drain_delay"`   // between the first failing /readyz and the close of the listener
+	DrainTimeout      time.Duration `yaml:"drain_timeout"` // for requests in progress at the end
 }
 
-// Log is what is logged, and how.
+// Log configures the log.
 type Log struct {
 	Level  string `yaml:"level"`  // debug, info, warn or error
 	Format string `yaml:"format"` // json or text
 }
 
-// Upstream is the vendor.
+// Upstream configures calls to the vendor's API.
 type Upstream struct {
 	URL      string        `yaml:"url"`
 	APIKey   secret.Text   `yaml:"api_key"`  // sent as x-api-key
 	Timeout  time.Duration `yaml:"timeout"`  // of one call, connect to last byte
-	Deadline time.Duration `yaml:"deadline"` // of all tries together
+	Deadline time.Duration `yaml:"deadline"` // of all attempts together
 	Attempts int           `yaml:"attempts"`
 }
 
-// Auth says whose tokens are taken.
+// Auth configures which user tokens (JWTs) are accepted.
 type Auth struct {
 	Cookie         string     `yaml:"cookie"`          // "" for none
-	TrustedOrigins []string   `yaml:"trusted_origins"` // may change things by cookie
-	CacheSize      Size       `yaml:"cache_size"`      // for verified tokens; 0 for none
+	TrustedOrigins []string   `yaml:"trusted_origins"` // origins that may send changing requests with the cookie
+	CacheSize      Size       `yaml:"cache_size"`      // of the cache of verified tokens; 0 turns it off
 	Verifiers      []Verifier `yaml:"verifiers"`
 }
 
-// Verifier is one issuer of user tokens.
+// Verifier configures one issuer of user tokens.
 type Verifier struct {
 	Name          string        `yaml:"name"`
 	Issuer        string        `yaml:"issuer"`
@@ -82,7 +82,7 @@ type Verifier struct {
 	Roles         Roles         `yaml:"roles"`
 }
 
-// Roles maps claims to roles.
+// Roles maps the values of claims to roles.
 type Roles struct {
 	Claims  []string `yaml:"claims"`
 	User    []string `yaml:"user"`
@@ -90,7 +90,7 @@ type Roles struct {
 	Admin   []string `yaml:"admin"`
 }
 
-// Token is how access tokens are handed out.
+// Token configures the access tokens that the broker issues.
 type Token struct {
 	Lifetime     time.Duration `yaml:"lifetime"`
 	MinRemaining time.Duration `yaml:"min_remaining"`
@@ -102,49 +102,49 @@ const (
 	WhenStaleServe  = "serve"
 )
 
-// Access is how blocks and revocations come to be known.
+// Access configures how a replica learns of blocks and revocations.
 type Access struct {
-	Poll         time.Duration `yaml:"poll"`          // between two looks at the database
-	MaxStaleness time.Duration `yaml:"max_staleness"` // how old the last good look may be
+	Poll         time.Duration `yaml:"poll"`          // between two reads of the database
+	MaxStaleness time.Duration `yaml:"max_staleness"` // the greatest age of the last successful read
 	WhenStale    string        `yaml:"when_stale"`    // WhenStaleRefuse or WhenStaleServe
 }
 
-// Cache is where tokens and counters are kept for speed.
+// Cache configures the cache of tokens and counters.
 type Cache struct {
 	URL     secret.URL    `yaml:"url"` // memory, or redis://…
 	Timeout time.Duration `yaml:"timeout"`
-	Memory  Size          `yaml:"memory"`  // for tokens, where url is memory
-	Standby Size          `yaml:"standby"` // for tokens, where memory stands by for Redis
+	Memory  Size          `yaml:"memory"`  // for tokens, if url is memory
+	Standby Size          `yaml:"standby"` // for tokens in memory while Redis is unavailable
 }
 
-// Store is the database.
+// Store configures the database.
 type Store struct {
 	URL            secret.URL `yaml:"url"`
 	MigrateAtStart bool       `yaml:"migrate_at_start"`
 }
 
-// Seal has the keys for what is kept at rest, base64 of 32 bytes each.
+// Seal has the keys that encrypt data at rest, each base64 of 32 bytes.
 type Seal struct {
 	HashKey secret.Text `yaml:"hash_key"`
-	Keys    []SealKey   `yaml:"keys"` // the first seals, all open
+	Keys    []SealKey   `yaml:"keys"` // the first encrypts, all decrypt
 }
 
-// SealKey is one sealing key: the key itself, or a file that holds it.
+// SealKey is an encryption key: the key itself, or a file that holds it.
 type SealKey struct {
 	ID   string      `yaml:"id"`
 	Key  secret.Text `yaml:"key"`
 	File string      `yaml:"file"`
 }
 
-// RateLimit has the limits by class of route.
+// RateLimit has the limits of each class of routes.
 type RateLimit struct {
 	Token    Limits `yaml:"token"`
 	Save     Limits `yaml:"save"`
 	Read     Limits `yaml:"read"`
 	Upload   Limits `yaml:"upload"`
 	Admin    Limits `yaml:"admin"`
-	SignIn   Limits `yaml:"sign_in"`  // with an admin key that is wrong
-	Failures string `yaml:"failures"` // tokens that were refused, per address
+	SignIn   Limits `yaml:"sign_in"`  // wrong admin keys
+	Failures string `yaml:"failures"` // refused tokens, per address
 }
 
 // Limits are rates such as "30-M"; "" is no limit.
@@ -160,7 +160,7 @@ const (
 	OtherOwnerRefuse = "refuse"
 )
 
-// Portfolio is how statements are taken.
+// Portfolio configures the saving of statements.
 type Portfolio struct {
 	MaxBody    Size   `yaml:"max_body"`
 	OtherOwner string `yaml:"other_owner"` // OtherOwnerKeep or OtherOwnerRefuse
@@ -176,36 +176,37 @@ const (
 	UnwritableContinue = "continue"
 )
 
-// Audit is how the audit trail is kept.
+// Audit configures the audit trail.
 type Audit struct {
 	Reuse          string `yaml:"reuse"`           // ReuseCount, ReuseEach or ReuseOff
 	WhenUnwritable string `yaml:"when_unwritable"` // UnwritableRefuse or UnwritableContinue
 }
 
-// Retention is how long things are kept; 0 is for ever.
+// Retention is how long records are kept; 0 means forever.
 type Retention struct {
-	Portfolios time.Duration `yaml:"portfolios"` // from when one was saved
-	Grants     time.Duration `yaml:"grants"`     // from when the token ended
+	Portfolios time.Duration `yaml:"portfolios"` // from the time of saving
+	Grants     time.Duration `yaml:"grants"`     // from the end of the token
 }
 
-// Admin says who may sign in as an operator, besides those whom verifiers name.
+// Admin lists the keys with which operators sign in. Users whose JWT has the role admin
+// are operators too.
 type Admin struct {
 	Keys []AdminKey `yaml:"keys"`
 }
 
-// AdminKey is the hash of one operator's key.
+// AdminKey is the hash of an operator's key.
 type AdminKey struct {
 	Name string      `yaml:"name"`
 	Hash secret.Text `yaml:"hash"` // "sha256:…" of the whole key, or "$argon2id$…" of an older release
 }
 
-// Web is what the pages need.
+// Web configures the demo page.
 type Web struct {
-	WidgetURL string `yaml:"widget_url"` // "" for the stand-in
+	WidgetURL string `yaml:"widget_url"` // "" for the embedded emulation
 }
 
-// Default returns the settings that hold where nothing else is said. What has no
-// safe default (keys, verifiers) is empty, and Validate asks for it.
+// Default returns the default settings. Those without a safe default (keys, verifiers)
+// are empty, and validation requires them.
 func Default() Config {
 	return Config{
 		Server: Server{

@@ -17,64 +17,64 @@ import (
 
 const example = "../../config/broker.yaml"
 
-// keys that are different and look random enough.
+// Two different keys that pass validation.
 const (
 	hashKey = "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="
 	sealKey = "YWJjZGVmMDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODk="
 )
 
-func TestTheExampleFileExplainsEveryKeyAndHoldsTheDefaults(t *testing.T) {
+func TestExampleFileHasEveryKeyAndTheDefaults(t *testing.T) {
 	t.Parallel()
 	text, err := os.ReadFile(example)
 	if err != nil {
 		t.Fatal(err)
 	}
-	var said map[string]any
-	if err := yaml.Unmarshal(text, &said); err != nil {
+	var inFile map[string]any
+	if err := yaml.Unmarshal(text, &inFile); err != nil {
 		t.Fatal(err)
 	}
-	sameKeys(t, "", said, reflect.TypeFor[config.Config]())
+	sameKeys(t, "", inFile, reflect.TypeFor[config.Config]())
 
 	got, err := config.Load(config.Config{}, example, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	got.Auth.Verifiers, got.Seal.Keys = nil, nil // those of the example are examples
-	got.Admin.Keys = nil                         // none, as by default
+	got.Auth.Verifiers, got.Seal.Keys = nil, nil // examples, without a default
+	got.Admin.Keys = nil                         // an empty list, not a nil one
 	for _, list := range []*[]string{&got.Server.TrustedProxies, &got.Server.AllowedOrigins, &got.Auth.TrustedOrigins} {
 		*list = nil
 	}
 	if want := config.Default(); !reflect.DeepEqual(got, want) {
-		t.Errorf("the example's values are not the defaults:\n%+v\n%+v", got, want)
+		t.Errorf("got %+v, want the defaults %+v", got, want)
 	}
 }
 
-// sameKeys fails for each key that the file or the settings have and the other has not.
-func sameKeys(t *testing.T, at string, said map[string]any, settings reflect.Type) {
+// sameKeys fails for each key under prefix that only the file or only the settings have.
+func sameKeys(t *testing.T, prefix string, inFile map[string]any, settings reflect.Type) {
 	t.Helper()
 	for i := range settings.NumField() {
 		f := settings.Field(i)
 		key := f.Tag.Get("yaml")
-		value, ok := said[key]
+		value, ok := inFile[key]
 		if !ok {
-			t.Errorf("the file does not have %s%s", at, key)
+			t.Errorf("the file lacks %s%s", prefix, key)
 			continue
 		}
-		delete(said, key)
+		delete(inFile, key)
 		inner := f.Type
 		if list, isList := value.([]any); isList && inner.Kind() == reflect.Slice && len(list) > 0 {
 			value, inner = list[0], inner.Elem()
 		}
 		if below, isMap := value.(map[string]any); isMap {
-			sameKeys(t, at+key+".", below, inner)
+			sameKeys(t, prefix+key+".", below, inner)
 		}
 	}
-	for key := range said {
-		t.Errorf("there is no setting %s%s", at, key)
+	for key := range inFile {
+		t.Errorf("the file has an unknown key %s%s", prefix, key)
 	}
 }
 
-func TestTheEnvironmentGoesOverTheFileAndTheFileOverTheDefaults(t *testing.T) {
+func TestEnvironmentOverridesFileAndFileOverridesDefaults(t *testing.T) {
 	t.Parallel()
 	file := write(t, "token: {lifetime: 30m, min_remaining: 5m}\nauth: {verifiers: [{name: app, issuer: a}]}")
 	c, err := config.Load(config.Default(), file, []string{
@@ -90,18 +90,18 @@ func TestTheEnvironmentGoesOverTheFileAndTheFileOverTheDefaults(t *testing.T) {
 		t.Fatal(err)
 	}
 	if c.Token.Lifetime != 20*time.Minute || c.Token.MinRemaining != 5*time.Minute || c.Upstream.Attempts != 3 {
-		t.Errorf("%+v %+v", c.Token, c.Upstream)
+		t.Errorf("got %+v %+v, want lifetime 20m, min_remaining 5m and 3 attempts", c.Token, c.Upstream)
 	}
 	v := c.Auth.Verifiers
 	if len(v) != 2 || v[0].Name != "app" || v[0].Issuer != "https://app.example" || len(v[1].Audience) != 2 || v[1].Audience[1] != "two" {
-		t.Errorf("%+v", v)
+		t.Errorf("got %+v, want two verifiers, the first from the file with its issuer replaced", v)
 	}
 	if c.Store.MigrateAtStart || c.Portfolio.MaxBody != 2<<20 || c.Auth.CacheSize != 7<<10 {
-		t.Errorf("%+v", c)
+		t.Errorf("got %+v, want migrate_at_start false, max_body 2MiB and cache_size 7KiB", c)
 	}
 }
 
-func TestASecretMayStandInAFile(t *testing.T) {
+func TestSecretIsReadFromAFile(t *testing.T) {
 	t.Parallel()
 	file := write(t, "the-key\n")
 	c, err := config.Load(config.Default(), "", []string{"CASBROKER_UPSTREAM_API_KEY_FILE=" + file})
@@ -109,11 +109,11 @@ func TestASecretMayStandInAFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	if c.Upstream.APIKey.Reveal() != "the-key" {
-		t.Errorf("got %d bytes", len(c.Upstream.APIKey))
+		t.Errorf("got %d bytes, want the key without its line break", len(c.Upstream.APIKey))
 	}
 }
 
-func TestAnAdminKeyMayComeFromTheFileOrTheEnvironment(t *testing.T) {
+func TestAdminKeysComeFromTheFileAndTheEnvironment(t *testing.T) {
 	t.Parallel()
 	const hash = "sha256:dGFndGFndGFndGFndGFndGFndGFndGFndGFndGFndGE"
 	file := write(t, "admin:\n  keys:\n    - name: asha\n      hash: '"+hash+"'\n")
@@ -126,14 +126,14 @@ func TestAnAdminKeyMayComeFromTheFileOrTheEnvironment(t *testing.T) {
 	}
 	want := []config.AdminKey{{Name: "asha", Hash: hash}, {Name: "rohan", Hash: hash}}
 	if !slices.Equal(c.Admin.Keys, want) || c.RateLimit.SignIn != (config.Limits{Address: "5-M"}) {
-		t.Errorf("%+v %+v", c.Admin, c.RateLimit.SignIn)
+		t.Errorf("got %+v and limits %+v, want %+v and 5-M", c.Admin, c.RateLimit.SignIn, want)
 	}
 	if c.Admin.Keys[0].Hash.Reveal() != hash {
-		t.Error("the hash in the file was read as something else")
+		t.Error("the hash from the file differs from the one written")
 	}
 }
 
-func TestWhatCannotBeReadIsRefusedByName(t *testing.T) {
+func TestInvalidSettingsAreRefusedByKey(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		file    string
@@ -142,50 +142,50 @@ func TestWhatCannotBeReadIsRefusedByName(t *testing.T) {
 	}{
 		"an unknown key in the file":     {"upstream: {api_kee: x}\nlogg: {}\nseal: {keys: [{id: a, kee: b}]}", nil, []string{"line 1: upstream.api_kee: there is no such setting", "line 2: logg", "line 3: seal.keys[0].kee"}},
 		"a wrong type in the file":       {"upstream: {attempts: many, timeout: 5, api_key: [a]}", nil, []string{"line 1: upstream.attempts: want a whole number", "upstream.timeout: want a duration", "upstream.api_key: want a text"}},
-		"rubbish":                        {"{", nil, []string{"line 1"}},
+		"invalid YAML":                   {"{", nil, []string{"line 1"}},
 		"a second document":              {"log: {level: info}\n---\nfoo: bar", nil, []string{"want one document"}},
-		"no keys where keys belong":      {"log: loud\nseal: {keys: x}", nil, []string{"log: want keys", "seal.keys: want a list"}},
-		"faults of file and environment": {"logg: {}", []string{"CASBROKER_X=1"}, []string{"logg: there", "CASBROKER_X: there"}},
-		"unknown variables, all of them": {"", []string{"CASBROKER_TOKEN_LIFE=1h", "CASBROKER_X=1"},
+		"a value in place of a group":    {"log: loud\nseal: {keys: x}", nil, []string{"log: want keys", "seal.keys: want a list"}},
+		"errors in file and environment": {"logg: {}", []string{"CASBROKER_X=1"}, []string{"logg: there", "CASBROKER_X: there"}},
+		"several unknown variables": {"", []string{"CASBROKER_TOKEN_LIFE=1h", "CASBROKER_X=1"},
 			[]string{"CASBROKER_TOKEN_LIFE: there is no such setting", "CASBROKER_X: there"}},
-		"a variable of the wrong type":                {"", []string{"CASBROKER_TOKEN_LIFETIME=soon"}, []string{"CASBROKER_TOKEN_LIFETIME: want a duration such as 30s"}},
-		"an empty variable where nothing is no value": {"", []string{"CASBROKER_STORE_MIGRATE_AT_START="}, []string{"CASBROKER_STORE_MIGRATE_AT_START: want true or false"}},
+		"a variable of the wrong type":         {"", []string{"CASBROKER_TOKEN_LIFETIME=soon"}, []string{"CASBROKER_TOKEN_LIFETIME: want a duration such as 30s"}},
+		"an empty variable that needs a value": {"", []string{"CASBROKER_STORE_MIGRATE_AT_START="}, []string{"CASBROKER_STORE_MIGRATE_AT_START: want true or false"}},
 		"a secret given twice": {"", []string{"CASBROKER_UPSTREAM_API_KEY=a", "CASBROKER_UPSTREAM_API_KEY_FILE=b"},
-			[]string{"CASBROKER_UPSTREAM_API_KEY: give this or"}},
-		"a secret's file that is not there": {"", []string{"CASBROKER_UPSTREAM_API_KEY_FILE=/nowhere"}, []string{"CASBROKER_UPSTREAM_API_KEY_FILE"}},
-		"a file for what is no secret":      {"", []string{"CASBROKER_LOG_LEVEL_FILE=/nowhere"}, []string{"CASBROKER_LOG_LEVEL_FILE: there is no such setting"}},
+			[]string{"CASBROKER_UPSTREAM_API_KEY: set this or"}},
+		"a missing file of a secret":              {"", []string{"CASBROKER_UPSTREAM_API_KEY_FILE=/nowhere"}, []string{"CASBROKER_UPSTREAM_API_KEY_FILE"}},
+		"a file for a setting that is not secret": {"", []string{"CASBROKER_LOG_LEVEL_FILE=/nowhere"}, []string{"CASBROKER_LOG_LEVEL_FILE: there is no such setting"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			_, err := config.Load(config.Default(), write(t, c.file), c.environ)
 			if err == nil {
-				t.Fatal("it was taken")
+				t.Fatal("got no error")
 			}
 			for _, want := range c.want {
 				if !strings.Contains(err.Error(), want) {
-					t.Errorf("want %q in %q", want, err)
+					t.Errorf("got %q, want it to contain %q", err, want)
 				}
 			}
 		})
 	}
 }
 
-func TestAFileThatCannotBeReadDoesNotShowItsSecrets(t *testing.T) {
+func TestErrorInAFileDoesNotShowItsSecrets(t *testing.T) {
 	t.Parallel()
 	_, err := config.Load(config.Default(), write(t, "upstream:\n  api_key: hush-hush\n  wrong: 1\n"), nil)
 	if err == nil || strings.Contains(err.Error(), "hush-hush") {
-		t.Errorf("%v", err)
+		t.Errorf("got %v, want an error without the secret", err)
 	}
 }
 
-func TestEveryFaultIsReportedAtOnce(t *testing.T) {
+func TestAllErrorsAreReportedAtOnce(t *testing.T) {
 	t.Parallel()
 	c := config.Default()
 	c.Server = config.Server{Address: "nowhere", TrustedProxies: []string{"0.0.0.0/0"}, AllowedOrigins: []string{"*", "https://*.app.example"}}
 	c.Log.Level = "loud"
 	c.Upstream = config.Upstream{URL: "http://api.example", APIKey: "at_x"}
 	c.Token.Lifetime = 90 * time.Second
-	c.Access = config.Access{Poll: time.Millisecond, MaxStaleness: 2 * time.Hour, WhenStale: "shrug"}
+	c.Access = config.Access{Poll: time.Millisecond, MaxStaleness: 2 * time.Hour, WhenStale: "ignore"}
 	c.Cache.URL = "memcached://x"
 	c.Store.URL = "mysql://x"
 	c.Seal.Keys = []config.SealKey{{ID: "a", Key: "short"}, {ID: "a", Key: "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="}}
@@ -196,7 +196,7 @@ func TestEveryFaultIsReportedAtOnce(t *testing.T) {
 	c.Web.WidgetURL = "javascript:alert(1)"
 	err := c.Validate()
 	if err == nil {
-		t.Fatal("it was taken")
+		t.Fatal("got no error")
 	}
 	for _, key := range []string{
 		"server.address", "server.trusted_proxies[0]", "server.allowed_origins[0]", "server.allowed_origins[1]", "server.read_timeout", "log.level",
@@ -206,23 +206,23 @@ func TestEveryFaultIsReportedAtOnce(t *testing.T) {
 		"portfolio.max_body", "portfolio.other_owner", "audit.reuse", "audit.when_unwritable", "retention.portfolios", "retention.grants", "web.widget_url",
 	} {
 		if !strings.Contains(err.Error(), key+": ") {
-			t.Errorf("%s is not named in:\n%v", key, err)
+			t.Errorf("got %v, want it to name %s", err, key)
 		}
 	}
 }
 
-func TestASizeThatIsNoneIsNamed(t *testing.T) {
+func TestInvalidSizeIsReportedWithItsKey(t *testing.T) {
 	t.Parallel()
 	c, err := config.Load(config.Default(), write(t, "portfolio: {max_body: big}"), []string{"CASBROKER_AUTH_CACHE_SIZE=-5"})
 	if err != nil {
 		t.Fatal(err)
 	}
 	if err := c.Validate(); err == nil || !strings.Contains(err.Error(), "portfolio.max_body: ") || !strings.Contains(err.Error(), "auth.cache_size: ") {
-		t.Errorf("%v", err)
+		t.Errorf("got %v, want both keys named", err)
 	}
 }
 
-func TestGoodSettingsAreGood(t *testing.T) {
+func TestValidSettingsPass(t *testing.T) {
 	t.Parallel()
 	c := config.Default()
 	c.Upstream.APIKey = "key"
@@ -234,7 +234,7 @@ func TestGoodSettingsAreGood(t *testing.T) {
 	}
 }
 
-func TestPrintedSettingsHideSecretsAndCanBeReadAgain(t *testing.T) {
+func TestPrintedSettingsHideSecretsAndCanBeLoaded(t *testing.T) {
 	t.Parallel()
 	c := config.Default()
 	c.Upstream.APIKey = "hush-hush"
@@ -246,14 +246,14 @@ func TestPrintedSettingsHideSecretsAndCanBeReadAgain(t *testing.T) {
 		t.Fatal(err)
 	}
 	if s := out.String(); strings.Contains(s, "hush-hush") || strings.Contains(s, sealKey) || !strings.Contains(s, "[secret]") {
-		t.Errorf("printed:\n%s", s)
+		t.Errorf("got %s, want no secret", s)
 	}
 	again, err := config.Load(config.Config{}, write(t, out.String()), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if again.Token != c.Token || again.Portfolio != c.Portfolio {
-		t.Errorf("%+v", again)
+		t.Errorf("got %+v, want %+v and %+v", again, c.Token, c.Portfolio)
 	}
 }
 
@@ -264,4 +264,36 @@ func write(t *testing.T, text string) string {
 		t.Fatal(err)
 	}
 	return path
+}
+
+func TestListMarksDefaultsAndHidesSecrets(t *testing.T) {
+	t.Parallel()
+	c := config.Default()
+	c.Token.Lifetime = 10 * time.Minute
+	c.Upstream.APIKey = "live-key-7f3a91c2d4e5"
+	c.Store.URL = "postgres://broker:hunter2@db/broker"
+	c.Auth.Verifiers = []config.Verifier{{Name: "app", Audience: []string{"casbroker", "other"}, Secret: "hunter2"}}
+	found := map[string]config.Entry{}
+	for _, e := range c.List() {
+		if strings.Contains(e.Value, "hunter2") || strings.Contains(e.Value, "live-key") {
+			t.Errorf("%s shows a secret", e.Key)
+		}
+		found[e.Key] = e
+	}
+	for _, want := range []config.Entry{
+		{Key: "server.address", Value: "127.0.0.1:8080", Default: true},
+		{Key: "token.lifetime", Value: "10m0s"},
+		{Key: "upstream.api_key", Value: "[secret]"},
+		{Key: "store.url", Value: "postgres://hidden@db/broker"},
+		{Key: "portfolio.max_body", Value: "10MiB", Default: true},
+		{Key: "auth.verifiers[0].name", Value: "app"},
+		{Key: "auth.verifiers[0].audience", Value: "casbroker, other"},
+		{Key: "auth.verifiers[0].oidc", Value: "false", Default: true},
+		{Key: "seal.keys", Default: true},
+		{Key: "seal.hash_key", Default: true},
+	} {
+		if got := found[want.Key]; got != want {
+			t.Errorf("got %+v, want %+v", got, want)
+		}
+	}
 }

@@ -15,18 +15,20 @@ import (
 	"casbroker/internal/secret"
 )
 
-// Prefix begins the name of every variable that is a setting: upstream.api_key is
-// CASBROKER_UPSTREAM_API_KEY, auth.verifiers[0].issuer is
-// CASBROKER_AUTH_VERIFIERS_0_ISSUER, and _FILE behind the name of a secret names a
-// file that holds it.
+// Prefix is the prefix of every environment variable that is a setting: upstream.api_key
+// is CASBROKER_UPSTREAM_API_KEY and auth.verifiers[0].issuer is
+// CASBROKER_AUTH_VERIFIERS_0_ISSUER. For a secret, the variable name with the suffix
+// _FILE names a file that holds the value.
 const Prefix = "CASBROKER_"
 
-// fileSuffix is behind the name of a variable that names a file with the value.
+// fileSuffix is the suffix of a variable that names a file with the value.
 const fileSuffix = "_FILE"
 
-// variables are the settings in the environment that no field has taken yet.
+// variables are the environment variables with Prefix that no setting has used yet.
 type variables map[string]string
 
+// readEnvironment overrides c with the variables in environ. The error has every invalid
+// and every unknown variable.
 func (c *Config) readEnvironment(environ []string) error {
 	vars := variables{}
 	for _, line := range environ {
@@ -35,39 +37,40 @@ func (c *Config) readEnvironment(environ []string) error {
 			vars[name] = value
 		}
 	}
-	faults := vars.fill(strings.TrimSuffix(Prefix, "_"), reflect.ValueOf(c).Elem())
+	errs := vars.fill(strings.TrimSuffix(Prefix, "_"), reflect.ValueOf(c).Elem())
 	unknown := make([]string, 0, len(vars))
 	for name := range vars {
 		unknown = append(unknown, name)
 	}
 	slices.Sort(unknown)
 	for _, name := range unknown {
-		faults = append(faults, fmt.Errorf("%s: there is no such setting", name))
+		errs = append(errs, fmt.Errorf("%s: there is no such setting", name))
 	}
-	return errors.Join(faults...)
+	return errors.Join(errs...)
 }
 
-// fill sets v, whose variable is name, and what lies below it.
-func (vars variables) fill(name string, v reflect.Value) (faults []error) {
+// fill sets v from the variable name, and the fields and elements of v from the variables
+// that begin with name.
+func (vars variables) fill(name string, v reflect.Value) (errs []error) {
 	switch {
 	case v.Kind() == reflect.Struct:
 		for i := range v.NumField() {
 			tag := v.Type().Field(i).Tag.Get("yaml")
-			faults = append(faults, vars.fill(name+"_"+strings.ToUpper(tag), v.Field(i))...)
+			errs = append(errs, vars.fill(name+"_"+strings.ToUpper(tag), v.Field(i))...)
 		}
 	case isStructs(v):
 		for i := 0; i < v.Len() || vars.anyUnder(name+"_"+strconv.Itoa(i)+"_"); i++ {
 			if i == v.Len() {
 				v.Set(reflect.Append(v, reflect.Zero(v.Type().Elem())))
 			}
-			faults = append(faults, vars.fill(name+"_"+strconv.Itoa(i), v.Index(i))...)
+			errs = append(errs, vars.fill(name+"_"+strconv.Itoa(i), v.Index(i))...)
 		}
 	default:
 		if err := vars.set(name, v); err != nil {
-			faults = append(faults, fmt.Errorf("%s: %w", name, err))
+			errs = append(errs, fmt.Errorf("%s: %w", name, err))
 		}
 	}
-	return faults
+	return errs
 }
 
 func (vars variables) anyUnder(prefix string) bool {
@@ -81,7 +84,7 @@ func (vars variables) anyUnder(prefix string) bool {
 
 // set gives v the value of the variable name, if there is one.
 func (vars variables) set(name string, v reflect.Value) error {
-	value, given, err := vars.take(name, mayBeInFile(v.Type()))
+	value, given, err := vars.take(name, isSecret(v.Type()))
 	if err != nil || !given {
 		return err
 	}
@@ -100,23 +103,23 @@ func (vars variables) set(name string, v reflect.Value) error {
 	return nil
 }
 
-// mayBeInFile reports whether a setting of this type is, or may hold, a secret.
-func mayBeInFile(t reflect.Type) bool {
+// isSecret reports whether a setting of this type is a secret or may contain one.
+func isSecret(t reflect.Type) bool {
 	return t == reflect.TypeFor[secret.Text]() || t == reflect.TypeFor[secret.URL]()
 }
 
-// take returns the value of name, from the file that name_FILE names if that is
-// how it is given, and removes both.
-func (vars variables) take(name string, inFileToo bool) (value string, given bool, err error) {
+// take returns the value of the variable name and removes it from vars. With allowFile,
+// the value may be in the file that name_FILE names instead.
+func (vars variables) take(name string, allowFile bool) (value string, given bool, err error) {
 	value, given = vars[name]
 	delete(vars, name)
 	path, inFile := vars[name+fileSuffix]
-	if !inFile || !inFileToo {
+	if !inFile || !allowFile {
 		return value, given, nil
 	}
 	delete(vars, name+fileSuffix)
 	if given {
-		return "", false, fmt.Errorf("give this or %s, not both", name+fileSuffix)
+		return "", false, fmt.Errorf("set this or %s, not both", name+fileSuffix)
 	}
 	text, err := os.ReadFile(path) //nolint:gosec // the operator names the file
 	if err != nil {

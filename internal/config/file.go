@@ -13,14 +13,14 @@ import (
 	"github.com/goccy/go-yaml/parser"
 )
 
-// file sets settings from a YAML document and collects what is wrong with it.
+// file reads settings from a YAML document and collects its errors.
 type file struct {
-	path   string
-	faults []error
+	path string
+	errs []error
 }
 
-// readFile sets what the file at path says. The error names all of its faults by
-// line and key, or the one for which it cannot be read at all.
+// readFile overrides c with the settings in the file at path. The error has every
+// invalid or unknown key with its line, or why the file cannot be read at all.
 func (c *Config) readFile(path string) error {
 	text, err := os.ReadFile(path) //nolint:gosec // the operator names the file
 	if err != nil {
@@ -33,26 +33,26 @@ func (c *Config) readFile(path string) error {
 	f := file{path: path}
 	for i, document := range parsed.Docs {
 		if i > 0 {
-			f.wrong(document, "", "want one document, and nothing behind ---")
+			f.addError(document, "", "want one document, and nothing after ---")
 			continue
 		}
 		f.set("", document.Body, reflect.ValueOf(c).Elem())
 	}
-	return errors.Join(f.faults...)
+	return errors.Join(f.errs...)
 }
 
-// withoutSource returns what is wrong and where, without the lines around it,
-// which the library shows and which may hold secrets.
+// withoutSource returns the message and line of a parser error, without the lines around
+// it, which the library shows and which may contain secrets.
 func withoutSource(err error) string {
 	var e yaml.Error
 	if errors.As(err, &e) && e.GetToken() != nil {
 		return fmt.Sprintf("line %d: %s", e.GetToken().Position.Line, e.GetMessage())
 	}
-	return "this is not YAML"
+	return "not valid YAML"
 }
 
-// wrong notes a fault of the key at node.
-func (f *file) wrong(node ast.Node, key, format string, args ...any) {
+// addError adds an error about key, which is at node.
+func (f *file) addError(node ast.Node, key, format string, args ...any) {
 	where := f.path
 	if at := node.GetToken(); at != nil {
 		where += ": line " + strconv.Itoa(at.Position.Line)
@@ -60,11 +60,11 @@ func (f *file) wrong(node ast.Node, key, format string, args ...any) {
 	if key != "" {
 		where += ": " + key
 	}
-	f.faults = append(f.faults, fmt.Errorf("%s: %s", where, fmt.Sprintf(format, args...)))
+	f.errs = append(f.errs, fmt.Errorf("%s: %s", where, fmt.Sprintf(format, args...)))
 }
 
-// set gives v, which is called key, what node says. A node that says nothing
-// leaves it as it is.
+// set sets v, the setting called key, to the value of node. An empty node leaves v
+// unchanged.
 func (f *file) set(key string, node ast.Node, v reflect.Value) {
 	if node == nil || node.Type() == ast.NullType || node.Type() == ast.CommentGroupType {
 		return
@@ -76,7 +76,7 @@ func (f *file) set(key string, node ast.Node, v reflect.Value) {
 		f.setList(key, node, v)
 	default:
 		if yaml.NodeToValue(node, v.Addr().Interface()) != nil {
-			f.wrong(node, key, "want %s", wanted(v.Type()))
+			f.addError(node, key, "want %s", wanted(v.Type()))
 		}
 	}
 }
@@ -86,10 +86,11 @@ func isStructs(v reflect.Value) bool {
 	return v.Kind() == reflect.Slice && v.Type().Elem().Kind() == reflect.Struct
 }
 
+// setFields sets the fields of the struct v from the mapping at node.
 func (f *file) setFields(key string, node ast.Node, v reflect.Value) {
 	mapping, ok := node.(ast.MapNode)
 	if !ok {
-		f.wrong(node, key, "want keys below this one")
+		f.addError(node, key, "want keys under this one")
 		return
 	}
 	for pairs := mapping.MapRange(); pairs.Next(); {
@@ -98,12 +99,12 @@ func (f *file) setFields(key string, node ast.Node, v reflect.Value) {
 		if field := fieldOf(v, name); field.IsValid() {
 			f.set(below, pairs.Value(), field)
 		} else {
-			f.wrong(pairs.Key(), below, "there is no such setting")
+			f.addError(pairs.Key(), below, "there is no such setting")
 		}
 	}
 }
 
-// fieldOf returns the field of v that the file calls name, or the zero Value.
+// fieldOf returns the field of v with the YAML name name, or the zero Value.
 func fieldOf(v reflect.Value, name string) reflect.Value {
 	for i := range v.NumField() {
 		if v.Type().Field(i).Tag.Get("yaml") == name {
@@ -113,10 +114,11 @@ func fieldOf(v reflect.Value, name string) reflect.Value {
 	return reflect.Value{}
 }
 
+// setList sets v, a list of structs, from the sequence at node.
 func (f *file) setList(key string, node ast.Node, v reflect.Value) {
 	list, ok := node.(*ast.SequenceNode)
 	if !ok {
-		f.wrong(node, key, "want a list")
+		f.addError(node, key, "want a list")
 		return
 	}
 	v.Set(reflect.MakeSlice(v.Type(), len(list.Values), len(list.Values)))

@@ -7,52 +7,53 @@ import (
 	"strings"
 )
 
-// Entry is one setting in force.
+// Entry is a setting and its value.
 type Entry struct {
 	Key     string // "auth.verifiers[0].issuer"
-	Value   string // as people write it; of secrets, only whether there is one
-	Default bool   // it is what Default has; in an item of a list, it is left out
+	Value   string // as written in a settings file; "[secret]" for a secret that is set
+	Default bool   // the value is that of Default; in an element of a list, the zero value
 }
 
-// List returns all settings in the order of the settings file, secrets hidden.
+// List returns all settings in the order of Config, with secrets hidden.
 func (c *Config) List() []Entry {
-	usual := Default()
-	return list(nil, "", reflect.ValueOf(c).Elem(), reflect.ValueOf(&usual).Elem())
+	defaults := Default()
+	return list(nil, "", reflect.ValueOf(c).Elem(), reflect.ValueOf(&defaults).Elem())
 }
 
-// list appends v, which is called key, and what lies below it. usual is the default of v.
-func list(entries []Entry, key string, v, usual reflect.Value) []Entry {
+// list appends the entry of v, the setting called key, or those of its fields and
+// elements. standard is the default of v.
+func list(entries []Entry, key string, v, standard reflect.Value) []Entry {
 	switch {
 	case v.Kind() == reflect.Struct:
 		for i := range v.NumField() {
 			name := strings.TrimPrefix(key+"."+v.Type().Field(i).Tag.Get("yaml"), ".")
-			entries = list(entries, name, v.Field(i), usual.Field(i))
+			entries = list(entries, name, v.Field(i), standard.Field(i))
 		}
 	case isStructs(v) && v.Len() > 0:
 		for i := range v.Len() {
 			entries = list(entries, fmt.Sprintf("%s[%d]", key, i), v.Index(i), reflect.Zero(v.Type().Elem()))
 		}
 	default:
-		isUsual := reflect.DeepEqual(v.Interface(), usual.Interface())
-		entries = append(entries, Entry{Key: key, Value: shown(v), Default: isUsual})
+		isDefault := reflect.DeepEqual(v.Interface(), standard.Interface())
+		entries = append(entries, Entry{Key: key, Value: format(v), Default: isDefault})
 	}
 	return entries
 }
 
-// shown writes a single setting; secrets hide themselves.
-func shown(v reflect.Value) string {
-	switch is := v.Interface().(type) {
+// format returns the text of a single setting. Secrets hide themselves in MarshalText.
+func format(v reflect.Value) string {
+	switch x := v.Interface().(type) {
 	case encoding.TextMarshaler:
-		if text, err := is.MarshalText(); err == nil {
+		if text, err := x.MarshalText(); err == nil {
 			return string(text)
 		}
 		return ""
 	case []string:
-		return strings.Join(is, ", ")
+		return strings.Join(x, ", ")
 	default:
-		if v.Kind() == reflect.Slice { // a list of nothing
+		if v.Kind() == reflect.Slice { // an empty list of structs
 			return ""
 		}
-		return fmt.Sprint(is)
+		return fmt.Sprint(x)
 	}
 }

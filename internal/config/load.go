@@ -9,19 +9,19 @@ import (
 	"github.com/goccy/go-yaml"
 )
 
-// Load returns base with the YAML file at path (none if "") and then the
-// environment over it. environ is as os.Environ gives it. The error has every
-// fault of both; what is not at fault is set all the same.
+// Load returns base, overridden by the YAML file at path (none if "") and then by the
+// environment. environ has the form of os.Environ. The error has every error of both;
+// the Config that comes with it has all valid settings.
 func Load(base Config, path string, environ []string) (Config, error) {
 	c := base
-	var inFile error
+	var fileErr error
 	if path != "" {
-		inFile = c.readFile(path)
+		fileErr = c.readFile(path)
 	}
-	return c, errors.Join(inFile, c.readEnvironment(environ))
+	return c, errors.Join(fileErr, c.readEnvironment(environ))
 }
 
-// wanted says in words what a setting of this type looks like.
+// wanted describes the values of a setting of type t, for error messages.
 func wanted(t reflect.Type) string {
 	switch {
 	case t == reflect.TypeFor[time.Duration]():
@@ -37,7 +37,7 @@ func wanted(t reflect.Type) string {
 	}
 }
 
-// Print writes the settings as YAML, secrets hidden.
+// Print writes the settings as YAML, with secrets hidden.
 func (c *Config) Print(w io.Writer) error {
 	return yaml.NewEncoder(w, yaml.Indent(2), yaml.IndentSequence(true)).Encode(c)
 }

@@ -10,20 +10,21 @@ import (
 // Size is a number of bytes, written as 10MiB, 512KiB or 4096.
 type Size int64
 
-// noSize is what was given as a size and is none. No setting takes it, so that
-// Validate can name its key, which a decoder cannot.
-const noSize Size = -1
+// invalidSize marks a value that could not be parsed. It is outside the range of every
+// setting, so that Validate reports it with its key, which UnmarshalText does not know.
+const invalidSize Size = -1
 
-// UnmarshalText reads a size. What is none, or is past 8 EiB, becomes noSize.
+// UnmarshalText parses a size. It sets invalidSize for other texts and for more than
+// 8 EiB; the error is always nil.
 func (s *Size) UnmarshalText(text []byte) error {
-	*s = noSize
+	*s = invalidSize
 	if n, err := humanize.ParseBytes(string(text)); err == nil && n <= math.MaxInt64 {
 		*s = Size(n)
 	}
 	return nil
 }
 
-// MarshalText writes the size as people write it where that is exact, else in bytes.
+// MarshalText writes the size in the largest unit in which it is a whole number.
 func (s Size) MarshalText() ([]byte, error) {
 	for _, u := range []struct {
 		bytes Size

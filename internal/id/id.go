@@ -1,5 +1,6 @@
-// Package id makes the ids that callers see: a prefix that says what is named,
-// and a ULID, so that ids sort by the time they were made.
+// Package id makes the ids that callers see: a prefix for the kind of resource and a
+// ULID (48 bits of time, 80 random bits), so ids sort by the time they were made. Keys
+// come from secret.RandomKey, request ids from telemetry.NewRequestID.
 package id
 
 import (
@@ -9,15 +10,14 @@ import (
 	"github.com/oklog/ulid/v2"
 )
 
-// New returns a new id such as "pf_01k2…": prefix, underscore, 26 lower-case
-// letters and digits. It is safe for concurrent use and panics only when the
-// system has no randomness.
+// New returns a new id such as "pf_01k2…": prefix, underscore, 26 lower-case letters
+// and digits. It is safe for concurrent use.
 func New(prefix string) string {
 	u := ulid.MustNew(ulid.Now(), rand.Reader)
 	return prefix + "_" + strings.ToLower(u.String())
 }
 
-// Is reports whether s could have come from New with the same prefix.
+// Is reports whether s has the form of an id that New(prefix) returns.
 func Is(prefix, s string) bool {
 	rest, ok := strings.CutPrefix(s, prefix+"_")
 	if !ok || rest != strings.ToLower(rest) {

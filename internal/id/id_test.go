@@ -7,27 +7,27 @@ import (
 	"casbroker/internal/id"
 )
 
-func TestIDsSayWhatTheyNameAndDoNotRepeat(t *testing.T) {
+func TestNewIDsHaveTheirPrefixAndDiffer(t *testing.T) {
 	t.Parallel()
-	var list []string
+	var ids []string
 	for range 1000 {
 		made := id.New("pf")
 		if !id.Is("pf", made) || id.Is("gr", made) || len(made) != 29 {
-			t.Fatalf("made %q", made)
+			t.Fatalf("got %q, want pf_ and 26 characters", made)
 		}
-		list = append(list, made)
+		ids = append(ids, made)
 	}
-	slices.Sort(list)
-	if n := len(slices.Compact(list)); n != 1000 {
-		t.Errorf("%d of 1000 are different", n)
+	slices.Sort(ids)
+	if n := len(slices.Compact(ids)); n != 1000 {
+		t.Errorf("got %d different ids, want 1000", n)
 	}
 }
 
-func TestWhatIsNoIDIsTold(t *testing.T) {
+func TestIsRefusesOtherText(t *testing.T) {
 	t.Parallel()
 	for _, s := range []string{"", "pf_", "pf", "pf_01K2V5X0000000000000000000", "pf_01k2v5x000000000000000000", "pf_' OR 1=1 --000000000000000"} {
 		if id.Is("pf", s) {
-			t.Errorf("%q was taken", s)
+			t.Errorf("%q was accepted", s)
 		}
 	}
 }

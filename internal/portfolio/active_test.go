@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"casbroker/internal/portfolio"
+	"casbroker/internal/testkit/storetest"
 )
 
 // issued is a statement of issuer with this PAN about the month that ends on to.
@@ -110,7 +111,7 @@ func TestPagesOfActivePortfoliosLeaveOutTheOthers(t *testing.T) {
 
 func TestAnotherPersonsStatementIsRefusedWhereTheSettingSaysSo(t *testing.T) {
 	t.Parallel()
-	b := serve(t, openDatabase(t), func(s *portfolio.Service) { s.RefuseOther = true })
+	b := serve(t, storetest.New(t), func(s *portfolio.Service) { s.RefuseOther = true })
 	b.save("asha", issued("NSDL", "AAAPZ9999A", "2026-03-31")).want(t, http.StatusCreated)
 	r := b.save("asha", issued("NSDL", "AAAPZ9999B", "2026-03-31"), "Idempotency-Key", "k")
 	if got := r.want(t, http.StatusConflict); got.Code != "other_owner" || got.Detail == "" {

@@ -3,13 +3,11 @@ package portfolio_test
 import (
 	"bytes"
 	"context"
-	"crypto/rand"
 	"encoding/json"
 	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
-	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -23,6 +21,7 @@ import (
 	"casbroker/internal/secret"
 	"casbroker/internal/store"
 	"casbroker/internal/testkit/apitest"
+	"casbroker/internal/testkit/storetest"
 )
 
 // maxBody is what the broker under test takes.
@@ -45,7 +44,7 @@ var begin = time.Date(2026, 4, 1, 9, 30, 0, 0, time.UTC)
 
 func start(t *testing.T) *broker {
 	t.Helper()
-	return serve(t, openDatabase(t))
+	return serve(t, storetest.New(t))
 }
 
 // serve starts a broker on db, which it may share with others; change may change
@@ -105,24 +104,6 @@ func (k keys) ReleaseKey(ctx context.Context, c portfolio.Claim) error {
 	return k.Keys.ReleaseKey(ctx, c)
 }
 
-func openDatabase(t testing.TB) *store.DB {
-	t.Helper()
-	return openAt(t, "sqlite:"+filepath.Join(t.TempDir(), "broker.db"), newBox(t, newKey(), secret.Key{ID: "k1", Secret: newKey()}))
-}
-
-func openAt(t testing.TB, url string, box *secret.Box) *store.DB {
-	t.Helper()
-	db, err := store.Open(store.Options{URL: secret.URL(url), Box: box})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = db.Close() })
-	if _, err := db.Migrate(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	return db
-}
-
 func newBox(t testing.TB, digest secret.Text, keys ...secret.Key) *secret.Box {
 	t.Helper()
 	box, err := secret.NewBox(digest, keys...)
@@ -130,12 +111,6 @@ func newBox(t testing.TB, digest secret.Text, keys ...secret.Key) *secret.Box {
 		t.Fatal(err)
 	}
 	return box
-}
-
-func newKey() secret.Text {
-	b := make([]byte, secret.KeySize)
-	_, _ = rand.Read(b)
-	return secret.Text(b)
 }
 
 // reply is an answer, read to its end.

@@ -51,4 +51,4 @@ func cell(text *string) string {
 }
 
 // words is a cell with what a statement says in words.
-func words(text *string) string { return spreadsheet.Inert(cell(text)) }
+func words(text *string) string { return spreadsheet.Escape(cell(text)) }

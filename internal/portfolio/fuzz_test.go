@@ -20,6 +20,7 @@ import (
 	"casbroker/internal/httpapi"
 	"casbroker/internal/portfolio"
 	"casbroker/internal/statement"
+	"casbroker/internal/testkit/storetest"
 )
 
 // FuzzIngest sends any bytes the whole way. They are never our fault, and what is
@@ -43,7 +44,7 @@ func FuzzIngest(f *testing.F) {
 	} {
 		f.Add([]byte(seed))
 	}
-	db := openDatabase(f)
+	db := storetest.New(f)
 	service := &portfolio.Service{Keeper: db, Finder: db, Keys: db, Now: time.Now}
 	e := echo.New()
 	e.HTTPErrorHandler = httpapi.HandleError

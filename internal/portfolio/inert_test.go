@@ -36,7 +36,7 @@ func FuzzInert(f *testing.F) {
 					t.Errorf("%q made the cell %q", name, cell)
 				}
 			}
-			if again := spreadsheet.Inert(cell); again != cell {
+			if again := spreadsheet.Escape(cell); again != cell {
 				t.Errorf("%q is not at rest: %q", cell, again)
 			}
 		}

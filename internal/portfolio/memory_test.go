@@ -10,15 +10,16 @@ import (
 
 	"casbroker/internal/auth"
 	"casbroker/internal/portfolio"
-	"casbroker/internal/secret"
+	"casbroker/internal/testkit/services"
+	"casbroker/internal/testkit/storetest"
 )
 
 // Not parallel: it counts what the whole program allocates.
 func TestALargeStatementIsSavedWithLittleMemoryBesidesItsBytes(t *testing.T) {
 	who := auth.Principal{Subject: "demo:asha"}
-	for name, url := range databases {
+	for name, url := range map[string]func(t testing.TB) string{"sqlite": storetest.SQLite, "postgres": services.Postgres} {
 		t.Run(name, func(t *testing.T) {
-			db := openAt(t, url(t), newBox(t, newKey(), secret.Key{ID: "k1", Secret: newKey()}))
+			db := storetest.Open(t, url(t), storetest.NewBox(t))
 			service := &portfolio.Service{Keeper: db, Finder: db, Keys: db, Log: slog.New(slog.DiscardHandler), Now: time.Now}
 			save := func(name string) uint64 {
 				payload := large(name, 5<<20)

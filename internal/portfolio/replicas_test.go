@@ -4,31 +4,20 @@ import (
 	"bytes"
 	"fmt"
 	"net/http"
-	"path/filepath"
 	"sync"
 	"testing"
 
-	"casbroker/internal/secret"
-	"casbroker/internal/testkit/services"
+	"casbroker/internal/testkit/storetest"
 )
-
-// databases makes a database of each kind.
-var databases = map[string]func(t *testing.T) string{
-	"sqlite":   func(t *testing.T) string { return "sqlite:" + filepath.Join(t.TempDir(), "broker.db") },
-	"postgres": func(t *testing.T) string { return services.Postgres(t) },
-}
 
 // eachReplicated runs test on every kind of database: replicas are two brokers, each
 // with connections of its own, on one database.
 func eachReplicated(t *testing.T, test func(t *testing.T, replicas [2]*broker)) {
 	t.Helper()
-	for name, url := range databases {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			address, box := url(t), newBox(t, newKey(), secret.Key{ID: "k1", Secret: newKey()})
-			test(t, [2]*broker{serve(t, openAt(t, address, box)), serve(t, openAt(t, address, box))})
-		})
-	}
+	storetest.EachURL(t, func(t *testing.T, url string) {
+		box := storetest.NewBox(t)
+		test(t, [2]*broker{serve(t, storetest.Open(t, url, box)), serve(t, storetest.Open(t, url, box))})
+	})
 }
 
 func TestTwoReplicasRacingForAKeyGiveOneRowAndOneAnswer(t *testing.T) {

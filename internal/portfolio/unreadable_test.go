@@ -3,22 +3,22 @@ package portfolio_test
 import (
 	"bytes"
 	"net/http"
-	"path/filepath"
 	"testing"
 
 	"casbroker/internal/secret"
+	"casbroker/internal/testkit/storetest"
 )
 
 func TestAPortfolioWithoutItsKeyIsListedAndReadAsFarAsItGoes(t *testing.T) {
 	t.Parallel()
-	url, digest := "sqlite:"+filepath.Join(t.TempDir(), "broker.db"), newKey()
-	lost, kept := secret.Key{ID: "k1", Secret: newKey()}, secret.Key{ID: "k2", Secret: newKey()}
-	before := serve(t, openAt(t, url, newBox(t, digest, lost)))
+	url, digest := storetest.SQLite(t), secret.RandomKey()
+	lost, kept := secret.Key{ID: "k1", Secret: secret.RandomKey()}, secret.Key{ID: "k2", Secret: secret.RandomKey()}
+	before := serve(t, storetest.Open(t, url, newBox(t, digest, lost)))
 	payload := minimal("Fund")
 	saved := before.save("asha", payload, "Idempotency-Key", "k").want(t, http.StatusCreated)
 	path := "/v1/portfolios/" + saved.ID
 
-	b := serve(t, openAt(t, url, newBox(t, digest, kept)))
+	b := serve(t, storetest.Open(t, url, newBox(t, digest, kept)))
 	list := b.listed("asha", "")
 	if len(list) != 1 || list[0].Readable || list[0].Investor["name"] != nil || list[0].Investor["pan_masked"] != nil || list[0].TotalValue != "10.10" {
 		t.Errorf("listed %+v", list)
@@ -43,7 +43,7 @@ func TestAPortfolioWithoutItsKeyIsListedAndReadAsFarAsItGoes(t *testing.T) {
 		t.Errorf("a new one is %+v", fresh)
 	}
 
-	mended := serve(t, openAt(t, url, newBox(t, digest, kept, lost)))
+	mended := serve(t, storetest.Open(t, url, newBox(t, digest, kept, lost)))
 	if raw := mended.get("asha", path+"/raw"); !bytes.Equal(raw.body, payload) {
 		t.Errorf("with the key back: %s", raw.body)
 	}
@@ -55,21 +55,21 @@ func TestAPortfolioWithoutItsKeyIsListedAndReadAsFarAsItGoes(t *testing.T) {
 
 func TestAPortfolioWithoutItsKeyCanBeDeleted(t *testing.T) {
 	t.Parallel()
-	url, digest := "sqlite:"+filepath.Join(t.TempDir(), "broker.db"), newKey()
-	id := serve(t, openAt(t, url, newBox(t, digest, secret.Key{ID: "k1", Secret: newKey()}))).
+	url, digest := storetest.SQLite(t), secret.RandomKey()
+	id := serve(t, storetest.Open(t, url, newBox(t, digest, secret.Key{ID: "k1", Secret: secret.RandomKey()}))).
 		save("asha", minimal("Fund")).want(t, http.StatusCreated).ID
-	b := serve(t, openAt(t, url, newBox(t, digest, secret.Key{ID: "k2", Secret: newKey()})))
+	b := serve(t, storetest.Open(t, url, newBox(t, digest, secret.Key{ID: "k2", Secret: secret.RandomKey()})))
 	b.call("asha", http.MethodDelete, "/v1/portfolios/"+id, nil).want(t, http.StatusNoContent)
 	b.get("asha", "/v1/portfolios/"+id).want(t, http.StatusNotFound)
 }
 
 func TestAPortfolioWithoutItsKeyIsReadableOnceItIsSavedAgain(t *testing.T) {
 	t.Parallel()
-	url, digest := "sqlite:"+filepath.Join(t.TempDir(), "broker.db"), newKey()
+	url, digest := storetest.SQLite(t), secret.RandomKey()
 	payload := minimal("Fund")
-	id := serve(t, openAt(t, url, newBox(t, digest, secret.Key{ID: "k1", Secret: newKey()}))).
+	id := serve(t, storetest.Open(t, url, newBox(t, digest, secret.Key{ID: "k1", Secret: secret.RandomKey()}))).
 		save("asha", payload).want(t, http.StatusCreated).ID
-	b := serve(t, openAt(t, url, newBox(t, digest, secret.Key{ID: "k2", Secret: newKey()})))
+	b := serve(t, storetest.Open(t, url, newBox(t, digest, secret.Key{ID: "k2", Secret: secret.RandomKey()})))
 	if again := b.save("asha", payload).want(t, http.StatusOK); again.ID != id || !again.Readable {
 		t.Errorf("saved again as %+v", again)
 	}

@@ -3,14 +3,12 @@ package privacy_test
 import (
 	"bytes"
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -24,9 +22,9 @@ import (
 	"casbroker/internal/httpapi"
 	"casbroker/internal/id"
 	"casbroker/internal/privacy"
-	"casbroker/internal/secret"
 	"casbroker/internal/store"
 	"casbroker/internal/testkit/apitest"
+	"casbroker/internal/testkit/storetest"
 	"casbroker/internal/token"
 )
 
@@ -44,7 +42,7 @@ type broker struct {
 // start serves exports of portfolios, and of the grants in the database.
 func start(t *testing.T, portfolios source) *broker {
 	t.Helper()
-	b := &broker{client: apitest.Client(t), db: openDatabase(t), log: &bytes.Buffer{}}
+	b := &broker{client: apitest.Client(t), db: storetest.New(t), log: &bytes.Buffer{}}
 	e := echo.New()
 	e.HTTPErrorHandler = httpapi.HandleError
 	v1 := e.Group("/v1", func(next echo.HandlerFunc) echo.HandlerFunc {
@@ -69,28 +67,6 @@ func start(t *testing.T, portfolios source) *broker {
 	t.Cleanup(server.Close)
 	b.url = server.URL
 	return b
-}
-
-func openDatabase(t *testing.T) *store.DB {
-	t.Helper()
-	key := func() secret.Text {
-		b := make([]byte, secret.KeySize)
-		_, _ = rand.Read(b)
-		return secret.Text(b)
-	}
-	box, err := secret.NewBox(key(), secret.Key{ID: "k1", Secret: key()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	db, err := store.Open(store.Options{URL: secret.URL("sqlite:" + filepath.Join(t.TempDir(), "broker.db")), Box: box})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = db.Close() })
-	if _, err := db.Migrate(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	return db
 }
 
 // call makes a request of user and returns the answer, read to its end.

@@ -11,6 +11,7 @@ import (
 
 	"casbroker/internal/privacy"
 	"casbroker/internal/store"
+	"casbroker/internal/testkit/storetest"
 )
 
 // sweeper notes what is to be deleted, and fails when it is told to.
@@ -48,7 +49,7 @@ func TestWhatIsOldIsDeletedOnceADay(t *testing.T) {
 	t.Parallel()
 	var swept sweeper
 	var c clock
-	r := retention(openDatabase(t), &swept, &c)
+	r := retention(storetest.New(t), &swept, &c)
 	for hour := range 50 {
 		c.ahead.Store(int64(time.Duration(hour) * time.Hour))
 		if err := r.Run(t.Context()); err != nil {
@@ -66,7 +67,7 @@ func TestWhatIsOldIsDeletedOnceADay(t *testing.T) {
 func TestWhatIsKeptForEverIsNotLookedFor(t *testing.T) {
 	t.Parallel()
 	var swept sweeper
-	r := retention(openDatabase(t), &swept, &clock{})
+	r := retention(storetest.New(t), &swept, &clock{})
 	r.Portfolios = 0
 	if err := r.Run(t.Context()); err != nil || !r.Wanted() || len(swept.portfolios) != 0 || len(swept.grants) != 1 {
 		t.Errorf("%v, swept %+v", err, swept)
@@ -81,7 +82,7 @@ func TestADeletionThatFailedIsTriedAgainWithinTheHour(t *testing.T) {
 	t.Parallel()
 	swept := sweeper{fails: true}
 	var c clock
-	r := retention(openDatabase(t), &swept, &c)
+	r := retention(storetest.New(t), &swept, &c)
 	if err := r.Run(t.Context()); err == nil {
 		t.Error("a failure is not told")
 	}
@@ -99,7 +100,7 @@ func TestADeletionThatFailedIsTriedAgainWithinTheHour(t *testing.T) {
 
 func TestOfManyReplicasOneDeletes(t *testing.T) {
 	t.Parallel()
-	db := openDatabase(t)
+	db := storetest.New(t)
 	var c clock
 	swept := make([]sweeper, 8)
 	var replicas sync.WaitGroup
@@ -124,7 +125,7 @@ func TestAClockThatJumpedForYearsStopsNoDeletionForLonger(t *testing.T) {
 	t.Parallel()
 	var swept sweeper
 	var c clock
-	r := retention(openDatabase(t), &swept, &c)
+	r := retention(storetest.New(t), &swept, &c)
 	for _, ahead := range []time.Duration{10 * 365 * 24 * time.Hour, 0, 23 * time.Hour, 24 * time.Hour} {
 		c.ahead.Store(int64(ahead))
 		if err := r.Run(t.Context()); err != nil {

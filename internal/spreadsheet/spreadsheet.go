@@ -1,5 +1,5 @@
-// Package spreadsheet makes texts of others harmless for the programs that open
-// tables: what somebody else wrote is shown there, and never run.
+// Package spreadsheet protects people who open our CSV files in a spreadsheet against
+// formula injection: text that other people wrote is displayed and never run.
 package spreadsheet
 
 import (
@@ -8,22 +8,24 @@ import (
 	"unicode/utf8"
 )
 
-// Inert returns text as spreadsheets show it and never run it: what would begin a
-// formula gets an apostrophe before it. So does what follows a semicolon, at which
-// some spreadsheets part cells.
-func Inert(text string) string {
-	parts := strings.Split(strings.Map(visible, text), ";")
+// Escape returns text such that a spreadsheet displays it and does not run it: an
+// apostrophe is put before what would be the start of a formula, also after each
+// semicolon, because some spreadsheets split cells there. Characters that break lines
+// become spaces; other control characters and those that change the direction of text
+// are removed. Escaping twice gives the same as escaping once.
+func Escape(text string) string {
+	parts := strings.Split(strings.Map(clean, text), ";")
 	for i, part := range parts {
-		if formula(part) {
+		if isFormula(part) {
 			parts[i] = "'" + part
 		}
 	}
 	return strings.Join(parts, ";")
 }
 
-// visible has a space for what breaks or moves a line, and nothing for other
-// controls and for those that turn the direction of text.
-func visible(r rune) rune {
+// clean replaces white space that breaks or moves a line with a space, and removes
+// other control characters and those that change the direction of text.
+func clean(r rune) rune {
 	switch {
 	case unicode.IsControl(r) && unicode.IsSpace(r), unicode.In(r, unicode.Zl, unicode.Zp):
 		return ' '
@@ -34,21 +36,22 @@ func visible(r rune) rune {
 	}
 }
 
-// signs begin a formula: those of every keyboard, and their forms of full width.
-const signs = "=+-@＝＋－＠﹦﹢﹣﹫−"
+// formulaSigns are the characters that start a formula, with their full-width and
+// other variants.
+const formulaSigns = "=+-@＝＋－＠﹦﹢﹣﹫−"
 
-// formula reports whether a spreadsheet may take text for one, also past what it
-// does not show.
-func formula(text string) bool {
-	first, _ := utf8.DecodeRuneInString(strings.TrimLeftFunc(text, covering))
-	return strings.ContainsRune(signs, first)
+// isFormula reports whether a spreadsheet may take text for a formula. It ignores
+// leading characters that a spreadsheet may skip.
+func isFormula(text string) bool {
+	first, _ := utf8.DecodeRuneInString(strings.TrimLeftFunc(text, skipped))
+	return strings.ContainsRune(formulaSigns, first)
 }
 
-// covering reports whether r may stand before a formula: what leaves nothing to see,
-// and the quote that programs take off which part cells elsewhere.
-func covering(r rune) bool { return r == '"' || invisible(r) }
+// skipped reports whether a spreadsheet may skip r in front of a formula: an invisible
+// character, or the quote that some programs remove when they split cells.
+func skipped(r rune) bool { return r == '"' || isInvisible(r) }
 
-// invisible reports whether r leaves nothing to see where a cell begins.
-func invisible(r rune) bool {
+// isInvisible reports whether r shows nothing at the start of a cell.
+func isInvisible(r rune) bool {
 	return !unicode.In(r, unicode.L, unicode.N, unicode.P, unicode.S) || unicode.Is(unicode.Other_Default_Ignorable_Code_Point, r)
 }

@@ -6,7 +6,7 @@ import (
 	"casbroker/internal/spreadsheet"
 )
 
-func TestInertShowsWhatWouldRun(t *testing.T) {
+func TestFormulasAreEscaped(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]string{
 		"":                 "",
@@ -23,9 +23,9 @@ func TestInertShowsWhatWouldRun(t *testing.T) {
 		"'=1":              "'=1",
 		"Mozilla/5.0 (X;)": "Mozilla/5.0 (X;)",
 	} {
-		got := spreadsheet.Inert(text)
-		if got != want || spreadsheet.Inert(got) != got {
-			t.Errorf("%q became %q, want %q", text, got, want)
+		got := spreadsheet.Escape(text)
+		if got != want || spreadsheet.Escape(got) != got {
+			t.Errorf("%q: got %q, want %q", text, got, want)
 		}
 	}
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -18,6 +17,7 @@ import (
 	"casbroker/internal/secret"
 	"casbroker/internal/store"
 	"casbroker/internal/testkit/services"
+	"casbroker/internal/testkit/storetest"
 	"casbroker/internal/token"
 )
 
@@ -85,10 +85,7 @@ func (s *mintRace) KeepToken(ctx context.Context, key token.CacheKey, sealed []b
 // eachBackend runs test with every pair of a database and a cache.
 func eachBackend(t *testing.T, test func(t *testing.T, s *mintRace)) {
 	t.Helper()
-	for database, url := range map[string]func(t *testing.T) string{
-		"SQLite":     func(t *testing.T) string { return "sqlite:" + filepath.Join(t.TempDir(), "broker.db") },
-		"PostgreSQL": func(t *testing.T) string { return services.Postgres(t) },
-	} {
+	for database, url := range map[string]func(t testing.TB) string{"SQLite": storetest.SQLite, "PostgreSQL": services.Postgres} {
 		for name, open := range map[string]func(t *testing.T) cache.Cache{"memory": openMemory, "Redis": openRedis} {
 			t.Run(database+" and "+name, func(t *testing.T) {
 				t.Parallel()
@@ -120,14 +117,7 @@ func openRedis(t *testing.T) cache.Cache {
 func newMintRace(t *testing.T, url string, tokens cache.Cache) *mintRace {
 	t.Helper()
 	w := newWorld(t)
-	db, err := store.Open(store.Options{URL: secret.URL(url), Box: w.service.Box})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = db.Close() })
-	if _, err := db.Migrate(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	db := storetest.Open(t, url, w.service.Box)
 	s := &mintRace{service: w.service, db: db, cache: tokens, minter: w.minter}
 	newAccess := func() *access.Service {
 		watcher := access.NewWatcher(access.WatchOptions{
@@ -275,7 +265,7 @@ func TestRequestAfterARevocationSharesNoOlderMint(t *testing.T) {
 	for _, c := range changes {
 		t.Run(strings.ReplaceAll(c.name, " ", "-"), func(t *testing.T) {
 			t.Parallel()
-			s := newMintRace(t, "sqlite:"+filepath.Join(t.TempDir(), "broker.db"), openMemory(t))
+			s := newMintRace(t, storetest.SQLite(t), openMemory(t))
 			s.service.Minter, s.service.Grants, s.service.Cache = s.minter, s.db, s.cache
 			s.minter.gate, s.minter.entered = make(chan struct{}), make(chan struct{}, 3)
 			type answer struct {

@@ -13,104 +13,108 @@ import (
 	"casbroker/internal/telemetry"
 )
 
-// maxAnswer is the longest answer read, in bytes; the documented ones have under 1 KB.
-const maxAnswer = 64 << 10
+// maxBody is the longest response body that is read, in bytes. The documented ones
+// have under 1 KB.
+const maxBody = 64 << 10
 
 const headerRequestID = "X-Request-ID"
 
 var (
 	errURL     = errors.New("upstream.url is not an http or https URL")
-	errTooLong = errors.New("the answer is longer than " + strconv.Itoa(maxAnswer) + " bytes")
+	errTooLong = errors.New("the response is longer than " + strconv.Itoa(maxBody) + " bytes")
 )
 
-// answer is an answer read to its end.
-type answer struct {
+// response is a vendor response with its body read.
+type response struct {
 	status     int
-	requestID  string        // the vendor's, "" when it sent none of the documented form
-	retryAfter time.Duration // 0 when the vendor did not say
+	requestID  string        // the vendor's; "" if it sent none of the documented form
+	retryAfter time.Duration // 0 if the vendor sent none
 	body       []byte
 }
 
-// attempt sends r once. Whatever is not 200 or 201 comes back as a failure.
-func (c *Client) attempt(ctx context.Context, r request) (answer, *failure) {
+// ok reports whether the status is one of the two that the vendor documents for success.
+func (r response) ok() bool { return r.status == http.StatusOK || r.status == http.StatusCreated }
+
+// attempt sends req once. Any status but 200 and 201 is returned as a failure.
+func (c *Client) attempt(ctx context.Context, req request) (response, *failure) {
 	ctx, cancel := context.WithTimeoutCause(ctx, c.opts.Timeout, errTimeout)
 	defer cancel()
-	a, err := c.exchange(ctx, r)
+	res, err := c.exchange(ctx, req)
 	switch {
 	case errors.Is(err, errURL), errors.Is(err, errTooLong):
-		return a, &failure{
+		return res, &failure{
 			fault: ErrBadAnswer, outcome: outcomeBadAnswer,
-			status: a.status, requestID: a.requestID, cause: err,
+			status: res.status, requestID: res.requestID, cause: err,
 		}
 	case err != nil:
-		return a, lost(ctx, a, err)
+		return res, transportFailure(ctx, res, err)
 	default:
-		return a, refused(a)
+		return res, statusFailure(res)
 	}
 }
 
-func (c *Client) exchange(ctx context.Context, r request) (answer, error) {
-	req, err := c.newRequest(ctx, r)
+// exchange sends req and reads the response. A response with an error status is
+// returned without an error even if its body is incomplete.
+func (c *Client) exchange(ctx context.Context, req request) (response, error) {
+	httpReq, err := c.newRequest(ctx, req)
 	if err != nil {
-		return answer{}, err
+		return response{}, err
 	}
-	resp, err := c.http.Do(req)
+	httpRes, err := c.http.Do(httpReq)
 	if err != nil {
-		return answer{}, err
+		return response{}, err
 	}
-	defer resp.Body.Close() //nolint:errcheck // it was read as far as wanted
-	a := answer{status: resp.StatusCode}
-	if id := resp.Header.Get(headerRequestID); telemetry.ValidRequestID(id) {
-		a.requestID = id
+	defer httpRes.Body.Close() //nolint:errcheck // the body has been read as far as needed
+	res := response{status: httpRes.StatusCode}
+	if id := httpRes.Header.Get(headerRequestID); telemetry.ValidRequestID(id) {
+		res.requestID = id
 	}
-	a.retryAfter = retryAfter(resp.Header.Get("Retry-After"), c.opts.Now())
-	a.body, err = io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
+	res.retryAfter = retryAfter(httpRes.Header.Get("Retry-After"), c.opts.Now())
+	res.body, err = io.ReadAll(io.LimitReader(httpRes.Body, maxBody+1))
 	switch {
-	case !a.ok():
-		return a, nil // the status tells enough, with half a body too
-	case err == nil && len(a.body) > maxAnswer:
-		return a, errTooLong
+	case !res.ok():
+		return res, nil
+	case err == nil && len(res.body) > maxBody:
+		return res, errTooLong
 	default:
-		return a, err
+		return res, err
 	}
 }
 
-func (c *Client) newRequest(ctx context.Context, r request) (*http.Request, error) {
+func (c *Client) newRequest(ctx context.Context, req request) (*http.Request, error) {
 	if c.base == nil {
 		return nil, errURL
 	}
-	req, err := http.NewRequestWithContext(ctx, r.method, c.base.String()+r.path, bytes.NewReader(r.body))
+	httpReq, err := http.NewRequestWithContext(ctx, req.method, c.base.String()+req.path, bytes.NewReader(req.body))
 	if err != nil {
 		return nil, errURL
 	}
-	req.Header.Set("Accept", "application/json")
-	req.Header.Set("Content-Type", "application/json")
-	req.Header.Set("User-Agent", "casbroker")
-	req.Header.Set(headerRequestID, r.id)
-	req.Header.Set("X-Api-Key", c.opts.APIKey.Reveal())
-	return req, nil
+	httpReq.Header.Set("Accept", "application/json")
+	httpReq.Header.Set("Content-Type", "application/json")
+	httpReq.Header.Set("User-Agent", "casbroker")
+	httpReq.Header.Set(headerRequestID, req.id)
+	httpReq.Header.Set("X-Api-Key", c.opts.APIKey.Reveal())
+	return httpReq, nil
 }
 
-func (a answer) ok() bool { return a.status == http.StatusOK || a.status == http.StatusCreated }
-
-// lost is the failure of an attempt that brought no whole answer.
-func lost(ctx context.Context, a answer, err error) *failure {
+// transportFailure returns the failure of an attempt without a complete response.
+func transportFailure(ctx context.Context, res response, err error) *failure {
 	f := &failure{
-		fault: ErrUnavailable, outcome: outcomeUnreachable, again: true, ill: true,
-		status: a.status, requestID: a.requestID, cause: withoutURL(err),
+		fault: ErrUnavailable, outcome: outcomeUnreachable, retryable: true, tripsBreaker: true,
+		status: res.status, requestID: res.requestID, cause: withoutURL(err),
 	}
 	switch cause := context.Cause(ctx); {
 	case cause == nil:
 	case errors.Is(cause, errTimeout), errors.Is(cause, errDeadline):
 		f.outcome, f.cause = outcomeTimeout, cause
 	default:
-		f.outcome, f.again, f.ill, f.cause = outcomeCanceled, false, false, cause
+		f.outcome, f.retryable, f.tripsBreaker, f.cause = outcomeCanceled, false, false, cause
 	}
 	return f
 }
 
-// withoutURL leaves out the URL that package http puts before each error: the log
-// has it already, and whatever a proxy made of it does not belong there.
+// withoutURL removes the URL that package http puts before each error. The log has
+// the path already, and a proxy may have added things to the URL that must not be logged.
 func withoutURL(err error) error {
 	var u *url.Error
 	if errors.As(err, &u) {

@@ -3,6 +3,9 @@ package upstream
 import (
 	"context"
 	"errors"
+	"net/http"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/cenkalti/backoff/v5"
@@ -10,85 +13,106 @@ import (
 	"casbroker/internal/telemetry"
 )
 
-// request is what one call sends, in every attempt the same.
+// request is what one call sends, the same in every attempt.
 type request struct {
 	method, path string
 	body         []byte // JSON; nil for none
 	id           string // sent as X-Request-ID
-	aside        bool   // nothing depends on it: its failures do not open the breaker
+	excluded     bool   // failures do not count towards opening the breaker
 }
 
-// Why an attempt was ended by us; the caller's own reasons are others.
+// Causes of attempts that the client itself ended.
 var (
-	errTimeout  = errors.New("no whole answer within upstream.timeout")
-	errDeadline = errors.New("no answer within the deadline of all attempts")
+	errTimeout  = errors.New("no complete response within upstream.timeout")
+	errDeadline = errors.New("no response within the deadline of all attempts")
 )
 
-// do makes one call, in as many attempts as it takes and is allowed. It is the
-// path of every call; its errors are faults of kind Unavailable.
-func (c *Client) do(ctx context.Context, r request) (answer, error) {
-	if r.id = telemetry.RequestID(ctx); !telemetry.ValidRequestID(r.id) {
-		r.id = telemetry.NewRequestID()
+// do makes one call with its retries. Every call goes through it. Its errors are faults
+// of kind Unavailable.
+func (c *Client) do(ctx context.Context, req request) (response, error) {
+	if req.id = telemetry.RequestID(ctx); !telemetry.ValidRequestID(req.id) {
+		req.id = telemetry.NewRequestID()
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, c.opts.Deadline, errDeadline)
 	defer cancel()
-	deadline, _ := ctx.Deadline() // the caller's, when it is earlier
-	var failed *failure
-	pace := c.newPace()
-	a, err := backoff.Retry(ctx, func() (answer, error) {
-		var a answer
-		if a, failed = c.guarded(ctx, r); failed == nil {
-			return a, nil
+	deadline, _ := ctx.Deadline() // the caller's if it is earlier
+	var last *failure
+	pause := c.newPause()
+	res, err := backoff.Retry(ctx, func() (response, error) {
+		var res response
+		if res, last = c.guarded(ctx, req); last == nil {
+			return res, nil
 		}
-		if !failed.again {
-			return a, backoff.Permanent(failed)
+		if !last.retryable {
+			return res, backoff.Permanent(last)
 		}
-		pace.atLeast = failed.wait
-		return a, failed
+		pause.atLeast = last.retryAfter
+		return res, last
 	},
-		backoff.WithBackOff(pace),
+		backoff.WithBackOff(pause),
 		backoff.WithMaxTries(uint(c.opts.Attempts)),
 		backoff.WithMaxElapsedTime(time.Until(deadline)),
 		backoff.WithNotify(func(err error, pause time.Duration) {
-			c.opts.Log.WarnContext(ctx, "upstream call failed, trying again",
-				"path", r.path, "error", err, "pause", pause, "upstream_request_id", failed.requestID)
+			c.opts.Log.WarnContext(ctx, "upstream call failed, retrying",
+				"path", req.path, "error", err, "pause", pause, "upstream_request_id", last.requestID)
 		}),
 	)
 	if err == nil {
-		return a, nil
+		return res, nil
 	}
-	return a, c.toFault(ctx, failed)
+	return res, c.toFault(ctx, last)
 }
 
-// toFault is what the caller gets for the last failure.
+// toFault returns the caller's error for the last failure.
 func (c *Client) toFault(ctx context.Context, f *failure) error {
 	if cause := context.Cause(ctx); cause != nil && f.outcome != outcomeCanceled && !errors.Is(cause, errDeadline) {
 		return ErrUnavailable.Because(cause) // the caller left during a pause
 	}
 	out := f.fault.Because(f)
-	if f.wait > 0 {
-		return out.After(f.wait)
+	if f.retryAfter > 0 {
+		return out.After(f.retryAfter)
 	}
-	if f.again || f.ill {
+	if f.retryable || f.tripsBreaker {
 		return out.After(max(c.opts.Backoff.Max, time.Second))
 	}
 	return out
 }
 
-// pace is exponential backoff on top of what the vendor asks for: pauses of the
-// same Retry-After still differ, so that callers do not come back all at once.
-type pace struct {
+// pause is exponential backoff on top of the vendor's Retry-After. Callers who got
+// the same Retry-After still pause for different times and do not return all at once.
+type pause struct {
 	*backoff.ExponentialBackOff
 	atLeast time.Duration
 }
 
-func (c *Client) newPace() *pace {
+func (c *Client) newPause() *pause {
 	e := backoff.NewExponentialBackOff()
 	e.InitialInterval, e.MaxInterval, e.Multiplier = c.opts.Backoff.Base, c.opts.Backoff.Max, 2
-	return &pace{ExponentialBackOff: e}
+	return &pause{ExponentialBackOff: e}
 }
 
 // NextBackOff returns the pause before the next attempt.
-func (p *pace) NextBackOff() time.Duration {
+func (p *pause) NextBackOff() time.Duration {
 	return p.atLeast + p.ExponentialBackOff.NextBackOff()
+}
+
+// maxRetryAfter is the longest Retry-After that is believed.
+const maxRetryAfter = 24 * time.Hour
+
+// retryAfter parses a Retry-After header (RFC 9110, section 10.2.3): seconds, or a
+// date, from which now is subtracted. It returns 0 for anything else and for a date in
+// the past.
+func retryAfter(header string, now time.Time) time.Duration {
+	header = strings.TrimSpace(header)
+	if seconds, err := strconv.ParseUint(header, 10, 64); err == nil {
+		if seconds > uint64(maxRetryAfter/time.Second) {
+			return maxRetryAfter
+		}
+		return time.Duration(seconds) * time.Second
+	}
+	at, err := http.ParseTime(header)
+	if err != nil {
+		return 0
+	}
+	return min(max(at.Sub(now), 0), maxRetryAfter)
 }

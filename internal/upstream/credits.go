@@ -16,37 +16,37 @@ import (
 
 var _ admin.CreditsReader = (*Client)(nil)
 
-// The longest numbers of credits taken: far more than anybody could buy, and short
-// enough to be written out, which 1e999999999 is not.
+// Bounds of a number of credits: far beyond what can be bought, and short enough to be
+// written without an exponent, unlike 1e999999999.
 const (
 	maxNumberBytes = 40
 	maxExponent    = 30
 )
 
-// What can be wrong with an answer about credits. None of these quotes it.
+// What can be wrong with a response to Credits. None of these quotes it.
 var (
 	errNumber    = errors.New("used, remaining or limit is not a number of credits")
 	errRemaining = errors.New("remaining is missing although the credits are not unlimited")
 )
 
-// Credits asks the vendor how the account of the API key stands. Its errors are the
-// faults that this package declares. They do not open the breaker, so that tokens are
-// asked for however often the credits cannot be had.
+// Credits returns the credits of the API key's account. Its errors are the faults that
+// this package declares. They do not count towards opening the breaker, because failed
+// lookups for a page must not stop the minting of tokens.
 func (c *Client) Credits(ctx context.Context) (admin.Credits, error) {
-	a, err := c.do(ctx, request{method: http.MethodPost, path: "/v1/credits", aside: true})
+	res, err := c.do(ctx, request{method: http.MethodPost, path: "/v1/credits", excluded: true})
 	if err != nil {
 		return admin.Credits{}, err
 	}
-	credits, err := decodeCredits(a.body)
+	credits, err := decodeCredits(res.body)
 	if err != nil {
-		return admin.Credits{}, ErrBadAnswer.Because(fmt.Errorf("credits answer of vendor request %q: %w", a.requestID, err))
+		return admin.Credits{}, ErrBadAnswer.Because(fmt.Errorf("response to vendor request %q: %w", res.requestID, err))
 	}
 	credits.AsOf = c.opts.Now().UTC()
 	return credits, nil
 }
 
-// decodeCredits reads the answer of POST /v1/credits. Fields that we do not know are
-// passed over, and so is a renewal whose time cannot be read.
+// decodeCredits decodes the response of POST /v1/credits. Unknown members are ignored,
+// and so is a renewal time that cannot be parsed.
 func decodeCredits(body []byte) (admin.Credits, error) {
 	var v struct {
 		Used      jsontext.Value `json:"used"`
@@ -56,17 +56,17 @@ func decodeCredits(body []byte) (admin.Credits, error) {
 		ResetsAt  jsontext.Value `json:"resets_at"`
 		Features  []string       `json:"enabled_features"`
 	}
-	// The decoder's own error quotes what it read, so it is not passed on.
+	// The decoder's own error quotes its input, so it is not returned.
 	if json.Unmarshal(body, &v) != nil {
 		return admin.Credits{}, errShape
 	}
 	credits := admin.Credits{Unlimited: v.Unlimited, ResetsAt: readTime(v.ResetsAt), Features: append([]string{}, v.Features...)}
 	for _, number := range []struct {
-		written  jsontext.Value
+		value    jsontext.Value
 		into     *string
 		required bool
 	}{{v.Used, &credits.Used, true}, {v.Remaining, &credits.Remaining, false}, {v.Limit, &credits.Limit, false}} {
-		text, ok := readNumber(number.written)
+		text, ok := readNumber(number.value)
 		if !ok || text == "" && number.required {
 			return admin.Credits{}, errNumber
 		}
@@ -74,15 +74,15 @@ func decodeCredits(body []byte) (admin.Credits, error) {
 	}
 	switch {
 	case credits.Unlimited:
-		credits.Remaining, credits.Limit = "", "" // whatever stands there is no end
+		credits.Remaining, credits.Limit = "", "" // the vendor's values mean nothing then
 	case credits.Remaining == "":
 		return admin.Credits{}, errRemaining
 	}
 	return credits, nil
 }
 
-// readNumber returns a JSON number with all of its digits and no exponent; "" for null
-// and for what is missing.
+// readNumber returns a JSON number with all its digits and no exponent, and "" for null
+// or a missing value. ok is false for any other value and for a number out of bounds.
 func readNumber(v jsontext.Value) (text string, ok bool) {
 	if isNull(v) {
 		return "", true
@@ -97,8 +97,8 @@ func readNumber(v jsontext.Value) (text string, ok bool) {
 	return d.String(), true
 }
 
-// readTime returns an RFC 3339 time, or the zero time for whatever is none, or none
-// that could be written again.
+// readTime parses an RFC 3339 time. It returns the zero time for any other value, and
+// for years outside 1 to 9999 in UTC, which cannot be encoded again.
 func readTime(v jsontext.Value) time.Time {
 	var text string
 	if isNull(v) || json.Unmarshal(v, &text) != nil {

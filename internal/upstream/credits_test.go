@@ -22,12 +22,12 @@ const (
 		`"resets_at":"2026-05-01T00:00:00+05:30","enabled_features":["smart_parse","inbox"]}`
 )
 
-func TestTheEmulatedVendorTellsWhatIsLeft(t *testing.T) {
+func TestSandboxReportsCredits(t *testing.T) {
 	t.Parallel()
 	box := sandbox.New(sandbox.Options{APIKey: apiKey, Credits: 50})
 	server := httptest.NewServer(box)
 	t.Cleanup(server.Close)
-	o := quick(server.URL)
+	o := quickOptions(server.URL)
 	now := time.Date(2026, 4, 1, 9, 30, 0, 0, time.UTC)
 	o.Now = func() time.Time { return now }
 	got, err := upstream.New(o).Credits(t.Context())
@@ -40,31 +40,31 @@ func TestTheEmulatedVendorTellsWhatIsLeft(t *testing.T) {
 	}
 }
 
-func TestAnAccountWithoutLimitHasNoEndOfCredits(t *testing.T) {
+func TestUnlimitedAccountHasNoRemainingOrLimit(t *testing.T) {
 	t.Parallel()
 	box := sandbox.New(sandbox.Options{APIKey: apiKey, Credits: -1})
 	server := httptest.NewServer(box)
 	t.Cleanup(server.Close)
-	got, err := upstream.New(quick(server.URL)).Credits(t.Context())
+	got, err := upstream.New(quickOptions(server.URL)).Credits(t.Context())
 	if err != nil || !got.Unlimited || got.Remaining != "" || got.Limit != "" {
 		t.Errorf("got %+v, %v", got, err)
 	}
 }
 
-func TestCreditsAreAskedForWithTheKeyAndTheCallersRequestID(t *testing.T) {
+func TestCreditsSendsTheKeyAndTheCallersRequestID(t *testing.T) {
 	t.Parallel()
-	c, v := served(t, says(200, goodCredits))
+	c, v := serve(t, answer(200, goodCredits))
 	if _, err := c.Credits(telemetry.WithRequestID(t.Context(), "req_ours1")); err != nil {
 		t.Fatal(err)
 	}
-	r := v.heard[0]
+	r := v.requests[0]
 	if r.Method != "POST" || r.URL.Path != creditsPath || r.ContentLength != 0 ||
 		r.Header.Get("x-api-key") != apiKey || r.Header.Get("X-Request-ID") != "req_ours1" {
 		t.Errorf("sent %s %s %v", r.Method, r.URL, r.Header)
 	}
 }
 
-func TestCreditsAreReadAsTheVendorWroteThem(t *testing.T) {
+func TestCreditsKeepTheVendorsDigits(t *testing.T) {
 	t.Parallel()
 	resets := time.Date(2026, 4, 30, 18, 30, 0, 0, time.UTC)
 	for name, c := range map[string]struct {
@@ -75,134 +75,134 @@ func TestCreditsAreReadAsTheVendorWroteThem(t *testing.T) {
 			Used: "12.5", Remaining: "87.5", Limit: "100", ResetsAt: resets, Features: []string{"smart_parse", "inbox"}}},
 		"with every digit": {`{"used":9007199254740993.10,"remaining":1e3,"limit":0.1}`,
 			admin.Credits{Used: "9007199254740993.1", Remaining: "1000", Limit: "0.1"}},
-		"overdrawn":         {`{"used":3,"remaining":-1,"limit":2}`, admin.Credits{Used: "3", Remaining: "-1", Limit: "2"}},
-		"without end":       {`{"used":3,"remaining":null,"limit":-1,"is_unlimited":true}`, admin.Credits{Used: "3", Unlimited: true}},
-		"with a new field":  {`{"used":0,"remaining":1,"limit":1,"plan":{"name":"x"}}`, admin.Credits{Used: "0", Remaining: "1", Limit: "1"}},
-		"never renewed":     {`{"used":0,"remaining":1,"limit":1,"resets_at":null}`, admin.Credits{Used: "0", Remaining: "1", Limit: "1"}},
-		"renewed some day":  {`{"used":0,"remaining":1,"limit":1,"resets_at":"1 May"}`, admin.Credits{Used: "0", Remaining: "1", Limit: "1"}},
-		"renewed at a unix": {`{"used":0,"remaining":1,"limit":1,"resets_at":1777}`, admin.Credits{Used: "0", Remaining: "1", Limit: "1"}},
+		"overdrawn":              {`{"used":3,"remaining":-1,"limit":2}`, admin.Credits{Used: "3", Remaining: "-1", Limit: "2"}},
+		"unlimited":              {`{"used":3,"remaining":null,"limit":-1,"is_unlimited":true}`, admin.Credits{Used: "3", Unlimited: true}},
+		"with a new field":       {`{"used":0,"remaining":1,"limit":1,"plan":{"name":"x"}}`, admin.Credits{Used: "0", Remaining: "1", Limit: "1"}},
+		"never renewed":          {`{"used":0,"remaining":1,"limit":1,"resets_at":null}`, admin.Credits{Used: "0", Remaining: "1", Limit: "1"}},
+		"renewed without a year": {`{"used":0,"remaining":1,"limit":1,"resets_at":"1 May"}`, admin.Credits{Used: "0", Remaining: "1", Limit: "1"}},
+		"renewed at a Unix time": {`{"used":0,"remaining":1,"limit":1,"resets_at":1777}`, admin.Credits{Used: "0", Remaining: "1", Limit: "1"}},
 		"renewed in the year 10000": {`{"used":0,"remaining":1,"limit":1,"resets_at":"9999-12-31T23:59:59-12:00"}`,
 			admin.Credits{Used: "0", Remaining: "1", Limit: "1"}},
 	} {
-		client, _ := served(t, says(200, c.body))
+		client, _ := serve(t, answer(200, c.body))
 		got, err := client.Credits(t.Context())
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
 			continue
 		}
 		if got.Features == nil {
-			t.Errorf("%s: the features are no list", name)
+			t.Errorf("%s: got features nil, want a list", name)
 		}
 		if got.Used != c.want.Used || got.Remaining != c.want.Remaining || got.Limit != c.want.Limit ||
 			got.Unlimited != c.want.Unlimited || !got.ResetsAt.Equal(c.want.ResetsAt) || !slices.Equal(got.Features, c.want.Features) {
-			t.Errorf("%s: got %+v", name, got)
+			t.Errorf("%s: got %+v, want %+v", name, got, c.want)
 		}
 	}
 }
 
-func TestAnAnswerOfAnotherShapeTellsNoCredits(t *testing.T) {
+func TestUndocumentedCreditsAnswerIsRefused(t *testing.T) {
 	t.Parallel()
 	for name, body := range map[string]string{
-		"empty": "", "no JSON": "<html>", "cut short": goodCredits[:40], "followed by more": goodCredits + "{}", "a list": "[]",
-		"nothing used":      `{"remaining":1,"limit":1}`,
-		"nothing left over": `{"used":1,"limit":1}`,
+		"empty": "", "not JSON": "<html>", "cut short": goodCredits[:40], "followed by more": goodCredits + "{}", "a list": "[]",
+		"no used":           `{"remaining":1,"limit":1}`,
+		"no remaining":      `{"used":1,"limit":1}`,
 		"a string":          `{"used":"1","remaining":1,"limit":1}`,
 		"a list of numbers": `{"used":[1],"remaining":1,"limit":1}`,
-		"endless":           `{"used":1e999999999,"remaining":1,"limit":1}`,
-		"tiny":              `{"used":1e-999999999,"remaining":1,"limit":1}`,
-		"long":              `{"used":` + strings.Repeat("9", 41) + `,"remaining":1,"limit":1}`,
-		"twice":             `{"used":1,"used":2,"remaining":1,"limit":1}`,
-		"broken text":       "{\"used\":1,\"remaining\":1,\"limit\":1,\"enabled_features\":[\"\xff\"]}",
-		"features of text":  `{"used":1,"remaining":1,"limit":1,"enabled_features":"all"}`,
-		"huge":              `{"used":1,"remaining":1,"limit":1,"pad":"` + strings.Repeat("x", 70_000) + `"}`,
+		"too large":         `{"used":1e999999999,"remaining":1,"limit":1}`,
+		"too small":         `{"used":1e-999999999,"remaining":1,"limit":1}`,
+		"too long":          `{"used":` + strings.Repeat("9", 41) + `,"remaining":1,"limit":1}`,
+		"a member twice":    `{"used":1,"used":2,"remaining":1,"limit":1}`,
+		"invalid UTF-8":     "{\"used\":1,\"remaining\":1,\"limit\":1,\"enabled_features\":[\"\xff\"]}",
+		"features as text":  `{"used":1,"remaining":1,"limit":1,"enabled_features":"all"}`,
+		"a large body":      `{"used":1,"remaining":1,"limit":1,"pad":"` + strings.Repeat("x", 70_000) + `"}`,
 	} {
-		c, v := served(t, says(200, body, "X-Request-ID", "req_vendor1"))
+		c, v := serve(t, answer(200, body, "X-Request-ID", "req_vendor1"))
 		got, err := c.Credits(t.Context())
-		failed(t, err, upstream.ErrBadAnswer)
+		wantFault(t, err, upstream.ErrBadAnswer)
 		if v.calls() != 1 || got.Used != "" || !strings.Contains(err.Error(), "req_vendor1") {
-			t.Errorf("%s: asked %d times, got %+v, %v", name, v.calls(), got, err)
+			t.Errorf("%s: got %+v, %v after %d calls, want 1", name, got, err, v.calls())
 		}
 	}
 }
 
-func TestCreditsThatAreRefusedSayWhatToDo(t *testing.T) {
+func TestRefusedCreditsTellCallersAndOperatorsWhatToDo(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
 		name   string
 		status int
 		body   string
 		want   *fault.Fault
-		detail string
+		text   string // in the detail for callers or the note for operators
 		calls  int
 	}{
 		{"a bad key", 401, `{"code":"INVALID_API_KEY","msg":"` + apiKey + `"}`, upstream.ErrRefusedKey, "check upstream.api_key", 1},
 		{"no credits", 402, `{"code":"INSUFFICIENT_CREDITS"}`, upstream.ErrOutOfCredits, "out of credits", 1},
-		{"a token in the key's place", 400, `{"detail":"Cannot check credits with an access token"}`, upstream.ErrRefusedKey, "holds an access token", 1},
+		{"a token as the key", 400, `{"detail":"Cannot check credits with an access token"}`, upstream.ErrRefusedKey, "holds an access token", 1},
 		{"too many requests", 429, "", upstream.ErrRateLimited, "try again later", 3},
 		{"a broken vendor", 500, "", upstream.ErrUnavailable, "try again later", 3},
 		{"a redirect", 302, "", upstream.ErrBadAnswer, "check upstream.url", 1},
 	} {
-		client, v := served(t, says(c.status, c.body))
+		client, v := serve(t, answer(c.status, c.body))
 		_, err := client.Credits(t.Context())
-		if f := failed(t, err, c.want); !strings.Contains(f.Detail, c.detail) || v.calls() != c.calls {
-			t.Errorf("%s: %q after %d calls", c.name, f.Detail, v.calls())
+		if f := wantFault(t, err, c.want); !strings.Contains(f.Detail+f.Note, c.text) || v.calls() != c.calls {
+			t.Errorf("%s: got detail %q, note %q after %d calls, want %q after %d", c.name, f.Detail, f.Note, v.calls(), c.text, c.calls)
 		}
 	}
 }
 
-func TestCreditsThatFailDoNotStopTheTokens(t *testing.T) {
+func TestFailedCreditsDoNotOpenTheBreaker(t *testing.T) {
 	t.Parallel()
-	c, _ := served(t, func(w http.ResponseWriter, r *http.Request) {
+	c, _ := serve(t, func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == creditsPath {
 			w.WriteHeader(http.StatusInternalServerError)
 			return
 		}
-		says(200, goodToken)(w, r)
+		answer(200, goodToken)(w, r)
 	})
 	for range 5 {
 		_, err := c.Credits(t.Context())
-		failed(t, err, upstream.ErrUnavailable)
+		wantFault(t, err, upstream.ErrUnavailable)
 	}
-	if s := c.State(); s.Breaker != upstream.Closed || s.Last != "failed" || s.Well() {
-		t.Errorf("state %+v", s)
+	if s := c.State(); s.Breaker != upstream.Closed || s.LastOutcome != "failed" || s.Healthy() {
+		t.Errorf("got state %+v", s)
 	}
 	if _, err := c.Mint(t.Context(), time.Hour); err != nil {
-		t.Errorf("no token: %v", err)
+		t.Errorf("Mint: %v", err)
 	}
-	if s := c.State(); !s.Well() {
-		t.Errorf("state %+v", s)
+	if s := c.State(); !s.Healthy() {
+		t.Errorf("got state %+v", s)
 	}
 }
 
-func TestTheStateTellsHowTheVendorSeems(t *testing.T) {
+func TestStateFollowsTheBreakerAndTheLastAttempt(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		c, v, stop := inMemory(upstream.Options{Attempts: 1, Breaker: upstream.Breaker{Failures: 2, OpenFor: 30 * time.Second}},
-			says(200, goodToken), says(503, ""), says(503, ""), says(200, goodToken))
+		c, v, stop := serveInMemory(upstream.Options{Attempts: 1, Breaker: upstream.Breaker{Failures: 2, OpenFor: 30 * time.Second}},
+			answer(200, goodToken), answer(503, ""), answer(503, ""), answer(200, goodToken))
 		defer stop()
-		shows := func(breaker upstream.Breaking, last string, ago time.Duration) {
+		want := func(breaker upstream.BreakerState, last string, ago time.Duration) {
 			t.Helper()
 			s := c.State()
-			if s.Breaker != breaker || s.Last != last || last != "" && time.Since(s.At) != ago {
-				t.Errorf("state %+v, want %s, %q %v ago", s, breaker, last, ago)
+			if s.Breaker != breaker || s.LastOutcome != last || last != "" && time.Since(s.At) != ago {
+				t.Errorf("got state %+v, want %s, %q %v ago", s, breaker, last, ago)
 			}
 		}
 		mint := func() { _, _ = c.Mint(t.Context(), time.Hour) }
-		shows(upstream.Closed, "", 0)
+		want(upstream.Closed, "", 0)
 		mint()
-		shows(upstream.Closed, "ok", 0)
+		want(upstream.Closed, "ok", 0)
 		mint()
-		shows(upstream.Closed, "failed", 0)
+		want(upstream.Closed, "failed", 0)
 		mint()
 		<-time.After(10 * time.Second)
-		mint() // is spared
+		mint() // not sent, the breaker is open
 		if _, err := c.Credits(t.Context()); err == nil || v.calls() != 3 {
-			t.Errorf("asked for credits past the breaker: %v, %d calls", err, v.calls())
+			t.Errorf("Credits with an open breaker: got %v and %d calls, want an error and 3", err, v.calls())
 		}
-		shows(upstream.Open, "failed", 10*time.Second)
+		want(upstream.Open, "failed", 10*time.Second)
 		<-time.After(21 * time.Second)
-		shows(upstream.HalfOpen, "failed", 31*time.Second)
+		want(upstream.HalfOpen, "failed", 31*time.Second)
 		mint()
-		shows(upstream.Closed, "ok", 0)
+		want(upstream.Closed, "ok", 0)
 	})
 }

@@ -2,15 +2,17 @@ package upstream
 
 import (
 	"bytes"
-	"strconv"
+	"encoding/json"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/shopspring/decimal"
+
 	"casbroker/internal/token"
 )
 
-func TestRetryAfterIsReadAsSecondsOrAsADate(t *testing.T) {
+func TestRetryAfterIsSecondsOrADate(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2025, 4, 1, 9, 30, 0, 0, time.UTC)
 	for header, want := range map[string]time.Duration{
@@ -28,36 +30,66 @@ func TestRetryAfterIsReadAsSecondsOrAsADate(t *testing.T) {
 	}
 }
 
-func FuzzDecodeTokenTakesOnlyWhatIsDocumented(f *testing.F) {
+func FuzzDecodeToken(f *testing.F) {
 	for _, seed := range []string{
 		`{"access_token":"at_a","token_type":"api_key","expires_in":3600}`, `{"access_token":"at_a","expires_in":1e3}`,
-		`{"ACCESS_TOKEN":"at_a","expires_in":60}`, `{"access_token":"at_\u0061","expires_in":60}`, `[]`, `null`, "", "\xff",
+		`{"ACCESS_TOKEN":"at_a","expires_in":60}`, `{"access_token":"at_\u0061","expires_in":60}`, `{"access_token":"at_\u0022","expires_in":60}`, `[]`, `null`, "", "\xff",
 	} {
 		f.Add([]byte(seed), 10)
 	}
 	f.Fuzz(func(t *testing.T, body []byte, minutes int) {
 		if minutes < 1 || minutes > 60 {
-			return // never asked for
+			return // never requested
 		}
-		asked := time.Duration(minutes) * time.Minute
-		m, err := decodeToken(body, asked)
+		requested := time.Duration(minutes) * time.Minute
+		m, err := decodeToken(body, requested)
 		if err != nil {
 			if m != (token.Minted{}) {
-				t.Error("a token came with an error")
+				t.Error("got a token with an error")
 			}
 			return
 		}
 		value := m.Value.Reveal()
-		if !strings.HasPrefix(value, "at_") || len(value) < 4 || len(value) > 4096 || strings.ContainsFunc(value, invisible) {
-			t.Errorf("took the token %q", value)
+		if !strings.HasPrefix(value, "at_") || len(value) < 4 || len(value) > 4096 || strings.Trim(value, tokenBytes) != "" {
+			t.Errorf("accepted the token %q", value)
 		}
-		if m.ExpiresIn < time.Second || m.ExpiresIn > asked || m.ExpiresIn%time.Second != 0 {
-			t.Errorf("took the life %v of %v", m.ExpiresIn, asked)
+		if m.ExpiresIn < time.Second || m.ExpiresIn > requested || m.ExpiresIn%time.Second != 0 {
+			t.Errorf("accepted the life %v of %v", m.ExpiresIn, requested)
 		}
 		if !bytes.Contains(body, []byte("access_token")) && !bytes.ContainsRune(body, '\\') {
-			t.Errorf("found a token in %s", strconv.Quote(string(body)))
+			t.Errorf("found a token in %q", body)
 		}
 	})
 }
 
-func invisible(r rune) bool { return r <= ' ' || r > '~' }
+// tokenBytes are the characters of an access token.
+const tokenBytes = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._~-"
+
+func FuzzDecodeCredits(f *testing.F) {
+	for _, seed := range []string{
+		`{"used":1,"remaining":2,"limit":3,"is_unlimited":false,"resets_at":"2026-05-01T00:00:00Z","enabled_features":["a"]}`,
+		`{"used":1e30,"remaining":null,"is_unlimited":true}`, `{"used":1e-31,"remaining":0}`, `{"used":-0,"remaining":0.10}`, `null`, "",
+	} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, body []byte) {
+		c, err := decodeCredits(body)
+		if err != nil {
+			return
+		}
+		for _, number := range []string{c.Used, c.Remaining, c.Limit} {
+			if len(number) > 2*maxNumberBytes || strings.ContainsAny(number, "eE") {
+				t.Errorf("accepted the number %q", number)
+			}
+			if _, err := decimal.NewFromString(number); number != "" && err != nil {
+				t.Errorf("accepted the number %q", number)
+			}
+		}
+		if c.Used == "" || c.Unlimited != (c.Remaining == "") {
+			t.Errorf("accepted %+v", c)
+		}
+		if _, err := json.Marshal(c); err != nil {
+			t.Errorf("the result cannot be encoded: %v", err)
+		}
+	})
+}

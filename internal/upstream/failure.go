@@ -12,29 +12,34 @@ import (
 	"casbroker/internal/fault"
 )
 
-// The failures of calls to the vendor. Their causes, which only the log shows,
-// name the status, the vendor's code and its request id.
+// The faults that every call may return. Users of apps read their details; the notes are
+// for the operator. Their causes name the status, the vendor's code and its request id.
 var (
-	// ErrUnavailable: the vendor does not answer, answers 5xx, or is being spared.
+	// ErrUnavailable: the vendor does not answer or answers 5xx, or the breaker is open.
 	ErrUnavailable = fault.New(fault.Unavailable, "upstream_unavailable",
 		"The vendor does not answer at the moment; try again later.")
-	// ErrRateLimited: the vendor takes no more requests for now.
+	// ErrRateLimited: the vendor accepts no more requests for now.
 	ErrRateLimited = fault.New(fault.Unavailable, "upstream_rate_limited",
-		"The vendor takes no more requests at the moment; try again later.")
-	// ErrRefusedKey: the vendor does not know the API key, or it may not do this.
-	ErrRefusedKey = fault.New(fault.Unavailable, "upstream_refused_key",
-		"The vendor refused the API key; check upstream.api_key.").After(30 * time.Second)
-	// ErrOutOfCredits: the account behind the API key has nothing left.
-	ErrOutOfCredits = fault.New(fault.Unavailable, "upstream_out_of_credits",
-		"The vendor account is out of credits; buy more or wait until they are renewed.").After(5 * time.Minute)
-	// ErrBadAnswer: what came back is not what the vendor documents.
+		"The vendor accepts no more requests at the moment; try again later.")
+	// ErrRefusedKey: the vendor does not accept the API key, or not for this call.
+	ErrRefusedKey = fault.New(fault.Unavailable, "upstream_refused_key", operatorOnly).
+			After(30 * time.Second).WithNotef("The vendor refused the API key; check upstream.api_key.")
+	// ErrOutOfCredits: the account of the API key has no credits left.
+	ErrOutOfCredits = fault.New(fault.Unavailable, "upstream_out_of_credits", operatorOnly).
+			After(5 * time.Minute).WithNotef("The vendor account is out of credits; buy more or wait until they are renewed.")
+	// ErrBadAnswer: the response is not one that the vendor documents.
 	ErrBadAnswer = fault.New(fault.Unavailable, "upstream_bad_answer",
-		"The vendor gave an answer that it does not document; check upstream.url.").After(30 * time.Second)
+		"The vendor gave an unexpected answer; try again later.").
+		After(30 * time.Second).WithNotef("The vendor's answer is not one that it documents; check upstream.url.")
 )
 
-const keyMixedUp = "upstream.api_key holds an access token (at_…); the vendor wants the API key itself."
+// operatorOnly is the detail of faults that only the operator can resolve.
+const operatorOnly = "The vendor is not available to this service at the moment; its operator has to resolve this."
 
-// How an attempt ended, for metrics.
+// noteTokenAsKey is the note for an access token that was configured as the API key.
+const noteTokenAsKey = "upstream.api_key holds an access token (at_…); the vendor wants the API key itself."
+
+// Outcomes of attempts, for metrics.
 const (
 	outcomeOK          = "ok"
 	outcomeRefused     = "refused"
@@ -48,27 +53,27 @@ const (
 )
 
 var (
-	errRedirect = errors.New("redirects are not followed, so that the API key stays where it belongs")
+	errRedirect = errors.New("redirects are not followed, because they would carry the API key to another place")
 	errRefused  = errors.New("the vendor refused the request")
 	errFailed   = errors.New("the vendor failed")
 )
 
-// failure is an attempt that did not succeed.
+// failure describes an attempt that did not succeed.
 type failure struct {
-	fault     *fault.Fault // what it is for the caller
-	outcome   string
-	again     bool          // another attempt may succeed
-	ill       bool          // it counts towards opening the breaker
-	aside     bool          // nothing depends on the call, so it does not count after all
-	wait      time.Duration // what the vendor asked for, or until the breaker closes; 0 for nothing
-	status    int           // 0 when no answer came
-	code      string        // the vendor's, "" when it gave none
-	requestID string        // the vendor's
-	cause     error
+	fault        *fault.Fault // for the caller
+	outcome      string
+	retryable    bool          // another attempt may succeed
+	tripsBreaker bool          // it counts towards opening the breaker
+	excluded     bool          // the breaker ignores it, whatever tripsBreaker says
+	retryAfter   time.Duration // the vendor's Retry-After, or how long the breaker stays open; 0 if unknown
+	status       int           // 0 without a response
+	code         string        // the vendor's error code; "" without one
+	requestID    string        // the vendor's
+	cause        error
 }
 
-// Error tells what is known without anything that the vendor wrote freely, since
-// that may repeat what was sent.
+// Error describes the failure for the log. It leaves out the vendor's messages, which
+// may repeat what was sent.
 func (f *failure) Error() string {
 	var b strings.Builder
 	b.WriteString(f.cause.Error())
@@ -87,42 +92,42 @@ func (f *failure) Error() string {
 // Unwrap returns the cause.
 func (f *failure) Unwrap() error { return f.cause }
 
-// refused is the failure that an answer stands for; nil for 200 and 201.
-func refused(a answer) *failure {
-	if a.ok() {
+// statusFailure returns the failure that the status of res means, nil for 200 and 201.
+func statusFailure(res response) *failure {
+	if res.ok() {
 		return nil
 	}
-	code, detail := vendorError(a.body)
+	code, detail := vendorError(res.body)
 	f := &failure{
 		fault: ErrBadAnswer, outcome: outcomeRefused, cause: errRefused,
-		status: a.status, code: code, requestID: a.requestID, wait: a.retryAfter,
+		status: res.status, code: code, requestID: res.requestID, retryAfter: res.retryAfter,
 	}
-	switch a.status {
+	switch res.status {
 	case http.StatusUnauthorized, http.StatusForbidden, http.StatusPaymentRequired:
-		f.fault = accountFault(a.status, code)
+		f.fault = accountFault(res.status, code)
 	case http.StatusTooManyRequests:
-		f.fault, f.outcome, f.again = ErrRateLimited, outcomeRateLimited, true
+		f.fault, f.outcome, f.retryable = ErrRateLimited, outcomeRateLimited, true
 	case http.StatusInternalServerError, http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
-		f.again = true
+		f.retryable = true
 	case http.StatusBadRequest:
 		if strings.Contains(detail, "access token") {
-			f.fault = ErrRefusedKey.Withf(keyMixedUp)
+			f.fault = ErrRefusedKey.WithNotef(noteTokenAsKey)
 		}
 	}
 	switch {
-	case a.status >= 500:
-		f.fault, f.outcome, f.ill, f.cause = ErrUnavailable, outcomeFailed, true, errFailed
-	case a.status < 400:
+	case res.status >= 500:
+		f.fault, f.outcome, f.tripsBreaker, f.cause = ErrUnavailable, outcomeFailed, true, errFailed
+	case res.status < 400:
 		f.outcome, f.cause = outcomeBadAnswer, errRedirect
-		if a.status < 300 {
+		if res.status < 300 {
 			f.cause = errShape
 		}
 	}
 	return f
 }
 
-// accountFault tells a bad key from an empty account. The vendor's documents give
-// 402 and 403 to both; the code decides where there is one.
+// accountFault distinguishes a bad key from an account without credits. The vendor's
+// documents name 402 and 403 for both, so the code decides if there is one.
 func accountFault(status int, code string) *fault.Fault {
 	switch {
 	case code == "INSUFFICIENT_CREDITS":
@@ -134,8 +139,8 @@ func accountFault(status int, code string) *fault.Fault {
 	}
 }
 
-// vendorError reads the vendor's two forms of errors. A code of another form
-// than the documented (RATE_LIMITED) is left out.
+// vendorError reads the vendor's two forms of error bodies. A code that does not have
+// the documented form (RATE_LIMITED) is returned as "".
 func vendorError(body []byte) (code, detail string) {
 	var e struct {
 		Code   string `json:"code"`

@@ -16,48 +16,44 @@ import (
 
 var _ token.Minter = (*Client)(nil)
 
-const (
-	// slack is how much longer than asked for a token may live: room for a
-	// vendor that rounds up.
-	slack = time.Minute
-)
+// slack is how much longer than requested a token may live, for a vendor that rounds up.
+const slack = time.Minute
 
-// What can be wrong with a token answer. None of these quotes it.
+// What can be wrong with a response to Mint. None of these quotes it.
 var (
 	errShape  = errors.New("the body is not the documented JSON object")
-	errToken  = errors.New("access_token is not at_ and then A-Z a-z 0-9 - . _ ~, 4096 bytes at most")
-	errExpiry = errors.New("expires_in is not from 1 to 3600 seconds, or longer than was asked for")
+	errToken  = errors.New("access_token is not at_ followed by A-Z a-z 0-9 . _ ~ -, 4096 bytes at most")
+	errExpiry = errors.New("expires_in is not from 1 to 3600 seconds, or longer than requested")
 )
 
-// Mint asks the vendor for an access token that lives for life, in whole minutes
-// rounded down, 1 at least and 60 at most: the vendor's bounds. The ExpiresIn that
-// comes back is never more than that. Its errors are the faults that this package
-// declares.
+// Mint requests an access token that lives for life, rounded down to whole minutes and
+// limited to the vendor's bounds of 1 and 60. The returned ExpiresIn is never longer. Its
+// errors are the faults that this package declares.
 func (c *Client) Mint(ctx context.Context, life time.Duration) (token.Minted, error) {
-	minutes := min(max(life.Truncate(time.Minute), time.Minute), token.MaxTTL)
-	body := `{"expiry_minutes":` + strconv.Itoa(int(minutes/time.Minute)) + `}`
-	a, err := c.do(ctx, request{method: http.MethodPost, path: "/v1/token", body: []byte(body)})
+	requested := min(max(life.Truncate(time.Minute), time.Minute), token.MaxTTL)
+	body := `{"expiry_minutes":` + strconv.Itoa(int(requested/time.Minute)) + `}`
+	res, err := c.do(ctx, request{method: http.MethodPost, path: "/v1/token", body: []byte(body)})
 	if err != nil {
 		return token.Minted{}, err
 	}
-	m, err := decodeToken(a.body, minutes)
+	m, err := decodeToken(res.body, requested)
 	if err != nil {
-		return token.Minted{}, ErrBadAnswer.Because(fmt.Errorf("token answer of vendor request %q: %w", a.requestID, err))
+		return token.Minted{}, ErrBadAnswer.Because(fmt.Errorf("response to vendor request %q: %w", res.requestID, err))
 	}
-	m.RequestID = a.requestID
-	c.opts.Log.DebugContext(ctx, "access token minted", "life", m.ExpiresIn, "upstream_request_id", a.requestID)
+	m.RequestID = res.requestID
+	c.opts.Log.DebugContext(ctx, "access token minted", "life", m.ExpiresIn, "upstream_request_id", res.requestID)
 	return m, nil
 }
 
-// decodeToken reads the answer of POST /v1/token to a request for asked. Fields
-// that we do not know are passed over, token_type among them: the vendor's
-// documents call it "api_key" and nothing depends on it.
-func decodeToken(body []byte, asked time.Duration) (token.Minted, error) {
+// decodeToken decodes the response of POST /v1/token to a request for a life of
+// requested. Unknown members are ignored, and so is token_type: the vendor documents it
+// as "api_key", and nothing depends on it.
+func decodeToken(body []byte, requested time.Duration) (token.Minted, error) {
 	var t struct {
 		AccessToken string `json:"access_token"`
 		ExpiresIn   int64  `json:"expires_in"` // seconds
 	}
-	// The decoder's own error quotes what it read, so it is not passed on.
+	// The decoder's own error quotes its input, so it is not returned.
 	if json.Unmarshal(body, &t) != nil {
 		return token.Minted{}, errShape
 	}
@@ -68,8 +64,8 @@ func decodeToken(body []byte, asked time.Duration) (token.Minted, error) {
 		return token.Minted{}, errExpiry
 	}
 	expires := time.Duration(t.ExpiresIn) * time.Second
-	if expires > asked+slack {
+	if expires > requested+slack {
 		return token.Minted{}, errExpiry
 	}
-	return token.Minted{Value: secret.Text(t.AccessToken), ExpiresIn: min(expires, asked)}, nil
+	return token.Minted{Value: secret.Text(t.AccessToken), ExpiresIn: min(expires, requested)}, nil
 }

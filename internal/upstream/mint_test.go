@@ -17,12 +17,12 @@ import (
 	"casbroker/internal/upstream"
 )
 
-func TestMintSendsTheKeyAndReturnsTheVendorsToken(t *testing.T) {
+func TestMintSendsTheKeyAndReturnsTheToken(t *testing.T) {
 	t.Parallel()
 	var body map[string]int
-	c, v := served(t, func(w http.ResponseWriter, r *http.Request) {
+	c, v := serve(t, func(w http.ResponseWriter, r *http.Request) {
 		_ = json.NewDecoder(r.Body).Decode(&body)
-		says(200, goodToken, "X-Request-ID", "req_vendor1")(w, r)
+		answer(200, goodToken, "X-Request-ID", "req_vendor1")(w, r)
 	})
 	ctx := telemetry.WithRequestID(t.Context(), "req_ours1")
 	m, err := c.Mint(ctx, 30*time.Minute)
@@ -30,47 +30,47 @@ func TestMintSendsTheKeyAndReturnsTheVendorsToken(t *testing.T) {
 		t.Fatal(err)
 	}
 	if m.Value.Reveal() != "at_invented0001" || m.ExpiresIn != 30*time.Minute || m.RequestID != "req_vendor1" {
-		t.Errorf("got %s %v %s", m.Value.Reveal(), m.ExpiresIn, m.RequestID)
+		t.Errorf("got token %s for %v of request %s", m.Value.Reveal(), m.ExpiresIn, m.RequestID)
 	}
-	r := v.heard[0]
+	r := v.requests[0]
 	if r.Method != "POST" || r.URL.Path != "/v1/token" || r.Header.Get("x-api-key") != apiKey ||
 		r.Header.Get("X-Request-ID") != "req_ours1" || body["expiry_minutes"] != 30 {
 		t.Errorf("sent %s %s %v %v", r.Method, r.URL, r.Header, body)
 	}
 }
 
-func TestMintMakesARequestIDOfItsOwnForAllAttempts(t *testing.T) {
+func TestMintReplacesAnInvalidRequestIDAndKeepsItForAllAttempts(t *testing.T) {
 	t.Parallel()
-	c, v := served(t, says(503, ""), says(200, goodToken, "X-Request-ID", "<script>"))
+	c, v := serve(t, answer(503, ""), answer(200, goodToken, "X-Request-ID", "<script>"))
 	ctx := telemetry.WithRequestID(t.Context(), "not a request id")
 	m, err := c.Mint(ctx, time.Hour)
 	if err != nil || m.RequestID != "" {
-		t.Fatalf("kept request id %q, error %v", m.RequestID, err)
+		t.Fatalf("got vendor request id %q and error %v, want neither", m.RequestID, err)
 	}
-	first, second := v.heard[0].Header.Get("X-Request-ID"), v.heard[1].Header.Get("X-Request-ID")
+	first, second := v.requests[0].Header.Get("X-Request-ID"), v.requests[1].Header.Get("X-Request-ID")
 	if !telemetry.ValidRequestID(first) || first != second {
-		t.Errorf("sent %q and %q", first, second)
+		t.Errorf("sent request ids %q and %q, want one valid id twice", first, second)
 	}
 }
 
-func TestMintAsksForWholeMinutesWithinTheVendorsBounds(t *testing.T) {
+func TestMintRequestsWholeMinutesWithinTheVendorsBounds(t *testing.T) {
 	t.Parallel()
 	for life, want := range map[time.Duration]string{
 		time.Second: `{"expiry_minutes":1}`, 119 * time.Second: `{"expiry_minutes":1}`,
 		30 * time.Minute: `{"expiry_minutes":30}`, 5 * time.Hour: `{"expiry_minutes":60}`,
 	} {
 		var got []byte
-		c, _ := served(t, func(w http.ResponseWriter, r *http.Request) {
+		c, _ := serve(t, func(w http.ResponseWriter, r *http.Request) {
 			got, _ = io.ReadAll(r.Body)
-			says(200, `{"access_token":"at_x","expires_in":60}`)(w, r)
+			answer(200, `{"access_token":"at_x","expires_in":60}`)(w, r)
 		})
 		if _, err := c.Mint(t.Context(), life); err != nil || string(got) != want {
-			t.Errorf("%v: sent %s, error %v", life, got, err)
+			t.Errorf("%v: sent %s, error %v, want %s", life, got, err, want)
 		}
 	}
 }
 
-func TestEachRefusalSaysWhatToDo(t *testing.T) {
+func TestRefusedMintTellsCallersAndOperatorsWhatToDo(t *testing.T) {
 	t.Parallel()
 	const fromToken = `{"detail":"Cannot create access token from access token"}`
 	for _, c := range []struct {
@@ -78,91 +78,93 @@ func TestEachRefusalSaysWhatToDo(t *testing.T) {
 		status int
 		body   string
 		want   *fault.Fault
-		detail string
+		text   string // in the detail for callers or the note for operators
 		calls  int
 	}{
 		{"a bad key", 401, `{"status":"failed","msg":"bad ` + apiKey + `","code":"INVALID_API_KEY"}`, upstream.ErrRefusedKey, "check upstream.api_key", 1},
 		{"a key without rights", 403, `{}`, upstream.ErrRefusedKey, "check upstream.api_key", 1},
 		{"no credits", 402, `{"code":"INSUFFICIENT_CREDITS"}`, upstream.ErrOutOfCredits, "out of credits", 1},
-		{"no credits, told by the code alone", 403, `{"code":"INSUFFICIENT_CREDITS"}`, upstream.ErrOutOfCredits, "out of credits", 1},
-		{"a bad key, told by the code alone", 402, `{"code":"INVALID_API_KEY"}`, upstream.ErrRefusedKey, "check upstream.api_key", 1},
-		{"a token in the key's place", 400, fromToken, upstream.ErrRefusedKey, "upstream.api_key holds an access token", 1},
+		{"no credits, by the code alone", 403, `{"code":"INSUFFICIENT_CREDITS"}`, upstream.ErrOutOfCredits, "out of credits", 1},
+		{"a bad key, by the code alone", 402, `{"code":"INVALID_API_KEY"}`, upstream.ErrRefusedKey, "check upstream.api_key", 1},
+		{"a token as the key", 400, fromToken, upstream.ErrRefusedKey, "upstream.api_key holds an access token", 1},
 		{"bad input", 400, `{"detail":"` + apiKey + `"}`, upstream.ErrBadAnswer, "check upstream.url", 1},
 		{"a wrong path", 404, "<html>", upstream.ErrBadAnswer, "check upstream.url", 1},
-		{"nothing", 204, "", upstream.ErrBadAnswer, "check upstream.url", 1},
-		{"something not implemented", 501, "", upstream.ErrUnavailable, "try again later", 1},
+		{"an empty answer", 204, "", upstream.ErrBadAnswer, "check upstream.url", 1},
+		{"not implemented", 501, "", upstream.ErrUnavailable, "try again later", 1},
 		{"too many requests", 429, `{"code":"RATE_LIMITED"}`, upstream.ErrRateLimited, "try again later", 3},
 		{"a broken vendor", 500, "", upstream.ErrUnavailable, "try again later", 3},
 		{"a broken gateway", 502, "<html>", upstream.ErrUnavailable, "try again later", 3},
 		{"maintenance", 503, "", upstream.ErrUnavailable, "try again later", 3},
 		{"a slow gateway", 504, "", upstream.ErrUnavailable, "try again later", 3},
 	} {
-		client, v := served(t, says(c.status, c.body, "X-Request-ID", "req_vendor1"))
+		client, v := serve(t, answer(c.status, c.body, "X-Request-ID", "req_vendor1"))
 		_, err := client.Mint(t.Context(), time.Hour)
-		f := failed(t, err, c.want)
-		if !strings.Contains(f.Detail, c.detail) || v.calls() != c.calls {
-			t.Errorf("%s: %q after %d calls", c.name, f.Detail, v.calls())
+		f := wantFault(t, err, c.want)
+		if !strings.Contains(f.Detail+f.Note, c.text) || v.calls() != c.calls {
+			t.Errorf("%s: got detail %q, note %q after %d calls, want %q after %d", c.name, f.Detail, f.Note, v.calls(), c.text, c.calls)
 		}
-		if !strings.Contains(err.Error(), "req_vendor1") {
-			t.Errorf("%s: the log does not learn the vendor's request id: %v", c.name, err)
+		if !strings.Contains(err.Error(), "req_vendor1") || !strings.Contains(err.Error(), f.Note) {
+			t.Errorf("%s: the log lacks the vendor's request id or the note: %v", c.name, err)
 		}
 	}
 }
 
-func TestAnAnswerOfAnotherShapeIsNoToken(t *testing.T) {
+func TestUndocumentedTokenAnswerIsRefused(t *testing.T) {
 	t.Parallel()
 	for name, body := range map[string]string{
-		"empty": "", "no JSON": "<html>", "cut short": goodToken[:40], "followed by more": goodToken + "{}", "a list": "[]",
+		"empty": "", "not JSON": "<html>", "cut short": goodToken[:40], "followed by more": goodToken + "{}", "a list": "[]",
 		"no token": `{"expires_in":60}`, "another prefix": `{"access_token":"xx_1","expires_in":60}`,
 		"the prefix alone": `{"access_token":"at_","expires_in":60}`, "a null": `{"access_token":null,"expires_in":60}`,
-		"a space in it": `{"access_token":"at_a b","expires_in":60}`, "no ASCII": `{"access_token":"at_ä","expires_in":60}`,
-		"a line break": `{"access_token":"at_a\r\nb","expires_in":60}`,
-		"too long":     `{"access_token":"at_` + strings.Repeat("a", 4094) + `","expires_in":60}`,
-		"no expiry":    `{"access_token":"at_a"}`, "expired": `{"access_token":"at_a","expires_in":0}`,
+		"a space in it": `{"access_token":"at_a b","expires_in":60}`, "not ASCII": `{"access_token":"at_ä","expires_in":60}`,
+		"a line break": `{"access_token":"at_a\r\nb","expires_in":60}`, "a quote": `{"access_token":"at_a\"b","expires_in":60}`,
+		"a backslash": `{"access_token":"at_a\\b","expires_in":60}`, "a slash": `{"access_token":"at_a/b","expires_in":60}`,
+		"a line break at the end": `{"access_token":"at_a\n","expires_in":60}`,
+		"too long":                `{"access_token":"at_` + strings.Repeat("a", 4094) + `","expires_in":60}`,
+		"no expiry":               `{"access_token":"at_a"}`, "expired": `{"access_token":"at_a","expires_in":0}`,
 		"negative": `{"access_token":"at_a","expires_in":-1}`, "over an hour": `{"access_token":"at_a","expires_in":3601}`,
 		"a fraction": `{"access_token":"at_a","expires_in":60.5}`, "a string": `{"access_token":"at_a","expires_in":"60"}`,
-		"endless": `{"access_token":"at_a","expires_in":1e99}`, "longer than asked": `{"access_token":"at_a","expires_in":3600}`,
+		"too large": `{"access_token":"at_a","expires_in":1e99}`, "longer than requested": `{"access_token":"at_a","expires_in":3600}`,
 		"a token twice": `{"access_token":"at_a","access_token":"at_b","expires_in":60}`,
 		"huge":          `{"access_token":"at_a","expires_in":60,"pad":"` + strings.Repeat("x", 70_000) + `"}`,
 	} {
-		c, v := served(t, says(200, body))
+		c, v := serve(t, answer(200, body))
 		_, err := c.Mint(t.Context(), 10*time.Minute)
-		failed(t, err, upstream.ErrBadAnswer)
+		wantFault(t, err, upstream.ErrBadAnswer)
 		if v.calls() != 1 {
-			t.Errorf("%s: asked %d times", name, v.calls())
+			t.Errorf("%s: got %d calls, want 1", name, v.calls())
 		}
 	}
 }
 
-func TestATokenThatLivesALittleLongerIsTakenForAsLongAsAsked(t *testing.T) {
+func TestTokenThatLivesSlightlyLongerIsUsedForAsLongAsRequested(t *testing.T) {
 	t.Parallel()
-	c, _ := served(t, says(201, `{"access_token":"at_a","expires_in":630,"new_field":{}}`))
+	c, _ := serve(t, answer(201, `{"access_token":"at_a","expires_in":630,"new_field":{}}`))
 	m, err := c.Mint(t.Context(), 10*time.Minute)
 	if err != nil || m.ExpiresIn != 10*time.Minute {
-		t.Errorf("got %v, %v", m.ExpiresIn, err)
+		t.Errorf("got %v, %v, want 10m", m.ExpiresIn, err)
 	}
 }
 
-func TestARedirectIsNotFollowedWithTheKey(t *testing.T) {
+func TestRedirectIsNotFollowed(t *testing.T) {
 	t.Parallel()
 	elsewhere := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
 		t.Error("the redirect was followed")
 	}))
 	t.Cleanup(elsewhere.Close)
 	for _, status := range []int{301, 302, 303, 307, 308} {
-		c, v := served(t, says(status, "", "Location", elsewhere.URL+"/v1/token"))
+		c, v := serve(t, answer(status, "", "Location", elsewhere.URL+"/v1/token"))
 		_, err := c.Mint(t.Context(), time.Hour)
-		failed(t, err, upstream.ErrBadAnswer)
+		wantFault(t, err, upstream.ErrBadAnswer)
 		if v.calls() != 1 {
-			t.Errorf("%d: asked %d times", status, v.calls())
+			t.Errorf("%d: got %d calls, want 1", status, v.calls())
 		}
 	}
 }
 
-func TestALostAnswerIsAskedForAgain(t *testing.T) {
+func TestLostAnswerIsRetried(t *testing.T) {
 	t.Parallel()
 	dropped := func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }
-	cutShort := says(200, goodToken[:40], "Content-Length", "500")
+	cutShort := answer(200, goodToken[:40], "Content-Length", "500")
 	garbled := func(w http.ResponseWriter, _ *http.Request) {
 		conn, _, err := http.NewResponseController(w).Hijack()
 		if err == nil {
@@ -171,49 +173,49 @@ func TestALostAnswerIsAskedForAgain(t *testing.T) {
 		}
 	}
 	for name, lost := range map[string]http.HandlerFunc{"dropped": dropped, "cut short": cutShort, "garbled": garbled} {
-		c, v := served(t, lost, lost, says(200, goodToken))
+		c, v := serve(t, lost, lost, answer(200, goodToken))
 		if _, err := c.Mint(t.Context(), time.Hour); err != nil || v.calls() != 3 {
 			t.Errorf("%s: %v after %d calls", name, err, v.calls())
 		}
-		c, v = served(t, lost)
+		c, v = serve(t, lost)
 		_, err := c.Mint(t.Context(), time.Hour)
-		if f := failed(t, err, upstream.ErrUnavailable); f.RetryAfter <= 0 || v.calls() != 3 {
+		if f := wantFault(t, err, upstream.ErrUnavailable); f.RetryAfter <= 0 || v.calls() != 3 {
 			t.Errorf("%s: retry after %v, %d calls", name, f.RetryAfter, v.calls())
 		}
 	}
 }
 
-func TestAVendorThatIsNotThereIsUnavailable(t *testing.T) {
+func TestUnreachableVendorIsUnavailable(t *testing.T) {
 	t.Parallel()
 	l, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // closed at once
 	if err != nil {
 		t.Fatal(err)
 	}
 	_ = l.Close()
-	_, err = upstream.New(quick("http://user:"+apiKey+"@"+l.Addr().String())).Mint(t.Context(), time.Hour)
-	failed(t, err, upstream.ErrUnavailable)
+	_, err = upstream.New(quickOptions("http://user:"+apiKey+"@"+l.Addr().String())).Mint(t.Context(), time.Hour)
+	wantFault(t, err, upstream.ErrUnavailable)
 }
 
-func TestAURLThatIsNoneIsNamed(t *testing.T) {
+func TestInvalidURLIsNamedInTheLog(t *testing.T) {
 	t.Parallel()
 	for _, url := range []string{"", "vendor.example", "/v1", "http://user:" + apiKey + "@[bad"} {
-		_, err := upstream.New(quick(url)).Mint(t.Context(), time.Hour)
-		failed(t, err, upstream.ErrBadAnswer)
+		_, err := upstream.New(quickOptions(url)).Mint(t.Context(), time.Hour)
+		wantFault(t, err, upstream.ErrBadAnswer)
 		if !strings.Contains(err.Error(), "upstream.url is not") {
 			t.Errorf("%q: %v", url, err)
 		}
 	}
 }
 
-func TestACallerWhoHasGoneGetsItsOwnReason(t *testing.T) {
+func TestCanceledMintReturnsTheCallersReason(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithCancel(t.Context())
-	c, v := served(t, func(w http.ResponseWriter, r *http.Request) {
+	c, v := serve(t, func(w http.ResponseWriter, r *http.Request) {
 		cancel()
-		hangs(w, r)
+		hang(w, r)
 	})
 	_, err := c.Mint(ctx, time.Hour)
-	failed(t, err, upstream.ErrUnavailable)
+	wantFault(t, err, upstream.ErrUnavailable)
 	if !errors.Is(err, context.Canceled) || v.calls() != 1 {
 		t.Errorf("%v after %d calls", err, v.calls())
 	}

@@ -13,53 +13,53 @@ import (
 
 const mintPath = "/v1/token"
 
-// emulated starts the emulated vendor and returns a quick client of it.
-func emulated(t *testing.T, key secret.Text, faults ...sandbox.Fault) (*upstream.Client, *sandbox.Sandbox) {
+// startSandbox starts the sandbox and returns a client of it with short pauses.
+func startSandbox(t *testing.T, key secret.Text, faults ...sandbox.Fault) (*upstream.Client, *sandbox.Sandbox) {
 	t.Helper()
 	box := sandbox.New(sandbox.Options{APIKey: apiKey, Faults: faults})
 	server := httptest.NewServer(box)
 	t.Cleanup(server.Close)
-	o := quick(server.URL + "/") // a slash at the end changes nothing
+	o := quickOptions(server.URL + "/") // a slash at the end changes nothing
 	o.Timeout = 300 * time.Millisecond
 	o.APIKey = key
 	return upstream.New(o), box
 }
 
-func TestTheEmulatedVendorMintsAToken(t *testing.T) {
+func TestSandboxMintsAToken(t *testing.T) {
 	t.Parallel()
-	c, box := emulated(t, apiKey)
+	c, box := startSandbox(t, apiKey)
 	m, err := c.Mint(t.Context(), 15*time.Minute)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if !strings.HasPrefix(m.Value.Reveal(), "at_") || m.ExpiresIn != 15*time.Minute ||
 		!strings.HasPrefix(m.RequestID, "req_") || box.IssuedTokens() != 1 {
-		t.Errorf("got %d characters for %v as %s; %d issued", len(m.Value), m.ExpiresIn, m.RequestID, box.IssuedTokens())
+		t.Errorf("got a token of %d characters for %v of request %s; %d issued", len(m.Value), m.ExpiresIn, m.RequestID, box.IssuedTokens())
 	}
 }
 
-func TestTheEmulatedVendorRefusesOtherKeysAndTokens(t *testing.T) {
+func TestSandboxRefusesOtherKeysAndTokens(t *testing.T) {
 	t.Parallel()
-	c, _ := emulated(t, "another-key")
+	c, _ := startSandbox(t, "another-key")
 	_, err := c.Mint(t.Context(), time.Hour)
-	failed(t, err, upstream.ErrRefusedKey)
+	wantFault(t, err, upstream.ErrRefusedKey)
 
-	c, box := emulated(t, apiKey)
+	c, box := startSandbox(t, apiKey)
 	m, err := c.Mint(t.Context(), time.Hour)
 	if err != nil {
 		t.Fatal(err)
 	}
 	server := httptest.NewServer(box)
 	t.Cleanup(server.Close)
-	o := quick(server.URL)
+	o := quickOptions(server.URL)
 	o.APIKey = m.Value
 	_, err = upstream.New(o).Mint(t.Context(), time.Hour)
-	if f := failed(t, err, upstream.ErrRefusedKey); !strings.Contains(f.Detail, "holds an access token") {
-		t.Errorf("says %q", f.Detail)
+	if f := wantFault(t, err, upstream.ErrRefusedKey); !strings.Contains(f.Note, "holds an access token") {
+		t.Errorf("got note %q", f.Note)
 	}
 }
 
-func TestTheEmulatedVendorsPassingTroublesAreSurvived(t *testing.T) {
+func TestMintSurvivesOneFailureOfEachKind(t *testing.T) {
 	t.Parallel()
 	for _, f := range []sandbox.Fault{
 		{Kind: sandbox.FaultStatus, Status: 500}, {Kind: sandbox.FaultStatus, Status: 502},
@@ -68,19 +68,19 @@ func TestTheEmulatedVendorsPassingTroublesAreSurvived(t *testing.T) {
 		{Kind: sandbox.FaultDelay, DelayMS: 700}, {Kind: sandbox.FaultDrip, DelayMS: 100},
 	} {
 		f.Path, f.Times = mintPath, 1
-		c, box := emulated(t, apiKey, f)
+		c, box := startSandbox(t, apiKey, f)
 		if _, err := c.Mint(t.Context(), time.Hour); err != nil || box.Calls(mintPath) != 2 {
 			t.Errorf("%s %d: %v after %d calls", f.Kind, f.Status, err, box.Calls(mintPath))
 		}
 	}
 }
 
-func TestTheEmulatedVendorsNonsenseIsNotTaken(t *testing.T) {
+func TestMalformedAnswerIsNotRetried(t *testing.T) {
 	t.Parallel()
-	c, box := emulated(t, apiKey, sandbox.Fault{Path: mintPath, Kind: sandbox.FaultMalformed})
+	c, box := startSandbox(t, apiKey, sandbox.Fault{Path: mintPath, Kind: sandbox.FaultMalformed})
 	_, err := c.Mint(t.Context(), time.Hour)
-	failed(t, err, upstream.ErrBadAnswer)
+	wantFault(t, err, upstream.ErrBadAnswer)
 	if box.Calls(mintPath) != 1 {
-		t.Errorf("asked %d times", box.Calls(mintPath))
+		t.Errorf("got %d calls, want 1", box.Calls(mintPath))
 	}
 }

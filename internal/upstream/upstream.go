@@ -1,8 +1,7 @@
-// Package upstream is the client of the CAS Parser API. It sees to what every
-// call needs: the API key, deadlines, retries with backoff, a breaker that spares
-// a vendor in trouble, and a limit on what is read. Each failure comes back as a
-// fault that says what to do and never holds the key. What the answers are used
-// for is left to the rooms.
+// Package upstream is the client of the CAS Parser API. Every call carries the API
+// key and a request id, has a deadline, is retried with backoff, goes through a circuit
+// breaker, and reads a bounded body. Errors are faults with a detail for the caller and a
+// note for the operator; they never contain the key.
 package upstream
 
 import (
@@ -20,51 +19,51 @@ import (
 	"casbroker/internal/secret"
 )
 
-// Options says how to reach the vendor. Zero values mean the defaults given here;
-// URL and APIKey have none.
+// Options configures a Client. Zero values mean the defaults named here; URL and APIKey
+// have none.
 type Options struct {
-	URL    string      // http or https, such as "https://api.casparser.in"; a user and password in it are dropped
+	URL    string      // http or https, such as "https://api.casparser.in"; user and password are dropped
 	APIKey secret.Text // sent as x-api-key
 
-	Timeout  time.Duration // of one attempt, connect to last byte; 10 s, as the vendor advises
-	Deadline time.Duration // of a call with all its attempts and pauses; 25 s
-	Attempts int           // of one call, the first included; 3
+	Timeout  time.Duration // of one attempt, from connect to last byte; 10 s, as the vendor advises
+	Deadline time.Duration // of one call with all its attempts and pauses; 25 s
+	Attempts int           // per call, including the first; 3
 	Backoff  Backoff
 	Breaker  Breaker
 
-	Transport http.RoundTripper // nil means one of the client's own
+	Transport http.RoundTripper // nil means a new one
 	Now       func() time.Time  // nil means time.Now
-	Log       *slog.Logger      // nil means none
-	// Observe is told how each attempt ended and how long it took, if it is set:
-	// "ok", "refused", "rate_limited", "failed", "timeout", "unreachable",
-	// "bad_answer", "canceled" or "breaker_open".
+	Log       *slog.Logger      // nil discards
+	// Observe is called with the outcome and duration of each attempt; nil means not at
+	// all. Outcomes are "ok", "refused", "rate_limited", "failed", "timeout",
+	// "unreachable", "bad_answer", "canceled" and "breaker_open".
 	Observe func(outcome string, d time.Duration)
 }
 
-// Backoff is the pause between attempts: about Base before the second, doubling
-// up to Max, each half as long or half as long again by chance.
+// Backoff configures the pauses between attempts: Base before the second, doubling up
+// to Max, each with 50% of jitter in both directions.
 type Backoff struct {
 	Base time.Duration // 250 ms
 	Max  time.Duration // 4 s
 }
 
-// Breaker says when the vendor is left alone.
+// Breaker configures the circuit breaker.
 type Breaker struct {
-	Failures int           // in a row, after which nothing is sent; 5
-	OpenFor  time.Duration // until one call may try again; 30 s
+	Failures int           // in a row that open it; 5
+	OpenFor  time.Duration // until one call may test the vendor; 30 s
 }
 
 // Client calls the vendor. It is safe for concurrent use.
 type Client struct {
 	opts    Options
-	base    *url.URL // nil when Options.URL is none
+	base    *url.URL // nil if Options.URL is invalid
 	http    *http.Client
-	breaker *gobreaker.CircuitBreaker[answer]
+	breaker *gobreaker.CircuitBreaker[response]
 	opened  atomic.Int64 // when the breaker last opened, in unix milliseconds
-	last    atomic.Pointer[lastCall]
+	last    atomic.Pointer[lastAttempt]
 }
 
-// New returns a client; it sends nothing yet.
+// New returns a client. It does not contact the vendor.
 func New(o Options) *Client {
 	o.Timeout = cmp.Or(o.Timeout, 10*time.Second)
 	o.Deadline = cmp.Or(o.Deadline, 25*time.Second)
@@ -87,7 +86,7 @@ func New(o Options) *Client {
 	}
 	c := &Client{opts: o, base: baseURL(o.URL), http: &http.Client{
 		Transport: o.Transport,
-		// The key must not travel to wherever an answer points.
+		// A redirect must not carry the key to another host.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}}
 	c.breaker = c.newBreaker()
@@ -99,7 +98,7 @@ func baseURL(s string) *url.URL {
 	if err != nil || u.Host == "" {
 		return nil
 	}
-	u.User = nil // it would be in every error of the transport
+	u.User = nil // the transport's errors would contain it
 	return u
 }
 
@@ -109,8 +108,8 @@ func newTransport() *http.Transport {
 		DialContext:            (&net.Dialer{Timeout: 5 * time.Second}).DialContext,
 		TLSHandshakeTimeout:    5 * time.Second,
 		ForceAttemptHTTP2:      true,
-		MaxIdleConnsPerHost:    16, // all calls go to one host; the default keeps 2
+		MaxIdleConnsPerHost:    16, // all calls go to one host; the default is 2
 		IdleConnTimeout:        90 * time.Second,
-		MaxResponseHeaderBytes: maxAnswer,
+		MaxResponseHeaderBytes: maxBody,
 	}
 }

@@ -22,30 +22,30 @@ const (
 	goodToken = `{"access_token":"at_invented0001","token_type":"api_key","expires_in":1800}`
 )
 
-// vendor answers with one handler after the other, the last one over and over,
-// and remembers what it was sent.
+// vendor answers with one handler after the other, repeating the last, and records the
+// requests.
 type vendor struct {
-	mu      sync.Mutex
-	answers []http.HandlerFunc
-	heard   []*http.Request
+	mu       sync.Mutex
+	answers  []http.HandlerFunc
+	requests []*http.Request
 }
 
 func (v *vendor) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	v.mu.Lock()
-	answer := v.answers[min(len(v.heard), len(v.answers)-1)]
-	v.heard = append(v.heard, r)
+	next := v.answers[min(len(v.requests), len(v.answers)-1)]
+	v.requests = append(v.requests, r)
 	v.mu.Unlock()
-	answer(w, r)
+	next(w, r)
 }
 
 func (v *vendor) calls() int {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	return len(v.heard)
+	return len(v.requests)
 }
 
-// says answers with status, body and headers given as name, value, name, value.
-func says(status int, body string, header ...string) http.HandlerFunc {
+// answer writes status, body and headers, which are given as name, value, name, value.
+func answer(status int, body string, header ...string) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) {
 		for i := 0; i < len(header); i += 2 {
 			w.Header().Set(header[i], header[i+1])
@@ -55,32 +55,32 @@ func says(status int, body string, header ...string) http.HandlerFunc {
 	}
 }
 
-// hangs answers nothing until the caller has gone.
-func hangs(_ http.ResponseWriter, r *http.Request) {
-	_, _ = io.Copy(io.Discard, r.Body) // only then does the server notice
+// hang answers nothing until the client has disconnected.
+func hang(_ http.ResponseWriter, r *http.Request) {
+	_, _ = io.Copy(io.Discard, r.Body) // the server notices a disconnect only after this
 	<-r.Context().Done()
 }
 
-// quick are options with which a failing test does not take long.
-func quick(url string) upstream.Options {
+// quickOptions returns options with short pauses between attempts.
+func quickOptions(url string) upstream.Options {
 	return upstream.Options{
 		URL: url, APIKey: apiKey,
 		Backoff: upstream.Backoff{Base: time.Millisecond, Max: 2 * time.Millisecond},
 	}
 }
 
-// served starts a vendor on loopback and returns a quick client of it.
-func served(t *testing.T, answers ...http.HandlerFunc) (*upstream.Client, *vendor) {
+// serve starts a vendor on loopback and returns a client of it with short pauses.
+func serve(t *testing.T, answers ...http.HandlerFunc) (*upstream.Client, *vendor) {
 	t.Helper()
 	v := &vendor{answers: answers}
 	server := httptest.NewServer(v)
 	t.Cleanup(server.Close)
-	return upstream.New(quick(server.URL)), v
+	return upstream.New(quickOptions(server.URL)), v
 }
 
-// inMemory starts a vendor on pipes, for tests that run in a bubble of package
-// synctest, where time goes by in no time. Call the returned function at the end.
-func inMemory(o upstream.Options, answers ...http.HandlerFunc) (*upstream.Client, *vendor, func()) {
+// serveInMemory starts a vendor on pipes, for tests that run in a bubble of package
+// synctest. The caller must call the returned function at the end.
+func serveInMemory(o upstream.Options, answers ...http.HandlerFunc) (*upstream.Client, *vendor, func()) {
 	v := &vendor{answers: answers}
 	l := &pipes{conns: make(chan net.Conn), closed: make(chan struct{})}
 	server := &http.Server{Handler: v, ReadHeaderTimeout: time.Hour}
@@ -101,10 +101,10 @@ type pipes struct {
 }
 
 func (p *pipes) dial(ctx context.Context, _, _ string) (net.Conn, error) {
-	here, there := net.Pipe()
+	client, server := net.Pipe()
 	select {
-	case p.conns <- there:
-		return here, nil
+	case p.conns <- server:
+		return client, nil
 	case <-p.closed:
 		return nil, net.ErrClosed
 	case <-ctx.Done():
@@ -128,13 +128,19 @@ func (p *pipes) Close() error {
 
 func (p *pipes) Addr() net.Addr { return &net.UnixAddr{Name: "pipes", Net: "unix"} }
 
-// failed checks that err is want, of kind Unavailable, and shows the key nowhere;
-// it returns the fault.
-func failed(t *testing.T, err error, want *fault.Fault) fault.Fault {
+// wantFault fails the test unless err is want, of kind Unavailable, and shows the API key
+// and tokens in no form, and has a detail without advice for operators. It returns the
+// fault.
+func wantFault(t *testing.T, err error, want *fault.Fault) fault.Fault {
 	t.Helper()
 	var f *fault.Fault
 	if !errors.As(err, &f) || !errors.Is(err, want) || f.Kind != fault.Unavailable {
 		t.Fatalf("got %v, want %s", err, want.Code)
+	}
+	for _, word := range []string{"upstream.", "key", "credits", "account"} {
+		if strings.Contains(f.Detail, word) {
+			t.Errorf("the detail for callers of %s mentions %q: %s", f.Code, word, f.Detail)
+		}
 	}
 	for e := err; e != nil; e = errors.Unwrap(e) {
 		for _, verb := range []string{"%v", "%+v", "%#v", "%q"} {

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"casbroker/internal/testkit/storetest"
 	"casbroker/internal/usage"
 )
 
@@ -20,7 +21,7 @@ func flush(t *testing.T, c *usage.Counter) {
 
 func TestWhatWasDoneIsFoundByMinuteHourAndDay(t *testing.T) {
 	t.Parallel()
-	db, now := openDatabase(t), newClock()
+	db, now := storetest.New(t), newClock()
 	c := &usage.Counter{Book: db, Now: now.now}
 	for range 3 {
 		c.Token("reused")
@@ -55,7 +56,7 @@ func TestWhatWasDoneIsFoundByMinuteHourAndDay(t *testing.T) {
 
 func TestEachCountBelongsToTheMinuteInWhichItHappened(t *testing.T) {
 	t.Parallel()
-	db, now := openDatabase(t), newClock()
+	db, now := storetest.New(t), newClock()
 	c := &usage.Counter{Book: db, Now: now.now}
 	for range 5 { // nobody writes for five minutes, at the turn of an hour
 		c.Token("reused")
@@ -82,7 +83,7 @@ func TestEachCountBelongsToTheMinuteInWhichItHappened(t *testing.T) {
 
 func TestNothingIsLostAmongManyWhoCount(t *testing.T) {
 	t.Parallel()
-	db, now := openDatabase(t), newClock()
+	db, now := storetest.New(t), newClock()
 	c := &usage.Counter{Book: db, Now: now.now}
 	const callers, each = 8, 2000
 	flushing, stop := context.WithCancel(t.Context())
@@ -128,7 +129,7 @@ func TestNothingIsLostAmongManyWhoCount(t *testing.T) {
 func TestWhatADatabaseThatIsAwayDidNotTakeIsAddedLater(t *testing.T) {
 	t.Parallel()
 	now := newClock()
-	db := &flaky{Book: openDatabase(t), away: true}
+	db := &flaky{Book: storetest.New(t), away: true}
 	c := &usage.Counter{Book: db, Now: now.now}
 	for range 90 {
 		c.Token("minted")
@@ -161,7 +162,7 @@ func (f forgetful) AddCounts(ctx context.Context, counts []usage.Count) error {
 
 func TestWhatMayOrMayNotHaveBeenWrittenIsRatherCountedTwice(t *testing.T) {
 	t.Parallel()
-	db, now := openDatabase(t), newClock()
+	db, now := storetest.New(t), newClock()
 	c := &usage.Counter{Book: forgetful{db}, Now: now.now}
 	c.Token("minted")
 	if c.Flush(t.Context()) == nil {
@@ -224,7 +225,7 @@ func TestOfALongTimeAwayOnlyTheMinutesAreForgotten(t *testing.T) {
 
 func TestLabelsBeyondManyAreCountedTogether(t *testing.T) {
 	t.Parallel()
-	db, now := openDatabase(t), newClock()
+	db, now := storetest.New(t), newClock()
 	c := &usage.Counter{Book: db, Now: now.now}
 	for i := range 2000 {
 		c.Refuse(fmt.Sprint("code_", i))

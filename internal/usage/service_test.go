@@ -7,12 +7,13 @@ import (
 	"time"
 
 	"casbroker/internal/fault"
+	"casbroker/internal/testkit/storetest"
 	"casbroker/internal/usage"
 )
 
 func TestStatsTellEachStretchAlsoTheEmptyOnes(t *testing.T) {
 	t.Parallel()
-	db, now := openDatabase(t), newClock()
+	db, now := storetest.New(t), newClock()
 	zone := time.FixedZone("IST", 19800)
 	for _, c := range []struct {
 		name     string
@@ -50,7 +51,7 @@ func TestStatsTellEachStretchAlsoTheEmptyOnes(t *testing.T) {
 
 func TestStatsRefuseWhatCannotBeTold(t *testing.T) {
 	t.Parallel()
-	s := &usage.Service{Book: openDatabase(t), Now: newClock().now}
+	s := &usage.Service{Book: storetest.New(t), Now: newClock().now}
 	for _, c := range []struct {
 		name     string
 		step     usage.Step
@@ -78,7 +79,7 @@ func TestStatsRefuseWhatCannotBeTold(t *testing.T) {
 
 func TestStatsTellHowTheVendorAnswered(t *testing.T) {
 	t.Parallel()
-	db, now := openDatabase(t), newClock()
+	db, now := storetest.New(t), newClock()
 	c := &usage.Counter{Book: db, Now: now.now}
 	call := func(n int, outcome string, d time.Duration) {
 		for range n {
@@ -114,7 +115,7 @@ func TestThe95thPercentileIsABoundOfTheHistogram(t *testing.T) {
 		"beyond all bounds": {[]time.Duration{time.Hour}, 60_000},
 		"one of two":        {[]time.Duration{time.Millisecond, 7 * time.Second}, 10_000},
 	} {
-		db, now := openDatabase(t), newClock()
+		db, now := storetest.New(t), newClock()
 		counter := &usage.Counter{Book: db, Now: now.now}
 		for _, d := range c.took {
 			counter.Upstream("ok", d)
@@ -128,7 +129,7 @@ func TestThe95thPercentileIsABoundOfTheHistogram(t *testing.T) {
 
 func TestCountsThatWereMadeUpAreMarkedAndAddedOnce(t *testing.T) {
 	t.Parallel()
-	db, now := openDatabase(t), newClock()
+	db, now := storetest.New(t), newClock()
 	today := begin.Truncate(24 * time.Hour)
 	yesterday := today.AddDate(0, 0, -1)
 	invented := []usage.Count{

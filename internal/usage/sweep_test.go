@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"casbroker/internal/testkit/storetest"
 	"casbroker/internal/usage"
 )
 
@@ -22,7 +23,7 @@ func aged(ages ...time.Duration) (list []usage.Count) {
 func TestMinutesAreKeptForDaysHoursForMonthsAndDaysForYears(t *testing.T) {
 	t.Parallel()
 	const day = 24 * time.Hour
-	db, now := openDatabase(t), newClock()
+	db, now := storetest.New(t), newClock()
 	if err := db.AddCounts(t.Context(), aged(0, day, 3*day, 59*day, 61*day, 3*364*day, 3*366*day)); err != nil {
 		t.Fatal(err)
 	}
@@ -56,7 +57,7 @@ func (c *counting) DropCounts(ctx context.Context, step usage.Step, before time.
 
 func TestOldCountsAreDeletedOnceAnHourByOneReplica(t *testing.T) {
 	t.Parallel()
-	db, now := openDatabase(t), newClock()
+	db, now := storetest.New(t), newClock()
 	book := &counting{Book: db, fails: true}
 	replicas := []*usage.Sweep{{Book: book, Chores: db, Now: now.now}, {Book: book, Chores: db, Now: now.now}}
 	if err := replicas[0].Run(t.Context()); err == nil {

@@ -2,15 +2,11 @@ package usage_test
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
-	"path/filepath"
 	"sync"
 	"testing"
 	"time"
 
-	"casbroker/internal/secret"
-	"casbroker/internal/store"
 	"casbroker/internal/usage"
 )
 
@@ -35,29 +31,6 @@ func (c *clock) move(d time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.at = c.at.Add(d)
-}
-
-// openDatabase opens a new, migrated SQLite database.
-func openDatabase(t testing.TB) *store.DB {
-	t.Helper()
-	key := func() secret.Text {
-		b := make([]byte, secret.KeySize)
-		_, _ = rand.Read(b)
-		return secret.Text(b)
-	}
-	box, err := secret.NewBox(key(), secret.Key{ID: "k1", Secret: key()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	db, err := store.Open(store.Options{URL: secret.URL("sqlite:" + filepath.Join(t.TempDir(), "broker.db")), Box: box})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = db.Close() })
-	if _, err := db.Migrate(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	return db
 }
 
 // flaky is a Book that is away while it is told to be.

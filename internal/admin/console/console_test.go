@@ -2,14 +2,12 @@ package console_test
 
 import (
 	"context"
-	"crypto/rand"
 	"io"
 	"log/slog"
 	"net/http"
 	"net/http/cookiejar"
 	"net/http/httptest"
 	"net/url"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -27,6 +25,7 @@ import (
 	"casbroker/internal/secret"
 	"casbroker/internal/server"
 	"casbroker/internal/store"
+	"casbroker/internal/testkit/storetest"
 	"casbroker/internal/token"
 	"casbroker/internal/usage"
 	"casbroker/web"
@@ -79,18 +78,8 @@ func (v vendor) Credits(context.Context) (admin.Credits, error) {
 // openOffice serves a console until the test ends. change may change its handler.
 func openOffice(t *testing.T, change func(h *console.Handler)) *office {
 	t.Helper()
-	box, err := secret.NewBox(random(), secret.Key{ID: "k1", Secret: random()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	db, err := store.Open(store.Options{URL: secret.URL("sqlite:" + filepath.Join(t.TempDir(), "broker.db")), Box: box})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = db.Close() })
-	if _, err := db.Migrate(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	box := storetest.NewBox(t)
+	db := storetest.Open(t, storetest.SQLite(t), box)
 	o := &office{t: t, db: db, clock: &clock{at: begin}}
 	o.desk = newDesk(t, db, box, o.clock)
 	key, hash, err := session.NewKey("meera")
@@ -145,12 +134,6 @@ func newDesk(t *testing.T, db *store.DB, box *secret.Box, c *clock) *admin.Servi
 		},
 		Now: c.Now,
 	}
-}
-
-func random() secret.Text {
-	b := make([]byte, secret.KeySize)
-	_, _ = rand.Read(b)
-	return secret.Text(b)
 }
 
 // give records a token that subject was given a time ago, and returns its grant's id.

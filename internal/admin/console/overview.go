@@ -90,7 +90,7 @@ func (b *overviewBody) credit(c admin.Credits, err error) {
 	case err == nil:
 		b.Credits = &c
 	case errors.As(err, &f) && f.Kind != fault.Internal:
-		b.Unknown = f.Detail
+		b.Unknown = cmp.Or(f.Note, f.Detail) // operators read this page
 	default:
 		b.Unknown = "The vendor did not say how many are left."
 	}

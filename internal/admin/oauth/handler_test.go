@@ -2,7 +2,6 @@ package oauth_test
 
 import (
 	"context"
-	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"io"
@@ -10,7 +9,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
-	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -29,7 +27,7 @@ import (
 	"casbroker/internal/server"
 	"casbroker/internal/store"
 	"casbroker/internal/testkit/apitest"
-	"casbroker/internal/testkit/services"
+	"casbroker/internal/testkit/storetest"
 	"casbroker/internal/token"
 	"casbroker/internal/upstream"
 	"casbroker/web"
@@ -54,34 +52,20 @@ func (b *broker) now() time.Time { return begin.Add(time.Duration(b.passed.Load(
 // eachBroker runs test with every kind of database.
 func eachBroker(t *testing.T, test func(t *testing.T, b *broker)) {
 	t.Helper()
-	t.Run("postgres", func(t *testing.T) {
-		t.Parallel()
-		test(t, start(t, services.Postgres(t)))
-	})
-	t.Run("sqlite", func(t *testing.T) {
-		t.Parallel()
-		test(t, startSmall(t))
-	})
+	storetest.EachURL(t, func(t *testing.T, url string) { test(t, start(t, url)) })
 }
 
 // startSmall starts a broker on a file.
 func startSmall(t *testing.T) *broker {
 	t.Helper()
-	return start(t, "sqlite:"+filepath.Join(t.TempDir(), "broker.db"))
+	return start(t, storetest.SQLite(t))
 }
 
 func start(t *testing.T, url string) *broker {
 	t.Helper()
 	b := &broker{client: apitest.Client(t)}
-	log, box := slog.New(slog.DiscardHandler), newBox(t)
-	var err error
-	if b.db, err = store.Open(store.Options{URL: secret.URL(url), Box: box}); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = b.db.Close() })
-	if _, err := b.db.Migrate(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	log, box := slog.New(slog.DiscardHandler), storetest.NewBox(t)
+	b.db = storetest.Open(t, url, box)
 	watcher := access.NewWatcher(access.WatchOptions{
 		Store: b.db, PubSub: &cache.Memory{}, Log: log, Now: b.now, Poll: time.Hour, MaxAge: 24 * time.Hour,
 	})
@@ -105,20 +89,6 @@ func start(t *testing.T, url string) *broker {
 	t.Cleanup(front.Close)
 	b.url = front.URL
 	return b
-}
-
-func newBox(t *testing.T) *secret.Box {
-	t.Helper()
-	key := func() secret.Text {
-		b := make([]byte, secret.KeySize)
-		_, _ = rand.Read(b)
-		return secret.Text(b)
-	}
-	box, err := secret.NewBox(key(), secret.Key{ID: "k1", Secret: key()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return box
 }
 
 // vendor is a client of the emulated vendor.

@@ -15,10 +15,9 @@ import (
 	"casbroker/internal/upstream"
 )
 
-// The tests of this file run on a clock that jumps from one event to the next,
-// with the default timeouts.
+// The tests of this file run in synctest bubbles with the default timeouts.
 
-func TestRetryAfterIsHonouredInBothForms(t *testing.T) {
+func TestRetryAfterOfTheVendorIsHonored(t *testing.T) {
 	t.Parallel()
 	for name, header := range map[string]func() string{
 		"seconds": func() string { return "7" },
@@ -26,9 +25,9 @@ func TestRetryAfterIsHonouredInBothForms(t *testing.T) {
 	} {
 		for _, status := range []int{429, 503} {
 			synctest.Test(t, func(t *testing.T) {
-				c, _, stop := inMemory(upstream.Options{},
-					func(w http.ResponseWriter, r *http.Request) { says(status, "", "Retry-After", header())(w, r) },
-					says(200, goodToken))
+				c, _, stop := serveInMemory(upstream.Options{},
+					func(w http.ResponseWriter, r *http.Request) { answer(status, "", "Retry-After", header())(w, r) },
+					answer(200, goodToken))
 				defer stop()
 				began := time.Now()
 				_, err := c.Mint(t.Context(), time.Hour)
@@ -40,48 +39,48 @@ func TestRetryAfterIsHonouredInBothForms(t *testing.T) {
 	}
 }
 
-func TestARetryAfterBeyondTheDeadlineIsPassedOnAtOnce(t *testing.T) {
+func TestRetryAfterBeyondTheDeadlineIsReturnedAtOnce(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		c, v, stop := inMemory(upstream.Options{}, says(429, "", "Retry-After", "26"))
+		c, v, stop := serveInMemory(upstream.Options{}, answer(429, "", "Retry-After", "26"))
 		defer stop()
 		began := time.Now()
 		_, err := c.Mint(t.Context(), time.Hour)
-		f := failed(t, err, upstream.ErrRateLimited)
+		f := wantFault(t, err, upstream.ErrRateLimited)
 		if f.RetryAfter != 26*time.Second || time.Since(began) > time.Second || v.calls() != 1 {
-			t.Errorf("retry after %v, told after %v and %d calls", f.RetryAfter, time.Since(began), v.calls())
+			t.Errorf("retry after %v, returned after %v and %d calls", f.RetryAfter, time.Since(began), v.calls())
 		}
 	})
 }
 
-func TestTheCallersDeadlineCountsToo(t *testing.T) {
+func TestCallersEarlierDeadlineIsRespected(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		c, _, stop := inMemory(upstream.Options{}, says(503, "", "Retry-After", "5"))
+		c, _, stop := serveInMemory(upstream.Options{}, answer(503, "", "Retry-After", "5"))
 		defer stop()
 		ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
 		defer cancel()
 		began := time.Now()
 		_, err := c.Mint(ctx, time.Hour)
-		if f := failed(t, err, upstream.ErrUnavailable); f.RetryAfter != 5*time.Second || time.Since(began) > time.Second {
-			t.Errorf("retry after %v, told after %v", f.RetryAfter, time.Since(began))
+		if f := wantFault(t, err, upstream.ErrUnavailable); f.RetryAfter != 5*time.Second || time.Since(began) > time.Second {
+			t.Errorf("retry after %v, returned after %v", f.RetryAfter, time.Since(began))
 		}
 	})
 }
 
-func TestPausesGrowAndDiffer(t *testing.T) {
+func TestPausesGrowAndHaveJitter(t *testing.T) {
 	t.Parallel()
 	seen := map[time.Duration]bool{}
 	for range 5 {
 		synctest.Test(t, func(t *testing.T) {
 			var at []time.Time
-			c, _, stop := inMemory(upstream.Options{}, func(w http.ResponseWriter, r *http.Request) {
+			c, _, stop := serveInMemory(upstream.Options{}, func(w http.ResponseWriter, r *http.Request) {
 				at = append(at, time.Now())
-				says(502, "")(w, r)
+				answer(502, "")(w, r)
 			})
 			defer stop()
 			_, err := c.Mint(t.Context(), time.Hour)
-			failed(t, err, upstream.ErrUnavailable)
+			wantFault(t, err, upstream.ErrUnavailable)
 			first, second := at[1].Sub(at[0]), at[2].Sub(at[1])
 			if first < 125*time.Millisecond || first > 376*time.Millisecond ||
 				second < 250*time.Millisecond || second > 751*time.Millisecond {
@@ -91,11 +90,11 @@ func TestPausesGrowAndDiffer(t *testing.T) {
 		})
 	}
 	if len(seen) < 2 {
-		t.Error("every call paused for the same time")
+		t.Error("every call paused for the same time, want jitter")
 	}
 }
 
-// drip sends goodToken a byte every pause.
+// drip sends goodToken one byte at a time, with pause after each.
 func drip(pause time.Duration) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		for i := range goodToken {
@@ -112,28 +111,28 @@ func drip(pause time.Duration) http.HandlerFunc {
 	}
 }
 
-func TestAnAnswerThatOnlyDripsTimesOut(t *testing.T) {
+func TestDrippingAnswerTimesOut(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		outcomes := record{}
-		c, v, stop := inMemory(upstream.Options{Observe: outcomes.add}, drip(time.Second))
+		outcomes := outcomeLog{}
+		c, v, stop := serveInMemory(upstream.Options{Observe: outcomes.add}, drip(time.Second))
 		defer stop()
 		began := time.Now()
 		_, err := c.Mint(t.Context(), time.Hour)
-		failed(t, err, upstream.ErrUnavailable)
+		wantFault(t, err, upstream.ErrUnavailable)
 		if took := time.Since(began); took != 25*time.Second || v.calls() != 3 {
 			t.Errorf("gave up after %v and %d calls", took, v.calls())
 		}
 		if got := outcomes.all(); got != "timeout timeout timeout" {
-			t.Errorf("observed %s", got)
+			t.Errorf("observed outcomes %s", got)
 		}
 	})
 }
 
-func TestASlowAnswerWithinTheTimeoutIsTaken(t *testing.T) {
+func TestSlowAnswerWithinTheTimeoutIsAccepted(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		c, v, stop := inMemory(upstream.Options{}, drip(100*time.Millisecond))
+		c, v, stop := serveInMemory(upstream.Options{}, drip(100*time.Millisecond))
 		defer stop()
 		if _, err := c.Mint(t.Context(), time.Hour); err != nil || v.calls() != 1 {
 			t.Errorf("%v after %d calls", err, v.calls())
@@ -141,27 +140,27 @@ func TestASlowAnswerWithinTheTimeoutIsTaken(t *testing.T) {
 	})
 }
 
-func TestTheBreakerSparesAVendorInTroubleAndTriesAgainLater(t *testing.T) {
+func TestBreakerStopsCallsToAFailingVendorAndTestsItLater(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		outcomes, log := record{}, &strings.Builder{}
-		down := says(500, "")
-		c, v, stop := inMemory(upstream.Options{
+		outcomes, log := outcomeLog{}, &strings.Builder{}
+		down := answer(500, "")
+		c, v, stop := serveInMemory(upstream.Options{
 			Attempts: 1, Breaker: upstream.Breaker{Failures: 3, OpenFor: 30 * time.Second},
 			Observe: outcomes.add, Log: telemetry.NewLogger(log, telemetry.LogOptions{}),
-		}, down, down, down, down, says(200, goodToken))
+		}, down, down, down, down, answer(200, goodToken))
 		defer stop()
 		mint := func() error { _, err := c.Mint(t.Context(), time.Hour); return err }
 		for range 3 {
-			failed(t, mint(), upstream.ErrUnavailable)
+			wantFault(t, mint(), upstream.ErrUnavailable)
 		}
 		<-time.After(10 * time.Second)
-		if f := failed(t, mint(), upstream.ErrUnavailable); f.RetryAfter != 20*time.Second || v.calls() != 3 {
+		if f := wantFault(t, mint(), upstream.ErrUnavailable); f.RetryAfter != 20*time.Second || v.calls() != 3 {
 			t.Errorf("open: retry after %v, %d calls", f.RetryAfter, v.calls())
 		}
 		<-time.After(21 * time.Second)
-		failed(t, mint(), upstream.ErrUnavailable) // one call tries, and the vendor is still down
-		if f := failed(t, mint(), upstream.ErrUnavailable); f.RetryAfter != 30*time.Second || v.calls() != 4 {
+		wantFault(t, mint(), upstream.ErrUnavailable) // one call tests the vendor, which is still down
+		if f := wantFault(t, mint(), upstream.ErrUnavailable); f.RetryAfter != 30*time.Second || v.calls() != 4 {
 			t.Errorf("open again: retry after %v, %d calls", f.RetryAfter, v.calls())
 		}
 		<-time.After(31 * time.Second)
@@ -171,7 +170,7 @@ func TestTheBreakerSparesAVendorInTroubleAndTriesAgainLater(t *testing.T) {
 			}
 		}
 		if got := outcomes.all(); got != "failed failed failed breaker_open failed breaker_open ok ok" {
-			t.Errorf("observed %s", got)
+			t.Errorf("observed outcomes %s", got)
 		}
 		if !strings.Contains(log.String(), `"to":"open"`) || !strings.Contains(log.String(), `"to":"closed"`) {
 			t.Errorf("logged %s", log)
@@ -179,22 +178,22 @@ func TestTheBreakerSparesAVendorInTroubleAndTriesAgainLater(t *testing.T) {
 	})
 }
 
-func TestRefusalsAndCallersWhoLeaveDoNotOpenTheBreaker(t *testing.T) {
+func TestRefusalsAndCanceledCallsDoNotOpenTheBreaker(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		c, v, stop := inMemory(upstream.Options{Attempts: 1, Breaker: upstream.Breaker{Failures: 2}},
-			says(401, ""), says(401, ""), says(429, ""), says(404, ""), hangs, hangs, hangs, says(200, goodToken))
+		c, v, stop := serveInMemory(upstream.Options{Attempts: 1, Breaker: upstream.Breaker{Failures: 2}},
+			answer(401, ""), answer(401, ""), answer(429, ""), answer(404, ""), hang, hang, hang, answer(200, goodToken))
 		defer stop()
 		for range 4 {
 			if _, err := c.Mint(t.Context(), time.Hour); err == nil {
-				t.Error("a refusal was taken for a token")
+				t.Error("got a token from a refusal")
 			}
 		}
 		for range 3 {
 			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 			_, err := c.Mint(ctx, time.Hour)
 			cancel()
-			failed(t, err, upstream.ErrUnavailable)
+			wantFault(t, err, upstream.ErrUnavailable)
 			if !errors.Is(err, context.DeadlineExceeded) {
 				t.Errorf("got %v", err)
 			}
@@ -205,16 +204,16 @@ func TestRefusalsAndCallersWhoLeaveDoNotOpenTheBreaker(t *testing.T) {
 	})
 }
 
-func TestACallerWhoLeavesDuringAPauseIsNotKept(t *testing.T) {
+func TestCancelDuringAPauseReturnsAtOnce(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		c, v, stop := inMemory(upstream.Options{}, says(503, "", "Retry-After", "20"))
+		c, v, stop := serveInMemory(upstream.Options{}, answer(503, "", "Retry-After", "20"))
 		defer stop()
 		ctx, cancel := context.WithCancel(t.Context())
 		time.AfterFunc(time.Second, cancel)
 		began := time.Now()
 		_, err := c.Mint(ctx, time.Hour)
-		failed(t, err, upstream.ErrUnavailable)
+		wantFault(t, err, upstream.ErrUnavailable)
 		if !errors.Is(err, context.Canceled) || time.Since(began) != time.Second || v.calls() != 1 {
 			t.Errorf("%v after %v and %d calls", err, time.Since(began), v.calls())
 		}
@@ -225,8 +224,8 @@ func TestRetriesAreLoggedWithTheVendorsRequestID(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		log := &strings.Builder{}
-		c, _, stop := inMemory(upstream.Options{Log: telemetry.NewLogger(log, telemetry.LogOptions{})},
-			says(503, apiKey, "X-Request-ID", "req_vendor1"), says(200, goodToken))
+		c, _, stop := serveInMemory(upstream.Options{Log: telemetry.NewLogger(log, telemetry.LogOptions{})},
+			answer(503, apiKey, "X-Request-ID", "req_vendor1"), answer(200, goodToken))
 		defer stop()
 		ctx := telemetry.WithRequestID(t.Context(), "req_ours1")
 		if _, err := c.Mint(ctx, time.Hour); err != nil {
@@ -243,19 +242,19 @@ func TestRetriesAreLoggedWithTheVendorsRequestID(t *testing.T) {
 	})
 }
 
-// record keeps the outcomes observed.
-type record struct {
+// outcomeLog records observed outcomes.
+type outcomeLog struct {
 	mu       sync.Mutex
 	outcomes []string
 }
 
-func (r *record) add(outcome string, _ time.Duration) {
+func (r *outcomeLog) add(outcome string, _ time.Duration) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.outcomes = append(r.outcomes, outcome)
 }
 
-func (r *record) all() string {
+func (r *outcomeLog) all() string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return strings.Join(slices.Clone(r.outcomes), " ")

@@ -1,0 +1,96 @@
+// Package storetest opens databases for tests. Each one is new and migrated, is
+// sealed with random keys, and is closed and removed when the test ends.
+//
+//	db := storetest.New(t)                                  // a SQLite file
+//	storetest.Each(t, func(t *testing.T, db *store.DB) {…}) // the same test on SQLite and on PostgreSQL
+//
+// Tests that need the address or the keys, to share a database or to open it twice,
+// put the parts together themselves: Open(t, SQLite(t), NewBox(t)).
+//
+// Tests inside package store cannot import this package; those of package store_test
+// can.
+package storetest
+
+import (
+	"database/sql"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"casbroker/internal/secret"
+	"casbroker/internal/store"
+	"casbroker/internal/testkit/services"
+)
+
+// New returns a migrated SQLite database.
+func New(t testing.TB) *store.DB {
+	t.Helper()
+	return Open(t, SQLite(t), NewBox(t))
+}
+
+// Each runs test on a migrated database of each dialect, in parallel subtests.
+func Each(t *testing.T, test func(t *testing.T, db *store.DB)) {
+	t.Helper()
+	EachURL(t, func(t *testing.T, url string) { test(t, Open(t, url, NewBox(t))) })
+}
+
+// EachURL runs test with the URL of a new, empty database of each dialect, in
+// parallel subtests. Without PostgreSQL, its subtest is skipped.
+func EachURL(t *testing.T, test func(t *testing.T, url string)) {
+	t.Helper()
+	t.Run("sqlite", func(t *testing.T) {
+		t.Parallel()
+		test(t, SQLite(t))
+	})
+	t.Run("postgres", func(t *testing.T) {
+		t.Parallel()
+		test(t, services.Postgres(t))
+	})
+}
+
+// SQLite returns the URL of a database file that does not exist yet, in a folder that
+// does not exist yet either.
+func SQLite(t testing.TB) string {
+	t.Helper()
+	return "sqlite:" + filepath.Join(t.TempDir(), "data", "broker.db")
+}
+
+// Open opens the database at url, migrates it, and closes it when the test ends.
+func Open(t testing.TB, url string, box *secret.Box) *store.DB {
+	t.Helper()
+	db, err := store.Open(store.Options{URL: secret.URL(url), Box: box})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = db.Close() })
+	if _, err := db.Migrate(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	return db
+}
+
+// SQL opens the database at url without the store, for tests that look at the tables
+// or change them, and closes it when the test ends.
+func SQL(t testing.TB, url string) *sql.DB {
+	t.Helper()
+	driver, source := "pgx", url
+	if path, ok := strings.CutPrefix(url, "sqlite:"); ok {
+		driver, source = "sqlite", path+"?_pragma=busy_timeout(5000)"
+	}
+	db, err := sql.Open(driver, source)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = db.Close() })
+	return db
+}
+
+// NewBox returns a box with a random hash key and one random sealing key, "k1".
+func NewBox(t testing.TB) *secret.Box {
+	t.Helper()
+	box, err := secret.NewBox(secret.RandomKey(), secret.Key{ID: "k1", Secret: secret.RandomKey()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return box
+}
