@@ -215,15 +215,15 @@ func New(ctx context.Context, c config.Config, o Options) (_ *App, err error) { 
 			{Name: "auth", Ready: func(context.Context) error { return callers.Ready() }},
 		},
 	})
-	a.router.Mount("/v1", []server.Middleware{limits.Guard(), callers.Middleware()},
+	a.router.Mount("/v1", []server.Middleware{limits.LimitAuthFailures(), callers.Middleware()},
 		&token.Handler{Tokens: tokens, TTL: c.Token.Lifetime, Admit: limits.Admit(ratelimit.Token)},
 		&access.Handler{Access: a.access, Limit: limitSave},
 		&portfolio.Handler{
 			Portfolios: portfolios, MaxBody: int64(c.Portfolio.MaxBody), LimitSave: limitSave, LimitRead: limitRead,
 		},
 		&privacy.Handler{Privacy: userData, LimitExport: limitRead, LimitErase: limitSave})
-	byOperator := []server.Middleware{limits.Guard(session.ErrEnded), sessions.Middleware(callers.Middleware())}
-	limitAdmin, limitSignIn := limits.Middleware(ratelimit.Admin), limits.Failures(ratelimit.SignIn, session.ErrWrongKey)
+	byOperator := []server.Middleware{limits.LimitAuthFailures(session.ErrEnded), sessions.Middleware(callers.Middleware())}
+	limitAdmin, limitSignIn := limits.Middleware(ratelimit.Admin), limits.LimitFailures(ratelimit.SignIn, session.ErrWrongKey)
 	a.router.Mount("/admin/v1", byOperator,
 		&session.Handler{Sessions: sessions, Limit: limitAdmin, LimitSignIn: limitSignIn},
 		&admin.Handler{Service: operators, Log: log, Limit: limitAdmin})

@@ -141,7 +141,6 @@ type RateLimit struct {
 	Token    Limits `yaml:"token"`
 	Save     Limits `yaml:"save"`
 	Read     Limits `yaml:"read"`
-	Upload   Limits `yaml:"upload"`
 	Admin    Limits `yaml:"admin"`
 	SignIn   Limits `yaml:"sign_in"`  // wrong admin keys
 	Failures string `yaml:"failures"` // refused tokens, per address
@@ -231,7 +230,6 @@ func Default() Config {
 			Token:    Limits{User: "30-M", Address: "600-M", All: "6000-M"},
 			Save:     Limits{User: "20-M", Address: "200-M", All: "3000-M"},
 			Read:     Limits{User: "120-M", Address: "1200-M", All: "30000-M"},
-			Upload:   Limits{User: "10-M", Address: "60-M", All: "600-M"},
 			Admin:    Limits{User: "120-M", Address: "240-M"},
 			SignIn:   Limits{Address: "10-M"},
 			Failures: "300-M",

@@ -18,7 +18,7 @@ func BenchmarkAdmit(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	l := &ratelimit.Limiter{Counter: free{}, Rules: rules}
+	l := &ratelimit.Limiter{Counter: freeCounter{}, Rules: rules}
 	admit := l.Admit(ratelimit.Token)
 	r := httptest.NewRequestWithContext(b.Context(), http.MethodGet, "/token", nil)
 	r = r.WithContext(auth.With(r.Context(), &auth.Principal{Subject: "demo:asha"}))
@@ -34,11 +34,11 @@ func BenchmarkAdmit(b *testing.B) {
 	}
 }
 
-// free is a counter that costs nothing.
-type free struct{}
+// freeCounter is a Counter that costs nothing.
+type freeCounter struct{}
 
 var plenty = []limiter.Context{{Limit: 30, Remaining: 29}, {Limit: 600, Remaining: 599}, {Limit: 6000, Remaining: 5999}}
 
-func (free) Take(context.Context, []ratelimit.Hit, ratelimit.TokenKey) ([]limiter.Context, []byte, error) {
+func (freeCounter) Take(context.Context, []ratelimit.Hit, ratelimit.TokenKey) ([]limiter.Context, []byte, error) {
 	return plenty, nil, nil
 }

@@ -1,8 +1,8 @@
-// Package ratelimit says how often a caller may do what, and tells the caller.
-// Each class of route has up to three limits: for the user, for the address that
-// the request comes from, and for everybody together; failed sign-ins have one of
-// their own. The counting is left to a Counter, and who the caller is to package
-// auth.
+// Package ratelimit limits how often callers may make requests, and tells them what
+// is left in response headers. Each class of routes has up to three limits: per
+// user, per client address, and for all callers together. Failed authentications
+// have a limit of their own. A Counter does the counting; package auth says who the
+// caller is.
 package ratelimit
 
 import (
@@ -22,22 +22,21 @@ const (
 	Token  Class = "token"   // asking for an access token
 	Save   Class = "save"    // saving and deleting portfolios
 	Read   Class = "read"    // reading portfolios
-	Upload Class = "upload"  // sending a statement to be parsed
 	Admin  Class = "admin"   // operating the broker
-	SignIn Class = "sign_in" // trying an admin key that is wrong
+	SignIn Class = "sign_in" // signing in with a wrong admin key
 )
 
 var (
 	errLimited = fault.New(fault.Limited, "rate_limited",
 		"Too many requests; wait as long as the Retry-After header says.")
 	errUncounted = fault.New(fault.Unavailable, "limits_unavailable",
-		"The request cannot be counted at the moment; try again.").After(time.Second)
+		"The request limits cannot be checked at the moment; try again.").After(time.Second)
 )
 
-// Hit is one request to be counted against one limit.
+// Hit is one request counted against one limit.
 type Hit struct {
-	Rule string // the limit's name, "token-user"
-	Who  string // whose count it is: a subject, an address, or "" for the one that all share
+	Rule string // the limit's name, such as "token-user"
+	Who  string // a subject, an address, or "" for the limit that all callers share
 	Rate limiter.Rate
 }
 
@@ -50,28 +49,28 @@ type TokenKey struct {
 
 // Counter counts hits in windows of time. It is safe for concurrent use.
 type Counter interface {
-	// Take counts one against each of hits, reached or not, and returns the state of
-	// each in the same order; Reset is in unix seconds, rounded up. On the same trip
-	// it brings the token cached under fetch, which must not be changed: nil when fetch
-	// is zero or nothing is there. It does not hold on to hits.
+	// Take counts each of hits, whether or not its limit is reached, and returns their
+	// states in the same order; Reset is in unix seconds, rounded up. In the same round
+	// trip it fetches the token cached under fetch, which must not be changed; it is
+	// nil if fetch is zero or no token is cached. Take does not retain hits.
 	Take(ctx context.Context, hits []Hit, fetch TokenKey) ([]limiter.Context, []byte, error)
 }
 
 // Limiter applies Rules. Counter and Rules are required. It is safe for concurrent
 // use and must not be copied.
 //
-// A limit that is used up is remembered until its window ends, and until then
-// requests are refused without asking the Counter. So a caller who goes on and on
-// costs no trips, and what is refused does not use up the limits that this caller
-// shares with others: per window and replica at most those requests are counted in
-// vain that were under way together when the limit was reached.
+// It remembers an exhausted limit until its window ends, and until then refuses
+// requests without asking the Counter. So a caller who keeps asking costs no round
+// trips, and refused requests do not use up the limits that this caller shares with
+// others: per window and replica, only requests that were already in flight when the
+// limit was reached are counted for nothing.
 type Limiter struct {
 	Counter Counter
 	Rules   Rules
 	Now     func() time.Time  // time.Now when nil
-	Observe func(rule string) // is told which limit refused a request, if set
+	Observe func(rule string) // called with the limit that refused a request; may be nil
 
-	full full
+	exhausted exhausted
 }
 
 func (l *Limiter) now() int64 {
@@ -81,11 +80,11 @@ func (l *Limiter) now() int64 {
 	return l.Now().Unix()
 }
 
-// refuse returns the failure of a request that r holds back until reset.
+// refuse returns the error for a request that r refuses until reset.
 func (l *Limiter) refuse(r *rule, reset, now int64) error {
 	if l.Observe != nil {
 		l.Observe(r.name)
 	}
-	wait := max(r.left(reset, now), 1)
+	wait := max(r.secondsLeft(reset, now), 1)
 	return errLimited.Withf("%s Try again in %d s.", r.refusal, wait).After(time.Duration(wait) * time.Second)
 }

@@ -19,12 +19,12 @@ import (
 	"casbroker/internal/ratelimit"
 )
 
-// counter counts in windows that begin with each full period, and can be broken.
+// counter is a Counter whose windows start at multiples of their period. It fails with err if set.
 type counter struct {
 	mu     sync.Mutex
 	now    func() time.Time
 	counts map[string]int64
-	kept   map[string]string
+	tokens map[string]string // by subject
 	trips  int
 	err    error
 }
@@ -46,14 +46,14 @@ func (c *counter) Take(_ context.Context, hits []ratelimit.Hit, fetch ratelimit.
 			Limit: h.Rate.Limit, Remaining: max(h.Rate.Limit-n, 0), Reset: ends.Unix(), Reached: n > h.Rate.Limit,
 		}
 	}
-	if value, ok := c.kept[fetch.Subject]; ok {
+	if value, ok := c.tokens[fetch.Subject]; ok {
 		return states, []byte(value), nil
 	}
 	return states, nil, nil
 }
 
-// site is a server with one route of class token, at 12:00:18 o'clock.
-type site struct {
+// testServer has one route of class token. Its clock starts at 12:00:18.
+type testServer struct {
 	*echo.Echo
 	limiter *ratelimit.Limiter
 	counter *counter
@@ -61,15 +61,15 @@ type site struct {
 	refused []string
 }
 
-func newSite(t *testing.T, s ratelimit.Settings) *site {
+func newTestServer(t *testing.T, s ratelimit.Settings) *testServer {
 	t.Helper()
 	rules, err := ratelimit.Parse("limits", s)
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &site{Echo: echo.New(), at: time.Date(2026, 3, 1, 12, 0, 18, 0, time.UTC)}
+	w := &testServer{Echo: echo.New(), at: time.Date(2026, 3, 1, 12, 0, 18, 0, time.UTC)}
 	now := func() time.Time { return w.at }
-	w.counter = &counter{now: now, counts: map[string]int64{}, kept: map[string]string{}}
+	w.counter = &counter{now: now, counts: map[string]int64{}, tokens: map[string]string{}}
 	w.limiter = &ratelimit.Limiter{
 		Counter: w.counter, Rules: rules, Now: now,
 		Observe: func(rule string) { w.refused = append(w.refused, rule) },
@@ -78,16 +78,16 @@ func newSite(t *testing.T, s ratelimit.Settings) *site {
 	w.IPExtractor = echo.ExtractIPDirect()
 	admit := w.limiter.Admit(ratelimit.Token)
 	w.GET("/token", func(c echo.Context) error {
-		kept, err := admit(c, auth.Caller(c).Subject, 60)
+		token, err := admit(c, auth.Caller(c).Subject, 60)
 		if err != nil {
 			return err
 		}
-		return c.String(http.StatusOK, string(kept))
-	}, w.limiter.Guard(), signIn)
+		return c.String(http.StatusOK, string(token))
+	}, w.limiter.LimitAuthFailures(), signIn)
 	return w
 }
 
-// signIn takes the caller's word for who it is; "nobody" gets by without a name.
+// signIn authenticates by the header X-Who without a check; "anonymous" passes without a subject.
 func signIn(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		who := c.Request().Header.Get("X-Who")
@@ -98,7 +98,7 @@ func signIn(next echo.HandlerFunc) echo.HandlerFunc {
 			return auth.ErrInvalidToken
 		case "stranger":
 			return fault.New(fault.Forbidden, "forbidden", "You may not.")
-		case "nobody":
+		case "anonymous":
 			return next(c)
 		}
 		ctx := auth.With(c.Request().Context(), &auth.Principal{Subject: who})
@@ -107,7 +107,7 @@ func signIn(next echo.HandlerFunc) echo.HandlerFunc {
 	}
 }
 
-func (s *site) get(t testing.TB, who, address string) *httptest.ResponseRecorder {
+func (s *testServer) get(t testing.TB, who, address string) *httptest.ResponseRecorder {
 	t.Helper()
 	r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/token", nil)
 	r.RemoteAddr = address
@@ -120,11 +120,11 @@ func (s *site) get(t testing.TB, who, address string) *httptest.ResponseRecorder
 func want(t testing.TB, w *httptest.ResponseRecorder, status int, headers map[string]string) {
 	t.Helper()
 	if w.Code != status {
-		t.Errorf("status %d, want %d: %s", w.Code, status, w.Body)
+		t.Errorf("got status %d, want %d: %s", w.Code, status, w.Body)
 	}
 	for name, value := range headers {
 		if got := strings.Join(w.Header().Values(name), "; "); got != value {
-			t.Errorf("%s: %s, want %s", name, got, value)
+			t.Errorf("%s: got %s, want %s", name, got, value)
 		}
 	}
 }
@@ -136,20 +136,20 @@ const (
 
 func limits(l ratelimit.Limits) ratelimit.Settings { return ratelimit.Settings{Token: l} }
 
-func TestAnswersTellWhatIsLeft(t *testing.T) {
+func TestHeadersSayWhatIsLeft(t *testing.T) {
 	t.Parallel()
-	s := newSite(t, limits(ratelimit.Limits{User: "30-M", Address: "600-H", All: "6000-M"}))
+	s := newTestServer(t, limits(ratelimit.Limits{User: "30-M", Address: "600-H", All: "6000-M"}))
 	policy := `"token-user";q=30;w=60, "token-address";q=600;w=3600`
 	want(t, s.get(t, "demo:asha", here), http.StatusOK, map[string]string{
 		"RateLimit-Policy": policy, "RateLimit": `"token-user";r=29;t=42, "token-address";r=599;t=3582`, "Retry-After": "",
 	})
-	s.at = s.at.Add(1500 * time.Millisecond) // half a second counts as none: nobody is told to come too early
+	s.at = s.at.Add(1500 * time.Millisecond) // half a second is rounded so that callers never retry too early
 	want(t, s.get(t, "demo:ravi", here), http.StatusOK, map[string]string{
 		"RateLimit-Policy": policy, "RateLimit": `"token-user";r=29;t=41, "token-address";r=598;t=3581`,
 	})
 }
 
-func TestWhoAsksTooOftenIsToldWhyAndForHowLong(t *testing.T) {
+func TestRefusalSaysWhyAndForHowLong(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
 		name, rule, detail, state string
@@ -164,14 +164,14 @@ func TestWhoAsksTooOftenIsToldWhyAndForHowLong(t *testing.T) {
 			`"token-address";r=0;t=42`, ratelimit.Limits{User: "9-M", Address: "2-M", All: "9-M"},
 		},
 		{
-			"everybody, without a number", "token-all",
-			"The service takes no more of these requests at the moment. Try again in 42 s.",
+			"all callers, without the number", "token-all",
+			"The service accepts no more of these requests at the moment. Try again in 42 s.",
 			"", ratelimit.Limits{User: "9-M", Address: "9-M", All: "2-M"},
 		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			s := newSite(t, limits(c.limits))
+			s := newTestServer(t, limits(c.limits))
 			want(t, s.get(t, "demo:asha", here), http.StatusOK, nil)
 			want(t, s.get(t, "demo:asha", here), http.StatusOK, nil)
 			w := s.get(t, "demo:asha", here)
@@ -180,7 +180,7 @@ func TestWhoAsksTooOftenIsToldWhyAndForHowLong(t *testing.T) {
 				t.Errorf("got %s", body)
 			}
 			if len(s.refused) != 1 || s.refused[0] != c.rule {
-				t.Errorf("observed %v, want %s", s.refused, c.rule)
+				t.Errorf("Observe got %v, want %s", s.refused, c.rule)
 			}
 			s.at = s.at.Add(42 * time.Second)
 			want(t, s.get(t, "demo:asha", here), http.StatusOK, nil)
@@ -188,10 +188,10 @@ func TestWhoAsksTooOftenIsToldWhyAndForHowLong(t *testing.T) {
 	}
 }
 
-func TestTheLimitThatHoldsBackLongestIsTold(t *testing.T) {
+func TestRefusalNamesTheLimitThatLastsLongest(t *testing.T) {
 	t.Parallel()
-	s := newSite(t, limits(ratelimit.Limits{User: "1-M", Address: "1-H"}))
-	// Another replica has used both up meanwhile, so this one does not know yet.
+	s := newTestServer(t, limits(ratelimit.Limits{User: "1-M", Address: "1-H"}))
+	// Another replica has exhausted both, which this one does not know yet.
 	for _, rule := range []string{"token-user demo:asha", "token-address 192.0.2.1"} {
 		for _, period := range []time.Duration{time.Minute, time.Hour} {
 			s.counter.counts[rule+" "+s.at.Truncate(period).Add(period).String()] = 7
@@ -202,9 +202,9 @@ func TestTheLimitThatHoldsBackLongestIsTold(t *testing.T) {
 	})
 }
 
-func TestWhatIsRefusedDoesNotUseUpTheLimitsOfOthers(t *testing.T) {
+func TestRefusedRequestsDoNotUseUpSharedLimits(t *testing.T) {
 	t.Parallel()
-	s := newSite(t, limits(ratelimit.Limits{User: "2-M", Address: "10-M", All: "10-M"}))
+	s := newTestServer(t, limits(ratelimit.Limits{User: "2-M", Address: "10-M", All: "10-M"}))
 	for range 50 {
 		s.get(t, "demo:asha", here)
 	}
@@ -212,24 +212,24 @@ func TestWhatIsRefusedDoesNotUseUpTheLimitsOfOthers(t *testing.T) {
 		"RateLimit": `"token-user";r=1;t=42, "token-address";r=7;t=42`,
 	})
 	if s.counter.trips != 3 {
-		t.Errorf("51 requests, 3 of them allowed, made %d trips", s.counter.trips)
+		t.Errorf("51 requests, 3 of them allowed: got %d round trips, want 3", s.counter.trips)
 	}
 }
 
-func TestUsersAndAddressesAreCountedApart(t *testing.T) {
+func TestUsersAndAddressesAreCountedSeparately(t *testing.T) {
 	t.Parallel()
-	s := newSite(t, limits(ratelimit.Limits{User: "1-M"}))
+	s := newTestServer(t, limits(ratelimit.Limits{User: "1-M"}))
 	want(t, s.get(t, "demo:asha", here), http.StatusOK, nil)
 	want(t, s.get(t, "demo:ravi", here), http.StatusOK, nil)
 	want(t, s.get(t, "demo:asha", there), http.StatusTooManyRequests, nil)
 
-	s = newSite(t, limits(ratelimit.Limits{Address: "1-M"}))
+	s = newTestServer(t, limits(ratelimit.Limits{Address: "1-M"}))
 	want(t, s.get(t, "demo:asha", here), http.StatusOK, nil)
 	want(t, s.get(t, "demo:asha", there), http.StatusOK, nil)
 	want(t, s.get(t, "demo:ravi", here), http.StatusTooManyRequests, nil)
 }
 
-func TestAddressesOfOneNetworkCountAsOne(t *testing.T) {
+func TestIPv6AddressesCountByNetwork(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
 		a, b string
@@ -242,27 +242,27 @@ func TestAddressesOfOneNetworkCountAsOne(t *testing.T) {
 		{"192.0.2.1:1", "192.0.2.2:1", false},
 		{"[::ffff:192.0.2.1]:1", "[::ffff:192.0.2.2]:1", false},
 	} {
-		s := newSite(t, limits(ratelimit.Limits{Address: "1-M"}))
+		s := newTestServer(t, limits(ratelimit.Limits{Address: "1-M"}))
 		s.get(t, "demo:asha", c.a)
 		status := map[bool]int{true: http.StatusTooManyRequests, false: http.StatusOK}[c.same]
 		if w := s.get(t, "demo:asha", c.b); w.Code != status {
-			t.Errorf("%s, then %s: %d, want %d", c.a, c.b, w.Code, status)
+			t.Errorf("%s, then %s: got %d, want %d", c.a, c.b, w.Code, status)
 		}
 	}
 }
 
-func TestWhoIsNobodyIsCountedByAddress(t *testing.T) {
+func TestAnonymousIsLimitedByAddress(t *testing.T) {
 	t.Parallel()
-	s := newSite(t, limits(ratelimit.Limits{User: "1-M", Address: "2-M"}))
+	s := newTestServer(t, limits(ratelimit.Limits{User: "1-M", Address: "2-M"}))
 	for _, status := range []int{http.StatusOK, http.StatusOK, http.StatusTooManyRequests} {
-		want(t, s.get(t, "nobody", here), status, nil)
+		want(t, s.get(t, "anonymous", here), status, nil)
 	}
 }
 
-func TestTheHandlerGetsWhatWasFetched(t *testing.T) {
+func TestHandlerGetsCachedToken(t *testing.T) {
 	t.Parallel()
-	s := newSite(t, limits(ratelimit.Limits{User: "9-M"}))
-	s.counter.kept["demo:asha"] = "sealed"
+	s := newTestServer(t, limits(ratelimit.Limits{User: "9-M"}))
+	s.counter.tokens["demo:asha"] = "sealed"
 	if body := s.get(t, "demo:asha", here).Body.String(); body != "sealed" {
 		t.Errorf("got %q", body)
 	}
@@ -270,14 +270,14 @@ func TestTheHandlerGetsWhatWasFetched(t *testing.T) {
 		t.Errorf("got %q", body)
 	}
 	if s.counter.trips != 2 {
-		t.Errorf("2 requests made %d trips", s.counter.trips)
+		t.Errorf("2 requests: got %d round trips, want 2", s.counter.trips)
 	}
 }
 
-func TestWithoutLimitsItIsStillFetched(t *testing.T) {
+func TestCachedTokenIsFetchedWithoutLimits(t *testing.T) {
 	t.Parallel()
-	s := newSite(t, ratelimit.Settings{})
-	s.counter.kept["demo:asha"] = "sealed"
+	s := newTestServer(t, ratelimit.Settings{})
+	s.counter.tokens["demo:asha"] = "sealed"
 	w := s.get(t, "demo:asha", here)
 	want(t, w, http.StatusOK, map[string]string{"RateLimit": "", "RateLimit-Policy": ""})
 	if w.Body.String() != "sealed" {
@@ -285,9 +285,9 @@ func TestWithoutLimitsItIsStillFetched(t *testing.T) {
 	}
 }
 
-func TestWhatCannotBeCountedIsNotLetThrough(t *testing.T) {
+func TestUncountedRequestIsRefused(t *testing.T) {
 	t.Parallel()
-	s := newSite(t, limits(ratelimit.Limits{User: "9-M"}))
+	s := newTestServer(t, limits(ratelimit.Limits{User: "9-M"}))
 	s.counter.err = errors.New("broken")
 	w := s.get(t, "demo:asha", here)
 	want(t, w, http.StatusServiceUnavailable, map[string]string{"Retry-After": "1"})
@@ -296,9 +296,9 @@ func TestWhatCannotBeCountedIsNotLetThrough(t *testing.T) {
 	}
 }
 
-func TestManyRequestsAtOncePassAsOftenAsAllowed(t *testing.T) {
+func TestConcurrentRequestsPassOnlyUpToTheLimit(t *testing.T) {
 	t.Parallel()
-	s := newSite(t, limits(ratelimit.Limits{User: "50-M"}))
+	s := newTestServer(t, limits(ratelimit.Limits{User: "50-M"}))
 	s.limiter.Observe = nil
 	codes := make(chan int, 200)
 	for range cap(codes) {
@@ -311,6 +311,6 @@ func TestManyRequestsAtOncePassAsOftenAsAllowed(t *testing.T) {
 		}
 	}
 	if passed != 50 {
-		t.Errorf("%d passed, want 50", passed)
+		t.Errorf("got %d passed, want 50", passed)
 	}
 }

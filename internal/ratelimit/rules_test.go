@@ -7,7 +7,7 @@ import (
 	"casbroker/internal/ratelimit"
 )
 
-func TestEveryWrongRateIsNamed(t *testing.T) {
+func TestErrorNamesEveryMalformedRate(t *testing.T) {
 	t.Parallel()
 	_, err := ratelimit.Parse("limits", ratelimit.Settings{
 		Token:    ratelimit.Limits{User: "30", Address: "600-X", All: "6000-M"},
@@ -16,22 +16,22 @@ func TestEveryWrongRateIsNamed(t *testing.T) {
 		Failures: "60 per minute",
 	})
 	if err == nil {
-		t.Fatal("taken")
+		t.Fatal("malformed rates were accepted")
 	}
 	for _, key := range []string{
 		"limits.token.user", "limits.token.address", "limits.save.user", "limits.save.address", "limits.save.all",
 		"limits.sign_in.address", "limits.failures",
 	} {
 		if !strings.Contains(err.Error(), key+": want a rate") {
-			t.Errorf("%s is not named in %v", key, err)
+			t.Errorf("got %[2]v, want it to name %[1]s", key, err)
 		}
 	}
 	if strings.Contains(err.Error(), "limits.token.all") || strings.Contains(err.Error(), "read") {
-		t.Errorf("a right key is named in %v", err)
+		t.Errorf("got %v, which names a valid key", err)
 	}
 }
 
-func TestEveryFormOfRateAndNoneAreUnderstood(t *testing.T) {
+func TestEveryPeriodAndNoLimitAreAccepted(t *testing.T) {
 	t.Parallel()
 	for _, s := range []ratelimit.Settings{limits(ratelimit.Limits{User: "30-M", Address: "600-H", All: "6000-D"}), {}, {Read: ratelimit.Limits{User: "5-s"}}} {
 		if _, err := ratelimit.Parse("limits", s); err != nil {
@@ -40,11 +40,11 @@ func TestEveryFormOfRateAndNoneAreUnderstood(t *testing.T) {
 	}
 }
 
-func TestAClassWithoutRulesIsFoundWhenTheProgramStarts(t *testing.T) {
+func TestClassWithoutRulesPanicsWhenRoutesAreMounted(t *testing.T) {
 	t.Parallel()
 	defer func() {
 		if recover() == nil {
-			t.Error("a limiter without rules was taken")
+			t.Error("a limiter without rules was accepted")
 		}
 	}()
 	(&ratelimit.Limiter{}).Middleware(ratelimit.Token)

@@ -12,9 +12,9 @@ import (
 	"casbroker/internal/ratelimit"
 )
 
-func TestFailedSignInsAreLimitedByAddress(t *testing.T) {
+func TestFailedAuthenticationsAreLimitedByAddress(t *testing.T) {
 	t.Parallel()
-	s := newSite(t, ratelimit.Settings{Token: ratelimit.Limits{User: "99-M"}, Failures: "3-M"})
+	s := newTestServer(t, ratelimit.Settings{Token: ratelimit.Limits{User: "99-M"}, Failures: "3-M"})
 	for range 3 {
 		want(t, s.get(t, "forger", here), http.StatusUnauthorized, nil)
 	}
@@ -27,29 +27,29 @@ func TestFailedSignInsAreLimitedByAddress(t *testing.T) {
 		}
 	}
 	if s.counter.trips != trips {
-		t.Error("a refusal cost a trip")
+		t.Error("a refusal cost a round trip")
 	}
 	want(t, s.get(t, "demo:asha", there), http.StatusOK, nil)
 	s.at = s.at.Add(42 * time.Second)
 	want(t, s.get(t, "demo:asha", here), http.StatusOK, nil)
 }
 
-func TestOnlyFailedSignInsCountAsSuch(t *testing.T) {
+func TestOnlyFailedAuthenticationsCount(t *testing.T) {
 	t.Parallel()
-	s := newSite(t, ratelimit.Settings{Failures: "1-M"})
+	s := newTestServer(t, ratelimit.Settings{Failures: "1-M"})
 	for range 5 {
 		want(t, s.get(t, "stranger", here), http.StatusForbidden, nil)
-		want(t, s.get(t, "", here), http.StatusUnauthorized, nil) // a page that has not signed in yet
+		want(t, s.get(t, "", here), http.StatusUnauthorized, nil) // such as a page before sign-in
 		want(t, s.get(t, "demo:asha", here), http.StatusOK, nil)
 	}
-	if s.counter.trips != 5 { // to fetch
-		t.Errorf("%d trips, want none for failures", s.counter.trips)
+	if s.counter.trips != 5 { // of the requests that passed
+		t.Errorf("got %d round trips, want 5, none of them for failures", s.counter.trips)
 	}
 }
 
-func TestAFailedSignInCountsAlsoWhenTheCallerHangsUp(t *testing.T) {
+func TestFailedAuthenticationCountsEvenIfCallerHangsUp(t *testing.T) {
 	t.Parallel()
-	s := newSite(t, ratelimit.Settings{Failures: "1-M"})
+	s := newTestServer(t, ratelimit.Settings{Failures: "1-M"})
 	ctx, hangUp := context.WithCancel(t.Context())
 	hangUp()
 	r := httptest.NewRequestWithContext(ctx, http.MethodGet, "/token", nil)
@@ -59,9 +59,9 @@ func TestAFailedSignInCountsAlsoWhenTheCallerHangsUp(t *testing.T) {
 	want(t, s.get(t, "", here), http.StatusTooManyRequests, nil)
 }
 
-func TestAFailedSignInThatCannotBeCountedIsStillAFailedSignIn(t *testing.T) {
+func TestUncountedFailureIsStillUnauthorized(t *testing.T) {
 	t.Parallel()
-	s := newSite(t, ratelimit.Settings{Failures: "1-M"})
+	s := newTestServer(t, ratelimit.Settings{Failures: "1-M"})
 	s.counter.err = errors.New("broken")
 	for range 3 {
 		want(t, s.get(t, "forger", here), http.StatusUnauthorized, nil)
