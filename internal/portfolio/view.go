@@ -92,7 +92,7 @@ func viewSummary(p Portfolio) summaryView {
 	return summaryView{
 		ID: p.ID, Active: p.Active, Owner: p.Owner, Readable: !p.Unreadable, Provenance: p.Provenance, CASType: p.CASType, Period: p.Period,
 		Investor:   investorView{Name: stated(p.Investor.Name), PANMasked: stated(p.Investor.PANMasked)},
-		TotalValue: statement.Rupees(p.TotalValue), Currency: "INR", Holdings: p.Counts,
+		TotalValue: statement.FormatRupees(p.TotalValue), Currency: "INR", Holdings: p.Counts,
 		ReceivedRows: p.ReceivedRows, StoredRows: p.StoredRows, Transactions: p.TransactionCount,
 		Rejected: p.Rejected, Warnings: p.Warnings, SavedAt: p.SavedAt,
 	}
@@ -104,8 +104,8 @@ func viewHoldings(portfolioID string, holdings []statement.Holding) []holdingVie
 		views[i] = holdingView{
 			ID: HoldingID(portfolioID, h.Seq), Class: h.Class, Name: h.Name,
 			ISIN: stated(h.ISIN), Account: stated(h.Account), Institution: stated(h.Institution), Category: stated(h.Category),
-			Units: amount(statement.Plain, h.Units), Price: amount(statement.Rupees, h.Price), Value: amount(statement.Rupees, h.Value),
-			Cost: amount(statement.Rupees, h.Cost), Gain: amount(statement.Rupees, h.Gain), SumAssured: amount(statement.Rupees, h.SumAssured),
+			Units: amount(statement.FormatUnits, h.Units), Price: amount(statement.FormatRupees, h.Price), Value: amount(statement.FormatRupees, h.Value),
+			Cost: amount(statement.FormatRupees, h.Cost), Gain: amount(statement.FormatRupees, h.Gain), SumAssured: amount(statement.FormatRupees, h.SumAssured),
 		}
 	}
 	return views
@@ -116,8 +116,8 @@ func viewTransactions(portfolioID string, transactions []statement.Transaction) 
 	for i, t := range transactions {
 		views[i] = transactionView{
 			ID: TransactionID(portfolioID, t.Seq), HoldingID: HoldingID(portfolioID, t.Holding),
-			Date: stated(t.Date), Type: stated(t.Type), Units: amount(statement.Plain, t.Units), NAV: amount(statement.Rupees, t.NAV),
-			Amount: amount(statement.Rupees, t.Amount), Balance: amount(statement.Plain, t.Balance),
+			Date: stated(t.Date), Type: stated(t.Type), Units: amount(statement.FormatUnits, t.Units), NAV: amount(statement.FormatRupees, t.NAV),
+			Amount: amount(statement.FormatRupees, t.Amount), Balance: amount(statement.FormatUnits, t.Balance),
 		}
 	}
 	return views

@@ -14,7 +14,7 @@ import (
 	"github.com/shopspring/decimal"
 )
 
-// vendorStatement is what one would write to decode a statement with encoding/json.
+// vendorStatement decodes a statement with encoding/json.
 type vendorStatement struct {
 	Meta struct {
 		CASType         string `json:"cas_type"`
@@ -58,8 +58,8 @@ type vendorStatement struct {
 	} `json:"mutual_funds"`
 }
 
-// BenchmarkParse measures reading with all checks and the fingerprint against
-// encoding/json decoding the same bytes into structs, in turns.
+// BenchmarkParse compares Parse, with all checks and the fingerprint, with encoding/json
+// decoding the same bytes into structs. The two take turns.
 func BenchmarkParse(b *testing.B) {
 	for _, kilobytes := range []int{50, 1 << 10, 5 << 10} {
 		b.Run(fmt.Sprint(kilobytes, "KB"), func(b *testing.B) {
@@ -85,12 +85,12 @@ func BenchmarkParse(b *testing.B) {
 	}
 }
 
-// timed is how long it takes to do something so often, with nothing of what went
-// before left to clean up.
-func timed(b *testing.B, often int, do func() error) time.Duration {
+// timed returns how long n calls of do take. It collects garbage first, so neither side
+// pays for the other.
+func timed(b *testing.B, n int, do func() error) time.Duration {
 	runtime.GC()
 	start := time.Now()
-	for range often {
+	for range n {
 		if err := do(); err != nil {
 			b.Fatal(err)
 		}
@@ -98,7 +98,7 @@ func timed(b *testing.B, often int, do func() error) time.Duration {
 	return time.Since(start)
 }
 
-// sized is a statement of about size bytes, most of them transactions.
+// sized returns a statement of about size bytes, most of them transactions.
 func sized(b *testing.B, size int) []byte {
 	text, err := os.ReadFile("../sandbox/statements/cams.json")
 	if err != nil {

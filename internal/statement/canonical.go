@@ -9,15 +9,15 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// canonicalChunk is how many bytes are hashed at a time.
+// canonicalChunk is the number of bytes that are hashed at a time.
 const canonicalChunk = 8 << 10
 
-// fingerprint hashes a statement in a canonical form: members in the order of
-// RFC 8785, section 3.2.3, strings with as few escapes as can be, numbers as exact
-// decimals, no white space. Before it stands the issuer, whom the envelope may name.
-// What else of the envelope may stand beside the sections is left out.
+// fingerprint returns the SHA-256 of a statement in a canonical form: members in the
+// order of RFC 8785, section 3.2.3, strings with as few escapes as possible, numbers as
+// exact decimals, no white space. The form starts with the issuer, which may be named
+// in the envelope only. Other members of an envelope next to the sections are left out.
 func fingerprint(issuer CASType, statement value) (sum [sha256.Size]byte) {
-	c := canonical{hash: sha256.New(), out: make([]byte, 0, 2*canonicalChunk)}
+	c := canonicalHash{hash: sha256.New(), out: make([]byte, 0, 2*canonicalChunk)}
 	c.out = append(append(c.out, issuer...), '\n')
 	c.value(statement, true)
 	_, _ = c.hash.Write(c.out)
@@ -25,15 +25,16 @@ func fingerprint(issuer CASType, statement value) (sum [sha256.Size]byte) {
 	return sum
 }
 
-// canonical writes the canonical form into a hash.
-type canonical struct {
+// canonicalHash writes the canonical form into a hash.
+type canonicalHash struct {
 	hash    hash.Hash
-	out     []byte   // to be hashed
-	members []uint32 // nodes, of the objects that are open: a stack
-	room    [4 * maxNumber]byte
+	out     []byte   // not hashed yet
+	members []uint32 // a stack: the nodes of the members of all open objects
+	buf     [4 * maxNumber]byte
 }
 
-func (c *canonical) value(v value, outermost bool) {
+// value writes v. outermost is true for the statement itself.
+func (c *canonicalHash) value(v value, outermost bool) {
 	if len(c.out) > canonicalChunk {
 		_, _ = c.hash.Write(c.out)
 		c.out = c.out[:0]
@@ -43,7 +44,7 @@ func (c *canonical) value(v value, outermost bool) {
 		c.object(v, outermost)
 	case '[':
 		c.out = append(c.out, '[')
-		for e := range v.inner() {
+		for e := range v.children() {
 			c.value(e, false)
 			c.out = append(c.out, ',')
 		}
@@ -57,50 +58,51 @@ func (c *canonical) value(v value, outermost bool) {
 	}
 }
 
-// enveloping are the members of an envelope, which may be around nothing.
-var enveloping = []string{"status", "msg", "metadata", "data", "raw_response"}
+// envelopeMembers are the members of an envelope, which may also be next to the sections.
+var envelopeMembers = []string{"status", "msg", "metadata", "data", "raw_response"}
 
-func (c *canonical) object(v value, outermost bool) {
+// object writes an object with its members sorted.
+func (c *canonicalHash) object(v value, outermost bool) {
 	first := len(c.members)
-	for m := range v.inner() {
+	for m := range v.children() {
 		c.members = append(c.members, m.at)
 	}
 	l := &v.doc.layouts[v.node().start]
 	c.out = append(c.out, '{')
-	for i, place := range l.order {
-		if outermost && slices.Contains(enveloping, string(l.names[place])) {
+	for i, n := range l.order {
+		if outermost && slices.Contains(envelopeMembers, string(l.names[n])) {
 			continue
 		}
 		c.out = append(c.out, l.heads[i]...)
-		c.value(value{v.doc, c.members[first+int(place)]}, false) // by index: inner objects may move the stack
+		c.value(value{v.doc, c.members[first+int(n)]}, false) // by index, because inner objects may reallocate the stack
 		c.out = append(c.out, ',')
 	}
 	c.out = append(c.out, '}')
 	c.members = c.members[:first]
 }
 
-// text writes a quoted string with as few escapes as can be.
-func (c *canonical) text(raw []byte) {
+// text writes a quoted string with as few escapes as possible.
+func (c *canonicalHash) text(raw []byte) {
 	if bytes.IndexByte(raw, '\\') < 0 {
 		c.out = append(c.out, raw...)
 		return
 	}
-	plain, _ := jsontext.AppendUnquote(nil, raw) // take has passed it
+	plain, _ := jsontext.AppendUnquote(nil, raw) // parseDocument has accepted it
 	c.out, _ = jsontext.AppendQuote(c.out, plain)
 }
 
-// number writes the same for numbers that are the same: all digits, no exponent,
-// no zeros at the end of a fraction.
-func (c *canonical) number(written []byte) {
-	if exponentAt(written) >= 0 {
-		n := dissect(written, c.room[:0])
-		written = n.appendPlain(c.room[len(c.room)/2:][:0])
+// number writes equal numbers equally: all digits, no exponent, no zeros at the end of
+// the fraction.
+func (c *canonicalHash) number(raw []byte) {
+	if exponentIndex(raw) >= 0 {
+		n := parseNumber(raw, c.buf[:0])
+		raw = n.appendPlain(c.buf[len(c.buf)/2:][:0])
 	}
-	if bytes.IndexByte(written, '.') >= 0 {
-		written = bytes.TrimRight(bytes.TrimRight(written, "0"), ".")
+	if bytes.IndexByte(raw, '.') >= 0 {
+		raw = bytes.TrimRight(bytes.TrimRight(raw, "0"), ".")
 	}
-	if string(written) == "-0" {
-		written = written[1:]
+	if string(raw) == "-0" {
+		raw = raw[1:]
 	}
-	c.out = append(c.out, written...)
+	c.out = append(c.out, raw...)
 }

@@ -6,66 +6,66 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// What a JSON text may have, so that reading it costs little more than its bytes.
+// The limits of a JSON text. They keep the cost of reading it close to its size.
 const (
-	maxDepth   = 64        // arrays and objects within one another; statements need 10
-	maxName    = 1 << 10   // bytes of a member's name, as it is written
-	maxString  = 64 << 10  // bytes of any other string, as it is written
-	maxNumber  = 400       // characters of a number: a double written out has 309 digits
+	maxDepth   = 64        // nested arrays and objects; statements need 10
+	maxName    = 1 << 10   // bytes of a member's name, as written
+	maxString  = 64 << 10  // bytes of any other string, as written, with its quotes
+	maxNumber  = 400       // characters of a number; a double written out has 309 digits
 	maxMembers = 10_000    // of one object; statements need 30
 	maxValues  = 1_000_000 // of all kinds; a statement has one for each 18 bytes
 )
 
-// document is a JSON text taken apart in one go, so that it can be walked in any
-// order without being read again. Nodes stand in the order of the text.
+// document is the tree of a JSON text, built in one pass. It can be walked in any order
+// without reading the text again. The nodes are in the order of the text.
 type document struct {
 	text    []byte
 	nodes   []node
 	layouts []layout // of its objects
 
-	footholds map[uint32]foothold // of the last pointer, by what they are in
+	lastChild map[uint32]child // by parent: where childToward continues
 }
 
 // node is one value of a document. A large statement has hundreds of thousands, so
-// that two fields mean something else for what has no text of its own.
+// objects and arrays use start and end for something else to keep a node small.
 type node struct {
-	start      uint32 // where in text it begins; of an object which layout it has
-	end        uint32 // where in text it ends; of an array or object the node after all that is in it
-	name       uint32 // where in text the name of a member begins, past its quote
+	start      uint32 // where its text starts; for an object the index of its layout
+	end        uint32 // where its text ends; for an array or object the index of the node after its last descendant
+	name       uint32 // for a member: where its name starts in the text, after the quote
 	nameLength uint16
 	escaped    bool // the name has escapes
 	kind       jsontext.Kind
 }
 
-// take takes a JSON text apart (RFC 8259). It passes one that is valid UTF-8 with no
-// lone surrogates, has no name twice in an object, stays within the limits above,
-// and holds no U+0000, which PostgreSQL cannot keep. Its errors show nothing of
-// the text.
-func take(text []byte) (*document, error) {
+// parseDocument parses a JSON text (RFC 8259). The text must be valid UTF-8 without lone
+// surrogates, must not have a name twice in an object, must stay within the limits
+// above and must not contain U+0000, which PostgreSQL cannot store. Errors quote
+// nothing of the text.
+func parseDocument(text []byte) (*document, error) {
 	if len(bytes.TrimLeft(text, space)) == 0 {
-		return nil, errJSON.Withf("The body is empty; send what the widget gave to onSuccess.")
+		return nil, errJSON.Withf("The body is empty; send what the widget passed to onSuccess.")
 	}
 	values := 1 + bytes.Count(text, []byte(",")) + bytes.Count(text, []byte("[")) + bytes.Count(text, []byte("{"))
-	t := taker{
-		dec:     jsontext.NewDecoder(bytes.NewBuffer(text), jsontext.AllowDuplicateNames(true)), // layouts tells of them
+	b := builder{
+		dec:     jsontext.NewDecoder(bytes.NewBuffer(text), jsontext.AllowDuplicateNames(true)), // findLayout detects duplicates
 		doc:     &document{text: text, nodes: make([]node, 0, min(values, maxValues))},
 		escapes: bytes.IndexByte(text, '\\') >= 0,
 	}
 	for {
-		if err := t.step(); err != nil {
+		if err := b.step(); err != nil {
 			return nil, err
 		}
-		if t.depth == 0 {
+		if b.depth == 0 {
 			break
 		}
 	}
-	if rest := bytes.TrimLeft(text[t.dec.InputOffset():], space); len(rest) > 0 {
-		return nil, wrong(text, len(text)-len(rest), "something follows the JSON text")
+	if rest := bytes.TrimLeft(text[b.dec.InputOffset():], space); len(rest) > 0 {
+		return nil, jsonError(text, len(text)-len(rest), "there is text after the JSON value")
 	}
-	return t.doc, nil
+	return b.doc, nil
 }
 
-// next is the node that follows the one in this place and all that is in it.
+// next returns the index of the node after the node at and its descendants.
 func (d *document) next(at uint32) uint32 {
 	if n := &d.nodes[at]; n.kind == '{' || n.kind == '[' {
 		return n.end
@@ -73,110 +73,112 @@ func (d *document) next(at uint32) uint32 {
 	return at + 1
 }
 
-// taker takes a document apart, token after token.
-type taker struct {
+// builder builds a document token by token.
+type builder struct {
 	dec     *jsontext.Decoder
 	doc     *document
-	escapes bool        // there are some in the text
-	named   node        // has the name of the member whose value comes next
-	likely  [128]uint32 // layouts, by likeness
+	escapes bool        // the text has escapes
+	name    node        // has the name of the member whose value comes next
+	recent  [128]uint32 // the last layout of each layoutHash
 	depth   int
 	open    [maxDepth]struct {
-		at      uint32 // the node
+		at      uint32 // the node of the array or object
 		members int
 	}
 }
 
-// step takes the next name or value, or the end of an array or object.
-func (t *taker) step() error {
-	kind := t.dec.PeekKind()
+// step reads the next name or value, or the end of an array or object.
+func (b *builder) step() error {
+	kind := b.dec.PeekKind()
 	switch kind {
 	case '{', '[':
-		return t.begin(kind)
+		return b.begin(kind)
 	case '}', ']':
-		return t.end(kind)
+		return b.end(kind)
 	}
-	raw, err := t.dec.ReadValue()
+	raw, err := b.dec.ReadValue()
 	if err != nil {
-		return syntax(t.doc.text, err)
+		return syntaxError(b.doc.text, err)
 	}
-	end := t.offset()
+	end := b.offset()
 	start := end - uint32(len(raw)) //nolint:gosec // a body has less than 4 GiB
-	if kind == '"' && t.atName() {
-		return t.name(raw, start)
+	if kind == '"' && b.atName() {
+		return b.setName(raw, start)
 	}
-	if what := unfit(kind, raw, t.escapes); what != "" {
-		return wrong(t.doc.text, int(start), what)
+	if problem := scalarProblem(kind, raw, b.escapes); problem != "" {
+		return jsonError(b.doc.text, int(start), problem)
 	}
-	return t.add(node{start: start, end: end, kind: kind})
+	return b.add(node{start: start, end: end, kind: kind})
 }
 
 // begin opens an array or an object.
-func (t *taker) begin(kind jsontext.Kind) error {
-	if t.depth == maxDepth {
-		return wrong(t.doc.text, int(t.dec.InputOffset()), "arrays and objects are nested too deep")
+func (b *builder) begin(kind jsontext.Kind) error {
+	if b.depth == maxDepth {
+		return jsonError(b.doc.text, int(b.dec.InputOffset()), "arrays and objects are nested more than 64 deep")
 	}
-	if _, err := t.dec.ReadToken(); err != nil {
-		return syntax(t.doc.text, err)
+	if _, err := b.dec.ReadToken(); err != nil {
+		return syntaxError(b.doc.text, err)
 	}
-	t.open[t.depth].at, t.open[t.depth].members = t.count(), 0
-	t.depth++
-	return t.add(node{kind: kind})
+	b.open[b.depth].at, b.open[b.depth].members = b.count(), 0
+	b.depth++
+	return b.add(node{kind: kind})
 }
 
 // end closes an array or an object.
-func (t *taker) end(kind jsontext.Kind) error {
-	if _, err := t.dec.ReadToken(); err != nil {
-		return syntax(t.doc.text, err)
+func (b *builder) end(kind jsontext.Kind) error {
+	if _, err := b.dec.ReadToken(); err != nil {
+		return syntaxError(b.doc.text, err)
 	}
-	t.depth--
-	in := &t.open[t.depth]
-	n := &t.doc.nodes[in.at]
-	n.end = t.count()
+	b.depth--
+	closed := &b.open[b.depth]
+	n := &b.doc.nodes[closed.at]
+	n.end = b.count()
 	if kind == ']' {
 		return nil
 	}
-	found, twice := t.layOut(value{t.doc, in.at}, in.members)
-	if twice.kind() != 0 {
-		return wrong(t.doc.text, int(twice.node().name)-1, "an object has the same name twice")
+	found, duplicate := b.findLayout(value{b.doc, closed.at}, closed.members)
+	if duplicate.kind() != 0 {
+		return jsonError(b.doc.text, int(duplicate.node().name)-1, "an object has the same name twice")
 	}
 	n.start = found
 	return nil
 }
 
-// add adds a value, a member's if a name went before it.
-func (t *taker) add(n node) error {
-	if len(t.doc.nodes) == maxValues {
-		return wrong(t.doc.text, int(t.offset()), "there are more than 1000000 values")
+// add appends the node of a value. If setName was called before, the value is a member.
+func (b *builder) add(n node) error {
+	if len(b.doc.nodes) == maxValues {
+		return jsonError(b.doc.text, int(b.offset()), "there are more than 1000000 values")
 	}
-	n.name, n.nameLength, n.escaped = t.named.name, t.named.nameLength, t.named.escaped
-	t.named = node{}
-	t.doc.nodes = append(t.doc.nodes, n)
+	n.name, n.nameLength, n.escaped = b.name.name, b.name.nameLength, b.name.escaped
+	b.name = node{}
+	b.doc.nodes = append(b.doc.nodes, n)
 	return nil
 }
 
-// atName reports whether the string that was read last is a name.
-func (t *taker) atName() bool {
-	in, index := t.dec.StackIndex(t.dec.StackDepth())
-	return in == '{' && index%2 == 1
+// atName reports whether the string that was read last is the name of a member.
+func (b *builder) atName() bool {
+	parent, index := b.dec.StackIndex(b.dec.StackDepth())
+	return parent == '{' && index%2 == 1
 }
 
-// name notes a name for the value that follows.
-func (t *taker) name(raw []byte, start uint32) error {
-	in := &t.open[t.depth-1]
-	in.members++
+// setName sets the name of the value that comes next.
+func (b *builder) setName(raw []byte, start uint32) error {
+	object := &b.open[b.depth-1]
+	object.members++
 	switch {
-	case in.members > maxMembers:
-		return wrong(t.doc.text, int(start), "an object has more than 10000 members")
+	case object.members > maxMembers:
+		return jsonError(b.doc.text, int(start), "an object has more than 10000 members")
 	case len(raw) > maxName+2:
-		return wrong(t.doc.text, int(start), "a name has more than 1024 bytes")
-	case t.escapes && hasNUL(raw):
-		return wrong(t.doc.text, int(start), noNUL)
+		return jsonError(b.doc.text, int(start), "a name has more than 1024 bytes")
+	case b.escapes && hasNUL(raw):
+		return jsonError(b.doc.text, int(start), nulProblem)
 	}
-	t.named = node{name: start + 1, nameLength: uint16(len(raw) - 2), escaped: t.escapes && bytes.IndexByte(raw, '\\') >= 0} //nolint:gosec // 1024 at most
+	b.name = node{name: start + 1, nameLength: uint16(len(raw) - 2), escaped: b.escapes && bytes.IndexByte(raw, '\\') >= 0} //nolint:gosec // 1024 at most
 	return nil
 }
 
-func (t *taker) offset() uint32 { return uint32(t.dec.InputOffset()) } //nolint:gosec // a body has less than 4 GiB
+// offset returns how much of the text has been read, in bytes.
+func (b *builder) offset() uint32 { return uint32(b.dec.InputOffset()) } //nolint:gosec // a body has less than 4 GiB
 
-func (t *taker) count() uint32 { return uint32(len(t.doc.nodes)) } //nolint:gosec // maxValues at most
+// count returns the number of nodes.
+func (b *builder) count() uint32 { return uint32(len(b.doc.nodes)) } //nolint:gosec // maxValues at most

@@ -8,116 +8,116 @@ import (
 	"casbroker/internal/fault"
 )
 
-// maxEnvelopes is how many objects may be around a statement: the widget's result
-// around the vendor's answer around the widget's own shape around the vendor's
-// data makes four.
+// maxEnvelopes is how many objects may be around a statement. Four occur: the widget's
+// result, the vendor's answer, the widget's own shape and the vendor's data.
 const maxEnvelopes = 4
 
 var errStatement = fault.New(fault.Unprocessable, "not_a_statement",
-	"The body holds no consolidated account statement that can be read.")
+	"The body is not a consolidated account statement that can be read.")
 
-// envelope is a statement with what stood around it.
+// envelope is a statement with what the objects around it say about it.
 type envelope struct {
 	statement value
-	casTypes  []value // what the envelopes call its issuer, the innermost first
-	parsers   []value // what they call its parser
+	casTypes  []value // members that name the issuer, innermost first
+	parsers   []value // members that name the vendor's parser, innermost first
 }
 
-// unwrap finds the statement in a document. The vendor's own data under
-// raw_response comes before data, and that before the object itself, so that
-// nothing is counted twice. What is no statement is refused in words of its own.
+// unwrap finds the statement in a document. It prefers raw_response, the vendor's own
+// data, to data, and data to the object itself, so nothing is counted twice. It
+// returns not_a_statement with a specific code for other payloads that it recognizes.
 func unwrap(v value) (envelope, error) {
 	var e envelope
 	for range maxEnvelopes + 1 {
-		if err := refuse(v); err != nil {
+		if err := checkPayload(v); err != nil {
 			return e, err
 		}
-		metadata := v.member("metadata") // which may also stand among the sections
+		metadata := v.member("metadata") // in an envelope or among the sections
 		e.casTypes = slices.Insert(e.casTypes, 0, metadata.member("cas_type"))
 		e.parsers = slices.Insert(e.parsers, 0, metadata.member("parser_type"))
 		inner := v.member("raw_response")
-		if !inner.stated() {
+		if !inner.present() {
 			inner = v.member("data")
 		}
-		if !inner.stated() {
+		if !inner.present() {
 			e.statement = v
 			return e, nil
 		}
-		e.casTypes = slices.Insert(e.casTypes, 0, v.member("cas_type")) // the widget's own shape has one
+		e.casTypes = slices.Insert(e.casTypes, 0, v.member("cas_type")) // part of the widget's own shape
 		v = inner
 	}
-	return e, refused(v, codeTooWrapped, "The statement is wrapped in more objects than the widget wraps it in.")
+	return e, notStatement(v, codeTooWrapped, "The statement is wrapped in too many objects; send what the widget passed to onSuccess.")
 }
 
-// refuse names what certainly is no statement, nor around one.
-func refuse(v value) error {
+// checkPayload returns an error if v is neither a statement nor an envelope of one.
+func checkPayload(v value) error {
 	switch v.kind() {
 	case '{':
 	case '[':
-		return refused(v, codeWrongType, "An array was sent; send one statement, as the widget gave it to onSuccess.")
+		return notStatement(v, codeWrongType, "An array was sent; send one statement, as the widget passed it to onSuccess.")
 	default:
-		return refused(v, codeWrongType, "There is %s where the statement should be, an object.", kindName(v.kind()))
+		return notStatement(v, codeWrongType, "The statement must be an object, not %s.", kindName(v.kind()))
 	}
 	status := v.member("status")
-	switch ended := strings.ToLower(status.text()); {
-	case ended == "closed" || ended == "error" || ended == "failed":
-		return refused(status, codeNoSuccess, "A result with the status %q was sent; only what the widget gives after success can be saved.", ended)
-	case states(v, sections...) || states(v, "raw_response", "data"): // what stands beside these does not matter
+	switch s := strings.ToLower(status.text()); {
+	case s == "closed" || s == "error" || s == "failed":
+		return notStatement(status, codeNoSuccess, "A result with the status %q was sent; only the result of a success can be saved.", s)
+	case hasAny(v, sectionNames...) || hasAny(v, "raw_response", "data"): // other members do not matter then
 		return nil
 	}
-	for _, answer := range answers {
-		if states(v, answer.names...) {
-			return refused(v, answer.code, "%s", answer.detail)
+	for _, other := range otherPayloads {
+		if hasAny(v, other.names...) {
+			return notStatement(v, other.code, "%s", other.detail)
 		}
 	}
 	return nil
 }
 
-// answers are the things other than a statement that apps have at hand, each by
-// members that it alone has. The first that fits is named.
-var answers = []struct {
+// otherPayloads are payloads that apps send by mistake, each recognized by members that
+// only it has. The first match decides.
+var otherPayloads = []struct {
 	code   string
 	names  []string
 	detail string
 }{
 	{
 		codeInboundEmail, []string{"inbound_email_id"},
-		"A notice of forwarded mail was sent; it names files but holds no statement.",
+		"A notice of forwarded mail was sent; it lists files but contains no statement.",
 	},
 	{
 		codeContractNote, []string{"contract_note_info", "contract_note", "contract_note_number", "equity_transactions"},
-		"A broker's contract note was sent; only consolidated account statements are kept.",
+		"A broker's contract note was sent; only consolidated account statements can be saved.",
 	},
 	{
 		codeKYC, []string{"kyc_status", "kyc_compliant", "kras", "kra", "kyc", "identity"},
-		"An answer about KYC was sent; only consolidated account statements are kept.",
+		"An answer about KYC was sent; only consolidated account statements can be saved.",
 	},
 	{
 		codeAccessToken, []string{"access_token"},
-		"An access token was sent instead of a statement; treat it as leaked if you keep what you send.",
+		"An access token was sent instead of a statement; treat it as leaked if your app stores or logs what it sends.",
 	},
-	{codeFileList, []string{"files"}, "A list of files was sent; it names statements but holds none."},
+	{codeFileList, []string{"files"}, "A list of files was sent; it names statements but contains none."},
 	{
 		codeNoSuccess, []string{"error"},
-		"An error was sent; only what the widget gives after success can be saved.",
+		"An error was sent; only the result of a success can be saved.",
 	},
 	{
-		codeNoRaw, []string{"investor_info", "folios"},
-		"The widget's own shape was sent without raw_response, the vendor's data, from which a portfolio is kept.",
+		codeNoRawResponse, []string{"investor_info", "folios"},
+		"The widget's own shape was sent without raw_response, which holds the vendor's data that is saved.",
 	},
 }
 
-// states reports whether v has a member that is called by one of names and is not null.
-func states(v value, names ...string) bool {
+// hasAny reports whether v has a member with one of these names that is not null.
+func hasAny(v value, names ...string) bool {
 	for _, name := range names {
-		if v.member(name).stated() {
+		if v.member(name).present() {
 			return true
 		}
 	}
 	return false
 }
 
-func refused(v value, code, format string, args ...any) error {
+// notStatement returns errStatement with one finding, which is also the detail.
+func notStatement(v value, code, format string, args ...any) error {
 	detail := fmt.Sprintf(format, args...)
 	return errStatement.Withf("%s", detail).At(fault.Field{Pointer: v.pointer(), Code: code, Detail: detail})
 }

@@ -18,7 +18,7 @@ const (
 	scheme = `{` + meta + `,"mutual_funds":[{"schemes":[%s]}]}`
 )
 
-func TestWhatIsOddIsAWarningAtItsPlace(t *testing.T) {
+func TestWarningsNameTheirPlace(t *testing.T) {
 	t.Parallel()
 	row, fund := func(s string) string { return fmt.Sprintf(equity, s) }, func(s string) string { return fmt.Sprintf(scheme, s) }
 	const inRow, inFund = "/demat_accounts/0/holdings/equities/0", "/mutual_funds/0/schemes/0"
@@ -26,86 +26,86 @@ func TestWhatIsOddIsAWarningAtItsPlace(t *testing.T) {
 		return fund(`{"name":"F","units":5,"value":1,"additional_info":{"open_units":1},"transactions":[` + lines + `]}`)
 	}
 	for name, tt := range map[string]struct{ body, pointer, code string }{
-		"another issuer at the top level":  {`{` + meta + `,"cas_type":"NSDL","nps":[]}`, "/cas_type", codeIssuerMismatch},
-		"another issuer in the metadata":   {`{"data":{` + meta + `,"nps":[]},"metadata":{"cas_type":"nsdl"}}`, "/metadata/cas_type", codeIssuerMismatch},
-		"another issuer beside the data":   {`{"data":{` + meta + `,"nps":[]},"cas_type":"CAMS"}`, "/cas_type", codeIssuerMismatch},
-		"the parser of another issuer":     {`{"data":{` + meta + `,"nps":[]},"metadata":{"parser_type":"cams"}}`, "/metadata/parser_type", codeParserMismatch},
-		"no period":                        {`{"cas_type":"CDSL","nps":[]}`, "", codeNoPeriod},
-		"half a period":                    {`{"cas_type":"CDSL","summary":{"statement_period":{"to":"2026-03-31"}},"nps":[]}`, "/summary/statement_period", codeHalfPeriod},
-		"no instant":                       {`{` + meta + `,"generated_at":"yesterday","nps":[]}`, "/generated_at", codeInvalidInstant},
-		"no PAN":                           {`{` + meta + `,"investor":{"pan":"AAAPZ99"},"nps":[]}`, "/investor/pan", codeInvalidPAN},
-		"no ISIN":                          {row(`{"name":"A","isin":"INE"}`), inRow + "/isin", codeInvalidISIN},
-		"a wrong check digit":              {row(`{"name":"A","isin":"INEZ96A01015"}`), inRow + "/isin", codeCheckDigit},
-		"no name":                          {row(`{"units":1}`), inRow, codeNoName},
-		"a name of spaces":                 {row(`{"name":" \t","units":1}`), inRow, codeNoName},
-		"a total that is too low":          {`{` + meta + `,"summary":{"total_value":98.99},"nps":[{"funds":[{"name":"F","value":100}]}]}`, "/summary/total_value", codeTotal},
-		"a total of nothing":               {`{` + meta + `,"summary":{"total_value":2},"nps":[]}`, "/summary/total_value", codeTotal},
-		"less than what is known of it":    {`{` + meta + `,"summary":{"total_value":5},"nps":[{"funds":[{"name":"F","value":100},{"name":"G"}]}]}`, "/summary/total_value", codeTotal},
-		"a section's total":                {`{` + meta + `,"summary":{"accounts":{"nps":{"total_value":1}}},"nps":[{"funds":[{"name":"F","value":100}]}]}`, "/summary/accounts/nps/total_value", codeSectionTotal},
-		"an account's total":               {`{` + meta + `,"nps":[{"value":102,"funds":[{"name":"F","value":100}]}]}`, "/nps/0/value", codeAccountTotal},
-		"a fund house's total":             {`{` + meta + `,"mutual_funds":[{"value":3,"folios":[{"schemes":[{"name":"F","value":1}]}]}]}`, "/mutual_funds/0/value", codeAccountTotal},
-		"more accounts than there are":     {`{` + meta + `,"summary":{"accounts":{"demat":{"count":2}}},"demat_accounts":[{}]}`, "/summary/accounts/demat/count", codeAccountCount},
-		"more, counted alone":              {`{` + meta + `,"summary":{"accounts":{"demat_accounts":2}},"demat_accounts":[{}]}`, "/summary/accounts/demat_accounts", codeAccountCount},
-		"a value without rows":             {`{` + meta + `,"nps":[{"value":102,"funds":[]}]}`, "/nps/0", codeNoRows},
-		"a transaction that says nothing":  {ledger(`{"description":"x"}`), inFund + "/transactions/0", codeEmptyLine},
-		"a transaction's American date":    {ledger(`{"date":"03/31/2026","units":4}`), inFund + "/transactions/0/date", codeLineDate},
-		"an unknown type":                  {ledger(`{"type":"BONUS","units":4}`), inFund + "/transactions/0/type", codeUnknownLine},
-		"a balance that does not follow":   {ledger(`{"units":4,"balance":5},{"type":"PURCHASE","units":1,"balance":5}`), inFund + "/transactions/1", codeLedger},
-		"a purchase that takes units out":  {ledger(`{"type":"SWITCH_IN","units":4,"balance":-3}`), inFund + "/transactions/0", codeLedger},
-		"the newest first, and wrong":      {ledger(`{"date":"2026-03-02","units":9,"balance":5},{"date":"2026-03-01","units":1,"balance":2}`), inFund + "/transactions/0", codeLedger},
-		"an end with other units":          {ledger(`{"type":"PURCHASE","units":9}`), inFund + "/transactions", codeLedger},
-		"other units, but no transactions": {fund(`{"name":"F","additional_info":{"open_units":1,"close_units":2},"transactions":[]}`), inFund + "/transactions", codeLedger},
-		"an unknown member":                {row(`{"name":"A","lent/units":4}`), inRow + "/lent~1units", codeNotUnderstood},
-		"an unknown amount as text":        {row(`{"name":"A","current~value":" 4.5 "}`), inRow + "/current~0value", codeNotUnderstood},
-		"an unknown section":               {`{` + meta + `,"nps":[],"deposits":[{"bank":{"balance":1}}]}`, "/deposits", codeNotUnderstood},
-		"an amount as people write it":     {`{` + meta + `,"nps":[],"bonds":[{"current_value":"1,23,456.00"}]}`, "/bonds", codeNotUnderstood},
-		"an amount in words and digits":    {`{` + meta + `,"nps":[],"gold":{"amount":"Rs. 100"}}`, "/gold", codeNotUnderstood},
-		"rows under names of their own":    {`{` + meta + `,"nps":[],"lockers":[{"held":100000}]}`, "/lockers", codeNotUnderstood},
-		"a fund that is not listed":        {`{` + meta + `,"nps":[],"ppf":{"accumulated":150000}}`, "/ppf", codeNotUnderstood},
-		"a market value":                   {row(`{"name":"A","mkt_val":100000}`), inRow + "/mkt_val", codeNotUnderstood},
-		"a list among additional_info":     {row(`{"name":"A","additional_info":{"lots":[{"quantity":1}]}}`), inRow + "/additional_info/lots", codeNotUnderstood},
-		"a section in another case":        {`{` + meta + `,"nps":[],"Mutual_Funds":[]}`, "/Mutual_Funds", codeOtherCase},
-		"a name in another case":           {row(`{"name":"A","ISIN":"INEZ96A01014"}`), inRow + "/ISIN", codeOtherCase},
+		"another issuer at the top level":    {`{` + meta + `,"cas_type":"NSDL","nps":[]}`, "/cas_type", codeIssuerMismatch},
+		"another issuer in the metadata":     {`{"data":{` + meta + `,"nps":[]},"metadata":{"cas_type":"nsdl"}}`, "/metadata/cas_type", codeIssuerMismatch},
+		"another issuer next to the data":    {`{"data":{` + meta + `,"nps":[]},"cas_type":"CAMS"}`, "/cas_type", codeIssuerMismatch},
+		"the parser of another issuer":       {`{"data":{` + meta + `,"nps":[]},"metadata":{"parser_type":"cams"}}`, "/metadata/parser_type", codeParserMismatch},
+		"no period":                          {`{"cas_type":"CDSL","nps":[]}`, "", codeNoPeriod},
+		"half a period":                      {`{"cas_type":"CDSL","summary":{"statement_period":{"to":"2026-03-31"}},"nps":[]}`, "/summary/statement_period", codeHalfPeriod},
+		"not a time":                         {`{` + meta + `,"generated_at":"yesterday","nps":[]}`, "/generated_at", codeInvalidTime},
+		"not a PAN":                          {`{` + meta + `,"investor":{"pan":"AAAPZ99"},"nps":[]}`, "/investor/pan", codeInvalidPAN},
+		"not an ISIN":                        {row(`{"name":"A","isin":"INE"}`), inRow + "/isin", codeInvalidISIN},
+		"a wrong check digit":                {row(`{"name":"A","isin":"INEZ96A01015"}`), inRow + "/isin", codeCheckDigit},
+		"no name":                            {row(`{"units":1}`), inRow, codeNoName},
+		"a name of spaces":                   {row(`{"name":" \t","units":1}`), inRow, codeNoName},
+		"a total that is too low":            {`{` + meta + `,"summary":{"total_value":98.99},"nps":[{"funds":[{"name":"F","value":100}]}]}`, "/summary/total_value", codeTotal},
+		"a total of nothing":                 {`{` + meta + `,"summary":{"total_value":2},"nps":[]}`, "/summary/total_value", codeTotal},
+		"less than the known rows":           {`{` + meta + `,"summary":{"total_value":5},"nps":[{"funds":[{"name":"F","value":100},{"name":"G"}]}]}`, "/summary/total_value", codeTotal},
+		"a section's total":                  {`{` + meta + `,"summary":{"accounts":{"nps":{"total_value":1}}},"nps":[{"funds":[{"name":"F","value":100}]}]}`, "/summary/accounts/nps/total_value", codeSectionTotal},
+		"an account's total":                 {`{` + meta + `,"nps":[{"value":102,"funds":[{"name":"F","value":100}]}]}`, "/nps/0/value", codeAccountTotal},
+		"a fund house's total":               {`{` + meta + `,"mutual_funds":[{"value":3,"folios":[{"schemes":[{"name":"F","value":1}]}]}]}`, "/mutual_funds/0/value", codeAccountTotal},
+		"more accounts than there are":       {`{` + meta + `,"summary":{"accounts":{"demat":{"count":2}}},"demat_accounts":[{}]}`, "/summary/accounts/demat/count", codeAccountCount},
+		"a count without a total":            {`{` + meta + `,"summary":{"accounts":{"demat_accounts":2}},"demat_accounts":[{}]}`, "/summary/accounts/demat_accounts", codeAccountCount},
+		"a value without rows":               {`{` + meta + `,"nps":[{"value":102,"funds":[]}]}`, "/nps/0", codeNoRows},
+		"an empty transaction":               {ledger(`{"description":"x"}`), inFund + "/transactions/0", codeEmptyTransaction},
+		"a transaction's American date":      {ledger(`{"date":"03/31/2026","units":4}`), inFund + "/transactions/0/date", codeTransactionDate},
+		"an unknown type":                    {ledger(`{"type":"BONUS","units":4}`), inFund + "/transactions/0/type", codeTransactionType},
+		"a balance that does not follow":     {ledger(`{"units":4,"balance":5},{"type":"PURCHASE","units":1,"balance":5}`), inFund + "/transactions/1", codeLedger},
+		"a purchase that reduces the units":  {ledger(`{"type":"SWITCH_IN","units":4,"balance":-3}`), inFund + "/transactions/0", codeLedger},
+		"newest first, with a wrong balance": {ledger(`{"date":"2026-03-02","units":9,"balance":5},{"date":"2026-03-01","units":1,"balance":2}`), inFund + "/transactions/0", codeLedger},
+		"other units at the end":             {ledger(`{"type":"PURCHASE","units":9}`), inFund + "/transactions", codeLedger},
+		"other units without transactions":   {fund(`{"name":"F","additional_info":{"open_units":1,"close_units":2},"transactions":[]}`), inFund + "/transactions", codeLedger},
+		"an unknown member":                  {row(`{"name":"A","lent/units":4}`), inRow + "/lent~1units", codeNotUnderstood},
+		"an unknown amount as text":          {row(`{"name":"A","current~value":" 4.5 "}`), inRow + "/current~0value", codeNotUnderstood},
+		"an unknown section":                 {`{` + meta + `,"nps":[],"deposits":[{"bank":{"balance":1}}]}`, "/deposits", codeNotUnderstood},
+		"an amount as people write it":       {`{` + meta + `,"nps":[],"bonds":[{"current_value":"1,23,456.00"}]}`, "/bonds", codeNotUnderstood},
+		"an amount in words and digits":      {`{` + meta + `,"nps":[],"gold":{"amount":"Rs. 100"}}`, "/gold", codeNotUnderstood},
+		"rows with unknown names":            {`{` + meta + `,"nps":[],"lockers":[{"held":100000}]}`, "/lockers", codeNotUnderstood},
+		"an unknown fund":                    {`{` + meta + `,"nps":[],"ppf":{"accumulated":150000}}`, "/ppf", codeNotUnderstood},
+		"a market value":                     {row(`{"name":"A","mkt_val":100000}`), inRow + "/mkt_val", codeNotUnderstood},
+		"a list among additional_info":       {row(`{"name":"A","additional_info":{"lots":[{"quantity":1}]}}`), inRow + "/additional_info/lots", codeNotUnderstood},
+		"a section in another case":          {`{` + meta + `,"nps":[],"Mutual_Funds":[]}`, "/Mutual_Funds", codeOtherCase},
+		"a name in another case":             {row(`{"name":"A","ISIN":"INEZ96A01014"}`), inRow + "/ISIN", codeOtherCase},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			st, err := Parse([]byte(tt.body), today)
 			if err != nil {
-				t.Fatalf("a warning made it fail: %v %+v", err, faults(err))
+				t.Fatalf("got %v %+v, want a warning only", err, findingsOf(err))
 			}
 			if len(st.Warnings) != 1 || st.Warnings[0].Code != tt.code || st.Warnings[0].Pointer != tt.pointer {
 				t.Errorf("got %+v, want %s at %q", st.Warnings, tt.code, tt.pointer)
 			}
 			for _, w := range st.Warnings {
-				checkPlace(t, []byte(tt.body), w)
+				checkFinding(t, []byte(tt.body), w)
 			}
 		})
 	}
 }
 
-func TestWhatIsInOrderIsNoWarning(t *testing.T) {
+func TestConsistentStatementHasNoWarning(t *testing.T) {
 	t.Parallel()
 	for name, body := range map[string]string{
-		"within a rupee":                 `{` + meta + `,"summary":{"total_value":101},"nps":[{"value":99,"funds":[{"name":"F","value":100}]}]}`,
-		"more than what is known of it":  `{` + meta + `,"summary":{"total_value":500},"nps":[{"value":500,"funds":[{"name":"F","value":100},{"name":"G"}]}]}`,
-		"the insured are in the total":   `{` + meta + `,"summary":{"total_value":600,"accounts":{"insurance":{"count":1,"total_value":500}}},"insurance":[{"policy_name":"P"}],"nps":[{"funds":[{"name":"F","value":100}]}]}`,
-		"they are, but nobody says":      `{` + meta + `,"summary":{"total_value":600},"insurance":[{"policy_name":"P"}],"nps":[{"funds":[{"name":"F","value":100}]}]}`,
-		"unknown, but worth nothing":     `{` + meta + `,"nps":[],"version":4,"loans":[],"page":{"value":0,"unit":"INR"},"total_value":null}`,
-		"known of bonds":                 fmt.Sprintf(equity, `{"name":"A","coupon_rate":"8.5%","maturity_date":"2030-03-31","face_value":1000,"additional_info":{"market_value":1050}}`),
-		"the newest first, on one day":   fmt.Sprintf(scheme, `{"name":"F","units":3,"transactions":[{"date":"2026-03-01","type":"PURCHASE","units":2,"balance":3},{"date":"2026-03-01","type":"PURCHASE","units":1,"balance":1}]}`),
-		"units out without a sign":       fmt.Sprintf(scheme, `{"name":"F","units":3,"transactions":[{"type":"PURCHASE","balance":5,"units":5},{"type":"SWITCH_OUT","units":2,"balance":3}]}`),
-		"tax lines with empty balances":  fmt.Sprintf(scheme, `{"name":"F","units":5,"transactions":[{"type":"PURCHASE","balance":5,"units":5},{"type":"STT_TAX","units":0,"balance":0,"amount":1}]}`),
-		"a reversal":                     fmt.Sprintf(scheme, `{"name":"F","units":0,"transactions":[{"type":"PURCHASE","units":5,"balance":5},{"type":"REVERSAL","units":-5,"balance":0}]}`),
-		"units that may go either way":   fmt.Sprintf(scheme, `{"name":"F","units":5,"additional_info":{"open_units":9},"transactions":[{"type":"MISC","units":4}]}`),
-		"rounded in the fourth place":    fmt.Sprintf(scheme, `{"name":"F","units":1.0005,"additional_info":{"open_units":1},"transactions":[]}`),
-		"a PAN of which nothing is seen": `{` + meta + `,"investor":{"pan":"XXXXXXXXXX"},"nps":[]}`,
-		"a period until today":           `{"meta":{"cas_type":"CDSL","statement_period":{"from":"2026-04-15","to":"15-Apr-2026"}},"nps":[]}`,
+		"within a rupee":                     `{` + meta + `,"summary":{"total_value":101},"nps":[{"value":99,"funds":[{"name":"F","value":100}]}]}`,
+		"more than the known rows":           `{` + meta + `,"summary":{"total_value":500},"nps":[{"value":500,"funds":[{"name":"F","value":100},{"name":"G"}]}]}`,
+		"insurance in the total":             `{` + meta + `,"summary":{"total_value":600,"accounts":{"insurance":{"count":1,"total_value":500}}},"insurance":[{"policy_name":"P"}],"nps":[{"funds":[{"name":"F","value":100}]}]}`,
+		"insurance in the total, not stated": `{` + meta + `,"summary":{"total_value":600},"insurance":[{"policy_name":"P"}],"nps":[{"funds":[{"name":"F","value":100}]}]}`,
+		"unknown members without value":      `{` + meta + `,"nps":[],"version":4,"loans":[],"page":{"value":0,"unit":"INR"},"total_value":null}`,
+		"members of bonds":                   fmt.Sprintf(equity, `{"name":"A","coupon_rate":"8.5%","maturity_date":"2030-03-31","face_value":1000,"additional_info":{"market_value":1050}}`),
+		"newest first, on one day":           fmt.Sprintf(scheme, `{"name":"F","units":3,"transactions":[{"date":"2026-03-01","type":"PURCHASE","units":2,"balance":3},{"date":"2026-03-01","type":"PURCHASE","units":1,"balance":1}]}`),
+		"an outflow without a sign":          fmt.Sprintf(scheme, `{"name":"F","units":3,"transactions":[{"type":"PURCHASE","balance":5,"units":5},{"type":"SWITCH_OUT","units":2,"balance":3}]}`),
+		"tax lines with empty balances":      fmt.Sprintf(scheme, `{"name":"F","units":5,"transactions":[{"type":"PURCHASE","balance":5,"units":5},{"type":"STT_TAX","units":0,"balance":0,"amount":1}]}`),
+		"a reversal":                         fmt.Sprintf(scheme, `{"name":"F","units":0,"transactions":[{"type":"PURCHASE","units":5,"balance":5},{"type":"REVERSAL","units":-5,"balance":0}]}`),
+		"units of a type without direction":  fmt.Sprintf(scheme, `{"name":"F","units":5,"additional_info":{"open_units":9},"transactions":[{"type":"MISC","units":4}]}`),
+		"rounded in the fourth place":        fmt.Sprintf(scheme, `{"name":"F","units":1.0005,"additional_info":{"open_units":1},"transactions":[]}`),
+		"a PAN that is fully masked":         `{` + meta + `,"investor":{"pan":"XXXXXXXXXX"},"nps":[]}`,
+		"a period that ends today":           `{"meta":{"cas_type":"CDSL","statement_period":{"from":"2026-04-15","to":"15-Apr-2026"}},"nps":[]}`,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			st, err := Parse([]byte(body), today)
 			if err != nil || len(st.Warnings) > 0 || len(st.Rejected) > 0 {
-				t.Errorf("%v %+v: got %+v", err, faults(err), st)
+				t.Errorf("got %v %+v: %+v, want no finding", err, findingsOf(err), st)
 			}
 		})
 	}
@@ -117,42 +117,42 @@ func TestWhatIsInOrderIsNoWarning(t *testing.T) {
 		`{"data":{"nps":[]},"metadata":{"parser_type":"nsdl"}}`:                                     NSDL,
 		`{"meta":{"cas_type":""},"cas_type":null,"data":{"nps":[]},"metadata":{"cas_type":"cams"}}`: CAMSKFintech,
 	} {
-		if st, err := Parse([]byte(body), today); err != nil || st.CASType != want || len(st.Warnings) != 1 { // of no period
-			t.Errorf("%s: %v %+v", body, err, st)
+		if st, err := Parse([]byte(body), today); err != nil || st.CASType != want || len(st.Warnings) != 1 { // no period
+			t.Errorf("%s: got %v %+v, want issuer %s and one warning", body, err, st, want)
 		}
 	}
 	for _, name := range []string{"cams", "cdsl", "kfintech", "nsdl"} {
-		st, err := Parse(read(t, "../sandbox/statements/"+name+".json"), today)
+		st, err := Parse(readFile(t, "../sandbox/statements/"+name+".json"), today)
 		if err != nil || len(st.Warnings) > 0 || len(st.Rejected) > 0 {
-			t.Errorf("%s: %v, %+v %+v", name, err, st.Warnings, st.Rejected)
+			t.Errorf("%s: got %v, %+v %+v; want no finding", name, err, st.Warnings, st.Rejected)
 		}
 	}
 }
 
-func TestFindingsAreBoundedAndNeverMakeItFail(t *testing.T) {
+func TestFindingsAreLimited(t *testing.T) {
 	t.Parallel()
 	many := func(row string, n int) []byte {
 		return fmt.Appendf(nil, equity, strings.TrimSuffix(strings.Repeat(row+",", n), ","))
 	}
 	st, err := Parse(many(`{"units":1,"lost_units":1,"isin":"x"}`, MaxRows), today)
 	if err != nil || len(st.Warnings) != maxFindings+1 || st.Warnings[maxFindings].Code != codeMoreWarnings || st.StoredRows != MaxRows {
-		t.Errorf("%v, %d warnings", err, len(st.Warnings))
+		t.Errorf("got %v, %d warnings", err, len(st.Warnings))
 	}
 	st, err = Parse(many(`null`, maxRejected), today)
 	if err != nil || len(st.Rejected) != maxRejected || st.ReceivedRows != maxRejected {
-		t.Errorf("%v, %d rejected", err, len(st.Rejected))
+		t.Errorf("got %v, %d rejected rows", err, len(st.Rejected))
 	}
 	_, err = Parse(many(`null`, maxRejected+50), today)
-	if got := faults(err); len(got) != 1 || got[0].Code != codeTooMuchRefused || got[0].Pointer != "/demat_accounts/0/holdings/equities/1000" {
+	if got := findingsOf(err); len(got) != 1 || got[0].Code != codeTooManyRejected || got[0].Pointer != "/demat_accounts/0/holdings/equities/1000" {
 		t.Errorf("got %+v", got)
 	}
 	_, err = Parse(many(`{"units":-1}`, 5000), today)
-	if got := faults(err); len(got) != maxFindings {
-		t.Errorf("got %d faults", len(got))
+	if got := findingsOf(err); len(got) != maxFindings {
+		t.Errorf("got %d faults, want %d", len(got), maxFindings)
 	}
 }
 
-func TestFindingsShowNothingOfTheInvestor(t *testing.T) {
+func TestFindingsContainNothingAboutTheInvestor(t *testing.T) {
 	t.Parallel()
 	const private = "AAAPZ9999A Secret Name 910091"
 	body := strings.ReplaceAll(`{"meta":{"cas_type":"CDSL","generated_at":"§","statement_period":{"from":"2026-03-01","to":"2026-03-31"}},
@@ -160,19 +160,19 @@ func TestFindingsShowNothingOfTheInvestor(t *testing.T) {
 		"holdings":{"equities":[{"isin":"§","name":"§","units":1,"value":2,"transactions":[{"type":"§","date":"§"},{}]},{}]}}]}`, "§", private)
 	st, err := Parse([]byte(body), today)
 	if err != nil || len(st.Warnings) < 8 {
-		t.Fatalf("%v, %+v", err, st)
+		t.Fatalf("got %v, %+v; want at least 8 warnings", err, st)
 	}
 	_, err = Parse([]byte(strings.Replace(body, `"total_value":"12"`, `"total_value":"`+private+`"`, 1)), today)
-	told := fmt.Sprint(st.Warnings, st.Rejected, faults(err), err)
+	texts := fmt.Sprint(st.Warnings, st.Rejected, findingsOf(err), err)
 	for _, word := range append(strings.Fields(private), strings.ToLower(private)) {
-		if strings.Contains(told, word) {
-			t.Errorf("%s is in %s", word, told)
+		if strings.Contains(texts, word) {
+			t.Errorf("%s is in %s", word, texts)
 		}
 	}
 }
 
-// faults are the places that err names.
-func faults(err error) []fault.Field {
+// findingsOf returns the fields of a fault.
+func findingsOf(err error) []fault.Field {
 	var f *fault.Fault
 	if errors.As(err, &f) {
 		return f.Fields
@@ -180,19 +180,19 @@ func faults(err error) []fault.Field {
 	return nil
 }
 
-// checkPlace fails the test unless f has all that is owed and its pointer leads,
-// with another decoder, to something in the payload.
-func checkPlace(t *testing.T, payload []byte, f fault.Field) {
+// checkFinding fails the test unless f is complete and another decoder finds a value at
+// its pointer in the payload.
+func checkFinding(t *testing.T, payload []byte, f fault.Field) {
 	t.Helper()
-	if _, ok := resolve(decoded(t, payload), f.Pointer); !ok && len(f.Pointer) < maxPointer-4 { // longer ones are cut
-		t.Errorf("%q leads nowhere in %s", f.Pointer, payload)
+	if _, ok := resolve(decoded(t, payload), f.Pointer); !ok && len(f.Pointer) < maxPointer-4 { // longer ones may be cut
+		t.Errorf("there is no value at %q in %s", f.Pointer, payload)
 	}
 	if f.Code == "" || !strings.HasSuffix(f.Detail, ".") || strings.ToUpper(f.Detail[:1]) != f.Detail[:1] {
-		t.Errorf("%+v is told badly", f)
+		t.Errorf("got %+v, want a code and a sentence", f)
 	}
 }
 
-// decoded is a JSON text as another decoder reads it.
+// decoded returns a JSON text decoded by encoding/json.
 func decoded(t testing.TB, payload []byte) (whole any) {
 	t.Helper()
 	dec := json.NewDecoder(bytes.NewReader(payload))
@@ -203,7 +203,7 @@ func decoded(t testing.TB, payload []byte) (whole any) {
 	return whole
 }
 
-// resolve follows a JSON pointer (RFC 6901).
+// resolve returns the value at a JSON pointer (RFC 6901).
 func resolve(in any, pointer string) (any, bool) {
 	for _, step := range strings.Split(pointer, "/")[1:] {
 		step = strings.ReplaceAll(strings.ReplaceAll(step, "~1", "/"), "~0", "~")

@@ -9,13 +9,13 @@ import (
 	"casbroker/internal/fault"
 )
 
-// FuzzParse reads any bytes. They are refused with one of two faults, or else
-// everything adds up and every place that is told is there.
+// FuzzParse parses any bytes. Parse returns one of two faults, or a statement whose
+// numbers add up and whose findings point to existing values.
 func FuzzParse(f *testing.F) {
 	for _, pattern := range []string{"testdata/*.vendor.json", "../sandbox/statements/*.json"} {
 		files, _ := filepath.Glob(pattern)
 		for _, file := range files {
-			if seed, err := os.ReadFile(file); err == nil { //nolint:gosec // found by the test
+			if seed, err := os.ReadFile(file); err == nil { //nolint:gosec // a file of the tests
 				f.Add(seed)
 			}
 		}
@@ -32,23 +32,23 @@ func FuzzParse(f *testing.F) {
 		st, err := Parse(payload, today)
 		if err != nil {
 			if !errors.Is(err, errJSON) && !errors.Is(err, errStatement) {
-				t.Fatalf("refused with %v", err)
+				t.Fatalf("got %v, want invalid_json or not_a_statement", err)
 			}
-			if got := faults(err); len(got) > maxFindings {
-				t.Errorf("%d faults", len(got))
+			if got := findingsOf(err); len(got) > maxFindings {
+				t.Errorf("got %d faults, want %d at most", len(got), maxFindings)
 			}
 			return
 		}
-		checkWhole(t, payload, st)
+		checkStatement(t, payload, st)
 		for _, list := range [][]fault.Field{st.Warnings[:min(len(st.Warnings), 5)], st.Rejected[:min(len(st.Rejected), 5)]} {
 			for _, w := range list {
-				checkPlace(t, payload, w)
+				checkFinding(t, payload, w)
 			}
 		}
 	})
 }
 
-// FuzzPointer looks up the place of each value of any JSON text with another decoder.
+// FuzzPointer looks up the pointer of each value of any JSON text with another decoder.
 func FuzzPointer(f *testing.F) {
 	for _, seed := range []string{
 		`{"":{"/":[{"~":1},{"~1":2}]}}`, `[[],[[]],{"a":{"b":[0]}}]`, `{"\u002f":1,"é":{"\ud83d\ude00":[1,2]}}`, `{"00":[[0]],"0":{"-1":1}}`,
@@ -56,7 +56,7 @@ func FuzzPointer(f *testing.F) {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, payload []byte) {
-		doc, err := take(payload)
+		doc, err := parseDocument(payload)
 		if err != nil || len(doc.nodes) > 500 {
 			return
 		}
@@ -70,14 +70,14 @@ func FuzzPointer(f *testing.F) {
 			}
 			other, ok := resolve(whole, pointer)
 			if !ok || seen[pointer] || kindOf(other) != byte(v.kind()) {
-				t.Errorf("%q leads to %v, not to %s", pointer, other, kindName(v.kind()))
+				t.Errorf("%q: got %v, want %s", pointer, other, kindName(v.kind()))
 			}
 			seen[pointer] = true
 		}
 	})
 }
 
-// kindOf is the kind of a value that another decoder made.
+// kindOf returns the kind of a value that encoding/json decoded.
 func kindOf(v any) byte {
 	switch v := v.(type) {
 	case map[string]any:

@@ -15,36 +15,36 @@ import (
 
 var update = flag.Bool("update", false, "rewrite the golden files")
 
-// TestEachShapeBecomesTheHoldingsOwedForIt reads each testdata/*.vendor.json and
-// compares with *.statement.json what is owed for it.
-func TestEachShapeBecomesTheHoldingsOwedForIt(t *testing.T) {
+// TestGoldenFiles parses each testdata/*.vendor.json and compares the result with its
+// *.statement.json.
+func TestGoldenFiles(t *testing.T) {
 	t.Parallel()
 	files, err := filepath.Glob("testdata/*.vendor.json")
 	if err != nil || len(files) == 0 {
-		t.Fatalf("%d files, %v", len(files), err)
+		t.Fatalf("got %d files, %v", len(files), err)
 	}
 	for _, file := range files {
 		t.Run(filepath.Base(file), func(t *testing.T) {
 			t.Parallel()
 			golden := strings.Replace(file, ".vendor.", ".statement.", 1)
-			got := shown(t, read(t, file))
+			got := parsed(t, readFile(t, file))
 			if *update {
 				if err := os.WriteFile(golden, got, 0o600); err != nil {
 					t.Fatal(err)
 				}
 			}
-			if want := read(t, golden); !bytes.Equal(got, want) {
+			if want := readFile(t, golden); !bytes.Equal(got, want) {
 				t.Errorf("got\n%s\nwant\n%s", got, want)
 			}
 		})
 	}
 }
 
-// today is after the period of every sample.
+// today is later than the period of every sample.
 var today = time.Date(2026, 4, 15, 12, 0, 0, 0, time.UTC)
 
-// shown is what payload is read as.
-func shown(t *testing.T, payload []byte) []byte {
+// parsed returns the result of Parse as JSON.
+func parsed(t *testing.T, payload []byte) []byte {
 	t.Helper()
 	st, err := Parse(payload, today)
 	if err != nil {
@@ -52,7 +52,7 @@ func shown(t *testing.T, payload []byte) []byte {
 	}
 	plain := struct {
 		*Statement
-		PAN string // in full, which it never is elsewhere
+		PAN string // in clear, unlike secret.Text
 	}{st, string(st.PAN)}
 	b, err := json.Marshal(plain, json.Deterministic(true), jsontext.WithIndent("  "))
 	if err != nil {
@@ -61,9 +61,9 @@ func shown(t *testing.T, payload []byte) []byte {
 	return append(b, '\n')
 }
 
-func read(t *testing.T, file string) []byte {
+func readFile(t *testing.T, file string) []byte {
 	t.Helper()
-	b, err := os.ReadFile(file) //nolint:gosec // named by the test
+	b, err := os.ReadFile(file) //nolint:gosec // a file of the tests
 	if err != nil {
 		t.Fatal(err)
 	}

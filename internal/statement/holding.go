@@ -6,8 +6,8 @@ import (
 	"github.com/shopspring/decimal"
 )
 
-// security reads a member of a holding in a demat account. Like the others below
-// it is false for one that is not known.
+// security reads a member of a holding in a demat account or a pension account. It is
+// a readMember, like scheme and policy.
 func (p *parser) security(h *Holding, name string, v value) bool {
 	switch name {
 	case "units":
@@ -24,27 +24,27 @@ func (p *parser) security(h *Holding, name string, v value) bool {
 		h.Cost = p.amount(v)
 	case "gain":
 		h.Gain = p.gain(v)
-	case "coupon_rate", "maturity_date", "face_value": // of a bond: they tell what it is, not what it is worth
-		p.plain(v)
+	case "coupon_rate", "maturity_date", "face_value": // of a bond: properties, not what the holding is worth
+		p.ignoredText(v)
 	default:
 		return false
 	}
 	return true
 }
 
-// gain reads by how much a holding is worth more than it cost.
+// gain reads the absolute gain of a holding.
 func (p *parser) gain(v value) (absolute decimal.NullDecimal) {
-	if !p.is(v, '{') {
+	if !p.expect(v, '{') {
 		return absolute
 	}
 	for name, m := range v.members() {
 		switch string(name) {
 		case "absolute":
-			absolute = p.signed(m)
+			absolute = p.signedAmount(m)
 		case "percentage":
-			p.signed(m)
+			p.signedAmount(m)
 		default:
-			p.unknown(string(name), m)
+			p.unknownMember(string(name), m)
 		}
 	}
 	return absolute
@@ -54,33 +54,33 @@ func (p *parser) gain(v value) (absolute decimal.NullDecimal) {
 func (p *parser) scheme(h *Holding, name string, v value) bool {
 	switch name {
 	case "type":
-		h.Category = p.category(v)
+		h.Category = p.schemeType(v)
 	case "nominees":
-		p.is(v, '[')
+		p.expect(v, '[')
 	default:
 		return p.security(h, name, v)
 	}
 	return true
 }
 
-// categories are the vendor's types of schemes.
-var categories = []string{"Equity", "Debt", "Hybrid", "Other"}
+// schemeTypes are the vendor's types of schemes.
+var schemeTypes = []string{"Equity", "Debt", "Hybrid", "Other"}
 
-// category reads the type of a scheme, in whichever case it is written.
-func (p *parser) category(v value) string {
+// schemeType reads the type of a scheme. Known types are matched in any case.
+func (p *parser) schemeType(v value) string {
 	text := strings.Trim(p.text(v), space)
-	for _, c := range categories {
-		if strings.EqualFold(c, text) {
-			return c
+	for _, t := range schemeTypes {
+		if strings.EqualFold(t, text) {
+			return t
 		}
 	}
 	return text
 }
 
-// details reads what of a row's additional_info is kept: the tier of a pension
-// fund, and what a ledger began and ended with.
-func (p *parser) details(h *Holding, l *ledger, v value) {
-	if !p.is(v, '{') {
+// rowInfo reads a row's additional_info: the tier of a pension fund, and the opening
+// and closing units of a ledger.
+func (p *parser) rowInfo(h *Holding, l *ledger, v value) {
+	if !p.expect(v, '{') {
 		return
 	}
 	for name, m := range v.members() {
@@ -88,19 +88,19 @@ func (p *parser) details(h *Holding, l *ledger, v value) {
 		case "tier":
 			h.Category = p.tier(m)
 		case "open_units":
-			l.open = p.signed(m)
+			l.opening = p.signedAmount(m)
 		case "close_units":
-			l.closed = p.signed(m)
+			l.closing = p.signedAmount(m)
 		default:
-			p.aside(string(name), m)
+			p.additionalInfo(string(name), m)
 		}
 	}
 }
 
-// tier reads the tier of a pension account, 1 or "1" or "I" or "Tier I".
+// tier reads the tier of a pension account: 1, "1", "I" or "Tier I".
 func (p *parser) tier(v value) string {
 	if v.kind() == '0' {
-		return "Tier " + p.signed(v).Decimal.String()
+		return "Tier " + p.signedAmount(v).Decimal.String()
 	}
 	text := p.text(v)
 	switch strings.Trim(strings.TrimPrefix(strings.ToUpper(text), "TIER"), " _-") {
@@ -127,7 +127,7 @@ func (p *parser) policy(h *Holding, name string, v value) bool {
 	case "premium_amount":
 		p.amount(v)
 	case "life_assured", "status", "premium_frequency":
-		p.plain(v)
+		p.ignoredText(v)
 	default:
 		return false
 	}

@@ -8,8 +8,9 @@ import (
 	"testing"
 )
 
-// Not parallel: it counts what the whole program allocates.
-func TestAHostilePayloadTakesLittleMemory(t *testing.T) {
+// TestHostilePayloadTakesLittleMemory is not parallel, because it measures what the
+// whole program allocates.
+func TestHostilePayloadTakesLittleMemory(t *testing.T) {
 	const begin = `{"meta":{"cas_type":"CDSL"},"demat_accounts":[{"holdings":{"`
 	for name, body := range map[string]string{
 		"a huge name over bad rows": begin + strings.Repeat("n", 9_500_000) + `":[` + strings.Repeat("0,", 198) + `0]}}]}`,
@@ -20,22 +21,22 @@ func TestAHostilePayloadTakesLittleMemory(t *testing.T) {
 		var before, after runtime.MemStats
 		runtime.ReadMemStats(&before)
 		if _, err := Parse([]byte(body), today); err == nil {
-			t.Errorf("%s: taken", name)
+			t.Errorf("%s: got no error", name)
 		}
 		runtime.ReadMemStats(&after)
-		if taken := after.TotalAlloc - before.TotalAlloc; taken > 50<<20 {
-			t.Errorf("%s: %d bytes of payload took %d of memory", name, len(body), taken)
+		if allocated := after.TotalAlloc - before.TotalAlloc; allocated > 50<<20 {
+			t.Errorf("%s: a payload of %d bytes allocated %d bytes", name, len(body), allocated)
 		}
 	}
 }
 
-func TestFindingsBehindVeryManyValuesAreNamedExactly(t *testing.T) {
+func TestPointersAreExactAfterVeryManyValues(t *testing.T) {
 	t.Parallel()
 	body := []byte(`{"cas_type":"CDSL","demat_accounts":[` + strings.Repeat("null,", 900_000) + `{"holdings":{"equities":[` +
 		strings.Repeat("null,", maxRejected-1) + `null]}}]}`)
 	st, err := Parse(body, today)
 	if err != nil || st.Rejected[maxRejected-1].Pointer != "/demat_accounts/900000/holdings/equities/999" {
-		t.Fatalf("%v, %+v", err, st)
+		t.Fatalf("got %v, %+v; want row 999 of account 900000 rejected", err, st)
 	}
 }
 
@@ -52,18 +53,18 @@ func manyNames(t *testing.T, n int) string {
 	return string(b[1 : len(b)-1])
 }
 
-func TestANumberMayHaveSpacesAroundIt(t *testing.T) {
+func TestNumberInAStringMayHaveSpaces(t *testing.T) {
 	t.Parallel()
 	st, err := Parse([]byte(`{"cas_type":"NSDL","nps":[{"funds":[{"name":"F","units":"\t","value":" 12 "}]}]}`), today)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if h := st.Holdings[0]; h.Units.Valid || h.Value.Decimal.String() != "12" {
-		t.Errorf("got %+v", h)
+		t.Errorf("got %+v, want value 12 and no units", h)
 	}
 }
 
-// BenchmarkHostile is what the slowest payloads take that are known.
+// BenchmarkHostile measures the slowest known payloads.
 func BenchmarkHostile(b *testing.B) {
 	for name, body := range map[string]string{
 		"small numbers":   `{"meta":{"cas_type":"CDSL"},"nps":[],"x":[` + strings.Repeat("2.2250738585072011e-308,", 400_000) + `0]}`,

@@ -7,8 +7,9 @@ import (
 	"casbroker/internal/secret"
 )
 
+// investor reads the member of that name.
 func (p *parser) investor(v value) {
-	if !p.is(v, '{') {
+	if !p.expect(v, '{') {
 		return
 	}
 	for name, m := range v.members() {
@@ -18,30 +19,31 @@ func (p *parser) investor(v value) {
 		case "pan":
 			p.pan(m)
 		case "email", "mobile", "address", "pincode", "cas_id":
-			p.plain(m)
+			p.ignoredText(m)
 		default:
-			p.unknown(string(name), m)
+			p.unknownMember(string(name), m)
 		}
 	}
 }
 
-// A PAN has ten letters and digits, of which the fourth says what kind of holder it
-// is; statements hide some of them behind X or *.
+// A PAN has ten letters and digits; the fourth is the kind of holder. Statements mask
+// some of them with X or *.
 var (
-	anyPAN  = regexp.MustCompile(`^[A-Z0-9*]{10}$`)
-	fullPAN = regexp.MustCompile(`^[A-Z]{3}[ABCEFGHJKLPT][A-Z][0-9]{4}[A-Z]$`)
+	panPattern     = regexp.MustCompile(`^[A-Z0-9*]{10}$`)
+	fullPANPattern = regexp.MustCompile(`^[A-Z]{3}[ABCEFGHJKLPT][A-Z][0-9]{4}[A-Z]$`)
 )
 
+// pan reads a PAN, masked or not. Fully masked ones count as not stated.
 func (p *parser) pan(v value) {
 	text := strings.ToUpper(strings.Trim(p.text(v), space))
-	if anyPAN.MatchString(text) && !fullPAN.MatchString(text) {
-		text = strings.ReplaceAll(text, "X", "*") // an X that was really one is hidden too, which costs little
+	if panPattern.MatchString(text) && !fullPANPattern.MatchString(text) {
+		text = strings.ReplaceAll(text, "X", "*") // also hides an X that is part of the PAN, which does little harm
 	}
 	switch {
-	case strings.Trim(text, "*") == "": // nothing of it is shown
+	case strings.Trim(text, "*") == "":
 		return
-	case !anyPAN.MatchString(text):
-		p.warn(v, codeInvalidPAN, "This is no PAN, so it was left out.")
+	case !panPattern.MatchString(text):
+		p.warn(v, codeInvalidPAN, "This is not a PAN; it was left out.")
 		return
 	}
 	p.s.PAN = secret.Text(text)

@@ -2,57 +2,63 @@ package statement
 
 import "strings"
 
-// issuers has the names by which a statement may call its issuer, in upper case.
+// issuers maps the names of issuers, in upper case.
 var issuers = map[string]CASType{
 	"CDSL": CDSL, "NSDL": NSDL, "CAMS_KFINTECH": CAMSKFintech, "CAMS": CAMSKFintech, "KFINTECH": CAMSKFintech,
 }
 
-// issuer finds out who issued the statement. What it says itself goes before what
-// the envelopes say, and that before which parser they name.
+// issuer determines the issuer of the statement. The statement's own members come
+// first, then those of the envelopes, then the parser that the envelopes name.
 func (p *parser) issuer(e envelope) {
 	for _, v := range []value{e.statement.member("meta").member("cas_type"), e.statement.member("cas_type")} {
-		if p.is(v, '"') {
-			p.issued(v, known(v) == "" && strings.Trim(v.text(), space) != "")
+		if p.expect(v, '"') {
+			p.issuerMember(v, namesUnknownIssuer(v))
 		}
 	}
 	unknown := value{}
 	for _, v := range e.casTypes {
-		if known(v) == "" && strings.Trim(v.text(), space) != "" {
+		if namesUnknownIssuer(v) {
 			unknown = v
 		}
-		p.issued(v, false)
+		p.issuerMember(v, false)
 	}
 	for _, v := range e.parsers {
-		if by := known(v); p.s.CASType != "" && by != "" && by != p.s.CASType {
-			p.warn(v, codeParserMismatch, "This names the parser of %s, but the statement is one of %s.", by, p.s.CASType)
+		if by := issuerOf(v); p.s.CASType != "" && by != "" && by != p.s.CASType {
+			p.warn(v, codeParserMismatch, "This names the parser for %s, but the statement was issued by %s.", by, p.s.CASType)
 		} else {
-			p.issued(v, false)
+			p.issuerMember(v, false)
 		}
 	}
 	switch {
 	case p.s.CASType != "" || len(p.faults) > 0:
-	case unknown.stated():
-		p.wrong(unknown, codeUnknownIssuer, wantIssuer)
+	case unknown.present():
+		p.fault(unknown, codeUnknownIssuer, wantIssuer)
 	default:
-		p.wrong(e.statement, codeNoIssuer, wantIssuer)
+		p.fault(e.statement, codeNoIssuer, wantIssuer)
 		p.faults[0].Pointer += "/meta/cas_type"
 	}
 }
 
 const wantIssuer = "This must be CDSL, NSDL or CAMS_KFINTECH."
 
-// issued takes the issuer that v names. The first that is known counts.
-func (p *parser) issued(v value, mustBeKnown bool) {
-	switch by := known(v); {
+// issuerMember reads a member that names the issuer. The first known name counts;
+// another one after it is a warning.
+func (p *parser) issuerMember(v value, mustBeKnown bool) {
+	switch by := issuerOf(v); {
 	case by == "" && mustBeKnown:
-		p.wrong(v, codeUnknownIssuer, wantIssuer)
+		p.fault(v, codeUnknownIssuer, wantIssuer)
 	case by == "" || by == p.s.CASType:
 	case p.s.CASType == "":
 		p.s.CASType = by
 	default:
-		p.warn(v, codeIssuerMismatch, "This says %s, but the statement is one of %s.", by, p.s.CASType)
+		p.warn(v, codeIssuerMismatch, "This says %s, but the statement was issued by %s.", by, p.s.CASType)
 	}
 }
 
-// known is the issuer that v names, or "".
-func known(v value) CASType { return issuers[strings.ToUpper(strings.Trim(v.text(), space))] }
+// issuerOf returns the issuer that v names, "" for an unknown one.
+func issuerOf(v value) CASType { return issuers[strings.ToUpper(strings.Trim(v.text(), space))] }
+
+// namesUnknownIssuer reports whether v is a text, not blank, that names no known issuer.
+func namesUnknownIssuer(v value) bool {
+	return issuerOf(v) == "" && strings.Trim(v.text(), space) != ""
+}

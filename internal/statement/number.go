@@ -9,54 +9,55 @@ import (
 	"github.com/shopspring/decimal"
 )
 
-// The longest numbers taken, after zeros at both ends were dropped. All the wealth
-// of the world in rupees has 17 digits before the point; a double that should be
-// zero but for its last bits has 33 and more after it.
+// The longest numbers accepted, without zeros at either end. All the wealth of the
+// world in rupees has 17 digits before the decimal point; a double that should be zero
+// but differs in its last bits has 33 and more after it.
 const (
 	maxWhole    = 30
 	maxFraction = 60
 )
 
-// number is a JSON number taken apart: digits × 10^exponent, where digits neither
-// begin nor end with a zero. Zero has no digits, no sign and no exponent.
+// number is a JSON number: digits × 10^exponent, where digits neither begin nor end
+// with a zero. Zero has no digits, no sign and no exponent.
 type number struct {
 	negative bool
 	digits   []byte
 	exponent int
 }
 
-// dissect takes apart a number that document has passed. It may use room for the digits.
-func dissect(written, room []byte) number {
-	rest, negative := bytes.CutPrefix(written, []byte("-"))
-	power := 0
-	if e := exponentAt(rest); e >= 0 {
-		power, _ = strconv.Atoi(string(rest[e+1:]))
+// parseNumber parses a number that scalarProblem has accepted. It may use buf for the
+// digits.
+func parseNumber(text, buf []byte) number {
+	rest, negative := bytes.CutPrefix(text, []byte("-"))
+	exponent := 0
+	if e := exponentIndex(rest); e >= 0 {
+		exponent, _ = strconv.Atoi(string(rest[e+1:]))
 		rest = rest[:e]
 	}
 	digits := rest
 	if point := bytes.IndexByte(rest, '.'); point >= 0 {
-		power -= len(rest) - point - 1
-		digits = append(append(room, rest[:point]...), rest[point+1:]...)
+		exponent -= len(rest) - point - 1
+		digits = append(append(buf, rest[:point]...), rest[point+1:]...)
 	}
 	for len(digits) > 0 && digits[0] == '0' {
 		digits = digits[1:]
 	}
 	for len(digits) > 0 && digits[len(digits)-1] == '0' {
 		digits = digits[:len(digits)-1]
-		power++
+		exponent++
 	}
 	if len(digits) == 0 {
 		return number{}
 	}
-	return number{negative, digits, power}
+	return number{negative, digits, exponent}
 }
 
-// appendPlain writes n with all of its digits and no exponent.
+// appendPlain appends n with all its digits and no exponent to b.
 func (n number) appendPlain(b []byte) []byte {
 	if n.negative {
 		b = append(b, '-')
 	}
-	whole := len(n.digits) + n.exponent // digits before the point
+	whole := len(n.digits) + n.exponent // digits before the decimal point
 	switch {
 	case len(n.digits) == 0:
 		return append(b, '0')
@@ -69,15 +70,16 @@ func (n number) appendPlain(b []byte) []byte {
 	}
 }
 
+// zeros returns n zeros.
 func zeros(n int) []byte { return bytes.Repeat([]byte("0"), n) }
 
-// exact returns the decimal that a number stands for. It is false for one too
-// long to be meant.
-func exact(written []byte) (decimal.Decimal, bool) {
-	if d, ok := small(written); ok {
+// parseDecimal returns the exact value of a number. ok is false if the number is longer
+// than maxWhole and maxFraction allow.
+func parseDecimal(text []byte) (d decimal.Decimal, ok bool) {
+	if d, ok := parseSmall(text); ok {
 		return d, true
 	}
-	n := dissect(written, nil)
+	n := parseNumber(text, nil)
 	if len(n.digits)+n.exponent > maxWhole || -n.exponent > maxFraction {
 		return decimal.Decimal{}, false
 	}
@@ -91,13 +93,15 @@ func exact(written []byte) (decimal.Decimal, bool) {
 	return decimal.NewFromBigInt(digits, int32(n.exponent)), true //nolint:gosec // within the bounds above
 }
 
-// smallDigits is how many digits surely fit into an int64.
-const smallDigits = 18
+// maxSmall is the length of the longest number that parseSmall accepts, without its
+// sign: 18 digits always fit in an int64.
+const maxSmall = 18
 
-// small is exact for a number that fits and has no exponent, as nearly all do.
-func small(written []byte) (decimal.Decimal, bool) {
-	rest, negative := bytes.CutPrefix(written, []byte("-"))
-	if len(rest) > smallDigits {
+// parseSmall is the fast path of parseDecimal: no exponent, fits in int64. Nearly all
+// numbers do.
+func parseSmall(text []byte) (d decimal.Decimal, ok bool) {
+	rest, negative := bytes.CutPrefix(text, []byte("-"))
+	if len(rest) > maxSmall {
 		return decimal.Decimal{}, false
 	}
 	var digits int64
@@ -106,7 +110,7 @@ func small(written []byte) (decimal.Decimal, bool) {
 		switch {
 		case c == '.':
 			fraction = int32(len(rest) - i - 1) //nolint:gosec // 18 at most
-		case c > '9':
+		case c > '9': // the e of an exponent
 			return decimal.Decimal{}, false
 		default:
 			digits = 10*digits + int64(c-'0')
@@ -121,12 +125,12 @@ func small(written []byte) (decimal.Decimal, bool) {
 	return decimal.New(digits, -fraction), true
 }
 
-// Plain writes a number of units: all digits, no exponent, no zeros at the end of
-// a fraction.
-func Plain(d decimal.Decimal) string { return d.String() }
+// FormatUnits writes a number of units: all digits, no exponent, no zeros at the end of
+// the fraction.
+func FormatUnits(d decimal.Decimal) string { return d.String() }
 
-// Rupees writes an amount of money: like Plain, but never with fewer than two places.
-func Rupees(d decimal.Decimal) string {
+// FormatRupees writes an amount of money like FormatUnits, but with at least two places.
+func FormatRupees(d decimal.Decimal) string {
 	s := d.String()
 	if point := strings.IndexByte(s, '.'); point < 0 || len(s)-point < 3 {
 		return d.StringFixed(2)

@@ -26,33 +26,33 @@ func TestNumbersKeepEveryDigit(t *testing.T) {
 		"12345678901234567890.123456789": {"12345678901234567890.123456789", "12345678901234567890.123456789"},
 		"1" + strings.Repeat("0", 29):    {"1" + strings.Repeat("0", 29), "1" + strings.Repeat("0", 29) + ".00"},
 	} {
-		d, ok := exact([]byte(text))
-		if !ok || Plain(d) != want.plain || Rupees(d) != want.rupees {
-			t.Errorf("%s is %s, %s (%t)", text, Plain(d), Rupees(d), ok)
+		d, ok := parseDecimal([]byte(text))
+		if !ok || FormatUnits(d) != want.plain || FormatRupees(d) != want.rupees {
+			t.Errorf("%s: got %s, %s, %t", text, FormatUnits(d), FormatRupees(d), ok)
 		}
 	}
 }
 
-func TestNumbersTooLongToBeMeantAreRefused(t *testing.T) {
+func TestTooLongNumbersAreRefused(t *testing.T) {
 	t.Parallel()
 	for _, text := range []string{
 		"1e30", "1e308", "-1e31", "1e-61", "0." + strings.Repeat("0", 60) + "1", strings.Repeat("9", 31),
 	} {
-		if d, ok := exact([]byte(text)); ok {
-			t.Errorf("%s was taken as %s", text, d)
+		if d, ok := parseDecimal([]byte(text)); ok {
+			t.Errorf("%s: got %s, want no number", text, d)
 		}
 	}
 }
 
-func TestFingerprintsDependOnTheStatementAlone(t *testing.T) {
+func TestFingerprintDependsOnTheStatementOnly(t *testing.T) {
 	t.Parallel()
 	same := func(a, b string) bool {
 		t.Helper()
-		x, err := take([]byte(a))
+		x, err := parseDocument([]byte(a))
 		if err != nil {
 			t.Fatal(err)
 		}
-		y, err := take([]byte(b))
+		y, err := parseDocument([]byte(b))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -66,7 +66,7 @@ func TestFingerprintsDependOnTheStatementAlone(t *testing.T) {
 		{`{"a":-0.0}`, `{"a":0}`},
 	} {
 		if !same(pair[0], pair[1]) {
-			t.Errorf("%s and %s differ", pair[0], pair[1])
+			t.Errorf("fingerprints of %s and %s differ", pair[0], pair[1])
 		}
 	}
 	for _, pair := range [][2]string{
@@ -84,7 +84,7 @@ func TestFingerprintsDependOnTheStatementAlone(t *testing.T) {
 		{`{"a":null}`, `{}`},
 	} {
 		if same(pair[0], pair[1]) {
-			t.Errorf("%s and %s are the same", pair[0], pair[1])
+			t.Errorf("fingerprints of %s and %s are equal", pair[0], pair[1])
 		}
 	}
 }

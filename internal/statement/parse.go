@@ -2,16 +2,16 @@ package statement
 
 import "time"
 
-// sections are the parts of a statement that hold rows.
-var sections = []string{"demat_accounts", "mutual_funds", "insurance", "nps"}
+// sectionNames are the members of a statement that hold rows.
+var sectionNames = []string{"demat_accounts", "mutual_funds", "insurance", "nps"}
 
 // Parse reads the statement in body: a JSON text in any of the forms in which the
-// widget hands it over. What is wrong comes back as one fault, invalid_json or
-// not_a_statement, that names every place. Of a statement that is taken, each row
-// is a holding or named as rejected, and what holds value without being understood
-// is named in a warning. now says which periods are still to come.
+// widget passes it on. It returns one fault, invalid_json or not_a_statement, with a
+// Field for everything that is wrong. now decides which periods are in the future.
+// Every row of the Statement is in Holdings or in Rejected, and members that seem to
+// hold value but are not understood are in Warnings.
 func Parse(body []byte, now time.Time) (*Statement, error) {
-	doc, err := take(body)
+	doc, err := parseDocument(body)
 	if err != nil {
 		return nil, err
 	}
@@ -20,8 +20,8 @@ func Parse(body []byte, now time.Time) (*Statement, error) {
 		return nil, err
 	}
 	p := parser{today: now.In(india).Format(time.DateOnly)}
-	p.s.Transactions = make([]Transaction, 0, min(doc.elements("transactions"), maxTransactions))
-	p.s.Holdings = make([]Holding, 0, min(doc.elements(lists...), MaxRows))
+	p.s.Transactions = make([]Transaction, 0, min(doc.countElements("transactions"), maxTransactions))
+	p.s.Holdings = make([]Holding, 0, min(doc.countElements(rowLists...), MaxRows))
 	p.statement(e)
 	if len(p.faults) > 0 {
 		return nil, errStatement.At(p.faults...)
@@ -31,15 +31,15 @@ func Parse(body []byte, now time.Time) (*Statement, error) {
 	return &p.s, nil
 }
 
-// parser reads a statement.
+// parser fills in a Statement. Its methods are called by the part that they read.
 type parser struct {
 	reader
-	s     Statement
-	today string // in India, YYYY-MM-DD
-	parts []part // the sections that were read
+	s        Statement
+	today    string    // in India, YYYY-MM-DD
+	sections []section // those read so far
 
-	places  []value // of the transactions of one row
-	flooded bool    // more rows were rejected than are told
+	transactionValues []value // of one row, parallel to its Transactions
+	tooManyRejected   bool    // more rows were rejected than may be
 }
 
 // statement reads the statement in e.
@@ -54,8 +54,8 @@ func (p *parser) statement(e envelope) {
 		case "investor":
 			p.investor(m)
 		case "generated_at":
-			p.generated(m)
-		case "summary", "cas_type", "statement_period", "status", "msg", "metadata", "data", "raw_response": // read elsewhere, or of the envelope
+			p.generatedAt(m)
+		case "summary", "cas_type", "statement_period", "status", "msg", "metadata", "data", "raw_response": // read elsewhere, or part of the envelope
 		default:
 			p.section(string(name), m)
 		}
@@ -64,30 +64,31 @@ func (p *parser) statement(e envelope) {
 	p.finish(v)
 }
 
+// meta reads the member of that name.
 func (p *parser) meta(v value) {
-	if !p.is(v, '{') {
+	if !p.expect(v, '{') {
 		return
 	}
 	for name, m := range v.members() {
 		switch string(name) {
 		case "generated_at":
-			p.generated(m)
-		case "cas_type", "statement_period": // read before
+			p.generatedAt(m)
+		case "cas_type", "statement_period": // read by issuer and period
 		default:
-			p.unknown(string(name), m)
+			p.unknownMember(string(name), m)
 		}
 	}
 }
 
-// finish decides what depends on the whole statement.
+// finish checks that there is a section and counts the holdings.
 func (p *parser) finish(v value) {
-	seen := false
-	for _, name := range sections {
+	found := false
+	for _, name := range sectionNames {
 		kind := v.member(name).kind()
-		seen = seen || kind == '[' || kind == '{'
+		found = found || kind == '[' || kind == '{'
 	}
-	if !seen {
-		p.wrong(v, codeNoSection, "The statement must have at least one of demat_accounts, mutual_funds, insurance and nps.")
+	if !found {
+		p.fault(v, codeNoSection, "The statement must have at least one of demat_accounts, mutual_funds, insurance and nps.")
 	}
 	p.s.StoredRows, p.s.TransactionCount, p.s.Counts = len(p.s.Holdings), len(p.s.Transactions), map[Class]int{}
 	for i := range p.s.Holdings {

@@ -11,121 +11,123 @@ import (
 	"casbroker/internal/fault"
 )
 
-// maxText is the longest string that is kept of a statement, in bytes. Real ones
-// have names of a hundred.
+// maxText is the length in bytes of the longest string that is stored as a column. Real
+// names have about a hundred.
 const maxText = 1024
 
-// reader reads single values. What is wrong is collected with its place, so that a
-// caller hears of all of it at once. Null is taken everywhere as not stated, as is
-// a member that is not there.
+// reader reads single values and collects findings, so a caller learns of all of them
+// at once. Null and absent values are read as not stated.
 type reader struct {
 	faults   []fault.Field
 	warnings []fault.Field
 }
 
-// is reports whether v is of this kind. Another one is a fault unless it is null.
-func (r *reader) is(v value, kind jsontext.Kind) bool {
+// expect reports whether v is of this kind. Another kind is a fault unless v is null or
+// absent.
+func (r *reader) expect(v value, kind jsontext.Kind) bool {
 	if v.kind() == kind {
 		return true
 	}
-	if v.stated() {
-		r.wrong(v, codeWrongType, "This must be %s, not %s.", kindName(kind), kindName(v.kind()))
+	if v.present() {
+		r.fault(v, codeWrongType, "This must be %s, not %s.", kindName(kind), kindName(v.kind()))
 	}
 	return false
 }
 
-// plain looks at a value that is not kept, a text or a number. As nothing depends
-// on it, either will do.
-func (r *reader) plain(v value) {
-	if v.stated() && v.kind() != '"' && v.kind() != '0' {
-		r.wrong(v, codeWrongType, "This must be a string, not %s.", kindName(v.kind()))
+// ignoredText checks a string that is not stored. A number will do, because nothing
+// depends on it.
+func (r *reader) ignoredText(v value) {
+	if v.present() && v.kind() != '"' && v.kind() != '0' {
+		r.fault(v, codeWrongType, "This must be a string, not %s.", kindName(v.kind()))
 	}
 }
 
 // text reads a string.
 func (r *reader) text(v value) string {
-	if !r.is(v, '"') {
+	if !r.expect(v, '"') {
 		return ""
 	}
 	if len(v.raw()) > maxText+2 && len(v.text()) > maxText {
-		r.wrong(v, codeTooLong, "This text must have %d bytes at most.", maxText)
+		r.fault(v, codeTooLong, "This text must have at most %d bytes.", maxText)
 		return ""
 	}
 	return v.text()
 }
 
-// amount reads a number that is not negative.
+// amount reads a number that must not be negative.
 func (r *reader) amount(v value) decimal.NullDecimal {
-	d := r.signed(v)
+	d := r.signedAmount(v)
 	if d.Valid && d.Decimal.IsNegative() {
-		r.wrong(v, codeNegative, "This must not be negative.")
+		r.fault(v, codeNegative, "This must not be negative.")
 	}
 	return d
 }
 
-// signed reads a number, which may be written as a string.
-func (r *reader) signed(v value) decimal.NullDecimal {
-	written, ok := figures(v)
+// signedAmount reads a number, which may be written as a string.
+func (r *reader) signedAmount(v value) decimal.NullDecimal {
+	text, ok := numberText(v)
 	if !ok {
-		if v.kind() == '"' || r.is(v, '0') {
-			r.wrong(v, codeWrongType, "This must be a number.")
+		if v.kind() == '"' || r.expect(v, '0') {
+			r.fault(v, codeWrongType, "This must be a number.")
 		}
 		return decimal.NullDecimal{}
 	}
-	if len(written) == 0 {
+	if len(text) == 0 {
 		return decimal.NullDecimal{}
 	}
-	d, ok := exact(written)
+	d, ok := parseDecimal(text)
 	if !ok {
-		r.wrong(v, codeOutOfRange, "This must have %d digits before the point and %d after it at most.", maxWhole, maxFraction)
+		r.fault(v, codeOutOfRange, "This must have at most %d digits before the decimal point and %d after it.", maxWhole, maxFraction)
 	}
 	return decimal.NullDecimal{Decimal: d, Valid: ok}
 }
 
-// figures returns the number that v is or, as a string, holds; none for a blank
-// string and for null. It is false for anything else.
-func figures(v value) (written []byte, ok bool) {
+// numberText returns the JSON number that v is or, as a string, contains. It is empty
+// for null, an absent value and a blank string; ok is false for anything else.
+func numberText(v value) (text []byte, ok bool) {
 	switch v.kind() {
 	case '0':
 		return v.raw(), true
 	case '"':
 		text := bytes.Trim([]byte(v.text()), space)
 		number := jsontext.Value(text)
-		fits := len(text) == 0 || number.Kind() == '0' && number.IsValid() && unfit('0', text, false) == ""
-		return text, fits
+		return text, len(text) == 0 || number.Kind() == '0' && number.IsValid() && scalarProblem('0', text, false) == ""
 	default:
-		return nil, !v.stated()
+		return nil, !v.present()
 	}
 }
 
-// layouts are the forms of dates. The American one, with the month first, is none.
-var layouts = []string{time.DateOnly, "02-01-2006", "02-Jan-2006"}
+// dateFormats are the accepted formats of dates. The American one, with the month
+// first, is not accepted.
+var dateFormats = []string{time.DateOnly, "02-01-2006", "02-Jan-2006"}
 
-// date reads a day, and returns it as YYYY-MM-DD. It is false for a text that is none.
+// date reads a date and returns it as YYYY-MM-DD, "" if not stated. ok is false for
+// other text.
 func (r *reader) date(v value) (day string, ok bool) {
 	text := strings.Trim(r.text(v), space)
-	if text == "" || isDate(text) {
+	if text == "" || isSimpleDate(text) {
 		return text, true
 	}
-	for _, layout := range layouts {
-		if day, err := time.Parse(layout, text); err == nil && day.Year() > 0 {
+	for _, format := range dateFormats {
+		if day, err := time.Parse(format, text); err == nil && day.Year() > 0 {
 			return day.Format(time.DateOnly), true
 		}
 	}
 	return "", false
 }
 
-// isDate reports quickly whether text surely is a day written as YYYY-MM-DD.
-func isDate(text string) bool {
+// isSimpleDate is the fast path of date: YYYY-MM-DD with a day up to the 28th, which
+// every month has.
+func isSimpleDate(text string) bool {
 	if len(text) != len(time.DateOnly) || text[4] != '-' || text[7] != '-' {
 		return false
 	}
-	year, month, day := digits(text[:4]), digits(text[5:7]), digits(text[8:])
-	return year > 0 && month >= 1 && month <= 12 && day >= 1 && day <= 28 // the rest is left to the calendar
+	year, month, day := parseDigits(text[:4]), parseDigits(text[5:7]), parseDigits(text[8:])
+	return year > 0 && month >= 1 && month <= 12 && day >= 1 && day <= 28
 }
 
-// digits is the number that text is, -1 if it is none.
-func digits(text string) int {
+// parseDigits returns the number that text is, -1 if it has anything but digits.
+func parseDigits(text string) int {
 	n := 0
 	for i := range len(text) {
 		if text[i] < '0' || text[i] > '9' {
@@ -136,6 +138,7 @@ func digits(text string) int {
 	return n
 }
 
+// kindName returns the name of a kind of JSON value, with its article.
 func kindName(k jsontext.Kind) string {
 	switch k {
 	case '{':
@@ -149,6 +152,6 @@ func kindName(k jsontext.Kind) string {
 	case 'n':
 		return "null"
 	default:
-		return "a truth value"
+		return "a boolean"
 	}
 }

@@ -10,55 +10,55 @@ import (
 	"testing"
 )
 
-func TestWhatIsNoStatementIsRefusedWithASentenceSayingWhatWasSent(t *testing.T) {
+func TestOtherPayloadIsRefusedWithASentenceSayingWhatWasSent(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct{ body, pointer, code, sentence string }{
-		"a widget that was closed":  {`{"status":"closed"}`, "/status", codeNoSuccess, `the status "closed"`},
-		"an error of the widget":    {`{"status":"error","error":{"code":"NETWORK"}}`, "/status", codeNoSuccess, `the status "error"`},
-		"a failure of the vendor":   {`{"status":"FAILED","msg":"Invalid password"}`, "/status", codeNoSuccess, `the status "failed"`},
-		"a failure with a section":  {`{"status":"failed","nps":[]}`, "/status", codeNoSuccess, `the status "failed"`},
-		"a failure further inside":  {`{"data":{"status":"failed","data":{"nps":[]}}}`, "/data/status", codeNoSuccess, `the status "failed"`},
-		"an error alone":            {`{"error":{"code":"TIMEOUT","message":"…"}}`, "", codeNoSuccess, "An error was sent"},
-		"forwarded mail":            {`{"inbound_email_id":"ie_1","files":[{"cas_type":"cdsl","url":"https://example.com"}],"count":1,"metadata":{}}`, "", codeInboundEmail, "forwarded mail"},
-		"a bare contract note":      {string(read(t, "../sandbox/statements/contract_note.json")), "", codeContractNote, "contract note"},
-		"an answer with one":        {`{"status":"success","msg":"ok","data":{"contract_note_info":{},"equity_transactions":[]}}`, "/data", codeContractNote, "contract note"},
-		"the KYC status of a PAN":   {`{"status":"success","pan":"AAAPZ9999A","kyc_compliant":true,"kyc_status":"validated","kras":{}}`, "", codeKYC, "KYC"},
-		"documents of an investor":  {`{"status":"success","identity":{"name":"Asha Example"},"documents":[]}`, "", codeKYC, "KYC"},
-		"a token":                   {`{"access_token":"at_x","token_type":"api_key","expires_in":3600}`, "", codeAccessToken, "access token"},
-		"a list of files":           {`{"status":"success","msg":"ok","files":[{"filename":"a.pdf","url":"https://example.com"}]}`, "", codeFileList, "list of files"},
-		"an array":                  {`[{"cas_type":"CDSL","nps":[]}]`, "", codeWrongType, "An array was sent"},
-		"both arguments as array":   {`{"data":[{"cas_type":"CDSL","nps":[]},{}]}`, "/data", codeWrongType, "An array was sent"},
-		"a statement as text":       {`{"raw_response":"{}"}`, "/raw_response", codeWrongType, "There is a string where"},
-		"a truth value":             {`true`, "", codeWrongType, "There is a truth value where"},
-		"null":                      {`null`, "", codeWrongType, "There is null where"},
-		"the widget's shape alone":  {`{"cas_type":"CDSL","status":"success","investor_info":{},"folios":[],"raw_response":null}`, "", codeNoRaw, "without raw_response"},
-		"too many envelopes":        {`{"data":{"data":{"data":{"data":{"data":{"cas_type":"CDSL","nps":[]}}}}}}`, "/data/data/data/data/data", codeTooWrapped, "wrapped in more objects"},
-		"nothing that is known":     {`{"hello":"world"}`, "/meta/cas_type", codeNoIssuer, "must be CDSL, NSDL or CAMS_KFINTECH"},
-		"another issuer":            {`{"meta":{"cas_type":"MFU"},"nps":[]}`, "/meta/cas_type", codeUnknownIssuer, "must be CDSL, NSDL or CAMS_KFINTECH"},
-		"another one in metadata":   {`{"data":{"nps":[]},"metadata":{"cas_type":"MFU"}}`, "/metadata/cas_type", codeUnknownIssuer, "must be CDSL, NSDL or CAMS_KFINTECH"},
-		"no section":                {`{"cas_type":"CDSL","summary":{"total_value":1}}`, "", codeNoSection, "at least one of"},
-		"a section in another case": {`{"cas_type":"CDSL","Demat_Accounts":[]}`, "", codeNoSection, "at least one of"},
-		"a period that is reversed": {`{"cas_type":"CDSL","statement_period":{"from":"2026-03-31","to":"2026-03-01"},"nps":[]}`, "/statement_period", codeReversed, "must not end before"},
-		"a period in the future":    {`{"cas_type":"CDSL","statement_period":{"from":"2026-03-31","to":"2026-04-16"},"nps":[]}`, "/statement_period/to", codeFuture, "2026-04-15 in India"},
-		"the American order":        {`{"cas_type":"CDSL","statement_period":{"from":"03-31-2026","to":"2026-03-31"},"nps":[]}`, "/statement_period/from", codeInvalidDate, "must be a date"},
-		"a day that never was":      {`{"cas_type":"CDSL","statement_period":{"from":"2026-02-29","to":"2026-03-31"},"nps":[]}`, "/statement_period/from", codeInvalidDate, "must be a date"},
+		"a widget that was closed":   {`{"status":"closed"}`, "/status", codeNoSuccess, `the status "closed"`},
+		"an error of the widget":     {`{"status":"error","error":{"code":"NETWORK"}}`, "/status", codeNoSuccess, `the status "error"`},
+		"a failure of the vendor":    {`{"status":"FAILED","msg":"Invalid password"}`, "/status", codeNoSuccess, `the status "failed"`},
+		"a failure with a section":   {`{"status":"failed","nps":[]}`, "/status", codeNoSuccess, `the status "failed"`},
+		"a failure further inside":   {`{"data":{"status":"failed","data":{"nps":[]}}}`, "/data/status", codeNoSuccess, `the status "failed"`},
+		"an error alone":             {`{"error":{"code":"TIMEOUT","message":"…"}}`, "", codeNoSuccess, "An error was sent"},
+		"forwarded mail":             {`{"inbound_email_id":"ie_1","files":[{"cas_type":"cdsl","url":"https://example.com"}],"count":1,"metadata":{}}`, "", codeInboundEmail, "forwarded mail"},
+		"a bare contract note":       {string(readFile(t, "../sandbox/statements/contract_note.json")), "", codeContractNote, "contract note"},
+		"a parsed contract note":     {`{"status":"success","msg":"ok","data":{"contract_note_info":{},"equity_transactions":[]}}`, "/data", codeContractNote, "contract note"},
+		"the KYC status of a PAN":    {`{"status":"success","pan":"AAAPZ9999A","kyc_compliant":true,"kyc_status":"validated","kras":{}}`, "", codeKYC, "KYC"},
+		"documents of an investor":   {`{"status":"success","identity":{"name":"Asha Example"},"documents":[]}`, "", codeKYC, "KYC"},
+		"a token":                    {`{"access_token":"at_x","token_type":"api_key","expires_in":3600}`, "", codeAccessToken, "access token"},
+		"a list of files":            {`{"status":"success","msg":"ok","files":[{"filename":"a.pdf","url":"https://example.com"}]}`, "", codeFileList, "list of files"},
+		"an array":                   {`[{"cas_type":"CDSL","nps":[]}]`, "", codeWrongType, "An array was sent"},
+		"both arguments as array":    {`{"data":[{"cas_type":"CDSL","nps":[]},{}]}`, "/data", codeWrongType, "An array was sent"},
+		"a statement as text":        {`{"raw_response":"{}"}`, "/raw_response", codeWrongType, "must be an object, not a string"},
+		"a boolean":                  {`true`, "", codeWrongType, "must be an object, not a boolean"},
+		"null":                       {`null`, "", codeWrongType, "must be an object, not null"},
+		"the widget's shape alone":   {`{"cas_type":"CDSL","status":"success","investor_info":{},"folios":[],"raw_response":null}`, "", codeNoRawResponse, "without raw_response"},
+		"too many envelopes":         {`{"data":{"data":{"data":{"data":{"data":{"cas_type":"CDSL","nps":[]}}}}}}`, "/data/data/data/data/data", codeTooWrapped, "wrapped in too many objects"},
+		"nothing known":              {`{"hello":"world"}`, "/meta/cas_type", codeNoIssuer, "must be CDSL, NSDL or CAMS_KFINTECH"},
+		"another issuer":             {`{"meta":{"cas_type":"MFU"},"nps":[]}`, "/meta/cas_type", codeUnknownIssuer, "must be CDSL, NSDL or CAMS_KFINTECH"},
+		"another issuer in metadata": {`{"data":{"nps":[]},"metadata":{"cas_type":"MFU"}}`, "/metadata/cas_type", codeUnknownIssuer, "must be CDSL, NSDL or CAMS_KFINTECH"},
+		"no section":                 {`{"cas_type":"CDSL","summary":{"total_value":1}}`, "", codeNoSection, "at least one of"},
+		"a section in another case":  {`{"cas_type":"CDSL","Demat_Accounts":[]}`, "", codeNoSection, "at least one of"},
+		"a period that is reversed":  {`{"cas_type":"CDSL","statement_period":{"from":"2026-03-31","to":"2026-03-01"},"nps":[]}`, "/statement_period", codePeriodReversed, "must not end before"},
+		"a period in the future":     {`{"cas_type":"CDSL","statement_period":{"from":"2026-03-31","to":"2026-04-16"},"nps":[]}`, "/statement_period/to", codePeriodInFuture, "2026-04-15 in India"},
+		"the American order":         {`{"cas_type":"CDSL","statement_period":{"from":"03-31-2026","to":"2026-03-31"},"nps":[]}`, "/statement_period/from", codeInvalidDate, "must be a date"},
+		"a day that does not exist":  {`{"cas_type":"CDSL","statement_period":{"from":"2026-02-29","to":"2026-03-31"},"nps":[]}`, "/statement_period/from", codeInvalidDate, "must be a date"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			_, err := Parse([]byte(tt.body), today)
-			got := faults(err)
+			got := findingsOf(err)
 			if !errors.Is(err, errStatement) || len(got) == 0 || got[0].Pointer != tt.pointer || got[0].Code != tt.code ||
 				!strings.Contains(got[0].Detail, tt.sentence) {
-				t.Fatalf("got %v %+v", err, got)
+				t.Fatalf("got %v %+v, want %s at %q: %s", err, got, tt.code, tt.pointer, tt.sentence)
 			}
-			if tt.code != codeNoIssuer { // whose place is not there
-				checkPlace(t, []byte(tt.body), got[0])
+			if tt.code != codeNoIssuer { // points to a member that is missing
+				checkFinding(t, []byte(tt.body), got[0])
 			}
 		})
 	}
 }
 
-func TestAKnownFieldOfAWrongTypeIsRefusedAtItsPlace(t *testing.T) {
+func TestKnownMemberOfWrongTypeIsRefused(t *testing.T) {
 	t.Parallel()
 	const whole = `{"meta":{"cas_type":"CDSL","statement_period":{"from":"2026-03-01","to":"2026-03-31"},"generated_at":"2026-04-01"},
 		"investor":{"name":"n","pan":"AAAPZ9999A","email":"e","mobile":"m","address":"a","pincode":"p","cas_id":"c"},
@@ -70,12 +70,12 @@ func TestAKnownFieldOfAWrongTypeIsRefusedAtItsPlace(t *testing.T) {
 			"additional_info":{},"transactions":[{"date":"2026-03-01","type":"MISC","description":"d","units":0,"nav":0,"amount":0,"balance":0,"dividend_rate":0,"additional_info":{}}]}]}],
 		"insurance":{"life_insurance_policies":[{"policy_number":"1","policy_name":"p","provider":"p","life_assured":"l","status":"s","sum_assured":0,"premium_amount":0,"premium_frequency":"f"}]},
 		"nps":[{"pran":"1","cra":"c","value":0,"linked_holders":[],"additional_info":{},"funds":[{"name":"n","units":0,"nav":0,"value":0,"cost":0,"additional_info":{"tier":1}}]}]}`
-	doc, err := take([]byte(whole))
+	doc, err := parseDocument([]byte(whole))
 	if err != nil {
 		t.Fatal(err)
 	}
 	if _, err := Parse([]byte(whole), today); err != nil {
-		t.Fatalf("%v %+v", err, faults(err))
+		t.Fatalf("got %v %+v", err, findingsOf(err))
 	}
 	for at := 1; at < len(doc.nodes); at++ {
 		v := value{doc, uint32(at)}
@@ -85,17 +85,17 @@ func TestAKnownFieldOfAWrongTypeIsRefusedAtItsPlace(t *testing.T) {
 			}
 			_, err := Parse(replaced(t, whole, v.pointer(), other), today)
 			found := false
-			for _, f := range faults(err) {
+			for _, f := range findingsOf(err) {
 				found = found || f.Pointer == v.pointer() && f.Code == codeWrongType
 			}
 			if !found {
-				t.Errorf("%s as %s: %v %+v", v.pointer(), other, err, faults(err))
+				t.Errorf("%s as %s: got %v %+v, want wrong_type", v.pointer(), other, err, findingsOf(err))
 			}
 		}
 	}
 }
 
-// replaced is text with another value at pointer.
+// replaced returns text with another value at pointer.
 func replaced(t *testing.T, text, pointer, other string) []byte {
 	t.Helper()
 	var all, put any
@@ -108,13 +108,13 @@ func replaced(t *testing.T, text, pointer, other string) []byte {
 	case map[string]any:
 		v[last] = put
 	case []any:
-		place, err := strconv.Atoi(last)
+		i, err := strconv.Atoi(last)
 		if err != nil {
 			t.Fatal(err)
 		}
-		v[place] = put
+		v[i] = put
 	default:
-		t.Fatalf("%s is in %v", pointer, in)
+		t.Fatalf("the parent of %s is %v", pointer, in)
 	}
 	body, err := json.Marshal(all)
 	if err != nil {
@@ -123,55 +123,55 @@ func replaced(t *testing.T, text, pointer, other string) []byte {
 	return body
 }
 
-func TestAmountsThatCannotBeNegativeAreRefusedAndOthersTaken(t *testing.T) {
+func TestNegativeAndUnreadableAmounts(t *testing.T) {
 	t.Parallel()
 	fund := func(s string) string { return fmt.Sprintf(scheme, `{"name":"F",`+s+`}`) }
 	for _, name := range []string{"units", "value", "nav", "cost"} {
 		_, err := Parse([]byte(fund(`"`+name+`":"-0.001"`)), today)
-		if got := faults(err); len(got) != 1 || got[0].Code != codeNegative || got[0].Pointer != "/mutual_funds/0/schemes/0/"+name {
-			t.Errorf("%s: %v %+v", name, err, got)
+		if got := findingsOf(err); len(got) != 1 || got[0].Code != codeNegative || got[0].Pointer != "/mutual_funds/0/schemes/0/"+name {
+			t.Errorf("%s: got %v %+v, want negative", name, err, got)
 		}
 	}
 	st, err := Parse([]byte(fund(`"units":-0.0,"gain":{"absolute":-5,"percentage":-1},"transactions":[{"units":-1,"amount":-2,"nav":-3,"balance":-4}]`)), today)
 	if err != nil || st.Holdings[0].Gain.Decimal.String() != "-5" || st.Transactions[0].Balance.Decimal.String() != "-4" || st.Holdings[0].Units.Decimal.IsNegative() {
-		t.Errorf("%v, %+v", err, st)
+		t.Errorf("got %v, %+v; want gain -5, balance -4 and units 0", err, st)
 	}
 	for text, code := range map[string]string{
 		`1e30`: codeOutOfRange, `"1e30"`: codeOutOfRange, `0.` + strings.Repeat("0", 60) + `1`: codeOutOfRange,
 		`"ten"`: codeWrongType, `"1,000"`: codeWrongType, `"NaN"`: codeWrongType, `"+1"`: codeWrongType, `"0x1"`: codeWrongType, `"1e309"`: codeWrongType,
 	} {
 		_, err := Parse([]byte(fund(`"value":`+text)), today)
-		if got := faults(err); len(got) != 1 || got[0].Code != code {
-			t.Errorf("%s: %v %+v", text, err, got)
+		if got := findingsOf(err); len(got) != 1 || got[0].Code != code {
+			t.Errorf("%s: got %v %+v, want %s", text, err, got, code)
 		}
 	}
 }
 
-func TestWhatIsBeyondMeasureIsRefusedWhereItBegins(t *testing.T) {
+func TestExceededLimitIsRefusedWhereItIsExceeded(t *testing.T) {
 	t.Parallel()
 	many := func(what string, n int) string { return strings.TrimSuffix(strings.Repeat(what+",", n), ",") }
 	for name, tt := range map[string]struct{ body, pointer, code string }{
 		"a text":       {fmt.Sprintf(equity, `{"name":"`+strings.Repeat("n", maxText+1)+`"}`), "/demat_accounts/0/holdings/equities/0/name", codeTooLong},
 		"rows":         {fmt.Sprintf(equity, many(`{"name":"A"}`, MaxRows+9)), "/demat_accounts/0/holdings/equities/20000", codeTooManyRows},
-		"transactions": {fmt.Sprintf(scheme, `{"name":"F","transactions":[`+many(`{"units":0}`, maxTransactions+9)+`]}`), "/mutual_funds/0/schemes/0/transactions/100000", codeTooManyLines},
+		"transactions": {fmt.Sprintf(scheme, `{"name":"F","transactions":[`+many(`{"units":0}`, maxTransactions+9)+`]}`), "/mutual_funds/0/schemes/0/transactions/100000", codeTooManyTransactions},
 	} {
 		_, err := Parse([]byte(tt.body), today)
-		if got := faults(err); len(got) != 1 || got[0].Code != tt.code || got[0].Pointer != tt.pointer {
-			t.Errorf("%s: %v %+v", name, err, got)
+		if got := findingsOf(err); len(got) != 1 || got[0].Code != tt.code || got[0].Pointer != tt.pointer {
+			t.Errorf("%s: got %v %+v, want %s at %s", name, err, got, tt.code, tt.pointer)
 		}
 	}
 	if _, err := Parse(fmt.Appendf(nil, equity, `{"name":"`+strings.Repeat(`\u0041`, maxText)+`"}`), today); err != nil {
-		t.Errorf("1024 bytes in escapes: %v", err)
+		t.Errorf("1024 bytes in escapes: got %v", err)
 	}
 }
 
-// TestEachCodeIsOneThatATestHasSeen keeps the list of codes complete and no longer
-// than what can happen.
-func TestEachCodeIsOneThatATestHasSeen(t *testing.T) {
+// TestEachCodeIsTested fails for a code that no test expects, that is listed twice or
+// that has no comment.
+func TestEachCodeIsTested(t *testing.T) {
 	t.Parallel()
 	var tests strings.Builder
 	for _, file := range []string{"finding_test.go", "refuse_test.go", "testdata/cdsl_unknown.statement.json", "testdata/kfintech_open.statement.json"} {
-		tests.Write(read(t, file))
+		tests.Write(readFile(t, file))
 	}
 	source, err := os.ReadFile("finding.go")
 	if err != nil {
@@ -185,13 +185,13 @@ func TestEachCodeIsOneThatATestHasSeen(t *testing.T) {
 		}
 		code := strings.Trim(words[2], `"`)
 		if seen[code] || !strings.Contains(line, " // ") {
-			t.Errorf("%s is there twice, or not explained", code)
+			t.Errorf("code %s is listed twice or has no comment", code)
 		}
 		if seen[code] = true; !strings.Contains(tests.String(), words[0]) && !strings.Contains(tests.String(), `"`+code+`"`) {
-			t.Errorf("no test sees %s", code)
+			t.Errorf("no test expects code %s", code)
 		}
 	}
 	if len(seen) < 30 {
-		t.Errorf("%d codes", len(seen))
+		t.Errorf("got %d codes, want at least 30", len(seen))
 	}
 }

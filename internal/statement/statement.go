@@ -1,7 +1,3 @@
-// Package statement reads consolidated account statements: the JSON that the
-// vendor makes of one, in any of the forms in which its widget hands it over. It
-// tells what a statement holds, row by row, what of it could not be taken, and
-// what is odd about it; keeping it is left to others.
 package statement
 
 import (
@@ -11,7 +7,7 @@ import (
 	"casbroker/internal/secret"
 )
 
-// CASType is who issued a statement.
+// CASType identifies the issuer of a statement.
 type CASType string
 
 // The issuers. CAMS and KFintech issue one statement together.
@@ -21,8 +17,8 @@ const (
 	CAMSKFintech CASType = "CAMS_KFINTECH"
 )
 
-// Depository reports whether the issuer is a depository, whose statements list
-// funds and securities; the others list funds alone.
+// Depository reports whether the issuer is a depository. Statements of depositories
+// list funds and securities; the others list only funds.
 func (t CASType) Depository() bool { return t == CDSL || t == NSDL }
 
 // Class is the asset class of a holding.
@@ -43,69 +39,68 @@ const (
 	PreferenceShare    Class = "preference_share"
 )
 
-// Period is what time a statement is about: its first and last day, YYYY-MM-DD.
+// Period is the time that a statement covers: its first and last day, YYYY-MM-DD.
 type Period struct {
 	From string `json:"from"`
 	To   string `json:"to"`
 }
 
-// Investor is whose statement it is. Empty fields were not stated.
+// Investor is the holder of the accounts. Empty fields were not stated.
 type Investor struct {
 	Name      string
-	PANMasked string // "XXXXXX999A": the last four characters at most
+	PANMasked string // "XXXXXX999A": at most the last four characters
 }
 
-// Summary is what a statement says of itself, and what became of its rows:
-// ReceivedRows is StoredRows plus one for each of Rejected. Transactions are
-// counted apart from the rows.
+// Summary describes a statement and the result of reading its rows: ReceivedRows is
+// StoredRows plus len(Rejected). Transactions are not rows.
 type Summary struct {
 	CASType          CASType
-	Period           *Period // nil when it is not stated
+	Period           *Period // nil if not stated
 	Investor         Investor
-	TotalValue       decimal.Decimal // rupees; as stated, or else the sum of the holdings
-	Counts           map[Class]int
+	TotalValue       decimal.Decimal // rupees; as stated, otherwise the sum of the holdings
+	Counts           map[Class]int   // holdings of each class
 	ReceivedRows     int
 	StoredRows       int
-	TransactionCount int // that are kept
+	TransactionCount int // without those that were left out
 	Rejected         []fault.Field
 	Warnings         []fault.Field
 }
 
 // Holding is one row of a statement. Empty strings and null amounts were not stated.
 type Holding struct {
-	Seq         int // place in the statement, from 0
+	Seq         int // position in the statement, from 0
 	Class       Class
 	ISIN        string
-	Name        string // as it was sent
+	Name        string // as sent
 	Account     string // demat account, folio, policy number or PRAN
 	Institution string // depository participant, fund house, insurer or record-keeping agency
-	Category    string
+	Category    string // type of a scheme, or tier of a pension account
 	Units       decimal.NullDecimal
 	Price       decimal.NullDecimal // rupees for one unit
 	Value       decimal.NullDecimal // rupees, like those that follow
 	Cost        decimal.NullDecimal
-	Gain        decimal.NullDecimal // the only one that may be negative
+	Gain        decimal.NullDecimal // the only amount that may be negative
 	SumAssured  decimal.NullDecimal
 }
 
-// Transaction is one line of a holding's ledger. Empty strings and null amounts
-// were not stated; all amounts may be negative.
+// Transaction is one line of a holding's ledger. Empty strings and null amounts were
+// not stated. All amounts may be negative.
 type Transaction struct {
-	Seq     int    // place in the statement, from 0; those of one holding are next to one another
-	Holding int    // Seq of the holding that it belongs to
+	Seq     int    // position in the statement, from 0; a holding's transactions are adjacent
+	Holding int    // Seq of the holding
 	Date    string // YYYY-MM-DD
-	Type    string // in upper case: one of the vendor's types, or what else was sent
+	Type    string // upper case; usually one of the vendor's types
 	Units   decimal.NullDecimal
 	NAV     decimal.NullDecimal // rupees for one unit
 	Amount  decimal.NullDecimal // rupees
-	Balance decimal.NullDecimal // units after it
+	Balance decimal.NullDecimal // units after the transaction
 }
 
-// Statement is a payload that was read.
+// Statement is the result of Parse.
 type Statement struct {
 	Summary
-	PAN          secret.Text // ten characters, '*' for each that is hidden; "" when it is not stated
+	PAN          secret.Text // ten characters, '*' for each masked one; "" if not stated
 	Holdings     []Holding
-	Transactions []Transaction // by holding, then as they were sent
-	Fingerprint  [32]byte      // the same for the same statement, however it was written or wrapped
+	Transactions []Transaction // by holding, then in the order in which they were sent
+	Fingerprint  [32]byte      // identifies the statement, however it is written or wrapped
 }

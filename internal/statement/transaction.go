@@ -7,49 +7,49 @@ import (
 	"github.com/shopspring/decimal"
 )
 
-// maxTransactions is how many transactions a statement may have in all.
+// maxTransactions is the number of transactions that a statement may have in all.
 const maxTransactions = 100_000
 
-// types are the vendor's types of transactions.
-var types = []string{
+// transactionTypes are the vendor's types of transactions.
+var transactionTypes = []string{
 	"PURCHASE", "PURCHASE_SIP", "REDEMPTION", "SWITCH_IN", "SWITCH_IN_MERGER", "SWITCH_OUT", "SWITCH_OUT_MERGER",
 	"DIVIDEND_PAYOUT", "DIVIDEND_REINVEST", "SEGREGATION", "STAMP_DUTY_TAX", "TDS_TAX", "STT_TAX", "MISC", "REVERSAL", "UNKNOWN",
 }
 
-// ledger is what a row says of its transactions.
+// ledger is what a row states about its transactions.
 type ledger struct {
-	list   value
-	open   decimal.NullDecimal // units before the first
-	closed decimal.NullDecimal // units after the last
+	list    value               // of the transactions
+	opening decimal.NullDecimal // units before the first
+	closing decimal.NullDecimal // units after the last
 }
 
-// transactions reads the ledger of h and returns how many transactions it has.
+// transactions reads the transactions of h and returns how many there are.
 func (p *parser) transactions(h *Holding, l ledger) int {
 	first := len(p.s.Transactions)
-	if !p.is(l.list, '[') {
+	if !p.expect(l.list, '[') {
 		return 0
 	}
-	p.places = p.places[:0]
-	for v := range l.list.inner() {
+	p.transactionValues = p.transactionValues[:0]
+	for v := range l.list.children() {
 		t := Transaction{Seq: len(p.s.Transactions), Holding: h.Seq}
-		if !p.is(v, '{') || !p.transaction(&t, v) {
-			p.warn(v, codeEmptyLine, "This transaction says nothing that could be kept, so it was left out.")
+		if !p.expect(v, '{') || !p.transaction(&t, v) {
+			p.warn(v, codeEmptyTransaction, "This transaction is empty; it was left out.")
 			continue
 		}
 		if t.Seq == maxTransactions {
-			p.wrong(v, codeTooManyLines, "This is past the %d transactions that a statement may have.", maxTransactions)
+			p.fault(v, codeTooManyTransactions, "A statement may have at most %d transactions.", maxTransactions)
 		}
 		if t.Seq >= maxTransactions {
 			break
 		}
 		p.s.Transactions = append(p.s.Transactions, t)
-		p.places = append(p.places, v)
+		p.transactionValues = append(p.transactionValues, v)
 	}
-	p.reconcile(h, l, p.s.Transactions[first:], p.places)
+	p.reconcile(h, l, p.s.Transactions[first:], p.transactionValues)
 	return len(p.s.Transactions) - first
 }
 
-// transaction reads one transaction, and reports whether it says anything.
+// transaction reads one transaction. It returns false if nothing of it can be stored.
 func (p *parser) transaction(t *Transaction, v value) bool {
 	for name, m := range v.members() {
 		switch string(name) {
@@ -58,44 +58,47 @@ func (p *parser) transaction(t *Transaction, v value) bool {
 		case "type":
 			t.Type = p.transactionType(m)
 		case "units":
-			t.Units = p.signed(m)
+			t.Units = p.signedAmount(m)
 		case "nav":
-			t.NAV = p.signed(m)
+			t.NAV = p.signedAmount(m)
 		case "amount":
-			t.Amount = p.signed(m)
+			t.Amount = p.signedAmount(m)
 		case "balance":
-			t.Balance = p.signed(m)
+			t.Balance = p.signedAmount(m)
 		case "description", "dividend_rate":
-			p.plain(m)
+			p.ignoredText(m)
 		case "additional_info":
-			p.is(m, '{')
+			p.expect(m, '{')
 		default:
-			p.unknown(string(name), m)
+			p.unknownMember(string(name), m)
 		}
 	}
 	return t.Date != "" || t.Type != "" || t.Units.Valid || t.NAV.Valid || t.Amount.Valid || t.Balance.Valid
 }
 
+// transactionDate reads the date of a transaction, "" if it is not a date.
 func (p *parser) transactionDate(v value) string {
 	day, ok := p.date(v)
 	if !ok {
-		p.warn(v, codeLineDate, "This is no date such as 2026-03-31, so it was left out.")
+		p.warn(v, codeTransactionDate, "This is not a date such as 2026-03-31; it was left out.")
 	}
 	return day
 }
 
+// transactionType reads the type of a transaction, in upper case. It first compares the
+// raw text, because nearly all types are known and need no allocation.
 func (p *parser) transactionType(v value) string {
 	if v.kind() == '"' {
 		raw := v.raw()
-		for _, t := range types {
+		for _, t := range transactionTypes {
 			if t == string(raw[1:len(raw)-1]) {
 				return t
 			}
 		}
 	}
 	text := strings.ToUpper(strings.Trim(p.text(v), space))
-	if text != "" && !slices.Contains(types, text) {
-		p.warn(v, codeUnknownLine, "This is no known type of transaction; it was kept as it is.")
+	if text != "" && !slices.Contains(transactionTypes, text) {
+		p.warn(v, codeTransactionType, "This type of transaction is unknown; it was saved as sent.")
 	}
 	return text
 }

@@ -10,19 +10,20 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// maxPointer is how much of a place is told, in bytes.
+// maxPointer is the length in bytes at which a JSON pointer is cut.
 const maxPointer = 256
 
-// value is one value of a document. The zero value is absent, and of no kind.
+// value is one value of a document. The zero value is absent and has no kind.
 type value struct {
 	doc *document
-	at  uint32 // its node
+	at  uint32 // the index of its node
 }
 
+// root returns the outermost value.
 func (d *document) root() value { return value{d, 0} }
 
-// elements counts those of all arrays that are called by one of names.
-func (d *document) elements(names ...string) int {
+// countElements counts the elements of all arrays that are members with one of names.
+func (d *document) countElements(names ...string) int {
 	count := 0
 	for at := range d.nodes {
 		if d.nodes[at].kind != '[' {
@@ -30,7 +31,7 @@ func (d *document) elements(names ...string) int {
 		}
 		list := value{d, uint32(at)}
 		if slices.Contains(names, string(list.name())) {
-			for range list.inner() {
+			for range list.children() {
 				count++
 			}
 		}
@@ -40,7 +41,7 @@ func (d *document) elements(names ...string) int {
 
 func (v value) node() *node { return &v.doc.nodes[v.at] }
 
-// kind is '{', '[', '"', '0', 't', 'f' or 'n', and 0 of an absent value.
+// kind returns '{', '[', '"', '0', 't', 'f' or 'n', and 0 for an absent value.
 func (v value) kind() jsontext.Kind {
 	if v.doc == nil {
 		return 0
@@ -48,26 +49,26 @@ func (v value) kind() jsontext.Kind {
 	return v.node().kind
 }
 
-// stated reports whether v is there and not null.
-func (v value) stated() bool { return v.kind() != 0 && v.kind() != 'n' }
+// present reports whether v is neither absent nor null.
+func (v value) present() bool { return v.kind() != 0 && v.kind() != 'n' }
 
-// raw is v as it is written, if it is neither an array nor an object.
+// raw returns the JSON text of v, which must not be an array or object.
 func (v value) raw() []byte {
 	n := v.node()
 	return v.doc.text[n.start:n.end]
 }
 
-// text is the string that v is, "" if it is none.
+// text returns the string that v is, "" for another kind.
 func (v value) text() string {
 	if v.kind() != '"' {
 		return ""
 	}
 	raw := v.raw()
-	return unescaped(raw[1:len(raw)-1], bytes.IndexByte(raw, '\\') >= 0)
+	return unescape(raw[1:len(raw)-1], bytes.IndexByte(raw, '\\') >= 0)
 }
 
-// inner goes through the values directly in v.
-func (v value) inner() iter.Seq[value] {
+// children iterates over the elements of an array or the values in an object.
+func (v value) children() iter.Seq[value] {
 	return func(yield func(value) bool) {
 		if v.kind() != '{' && v.kind() != '[' {
 			return
@@ -80,23 +81,23 @@ func (v value) inner() iter.Seq[value] {
 	}
 }
 
-// name is the name of a member, as bytes that are not to be changed.
+// name returns the name of v in its object. The bytes must not be changed.
 func (v value) name() []byte {
 	n := v.node()
-	written := v.doc.text[n.name : n.name+uint32(n.nameLength)]
+	raw := v.doc.text[n.name : n.name+uint32(n.nameLength)]
 	if n.escaped {
-		return []byte(unescaped(written, true))
+		return []byte(unescape(raw, true))
 	}
-	return written
+	return raw
 }
 
-// members goes through the members of the object v, with their names.
+// members iterates over the members of the object v with their names.
 func (v value) members() iter.Seq2[[]byte, value] {
 	return func(yield func([]byte, value) bool) {
 		if v.kind() != '{' {
 			return
 		}
-		for m := range v.inner() {
+		for m := range v.children() {
 			if !yield(m.name(), m) {
 				return
 			}
@@ -104,7 +105,7 @@ func (v value) members() iter.Seq2[[]byte, value] {
 	}
 }
 
-// member returns the member of the object v that is called name, absent if there is none.
+// member returns the member of the object v with this name, or an absent value.
 func (v value) member(name string) value {
 	for n, m := range v.members() {
 		if string(n) == name {
@@ -114,19 +115,19 @@ func (v value) member(name string) value {
 	return value{}
 }
 
-// pointer is where v stands in the document (RFC 6901), cut where it is very long.
+// pointer returns the JSON pointer of v (RFC 6901), cut at maxPointer bytes.
 func (v value) pointer() string {
 	var b strings.Builder
 	for at := uint32(0); at != v.at; {
-		in := v.doc.nodes[at].kind
-		f := v.doc.toward(at, v.at)
+		kind := v.doc.nodes[at].kind
+		c := v.doc.childToward(at, v.at)
 		b.WriteByte('/')
-		if in == '{' {
-			b.WriteString(pointerEscapes.Replace(string(value{v.doc, f.at}.name())))
+		if kind == '{' {
+			b.WriteString(pointerEscapes.Replace(string(value{v.doc, c.at}.name())))
 		} else {
-			b.WriteString(strconv.Itoa(f.place))
+			b.WriteString(strconv.Itoa(c.index))
 		}
-		at = f.at
+		at = c.at
 	}
 	if b.Len() > maxPointer {
 		return strings.ToValidUTF8(b.String()[:maxPointer], "")
@@ -134,38 +135,38 @@ func (v value) pointer() string {
 	return b.String()
 }
 
-// foothold is a node and its place among those that are in the same one.
-type foothold struct {
+// child is a node and its index among the children of its parent.
+type child struct {
 	at    uint32
-	place int
+	index int
 }
 
-// toward finds the node directly in another one that is or holds the target. It
-// goes on from the one found last, as a million before it may take long to count
-// for each of a thousand findings.
-func (d *document) toward(in, target uint32) foothold {
-	f, ok := d.footholds[in]
-	if !ok || f.at > target {
-		f = foothold{at: in + 1}
+// childToward returns the child of parent that is or contains the node target. It
+// starts from the child that the last call returned for parent: with a million
+// elements and a thousand findings, counting from the first would take long.
+func (d *document) childToward(parent, target uint32) child {
+	c, ok := d.lastChild[parent]
+	if !ok || c.at > target {
+		c = child{at: parent + 1}
 	}
-	for d.next(f.at) <= target {
-		f.at, f.place = d.next(f.at), f.place+1
+	for d.next(c.at) <= target {
+		c.at, c.index = d.next(c.at), c.index+1
 	}
-	if d.footholds == nil {
-		d.footholds = map[uint32]foothold{}
+	if d.lastChild == nil {
+		d.lastChild = map[uint32]child{}
 	}
-	d.footholds[in] = f
-	return f
+	d.lastChild[parent] = c
+	return c
 }
 
 var pointerEscapes = strings.NewReplacer("~", "~0", "/", "~1")
 
-// unescaped is a string without its quotes.
-func unescaped(written []byte, escaped bool) string {
+// unescape returns a string from its raw text without quotes.
+func unescape(raw []byte, escaped bool) string {
 	if !escaped {
-		return string(written)
+		return string(raw)
 	}
-	quoted := append(append([]byte{'"'}, written...), '"')
-	plain, _ := jsontext.AppendUnquote(nil, quoted) // take has passed it
-	return string(plain)
+	quoted := append(append([]byte{'"'}, raw...), '"')
+	text, _ := jsontext.AppendUnquote(nil, quoted) // parseDocument has accepted it
+	return string(text)
 }

@@ -1,0 +1,43 @@
+// Package statement reads consolidated account statements (CAS): the JSON that the
+// vendor makes from one, in any of the forms in which its widget passes it on. Parse
+// is pure: it reads bytes, returns values, and stores nothing.
+//
+//	body
+//	 │ parseDocument   strict JSON within limits; one pass
+//	 v
+//	document           nodes in the order of the text, one layout for all objects
+//	 │ unwrap          with the same member names
+//	 v
+//	envelope           the object that holds the sections, and what is said around it
+//	 │ parser
+//	 ├── issuer, period, investor
+//	 ├── sections      accounts ──> rows ──> Holding, its ledger ──> Transaction
+//	 ├── summary       totals and counts, compared with the rows
+//	 v
+//	findings           faults, rejected rows, warnings: pointer, code, sentence
+//	 │ fingerprint     SHA-256 of a canonical form
+//	 v
+//	*Statement
+//
+// The rules:
+//   - Parse returns a Statement or one fault, invalid_json or not_a_statement. The
+//     second lists everything that is wrong, up to 200 findings.
+//   - Every row becomes a Holding or is listed in Rejected, and none is counted twice:
+//     raw_response is preferred to data, and data to the object itself.
+//   - A known member of the wrong type is a fault. Null means "not stated".
+//   - An unknown member that seems to hold value is a warning; it is never dropped
+//     silently. Totals and balances that do not add up are warnings too.
+//   - Amounts are exact decimals. No float is involved.
+//   - A finding names its place by JSON pointer (RFC 6901) and contains nothing about
+//     the investor.
+//   - The fingerprint is the same for the same statement, whatever the order of its
+//     members, its white space, its number notation and its envelope.
+//   - Depth, names, strings, numbers, values, rows, transactions and findings are
+//     limited, so a hostile body costs little more than its size.
+//
+// The tree of a document is written by hand, on the tokens of go-json-experiment's
+// jsontext: encoding/json accepts duplicate names and lone surrogates, hides unknown
+// members and positions, and leaves the fingerprint to a second pass. With all checks
+// and the fingerprint, Parse is 1.2 to 1.7 times as fast as encoding/json decoding the
+// same 50 KB to 5 MB into structs (BenchmarkParse, two cores).
+package statement

@@ -1,0 +1,69 @@
+package statement
+
+// folios reads a folio or a fund house with a list of folios, and returns the sum of
+// the rows. amc is the name of the fund house around v, used unless v states another.
+func (p *parser) folios(s *section, v value, amc string) sum {
+	list := v.member("folios")
+	if !list.present() {
+		return p.folio(s, v, amc)
+	}
+	var house account
+	isFolioToo := v.member("schemes").present()
+	if isFolioToo {
+		house.sum.include(p.folio(s, v, amc))
+	}
+	if own := p.text(v.member("amc")); own != "" {
+		amc = own
+	}
+	if p.expect(list, '[') {
+		for folio := range list.children() {
+			if p.expect(folio, '{') {
+				house.sum.include(p.folios(s, folio, amc))
+			}
+		}
+	}
+	if !isFolioToo {
+		p.fundHouse(house, v)
+	}
+	return house.sum
+}
+
+// fundHouse reads the members of a fund house other than its folios. house has the sum
+// of their rows.
+func (p *parser) fundHouse(house account, v value) {
+	p.accountTotal(house, v)
+	for name, m := range v.members() {
+		switch string(name) {
+		case "amc", "folios", "value": // read before the loop
+		case "registrar":
+			p.ignoredText(m)
+		default:
+			p.accountMember(string(name), m)
+		}
+	}
+}
+
+// folio reads a folio and returns the sum of its rows. amc is the name of its fund
+// house, used unless v states another.
+func (p *parser) folio(s *section, v value, amc string) sum {
+	a := account{number: p.text(v.member("folio_number")), institution: p.text(v.member("amc"))}
+	if a.number == "" {
+		a.number = p.text(v.member("folio")) // the member's name in the list of a fund house
+	}
+	if a.institution == "" {
+		a.institution = amc
+	}
+	for name, m := range v.members() {
+		switch string(name) {
+		case "schemes":
+			p.rows(&a, MutualFund, m, p.scheme)
+		case "folio_number", "folio", "folios", "amc", "value": // read before or after the loop
+		case "registrar":
+			p.ignoredText(m)
+		default:
+			p.accountMember(string(name), m)
+		}
+	}
+	p.finishAccount(s, a, v)
+	return a.sum
+}

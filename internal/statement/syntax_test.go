@@ -1,0 +1,140 @@
+package statement
+
+import (
+	"encoding/json"
+	"errors"
+	"strings"
+	"testing"
+)
+
+func TestOnlyStrictJSONIsAccepted(t *testing.T) {
+	t.Parallel()
+	in := func(s string) string { return `{"cas_type":"CDSL","nps":[],"x":` + s + `}` }
+	nested := func(n int) string { return strings.Repeat("[", n) + strings.Repeat("]", n) }
+	for name, tt := range map[string]struct{ body, want string }{
+		"nothing":                           {"", "The body is empty"},
+		"white space":                       {" \r\n\t", "The body is empty"},
+		"a byte order mark":                 {"\ufeff" + in(`1`), "byte 0: a byte order mark"},
+		"UTF-16":                            {"\xff\xfe{\x00}\x00", "byte 0"},
+		"a second document":                 {in(`1`) + in(`1`), "text after the JSON value"},
+		"text after it":                     {in(`1`) + ` x`, "text after the JSON value"},
+		"a NUL after it":                    {in(`1`) + "\x00", "text after the JSON value"},
+		"cut off":                           {`{"cas_type":"CDSL","nps":[`, "the text ends too early"},
+		"cut off in a string":               {`{"cas_type":"CD`, "the text ends too early"},
+		"a trailing comma":                  {`{"cas_type":"CDSL","nps":[],}`, "unexpected character"},
+		"single quotes":                     {`{'cas_type':"CDSL"}`, "unexpected character"},
+		"a name without quotes":             {`{cas_type:"CDSL"}`, "unexpected character"},
+		"a comment":                         {`{/* */}`, "unexpected character"},
+		"a bare NaN":                        {in(`NaN`), "unexpected character"},
+		"a bare infinity":                   {in(`-Infinity`), "unexpected character"},
+		"a leading zero":                    {in(`01`), "unexpected character"},
+		"a leading plus":                    {in(`+1`), "unexpected character"},
+		"a number that ends with its point": {in(`1.`), "unexpected character"},
+		"a hexadecimal number":              {in(`0x10`), "unexpected character"},
+		"a line break in a string":          {in("\"a\nb\""), "unexpected character"},
+		"an unknown escape":                 {in(`"\x41"`), "unexpected character"},
+		"bytes that are not UTF-8":          {in("\"\xc3\x28\""), "not UTF-8"},
+		"a surrogate in UTF-8":              {in("\"\xed\xa0\x80\""), "not UTF-8"},
+		"an overlong NUL":                   {in("\"\xc0\x80\""), "not UTF-8"},
+		"a name that is not UTF-8":          {"{\"\xff\":1}", "not UTF-8"},
+		"half a surrogate":                  {in(`"\ud83d"`), "not UTF-8"},
+		"the other half":                    {in(`"\udc00 \ud83d"`), "not UTF-8"},
+		"U+0000":                            {in(`"a\u0000b"`), "U+0000"},
+		"U+0000 after a backslash":          {in(`"\\\u0000"`), "U+0000"},
+		"U+0000 in a name":                  {`{"a\u0000":1}`, "U+0000"},
+		"a NUL that is not escaped":         {in("\"\x00\""), "unexpected character"},
+		"a name twice":                      {`{"nps":[],"cas_type":"CDSL","nps":[]}`, "line 1, byte 28: an object has the same name twice"},
+		"a name twice, once escaped":        {`{"nps":[],"\u006eps":[]}`, "the same name twice"},
+		"a name twice in an unknown member": {in(`[{"a":{"b":1,"c":2,"b":1}}]`), "the same name twice"},
+		"the empty name twice":              {in(`{"":1,"":1}`), "the same name twice"},
+		"65 levels":                         {nested(65), "nested more than 64 deep"},
+		"65 levels of objects":              {strings.Repeat(`{"a":`, 65) + "1" + strings.Repeat("}", 65), "nested more than 64 deep"},
+		"very many levels":                  {strings.Repeat("[", 1_000_000), "nested more than 64 deep"},
+		"a long string":                     {in(`"` + strings.Repeat("x", maxString) + `"`), "more than 65536 bytes"},
+		"a long name":                       {`{"` + strings.Repeat("x", maxName+1) + `":1}`, "more than 1024 bytes"},
+		"a long number":                     {in("0." + strings.Repeat("1", maxNumber)), "more than 400 characters"},
+		"an exponent of 309":                {in("1e309"), "exponent above 308"},
+		"an exponent of -309":               {in("1e-309"), "exponent above 308"},
+		"an exponent that overflows":        {in("1e999999999999999999999"), "exponent above 308"},
+		"zero with such an exponent":        {in("0e309"), "exponent above 308"},
+		"an infinite double":                {in("2e308"), "exceeds the largest double"},
+		"an infinite double written out":    {in("-1" + strings.Repeat("0", 309)), "exceeds the largest double"},
+		"many digits before an exponent":    {in(strings.Repeat("9", 300) + "e20"), "exceeds the largest double"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			if _, err := Parse([]byte(tt.body), today); !errors.Is(err, errJSON) || !strings.Contains(err.Error(), tt.want) {
+				t.Errorf("got %v, want invalid_json with %q", err, tt.want)
+			}
+		})
+	}
+	for name, body := range map[string]string{
+		"space around it":          "\r\n\t " + in(`1`) + "\n",
+		"64 levels":                in(nested(63)),
+		"the largest double":       in("1.7976931348623157e308"),
+		"a very small one":         in("-1e-308"),
+		"400 characters":           in("0." + strings.Repeat("1", 398)),
+		"a long string":            in(`"` + strings.Repeat("x", maxString-2) + `"`),
+		"a backslash before u0000": in(`"\\u0000"`),
+		"a pair of surrogates":     in(`"\ud83d\ude00 😀 \ufffd \ufeff"`),
+		"names that differ in case, and normal forms": in(`{"a":1,"A":1,"é":1,"e\u0301":1}`),
+		"the same name in two objects":                in(`[{"a":1},{"a":1,"b":{"a":1}}]`),
+	} {
+		if _, err := Parse([]byte(body), today); err != nil {
+			t.Errorf("%s: got %v", name, err)
+		}
+	}
+}
+
+func TestSyntaxErrorsQuoteNothing(t *testing.T) {
+	t.Parallel()
+	for _, body := range []string{`{"AAAPZ9999A":1,"AAAPZ9999A":2}`, `{"a":"AAAPZ9999A`, `{"pan":AAAPZ9999A}`, `{"pan":"AAAPZ9999A"} AAAPZ9999A`, `{"AAAPZ9999A\u0000":1}`} {
+		if _, err := Parse([]byte(body), today); err == nil || strings.Contains(err.Error(), "AAAPZ") {
+			t.Errorf("%s: got %v, want an error that quotes nothing", body, err)
+		}
+	}
+}
+
+func TestFingerprintIsIndependentOfNotationAndEnvelope(t *testing.T) {
+	t.Parallel()
+	body := readFile(t, "testdata/cams_ledger.vendor.json")
+	st, err := Parse(body, today)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := string(body)
+	for name, other := range map[string]string{
+		"other key order and no spaces": string(rewritten(t, body)),
+		"1.0 for 1":                     strings.ReplaceAll(text, `"units": 20`, `"units": 2.00e1`),
+		"a status and a message":        `{"status":"success","msg":"read",` + strings.TrimPrefix(text, "{"),
+		"metadata among the sections":   `{"metadata":{"method":"upload"},` + strings.TrimPrefix(text, "{"),
+		"the open() result":             `{"status":"success","data":` + text + `,"metadata":{"filename":"a.pdf"}}`,
+		"the widget's own shape":        `{"cas_type":"CAMS_KFINTECH","folios":[{}],"raw_response":` + text + `}`,
+		"an envelope in an envelope":    `{"data":{"msg":"","data":` + text + `},"user":1}`,
+	} {
+		if got, err := Parse([]byte(other), today); err != nil || got.Fingerprint != st.Fingerprint {
+			t.Errorf("%s: got another fingerprint, %v", name, err)
+		}
+	}
+	for name, other := range map[string]string{
+		"a unit more":         strings.Replace(text, `"units": 20`, `"units": 20.000000001`, 1),
+		"an unknown member":   `{"note":1,` + strings.TrimPrefix(text, "{"),
+		"one more null row":   strings.Replace(text, "null\n", `null, null`+"\n", 1),
+		"another letter case": strings.Replace(text, "Example Gilt Fund", "Example gilt Fund", 1),
+	} {
+		if got, err := Parse([]byte(other), today); err != nil || other == text || got.Fingerprint == st.Fingerprint {
+			t.Errorf("%s: got the same fingerprint, %v", name, err)
+		}
+	}
+}
+
+// rewritten returns a JSON text with its names in another order and without white
+// space, written by another encoder than the one under test.
+func rewritten(t testing.TB, body []byte) []byte {
+	t.Helper()
+	out, err := json.Marshal(decoded(t, body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
