@@ -1,6 +1,6 @@
-// Package admin is what operators may do and see: find users and grants, block and
-// revoke, read the audit trail, the counts and the settings. It is thin: the rooms do
-// the work. What reads about persons is put on record before it is answered.
+// Package admin serves what operators may do and see: find users and grants, block and
+// revoke, read the audit trail, the usage counts and the settings. It delegates to the
+// domain packages. Every read of personal data is audited before it is answered.
 package admin
 
 import (
@@ -8,27 +8,9 @@ import (
 	"time"
 
 	"casbroker/internal/access"
-	"casbroker/internal/audit"
 	"casbroker/internal/portfolio"
 	"casbroker/internal/token"
-	"casbroker/internal/usage"
 )
-
-// Service is where an operator sits: each call is made by whom its context names, who
-// has to hold auth.RoleAdmin. All fields are required. It is safe for concurrent use.
-type Service struct {
-	Access   *access.Service
-	Grants   *token.Directory
-	Users    Users
-	Shelf    portfolio.Shelf
-	Trail    *audit.Service
-	Usage    *usage.Service
-	Vendor   CreditsReader
-	Version  string                                // of the broker
-	Settings []Setting                             // in force, without secrets
-	Health   func(ctx context.Context) []Component // how what the broker leans on does
-	Now      func() time.Time
-}
 
 // CreditsReader reports the credits of the broker's account at the vendor. Its errors
 // are faults.
@@ -47,20 +29,20 @@ type Credits struct {
 	AsOf      time.Time `json:"as_of"`    // when the vendor reported this
 }
 
-// Users finds users by what is kept of them. Nobody is a user who never had a token,
-// a portfolio or a block.
+// Users finds users. A subject is listed once it has had a token, a portfolio or a
+// block.
 type Users interface {
-	// FindUsers returns up to limit users that f wants, in the order of the bytes of
-	// their subjects, past after.
+	// FindUsers returns up to limit users that match f, in byte order of their subjects,
+	// beginning after the subject after.
 	FindUsers(ctx context.Context, f UserFilter, after string, limit int, now time.Time) ([]UserRow, error)
-	// LiveGrants counts the access tokens that are alive and count.
+	// LiveGrants counts the active access tokens: not expired and not revoked.
 	LiveGrants(ctx context.Context, now time.Time) (int, error)
 }
 
-// UserFilter says which users are wanted.
+// UserFilter selects users.
 type UserFilter struct {
-	Prefix  string // with which their subjects begin, "" for any
-	Blocked bool   // only those with a block in force; false is for all
+	Prefix  string // of their subjects, "" for all
+	Blocked bool   // only users who are blocked now
 }
 
 // UserRow is a user in a list.
@@ -72,26 +54,26 @@ type UserRow struct {
 	Portfolios  int       `json:"portfolios"`
 }
 
-// UserPage is a part of a list of users.
+// UserPage is one page of a list of users.
 type UserPage struct {
 	Users []UserRow
 	Next  string // the cursor of the next page; "" on the last
 }
 
-// User is what operators see of one user.
+// User is what operators see about one user.
 type User struct {
 	Subject        string
 	Block          *access.ActiveBlock // nil for none
-	History        []access.Change     // of blocks and revocations, the newest, as access.Service.History has them
+	History        []access.Change     // the newest blocks and revocations, as in access.Service.History
 	Grants         token.Page          // the newest
-	Portfolios     []portfolio.About
-	PortfolioCount int // of all, which Portfolios may be a part of
+	Portfolios     []portfolio.About   // the newest
+	PortfolioCount int                 // of all portfolios
 }
 
-// Overview is how it stands now.
+// Overview is the current state of the broker.
 type Overview struct {
-	LiveTokens *int  // nil when they cannot be counted
-	Blocked    int64 // users; one whose block ended in the last minute may be among them
+	LiveTokens *int  // nil if they cannot be counted
+	Blocked    int64 // users; a block that ended within the last minute may still count
 	Health     []Component
 }
 
@@ -114,5 +96,5 @@ type Component struct {
 type Setting struct {
 	Key     string `json:"key"`     // "upstream.url"
 	Value   string `json:"value"`   // as in the settings file, "[secret]" for what is hidden
-	Default bool   `json:"default"` // nobody set it otherwise
+	Default bool   `json:"default"` // the value is the default
 }

@@ -18,18 +18,18 @@ import (
 	"casbroker/internal/usage"
 )
 
-// Handler serves /admin/v1, but for its sessions. Desk and Log are required.
+// Handler serves /admin/v1 except for its sessions. Service and Log are required.
 type Handler struct {
 	Service *Service
 	Log     *slog.Logger
 	Limit   echo.MiddlewareFunc // nil for no limit
 }
 
-// Mount adds the routes to g, which has to be /admin/v1, behind which the caller is known.
+// Mount adds the routes to g, which must be /admin/v1 behind authentication.
 func (h *Handler) Mount(g *echo.Group) {
-	through := auth.Private(auth.RoleAdmin, h.Limit)
-	get := func(path string, do call, known ...string) { g.GET(path, asking(do, known), through...) }
-	post := func(path string, do call) { g.POST(path, asking(do, nil), through...) }
+	private := auth.Private(auth.RoleAdmin, h.Limit)
+	get := func(path string, do action, params ...string) { g.GET(path, withQuery(do, params), private...) }
+	post := func(path string, do action) { g.POST(path, withQuery(do, nil), private...) }
 
 	get("/grants", h.grants, "subject", "state", "from", "to", "limit", "cursor")
 	get("/grants/:id", h.grant)
@@ -51,25 +51,26 @@ func (h *Handler) Mount(g *echo.Group) {
 	get("/settings", h.settings)
 }
 
-// call answers a request whose query was read.
-type call func(c echo.Context, q *httpapi.Params) error
+// action answers a request with the parameters of its query string.
+type action func(c echo.Context, q *httpapi.Params) error
 
-// asking answers with do, once the query was found to have nothing but what is known.
-func asking(do call, known []string) echo.HandlerFunc {
+// withQuery reads the query string, which must have no other than these parameters, and
+// calls do.
+func withQuery(do action, params []string) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		q, err := httpapi.QueryParams(c.Request().URL)
 		if err != nil {
 			return err
 		}
-		if err := q.Only(known...); err != nil {
+		if err := q.Only(params...); err != nil {
 			return err
 		}
 		return do(c, q)
 	}
 }
 
-// param is a part of the path, which may hold anything: Echo has not unescaped it when
-// it went by the raw path, which net/url has read without a mistake.
+// param returns a segment of the path, which may be any text. Echo leaves it escaped if
+// it routed by the raw path; net/url has already checked that it can be unescaped.
 func param(c echo.Context, name string) string {
 	text := c.Param(name)
 	if c.Request().URL.RawPath != "" {
@@ -124,32 +125,32 @@ func (h *Handler) block(c echo.Context, _ *httpapi.Params) error {
 	if err != nil {
 		return err
 	}
-	done, err := h.Service.Block(c.Request().Context(), param(c, "subject"), req.Reason, req.Until)
-	return answer(c, done, err)
+	result, err := h.Service.Block(c.Request().Context(), param(c, "subject"), req.Reason, req.Until)
+	return answer(c, result, err)
 }
 
 func (h *Handler) unblock(c echo.Context, _ *httpapi.Params) error {
-	if err := readNothing(c.Response(), c.Request()); err != nil {
+	if err := readEmpty(c.Response(), c.Request()); err != nil {
 		return err
 	}
-	done, err := h.Service.Unblock(c.Request().Context(), param(c, "subject"))
-	return answer(c, done, err)
+	result, err := h.Service.Unblock(c.Request().Context(), param(c, "subject"))
+	return answer(c, result, err)
 }
 
 func (h *Handler) revokeUser(c echo.Context, _ *httpapi.Params) error {
-	if err := readNothing(c.Response(), c.Request()); err != nil {
+	if err := readEmpty(c.Response(), c.Request()); err != nil {
 		return err
 	}
-	done, err := h.Service.RevokeUser(c.Request().Context(), param(c, "subject"))
-	return answer(c, done, err)
+	result, err := h.Service.RevokeUser(c.Request().Context(), param(c, "subject"))
+	return answer(c, result, err)
 }
 
 func (h *Handler) revokeGrant(c echo.Context, _ *httpapi.Params) error {
-	if err := readNothing(c.Response(), c.Request()); err != nil {
+	if err := readEmpty(c.Response(), c.Request()); err != nil {
 		return err
 	}
-	done, err := h.Service.RevokeGrant(c.Request().Context(), param(c, "id"))
-	return answer(c, done, err)
+	result, err := h.Service.RevokeGrant(c.Request().Context(), param(c, "id"))
+	return answer(c, result, err)
 }
 
 func (h *Handler) revokeAll(c echo.Context, _ *httpapi.Params) error {
@@ -157,16 +158,16 @@ func (h *Handler) revokeAll(c echo.Context, _ *httpapi.Params) error {
 	if err != nil {
 		return err
 	}
-	done, err := h.Service.RevokeAll(c.Request().Context(), confirm)
-	return answer(c, done, err)
+	result, err := h.Service.RevokeAll(c.Request().Context(), confirm)
+	return answer(c, result, err)
 }
 
-// answer tells what was changed.
-func answer(c echo.Context, done access.Result, err error) error {
+// answer sends the result of a change.
+func answer(c echo.Context, result access.Result, err error) error {
 	if err != nil {
 		return err
 	}
-	return c.JSON(http.StatusOK, done)
+	return c.JSON(http.StatusOK, result)
 }
 
 func (h *Handler) records(c echo.Context, q *httpapi.Params) error {
@@ -181,7 +182,7 @@ func (h *Handler) records(c echo.Context, q *httpapi.Params) error {
 	return c.JSON(http.StatusOK, recordList{viewRecords(page.Entries), orNull(page.Next)})
 }
 
-// export answers with all records that are wanted, written as they are read.
+// export streams all records that match.
 func (h *Handler) export(c echo.Context, q *httpapi.Params) error {
 	f, format := auditFilter(q), cmp.Or(q.Text("format"), "ndjson")
 	media, known := audit.ExportTypes[format]

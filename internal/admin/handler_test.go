@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// The answers, as far as the tests look at them.
+// The answers, as far as the tests read them.
 type (
 	grant struct {
 		ID                 string    `json:"id"`
@@ -76,7 +76,7 @@ type (
 	}
 )
 
-func TestAUsersIDMayHoldAnythingInEveryCall(t *testing.T) {
+func TestSubjectMayContainAnyTextInEveryRoute(t *testing.T) {
 	t.Parallel()
 	eachBroker(t, func(t *testing.T, b *broker) {
 		for _, subject := range []string{
@@ -85,44 +85,44 @@ func TestAUsersIDMayHoldAnythingInEveryCall(t *testing.T) {
 		} {
 			grantID, until := b.give(t, subject), b.now().Add(time.Hour)
 			at := "/users/" + url.PathEscape(subject)
-			var done changed
-			b.post(t, at+"/block", `{"reason":"stolen phone"}`, &done)
-			if done.Already || done.Subject != subject || done.Block == nil || !done.UpstreamValidUntil.Equal(until) {
-				t.Errorf("%q: block %+v", subject, done)
+			var result changed
+			b.post(t, at+"/block", `{"reason":"stolen phone"}`, &result)
+			if result.Already || result.Subject != subject || result.Block == nil || !result.UpstreamValidUntil.Equal(until) {
+				t.Errorf("%q: got %+v after blocking", subject, result)
 			}
 			var u user
 			b.get(t, at, &u)
 			if u.Subject != subject || u.Block == nil || u.Block.Actor != "ops:meera" || len(u.Grants) != 1 || u.Grants[0].State != "revoked" {
-				t.Errorf("%q: shown %+v", subject, u)
+				t.Errorf("%q: got the user %+v", subject, u)
 			}
-			b.post(t, at+"/unblock", "", &done)
+			b.post(t, at+"/unblock", "", &result)
 			b.passed.Add(int64(time.Second))
 			second := b.give(t, subject)
-			b.post(t, at+"/revoke", "{}", &done)
-			if done.Already || done.Subject != subject {
-				t.Errorf("%q: revoked %+v", subject, done)
+			b.post(t, at+"/revoke", "{}", &result)
+			if result.Already || result.Subject != subject {
+				t.Errorf("%q: got %+v after revoking", subject, result)
 			}
 			query := "?subject=" + url.QueryEscape(subject)
 			var list grants
 			b.get(t, "/grants"+query, &list)
 			if len(list.Grants) != 2 || list.Grants[0].ID != second || list.Grants[1].ID != grantID {
-				t.Errorf("%q: grants %+v", subject, list)
+				t.Errorf("%q: got the grants %+v", subject, list)
 			}
 			var found users
 			b.get(t, "/users?limit=1&prefix="+url.QueryEscape(subject), &found)
 			if len(found.Users) != 1 || found.Users[0].Subject != subject || found.Users[0].LiveTokens != 0 {
-				t.Errorf("%q: found %+v", subject, found)
+				t.Errorf("%q: got the users %+v", subject, found)
 			}
 			var trail records
 			b.get(t, "/audit"+query+"&action=access.block", &trail)
 			if len(trail.Records) != 1 || trail.Records[0].Subject != subject {
-				t.Errorf("%q: on record %+v", subject, trail)
+				t.Errorf("%q: got the records %+v", subject, trail)
 			}
 		}
 	})
 }
 
-func TestAUserIsShownWithNothingThatIsSealedAndNoAmount(t *testing.T) {
+func TestUserIsShownWithoutSealedDataAndAmounts(t *testing.T) {
 	t.Parallel()
 	eachBroker(t, func(t *testing.T, b *broker) {
 		portfolioID := b.save(t, "app:asha")
@@ -133,32 +133,32 @@ func TestAUserIsShownWithNothingThatIsSealedAndNoAmount(t *testing.T) {
 		body := b.get(t, "/users/app:asha", &u).body
 		if len(u.Portfolios) != 1 || u.PortfoliosTotal != 1 || u.Portfolios[0].ID != portfolioID || u.Portfolios[0].Holdings != 1 ||
 			!u.Portfolios[0].Active || u.Portfolios[0].Period.To != "2026-03-31" || u.Block != nil {
-			t.Errorf("shown %+v", u)
+			t.Errorf("got %+v", u)
 		}
 		for _, hidden := range []string{"Asha Example", "AAAPZ9999A", "999A", "123/45", "76543", "Sample"} {
 			if strings.Contains(body, hidden) {
-				t.Errorf("the answer tells %q", hidden)
+				t.Errorf("the answer contains %q", hidden)
 			}
 		}
 		if len(u.Grants) != 50 || u.GrantsNextCursor == nil {
-			t.Fatalf("%d grants, and more at %v", len(u.Grants), u.GrantsNextCursor)
+			t.Fatalf("got %d grants and the cursor %v, want 50 and a cursor", len(u.Grants), u.GrantsNextCursor)
 		}
 		var rest grants
 		b.get(t, "/grants?subject=app:asha&cursor="+*u.GrantsNextCursor, &rest)
 		if len(rest.Grants) != 1 || rest.NextCursor != nil {
-			t.Errorf("the rest: %+v", rest)
+			t.Errorf("got %+v on the second page, want 1 grant", rest)
 		}
-		var nobody user
-		b.get(t, "/users/app:nobody", &nobody)
-		if nobody.Subject != "app:nobody" || nobody.Grants == nil || nobody.Portfolios == nil || nobody.History == nil {
-			t.Errorf("nobody is shown as %+v", nobody)
+		var unknown user
+		b.get(t, "/users/app:unknown", &unknown)
+		if unknown.Subject != "app:unknown" || unknown.Grants == nil || unknown.Portfolios == nil || unknown.History == nil {
+			t.Errorf("got %+v for an unknown user, want empty lists", unknown)
 		}
 	})
 }
 
-func TestUsersAndGrantsAreListedPageByPage(t *testing.T) {
+func TestUsersAndGrantsArePaginated(t *testing.T) {
 	t.Parallel()
-	b := startSmall(t)
+	b := startSQLite(t)
 	var subjects, ids []string
 	for i := range 7 {
 		subject := fmt.Sprintf("app:%d", i)
@@ -181,7 +181,7 @@ func TestUsersAndGrantsAreListedPageByPage(t *testing.T) {
 		cursor = *page.NextCursor
 	}
 	if !slices.Equal(names, subjects) {
-		t.Errorf("users %q", names)
+		t.Errorf("got the users %q, want %q", names, subjects)
 	}
 	span := "from=2026-04-01T10:00:00Z&to=" + url.QueryEscape("2026-04-01T15:30:07+05:30")
 	for cursor := ""; ; {
@@ -196,13 +196,13 @@ func TestUsersAndGrantsAreListedPageByPage(t *testing.T) {
 		cursor = *page.NextCursor
 	}
 	if !slices.Equal(found, ids) {
-		t.Errorf("grants %q, want %q", found, ids)
+		t.Errorf("got the grants %q, want %q", found, ids)
 	}
 }
 
-func TestACursorIsOfOneListAlone(t *testing.T) {
+func TestCursorWorksForItsListOnly(t *testing.T) {
 	t.Parallel()
-	b := startSmall(t)
+	b := startSQLite(t)
 	for _, subject := range []string{"app:asha", "app:rohan"} {
 		b.give(t, subject)
 	}
@@ -224,31 +224,31 @@ func TestACursorIsOfOneListAlone(t *testing.T) {
 	}
 }
 
-func TestARevokedGrantSaysUntilWhenItWorksAtTheVendor(t *testing.T) {
+func TestRevokedGrantShowsHowLongItWorksAtTheVendor(t *testing.T) {
 	t.Parallel()
 	eachBroker(t, func(t *testing.T, b *broker) {
 		grantID, until := b.give(t, "app:asha"), begin.Add(time.Hour)
 		var g grant
 		b.get(t, "/grants/"+grantID, &g)
 		if g.State != "active" || !g.UpstreamValidUntil.IsZero() || g.UpstreamNote != "" {
-			t.Errorf("before: %+v", g)
+			t.Errorf("before: got %+v", g)
 		}
 		for _, already := range []bool{false, true} {
-			var done changed
-			b.post(t, "/grants/"+grantID+"/revoke", "", &done)
-			if done.Already != already || done.GrantID != grantID || done.Subject != "app:asha" || !done.UpstreamValidUntil.Equal(until) || done.UpstreamNote == "" {
-				t.Errorf("already %v: %+v", already, done)
+			var result changed
+			b.post(t, "/grants/"+grantID+"/revoke", "", &result)
+			if result.Already != already || result.GrantID != grantID || result.Subject != "app:asha" || !result.UpstreamValidUntil.Equal(until) || result.UpstreamNote == "" {
+				t.Errorf("already %v: got %+v", already, result)
 			}
 		}
 		b.get(t, "/grants/"+grantID, &g)
 		if g.State != "revoked" || !g.RevokedAt.Equal(begin) || !g.UpstreamValidUntil.Equal(until) || g.UpstreamNote == "" {
-			t.Errorf("after: %+v", g)
+			t.Errorf("after: got %+v", g)
 		}
 		b.passed.Store(int64(time.Hour))
 		var late grant
 		b.get(t, "/grants/"+grantID, &late)
 		if late.State != "revoked" || !late.UpstreamValidUntil.IsZero() || late.UpstreamNote != "" {
-			t.Errorf("an hour later: %+v", late)
+			t.Errorf("an hour later: got %+v", late)
 		}
 		for _, unknown := range []string{"gr_01kf0a6v3m9t2w8x4y5z7b1c2d", "gr_1", "%00", "a%2Fb", "%FF"} {
 			b.call(t, "meera", http.MethodGet, "/admin/v1/grants/"+unknown, "").failed(t, unknown, 404, "grant_not_found")
@@ -257,56 +257,56 @@ func TestARevokedGrantSaysUntilWhenItWorksAtTheVendor(t *testing.T) {
 	})
 }
 
-func TestABlockIsAsItsBodySays(t *testing.T) {
+func TestBlockFollowsRequestBody(t *testing.T) {
 	t.Parallel()
-	b := startSmall(t)
+	b := startSQLite(t)
 	later := begin.Add(24 * time.Hour)
-	for what, c := range map[string]struct {
+	for name, c := range map[string]struct {
 		body, reason string
 		until        time.Time
 	}{
-		"no body":          {"", "", time.Time{}},
-		"an empty one":     {"{}", "", time.Time{}},
-		"a reason":         {`{"reason":"asked for it 😀"}`, "asked for it 😀", time.Time{}},
-		"an end":           {`{"until":"2026-04-02T10:00:00Z"}`, "", later},
-		"an end elsewhere": {`{"until":"2026-04-02T15:30:00+05:30","reason":""}`, "", later},
-		"nulls":            {`{"until":null,"reason":null}`, "", time.Time{}},
+		"no body":                  {"", "", time.Time{}},
+		"empty object":             {"{}", "", time.Time{}},
+		"a reason":                 {`{"reason":"asked for it 😀"}`, "asked for it 😀", time.Time{}},
+		"end":                      {`{"until":"2026-04-02T10:00:00Z"}`, "", later},
+		"end in another time zone": {`{"until":"2026-04-02T15:30:00+05:30","reason":""}`, "", later},
+		"nulls":                    {`{"until":null,"reason":null}`, "", time.Time{}},
 	} {
-		var done changed
-		b.post(t, "/users/"+url.PathEscape("app:"+what)+"/block", c.body, &done)
-		if done.Block == nil || done.Block.Reason != c.reason || !done.Block.Until.Equal(c.until) {
-			t.Errorf("%s: %+v", what, done.Block)
+		var result changed
+		b.post(t, "/users/"+url.PathEscape("app:"+name)+"/block", c.body, &result)
+		if result.Block == nil || result.Block.Reason != c.reason || !result.Block.Until.Equal(c.until) {
+			t.Errorf("%s: got %+v", name, result.Block)
 		}
 	}
-	for what, c := range map[string]struct {
+	for name, c := range map[string]struct {
 		body   string
 		status int
 		code   string
 	}{
-		"the past":           {`{"until":"2026-04-01T09:59:59Z"}`, 422, "invalid_until"},
-		"now":                {`{"until":"2026-04-01T10:00:00Z"}`, 422, "invalid_until"},
-		"the beginning":      {`{"until":"0001-01-01T00:00:00Z"}`, 422, "invalid_until"},
-		"past all years":     {`{"until":"9999-12-31T23:59:59-01:00"}`, 422, "invalid_until"},
-		"no time":            {`{"until":"tomorrow"}`, 422, "invalid_until"},
-		"a number":           {`{"until":1775037600}`, 422, "invalid_until"},
-		"a long reason":      {`{"reason":"` + strings.Repeat("é", 251) + `"}`, 422, "invalid_reason"},
-		"a zero byte":        {`{"reason":"a\u0000b"}`, 422, "invalid_reason"},
-		"a list for reason":  {`{"reason":[]}`, 400, "invalid_json"},
-		"half an object":     {`{"reason":"`, 400, "invalid_json"},
-		"two objects":        {`{}{}`, 400, "invalid_json"},
-		"null":               {` null`, 400, "invalid_json"},
-		"blanks":             {`  `, 400, "invalid_json"},
-		"a list":             {`[]`, 400, "invalid_json"},
-		"a name twice":       {`{"reason":"a","reason":"b"}`, 400, "invalid_json"},
-		"a name in capitals": {`{"Reason":"a"}`, 400, "invalid_json"},
-		"an unknown name":    {`{"reasons":"a"}`, 400, "invalid_json"},
-		"no UTF-8":           {"{\"reason\":\"\xff\"}", 400, "invalid_json"},
-		"much":               {`{"reason":"` + strings.Repeat("a", 5000) + `"}`, 413, "body_too_large"},
+		"past":                {`{"until":"2026-04-01T09:59:59Z"}`, 422, "invalid_until"},
+		"now":                 {`{"until":"2026-04-01T10:00:00Z"}`, 422, "invalid_until"},
+		"zero time":           {`{"until":"0001-01-01T00:00:00Z"}`, 422, "invalid_until"},
+		"after the last year": {`{"until":"9999-12-31T23:59:59-01:00"}`, 422, "invalid_until"},
+		"not a time":          {`{"until":"tomorrow"}`, 422, "invalid_until"},
+		"number":              {`{"until":1775037600}`, 422, "invalid_until"},
+		"long reason":         {`{"reason":"` + strings.Repeat("é", 251) + `"}`, 422, "invalid_reason"},
+		"zero byte":           {`{"reason":"a\u0000b"}`, 422, "invalid_reason"},
+		"list as reason":      {`{"reason":[]}`, 400, "invalid_json"},
+		"half an object":      {`{"reason":"`, 400, "invalid_json"},
+		"two objects":         {`{}{}`, 400, "invalid_json"},
+		"null":                {` null`, 400, "invalid_json"},
+		"spaces":              {`  `, 400, "invalid_json"},
+		"list":                {`[]`, 400, "invalid_json"},
+		"duplicate member":    {`{"reason":"a","reason":"b"}`, 400, "invalid_json"},
+		"member in capitals":  {`{"Reason":"a"}`, 400, "invalid_json"},
+		"unknown member":      {`{"reasons":"a"}`, 400, "invalid_json"},
+		"invalid UTF-8":       {"{\"reason\":\"\xff\"}", 400, "invalid_json"},
+		"too large":           {`{"reason":"` + strings.Repeat("a", 5000) + `"}`, 413, "body_too_large"},
 	} {
-		b.call(t, "meera", http.MethodPost, "/admin/v1/users/app:rohan/block", c.body).failed(t, what, c.status, c.code)
+		b.call(t, "meera", http.MethodPost, "/admin/v1/users/app:rohan/block", c.body).failed(t, name, c.status, c.code)
 	}
 	b.call(t, "meera", http.MethodPost, "/admin/v1/users/app:rohan/block", "{}", "Content-Type", "text/plain").
-		failed(t, "a form", 415, "unsupported_media_type")
+		failed(t, "other media type", 415, "unsupported_media_type")
 	for _, subject := range []string{"a%00b", "%FF", strings.Repeat("x", 290)} {
 		for _, act := range []string{"block", "unblock", "revoke"} {
 			b.call(t, "meera", http.MethodPost, "/admin/v1/users/"+subject+"/"+act, "").failed(t, subject+" "+act, 422, "invalid_subject")
@@ -315,24 +315,24 @@ func TestABlockIsAsItsBodySays(t *testing.T) {
 	}
 	var u user
 	if b.get(t, "/users/app:rohan", &u); u.Block != nil {
-		t.Errorf("rohan is blocked all the same: %+v", u.Block)
+		t.Errorf("rohan was blocked: %+v", u.Block)
 	}
 }
 
-func TestWhatTakesNoBodyRefusesOneThatSaysSomething(t *testing.T) {
+func TestRouteWithoutBodyRefusesMembers(t *testing.T) {
 	t.Parallel()
-	b := startSmall(t)
+	b := startSQLite(t)
 	grantID := b.give(t, "app:asha")
 	for _, path := range []string{"/users/app:asha/unblock", "/users/app:asha/revoke", "/grants/" + grantID + "/revoke"} {
 		b.call(t, "meera", http.MethodPost, "/admin/v1"+path, `{"grant_id":"gr_1"}`).failed(t, path, 400, "invalid_json")
 	}
 	var g grant
 	if b.get(t, "/grants/"+grantID, &g); g.State != "active" {
-		t.Errorf("it is %s", g.State)
+		t.Errorf("got the state %s, want active", g.State)
 	}
 }
 
-func TestEverybodysTokensEndOnceItsWordsAreSaid(t *testing.T) {
+func TestRevokeAllNeedsConfirmation(t *testing.T) {
 	t.Parallel()
 	eachBroker(t, func(t *testing.T, b *broker) {
 		b.give(t, "app:asha")
@@ -342,22 +342,22 @@ func TestEverybodysTokensEndOnceItsWordsAreSaid(t *testing.T) {
 		}
 		b.call(t, "meera", http.MethodPost, "/admin/v1/revoke-all", `{"confirm":true}`).failed(t, "true", 400, "invalid_json")
 		for _, already := range []bool{false, true} {
-			var done changed
-			b.post(t, "/revoke-all", `{"confirm":"revoke everything"}`, &done)
-			if done.Already != already || done.Subject != "" || done.UpstreamValidUntil.IsZero() {
-				t.Errorf("already %v: %+v", already, done)
+			var result changed
+			b.post(t, "/revoke-all", `{"confirm":"revoke everything"}`, &result)
+			if result.Already != already || result.Subject != "" || result.UpstreamValidUntil.IsZero() {
+				t.Errorf("already %v: got %+v", already, result)
 			}
 		}
 		var left grants
 		if b.get(t, "/grants?state=active", &left); len(left.Grants) != 0 {
-			t.Errorf("%d tokens are left", len(left.Grants))
+			t.Errorf("%d active tokens are left", len(left.Grants))
 		}
 	})
 }
 
-func TestWhereThereIsNothingToFindListsAreEmpty(t *testing.T) {
+func TestListsAreEmptyArraysWhenNothingMatches(t *testing.T) {
 	t.Parallel()
-	b := startSmall(t)
+	b := startSQLite(t)
 	for path, want := range map[string]string{
 		"/grants": `{"grants":[],"next_cursor":null}`, "/users?prefix=": `{"users":[],"next_cursor":null}`,
 		"/audit?action=portfolio.expire": `{"records":[],"next_cursor":null}`,

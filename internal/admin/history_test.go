@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-func TestAUserIsShownWithWhatWasBlockedAndRevokedBefore(t *testing.T) {
+func TestUserIsShownWithHistoryOfBlocksAndRevocations(t *testing.T) {
 	t.Parallel()
 	eachBroker(t, func(t *testing.T, b *broker) {
 		grantID, until := b.give(t, "app:asha"), begin.Add(time.Hour)
@@ -27,17 +27,17 @@ func TestAUserIsShownWithWhatWasBlockedAndRevokedBefore(t *testing.T) {
 			{Kind: "block", Subject: "app:asha", Reason: "stolen phone", Until: until, At: begin, Actor: who},
 		}
 		if u.Block != nil || !slices.Equal(u.History, want) || len(u.Grants) != 2 || u.Grants[1].ID != grantID {
-			t.Errorf("shown %+v", u)
+			t.Errorf("got %+v", u)
 		}
 		for range 25 {
 			b.post(t, "/users/app:asha/revoke", "", &changed{})
 		}
 		if b.get(t, "/users/app:asha", &u); len(u.History) != 20 || u.History[19].Kind != "revoke_user" {
-			t.Errorf("%d changes: %+v", len(u.History), u.History)
+			t.Errorf("got %d changes, want 20: %+v", len(u.History), u.History)
 		}
 		var trail records
 		if b.get(t, "/audit?action=access.block", &trail); len(trail.Records) != 1 || trail.Records[0].Detail != "until=2026-04-01T11:00:00Z" {
-			t.Errorf("on record %+v", trail)
+			t.Errorf("got the records %+v", trail)
 		}
 	})
 }

@@ -5,9 +5,9 @@ import (
 	"testing"
 )
 
-func TestUsersWhoAreBlockedNowAreListedByThemselves(t *testing.T) {
+func TestUsersCanBeFilteredByBlocked(t *testing.T) {
 	t.Parallel()
-	b := startSmall(t)
+	b := startSQLite(t)
 	for _, subject := range []string{"app:asha", "app:rohan", "app:zoya", "other:meera"} {
 		b.give(t, subject)
 		if subject != "app:rohan" {
@@ -34,18 +34,18 @@ func TestUsersWhoAreBlockedNowAreListedByThemselves(t *testing.T) {
 		"blocked=false&prefix=app:":     {"app:asha", "app:rohan", "app:zoya"},
 	} {
 		if names := list(query); !slices.Equal(names, want) {
-			t.Errorf("%s: %q, want %q", query, names, want)
+			t.Errorf("%s: got %q, want %q", query, names, want)
 		}
 	}
 	b.post(t, "/users/app:zoya/unblock", "{}", &changed{})
 	if names := list("blocked=true&prefix=app:"); !slices.Equal(names, []string{"app:asha"}) {
-		t.Errorf("after a block was lifted: %q", names)
+		t.Errorf("after unblocking: got %q", names)
 	}
 }
 
-func TestTheAuditTrailCanBeReadWithoutOneAction(t *testing.T) {
+func TestAuditFilterWithoutExcludesAnAction(t *testing.T) {
 	t.Parallel()
-	b := startSmall(t)
+	b := startSQLite(t)
 	b.give(t, "app:asha")
 	b.get(t, "/users/app:asha", &user{})
 	b.post(t, "/users/app:asha/block", "{}", &changed{})
@@ -68,7 +68,7 @@ func TestTheAuditTrailCanBeReadWithoutOneAction(t *testing.T) {
 		}
 		found = slices.Compact(found) // each of these reads adds one
 		if !slices.Equal(found, want) {
-			t.Errorf("%s: %q, want %q", query, found, want)
+			t.Errorf("%s: got %q, want %q", query, found, want)
 		}
 	}
 }

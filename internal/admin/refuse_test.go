@@ -6,21 +6,21 @@ import (
 	"testing"
 )
 
-// The calls of operators, but for those that change something.
+// reads are the routes that only read.
 var reads = []string{
 	"/grants", "/grants/gr_01kf0a6v3m9t2w8x4y5z7b1c2d", "/users", "/users/app:asha", "/audit", "/audit/export", "/stats",
 	"/overview", "/credits", "/settings",
 }
 
-// changes are those that do.
+// changes are the routes that change something.
 var changes = []string{
 	"/grants/gr_01kf0a6v3m9t2w8x4y5z7b1c2d/revoke", "/users/app:asha/block", "/users/app:asha/unblock",
 	"/users/app:asha/revoke", "/revoke-all",
 }
 
-func TestNobodyButAdminsIsServed(t *testing.T) {
+func TestOnlyAdminsAreAllowed(t *testing.T) {
 	t.Parallel()
-	b := startSmall(t)
+	b := startSQLite(t)
 	b.give(t, "app:asha")
 	for who, want := range map[string]struct {
 		status int
@@ -30,7 +30,7 @@ func TestNobodyButAdminsIsServed(t *testing.T) {
 			r := b.call(t, who, http.MethodGet, "/admin/v1"+path, "")
 			r.failed(t, who+" "+path, want.status, want.code)
 			if r.header.Get("Cache-Control") != "no-store" {
-				t.Errorf("%s may be kept", path)
+				t.Errorf("%s: the answer may be cached", path)
 			}
 		}
 		for _, path := range changes {
@@ -39,11 +39,11 @@ func TestNobodyButAdminsIsServed(t *testing.T) {
 	}
 	var left grants
 	if b.get(t, "/grants?state=active", &left); len(left.Grants) != 1 {
-		t.Errorf("%d tokens are left", len(left.Grants))
+		t.Errorf("%d active tokens are left", len(left.Grants))
 	}
 }
 
-func TestAQueryThatMakesNoSenseIsRefused(t *testing.T) {
+func TestInvalidQueryIsRefused(t *testing.T) {
 	t.Parallel()
 	eachBroker(t, func(t *testing.T, b *broker) {
 		for path, code := range map[string]string{
@@ -69,9 +69,9 @@ func TestAQueryThatMakesNoSenseIsRefused(t *testing.T) {
 			"/users?cursor=%":                              "invalid_query",
 			"/users?cursor=a":                              "invalid_cursor",
 			"/users?cursor=AAA":                            "invalid_cursor", // two zero bytes
-			"/users?cursor=dSAA":                           "invalid_cursor", // of a user whose id is a zero byte
-			"/users?cursor=dSA":                            "invalid_cursor", // of nobody
-			"/users?cursor=YXBwOmFzaGE":                    "invalid_cursor", // app:asha, of no list
+			"/users?cursor=dSAA":                           "invalid_cursor", // a subject that is a zero byte
+			"/users?cursor=dSA":                            "invalid_cursor", // no subject
+			"/users?cursor=YXBwOmFzaGE":                    "invalid_cursor", // app:asha without the prefix of a list
 			"/users?limit=201":                             "invalid_limit",
 			"/users?blocked=":                              "invalid_query",
 			"/users?blocked=1":                             "invalid_query",
@@ -88,7 +88,7 @@ func TestAQueryThatMakesNoSenseIsRefused(t *testing.T) {
 			"/audit?action=none":                           "invalid_action",
 			"/audit?without=reads":                         "invalid_action",
 			"/audit/export?without=reads":                  "invalid_action",
-			"/audit?subject=at_0123456789":                 "invalid_query", // it would be put on record
+			"/audit?subject=at_0123456789":                 "invalid_query", // it would be audited
 			"/grants?subject=asha":                         "invalid_query",
 			"/audit?from=1":                                "invalid_time",
 			"/audit?format=csv":                            "invalid_query",

@@ -16,7 +16,7 @@ import (
 	"casbroker/internal/audit"
 )
 
-// record is an audit record, as far as the tests look at it.
+// record is an audit record, as far as the tests read it.
 type record struct {
 	ID      string    `json:"id"`
 	At      time.Time `json:"at"`
@@ -34,16 +34,16 @@ type records struct {
 	NextCursor *string  `json:"next_cursor"`
 }
 
-// recorded lists what is on record, oldest first: "action subject object".
+// recorded lists the audit records, oldest first: "action subject object".
 func (b *broker) recorded(t *testing.T, f audit.Filter) (lines []string) {
 	t.Helper()
-	page, err := b.desk.Trail.Find(t.Context(), f, "", audit.MaxLimit)
+	page, err := b.service.Trail.Find(t.Context(), f, "", audit.MaxLimit)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, e := range page.Entries {
 		if e.Actor != "ops:meera" || e.Role != "admin" || e.RequestID == "" || e.Outcome != audit.OK {
-			t.Errorf("recorded %+v", e.Record)
+			t.Errorf("got the record %+v", e.Record)
 		}
 		lines = append(lines, strings.TrimRight(string(e.Action)+" "+e.Subject+" "+e.Object+" "+e.Detail, " "))
 	}
@@ -51,7 +51,7 @@ func (b *broker) recorded(t *testing.T, f audit.Filter) (lines []string) {
 	return lines
 }
 
-func TestWhatReadsAboutPersonsIsPutOnRecord(t *testing.T) {
+func TestReadsOfPersonalDataAreAudited(t *testing.T) {
 	t.Parallel()
 	eachBroker(t, func(t *testing.T, b *broker) {
 		grantID := b.give(t, "app:asha")
@@ -69,27 +69,27 @@ func TestWhatReadsAboutPersonsIsPutOnRecord(t *testing.T) {
 			"admin.read app:asha user", "admin.read app:asha audit", "audit.export app:asha csv",
 		}
 		if got := b.recorded(t, audit.Filter{Actor: "ops:meera"}); !slices.Equal(got, want) {
-			t.Errorf("on record are %q", got)
+			t.Errorf("got the records %q, want %q", got, want)
 		}
 	})
 }
 
-// unwritable is an audit trail that can be read and not written.
+// unwritable is an audit trail that fails to append.
 type unwritable struct{ audit.Book }
 
 var errUnwritable = errors.New("the audit trail cannot be written")
 
 func (unwritable) Append(context.Context, ...audit.Record) error { return errUnwritable }
 
-func TestWhatCannotBePutOnRecordIsNotTold(t *testing.T) {
+func TestReadThatCannotBeAuditedIsRefused(t *testing.T) {
 	t.Parallel()
-	b := startSmall(t)
+	b := startSQLite(t)
 	grantID := b.give(t, "app:asha")
-	b.desk.Trail.Book = unwritable{b.db}
+	b.service.Trail.Book = unwritable{b.db}
 	for _, path := range []string{"/grants", "/grants/" + grantID, "/users", "/users/app:asha", "/audit", "/audit/export"} {
 		r := b.call(t, "meera", http.MethodGet, "/admin/v1"+path, "")
 		if r.failed(t, path, 500, "internal"); strings.Contains(r.body, "app:asha") {
-			t.Errorf("%s tells %s", path, r.body)
+			t.Errorf("%s: the answer is %s", path, r.body)
 		}
 	}
 	for _, path := range []string{"/overview", "/stats", "/settings"} {
@@ -97,9 +97,9 @@ func TestWhatCannotBePutOnRecordIsNotTold(t *testing.T) {
 	}
 }
 
-func TestTheTrailIsReadByWhatItTells(t *testing.T) {
+func TestAuditTrailIsFilteredAndPaginated(t *testing.T) {
 	t.Parallel()
-	b := startSmall(t)
+	b := startSQLite(t)
 	b.give(t, "app:asha")
 	b.passed.Add(int64(time.Minute))
 	b.post(t, "/users/app:asha/block", "", &changed{})
@@ -128,11 +128,11 @@ func TestTheTrailIsReadByWhatItTells(t *testing.T) {
 	b.get(t, "/audit?limit=1", &first)
 	b.get(t, "/audit?limit=1&cursor="+*first.NextCursor, &second)
 	if len(first.Records) != 1 || len(second.Records) != 1 || first.Records[0].ID <= second.Records[0].ID {
-		t.Errorf("page by page: %+v, %+v", first, second)
+		t.Errorf("got the pages %+v and %+v", first, second)
 	}
 }
 
-func TestTheTrailIsExportedWhole(t *testing.T) {
+func TestExportContainsAllMatchingRecords(t *testing.T) {
 	t.Parallel()
 	eachBroker(t, func(t *testing.T, b *broker) {
 		fill(t, b, 1100)
@@ -146,20 +146,20 @@ func TestTheTrailIsExportedWhole(t *testing.T) {
 			}
 		}
 		if lines.status != 200 || lines.err != nil || n != 1100 || lines.header.Get("Content-Type") != audit.TypeNDJSON {
-			t.Errorf("got %d with %d lines: %v %v", lines.status, n, lines.err, lines.header)
+			t.Errorf("got %d with %d lines, want 1100: %v %v", lines.status, n, lines.err, lines.header)
 		}
 		table := b.call(t, "meera", http.MethodGet, path+"&format=csv", "")
 		rows, err := csv.NewReader(strings.NewReader(table.body)).ReadAll()
 		if err != nil || len(rows) != 1101 || table.header.Get("Content-Disposition") != `attachment; filename="casbroker-audit.csv"` {
-			t.Errorf("got %d rows: %v %v", len(rows), err, table.header)
+			t.Errorf("got %d rows, want 1101: %v %v", len(rows), err, table.header)
 		}
-		if none := b.call(t, "meera", http.MethodGet, path+"&actor=nobody", ""); none.status != 200 || none.body != "" {
-			t.Errorf("nothing is exported as %d %q", none.status, none.body)
+		if none := b.call(t, "meera", http.MethodGet, path+"&actor=unknown", ""); none.status != 200 || none.body != "" {
+			t.Errorf("no match: got %d %q, want an empty file", none.status, none.body)
 		}
 	})
 }
 
-// fill puts n records of reuse into the trail.
+// fill appends n records of token reuse.
 func fill(t *testing.T, b *broker, n int) {
 	t.Helper()
 	list := make([]audit.Record, n)
@@ -171,61 +171,61 @@ func fill(t *testing.T, b *broker, n int) {
 	}
 }
 
-// fading is an audit trail whose database goes away after the first page.
-type fading struct {
+// failing is an audit trail whose database fails after a number of pages.
+type failing struct {
 	audit.Book
 	pages int
 }
 
-func (f *fading) Records(ctx context.Context, filter audit.Filter, after audit.Position, limit int) ([]audit.Entry, error) {
+func (f *failing) Records(ctx context.Context, filter audit.Filter, after audit.Position, limit int) ([]audit.Entry, error) {
 	if f.pages--; f.pages < 0 {
-		return nil, errors.New("the database is away")
+		return nil, errors.New("the database is down")
 	}
 	return f.Book.Records(ctx, filter, after, limit)
 }
 
-func TestAnExportThatBreaksOffDoesNotPassForWhole(t *testing.T) {
+func TestIncompleteExportIsVisibleAsSuch(t *testing.T) {
 	t.Parallel()
-	b := startSmall(t)
+	b := startSQLite(t)
 	fill(t, b, 1100)
 	for pages, broken := range map[int]bool{0: false, 1: true} {
-		b.desk.Trail.Book = &fading{b.db, pages}
+		b.service.Trail.Book = &failing{b.db, pages}
 		r := b.call(t, "meera", http.MethodGet, "/admin/v1/audit/export", "")
 		if broken && r.err == nil {
-			t.Errorf("half of it was read without a mistake: %d, %d bytes", r.status, len(r.body))
+			t.Errorf("the client got half of it without an error: %d, %d bytes", r.status, len(r.body))
 		}
 		if !broken {
 			if r.failed(t, "nothing was written", 500, "internal"); r.header.Get("Content-Disposition") != "" {
-				t.Errorf("the problem is to be kept as a file: %v", r.header)
+				t.Errorf("the problem is sent as a download: %v", r.header)
 			}
 		}
 	}
 	if !strings.Contains(b.log.String(), "download aborted") {
-		t.Errorf("the log says %s", b.log)
+		t.Errorf("got the log %s", b.log)
 	}
 }
 
-// uncounted is a database that counts nothing.
+// uncounted is a store that fails to count grants.
 type uncounted struct{ admin.Users }
 
 func (uncounted) LiveGrants(context.Context, time.Time) (int, error) {
-	return 0, errors.New("the database is away")
+	return 0, errors.New("the database is down")
 }
 
-func TestTokensThatCannotBeCountedAreNotNone(t *testing.T) {
+func TestUncountableTokensAreNullNotZero(t *testing.T) {
 	t.Parallel()
-	b := startSmall(t)
-	b.desk.Users = uncounted{b.db}
+	b := startSQLite(t)
+	b.service.Users = uncounted{b.db}
 	var o map[string]any
 	if b.get(t, "/overview", &o); o["live_tokens"] != nil || o["blocked_users"] != 0.0 || o["health"] == nil {
-		t.Errorf("overview %v", o)
+		t.Errorf("got the overview %v", o)
 	}
 	if _, there := o["live_tokens"]; !there {
-		t.Errorf("overview %v", o)
+		t.Errorf("got the overview %v", o)
 	}
 }
 
-func TestOperatorsSeeHowItStands(t *testing.T) {
+func TestOverviewStatsCreditsAndSettings(t *testing.T) {
 	t.Parallel()
 	eachBroker(t, func(t *testing.T, b *broker) {
 		b.give(t, "app:asha")
@@ -240,7 +240,7 @@ func TestOperatorsSeeHowItStands(t *testing.T) {
 			Health       []admin.Component `json:"health"`
 		}
 		if b.get(t, "/overview", &o); o.LiveTokens != 1 || o.BlockedUsers != 1 || len(o.Health) != 1 || o.Health[0].State != admin.OK {
-			t.Errorf("overview %+v", o)
+			t.Errorf("got the overview %+v", o)
 		}
 		for step, points := range map[string]int{"": 24, "?step=minute": 60, "?step=day&from=2026-03-31T00:00:00Z&to=2026-04-02T00:00:00Z": 2} {
 			var s struct {
@@ -250,7 +250,7 @@ func TestOperatorsSeeHowItStands(t *testing.T) {
 				} `json:"total"`
 			}
 			if b.get(t, "/stats"+step, &s); len(s.Points) != points || s.Total.Minted != 1 {
-				t.Errorf("stats%s: %d points, %d minted", step, len(s.Points), s.Total.Minted)
+				t.Errorf("stats%s: got %d points and %d minted", step, len(s.Points), s.Total.Minted)
 			}
 		}
 		var c struct {
@@ -258,14 +258,14 @@ func TestOperatorsSeeHowItStands(t *testing.T) {
 			AsOf time.Time `json:"as_of"`
 		}
 		if b.get(t, "/credits", &c); c.Used == "" || !c.AsOf.Equal(begin) {
-			t.Errorf("credits %+v", c)
+			t.Errorf("got the credits %+v", c)
 		}
 		var s struct {
 			Version  string          `json:"version"`
 			Settings []admin.Setting `json:"settings"`
 		}
-		if b.get(t, "/settings", &s); s.Version != "1.2.3" || !slices.Equal(s.Settings, b.desk.Settings) {
-			t.Errorf("settings %+v", s)
+		if b.get(t, "/settings", &s); s.Version != "1.2.3" || !slices.Equal(s.Settings, b.service.Settings) {
+			t.Errorf("got the settings %+v", s)
 		}
 	})
 }

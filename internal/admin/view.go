@@ -18,10 +18,10 @@ type grantView struct {
 	ExpiresAt       time.Time   `json:"expires_at"`
 	RevokedAt       time.Time   `json:"revoked_at,omitzero"`
 	VendorRequestID string      `json:"vendor_request_id"`
-	// UpstreamValidUntil is when a revoked token of the vendor's own expires there;
-	// zero, and left out, when that is over.
+	// UpstreamValidUntil is when a revoked token expires at the vendor, where it still
+	// works; zero, and left out, if it does not.
 	UpstreamValidUntil time.Time `json:"upstream_valid_until,omitzero"`
-	UpstreamNote       string    `json:"upstream_note,omitempty"` // why
+	UpstreamNote       string    `json:"upstream_note,omitempty"` // why it still works
 }
 
 func viewGrant(k token.GrantInfo, now time.Time) grantView {
@@ -53,10 +53,10 @@ type userList struct {
 	NextCursor *string   `json:"next_cursor"`
 }
 
-// changeView is a change of a user's access, or of everybody's.
+// changeView is a change of the access of one user or of all.
 type changeView struct {
 	Kind    access.Kind `json:"kind"`
-	Subject string      `json:"subject"` // "" for everybody
+	Subject string      `json:"subject"` // "" for all users
 	GrantID string      `json:"grant_id,omitempty"`
 	Reason  string      `json:"reason,omitempty"`
 	Until   time.Time   `json:"until,omitzero"`
@@ -103,7 +103,7 @@ func viewRecords(list []audit.Entry) []audit.View {
 }
 
 type overviewView struct {
-	LiveTokens   *int        `json:"live_tokens"` // null when they cannot be counted
+	LiveTokens   *int        `json:"live_tokens"` // null if they cannot be counted
 	BlockedUsers int64       `json:"blocked_users"`
 	Health       []Component `json:"health"`
 }
@@ -113,7 +113,7 @@ type settingsView struct {
 	Settings []Setting `json:"settings"`
 }
 
-// orNull is the cursor of the next page, null where there is none.
+// orNull returns the cursor of the next page, nil if there is none.
 func orNull(cursor string) *string {
 	if cursor == "" {
 		return nil
@@ -121,7 +121,7 @@ func orNull(cursor string) *string {
 	return &cursor
 }
 
-// orEmpty is list, as a list of JSON also where there is nothing.
+// orEmpty returns list, or an empty list that JSON does not write as null.
 func orEmpty[T any](list []T) []T {
 	if list == nil {
 		return []T{}

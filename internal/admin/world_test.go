@@ -37,16 +37,16 @@ import (
 // begin is when the clock of every test starts.
 var begin = time.Date(2026, 4, 1, 10, 0, 0, 0, time.UTC)
 
-// broker is a server with the calls of operators, on a database of its own. Its
-// answers are held against the OpenAPI file.
+// broker is a server with the operator routes and its own database. Its answers are
+// checked against the OpenAPI file.
 type broker struct {
-	url    string
-	client *http.Client
-	db     *store.DB
-	desk   *admin.Service
-	counts *usage.Counter
-	log    *bytes.Buffer
-	passed atomic.Int64 // since begin
+	url     string
+	client  *http.Client
+	db      *store.DB
+	service *admin.Service
+	counts  *usage.Counter
+	log     *bytes.Buffer
+	passed  atomic.Int64 // since begin
 }
 
 func (b *broker) now() time.Time { return begin.Add(time.Duration(b.passed.Load())) }
@@ -57,8 +57,8 @@ func eachBroker(t *testing.T, test func(t *testing.T, b *broker)) {
 	storetest.EachURL(t, func(t *testing.T, url string) { test(t, start(t, url)) })
 }
 
-// startSmall starts a broker on a file.
-func startSmall(t *testing.T) *broker {
+// startSQLite starts a broker with a SQLite database.
+func startSQLite(t *testing.T) *broker {
 	t.Helper()
 	return start(t, storetest.SQLite(t))
 }
@@ -76,24 +76,24 @@ func start(t *testing.T, url string) *broker {
 		t.Fatal(err)
 	}
 	b.counts = &usage.Counter{Book: b.db, Now: b.now}
-	b.desk = &admin.Service{
+	b.service = &admin.Service{
 		Access: &access.Service{Store: b.db, Watcher: watcher, Now: b.now},
 		Grants: &token.Directory{Grants: b.db, Box: box, Now: b.now},
-		Users:  b.db, Shelf: b.db, Trail: &audit.Service{Book: b.db, Chains: b.db, Box: box},
+		Users:  b.db, Portfolios: b.db, Trail: &audit.Service{Book: b.db, Chains: b.db, Box: box},
 		Usage: &usage.Service{Book: b.db, Now: b.now}, Vendor: vendor(t, b.now),
 		Version: "1.2.3", Settings: []admin.Setting{{Key: "upstream.api_key", Value: "[secret]"}, {Key: "log.level", Value: "info", Default: true}},
 		Health: func(context.Context) []admin.Component { return []admin.Component{{Name: "database", State: admin.OK}} },
 		Now:    b.now,
 	}
 	router := server.NewRouter(server.Options{Log: log, OpenAPI: web.OpenAPI})
-	router.Mount("/admin/v1", []server.Middleware{known}, &admin.Handler{Service: b.desk, Log: log})
+	router.Mount("/admin/v1", []server.Middleware{authenticate}, &admin.Handler{Service: b.service, Log: log})
 	front := httptest.NewServer(router)
 	t.Cleanup(front.Close)
 	b.url = front.URL
 	return b
 }
 
-// vendor is a client of the emulated vendor.
+// vendor returns a client of an emulated vendor.
 func vendor(t *testing.T, now func() time.Time) *upstream.Client {
 	t.Helper()
 	const key = "the-api-key-of-the-tests"
@@ -105,11 +105,11 @@ func vendor(t *testing.T, now func() time.Time) *upstream.Client {
 	})
 }
 
-// roles are those of the callers of the tests; the bearer token is their name.
+// roles are the roles of the callers; the bearer token is their name.
 var roles = map[string]auth.Role{"meera": auth.RoleAdmin, "robot": auth.RoleService, "asha": auth.RoleUser}
 
-// known stands for the sign-in.
-func known(next echo.HandlerFunc) echo.HandlerFunc {
+// authenticate replaces the authentication.
+func authenticate(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		r := c.Request()
 		name := strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer ")
@@ -128,7 +128,8 @@ type reply struct {
 	err    error // why the body was not read to its end
 }
 
-// call makes a request of who; a body is JSON unless pairs of headers say otherwise.
+// call sends a request as who, with pairs of header names and values. The default media
+// type is JSON.
 func (b *broker) call(t *testing.T, who, method, path, body string, pairs ...string) reply {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), method, b.url+path, strings.NewReader(body))
@@ -149,14 +150,14 @@ func (b *broker) call(t *testing.T, who, method, path, body string, pairs ...str
 	return reply{res.StatusCode, res.Header, string(text), err}
 }
 
-// get reads as an operator, and want is what the answer is decoded into.
+// get sends a GET as an operator and decodes the answer into into.
 func (b *broker) get(t *testing.T, path string, into any) reply {
 	t.Helper()
 	r := b.call(t, "meera", http.MethodGet, "/admin/v1"+path, "")
 	return r.decode(t, path, into)
 }
 
-// post acts as an operator.
+// post sends a POST as an operator and decodes the answer into into.
 func (b *broker) post(t *testing.T, path, body string, into any) reply {
 	t.Helper()
 	r := b.call(t, "meera", http.MethodPost, "/admin/v1"+path, body)
@@ -174,21 +175,21 @@ func (r reply) decode(t *testing.T, path string, into any) reply {
 	return r
 }
 
-// failed fails the test unless r is the problem called code.
-func (r reply) failed(t *testing.T, what string, status int, code string) {
+// failed fails the test unless r is the problem with this status and code.
+func (r reply) failed(t *testing.T, name string, status int, code string) {
 	t.Helper()
 	if r.status != status || !strings.Contains(r.body, `"code":"`+code+`"`) {
-		t.Errorf("%s: got %d %s, want %d %s", what, r.status, r.body, status, code)
+		t.Errorf("%s: got %d %s, want %d %s", name, r.status, r.body, status, code)
 	}
 }
 
-// give records a grant of subject that lives for an hour from now on.
+// give records a grant of subject that expires in an hour.
 func (b *broker) give(t *testing.T, subject string) string {
 	t.Helper()
 	at := b.now()
 	g := token.Grant{
 		ID: id.New("gr"), Subject: subject, Mode: token.ModeDirect, IssuedAt: at, ExpiresAt: at.Add(time.Hour),
-		VendorRequestID: "req_vendor", AccessVersion: b.desk.Access.Watcher.Version(),
+		VendorRequestID: "req_vendor", AccessVersion: b.service.Access.Watcher.Version(),
 	}
 	if err := b.db.RecordGrant(t.Context(), g, audit.New(t.Context(), at, subject, audit.TokenMint, subject, g.ID)); err != nil {
 		t.Fatal(err)
@@ -196,12 +197,12 @@ func (b *broker) give(t *testing.T, subject string) string {
 	return g.ID
 }
 
-// payload is a statement with a name, a PAN and an amount that are to be found nowhere.
+// payload is a statement with a name, a PAN and an amount that operators must not see.
 const payload = `{"meta":{"cas_type":"CAMS_KFINTECH","statement_period":{"from":"2026-01-01","to":"2026-03-31"}},
 	"investor":{"name":"Asha Example","pan":"AAAPZ9999A"},
 	"mutual_funds":[{"folio_number":"123/45","amc":"Sample AMC","schemes":[{"name":"Sample Fund","units":"1.50","value":76543.21}]}]}`
 
-// save keeps a portfolio of subject.
+// save stores a portfolio of subject.
 func (b *broker) save(t *testing.T, subject string) string {
 	t.Helper()
 	st, err := statement.Parse([]byte(payload), b.now())

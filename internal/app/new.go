@@ -191,7 +191,7 @@ func New(ctx context.Context, c config.Config, o Options) (_ *App, err error) { 
 	operators := &admin.Service{
 		Access: a.access,
 		Grants: &token.Directory{Grants: db, Box: box, Now: o.Now},
-		Users:  db, Shelf: db,
+		Users:  db, Portfolios: db,
 		Trail: &audit.Service{Book: db, Chains: db, Box: box},
 		Usage: &usage.Service{Book: db, Now: o.Now}, Vendor: &upstream.CreditsCache{Source: vendor, Now: o.Now},
 		Settings: listSettings(c), Version: build.String(), Now: o.Now,
@@ -228,7 +228,7 @@ func New(ctx context.Context, c config.Config, o Options) (_ *App, err error) { 
 		&session.Handler{Sessions: sessions, Limit: limitAdmin, LimitSignIn: limitSignIn},
 		&admin.Handler{Service: operators, Log: log, Limit: limitAdmin})
 	a.router.Mount("/oauth", append([]server.Middleware{httpapi.InDialect(httpapi.OAuth)}, byOperator...), &oauth.Handler{
-		Tokens: &oauth.Service{Grants: operators.Grants, Access: a.access, Record: db, Now: o.Now}, Limit: limitRead,
+		Tokens: &oauth.Service{Grants: operators.Grants, Access: a.access, Recorder: db, Now: o.Now}, Limit: limitRead,
 	})
 	a.router.Mount("", nil, &console.Handler{
 		Admin: operators, Sessions: sessions, Pages: web.Console, Demo: len(o.DemoHistory) > 0, Version: build.String(),

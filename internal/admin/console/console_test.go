@@ -117,7 +117,7 @@ func newDesk(t *testing.T, db *store.DB, box *secret.Box, c *clock) *admin.Servi
 	return &admin.Service{
 		Access: &access.Service{Store: db, Watcher: w, Now: c.Now},
 		Grants: &token.Directory{Grants: db, Now: c.Now},
-		Users:  db, Shelf: db,
+		Users:  db, Portfolios: db,
 		Trail:  &audit.Service{Book: db, Chains: db, Box: box},
 		Usage:  &usage.Service{Book: db, Now: c.Now},
 		Vendor: vendor{},

@@ -8,18 +8,18 @@ import (
 	"casbroker/internal/auth"
 )
 
-// Handler serves POST /oauth/revoke and POST /oauth/introspect, for services and
-// admins. Tokens is required.
+// Handler serves POST /oauth/revoke and POST /oauth/introspect for services and admins.
+// Tokens is required.
 type Handler struct {
 	Tokens *Service
 	Limit  echo.MiddlewareFunc // nil for no limit
 }
 
-// Mount adds the routes to g, which has to be /oauth, behind which the caller is known.
+// Mount adds the routes to g, which must be /oauth behind authentication.
 func (h *Handler) Mount(g *echo.Group) {
-	through := auth.Private(auth.RoleService|auth.RoleAdmin, h.Limit)
-	g.POST("/revoke", h.revoke, through...)
-	g.POST("/introspect", h.introspect, through...)
+	private := auth.Private(auth.RoleService|auth.RoleAdmin, h.Limit)
+	g.POST("/revoke", h.revoke, private...)
+	g.POST("/introspect", h.introspect, private...)
 }
 
 func (h *Handler) revoke(c echo.Context) error {

@@ -36,8 +36,8 @@ import (
 // begin is when the clock of every test starts.
 var begin = time.Date(2026, 4, 1, 10, 0, 0, 0, time.UTC)
 
-// broker is a server with the calls of OAuth, and what gives the tokens that they are
-// about. Its answers are held against the OpenAPI file.
+// broker is a server with the OAuth routes and a service that issues tokens. Its answers
+// are checked against the OpenAPI file.
 type broker struct {
 	url     string
 	client  *http.Client
@@ -55,8 +55,8 @@ func eachBroker(t *testing.T, test func(t *testing.T, b *broker)) {
 	storetest.EachURL(t, func(t *testing.T, url string) { test(t, start(t, url)) })
 }
 
-// startSmall starts a broker on a file.
-func startSmall(t *testing.T) *broker {
+// startSQLite starts a broker with a SQLite database.
+func startSQLite(t *testing.T) *broker {
 	t.Helper()
 	return start(t, storetest.SQLite(t))
 }
@@ -81,17 +81,17 @@ func start(t *testing.T, url string) *broker {
 	}
 	b.service = &oauth.Service{
 		Grants: &token.Directory{Grants: b.db, Box: box, Now: b.now},
-		Access: &access.Service{Store: b.db, Watcher: watcher, Now: b.now}, Record: b.db, Now: b.now,
+		Access: &access.Service{Store: b.db, Watcher: watcher, Now: b.now}, Recorder: b.db, Now: b.now,
 	}
 	router := server.NewRouter(server.Options{Log: log, OpenAPI: web.OpenAPI})
-	router.Mount("/oauth", []server.Middleware{httpapi.InDialect(httpapi.OAuth), known}, &oauth.Handler{Tokens: b.service})
+	router.Mount("/oauth", []server.Middleware{httpapi.InDialect(httpapi.OAuth), authenticate}, &oauth.Handler{Tokens: b.service})
 	front := httptest.NewServer(router)
 	t.Cleanup(front.Close)
 	b.url = front.URL
 	return b
 }
 
-// vendor is a client of the emulated vendor.
+// vendor returns a client of an emulated vendor.
 func vendor(t *testing.T, now func() time.Time) *upstream.Client {
 	t.Helper()
 	const key = "the-api-key-of-the-tests"
@@ -103,11 +103,11 @@ func vendor(t *testing.T, now func() time.Time) *upstream.Client {
 	})
 }
 
-// roles are those of the callers of the tests; the bearer token is their name.
+// roles are the roles of the callers; the bearer token is their name.
 var roles = map[string]auth.Role{"meera": auth.RoleAdmin, "robot": auth.RoleService, "asha": auth.RoleUser}
 
-// known stands for the sign-in.
-func known(next echo.HandlerFunc) echo.HandlerFunc {
+// authenticate replaces the authentication.
+func authenticate(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		r := c.Request()
 		name := strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer ")
@@ -118,7 +118,7 @@ func known(next echo.HandlerFunc) echo.HandlerFunc {
 	}
 }
 
-// token gives subject an access token.
+// token issues an access token to subject.
 func (b *broker) token(t *testing.T, subject string) token.Issued {
 	t.Helper()
 	issued, err := b.tokens.Issue(t.Context(), auth.Principal{Subject: subject, Roles: auth.RoleUser}, time.Hour, nil)
@@ -162,7 +162,7 @@ func (b *broker) send(t *testing.T, who, method, path, body, media string) reply
 	return reply{res.StatusCode, res.Header, strings.TrimSpace(string(text))}
 }
 
-// introspect asks about a token, which must be allowed.
+// introspect returns the answer about a token, which must be 200.
 func (b *broker) introspect(t *testing.T, who string, value secret.Text) string {
 	t.Helper()
 	r := b.post(t, who, "/oauth/introspect", "token="+url.QueryEscape(value.Reveal()))
@@ -174,14 +174,14 @@ func (b *broker) introspect(t *testing.T, who string, value secret.Text) string 
 
 const inactive = `{"active":false}`
 
-func TestATokenThatCountsIsToldAbout(t *testing.T) {
+func TestActiveTokenIsDescribed(t *testing.T) {
 	t.Parallel()
 	eachBroker(t, func(t *testing.T, b *broker) {
 		for _, subject := range []string{"app:asha", "app:a/b 😀\"&+%"} {
 			issued := b.token(t, subject)
 			for _, who := range []string{"robot", "meera"} {
-				var told map[string]any
-				if err := json.Unmarshal([]byte(b.introspect(t, who, issued.Value)), &told); err != nil {
+				var got map[string]any
+				if err := json.Unmarshal([]byte(b.introspect(t, who, issued.Value)), &got); err != nil {
 					t.Fatal(err)
 				}
 				want := map[string]any{
@@ -189,8 +189,8 @@ func TestATokenThatCountsIsToldAbout(t *testing.T) {
 					"iat": float64(begin.Unix()), "exp": float64(begin.Add(time.Hour).Unix()),
 				}
 				for name, value := range want {
-					if told[name] != value || len(told) != len(want) {
-						t.Errorf("%s reads %v, want %v", who, told, want)
+					if got[name] != value || len(got) != len(want) {
+						t.Errorf("%s got %v, want %v", who, got, want)
 					}
 				}
 			}
@@ -199,16 +199,16 @@ func TestATokenThatCountsIsToldAbout(t *testing.T) {
 	})
 }
 
-// recordedOnce fails the test unless the one record that f lets through is of action on object.
+// recordedOnce fails the test unless f matches one record, of action on object.
 func (b *broker) recordedOnce(t *testing.T, f audit.Filter, action audit.Action, object string) {
 	t.Helper()
 	list, err := b.db.Records(t.Context(), f, audit.Position{}, 10)
 	if err != nil || len(list) != 1 || list[0].Action != action || list[0].Object != object {
-		t.Errorf("on record are %+v, %v", list, err)
+		t.Errorf("got the records %+v and %v", list, err)
 	}
 }
 
-func TestATokenThatDoesNotCountIsNotToldAbout(t *testing.T) {
+func TestInactiveTokenIsNotDescribed(t *testing.T) {
 	t.Parallel()
 	eachBroker(t, func(t *testing.T, b *broker) {
 		operator := auth.Principal{Subject: "ops:meera", Roles: auth.RoleAdmin}
@@ -230,22 +230,22 @@ func TestATokenThatDoesNotCountIsNotToldAbout(t *testing.T) {
 				return err
 			},
 		}
-		for what, end := range ends {
-			issued := b.token(t, "app:"+what)
+		for name, end := range ends {
+			issued := b.token(t, "app:"+name)
 			if got := b.introspect(t, "robot", issued.Value); !strings.Contains(got, `"active":true`) {
-				t.Errorf("%s: before, it is %s", what, got)
+				t.Errorf("%s: before: got %s", name, got)
 			}
 			if err := end(issued); err != nil {
 				t.Fatal(err)
 			}
 			if got := b.introspect(t, "robot", issued.Value); got != inactive {
-				t.Errorf("%s: %s", what, got)
+				t.Errorf("%s: got %s", name, got)
 			}
 		}
 		late := b.token(t, "app:late")
 		b.passed.Store(int64(time.Hour))
 		if got := b.introspect(t, "robot", late.Value); got != inactive {
-			t.Errorf("expired: %s", got)
+			t.Errorf("expired: got %s", got)
 		}
 		known := late.Value.Reveal()
 		for _, value := range []string{
@@ -253,16 +253,16 @@ func TestATokenThatDoesNotCountIsNotToldAbout(t *testing.T) {
 			"at_\xff", "at_é", "at_" + strings.Repeat("x", 9000), "ey.ey.ey", "'; --",
 		} {
 			if got := b.introspect(t, "robot", secret.Text(value)); got != inactive {
-				t.Errorf("%q: %s", value, got)
+				t.Errorf("%q: got %s", value, got)
 			}
 			if r := b.post(t, "robot", "/oauth/revoke", "token="+url.QueryEscape(value)); r.status != 200 || r.body != "" {
-				t.Errorf("%q is revoked with %d %s", value, r.status, r.body)
+				t.Errorf("%q: revoking got %d %s", value, r.status, r.body)
 			}
 		}
 	})
 }
 
-func TestARevokedTokenIsNotGivenAgainAndDoingItAgainIsNoError(t *testing.T) {
+func TestRevokedTokenIsNotReusedAndRevokingAgainSucceeds(t *testing.T) {
 	t.Parallel()
 	eachBroker(t, func(t *testing.T, b *broker) {
 		first, other := b.token(t, "app:asha"), b.token(t, "app:rohan")
@@ -276,19 +276,19 @@ func TestARevokedTokenIsNotGivenAgainAndDoingItAgainIsNoError(t *testing.T) {
 			}
 		}
 		if b.introspect(t, "meera", first.Value) != inactive || b.token(t, "app:asha").Value == first.Value {
-			t.Error("it counts, or is given again")
+			t.Error("the token is active or was reused")
 		}
 		if b.introspect(t, "meera", other.Value) == inactive {
-			t.Error("another's does not count")
+			t.Error("the token of another user is not active")
 		}
 		list, err := b.db.Records(t.Context(), audit.Filter{Action: audit.TokenRevoke}, audit.Position{}, 10)
 		if err != nil || len(list) != 2 || list[0].Subject != "app:asha" || list[1].Actor != "ops:robot" || list[1].Object != first.GrantID {
-			t.Errorf("on record are %+v, %v", list, err)
+			t.Errorf("got the records %+v and %v", list, err)
 		}
 	})
 }
 
-// problem is an error answer with the members of OAuth.
+// problem is an error answer, with the members of OAuth.
 type problem struct {
 	Status      int    `json:"status"`
 	Code        string `json:"code"`
@@ -296,11 +296,11 @@ type problem struct {
 	Description string `json:"error_description"`
 }
 
-func TestWhatIsNoRequestOfOAuthIsRefusedInItsWords(t *testing.T) {
+func TestMalformedRequestGetsOAuthError(t *testing.T) {
 	t.Parallel()
-	b := startSmall(t)
+	b := startSQLite(t)
 	value := b.token(t, "app:asha").Value.Reveal()
-	for what, c := range map[string]struct {
+	for name, c := range map[string]struct {
 		who, method, path, body, media string
 		status                         int
 		code, oauth                    string
@@ -323,41 +323,41 @@ func TestWhatIsNoRequestOfOAuthIsRefusedInItsWords(t *testing.T) {
 			r := b.send(t, c.who, c.method, path+c.path, c.body, c.media)
 			var p problem
 			if err := json.Unmarshal([]byte(r.body), &p); err != nil {
-				t.Fatalf("%s: %v in %s", what, err, r.body)
+				t.Fatalf("%s: %v in %s", name, err, r.body)
 			}
 			if r.status != c.status || p.Status != c.status || p.Code != c.code || p.Error != c.oauth || p.Description == "" {
-				t.Errorf("%s at %s: got %d %+v", what, path, r.status, p)
+				t.Errorf("%s at %s: got %d %+v", name, path, r.status, p)
 			}
 			if strings.Contains(r.body, value) {
-				t.Errorf("%s: the answer repeats the token", what)
+				t.Errorf("%s: the answer repeats the token", name)
 			}
 		}
 	}
 	if r := b.post(t, "asha", "/oauth/revoke", "token="+value); !strings.Contains(r.body, "service or admin") {
-		t.Errorf("a user reads %s", r.body)
+		t.Errorf("a user got %s", r.body)
 	}
 	if b.introspect(t, "robot", secret.Text(value)) == inactive {
-		t.Error("the token was revoked all the same")
+		t.Error("the token was revoked")
 	}
 }
 
-// unwritable cannot keep records.
+// unwritable is a Recorder that fails.
 type unwritable struct{}
 
 func (unwritable) Append(context.Context, ...audit.Record) error {
 	return errors.New("the disk is full")
 }
 
-func TestWhatCannotBePutOnRecordIsNotTold(t *testing.T) {
+func TestIntrospectionThatCannotBeAuditedIsRefused(t *testing.T) {
 	t.Parallel()
-	b := startSmall(t)
+	b := startSQLite(t)
 	value := b.token(t, "app:asha").Value
-	b.service.Record = unwritable{}
+	b.service.Recorder = unwritable{}
 	r := b.post(t, "meera", "/oauth/introspect", "token="+value.Reveal())
 	if r.status != 500 || strings.Contains(r.body, "asha") || !strings.Contains(r.body, `"error":"server_error"`) {
 		t.Errorf("got %d %s", r.status, r.body)
 	}
 	if got := b.introspect(t, "meera", "at_nothing"); got != inactive {
-		t.Errorf("an unknown one: %s", got)
+		t.Errorf("unknown token: got %s", got)
 	}
 }

@@ -1,6 +1,6 @@
-// Package oauth speaks of access tokens in the words of two standards, for programs
-// that know those: RFC 7009 revokes a token, RFC 7662 tells about one. Whoever asks has
-// the token itself at hand, and not its grant. The rooms access and token do the work.
+// Package oauth serves token revocation (RFC 7009) and token introspection (RFC 7662) for
+// programs that implement those standards. The caller sends the token itself, not the id
+// of its grant. The packages access and token do the work.
 package oauth
 
 import (
@@ -16,23 +16,23 @@ import (
 	"casbroker/internal/token"
 )
 
-// Recorder keeps audit records, all or none.
+// Recorder stores audit records, all or none.
 type Recorder interface {
 	Append(ctx context.Context, records ...audit.Record) error
 }
 
-// Service revokes tokens and tells about them. All fields are required. It is safe for
+// Service revokes and describes tokens. All fields are required. It is safe for
 // concurrent use.
 type Service struct {
-	Grants *token.Directory
-	Access *access.Service
-	Record Recorder
-	Now    func() time.Time
+	Grants   *token.Directory
+	Access   *access.Service
+	Recorder Recorder
+	Now      func() time.Time
 }
 
-// Revoke ends the token value on behalf of by, in all its grants. It is no error when
-// there is no such token, or it has ended before (RFC 7009, section 2.2). After another
-// error some of its grants may have ended, and sending the same again is safe.
+// Revoke ends all grants of the token value on behalf of by. An unknown or ended token is
+// not an error (RFC 7009, section 2.2). After an error some of the grants may have ended,
+// and a retry is safe.
 func (s *Service) Revoke(ctx context.Context, by auth.Principal, value secret.Text) error {
 	list, err := s.Grants.ByToken(ctx, value)
 	if err != nil {
@@ -40,39 +40,39 @@ func (s *Service) Revoke(ctx context.Context, by auth.Principal, value secret.Te
 	}
 	for _, g := range list {
 		_, err := s.Access.RevokeGrant(ctx, by, g.ID)
-		if err != nil && !errors.Is(err, access.ErrNoGrant) { // it was erased meanwhile
+		if err != nil && !errors.Is(err, access.ErrNoGrant) { // it was erased in the meantime
 			return err
 		}
 	}
 	return nil
 }
 
-// State is what is told of a token (RFC 7662, section 2.2). Of one that does not count,
-// for whatever reason, it is the zero State.
+// State describes a token (RFC 7662, section 2.2). It is the zero State for a token that
+// is unknown, expired or revoked.
 type State struct {
 	Active    bool       `json:"active"`
 	TokenType string     `json:"token_type,omitempty"`
 	Subject   string     `json:"sub,omitempty"`
-	IssuedAt  int64      `json:"iat,omitempty"` // unix seconds, as ExpiresAt
+	IssuedAt  int64      `json:"iat,omitempty"` // Unix seconds, as ExpiresAt
 	ExpiresAt int64      `json:"exp,omitempty"`
 	GrantID   string     `json:"jti,omitempty"`
-	Mode      token.Mode `json:"mode,omitempty"` // ours, not the standard's
+	Mode      token.Mode `json:"mode,omitempty"` // not part of the RFC
 }
 
-// Introspect tells about the token value: of its newest grant that counts, if any does.
-// That an admin asks is put on record first; a service may ask with every call that it
-// gets.
+// Introspect describes the newest active grant of the token value, if there is one. The
+// request of an admin is audited first; those of a service are not, because it may send
+// one with every call that it serves.
 func (s *Service) Introspect(ctx context.Context, by auth.Principal, value secret.Text) (State, error) {
 	list, err := s.Grants.ByToken(ctx, value)
 	if err != nil {
 		return State{}, err
 	}
-	at := slices.IndexFunc(list, func(g token.GrantInfo) bool { return g.State == token.StateActive })
-	if at < 0 {
+	i := slices.IndexFunc(list, func(g token.GrantInfo) bool { return g.State == token.StateActive })
+	if i < 0 {
 		return State{}, nil
 	}
-	g := list[at]
-	if err := s.record(ctx, by, g); err != nil {
+	g := list[i]
+	if err := s.auditRead(ctx, by, g); err != nil {
 		return State{}, err
 	}
 	return State{
@@ -81,9 +81,9 @@ func (s *Service) Introspect(ctx context.Context, by auth.Principal, value secre
 	}, nil
 }
 
-func (s *Service) record(ctx context.Context, by auth.Principal, g token.GrantInfo) error {
+func (s *Service) auditRead(ctx context.Context, by auth.Principal, g token.GrantInfo) error {
 	if !by.Has(auth.RoleAdmin) {
 		return nil
 	}
-	return s.Record.Append(ctx, audit.New(ctx, s.Now(), by.Subject, audit.AdminRead, g.Subject, g.ID))
+	return s.Recorder.Append(ctx, audit.New(ctx, s.Now(), by.Subject, audit.AdminRead, g.Subject, g.ID))
 }

@@ -13,8 +13,8 @@ import (
 	"casbroker/internal/token"
 )
 
-// twice gives subject the token value, which another user has, a minute later. It
-// returns the grant.
+// twice records a second grant of the token value, for subject and a minute later, and
+// returns its id.
 func (b *broker) twice(t *testing.T, subject string, value secret.Text) string {
 	t.Helper()
 	at := b.now().Add(time.Minute)
@@ -28,26 +28,26 @@ func (b *broker) twice(t *testing.T, subject string, value secret.Text) string {
 	return g.ID
 }
 
-func TestATokenThatTheVendorGaveTwiceIsActiveForAsLongAsOneOfItsGrantsIs(t *testing.T) {
+func TestTokenOfTwoGrantsIsActiveWhileOneOfThemIs(t *testing.T) {
 	t.Parallel()
 	eachBroker(t, func(t *testing.T, b *broker) {
 		first := b.token(t, "app:asha")
 		second := b.twice(t, "app:rohan", first.Value)
 		for _, grantID := range []string{second, first.GrantID} {
 			if got := b.introspect(t, "robot", first.Value); !strings.Contains(got, `"jti":"`+grantID+`"`) {
-				t.Errorf("with %s: %s", grantID, got)
+				t.Errorf("with %s: got %s", grantID, got)
 			}
 			if _, err := b.service.Access.RevokeGrant(t.Context(), auth.Principal{Subject: "ops:meera"}, grantID); err != nil {
 				t.Fatal(err)
 			}
 		}
 		if got := b.introspect(t, "robot", first.Value); got != inactive {
-			t.Errorf("with none: %s", got)
+			t.Errorf("with neither grant: got %s", got)
 		}
 	})
 }
 
-func TestATokenThatTheVendorGaveTwiceIsRevokedInAllItsGrants(t *testing.T) {
+func TestTokenOfTwoGrantsIsRevokedInBoth(t *testing.T) {
 	t.Parallel()
 	eachBroker(t, func(t *testing.T, b *broker) {
 		first := b.token(t, "app:asha")
@@ -58,14 +58,14 @@ func TestATokenThatTheVendorGaveTwiceIsRevokedInAllItsGrants(t *testing.T) {
 		for _, grantID := range ids {
 			k, err := b.service.Grants.Grant(t.Context(), grantID)
 			if err != nil || k.State != token.StateRevoked {
-				t.Errorf("%s is %s, %v", grantID, k.State, err)
+				t.Errorf("%s: got the state %s and %v", grantID, k.State, err)
 			}
 			b.recordedOnce(t, audit.Filter{Subject: k.Subject, Action: audit.TokenRevoke, Since: begin}, audit.TokenRevoke, grantID)
 		}
 	})
 }
 
-func TestATokenThatExpiredByTheClockOfWhoRevokesItIsRevokedForTheOthers(t *testing.T) {
+func TestTokenExpiredByOneReplicasClockIsRevokedForTheOthers(t *testing.T) {
 	t.Parallel()
 	eachBroker(t, func(t *testing.T, b *broker) {
 		issued := b.token(t, "app:asha")
@@ -75,10 +75,10 @@ func TestATokenThatExpiredByTheClockOfWhoRevokesItIsRevokedForTheOthers(t *testi
 		}
 		b.passed.Store(int64(59 * time.Minute)) // this one is right
 		if got := b.introspect(t, "robot", issued.Value); got != inactive {
-			t.Errorf("it is %s", got)
+			t.Errorf("got %s", got)
 		}
 		if again := b.token(t, "app:asha"); again.Value == issued.Value {
-			t.Error("it is given again")
+			t.Error("the token was reused")
 		}
 	})
 }

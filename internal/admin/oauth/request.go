@@ -12,20 +12,20 @@ import (
 	"casbroker/internal/secret"
 )
 
-// maxBody is more than any request here needs, in bytes.
+// maxBody limits a request body, in bytes. No valid request is as long.
 const maxBody = 16 << 10
 
-// RFC 6749, section 5.2, has one word for all of these.
+// RFC 6749, section 5.2, has one error code for all malformed requests.
 var (
 	errRequest = fault.New(fault.Invalid, "invalid_request",
-		"The body must be a form, token=<the token>, percent-encoded, with one token that is not empty.")
+		"The body must be a percent-encoded form with one non-empty token: token=<the token>.")
 	errInURL = errRequest.Withf(
-		"Send the parameters in the body and none in the URL, where a token would end up in logs.")
+		"Send the parameters in the body, not in the URL, where a token would get into logs.")
 	errMediaType = httpapi.ErrMediaType.Withf("Send the body as application/x-www-form-urlencoded.")
 )
 
-// readToken returns the token that a request is about. What else the form has is for
-// other servers (RFC 7009, section 2.1, lets hints be ignored).
+// readToken returns the token in the form of a request. It ignores other members, such as
+// token_type_hint (RFC 7009, section 2.1).
 func readToken(w http.ResponseWriter, r *http.Request) (secret.Text, error) {
 	if r.URL.RawQuery != "" {
 		return "", errInURL
