@@ -4,26 +4,46 @@ import (
 	"bytes"
 	"encoding/csv"
 	"fmt"
+	"net/http"
+	"strings"
 
 	"casbroker/internal/httpapi"
 	"casbroker/internal/spreadsheet"
 )
 
-// typeCSV is the media type of a table whose first line names its columns
+// typeCSV is the media type of a CSV whose first line names its columns
 // (RFC 4180, section 3).
 const typeCSV = "text/csv; charset=utf-8; header=present"
 
-// errWhole: a table is not read by page.
-var errWhole = httpapi.ErrQuery.Withf("A CSV has all holdings at once: leave limit and cursor out, or ask for application/json.")
+var (
+	errFormat  = httpapi.ErrQuery.Withf("format must be json or csv.")
+	errCSVPage = httpapi.ErrQuery.Withf("A CSV has all holdings at once: leave limit and cursor out, or ask for JSON.")
+)
 
-// columns of the table, named as in JSON.
+// wantsCSV reports whether the answer should be CSV instead of JSON. The parameter
+// format decides; without it, an Accept header that names text/csv does. An unknown
+// format makes q fail.
+func wantsCSV(q *httpapi.Params, h http.Header) bool {
+	switch q.Text("format") {
+	case "csv":
+		return true
+	case "json":
+	case "":
+		return strings.Contains(strings.ToLower(strings.Join(h.Values("Accept"), ",")), "text/csv")
+	default:
+		q.Fail(errFormat)
+	}
+	return false
+}
+
+// columns are the columns of the CSV, named as in JSON.
 var columns = []string{
 	"id", "class", "isin", "name", "account", "institution", "category",
 	"units", "price", "value", "cost", "gain", "sum_assured",
 }
 
-// renderCSV writes holdings as a table (RFC 4180). What a statement says in words
-// cannot run as a formula where the table is opened; amounts stay as they are.
+// renderCSV returns holdings as CSV (RFC 4180). Text from the statement is escaped so
+// that a spreadsheet does not run it as a formula; amounts are left as they are.
 func renderCSV(holdings []holdingView) ([]byte, error) {
 	var b bytes.Buffer
 	w := csv.NewWriter(&b)
@@ -32,7 +52,7 @@ func renderCSV(holdings []holdingView) ([]byte, error) {
 	lines[0] = columns
 	for _, h := range holdings {
 		lines = append(lines, []string{
-			h.ID, string(h.Class), cell(h.ISIN), words(&h.Name), words(h.Account), words(h.Institution), words(h.Category),
+			h.ID, string(h.Class), cell(h.ISIN), textCell(&h.Name), textCell(h.Account), textCell(h.Institution), textCell(h.Category),
 			cell(h.Units), cell(h.Price), cell(h.Value), cell(h.Cost), cell(h.Gain), cell(h.SumAssured),
 		})
 	}
@@ -42,7 +62,7 @@ func renderCSV(holdings []holdingView) ([]byte, error) {
 	return b.Bytes(), nil
 }
 
-// cell is empty for what the statement does not say.
+// cell returns *text, and "" for nil.
 func cell(text *string) string {
 	if text == nil {
 		return ""
@@ -50,5 +70,5 @@ func cell(text *string) string {
 	return *text
 }
 
-// words is a cell with what a statement says in words.
-func words(text *string) string { return spreadsheet.Escape(cell(text)) }
+// textCell is cell for free text of a statement, escaped for spreadsheets.
+func textCell(text *string) string { return spreadsheet.Escape(cell(text)) }

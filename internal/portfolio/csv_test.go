@@ -10,12 +10,12 @@ import (
 	"testing"
 )
 
-// table asks for the holdings of a portfolio as CSV and returns its lines.
-func (b *broker) table(user, id string) [][]string {
+// holdingsCSV reads the holdings of a portfolio as CSV and returns its lines.
+func (b *broker) holdingsCSV(user, id string) [][]string {
 	b.t.Helper()
-	r := b.call(user, http.MethodGet, "/v1/portfolios/"+id+"/holdings", nil, "Accept", "text/csv")
+	r := b.call(user, http.MethodGet, "/v1/portfolios/"+id+"/holdings?format=csv", nil)
 	if r.status != http.StatusOK {
-		b.t.Fatalf("answered %d: %s", r.status, r.body)
+		b.t.Fatalf("got %d: %s", r.status, r.body)
 	}
 	lines, err := csv.NewReader(bytes.NewReader(r.body)).ReadAll()
 	if err != nil {
@@ -24,53 +24,57 @@ func (b *broker) table(user, id string) [][]string {
 	return lines
 }
 
-func TestHoldingsComeAsATableToWhoeverPrefersThat(t *testing.T) {
+func TestFormatParameterOrAcceptHeaderSelectsCSV(t *testing.T) {
 	t.Parallel()
 	b := start(t)
 	id := b.save("asha", minimal("Fund")).want(t, http.StatusCreated).ID
-	for accept, want := range map[string]string{
-		"":                                  "application/json",
-		"*/*":                               "application/json",
-		"application/json":                  "application/json",
-		"text/csv":                          "text/csv; charset=utf-8; header=present",
-		"TEXT/CSV":                          "text/csv; charset=utf-8; header=present",
-		"text/*":                            "text/csv; charset=utf-8; header=present",
-		"text/csv;header=present":           "text/csv; charset=utf-8; header=present",
-		`text/csv;charset="UTF-8"`:          "text/csv; charset=utf-8; header=present",
-		"text/csv, */*":                     "text/csv; charset=utf-8; header=present",
-		"text/csv, */*;q=0.1":               "text/csv; charset=utf-8; header=present",
-		"application/json;q=0.5, text/csv":  "text/csv; charset=utf-8; header=present",
-		"application/*;q=0.2,text/*;q=0.3":  "text/csv; charset=utf-8; header=present",
-		"application/json;q=0, */*":         "text/csv; charset=utf-8; header=present",
-		`a/b;c="text/csv, \"d", text/csv`:   "text/csv; charset=utf-8; header=present",
-		"text/html,*/*;q=0.8":               "application/json",
-		"text/csv, application/json":        "application/json",
-		"text/csv;q=0.9, */*":               "application/json",
-		"text/csv;q=0, text/*":              "application/json",
-		"text/csv;q=0":                      "application/json",
-		"text/csv;header=absent":            "application/json",
-		"text/csv;charset=utf-16":           "application/json",
-		"text/csv;q=2":                      "application/json",
-		"text/csv;q=NaN":                    "application/json",
-		"text/csv;q=1e-1, */*;q=0.01":       "application/json",
-		"text/plain":                        "application/json",
-		`a/b;c="text/csv, text/csv", */*`:   "application/json",
-		"application/json; charset=utf-8":   "application/json",
-		",,;text/csv/;;=,\"":                "application/json",
-		"application/json;q=.2, text/csv;q": "application/json",
+	const asJSON, asCSV = "application/json", "text/csv; charset=utf-8; header=present"
+	for _, c := range []struct{ query, accept, want string }{
+		{"", "", asJSON},
+		{"", "*/*", asJSON},
+		{"", "application/json", asJSON},
+		{"", "text/plain", asJSON},
+		{"", "text/html,*/*;q=0.8", asJSON},
+		{"", ",,;text/", asJSON},
+		{"", "text/csv", asCSV},
+		{"", "TEXT/CSV", asCSV},
+		{"", "text/csv;header=present", asCSV},
+		{"", "text/csv, */*;q=0.1", asCSV},
+		{"", "application/json;q=0.5, text/csv", asCSV},
+		{"?format=csv", "", asCSV},
+		{"?format=csv", "application/json", asCSV},
+		{"?format=json", "", asJSON},
+		{"?format=json", "text/csv", asJSON},
+		{"?format=json&limit=5", "text/csv", asJSON},
+		{"?format=", "", asJSON},
+		{"?format=", "text/csv", asCSV},
 	} {
 		var headers []string
-		if accept != "" {
-			headers = []string{"Accept", accept}
+		if c.accept != "" {
+			headers = []string{"Accept", c.accept}
 		}
-		r := b.call("asha", http.MethodGet, "/v1/portfolios/"+id+"/holdings", nil, headers...)
 		disposition := ""
-		if strings.HasPrefix(want, "text/csv") {
+		if c.want == asCSV {
 			disposition = `attachment; filename="holdings-` + id + `.csv"`
 		}
-		if r.status != http.StatusOK || r.header.Get("Content-Type") != want ||
-			r.header.Get("Vary") != "Accept" || r.header.Get("Content-Disposition") != disposition {
-			t.Errorf("%q: %d %v, want %s", accept, r.status, r.header, want)
+		for _, method := range []string{http.MethodGet, http.MethodHead} {
+			r := b.call("asha", method, "/v1/portfolios/"+id+"/holdings"+c.query, nil, headers...)
+			if r.status != http.StatusOK || r.header.Get("Content-Type") != c.want || r.header.Get("Vary") != "Accept" ||
+				r.header.Get("Content-Disposition") != disposition || (len(r.body) == 0) != (method == http.MethodHead) {
+				t.Errorf("%s %q with Accept %q: got %d, %v and %d bytes, want %s", method, c.query, c.accept, r.status, r.header, len(r.body), c.want)
+			}
+		}
+	}
+}
+
+func TestUnknownFormatIsRefused(t *testing.T) {
+	t.Parallel()
+	b := start(t)
+	id := b.save("asha", minimal("Fund")).want(t, http.StatusCreated).ID
+	for _, query := range []string{"format=xml", "format=CSV", "format=text%2Fcsv", "format=csv&format=csv"} {
+		path := "/v1/portfolios/" + id + "/holdings?" + query
+		if got := b.call("asha", http.MethodGet, path, nil, "Accept", "text/csv").want(t, http.StatusBadRequest); got.Code != "invalid_query" {
+			t.Errorf("%s: got code %s, want invalid_query", query, got.Code)
 		}
 	}
 }
@@ -82,7 +86,7 @@ func TestTheTableHasEveryHoldingAsJSONHasIt(t *testing.T) {
 		{"name":"Loss","isin":"INF123456784","type":"Equity","units":1.5,"nav":10,"value":15,"cost":20,"gain":{"absolute":-5.5}},
 		{"name":"Nothing said"}]},{"folio_number":"2","schemes":[`+strings.Repeat(`{"name":"F","units":12345678901234567890.123},`, 120)+`
 		{"name":"Last","units":0}]}]}`)).want(t, http.StatusCreated).ID
-	lines := b.table("asha", id)
+	lines := b.holdingsCSV("asha", id)
 	var whole struct {
 		Rows []map[string]*string `json:"rows"`
 	}
@@ -173,7 +177,7 @@ func TestNamesAreExactInJSONAndInertInTheTable(t *testing.T) {
 		quoted, _ := json.Marshal(name)
 		payload := fmt.Sprintf(`{"cas_type":"CAMS","mutual_funds":[{"amc":%[1]s,"folio_number":%[1]s,"schemes":[{"name":%[1]s}]}]}`, quoted)
 		id := b.save("asha", []byte(payload)).want(t, http.StatusCreated).ID
-		line := b.table("asha", id)[1]
+		line := b.holdingsCSV("asha", id)[1]
 		if line[3] != want || line[4] != want || line[5] != want {
 			t.Errorf("%q: the table has %q, want %q", name, line[3:6], want)
 		}

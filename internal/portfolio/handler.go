@@ -117,16 +117,15 @@ func (h *Handler) get(c echo.Context) error {
 	return answer(c, portfolioView{viewSummary(p), viewHoldings(p.ID, rows)})
 }
 
-// holdings answers with a page, or with a CSV of all where the caller would rather
-// have that.
+// holdings answers with a page of holdings as JSON, or with all of them as CSV.
 func (h *Handler) holdings(c echo.Context) error {
 	c.Response().Header().Add("Vary", "Accept")
-	if prefersCSV(c.Request().Header.Values("Accept")) {
-		return h.table(c)
-	}
 	q, err := httpapi.QueryParams(c.Request().URL)
 	if err != nil {
 		return err
+	}
+	if wantsCSV(q, c.Request().Header) {
+		return h.holdingsCSV(c, q)
 	}
 	limit, first := q.Limit(defaultLimit, maxLimit), readRowCursor(q, statement.MaxRows)
 	if err := q.Err(); err != nil {
@@ -144,14 +143,10 @@ func (h *Handler) holdings(c echo.Context) error {
 	return answer(c, page)
 }
 
-// table answers with all holdings as CSV.
-func (h *Handler) table(c echo.Context) error {
-	q, err := httpapi.QueryParams(c.Request().URL)
-	if err != nil {
-		return err
-	}
+// holdingsCSV answers with all holdings as CSV.
+func (h *Handler) holdingsCSV(c echo.Context, q *httpapi.Params) error {
 	if q.Has("limit") || q.Has("cursor") {
-		return errWhole
+		return errCSVPage
 	}
 	ctx := c.Request().Context()
 	p, rows, err := h.Portfolios.Get(ctx, auth.From(ctx), c.Param("id"))

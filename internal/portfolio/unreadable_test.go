@@ -27,7 +27,7 @@ func TestAPortfolioWithoutItsKeyIsListedAndReadAsFarAsItGoes(t *testing.T) {
 	if got.Readable || len(got.Rows) != 1 || got.Rows[0].Name != "Fund" || got.Rows[0].Account != nil || *got.Rows[0].Value != "10.10" {
 		t.Errorf("read %+v", got)
 	}
-	if line := b.table("asha", saved.ID)[1]; line[3] != "Fund" || line[4] != "" || line[9] != "10.10" {
+	if line := b.holdingsCSV("asha", saved.ID)[1]; line[3] != "Fund" || line[4] != "" || line[9] != "10.10" {
 		t.Errorf("the table has %q", line)
 	}
 	for _, other := range []string{path + "/holdings", path + "/transactions", "/v1/portfolios/latest"} {

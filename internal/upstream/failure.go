@@ -36,8 +36,8 @@ var (
 // operatorOnly is the detail of faults that only the operator can resolve.
 const operatorOnly = "The vendor is not available to this service at the moment; its operator has to resolve this."
 
-// noteTokenAsKey is the note for an access token that was configured as the API key.
-const noteTokenAsKey = "upstream.api_key holds an access token (at_…); the vendor wants the API key itself."
+// noteMixedUp is the note for an access token that was configured as the API key.
+const noteMixedUp = "upstream.api_key holds an access token (at_…); the vendor wants the API key itself."
 
 // Outcomes of attempts, for metrics.
 const (
@@ -111,7 +111,7 @@ func statusFailure(res response) *failure {
 		f.retryable = true
 	case http.StatusBadRequest:
 		if strings.Contains(detail, "access token") {
-			f.fault = ErrRefusedKey.WithNotef(noteTokenAsKey)
+			f.fault = ErrRefusedKey.WithNotef(noteMixedUp)
 		}
 	}
 	switch {
