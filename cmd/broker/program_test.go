@@ -78,6 +78,12 @@ func (p *program) start() {
 	p.said = &log{}
 	p.cmd = exec.CommandContext(p.t.Context(), p.path, "serve") //nolint:gosec // as above
 	p.cmd.Env, p.cmd.Stdout, p.cmd.Stderr = append(os.Environ(), p.settings()...), p.said, p.said
+	p.run()
+}
+
+// run runs p.cmd until the end of the test, and returns once the broker is ready.
+func (p *program) run() {
+	p.t.Helper()
 	if err := p.cmd.Start(); err != nil {
 		p.t.Fatal(err)
 	}

@@ -35,6 +35,7 @@ func Programs() []Program {
 	return []Program{
 		{"redis-server", find("redis-server")},
 		{"postgresql", find("postgres", "/usr/lib/postgresql/*/bin")},
+		{"curl", find("curl")},
 		{"chromium", cmp.Or(find("chromium"), find("chromium-browser"), find("google-chrome"))},
 	}
 }
@@ -51,6 +52,12 @@ func find(name string, patterns ...string) string {
 		}
 	}
 	return ""
+}
+
+// Curl returns the path of curl, which runs the commands of the documents.
+func Curl(t testing.TB) string {
+	t.Helper()
+	return need(t, "curl")
 }
 
 // Chromium returns the path of the browser.
