@@ -30,11 +30,11 @@ type Expirer interface {
 
 // Chores has replicas share work.
 type Chores interface {
-	// ClaimChore reports whether the chore is due at now, or was put off beyond
+	// ClaimJob reports whether the chore is due at now, or was put off beyond
 	// farthest, and is the caller's until lease.
-	ClaimChore(ctx context.Context, name string, now, lease, farthest time.Time) (bool, error)
-	// FinishChore says that the chore claimed with lease is due again at next.
-	FinishChore(ctx context.Context, name string, lease, next time.Time) error
+	ClaimJob(ctx context.Context, name string, now, lease, farthest time.Time) (bool, error)
+	// FinishJob says that the chore claimed with lease is due again at next.
+	FinishJob(ctx context.Context, name string, lease, next time.Time) error
 }
 
 // Retention deletes what is old enough. Expirer, Chores, Log and Now are required.
@@ -56,7 +56,7 @@ func (r *Retention) Wanted() bool { return r.Portfolios > 0 || r.Grants > 0 }
 func (r *Retention) Run(ctx context.Context) error {
 	now := r.Now()
 	until := now.Add(lease)
-	mine, err := r.Chores.ClaimChore(ctx, chore, now, until, now.Add(often+apart))
+	mine, err := r.Chores.ClaimJob(ctx, chore, now, until, now.Add(often+apart))
 	if err != nil || !mine {
 		return err
 	}
@@ -74,5 +74,5 @@ func (r *Retention) Run(ctx context.Context) error {
 		}
 	}
 	r.Log.InfoContext(ctx, "deleted what is past its retention", "portfolios", portfolios, "grants", grants)
-	return r.Chores.FinishChore(ctx, chore, until, now.Add(often))
+	return r.Chores.FinishJob(ctx, chore, until, now.Add(often))
 }

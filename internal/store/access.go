@@ -12,25 +12,25 @@ import (
 	"casbroker/internal/token"
 )
 
-// accessLock orders changes of access: held alone by each of them, and shared by
-// those who record grants, so that a grant is wholly before or after a change.
+// accessLock orders changes of access: each change holds it exclusively, and each grant
+// that is recorded holds it shared, so a grant is entirely before or after a change.
 const accessLock = "access"
 
-// covers is the condition under which a row of access_changes ends tokens of its
-// subject, or of everybody.
-const covers = `kind IN ('block', 'revoke_user', 'revoke_all')`
+// isRevocation is the condition that a row of access_changes revokes the tokens of its
+// subject, or of all users if its subject is empty.
+const isRevocation = `kind IN ('block', 'revoke_user', 'revoke_all')`
 
-// liveSpan is more than the time from when a living token was issued.
-const liveSpan = token.MaxTTL + time.Minute
+// maxTokenAge is longer ago than any active token was issued.
+const maxTokenAge = token.MaxTTL + time.Minute
 
-// clockGap is how far the clocks of replicas may differ.
-const clockGap = access.Horizon - token.MaxTTL
+// maxClockSkew is how far the clocks of replicas may differ.
+const maxClockSkew = access.Horizon - token.MaxTTL
 
-// ChangeAccess makes c and its audit record durable, both or neither.
+// ChangeAccess stores c and its audit record, both or neither.
 func (s *DB) ChangeAccess(ctx context.Context, c access.Change, r audit.Record) (access.Outcome, error) {
 	var o access.Outcome
 	err := s.change(ctx, "change access", func(ctx context.Context, tx *sql.Tx) error {
-		if err := take(ctx, tx, s.dialect.lock); err != nil {
+		if err := lockAccess(ctx, tx, s.dialect.lock); err != nil {
 			return err
 		}
 		o = access.Outcome{Change: c}
@@ -58,8 +58,8 @@ func (s *DB) ChangeAccess(ctx context.Context, c access.Change, r audit.Record) 
 	return o, nil
 }
 
-// take asks for the lock on access, in a dialect that has one.
-func take(ctx context.Context, tx *sql.Tx, lock string) error {
+// lockAccess takes accessLock with the statement lock, unless that is "".
+func lockAccess(ctx context.Context, tx *sql.Tx, lock string) error {
 	if lock == "" {
 		return nil
 	}
@@ -69,7 +69,8 @@ func take(ctx context.Context, tx *sql.Tx, lock string) error {
 	return nil
 }
 
-// prepareAccess finds out what o is about, and whether it is to be written.
+// prepareAccess completes o with what is stored about its subject or grant, and reports
+// whether the change has to be written.
 func prepareAccess(ctx context.Context, tx *sql.Tx, o *access.Outcome) (write bool, err error) {
 	switch o.Kind {
 	case access.RevokeGrant:
@@ -89,38 +90,22 @@ func prepareAccess(ctx context.Context, tx *sql.Tx, o *access.Outcome) (write bo
 		}
 		write = !o.Already
 	case access.RevokeUser, access.RevokeAll:
-		counts, err := anyCounts(ctx, tx, o.Subject, o.At)
+		active, err := anyActive(ctx, tx, o.Subject, o.At)
 		if err != nil {
 			return false, err
 		}
-		o.Already = !counts
-		write = true // even where no token counts: one may be on its way
+		o.Already = !active
+		write = true // even without an active token: one may be about to be recorded
 	}
 	o.UpstreamUntil, err = upstreamUntil(ctx, tx, o.Subject, o.At)
 	return write, err
 }
 
-func sameEnd(a, b time.Time) bool { return untilMS(a) == untilMS(b) }
+func sameEnd(a, b time.Time) bool { return optionalMillis(a) == optionalMillis(b) }
 
-// untilMS is how the end of a block stands in a column: 0 for none.
-func untilMS(until time.Time) int64 {
-	if until.IsZero() {
-		return 0
-	}
-	return millis(until)
-}
-
-// endOf is the reverse of untilMS.
-func endOf(ms int64) time.Time {
-	if ms == 0 {
-		return time.Time{}
-	}
-	return instant(ms)
-}
-
-// findGrantToRevoke completes o with what is known of its grant, and tells whether o is
-// to be written: also when the token has just expired, for by another replica's clock it
-// may live.
+// findGrantToRevoke completes o with what is stored about its grant, and reports whether o
+// has to be written. That includes a token that has just expired, since it may still be
+// active by another replica's clock.
 func findGrantToRevoke(ctx context.Context, tx *sql.Tx, o *access.Outcome) (write bool, err error) {
 	var subject, mode string
 	var expiresMS, version, revokedMS int64
@@ -134,45 +119,46 @@ func findGrantToRevoke(ctx context.Context, tx *sql.Tx, o *access.Outcome) (writ
 		return false, fmt.Errorf("find grant: %w", err)
 	}
 	o.Subject = subject
-	living := expiresMS > millis(o.At)
-	if living && token.Mode(mode) == token.ModeDirect {
+	unexpired := expiresMS > millis(o.At)
+	if unexpired && token.Mode(mode) == token.ModeDirect {
 		o.UpstreamUntil = instant(expiresMS)
 	}
-	newest, err := newestMark(ctx, tx, subject)
+	newest, err := newestRevocation(ctx, tx, subject)
 	revoked := revokedMS > 0 || version < newest
-	o.Already = revoked || !living
-	return !revoked && expiresMS > millis(o.At.Add(-clockGap)), err
+	o.Already = revoked || !unexpired
+	return !revoked && expiresMS > millis(o.At.Add(-maxClockSkew)), err
 }
 
-// newestMark returns the version of the newest revocation of all that subject had.
-func newestMark(ctx context.Context, tx *sql.Tx, subject string) (version int64, err error) {
+// newestRevocation returns the version of the newest revocation of all tokens of subject,
+// 0 for none.
+func newestRevocation(ctx context.Context, tx *sql.Tx, subject string) (version int64, err error) {
 	err = tx.QueryRowContext(ctx, `SELECT COALESCE(MAX(version), 0) FROM access_changes
-		WHERE subject IN ('', $1) AND `+covers, subject).Scan(&version)
+		WHERE subject IN ('', $1) AND `+isRevocation, subject).Scan(&version)
 	if err != nil {
 		return 0, fmt.Errorf("find newest revocation: %w", err)
 	}
 	return version, nil
 }
 
-// anyCounts reports whether a token of subject, or of anybody if "", counts at now.
-func anyCounts(ctx context.Context, tx *sql.Tx, subject string, now time.Time) (counts bool, err error) {
-	query := `SELECT EXISTS (SELECT 1 FROM grants g WHERE issued_ms > $1 AND expires_ms > $2 AND ` + unrevoked
-	args := []any{millis(now.Add(-liveSpan)), millis(now)}
+// anyActive reports whether subject has an active token at now; "" stands for all users.
+func anyActive(ctx context.Context, tx *sql.Tx, subject string, now time.Time) (active bool, err error) {
+	query := `SELECT EXISTS (SELECT 1 FROM grants g WHERE ` + activeCondition
+	args := []any{millis(now), millis(now.Add(-maxTokenAge))}
 	if subject != "" {
 		query += ` AND g.subject = $3`
 		args = append(args, subject)
 	}
-	if err := tx.QueryRowContext(ctx, query+`)`, args...).Scan(&counts); err != nil {
-		return false, fmt.Errorf("look for tokens that count: %w", err)
+	if err := tx.QueryRowContext(ctx, query+`)`, args...).Scan(&active); err != nil {
+		return false, fmt.Errorf("look for active tokens: %w", err)
 	}
-	return counts, nil
+	return active, nil
 }
 
-// upstreamUntil returns when the last of the vendor's tokens of subject, or of
-// everybody if "", expires; zero when none is alive at now.
+// upstreamUntil returns when the last vendor token of subject expires, or of all users
+// if subject is "". It returns the zero time if none is unexpired at now.
 func upstreamUntil(ctx context.Context, tx *sql.Tx, subject string, now time.Time) (time.Time, error) {
 	query := `SELECT COALESCE(MAX(expires_ms), 0) FROM grants WHERE issued_ms > $1 AND expires_ms > $2 AND mode = $3`
-	args := []any{millis(now.Add(-liveSpan)), millis(now), string(token.ModeDirect)}
+	args := []any{millis(now.Add(-maxTokenAge)), millis(now), string(token.ModeDirect)}
 	if subject != "" {
 		query += ` AND subject = $4`
 		args = append(args, subject)
@@ -181,10 +167,10 @@ func upstreamUntil(ctx context.Context, tx *sql.Tx, subject string, now time.Tim
 	if err := tx.QueryRowContext(ctx, query, args...).Scan(&ms); err != nil {
 		return time.Time{}, fmt.Errorf("find the last token at the vendor: %w", err)
 	}
-	return endOf(ms), nil
+	return optionalInstant(ms), nil
 }
 
-// applyAccess gives c its version and writes it.
+// applyAccess sets the version of c and writes it.
 func applyAccess(ctx context.Context, tx *sql.Tx, c *access.Change) error {
 	err := tx.QueryRowContext(ctx, `UPDATE access_state SET version = version + 1 RETURNING version`).Scan(&c.Version)
 	if err != nil {
@@ -192,7 +178,7 @@ func applyAccess(ctx context.Context, tx *sql.Tx, c *access.Change) error {
 	}
 	_, err = tx.ExecContext(ctx, `INSERT INTO access_changes (version, kind, subject, grant_id, reason, until_ms, at_ms, actor)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`,
-		c.Version, string(c.Kind), c.Subject, c.GrantID, c.Reason, untilMS(c.Until), millis(c.At), c.Actor)
+		c.Version, string(c.Kind), c.Subject, c.GrantID, c.Reason, optionalMillis(c.Until), millis(c.At), c.Actor)
 	if err != nil {
 		return fmt.Errorf("insert change of access: %w", err)
 	}
@@ -201,12 +187,12 @@ func applyAccess(ctx context.Context, tx *sql.Tx, c *access.Change) error {
 		_, err = tx.ExecContext(ctx, `INSERT INTO blocks (subject, version, reason, until_ms, at_ms, actor)
 			VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (subject) DO UPDATE SET version = excluded.version,
 			reason = excluded.reason, until_ms = excluded.until_ms, at_ms = excluded.at_ms, actor = excluded.actor`,
-			c.Subject, c.Version, c.Reason, untilMS(c.Until), millis(c.At), c.Actor)
+			c.Subject, c.Version, c.Reason, optionalMillis(c.Until), millis(c.At), c.Actor)
 	case access.Unblock:
 		_, err = tx.ExecContext(ctx, `DELETE FROM blocks WHERE subject = $1`, c.Subject)
 	case access.RevokeGrant:
 		_, err = tx.ExecContext(ctx, `UPDATE grants SET revoked_ms = $1 WHERE id = $2`, millis(c.At), c.GrantID)
-	case access.RevokeUser, access.RevokeAll: // the row is the mark
+	case access.RevokeUser, access.RevokeAll: // the row in access_changes is the revocation
 	}
 	if err != nil {
 		return fmt.Errorf("%s: %w", c.Kind, err)
@@ -214,19 +200,19 @@ func applyAccess(ctx context.Context, tx *sql.Tx, c *access.Change) error {
 	return nil
 }
 
-// admit fails when subject is blocked at now, with access.ErrBlocked, or was revoked
-// after version, with token.ErrRevoked; also when there is no such version, for an older
-// copy of the database was put back then. Until the transaction ends, none of it changes.
-func (s *DB) admit(ctx context.Context, tx *sql.Tx, subject string, version int64, now time.Time) error {
-	if err := take(ctx, tx, s.dialect.share); err != nil {
+// checkAccess returns access.ErrBlocked if subject is blocked at now, and token.ErrRevoked
+// if its tokens were revoked after version or if there is no such version, as when an
+// older copy of the database was restored. The answer holds until the transaction ends.
+func (s *DB) checkAccess(ctx context.Context, tx *sql.Tx, subject string, version int64, now time.Time) error {
+	if err := lockAccess(ctx, tx, s.dialect.sharedLock); err != nil {
 		return err
 	}
 	var blocked, revoked bool
 	err := tx.QueryRowContext(ctx, `SELECT
-		EXISTS (SELECT 1 FROM blocks WHERE subject = $1 AND (until_ms = 0 OR until_ms > $2)),
-		EXISTS (SELECT 1 FROM access_changes WHERE version > $3 AND subject IN ('', $1) AND `+covers+`)
+		EXISTS (SELECT 1 FROM blocks WHERE subject = $2 AND `+inForce+`),
+		EXISTS (SELECT 1 FROM access_changes WHERE version > $3 AND subject IN ('', $2) AND `+isRevocation+`)
 			OR EXISTS (SELECT 1 FROM access_state WHERE version < $3)`,
-		subject, millis(now), version).Scan(&blocked, &revoked)
+		millis(now), subject, version).Scan(&blocked, &revoked)
 	switch {
 	case err != nil:
 		return fmt.Errorf("check access: %w", err)

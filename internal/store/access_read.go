@@ -10,41 +10,41 @@ import (
 	"casbroker/internal/access"
 )
 
-// AccessVersion returns the version of the newest change of access, 0 for none.
+// AccessVersion returns the version of the newest change of access, 0 without changes.
 func (s *DB) AccessVersion(ctx context.Context) (version int64, err error) {
-	ctx, cancel := bounded(ctx)
+	ctx, cancel := withTimeout(ctx)
 	defer cancel()
 	err = s.reader.QueryRowContext(ctx, `SELECT version FROM access_state`).Scan(&version)
 	return version, s.explain(ctx, "read access version", err)
 }
 
-// AccessChanges reads up to limit changes of access past the version after, in their order.
+// AccessChanges reads up to limit changes of access after the given version, oldest first.
 func (s *DB) AccessChanges(ctx context.Context, after int64, limit int) ([]access.Change, error) {
-	ctx, cancel := bounded(ctx)
+	ctx, cancel := withTimeout(ctx)
 	defer cancel()
 	list, err := s.accessChanges(ctx, `version > $1 ORDER BY version LIMIT $2`, after, limit)
 	return list, s.explain(ctx, "read changes of access", err)
 }
 
-// AccessHistory reads up to limit changes of access about subject or everybody, newest
-// first, without those by which subject ended tokens of its own.
+// AccessHistory reads up to limit changes of access that concern subject or all users,
+// newest first, except those by which subject revoked its own tokens.
 func (s *DB) AccessHistory(ctx context.Context, subject string, limit int) ([]access.Change, error) {
-	ctx, cancel := bounded(ctx)
+	ctx, cancel := withTimeout(ctx)
 	defer cancel()
 	list, err := s.accessChanges(ctx, `subject IN ('', $1) AND (actor <> $1 OR kind IN ('block', 'unblock'))
 		ORDER BY version DESC LIMIT $2`, subject, limit)
 	return list, s.explain(ctx, "read the history of access", err)
 }
 
-// AccessSnapshot reads the blocks in force at now and the changes made at since or
-// later. All up to its version are in, for that is read first.
+// AccessSnapshot reads the blocks in force at now and the changes made at since or later.
+// It reads its version first, so it includes all changes up to that.
 func (s *DB) AccessSnapshot(ctx context.Context, now, since time.Time) (access.Snapshot, error) {
 	var snap access.Snapshot
 	version, err := s.AccessVersion(ctx)
 	if err != nil {
 		return snap, err
 	}
-	ctx, cancel := bounded(ctx)
+	ctx, cancel := withTimeout(ctx)
 	defer cancel()
 	barriers, err := s.barriers(ctx, now)
 	if err != nil {
@@ -58,7 +58,7 @@ func (s *DB) AccessSnapshot(ctx context.Context, now, since time.Time) (access.S
 }
 
 func (s *DB) accessChanges(ctx context.Context, which string, args ...any) ([]access.Change, error) {
-	//nolint:gosec // which is one of ours
+	//nolint:gosec // which is a constant
 	query := `SELECT version, kind, subject, grant_id, reason, until_ms, at_ms, actor FROM access_changes WHERE ` + which
 	rows, err := s.reader.QueryContext(ctx, query, args...)
 	if err != nil {
@@ -72,23 +72,23 @@ func (s *DB) accessChanges(ctx context.Context, which string, args ...any) ([]ac
 		if err := rows.Scan(&c.Version, &c.Kind, &c.Subject, &c.GrantID, &c.Reason, &untilMS, &atMS, &c.Actor); err != nil {
 			return nil, err
 		}
-		c.Until, c.At = endOf(untilMS), instant(atMS)
+		c.Until, c.At = optionalInstant(untilMS), instant(atMS)
 		list = append(list, c)
 	}
 	return list, rows.Err()
 }
 
-// inForce is the condition of a block that holds at $1.
+// inForce is the condition that a block is in force at $1.
 const inForce = `(until_ms = 0 OR until_ms > $1)`
 
 const barrierColumns = `subject, reason, until_ms, at_ms, actor, version`
 
-// scanBarrier reads barrierColumns.
+// scanBarrier scans barrierColumns.
 func scanBarrier(scan func(...any) error) (access.ActiveBlock, error) {
 	var b access.ActiveBlock
 	var untilMS, atMS int64
 	err := scan(&b.Subject, &b.Reason, &untilMS, &atMS, &b.Actor, &b.Version)
-	b.Until, b.At = endOf(untilMS), instant(atMS)
+	b.Until, b.At = optionalInstant(untilMS), instant(atMS)
 	return b, err
 }
 
@@ -111,13 +111,13 @@ func (s *DB) barriers(ctx context.Context, now time.Time) ([]access.ActiveBlock,
 
 // ActiveBlock reads the block of subject that is in force at now, nil when there is none.
 func (s *DB) ActiveBlock(ctx context.Context, subject string, now time.Time) (*access.ActiveBlock, error) {
-	ctx, cancel := bounded(ctx)
+	ctx, cancel := withTimeout(ctx)
 	defer cancel()
 	b, err := readBarrier(ctx, s.reader, subject, now)
 	return b, s.explain(ctx, "read block", err)
 }
 
-// querier is what *sql.DB and *sql.Tx do alike.
+// querier is implemented by *sql.DB and *sql.Tx.
 type querier interface {
 	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
 }

@@ -12,99 +12,132 @@ import (
 	"casbroker/internal/secret"
 )
 
-// errForeignHead: somebody else wrote to a chain of this process.
-var errForeignHead = errors.New("the head of an audit chain is not as it was left; run broker audit verify")
+// errForeignHead is returned when another process has extended a chain of this one.
+var errForeignHead = errors.New("the head of an audit chain was changed by another process; run broker audit verify")
 
-// lanes are the chains of audit records that this process writes: as many as it
-// has transactions at the same time, so that none waits for another.
-type lanes struct {
+// AppendOrFail appends records to the audit trail in a transaction of their own, all or
+// none.
+func (s *DB) AppendOrFail(ctx context.Context, records ...audit.Record) error {
+	return s.change(ctx, "append audit records", func(ctx context.Context, tx *sql.Tx) error {
+		for _, r := range records {
+			if err := leaseOf(ctx).append(ctx, tx, r); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// Append is AppendOrFail, except that with Options.Unaudited it reports a failure there
+// and returns nil.
+func (s *DB) Append(ctx context.Context, records ...audit.Record) error {
+	err := s.AppendOrFail(ctx, records...)
+	if err == nil || s.chains.unaudited == nil || ctx.Err() != nil {
+		return err
+	}
+	s.chains.unaudited(err)
+	return nil
+}
+
+// record appends r to the audit trail as part of the change that it describes.
+func (s *DB) record(ctx context.Context, tx *sql.Tx, r audit.Record) error {
+	lease := leaseOf(ctx)
+	return lease.tolerate(ctx, tx, func() error { return lease.append(ctx, tx, r) })
+}
+
+// chainPool has the chains of audit records that this process extends: up to one for
+// each concurrent transaction, so that no transaction waits for another.
+type chainPool struct {
 	db      *sql.DB
 	box     *secret.Box
 	dialect *dialect
-	slots   chan struct{} // one for each chain that is held
-	// unaudited is told why something was done without its record. Where it is nil,
-	// nothing is.
+	slots   chan struct{} // holds one value for each lease
+	// unaudited is called with the reason when a change is made without its audit
+	// record. If it is nil, such a change fails instead.
 	unaudited func(error)
 
 	mu   sync.Mutex
-	free []audit.Head // of the chains that nobody holds, as they were committed
+	free []audit.Head // heads of the chains that are not leased, as committed
 }
 
-// newLanes returns up to most chains. A chain is begun when it is first needed.
-func newLanes(db *sql.DB, d *dialect, o Options, most int) *lanes {
-	return &lanes{db: db, box: o.Box, dialect: d, slots: make(chan struct{}, most), unaudited: o.Unaudited}
+// newChainPool returns a pool of up to size chains. A chain is created when it is first
+// needed.
+func newChainPool(db *sql.DB, d *dialect, o Options, size int) *chainPool {
+	return &chainPool{db: db, box: o.Box, dialect: d, slots: make(chan struct{}, size), unaudited: o.Unaudited}
 }
 
-// hold is a chain in the hands of one transaction. What goes wrong with it after
-// the last word was sent is not known, so such a chain is not made longer any more.
-type hold struct {
-	lanes     *lanes
-	err       error      // for which there is no chain
-	committed audit.Head // as it stands when the transaction is undone
-	head      audit.Head // with what the transaction has added
-	spent     bool       // others must not go on with the chain
+// chainLease is the use of a chain by one transaction. If the outcome of that
+// transaction is unknown, the chain is never extended again.
+type chainLease struct {
+	pool      *chainPool
+	err       error      // why there is no chain
+	committed audit.Head // the head if the transaction is rolled back
+	head      audit.Head // the head with the transaction's records
+	uncertain bool       // the chain must not be used again
 }
 
-type holdKey struct{}
+type leaseKey struct{}
 
-// with returns a context for the work of the transaction.
-func (h *hold) with(ctx context.Context) context.Context { return context.WithValue(ctx, holdKey{}, h) }
+// attach returns a context for the work of the transaction.
+func (l *chainLease) attach(ctx context.Context) context.Context {
+	return context.WithValue(ctx, leaseKey{}, l)
+}
 
-// holdOf returns the chain of the change that is under way.
-func holdOf(ctx context.Context) *hold {
-	h, ok := ctx.Value(holdKey{}).(*hold)
+// leaseOf returns the lease of the change that ctx belongs to.
+func leaseOf(ctx context.Context) *chainLease {
+	l, ok := ctx.Value(leaseKey{}).(*chainLease)
 	if !ok {
 		panic("store: an audit record outside of a change")
 	}
-	return h
+	return l
 }
 
-// take waits for a chain. It has to be given back by leave. That a chain cannot be
-// begun is told by what needs it; a database that is down, by take.
-func (l *lanes) take(ctx context.Context) (*hold, error) {
+// acquire waits for a chain, which release gives back. It fails if the database is down.
+// If a chain cannot be created for another reason, only appending to it fails.
+func (p *chainPool) acquire(ctx context.Context) (*chainLease, error) {
 	select {
-	case l.slots <- struct{}{}:
+	case p.slots <- struct{}{}:
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
-	h := &hold{lanes: l}
-	h.committed, h.err = l.next(ctx)
-	if h.err != nil && (ctx.Err() != nil || l.dialect.down(h.err)) {
-		h.leave()
-		return nil, h.err
+	l := &chainLease{pool: p}
+	l.committed, l.err = p.next(ctx)
+	if l.err != nil && (ctx.Err() != nil || p.dialect.down(l.err)) {
+		l.release()
+		return nil, l.err
 	}
-	h.head = h.committed
-	return h, nil
+	l.head = l.committed
+	return l, nil
 }
 
-// next returns the chain that was given back last, or a new one. So few are
-// written as long as few are needed.
-func (l *lanes) next(ctx context.Context) (audit.Head, error) {
-	l.mu.Lock()
-	if n := len(l.free); n > 0 {
-		defer l.mu.Unlock()
-		head := l.free[n-1]
-		l.free = l.free[:n-1]
+// next returns the chain that was released last, or a new one, so that no more chains
+// are used than are needed.
+func (p *chainPool) next(ctx context.Context) (audit.Head, error) {
+	p.mu.Lock()
+	if n := len(p.free); n > 0 {
+		defer p.mu.Unlock()
+		head := p.free[n-1]
+		p.free = p.free[:n-1]
 		return head, nil
 	}
-	l.mu.Unlock()
-	head, err := l.begin(ctx)
+	p.mu.Unlock()
+	head, err := p.create(ctx)
 	if err != nil {
-		return audit.Head{}, fmt.Errorf("begin an audit chain: %w", err)
+		return audit.Head{}, fmt.Errorf("create an audit chain: %w", err)
 	}
 	return head, nil
 }
 
-// begin makes a new chain known, in a transaction of its own: nobody is to wait for
-// the end of another's.
-func (l *lanes) begin(ctx context.Context) (audit.Head, error) {
-	tx, err := l.db.BeginTx(ctx, &sql.TxOptions{Isolation: sql.LevelReadCommitted})
+// create creates a chain in a transaction of its own, so that its lock is held only
+// briefly.
+func (p *chainPool) create(ctx context.Context) (audit.Head, error) {
+	tx, err := p.db.BeginTx(ctx, &sql.TxOptions{Isolation: sql.LevelReadCommitted})
 	if err != nil {
 		return audit.Head{}, err
 	}
 	defer func() { _ = tx.Rollback() }()
-	if l.dialect.lock != "" {
-		if _, err := tx.ExecContext(ctx, l.dialect.lock, "audit writers"); err != nil {
+	if p.dialect.lock != "" {
+		if _, err := tx.ExecContext(ctx, p.dialect.lock, "audit writers"); err != nil {
 			return audit.Head{}, err
 		}
 	}
@@ -113,7 +146,7 @@ func (l *lanes) begin(ctx context.Context) (audit.Head, error) {
 		return audit.Head{}, err
 	}
 	_, err = tx.ExecContext(ctx, `INSERT INTO audit_writers (writer, place, seq, mac, seal) VALUES ($1, $2, 0, NULL, $3)`,
-		head.Writer, head.Place, head.Sum(l.box))
+		head.Writer, head.Place, head.Sum(p.box))
 	if err != nil {
 		return audit.Head{}, err
 	}
@@ -121,26 +154,25 @@ func (l *lanes) begin(ctx context.Context) (audit.Head, error) {
 }
 
 // append adds r to the chain.
-func (h *hold) append(ctx context.Context, tx *sql.Tx, r audit.Record) error {
-	if h.err != nil {
-		return fmt.Errorf("append audit record: %w", h.err)
+func (l *chainLease) append(ctx context.Context, tx *sql.Tx, r audit.Record) error {
+	if l.err != nil {
+		return fmt.Errorf("append audit record: %w", l.err)
 	}
-	e, head := h.head.Next(h.lanes.box, r)
-	_, err := tx.ExecContext(ctx, `INSERT INTO audit (`+entryColumns+`)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)`,
+	e, head := l.head.Next(l.pool.box, r)
+	_, err := tx.ExecContext(ctx, insertEntry,
 		e.ID, millis(e.At), e.Actor, e.Role, string(e.Action), e.Subject, e.Object, string(e.Outcome), e.Detail,
 		e.RequestID, e.Address, e.UserAgent, e.Writer, e.Seq, e.Origin, e.MAC)
 	if err != nil {
 		return fmt.Errorf("append audit record: %w", err)
 	}
-	h.head = head
+	l.head = head
 	return nil
 }
 
-// seal writes down how far the chain goes.
-func (h *hold) seal(ctx context.Context, tx *sql.Tx) error {
+// writeHead stores the head of the chain.
+func (l *chainLease) writeHead(ctx context.Context, tx *sql.Tx) error {
 	result, err := tx.ExecContext(ctx, `UPDATE audit_writers SET seq = $1, mac = $2, seal = $3 WHERE writer = $4 AND seq = $5`,
-		h.head.Seq, h.head.MAC, h.head.Sum(h.lanes.box), h.head.Writer, h.committed.Seq)
+		l.head.Seq, l.head.MAC, l.head.Sum(l.pool.box), l.head.Writer, l.committed.Seq)
 	if err == nil {
 		var n int64
 		if n, err = result.RowsAffected(); err == nil && n != 1 {
@@ -148,16 +180,16 @@ func (h *hold) seal(ctx context.Context, tx *sql.Tx) error {
 		}
 	}
 	if err != nil {
-		h.spent = true
-		return fmt.Errorf("seal audit chain: %w", err)
+		l.uncertain = true
+		return fmt.Errorf("write the head of an audit chain: %w", err)
 	}
 	return nil
 }
 
-// tolerate is do, which writes to the audit trail. Where the broker is to go on
-// without, a failure is undone, told, and no failure any more.
-func (h *hold) tolerate(ctx context.Context, tx *sql.Tx, do func() error) error {
-	if h.lanes.unaudited == nil {
+// tolerate calls do, which writes to the audit trail. If changes may be made without
+// audit records, it rolls back a failure, reports it and returns nil.
+func (l *chainLease) tolerate(ctx context.Context, tx *sql.Tx, do func() error) error {
+	if l.pool.unaudited == nil {
 		return do()
 	}
 	if _, err := tx.ExecContext(ctx, "SAVEPOINT audit_record"); err != nil {
@@ -166,9 +198,9 @@ func (h *hold) tolerate(ctx context.Context, tx *sql.Tx, do func() error) error 
 	failed := do()
 	if failed != nil {
 		if _, err := tx.ExecContext(ctx, "ROLLBACK TO audit_record"); err != nil {
-			return fmt.Errorf("undo an audit record: %w", errors.Join(failed, err))
+			return fmt.Errorf("roll back an audit record: %w", errors.Join(failed, err))
 		}
-		h.lanes.unaudited(failed)
+		l.pool.unaudited(failed)
 	}
 	if _, err := tx.ExecContext(ctx, "RELEASE audit_record"); err != nil {
 		return fmt.Errorf("end an audit record: %w", err)
@@ -176,27 +208,27 @@ func (h *hold) tolerate(ctx context.Context, tx *sql.Tx, do func() error) error 
 	return nil
 }
 
-// commit ends tx, whose work has been done.
-func (h *hold) commit(ctx context.Context, tx *sql.Tx) error {
-	if h.head.Seq != h.committed.Seq {
-		if err := h.tolerate(ctx, tx, func() error { return h.seal(ctx, tx) }); err != nil {
+// commit writes the head of the chain and commits tx.
+func (l *chainLease) commit(ctx context.Context, tx *sql.Tx) error {
+	if l.head.Seq != l.committed.Seq {
+		if err := l.tolerate(ctx, tx, func() error { return l.writeHead(ctx, tx) }); err != nil {
 			return err
 		}
 	}
 	if err := tx.Commit(); err != nil {
-		h.spent = true // it may be durable nevertheless
+		l.uncertain = true // it may have been committed
 		return err
 	}
-	h.committed = h.head
+	l.committed = l.head
 	return nil
 }
 
-// leave gives the chain back, as far as it is committed.
-func (h *hold) leave() {
-	if h.err == nil && !h.spent {
-		h.lanes.mu.Lock()
-		h.lanes.free = append(h.lanes.free, h.committed)
-		h.lanes.mu.Unlock()
+// release returns the chain to the pool, unless its committed head is not known.
+func (l *chainLease) release() {
+	if l.err == nil && !l.uncertain {
+		l.pool.mu.Lock()
+		l.pool.free = append(l.pool.free, l.committed)
+		l.pool.mu.Unlock()
 	}
-	<-h.lanes.slots
+	<-l.pool.slots
 }

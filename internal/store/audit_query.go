@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"strings"
 
 	"casbroker/internal/audit"
 )
@@ -11,8 +12,11 @@ import (
 const entryColumns = `id, at_ms, actor, role, action, subject, object, outcome, detail,
 	request_id, address, user_agent, writer, seq, origin, mac`
 
-// Records reads up to limit audit records that f lets through, newest first, past
-// after; the zero Position is before the newest.
+//nolint:gosec // entryColumns is a constant
+var insertEntry = `INSERT INTO audit (` + entryColumns + `) VALUES (` + placeholders(1, strings.Count(entryColumns, ",")+1) + `)`
+
+// Records reads up to limit audit records that match f, newest first, after the given
+// position; the zero Position is before the newest.
 func (s *DB) Records(ctx context.Context, f audit.Filter, after audit.Position, limit int) ([]audit.Entry, error) {
 	var where conditions
 	where.equal("subject", f.Subject)
@@ -32,13 +36,13 @@ func (s *DB) Records(ctx context.Context, f audit.Filter, after audit.Position, 
 		where.add("(at_ms, id) < (?, ?)", millis(after.At), after.ID)
 	}
 	query := `SELECT ` + entryColumns + ` FROM audit` + where.text() + ` ORDER BY at_ms DESC, id DESC` + where.number(" LIMIT ?", limit)
-	ctx, cancel := bounded(ctx)
+	ctx, cancel := withTimeout(ctx)
 	defer cancel()
 	list, err := s.entries(ctx, query, where.args...)
 	return list, s.explain(ctx, "read audit records", err)
 }
 
-// entries reads what query selects, which has to be entryColumns.
+// entries runs query, which must select entryColumns.
 func (s *DB) entries(ctx context.Context, query string, args ...any) ([]audit.Entry, error) {
 	rows, err := s.reader.QueryContext(ctx, query, args...)
 	if err != nil {
@@ -60,19 +64,19 @@ func (s *DB) entries(ctx context.Context, query string, args ...any) ([]audit.En
 	return list, rows.Err()
 }
 
-// Chain reads up to limit entries of writer's chain in their order, past the one
-// whose place is seq and whose id is after.
-func (s *DB) Chain(ctx context.Context, writer string, seq int64, after string, limit int) ([]audit.Entry, error) {
-	ctx, cancel := bounded(ctx)
+// Chain reads up to limit entries of writer's chain in their order, after the one with
+// this seq and id.
+func (s *DB) Chain(ctx context.Context, writer string, seq int64, id string, limit int) ([]audit.Entry, error) {
+	ctx, cancel := withTimeout(ctx)
 	defer cancel()
 	list, err := s.entries(ctx, `SELECT `+entryColumns+` FROM audit
-		WHERE writer = $1 AND writer <> '' AND (seq, id) > ($2, $3) ORDER BY seq, id LIMIT $4`, writer, seq, after, limit)
+		WHERE writer = $1 AND writer <> '' AND (seq, id) > ($2, $3) ORDER BY seq, id LIMIT $4`, writer, seq, id, limit)
 	return list, s.explain(ctx, "read an audit chain", err)
 }
 
-// Heads reads up to limit heads of chains in the order of their places, past place.
+// Heads reads up to limit heads of chains in the order of place, after the given one.
 func (s *DB) Heads(ctx context.Context, place int64, limit int) ([]audit.SealedHead, error) {
-	ctx, cancel := bounded(ctx)
+	ctx, cancel := withTimeout(ctx)
 	defer cancel()
 	list, err := s.heads(ctx, place, limit)
 	return list, s.explain(ctx, "read heads of audit chains", err)
@@ -96,10 +100,10 @@ func (s *DB) heads(ctx context.Context, place int64, limit int) ([]audit.SealedH
 	return list, rows.Err()
 }
 
-// NextWriter returns the writer of entries that comes after the one given, by name,
-// and whether its chain has a head; "" when there is none.
+// NextWriter returns the writer that follows after, in the order of their names, and
+// reports whether its chain has a head. After the last writer it returns "".
 func (s *DB) NextWriter(ctx context.Context, after string) (writer string, headed bool, err error) {
-	ctx, cancel := bounded(ctx)
+	ctx, cancel := withTimeout(ctx)
 	defer cancel()
 	err = s.reader.QueryRowContext(ctx, `SELECT writer, EXISTS (SELECT 1 FROM audit_writers w WHERE w.writer = a.writer)
 		FROM audit a WHERE writer > $1 AND writer <> '' ORDER BY writer LIMIT 1`, after).Scan(&writer, &headed)
@@ -109,9 +113,9 @@ func (s *DB) NextWriter(ctx context.Context, after string) (writer string, heade
 	return writer, headed, s.explain(ctx, "read writers of audit records", err)
 }
 
-// Unchained counts the audit records from before there were chains.
+// Unchained counts the audit records that are older than chains.
 func (s *DB) Unchained(ctx context.Context) (n int64, err error) {
-	ctx, cancel := bounded(ctx)
+	ctx, cancel := withTimeout(ctx)
 	defer cancel()
 	err = s.reader.QueryRowContext(ctx, `SELECT COUNT(*) FROM audit WHERE writer = ''`).Scan(&n)
 	return n, s.explain(ctx, "count audit records", err)

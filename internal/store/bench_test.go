@@ -4,10 +4,8 @@ import (
 	"bytes"
 	"context"
 	"crypto/rand"
-	"database/sql"
 	"fmt"
 	"path/filepath"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -60,64 +58,28 @@ func savePlainly(ctx context.Context, s *DB, save portfolio.Saving) error {
 		return err
 	}
 	row.Owner, row.Active = 1, true
-	h, err := s.lanes.take(ctx)
+	h, err := s.chains.acquire(ctx)
 	if err != nil {
 		return err
 	}
-	defer h.leave()
+	defer h.release()
 	tx, err := s.writer.BeginTx(ctx, nil)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = tx.Rollback() }()
-	for _, part := range []struct {
-		table, columns string
-		values         []any
-	}{
-		{"portfolios", portfolioFilled, row.values()},
-		{"payloads", "portfolio, sealed", []any{row.ID, row.payload}},
-		{"holdings", holdingFilled, holdingRows(row)},
-		{"transactions", transactionFilled, transactionRows(row)},
-	} {
-		if err := insertPlainly(ctx, tx, part.table, part.columns, part.values); err != nil {
-			return err
+	for _, t := range portfolioTables {
+		query := t.insertInto() + "VALUES (" + placeholders(1, len(t.columns)) + ")" //nolint:gosec // names of our own
+		for i := range t.rows(row) {
+			if _, err := tx.ExecContext(ctx, query, t.values(row, i, nil)...); err != nil {
+				return err
+			}
 		}
 	}
-	if err := s.record(h.with(ctx), tx, save.Record); err != nil {
+	if err := s.record(h.attach(ctx), tx, save.Record); err != nil {
 		return err
 	}
 	return h.commit(ctx, tx)
-}
-
-func holdingRows(row *sealed) (values []any) {
-	for i, h := range row.holdings {
-		values = append(values, row.ID, h.Seq, string(h.Class), h.ISIN, h.Name, row.accountOf[i], h.Institution, h.Category,
-			text(h.Units), text(h.Price), text(h.Value), text(h.Cost), text(h.Gain), text(h.SumAssured))
-	}
-	return values
-}
-
-func transactionRows(row *sealed) (values []any) {
-	for _, t := range row.transactions {
-		values = append(values, row.ID, t.Seq, t.Holding, t.Date, t.Type,
-			text(t.Units), text(t.NAV), text(t.Amount), text(t.Balance))
-	}
-	return values
-}
-
-func insertPlainly(ctx context.Context, tx *sql.Tx, table, columns string, values []any) error {
-	width := strings.Count(columns, ",") + 1
-	places := make([]string, width)
-	for i := range places {
-		places[i] = fmt.Sprintf("$%d", i+1)
-	}
-	query := "INSERT INTO " + table + " (" + columns + ") VALUES (" + strings.Join(places, ", ") + ")" //nolint:gosec // names of our own
-	for ; len(values) > 0; values = values[width:] {
-		if _, err := tx.ExecContext(ctx, query, values[:width]...); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // openNew opens and migrates the database at url.

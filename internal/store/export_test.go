@@ -1,11 +1,23 @@
 package store
 
-import "context"
+import (
+	"context"
+	"strings"
+)
 
-// UsersQuery is the query of FindUsers, for tests that look at how it is carried out.
+// UsersQuery is the query of FindUsers, for tests that look at its plan.
 var UsersQuery = usersQuery
 
-// MigrateDown takes the database back to the form that it had at version.
+// InsertColumns returns the columns of the tables that INSERT statements are derived for.
+func InsertColumns() map[string][]string {
+	columns := map[string][]string{"audit": strings.FieldsFunc(entryColumns, func(r rune) bool { return strings.ContainsRune(", \n\t", r) })}
+	for _, t := range portfolioTables {
+		columns[t.name] = strings.Split(names(t.columns), ", ")
+	}
+	return columns
+}
+
+// MigrateDown runs the Down parts of the migrations after version.
 func (s *DB) MigrateDown(ctx context.Context, version int64) error {
 	provider, err := s.provider()
 	if err != nil {

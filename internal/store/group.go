@@ -9,57 +9,58 @@ import (
 	"time"
 )
 
-// What one transaction of a group takes in: those that come later wait for the
-// next one.
+// A group's transaction takes in at most groupSize changes, and no new one after
+// groupTime. Later changes wait for the next transaction.
 const (
 	groupSize = 64
 	groupTime = 50 * time.Millisecond
 )
 
-// errClosed: the broker ends.
+// errClosed is returned for changes after Close.
 var errClosed = ErrUnavailable.Because(errors.New("the database was closed"))
 
-// group makes changes in a database that has one writer. All that come while a
-// transaction is written to the disk share the next one, and so the wait for the
-// disk. Each is on its own nevertheless: one that fails leaves the others alone.
+// group makes changes in a database that has one writer. Changes that arrive while a
+// transaction is being committed share the next one, and thus the wait for the disk
+// (group commit). Each has a savepoint, so one that fails does not affect the others.
 type group struct {
-	db    *sql.DB
-	rows  *prepared    // for changes that write many
-	lanes *lanes       // one, for the audit records of all
-	queue chan *change // has no room: who is not taken yet may still go away
-	quit  chan struct{}
-	stop  func()
-	ended chan struct{}
+	db       *sql.DB
+	inserter *inserter
+	chains   *chainPool          // has one chain, for the audit records of all changes
+	queue    chan *pendingChange // unbuffered: a caller can give up until its change is taken
+	quit     chan struct{}
+	stop     func()
+	ended    chan struct{}
 }
 
-// change is one that waits for its turn.
-type change struct {
-	caller context.Context // asked whether the caller is still there
+// pendingChange is a change and the caller that waits for it.
+type pendingChange struct {
+	caller context.Context
 	do     work
 	done   chan error
 }
 
-// newGroup starts what makes the changes in db, until close is called.
-func newGroup(db *sql.DB, l *lanes) *group {
+// newGroup starts the goroutine that makes the changes in db, until close is called.
+func newGroup(db *sql.DB, chains *chainPool) *group {
 	g := &group{
-		db: db, rows: &prepared{}, lanes: l, queue: make(chan *change), quit: make(chan struct{}), ended: make(chan struct{}),
+		db: db, inserter: &inserter{}, chains: chains,
+		queue: make(chan *pendingChange), quit: make(chan struct{}), ended: make(chan struct{}),
 	}
 	g.stop = sync.OnceFunc(func() { close(g.quit) })
 	go g.loop()
 	return g
 }
 
-// close ends the group once what it has begun is durable. Those that wait are
-// refused.
+// close ends the group after it has committed the changes that have begun. Waiting
+// changes fail with errClosed.
 func (g *group) close() {
 	g.stop()
 	<-g.ended
 }
 
-// change returns when do is durable or has left nothing behind. It is dropped when
-// ctx ends before its turn, and undone when ctx ends before do does.
+// change returns when do is durable, or has failed and changed nothing. It drops do if
+// ctx ends before its turn, and rolls it back if ctx ends before do returns.
 func (g *group) change(ctx context.Context, do work) error {
-	c := &change{caller: ctx, do: do, done: make(chan error, 1)}
+	c := &pendingChange{caller: ctx, do: do, done: make(chan error, 1)}
 	select {
 	case g.queue <- c:
 		return <-c.done
@@ -82,61 +83,63 @@ func (g *group) loop() {
 	}
 }
 
-// transact makes first and all that wait durable in one transaction.
-func (g *group) transact(first *change) {
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+// transact makes first and the waiting changes durable in one transaction.
+func (g *group) transact(first *pendingChange) {
+	ctx, cancel := context.WithTimeout(context.Background(), queryTimeout)
 	defer cancel()
-	h, err := g.lanes.take(ctx)
+	lease, err := g.chains.acquire(ctx)
 	if err != nil {
-		first.done <- late(ctx, err)
+		first.done <- asTimeout(ctx, err)
 		return
 	}
-	defer h.leave()
+	defer lease.release()
 	conn, err := g.db.Conn(ctx)
 	if err != nil {
-		first.done <- late(ctx, err)
+		first.done <- asTimeout(ctx, err)
 		return
 	}
 	defer func() { _ = conn.Close() }()
 	tx, err := conn.BeginTx(ctx, nil)
 	if err != nil {
-		first.done <- late(ctx, err)
+		first.done <- asTimeout(ctx, err)
 		return
 	}
 	defer func() { _ = tx.Rollback() }()
-	kept, err := g.collect(ctx, conn, tx, h, first)
+	applied, err := g.applyAll(ctx, conn, tx, lease, first)
 	if err == nil {
-		err = h.commit(ctx, tx)
+		err = lease.commit(ctx, tx)
 	}
-	h.spent = h.spent || err != nil // what is lost was undone by the database, who knows when
-	for _, c := range kept {
-		c.done <- late(ctx, err)
+	lease.uncertain = lease.uncertain || err != nil // the database may have rolled back at any point
+	for _, c := range applied {
+		c.done <- asTimeout(ctx, err)
 	}
 }
 
-// collect runs first and those that wait. It returns what is to be made durable.
-// With an error, the transaction is lost, and with it all that it returns.
-func (g *group) collect(ctx context.Context, conn *sql.Conn, tx *sql.Tx, h *hold, first *change) (kept []*change, err error) {
-	g.rows.begin(conn)
-	defer g.rows.end()
+// applyAll applies first and the waiting changes, and returns those that are to be
+// committed. If it returns an error, the transaction is lost with all of them.
+func (g *group) applyAll(
+	ctx context.Context, conn *sql.Conn, tx *sql.Tx, lease *chainLease, first *pendingChange,
+) (applied []*pendingChange, err error) {
+	g.inserter.begin(conn)
+	defer g.inserter.end()
 	began := time.Now()
-	for c := first; c != nil; c = g.next(began, len(kept)) {
-		failed, err := run(ctx, tx, h, c)
+	for c := first; c != nil; c = g.next(began, len(applied)) {
+		failed, err := apply(ctx, tx, lease, c)
 		switch {
 		case err != nil:
-			return append(kept, c), err
+			return append(applied, c), err
 		case failed != nil:
 			c.done <- failed
 		default:
-			kept = append(kept, c)
+			applied = append(applied, c)
 		}
 	}
-	return kept, nil
+	return applied, nil
 }
 
-// next returns a change that waits, if there is one and room for it.
-func (g *group) next(began time.Time, taken int) *change {
-	if taken == groupSize || time.Since(began) > groupTime {
+// next returns a waiting change, or nil if there is none or the transaction is full.
+func (g *group) next(began time.Time, applied int) *pendingChange {
+	if applied == groupSize || time.Since(began) > groupTime {
 		return nil
 	}
 	select {
@@ -147,25 +150,25 @@ func (g *group) next(began time.Time, taken int) *change {
 	}
 }
 
-// run does c, and undoes it when it fails or its caller has gone. lost tells that
-// the whole transaction is: some failures take more with them than their statement.
-func run(ctx context.Context, tx *sql.Tx, h *hold, c *change) (failed, lost error) {
+// apply runs c, and rolls it back if it fails or its caller has given up. lost is the
+// error of a failure that ends the whole transaction.
+func apply(ctx context.Context, tx *sql.Tx, lease *chainLease, c *pendingChange) (failed, lost error) {
 	if err := c.caller.Err(); err != nil {
 		return err, nil
 	}
-	before := h.head
+	before := lease.head
 	if _, err := tx.ExecContext(ctx, "SAVEPOINT change"); err != nil {
 		return nil, fmt.Errorf("begin a change: %w", err)
 	}
-	failed = attempt(h.with(ctx), tx, c.do)
+	failed = call(lease.attach(ctx), tx, c.do)
 	if failed == nil {
 		failed = c.caller.Err()
 	}
 	if failed != nil {
 		if _, err := tx.ExecContext(ctx, "ROLLBACK TO change"); err != nil {
-			return nil, ErrUnavailable.Because(fmt.Errorf("undo a change that failed: %w", errors.Join(failed, err)))
+			return nil, ErrUnavailable.Because(fmt.Errorf("roll back a change: %w", errors.Join(failed, err)))
 		}
-		h.head = before
+		lease.head = before
 	}
 	if _, err := tx.ExecContext(ctx, "RELEASE change"); err != nil {
 		return nil, fmt.Errorf("end a change: %w", err)
@@ -173,9 +176,9 @@ func run(ctx context.Context, tx *sql.Tx, h *hold, c *change) (failed, lost erro
 	return failed, nil
 }
 
-// late has err tell that the database is what took too long, if it is, since a
-// caller's own context knows nothing of it.
-func late(ctx context.Context, err error) error {
+// asTimeout wraps err as ErrUnavailable if ctx, the group's own context, has ended. The
+// callers' contexts do not show that.
+func asTimeout(ctx context.Context, err error) error {
 	if err != nil && ctx.Err() != nil {
 		return ErrUnavailable.Because(err)
 	}

@@ -23,7 +23,7 @@ func idle(t *testing.T) *group {
 	}
 	d := sqliteDialect("")
 	return &group{
-		db: writer, rows: &prepared{}, lanes: newLanes(writer, &d, Options{}, 1), queue: make(chan *change, 1000),
+		db: writer, inserter: &inserter{}, chains: newChainPool(writer, &d, Options{}, 1), queue: make(chan *pendingChange, 1000),
 	}
 }
 
@@ -43,8 +43,8 @@ func note(n int, more ...func() error) work {
 }
 
 // wait has do wait in g for its turn.
-func (g *group) wait(ctx context.Context, do work) *change {
-	c := &change{caller: ctx, do: do, done: make(chan error, 1)}
+func (g *group) wait(ctx context.Context, do work) *pendingChange {
+	c := &pendingChange{caller: ctx, do: do, done: make(chan error, 1)}
 	g.queue <- c
 	return c
 }
@@ -88,7 +88,7 @@ func TestAChangeThatFailsLeavesThoseOfItsGroupAlone(t *testing.T) {
 	gone, leave := context.WithCancel(t.Context())
 	leave()
 	leaving, leaveNow := context.WithCancel(t.Context())
-	changes := []*change{
+	changes := []*pendingChange{
 		g.wait(t.Context(), note(1)),
 		g.wait(t.Context(), note(2, func() error { return refused })),
 		g.wait(t.Context(), note(3, func() error { panic(broken) })),
@@ -171,7 +171,7 @@ func TestATransactionTakesInOnlySoMany(t *testing.T) {
 func TestAClosedGroupEndsWhatItBeganAndRefusesTheRest(t *testing.T) {
 	t.Parallel()
 	inner := idle(t)
-	g := newGroup(inner.db, inner.lanes)
+	g := newGroup(inner.db, inner.chains)
 	begun, closing := make(chan bool), make(chan bool)
 	ended := make(chan error, 1)
 	go func() {

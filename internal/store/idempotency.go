@@ -12,11 +12,12 @@ import (
 	"casbroker/internal/portfolio"
 )
 
-// ClaimKey claims an Idempotency-Key that nobody holds. It returns the answer when
-// the request was completed before, portfolio.ErrKeyReused when that had another
-// body, portfolio.ErrKeyInFlight while another request holds the key, to be tried
-// again when its lease ends, portfolio.ErrKeyOfDeleted when the answer was deleted
-// with its portfolio, and portfolio.ErrUnreadable when the answer does not open.
+// ClaimKey claims an Idempotency-Key. It returns nil if the claim holds, and the stored
+// answer if the request was completed before. It returns portfolio.ErrKeyReused if the
+// completed request had another body, portfolio.ErrKeyInFlight, with the rest of the
+// lease as retry delay, while another request holds the key, portfolio.ErrKeyOfDeleted if
+// the answer was deleted with its portfolio, and portfolio.ErrUnreadable if the answer
+// cannot be decrypted.
 func (s *DB) ClaimKey(ctx context.Context, c portfolio.Claim) (*portfolio.Answer, error) {
 	var a *portfolio.Answer
 	err := s.change(ctx, "claim idempotency key", func(ctx context.Context, tx *sql.Tx) error {
@@ -32,22 +33,22 @@ func (s *DB) ClaimKey(ctx context.Context, c portfolio.Claim) (*portfolio.Answer
 		if n, err := result.RowsAffected(); err != nil || n == 1 {
 			return err
 		}
-		a, err = s.earlier(ctx, tx, c)
+		a, err = s.earlierAnswer(ctx, tx, c)
 		return err
 	})
 	return a, err
 }
 
-// earlier reads what became of the request that holds or held c's key.
-func (s *DB) earlier(ctx context.Context, tx *sql.Tx, c portfolio.Claim) (*portfolio.Answer, error) {
-	var body, hidden []byte
+// earlierAnswer reads the answer to the request that holds or held c's key.
+func (s *DB) earlierAnswer(ctx context.Context, tx *sql.Tx, c portfolio.Claim) (*portfolio.Answer, error) {
+	var body, sealed []byte
 	var untilMS int64
 	var created sql.NullInt64
 	var id sql.NullString
 	err := tx.QueryRowContext(ctx, `SELECT body, until_ms, created, portfolio, answer FROM idempotency WHERE scope = $1`,
-		s.keyScope(c)).Scan(&body, &untilMS, &created, &id, &hidden)
+		s.keyScope(c)).Scan(&body, &untilMS, &created, &id, &sealed)
 	switch {
-	case errors.Is(err, sql.ErrNoRows): // released at this moment
+	case errors.Is(err, sql.ErrNoRows): // released since the INSERT
 		return nil, portfolio.ErrKeyInFlight
 	case err != nil:
 		return nil, fmt.Errorf("read claim: %w", err)
@@ -55,17 +56,17 @@ func (s *DB) earlier(ctx context.Context, tx *sql.Tx, c portfolio.Claim) (*portf
 		return nil, portfolio.ErrKeyReused
 	case !created.Valid:
 		return nil, portfolio.ErrKeyInFlight.After(max(instant(untilMS).Sub(c.At), time.Second))
-	case hidden == nil:
+	case sealed == nil:
 		return nil, portfolio.ErrKeyOfDeleted
 	}
-	plain, err := s.box.Open(s.keyPlace(c), hidden)
+	plain, err := s.box.Open(s.answerData(c), sealed)
 	if err != nil {
-		return nil, portfolio.ErrUnreadable.Because(fmt.Errorf("open the answer kept for an idempotency key: %w", err))
+		return nil, portfolio.ErrUnreadable.Because(fmt.Errorf("decrypt the answer stored for an idempotency key: %w", err))
 	}
 	return &portfolio.Answer{PortfolioID: id.String, Created: created.Int64 == 1, Body: plain, Replayed: true}, nil
 }
 
-// completeKey keeps a as the answer to all requests like c, which is nil when the
+// completeKey stores a as the answer to repetitions of request c, which is nil if the
 // caller sent no key.
 func (s *DB) completeKey(ctx context.Context, tx *sql.Tx, c *portfolio.Claim, a portfolio.Answer) error {
 	if c == nil {
@@ -73,18 +74,18 @@ func (s *DB) completeKey(ctx context.Context, tx *sql.Tx, c *portfolio.Claim, a 
 	}
 	result, err := tx.ExecContext(ctx, `UPDATE idempotency SET created = $1, portfolio = $2, answer = $3
 		WHERE scope = $4 AND holder = $5 AND created IS NULL`,
-		flag(a.Created), a.PortfolioID, s.box.Seal(s.keyPlace(*c), a.Body), s.keyScope(*c), c.Holder)
+		boolInt(a.Created), a.PortfolioID, s.box.Seal(s.answerData(*c), a.Body), s.keyScope(*c), c.Holder)
 	if err != nil {
 		return fmt.Errorf("complete claim: %w", err)
 	}
 	n, err := result.RowsAffected()
 	if err == nil && n == 0 {
-		return portfolio.ErrKeyInFlight // the lease ended, and another request took it
+		return portfolio.ErrKeyInFlight // the lease ended and another request claimed the key
 	}
 	return err
 }
 
-// ReleaseKey ends a claim that was not completed.
+// ReleaseKey gives up a claim that was not completed.
 func (s *DB) ReleaseKey(ctx context.Context, c portfolio.Claim) error {
 	return s.change(ctx, "release idempotency key", func(ctx context.Context, tx *sql.Tx) error {
 		_, err := tx.ExecContext(ctx, `DELETE FROM idempotency WHERE scope = $1 AND holder = $2 AND created IS NULL`,
@@ -93,7 +94,7 @@ func (s *DB) ReleaseKey(ctx context.Context, c portfolio.Claim) error {
 	})
 }
 
-// PurgeKeys forgets all Idempotency-Keys that have expired, and says how many.
+// PurgeKeys deletes the Idempotency-Keys that have expired and returns their number.
 func (s *DB) PurgeKeys(ctx context.Context, now time.Time) (int64, error) {
 	var n int64
 	err := s.change(ctx, "purge idempotency keys", func(ctx context.Context, tx *sql.Tx) error {
@@ -107,13 +108,14 @@ func (s *DB) PurgeKeys(ctx context.Context, now time.Time) (int64, error) {
 	return n, err
 }
 
-// keyScope stands for a key of one user at one route.
+// keyScope returns the keyed hash of a key of one user on one route.
 func (s *DB) keyScope(c portfolio.Claim) []byte {
 	return s.box.Digest("idempotency key", fmt.Appendf(nil, "%q %q %q", c.Subject, c.Route, c.Key))
 }
 
 func (s *DB) keyBody(c portfolio.Claim) []byte { return s.box.Digest("idempotency body", c.Body[:]) }
 
-func (s *DB) keyPlace(c portfolio.Claim) string { return scopePlace(s.keyScope(c)) }
+// answerData returns the associated data of a stored answer.
+func (s *DB) answerData(c portfolio.Claim) string { return scopeData(s.keyScope(c)) }
 
-func scopePlace(scope []byte) string { return "idempotency/" + hex.EncodeToString(scope) }
+func scopeData(scope []byte) string { return "idempotency/" + hex.EncodeToString(scope) }

@@ -9,41 +9,41 @@ import (
 	"casbroker/internal/secret"
 )
 
-// recentRows is how many portfolios are looked at for a key that has no proof.
+// recentRows is how many portfolios are tried with a key that has no proof.
 const recentRows = 200
 
-// errWrongKey is ErrUnavailable when the database answers. It takes an operator to
-// mend that.
-var errWrongKey = ErrUnavailable.Withf("The broker's sealing key is not the one that its database was sealed under; " +
-	"nothing was changed. Its operator has to put the right one back.").After(5 * time.Minute)
+// errWrongKey is the ErrUnavailable of a database that answers but was sealed under
+// another key. Only an operator can fix that.
+var errWrongKey = ErrUnavailable.Withf("The broker's database was sealed under another key; nothing was changed. " +
+	"The operator has to restore the right key.").After(5 * time.Minute)
 
-// WrongKeyError says that the key that is to seal is not the one that sealed under
-// its id before.
+// WrongKeyError is returned when the primary key differs from the key that sealed under
+// the same id before.
 type WrongKeyError struct {
-	ID string // of the key
+	ID string // the id of the key
 }
 
-// Error says what to do.
+// Error tells the operator what to do.
 func (e *WrongKeyError) Error() string {
 	return fmt.Sprintf("the key %q is not the one that sealed under this id before; "+
-		"put that one back, or give this one an id that was never used", e.ID)
+		"restore that one, or give this one an id that was never used", e.ID)
 }
 
-// checkKeys finds out whether the keys are those that sealed under their ids before.
-// Of the first, which is to seal, it leaves a proof when there is none; it fails with
-// errWrongKey when that is another. Any other that is wrong is dropped.
+// checkKeys compares the keys with the proofs of those that sealed under their ids
+// before. If the first key, which seals, has no proof yet, it stores one; if that key is
+// wrong, it returns errWrongKey. It disables any other key that is wrong.
 func (s *DB) checkKeys(ctx context.Context) error {
 	proofs, err := s.keyProofs(ctx)
 	if err != nil {
-		return fmt.Errorf("read the proofs: %w", err)
+		return fmt.Errorf("read proofs of keys: %w", err)
 	}
 	for i, id := range s.box.IDs() {
 		right, err := s.keyFits(ctx, id, proofs[id])
 		switch {
 		case err != nil:
-			return fmt.Errorf("try a key: %w", err)
+			return fmt.Errorf("check a key: %w", err)
 		case right && i == 0 && proofs[id] == nil:
-			if right, err = s.leaveProof(ctx, id); err != nil {
+			if right, err = s.storeProof(ctx, id); err != nil {
 				return err
 			}
 		}
@@ -52,16 +52,16 @@ func (s *DB) checkKeys(ctx context.Context) error {
 		case i == 0:
 			return errWrongKey.Because(&WrongKeyError{ID: id})
 		case s.box.Disable(id):
-			s.log.ErrorContext(ctx, "a sealing key is not the one that sealed under this id before and is not used; "+
-				"what was sealed is unreadable until the right one is back", "key_id", id)
+			s.log.ErrorContext(ctx, "a sealing key is not the one that sealed under this id before and is disabled; "+
+				"data that was sealed under it is unreadable until the right key is restored", "key_id", id)
 		}
 	}
 	return nil
 }
 
-// keyProofs reads the proofs that there are, by the ids of the keys.
+// keyProofs returns the stored proofs by key id.
 func (s *DB) keyProofs(ctx context.Context) (map[string][]byte, error) {
-	ctx, cancel := bounded(ctx)
+	ctx, cancel := withTimeout(ctx)
 	defer cancel()
 	rows, err := s.reader.QueryContext(ctx, `SELECT id, proof FROM seal_keys`)
 	if err != nil {
@@ -80,14 +80,14 @@ func (s *DB) keyProofs(ctx context.Context) (map[string][]byte, error) {
 	return proofs, rows.Err()
 }
 
-// keyFits reports whether the key id opens its proof. Without one, as in a database
-// that was filled before there were any, it must open something of what bears its id
-// among what was saved last.
+// keyFits reports whether key id opens its proof. Without a proof, as in a database that
+// is older than proofs, the key has to open one of the recent portfolios that were
+// sealed under its id, if there are any.
 func (s *DB) keyFits(ctx context.Context, id string, proof []byte) (bool, error) {
 	if proof != nil {
 		return s.opensProof(id, proof), nil
 	}
-	ctx, cancel := bounded(ctx)
+	ctx, cancel := withTimeout(ctx)
 	defer cancel()
 	rows, err := s.reader.QueryContext(ctx, `SELECT id, private FROM portfolios ORDER BY id DESC LIMIT $1`, recentRows)
 	if err != nil {
@@ -97,14 +97,14 @@ func (s *DB) keyFits(ctx context.Context, id string, proof []byte) (bool, error)
 	fits := true
 	for rows.Next() {
 		var portfolioID string
-		var hidden []byte
-		if err := rows.Scan(&portfolioID, &hidden); err != nil {
+		var sealed []byte
+		if err := rows.Scan(&portfolioID, &sealed); err != nil {
 			return false, err
 		}
-		if under, _ := secret.KeyID(hidden); under != id {
+		if under, _ := secret.KeyID(sealed); under != id {
 			continue
 		}
-		if _, err := s.box.Open(privatePlace(portfolioID), hidden); err == nil {
+		if _, err := s.box.Open(privateData(portfolioID), sealed); err == nil {
 			return true, nil
 		}
 		fits = false
@@ -112,15 +112,14 @@ func (s *DB) keyFits(ctx context.Context, id string, proof []byte) (bool, error)
 	return fits, rows.Err()
 }
 
-// leaveProof keeps a proof of the first key, whose id is id. Of several who do so at
-// the same time one is first, and for the others it reports whether theirs is the
-// same key.
-func (s *DB) leaveProof(ctx context.Context, id string) (same bool, err error) {
-	ctx, cancel := bounded(ctx)
+// storeProof stores a proof of the first key, which has this id. Of concurrent callers
+// one succeeds; for the others it reports whether their key is the same.
+func (s *DB) storeProof(ctx context.Context, id string) (same bool, err error) {
+	ctx, cancel := withTimeout(ctx)
 	defer cancel()
-	err = s.transact(ctx, "leave a proof", func(ctx context.Context, tx *sql.Tx) error {
+	err = s.transact(ctx, "store a proof", func(ctx context.Context, tx *sql.Tx) error {
 		_, err := tx.ExecContext(ctx, `INSERT INTO seal_keys (id, proof) VALUES ($1, $2) ON CONFLICT (id) DO NOTHING`,
-			id, s.box.Seal(proofPlace(id), nil))
+			id, s.box.Seal(proofData(id), nil))
 		if err != nil {
 			return fmt.Errorf("insert: %w", err)
 		}
@@ -135,8 +134,9 @@ func (s *DB) leaveProof(ctx context.Context, id string) (same bool, err error) {
 }
 
 func (s *DB) opensProof(id string, proof []byte) bool {
-	_, err := s.box.Open(proofPlace(id), proof)
+	_, err := s.box.Open(proofData(id), proof)
 	return err == nil
 }
 
-func proofPlace(id string) string { return "seal_keys/" + id }
+// proofData returns the associated data of a proof.
+func proofData(id string) string { return "seal_keys/" + id }

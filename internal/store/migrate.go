@@ -16,9 +16,8 @@ import (
 //go:embed migrations
 var migrations embed.FS
 
-// Migrate brings the database to the newest form, and returns how many steps that
-// took. Of several that migrate at the same time, one does the work while the
-// others wait.
+// Migrate runs the migrations that have not run yet, and returns their number. Of
+// concurrent callers, also in other processes, one does the work while the others wait.
 func (s *DB) Migrate(ctx context.Context) (int, error) {
 	unlock, err := s.lockMigrations(ctx)
 	if err != nil {
@@ -36,7 +35,7 @@ func (s *DB) Migrate(ctx context.Context) (int, error) {
 	return len(done), nil
 }
 
-// pending reports whether there are migrations still to run.
+// pending reports whether there are migrations that have not run.
 func (s *DB) pending(ctx context.Context) (bool, error) {
 	provider, err := s.provider()
 	if err != nil {
@@ -61,7 +60,7 @@ func (s *DB) provider() (*goose.Provider, error) {
 	return goose.NewProvider(goose.Dialect(s.dialect.goose), s.writer, files, options...)
 }
 
-// lockMigrations holds a file beside a database that has no locks across sessions.
+// lockMigrations locks a file next to a database that has no locks across sessions.
 func (s *DB) lockMigrations(ctx context.Context) (unlock func(), err error) {
 	if s.dialect.lockFile == "" {
 		return func() {}, nil

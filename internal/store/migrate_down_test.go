@@ -28,7 +28,7 @@ func everything(t *testing.T, s *store.DB) map[string][]byte {
 		t.Fatal(err)
 	}
 	mustAlter(t, s, access.Change{Kind: access.Block, Subject: "demo:kabir"}, savedAt)
-	if claimed, err := s.ClaimChore(t.Context(), "sweep", savedAt, savedAt.Add(time.Minute), savedAt.Add(time.Hour)); !claimed || err != nil {
+	if claimed, err := s.ClaimJob(t.Context(), "sweep", savedAt, savedAt.Add(time.Minute), savedAt.Add(time.Hour)); !claimed || err != nil {
 		t.Fatal(claimed, err)
 	}
 	signIn(t, s, "one", savedAt)

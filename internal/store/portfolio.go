@@ -10,10 +10,11 @@ import (
 	"casbroker/internal/portfolio"
 )
 
-// SavePortfolio keeps a statement, unless the subject has it already in a copy that
-// opens, completes the claim that it was made under, and records the change: all or
-// nothing. It returns portfolio.ErrKeyInFlight when the claim was lost to another
-// request, and portfolio.ErrOtherOwner when save refuses the statement of another.
+// SavePortfolio stores a statement, unless the subject already has it in a copy that can
+// be decrypted, completes the Idempotency-Key claim of the request, and records the
+// change: all or nothing. It returns portfolio.ErrKeyInFlight if another request has
+// taken over the claim, and portfolio.ErrOtherOwner if the statement belongs to another
+// person and save.RefuseOther is set.
 func (s *DB) SavePortfolio(ctx context.Context, save portfolio.Saving) (portfolio.Answer, error) {
 	row, err := s.seal(save)
 	if err != nil {
@@ -47,19 +48,20 @@ func (s *DB) SavePortfolio(ctx context.Context, save portfolio.Saving) (portfoli
 	return a, nil
 }
 
-// sameStatement reads the portfolio that has row's statement, or returns sql.ErrNoRows.
-func (s *DB) sameStatement(ctx context.Context, tx *sql.Tx, row *sealed) (portfolio.Portfolio, error) {
-	there, err := s.scanPortfolio(ctx, tx.QueryRowContext(ctx, `SELECT `+portfolioColumns+` FROM portfolios
+// sameStatement returns the stored portfolio with the same statement as row, or
+// sql.ErrNoRows.
+func (s *DB) sameStatement(ctx context.Context, tx *sql.Tx, row *sealedPortfolio) (portfolio.Portfolio, error) {
+	existing, err := s.scanPortfolio(ctx, tx.QueryRowContext(ctx, `SELECT `+portfolioColumns+` FROM portfolios
 		WHERE subject = $1 AND fingerprint = $2`, row.Subject, row.fingerprint))
 	if err != nil {
 		return portfolio.Portfolio{}, fmt.Errorf("look for the same statement: %w", err)
 	}
-	return there.Portfolio, nil
+	return existing.Portfolio, nil
 }
 
-// add writes a new portfolio, once it is clear whose it is and whether it counts.
-func (s *DB) add(ctx context.Context, tx *sql.Tx, save portfolio.Saving, row *sealed) (portfolio.Portfolio, error) {
-	if err := s.place(ctx, tx, row, save.RefuseOther); err != nil {
+// add assigns row to its owner, decides whether it is active, and inserts it.
+func (s *DB) add(ctx context.Context, tx *sql.Tx, save portfolio.Saving, row *sealedPortfolio) (portfolio.Portfolio, error) {
+	if err := s.assignOwner(ctx, tx, row, save.RefuseOther); err != nil {
 		return row.Portfolio, err
 	}
 	if err := s.dialect.insert(ctx, tx, row); err != nil {
@@ -68,34 +70,34 @@ func (s *DB) add(ctx context.Context, tx *sql.Tx, save portfolio.Saving, row *se
 	return row.Portfolio, s.record(ctx, tx, save.Record)
 }
 
-// restore writes p, which does not open, anew from the same statement. Its id, its
-// time and its place among the others stay.
+// restore replaces p, which cannot be decrypted, by the same statement. Its id, time,
+// owner and whether it is active stay the same.
 func (s *DB) restore(ctx context.Context, tx *sql.Tx, p portfolio.Portfolio, save portfolio.Saving) (portfolio.Portfolio, error) {
-	fresh := save.Portfolio
-	fresh.ID, fresh.SavedAt, fresh.Owner, fresh.Active = p.ID, p.SavedAt, p.Owner, p.Active
-	save.Portfolio, save.Record.Object = fresh, p.ID
+	restored := save.Portfolio
+	restored.ID, restored.SavedAt, restored.Owner, restored.Active = p.ID, p.SavedAt, p.Owner, p.Active
+	save.Portfolio, save.Record.Object = restored, p.ID
 	row, err := s.seal(save)
 	if err != nil {
-		return fresh, err
+		return restored, err
 	}
-	_, _, apart, err := s.ownerOf(ctx, tx, row)
-	if err == nil && apart {
-		err = s.keepApart(row)
+	_, _, other, err := s.ownerOf(ctx, tx, row)
+	if err == nil && other {
+		err = s.warnOtherOwner(row)
 	}
 	if err != nil {
-		return fresh, err
+		return restored, err
 	}
 	if _, err := tx.ExecContext(ctx, `DELETE FROM portfolios WHERE id = $1`, p.ID); err != nil {
-		return fresh, fmt.Errorf("delete what does not open: %w", err)
+		return restored, fmt.Errorf("delete the unreadable portfolio: %w", err)
 	}
 	if err := s.dialect.insert(ctx, tx, row); err != nil {
-		return fresh, err
+		return restored, err
 	}
 	return row.Portfolio, s.record(ctx, tx, save.Record)
 }
 
-// DeletePortfolio removes a portfolio, its holdings, its payload, and the answers
-// kept for its Idempotency-Keys. It returns portfolio.ErrNotFound when the
+// DeletePortfolio deletes a portfolio, its holdings, transactions and payload, and the
+// answers stored for its Idempotency-Keys. It returns portfolio.ErrNotFound if the
 // subject has no such portfolio.
 func (s *DB) DeletePortfolio(ctx context.Context, subject, id string, r audit.Record) error {
 	return s.change(ctx, "delete portfolio", func(ctx context.Context, tx *sql.Tx) error {

@@ -17,22 +17,22 @@ import (
 const portfolioColumns = `id, subject, provenance, cas_type, period_from, period_to, private,
 	total_value, received_rows, stored_rows, transactions, findings, saved_ms, owner, active`
 
-// opened is a portfolio, and the account numbers that its holdings refer to.
-type opened struct {
+// openedPortfolio is a portfolio with the account numbers that its holdings refer to.
+type openedPortfolio struct {
 	portfolio.Portfolio
 	accounts []string
 }
 
-// scanPortfolio reads and opens the portfolioColumns of one row.
-func (s *DB) scanPortfolio(ctx context.Context, row interface{ Scan(dest ...any) error }) (opened, error) {
-	var p opened
+// scanPortfolio scans portfolioColumns and decrypts the private fields.
+func (s *DB) scanPortfolio(ctx context.Context, row interface{ Scan(dest ...any) error }) (openedPortfolio, error) {
+	var p openedPortfolio
 	var period statement.Period
-	var hidden []byte
-	var told string
+	var sealed []byte
+	var encoded string
 	var savedMS int64
 	var active int
-	err := row.Scan(&p.ID, &p.Subject, &p.Provenance, &p.CASType, &period.From, &period.To, &hidden,
-		&p.TotalValue, &p.ReceivedRows, &p.StoredRows, &p.TransactionCount, &told, &savedMS, &p.Owner, &active)
+	err := row.Scan(&p.ID, &p.Subject, &p.Provenance, &p.CASType, &period.From, &period.To, &sealed,
+		&p.TotalValue, &p.ReceivedRows, &p.StoredRows, &p.TransactionCount, &encoded, &savedMS, &p.Owner, &active)
 	if err != nil {
 		return p, err
 	}
@@ -41,21 +41,21 @@ func (s *DB) scanPortfolio(ctx context.Context, row interface{ Scan(dest ...any)
 		p.Period = &period
 	}
 	var f findings
-	if err := json.Unmarshal([]byte(told), &f); err != nil {
+	if err := json.Unmarshal([]byte(encoded), &f); err != nil {
 		return p, fmt.Errorf("decode findings of %s: %w", p.ID, err)
 	}
 	p.Counts = f.Counts
-	return p, s.openPrivate(ctx, &p, hidden)
+	return p, s.openPrivate(ctx, &p, sealed)
 }
 
-// openPrivate fills in what of p is sealed, or tells that it does not open. The
-// operator knows of the keys that are missing, so the log has only the rest.
-func (s *DB) openPrivate(ctx context.Context, p *opened, hidden []byte) error {
-	plain, err := s.box.Open(privatePlace(p.ID), hidden)
+// openPrivate decrypts the private fields of p, or sets Unreadable. It logs a failure
+// unless the key is missing, which operators see elsewhere.
+func (s *DB) openPrivate(ctx context.Context, p *openedPortfolio, sealed []byte) error {
+	plain, err := s.box.Open(privateData(p.ID), sealed)
 	if err != nil {
 		p.Unreadable = true
 		if !errors.Is(err, secret.ErrUnknownKey) {
-			s.log.ErrorContext(ctx, "a portfolio does not open under the key that it names", "portfolio", p.ID, "error", err)
+			s.log.ErrorContext(ctx, "a portfolio cannot be decrypted with the key that it names", "portfolio", p.ID, "error", err)
 		}
 		return nil
 	}
@@ -68,9 +68,9 @@ func (s *DB) openPrivate(ctx context.Context, p *opened, hidden []byte) error {
 	return nil
 }
 
-// Portfolios lists portfolios of subject, newest first.
+// Portfolios lists the portfolios of subject that match q, newest first.
 func (s *DB) Portfolios(ctx context.Context, subject string, q portfolio.Query) ([]portfolio.Portfolio, error) {
-	ctx, cancel := bounded(ctx)
+	ctx, cancel := withTimeout(ctx)
 	defer cancel()
 	ms := int64(math.MaxInt64)
 	if q.After.ID != "" {
@@ -83,7 +83,7 @@ func (s *DB) Portfolios(ctx context.Context, subject string, q portfolio.Query) 
 func (s *DB) portfolios(ctx context.Context, subject string, ms int64, q portfolio.Query) ([]portfolio.Portfolio, error) {
 	rows, err := s.reader.QueryContext(ctx, `SELECT `+portfolioColumns+` FROM portfolios
 		WHERE subject = $1 AND (saved_ms, id) < ($2, $3) AND active >= $4
-		ORDER BY saved_ms DESC, id DESC LIMIT $5`, subject, ms, q.After.ID, flag(q.ActiveOnly), q.Limit)
+		ORDER BY saved_ms DESC, id DESC LIMIT $5`, subject, ms, q.After.ID, boolInt(q.ActiveOnly), q.Limit)
 	if err != nil {
 		return nil, err
 	}
@@ -100,56 +100,92 @@ func (s *DB) portfolios(ctx context.Context, subject string, ms int64, q portfol
 }
 
 // LatestPortfolio returns the id of the portfolio of the subject's first owner whose
-// period ends last, of those the one saved last; portfolio.ErrNotFound when there is
-// none.
+// period ends last; of several, the one that was saved last. It returns
+// portfolio.ErrNotFound if there is none.
 func (s *DB) LatestPortfolio(ctx context.Context, subject string) (string, error) {
-	ctx, cancel := bounded(ctx)
+	ctx, cancel := withTimeout(ctx)
 	defer cancel()
 	var id string
 	err := s.reader.QueryRowContext(ctx, `SELECT id FROM portfolios WHERE subject = $1
 		ORDER BY owner, period_to DESC, saved_ms DESC, id DESC LIMIT 1`, subject).Scan(&id)
-	return id, s.found(ctx, "find the latest portfolio", err)
+	return id, s.notFound(ctx, "find the latest portfolio", err)
 }
 
-// Portfolio returns a portfolio of subject, and up to limit of its holdings from
-// number first on; portfolio.ErrNotFound when the subject has no such portfolio.
+// Portfolio returns a portfolio of subject and up to limit of its holdings, beginning
+// with number first. It returns portfolio.ErrNotFound if the subject has no such portfolio.
 func (s *DB) Portfolio(ctx context.Context, subject, id string, first, limit int) (portfolio.Portfolio, []statement.Holding, error) {
-	ctx, cancel := bounded(ctx)
+	ctx, cancel := withTimeout(ctx)
 	defer cancel()
 	p, err := s.scanPortfolio(ctx, s.reader.QueryRowContext(ctx,
 		`SELECT `+portfolioColumns+` FROM portfolios WHERE id = $1 AND subject = $2`, id, subject))
 	if err != nil {
-		return portfolio.Portfolio{}, nil, s.found(ctx, "read portfolio", err)
+		return portfolio.Portfolio{}, nil, s.notFound(ctx, "read portfolio", err)
 	}
 	holdings, err := s.holdings(ctx, p, first, limit)
 	return p.Portfolio, holdings, s.explain(ctx, "read holdings", err)
 }
 
-// Payload returns what was received for a portfolio of subject, byte for byte;
-// portfolio.ErrNotFound when the subject has no such portfolio, and
-// portfolio.ErrUnreadable when it does not open.
+// Payload returns the statement of a portfolio as it was received, byte for byte. It
+// returns portfolio.ErrNotFound if the subject has no such portfolio, and
+// portfolio.ErrUnreadable if it cannot be decrypted.
 func (s *DB) Payload(ctx context.Context, subject, id string) ([]byte, error) {
-	ctx, cancel := bounded(ctx)
+	ctx, cancel := withTimeout(ctx)
 	defer cancel()
-	var hidden []byte
+	var sealed []byte
 	err := s.reader.QueryRowContext(ctx, `SELECT sealed FROM payloads JOIN portfolios ON id = portfolio
-		WHERE id = $1 AND subject = $2`, id, subject).Scan(&hidden)
+		WHERE id = $1 AND subject = $2`, id, subject).Scan(&sealed)
 	if err != nil {
-		return nil, s.found(ctx, "read payload", err)
+		return nil, s.notFound(ctx, "read payload", err)
 	}
-	packed, err := s.box.Open(payloadPlace(id), hidden)
+	compressed, err := s.box.Open(payloadData(id), sealed)
 	if err != nil {
-		return nil, portfolio.ErrUnreadable.Because(fmt.Errorf("open payload of %s: %w", id, err))
+		return nil, portfolio.ErrUnreadable.Because(fmt.Errorf("decrypt payload of %s: %w", id, err))
 	}
-	plain, err := unpack(packed)
+	plain, err := decompress(compressed)
 	if err != nil {
-		return nil, fmt.Errorf("unpack payload of %s: %w", id, err)
+		return nil, fmt.Errorf("decompress payload of %s: %w", id, err)
 	}
 	return plain, nil
 }
 
-// found is explain for a query that must find a portfolio.
-func (s *DB) found(ctx context.Context, what string, err error) error {
+// AboutPortfolios describes up to limit portfolios of subject, newest first, and counts
+// all of them. It reads nothing that is sealed.
+func (s *DB) AboutPortfolios(ctx context.Context, subject string, limit int) (list []portfolio.About, all int, err error) {
+	ctx, cancel := withTimeout(ctx)
+	defer cancel()
+	list, err = s.aboutPortfolios(ctx, subject, limit)
+	if err == nil {
+		err = s.reader.QueryRowContext(ctx, `SELECT COUNT(*) FROM portfolios WHERE subject = $1`, subject).Scan(&all)
+	}
+	return list, all, s.explain(ctx, "describe portfolios", err)
+}
+
+func (s *DB) aboutPortfolios(ctx context.Context, subject string, limit int) ([]portfolio.About, error) {
+	rows, err := s.reader.QueryContext(ctx, `SELECT id, saved_ms, provenance, cas_type, period_from, period_to, owner, active,
+		stored_rows, received_rows - stored_rows, transactions
+		FROM portfolios WHERE subject = $1 ORDER BY saved_ms DESC, id DESC LIMIT $2`, subject, limit)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = rows.Close() }()
+	var list []portfolio.About
+	for rows.Next() {
+		var a portfolio.About
+		var savedMS int64
+		var active int
+		err := rows.Scan(&a.ID, &savedMS, &a.Provenance, &a.CASType, &a.Period.From, &a.Period.To, &a.Owner, &active,
+			&a.Holdings, &a.Rejected, &a.Transactions)
+		if err != nil {
+			return nil, err
+		}
+		a.SavedAt, a.Active = instant(savedMS), active == 1
+		list = append(list, a)
+	}
+	return list, rows.Err()
+}
+
+// notFound is explain, but maps sql.ErrNoRows to portfolio.ErrNotFound.
+func (s *DB) notFound(ctx context.Context, what string, err error) error {
 	if errors.Is(err, sql.ErrNoRows) {
 		return portfolio.ErrNotFound
 	}

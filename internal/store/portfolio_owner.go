@@ -11,8 +11,8 @@ import (
 	"casbroker/internal/secret"
 )
 
-// lockSubject has all else that changes the portfolios of subject wait until the
-// transaction ends. What is read after it is what the others left.
+// lockSubject makes every other change of the portfolios of subject wait until the
+// transaction ends. Statements after it see what earlier holders committed.
 func (s *DB) lockSubject(ctx context.Context, tx *sql.Tx, subject string) error {
 	if s.dialect.lock == "" {
 		return nil
@@ -23,59 +23,58 @@ func (s *DB) lockSubject(ctx context.Context, tx *sql.Tx, subject string) error 
 	return nil
 }
 
-// place decides whose row is and whether it is the active one of its owner; then
-// the former active one no longer is.
-func (s *DB) place(ctx context.Context, tx *sql.Tx, row *sealed, refuseOther bool) error {
-	saved, owner, apart, err := s.ownerOf(ctx, tx, row)
+// assignOwner decides to whom row belongs and whether it becomes the active portfolio of
+// that owner, in place of the one that was.
+func (s *DB) assignOwner(ctx context.Context, tx *sql.Tx, row *sealedPortfolio, refuseOther bool) error {
+	saved, owner, other, err := s.ownerOf(ctx, tx, row)
 	switch {
 	case err != nil:
 		return err
-	case apart && refuseOther:
+	case other && refuseOther:
 		return portfolio.ErrOtherOwner
-	case apart:
-		if err := s.keepApart(row); err != nil {
+	case other:
+		if err := s.warnOtherOwner(row); err != nil {
 			return err
 		}
 	}
 	row.Owner, row.Active = owner, true
-	own := portfolio.Standing{ID: row.ID, CASType: row.CASType, To: row.to, SavedAt: instant(millis(row.SavedAt))}
+	candidate := portfolio.Standing{ID: row.ID, CASType: row.CASType, To: row.to, SavedAt: instant(millis(row.SavedAt))}
 	for _, one := range saved {
 		if !one.Active || one.Owner != owner {
 			continue
 		}
-		if row.Active = own.Compare(one) > 0; !row.Active {
+		if row.Active = candidate.Compare(one) > 0; !row.Active {
 			continue
 		}
 		if _, err := tx.ExecContext(ctx, `UPDATE portfolios SET active = 0 WHERE id = $1`, one.ID); err != nil {
-			return fmt.Errorf("demote portfolio: %w", err)
+			return fmt.Errorf("deactivate portfolio: %w", err)
 		}
 	}
 	return nil
 }
 
-// ownerOf tells whose row is, as portfolio.OwnerOf does, among what is saved: the
-// marks of each owner, and the active portfolios.
-func (s *DB) ownerOf(ctx context.Context, tx *sql.Tx, row *sealed) (saved []portfolio.Standing, owner int, apart bool, err error) {
-	saved, err = standings(ctx, tx, `SELECT DISTINCT '', owner, pan_marks, 0, '', '', 0 FROM portfolios WHERE subject = $1
+// ownerOf returns the owner of row, as portfolio.OwnerOf decides, and the ranks that it
+// decided by: one for each set of PAN hashes of each owner, and the active portfolios.
+func (s *DB) ownerOf(ctx context.Context, tx *sql.Tx, row *sealedPortfolio) (saved []portfolio.Standing, owner int, other bool, err error) {
+	saved, err = readRanks(ctx, tx, `SELECT DISTINCT '', owner, pan_marks, 0, '', '', 0 FROM portfolios WHERE subject = $1
 		UNION ALL
 		SELECT id, owner, NULL, active, cas_type, period_to, saved_ms FROM portfolios WHERE subject = $1 AND active = 1`, row.Subject)
 	if err != nil {
-		return nil, 0, false, fmt.Errorf("read whose portfolios there are: %w", err)
+		return nil, 0, false, fmt.Errorf("read owners of portfolios: %w", err)
 	}
-	owner, apart = portfolio.OwnerOf(saved, row.marks)
-	return saved, owner, apart, nil
+	owner, other = portfolio.OwnerOf(saved, row.panHashes)
+	return saved, owner, other, nil
 }
 
-// keepApart warns of row that it is the statement of another.
-func (s *DB) keepApart(row *sealed) error {
+// warnOtherOwner adds the warning that row is the statement of another person.
+func (s *DB) warnOtherOwner(row *sealedPortfolio) error {
 	row.Warnings = append(slices.Clone(row.Warnings), portfolio.OtherOwner)
-	return s.hide(row)
+	return s.sealPrivate(row)
 }
 
-// removePortfolio deletes a portfolio with all that hangs on it and the answers
-// kept for its Idempotency-Keys, and has the next one of its owner take its place
-// if it was the active one. It returns portfolio.ErrNotFound when the subject has
-// no such portfolio.
+// removePortfolio deletes a portfolio, with its dependent rows and the answers stored for
+// its Idempotency-Keys, and activates the next one of its owner if it was active. It
+// returns portfolio.ErrNotFound if the subject has no such portfolio.
 func (s *DB) removePortfolio(ctx context.Context, tx *sql.Tx, subject, id string) error {
 	if err := s.lockSubject(ctx, tx, subject); err != nil {
 		return err
@@ -90,7 +89,7 @@ func (s *DB) removePortfolio(ctx context.Context, tx *sql.Tx, subject, id string
 		return fmt.Errorf("delete portfolio: %w", err)
 	}
 	if _, err := tx.ExecContext(ctx, `UPDATE idempotency SET answer = NULL WHERE portfolio = $1`, id); err != nil {
-		return fmt.Errorf("forget its answers: %w", err)
+		return fmt.Errorf("delete stored answers: %w", err)
 	}
 	if active == 0 {
 		return nil
@@ -98,26 +97,26 @@ func (s *DB) removePortfolio(ctx context.Context, tx *sql.Tx, subject, id string
 	return s.promote(ctx, tx, subject, owner)
 }
 
-// promote makes the best portfolio that an owner has left the active one.
+// promote activates the best remaining portfolio of an owner.
 func (s *DB) promote(ctx context.Context, tx *sql.Tx, subject string, owner int) error {
-	left, err := standings(ctx, tx, `SELECT id, owner, NULL, active, cas_type, period_to, saved_ms FROM portfolios
+	remaining, err := readRanks(ctx, tx, `SELECT id, owner, NULL, active, cas_type, period_to, saved_ms FROM portfolios
 		WHERE subject = $1 AND owner = $2`, subject, owner)
 	if err != nil {
-		return fmt.Errorf("read what is left: %w", err)
+		return fmt.Errorf("read remaining portfolios: %w", err)
 	}
-	if len(left) == 0 {
+	if len(remaining) == 0 {
 		return nil
 	}
-	best := slices.MaxFunc(left, portfolio.Standing.Compare)
+	best := slices.MaxFunc(remaining, portfolio.Standing.Compare)
 	if _, err := tx.ExecContext(ctx, `UPDATE portfolios SET active = 1 WHERE id = $1`, best.ID); err != nil {
-		return fmt.Errorf("promote portfolio: %w", err)
+		return fmt.Errorf("activate portfolio: %w", err)
 	}
 	return nil
 }
 
-// standings reads rows of id, owner, marks, active, CAS type, end of the period and
-// when it was saved.
-func standings(ctx context.Context, tx *sql.Tx, query string, args ...any) ([]portfolio.Standing, error) {
+// readRanks runs query, which must select id, owner, PAN hashes, active, CAS type, end of
+// the period and the instant of the save.
+func readRanks(ctx context.Context, tx *sql.Tx, query string, args ...any) ([]portfolio.Standing, error) {
 	rows, err := tx.QueryContext(ctx, query, args...)
 	if err != nil {
 		return nil, err
@@ -137,18 +136,21 @@ func standings(ctx context.Context, tx *sql.Tx, query string, args ...any) ([]po
 	return list, rows.Err()
 }
 
-// marks has a keyed hash of each character that pan shows, which only tells
-// whether two PANs of one subject agree. It is nil when no PAN is stated.
-func (s *DB) marks(subject string, pan secret.Text) []byte {
+// panHashes returns a truncated keyed hash for each unmasked character of pan, and zeros
+// for each masked one. They only show whether two PANs of one subject agree. It returns
+// nil without a PAN.
+func (s *DB) panHashes(subject string, pan secret.Text) []byte {
 	if pan == "" {
 		return nil
 	}
-	visible := pan.Reveal()
-	marks := make([]byte, portfolio.MarkSize*len(visible))
-	for i := range len(visible) {
-		if visible[i] != '*' {
-			copy(marks[portfolio.MarkSize*i:], s.box.Digest("pan character", fmt.Appendf(nil, "%q %d %c", subject, i, visible[i]))[:portfolio.MarkSize])
+	characters := pan.Reveal()
+	hashes := make([]byte, portfolio.MarkSize*len(characters))
+	for i := range len(characters) {
+		if characters[i] == '*' {
+			continue
 		}
+		hash := s.box.Digest("pan character", fmt.Appendf(nil, "%q %d %c", subject, i, characters[i]))
+		copy(hashes[portfolio.MarkSize*i:], hash[:portfolio.MarkSize])
 	}
-	return marks
+	return hashes
 }

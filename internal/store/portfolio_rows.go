@@ -3,11 +3,12 @@ package store
 import (
 	"context"
 
+	"casbroker/internal/portfolio"
 	"casbroker/internal/statement"
 )
 
-// holdings reads up to limit rows of p from number first on.
-func (s *DB) holdings(ctx context.Context, p opened, first, limit int) ([]statement.Holding, error) {
+// holdings reads up to limit holdings of p, beginning with number first.
+func (s *DB) holdings(ctx context.Context, p openedPortfolio, first, limit int) ([]statement.Holding, error) {
 	rows, err := s.reader.QueryContext(ctx, `SELECT seq, class, isin, name, account, institution, category,
 		units, price, value, cost, gain, sum_assured
 		FROM holdings WHERE portfolio = $1 AND seq >= $2 ORDER BY seq LIMIT $3`, p.ID, first, limit)
@@ -28,6 +29,40 @@ func (s *DB) holdings(ctx context.Context, p opened, first, limit int) ([]statem
 			h.Account = p.accounts[account]
 		}
 		list = append(list, h)
+	}
+	return list, rows.Err()
+}
+
+// Transactions reads up to limit transactions of a portfolio, beginning with number
+// first, and only those of one holding unless that is portfolio.AllHoldings. It returns
+// portfolio.ErrNotFound if the subject has no such portfolio.
+func (s *DB) Transactions(ctx context.Context, subject, id string, holding, first, limit int) ([]statement.Transaction, error) {
+	ctx, cancel := withTimeout(ctx)
+	defer cancel()
+	var exists int
+	err := s.reader.QueryRowContext(ctx, `SELECT 1 FROM portfolios WHERE id = $1 AND subject = $2`, id, subject).Scan(&exists)
+	if err != nil {
+		return nil, s.notFound(ctx, "find portfolio", err)
+	}
+	list, err := s.transactions(ctx, id, holding, first, limit)
+	return list, s.explain(ctx, "read transactions", err)
+}
+
+func (s *DB) transactions(ctx context.Context, id string, holding, first, limit int) ([]statement.Transaction, error) {
+	rows, err := s.reader.QueryContext(ctx, `SELECT seq, holding, date, type, units, nav, amount, balance FROM transactions
+		WHERE portfolio = $1 AND seq >= $2 AND (holding = $3 OR $3 = $4) ORDER BY seq LIMIT $5`,
+		id, first, holding, portfolio.AllHoldings, limit)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = rows.Close() }()
+	var list []statement.Transaction
+	for rows.Next() {
+		var t statement.Transaction
+		if err := rows.Scan(&t.Seq, &t.Holding, &t.Date, &t.Type, &t.Units, &t.NAV, &t.Amount, &t.Balance); err != nil {
+			return nil, err
+		}
+		list = append(list, t)
 	}
 	return list, rows.Err()
 }

@@ -12,31 +12,24 @@ import (
 	"casbroker/internal/statement"
 )
 
-// sealed is a portfolio as its rows will have it.
-type sealed struct {
+// sealedPortfolio has the values of a portfolio's rows, encrypted where they are personal.
+type sealedPortfolio struct {
 	portfolio.Portfolio
 	fingerprint  []byte
-	marks        []byte // of the PAN
+	panHashes    []byte
 	from, to     string
 	private      []byte
 	payload      []byte
 	findings     string
 	holdings     []statement.Holding
 	accounts     []string
-	accountOf    []int // for each holding, its place among accounts, or -1
+	accountOf    []int // for each holding, its index in accounts, or -1
 	transactions []statement.Transaction
 }
 
-// values returns what stands in portfolioFilled.
-func (r *sealed) values() []any {
-	return []any{
-		r.ID, r.Subject, r.fingerprint, string(r.Provenance), string(r.CASType), r.from, r.to, r.private, r.TotalValue.String(),
-		r.ReceivedRows, r.StoredRows, r.findings, millis(r.SavedAt), r.Owner, flag(r.Active), r.marks, len(r.transactions),
-	}
-}
-
-// private is what of a portfolio is sealed, besides the payload. Findings are, since
-// their places have names in them that nobody has chosen here.
+// private has the fields of a portfolio that are sealed together; the payload is sealed
+// by itself. Rejected and Warnings are among them, since their paths contain member names
+// that a caller chose.
 type private struct {
 	Name      string        `json:"name"`
 	PANMasked string        `json:"pan_masked"`
@@ -45,18 +38,19 @@ type private struct {
 	Warnings  []fault.Field `json:"warnings"`
 }
 
-// findings is what of a portfolio is told and never asked for by itself.
+// findings has the fields of a portfolio that no query selects by.
 type findings struct {
 	Counts map[statement.Class]int `json:"counts"`
 }
 
-// seal makes the rows of a portfolio, before a transaction is begun.
-func (s *DB) seal(save portfolio.Saving) (*sealed, error) {
+// seal prepares the rows of a portfolio. It is called before the transaction begins,
+// which it keeps short.
+func (s *DB) seal(save portfolio.Saving) (*sealedPortfolio, error) {
 	p, st := save.Portfolio, save.Statement
-	row := &sealed{
+	row := &sealedPortfolio{
 		Portfolio:    p,
 		fingerprint:  s.box.Digest("portfolio fingerprint", st.Fingerprint[:]),
-		marks:        s.marks(p.Subject, st.PAN),
+		panHashes:    s.panHashes(p.Subject, st.PAN),
 		holdings:     st.Holdings,
 		transactions: st.Transactions,
 	}
@@ -64,71 +58,73 @@ func (s *DB) seal(save portfolio.Saving) (*sealed, error) {
 		row.from, row.to = p.Period.From, p.Period.To
 	}
 	row.accounts, row.accountOf = accounts(st.Holdings)
-	told, err := json.Marshal(findings{p.Counts})
+	encoded, err := json.Marshal(findings{p.Counts})
 	if err != nil {
 		return nil, fmt.Errorf("encode findings: %w", err)
 	}
-	row.findings = string(told)
-	packed, err := pack(save.Payload)
+	row.findings = string(encoded)
+	compressed, err := compress(save.Payload)
 	if err != nil {
 		return nil, err
 	}
-	row.payload = s.box.Seal(payloadPlace(p.ID), packed)
-	return row, s.hide(row)
+	row.payload = s.box.Seal(payloadData(p.ID), compressed)
+	return row, s.sealPrivate(row)
 }
 
-// hide seals what is private of r, anew when that has changed.
-func (s *DB) hide(r *sealed) error {
+// sealPrivate seals the private fields of r. It is called again after they have changed.
+func (s *DB) sealPrivate(r *sealedPortfolio) error {
 	plain, err := json.Marshal(private{r.Investor.Name, r.Investor.PANMasked, r.accounts, r.Rejected, r.Warnings})
 	if err != nil {
 		return fmt.Errorf("encode private fields: %w", err)
 	}
-	r.private = s.box.Seal(privatePlace(r.ID), plain)
+	r.private = s.box.Seal(privateData(r.ID), plain)
 	return nil
 }
 
-// accounts lists the accounts of holdings, each once, and tells for each holding
-// which one is its own, or -1.
+// accounts lists the distinct accounts of holdings, and returns for each holding the
+// index of its account, or -1 without one.
 func accounts(holdings []statement.Holding) (list []string, of []int) {
 	of = make([]int, len(holdings))
-	places := map[string]int{"": -1}
+	indexes := map[string]int{"": -1}
 	for i, h := range holdings {
-		place, known := places[h.Account]
+		index, known := indexes[h.Account]
 		if !known {
-			place = len(list)
-			places[h.Account] = place
+			index = len(list)
+			indexes[h.Account] = index
 			list = append(list, h.Account)
 		}
-		of[i] = place
+		of[i] = index
 	}
 	return list, of
 }
 
-func privatePlace(id string) string { return "portfolio/" + id + "/private" }
-func payloadPlace(id string) string { return "portfolio/" + id + "/raw" }
+// privateData and payloadData return the associated data that the ciphertexts of portfolio
+// id are bound to.
+func privateData(id string) string { return "portfolio/" + id + "/private" }
+func payloadData(id string) string { return "portfolio/" + id + "/raw" }
 
-// The window is small: payloads are, and each call holds one.
+// The window is small, since payloads are small and each concurrent call allocates one.
 var (
-	packer = sync.OnceValues(func() (*zstd.Encoder, error) {
+	encoder = sync.OnceValues(func() (*zstd.Encoder, error) {
 		return zstd.NewWriter(nil, zstd.WithWindowSize(1<<20), zstd.WithLowerEncoderMem(true))
 	})
-	unpacker = sync.OnceValues(func() (*zstd.Decoder, error) {
+	decoder = sync.OnceValues(func() (*zstd.Decoder, error) {
 		return zstd.NewReader(nil, zstd.WithDecoderMaxMemory(1<<30))
 	})
 )
 
-func pack(plain []byte) ([]byte, error) {
-	z, err := packer()
+func compress(plain []byte) ([]byte, error) {
+	z, err := encoder()
 	if err != nil {
 		return nil, fmt.Errorf("compress payload: %w", err)
 	}
 	return z.EncodeAll(plain, make([]byte, 0, len(plain)/8)), nil
 }
 
-func unpack(packed []byte) ([]byte, error) {
-	z, err := unpacker()
+func decompress(compressed []byte) ([]byte, error) {
+	z, err := decoder()
 	if err != nil {
 		return nil, err
 	}
-	return z.DecodeAll(packed, nil)
+	return z.DecodeAll(compressed, nil)
 }

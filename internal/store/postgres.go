@@ -16,8 +16,8 @@ import (
 	"casbroker/internal/secret"
 )
 
-// The pool: enough for a replica under load, and no connection older than what a
-// failover or a password change should take to be noticed.
+// The limits of the pool: enough connections for a replica under load, and none so old
+// that it hides a failover or a changed password for long.
 const (
 	maxConns    = 20
 	connMaxLife = 30 * time.Minute
@@ -26,13 +26,13 @@ const (
 
 func postgresDialect() dialect {
 	return dialect{
-		name:   "postgres",
-		goose:  "postgres",
-		lock:   "SELECT pg_advisory_xact_lock(hashtextextended($1, 0))",
-		share:  "SELECT pg_advisory_xact_lock_shared(hashtextextended($1, 0))",
-		skip:   " FOR UPDATE SKIP LOCKED",
-		down:   postgresDown,
-		insert: postgresInsert,
+		name:       "postgres",
+		goose:      "postgres",
+		lock:       "SELECT pg_advisory_xact_lock(hashtextextended($1, 0))",
+		sharedLock: "SELECT pg_advisory_xact_lock_shared(hashtextextended($1, 0))",
+		skipLocked: " FOR UPDATE SKIP LOCKED",
+		down:       postgresDown,
+		insert:     postgresInsert,
 	}
 }
 
@@ -44,8 +44,9 @@ func postgresCode(err error) string {
 	return ""
 }
 
-// postgresDown: there is no connection to be had, it is gone or ends (classes 08,
-// 53, 57), the server is read-only (25006), or there was no answer at all.
+// postgresDown reports whether err means that there is no connection, that it was lost
+// or ended by the server (error classes 08, 53, 57), that the server is read-only
+// (25006), or that it did not answer.
 func postgresDown(err error) bool {
 	var connect *pgconn.ConnectError
 	if errors.As(err, &connect) {
@@ -62,7 +63,7 @@ func postgresDown(err error) bool {
 func openPostgres(url secret.URL) (*sql.DB, error) {
 	config, err := pgx.ParseConfig(url.Reveal())
 	if err != nil {
-		// The library's error repeats the URL, and with it the password.
+		// The library's error contains the URL with the password.
 		return nil, errors.New("postgres: the URL cannot be read; want postgres://<user>:<password>@<host>/<database>?sslmode=verify-full")
 	}
 	if config.ConnectTimeout == 0 {

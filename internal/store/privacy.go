@@ -11,10 +11,10 @@ import (
 	"casbroker/internal/token"
 )
 
-// Trail reads up to limit audit records about subject, oldest first, past after;
-// the zero Record is before the oldest.
+// Trail reads up to limit audit records about subject, oldest first, after the given
+// record; the zero Record is before the oldest.
 func (s *DB) Trail(ctx context.Context, subject string, after audit.Record, limit int) ([]audit.Record, error) {
-	ctx, cancel := bounded(ctx)
+	ctx, cancel := withTimeout(ctx)
 	defer cancel()
 	list, err := s.trail(ctx, subject, after, limit)
 	return list, s.explain(ctx, "read audit trail", err)
@@ -31,10 +31,10 @@ func (s *DB) trail(ctx context.Context, subject string, after audit.Record, limi
 	return list, err
 }
 
-// Grants reads up to limit grants of subject, oldest first, past after; the zero
-// Grant is before the oldest.
+// Grants reads up to limit grants of subject, oldest first, after the given grant; the
+// zero Grant is before the oldest.
 func (s *DB) Grants(ctx context.Context, subject string, after token.Grant, limit int) ([]token.Grant, error) {
-	ctx, cancel := bounded(ctx)
+	ctx, cancel := withTimeout(ctx)
 	defer cancel()
 	list, err := s.grants(ctx, subject, after, limit)
 	return list, s.explain(ctx, "read grants", err)
@@ -61,24 +61,23 @@ func (s *DB) grants(ctx context.Context, subject string, after token.Grant, limi
 	return list, rows.Err()
 }
 
-// Erase deletes all that is kept of subject: portfolios with all that hangs on
-// them, the answers kept for Idempotency-Keys, grants. The audit trail stays, and r
-// is added to it, all or nothing; where the subject's own requests came from is
-// taken out of it. Changes of access stay without their reasons, and so does a block
-// that is in force at r.At, with its reason. A save at the same moment is wholly before
-// it, and erased, or wholly after it.
+// Erase deletes the data of subject: portfolios with their holdings, transactions and
+// payloads, the answers stored for Idempotency-Keys, and grants. The audit trail stays,
+// without the addresses of the subject's own requests, and r is appended to it, all or
+// nothing. Changes of access stay without their reasons. A block that is in force at
+// r.At stays with its reason. A concurrent save is entirely before the erasure, and
+// erased, or entirely after it.
 func (s *DB) Erase(ctx context.Context, subject string, r audit.Record) (privacy.Erased, error) {
 	var erased privacy.Erased
 	err := s.change(ctx, "erase a user", func(ctx context.Context, tx *sql.Tx) error {
 		if err := s.lockSubject(ctx, tx, subject); err != nil {
 			return err
 		}
-		// The keys stay, without their answers: whoever repeats an earlier save is told
-		// that it was deleted.
+		// The keys stay without their answers, so a repeated save gets ErrKeyOfDeleted.
 		_, err := tx.ExecContext(ctx, `UPDATE idempotency SET answer = NULL
 			WHERE portfolio IN (SELECT id FROM portfolios WHERE subject = $1)`, subject)
 		if err != nil {
-			return fmt.Errorf("forget answers: %w", err)
+			return fmt.Errorf("delete stored answers: %w", err)
 		}
 		if erased.Portfolios, err = deleteRows(ctx, tx, `DELETE FROM portfolios WHERE subject = $1`, subject); err != nil {
 			return fmt.Errorf("delete portfolios: %w", err)
@@ -86,45 +85,46 @@ func (s *DB) Erase(ctx context.Context, subject string, r audit.Record) (privacy
 		_, err = tx.ExecContext(ctx, `UPDATE audit SET address = '', user_agent = ''
 			WHERE subject = $1 AND actor = $1`, subject)
 		if err != nil {
-			return fmt.Errorf("take addresses out of the audit trail: %w", err)
+			return fmt.Errorf("remove addresses from the audit trail: %w", err)
 		}
 		if erased.Grants, err = deleteRows(ctx, tx, `DELETE FROM grants WHERE subject = $1`, subject); err != nil {
 			return fmt.Errorf("delete grants: %w", err)
 		}
-		if err := forgetReasons(ctx, tx, subject, r.At); err != nil {
+		if err := deleteReasons(ctx, tx, subject, r.At); err != nil {
 			return err
 		}
 		return s.record(ctx, tx, r)
 	})
-	s.shred(ctx)
+	s.truncate(ctx)
 	return erased, err
 }
 
-// forgetReasons blanks why subject was ever blocked, but for a block in force at now.
-func forgetReasons(ctx context.Context, tx *sql.Tx, subject string, now time.Time) error {
+// deleteReasons deletes the reasons of all blocks of subject, except of one that is in
+// force at now.
+func deleteReasons(ctx context.Context, tx *sql.Tx, subject string, now time.Time) error {
 	_, err := tx.ExecContext(ctx, `UPDATE access_changes SET reason = '' WHERE subject = $1 AND reason <> ''`, subject)
 	if err != nil {
-		return fmt.Errorf("blank the reasons of blocks: %w", err)
+		return fmt.Errorf("delete the reasons of blocks: %w", err)
 	}
-	_, err = tx.ExecContext(ctx, `DELETE FROM blocks WHERE subject = $1 AND NOT (until_ms = 0 OR until_ms > $2)`, subject, millis(now))
+	_, err = tx.ExecContext(ctx, `DELETE FROM blocks WHERE subject = $2 AND NOT `+inForce, millis(now), subject)
 	if err != nil {
-		return fmt.Errorf("delete a block that is over: %w", err)
+		return fmt.Errorf("delete a block that has ended: %w", err)
 	}
 	return nil
 }
 
-// shred has what was deleted leave the database's files, where the database can be
-// told to. While others read it cannot, and what comes next writes over it.
-func (s *DB) shred(ctx context.Context) {
-	if s.dialect.shred == "" {
+// truncate removes deleted data from the database's files, where the dialect supports
+// that. It fails while others read; the data is overwritten later then.
+func (s *DB) truncate(ctx context.Context) {
+	if s.dialect.truncate == "" {
 		return
 	}
-	ctx, cancel := bounded(ctx)
+	ctx, cancel := withTimeout(ctx)
 	defer cancel()
-	_, _ = s.writer.ExecContext(ctx, s.dialect.shred)
+	_, _ = s.writer.ExecContext(ctx, s.dialect.truncate)
 }
 
-// deleteRows carries out a DELETE and says how many rows there were.
+// deleteRows runs a DELETE and returns the number of rows.
 func deleteRows(ctx context.Context, tx *sql.Tx, query string, args ...any) (int, error) {
 	result, err := tx.ExecContext(ctx, query, args...)
 	if err != nil {

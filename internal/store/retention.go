@@ -12,23 +12,23 @@ import (
 	"casbroker/internal/portfolio"
 )
 
-// What is deleted in one transaction: little, for others wait for it.
+// How many rows one transaction deletes. They are few, since other changes wait for it.
 const (
 	expirePortfolios = 20
 	expireGrants     = 500
 )
 
-// aged is a portfolio that is old enough to go.
+// aged identifies a portfolio that is past its retention period.
 type aged struct {
 	subject, id string
 	savedMS     int64
 }
 
-// ExpirePortfolios deletes the portfolios that were saved at until or before, each
-// with an audit record of at, a few at a time, and says how many. What it deleted
-// stays so when it fails.
+// ExpirePortfolios deletes the portfolios that were saved at until or before, each with
+// an audit record of the instant at. It works in small transactions and returns how many
+// it deleted, also when it fails halfway.
 func (s *DB) ExpirePortfolios(ctx context.Context, until, at time.Time) (int, error) {
-	defer s.shred(ctx)
+	defer s.truncate(ctx)
 	total, last := 0, aged{savedMS: math.MinInt64}
 	for {
 		batch, err := s.agedAfter(ctx, last, until)
@@ -44,9 +44,9 @@ func (s *DB) ExpirePortfolios(ctx context.Context, until, at time.Time) (int, er
 	}
 }
 
-// agedAfter finds the next portfolios that are to go, those of a user together.
+// agedAfter finds the next portfolios to delete after last, grouped by user.
 func (s *DB) agedAfter(ctx context.Context, last aged, until time.Time) ([]aged, error) {
-	ctx, cancel := bounded(ctx)
+	ctx, cancel := withTimeout(ctx)
 	defer cancel()
 	batch, err := s.agedPortfolios(ctx, last, until)
 	return batch, s.explain(ctx, "find old portfolios", err)
@@ -71,15 +71,15 @@ func (s *DB) agedPortfolios(ctx context.Context, last aged, until time.Time) ([]
 	return batch, rows.Err()
 }
 
-// expire deletes batch. Its order, by subject, is that in which all who delete for
-// several users lock them.
+// expire deletes batch. It is ordered by subject, the order in which every transaction
+// locks several users.
 func (s *DB) expire(ctx context.Context, batch []aged, at time.Time) (int, error) {
 	n := 0
 	err := s.change(ctx, "delete old portfolios", func(ctx context.Context, tx *sql.Tx) error {
 		n = 0
 		for _, one := range batch {
 			err := s.removePortfolio(ctx, tx, one.subject, one.id)
-			if errors.Is(err, portfolio.ErrNotFound) { // its user was faster
+			if errors.Is(err, portfolio.ErrNotFound) { // its user has deleted it meanwhile
 				continue
 			}
 			if err != nil {
@@ -99,15 +99,15 @@ func (s *DB) expire(ctx context.Context, batch []aged, at time.Time) (int, error
 	return n, nil
 }
 
-// ExpireGrants deletes the grants that ended at until or before, some at a time,
-// and says how many. What it deleted stays so when it fails.
+// ExpireGrants deletes the grants that expired at until or before. It works in small
+// transactions and returns how many it deleted, also when it fails halfway.
 func (s *DB) ExpireGrants(ctx context.Context, until time.Time) (int, error) {
 	for total := 0; ; {
 		n := 0
 		err := s.change(ctx, "delete old grants", func(ctx context.Context, tx *sql.Tx) (err error) {
-			// Ids sort by time, so the old ones are found first.
+			// Ids are ordered by time, so old grants are found first.
 			n, err = deleteRows(ctx, tx, `DELETE FROM grants WHERE id IN
-				(SELECT id FROM grants WHERE expires_ms <= $1 ORDER BY id LIMIT $2`+s.dialect.skip+`)`, millis(until), expireGrants)
+				(SELECT id FROM grants WHERE expires_ms <= $1 ORDER BY id LIMIT $2`+s.dialect.skipLocked+`)`, millis(until), expireGrants)
 			if err != nil {
 				return fmt.Errorf("delete grants: %w", err)
 			}

@@ -89,7 +89,7 @@ func TestOfManyReplicasOneHasAChoreUntilItIsDoneOrItsLeaseEnds(t *testing.T) {
 				var asking sync.WaitGroup
 				for i := range 10 {
 					asking.Go(func() {
-						mine, err := replicas[i%2].ClaimChore(t.Context(), "sweep", now, now.Add(time.Minute), now.Add(25*time.Hour))
+						mine, err := replicas[i%2].ClaimJob(t.Context(), "sweep", now, now.Add(time.Minute), now.Add(25*time.Hour))
 						if err != nil {
 							t.Error(err)
 						}
@@ -113,14 +113,14 @@ func TestOfManyReplicasOneHasAChoreUntilItIsDoneOrItsLeaseEnds(t *testing.T) {
 				t.Errorf("after the lease: %d got it", n)
 			}
 			lost := now
-			if err := replicas[0].FinishChore(t.Context(), "sweep", lost, now.Add(24*time.Hour)); err != nil {
+			if err := replicas[0].FinishJob(t.Context(), "sweep", lost, now.Add(24*time.Hour)); err != nil {
 				t.Fatal(err)
 			}
 			if n := race(now.Add(time.Minute)); n != 1 {
 				t.Errorf("finished by who had lost it: %d got it", n)
 			}
 			lease, next := now.Add(2*time.Minute), now.Add(24*time.Hour)
-			if err := replicas[1].FinishChore(t.Context(), "sweep", lease, next); err != nil {
+			if err := replicas[1].FinishJob(t.Context(), "sweep", lease, next); err != nil {
 				t.Fatal(err)
 			}
 			if n := race(next.Add(-time.Millisecond)); n != 0 {
@@ -139,7 +139,7 @@ func TestAChoreThatAWrongClockPutOffForYearsIsDue(t *testing.T) {
 		const day = 24 * time.Hour
 		ask := func(now time.Time) bool {
 			t.Helper()
-			mine, err := s.ClaimChore(t.Context(), "sweep", now, now.Add(time.Minute), now.Add(day+time.Hour))
+			mine, err := s.ClaimJob(t.Context(), "sweep", now, now.Add(time.Minute), now.Add(day+time.Hour))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -149,13 +149,13 @@ func TestAChoreThatAWrongClockPutOffForYearsIsDue(t *testing.T) {
 		if !ask(wrong) {
 			t.Fatal("the first does not get it")
 		}
-		if err := s.FinishChore(t.Context(), "sweep", wrong.Add(time.Minute), wrong.Add(day)); err != nil {
+		if err := s.FinishJob(t.Context(), "sweep", wrong.Add(time.Minute), wrong.Add(day)); err != nil {
 			t.Fatal(err)
 		}
 		if !ask(savedAt) {
 			t.Error("it waits for as long as the clock was wrong")
 		}
-		if err := s.FinishChore(t.Context(), "sweep", savedAt.Add(time.Minute), savedAt.Add(day)); err != nil {
+		if err := s.FinishJob(t.Context(), "sweep", savedAt.Add(time.Minute), savedAt.Add(day)); err != nil {
 			t.Fatal(err)
 		}
 		if ask(savedAt.Add(-time.Hour)) || ask(savedAt.Add(day-time.Millisecond)) || !ask(savedAt.Add(day)) {

@@ -6,76 +6,27 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
-
-	"casbroker/internal/secret"
 )
 
 const (
-	// A batch ends with whichever is reached first: it is held in memory, and its
-	// transaction holds up others.
-	resealRows  = 100
-	resealBytes = 4 << 20
-	// resealPasses is how often a table is gone through at most. Were there more to
-	// do each time, somebody would still seal under another key.
+	// resealPasses is how many times Reseal goes through a table at most. If there is
+	// still more to do, another process is sealing under another key.
 	resealPasses = 20
-	// resealWait is how long to wait for those who have all that is left.
+	// resealWait is how long Reseal waits when others have locked all remaining values.
 	resealWait = time.Second
 )
 
-// ErrStillSealing: while values were sealed anew, others came that were sealed
-// under another key than the first.
+// ErrStillSealing is returned when other processes keep sealing values under another key
+// than the first while Reseal runs.
 var ErrStillSealing = errors.New("values are still being sealed under another key; " +
-	"put the new key in front on every replica, and run this again")
+	"make the new key the first on every replica, and run this again")
 
-// Tally says what became of the sealed values of one table.
-type Tally struct {
-	Table   string
-	Rows    int            // that were sealed anew, or opened
-	Unknown map[string]int // rows that do not open, by the id of the key that is missing
-	Damaged int            // rows that do not open under the key that they name
-}
-
-// Missing counts the rows that do not open because their key is missing.
-func (r Tally) Missing() (rows int) {
-	for _, n := range r.Unknown {
-		rows += n
-	}
-	return rows
-}
-
-// sealedColumn is where sealed values are kept.
-type sealedColumn struct {
-	table, key, column string
-	place              func(key any) string
-}
-
-// fill puts the column's names into a query.
-func (c sealedColumn) fill(query string) string {
-	return strings.NewReplacer("{table}", c.table, "{key}", c.key, "{column}", c.column).Replace(query)
-}
-
-// sealedColumns lists all places that hold sealed values.
-func sealedColumns() []sealedColumn {
-	text := func(place func(id string) string) func(any) string {
-		return func(key any) string { return place(fmt.Sprint(key)) }
-	}
-	return []sealedColumn{
-		{"portfolios", "id", "private", text(privatePlace)},
-		{"payloads", "portfolio", "sealed", text(payloadPlace)},
-		{"idempotency", "scope", "answer", func(key any) string {
-			scope, _ := key.([]byte)
-			return scopePlace(scope)
-		}},
-	}
-}
-
-// Reseal seals everything anew that is sealed under another key than the first, and
-// calls report once for each table. Meanwhile the database can be used by others;
-// what they read opens at every moment as long as they have both keys. Ended in the
-// middle it may be called again, and goes on with what is left. What cannot be
-// opened is counted and left as it is.
+// Reseal encrypts all values again that are sealed under another key than the first, and
+// calls report once for each table. The database stays in use: other processes can
+// decrypt everything at every moment if they have both keys. After an interruption,
+// another call continues with the remaining values. Values that cannot be decrypted are
+// counted and left as they are.
 func (s *DB) Reseal(ctx context.Context, report func(Tally)) error {
 	for _, c := range sealedColumns() {
 		r, err := s.resealColumn(ctx, c)
@@ -87,21 +38,21 @@ func (s *DB) Reseal(ctx context.Context, report func(Tally)) error {
 	return nil
 }
 
-// resealColumn goes through c until nothing is left to do.
+// resealColumn goes through c until there is nothing left to reseal.
 func (s *DB) resealColumn(ctx context.Context, c sealedColumn) (Tally, error) {
 	all := Tally{Table: c.table}
 	for range resealPasses {
-		pass, moved, err := s.resealPass(ctx, c)
+		pass, again, err := s.resealPass(ctx, c)
 		all.Rows += pass.Rows
 		all.Unknown, all.Damaged = pass.Unknown, pass.Damaged
 		if err != nil {
-			return all, fmt.Errorf("seal %s anew: %w", c.table, err)
+			return all, fmt.Errorf("reseal %s: %w", c.table, err)
 		}
-		if !moved {
+		if !again {
 			return all, nil
 		}
 		if pass.Rows == 0 {
-			if err := rest(ctx, resealWait); err != nil {
+			if err := pause(ctx, resealWait); err != nil {
 				return all, err
 			}
 		}
@@ -109,36 +60,36 @@ func (s *DB) resealColumn(ctx context.Context, c sealedColumn) (Tally, error) {
 	return all, fmt.Errorf("%s: %w", c.table, ErrStillSealing)
 }
 
-// resealPass goes through c once. moved says that there was something to seal anew,
-// be it that others changed it first, so that another look is needed.
-func (s *DB) resealPass(ctx context.Context, c sealedColumn) (pass Tally, moved bool, err error) {
+// resealPass goes through c once. again reports that it found values to reseal, even if
+// others changed them first, so another pass is needed.
+func (s *DB) resealPass(ctx context.Context, c sealedColumn) (pass Tally, again bool, err error) {
 	pass = Tally{Table: c.table, Unknown: map[string]int{}}
 	var after any
 	for {
 		batch, err := s.readSealed(ctx, c, after, s.box.Prefix())
 		if err != nil || len(batch) == 0 {
-			return pass, moved, err
+			return pass, again, err
 		}
 		after = batch[len(batch)-1].key
 		opened := slices.DeleteFunc(batch, func(v *sealedValue) bool { return !s.resealValue(c, v, &pass) })
 		if len(opened) == 0 {
 			continue
 		}
-		moved = true
+		again = true
 		began := time.Now()
 		n, err := s.writeSealed(ctx, c, opened)
 		pass.Rows += n
 		if err != nil {
-			return pass, moved, err
+			return pass, again, err
 		}
-		if err := rest(ctx, time.Since(began)); err != nil {
-			return pass, moved, err
+		if err := pause(ctx, time.Since(began)); err != nil {
+			return pass, again, err
 		}
 	}
 }
 
-// rest leaves the database to others for d.
-func rest(ctx context.Context, d time.Duration) error {
+// pause leaves the database to others for d.
+func pause(ctx context.Context, d time.Duration) error {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
@@ -149,78 +100,21 @@ func rest(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// sealedValue is one value, as it is kept and as it will be.
-type sealedValue struct {
-	key      any // text, or bytes
-	old, new []byte
-}
-
-// resealValue seals v anew. It is false for what does not open, which it counts.
+// resealValue sets v.new. It returns false and counts v if it cannot be decrypted.
 func (s *DB) resealValue(c sealedColumn, v *sealedValue, count *Tally) bool {
 	plain, ok := s.openValue(c, v, count)
 	if ok {
-		v.new = s.box.Seal(c.place(v.key), plain)
+		v.new = s.box.Seal(c.associatedData(v.key), plain)
 	}
 	return ok
 }
 
-// openValue opens v. It is false for what does not open, which it counts.
-func (s *DB) openValue(c sealedColumn, v *sealedValue, count *Tally) ([]byte, bool) {
-	plain, err := s.box.Open(c.place(v.key), v.old)
-	switch {
-	case err == nil:
-		return plain, true
-	case errors.Is(err, secret.ErrUnknownKey):
-		id, _ := secret.KeyID(v.old)
-		count.Unknown[id]++
-	default:
-		count.Damaged++
-	}
-	return nil, false
-}
-
-// readSealed returns the next values past the key after, but for those that begin
-// with except.
-func (s *DB) readSealed(ctx context.Context, c sealedColumn, after any, except []byte) ([]*sealedValue, error) {
-	ctx, cancel := bounded(ctx)
-	defer cancel()
-	batch, err := s.scanSealed(ctx, c, after, except)
-	return batch, s.explain(ctx, "read sealed values", err)
-}
-
-func (s *DB) scanSealed(ctx context.Context, c sealedColumn, after any, except []byte) ([]*sealedValue, error) {
-	args, further := []any{resealRows}, ""
-	if len(except) > 0 {
-		args, further = append(args, len(except), except), " AND substr({column}, 1, $2) <> $3"
-	}
-	if after != nil {
-		args = append(args, after)
-		further += fmt.Sprintf(" AND {key} > $%d", len(args))
-	}
-	rows, err := s.reader.QueryContext(ctx, c.fill(`SELECT {key}, {column} FROM {table}
-		WHERE {column} IS NOT NULL`+further+` ORDER BY {key} LIMIT $1`), args...)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = rows.Close() }()
-	var batch []*sealedValue
-	for size := 0; size < resealBytes && rows.Next(); {
-		v := &sealedValue{}
-		if err := rows.Scan(&v.key, &v.old); err != nil {
-			return nil, err
-		}
-		size += len(v.old)
-		batch = append(batch, v)
-	}
-	return batch, rows.Err()
-}
-
-// writeSealed puts the new values in the place of the old ones, and says how many.
-// It passes over those that others have changed, deleted, or are about to: waiting
-// for them while others wait for what it has itself could last for ever.
+// writeSealed replaces the old values by the new ones, and returns how many. It skips
+// values that others have changed or deleted, and rows that others have locked, since
+// waiting for those could be a deadlock.
 func (s *DB) writeSealed(ctx context.Context, c sealedColumn, batch []*sealedValue) (n int, err error) {
-	query := c.fill(`UPDATE {table} SET {column} = $1
-		WHERE {key} = (SELECT {key} FROM {table} WHERE {key} = $2 AND {column} = $3` + s.dialect.skip + `)`)
+	query := c.expand(`UPDATE {table} SET {column} = $1
+		WHERE {key} = (SELECT {key} FROM {table} WHERE {key} = $2 AND {column} = $3` + s.dialect.skipLocked + `)`)
 	err = s.change(ctx, "write sealed values", func(ctx context.Context, tx *sql.Tx) error {
 		n = 0
 		update, err := tx.PrepareContext(ctx, query)

@@ -29,7 +29,7 @@ func (s *DB) StartSession(ctx context.Context, k session.Stored, rested time.Tim
 
 // Session returns the session called id, nil when there is none.
 func (s *DB) Session(ctx context.Context, id []byte) (*session.Stored, error) {
-	ctx, cancel := bounded(ctx)
+	ctx, cancel := withTimeout(ctx)
 	defer cancel()
 	k := session.Stored{ID: id}
 	var startedMS, seenMS int64

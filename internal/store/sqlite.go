@@ -18,7 +18,7 @@ func sqliteDialect(path string) dialect {
 		name:     "sqlite",
 		goose:    "sqlite3",
 		lockFile: path + ".lock",
-		shred:    "PRAGMA wal_checkpoint(TRUNCATE)",
+		truncate: "PRAGMA wal_checkpoint(TRUNCATE)",
 		down: func(err error) bool {
 			switch sqliteCode(err) & 0xff { // the low byte is the kind of failure
 			case sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_FULL,
@@ -38,14 +38,14 @@ func sqliteCode(err error) int {
 	return 0
 }
 
-// openSQLite opens the file at path twice: one connection that writes, and a few
-// that read beside it, which WAL allows.
+// openSQLite opens the file at path twice: one connection that writes, and a few that
+// read at the same time, which WAL allows.
 func openSQLite(path string) (writer, reader *sql.DB, err error) {
 	if path == "" {
 		return nil, nil, errors.New("sqlite: a file is needed, such as sqlite:data/broker.db")
 	}
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		return nil, nil, fmt.Errorf("make the folder of the database: %w", err)
+		return nil, nil, fmt.Errorf("create the folder of the database: %w", err)
 	}
 	file, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600) //nolint:gosec // the operator's own setting
 	if err != nil {
@@ -66,9 +66,9 @@ func openSQLite(path string) (writer, reader *sql.DB, err error) {
 	return writer, reader, nil
 }
 
-// sqliteDSN has the pragmas in it, so that every connection gets them.
-// synchronous=FULL: what was acknowledged survives a power cut. secure_delete: what
-// was deleted is overwritten.
+// sqliteDSN returns a data source name with pragmas, so that every connection gets
+// them. synchronous=FULL makes committed changes survive a power cut; secure_delete
+// overwrites deleted data.
 func sqliteDSN(path string) string {
 	pragmas := url.Values{"_pragma": {
 		"busy_timeout(5000)", "journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(1)", "secure_delete(1)", "cache_size(-2000)",

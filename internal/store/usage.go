@@ -12,14 +12,14 @@ import (
 )
 
 const (
-	// countRows is how many counts one statement writes.
+	// countRows is the number of counts that one statement writes.
 	countRows = 100
-	// dropCounts is how many old ones go in one transaction: others wait for it.
+	// dropCounts is how many old counts one transaction deletes. Other changes wait for it.
 	dropCounts = 1000
 )
 
-// AddCounts adds counts to those that are there, all or none. When it returns
-// ErrUnavailable because the connection was lost, they may have been added.
+// AddCounts adds counts to the stored ones, all or none. If it returns ErrUnavailable
+// because the connection was lost, they may have been added.
 func (s *DB) AddCounts(ctx context.Context, counts []usage.Count) error {
 	counts = distinct(counts)
 	if len(counts) == 0 {
@@ -35,8 +35,8 @@ func (s *DB) AddCounts(ctx context.Context, counts []usage.Count) error {
 	})
 }
 
-// distinct returns one count of each kind, in the order in which all replicas lock
-// the rows.
+// distinct adds up the counts of each row. It returns them in the order in which all
+// replicas lock the rows.
 func distinct(counts []usage.Count) []usage.Count {
 	counts = slices.Clone(counts)
 	slices.SortFunc(counts, usage.Compare)
@@ -52,8 +52,8 @@ func distinct(counts []usage.Count) []usage.Count {
 	return list
 }
 
-// addCounts writes counts in one statement, since replicas wait for one another's
-// rows for as long as it takes.
+// addCounts writes counts in one statement, which keeps the time short in which other
+// replicas wait for the rows.
 func addCounts(ctx context.Context, tx *sql.Tx, counts []usage.Count) error {
 	var query strings.Builder
 	query.WriteString(`INSERT INTO usage_counts (step, at_ms, series, label, n, took_us) VALUES `)
@@ -62,7 +62,7 @@ func addCounts(ctx context.Context, tx *sql.Tx, counts []usage.Count) error {
 		if i > 0 {
 			query.WriteString(", ")
 		}
-		fmt.Fprintf(&query, "($%d, $%d, $%d, $%d, $%d, $%d)", 6*i+1, 6*i+2, 6*i+3, 6*i+4, 6*i+5, 6*i+6)
+		query.WriteString("(" + placeholders(6*i+1, 6) + ")")
 		args = append(args, string(c.Step), millis(c.At), string(c.Series), c.Label, c.N, c.Took.Microseconds())
 	}
 	query.WriteString(` ON CONFLICT (step, at_ms, series, label) DO UPDATE
@@ -71,10 +71,10 @@ func addCounts(ctx context.Context, tx *sql.Tx, counts []usage.Count) error {
 	return err
 }
 
-// Counts reads the counts of step that began at from or later and before to, in the
-// order of time.
+// Counts reads the counts of step that began at from or later and before to, oldest
+// first.
 func (s *DB) Counts(ctx context.Context, step usage.Step, from, to time.Time) ([]usage.Count, error) {
-	ctx, cancel := bounded(ctx)
+	ctx, cancel := withTimeout(ctx)
 	defer cancel()
 	list, err := s.counts(ctx, step, from, to)
 	return list, s.explain(ctx, "read usage counts", err)
@@ -100,15 +100,15 @@ func (s *DB) counts(ctx context.Context, step usage.Step, from, to time.Time) ([
 	return list, rows.Err()
 }
 
-// DropCounts deletes the counts of step that began before then, some at a time. What
-// it deleted stays so when it fails.
+// DropCounts deletes the counts of step that began before the given instant. It works in
+// small transactions, so a failure leaves some of them deleted.
 func (s *DB) DropCounts(ctx context.Context, step usage.Step, before time.Time) error {
 	for {
 		n := 0
 		err := s.change(ctx, "delete old usage counts", func(ctx context.Context, tx *sql.Tx) (err error) {
 			n, err = deleteRows(ctx, tx, `DELETE FROM usage_counts WHERE (step, at_ms, series, label) IN
 				(SELECT step, at_ms, series, label FROM usage_counts WHERE step = $1 AND at_ms < $2
-				ORDER BY at_ms, series, label LIMIT $3`+s.dialect.skip+`)`, string(step), millis(before), dropCounts)
+				ORDER BY at_ms, series, label LIMIT $3`+s.dialect.skipLocked+`)`, string(step), millis(before), dropCounts)
 			if err != nil {
 				return fmt.Errorf("delete counts: %w", err)
 			}

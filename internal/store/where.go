@@ -5,25 +5,25 @@ import (
 	"strings"
 )
 
-// conditions is a WHERE clause in the making.
+// conditions collects the conditions of a WHERE clause.
 type conditions struct {
 	parts []string
 	args  []any
 }
 
-// equal wants column to be value, unless that is "".
+// equal requires column to equal value, unless that is "".
 func (c *conditions) equal(column, value string) {
 	if value != "" {
 		c.add(column+" = ?", value)
 	}
 }
 
-// add wants part, in which each question mark stands for the next of args.
+// add requires part, in which each question mark stands for the next of args.
 func (c *conditions) add(part string, args ...any) {
 	c.parts = append(c.parts, c.number(part, args...))
 }
 
-// number notes args and returns part with their numbers for its question marks.
+// number appends args and returns part with numbered placeholders for its question marks.
 func (c *conditions) number(part string, args ...any) string {
 	for _, arg := range args {
 		c.args = append(c.args, arg)
@@ -32,7 +32,7 @@ func (c *conditions) number(part string, args ...any) string {
 	return part
 }
 
-// text returns the clause with its keyword, "" when nothing is wanted.
+// text returns the clause with its keyword, or "" without conditions.
 func (c *conditions) text() string {
 	if len(c.parts) == 0 {
 		return ""

@@ -24,11 +24,11 @@ var kept = map[Step]time.Duration{Minute: 2 * day, Hour: 60 * day, Day: 3 * 365 
 
 // Chores has replicas share work.
 type Chores interface {
-	// ClaimChore reports whether the chore is due at now, or was put off beyond
+	// ClaimJob reports whether the chore is due at now, or was put off beyond
 	// farthest, and is the caller's until lease.
-	ClaimChore(ctx context.Context, name string, now, lease, farthest time.Time) (bool, error)
-	// FinishChore says that the chore claimed with lease is due again at next.
-	FinishChore(ctx context.Context, name string, lease, next time.Time) error
+	ClaimJob(ctx context.Context, name string, now, lease, farthest time.Time) (bool, error)
+	// FinishJob says that the chore claimed with lease is due again at next.
+	FinishJob(ctx context.Context, name string, lease, next time.Time) error
 }
 
 // Sweep deletes old counts: minutes after 2 days, hours after 60, days after 3
@@ -45,7 +45,7 @@ type Sweep struct {
 func (s *Sweep) Run(ctx context.Context) error {
 	now := s.Now()
 	until := now.Add(lease)
-	mine, err := s.Chores.ClaimChore(ctx, chore, now, until, now.Add(often+apart))
+	mine, err := s.Chores.ClaimJob(ctx, chore, now, until, now.Add(often+apart))
 	if err != nil || !mine {
 		return err
 	}
@@ -56,5 +56,5 @@ func (s *Sweep) Run(ctx context.Context) error {
 			return fmt.Errorf("delete old counts by %s: %w", step, err)
 		}
 	}
-	return s.Chores.FinishChore(ctx, chore, until, now.Add(often))
+	return s.Chores.FinishJob(ctx, chore, until, now.Add(often))
 }
