@@ -31,7 +31,7 @@ func Parse(body []byte, now time.Time) (*Statement, error) {
 	return &p.s, nil
 }
 
-// parser fills in a Statement. Its methods are called by the part that they read.
+// parser fills in a Statement. Each of its methods is named after the part that it reads.
 type parser struct {
 	reader
 	s        Statement

@@ -1,7 +1,6 @@
 package store_test
 
 import (
-	"crypto/rand"
 	"path/filepath"
 	"testing"
 
@@ -51,7 +50,5 @@ func newBox(t *testing.T) *secret.Box {
 }
 
 func newKey() secret.Text {
-	b := make([]byte, secret.KeySize)
-	_, _ = rand.Read(b)
-	return secret.Text(b)
+	return secret.RandomKey()
 }

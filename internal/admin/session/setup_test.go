@@ -2,7 +2,6 @@ package session_test
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"log/slog"
 	"sync"
@@ -145,9 +144,7 @@ func (s *testService) use(t testing.TB, token secret.Text) bool {
 
 func newBox(t testing.TB) *secret.Box {
 	t.Helper()
-	b := make([]byte, 2*secret.KeySize)
-	_, _ = rand.Read(b)
-	box, err := secret.NewBox(secret.Text(b[:secret.KeySize]), secret.Key{ID: "k1", Secret: secret.Text(b[secret.KeySize:])})
+	box, err := secret.NewBox(secret.RandomKey(), secret.Key{ID: "k1", Secret: secret.RandomKey()})
 	if err != nil {
 		t.Fatal(err)
 	}
