@@ -8,56 +8,67 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// batch is what a worker sends at once.
+// batch is the calls that one pipeline answers.
 type batch struct {
-	calls []*call
-	sums  []sum
-	at    map[string]int // where in sums a key is
-	gets  []*redis.StringCmd
+	calls    []*call
+	counters []counter
+	index    map[string]int // of each key in counters
+	gets     []*redis.StringCmd
 }
 
-// sum is what all calls of a batch add to one key.
-type sum struct {
-	key    string
-	hits   int64
-	life   int64 // in seconds
-	raised *redis.IntCmd
+// counter is a key that calls of a batch count against.
+type counter struct {
+	key  string
+	hits int64
+	ttl  int64 // in seconds
+	incr incrBy
+}
+
+// incrBy is an INCRBY that go-redis does not send again after its connection broke,
+// as it otherwise does in a cluster: the first one may have been executed.
+type incrBy struct{ *redis.IntCmd }
+
+func (incrBy) NoRetry() bool { return true }
+
+func newIncrBy(ctx context.Context, key string, n int64) incrBy {
+	return incrBy{redis.NewIntCmd(ctx, "incrby", key, n)}
 }
 
 func (b *batch) add(c *call) {
 	b.calls = append(b.calls, c)
 	for i := range c.hits {
 		h := &c.hits[i]
-		at, ok := b.at[h.key]
+		at, ok := b.index[h.key]
 		if !ok {
-			at = len(b.sums)
-			b.at[h.key] = at
-			b.sums = append(b.sums, sum{key: h.key, life: h.life})
+			at = len(b.counters)
+			b.index[h.key] = at
+			b.counters = append(b.counters, counter{key: h.key, ttl: h.ttl})
 		}
-		b.sums[at].hits++
-		h.sum, h.count = at, b.sums[at].hits
+		b.counters[at].hits++
+		h.counter, h.count = at, b.counters[at].hits
 	}
 }
 
-// send asks Redis and answers all calls.
+// send executes the batch in one pipeline and completes its calls.
 func (b *batch) send(ctx context.Context, client redis.UniversalClient) {
 	pipe := client.Pipeline()
-	for i := range b.sums {
-		s := &b.sums[i]
-		s.raised = pipe.IncrBy(ctx, s.key, s.hits)
-		pipe.Expire(ctx, s.key, time.Duration(s.life)*time.Second)
+	for i := range b.counters {
+		n := &b.counters[i]
+		n.incr = newIncrBy(ctx, n.key, n.hits)
+		_ = pipe.Process(ctx, n.incr) // only queues it
+		pipe.Expire(ctx, n.key, time.Duration(n.ttl)*time.Second)
 	}
 	for _, c := range b.calls {
-		if c.fetch != "" {
-			b.gets = append(b.gets, pipe.Get(ctx, c.fetch))
+		if c.tokenKey != "" {
+			b.gets = append(b.gets, pipe.Get(ctx, c.tokenKey))
 		}
 	}
 	_, _ = pipe.Exec(ctx) // each command has its own error
 	gets := b.gets
 	for _, c := range b.calls {
-		c.err = b.settle(c)
-		if c.fetch != "" {
-			if err := c.take(gets[0]); c.err == nil {
+		c.err = b.setCounts(c)
+		if c.tokenKey != "" {
+			if err := c.setToken(gets[0]); c.err == nil {
 				c.err = err
 			}
 			gets = gets[1:]
@@ -66,32 +77,32 @@ func (b *batch) send(ctx context.Context, client redis.UniversalClient) {
 	}
 }
 
-// settle turns the place of each hit within the batch into its place in the window.
-func (b *batch) settle(c *call) error {
+// setCounts turns the count of each hit within the batch into its count in the window.
+func (b *batch) setCounts(c *call) error {
 	for i := range c.hits {
 		h := &c.hits[i]
-		s := &b.sums[h.sum]
-		if err := s.raised.Err(); err != nil {
+		n := &b.counters[h.counter]
+		if err := n.incr.Err(); err != nil {
 			return err
 		}
-		h.count += s.raised.Val() - s.hits
+		h.count += n.incr.Val() - n.hits
 	}
 	return nil
 }
 
-func (c *call) take(get *redis.StringCmd) error {
+func (c *call) setToken(get *redis.StringCmd) error {
 	value, err := get.Bytes()
 	if errors.Is(err, redis.Nil) {
 		return nil
 	}
-	c.value = value
+	c.token = value
 	return err
 }
 
-func (b *batch) clear() {
-	clear(b.calls) // so that the answered calls can be freed
-	clear(b.sums)
+func (b *batch) reset() {
+	clear(b.calls) // so that completed calls can be freed
+	clear(b.counters)
 	clear(b.gets)
-	clear(b.at)
-	b.calls, b.sums, b.gets = b.calls[:0], b.sums[:0], b.gets[:0]
+	clear(b.index)
+	b.calls, b.counters, b.gets = b.calls[:0], b.counters[:0], b.gets[:0]
 }

@@ -10,16 +10,16 @@ import (
 )
 
 const (
-	batchWorkers = 2   // so that one slow answer does not hold up everybody
+	batchWorkers = 2   // so that one slow answer does not delay every call
 	batchSize    = 256 // calls
 )
 
 var errClosed = errors.New("closed")
 
-// batcher sends calls that are under way at the same time in one pipeline, in which
-// counts that several of them share, such as the one of everybody together, are
-// raised once. Nobody waits for a batch to fill: what comes in while a worker waits
-// for Redis makes up its next one. A caller who goes away leaves the others alone.
+// batcher sends calls that are in flight at the same time in one pipeline, in which
+// each counter is incremented once, whatever the number of calls that share it. It
+// does not wait for a batch to fill: calls that arrive while a worker waits for Redis
+// form its next batch. A caller that gives up does not affect the others.
 type batcher struct {
 	client  redis.UniversalClient
 	timeout time.Duration
@@ -30,24 +30,24 @@ type batcher struct {
 	calls   sync.Pool
 }
 
-// call is one Take on its way. Once queued it belongs to the worker until done.
+// call is one Take in flight. Once queued it belongs to the worker until done.
 type call struct {
-	hits  []callHit
-	fetch string // a key, "" for none
-	since time.Time
+	hits     []callHit
+	tokenKey string // "" if no token is fetched
+	queued   time.Time
 
-	value []byte
+	token []byte
 	err   error
 	done  chan struct{}
 }
 
 type callHit struct {
 	key  string
-	ends int64 // of the window, in unix seconds
-	life int64 // of the key, in seconds
+	ends int64 // when the window ends, in unix seconds
+	ttl  int64 // of the key, in seconds
 
-	sum   int   // where in the batch it is added up
-	count int64 // in its window, this hit included
+	counter int   // its index in batch.counters
+	count   int64 // of its window, including this hit
 }
 
 func newBatcher(client redis.UniversalClient, timeout time.Duration) *batcher {
@@ -66,16 +66,16 @@ func (b *batcher) newCall() *call {
 	return b.calls.Get().(*call) //nolint:errcheck // the pool holds nothing else
 }
 
-// recycle takes back a call that do returned nil for.
+// recycle takes back a call for which do returned nil.
 func (b *batcher) recycle(c *call) {
-	c.hits, c.fetch, c.value = c.hits[:0], "", nil
+	c.hits, c.tokenKey, c.token = c.hits[:0], "", nil
 	b.calls.Put(c)
 }
 
-// do returns when c was answered, and with an error when that takes longer than
-// the timeout, ctx ends or the batcher is closed.
+// do returns once c is answered. It returns an error if that takes longer than the
+// timeout, ctx ends or the batcher is closed; c must not be used after that.
 func (b *batcher) do(ctx context.Context, c *call) error {
-	c.since = time.Now()
+	c.queued = time.Now()
 	select {
 	case b.queue <- c:
 	case <-ctx.Done():
@@ -94,7 +94,7 @@ func (b *batcher) do(ctx context.Context, c *call) error {
 }
 
 func (b *batcher) work() {
-	next := batch{at: map[string]int{}}
+	next := batch{index: map[string]int{}}
 	for {
 		select {
 		case c := <-b.queue:
@@ -103,15 +103,15 @@ func (b *batcher) work() {
 			return
 		}
 		b.collect(&next)
-		// The batch has as long as the call that waited longest has left.
-		ctx, cancel := context.WithDeadline(context.Background(), next.calls[0].since.Add(b.timeout))
+		// The deadline is that of the call that was queued first.
+		ctx, cancel := context.WithDeadline(context.Background(), next.calls[0].queued.Add(b.timeout))
 		next.send(ctx, b.client)
 		cancel()
-		next.clear()
+		next.reset()
 	}
 }
 
-// collect adds what is queued already.
+// collect adds the calls that are already queued.
 func (b *batcher) collect(next *batch) {
 	for len(next.calls) < batchSize {
 		select {
@@ -123,7 +123,7 @@ func (b *batcher) collect(next *batch) {
 	}
 }
 
-// close ends the workers, after the batches that they are at.
+// close stops the workers after their current batches.
 func (b *batcher) close() {
 	b.closing.Do(func() { close(b.closed) })
 	b.workers.Wait()

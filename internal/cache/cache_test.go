@@ -20,41 +20,41 @@ import (
 	"casbroker/internal/token"
 )
 
-// world is a cache with a clock that the test moves, and a name that no other test
-// uses in the same Redis.
-type world struct {
+// fixture is a cache with a clock that the test advances, and a name that is unique
+// among the tests that share its Redis.
+type fixture struct {
 	cache.Cache
 	name    string
 	now     func() time.Time
 	advance func(time.Duration)
 }
 
-// eachCache runs a test on everything that is a Cache.
-func eachCache(t *testing.T, test func(*testing.T, world)) {
+// eachCache runs test on every implementation of Cache.
+func eachCache(t *testing.T, test func(*testing.T, fixture)) {
 	t.Helper()
 	eachClock(t, test)
 	t.Run("fallback", func(t *testing.T) {
-		w := redisWorld(t, services.Redis(t))
+		w := redisFixture(t, services.Redis(t))
 		w.Cache, w.advance = cache.WithFallback(w.Cache.(*cache.Redis), newMemory(t), cache.FallbackOptions{}), nil
 		test(t, w)
 	})
 }
 
-// eachClock runs a test on every Cache whose clock can be moved: all but the
-// fallback, which has those of both its halves.
-func eachClock(t *testing.T, test func(*testing.T, world)) {
+// eachClock runs test on every Cache whose clock can be advanced: all but Fallback,
+// whose two parts have clocks of their own.
+func eachClock(t *testing.T, test func(*testing.T, fixture)) {
 	t.Helper()
 	t.Run("memory", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
-			test(t, world{Cache: newMemory(t), name: id.New("test"), now: time.Now, advance: time.Sleep}) //nolint:forbidigo // synctest makes it a jump of the clock
+			test(t, fixture{Cache: newMemory(t), name: id.New("test"), now: time.Now, advance: time.Sleep}) //nolint:forbidigo // synctest advances the clock
 		})
 	})
-	t.Run("miniredis", func(t *testing.T) { test(t, miniWorld(t, "redis://")) })
-	t.Run("cluster", func(t *testing.T) { test(t, miniWorld(t, "redis+cluster://")) })
-	t.Run("redis", func(t *testing.T) { test(t, redisWorld(t, services.Redis(t))) })
+	t.Run("miniredis", func(t *testing.T) { test(t, miniredisFixture(t, "redis://")) })
+	t.Run("cluster", func(t *testing.T) { test(t, miniredisFixture(t, "redis+cluster://")) })
+	t.Run("redis", func(t *testing.T) { test(t, redisFixture(t, services.Redis(t))) })
 }
 
-// clock is set by the test and read by the cache.
+// clock is a clock that the test advances.
 type clock struct {
 	mu sync.Mutex
 	at time.Time
@@ -72,24 +72,24 @@ func (c *clock) add(d time.Duration) {
 	c.at = c.at.Add(d)
 }
 
-func miniWorld(t *testing.T, scheme string) world {
+func miniredisFixture(t *testing.T, scheme string) fixture {
 	t.Helper()
 	mini := miniredis.RunT(t)
 	c := &clock{at: time.Now()}
-	return world{
-		Cache: newRedis(t, cache.RedisOptions{URL: secret.URL(scheme + mini.Addr()), Timeout: patience, Now: c.now}),
+	return fixture{
+		Cache: newRedis(t, cache.RedisOptions{URL: secret.URL(scheme + mini.Addr()), Timeout: testTimeout, Now: c.now}),
 		name:  id.New("test"), now: c.now,
 		advance: func(d time.Duration) { c.add(d); mini.FastForward(d) },
 	}
 }
 
-// redisWorld moves a real Redis on by taking time from what its keys have left.
-func redisWorld(t *testing.T, url string) world {
+// redisFixture advances the clock of a real Redis by shortening the expiry of its keys.
+func redisFixture(t *testing.T, url string) fixture {
 	t.Helper()
 	raw := rawRedis(t, url)
 	c := &clock{at: time.Now()}
-	return world{
-		Cache: newRedis(t, cache.RedisOptions{URL: secret.URL(url), Timeout: patience, Now: c.now}),
+	return fixture{
+		Cache: newRedis(t, cache.RedisOptions{URL: secret.URL(url), Timeout: testTimeout, Now: c.now}),
 		name:  id.New("test"), now: c.now,
 		advance: func(d time.Duration) {
 			c.add(d)
@@ -103,8 +103,8 @@ func redisWorld(t *testing.T, url string) world {
 	}
 }
 
-// patience is a timeout for tests that are not about timeouts.
-const patience = 10 * time.Second
+// testTimeout is the timeout of tests that are not about timeouts.
+const testTimeout = 10 * time.Second
 
 func rawRedis(t testing.TB, url string) *redis.Client {
 	t.Helper()
@@ -154,12 +154,12 @@ func rate(t testing.TB, formatted string) limiter.Rate {
 	return r
 }
 
-// take counts one hit and returns what became of it.
+// take counts one hit and returns its state.
 func take(t testing.TB, c ratelimit.Counter, h ratelimit.Hit) limiter.Context {
 	t.Helper()
 	states, _, err := c.Take(t.Context(), []ratelimit.Hit{h}, ratelimit.TokenKey{})
 	if err != nil || len(states) != 1 {
-		t.Fatalf("Take gave %v, %v", states, err)
+		t.Fatalf("got %v, %v, want one state", states, err)
 	}
 	return states[0]
 }
@@ -177,7 +177,7 @@ func keep(t testing.TB, c cache.Cache, key token.CacheKey, value string, life ti
 	}
 }
 
-// wantToken fails unless want is kept under key; "" means nothing is.
+// wantToken fails unless want is cached under key; "" means no token.
 func wantToken(t testing.TB, c cache.Cache, key token.CacheKey, want string) {
 	t.Helper()
 	got, err := c.Token(t.Context(), key)
@@ -186,23 +186,23 @@ func wantToken(t testing.TB, c cache.Cache, key token.CacheKey, want string) {
 	}
 }
 
-// await asks until it is so, which the test waits for no longer than patience.
-func await(t testing.TB, what string, so func() bool) {
+// await polls ok until it returns true, for up to testTimeout.
+func await(t testing.TB, what string, ok func() bool) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	ctx, cancel := context.WithTimeout(t.Context(), testTimeout)
 	defer cancel()
 	tick := time.NewTicker(2 * time.Millisecond)
 	defer tick.Stop()
-	for !so() {
+	for !ok() {
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
-			t.Fatalf("waited in vain for %s", what)
+			t.Fatalf("timed out waiting for %s", what)
 		}
 	}
 }
 
-// log collects lines.
+// log collects log lines and may be written concurrently.
 type log struct {
 	mu    sync.Mutex
 	lines strings.Builder

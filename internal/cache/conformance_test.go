@@ -12,8 +12,8 @@ import (
 	"casbroker/internal/token"
 )
 
-func TestALimitCountsDownAndIsThenReached(t *testing.T) {
-	eachCache(t, func(t *testing.T, w world) {
+func TestLimitCountsDownUntilReached(t *testing.T) {
+	eachCache(t, func(t *testing.T, w fixture) {
 		hit := ratelimit.Hit{Rule: "token-user", Who: w.name, Rate: rate(t, "3-M")}
 		for _, remaining := range []int64{2, 1, 0} {
 			if s := take(t, w, hit); s.Reached || s.Remaining != remaining || s.Limit != 3 {
@@ -22,16 +22,16 @@ func TestALimitCountsDownAndIsThenReached(t *testing.T) {
 		}
 		for range 3 {
 			if s := take(t, w, hit); !s.Reached || s.Remaining != 0 {
-				t.Fatalf("got %+v, want it reached and 0 remaining", s)
+				t.Fatalf("got %+v, want reached and 0 remaining", s)
 			}
 		}
 	})
 }
 
-func TestAWindowEndsWhenItSaysAndANewOneBegins(t *testing.T) {
+func TestNewWindowStartsAtReset(t *testing.T) {
 	for _, formatted := range []string{"2-S", "2-M", "2-H", "2-D"} {
 		t.Run(formatted, func(t *testing.T) {
-			eachClock(t, func(t *testing.T, w world) {
+			eachClock(t, func(t *testing.T, w fixture) {
 				hit := ratelimit.Hit{Rule: "token-user", Who: w.name, Rate: rate(t, formatted)}
 				take(t, w, hit)
 				take(t, w, hit)
@@ -50,8 +50,8 @@ func TestAWindowEndsWhenItSaysAndANewOneBegins(t *testing.T) {
 	}
 }
 
-func TestCountsOfDifferentRulesAndOwnersAreApart(t *testing.T) {
-	eachCache(t, func(t *testing.T, w world) {
+func TestRulesAndOwnersHaveSeparateCounters(t *testing.T) {
+	eachCache(t, func(t *testing.T, w fixture) {
 		perMinute := rate(t, "1-M")
 		for _, hit := range []ratelimit.Hit{
 			{Rule: "token-user" + w.name, Who: "demo:asha", Rate: perMinute},
@@ -70,8 +70,8 @@ func TestCountsOfDifferentRulesAndOwnersAreApart(t *testing.T) {
 	})
 }
 
-func TestTakeCountsEveryHitAndFetchesAtOnce(t *testing.T) {
-	eachCache(t, func(t *testing.T, w world) {
+func TestTakeCountsEveryHitAndFetchesTheToken(t *testing.T) {
+	eachCache(t, func(t *testing.T, w fixture) {
 		keep(t, w, keyOf(w.name, 60), "sealed", time.Hour)
 		hits := []ratelimit.Hit{
 			{Rule: "a", Who: w.name, Rate: rate(t, "1-M")},
@@ -90,8 +90,8 @@ func TestTakeCountsEveryHitAndFetchesAtOnce(t *testing.T) {
 	})
 }
 
-func TestTheSameLimitTwiceInOneTakeCountsTwice(t *testing.T) {
-	eachCache(t, func(t *testing.T, w world) {
+func TestRepeatedHitInOneTakeCountsTwice(t *testing.T) {
+	eachCache(t, func(t *testing.T, w fixture) {
 		hit := ratelimit.Hit{Rule: "a", Who: w.name, Rate: rate(t, "5-M")}
 		states, _, err := w.Take(t.Context(), []ratelimit.Hit{hit, hit}, ratelimit.TokenKey{})
 		if err != nil || states[0].Remaining != 4 || states[1].Remaining != 3 {
@@ -100,8 +100,8 @@ func TestTheSameLimitTwiceInOneTakeCountsTwice(t *testing.T) {
 	})
 }
 
-func TestTakeOfNothingGivesNothing(t *testing.T) {
-	eachCache(t, func(t *testing.T, w world) {
+func TestEmptyTakeReturnsNothing(t *testing.T) {
+	eachCache(t, func(t *testing.T, w fixture) {
 		if states, value, err := w.Take(t.Context(), nil, ratelimit.TokenKey{}); len(states) != 0 || value != nil || err != nil {
 			t.Fatalf("got %v, %q, %v", states, value, err)
 		}
@@ -111,8 +111,8 @@ func TestTakeOfNothingGivesNothing(t *testing.T) {
 	})
 }
 
-func TestATokenIsKeptForItsLife(t *testing.T) {
-	eachClock(t, func(t *testing.T, w world) {
+func TestTokenIsCachedUntilItExpires(t *testing.T) {
+	eachClock(t, func(t *testing.T, w fixture) {
 		key := keyOf(w.name, 60)
 		wantToken(t, w, key, "")
 		keep(t, w, key, "first", time.Minute)
@@ -126,16 +126,16 @@ func TestATokenIsKeptForItsLife(t *testing.T) {
 	})
 }
 
-func TestATokenWithoutLifeIsNotKept(t *testing.T) {
-	eachCache(t, func(t *testing.T, w world) {
+func TestExpiredTokenIsNotCached(t *testing.T) {
+	eachCache(t, func(t *testing.T, w fixture) {
 		keep(t, w, keyOf(w.name, 60), "expired", 0)
 		keep(t, w, keyOf(w.name, 60), "expired", -time.Minute)
 		wantToken(t, w, keyOf(w.name, 60), "")
 	})
 }
 
-func TestTokensOfDifferentKeysAreApart(t *testing.T) {
-	eachCache(t, func(t *testing.T, w world) {
+func TestKeysHaveSeparateTokens(t *testing.T) {
+	eachCache(t, func(t *testing.T, w fixture) {
 		keys := []token.CacheKey{
 			keyOf(w.name, 60), keyOf(w.name, 6), keyOf(w.name+"|60", 60), keyOf(w.name, 0), keyOf("|"+w.name, 60),
 			keyOf(w.name+strings.Repeat("é", 4000), 60), keyOf(w.name+"}", 60), keyOf(w.name+"\r\n", 60),
@@ -149,8 +149,8 @@ func TestTokensOfDifferentKeysAreApart(t *testing.T) {
 	})
 }
 
-func TestTokensAreBytesOfAnyKindAndSize(t *testing.T) {
-	eachCache(t, func(t *testing.T, w world) {
+func TestTokenMayHoldAnyBytes(t *testing.T) {
+	eachCache(t, func(t *testing.T, w fixture) {
 		every := make([]byte, 256)
 		for i := range every {
 			every[i] = byte(i)
@@ -163,8 +163,8 @@ func TestTokensAreBytesOfAnyKindAndSize(t *testing.T) {
 	})
 }
 
-func TestTheCallerMayUseItsBytesAgain(t *testing.T) {
-	eachCache(t, func(t *testing.T, w world) {
+func TestCallerMayReuseItsBuffer(t *testing.T) {
+	eachCache(t, func(t *testing.T, w fixture) {
 		sealed := []byte("sealed")
 		if err := w.KeepToken(t.Context(), keyOf(w.name, 60), sealed, time.Hour); err != nil {
 			t.Fatal(err)
@@ -174,15 +174,15 @@ func TestTheCallerMayUseItsBytesAgain(t *testing.T) {
 	})
 }
 
-func TestOfManyAtOnceJustAsManyPassAsTheLimitSays(t *testing.T) {
-	eachCache(t, func(t *testing.T, w world) {
+func TestConcurrentCallsPassOnlyUpToTheLimit(t *testing.T) {
+	eachCache(t, func(t *testing.T, w fixture) {
 		const callers, limit = 200, 50
 		hits := []ratelimit.Hit{
 			{Rule: "token-user", Who: w.name, Rate: rate(t, "50-D")},
 			{Rule: "token-all" + w.name, Rate: rate(t, "1000-D")},
 		}
 		var passed atomic.Int64
-		var places sync.Map // the remainders of the shared limit: each is given once
+		var remainders sync.Map // of the shared limit: each is returned once
 		var all sync.WaitGroup
 		for range callers {
 			all.Go(func() {
@@ -194,20 +194,20 @@ func TestOfManyAtOnceJustAsManyPassAsTheLimitSays(t *testing.T) {
 				if !states[0].Reached {
 					passed.Add(1)
 				}
-				if _, twice := places.LoadOrStore(states[1].Remaining, true); twice {
-					t.Errorf("%d remaining was told twice", states[1].Remaining)
+				if _, twice := remainders.LoadOrStore(states[1].Remaining, true); twice {
+					t.Errorf("%d remaining was returned twice", states[1].Remaining)
 				}
 			})
 		}
 		all.Wait()
 		if n := passed.Load(); n != limit {
-			t.Fatalf("%d passed, want %d", n, limit)
+			t.Fatalf("got %d passed, want %d", n, limit)
 		}
 	})
 }
 
 func TestCloseSucceeds(t *testing.T) {
-	eachCache(t, func(t *testing.T, w world) {
+	eachCache(t, func(t *testing.T, w fixture) {
 		if err := w.Close(); err != nil {
 			t.Fatal(err)
 		}

@@ -13,23 +13,23 @@ import (
 	"casbroker/internal/token"
 )
 
-// FallbackOptions say whom a Fallback tells. All fields may be left out.
+// FallbackOptions configure a Fallback. Every field is optional.
 type FallbackOptions struct {
-	Log      *slog.Logger
-	OnChange func(degraded bool) // is told when memory takes over, and when Redis is back
-	OnMemory func()              // is told of each call that memory had to answer
-	Every    time.Duration       // between two looks at whether Redis is back; 0 means 1 s
+	Log        *slog.Logger
+	OnChange   func(degraded bool) // called when memory takes over, and when Redis is back
+	OnMemory   func()              // called for each call that memory answers
+	ProbeEvery time.Duration       // interval between probes of a failed Redis; 0 means 1 s
 }
 
-// Fallback is Redis for as long as it answers, and memory otherwise: its Take fails
-// only for a caller who has gone. The first call that fails costs its caller one
-// timeout; from then on Redis is left alone, but for a look at it now and then in
-// the background, until it answers again.
+// Fallback uses Redis while it answers, and memory otherwise. Its Take returns an
+// error only if the caller's context has ended. The first call that fails costs its
+// callers one timeout; after that Redis is only probed in the background, until it
+// answers again.
 //
-// While memory counts, each replica counts by itself and from nothing. Memory also
-// has the tokens that this replica keeps, so that their owners get the same ones
-// when Redis goes away or forgets; those kept in the meantime are brought to Redis
-// when it comes back, before it is asked again.
+// While memory counts, each replica counts alone and from zero. Memory also has the
+// tokens that this replica caches, so that their owners get the same ones if Redis
+// fails or loses them. Tokens cached while Redis was down are copied to it when it is
+// back, before it is used again.
 type Fallback struct {
 	redis  *Redis
 	memory *Memory
@@ -37,81 +37,81 @@ type Fallback struct {
 
 	degraded atomic.Bool
 	mu       sync.Mutex
-	owed     map[token.CacheKey]struct{} // the keys of tokens that Redis does not have yet
+	pending  map[token.CacheKey]struct{} // keys of tokens to copy to Redis
 
-	stop     context.CancelFunc
-	stopped  context.Context // of the watcher: ends with Close, not with a call
-	watchers sync.WaitGroup
+	stop    context.CancelFunc
+	stopped context.Context // ends with Close; used by the prober
+	probers sync.WaitGroup
 }
 
-// WithFallback returns a Fallback of both, which it closes when it is closed.
+// WithFallback returns a Fallback that uses r and m. Its Close closes both.
 func WithFallback(r *Redis, m *Memory, o FallbackOptions) *Fallback {
-	if o.Every <= 0 {
-		o.Every = time.Second
+	if o.ProbeEvery <= 0 {
+		o.ProbeEvery = time.Second
 	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	f := &Fallback{redis: r, memory: m, FallbackOptions: o, owed: map[token.CacheKey]struct{}{}}
+	f := &Fallback{redis: r, memory: m, FallbackOptions: o, pending: map[token.CacheKey]struct{}{}}
 	f.stopped, f.stop = context.WithCancel(context.Background())
 	return f
 }
 
-// Degraded reports whether memory stands in for Redis now.
+// Degraded reports whether memory is used instead of Redis now.
 func (f *Fallback) Degraded() bool { return f.degraded.Load() }
 
-// Take counts hits and returns the token kept under fetch.
+// Take counts hits and returns the token cached under fetch.
 func (f *Fallback) Take(ctx context.Context, hits []ratelimit.Hit, fetch ratelimit.TokenKey) ([]limiter.Context, []byte, error) {
 	if f.degraded.Load() {
-		f.noteMemory()
+		f.countMemory()
 		return f.memory.Take(ctx, hits, fetch)
 	}
-	states, value, err := f.redis.Take(ctx, hits, fetch)
+	states, sealed, err := f.redis.Take(ctx, hits, fetch)
 	switch {
-	case err == nil && value == nil && fetch != (ratelimit.TokenKey{}):
-		value, err = f.memory.Token(ctx, token.CacheKey(fetch))
-		return states, value, err
+	case err == nil && sealed == nil && fetch != (ratelimit.TokenKey{}):
+		sealed, err = f.memory.Token(ctx, token.CacheKey(fetch))
+		return states, sealed, err
 	case err == nil || ctx.Err() != nil:
-		return states, value, err
+		return states, sealed, err
 	}
 	f.degrade(err)
-	f.noteMemory()
+	f.countMemory()
 	return f.memory.Take(ctx, hits, fetch)
 }
 
-// Token returns what is kept under key, nil if nothing is.
+// Token returns the token cached under key, nil if there is none.
 func (f *Fallback) Token(ctx context.Context, key token.CacheKey) ([]byte, error) {
-	_, value, err := f.Take(ctx, nil, ratelimit.TokenKey(key))
-	return value, err
+	_, sealed, err := f.Take(ctx, nil, ratelimit.TokenKey(key))
+	return sealed, err
 }
 
-// KeepToken keeps sealed under key for life.
-func (f *Fallback) KeepToken(ctx context.Context, key token.CacheKey, sealed []byte, life time.Duration) error {
-	if err := f.memory.KeepToken(ctx, key, sealed, life); err != nil {
+// KeepToken caches sealed under key for ttl.
+func (f *Fallback) KeepToken(ctx context.Context, key token.CacheKey, sealed []byte, ttl time.Duration) error {
+	if err := f.memory.KeepToken(ctx, key, sealed, ttl); err != nil {
 		return err
 	}
-	if !f.owe(key) {
-		err := f.redis.KeepToken(ctx, key, sealed, life)
+	if !f.addPending(key) {
+		err := f.redis.KeepToken(ctx, key, sealed, ttl)
 		if err == nil || ctx.Err() != nil {
 			return err
 		}
 		f.degrade(err)
-		f.owe(key)
+		f.addPending(key)
 	}
-	f.noteMemory()
+	f.countMemory()
 	return nil
 }
 
-// Close closes both.
+// Close stops the prober and closes Redis.
 func (f *Fallback) Close() error {
 	f.mu.Lock()
 	f.stop()
 	f.mu.Unlock()
-	f.watchers.Wait()
-	return f.redis.Close() // memory holds nothing to close
+	f.probers.Wait()
+	return f.redis.Close() // memory has nothing to close
 }
 
-func (f *Fallback) noteMemory() {
+func (f *Fallback) countMemory() {
 	if f.OnMemory != nil {
 		f.OnMemory()
 	}

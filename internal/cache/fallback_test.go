@@ -15,43 +15,43 @@ import (
 	"casbroker/internal/testkit/services"
 )
 
-// watched is a Fallback that tells the test what happens to it.
-type watched struct {
+// testFallback is a Fallback whose callbacks and log the test can read.
+type testFallback struct {
 	*cache.Fallback
 	changes  chan bool
 	inMemory atomic.Int64
 	log      log
 }
 
-func newFallback(t *testing.T, url secret.URL, timeout time.Duration) *watched {
+func newTestFallback(t *testing.T, url secret.URL, timeout time.Duration) *testFallback {
 	t.Helper()
-	w := &watched{changes: make(chan bool, 10)}
+	w := &testFallback{changes: make(chan bool, 10)}
 	r := newRedis(t, cache.RedisOptions{URL: url, Timeout: timeout})
 	w.Fallback = cache.WithFallback(r, newMemory(t), cache.FallbackOptions{
-		Log:      slog.New(slog.NewTextHandler(&w.log, nil)),
-		OnChange: func(degraded bool) { w.changes <- degraded },
-		OnMemory: func() { w.inMemory.Add(1) },
-		Every:    5 * time.Millisecond,
+		Log:        slog.New(slog.NewTextHandler(&w.log, nil)),
+		OnChange:   func(degraded bool) { w.changes <- degraded },
+		OnMemory:   func() { w.inMemory.Add(1) },
+		ProbeEvery: 5 * time.Millisecond,
 	})
 	t.Cleanup(func() { _ = w.Close() })
 	return w
 }
 
-// wantChange waits until the Fallback says that it is now degraded, or no more.
-func (w *watched) wantChange(t *testing.T, degraded bool) {
+// wantChange fails unless the next change is to degraded.
+func (w *testFallback) wantChange(t *testing.T, degraded bool) {
 	t.Helper()
 	select {
 	case got := <-w.changes:
 		if got != degraded || w.Degraded() != degraded {
-			t.Fatalf("told degraded=%v, and Degraded is %v, want %v", got, w.Degraded(), degraded)
+			t.Fatalf("got degraded=%v, and Degraded() = %v, want %v", got, w.Degraded(), degraded)
 		}
-	case <-time.After(patience):
-		t.Fatalf("waited in vain for degraded=%v", degraded)
+	case <-time.After(testTimeout):
+		t.Fatalf("no change to degraded=%v", degraded)
 	}
 }
 
-// load asks for tokens all the time, until the function that it returns is called.
-func (w *watched) load(t *testing.T) (stop func()) {
+// startLoad keeps calling Take until the function that it returns is called.
+func (w *testFallback) startLoad(t *testing.T) (stop func()) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	var all sync.WaitGroup
@@ -59,7 +59,7 @@ func (w *watched) load(t *testing.T) (stop func()) {
 		all.Go(func() {
 			who := id.New("test")
 			for ctx.Err() == nil {
-				states, _, err := w.Take(t.Context(), visit(t, who), fetch(who))
+				states, _, err := w.Take(t.Context(), tokenHits(t, who), fetch(who))
 				if err != nil || len(states) != 3 {
 					t.Errorf("got %v, %v", states, err)
 					return
@@ -70,10 +70,10 @@ func (w *watched) load(t *testing.T) (stop func()) {
 	return func() { cancel(); all.Wait() }
 }
 
-func TestCallsGoOnWhenRedisDiesAndItComesBackByItself(t *testing.T) {
+func TestMemoryAnswersWhileRedisIsDown(t *testing.T) {
 	server := services.OwnRedis(t)
-	w := newFallback(t, secret.URL(server.URL), patience)
-	stop := w.load(t)
+	w := newTestFallback(t, secret.URL(server.URL), testTimeout)
+	stop := w.startLoad(t)
 	await(t, "counts in Redis", func() bool { return len(keys(t, rawRedis(t, server.URL))) > 0 })
 	server.Stop()
 	w.wantChange(t, true)
@@ -84,71 +84,71 @@ func TestCallsGoOnWhenRedisDiesAndItComesBackByItself(t *testing.T) {
 	raw := rawRedis(t, server.URL)
 	await(t, "counts in the new Redis", func() bool { return len(keys(t, raw)) > 3 })
 	stop()
-	if w.log.count("\n") != 2 || w.log.count("does not answer") != 1 || w.log.count("answers again") != 1 {
+	if w.log.count("\n") != 2 || w.log.count("Redis failed") != 1 || w.log.count("answers again") != 1 {
 		t.Errorf("logged %d lines, want one for each change:\n%s", w.log.count("\n"), w.log.lines.String())
 	}
 }
 
-func TestATokenKeptWhileRedisWasAwayIsThereForAllWhenItIsBack(t *testing.T) {
+func TestTokensCachedWhileRedisIsDownAreCopiedToIt(t *testing.T) {
 	server := services.OwnRedis(t)
-	w := newFallback(t, secret.URL(server.URL), patience)
+	w := newTestFallback(t, secret.URL(server.URL), testTimeout)
 	server.Stop()
-	keep(t, w, keyOf("demo:asha", 60), "noticed it", time.Hour)
+	keep(t, w, keyOf("demo:asha", 60), "of the call that failed", time.Hour)
 	w.wantChange(t, true)
-	keep(t, w, keyOf("demo:ravi", 60), "knew of it", time.Hour)
-	keep(t, w, keyOf("demo:mina", 60), "too old", time.Nanosecond)
-	wantToken(t, w, keyOf("demo:asha", 60), "noticed it")
-	wantToken(t, w, keyOf("demo:ravi", 60), "knew of it")
+	keep(t, w, keyOf("demo:ravi", 60), "of a later call", time.Hour)
+	keep(t, w, keyOf("demo:mina", 60), "expired", time.Nanosecond)
+	wantToken(t, w, keyOf("demo:asha", 60), "of the call that failed")
+	wantToken(t, w, keyOf("demo:ravi", 60), "of a later call")
 	server.Start(t)
 	w.wantChange(t, false)
-	other := newRedis(t, cache.RedisOptions{URL: secret.URL(server.URL), Timeout: patience})
-	wantToken(t, other, keyOf("demo:asha", 60), "noticed it")
-	wantToken(t, other, keyOf("demo:ravi", 60), "knew of it")
+	other := newRedis(t, cache.RedisOptions{URL: secret.URL(server.URL), Timeout: testTimeout})
+	wantToken(t, other, keyOf("demo:asha", 60), "of the call that failed")
+	wantToken(t, other, keyOf("demo:ravi", 60), "of a later call")
 	wantToken(t, other, keyOf("demo:mina", 60), "")
 	for _, key := range keys(t, rawRedis(t, server.URL)) {
 		if left := rawRedis(t, server.URL).TTL(t.Context(), key).Val(); left <= 0 || left > time.Hour {
-			t.Errorf("%s is kept for %v", key, left)
+			t.Errorf("%s expires in %v", key, left)
 		}
 	}
 }
 
-func TestATokenKeptBeforeIsStillThereWhenRedisDiesOrForgets(t *testing.T) {
+func TestTokenIsStillCachedWhenRedisLosesItOrFails(t *testing.T) {
 	server := services.OwnRedis(t)
-	w := newFallback(t, secret.URL(server.URL), patience)
+	w := newTestFallback(t, secret.URL(server.URL), testTimeout)
 	keep(t, w, keyOf("demo:asha", 60), "sealed", time.Hour)
 	if err := rawRedis(t, server.URL).FlushAll(t.Context()).Err(); err != nil {
 		t.Fatal(err)
 	}
 	wantToken(t, w, keyOf("demo:asha", 60), "sealed")
 	if w.Degraded() {
-		t.Error("a token that is not in Redis was taken for a failure")
+		t.Error("a token that is not in Redis counted as a failure")
 	}
 	server.Stop()
 	wantToken(t, w, keyOf("demo:asha", 60), "sealed")
 	w.wantChange(t, true)
 }
 
-func TestARedisThatHangsCostsOneTimeoutAndIsThenLeftAlone(t *testing.T) {
-	w := newFallback(t, silent(t), 50*time.Millisecond)
+func TestHangingRedisCostsOneTimeout(t *testing.T) {
+	w := newTestFallback(t, hangingServer(t), 50*time.Millisecond)
 	began := time.Now()
 	var all sync.WaitGroup
 	for range 100 {
-		all.Go(func() { take(t, w, visit(t, "demo:asha")[0]) })
+		all.Go(func() { take(t, w, tokenHits(t, "demo:asha")[0]) })
 	}
 	all.Wait()
 	w.wantChange(t, true)
 	for range 10_000 {
-		take(t, w, visit(t, "demo:asha")[0])
+		take(t, w, tokenHits(t, "demo:asha")[0])
 	}
-	if took := time.Since(began); took > patience/2 {
+	if took := time.Since(began); took > testTimeout/2 {
 		t.Errorf("10,100 calls took %v", took)
 	}
 	if w.inMemory.Load() != 10_100 {
-		t.Errorf("told of %d calls in memory, want 10,100", w.inMemory.Load())
+		t.Errorf("got %d calls in memory, want 10,100", w.inMemory.Load())
 	}
 }
 
-func TestARedisThatAnswersPingButCannotCountIsLeftAlone(t *testing.T) {
+func TestRedisThatRefusesWritesIsNotUsed(t *testing.T) {
 	server := services.OwnRedis(t)
 	raw := rawRedis(t, server.URL)
 	full := func(bytes string) {
@@ -157,11 +157,11 @@ func TestARedisThatAnswersPingButCannotCountIsLeftAlone(t *testing.T) {
 		}
 	}
 	full("1")
-	w := newFallback(t, secret.URL(server.URL), patience)
-	take(t, w, visit(t, "demo:asha")[0])
+	w := newTestFallback(t, secret.URL(server.URL), testTimeout)
+	take(t, w, tokenHits(t, "demo:asha")[0])
 	w.wantChange(t, true)
 	refused := func() int { return strings.Count(raw.Info(t.Context(), "commandstats").Val(), "cmdstat_incrby") }
-	await(t, "a second look", func() bool { return refused() > 0 })
+	await(t, "a second probe", func() bool { return refused() > 0 })
 	if !w.Degraded() {
 		t.Fatal("Redis is in use")
 	}
@@ -172,11 +172,11 @@ func TestARedisThatAnswersPingButCannotCountIsLeftAlone(t *testing.T) {
 	}
 }
 
-func TestACallerWhoGoesAwayIsNoReasonToLeaveRedis(t *testing.T) {
-	w := newFallback(t, silent(t), 500*time.Millisecond)
+func TestCanceledCallerDoesNotDegrade(t *testing.T) {
+	w := newTestFallback(t, hangingServer(t), 500*time.Millisecond)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, _, err := w.Take(ctx, visit(t, "demo:asha"), fetch("")); err == nil {
+	if _, _, err := w.Take(ctx, tokenHits(t, "demo:asha"), fetch("")); err == nil {
 		t.Error("Take succeeded")
 	}
 	if err := w.KeepToken(ctx, keyOf("demo:asha", 60), []byte("sealed"), time.Hour); err == nil {
@@ -187,12 +187,12 @@ func TestACallerWhoGoesAwayIsNoReasonToLeaveRedis(t *testing.T) {
 	}
 }
 
-func TestCloseEndsTheSearchForRedis(t *testing.T) {
-	w := newFallback(t, silent(t), 20*time.Millisecond)
-	take(t, w, visit(t, "demo:asha")[0])
+func TestCloseStopsTheProbes(t *testing.T) {
+	w := newTestFallback(t, hangingServer(t), 20*time.Millisecond)
+	take(t, w, tokenHits(t, "demo:asha")[0])
 	w.wantChange(t, true)
 	if err := w.Close(); err != nil {
 		t.Fatal(err)
 	}
-	take(t, w, visit(t, "demo:asha")[0]) // still in memory, for requests that end later
+	take(t, w, tokenHits(t, "demo:asha")[0]) // memory still answers requests that end later
 }

@@ -11,9 +11,9 @@ import (
 	"casbroker/internal/ratelimit"
 )
 
-func TestAFullMemoryForgetsItsOldestTokens(t *testing.T) {
+func TestFullMemoryDropsTheOldestTokens(t *testing.T) {
 	t.Parallel()
-	m, err := cache.NewMemory(cache.MemoryOptions{TokenBytes: 1}) // which makes it 128 KiB
+	m, err := cache.NewMemory(cache.MemoryOptions{TokenBytes: 1}) // raised to 128 KiB
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -25,20 +25,20 @@ func TestAFullMemoryForgetsItsOldestTokens(t *testing.T) {
 	wantToken(t, m, keyOf(strconv.Itoa(many-1), 60), strconv.Itoa(many-1))
 }
 
-func TestAMemoryNeedsRoom(t *testing.T) {
+func TestNegativeBoundsAreRefused(t *testing.T) {
 	t.Parallel()
-	for _, o := range []cache.MemoryOptions{{TokenBytes: -1}, {Counts: -1}} {
+	for _, o := range []cache.MemoryOptions{{TokenBytes: -1}, {Counters: -1}} {
 		if _, err := cache.NewMemory(o); err == nil {
-			t.Errorf("%+v was taken", o)
+			t.Errorf("%+v was accepted", o)
 		}
 	}
 }
 
-func TestCountsOfFloodedAddressesStayBounded(t *testing.T) {
+func TestCountersStayBoundedUnderManyAddresses(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		const bound = 1000
-		m, err := cache.NewMemory(cache.MemoryOptions{Counts: bound})
+		m, err := cache.NewMemory(cache.MemoryOptions{Counters: bound})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -46,7 +46,7 @@ func TestCountsOfFloodedAddressesStayBounded(t *testing.T) {
 		for i := range 20 * bound {
 			take(t, m, ratelimit.Hit{Rule: "a", Who: strconv.Itoa(i), Rate: perMinute})
 			if i%bound == 0 {
-				time.Sleep(time.Second) //nolint:forbidigo // a jump of the clock, well within the window
+				time.Sleep(time.Second) //nolint:forbidigo // synctest advances the clock; well within the window
 			}
 		}
 		kept := 0
@@ -56,12 +56,12 @@ func TestCountsOfFloodedAddressesStayBounded(t *testing.T) {
 			}
 		}
 		if kept == 0 || kept > 2*bound {
-			t.Errorf("%d of 20,000 counts were kept, want some, and not many more than %d", kept, bound)
+			t.Errorf("got %d of 20,000 counters kept, want 1 to 2 × %d", kept, bound)
 		}
 	})
 }
 
-// TestMemoryIsSmall: 50,000 users who each have a token and were counted.
+// TestMemoryIsSmall measures 50,000 users with a token and a counter each.
 func TestMemoryIsSmall(t *testing.T) {
 	m := newMemory(t)
 	before := heap()
@@ -77,7 +77,7 @@ func TestMemoryIsSmall(t *testing.T) {
 	grown := heap() - before
 	t.Logf("50,000 users take %.1f MB", float64(grown)/1e6)
 	if grown > 25e6 {
-		t.Errorf("50,000 users take %d bytes", grown)
+		t.Errorf("got %d bytes for 50,000 users, want 25e6 or less", grown)
 	}
 	runtime.KeepAlive(m)
 }

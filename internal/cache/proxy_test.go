@@ -11,15 +11,15 @@ import (
 	"casbroker/internal/secret"
 )
 
-// proxy stands between a client and Redis. It counts round trips, and can hold
-// back what Redis answers.
+// proxy forwards connections to Redis. It counts round trips, and can hold back the
+// answers of Redis.
 type proxy struct {
-	listener net.Listener
-	target   string
-	trips    atomic.Int64 // times that the client spoke first, or after Redis did
-	lines    atomic.Int64 // connections that were made
-	asked    chan struct{}
-	gate     sync.RWMutex // locked while answers are held back
+	listener    net.Listener
+	target      string
+	roundTrips  atomic.Int64  // times that the client wrote first, or after Redis did
+	connections atomic.Int64  // that clients made
+	requests    chan struct{} // receives at each write of a client, up to its capacity
+	answers     sync.RWMutex  // locked while answers are held back
 }
 
 func newProxy(t *testing.T, redisURL string) *proxy {
@@ -33,7 +33,7 @@ func newProxy(t *testing.T, redisURL string) *proxy {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = l.Close() })
-	p := &proxy{listener: l, target: u.Host, asked: make(chan struct{}, 1000)}
+	p := &proxy{listener: l, target: u.Host, requests: make(chan struct{}, 1000)}
 	go p.serve()
 	return p
 }
@@ -46,38 +46,38 @@ func (p *proxy) serve() {
 		if err != nil {
 			return
 		}
-		p.lines.Add(1)
-		server, err := net.Dial("tcp", p.target) //nolint:noctx // answers at once or not at all
+		p.connections.Add(1)
+		server, err := net.Dial("tcp", p.target) //nolint:noctx // loopback: answers or fails immediately
 		if err != nil {
 			_ = client.Close()
 			continue
 		}
 		var answered atomic.Bool
 		answered.Store(true)
-		go p.pass(server, client, func() {
+		go p.forward(server, client, func() {
 			if answered.Swap(false) {
-				p.trips.Add(1)
+				p.roundTrips.Add(1)
 			}
 			select {
-			case p.asked <- struct{}{}:
+			case p.requests <- struct{}{}:
 			default:
 			}
 		})
-		go p.pass(client, server, func() {
-			p.gate.RLock()
-			defer p.gate.RUnlock()
+		go p.forward(client, server, func() {
+			p.answers.RLock()
+			defer p.answers.RUnlock()
 			answered.Store(true)
 		})
 	}
 }
 
-func (p *proxy) pass(to io.WriteCloser, from io.Reader, seen func()) {
+func (p *proxy) forward(to io.WriteCloser, from io.Reader, onRead func()) {
 	defer func() { _ = to.Close() }()
 	b := make([]byte, 64<<10)
 	for {
 		n, err := from.Read(b)
 		if n > 0 {
-			seen()
+			onRead()
 			if _, err := to.Write(b[:n]); err != nil {
 				return
 			}

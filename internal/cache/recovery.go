@@ -9,23 +9,23 @@ import (
 	"casbroker/internal/token"
 )
 
-// degrade lets memory take over, because of err, and begins to look for Redis.
+// degrade switches to memory because of err, and starts to probe Redis.
 func (f *Fallback) degrade(err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.stopped.Err() != nil || !f.degraded.CompareAndSwap(false, true) {
 		return
 	}
-	f.Log.Warn("Redis does not answer, going on in memory", "error", err)
+	f.Log.Warn("Redis failed; using the cache in memory", "error", err)
 	if f.OnChange != nil {
 		f.OnChange(true)
 	}
-	f.watchers.Go(f.watch)
+	f.probers.Go(f.probe)
 }
 
-// watch returns when Redis is in use again or f is closed.
-func (f *Fallback) watch() {
-	tick := time.NewTicker(f.Every)
+// probe tries Redis until it is in use again or f is closed.
+func (f *Fallback) probe() {
+	tick := time.NewTicker(f.ProbeEvery)
 	defer tick.Stop()
 	for {
 		select {
@@ -39,53 +39,53 @@ func (f *Fallback) watch() {
 	}
 }
 
-// probe is counted to see whether Redis takes what it is there for: one that is
-// full, or only a replica, still answers a ping.
-var probe = []ratelimit.Hit{{Rule: "probe", Rate: limiter.Rate{Period: time.Minute}}}
+// probeHit is counted to check that Redis accepts writes: a full server and a replica
+// still answer a ping.
+var probeHit = []ratelimit.Hit{{Rule: "probe", Rate: limiter.Rate{Period: time.Minute}}}
 
-// maxOwed bounds how many tokens are brought to Redis when it comes back. Of more,
-// only this replica knows.
-const maxOwed = 100_000
+// maxPending bounds how many tokens are copied to Redis when it is back. Further ones
+// stay in this replica only.
+const maxPending = 100_000
 
-// owe remembers that Redis lacks the token of key. It returns false when Redis is
-// in use, and so can be given the token.
-func (f *Fallback) owe(key token.CacheKey) bool {
+// addPending notes that the token of key must be copied to Redis. It returns false if
+// Redis is in use, so that the caller can store the token there itself.
+func (f *Fallback) addPending(key token.CacheKey) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if !f.degraded.Load() {
 		return false
 	}
-	if len(f.owed) < maxOwed {
-		f.owed[key] = struct{}{}
+	if len(f.pending) < maxPending {
+		f.pending[key] = struct{}{}
 	}
 	return true
 }
 
-// resume hands over to Redis, if that answers and takes the tokens that it is owed.
+// resume switches back to Redis if it answers and stores the pending tokens.
 func (f *Fallback) resume() bool {
-	if _, _, err := f.redis.Take(f.stopped, probe, ratelimit.TokenKey{}); err != nil {
+	if _, _, err := f.redis.Take(f.stopped, probeHit, ratelimit.TokenKey{}); err != nil {
 		return false
 	}
 	for {
-		key, done := f.nextOwed()
+		key, done := f.nextPending()
 		if done {
 			return true
 		}
 		sealed, left := f.memory.token(key)
 		if err := f.redis.KeepToken(f.stopped, key, sealed, left); err != nil {
-			f.owe(key)
+			f.addPending(key)
 			return false
 		}
 	}
 }
 
-// nextOwed returns the key of a token to bring to Redis. When none is left it ends
-// the degradation, at once, so that none can come in between.
-func (f *Fallback) nextOwed() (key token.CacheKey, done bool) {
+// nextPending returns the key of a token to copy to Redis. If none is left it switches
+// back to Redis under the same lock, so that none can be added in between.
+func (f *Fallback) nextPending() (key token.CacheKey, done bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	for key := range f.owed {
-		delete(f.owed, key)
+	for key := range f.pending {
+		delete(f.pending, key)
 		return key, false
 	}
 	f.degraded.Store(false)

@@ -14,43 +14,42 @@ import (
 	"casbroker/internal/token"
 )
 
-// go-redis would write lines of its own to standard error, of failures that its
-// calls return as well.
+// go-redis would log to standard error the failures that its calls also return.
 func init() { logging.Disable() }
 
-// RedisOptions say where Redis is.
+// RedisOptions configure a Redis. URL is required.
 type RedisOptions struct {
 	// URL has one of the forms that newClient documents.
 	URL secret.URL
-	// Timeout bounds each call, waiting and connecting included; 0 means 250 ms.
+	// Timeout bounds each call, including waiting and connecting; 0 means 250 ms.
 	Timeout time.Duration
-	// Silence is how long a listener waits for a sign of life before it asks for one,
-	// and then how long for the answer; 0 means 5 s.
-	Silence time.Duration
-	// Now is the clock of the windows; time.Now when nil. Replicas whose clocks
-	// differ count in different windows for as long as they differ.
+	// PingAfter is how long a subscription may be silent before it is pinged, and then
+	// how long it waits for the answer; 0 means 5 s.
+	PingAfter time.Duration
+	// Now is the clock of the windows; time.Now when nil. Replicas whose clocks differ
+	// by d count in different windows for d around the end of each window.
 	Now func() time.Time
 }
 
-// Redis keeps tokens and counts for all replicas, on one server, behind sentinels
-// or in a cluster. Take is one round trip, shared with others that are under way.
-// Windows are fixed: each owner's begin at a second of their own.
+// Redis stores tokens and counters for all replicas, on one server, behind Sentinel
+// or in a cluster. Take is one round trip, shared with other calls in flight. Windows
+// are fixed; those of different owners start at different seconds.
 type Redis struct {
-	client  redis.UniversalClient
-	batches *batcher
-	timeout time.Duration
-	silence time.Duration
-	now     func() time.Time
+	client    redis.UniversalClient
+	batches   *batcher
+	timeout   time.Duration
+	pingAfter time.Duration
+	now       func() time.Time
 }
 
-// NewRedis returns a Redis, whether or not there is one at the other end: that is
-// for Ping to say. It fails when the URL cannot be understood.
+// NewRedis returns a Redis without connecting, so it works while the server is down.
+// It returns an error if the URL is malformed.
 func NewRedis(o RedisOptions) (*Redis, error) {
 	if o.Timeout <= 0 {
 		o.Timeout = 250 * time.Millisecond
 	}
-	if o.Silence <= 0 {
-		o.Silence = 5 * time.Second
+	if o.PingAfter <= 0 {
+		o.PingAfter = 5 * time.Second
 	}
 	if o.Now == nil {
 		o.Now = time.Now
@@ -60,11 +59,11 @@ func NewRedis(o RedisOptions) (*Redis, error) {
 		return nil, err
 	}
 	return &Redis{
-		client: client, batches: newBatcher(client, o.Timeout), timeout: o.Timeout, silence: o.Silence, now: o.Now,
+		client: client, batches: newBatcher(client, o.Timeout), timeout: o.Timeout, pingAfter: o.PingAfter, now: o.Now,
 	}, nil
 }
 
-// Take counts hits and returns the token kept under fetch.
+// Take counts hits and returns the token cached under fetch.
 func (r *Redis) Take(ctx context.Context, hits []ratelimit.Hit, fetch ratelimit.TokenKey) ([]limiter.Context, []byte, error) {
 	if len(hits) == 0 && fetch == (ratelimit.TokenKey{}) {
 		return nil, nil, nil
@@ -78,21 +77,21 @@ func (r *Redis) Take(ctx context.Context, hits []ratelimit.Hit, fetch ratelimit.
 	for i, h := range hits {
 		states[i] = state(h.Rate, c.hits[i].count, c.hits[i].ends)
 	}
-	value := c.value
+	sealed := c.token
 	r.batches.recycle(c)
-	return states, value, nil
+	return states, sealed, nil
 }
 
 func (r *Redis) fill(c *call, hits []ratelimit.Hit, fetch ratelimit.TokenKey) {
 	now := r.now().Unix()
-	var user owner // the first hit is the user's, as a rule, and so is the token
+	var user owner // usually the owner of both the first hit and the token
 	for i, h := range hits {
 		o := ownerOf(h.Who)
 		if i == 0 {
 			user = o
 		}
-		key, ends := o.window(h, now)
-		c.hits = append(c.hits, callHit{key: key, ends: ends, life: ends - now + clockSlack})
+		key, ends := o.windowKey(h, now)
+		c.hits = append(c.hits, callHit{key: key, ends: ends, ttl: ends - now + clockSlack})
 	}
 	if fetch == (ratelimit.TokenKey{}) {
 		return
@@ -100,34 +99,34 @@ func (r *Redis) fill(c *call, hits []ratelimit.Hit, fetch ratelimit.TokenKey) {
 	if fetch.Subject != user.who {
 		user = ownerOf(fetch.Subject)
 	}
-	c.fetch = user.token(fetch.Minutes)
+	c.tokenKey = user.tokenKey(fetch.Minutes)
 }
 
-// clockSlack is how much longer than its window a count is kept, in seconds, for
-// replicas whose clocks are behind.
+// clockSlack is how much longer than its window a counter is stored, in seconds, for
+// replicas whose clocks are slow.
 const clockSlack = 10
 
-// Token returns what is kept under key, nil if nothing is.
+// Token returns the token cached under key, nil if there is none.
 func (r *Redis) Token(ctx context.Context, key token.CacheKey) ([]byte, error) {
-	_, value, err := r.Take(ctx, nil, ratelimit.TokenKey(key))
-	return value, err
+	_, sealed, err := r.Take(ctx, nil, ratelimit.TokenKey(key))
+	return sealed, err
 }
 
-// KeepToken keeps sealed under key for life.
-func (r *Redis) KeepToken(ctx context.Context, key token.CacheKey, sealed []byte, life time.Duration) error {
-	if life < time.Millisecond { // for Redis 0 is forever
+// KeepToken caches sealed under key for ttl.
+func (r *Redis) KeepToken(ctx context.Context, key token.CacheKey, sealed []byte, ttl time.Duration) error {
+	if ttl < time.Millisecond { // Redis takes 0 for no expiry
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, r.timeout)
 	defer cancel()
 	o := ownerOf(key.Subject)
-	if err := r.client.Set(ctx, o.token(key.Minutes), sealed, life).Err(); err != nil {
-		return fmt.Errorf("redis: keep token: %w", err)
+	if err := r.client.Set(ctx, o.tokenKey(key.Minutes), sealed, ttl).Err(); err != nil {
+		return fmt.Errorf("redis: cache token: %w", err)
 	}
 	return nil
 }
 
-// Ping asks Redis for a sign of life.
+// Ping returns an error if Redis does not answer.
 func (r *Redis) Ping(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, r.timeout)
 	defer cancel()
@@ -137,7 +136,7 @@ func (r *Redis) Ping(ctx context.Context) error {
 	return nil
 }
 
-// Close ends the connections.
+// Close waits for the current batches and closes the connections.
 func (r *Redis) Close() error {
 	r.batches.close()
 	return r.client.Close()

@@ -21,8 +21,8 @@ import (
 	"casbroker/internal/testkit/services"
 )
 
-// visit is what one request for a token counts.
-func visit(t testing.TB, who string) []ratelimit.Hit {
+// tokenHits returns the hits of one request for a token.
+func tokenHits(t testing.TB, who string) []ratelimit.Hit {
 	t.Helper()
 	return []ratelimit.Hit{
 		{Rule: "token-user", Who: who, Rate: rate(t, "30-M")},
@@ -31,69 +31,69 @@ func visit(t testing.TB, who string) []ratelimit.Hit {
 	}
 }
 
-func TestLimitsAndTokenTogetherCostOneRoundTrip(t *testing.T) {
+func TestTakeIsOneRoundTrip(t *testing.T) {
 	p := newProxy(t, services.Redis(t))
-	r := newRedis(t, cache.RedisOptions{URL: p.url(), Timeout: patience})
+	r := newRedis(t, cache.RedisOptions{URL: p.url(), Timeout: testTimeout})
 	who := id.New("test")
 	keep(t, r, keyOf(who, 60), "sealed", time.Hour)
-	if _, _, err := r.Take(t.Context(), visit(t, who), fetch(who)); err != nil {
+	if _, _, err := r.Take(t.Context(), tokenHits(t, who), fetch(who)); err != nil {
 		t.Fatal(err)
 	}
 	const takes = 20
-	before := p.trips.Load()
+	before := p.roundTrips.Load()
 	for range takes {
-		states, value, err := r.Take(t.Context(), visit(t, who), fetch(who))
+		states, value, err := r.Take(t.Context(), tokenHits(t, who), fetch(who))
 		if err != nil || len(states) != 3 || string(value) != "sealed" {
 			t.Fatalf("got %v, %q, %v", states, value, err)
 		}
 	}
-	if trips := p.trips.Load() - before; trips != takes {
-		t.Fatalf("%d calls made %d round trips", takes, trips)
+	if trips := p.roundTrips.Load() - before; trips != takes {
+		t.Fatalf("got %d round trips, want %d", trips, takes)
 	}
 }
 
-func TestCallsUnderWayTogetherShareRoundTrips(t *testing.T) {
+func TestConcurrentCallsShareRoundTrips(t *testing.T) {
 	p := newProxy(t, services.Redis(t))
-	r := newRedis(t, cache.RedisOptions{URL: p.url(), Timeout: patience})
-	before := p.trips.Load()
-	p.gate.Lock() // both workers wait, and the others queue up behind them
+	r := newRedis(t, cache.RedisOptions{URL: p.url(), Timeout: testTimeout})
+	before := p.roundTrips.Load()
+	p.answers.Lock() // both workers wait, and the other calls are queued
 	var all sync.WaitGroup
 	var begun atomic.Int64
 	for range 200 {
 		all.Go(func() {
 			begun.Add(1)
-			if _, _, err := r.Take(t.Context(), visit(t, id.New("test")), ratelimit.TokenKey{}); err != nil {
+			if _, _, err := r.Take(t.Context(), tokenHits(t, id.New("test")), ratelimit.TokenKey{}); err != nil {
 				t.Error(err)
 			}
 		})
 	}
-	<-p.asked
-	<-p.asked
+	<-p.requests
+	<-p.requests
 	await(t, "200 calls", func() bool { return begun.Load() == 200 })
-	p.gate.Unlock()
+	p.answers.Unlock()
 	all.Wait()
-	if trips := p.trips.Load() - before; trips > 150 {
-		t.Fatalf("200 calls made %d round trips", trips)
+	if trips := p.roundTrips.Load() - before; trips > 150 {
+		t.Fatalf("200 calls: got %d round trips, want 150 or less", trips)
 	}
 }
 
-func TestRedisIsNotToldSubjectsOrAddresses(t *testing.T) {
+func TestKeysHoldNoSubjectsOrAddresses(t *testing.T) {
 	w := miniredis.RunT(t)
-	r := newRedis(t, cache.RedisOptions{URL: secret.URL("redis://" + w.Addr()), Timeout: patience})
+	r := newRedis(t, cache.RedisOptions{URL: secret.URL("redis://" + w.Addr()), Timeout: testTimeout})
 	keep(t, r, keyOf("demo:asha", 60), "sealed", time.Hour)
-	if _, _, err := r.Take(t.Context(), visit(t, "demo:asha"), fetch("demo:asha")); err != nil {
+	if _, _, err := r.Take(t.Context(), tokenHits(t, "demo:asha"), fetch("demo:asha")); err != nil {
 		t.Fatal(err)
 	}
 	names := w.Keys()
 	if len(names) != 4 {
-		t.Fatalf("got the keys %q, want 4", names)
+		t.Fatalf("got keys %q, want 4", names)
 	}
 	for _, name := range names {
 		if !strings.HasPrefix(name, "cb:") || strings.Contains(name, "asha") || strings.Contains(name, "192.0.2") {
 			t.Errorf("key %q", name)
 		}
 		if w.TTL(name) <= 0 {
-			t.Errorf("key %q is kept for ever", name)
+			t.Errorf("key %q never expires", name)
 		}
 	}
 	tagOf := func(part string) string {
@@ -103,44 +103,44 @@ func TestRedisIsNotToldSubjectsOrAddresses(t *testing.T) {
 		return tag
 	}
 	if tag := tagOf(":token:"); tag == "" || tag != tagOf(":token-user:") || tag == tagOf(":token-address:") {
-		t.Errorf("a user's token and limit do not share a slot: %q", names)
+		t.Errorf("the token and the limit of a user are in different slots: %q", names)
 	}
 }
 
-func TestACallerWhoGoesAwayLeavesTheOthersAlone(t *testing.T) {
+func TestCanceledCallerDoesNotAffectOthers(t *testing.T) {
 	p := newProxy(t, services.Redis(t))
-	r := newRedis(t, cache.RedisOptions{URL: p.url(), Timeout: patience})
+	r := newRedis(t, cache.RedisOptions{URL: p.url(), Timeout: testTimeout})
 	who := id.New("test")
 	keep(t, r, keyOf(who, 60), "sealed", time.Hour)
-	for len(p.asked) > 0 {
-		<-p.asked
+	for len(p.requests) > 0 {
+		<-p.requests
 	}
-	p.gate.Lock()
-	gone, leave := context.WithCancel(t.Context())
+	p.answers.Lock()
+	canceled, cancel := context.WithCancel(t.Context())
 	failed := make(chan error, 1)
 	go func() {
-		_, _, err := r.Take(gone, visit(t, who), fetch(who))
+		_, _, err := r.Take(canceled, tokenHits(t, who), fetch(who))
 		failed <- err
 	}()
-	<-p.asked
+	<-p.requests
 	var others sync.WaitGroup
 	for range 20 {
 		others.Go(func() {
-			if _, value, err := r.Take(t.Context(), visit(t, who), fetch(who)); err != nil || string(value) != "sealed" {
+			if _, value, err := r.Take(t.Context(), tokenHits(t, who), fetch(who)); err != nil || string(value) != "sealed" {
 				t.Errorf("got %q, %v", value, err)
 			}
 		})
 	}
-	leave()
+	cancel()
 	if err := <-failed; !errors.Is(err, context.Canceled) {
-		t.Errorf("the caller who left got %v", err)
+		t.Errorf("the canceled caller got %v, want context.Canceled", err)
 	}
-	p.gate.Unlock()
+	p.answers.Unlock()
 	others.Wait()
 }
 
-// silent returns the URL of a server that takes connections and never answers.
-func silent(t *testing.T) secret.URL {
+// hangingServer returns the URL of a server that accepts connections and never answers.
+func hangingServer(t *testing.T) secret.URL {
 	t.Helper()
 	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
@@ -150,11 +150,11 @@ func silent(t *testing.T) secret.URL {
 	return secret.URL("redis://" + l.Addr().String())
 }
 
-func TestARedisThatDoesNotAnswerCostsOneTimeout(t *testing.T) {
-	r := newRedis(t, cache.RedisOptions{URL: silent(t), Timeout: 100 * time.Millisecond})
+func TestCallsToHangingServerTimeOut(t *testing.T) {
+	r := newRedis(t, cache.RedisOptions{URL: hangingServer(t), Timeout: 100 * time.Millisecond})
 	for what, call := range map[string]func() error{
 		"Take": func() error {
-			_, _, err := r.Take(t.Context(), visit(t, "demo:asha"), ratelimit.TokenKey{})
+			_, _, err := r.Take(t.Context(), tokenHits(t, "demo:asha"), ratelimit.TokenKey{})
 			return err
 		},
 		"keep": func() error { return r.KeepToken(t.Context(), keyOf("demo:asha", 60), []byte("x"), time.Hour) },
@@ -170,7 +170,7 @@ func TestARedisThatDoesNotAnswerCostsOneTimeout(t *testing.T) {
 	}
 }
 
-func TestARedisThatIsDownAtFirstIsUsedOnceItIsUp(t *testing.T) {
+func TestRedisMayStartLater(t *testing.T) {
 	mini := miniredis.RunT(t)
 	url := secret.URL("redis://" + mini.Addr())
 	mini.Close()
@@ -178,27 +178,27 @@ func TestARedisThatIsDownAtFirstIsUsedOnceItIsUp(t *testing.T) {
 	if err := r.Ping(t.Context()); err == nil {
 		t.Fatal("Ping succeeded")
 	}
-	if _, _, err := r.Take(t.Context(), visit(t, "demo:asha"), ratelimit.TokenKey{}); err == nil {
+	if _, _, err := r.Take(t.Context(), tokenHits(t, "demo:asha"), ratelimit.TokenKey{}); err == nil {
 		t.Fatal("Take succeeded")
 	}
 	if err := mini.Restart(); err != nil {
 		t.Fatal(err)
 	}
 	await(t, "Redis", func() bool { return r.Ping(t.Context()) == nil })
-	take(t, r, visit(t, "demo:asha")[0])
+	take(t, r, tokenHits(t, "demo:asha")[0])
 }
 
-func TestAClosedRedisFailsAtOnce(t *testing.T) {
-	r := newRedis(t, cache.RedisOptions{URL: secret.URL(services.Redis(t)), Timeout: patience})
+func TestClosedRedisFailsImmediately(t *testing.T) {
+	r := newRedis(t, cache.RedisOptions{URL: secret.URL(services.Redis(t)), Timeout: testTimeout})
 	if err := r.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if _, _, err := r.Take(t.Context(), visit(t, "demo:asha"), ratelimit.TokenKey{}); err == nil {
+	if _, _, err := r.Take(t.Context(), tokenHits(t, "demo:asha"), ratelimit.TokenKey{}); err == nil {
 		t.Fatal("Take succeeded")
 	}
 }
 
-func TestSentinelsSayWhereRedisIs(t *testing.T) {
+func TestSentinelNamesTheMaster(t *testing.T) {
 	master := miniredis.RunT(t)
 	host, port, err := net.SplitHostPort(master.Addr())
 	if err != nil {
@@ -220,11 +220,11 @@ func TestSentinelsSayWhereRedisIs(t *testing.T) {
 		t.Fatal(err)
 	}
 	r := newRedis(t, cache.RedisOptions{
-		URL: secret.URL("redis+sentinel://" + sentinel.Addr().String() + "/casbroker"), Timeout: patience,
+		URL: secret.URL("redis+sentinel://" + sentinel.Addr().String() + "/casbroker"), Timeout: testTimeout,
 	})
 	keep(t, r, keyOf("demo:asha", 60), "sealed", time.Hour)
 	wantToken(t, r, keyOf("demo:asha", 60), "sealed")
 	if len(master.Keys()) != 1 {
-		t.Fatal("the token is not where the sentinel pointed")
+		t.Fatal("the token is not on the master that the sentinel named")
 	}
 }
