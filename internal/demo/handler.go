@@ -14,25 +14,25 @@ import (
 	"casbroker/internal/secret"
 )
 
-// bodies are those of sign-ins. None needs as many bytes.
-var bodies = httpapi.BodyRules{MaxBytes: 1 << 10, Required: true, Example: `{"user": "asha"}`}
+// bodyRules limits sign-in bodies; 1 KiB is more than any valid one needs.
+var bodyRules = httpapi.BodyRules{MaxBytes: 1 << 10, Required: true, Example: `{"user": "asha"}`}
 
-// Handler serves the page, the sign-in and, if there is one, the emulated vendor.
+// Handler serves the page, the sign-in and, unless Sandbox is nil, the emulated vendor.
 type Handler struct {
 	Secret secret.Text // signs the users' tokens, 32 bytes or more
 	Now    func() time.Time
-	Page   fs.FS // index.html and what it loads
+	Page   fs.FS // index.html and the files it loads
 	Widget fs.FS // the stand-in widget
 
-	WidgetURL  string       // the vendor's own script; "" for the stand-in
-	APIBaseURL string       // the vendor that the widget talks to, when it is not the sandbox
-	Sandbox    http.Handler // the emulated vendor, under SandboxPath; nil for none
+	WidgetURL  string       // URL of the vendor's own widget; "" for the stand-in
+	APIBaseURL string       // API that the widget calls when Sandbox is nil
+	Sandbox    http.Handler // the emulated vendor, mounted at SandboxPath; nil for none
 }
 
-// SandboxPath is where the emulated vendor is mounted.
+// SandboxPath is the path prefix of the emulated vendor.
 const SandboxPath = "/sandbox"
 
-// settings is what the page asks for first.
+// settings is the answer of GET /demo/config, which the page loads first.
 type settings struct {
 	Users      []User `json:"users"`
 	WidgetURL  string `json:"widget_url"`
@@ -42,7 +42,7 @@ type settings struct {
 
 // Mount adds the routes to g, which has no prefix and does not authenticate.
 func (h *Handler) Mount(g *echo.Group) {
-	page := h.policy()
+	page := h.pageHeaders()
 	g.GET("/", echo.StaticFileHandler("index.html", h.Page), page)
 	g.GET("/demo/*", echo.StaticDirectoryHandler(h.Page, false), page)
 	g.GET("/widget/*", echo.StaticDirectoryHandler(h.Widget, false), page)
@@ -55,12 +55,12 @@ func (h *Handler) Mount(g *echo.Group) {
 
 func (h *Handler) config(c echo.Context) error {
 	return c.JSON(http.StatusOK, settings{
-		Users: Users, WidgetURL: h.WidgetURL, APIBaseURL: h.vendor(), Sandbox: h.Sandbox != nil,
+		Users: Users, WidgetURL: h.WidgetURL, APIBaseURL: h.vendorURL(), Sandbox: h.Sandbox != nil,
 	})
 }
 
-// vendor is where the widget talks to.
-func (h *Handler) vendor() string {
+// vendorURL returns the base URL of the API that the widget calls.
+func (h *Handler) vendorURL() string {
 	if h.Sandbox != nil {
 		return SandboxPath
 	}
@@ -80,11 +80,11 @@ func (h *Handler) signIn(c echo.Context) error {
 	return c.JSON(http.StatusOK, map[string]any{"jwt": token, "expires_in": int(TokenLife.Seconds())})
 }
 
-// user returns the id of the user whom the request names.
+// user returns the id of the user in the request, or errUser if there is no such user.
 func (h *Handler) user(c echo.Context) (string, error) {
 	req, err := httpapi.ReadBody[struct {
 		User string `json:"user"`
-	}](c.Response(), c.Request(), bodies)
+	}](c.Response(), c.Request(), bodyRules)
 	switch {
 	case err != nil:
 		return "", err
@@ -94,15 +94,15 @@ func (h *Handler) user(c echo.Context) (string, error) {
 	return req.User, nil
 }
 
-// policy sets the headers of pages: nothing from elsewhere, but for the vendor's
-// script and API where those are used.
-func (h *Handler) policy() echo.MiddlewareFunc {
+// pageHeaders sets the headers of pages. The Content-Security-Policy allows no other
+// origin than the vendor's script and API, where those are used.
+func (h *Handler) pageHeaders() echo.MiddlewareFunc {
 	csp := strings.Join([]string{
 		"default-src 'none'",
 		"script-src 'self'" + origin(h.WidgetURL),
-		"style-src 'self'" + h.ifVendors(" 'unsafe-inline'"), // the vendor's widget writes its own styles
-		"img-src 'self' data:" + h.ifVendors(" https:"),
-		"font-src 'self'" + h.ifVendors(" https:"),
+		"style-src 'self'" + h.forVendorWidget(" 'unsafe-inline'"), // it inserts its own styles
+		"img-src 'self' data:" + h.forVendorWidget(" https:"),
+		"font-src 'self'" + h.forVendorWidget(" https:"),
 		"connect-src 'self'" + origin(h.APIBaseURL),
 		"base-uri 'none'", "form-action 'self'", "frame-ancestors 'none'",
 	}, "; ")
@@ -116,14 +116,16 @@ func (h *Handler) policy() echo.MiddlewareFunc {
 	}
 }
 
-func (h *Handler) ifVendors(source string) string {
+// forVendorWidget returns source if the vendor's own widget is used, else "".
+func (h *Handler) forVendorWidget(source string) string {
 	if h.WidgetURL == "" {
 		return ""
 	}
 	return source
 }
 
-// origin returns the origin of address as a further source, or "".
+// origin returns a space and the origin of address, to append to a CSP directive, or
+// "" when address is not an absolute URL.
 func origin(address string) string {
 	u, err := url.Parse(address)
 	if err != nil || u.Host == "" {

@@ -9,37 +9,37 @@ import (
 	"casbroker/internal/usage"
 )
 
-// How far back the made-up past goes.
+// Lengths of the generated history, for each step.
 const (
-	pastDays    = 30
-	pastHours   = 2 // days of hours
-	pastMinutes = 2 // hours of minutes
+	daysByDay     = 30
+	daysByHour    = 2
+	hoursByMinute = 2
 )
 
-// seed makes each minute the same, whenever the demo is started.
+// seed is fixed, so a given minute gets the same counts at every start.
 const seed = 0x0CA5
 
 var india = time.FixedZone("IST", 5*3600+30*60)
 
-// History returns counts that are made up, for charts to have something to show: the
-// 30 days before today by day, two days by hour and two hours by minute, each up to the
-// minute in which now is. The minutes of an hour add up to it, and the hours of a
-// day to that. Each stretch is marked with usage.Invented; in the hour and the day
-// that run, true counts may come on top.
+// History returns generated counts, which give the charts something to show: the 30
+// days before today by day, two days by hour and two hours by minute, each with the
+// current period up to the minute of now. The minutes of an hour add up to the hour,
+// and the hours of a day to the day. Each period has a usage.Invented count; real
+// counts may be added to the current hour and day.
 func History(now time.Time) []usage.Count {
 	now = now.UTC().Truncate(time.Minute)
 	today := now.Truncate(usage.Day.Length())
 	source := rand.NewPCG(seed, 0)
-	p := past{sums: map[usage.Count]amount{}, source: source, chance: rand.New(source), since: map[usage.Step]time.Time{ //nolint:gosec // nothing to guess
-		usage.Day:    today.AddDate(0, 0, -pastDays),
-		usage.Hour:   today.AddDate(0, 0, -pastHours),
-		usage.Minute: now.Truncate(time.Hour).Add(-pastMinutes * time.Hour),
+	g := generator{sums: map[usage.Count]amount{}, source: source, random: rand.New(source), since: map[usage.Step]time.Time{ //nolint:gosec // not a secret
+		usage.Day:    today.AddDate(0, 0, -daysByDay),
+		usage.Hour:   today.AddDate(0, 0, -daysByHour),
+		usage.Minute: now.Truncate(time.Hour).Add(-hoursByMinute * time.Hour),
 	}}
-	for at := p.since[usage.Day]; at.Before(now); at = at.Add(time.Minute) {
-		p.minute(at)
+	for at := g.since[usage.Day]; at.Before(now); at = at.Add(time.Minute) {
+		g.minute(at)
 	}
-	list := make([]usage.Count, 0, len(p.sums))
-	for c, sum := range p.sums {
+	list := make([]usage.Count, 0, len(g.sums))
+	for c, sum := range g.sums {
 		if c.Series == usage.Invented {
 			sum.n = 1
 		}
@@ -50,12 +50,12 @@ func History(now time.Time) []usage.Count {
 	return list
 }
 
-// past is the counts made up so far.
-type past struct {
+// generator generates the counts of one minute after another.
+type generator struct {
 	source *rand.PCG
-	chance *rand.Rand // of source
-	since  map[usage.Step]time.Time
-	sums   map[usage.Count]amount // the key tells of what, and has no numbers
+	random *rand.Rand               // reads from source
+	since  map[usage.Step]time.Time // when the history of each step begins
+	sums   map[usage.Count]amount   // by step, period, series and label; N and Took of the keys are 0
 }
 
 type amount struct {
@@ -63,106 +63,108 @@ type amount struct {
 	took time.Duration
 }
 
-// minute makes up what was done in the minute that began at.
-func (p *past) minute(at time.Time) {
-	p.source.Seed(seed, uint64(at.Truncate(usage.Day.Length()).Unix())) //nolint:gosec // days since 1970
-	mood := 0.8 + 0.4*p.chance.Float64()
-	ill := p.trouble(at)
-	p.source.Seed(seed, uint64(at.Unix())) //nolint:gosec // as above
-	busy := mood * pace(at)
+// minute generates the counts of the minute that starts at the given instant.
+func (g *generator) minute(at time.Time) {
+	g.source.Seed(seed, uint64(at.Truncate(usage.Day.Length()).Unix())) //nolint:gosec // days since 1970
+	dayFactor := 0.8 + 0.4*g.random.Float64()
+	failing := g.vendorFails(at)
+	g.source.Seed(seed, uint64(at.Unix())) //nolint:gosec // as above
+	load := dayFactor * loadAt(at)
 
-	p.add(at, usage.Invented, "", 1, 0)
-	p.add(at, usage.Reused, "", p.about(7*busy), 0)
-	for range p.about(2.2 * busy) {
-		p.mint(at, ill)
+	g.add(at, usage.Invented, "", 1, 0)
+	g.add(at, usage.Reused, "", g.poisson(7*load), 0)
+	for range g.poisson(2.2 * load) {
+		g.mint(at, failing)
 	}
-	p.add(at, usage.Saved, usage.Created, p.about(0.7*busy), 0)
-	p.add(at, usage.Saved, usage.Repeated, p.about(0.1*busy), 0)
-	p.add(at, usage.Refused, "invalid_token", p.about(0.12*busy+0.01), 0)
-	p.add(at, usage.Refused, "unauthenticated", p.about(0.08*busy+0.02), 0)
-	p.add(at, usage.Refused, "subject_blocked", p.about(0.015*busy), 0)
-	limited := p.about(0.05 * busy)
-	p.add(at, usage.Limited, "token-user", limited, 0)
-	p.add(at, usage.Refused, "rate_limited", limited, 0)
+	g.add(at, usage.Saved, usage.Created, g.poisson(0.7*load), 0)
+	g.add(at, usage.Saved, usage.Repeated, g.poisson(0.1*load), 0)
+	g.add(at, usage.Refused, "invalid_token", g.poisson(0.12*load+0.01), 0)
+	g.add(at, usage.Refused, "unauthenticated", g.poisson(0.08*load+0.02), 0)
+	g.add(at, usage.Refused, "subject_blocked", g.poisson(0.015*load), 0)
+	limited := g.poisson(0.05 * load)
+	g.add(at, usage.Limited, "token-user", limited, 0)
+	g.add(at, usage.Refused, "rate_limited", limited, 0)
 }
 
-// trouble reports whether the vendor is unwell: on some days, in one half-hour of
-// the working day. The day was seeded.
-func (p *past) trouble(at time.Time) bool {
-	if p.chance.Float64() > 0.2 {
+// vendorFails reports whether the vendor has an outage: on one day in five, for half
+// an hour between 5:00 and 11:30 UTC. The source has to be seeded for the day.
+func (g *generator) vendorFails(at time.Time) bool {
+	if g.random.Float64() > 0.2 {
 		return false
 	}
-	began := at.Truncate(usage.Day.Length()).Add(5*time.Hour + time.Duration(p.chance.IntN(6*60))*time.Minute)
-	return !at.Before(began) && at.Before(began.Add(30*time.Minute))
+	start := at.Truncate(usage.Day.Length()).Add(5*time.Hour + time.Duration(g.random.IntN(6*60))*time.Minute)
+	return !at.Before(start) && at.Before(start.Add(30*time.Minute))
 }
 
-// mint makes up one token that was asked for, with the calls that it took.
-func (p *past) mint(at time.Time, ill bool) {
-	fails := 0.004
-	if ill {
-		fails = 0.6
+// mint generates one token request with its calls to the vendor.
+func (g *generator) mint(at time.Time, failing bool) {
+	failureRate := 0.004
+	if failing {
+		failureRate = 0.6
 	}
 	for range 3 { // attempts
-		if p.chance.Float64() >= fails {
-			p.call(at, "ok", p.around(280*time.Millisecond))
-			p.add(at, usage.Minted, "", 1, 0)
+		if g.random.Float64() >= failureRate {
+			g.call(at, "ok", g.duration(280*time.Millisecond))
+			g.add(at, usage.Minted, "", 1, 0)
 			return
 		}
-		if p.chance.Float64() < 0.3 {
-			p.call(at, "timeout", 10*time.Second)
+		if g.random.Float64() < 0.3 {
+			g.call(at, "timeout", 10*time.Second)
 		} else {
-			p.call(at, "failed", p.around(120*time.Millisecond))
+			g.call(at, "failed", g.duration(120*time.Millisecond))
 		}
 	}
-	p.add(at, usage.Failed, "", 1, 0)
+	g.add(at, usage.Failed, "", 1, 0)
 }
 
-func (p *past) call(at time.Time, outcome string, d time.Duration) {
-	p.add(at, usage.Called, outcome, 1, d)
-	p.add(at, usage.Took, usage.BoundOf(d), 1, 0)
+func (g *generator) call(at time.Time, result string, d time.Duration) {
+	g.add(at, usage.Called, result, 1, d)
+	g.add(at, usage.Took, usage.BoundOf(d), 1, 0)
 }
 
-// add adds to the minute, the hour and the day, as far back as each is told.
-func (p *past) add(at time.Time, series usage.Series, label string, n int64, took time.Duration) {
+// add adds n and took to the minute, hour and day of at, where the history of that
+// step reaches back so far.
+func (g *generator) add(at time.Time, series usage.Series, label string, n int64, took time.Duration) {
 	if n == 0 {
 		return
 	}
 	for _, step := range usage.Steps {
-		if at.Before(p.since[step]) {
+		if at.Before(g.since[step]) {
 			continue
 		}
 		c := usage.Count{Step: step, At: at.Truncate(step.Length()), Series: series, Label: label}
-		sum := p.sums[c]
-		p.sums[c] = amount{sum.n + n, sum.took + took}
+		sum := g.sums[c]
+		g.sums[c] = amount{sum.n + n, sum.took + took}
 	}
 }
 
-// about returns how often something happens that happens mean times on average, by
-// Knuth's method for small ones.
-func (p *past) about(mean float64) int64 {
+// poisson returns a Poisson-distributed number with this mean, which has to be small,
+// by Knuth's algorithm.
+func (g *generator) poisson(mean float64) int64 {
 	limit, n := math.Exp(-mean), int64(0)
-	for left := p.chance.Float64(); left > limit; left *= p.chance.Float64() {
+	for product := g.random.Float64(); product > limit; product *= g.random.Float64() {
 		n++
 	}
 	return n
 }
 
-// around returns a time near d, seldom much longer, in whole microseconds.
-func (p *past) around(d time.Duration) time.Duration {
-	return time.Duration(float64(d) * math.Exp(0.4*p.chance.NormFloat64())).Truncate(time.Microsecond)
+// duration returns a log-normally distributed duration with median d, in whole
+// microseconds.
+func (g *generator) duration(d time.Duration) time.Duration {
+	return time.Duration(float64(d) * math.Exp(0.4*g.random.NormFloat64())).Truncate(time.Microsecond)
 }
 
-// pace is how busy people in India are with their money: about 1 in the late morning
-// of a working day.
-func pace(at time.Time) float64 {
+// loadAt returns the relative load at an instant, with the daily and weekly pattern of
+// users in India: about 1 in the late morning of a working day.
+func loadAt(at time.Time) float64 {
 	at = at.In(india)
 	hour := float64(at.Hour()) + float64(at.Minute())/60
 	bell := func(middle, width float64) float64 {
 		return math.Exp(-(hour - middle) * (hour - middle) / (2 * width * width))
 	}
-	busy := 0.03 + bell(11.25, 1.6) + 0.85*bell(15.75, 1.9) + 0.4*bell(20.5, 1.4)
+	load := 0.03 + bell(11.25, 1.6) + 0.85*bell(15.75, 1.9) + 0.4*bell(20.5, 1.4)
 	if day := at.Weekday(); day == time.Saturday || day == time.Sunday {
-		busy *= 0.35
+		load *= 0.35
 	}
-	return busy
+	return load
 }
