@@ -97,13 +97,13 @@ func TestThePageTellsWhichStatementCountsAndWhoseItIs(t *testing.T) {
 			strings.Contains(entries[1], "Active") || !strings.Contains(entries[0], "Another person’s PAN") {
 			t.Errorf("the list says %q", entries)
 		}
-		has(t, read(b, chromedp.Text(on("standing"))), "Active")
+		has(t, read(b, chromedp.Text(on("status"))), "Active")
 		has(t, read(b, chromedp.Text(on("owner"))), "Another person’s PAN")
 		has(t, read(b, chromedp.Text(on("warnings"))), "PAN")
 		has(t, read(b, chromedp.Text(on("rejected"))), "2 rows of 3 could not be saved", "/data/mutual_funds/0/schemes/1")
 		b.picture("5-other-owner")
 		b.do(chromedp.Evaluate[chromedp.Void](`document.querySelectorAll("[data-testid=statement]")[1].click()`),
-			until(`document.querySelector("[data-testid=standing]").textContent === "History"`))
+			until(`document.querySelector("[data-testid=status]").textContent === "History"`))
 		if flags := b.texts("owner"); len(flags) != 0 {
 			t.Errorf("the user's own statement says %q", flags)
 		}
@@ -127,7 +127,7 @@ func TestThePageShowsHostileNamesAsTheyAre(t *testing.T) {
 	for _, l := range []look{desk, {"phone-light", 390, 844, "light"}} {
 		b := openTab(t, l)
 		b.enter(shop.URL, "asha")
-		b.do(chromedp.Evaluate[chromedp.Void](`document.querySelector("[data-testid=ledger]").open = true`),
+		b.do(chromedp.Evaluate[chromedp.Void](`document.querySelector("[data-testid=transactions]").open = true`),
 			until(`document.querySelectorAll("[data-testid=transaction-row]").length === 7`))
 		shown := read(b, chromedp.Evaluate[[]string](`[...document.querySelectorAll("[data-testid=holding-row] .holding-name")].map((n) => n.textContent)`))
 		if fmt.Sprintf("%q", shown) != fmt.Sprintf("%q", names) {
@@ -174,7 +174,7 @@ func TestThePageSaysWhichStatementIsLocked(t *testing.T) {
 	}
 	b := openTab(t, desk)
 	b.enter(openShop(t, lock).URL, "asha")
-	has(t, read(b, chromedp.Text(on("locked"))), "locked", "its operator can put it back")
+	has(t, read(b, chromedp.Text(on("locked"))), "locked", "contact support")
 	has(t, read(b, chromedp.Text(on("investor"))), "Locked")
 	has(t, strings.Join(b.texts("statement"), ""), "Locked")
 	has(t, read(b, chromedp.Text(on("holdings-table"))), "Example Steel", "₹10.00")

@@ -166,3 +166,19 @@ func TestThePageShowsAmountsToTheLastDigit(t *testing.T) {
 		}
 	}
 }
+
+func TestTransactionTypesHaveReadableNames(t *testing.T) {
+	t.Parallel()
+	b := openTab(t, desk)
+	b.do(chromedp.Navigate(openShop(t, nil).URL), chromedp.WaitVisible(on("user-asha")))
+	for code, want := range map[string]string{
+		`"STT_TAX"`: "STT", `"TDS_TAX"`: "TDS", `"STAMP_DUTY_TAX"`: "Stamp duty", `"PURCHASE_SIP"`: "Purchase SIP",
+		`"SWITCH_OUT_MERGER"`: "Switch out merger", `"Bonus issue"`: "Bonus issue", `null`: "–",
+	} {
+		got := read(b, chromedp.Evaluate[string](
+			fmt.Sprintf(`import("/demo/format.js").then(({ typeName }) => typeName(%s))`, code), chromedp.EvalAwaitPromise))
+		if got != want {
+			t.Errorf("type %s: got %q, want %q", code, got, want)
+		}
+	}
+}

@@ -1,4 +1,4 @@
-/** The broker's HTTP surface, as the page uses it. */
+/** Client of the broker's HTTP API. */
 
 /**
  * @typedef {object} User
@@ -7,21 +7,21 @@
  *
  * @typedef {object} Config
  * @property {User[]} users
- * @property {string} [widget_url] the vendor's script; empty for the stand-in
- * @property {string} api_base_url where the widget talks to
- * @property {boolean} [sandbox] whether that is the emulated vendor
+ * @property {string} [widget_url] URL of the vendor's widget; empty for the stand-in
+ * @property {string} api_base_url base URL of the API that the widget calls
+ * @property {boolean} [sandbox] whether that API is the emulated vendor
  *
- * @typedef {object} Place
- * @property {string} pointer where in the statement
+ * @typedef {object} Issue
+ * @property {string} pointer JSON pointer into the statement
  * @property {string} code
  * @property {string} detail
  *
  * @typedef {object} Summary
  * @property {string} id
  * @property {boolean} [created]
- * @property {boolean} active whether it is the one of its owner that counts
- * @property {number} owner whose it is, from 1: statements with PANs that contradict are kept apart
- * @property {boolean} readable false while the broker lacks the key that it is sealed under
+ * @property {boolean} active whether it is the current statement of its owner
+ * @property {number} owner number of the owner, from 1: statements with different PANs have different owners
+ * @property {boolean} readable false while the broker cannot decrypt it
  * @property {'reported' | 'verified'} provenance
  * @property {'CDSL' | 'NSDL' | 'CAMS_KFINTECH'} cas_type
  * @property {{from: string, to: string} | null} period
@@ -31,8 +31,8 @@
  * @property {number} received_rows
  * @property {number} stored_rows
  * @property {number} transactions
- * @property {Place[]} rejected
- * @property {Place[]} warnings
+ * @property {Issue[]} rejected
+ * @property {Issue[]} warnings
  * @property {string} saved_at
  *
  * @typedef {object} Holding all amounts are decimal strings
@@ -65,41 +65,41 @@
  * @typedef {{blob: Blob, name: string}} Download
  */
 
-/** An answer that is no success, or no answer at all (status 0). */
+/** An error response of the broker, or no response (status 0). */
 export class BrokerError extends Error {
-  /** @param {{status: number, code: string, detail?: string, requestId?: string, retryAfter?: number}} what */
-  constructor(what) {
-    super(`${what.status} ${what.code}`);
-    this.status = what.status;
-    this.code = what.code;
-    this.detail = what.detail ?? '';
-    this.requestId = what.requestId ?? '';
-    this.retryAfter = what.retryAfter ?? 0; // seconds
+  /** @param {{status: number, code: string, detail?: string, requestId?: string, retryAfter?: number}} response */
+  constructor(response) {
+    super(`${response.status} ${response.code}`);
+    this.status = response.status;
+    this.code = response.code;
+    this.detail = response.detail ?? '';
+    this.requestId = response.requestId ?? '';
+    this.retryAfter = response.retryAfter ?? 0; // seconds
   }
 
-  /** Whether the same request may well succeed a little later. */
-  get passing() {
+  /** Whether a retry of the same request may succeed. */
+  get retryable() {
     return [0, 429, 502, 503, 504].includes(this.status) || this.code === 'idempotency_in_flight';
   }
 }
 
-/** One person's session with the broker. The JWT stays in memory. */
+/** A user's session with the broker. The JWT is kept in memory only. */
 export class Broker {
   #jwt = '';
   /** @type {Promise<void> | undefined} */
   #signingIn;
-  #over = new AbortController();
+  #controller = new AbortController();
 
   constructor(/** @type {string} */ user) {
     this.user = user;
   }
 
-  /** @returns {Promise<Config>} what the demo is set up with */
+  /** @returns {Promise<Config>} the demo's configuration */
   static config() {
     return send('GET', '/demo/config');
   }
 
-  /** Signs in; calls made while that is under way share it. */
+  /** Signs in. Concurrent calls share one request. */
   signIn() {
     this.#signingIn ??= this.#post('/demo/sign-in', { user: this.user })
       .then((answer) => {
@@ -111,14 +111,14 @@ export class Broker {
     return this.#signingIn;
   }
 
-  /** Ends the session: what is under way fails with an AbortError. */
+  /** Ends the session: requests in progress fail with an AbortError. */
   end() {
     this.#jwt = '';
-    this.#over.abort();
+    this.#controller.abort();
   }
 
   get ended() {
-    return this.#over.signal.aborted;
+    return this.#controller.signal.aborted;
   }
 
   /** @returns {Promise<{access_token: string, api_base_url?: string}>} */
@@ -128,7 +128,7 @@ export class Broker {
 
   /**
    * @param {{data: unknown, metadata: unknown}} payload
-   * @param {string} key the same for every attempt to save the same thing
+   * @param {string} key idempotency key, the same for every attempt to save a payload
    * @returns {Promise<Summary>}
    */
   save(payload, key) {
@@ -165,12 +165,12 @@ export class Broker {
     return this.#call('GET', `/v1/portfolios/${encodeURIComponent(id)}/transactions?${query}`);
   }
 
-  /** @returns {Promise<Download>} the holdings as a table */
-  table(/** @type {string} */ id) {
+  /** @returns {Promise<Download>} the holdings as CSV */
+  holdingsCSV(/** @type {string} */ id) {
     return this.#call('GET', `/v1/portfolios/${encodeURIComponent(id)}/holdings`, { file: true, headers: { Accept: 'text/csv' } });
   }
 
-  /** @returns {Promise<Download>} everything that the broker keeps about the user */
+  /** @returns {Promise<Download>} all data that the broker stores about the user */
   exportMe() {
     return this.#call('GET', '/v1/me/export', { file: true });
   }
@@ -181,74 +181,74 @@ export class Broker {
   }
 
   #post(path, body) {
-    return send('POST', path, { body, signal: this.#over.signal });
+    return send('POST', path, { body, signal: this.#controller.signal });
   }
 
-  /** A call as the user. A JWT that has run out is renewed once, unseen. */
-  async #call(method, path, how = {}) {
+  /** Sends a request as the user. On a 401 it signs in again and retries once. */
+  async #call(method, path, options = {}) {
     if (!this.#jwt) await this.signIn();
-    const once = () =>
-      send(method, path, { ...how, headers: { ...how.headers, Authorization: `Bearer ${this.#jwt}` }, signal: this.#over.signal });
+    const attempt = () =>
+      send(method, path, { ...options, headers: { ...options.headers, Authorization: `Bearer ${this.#jwt}` }, signal: this.#controller.signal });
     try {
-      return await once();
+      return await attempt();
     } catch (error) {
       if (error.status !== 401 || this.ended) throw error;
       await this.signIn();
-      return once();
+      return attempt();
     }
   }
 }
 
-/** One request: its JSON, or a Download when a file is wanted, or a BrokerError. */
+/** Sends one request and returns its JSON or, with file, a Download; throws a BrokerError. */
 async function send(method, path, { body, headers = {}, signal, file = false } = {}) {
   const init = { method, headers: { Accept: 'application/json', ...headers }, signal, cache: 'no-store' };
   if (body !== undefined) {
     init.headers['Content-Type'] = 'application/json';
     init.body = JSON.stringify(body);
   }
-  let answer, content;
+  let response, content;
   try {
-    answer = await fetch(path, init);
-    content = await (file && answer.ok ? answer.blob() : answer.text());
+    response = await fetch(path, init);
+    content = await (file && response.ok ? response.blob() : response.text());
   } catch (error) {
     if (error.name === 'AbortError') throw error;
     throw new BrokerError({ status: 0, code: 'network' });
   }
-  if (!answer.ok) throw failed(answer, content);
-  if (file) return { blob: content, name: fileName(answer) };
-  return content === '' ? undefined : parse(content, answer);
+  if (!response.ok) throw errorFrom(response, content);
+  if (file) return { blob: content, name: fileName(response) };
+  return content === '' ? undefined : parse(content, response);
 }
 
-/** What the broker calls a file. */
-function fileName(answer) {
-  return /filename="([^"]+)"/.exec(answer.headers.get('Content-Disposition') ?? '')?.[1] ?? 'download';
+/** Returns the file name that the broker gives a download. */
+function fileName(response) {
+  return /filename="([^"]+)"/.exec(response.headers.get('Content-Disposition') ?? '')?.[1] ?? 'download';
 }
 
-function parse(text, answer) {
+function parse(text, response) {
   try {
     return JSON.parse(text);
   } catch {
-    throw new BrokerError({ status: 502, code: 'unreadable', requestId: requestID(answer) });
+    throw new BrokerError({ status: 502, code: 'unreadable', requestId: requestID(response) });
   }
 }
 
-/** The BrokerError for a problem+json answer, or for whatever else it is. */
-function failed(answer, text) {
+/** Returns the BrokerError for a response that is problem+json or anything else. */
+function errorFrom(response, text) {
   let problem = {};
   try {
     problem = JSON.parse(text) ?? {};
   } catch {
-    // a proxy's page, perhaps: the status has to do
+    // not JSON, such as an error page of a proxy: only the status is known
   }
   return new BrokerError({
-    status: answer.status,
-    code: problem.code ?? `http_${answer.status}`,
+    status: response.status,
+    code: problem.code ?? `http_${response.status}`,
     detail: problem.detail,
-    requestId: problem.request_id ?? requestID(answer),
-    retryAfter: Number.parseInt(answer.headers.get('Retry-After') ?? '', 10) || 0,
+    requestId: problem.request_id ?? requestID(response),
+    retryAfter: Number.parseInt(response.headers.get('Retry-After') ?? '', 10) || 0,
   });
 }
 
-function requestID(answer) {
-  return answer.headers.get('X-Request-ID') ?? '';
+function requestID(response) {
+  return response.headers.get('X-Request-ID') ?? '';
 }

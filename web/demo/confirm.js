@@ -1,18 +1,19 @@
-/** A question that is answered before something is lost. */
+/** The confirmation dialog. */
 
-import { at } from './dom.js';
+import { byId } from './dom.js';
 
 /**
+ * Asks the user to confirm an action.
  * @param {string} title
  * @param {string} text
- * @param {string} yes the label of the button that goes on
+ * @param {string} label label of the button that confirms
  * @returns {Promise<boolean>}
  */
-export function confirmed(title, text, yes) {
-  const dialog = at('confirm');
-  at('confirm-title').textContent = title;
-  at('confirm-text').textContent = text;
-  at('confirm-yes').textContent = yes;
+export function confirmed(title, text, label) {
+  const dialog = byId('confirm');
+  byId('confirm-title').textContent = title;
+  byId('confirm-text').textContent = text;
+  byId('confirm-yes').textContent = label;
   dialog.returnValue = '';
   dialog.showModal();
   return new Promise((resolve) => {

@@ -1,11 +1,12 @@
 /**
- * Making elements. Text goes in as text nodes only, so nothing that a statement
- * contains is ever read as markup.
+ * Helpers to create and find elements. Text is inserted as text nodes only, so the
+ * contents of a statement are never parsed as markup.
  */
 
 /** @typedef {Node | string | null | undefined | false} Child */
 
 /**
+ * Creates an HTML element.
  * @param {string} tag
  * @param {Record<string, any>} [props] attributes; "on" maps events to listeners
  * @param {...Child} children
@@ -16,7 +17,7 @@ export function el(tag, props, ...children) {
 }
 
 /**
- * el for SVG.
+ * Creates an SVG element.
  * @param {string} tag
  * @param {Record<string, any>} [props]
  * @param {...Child} children
@@ -37,21 +38,21 @@ function fill(node, props, children) {
   return node;
 }
 
-/** Text of a statement, which may turn its own direction but not that of what is around it. */
-export function said(/** @type {string} */ text) {
+/** Wraps text of a statement so that its direction (RTL overrides) does not affect the text around it. */
+export function isolated(/** @type {string} */ text) {
   return el('bdi', {}, text);
 }
 
 /**
- * The element with an id that index.html is known to have.
+ * Returns the element with this id, which index.html has.
  * @param {string} id
  * @returns {any}
  */
-export function at(id) {
+export function byId(id) {
   return document.getElementById(id);
 }
 
-/** Whether the element with this id is seen. */
-export function show(/** @type {string} */ id, /** @type {boolean} */ on) {
-  at(id).hidden = !on;
+/** Shows or hides the element with this id. */
+export function show(/** @type {string} */ id, /** @type {boolean} */ visible) {
+  byId(id).hidden = !visible;
 }

@@ -1,19 +1,19 @@
-/** Files that only a signed-in user gets, so that a plain link cannot fetch them. */
+/** Downloads of files that need the user's JWT, which a plain link cannot send. */
 
 import { el } from './dom.js';
 
-/** Hands a file to the browser, which keeps it where it keeps downloads. */
-export function keepFile(/** @type {import('./api.js').Download} */ { blob, name }) {
+/** Passes a file to the browser as a download. */
+export function saveFile(/** @type {import('./api.js').Download} */ { blob, name }) {
   const url = URL.createObjectURL(blob);
   const link = el('a', { href: url, download: name, hidden: true });
   document.body.append(link);
   link.click();
   link.remove();
-  setTimeout(() => URL.revokeObjectURL(url), 60_000); // the browser may read it a little later
+  setTimeout(() => URL.revokeObjectURL(url), 60_000); // the browser may read it later
 }
 
 /**
- * Runs what a button is for, once at a time.
+ * Runs the action of a button, unless it is already running.
  * @param {HTMLElement} button
  * @param {() => Promise<void>} run
  */

@@ -1,4 +1,4 @@
-/** An import: a token, the widget, and the statement safely with the broker. */
+/** The import of a statement: gets a token, opens the widget, saves the result. */
 
 import { BrokerError } from './api.js';
 import { el } from './dom.js';
@@ -7,34 +7,34 @@ import { el } from './dom.js';
 /** @typedef {import('./api.js').Config} Config */
 /** @typedef {{data: unknown, metadata: unknown}} Payload */
 
-const standIn = '/widget/portfolio-connect.js';
+const standInURL = '/widget/portfolio-connect.js';
 
 /** @type {Promise<void> | undefined} */
-let loaded;
+let loading;
 
-/** Loads the widget's script, once; after a failure the next call tries again. */
+/** Loads the widget's script once. After a failure the next call tries again. */
 function load(/** @type {string} */ url) {
-  loaded ??= new Promise((resolve, reject) => {
+  loading ??= new Promise((resolve, reject) => {
     const script = el('script', { src: url, on: {
       load: () => (globalThis.PortfolioConnect ? resolve() : reject(new WidgetError(notLoaded))),
       error: () => reject(new WidgetError(notLoaded)),
     } });
     document.head.append(script);
   }).catch((error) => {
-    loaded = undefined;
+    loading = undefined;
     throw error;
   });
-  return loaded;
+  return loading;
 }
 
 const notLoaded = {
   code: 'NOT_LOADED',
   title: 'The importer did not load',
-  message: 'Its script could not be fetched.',
-  remediation: 'Check your connection, or whether something blocks it, and try again.',
+  message: 'Its script could not be downloaded.',
+  remediation: 'Check your connection and content blockers, then try again.',
 };
 
-/** What the widget said went wrong. */
+/** An error that the widget returned. */
 export class WidgetError extends Error {
   /** @param {{code: string, title?: string, message?: string, remediation?: string, details?: {requestId?: string}}} error */
   constructor({ code, title, message, remediation, details }) {
@@ -47,15 +47,15 @@ export class WidgetError extends Error {
 }
 
 /**
- * Lets the person import a statement.
+ * Opens the widget for the user to import a statement.
  * @param {Broker} broker
  * @param {Config} config
- * @returns {Promise<Payload | null>} null when they closed the widget; throws a
- *   BrokerError when there is no token, a WidgetError when the widget fails
+ * @returns {Promise<Payload | null>} null when the user closed the widget; throws a
+ *   BrokerError when it gets no token, a WidgetError when the widget fails
  */
-export async function pick(broker, config) {
-  const [token] = await Promise.all([broker.token(), load(config.widget_url || standIn)]);
-  const result = await opened({
+export async function openWidget(broker, config) {
+  const [token] = await Promise.all([broker.token(), load(config.widget_url || standInURL)]);
+  const result = await widgetResult({
     accessToken: token.access_token,
     apiBaseUrl: new URL(token.api_base_url || config.api_base_url, location.href).href.replace(/\/$/, ''),
     config: { title: 'Import your portfolio' },
@@ -65,8 +65,8 @@ export async function pick(broker, config) {
   return null;
 }
 
-/** The widget's result; older versions reject when it is closed. */
-async function opened(options) {
+/** Returns the widget's result. Older versions of the widget reject when it is closed. */
+async function widgetResult(options) {
   try {
     return await globalThis.PortfolioConnect.open(options);
   } catch (error) {
@@ -75,41 +75,41 @@ async function opened(options) {
   }
 }
 
-const attempts = 5;
+const maxAttempts = 5;
 const firstWait = 500; // ms, doubled each time
-const longestWait = 8000; // ms; a broker that asks for more is left alone
-const patience = 40_000; // ms in all, for a key that an attempt holds of which nothing was heard
+const maxWait = 8000; // ms; no retry when the broker asks for more
+const maxInFlightWait = 40_000; // ms in total, while an earlier attempt may still be in progress
 
 /**
- * Saves a statement, again and again under the same key while the failure may
- * pass, so that it is kept exactly once.
+ * Saves a statement. It retries with the same key while the error is retryable, so
+ * the statement is saved exactly once.
  * @param {Broker} broker
  * @param {Payload} payload
  * @param {string} key
- * @param {(attempt: number) => void} onAgain told before each further attempt
+ * @param {(attempt: number) => void} onRetry called before each retry
  */
-export async function save(broker, payload, key, onAgain) {
-  let held = 0; // ms waited for the key
+export async function save(broker, payload, key, onRetry) {
+  let inFlightWait = 0; // ms
   for (let attempt = 1; ; attempt += 1) {
     try {
       return await broker.save(payload, key);
     } catch (error) {
-      if (!(error instanceof BrokerError) || !error.passing) throw error;
+      if (!(error instanceof BrokerError) || !error.retryable) throw error;
       let wait = Math.max(firstWait * 2 ** (attempt - 1) * (0.5 + Math.random()), 1000 * error.retryAfter);
       if (error.code === 'idempotency_in_flight') {
         wait = 1000 * error.retryAfter || wait;
-        held += wait;
-        if (held > patience) throw error;
-      } else if (attempt >= attempts || wait > longestWait) {
+        inFlightWait += wait;
+        if (inFlightWait > maxInFlightWait) throw error;
+      } else if (attempt >= maxAttempts || wait > maxWait) {
         throw error;
       }
-      onAgain(attempt + 1);
+      onRetry(attempt + 1);
       await new Promise((resolve) => setTimeout(resolve, wait));
     }
   }
 }
 
-/** A new Idempotency-Key. crypto.randomUUID would need HTTPS or localhost. */
+/** Returns a new Idempotency-Key. crypto.randomUUID requires HTTPS or localhost. */
 export function newKey() {
   return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, '0')).join('');
 }

@@ -1,9 +1,9 @@
 /**
- * Amounts as exact decimals. The broker sends them as strings ("1234567.89");
- * they never pass through a float here, so no digit is lost on the way.
+ * Exact decimal amounts. The broker sends them as strings ("1234567.89"); they are
+ * never converted to a float, so no digit is lost.
  */
 
-const form = /^([+-]?)(\d+)(?:\.(\d+))?$/;
+const pattern = /^([+-]?)(\d+)(?:\.(\d+))?$/;
 const minus = '\u2212';
 
 /** An exact decimal: digits / 10^scale. */
@@ -24,27 +24,27 @@ export class Decimal {
    * @returns {Decimal | null} null for anything that is not a plain decimal
    */
   static parse(text) {
-    const found = form.exec(text ?? '');
-    if (!found) return null;
-    const [, sign, whole, fraction = ''] = found;
+    const match = pattern.exec(text ?? '');
+    if (!match) return null;
+    const [, sign, whole, fraction = ''] = match;
     const digits = BigInt(whole + fraction);
     return new Decimal(sign === '-' ? -digits : digits, fraction.length);
   }
 
-  /** The digits this number would have with scale places, which must not be fewer than it has. */
-  #at(scale) {
+  /** Returns the digits at a scale, which must not be smaller than this number's. */
+  #digitsAt(scale) {
     return this.digits * 10n ** BigInt(scale - this.scale);
   }
 
   plus(/** @type {Decimal} */ other) {
     const scale = Math.max(this.scale, other.scale);
-    return new Decimal(this.#at(scale) + other.#at(scale), scale);
+    return new Decimal(this.#digitsAt(scale) + other.#digitsAt(scale), scale);
   }
 
-  /** Below 0, 0 or above 0, as sort wants it. */
+  /** Returns -1, 0 or 1, for sorting. */
   compare(/** @type {Decimal} */ other) {
     const scale = Math.max(this.scale, other.scale);
-    const [a, b] = [this.#at(scale), other.#at(scale)];
+    const [a, b] = [this.#digitsAt(scale), other.#digitsAt(scale)];
     return a < b ? -1 : Number(a > b);
   }
 
@@ -53,18 +53,18 @@ export class Decimal {
   }
 
   /**
-   * The share of whole that this is, in tenths of a percent, rounded half up.
-   * Only the share is rounded; it is for pictures and legends.
+   * Returns this number's share of whole in tenths of a percent, rounded half up, for
+   * charts and legends.
    */
   perMille(/** @type {Decimal} */ whole) {
     const scale = Math.max(this.scale, whole.scale);
-    const [a, b] = [this.#at(scale), whole.#at(scale)];
+    const [a, b] = [this.#digitsAt(scale), whole.#digitsAt(scale)];
     return b > 0n ? Number((2000n * a + b) / (2n * b)) : 0;
   }
 
   /**
-   * The number with Indian digit grouping, 12,34,567.89.
-   * @param {number} [places] decimals to show at least; more are shown when there are more
+   * Formats the number with Indian digit grouping: 12,34,567.89.
+   * @param {number} [places] minimum number of decimals
    */
   grouped(places = 0) {
     const text = (this.negative ? -this.digits : this.digits).toString().padStart(this.scale + 1, '0');
@@ -77,9 +77,9 @@ export class Decimal {
 }
 
 /**
- * An amount as people in India write it: ₹12,34,567.89.
+ * Formats an amount in rupees: ₹12,34,567.89.
  * @param {string | Decimal | null | undefined} amount
- * @returns {string} what was given when it is no number, and a dash when there is none
+ * @returns {string} the text itself when it is not a number, a dash for null
  */
 export function rupees(amount) {
   const number = amount instanceof Decimal ? amount : Decimal.parse(amount);
@@ -89,20 +89,20 @@ export function rupees(amount) {
 }
 
 /**
- * A quantity, such as units: 1,250 or 12.345.
+ * Formats a quantity, such as units: 1,250 or 12.345.
  * @param {string | null | undefined} amount
  */
 export function quantity(amount) {
   return Decimal.parse(amount)?.grouped() ?? String(amount ?? '–');
 }
 
-/** 423 becomes "42.3%"; a share too small to show is still not shown as nothing. */
+/** Formats tenths of a percent: 423 is "42.3%", 0 is "< 0.1%". */
 export function percent(/** @type {number} */ perMille) {
   if (perMille === 0) return '< 0.1%';
   return `${Math.trunc(perMille / 10)}.${Math.abs(perMille % 10)}%`;
 }
 
-/** The sum of those amounts that are there. */
+/** Returns the sum of the amounts, ignoring missing ones. */
 export function sum(/** @type {(string | null | undefined)[]} */ amounts) {
   return amounts.reduce((total, text) => total.plus(Decimal.parse(text) ?? Decimal.zero), Decimal.zero);
 }

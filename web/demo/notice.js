@@ -1,25 +1,25 @@
-/** The one message above the page: what was done, or what went wrong. */
+/** The message at the top of the page: a result or an error. */
 
-import { at, el } from './dom.js';
+import { byId, el } from './dom.js';
 
 /**
  * @typedef {object} Notice
  * @property {'good' | 'info' | 'busy' | 'bad'} kind
  * @property {string} title
  * @property {string} [text]
- * @property {string} [small] small print, for whoever is asked for help
+ * @property {string} [small] details for support, in small print
  * @property {{label: string, run: () => void}} [action]
- * @property {number} [wait] seconds until the action may be taken
+ * @property {number} [wait] seconds until the action is enabled
  */
 
-let ticking = 0;
+let timer = 0;
 
-/** Shows a message in place of the last one. */
+/** Shows a message and removes the last one. */
 export function notify(/** @type {Notice} */ { kind, title, text, small, action, wait = 0 }) {
   clearNotice();
   const button = action && el('button', { type: 'button', 'data-testid': 'notice-action', on: { click: action.run } }, action.label);
   if (button && wait > 0) countDown(button, action.label, wait);
-  at('notices').append(
+  byId('notices').append(
     el('div', { class: `notice ${kind}`, role: kind === 'bad' ? 'alert' : 'status', 'data-testid': 'notice', 'data-kind': kind },
       el('div', { class: 'notice-text' },
         el('strong', {}, title),
@@ -28,24 +28,24 @@ export function notify(/** @type {Notice} */ { kind, title, text, small, action,
       button,
       el('button', { type: 'button', class: 'dismiss', 'aria-label': 'Dismiss this message', on: { click: clearNotice } }, '×')),
   );
-  at('notices').scrollIntoView({ block: 'nearest' });
+  byId('notices').scrollIntoView({ block: 'nearest' });
 }
 
-/** Takes the message away. */
+/** Removes the message. */
 export function clearNotice() {
-  clearInterval(ticking);
-  at('notices').replaceChildren();
+  clearInterval(timer);
+  byId('notices').replaceChildren();
 }
 
-/** Holds a button back until the broker will listen again. */
+/** Disables a button for some seconds and shows the rest in its label. */
 function countDown(button, label, seconds) {
   let left = seconds;
   const tick = () => {
     button.disabled = left > 0;
     button.textContent = left > 0 ? `${label} in ${left} s` : label;
-    if (left <= 0) clearInterval(ticking);
+    if (left <= 0) clearInterval(timer);
     left -= 1;
   };
   tick();
-  ticking = setInterval(tick, 1000);
+  timer = setInterval(tick, 1000);
 }

@@ -1,19 +1,19 @@
-/** The page: who is signed in, which statement is shown, what is under way. */
+/** The page's state and control flow: sign-in, list, display, import, delete. */
 
 import { Broker } from './api.js';
 import { confirmed } from './confirm.js';
-import { at, el, show } from './dom.js';
-import { keepFile, whileBusy } from './download.js';
-import { newKey, pick, save, WidgetError } from './importer.js';
+import { byId, el, show } from './dom.js';
+import { saveFile, whileBusy } from './download.js';
+import { newKey, openWidget, save, WidgetError } from './importer.js';
 import { clearNotice, notify } from './notice.js';
 import { portfolioView } from './portfolio.js';
-import { offerPrivacy } from './privacy.js';
+import { initPrivacy } from './privacy.js';
 import { drawStatements } from './statements.js';
-import { count, explain, periodText, sourceName } from './wording.js';
+import { count, explain, periodText, sourceName } from './format.js';
 
 /** @typedef {import('./api.js').Summary} Summary */
 
-const remembered = 'demo-user'; // in sessionStorage: who was chosen, never a credential
+const userKey = 'demo-user'; // sessionStorage key of the selected user's id; no credential is stored
 
 /** @type {import('./api.js').Config} */
 let config;
@@ -22,20 +22,20 @@ let broker;
 /** @type {Summary[]} newest first */
 let statements = [];
 /** @type {string | null} */
-let older = null;
-let chosen = '';
-let unsaved = false;
+let olderCursor = null;
+let selected = ''; // id of the statement on display
+let unsaved = false; // whether an imported statement is not saved yet
 let importing = false;
 
-/** Tells of an error, unless it is only that the session was left meanwhile. */
-function tell(error, doing, action) {
+/** Shows an error, unless the request was aborted because the session ended. */
+function showError(error, title, action) {
   if (error.name === 'AbortError') return;
   if (error instanceof WidgetError) {
     notify({ kind: 'bad', title: error.title, text: error.text, small: error.small, action });
     return;
   }
   if (typeof error.status !== 'number') reportError(error);
-  notify({ kind: 'bad', ...explain(error, doing), action });
+  notify({ kind: 'bad', ...explain(error, title), action });
 }
 
 async function start() {
@@ -43,23 +43,23 @@ async function start() {
     config = await Broker.config();
   } catch (error) {
     show('loading', false);
-    tell(error, 'The demo could not start', { label: 'Try again', run: () => location.reload() });
+    showError(error, 'The demo could not start', { label: 'Try again', run: () => location.reload() });
     return;
   }
-  at('users').replaceChildren(...config.users.map(userCard));
+  byId('users').replaceChildren(...config.users.map(userCard));
   show('samples', Boolean(config.sandbox));
   for (const link of document.querySelectorAll('[data-sample]')) {
     link.href = `${config.api_base_url.replace(/\/$/, '')}/_sandbox/samples/${link.dataset.sample}`;
   }
   show('loading', false);
-  const user = config.users.find(({ id }) => id === sessionStorage.getItem(remembered));
-  if (user) await enter(user);
+  const user = config.users.find(({ id }) => id === sessionStorage.getItem(userKey));
+  if (user) await signIn(user);
   else show('welcome', true);
 }
 
 function userCard(user) {
   return el('li', {},
-    el('button', { type: 'button', class: 'user', 'data-testid': `user-${user.id}`, on: { click: () => enter(user) } },
+    el('button', { type: 'button', class: 'user', 'data-testid': `user-${user.id}`, on: { click: () => signIn(user) } },
       el('span', { class: 'avatar', 'aria-hidden': 'true' }, initials(user.name)),
       el('span', { class: 'user-name' }, user.name),
       el('small', {}, 'Sign in')));
@@ -69,101 +69,103 @@ function initials(name) {
   return name.split(/\s+/).map((word) => word[0]).slice(0, 2).join('').toUpperCase();
 }
 
-async function enter(user) {
+async function signIn(user) {
   broker?.end();
-  const mine = new Broker(user.id);
-  broker = mine;
+  const session = new Broker(user.id);
+  broker = session;
   clearNotice();
   try {
-    await mine.signIn();
+    await session.signIn();
   } catch (error) {
     show('welcome', true);
-    tell(error, 'You could not be signed in', { label: 'Try again', run: () => enter(user) });
+    showError(error, 'Sign-in failed', { label: 'Try again', run: () => signIn(user) });
     return;
   }
-  sessionStorage.setItem(remembered, user.id);
-  at('who').textContent = user.name;
-  at('home-title').textContent = `${user.name.split(' ')[0]}’s portfolio`;
+  sessionStorage.setItem(userKey, user.id);
+  byId('who').textContent = user.name;
+  byId('home-title').textContent = `${user.name.split(' ')[0]}’s portfolio`;
   show('welcome', false);
   show('account', true);
   show('home', true);
-  at('home-title').focus({ preventScroll: true });
+  byId('home-title').focus({ preventScroll: true });
   await refresh();
 }
 
-async function leave() {
+async function signOut() {
   if (unsaved && !(await confirmed('Leave without saving?', 'The statement you imported is not saved yet.', 'Leave'))) return;
   broker?.end();
   broker = undefined;
   unsaved = false;
   statements = [];
-  sessionStorage.removeItem(remembered);
+  sessionStorage.removeItem(userKey);
   clearNotice();
-  for (const id of ['home', 'account', 'portfolio', 'holdings', 'empty', 'statements']) show(id, false);
-  for (const id of ['portfolio', 'holdings']) at(id).replaceChildren();
+  for (const section of ['home', 'account', 'portfolio', 'holdings', 'empty', 'statements']) show(section, false);
+  for (const section of ['portfolio', 'holdings']) byId(section).replaceChildren();
   show('welcome', true);
-  at('welcome-title').focus();
+  byId('welcome-title').focus();
 }
 
-/** Reads the list anew and shows the wanted statement, or else the one that counts. */
-// refresh and choose resolve to whether what is on screen could be read; if not,
-// they have said so.
-async function refresh(wanted = '') {
-  const mine = broker;
+/**
+ * Reloads the list and shows a statement: the one with this id, or the current one.
+ * @returns {Promise<boolean>} whether both could be read; if not, it has shown the error
+ */
+async function refresh(id = '') {
+  const session = broker;
   try {
-    const page = await mine.list(null);
-    if (mine.ended) return true;
+    const page = await session.list(null);
+    if (session.ended) return true;
     statements = page.portfolios;
-    older = page.next_cursor;
+    olderCursor = page.next_cursor;
   } catch (error) {
-    tell(error, 'Your statements could not be read', { label: 'Try again', run: () => refresh(wanted) });
+    showError(error, 'Your statements could not be read', { label: 'Try again', run: () => refresh(id) });
     return false;
   }
   show('empty', statements.length === 0);
-  for (const id of ['statements', 'portfolio', 'holdings']) show(id, statements.length > 0);
+  for (const section of ['statements', 'portfolio', 'holdings']) show(section, statements.length > 0);
   const first = statements.find((statement) => statement.active) ?? statements[0];
-  return statements.length === 0 || choose(wanted || first.id);
+  return statements.length === 0 || select(id || first.id);
 }
 
-async function choose(id) {
-  const mine = broker;
-  chosen = id;
+/** Shows a statement; the result is that of refresh. */
+async function select(id) {
+  const session = broker;
+  selected = id;
   redrawList();
   try {
-    const portfolio = await mine.portfolio(id);
-    if (chosen !== id || mine.ended) return true; // another one was chosen meanwhile
+    const portfolio = await session.portfolio(id);
+    if (selected !== id || session.ended) return true; // another one was selected in the meantime
     const view = portfolioView(portfolio, {
       remove: () => remove(portfolio),
       download: (button) => download(portfolio, button),
-      transactions: (holding, cursor) => mine.transactions(id, holding, cursor),
-      failed: (error, again) => tell(error, 'The transactions could not be read', { label: 'Try again', run: again }),
+      transactions: (holding, cursor) => session.transactions(id, holding, cursor),
+      failed: (error, retry) => showError(error, 'The transactions could not be read', { label: 'Try again', run: retry }),
     });
-    at('portfolio').replaceChildren(...view.overview);
-    at('holdings').replaceChildren(...view.holdings);
+    byId('portfolio').replaceChildren(...view.overview);
+    byId('holdings').replaceChildren(...view.holdings);
   } catch (error) {
-    if (chosen !== id || mine.ended) return true;
-    for (const part of ['portfolio', 'holdings']) at(part).replaceChildren(); // they show another statement
-    tell(error, 'This statement could not be read', { label: 'Try again', run: () => refresh(id) });
+    if (selected !== id || session.ended) return true;
+    for (const section of ['portfolio', 'holdings']) byId(section).replaceChildren(); // they still show another statement
+    showError(error, 'This statement could not be read', { label: 'Try again', run: () => refresh(id) });
     return false;
   }
   return true;
 }
 
 function redrawList() {
-  drawStatements(statements, chosen, choose);
-  show('more', older !== null);
+  drawStatements(statements, selected, select);
+  show('more', olderCursor !== null);
 }
 
-async function more() {
+async function loadOlder() {
   try {
-    const mine = broker;
-    const page = await mine.list(older);
-    if (mine.ended) return;
+    const session = broker;
+    const page = await session.list(olderCursor);
+    if (session.ended) return;
     statements = [...statements, ...page.portfolios];
-    older = page.next_cursor;
+    olderCursor = page.next_cursor;
     redrawList();
   } catch (error) {
-    tell(error, 'Older statements could not be read', { label: 'Try again', run: more });
+    showError(error, 'Older statements could not be read', { label: 'Try again', run: loadOlder });
   }
 }
 
@@ -174,7 +176,7 @@ async function remove(/** @type {Summary} */ portfolio) {
     await broker.remove(portfolio.id);
   } catch (error) {
     if (error.status !== 404) {
-      tell(error, 'The statement was not deleted', { label: 'Try again', run: () => remove(portfolio) });
+      showError(error, 'The statement was not deleted', { label: 'Try again', run: () => remove(portfolio) });
       return;
     }
   }
@@ -185,63 +187,63 @@ async function remove(/** @type {Summary} */ portfolio) {
 function download(/** @type {Summary} */ portfolio, /** @type {HTMLElement} */ button) {
   return whileBusy(button, async () => {
     try {
-      keepFile(await broker.table(portfolio.id));
+      saveFile(await broker.holdingsCSV(portfolio.id));
     } catch (error) {
-      tell(error, 'The holdings were not downloaded', { label: 'Try again', run: () => download(portfolio, button) });
+      showError(error, 'The holdings were not downloaded', { label: 'Try again', run: () => download(portfolio, button) });
     }
   });
 }
 
 async function importStatement() {
   if (importing) return;
-  const mine = broker;
+  const session = broker;
   clearNotice();
-  busy(true);
+  setImporting(true);
   try {
-    const payload = await pick(mine, config);
-    if (payload && !mine.ended) await keep(payload, newKey());
+    const payload = await openWidget(session, config);
+    if (payload && !session.ended) await saveImport(payload, newKey());
   } catch (error) {
-    tell(error, 'The import could not start', { label: 'Try again', run: importStatement });
+    showError(error, 'The import could not start', { label: 'Try again', run: importStatement });
   } finally {
-    busy(false);
+    setImporting(false);
   }
 }
 
-/** Saves what the widget gave; on failure it stays in hand for another try. */
-async function keep(payload, key) {
-  const mine = broker;
+/** Saves the widget's result. On failure the error offers to save again. */
+async function saveImport(payload, key) {
+  const session = broker;
   unsaved = true;
   notify({ kind: 'busy', title: 'Saving your statement…' });
   try {
-    const summary = await save(mine, payload, key, (attempt) =>
-      mine.ended || notify({ kind: 'busy', title: 'Saving your statement…', text: `The broker did not take it yet; this is attempt ${attempt}.` }));
+    const summary = await save(session, payload, key, (attempt) =>
+      session.ended || notify({ kind: 'busy', title: 'Saving your statement…', text: `The broker has not accepted it yet. Attempt ${attempt}.` }));
     unsaved = false;
-    if (await refresh(summary.id)) notify(saved(summary));
+    if (await refresh(summary.id)) notify(savedNotice(summary));
   } catch (error) {
-    unsaved = !mine.ended && error.status !== 422;
-    tell(error, 'Your statement is not saved', unsaved ? { label: 'Save again', run: () => keep(payload, key) } : undefined);
+    unsaved = !session.ended && error.status !== 422;
+    showError(error, 'Your statement is not saved', unsaved ? { label: 'Save again', run: () => saveImport(payload, key) } : undefined);
   }
 }
 
-function saved(/** @type {Summary} */ summary) {
+function savedNotice(/** @type {Summary} */ summary) {
   const source = `${sourceName(summary.cas_type)}, ${periodText(summary.period)}`;
   if (summary.created === false) {
-    return { kind: 'info', title: 'Already saved', text: `You imported this statement before (${source}). Nothing was saved twice.` };
+    return { kind: 'info', title: 'Already saved', text: `You imported this statement before (${source}). It was not saved again.` };
   }
   return { kind: 'good', title: 'Portfolio saved', text: `${count(summary.stored_rows, 'holding')} from ${source}.` };
 }
 
-/** Marks the button; it stays enabled, for focus comes back to it when the widget closes. */
-function busy(/** @type {boolean} */ on) {
+/** Updates the button. It stays enabled, as focus returns to it when the widget closes. */
+function setImporting(/** @type {boolean} */ on) {
   importing = on;
-  at('import').setAttribute('aria-busy', String(on));
-  at('import').textContent = on ? 'Importing…' : 'Import portfolio';
+  byId('import').setAttribute('aria-busy', String(on));
+  byId('import').textContent = on ? 'Importing…' : 'Import portfolio';
 }
 
-offerPrivacy(() => broker, tell, refresh);
-at('import').addEventListener('click', importStatement);
-at('switch').addEventListener('click', leave);
-at('more').addEventListener('click', more);
+initPrivacy(() => broker, showError, refresh);
+byId('import').addEventListener('click', importStatement);
+byId('switch').addEventListener('click', signOut);
+byId('more').addEventListener('click', loadOlder);
 addEventListener('beforeunload', (event) => {
   if (unsaved) event.preventDefault();
 });

@@ -1,45 +1,45 @@
-/** What users may ask of the broker about themselves: all of it, or an end to it. */
+/** The user's own data: export and erase. */
 
 import { confirmed } from './confirm.js';
-import { at } from './dom.js';
-import { keepFile, whileBusy } from './download.js';
+import { byId } from './dom.js';
+import { saveFile, whileBusy } from './download.js';
 import { notify } from './notice.js';
-import { count } from './wording.js';
+import { count } from './format.js';
 
 /** @typedef {import('./api.js').Broker} Broker */
-/** @typedef {(error: Error, doing: string, action?: {label: string, run: () => void}) => void} Tell */
+/** @typedef {(error: Error, title: string, action?: {label: string, run: () => void}) => void} ShowError */
 
 /**
- * Lets the buttons work.
- * @param {() => Broker} user who is signed in when one is pressed
- * @param {Tell} tell
+ * Adds the listeners of the buttons.
+ * @param {() => Broker} session returns the current session
+ * @param {ShowError} showError
  * @param {() => Promise<unknown>} onErased
  */
-export function offerPrivacy(user, tell, onErased) {
-  const take = () => whileBusy(at('export'), async () => {
+export function initPrivacy(session, showError, onErased) {
+  const download = () => whileBusy(byId('export'), async () => {
     try {
-      keepFile(await user().exportMe());
-      notify({ kind: 'good', title: 'Your data is downloaded', text: 'One file with your statements as they came, and what was recorded.' });
+      saveFile(await session().exportMe());
+      notify({ kind: 'good', title: 'Your data was downloaded', text: 'The file has your original statements and the audit records about you.' });
     } catch (error) {
-      tell(error, 'Your data was not exported', { label: 'Try again', run: take });
+      showError(error, 'Your data was not exported', { label: 'Try again', run: download });
     }
   });
   const erase = async () => {
-    const text = 'All your statements and the records of your access tokens are deleted for good. Export your data first if you want to keep it.';
+    const text = 'This permanently deletes all your statements and the records of your access tokens. Export your data first if you want to keep it.';
     if (!(await confirmed('Erase all your data?', text, 'Erase'))) return;
-    await whileBusy(at('erase'), async () => {
+    await whileBusy(byId('erase'), async () => {
       try {
-        const { erased } = await user().eraseMe();
+        const { erased } = await session().eraseMe();
         notify({
-          kind: 'good', title: 'Your data is erased',
-          text: `${count(erased.portfolios, 'statement')} and ${count(erased.grants, 'token record')} are gone.`,
+          kind: 'good', title: 'Your data was erased',
+          text: `${count(erased.portfolios, 'statement')} and ${count(erased.grants, 'token record')} were deleted.`,
         });
         await onErased();
       } catch (error) {
-        tell(error, 'Your data was not erased', { label: 'Try again', run: erase });
+        showError(error, 'Your data was not erased', { label: 'Try again', run: erase });
       }
     });
   };
-  at('export').addEventListener('click', take);
-  at('erase').addEventListener('click', erase);
+  byId('export').addEventListener('click', download);
+  byId('erase').addEventListener('click', erase);
 }

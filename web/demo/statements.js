@@ -1,29 +1,29 @@
 /** The list of saved statements. */
 
-import { at, el } from './dom.js';
+import { byId, el } from './dom.js';
 import { rupees } from './money.js';
-import { dayText, periodText, sourceName } from './wording.js';
+import { dayText, periodText, sourceName } from './format.js';
 
 /** @typedef {import('./api.js').Summary} Summary */
 
 /**
  * Draws the list.
  * @param {Summary[]} list newest first
- * @param {string} chosen the id of the one that is shown
- * @param {(id: string) => void} onChoose
+ * @param {string} selected id of the statement on display
+ * @param {(id: string) => void} onSelect
  */
-export function drawStatements(list, chosen, onChoose) {
-  at('statement-count').textContent = list.length > 0 ? String(list.length) : '';
-  at('statement-list').replaceChildren(...list.map((item) => entry(item, item.id === chosen, onChoose)));
+export function drawStatements(list, selected, onSelect) {
+  byId('statement-count').textContent = list.length > 0 ? String(list.length) : '';
+  byId('statement-list').replaceChildren(...list.map((item) => entry(item, item.id === selected, onSelect)));
 }
 
-function entry(item, chosen, onChoose) {
+function entry(item, selected, onSelect) {
   return el('li', {},
     el('button', {
-      type: 'button', class: 'statement', 'aria-current': chosen && 'true', 'data-testid': 'statement', 'data-id': item.id,
-      on: { click: () => onChoose(item.id) },
+      type: 'button', class: 'statement', 'aria-current': selected && 'true', 'data-testid': 'statement', 'data-id': item.id,
+      on: { click: () => onSelect(item.id) },
     },
-    el('span', { class: 'statement-source' }, sourceName(item.cas_type), item.active && el('span', { class: 'mark', 'data-testid': 'active' }, 'Active')),
+    el('span', { class: 'statement-source' }, sourceName(item.cas_type), item.active && el('span', { class: 'active-tag', 'data-testid': 'active' }, 'Active')),
     el('span', { class: 'statement-total' }, rupees(item.total_value)),
     el('small', {}, periodText(item.period)),
     el('small', {}, `Saved ${dayText(item.saved_at)}`),

@@ -1,17 +1,17 @@
-/** The widget's dialog: one import, from choosing a file to its result. */
+/** The widget's dialog: one import, from the choice of a file to its result. */
 
-import { fault, fromThrown } from './faults.js';
-import { markup, sheet } from './look.js';
-import { inspect, parse } from './parse.js';
+import { fromException, widgetError } from './errors.js';
+import { markup, styleSheet } from './template.js';
+import { parse, validate } from './parse.js';
 
 /** @typedef {import('./portfolio-connect').Options} Options */
 /** @typedef {import('./portfolio-connect').Result} Result */
 /** @typedef {import('./portfolio-connect').WidgetError} WidgetError */
 
-const senders = { CDSL: ['CDSL'], NSDL: ['NSDL'], CAMS_KFINTECH: ['CAMS', 'KFintech'] };
+const issuers = { CDSL: ['CDSL'], NSDL: ['NSDL'], CAMS_KFINTECH: ['CAMS', 'KFintech'] };
 
 /**
- * Shows the dialog and resolves once the person is done with it.
+ * Shows the dialog and resolves when the user has finished.
  * @param {Options} options
  * @returns {Promise<Result>}
  */
@@ -22,9 +22,9 @@ export function show(options) {
 class Dialog {
   /** @type {File | undefined} */
   #file;
-  /** @type {WidgetError | undefined} what the last attempt ended with */
+  /** @type {WidgetError | undefined} error of the last attempt */
   #error;
-  /** @type {AbortController | undefined} while an attempt is under way */
+  /** @type {AbortController | undefined} defined while an attempt is in progress */
   #attempt;
 
   constructor(/** @type {Options} */ options, /** @type {(r: Result) => void} */ resolve) {
@@ -34,60 +34,60 @@ class Dialog {
     this.host = document.createElement('div');
     this.host.dataset.testid = 'widget';
     this.root = this.host.attachShadow({ mode: 'open' });
-    this.root.adoptedStyleSheets = [sheet];
+    this.root.adoptedStyleSheets = [styleSheet];
     this.root.innerHTML = markup;
     this.dialog = this.root.querySelector('dialog');
-    this.#dress();
-    this.#listen();
+    this.#applyConfig();
+    this.#addListeners();
     document.body.append(this.host);
     this.dialog.showModal();
-    this.#at('file').focus();
-    this.#tell('WIDGET_OPENED', {});
+    this.#element('file').focus();
+    this.#emit('WIDGET_OPENED', {});
   }
 
-  #at(id) {
+  #element(id) {
     return this.root.getElementById(id);
   }
 
-  /** Puts the app's configuration into the markup. */
-  #dress() {
+  /** Applies the app's configuration to the markup. */
+  #applyConfig() {
     const { title, logoUrl, theme, prefill } = this.config;
-    if (title) this.#at('title').textContent = title;
+    if (title) this.#element('title').textContent = title;
     if (logoUrl) {
-      this.#at('logo').src = logoUrl;
-      this.#at('logo').hidden = false;
+      this.#element('logo').src = logoUrl;
+      this.#element('logo').hidden = false;
     }
     const { mode, primaryColor } = typeof theme === 'object' ? (theme ?? {}) : { mode: theme };
     this.dialog.dataset.theme = mode ?? 'auto';
     if (primaryColor && CSS.supports('color', primaryColor)) {
       this.dialog.style.setProperty('--accent', primaryColor);
     }
-    this.#at('sources').textContent = listed(this.#allowed());
-    if (prefill?.pan) this.#at('password').value = prefill.pan.toUpperCase();
+    this.#element('sources').textContent = issuerList(this.#allowed());
+    if (prefill?.pan) this.#element('password').value = prefill.pan.toUpperCase();
     const { enableGenerator, enableCdslFetch, enableInbox, enableInboundEmail } = this.config;
-    this.#at('note').hidden = !(enableGenerator || enableCdslFetch || enableInbox || enableInboundEmail);
+    this.#element('note').hidden = !(enableGenerator || enableCdslFetch || enableInbox || enableInboundEmail);
   }
 
   #allowed() {
     const { allowedTypes } = this.config;
-    return allowedTypes?.length ? allowedTypes : Object.keys(senders);
+    return allowedTypes?.length ? allowedTypes : Object.keys(issuers);
   }
 
-  #listen() {
+  #addListeners() {
     const drop = this.root.querySelector('.drop');
-    const over = (on) => (event) => {
+    const setOver = (on) => (event) => {
       event.preventDefault();
       drop.classList.toggle('over', on && !this.#attempt);
     };
-    this.dialog.addEventListener('dragover', over(true));
-    this.dialog.addEventListener('dragleave', over(false));
+    this.dialog.addEventListener('dragover', setOver(true));
+    this.dialog.addEventListener('dragleave', setOver(false));
     this.dialog.addEventListener('drop', (event) => {
-      over(false)(event);
+      setOver(false)(event);
       this.#choose(event.dataTransfer?.files[0]);
     });
-    this.#at('file').addEventListener('change', (event) => this.#choose(event.target.files[0]));
-    this.#at('password').addEventListener('input', () => this.#at('password').removeAttribute('aria-invalid'));
-    this.#at('reveal').addEventListener('click', () => this.#reveal(this.#at('password').type === 'password'));
+    this.#element('file').addEventListener('change', (event) => this.#choose(event.target.files[0]));
+    this.#element('password').addEventListener('input', () => this.#element('password').removeAttribute('aria-invalid'));
+    this.#element('reveal').addEventListener('click', () => this.#showPassword(this.#element('password').type === 'password'));
     this.root.querySelector('form').addEventListener('submit', (event) => {
       event.preventDefault();
       this.#submit();
@@ -95,64 +95,64 @@ class Dialog {
     this.dialog.addEventListener('cancel', (event) => {
       if (event.target !== this.dialog) return; // the file chooser's own cancel bubbles here
       event.preventDefault();
-      this.#leave();
+      this.#close();
     });
-    for (const id of ['close', 'cancel']) this.#at(id).addEventListener('click', () => this.#leave());
+    for (const id of ['close', 'cancel']) this.#element(id).addEventListener('click', () => this.#close());
   }
 
   async #choose(/** @type {File | undefined} */ file) {
     if (!file || this.#attempt) return;
-    const wrong = await inspect(file);
-    if (wrong) {
-      this.#fail(wrong, 'file');
+    const error = await validate(file);
+    if (error) {
+      this.#fail(error, 'file');
       return;
     }
     this.#file = file;
     this.#clear();
-    this.#at('ask').textContent = file.name;
-    this.#at('picked').textContent = `${size(file.size)} · choose another`;
+    this.#element('file-label').textContent = file.name;
+    this.#element('file-detail').textContent = `${sizeText(file.size)} · choose another`;
     this.root.querySelector('.drop').classList.add('filled');
-    this.#tell('FILE_SELECTED', { filename: file.name, size: file.size });
-    this.#at('password').focus();
+    this.#emit('FILE_SELECTED', { filename: file.name, size: file.size });
+    this.#element('password').focus();
   }
 
-  #reveal(on) {
-    this.#at('password').type = on ? 'text' : 'password';
-    this.#at('reveal').textContent = on ? 'Hide' : 'Show';
-    this.#at('reveal').setAttribute('aria-pressed', String(on));
+  #showPassword(on) {
+    this.#element('password').type = on ? 'text' : 'password';
+    this.#element('reveal').textContent = on ? 'Hide' : 'Show';
+    this.#element('reveal').setAttribute('aria-pressed', String(on));
   }
 
   async #submit() {
     if (this.#attempt) return;
-    const password = this.#at('password').value;
+    const password = this.#element('password').value;
     if (!this.#file) {
-      this.#say({ title: 'Choose your statement first', message: 'It is the PDF that came by email.' }, 'file');
+      this.#showError({ title: 'Choose your statement first', message: 'It is the PDF you received by email.' }, 'file');
     } else if (password === '') {
-      this.#say({ title: 'Type the statement’s password', message: 'Usually your PAN in capitals.' }, 'password');
+      this.#showError({ title: 'Enter the statement’s password', message: 'Usually your PAN in capitals.' }, 'password');
     } else {
-      await this.#try(this.#file, password);
+      await this.#import(this.#file, password);
     }
   }
 
-  /** One attempt: ends the dialog, or leaves it open for the next. */
-  async #try(/** @type {File} */ file, /** @type {string} */ password) {
+  /** Makes one attempt. It ends the dialog, or leaves it open for another attempt. */
+  async #import(/** @type {File} */ file, /** @type {string} */ password) {
     const attempt = new AbortController();
-    const began = performance.now();
+    const start = performance.now();
     this.#clear();
-    this.#busy(attempt);
-    this.#tell('UPLOAD_STARTED', { filename: file.name });
+    this.#setBusy(attempt);
+    this.#emit('UPLOAD_STARTED', { filename: file.name });
     try {
       const data = await this.#send(file, password, attempt.signal);
       if (attempt.signal.aborted) return;
       const type = this.#check(data);
-      const took = Math.round(performance.now() - began);
-      this.#tell('PARSE_SUCCESS', { cas_type: type, parse_duration_ms: took });
-      const metadata = { filename: file.name, parser_type: type, parse_duration_ms: took };
+      const duration = Math.round(performance.now() - start);
+      this.#emit('PARSE_SUCCESS', { cas_type: type, parse_duration_ms: duration });
+      const metadata = { filename: file.name, parser_type: type, parse_duration_ms: duration };
       this.#finish({ status: 'success', data, metadata });
-    } catch (thrown) {
+    } catch (exception) {
       if (attempt.signal.aborted) return;
-      this.#busy(undefined);
-      this.#fail(fromThrown(thrown), thrown?.code === 'INVALID_PASSWORD' ? 'password' : 'parse');
+      this.#setBusy(undefined);
+      this.#fail(fromException(exception), exception?.code === 'INVALID_PASSWORD' ? 'password' : 'parse');
     }
   }
 
@@ -163,14 +163,14 @@ class Dialog {
     return this.options.onSubmit(input, password, progress);
   }
 
-  /** The statement's type; throws when the app does not take it. */
+  /** Returns the statement's type; throws when the app does not accept it. */
   #check(data) {
     const type = String(data?.meta?.cas_type ?? data?.cas_type ?? 'UNKNOWN').toUpperCase();
     if (type !== 'UNKNOWN' && !this.#allowed().includes(type)) {
-      throw fault('PARSE_ERROR', {
-        title: 'This kind of statement is not taken here',
-        message: `It comes from ${listed([type])}.`,
-        remediation: `Choose one from ${listed(this.#allowed())}.`,
+      throw widgetError('PARSE_ERROR', {
+        title: 'This type of statement is not accepted here',
+        message: `It comes from ${issuerList([type])}.`,
+        remediation: `Choose one from ${issuerList(this.#allowed())}.`,
       });
     }
     return type;
@@ -182,82 +182,82 @@ class Dialog {
     if (percent < 100) {
       bar.value = percent;
     } else {
-      bar.removeAttribute('value'); // what follows has no measure
-      this.#at('status').textContent = 'Reading the statement. This takes up to half a minute…';
+      bar.removeAttribute('value'); // parsing has no known progress
+      this.#element('status').textContent = 'Reading the statement. This takes up to half a minute…';
     }
-    this.#tell('UPLOAD_PROGRESS', { percent });
+    this.#emit('UPLOAD_PROGRESS', { percent });
   }
 
-  #busy(/** @type {AbortController | undefined} */ attempt) {
+  #setBusy(/** @type {AbortController | undefined} */ attempt) {
     this.#attempt = attempt;
     const on = attempt !== undefined;
-    for (const id of ['file', 'password', 'reveal', 'parse']) this.#at(id).disabled = on;
-    this.#at('parse').textContent = on ? 'Parsing…' : 'Parse statement';
-    this.#at('progress').hidden = !on;
+    for (const id of ['file', 'password', 'reveal', 'parse']) this.#element(id).disabled = on;
+    this.#element('parse').textContent = on ? 'Parsing…' : 'Parse statement';
+    this.#element('progress').hidden = !on;
     this.root.querySelector('progress').removeAttribute('value');
-    this.#at('status').textContent = on ? 'Sending the statement…' : '';
+    this.#element('status').textContent = on ? 'Sending the statement…' : '';
   }
 
   #clear() {
     this.#error = undefined;
-    this.#at('error').hidden = true;
-    this.#at('password').removeAttribute('aria-invalid');
+    this.#element('error').hidden = true;
+    this.#element('password').removeAttribute('aria-invalid');
   }
 
-  /** Tells of a failed attempt; one that no retry can mend ends the dialog. */
+  /** Shows the error of an attempt. An error that is not retryable ends the dialog. */
   #fail(/** @type {WidgetError} */ error, focus) {
-    this.#tell('PARSE_ERROR', { code: error.code, retryable: error.retryable });
+    this.#emit('PARSE_ERROR', { code: error.code, retryable: error.retryable });
     if (!error.retryable) {
       this.#finish({ status: 'error', error });
       return;
     }
     this.#error = error;
-    this.#say(error, focus);
+    this.#showError(error, focus);
   }
 
-  #say({ title, message, remediation, details }, focus) {
-    const box = this.#at('error');
+  #showError({ title, message, remediation, details }, focus) {
+    const box = this.#element('error');
     box.hidden = false;
     box.querySelector('strong').textContent = title;
     box.querySelector('span').textContent = [message, remediation].filter(Boolean).join(' ');
     box.querySelector('small').textContent = details?.requestId ? `Request ${details.requestId}` : '';
     if (focus === 'password') {
-      this.#at('password').setAttribute('aria-invalid', 'true');
-      this.#at('password').select();
+      this.#element('password').setAttribute('aria-invalid', 'true');
+      this.#element('password').select();
     }
-    this.#at(focus).focus();
+    this.#element(focus).focus();
     box.scrollIntoView({ block: 'nearest' });
   }
 
-  /** The person gives up: after a failed attempt that is an error, else just closing. */
-  #leave() {
+  /** Closes the dialog for the user: with the error of the last attempt, if it failed. */
+  #close() {
     this.#attempt?.abort();
     this.#finish(this.#error ? { status: 'error', error: this.#error } : { status: 'closed' });
   }
 
   #finish(/** @type {Result} */ result) {
-    this.#at('password').value = '';
+    this.#element('password').value = '';
     this.dialog.close();
     this.host.remove();
-    this.#tell('WIDGET_CLOSED', {});
+    this.#emit('WIDGET_CLOSED', {});
     this.resolve(result);
   }
 
-  /** Tells the app of an event. What its listener throws is the app's, not ours. */
-  #tell(event, metadata) {
+  /** Calls the app's event listener. An exception in it is reported as the app's own. */
+  #emit(event, metadata) {
     try {
       this.options.onEvent?.(event, metadata);
-    } catch (thrown) {
-      reportError(thrown);
+    } catch (exception) {
+      reportError(exception);
     }
   }
 }
 
-/** Who sends statements of these types: "CDSL, CAMS or KFintech". */
-function listed(types) {
-  return new Intl.ListFormat('en-GB', { type: 'disjunction' }).format(types.flatMap((type) => senders[type] ?? [type]));
+/** Returns the issuers of these statement types: "CDSL, CAMS or KFintech". */
+function issuerList(types) {
+  return new Intl.ListFormat('en-GB', { type: 'disjunction' }).format(types.flatMap((type) => issuers[type] ?? [type]));
 }
 
-function size(bytes) {
+function sizeText(bytes) {
   return bytes < 1e6 ? `${Math.max(1, Math.round(bytes / 1000))} kB` : `${(bytes / 1e6).toFixed(1)} MB`;
 }

@@ -1,38 +1,38 @@
-/** The calls of the widget: looking at a file, and having it parsed. */
+/** Checks a file and sends it to the parser. */
 
-import { fault, fromAnswer } from './faults.js';
+import { fromResponse, widgetError } from './errors.js';
 
-const usualBaseURL = 'https://api.casparser.in';
-const largest = 10 * 1024 * 1024; // the vendor's cap
-const longest = 60_000; // ms, the vendor's advice for a parse
+const defaultBaseURL = 'https://api.casparser.in';
+const maxBytes = 10 * 1024 * 1024; // the vendor's limit
+const timeout = 60_000; // ms, as the vendor advises for a parse
 
 /**
- * Looks at a file before it is sent anywhere.
+ * Checks the size and the type of a file.
  * @param {File} file
- * @returns {Promise<import('./portfolio-connect').WidgetError | undefined>}
+ * @returns {Promise<import('./portfolio-connect').WidgetError | undefined>} undefined for a valid file
  */
-export async function inspect(file) {
-  if (file.size > largest) {
-    return fault('PARSE_ERROR', {
+export async function validate(file) {
+  if (file.size > maxBytes) {
+    return widgetError('PARSE_ERROR', {
       title: 'This file is too large',
-      message: 'A statement may have 10 MB at most.',
-      remediation: 'Choose another file, or ask for a statement over a shorter period.',
+      message: 'The limit is 10 MB.',
+      remediation: 'Choose another file, or request a statement for a shorter period.',
     });
   }
   const head = await file.slice(0, 1024).text().catch(() => '');
   if (!head.includes('%PDF-')) {
-    return fault('PARSE_ERROR', {
+    return widgetError('PARSE_ERROR', {
       title: 'This is not a PDF',
       message: 'Statements come as PDF files.',
-      remediation: 'Choose the PDF as you got it by email.',
+      remediation: 'Choose the original PDF from the email.',
     });
   }
   return undefined;
 }
 
 /**
- * Sends a statement to the parser. XMLHttpRequest, because fetch does not tell
- * how much was uploaded.
+ * Sends a statement to the parser. It uses XMLHttpRequest, because fetch does not
+ * report upload progress.
  * @param {{accessToken: string, apiBaseUrl?: string}} options
  * @param {File} file
  * @param {string} password
@@ -47,9 +47,9 @@ export function parse(options, file, password, onProgress, signal) {
   form.set('password', password);
 
   const call = new XMLHttpRequest();
-  call.open('POST', `${(options.apiBaseUrl || usualBaseURL).replace(/\/+$/, '')}/v4/smart/parse`);
+  call.open('POST', `${(options.apiBaseUrl || defaultBaseURL).replace(/\/+$/, '')}/v4/smart/parse`);
   call.setRequestHeader('x-api-key', options.accessToken);
-  call.timeout = longest;
+  call.timeout = timeout;
   signal.addEventListener('abort', () => call.abort());
   call.upload.onprogress = (e) => {
     if (e.lengthComputable) onProgress(Math.floor((100 * e.loaded) / e.total));
@@ -57,32 +57,32 @@ export function parse(options, file, password, onProgress, signal) {
   return new Promise((resolve, reject) => {
     call.onload = () => {
       try {
-        resolve(read(call));
+        resolve(statementFrom(call));
       } catch (error) {
         reject(error);
       }
     };
-    call.onerror = () => reject(fault('NETWORK'));
+    call.onerror = () => reject(widgetError('NETWORK'));
     call.onabort = () => reject(signal.reason);
-    call.ontimeout = () => reject(fault('NETWORK', { message: 'The parser took longer than a minute.' }));
+    call.ontimeout = () => reject(widgetError('NETWORK', { message: 'The parser took longer than a minute.' }));
     call.send(form);
   });
 }
 
-/** The statement in an answer; throws the fault when there is none. */
-function read(call) {
-  const body = json(call.responseText);
+/** Returns the statement in a response, or throws the error. */
+function statementFrom(call) {
+  const body = parseObject(call.responseText);
   if (call.status === 200 && body && body.status !== 'failed' && body.status !== 'error') return body;
   if (call.status === 200 && !body) {
-    throw fault('UNKNOWN', { message: 'The parser’s answer could not be read.', details: { status: 200 } });
+    throw widgetError('UNKNOWN', { message: 'The parser’s response could not be read.', details: { status: 200 } });
   }
-  throw fromAnswer(call.status === 200 ? 422 : call.status, body, {
+  throw fromResponse(call.status === 200 ? 422 : call.status, body, {
     requestId: call.getResponseHeader('X-Request-ID') ?? undefined,
     retryAfter: Number.parseInt(call.getResponseHeader('Retry-After') ?? '', 10) || undefined,
   });
 }
 
-function json(text) {
+function parseObject(text) {
   try {
     const value = JSON.parse(text);
     return typeof value === 'object' ? value : undefined;

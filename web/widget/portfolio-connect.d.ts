@@ -14,9 +14,9 @@ export interface WidgetError {
   code: ErrorCode;
   title: string;
   message: string;
-  /** What the person can do about it. */
+  /** What the user can do about it. */
   remediation: string;
-  /** Whether the same import may be tried again. */
+  /** Whether the user can retry the import. */
   retryable: boolean;
   details: {
     status?: number;
@@ -33,11 +33,11 @@ export interface Config {
   logoUrl?: string;
   /** "auto", the default, follows the system. */
   theme?: 'auto' | 'light' | 'dark' | { mode?: 'auto' | 'light' | 'dark'; primaryColor?: string };
-  /** Statements to take; all when missing or empty. */
+  /** Statement types to accept; all when missing or empty. */
   allowedTypes?: StatementType[];
-  /** pan is put into the password field, where it usually is the answer. */
+  /** pan is put into the password field, as it is the usual password. */
   prefill?: { pan?: string; email?: string; phone?: string; boId?: string; dob?: string };
-  /** The vendor's other ways of import. Taken, but the stand-in has none of them. */
+  /** The vendor's other import methods. The stand-in accepts these settings but has none of the methods. */
   enableGenerator?: boolean;
   enableCdslFetch?: boolean;
   enableInbox?: boolean;
@@ -66,12 +66,12 @@ export interface Options {
   /** Defaults to https://api.casparser.in. */
   apiBaseUrl?: string;
   config?: Config;
-  /** Told of each step; never given a token, a password or the statement. */
+  /** Called at each step; never receives a token, a password or the statement. */
   onEvent?: (event: EventName, metadata: Record<string, unknown>) => void;
   /**
-   * Takes the place of the parse call; what it returns becomes the result's data.
-   * It fails by throwing something with a WidgetError's code. onProgress takes
-   * the percentage uploaded.
+   * Replaces the parse call; its return value becomes the result's data. To fail, it
+   * throws an object with a WidgetError's code. onProgress takes the percentage
+   * uploaded.
    */
   onSubmit?: (input: FileInput, password: string, onProgress: (percent: number) => void) => Promise<unknown>;
 }

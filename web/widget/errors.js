@@ -1,8 +1,8 @@
-/** What can go wrong in the widget, in words for the person who uses it. */
+/** The errors of the widget, with their messages for the user. */
 
 /** @typedef {import('./portfolio-connect').WidgetError} WidgetError */
 
-const words = {
+const defaults = {
   INVALID_PASSWORD: {
     title: 'That password does not open this statement',
     message: 'The file is locked with another password.',
@@ -11,13 +11,13 @@ const words = {
   },
   AUTHENTICATION: {
     title: 'This import has timed out',
-    message: 'The parser no longer accepts this import’s access token.',
+    message: 'Its access to the parser has expired.',
     remediation: 'Start the import again.',
     retryable: false,
   },
   RATE_LIMITED: {
     title: 'Too many imports at once',
-    message: 'The parser is asked too often just now.',
+    message: 'The parser is receiving too many requests.',
     remediation: 'Wait a moment and try again.',
     retryable: true,
   },
@@ -30,7 +30,7 @@ const words = {
   PARSE_ERROR: {
     title: 'This file could not be read',
     message: 'It does not look like a statement from CDSL, NSDL, CAMS or KFintech.',
-    remediation: 'Choose the PDF as you got it by email, or ask for a new one.',
+    remediation: 'Choose the original PDF from the email, or request a new one.',
     retryable: true,
   },
   UNKNOWN: {
@@ -42,68 +42,69 @@ const words = {
 };
 
 /**
+ * Returns the error for a code, with its default messages.
  * @param {import('./portfolio-connect').ErrorCode} code
- * @param {Partial<WidgetError>} [more] what to say in place of the usual words
+ * @param {Partial<WidgetError>} [overrides] members that replace the defaults
  * @returns {WidgetError}
  */
-export function fault(code, more = {}) {
-  return { code, ...words[code], details: {}, ...more };
+export function widgetError(code, overrides = {}) {
+  return { code, ...defaults[code], details: {}, ...overrides };
 }
 
 /**
- * The fault that an answer of the parser stands for.
+ * Returns the error for an error response of the parser.
  * @param {number} status
- * @param {any} body the answer's JSON, if it was any
+ * @param {any} body the response's JSON; undefined when it is not JSON
  * @param {{requestId?: string, retryAfter?: number}} [headers]
  * @returns {WidgetError}
  */
-export function fromAnswer(status, body, headers = {}) {
+export function fromResponse(status, body, headers = {}) {
   const details = {
     status,
-    serverCode: text(body?.code),
-    serverMessage: text(body?.msg ?? body?.detail),
+    serverCode: nonEmpty(body?.code),
+    serverMessage: nonEmpty(body?.msg ?? body?.detail),
     ...headers,
   };
-  const code = codeOf(status, details.serverCode, details.serverMessage);
-  const found = fault(code, { details });
+  const code = errorCode(status, details.serverCode, details.serverMessage);
+  const error = widgetError(code, { details });
   if (code === 'RATE_LIMITED' && headers.retryAfter) {
-    found.remediation = `Wait ${headers.retryAfter} seconds and try again.`;
+    error.remediation = `Wait ${headers.retryAfter} seconds and try again.`;
   }
   if (status === 402) {
-    found.message = 'The app’s account with the parser has no credits left.';
-    found.remediation = 'Please tell the app’s support.';
-    found.retryable = false;
+    error.message = 'Imports are not available at the moment.';
+    error.remediation = 'Please contact the app’s support.';
+    error.retryable = false;
   }
-  return found;
+  return error;
 }
 
-function codeOf(status, serverCode, message) {
+function errorCode(status, serverCode, message) {
   if (status === 401 || status === 403) return 'AUTHENTICATION';
   if (status === 429) return 'RATE_LIMITED';
   if (status === 408 || status >= 502) return 'NETWORK';
   if (status === 402 || status >= 500) return 'UNKNOWN';
   if (serverCode === 'INVALID_PASSWORD') return 'INVALID_PASSWORD';
-  // The file was seen to begin as a PDF, so "invalid PDF or password" means the password.
+  // The file begins like a PDF, so "invalid PDF or password" means the password.
   if (!serverCode && /password/i.test(message ?? '')) return 'INVALID_PASSWORD';
   return 'PARSE_ERROR';
 }
 
 /**
- * The fault in something thrown: one of ours, or whatever an app's onSubmit throws.
+ * Converts anything thrown, by the widget or by an app's onSubmit, to an error.
  * @param {any} thrown
  * @returns {WidgetError}
  */
-export function fromThrown(thrown) {
-  const code = Object.hasOwn(words, thrown?.code) ? thrown.code : 'UNKNOWN';
-  const more = {};
+export function fromException(thrown) {
+  const code = Object.hasOwn(defaults, thrown?.code) ? thrown.code : 'UNKNOWN';
+  const overrides = {};
   for (const key of ['title', 'message', 'remediation']) {
-    if (text(thrown?.[key])) more[key] = thrown[key];
+    if (nonEmpty(thrown?.[key])) overrides[key] = thrown[key];
   }
-  if (typeof thrown?.retryable === 'boolean') more.retryable = thrown.retryable;
-  if (typeof thrown?.details === 'object' && thrown.details) more.details = thrown.details;
-  return fault(code, more);
+  if (typeof thrown?.retryable === 'boolean') overrides.retryable = thrown.retryable;
+  if (typeof thrown?.details === 'object' && thrown.details) overrides.details = thrown.details;
+  return widgetError(code, overrides);
 }
 
-function text(value) {
+function nonEmpty(value) {
   return typeof value === 'string' && value !== '' ? value : undefined;
 }

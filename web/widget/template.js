@@ -1,7 +1,7 @@
 /**
- * How the widget looks: its markup and its style. Both live in a shadow root, so
- * the page's style does not reach in. The sheet is made by script, which a strict
- * Content-Security-Policy allows where it forbids style elements.
+ * The widget's markup and style sheet. Both are used in a shadow root, so the page's
+ * styles do not apply. The style sheet is constructed by script, because a strict
+ * Content-Security-Policy forbids style elements but allows that.
  */
 
 export const markup = `
@@ -17,10 +17,10 @@ export const markup = `
     <div class="body">
       <p id="intro">Add your Consolidated Account Statement, the PDF that <span id="sources"></span> sends you by email.</p>
       <div class="drop">
-        <input type="file" id="file" accept="application/pdf,.pdf" aria-describedby="picked" data-testid="file">
+        <input type="file" id="file" accept="application/pdf,.pdf" aria-describedby="file-detail" data-testid="file">
         <label for="file">
           <svg viewBox="0 0 24 24" aria-hidden="true"><path d="M14 3H7a2 2 0 0 0-2 2v14a2 2 0 0 0 2 2h10a2 2 0 0 0 2-2V8zM14 3v5h5M12 18v-6m-2.5 2.5L12 12l2.5 2.5"/></svg>
-          <span><strong id="ask">Choose a PDF</strong> <span id="picked" data-testid="picked">or drop it here, up to 10 MB</span></span>
+          <span><strong id="file-label">Choose a PDF</strong> <span id="file-detail" data-testid="picked">or drop it here, up to 10 MB</span></span>
         </label>
       </div>
       <div class="field">
@@ -30,7 +30,7 @@ export const markup = `
             maxlength="128" aria-describedby="hint" data-testid="password">
           <button type="button" id="reveal" aria-pressed="false" aria-controls="password" data-testid="reveal">Show</button>
         </div>
-        <p id="hint">Usually your PAN in capitals, or the password you chose when you asked for it.</p>
+        <p id="hint">Usually your PAN in capitals, or the password you chose when you requested the statement.</p>
       </div>
       <div id="error" role="alert" data-testid="error" hidden>
         <strong></strong> <span></span>
@@ -40,7 +40,7 @@ export const markup = `
         <progress max="100" aria-label="Import" data-testid="progress"></progress>
       </div>
       <p id="status" role="status" data-testid="status"></p>
-      <p id="note" hidden>This stand-in imports uploaded PDFs only; the other ways of import are in the vendor’s own widget.</p>
+      <p id="note" hidden>This stand-in only imports uploaded PDFs. The vendor’s own widget has other ways to import.</p>
     </div>
     <footer>
       <button type="button" id="cancel" data-testid="cancel">Cancel</button>
@@ -49,8 +49,8 @@ export const markup = `
   </form>
 </dialog>`;
 
-export const sheet = new CSSStyleSheet();
-sheet.replaceSync(`
+export const styleSheet = new CSSStyleSheet();
+styleSheet.replaceSync(`
 :host { all: initial; }
 * { box-sizing: border-box; }
 [hidden] { display: none !important; }
@@ -97,7 +97,7 @@ button.icon svg { width: 20px; fill: none; stroke: currentColor; stroke-width: 1
 .drop label { display: flex; align-items: center; gap: 1rem; padding: 1.1rem 1.25rem; border: 1.5px dashed var(--line); border-radius: 12px; background: var(--sunken); }
 .drop label > span { min-width: 0; }
 .drop strong { display: block; font-weight: 600; overflow-wrap: anywhere; }
-#picked { color: var(--quiet); font-size: .9rem; }
+#file-detail { color: var(--quiet); font-size: .9rem; }
 .drop svg { flex: none; width: 34px; fill: none; stroke: var(--accent); stroke-width: 1.4; stroke-linecap: round; stroke-linejoin: round; }
 .drop:hover label, .drop.over label { border-color: var(--accent); }
 .drop.over label { background: color-mix(in srgb, var(--accent) 12%, var(--sunken)); }

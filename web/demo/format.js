@@ -1,0 +1,110 @@
+/** Display texts: names of classes and sources, dates, and error messages. */
+
+/** @typedef {import('./api.js').BrokerError} BrokerError */
+
+const classes = {
+  equity: 'Shares',
+  preference_share: 'Preference shares',
+  etf: 'ETFs',
+  mutual_fund: 'Mutual funds',
+  demat_mutual_fund: 'Demat funds',
+  aif: 'Alternative funds',
+  corporate_bond: 'Corporate bonds',
+  government_security: 'Govt securities',
+  sovereign_gold_bond: 'Gold bonds',
+  nps: 'NPS',
+  insurance: 'Insurance',
+};
+
+const sources = { CDSL: 'CDSL', NSDL: 'NSDL', CAMS_KFINTECH: 'CAMS & KFintech' };
+
+/** Returns the name of an asset class; for an unknown one, its code in words. */
+export function className(/** @type {string} */ code) {
+  return classes[code] ?? code.replaceAll('_', ' ');
+}
+
+/** Returns the name of a statement's source. */
+export function sourceName(/** @type {string} */ code) {
+  return sources[code] ?? code;
+}
+
+const day = new Intl.DateTimeFormat('en-IN', { day: 'numeric', month: 'short', year: 'numeric', timeZone: 'UTC' });
+const date = new Intl.DateTimeFormat('en-IN', { dateStyle: 'medium' });
+const moment = new Intl.DateTimeFormat('en-IN', { dateStyle: 'medium', timeStyle: 'short' });
+
+/**
+ * Formats the period of a statement.
+ * @param {{from: string, to: string} | null} period
+ */
+export function periodText(period) {
+  const [from, to] = [period?.from, period?.to].map((text) => (text ? new Date(text) : null));
+  if (from && to) return day.formatRange(from, to);
+  const only = to ?? from;
+  return only ? day.format(only) : 'Period not given';
+}
+
+/** Formats the date of an instant in the browser's time zone. */
+export function dayText(/** @type {string} */ instant) {
+  return date.format(new Date(instant));
+}
+
+/** Formats an instant in the browser's time zone. */
+export function momentText(/** @type {string} */ instant) {
+  return moment.format(new Date(instant));
+}
+
+const transactionTypes = { PURCHASE_SIP: 'Purchase SIP', STT_TAX: 'STT', TDS_TAX: 'TDS', STAMP_DUTY_TAX: 'Stamp duty' };
+
+/** Returns the name of a transaction type: "SWITCH_OUT" is "Switch out". Text that is not a code is returned as it is. */
+export function typeName(/** @type {string | null} */ type) {
+  if (!/^[A-Z_]+$/.test(type ?? '')) return type || '–';
+  return transactionTypes[type] ?? type[0] + type.slice(1).replaceAll('_', ' ').toLowerCase();
+}
+
+/** Formats a plain date, such as "2025-12-05". */
+export function dateText(/** @type {string | null} */ text) {
+  return text ? day.format(new Date(text)) : '–';
+}
+
+/** Returns a number with its noun: "1 holding", "23 holdings". */
+export function count(/** @type {number} */ n, /** @type {string} */ noun) {
+  return `${n.toLocaleString('en-IN')} ${noun}${n === 1 ? '' : 's'}`;
+}
+
+const messages = {
+  network: ['The broker is not responding', 'Check that it is running and that you are online.'],
+  unreadable: ['The broker’s answer could not be read', 'A proxy between this page and the broker may have changed it.'],
+  rate_limited: ['Too many requests', 'Wait a moment and try again.'],
+  not_a_statement: ['This is not a statement the broker can save', 'Import the PDF that CDSL, NSDL, CAMS or KFintech sent you.'],
+  other_owner: ['This statement belongs to another person', 'Its PAN differs from the statements you saved before.'],
+  portfolio_unreadable: ['This statement is locked', 'It cannot be decrypted at the moment. Please contact support.'],
+  save_busy: ['The broker is busy', 'It is saving other large statements. Try again in a moment.'],
+  export_under_way: ['An export is already in progress', 'Wait until it has finished.'],
+  body_too_large: ['This statement is too large', 'Request a statement for a shorter period and import that.'],
+  portfolio_not_found: ['This statement is no longer there', 'It was deleted, possibly in another window.'],
+  idempotency_in_flight: ['This statement is already being saved', 'Try again in a moment.'],
+  unauthenticated: ['Your session has ended', 'Sign in again to continue.'],
+  invalid_token: ['Your session has ended', 'Sign in again to continue.'],
+  forbidden: ['You do not have permission to do this', 'Please contact support.'],
+};
+
+/**
+ * Returns the message for an error: what happened and what to do.
+ * @param {BrokerError} error
+ * @param {string} action the action that failed, such as "The statement was not saved"
+ * @returns {{title: string, text: string, small: string, wait: number}}
+ */
+export function explain(error, action) {
+  if (typeof error?.status !== 'number') {
+    return { title: action, text: 'An error occurred on this page. Reload it and try again.', small: '', wait: 0 };
+  }
+  const known = messages[error.code];
+  const [title, text] = known ?? [action, error.detail || 'The broker had a problem. Try again in a moment.'];
+  const small = [`Code ${error.code}`, error.requestId && `request ${error.requestId}`];
+  return {
+    title,
+    text: known ? `${action}. ${text}` : text,
+    small: small.filter(Boolean).join(' · '),
+    wait: error.retryAfter,
+  };
+}
