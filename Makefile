@@ -12,16 +12,25 @@ FUZZ_IN ?= cmd internal web
 TEST_TIMEOUT ?= 10m
 PACKAGES ?= ./...
 
+# What `broker version` says; empty, and then "unknown", outside a git repository.
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null)
+COMMIT ?= $(shell git rev-parse HEAD 2>/dev/null)
+BUILD := casbroker/internal/app
+
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run test check lint bench fmt tidy openapi fuzz vuln vet fmt-check tidy-check
+.PHONY: help run build test check lint bench fmt tidy openapi fuzz vuln vet fmt-check tidy-check
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
 
-run: ## Start the demo on http://127.0.0.1:8080 (ARGS="--help" tells more)
-	@CGO_ENABLED=0 go build -buildvcs=false -o bin/broker ./cmd/broker
+run: build ## Start the demo on http://127.0.0.1:8080 (ARGS="--help" lists its flags)
 	@exec bin/broker demo $(ARGS)
+
+build: ## Build bin/broker, with its version and commit
+	@echo 'building; the first time takes a minute'
+	@CGO_ENABLED=0 go build -buildvcs=false -o bin/broker \
+		-ldflags '-X $(BUILD).version=$(VERSION) -X $(BUILD).commit=$(COMMIT)' ./cmd/broker
 
 test: ## Run all tests, with the race detector where a C compiler is installed
 	@set -e; race=-race; \
