@@ -16,12 +16,12 @@ import (
 	limiterredis "github.com/ulule/limiter/v3/drivers/store/redis"
 )
 
-// baselineCommand runs a baseline instead of the benchmark: the address to listen
-// on follows and, for the naive one, the URL of Redis.
+// baselineCommand is the argument that runs a baseline server instead of the benchmark. The
+// address to listen on follows and, for the naive one, the URL of Redis.
 const baselineCommand = "baseline"
 
-// answered is what both baselines send: as long as the broker's own answer.
-type answered struct {
+// tokenAnswer is the answer of both baselines. It is as long as the broker's.
+type tokenAnswer struct {
 	AccessToken  string    `json:"access_token"`
 	TokenType    string    `json:"token_type"`
 	ExpiresIn    int       `json:"expires_in"`
@@ -54,7 +54,7 @@ func serveBaseline(ctx context.Context, args []string) error {
 	return nil
 }
 
-// subject checks the token of a request as any tutorial does.
+// subject verifies the JWT of a request in the usual way and returns its subject.
 func subject(c echo.Context) (string, error) {
 	text, _ := strings.CutPrefix(c.Request().Header.Get("Authorization"), "Bearer ")
 	var claims jwt.RegisteredClaims
@@ -66,15 +66,16 @@ func subject(c echo.Context) (string, error) {
 	return claims.Subject, nil
 }
 
+// answerWith sends a tokenAnswer with token.
 func answerWith(c echo.Context, token string) error {
 	at := time.Now().UTC().Truncate(time.Second)
-	return c.JSON(http.StatusOK, answered{
+	return c.JSON(http.StatusOK, tokenAnswer{
 		AccessToken: token, TokenType: "api_key", ExpiresIn: 3599, ExpiresAt: at.Add(time.Hour),
 		RefreshAfter: at.Add(30 * time.Minute), GrantID: "gr_01k2v5x0000000000000000000", Mode: "direct",
 	})
 }
 
-// plain is baseline (c).
+// plain is baseline (c): it verifies the JWT and answers.
 func plain(c echo.Context) error {
 	if _, err := subject(c); err != nil {
 		return err
@@ -82,7 +83,7 @@ func plain(c echo.Context) error {
 	return answerWith(c, "at_0123456789abcdefghijklmnop")
 }
 
-// newNaive returns baseline (f): ulule's Redis store, then GET.
+// newNaive returns baseline (f): a limit in ulule's Redis store, then GET of the token.
 func newNaive(url string) (echo.HandlerFunc, error) {
 	options, err := redis.ParseURL(url)
 	if err != nil {
@@ -119,5 +120,5 @@ func newNaive(url string) (echo.HandlerFunc, error) {
 	}, nil
 }
 
-// self is this program, to run baselines with.
+// self returns the path of this program, which also runs the baselines.
 func self() (string, error) { return os.Executable() }

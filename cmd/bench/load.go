@@ -18,20 +18,20 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 )
 
-// What the tokens of the benchmark's users say.
+// The claims and the key of the users' JWTs.
 const (
 	jwtIssuer   = "https://app.example"
 	jwtAudience = "casbroker"
 	jwtSecret   = "a-secret-for-the-benchmark-0123456789"
 )
 
-// figures are what one measurement found.
+// figures are the result of one measurement.
 type figures struct {
 	perSecond float64
 	p99       time.Duration
 }
 
-// tokens returns n JWTs, all different, of users 0 to users-1 in turn.
+// tokens returns n different JWTs of users 0 to users-1 in turn.
 func tokens(n, users int) ([]string, error) {
 	now := time.Now()
 	list := make([]string, n)
@@ -49,8 +49,8 @@ func tokens(n, users int) ([]string, error) {
 	return list, nil
 }
 
-// load asks for n access tokens over several connections, with the JWTs in turn,
-// and fails unless each is answered with 200.
+// load requests n access tokens over several connections, with the JWTs in turn. It fails
+// unless every answer is 200.
 func load(ctx context.Context, address string, jwts []string, n, connections int) (figures, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -61,7 +61,7 @@ func load(ctx context.Context, address string, jwts []string, n, connections int
 	for i := range connections {
 		all.Go(func() {
 			var err error
-			if times[i], err = ask(ctx, address, jwts, &next, int64(n)); err != nil {
+			if times[i], err = request(ctx, address, jwts, &next, int64(n)); err != nil {
 				cancel(err)
 			}
 		})
@@ -76,8 +76,9 @@ func load(ctx context.Context, address string, jwts []string, n, connections int
 	return figures{float64(len(every)) / took.Seconds(), every[len(every)*99/100]}, nil
 }
 
-// ask takes numbers until n and makes one request for each, on one connection.
-func ask(ctx context.Context, address string, jwts []string, next *atomic.Int64, n int64) ([]time.Duration, error) {
+// request sends requests on one connection until next reaches n, and returns their
+// durations.
+func request(ctx context.Context, address string, jwts []string, next *atomic.Int64, n int64) ([]time.Duration, error) {
 	conn, err := new(net.Dialer).DialContext(ctx, "tcp", address)
 	if err != nil {
 		return nil, err
@@ -108,7 +109,7 @@ var (
 	contentLength = []byte("content-length:")
 )
 
-// readAnswer reads one answer with as little work as will do.
+// readAnswer reads one answer; it parses only the status and the length.
 func readAnswer(in *bufio.Reader) error {
 	status, err := in.ReadSlice('\n')
 	if err != nil {
@@ -131,11 +132,11 @@ func readAnswer(in *bufio.Reader) error {
 		}
 	}
 	if length < 0 {
-		return errors.New("an answer without Content-Length")
+		return errors.New("answer without Content-Length")
 	}
 	if !ok {
 		body, _ := io.ReadAll(io.LimitReader(in, int64(length)))
-		return fmt.Errorf("answered %s: %s", first, body)
+		return fmt.Errorf("got %s: %s", first, body)
 	}
 	_, err = in.Discard(length)
 	return err

@@ -1,8 +1,7 @@
-// Command bench measures POST /v1/token against two baselines in the same run, on
-// this machine: plain Echo that checks an HS256 token, and the naive way to limit
-// and look up with two trips to Redis. Every server is a process of its own; the
-// load comes from this one, over loopback. Read the ratios: the figures are this
-// machine's.
+// Command bench compares POST /v1/token with two baselines on the same machine: plain Echo
+// that verifies an HS256 token, and a naive limit and lookup with two round trips to Redis.
+// Every server is a process of its own; this process creates the load, over loopback. The
+// ratios can be compared between machines, the absolute figures cannot.
 package main
 
 import (
@@ -14,12 +13,12 @@ import (
 	"os/signal"
 )
 
-// plan is what is measured.
+// plan is the extent of the measurement.
 type plan struct {
-	users       int // with a cached token each
+	users       int // each with a cached token
 	connections int
 	requests    int // in each measurement
-	rounds      int // of which the median counts
+	rounds      int // the median of which is reported
 }
 
 func main() {
@@ -31,9 +30,9 @@ func main() {
 	}
 	var p plan
 	flag.IntVar(&p.users, "users", 50_000, "users with a cached token")
-	flag.IntVar(&p.connections, "connections", 64, "connections that ask at the same time")
+	flag.IntVar(&p.connections, "connections", 64, "concurrent connections")
 	flag.IntVar(&p.requests, "requests", 100_000, "requests in each measurement")
-	flag.IntVar(&p.rounds, "rounds", 3, "rounds, of which the median counts")
+	flag.IntVar(&p.rounds, "rounds", 3, "rounds; the median is reported")
 	flag.Parse()
 	exit(run(ctx, p))
 }

@@ -12,25 +12,26 @@ import (
 	"casbroker/internal/sandbox"
 )
 
-// apiKey is of the emulated vendor.
-const apiKey = "benchmark-api-key" //nolint:gosec // opens nothing
+// apiKey is the API key of the emulated vendor.
+const apiKey = "benchmark-api-key" //nolint:gosec // not a real key
 
-// rung is one server with one kind of load.
-type rung struct {
+// scenario is one server with one kind of load.
+type scenario struct {
 	name   string
 	server *process
 	fresh  bool // every JWT is new
-	found  []figures
+	rounds []figures
 	memory float64 // MB, after the last round
 }
 
-// ladder is all that is compared. Those that need Redis are nil without it.
-type ladder struct {
-	plain, naive, fresh, repeat, memory *rung
+// comparison has all scenarios. Those that need Redis are nil without it.
+type comparison struct {
+	plain, naive, fresh, repeat, memory *scenario
 }
 
-func (l *ladder) rungs() []*rung {
-	return slices.DeleteFunc([]*rung{l.plain, l.naive, l.fresh, l.repeat, l.memory}, func(r *rung) bool { return r == nil })
+// scenarios returns the scenarios that can run.
+func (l *comparison) scenarios() []*scenario {
+	return slices.DeleteFunc([]*scenario{l.plain, l.naive, l.fresh, l.repeat, l.memory}, func(s *scenario) bool { return s == nil })
 }
 
 func run(ctx context.Context, p plan) error {
@@ -48,9 +49,9 @@ func run(ctx context.Context, p plan) error {
 	}
 	defer stopRedis()
 	if redis == "" {
-		fmt.Println("!!! redis-server is NOT INSTALLED: what needs it is SKIPPED !!!")
+		fmt.Println("!!! redis-server is NOT INSTALLED: comparisons with Redis are SKIPPED !!!")
 	}
-	l, stop, err := build(ctx, folder, redis)
+	l, stop, err := startServers(ctx, folder, redis)
 	defer stop()
 	if err != nil {
 		return err
@@ -62,8 +63,8 @@ func run(ctx context.Context, p plan) error {
 	return nil
 }
 
-// build starts all servers. stop ends those that were started.
-func build(ctx context.Context, folder, redis string) (l *ladder, stop func(), err error) {
+// startServers starts the servers of all scenarios. stop ends those that were started.
+func startServers(ctx context.Context, folder, redis string) (l *comparison, stop func(), err error) {
 	vendor := httptest.NewServer(sandbox.New(sandbox.Options{APIKey: apiKey}))
 	var started []*process
 	stop = func() {
@@ -92,15 +93,16 @@ func build(ctx context.Context, folder, redis string) (l *ladder, stop func(), e
 		}
 		return p, err
 	}
-	l, err = climb(ctx, folder, redis, vendor.URL, start)
+	l, err = startScenarios(ctx, folder, redis, vendor.URL, start)
 	return l, stop, err
 }
 
-// starter starts program as a server with a folder of its own; ADDRESS in args
-// stands for where it is to listen.
+// starter starts program as a server with its own folder. ADDRESS in args is replaced by
+// the address to listen on.
 type starter func(name string, environ func(address, folder string) []string, program string, args ...string) (*process, error)
 
-func climb(ctx context.Context, folder, redis, vendor string, start starter) (*ladder, error) {
+// startScenarios starts each server with start.
+func startScenarios(ctx context.Context, folder, redis, vendor string, start starter) (*comparison, error) {
 	me, err := self()
 	if err != nil {
 		return nil, err
@@ -115,40 +117,40 @@ func climb(ctx context.Context, folder, redis, vendor string, start starter) (*l
 			return brokerEnvironment(address, folder, cache, vendor, apiKey)
 		}
 	}
-	l := &ladder{}
+	l := &comparison{}
 	server, err := start("plain", none, me, baselineCommand, "ADDRESS")
 	if err != nil {
 		return nil, err
 	}
-	l.plain = &rung{name: "(c) plain Echo + HS256", server: server, fresh: true}
+	l.plain = &scenario{name: "(c) plain Echo + HS256", server: server, fresh: true}
 	if server, err = start("memory", with("memory"), program, "serve"); err != nil {
 		return nil, err
 	}
-	l.memory = &rung{name: "broker in memory, JWTs that repeat", server: server}
+	l.memory = &scenario{name: "broker in memory, repeated JWTs", server: server}
 	if redis == "" {
 		return l, nil
 	}
 	if server, err = start("naive", none, me, baselineCommand, "ADDRESS", redis); err != nil {
 		return nil, err
 	}
-	l.naive = &rung{name: "(f) naive: ulule's Redis store, then GET", server: server, fresh: true}
+	l.naive = &scenario{name: "(f) naive: ulule's Redis store, then GET", server: server, fresh: true}
 	if server, err = start("redis", with(redis), program, "serve"); err != nil {
 		return nil, err
 	}
-	l.fresh = &rung{name: "broker on Redis, every JWT new", server: server, fresh: true}
-	l.repeat = &rung{name: "broker on Redis, JWTs that repeat", server: server}
+	l.fresh = &scenario{name: "broker on Redis, every JWT new", server: server, fresh: true}
+	l.repeat = &scenario{name: "broker on Redis, repeated JWTs", server: server}
 	return l, nil
 }
 
-// measure gives every user a token, then takes the rungs in turn, round by round,
-// so that what else the machine does falls on all of them.
-func measure(ctx context.Context, l *ladder, p plan) error {
+// measure gets a token for every user, then measures the scenarios in turn, round by round,
+// so that other load on the machine affects all of them.
+func measure(ctx context.Context, l *comparison, p plan) error {
 	repeating, err := tokens(p.users, p.users)
 	if err != nil {
 		return err
 	}
-	fmt.Printf("%d users get their tokens …\n", p.users)
-	for _, r := range l.rungs() {
+	fmt.Printf("getting tokens for %d users …\n", p.users)
+	for _, r := range l.scenarios() {
 		if r == l.fresh {
 			continue // the same server as repeat
 		}
@@ -162,7 +164,7 @@ func measure(ctx context.Context, l *ladder, p plan) error {
 		if err != nil {
 			return err
 		}
-		for _, r := range l.rungs() {
+		for _, r := range l.scenarios() {
 			jwts := repeating
 			if r.fresh {
 				jwts = fresh
@@ -171,24 +173,25 @@ func measure(ctx context.Context, l *ladder, p plan) error {
 			if err != nil {
 				return fmt.Errorf("%s: %w", r.name, err)
 			}
-			r.found, r.memory = append(r.found, f), r.server.memory(ctx)
+			r.rounds, r.memory = append(r.rounds, f), r.server.memory(ctx)
 		}
 	}
 	return nil
 }
 
-// median returns the figures of the round in the middle, by requests per second.
-func (r *rung) median() figures {
-	sorted := slices.SortedFunc(slices.Values(r.found), func(a, b figures) int { return int(a.perSecond - b.perSecond) })
+// median returns the figures of the median round by requests per second.
+func (r *scenario) median() figures {
+	sorted := slices.SortedFunc(slices.Values(r.rounds), func(a, b figures) int { return int(a.perSecond - b.perSecond) })
 	return sorted[len(sorted)/2]
 }
 
-func report(l *ladder, p plan) {
+// report prints the comparison as a table.
+func report(l *comparison, p plan) {
 	fmt.Printf("\nPOST /v1/token, %d users with a cached token, %d connections, median of %d × %d requests\n\n",
 		p.users, p.connections, p.rounds, p.requests)
 	fmt.Printf("%-42s %10s %9s %8s %8s %8s\n", "", "requests/s", "p99", "of (c)", "of (f)", "RSS")
 	base := l.plain.median().perSecond
-	for _, r := range l.rungs() {
+	for _, r := range l.scenarios() {
 		f := r.median()
 		ofNaive := "-"
 		if l.naive != nil {

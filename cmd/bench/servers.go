@@ -13,13 +13,13 @@ import (
 	"time"
 )
 
-// process is a server under measurement.
+// process is a server that is measured.
 type process struct {
 	address string
 	cmd     *exec.Cmd
 }
 
-// spawn starts a server that listens on address, and waits until it does.
+// spawn starts a server and waits until it listens on address.
 func spawn(ctx context.Context, address string, environ []string, log string, name string, args ...string) (*process, error) {
 	cmd := exec.CommandContext(ctx, name, args...) //nolint:gosec // our own programs
 	cmd.Env = append(os.Environ(), environ...)
@@ -45,8 +45,8 @@ func spawn(ctx context.Context, address string, environ []string, log string, na
 		case <-time.After(50 * time.Millisecond):
 		}
 	}
-	said, _ := os.ReadFile(log) //nolint:gosec // as above
-	return nil, fmt.Errorf("%s does not listen on %s: %s", name, address, said)
+	output, _ := os.ReadFile(log) //nolint:gosec // as above
+	return nil, fmt.Errorf("%s does not listen on %s: %s", name, address, output)
 }
 
 // stop ends the server and waits for it.
@@ -65,7 +65,7 @@ func (p *process) memory(ctx context.Context) float64 {
 	return kb / 1024
 }
 
-// freeAddress returns an address of the loopback that nobody listens on.
+// freeAddress returns an unused loopback address.
 func freeAddress(ctx context.Context) (string, error) {
 	l, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
@@ -74,7 +74,7 @@ func freeAddress(ctx context.Context) (string, error) {
 	return l.Addr().String(), l.Close()
 }
 
-// buildBroker builds the program as it is shipped.
+// buildBroker builds the broker and returns the path of the program.
 func buildBroker(ctx context.Context, folder string) (string, error) {
 	path := filepath.Join(folder, "broker")
 	out, err := exec.CommandContext(ctx, "go", "build", "-o", path, "./cmd/broker").CombinedOutput() //nolint:gosec // ours
@@ -84,13 +84,13 @@ func buildBroker(ctx context.Context, folder string) (string, error) {
 	return path, nil
 }
 
-// brokerEnvironment are the settings of a broker in production, but that one
-// address may ask for all users, and that there is a key for an emulated vendor.
+// brokerEnvironment returns the settings of a broker in production and GOGC of the image.
+// Limits per address and in total are raised, because one address sends the requests of all users.
 func brokerEnvironment(address, folder, cache, vendor, apiKey string) []string {
 	key := func(c string) string {
 		return base64.StdEncoding.EncodeToString([]byte("benchmark-key-0123456789-" + c))
 	}
-	return []string{
+	environ := []string{
 		"CASBROKER_SERVER_ADDRESS=" + address,
 		"CASBROKER_UPSTREAM_URL=" + vendor, "CASBROKER_UPSTREAM_API_KEY=" + apiKey,
 		"CASBROKER_STORE_URL=sqlite:" + filepath.Join(folder, "broker.db"),
@@ -103,17 +103,21 @@ func brokerEnvironment(address, folder, cache, vendor, apiKey string) []string {
 		"CASBROKER_RATELIMIT_TOKEN_ADDRESS=100000000-M", "CASBROKER_RATELIMIT_TOKEN_ALL=100000000-M",
 		"CASBROKER_SERVER_METRICS_ADDRESS=" + os.Getenv("BENCH_METRICS"),
 	}
+	if os.Getenv("GOGC") == "" {
+		environ = append(environ, "GOGC=60") // as in config/Dockerfile
+	}
+	return environ
 }
 
-// startRedis starts a Redis that keeps nothing on disk, unless BENCH_REDIS_URL
-// names one. It returns "" when there is none to start.
+// startRedis starts a Redis server without persistence and returns its URL, or that in
+// BENCH_REDIS_URL. It returns "" if redis-server is not installed.
 func startRedis(ctx context.Context, folder string) (url string, stop func(), err error) {
 	if url := os.Getenv("BENCH_REDIS_URL"); url != "" {
 		return url, func() {}, nil
 	}
 	path, err := exec.LookPath("redis-server")
 	if err != nil {
-		return "", func() {}, nil //nolint:nilerr // the caller says that it is missing
+		return "", func() {}, nil //nolint:nilerr // the caller reports that it is missing
 	}
 	address, err := freeAddress(ctx)
 	if err != nil {

@@ -16,11 +16,11 @@ const (
 	savers  = 8
 )
 
-// sent is a statement that somebody tried to save.
+// sent is a statement that a user tried to save.
 type sent struct {
 	payload []byte
 	rows    int
-	id      string // once it was acknowledged
+	id      string // set once the broker acknowledged it
 }
 
 // saver is a user who saves one statement after another.
@@ -29,10 +29,10 @@ type saver struct {
 	sent []*sent
 }
 
-// TestWhatWasAcknowledgedSurvivesBeingKilled kills the broker at random moments
-// while statements are saved, and looks after each restart whether each one that
-// was acknowledged is there once and whole.
-func TestWhatWasAcknowledgedSurvivesBeingKilled(t *testing.T) {
+// TestAcknowledgedStatementsSurviveAKill kills the broker at random times while statements
+// are saved, and checks after each restart that every acknowledged one was saved completely
+// and once.
+func TestAcknowledgedStatementsSurviveAKill(t *testing.T) {
 	t.Parallel()
 	p := build(t)
 	users := make([]*saver, savers)
@@ -52,13 +52,13 @@ func TestWhatWasAcknowledgedSurvivesBeingKilled(t *testing.T) {
 		u.wantOnce(p)
 	}
 	if acknowledged < crashes {
-		t.Errorf("only %d statements were acknowledged, too few to tell anything", acknowledged)
+		t.Errorf("got %d acknowledged statements, want at least %d for a meaningful test", acknowledged, crashes)
 	}
-	t.Logf("killed %d times; all of %d acknowledged statements are there", crashes, acknowledged)
+	t.Logf("killed %d times; all %d acknowledged statements were found", crashes, acknowledged)
 }
 
-// saveUntilKilled has all users save until the broker was killed, which happens some
-// time after the first was acknowledged. It returns how many were.
+// saveUntilKilled lets all users save until the broker is killed, up to 150 ms after the
+// first acknowledgement. It returns the number of acknowledged statements.
 func (p *program) saveUntilKilled(users []*saver, round int) int {
 	first := make(chan struct{})
 	var once sync.Once
@@ -74,7 +74,7 @@ func (p *program) saveUntilKilled(users []*saver, round int) int {
 					return
 				}
 				if r.status != http.StatusCreated {
-					p.t.Errorf("answered %d: %s", r.status, r.body)
+					p.t.Errorf("got %d: %s, want 201", r.status, r.body)
 					return
 				}
 				var saved struct {
@@ -91,9 +91,9 @@ func (p *program) saveUntilKilled(users []*saver, round int) int {
 	select {
 	case <-first:
 	case <-time.After(30 * time.Second):
-		p.t.Error("nothing was acknowledged")
+		p.t.Error("no statement was acknowledged within 30 s")
 	}
-	<-time.After(rand.N(150 * time.Millisecond)) //nolint:gosec // any moment will do
+	<-time.After(rand.N(150 * time.Millisecond)) //nolint:gosec // not a secret
 	p.kill()
 	all.Wait()
 	return acknowledged(users) - before
@@ -110,14 +110,14 @@ func acknowledged(users []*saver) (n int) {
 	return n
 }
 
-// statementOf is a statement with as many rows, each with a transaction.
+// statementOf returns a statement with the given number of rows, each with a transaction.
 func statementOf(name string, rows int) *sent {
 	row := fmt.Sprintf(`{"name":%q,"units":1.5,"nav":2,"value":3,"transactions":[{"date":"2026-01-05","type":"PURCHASE","units":1.5,"balance":1.5}]}`, name)
 	list := strings.Repeat(row+",", rows-1) + row
 	return &sent{rows: rows, payload: []byte(`{"meta":{"cas_type":"CAMS_KFINTECH"},"mutual_funds":[{"folio_number":"1/2","schemes":[` + list + `]}]}`)}
 }
 
-// wantAll fails the test unless everything acknowledged to u is there and whole.
+// wantAll fails the test unless every acknowledged statement of u was saved completely.
 func (u *saver) wantAll(p *program) {
 	p.t.Helper()
 	for _, s := range u.sent {
@@ -130,17 +130,17 @@ func (u *saver) wantAll(p *program) {
 		}
 		p.must(u.jwt, http.MethodGet, "/v1/portfolios/"+s.id, nil, http.StatusOK, &read)
 		if len(read.Rows) != s.rows || read.Transactions != s.rows {
-			p.t.Errorf("%s: %d rows and %d transactions, want %d each", s.id, len(read.Rows), read.Transactions, s.rows)
+			p.t.Errorf("%s: got %d rows and %d transactions, want %d each", s.id, len(read.Rows), read.Transactions, s.rows)
 		}
 		raw, err := p.call(p.t.Context(), u.jwt, http.MethodGet, "/v1/portfolios/"+s.id+"/raw", nil)
 		if err != nil || string(raw.body) != string(s.payload) {
-			p.t.Errorf("%s: %v, %.100s", s.id, err, raw.body)
+			p.t.Errorf("%s: got %v, %.100s, want the payload as sent", s.id, err, raw.body)
 		}
 	}
 }
 
-// wantOnce fails the test unless what u saved is there once: saving it again gives
-// what is there, and nothing else is there.
+// wantOnce fails the test unless every statement of u was saved exactly once: saving it again
+// returns the same id, and there are no other portfolios.
 func (u *saver) wantOnce(p *program) {
 	p.t.Helper()
 	ids := map[string]bool{}
@@ -150,23 +150,23 @@ func (u *saver) wantOnce(p *program) {
 			ID string `json:"id"`
 		}
 		if err != nil || json.Unmarshal(r.body, &saved) != nil || s.id != "" && (r.status != http.StatusOK || saved.ID != s.id) {
-			p.t.Fatalf("saved again: %v, %d %s, want %s", err, r.status, r.body, s.id)
+			p.t.Fatalf("saving again: got %v, %d %s, want %s", err, r.status, r.body, s.id)
 		}
 		ids[saved.ID] = true
 	}
-	there := 0
+	found := 0
 	for path := "/v1/portfolios?limit=100"; path != ""; {
 		var page struct {
 			Portfolios []struct{} `json:"portfolios"`
 			NextCursor *string    `json:"next_cursor"`
 		}
 		p.must(u.jwt, http.MethodGet, path, nil, http.StatusOK, &page)
-		there += len(page.Portfolios)
+		found += len(page.Portfolios)
 		if path = ""; page.NextCursor != nil {
 			path = "/v1/portfolios?limit=100&cursor=" + *page.NextCursor
 		}
 	}
-	if len(ids) != len(u.sent) || there != len(u.sent) {
-		p.t.Errorf("%d statements have %d ids, and %d portfolios are there", len(u.sent), len(ids), there)
+	if len(ids) != len(u.sent) || found != len(u.sent) {
+		p.t.Errorf("%d statements: got %d ids and %d portfolios, want as many", len(u.sent), len(ids), found)
 	}
 }

@@ -65,11 +65,11 @@ func TestCommandsInTheReadmeWork(t *testing.T) {
 	services.Curl(t)
 	p := build(t)
 	p.address = free(t)
-	p.said = &log{}
+	p.output = &log{}
 	p.cmd = exec.CommandContext(t.Context(), p.path, "demo", "--address", p.address, "--data", filepath.Join(p.folder, "data")) //nolint:gosec // our own program
-	p.cmd.Stdout, p.cmd.Stderr = p.said, p.said
+	p.cmd.Stdout, p.cmd.Stderr = p.output, p.output
 	p.run()
-	key := regexp.MustCompile(`cbk_admin_[\w-]+`).FindString(p.said.String())
+	key := regexp.MustCompile(`cbk_admin_[\w-]+`).FindString(p.output.String())
 
 	script := readCommands(t, "../../README.md")
 	script = replace(t, script, "http://127.0.0.1:8080", "http://"+p.address)

@@ -1,4 +1,4 @@
-// Command broker serves casbroker; broker --help lists what else it does.
+// Command broker runs casbroker; broker --help lists its commands.
 package main
 
 import (
@@ -13,6 +13,6 @@ import (
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop)   // a second signal ends the program at once
-	signal.Ignore(syscall.SIGPIPE) // a reader that goes away is a failed write, to be cleaned up after
+	signal.Ignore(syscall.SIGPIPE) // a closed pipe is a failed write, which the commands handle
 	os.Exit(cli.Run(ctx, os.Args[1:], cli.Terminal{In: os.Stdin, Out: os.Stdout, Err: os.Stderr, Environ: os.Environ()}))
 }

@@ -13,10 +13,10 @@ import (
 	"time"
 )
 
-// maxResident is what the broker may take while large statements are saved, in kB.
+// maxResident is the limit of resident memory while large statements are saved, in kB.
 const maxResident = 400 << 10
 
-func TestThirtyTwoLargeStatementsAtOnceTakeLittleMemory(t *testing.T) {
+func TestConcurrentLargeStatementsNeedLittleMemory(t *testing.T) {
 	t.Parallel()
 	p := build(t)
 	p.start()
@@ -31,20 +31,20 @@ func TestThirtyTwoLargeStatementsAtOnceTakeLittleMemory(t *testing.T) {
 				fmt.Fprintf(&b, row, 1000*n+i)
 			}
 			b.WriteString(`{"name":"The last"}]}]}`)
-			p.saveOnceThereIsRoom(token(t, fmt.Sprint("user-", i)), []byte(b.String()))
+			p.saveWithRetry(token(t, fmt.Sprint("user-", i)), []byte(b.String()))
 		})
 	}
 	all.Wait()
 	if kb := p.peak(); kb > maxResident {
-		t.Errorf("it took %d kB at its peak, want %d at most", kb, maxResident)
+		t.Errorf("got %d kB at the peak, want at most %d", kb, maxResident)
 	} else {
-		t.Logf("it took %d MB at its peak", kb>>10)
+		t.Logf("%d MB at the peak", kb>>10)
 	}
-	p.refusesUnread(token(t, "asha"))
+	p.refusesEarly(token(t, "asha"))
 }
 
-// saveOnceThereIsRoom saves payload, and comes back when it is told to.
-func (p *program) saveOnceThereIsRoom(jwt string, payload []byte) {
+// saveWithRetry saves payload, retrying after Retry-After while the broker is busy.
+func (p *program) saveWithRetry(jwt string, payload []byte) {
 	for {
 		r, err := p.call(p.t.Context(), jwt, http.MethodPost, "/v1/portfolios", payload)
 		switch {
@@ -54,7 +54,7 @@ func (p *program) saveOnceThereIsRoom(jwt string, payload []byte) {
 		case r.status == http.StatusCreated:
 			return
 		case r.status != http.StatusServiceUnavailable || !strings.Contains(string(r.body), `"save_busy"`):
-			p.t.Errorf("answered %d: %s", r.status, r.body)
+			p.t.Errorf("got %d: %s, want 201 or save_busy", r.status, r.body)
 			return
 		}
 		seconds, err := strconv.Atoi(r.header.Get("Retry-After"))
@@ -66,7 +66,7 @@ func (p *program) saveOnceThereIsRoom(jwt string, payload []byte) {
 	}
 }
 
-// peak is the most memory that the broker had resident, in kB.
+// peak returns the greatest resident memory of the broker so far, in kB.
 func (p *program) peak() int {
 	p.t.Helper()
 	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.cmd.Process.Pid))
@@ -86,8 +86,8 @@ func (p *program) peak() int {
 	return 0
 }
 
-// refusesUnread fails the test unless a body of 12 MB is refused before it is sent.
-func (p *program) refusesUnread(jwt string) {
+// refusesEarly fails the test unless a body of 12 MB is refused before it was sent.
+func (p *program) refusesEarly(jwt string) {
 	p.t.Helper()
 	conn, err := new(net.Dialer).DialContext(p.t.Context(), "tcp", p.address)
 	if err != nil {
@@ -100,6 +100,6 @@ func (p *program) refusesUnread(jwt string) {
 		p.t.Fatal(err)
 	}
 	if status, err := bufio.NewReader(conn).ReadString('\n'); err != nil || !strings.Contains(status, " 413 ") {
-		p.t.Errorf("a body of 12 MB, not sent yet: %q, %v", status, err)
+		p.t.Errorf("a body of 12 MB that was not sent: got %q, %v, want 413", status, err)
 	}
 }

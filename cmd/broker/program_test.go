@@ -25,38 +25,38 @@ const (
 	jwtSecret = "a-secret-for-tests-0123456789-abcdefg"
 )
 
-// program is the broker as it is shipped: built once, started as a process of its own.
+// program is a built broker that runs as its own process.
 type program struct {
 	t       *testing.T
 	path    string
-	folder  string // has the database
+	folder  string // contains the database
 	address string
 	client  *http.Client
 	cmd     *exec.Cmd
-	said    *log
+	output  *log
 }
 
-// log is what a process printed. It may be read while the process writes.
+// log collects the output of a process. It may be read while the process writes.
 type log struct {
 	mu sync.Mutex
 	b  bytes.Buffer
 }
 
-// Write takes what the process prints.
+// Write appends output of the process.
 func (l *log) Write(p []byte) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.b.Write(p)
 }
 
-// String is what was printed so far.
+// String returns the output so far.
 func (l *log) String() string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.b.String()
 }
 
-// build builds the broker into a folder of its own, without the race detector.
+// build builds the broker into a new folder, without the race detector.
 func build(t *testing.T) *program {
 	t.Helper()
 	p := &program{t: t, folder: t.TempDir(), client: &http.Client{Timeout: time.Minute}}
@@ -75,9 +75,9 @@ func (p *program) start() {
 	if p.address == "" {
 		p.address = free(p.t)
 	}
-	p.said = &log{}
+	p.output = &log{}
 	p.cmd = exec.CommandContext(p.t.Context(), p.path, "serve") //nolint:gosec // as above
-	p.cmd.Env, p.cmd.Stdout, p.cmd.Stderr = append(os.Environ(), p.settings()...), p.said, p.said
+	p.cmd.Env, p.cmd.Stdout, p.cmd.Stderr = append(os.Environ(), p.settings()...), p.output, p.output
 	p.run()
 }
 
@@ -90,21 +90,21 @@ func (p *program) run() {
 	p.t.Cleanup(p.kill)
 	ctx, cancel := context.WithTimeout(p.t.Context(), 30*time.Second)
 	defer cancel()
-	again := time.NewTicker(20 * time.Millisecond)
-	defer again.Stop()
+	retry := time.NewTicker(20 * time.Millisecond)
+	defer retry.Stop()
 	for {
 		if r, err := p.call(ctx, "", http.MethodGet, "/readyz", nil); err == nil && r.status == http.StatusOK {
 			return
 		}
 		select {
 		case <-ctx.Done():
-			p.t.Fatalf("not ready: %s", p.said)
-		case <-again.C:
+			p.t.Fatalf("not ready: %s", p.output)
+		case <-retry.C:
 		}
 	}
 }
 
-// kill ends the broker without giving it a chance to do anything more.
+// kill ends the broker at once, without a shutdown.
 func (p *program) kill() {
 	_ = p.cmd.Process.Kill()
 	_ = p.cmd.Wait()
@@ -120,7 +120,7 @@ func free(t *testing.T) string {
 	return l.Addr().String()
 }
 
-// settings are those of production, without limits in the way of a test's load.
+// settings returns those of production, without limits on saving and reading.
 func (p *program) settings() []string {
 	key := func(last string) string {
 		return base64.StdEncoding.EncodeToString([]byte("a-key-for-tests-0123456789-abcd" + last))
@@ -142,7 +142,7 @@ func (p *program) settings() []string {
 	return list
 }
 
-// token is a JWT of user.
+// token returns a JWT of user.
 func token(t *testing.T, user string) string {
 	t.Helper()
 	now := time.Now()
@@ -156,14 +156,14 @@ func token(t *testing.T, user string) string {
 	return text
 }
 
-// reply is an answer, read to its end.
+// reply is a complete answer.
 type reply struct {
 	status int
 	header http.Header
 	body   []byte
 }
 
-// call sends one request with a JWT, unless that is "".
+// call sends one request, with jwt unless it is "".
 func (p *program) call(ctx context.Context, jwt, method, path string, body []byte) (reply, error) {
 	req, err := http.NewRequestWithContext(ctx, method, "http://"+p.address+path, bytes.NewReader(body))
 	if err != nil {
@@ -182,7 +182,7 @@ func (p *program) call(ctx context.Context, jwt, method, path string, body []byt
 	return reply{res.StatusCode, res.Header, answer}, err
 }
 
-// must is call for what has to be answered with this status; it decodes the body into v.
+// must is call that fails the test unless the status is as given. It decodes the body into v.
 func (p *program) must(jwt, method, path string, body []byte, status int, v any) {
 	p.t.Helper()
 	r, err := p.call(p.t.Context(), jwt, method, path, body)

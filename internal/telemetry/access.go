@@ -6,34 +6,35 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-func newLearned() *prometheus.CounterVec {
+// newAccessChanges returns the counter behind CountAccess.
+func newAccessChanges() *prometheus.CounterVec {
 	return prometheus.NewCounterVec(prometheus.CounterOpts{
 		Namespace: namespace, Name: "access_changes_total",
-		Help: "Blocks and revocations that came to be known here, by how: own, told (by a message), polled or asked.",
+		Help: "Blocks and revocations that this replica learned of, by how: own, told (by a message), polled or asked.",
 	}, []string{"learned"})
 }
 
-// CountAccess counts changes of access that came to be known; learned is one of the
-// few ways that package access declares.
+// CountAccess counts blocks and revocations that this replica learned of; learned is one
+// of the constants of package access.
 func (m *Metrics) CountAccess(learned string, changes int) {
-	m.learned.WithLabelValues(learned).Add(float64(changes))
+	m.accessChanges.WithLabelValues(learned).Add(float64(changes))
 }
 
-// AccessView is what WatchAccess reads. It is safe for concurrent use.
+// AccessView is the view of blocks and revocations that WatchAccess reads. It is safe for
+// concurrent use.
 type AccessView interface {
 	Version() int64
 	Blocks() int64
 	Age() time.Duration
 }
 
-// WatchAccess reads how up to date the view of blocks and revocations is whenever
-// metrics are asked for. It may be called once.
+// WatchAccess publishes the state of v, read at every scrape. It may be called once.
 func (m *Metrics) WatchAccess(v AccessView) {
 	gauge := func(name, help string, read func() float64) {
 		m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Namespace: namespace, Name: name, Help: help}, read))
 	}
-	gauge("access_blocks", "Users that are held blocked.", func() float64 { return float64(v.Blocks()) })
-	gauge("access_version", "The newest change of access that is known here.", func() float64 { return float64(v.Version()) })
-	gauge("access_view_age_seconds", "Time since all changes of access were last known here.",
+	gauge("access_blocks", "Blocked users.", func() float64 { return float64(v.Blocks()) })
+	gauge("access_version", "Number of the newest block or revocation that this replica knows.", func() float64 { return float64(v.Version()) })
+	gauge("access_view_age_seconds", "Time since this replica last knew all blocks and revocations.",
 		func() float64 { return v.Age().Seconds() })
 }

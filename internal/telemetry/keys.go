@@ -2,9 +2,8 @@ package telemetry
 
 import "strings"
 
-// hiddenEndings has, by its last letter, each ending that marks a key as that of
-// a credential, whatever stands before it. Keys are folded: lower case, without
-// "_", "-", "." and " ".
+// hiddenEndings are the endings of keys whose values are credentials, by last letter. Keys
+// are folded: lower case, without "_", "-", "." and " ".
 var hiddenEndings = [256][]string{
 	'd': {"password", "passwd"},
 	'e': {"cookie", "passphrase"},
@@ -13,8 +12,8 @@ var hiddenEndings = [256][]string{
 	'y': {"apikey", "privatekey"},
 }
 
-// hiddenWord reports whether a folded key is that of a credential or of personal
-// data by itself alone: "pan" is, "span" is not.
+// hiddenWord reports whether the folded key as a whole names a credential or personal
+// data: "pan" does, "span" does not.
 func hiddenWord(folded string) bool {
 	switch folded {
 	case "pwd", "otp", "dsn", "pan", "panno", "pannumber", "investorpan", "holderpan",
@@ -26,14 +25,14 @@ func hiddenWord(folded string) bool {
 	}
 }
 
-// foldedMax is longer than every word and ending above.
+// foldedMax is greater than the length of every word and ending above.
 const foldedMax = 16
 
-// hiddenKey reports whether the value under key may never be shown. It allocates nothing.
+// hiddenKey reports whether values under key must be hidden. It does not allocate.
 func hiddenKey(key string) bool {
 	var buf [foldedMax]byte
-	at, i := len(buf), len(key)
-	for ; i > 0 && at > 0; i-- {
+	start, i := len(buf), len(key)
+	for ; i > 0 && start > 0; i-- {
 		c := key[i-1]
 		switch {
 		case c == '_' || c == '-' || c == '.' || c == ' ':
@@ -41,17 +40,17 @@ func hiddenKey(key string) bool {
 		case 'A' <= c && c <= 'Z':
 			c += 'a' - 'A'
 		}
-		at--
-		buf[at] = c
+		start--
+		buf[start] = c
 	}
-	if at == len(buf) {
+	if start == len(buf) {
 		return false
 	}
-	if i == 0 && hiddenWord(string(buf[at:])) {
+	if i == 0 && hiddenWord(string(buf[start:])) {
 		return true
 	}
 	for _, ending := range hiddenEndings[buf[len(buf)-1]] {
-		if strings.HasSuffix(string(buf[at:]), ending) {
+		if strings.HasSuffix(string(buf[start:]), ending) {
 			return true
 		}
 	}

@@ -1,7 +1,5 @@
-// Package telemetry is how the broker tells its operators what it does: a slog
-// logger that hides secrets and personal data in whatever it is given, the ids
-// that tie the records of one request together, and the Prometheus metrics. What
-// is worth telling is decided by those who use it.
+// Package telemetry has what operators see of the broker: a slog logger that hides secrets
+// and personal data, request ids, and the Prometheus metrics.
 package telemetry
 
 import (
@@ -12,16 +10,16 @@ import (
 	"casbroker/internal/secret"
 )
 
-// FormatText is the value of LogOptions.Format for logs that people read.
+// FormatText is the value of LogOptions.Format for logs read by people.
 const FormatText = "text"
 
 const requestIDAttr = "request_id"
 
-// LogOptions says how to log.
+// LogOptions configures a logger.
 type LogOptions struct {
-	Format  string        // FormatText; anything else is JSON, one object a line
-	Level   slog.Leveler  // the least level that is logged; nil means info
-	Secrets []secret.Text // hidden wherever they appear; those under 6 bytes are not searched for
+	Format  string        // FormatText; anything else is JSON, one object per line
+	Level   slog.Leveler  // the lowest level that is logged; nil means info
+	Secrets []secret.Text // hidden wherever they appear, if they have 6 bytes or more
 }
 
 // NewLogger returns a logger that writes to w and hides:
@@ -32,9 +30,8 @@ type LogOptions struct {
 //     PANs, account and phone numbers, the names in e-mail addresses and the users
 //     and passwords in URLs.
 //
-// Records logged with a context that has a request id bear it as request_id; on a
-// logger made by WithGroup it stands in that group. The logger is safe for
-// concurrent use.
+// A record logged with a context that has a request id gets it as request_id, inside the
+// current group if there is one. The logger is safe for concurrent use.
 func NewLogger(w io.Writer, o LogOptions) *slog.Logger {
 	plain := &slog.HandlerOptions{Level: o.Level}
 	var next slog.Handler = slog.NewJSONHandler(w, plain)
@@ -44,22 +41,22 @@ func NewLogger(w io.Writer, o LogOptions) *slog.Logger {
 	return slog.New(&handler{next: next, scrub: newScrubber(o.Secrets)})
 }
 
-// handler hides in records what must not be shown and hands them on.
+// handler removes secrets and personal data from records before next writes them.
 type handler struct {
 	next  slog.Handler
 	scrub *scrubber
-	hasID bool // With has set the request id already
+	hasID bool // WithAttrs has set the request id
 }
 
-// Enabled asks the handler that writes.
+// Enabled implements slog.Handler.
 func (h *handler) Enabled(ctx context.Context, level slog.Level) bool {
 	return h.next.Enabled(ctx, level)
 }
 
-// Handle hands r on, as it is when there is nothing to hide in it.
+// Handle passes r to the next handler, unchanged if it contains nothing to hide.
 func (h *handler) Handle(ctx context.Context, r slog.Record) error {
-	var room [16]slog.Attr // on the stack: enough for an access log line
-	attrs := room[:0]
+	var buf [16]slog.Attr // on the stack: enough for an access log line
+	attrs := buf[:0]
 	message := h.scrub.text(r.Message)
 	dirty, hasID := message != r.Message, h.hasID
 	r.Attrs(func(a slog.Attr) bool {
@@ -79,7 +76,7 @@ func (h *handler) Handle(ctx context.Context, r slog.Record) error {
 	return h.next.Handle(ctx, r)
 }
 
-// WithAttrs hides in attrs once, for all records to come.
+// WithAttrs implements slog.Handler; attrs are scrubbed once.
 func (h *handler) WithAttrs(attrs []slog.Attr) slog.Handler {
 	c := *h
 	clean := make([]slog.Attr, len(attrs))
@@ -91,7 +88,7 @@ func (h *handler) WithAttrs(attrs []slog.Attr) slog.Handler {
 	return &c
 }
 
-// WithGroup opens a group in the handler that writes.
+// WithGroup implements slog.Handler.
 func (h *handler) WithGroup(name string) slog.Handler {
 	c := *h
 	c.next = h.next.WithGroup(name)

@@ -17,7 +17,7 @@ import (
 	"casbroker/internal/telemetry"
 )
 
-// Everything below is invented.
+// Synthetic secrets and personal data.
 const (
 	apiKey = "key/with+odd\"chars-5f2c"
 	jwt    = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhc2hhIn0.c2lnbmF0dXJlLW5vdC1yZWFs"
@@ -37,7 +37,7 @@ func logged(t *testing.T, log func(*slog.Logger)) (record map[string]any, line s
 	return record, out.String()
 }
 
-func TestNoWayOfLoggingASecretShowsIt(t *testing.T) {
+func TestSecretIsHiddenHoweverItIsLogged(t *testing.T) {
 	t.Parallel()
 	type investor struct {
 		Name string `json:"name"`
@@ -47,7 +47,7 @@ func TestNoWayOfLoggingASecretShowsIt(t *testing.T) {
 	ways := map[string]func(l *slog.Logger, s string){
 		"in the message":          func(l *slog.Logger, s string) { l.Info("called with " + s + ".") },
 		"as an attribute":         func(l *slog.Logger, s string) { l.Info("m", "note", s) },
-		"under a telling key":     func(l *slog.Logger, s string) { l.Info("m", "X-Api-Key", s) },
+		"under a secret's key":    func(l *slog.Logger, s string) { l.Info("m", "X-Api-Key", s) },
 		"in an error":             func(l *slog.Logger, s string) { l.Info("m", "error", fmt.Errorf("call: %w", errors.New(s))) },
 		"in a group":              func(l *slog.Logger, s string) { l.Info("m", slog.Group("g", "n", 1, slog.Group("h", "note", s))) },
 		"in a logger's attribute": func(l *slog.Logger, s string) { l.With("note", s).Info("m") },
@@ -63,16 +63,16 @@ func TestNoWayOfLoggingASecretShowsIt(t *testing.T) {
 		"quoted":                  func(l *slog.Logger, s string) { l.Info(fmt.Sprintf("got %q", "a\n"+s+"\n")) },
 		"escaped in a URL":        func(l *slog.Logger, s string) { l.Info("GET /x?q%3D" + s) },
 	}
-	for what, s := range map[string]string{"access token": token, "JWT": jwt, "PAN": pan, "demat account": demat} {
+	for kind, s := range map[string]string{"access token": token, "JWT": jwt, "PAN": pan, "demat account": demat} {
 		for way, log := range ways {
 			if _, line := logged(t, func(l *slog.Logger) { log(l, s) }); strings.Contains(line, s) {
-				t.Errorf("%s %s: %s", what, way, line)
+				t.Errorf("%s %s: got %s, want it hidden", kind, way, line)
 			}
 		}
 	}
 }
 
-func TestTheAPIKeyIsHiddenInEveryForm(t *testing.T) {
+func TestRegisteredSecretIsHiddenInEveryForm(t *testing.T) {
 	t.Parallel()
 	for _, form := range []string{
 		apiKey, "prefix" + apiKey + "suffix", fmt.Sprintf("%q", apiKey),
@@ -80,7 +80,7 @@ func TestTheAPIKeyIsHiddenInEveryForm(t *testing.T) {
 	} {
 		_, line := logged(t, func(l *slog.Logger) { l.Info(form, "a", form) })
 		if strings.Contains(line, "5f2c") {
-			t.Errorf("%s: %s", form, line)
+			t.Errorf("%s: got %s, want it hidden", form, line)
 		}
 	}
 }
@@ -89,7 +89,7 @@ type valuer string
 
 func (v valuer) LogValue() slog.Value { return slog.GroupValue(slog.String("inner", string(v))) }
 
-func TestWhatIsNotSecretIsLoggedAsItIs(t *testing.T) {
+func TestOtherValuesAreLoggedUnchanged(t *testing.T) {
 	t.Parallel()
 	at := time.Date(2025, 4, 1, 9, 30, 0, 0, time.UTC)
 	record, _ := logged(t, func(l *slog.Logger) {
@@ -105,12 +105,12 @@ func TestWhatIsNotSecretIsLoggedAsItIs(t *testing.T) {
 		"tokens_cached": 5.0, "has_token": true, "password": "", "nothing": nil, "route": "/v1/portfolios/:id",
 		"list": []any{"a", "b"}, "struct": map[string]any{"A": 1.0, "B": 2.0}, "g": map[string]any{"n": 1.5},
 	}
-	if got, owed := fmt.Sprint(record), fmt.Sprint(want); got != owed {
-		t.Errorf("got  %s\nwant %s", got, owed)
+	if got, want := fmt.Sprint(record), fmt.Sprint(want); got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
 	}
 }
 
-func TestKeysTellWhatToHideWhateverTheirSpelling(t *testing.T) {
+func TestSecretKeysAreRecognizedInAnySpelling(t *testing.T) {
 	t.Parallel()
 	for key, hidden := range map[string]bool{
 		"authorization": true, "Proxy-Authorization": true, "Set-Cookie": true, "x-api-key": true, "apiKey": true,
@@ -120,12 +120,12 @@ func TestKeysTellWhatToHideWhateverTheirSpelling(t *testing.T) {
 	} {
 		_, line := logged(t, func(l *slog.Logger) { l.Info("m", key, "plain") })
 		if got := !strings.Contains(line, "plain"); got != hidden {
-			t.Errorf("%q hidden: %v", key, got)
+			t.Errorf("%q hidden: got %v, want %v", key, got, hidden)
 		}
 	}
 }
 
-func TestAValueThatCannotBeShownSaysSo(t *testing.T) {
+func TestUnloggableValueIsNamedByItsType(t *testing.T) {
 	t.Parallel()
 	record, _ := logged(t, func(l *slog.Logger) {
 		l.Info("m", "func", func() {}, "nil", error((*brokenError)(nil)), "bytes", []byte("12345"))
@@ -140,7 +140,7 @@ type brokenError struct{ text string }
 
 func (e *brokenError) Error() string { return e.text }
 
-func TestRecordsOfOneRequestBearItsID(t *testing.T) {
+func TestRecordsOfARequestHaveItsID(t *testing.T) {
 	t.Parallel()
 	ctx := telemetry.WithRequestID(t.Context(), "req_abc123")
 	for name, log := range map[string]func(*slog.Logger){
@@ -157,11 +157,11 @@ func TestRecordsOfOneRequestBearItsID(t *testing.T) {
 		}
 	}
 	if _, line := logged(t, func(l *slog.Logger) { l.Info("m") }); strings.Contains(line, "request_id") {
-		t.Errorf("without a request: %s", line)
+		t.Errorf("without a request: got %s, want no request id", line)
 	}
 }
 
-func TestTextLogsHideTheSameThings(t *testing.T) {
+func TestTextLogHidesTheSameValues(t *testing.T) {
 	t.Parallel()
 	var out strings.Builder
 	l := telemetry.NewLogger(&out, telemetry.LogOptions{Format: telemetry.FormatText, Level: slog.LevelDebug})
@@ -172,7 +172,7 @@ func TestTextLogsHideTheSameThings(t *testing.T) {
 	}
 }
 
-func TestRecordsUnderTheLevelAreNotLogged(t *testing.T) {
+func TestRecordsBelowTheLevelAreNotLogged(t *testing.T) {
 	t.Parallel()
 	var out strings.Builder
 	level := &slog.LevelVar{}

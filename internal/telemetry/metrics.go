@@ -12,7 +12,7 @@ import (
 
 const namespace = "casbroker"
 
-// Metrics is the broker's instruments on a registry of their own. No label holds a
+// Metrics has the broker's Prometheus instruments and their registry. No label contains a
 // user, an id or a raw path. It is safe for concurrent use.
 type Metrics struct {
 	registry *prometheus.Registry
@@ -20,8 +20,8 @@ type Metrics struct {
 	tokens   *prometheus.CounterVec
 	limited  *prometheus.CounterVec
 	upstream *prometheus.HistogramVec
-	learned  *prometheus.CounterVec
 
+	accessChanges *prometheus.CounterVec
 	unaudited     prometheus.Counter
 	fallback      prometheus.Gauge
 	fallbacks     prometheus.Counter
@@ -29,14 +29,14 @@ type Metrics struct {
 	fallbackState atomic.Bool
 }
 
-// NewMetrics makes the instruments, those of the Go runtime and the process included.
+// NewMetrics returns the instruments, including those of the Go runtime and the process.
 func NewMetrics() *Metrics {
 	m := &Metrics{
 		registry: prometheus.NewRegistry(),
 		requests: newRequestSeries(),
 		tokens: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Namespace: namespace, Name: "token_requests_total",
-			Help: "Access tokens asked for, by outcome: minted, reused, refused or failed.",
+			Help: "Requests for access tokens, by outcome: minted, reused, refused or failed.",
 		}, []string{"outcome"}),
 		limited: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Namespace: namespace, Name: "rate_limited_total",
@@ -49,26 +49,26 @@ func NewMetrics() *Metrics {
 		}, []string{"outcome"}),
 		unaudited: prometheus.NewCounter(prometheus.CounterOpts{
 			Namespace: namespace, Name: "audit_unwritten_total",
-			Help: "What was done although it could not be written to the audit trail.",
+			Help: "Actions done without a record, because the audit trail could not be written.",
 		}),
-		learned: newLearned(),
+		accessChanges: newAccessChanges(),
 		fallback: prometheus.NewGauge(prometheus.GaugeOpts{
 			Namespace: namespace, Name: "kv_fallback_active",
-			Help: "1 while the in-process cache stands in for Redis, else 0.",
+			Help: "1 while the in-process cache replaces Redis, else 0.",
 		}),
 		fallbacks: prometheus.NewCounter(prometheus.CounterOpts{
 			Namespace: namespace, Name: "kv_fallback_total",
-			Help: "How often the in-process cache began to stand in for Redis.",
+			Help: "Times that the in-process cache began to replace Redis.",
 		}),
 		fallbackCalls: prometheus.NewCounter(prometheus.CounterOpts{
 			Namespace: namespace, Name: "kv_fallback_calls_total",
-			Help: "Calls that the in-process cache answered in the place of Redis.",
+			Help: "Calls that the in-process cache answered instead of Redis.",
 		}),
 	}
 	m.registry.MustRegister(
 		collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
-		m.requests.count, m.requests.duration, m.tokens, m.limited, m.upstream, m.unaudited, m.learned,
+		m.requests.count, m.requests.duration, m.tokens, m.limited, m.upstream, m.unaudited, m.accessChanges,
 		m.fallback, m.fallbacks, m.fallbackCalls,
 	)
 	return m
@@ -83,19 +83,19 @@ func (m *Metrics) SetBuildInfo(version, commit, goVersion string) {
 	}, func() float64 { return 1 }))
 }
 
-// Handler answers with all metrics, in the format that the scraper asks for.
+// Handler serves all metrics in the format that the scraper asks for.
 func (m *Metrics) Handler() http.Handler {
 	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{})
 }
 
 // ObserveRequest counts one HTTP request. route is the router's template
-// ("/v1/portfolios/:id"), never the path; "" means that none matched.
+// ("/v1/portfolios/:id"), not the path; "" means that no route matched.
 func (m *Metrics) ObserveRequest(route, method string, status int, d time.Duration) {
 	m.requests.observe(route, method, status, d)
 }
 
 // CountToken counts one request for an access token; outcome is "minted", "reused",
-// "refused" or "failed", anything else counts as "other".
+// "refused" or "failed"; anything else is counted as "other".
 func (m *Metrics) CountToken(outcome string) {
 	switch outcome {
 	case "minted", "reused", "refused", "failed":
@@ -105,23 +105,23 @@ func (m *Metrics) CountToken(outcome string) {
 	m.tokens.WithLabelValues(outcome).Inc()
 }
 
-// CountLimited counts one request refused by a limit, such as "token-user", of
-// which there are few.
+// CountLimited counts one request refused by a limit, such as "token-user". The number of
+// limits must be small.
 func (m *Metrics) CountLimited(limit string) {
 	m.limited.WithLabelValues(limit).Inc()
 }
 
-// CountUnaudited counts one thing that was done without its audit record.
+// CountUnaudited counts one action done without its audit record.
 func (m *Metrics) CountUnaudited() { m.unaudited.Inc() }
 
-// ObserveUpstream counts one call to the vendor. outcome is one of the few that
-// the client declares.
+// ObserveUpstream counts one call to the vendor. outcome is one of the constants of package
+// upstream.
 func (m *Metrics) ObserveUpstream(outcome string, d time.Duration) {
 	m.upstream.WithLabelValues(outcome).Observe(d.Seconds())
 }
 
-// SetFallback says whether the in-process cache stands in for Redis; saying the
-// same again changes nothing.
+// SetFallback records whether the in-process cache replaces Redis. Repeating a state has
+// no effect.
 func (m *Metrics) SetFallback(active bool) {
 	if m.fallbackState.Swap(active) == active {
 		return
@@ -134,17 +134,16 @@ func (m *Metrics) SetFallback(active bool) {
 	m.fallback.Set(0)
 }
 
-// CountFallbackCall counts one call that the in-process cache answered in the place
-// of Redis.
+// CountFallbackCall counts one call that the in-process cache answered instead of Redis.
 func (m *Metrics) CountFallbackCall() { m.fallbackCalls.Inc() }
 
-// WatchJWTCache reads the counters of the verified-JWT cache whenever metrics are
-// asked for. It may be called once; hits and misses must be safe for concurrent use.
+// WatchJWTCache publishes the counters of the cache of verified JWTs, read at every scrape.
+// It may be called once; hits and misses must be safe for concurrent use.
 func (m *Metrics) WatchJWTCache(hits, misses func() uint64) {
 	for result, read := range map[string]func() uint64{"hit": hits, "miss": misses} {
 		m.registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{
 			Namespace: namespace, Name: "jwt_cache_requests_total",
-			Help:        "Look-ups of the verified-JWT cache, by result.",
+			Help:        "Lookups in the cache of verified JWTs, by result.",
 			ConstLabels: prometheus.Labels{"result": result},
 		}, func() float64 { return float64(read()) }))
 	}

@@ -23,7 +23,7 @@ func scrape(t *testing.T, m *telemetry.Metrics) map[string]bool {
 	return lines
 }
 
-func TestWhatWasObservedIsScraped(t *testing.T) {
+func TestObservationsAreScraped(t *testing.T) {
 	t.Parallel()
 	m := telemetry.NewMetrics()
 	m.ObserveRequest("/v1/portfolios/:id", "GET", 200, 3*time.Millisecond)
@@ -59,18 +59,18 @@ func TestWhatWasObservedIsScraped(t *testing.T) {
 		`casbroker_jwt_cache_requests_total{result="miss"} 2`,
 	} {
 		if !got[want] {
-			t.Errorf("not scraped: %s", want)
+			t.Errorf("scrape lacks %s", want)
 		}
 	}
 	m.SetFallback(false)
 	m.SetFallback(true)
 	m.SetFallback(false)
 	if got := scrape(t, m); !got["casbroker_kv_fallback_active 0"] || !got["casbroker_kv_fallback_total 2"] {
-		t.Error("the end of the second fall-back is not scraped")
+		t.Error("want kv_fallback_active 0 and kv_fallback_total 2")
 	}
 }
 
-func TestTheNumberOfSeriesIsBounded(t *testing.T) {
+func TestNumberOfSeriesIsLimited(t *testing.T) {
 	t.Parallel()
 	m := telemetry.NewMetrics()
 	for i := range 3000 {
@@ -83,14 +83,14 @@ func TestTheNumberOfSeriesIsBounded(t *testing.T) {
 		}
 	}
 	if series != 1001 {
-		t.Errorf("%d series", series)
+		t.Errorf("got %d series, want 1001", series)
 	}
 	if !scrape(t, m)[`casbroker_http_requests_total{method="other",route="other",status="other"} 2000`] {
-		t.Error("the requests beyond the bound are not counted together")
+		t.Error("want the requests beyond the limit counted together")
 	}
 }
 
-func TestRequestsObservedAtOnceAreAllCounted(t *testing.T) {
+func TestConcurrentRequestsAreAllCounted(t *testing.T) {
 	t.Parallel()
 	m := telemetry.NewMetrics()
 	var all sync.WaitGroup
@@ -104,16 +104,16 @@ func TestRequestsObservedAtOnceAreAllCounted(t *testing.T) {
 	}
 	all.Wait()
 	if !scrape(t, m)[`casbroker_http_requests_total{method="POST",route="/v1/token",status="2xx"} 4000`] {
-		t.Error("some requests were lost")
+		t.Error("want 4000 requests of /v1/token")
 	}
 }
 
-func TestObservingAKnownRouteAllocatesNothing(t *testing.T) {
+func TestObservingAKnownRouteDoesNotAllocate(t *testing.T) {
 	m := telemetry.NewMetrics()
 	m.ObserveRequest("/v1/token", "POST", 200, 0)
 	n := testing.AllocsPerRun(100, func() { m.ObserveRequest("/v1/token", "POST", 200, time.Millisecond) })
 	if n != 0 {
-		t.Errorf("%v allocations", n)
+		t.Errorf("got %v allocations, want none", n)
 	}
 }
 

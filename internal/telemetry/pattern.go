@@ -2,17 +2,17 @@ package telemetry
 
 import "strings"
 
-// pattern returns how many bytes of in, which begins at the start of a word, are
-// to be hidden, and behind what mark; 0 if none are.
+// pattern returns how many bytes at the start of in must be hidden, and the placeholder
+// for them; 0 if none must. in begins at the start of a word.
 func pattern(in string) (int, string) {
 	if n := jwt(in); n > 0 {
-		return n, markJWT
+		return n, placeholderJWT
 	}
 	if n := credential(in, "at_", isTokenByte); n > 0 {
-		return n, markToken
+		return n, placeholderToken
 	}
 	if n := credential(in, "cbk_", isBase64URL); n > 0 {
-		return n, markKey
+		return n, placeholderKey
 	}
 	const shortest, longest = 10, 16
 	n := 0
@@ -26,26 +26,26 @@ func pattern(in string) (int, string) {
 	case n < shortest:
 		return 0, ""
 	case isPAN(word):
-		return n, markPAN
+		return n, placeholderPAN
 	case isAccount(word):
-		return n, markNumber
+		return n, placeholderNumber
 	default:
 		return 0, ""
 	}
 }
 
-// jwt finds what begins as a base64url JSON object does, with all dotted parts
-// after it; a token cut short is found too.
+// jwt returns the length of the JWT at the start of in, 0 if there is none: base64url that
+// begins like a JSON object, with all its dotted parts. Truncated tokens count too.
 func jwt(in string) int {
-	const begin, least = "eyJ", 8
-	if !strings.HasPrefix(in, begin) {
+	const prefix, minLength = "eyJ", 8
+	if !strings.HasPrefix(in, prefix) {
 		return 0
 	}
-	n := len(begin)
+	n := len(prefix)
 	for n < len(in) && isBase64URL(in[n]) {
 		n++
 	}
-	if n < len(begin)+least {
+	if n < len(prefix)+minLength {
 		return 0
 	}
 	for n < len(in) && (isBase64URL(in[n]) || in[n] == '.') {
@@ -54,24 +54,24 @@ func jwt(in string) int {
 	return n
 }
 
-// credential finds what begins as an access token or an admin key does, and goes on
-// with bytes that can be in one; words such as "at_ms" are too short to be any.
-func credential(in, begin string, within func(byte) bool) int {
-	const least = 8
-	if !strings.HasPrefix(in, begin) {
+// credential returns the length of the credential at the start of in, 0 if there is none:
+// prefix, followed by at least 8 bytes that valid accepts. Words such as "at_ms" are too short.
+func credential(in, prefix string, valid func(byte) bool) int {
+	const minLength = 8
+	if !strings.HasPrefix(in, prefix) {
 		return 0
 	}
-	n := len(begin)
-	for n < len(in) && within(in[n]) {
+	n := len(prefix)
+	for n < len(in) && valid(in[n]) {
 		n++
 	}
-	if n < len(begin)+least {
+	if n < len(prefix)+minLength {
 		return 0
 	}
 	return n
 }
 
-// isPAN reports whether word, of any case, has the form of an Indian tax number: ABCDE1234F.
+// isPAN reports whether word has the form of an Indian tax number, ABCDE1234F, in any case.
 func isPAN(word string) bool {
 	if len(word) != 10 || !isLetter(word[9]) {
 		return false
@@ -85,9 +85,9 @@ func isPAN(word string) bool {
 }
 
 // isAccount reports whether word, of 10 to 16 bytes, looks like the number of a
-// folio, demat account, pension account, phone or identity card. Digits that read
-// as a moment (unix seconds or milliseconds, yyyymmddhhmmss) do not: logs are full
-// of those.
+// folio, demat account, pension account, phone or identity card. Digits that
+// may be a time (Unix seconds or milliseconds, yyyymmddhhmmss) do not: logs are full of
+// those.
 func isAccount(word string) bool {
 	if len(word) == 16 && (word[:2] == "IN" || word[:2] == "in") {
 		return allDigits(word[2:]) // NSDL: IN, 6 digits of the participant, 8 of the client
@@ -105,10 +105,9 @@ func isAccount(word string) bool {
 	}
 }
 
-// nameBefore returns where the private part before the "@" at position at begins,
-// looking back no further than start; at itself when there is none. Private are
-// the user and password in a URL and the name in an e-mail address, while a
-// module version (echo@v4.16.0) has none.
+// nameBefore returns the index of the private part before the "@" at index at, not before
+// start; it returns at if there is none. The user and password in a URL and the name in an
+// e-mail address are private; a module version (echo@v4.16.0) is not.
 func nameBefore(in string, start, at int) int {
 	from := at
 	for from > start && isUserinfo(in[from-1]) {

@@ -13,13 +13,13 @@ const (
 
 type requestIDKey struct{}
 
-// WithRequestID returns a context that carries id to RequestID and into every
-// record logged with that context.
+// WithRequestID returns a context with id, which RequestID returns and which is added to
+// every record logged with that context.
 func WithRequestID(ctx context.Context, id string) context.Context {
 	return context.WithValue(ctx, requestIDKey{}, id)
 }
 
-// RequestID returns the id that WithRequestID put in, or "".
+// RequestID returns the id of WithRequestID, or "".
 func RequestID(ctx context.Context) string {
 	id, _ := ctx.Value(requestIDKey{}).(string)
 	return id
@@ -30,8 +30,8 @@ func RequestID(ctx context.Context) string {
 // concurrent use.
 func NewRequestID() string { return requestIDPrefix + strings.ToLower(rand.Text()) }
 
-// ValidRequestID reports whether id is "req_" and 1 to 64 ASCII letters and
-// digits: the form that the vendor uses and that is safe in a header and a log.
+// ValidRequestID reports whether id is "req_" followed by 1 to 64 ASCII letters and digits:
+// the form that the vendor uses, safe in headers and logs.
 func ValidRequestID(id string) bool {
 	rest, ok := strings.CutPrefix(id, requestIDPrefix)
 	if !ok || rest == "" || len(rest) > requestIDMax {

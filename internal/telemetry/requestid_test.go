@@ -22,7 +22,7 @@ func TestNewRequestIDsAreValidAndDiffer(t *testing.T) {
 	}
 }
 
-func TestOnlyIDsThatAreSafeToRepeatAreValid(t *testing.T) {
+func TestValidRequestIDs(t *testing.T) {
 	t.Parallel()
 	for id, want := range map[string]bool{
 		"req_a":                          true,
@@ -38,19 +38,19 @@ func TestOnlyIDsThatAreSafeToRepeatAreValid(t *testing.T) {
 		"req_ä":                          false,
 	} {
 		if got := telemetry.ValidRequestID(id); got != want {
-			t.Errorf("ValidRequestID(%q) = %v", id, got)
+			t.Errorf("ValidRequestID(%q): got %v, want %v", id, got, !got)
 		}
 	}
 }
 
-func TestAContextWithoutARequestIDGivesNone(t *testing.T) {
+func TestContextWithoutRequestIDHasNone(t *testing.T) {
 	t.Parallel()
 	if got := telemetry.RequestID(t.Context()); got != "" {
-		t.Errorf("got %q", got)
+		t.Errorf("got %q, want none", got)
 	}
 	ctx := telemetry.WithRequestID(t.Context(), "req_abc")
 	if got := telemetry.RequestID(ctx); got != "req_abc" {
-		t.Errorf("got %q", got)
+		t.Errorf("got %q, want none", got)
 	}
 }
 

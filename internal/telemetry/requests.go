@@ -14,19 +14,18 @@ const (
 	labelOther     = "other"
 	routeUnmatched = "unmatched"
 
-	// maxRequestSeries bounds the series whatever labels come; the broker's own
-	// routes, methods and classes need about a hundred.
+	// maxRequestSeries limits the number of series, whatever the labels are. The broker's
+	// own routes, methods and status classes need about a hundred.
 	maxRequestSeries = 1000
 )
 
-// requestSeries is the instruments of HTTP requests. Finding those of a request
-// is one look-up in a map that is copied when it grows, so the hot path takes no
-// lock and allocates nothing.
+// requestSeries has the instruments of HTTP requests. The map of known labels is copied
+// when it grows, so that observing a request takes no lock and does not allocate.
 type requestSeries struct {
 	count    *prometheus.CounterVec
 	duration *prometheus.HistogramVec
 
-	grow  sync.Mutex
+	grow  sync.Mutex // held while known is replaced
 	known atomic.Pointer[map[requestLabels]requestInstruments]
 }
 
@@ -68,7 +67,7 @@ func (s *requestSeries) observe(route, method string, status int, d time.Duratio
 	i.duration.Observe(d.Seconds())
 }
 
-// add makes the instruments of labels, or of "other" when there are too many already.
+// add returns new instruments for labels, or those of "other" at maxRequestSeries.
 func (s *requestSeries) add(labels requestLabels) requestInstruments {
 	s.grow.Lock()
 	defer s.grow.Unlock()
@@ -89,7 +88,7 @@ func (s *requestSeries) add(labels requestLabels) requestInstruments {
 	return i
 }
 
-// methodLabel keeps methods that callers invent out of the labels.
+// methodLabel returns method if it is a standard one, else "other".
 func methodLabel(method string) string {
 	switch method {
 	case http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut,
@@ -100,6 +99,7 @@ func methodLabel(method string) string {
 	}
 }
 
+// classLabel returns the class of status, such as "2xx".
 func classLabel(status int) string {
 	switch status / 100 {
 	case 1:

@@ -10,34 +10,34 @@ import (
 	"casbroker/internal/secret"
 )
 
-// What stands in a text for what was hidden in it.
+// The placeholders for hidden parts of a text.
 const (
-	markSecret = "[secret]"
-	markToken  = "[access token]"
-	markKey    = "[admin key]"
-	markJWT    = "[jwt]"
-	markPAN    = "[pan]"
-	markNumber = "[number]"
-	markName   = "***" // the part before the @ of an address or in a URL
+	placeholderSecret = "[secret]"
+	placeholderToken  = "[access token]"
+	placeholderKey    = "[admin key]"
+	placeholderJWT    = "[jwt]"
+	placeholderPAN    = "[pan]"
+	placeholderNumber = "[number]"
+	placeholderName   = "***" // the part before the @ of an e-mail address or URL
 )
 
-// minSecret is the length under which a registered secret is not searched for:
-// hiding every "key" would garble the log and guard nothing.
+// minSecret is the length of the shortest registered secret that is searched for, in bytes.
+// Hiding every "key" would garble the log and protect nothing.
 const minSecret = 6
 
-// Classes of bytes, so that one look-up tells whether a byte can matter.
+// The classes of bytes, so that one lookup finds whether a byte is of interest.
 const (
 	classAlnum  = 1 << iota // an ASCII letter or digit
-	classLead               // some registered secret begins with it
+	classFirst              // the first byte of a registered secret
 	classAt                 // "@"
-	classEscape             // a backslash or "%": what follows may be an escape
+	classEscape             // a backslash or "%": an escape sequence may follow
 )
 
-// scrubber hides secrets and personal data in text. It goes over the text once,
-// and allocates only when it finds something. It is safe for concurrent use.
+// scrubber hides secrets and personal data in text. It scans a text once and allocates only
+// if it finds something. It is safe for concurrent use.
 type scrubber struct {
 	class   [256]uint8
-	secrets []string // longest first, so that a secret within another does not split it
+	secrets []string // longest first, so that a secret that contains another is found whole
 }
 
 func newScrubber(secrets []secret.Text) *scrubber {
@@ -60,11 +60,11 @@ func newScrubber(secrets []secret.Text) *scrubber {
 	return s
 }
 
-// Scrub returns text with everything hidden in it that a logger hides in its messages,
-// but for the secrets that only LogOptions can name.
+// Scrub returns text with everything hidden that a logger hides in messages, except
+// registered secrets.
 func Scrub(text string) string { return newScrubber(nil).text(text) }
 
-// add registers plain and the forms it takes inside URLs and quoted strings.
+// add registers plain and its escaped forms in URLs and quoted strings.
 func (s *scrubber) add(plain string) {
 	if len(plain) < minSecret {
 		return
@@ -72,22 +72,22 @@ func (s *scrubber) add(plain string) {
 	quoted := strconv.Quote(plain)
 	for _, form := range []string{plain, url.QueryEscape(plain), url.PathEscape(plain), quoted[1 : len(quoted)-1]} {
 		s.secrets = append(s.secrets, form)
-		s.class[form[0]] |= classLead
+		s.class[form[0]] |= classFirst
 	}
 }
 
-// text returns in with everything hidden that next finds.
+// text returns in with placeholders for all findings.
 func (s *scrubber) text(in string) string {
 	f := s.next(in, 0)
-	if f.mark == "" {
+	if f.placeholder == "" {
 		return in
 	}
 	var out strings.Builder
 	out.Grow(len(in))
 	done := 0
-	for f.mark != "" {
+	for f.placeholder != "" {
 		out.WriteString(in[done:f.from])
-		out.WriteString(f.mark)
+		out.WriteString(f.placeholder)
 		done = f.to
 		f = s.next(in, done)
 	}
@@ -95,38 +95,39 @@ func (s *scrubber) text(in string) string {
 	return out.String()
 }
 
-// finding is a stretch of text to be replaced by mark; an empty mark means none.
+// finding is a part of a text that must be replaced by placeholder; without a placeholder
+// nothing was found.
 type finding struct {
-	from, to int
-	mark     string
+	from, to    int
+	placeholder string
 }
 
-// next returns the first finding at or after start. A registered secret is found
-// anywhere; the patterns begin where a word does, and a word also begins after an
-// escape, as in `\nat_…` or "%3Dat_…".
+// next returns the first finding at or after start. Registered secrets are found anywhere,
+// patterns only at the start of a word, which includes the end of an escape sequence, as in
+// `\nat_…` or "%3Dat_…".
 func (s *scrubber) next(in string, start int) finding {
 	inWord := start > 0 && isAlnum(in[start-1])
-	escaped := -1 // where the text after the last escape begins
+	escaped := -1 // the index after the last escape sequence
 	for i := start; i < len(in); i++ {
 		c := s.class[in[i]]
 		if c == 0 {
 			inWord = false
 			continue
 		}
-		if c&classLead != 0 {
+		if c&classFirst != 0 {
 			if n := s.secretAt(in[i:]); n > 0 {
-				return finding{i, i + n, markSecret}
+				return finding{i, i + n, placeholderSecret}
 			}
 		}
 		if c&classAlnum != 0 {
 			if !inWord || i == escaped {
-				if n, mark := pattern(in[i:]); n > 0 {
-					return finding{i, i + n, mark}
+				if n, placeholder := pattern(in[i:]); n > 0 {
+					return finding{i, i + n, placeholder}
 				}
 			}
 			inWord = true
 			for i+1 < len(in) && i+1 != escaped && s.class[in[i+1]] == classAlnum {
-				i++ // the rest of a word needs no look but for secrets and escapes
+				i++ // only secrets and escapes matter in the rest of a word
 			}
 			continue
 		}
@@ -136,13 +137,14 @@ func (s *scrubber) next(in string, start int) finding {
 		}
 		if c&classAt != 0 {
 			if from := nameBefore(in, start, i); from < i {
-				return finding{from, i, markName}
+				return finding{from, i, placeholderName}
 			}
 		}
 	}
 	return finding{}
 }
 
+// secretAt returns the length of the registered secret at the start of in, 0 if there is none.
 func (s *scrubber) secretAt(in string) int {
 	for _, t := range s.secrets {
 		if strings.HasPrefix(in, t) {
@@ -152,7 +154,7 @@ func (s *scrubber) secretAt(in string) int {
 	return 0
 }
 
-// escapeLen is the length of the escape that in begins with: %3D, \u003c or \n.
+// escapeLen returns the length of the escape sequence at the start of in: %3D, \u003c or \n.
 func escapeLen(in string) int {
 	switch {
 	case in[0] == '%':

@@ -43,32 +43,32 @@ func TestScrubHidesByPattern(t *testing.T) {
 		{"one after another", "ABCDE1234F at_abcdefgh asha@example.com", "[pan] [access token] ***@example.com"},
 	} {
 		if got := s.text(c.in); got != c.want {
-			t.Errorf("%s: %q became %q, want %q", c.name, c.in, got, c.want)
+			t.Errorf("%s: %q: got %q, want %q", c.name, c.in, got, c.want)
 		}
 	}
 }
 
-func TestScrubAllocatesNothingForCleanText(t *testing.T) {
+func TestScrubDoesNotAllocateForCleanText(t *testing.T) {
 	s := newScrubber([]secret.Text{"literal-secret"})
 	const clean = "POST /v1/token 200 in 1.2 ms for demo:asha from 203.0.113.7, grant gr_01jqrk3v5e8w9xg2y4z6a7b8c9"
 	if n := testing.AllocsPerRun(100, func() { s.text(clean) }); n != 0 {
-		t.Errorf("%v allocations", n)
+		t.Errorf("got %v allocations, want none", n)
 	}
 }
 
-// The reference says the same as the scanner with regular expressions, tried at
-// every place in turn: slow, and easy to read.
+// The reference implements the scanner with regular expressions that are tried at every
+// index: slow, and easy to read.
 var (
 	referenceWords = []struct {
-		form *regexp.Regexp
-		mark string
+		form        *regexp.Regexp
+		placeholder string
 	}{
-		{regexp.MustCompile(`^eyJ[\w-]{8,}[\w.-]*`), markJWT},
-		{regexp.MustCompile(`^at_[^\x00-\x20"'` + "`" + `\\,;&<>()\[\]{}\x7f-\x{10ffff}]{8,}`), markToken},
-		{regexp.MustCompile(`^cbk_[\w-]{8,}`), markKey},
-		{regexp.MustCompile(`^[A-Za-z]{5}[0-9]{4}[A-Za-z](?:[^A-Za-z0-9]|$)`), markPAN},
+		{regexp.MustCompile(`^eyJ[\w-]{8,}[\w.-]*`), placeholderJWT},
+		{regexp.MustCompile(`^at_[^\x00-\x20"'` + "`" + `\\,;&<>()\[\]{}\x7f-\x{10ffff}]{8,}`), placeholderToken},
+		{regexp.MustCompile(`^cbk_[\w-]{8,}`), placeholderKey},
+		{regexp.MustCompile(`^[A-Za-z]{5}[0-9]{4}[A-Za-z](?:[^A-Za-z0-9]|$)`), placeholderPAN},
 		{regexp.MustCompile(`^(?:[02-9]\d{9}|\d{11}|\d{12}|[02-9]\d{12}|(?:[013-9]\d|2[1-9])\d{12}|\d{15}|\d{16}|(?:IN|in)\d{14})` +
-			`(?:[^A-Za-z0-9]|$)`), markNumber},
+			`(?:[^A-Za-z0-9]|$)`), placeholderNumber},
 	}
 	referenceStart    = regexp.MustCompile(`(?s)(?:^|[^A-Za-z0-9]|\\[^u]|\\u.{4}|%.{2})$`)
 	referenceUserinfo = regexp.MustCompile(`://[^\x00-\x20"'` + "`" + `<>/@]*$`)
@@ -81,19 +81,19 @@ var (
 func reference(secrets []string, in string) string {
 	out, done := "", 0
 	for i := 0; i < len(in); i++ {
-		from, to, mark := referenceAt(secrets, in, done, i)
-		if mark != "" {
-			out += in[done:from] + mark
+		from, to, placeholder := referenceAt(secrets, in, done, i)
+		if placeholder != "" {
+			out += in[done:from] + placeholder
 			done, i = to, max(i, to)-1
 		}
 	}
 	return out + in[done:]
 }
 
-func referenceAt(secrets []string, in string, done, i int) (from, to int, mark string) {
+func referenceAt(secrets []string, in string, done, i int) (from, to int, placeholder string) {
 	for _, s := range secrets {
 		if strings.HasPrefix(in[i:], s) {
-			return i, i + len(s), markSecret
+			return i, i + len(s), placeholderSecret
 		}
 	}
 	before := in[done:i]
@@ -103,26 +103,26 @@ func referenceAt(secrets []string, in string, done, i int) (from, to int, mark s
 	}
 	for _, w := range referenceWords {
 		if m := w.form.FindString(in[i:]); m != "" && startsWord {
-			if w.mark == markPAN || w.mark == markNumber {
+			if w.placeholder == placeholderPAN || w.placeholder == placeholderNumber {
 				m = referenceEdge.ReplaceAllString(m, "")
 			}
-			return i, i + len(m), w.mark
+			return i, i + len(m), w.placeholder
 		}
 	}
 	if in[i] != '@' {
 		return 0, 0, ""
 	}
 	if m := referenceUserinfo.FindString(before); len(m) > len("://") {
-		return i - len(m) + len("://"), i, markName
+		return i - len(m) + len("://"), i, placeholderName
 	}
 	name := referenceName.FindString(before)
 	if name != "" && !referenceUserinfo.MatchString(before) && referenceTop.MatchString(referenceDomain.FindString(in[i:])) {
-		return i - len(name), i, markName
+		return i - len(name), i, placeholderName
 	}
 	return 0, 0, ""
 }
 
-// pieces are put together at random, so that patterns meet each other's edges.
+// pieces are joined at random, so that patterns are next to each other.
 var pieces = []string{
 	"ABCDE1234F", "abcde1234f", "at_", "cbk_", "abcdefgh", "eyJ", "hbGciOiJIUzI1NiJ9", ".", "-", "_", " ", "/", ":", "://", "@", "%",
 	`\`, `\n`, `\u0026`, "%3D", "1234567890", "9876543210", "1743499800000", "20250401093000", "IN300999", "12345678", "1", "9",
@@ -140,24 +140,24 @@ func TestScrubAgreesWithTheReference(t *testing.T) {
 			in.WriteString(pieces[random.IntN(len(pieces))])
 		}
 		if got, want := s.text(in.String()), reference(secrets, in.String()); got != want {
-			t.Fatalf("%q: got %q, the reference says %q", in.String(), got, want)
+			t.Fatalf("%q: got %q, want %q as the reference", in.String(), got, want)
 		}
 	}
 }
 
-func FuzzScrubNeverLetsAPlantedSecretThrough(f *testing.F) {
+func FuzzScrubHidesRegisteredSecrets(f *testing.F) {
 	f.Add("", "", "planted-secret")
 	f.Add("at_abcdefgh", "asha@example.com", "ABCDE1234F")
 	f.Add("redis://:", "@localhost", "pa%ss\\word")
 	f.Add("x", "literal-sec", "literal-secret")
 	f.Fuzz(func(t *testing.T, before, after, planted string) {
-		marks := markSecret + markToken + markKey + markJWT + markPAN + markNumber + markName
-		if len(planted) < minSecret || strings.ContainsAny(planted, marks) {
-			return // it could be a part of what stands for hidden text
+		placeholders := placeholderSecret + placeholderToken + placeholderKey + placeholderJWT + placeholderPAN + placeholderNumber + placeholderName
+		if len(planted) < minSecret || strings.ContainsAny(planted, placeholders) {
+			return // planted could be a part of a placeholder
 		}
 		s := newScrubber([]secret.Text{secret.Text(planted)})
 		if out := s.text(before + planted + after); strings.Contains(out, planted) {
-			t.Errorf("%q is in %q", planted, out)
+			t.Errorf("got %q, want it without %q", out, planted)
 		}
 	})
 }
@@ -170,7 +170,7 @@ func FuzzScrubAgreesWithTheReference(f *testing.F) {
 		}
 		s := newScrubber([]secret.Text{"literal-secret"})
 		if got, want := s.text(in), reference([]string{"literal-secret"}, in); got != want {
-			t.Errorf("%q: got %q, the reference says %q", in, got, want)
+			t.Errorf("%q: got %q, want %q as the reference", in, got, want)
 		}
 	})
 }
@@ -191,11 +191,11 @@ func BenchmarkScrub(b *testing.B) {
 	}
 }
 
-func TestScrubHidesInATextWhatALoggerHidesInMessages(t *testing.T) {
+func TestScrubHidesWhatALoggerHidesInMessages(t *testing.T) {
 	t.Parallel()
 	const in = "unexpected argument cbk_asha_0123456789abcdef, at_0123456789abcdef or eyJhbGciOiJIUzI1NiJ9.e30.x of app:42"
 	const want = "unexpected argument [admin key], [access token] or [jwt] of app:42"
 	if got := Scrub(in); got != want {
-		t.Errorf("got %q", got)
+		t.Errorf("got %q, want %q", got, want)
 	}
 }

@@ -7,23 +7,23 @@ import (
 	"log/slog"
 )
 
-// markHidden stands for a value whose key says that it may not be shown.
-const markHidden = "[redacted]"
+// placeholderValue replaces a value whose key says that it must be hidden.
+const placeholderValue = "[redacted]"
 
-// attr returns a with everything hidden that must be, and whether it differs from a.
+// attr returns a with secrets and personal data hidden, and whether that changed a.
 func (s *scrubber) attr(a slog.Attr) (slog.Attr, bool) {
 	if hiddenKey(a.Key) {
-		if a.Value = a.Value.Resolve(); mayShow(a.Value) {
+		if a.Value = a.Value.Resolve(); isPresence(a.Value) {
 			return a, true
 		}
-		return slog.String(a.Key, markHidden), true
+		return slog.String(a.Key, placeholderValue), true
 	}
 	v, changed := s.value(a.Value)
 	return slog.Attr{Key: a.Key, Value: v}, changed
 }
 
-// mayShow lets through what can only tell whether a hidden value is there.
-func mayShow(v slog.Value) bool {
+// isPresence reports whether v shows only whether a hidden value exists: a bool, "" or nil.
+func isPresence(v slog.Value) bool {
 	switch v.Kind() {
 	case slog.KindBool:
 		return true
@@ -36,6 +36,7 @@ func mayShow(v slog.Value) bool {
 	}
 }
 
+// value returns v with secrets and personal data hidden, and whether that changed v.
 func (s *scrubber) value(v slog.Value) (slog.Value, bool) {
 	switch v.Kind() {
 	case slog.KindString:
@@ -54,12 +55,13 @@ func (s *scrubber) value(v slog.Value) (slog.Value, bool) {
 		if v.Any() == nil {
 			return v, false
 		}
-		return s.foreign(v.Any()), true
-	default: // numbers, times and durations hold nothing to hide
+		return s.any(v.Any()), true
+	default: // numbers, times and durations contain nothing to hide
 		return v, false
 	}
 }
 
+// group scrubs each attribute of a group.
 func (s *scrubber) group(v slog.Value) (slog.Value, bool) {
 	attrs := v.Group()
 	var out []slog.Attr // nil until something is hidden
@@ -78,12 +80,11 @@ func (s *scrubber) group(v slog.Value) (slog.Value, bool) {
 	return slog.GroupValue(out...), true
 }
 
-// foreign shows a value of any type the way JSON does, searched through by key
-// and by pattern. Raw bytes are only counted, because what they hold, payloads
-// and ciphertext, has no place in a log.
-func (s *scrubber) foreign(x any) (v slog.Value) {
+// any returns a value of any type as JSON, scrubbed by key and by pattern. Raw bytes, which
+// may be payloads or ciphertext, are only counted.
+func (s *scrubber) any(x any) (v slog.Value) {
 	defer func() {
-		if recover() != nil { // a method of x, on a nil pointer for instance
+		if recover() != nil { // a method of x panicked, for instance on a nil pointer
 			v = unloggable(x)
 		}
 	}()
@@ -96,6 +97,7 @@ func (s *scrubber) foreign(x any) (v slog.Value) {
 	return s.json(x)
 }
 
+// json returns the scrubbed JSON form of x.
 func (s *scrubber) json(x any) slog.Value {
 	doc, err := json.Marshal(x)
 	if err != nil {
@@ -118,7 +120,7 @@ func (s *scrubber) json(x any) slog.Value {
 	return slog.AnyValue(json.RawMessage(clean))
 }
 
-// tree hides in what a JSON decoder made.
+// tree scrubs a value that a JSON decoder returned.
 func (s *scrubber) tree(x any) any {
 	switch x := x.(type) {
 	case string:
@@ -131,8 +133,8 @@ func (s *scrubber) tree(x any) any {
 	case map[string]any:
 		out := make(map[string]any, len(x))
 		for key, v := range x {
-			if hiddenKey(key) && !mayShow(slog.AnyValue(v)) {
-				v = markHidden
+			if hiddenKey(key) && !isPresence(slog.AnyValue(v)) {
+				v = placeholderValue
 			}
 			out[s.text(key)] = s.tree(v)
 		}
@@ -142,6 +144,7 @@ func (s *scrubber) tree(x any) any {
 	}
 }
 
+// unloggable returns the text for a value that has no JSON form.
 func unloggable(x any) slog.Value {
 	return slog.StringValue(fmt.Sprintf("[unloggable %T]", x))
 }
