@@ -5,11 +5,11 @@
 //	body
 //	 │ parseDocument   strict JSON within limits; one pass
 //	 v
-//	document           nodes in the order of the text, one layout for all objects
-//	 │ unwrap          with the same member names
+//	document           nodes in the order of the text; objects with the same member
+//	 │ unwrap          names share a layout
 //	 v
-//	envelope           the object that holds the sections, and what is said around it
-//	 │ parser
+//	envelope           the object that holds the sections, and what the objects
+//	 │ parser          around it say about it
 //	 ├── issuer, period, investor
 //	 ├── sections      accounts ──> rows ──> Holding, its ledger ──> Transaction
 //	 ├── summary       totals and counts, compared with the rows
@@ -27,9 +27,9 @@
 //   - A known member of the wrong type is a fault. Null means "not stated".
 //   - An unknown member that seems to hold value is a warning; it is never dropped
 //     silently. Totals and balances that do not add up are warnings too.
-//   - Amounts are exact decimals. No float is involved.
-//   - A finding names its place by JSON pointer (RFC 6901) and contains nothing about
-//     the investor.
+//   - Amounts are exact decimals, never floats.
+//   - A finding has the JSON pointer of its place (RFC 6901), a stable code, and a
+//     sentence that contains nothing about the investor.
 //   - The fingerprint is the same for the same statement, whatever the order of its
 //     members, its white space, its number notation and its envelope.
 //   - Depth, names, strings, numbers, values, rows, transactions and findings are
