@@ -39,7 +39,7 @@ test: ## Run all tests, with the race detector where a C compiler is installed
 		race=; export CGO_ENABLED=0; echo '!!! NO C COMPILER: the tests run without the race detector !!!'; \
 		[ "$$CI" != true ] || { echo 'with CI=true nothing is skipped' >&2; exit 1; }; \
 	fi; \
-	go test -v -count=1 -run '^TestTheseProgramsAreHere$$' ./internal/testkit/services; \
+	go test -v -count=1 -run '^TestProgramsAreInstalled$$' ./internal/testkit/services; \
 	set -x; go test $$race -timeout $(TEST_TIMEOUT) $(PACKAGES)
 
 check: fmt-check vet lint test openapi tidy-check ## Everything that must pass before a change goes in
@@ -61,7 +61,7 @@ tidy: ## Bring go.mod and go.sum up to date
 	@go mod tidy
 
 openapi: ## Check web/openapi.yaml, its examples too
-	@go test -count=1 -run '^TestTheOpenAPIFileIsValid$$' ./internal/testkit/apitest
+	@go test -count=1 -run '^TestOpenAPIFileIsValid$$' ./internal/testkit/apitest
 
 fuzz: ## Run each fuzz target in FUZZ_IN (all) for FUZZTIME (10s)
 	@set -e; for file in $$(find $(FUZZ_IN) -name '*_test.go' -exec grep -l '^func Fuzz' {} +); do \

@@ -233,7 +233,7 @@ func TestWithoutTheDatabaseForTooLongNoTokenIsGivenUnlessSoWished(t *testing.T) 
 	generous := start(t, settings)
 	cached, theirs := b.token(t, "asha"), generous.token(t, "asha")
 
-	services.CutOff(t, database)
+	services.RefuseConnections(t, database)
 	if b.token(t, "asha").AccessToken != cached.AccessToken {
 		t.Error("while it knew enough, it did not give the cached token")
 	}
@@ -252,7 +252,7 @@ func TestWithoutTheDatabaseForTooLongNoTokenIsGivenUnlessSoWished(t *testing.T) 
 		t.Error("with when_stale: serve the cached token was not given")
 	}
 
-	services.LetIn(t, database)
+	services.AllowConnections(t, database)
 	within(t, 10*time.Second, "the broker is ready again", func() bool {
 		return b.call(t, "", http.MethodGet, "/readyz", "").status == 200
 	})
@@ -271,14 +271,14 @@ func TestABrokerIsNotReadyBeforeItKnowsWhoIsBlocked(t *testing.T) {
 	if _, err := first.app.Access().Block(t.Context(), operator, "app:asha", "", time.Time{}); err != nil {
 		t.Fatal(err)
 	}
-	services.CutOff(t, database)
+	services.RefuseConnections(t, database)
 	settings.Store.MigrateAtStart = false
 	b := start(t, settings)
 	if ready := b.call(t, "", http.MethodGet, "/readyz", "").must(t, 503); !strings.Contains(ready.body, `"name":"access"`) {
 		t.Errorf("readyz: %s", ready.body)
 	}
 	b.call(t, "asha", http.MethodPost, "/v1/token", "").must(t, 503)
-	services.LetIn(t, database)
+	services.AllowConnections(t, database)
 	within(t, 10*time.Second, "the broker is ready", func() bool {
 		return b.call(t, "", http.MethodGet, "/readyz", "").status == 200
 	})

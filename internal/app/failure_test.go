@@ -44,7 +44,7 @@ func TestWithoutTheDatabaseCachedTokensAreHandedOutAndNothingIsHalfDone(t *testi
 	cached := b.token(t, "asha")
 	statement := parse(t, settings.Upstream.URL, cached.AccessToken, "cdsl", "right").must(t, 200).body
 
-	services.CutOff(t, database)
+	services.RefuseConnections(t, database)
 	if again := b.token(t, "asha"); again.AccessToken != cached.AccessToken {
 		t.Error("a user with a token did not get it")
 	}
@@ -61,7 +61,7 @@ func TestWithoutTheDatabaseCachedTokensAreHandedOutAndNothingIsHalfDone(t *testi
 		t.Errorf("readyz: %s", ready.body)
 	}
 
-	services.LetIn(t, database)
+	services.AllowConnections(t, database)
 	b.call(t, "", http.MethodGet, "/readyz", "").must(t, 200)
 	b.token(t, "rohan")
 	b.call(t, "asha", http.MethodPost, "/v1/portfolios", statement, "Idempotency-Key", "k").must(t, 201)
@@ -76,12 +76,12 @@ func TestABrokerThatStartedBeforeItsDatabaseServesNothingUnderAWrongKey(t *testi
 	if err := b.stop(); err != nil {
 		t.Fatal(err)
 	}
-	services.CutOff(t, database)
+	services.RefuseConnections(t, database)
 	settings.Store.MigrateAtStart = false
 	right := start(t, settings)
 	settings.Seal.Keys = []config.SealKey{{ID: "k1", Key: secret.Text(base64.StdEncoding.EncodeToString([]byte("a-wrong-seal-key-0123456789abcde")))}}
 	wrong := start(t, settings)
-	services.LetIn(t, database)
+	services.AllowConnections(t, database)
 	within(t, 20*time.Second, "the right broker is ready", func() bool {
 		return right.call(t, "", http.MethodGet, "/readyz", "").status == 200
 	})

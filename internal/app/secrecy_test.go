@@ -50,7 +50,7 @@ func TestTheWholeJobShowsNoSecret(t *testing.T) {
 		vendor.AddFault(sandbox.Fault{Path: "/v1/token", Times: 3, Kind: sandbox.FaultDrop})
 		call("meera", http.MethodPost, "/v1/token", "")
 		if strings.HasPrefix(withPassword, "postgres") {
-			services.CutOff(t, withPassword)
+			services.RefuseConnections(t, withPassword)
 			call("meera", http.MethodGet, "/v1/portfolios", "").must(t, 503)
 			call("", http.MethodGet, "/readyz", "").must(t, 503)
 		}

@@ -154,7 +154,7 @@ func TestADatabaseThatWasAwayAtTheStartHasItsKeysLookedAtBeforeItIsUsed(t *testi
 	}
 	payloads := fill(t, before, 0, 1)
 	right := v.keys["k1"]
-	services.CutOff(t, v.url)
+	services.RefuseConnections(t, v.url)
 	good := v.open(t, "k1")
 	v.keys["k1"] = newKey()
 	wrong := v.open(t, "k1")
@@ -163,7 +163,7 @@ func TestADatabaseThatWasAwayAtTheStartHasItsKeysLookedAtBeforeItIsUsed(t *testi
 			t.Errorf("while it is away: %v", err)
 		}
 	}
-	services.LetIn(t, v.url)
+	services.AllowConnections(t, v.url)
 	if _, err := wrong.SavePortfolio(t.Context(), saving(t, "demo:ravi", named("Fund", "2026-03-31"))); !errors.As(err, new(*store.WrongKeyError)) {
 		t.Errorf("a save before it was ready: %v", err)
 	}

@@ -89,7 +89,7 @@ func TestADatabaseThatGoesAwayDuringASaveIsUnavailableAndKeepsNothing(t *testing
 	one := saving(t, "demo:asha", named("Fund", "2026-03-31"))
 	render := one.Render
 	one.Render = func(p portfolio.Portfolio, created bool) ([]byte, error) {
-		services.CutOff(t, at)
+		services.RefuseConnections(t, at)
 		return render(p, created)
 	}
 	_, err := s.SavePortfolio(t.Context(), one)
@@ -97,7 +97,7 @@ func TestADatabaseThatGoesAwayDuringASaveIsUnavailableAndKeepsNothing(t *testing
 	if !errors.Is(err, store.ErrUnavailable) || !errors.As(err, &f) || f.RetryAfter < time.Second {
 		t.Errorf("got %v", err)
 	}
-	services.LetIn(t, at)
+	services.AllowConnections(t, at)
 	if list, err := s.Portfolios(t.Context(), "demo:asha", portfolio.Query{Limit: all}); err != nil || len(list) != 0 {
 		t.Errorf("listed %v, %v", list, err)
 	}

@@ -1,7 +1,6 @@
-// Package apitest holds the broker's answers against its OpenAPI description, so
-// that a route test cannot pass with an answer that the description does not
-// have. Only tests use it. Requests are not judged: a test must be able to send
-// wrong ones.
+// Package apitest checks the broker's answers against web/openapi.yaml, so that a
+// route test fails for an answer that the file does not describe. Requests are not
+// checked, since a test must be able to send wrong ones.
 package apitest
 
 import (
@@ -11,46 +10,31 @@ import (
 	"testing"
 )
 
-// headerRequestID is on every answer, put there by the server and not by a room.
-const headerRequestID = "X-Request-ID"
-
-// Check fails t when the answer res, whose body is body, is not one that the
-// description has for req: its status, its headers and its body. A path that is
-// not described may answer with the shared problems only. It is safe for
-// concurrent use and does not end the test.
+// Check reports an error to t if the answer res with body is not one that the file
+// describes for req, by its status, headers and body. A path that is not described may
+// answer with the common problems only. It is safe for concurrent use.
 func Check(t testing.TB, req *http.Request, res *http.Response, body []byte) {
 	t.Helper()
 	report(t, req, answer{res.StatusCode, res.Header, body})
 }
 
-// CheckRoom is Check for a room that is mounted without the server around it:
-// X-Request-ID, which the server adds, may be missing.
-func CheckRoom(t testing.TB, req *http.Request, res *http.Response, body []byte) {
-	t.Helper()
-	header := res.Header.Clone()
-	if header.Get(headerRequestID) == "" {
-		header.Set(headerRequestID, "req_missing")
-	}
-	report(t, req, answer{res.StatusCode, header, body})
-}
-
-// Client returns a client that does Check on every answer it gets. Its
-// connections are closed when the test ends. It is safe for concurrent use.
+// Client returns a client that calls Check for every answer. Its connections are closed
+// at the end of the test. It is safe for concurrent use.
 func Client(t testing.TB) *http.Client {
 	t.Helper()
 	transport := &http.Transport{}
 	t.Cleanup(transport.CloseIdleConnections)
-	return &http.Client{Transport: checking{t, transport}}
+	return &http.Client{Transport: checkingTransport{t, transport}}
 }
 
-// checking is a RoundTripper that judges what passes through it.
-type checking struct {
+// checkingTransport is a RoundTripper that checks every answer.
+type checkingTransport struct {
 	t    testing.TB
 	next http.RoundTripper
 }
 
-// RoundTrip sends req and judges the answer before the caller has it.
-func (c checking) RoundTrip(req *http.Request) (*http.Response, error) {
+// RoundTrip sends req and checks the answer before it returns it.
+func (c checkingTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 	c.t.Helper()
 	res, err := c.next.RoundTrip(req)
 	if err != nil {
@@ -62,19 +46,19 @@ func (c checking) RoundTrip(req *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	Check(c.t, req, res, body)
-	again := *res
-	again.Body = io.NopCloser(bytes.NewReader(body))
-	return &again, nil
+	unread := *res
+	unread.Body = io.NopCloser(bytes.NewReader(body))
+	return &unread, nil
 }
 
 func report(t testing.TB, req *http.Request, a answer) {
 	t.Helper()
-	c, err := described()
+	c, err := loadContract()
 	if err != nil {
 		t.Errorf("the OpenAPI file is not valid: %v", err)
 		return
 	}
-	if err := c.judge(req, a); err != nil {
+	if err := c.validate(req, a); err != nil {
 		t.Errorf("%s %s answered %d, which web/openapi.yaml does not describe: %v\nbody: %.500s",
 			req.Method, req.URL.Path, a.status, err, a.body)
 	}

@@ -11,11 +11,12 @@ import (
 )
 
 const (
-	asked   = "req_7f3Kq9"
-	problem = `{"type":"/problems/no_such_path","title":"Not Found","status":404,"code":"no_such_path","request_id":"req_7f3Kq9"}`
+	headerRequestID = "X-Request-ID"
+	requestID       = "req_7f3Kq9"
+	problem         = `{"type":"/problems/no_such_path","title":"Not Found","status":404,"code":"no_such_path","request_id":"req_7f3Kq9"}`
 )
 
-// failures is a testing.TB that counts instead of failing.
+// failures is a testing.TB that counts errors.
 type failures struct {
 	testing.TB
 	count int
@@ -23,10 +24,10 @@ type failures struct {
 
 func (f *failures) Errorf(string, ...any) { f.count++ }
 
-// headers returns canonical headers from pairs, X-Request-ID among them.
+// headers returns headers from pairs, with X-Request-ID.
 func headers(pairs ...string) http.Header {
 	h := http.Header{headerRequestID: nil}
-	h.Set(headerRequestID, asked)
+	h.Set(headerRequestID, requestID)
 	for i := 0; i < len(pairs); i += 2 {
 		h.Set(pairs[i], pairs[i+1])
 	}
@@ -37,14 +38,14 @@ func problemHeaders(pairs ...string) http.Header {
 	return headers(append([]string{"Content-Type", "application/problem+json", "Cache-Control", "no-store"}, pairs...)...)
 }
 
-func TestTheOpenAPIFileIsValid(t *testing.T) {
+func TestOpenAPIFileIsValid(t *testing.T) {
 	t.Parallel()
 	if _, err := parse(web.OpenAPI); err != nil {
 		t.Fatal(err)
 	}
 }
 
-func TestAFileThatIsNoDescriptionIsRefused(t *testing.T) {
+func TestInvalidOpenAPIFileIsRefused(t *testing.T) {
 	t.Parallel()
 	for name, file := range map[string]string{
 		"not YAML":        "\t{",
@@ -54,13 +55,13 @@ func TestAFileThatIsNoDescriptionIsRefused(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			if _, err := parse([]byte(file)); err == nil {
-				t.Error("it was taken")
+				t.Error("it was accepted")
 			}
 		})
 	}
 }
 
-func TestAnAnswerIsHeldAgainstTheDescription(t *testing.T) {
+func TestAnswerMustMatchTheFile(t *testing.T) {
 	t.Parallel()
 	json := headers("Content-Type", "application/json")
 	private := headers("Content-Type", "application/json", "Cache-Control", "no-store")
@@ -75,58 +76,58 @@ func TestAnAnswerIsHeldAgainstTheDescription(t *testing.T) {
 		status             int
 		header             http.Header
 		body               string
-		wrong              string // part of the complaint, "" for none
+		wrong              string // part of the error, "" for none
 	}{
-		{"a described answer", "GET", "/healthz", 200, json, `{"status":"ok"}`, ""},
-		{"a wrong value", "GET", "/healthz", 200, json, `{"status":"fine"}`, "/status"},
-		{"an undescribed field", "GET", "/healthz", 200, json, `{"status":"ok","up":1}`, `"up" is unsupported`},
-		{"a missing field", "GET", "/healthz", 200, json, `{}`, `"status" is missing`},
-		{"no JSON", "GET", "/healthz", 200, json, `ok`, "decode"},
-		{"an undescribed status", "GET", "/healthz", 202, json, `{"status":"ok"}`, errStatus.Error()},
-		{"an undescribed type", "GET", "/healthz", 200, headers("Content-Type", "text/plain"), "ok", "Content-Type"},
+		{"described answer", "GET", "/healthz", 200, json, `{"status":"ok"}`, ""},
+		{"wrong value", "GET", "/healthz", 200, json, `{"status":"fine"}`, "/status"},
+		{"undescribed member", "GET", "/healthz", 200, json, `{"status":"ok","up":1}`, `"up" is unsupported`},
+		{"missing member", "GET", "/healthz", 200, json, `{}`, `"status" is missing`},
+		{"not JSON", "GET", "/healthz", 200, json, `ok`, "decode"},
+		{"undescribed status", "GET", "/healthz", 202, json, `{"status":"ok"}`, errStatus.Error()},
+		{"undescribed media type", "GET", "/healthz", 200, headers("Content-Type", "text/plain"), "ok", "Content-Type"},
 		{"no request id", "GET", "/healthz", 200, http.Header{"Content-Type": {"application/json"}},
 			`{"status":"ok"}`, headerRequestID},
-		{"a token", "POST", "/v1/token", 200, private, token, ""},
-		{"a token that may be cached", "POST", "/v1/token", 200, json, token, "Cache-Control"},
+		{"token", "POST", "/v1/token", 200, private, token, ""},
+		{"cacheable token", "POST", "/v1/token", 200, json, token, "Cache-Control"},
 		{"a token with an unreadable limit", "POST", "/v1/token", 200,
 			headers("Content-Type", "application/json", "Cache-Control", "no-store", "RateLimit", "29"), token, "RateLimit"},
 		{"a token with two limits", "POST", "/v1/token", 200,
 			headers("Content-Type", "application/json", "Cache-Control", "no-store",
 				"RateLimit", `"token-user";r=29;t=60, "token-all";r=900;t=60`,
 				"RateLimit-Policy", `"token-user";q=30;w=60, "token-all";q=1000;w=60`), token, ""},
-		{"a null where null may be", "GET", "/v1/portfolios", 200, private, `{"portfolios":[],"next_cursor":null}`, ""},
-		{"a null where none may be", "GET", "/v1/portfolios", 200, private, `{"portfolios":null,"next_cursor":null}`,
+		{"allowed null", "GET", "/v1/portfolios", 200, private, `{"portfolios":[],"next_cursor":null}`, ""},
+		{"forbidden null", "GET", "/v1/portfolios", 200, private, `{"portfolios":null,"next_cursor":null}`,
 			"/portfolios"},
-		{"a deletion", "DELETE", "/v1/portfolios/pf_1", 204, headers("Cache-Control", "no-store"), "", ""},
-		{"a deletion with a body", "DELETE", "/v1/portfolios/pf_1", 204, headers("Cache-Control", "no-store"), "gone",
+		{"deletion", "DELETE", "/v1/portfolios/pf_1", 204, headers("Cache-Control", "no-store"), "", ""},
+		{"deletion with a body", "DELETE", "/v1/portfolios/pf_1", 204, headers("Cache-Control", "no-store"), "gone",
 			errNoContent.Error()},
-		{"an export of nothing", "GET", "/admin/v1/audit/export", 200, export, "", ""},
+		{"empty export", "GET", "/admin/v1/audit/export", 200, export, "", ""},
 		{"an export of lines", "GET", "/admin/v1/audit/export", 200, export, record + "\n" + record + "\n", ""},
 		{"an export with a wrong line", "GET", "/admin/v1/audit/export", 200, export, record + "\n{}\n", "/1/"},
-		{"an export with half a line", "GET", "/admin/v1/audit/export", 200, export, record + "\n{", "line 2"},
+		{"export with a truncated line", "GET", "/admin/v1/audit/export", 200, export, record + "\n{", "line 2"},
 		{"a user with a slash in the id", "GET", "/admin/v1/users/a%2Fb", 404, problemHeaders(), problem, errStatus.Error()},
-		{"a token that counts", "POST", "/oauth/introspect", 200, private, `{"active":true,"token_type":"api_key","sub":"app:42",` +
+		{"valid token", "POST", "/oauth/introspect", 200, private, `{"active":true,"token_type":"api_key","sub":"app:42",` +
 			`"iat":1768471140,"exp":1768474740,"jti":"gr_01kf0a6v3m9t2w8x4y5z7b1c2d","mode":"direct"}`, ""},
-		{"a token that does not count", "POST", "/oauth/introspect", 200, private, `{"active":false}`, ""},
-		{"a token that does not count, told of", "POST", "/oauth/introspect", 200, private, `{"active":false,"sub":"app:42"}`, "/"},
+		{"invalid token", "POST", "/oauth/introspect", 200, private, `{"active":false}`, ""},
+		{"invalid token with metadata", "POST", "/oauth/introspect", 200, private, `{"active":false,"sub":"app:42"}`, "/"},
 		{"a revocation with a body", "POST", "/oauth/revoke", 200, private, `{}`, errNoContent.Error()},
-		{"an unknown path", "GET", "/nothing", 404, problemHeaders(), problem, ""},
-		{"an unknown path that is there", "GET", "/nothing", 200, json, `{}`, errStatus.Error()},
-		{"an unknown path without a problem", "GET", "/nothing", 404, private, problem, "Content-Type"},
+		{"unknown path", "GET", "/nothing", 404, problemHeaders(), problem, ""},
+		{"unknown path that answers 200", "GET", "/nothing", 200, json, `{}`, errStatus.Error()},
+		{"unknown path without a problem document", "GET", "/nothing", 404, private, problem, "Content-Type"},
 		{"a problem that names another status", "GET", "/v1/portfolios/pf_1", 404, problemHeaders(),
 			strings.Replace(problem, "404", "410", 1), "/status"},
-		{"a method that is not allowed", "PUT", "/v1/token", 405, problemHeaders("Allow", "POST"),
+		{"405", "PUT", "/v1/token", 405, problemHeaders("Allow", "POST"),
 			strings.Replace(problem, "404", "405", 1), ""},
-		{"no list of allowed methods", "PUT", "/v1/token", 405, problemHeaders(),
+		{"405 without Allow", "PUT", "/v1/token", 405, problemHeaders(),
 			strings.Replace(problem, "404", "405", 1), "Allow"},
-		{"a refusal without a challenge", "GET", "/v1/portfolios", 401, problemHeaders(),
+		{"401 without a challenge", "GET", "/v1/portfolios", 401, problemHeaders(),
 			strings.Replace(problem, "404", "401", 1), "WWW-Authenticate"},
-		{"a limit without a time", "GET", "/v1/portfolios", 429, problemHeaders(),
+		{"429 without Retry-After", "GET", "/v1/portfolios", 429, problemHeaders(),
 			strings.Replace(problem, "404", "429", 1), "Retry-After"},
-		{"a limit on an unknown path", "GET", "/nothing", 429, problemHeaders("Retry-After", "3"),
+		{"429 on an unknown path", "GET", "/nothing", 429, problemHeaders("Retry-After", "3"),
 			strings.Replace(problem, "404", "429", 1), ""},
 	}
-	c, err := described()
+	c, err := loadContract()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -134,53 +135,39 @@ func TestAnAnswerIsHeldAgainstTheDescription(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			req := httptest.NewRequestWithContext(t.Context(), tt.method, tt.path, nil)
-			err := c.judge(req, answer{tt.status, tt.header, []byte(tt.body)})
+			err := c.validate(req, answer{tt.status, tt.header, []byte(tt.body)})
 			switch {
 			case tt.wrong == "" && err != nil:
-				t.Errorf("it was refused: %v", err)
+				t.Errorf("got error %v", err)
 			case tt.wrong != "" && (err == nil || !strings.Contains(err.Error(), tt.wrong)):
-				t.Errorf("the complaint is %v and does not tell of %q", err, tt.wrong)
+				t.Errorf("got error %v, want one with %q", err, tt.wrong)
 			}
 		})
 	}
 }
 
-func TestAPreflightNeedsNoDescription(t *testing.T) {
+func TestPreflightNeedsNoDescription(t *testing.T) {
 	t.Parallel()
 	req := httptest.NewRequestWithContext(t.Context(), http.MethodOptions, "/v1/token", nil)
 	req.Header.Set("Access-Control-Request-Method", "POST")
 	Check(t, req, &http.Response{StatusCode: http.StatusNoContent}, nil)
 }
 
-func TestARoomOnItsOwnNeedsNoRequestID(t *testing.T) {
-	t.Parallel()
-	req := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/healthz", nil)
-	res := &http.Response{StatusCode: 200, Header: http.Header{"Content-Type": {"application/json"}}}
-	CheckRoom(t, req, res, []byte(`{"status":"ok"}`))
-
-	f := &failures{TB: t}
-	Check(f, req, res, []byte(`{"status":"ok"}`))
-	CheckRoom(f, req, res, []byte(`{"status":"fine"}`))
-	if f.count != 2 {
-		t.Errorf("%d of 2 wrong answers were reported", f.count)
-	}
-}
-
-func TestTheClientReportsAWrongAnswerAndPassesItOn(t *testing.T) {
+func TestClientReportsWrongAnswerAndReturnsIt(t *testing.T) {
 	t.Parallel()
 	for body, wrong := range map[string]int{`{"status":"ok"}`: 0, `{"status":"fine"}`: 1} {
 		broker := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-			w.Header().Set(headerRequestID, asked)
+			w.Header().Set(headerRequestID, requestID)
 			w.Header().Set("Content-Type", "application/json")
 			_, _ = io.WriteString(w, body)
 		}))
 		t.Cleanup(broker.Close)
 		f := &failures{TB: t}
 		if got := get(t, Client(f), broker.URL+"/healthz"); got != body {
-			t.Errorf("the caller got %q, not %q", got, body)
+			t.Errorf("got body %q, want %q", got, body)
 		}
 		if f.count != wrong {
-			t.Errorf("%s: %d failures, not %d", body, f.count, wrong)
+			t.Errorf("%s: got %d failures, want %d", body, f.count, wrong)
 		}
 	}
 }

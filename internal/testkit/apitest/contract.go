@@ -18,9 +18,9 @@ import (
 	"casbroker/web"
 )
 
-// shared names the problems that any request may end in, on a path that is
-// described or not: what stands before the routes answers with them.
-var shared = map[int]string{
+// commonProblems are the problems that middleware may answer any request with, on
+// paths that the file describes and on others, by status: names of components.
+var commonProblems = map[int]string{
 	http.StatusUnauthorized:          "Unauthenticated",
 	http.StatusForbidden:             "Forbidden",
 	http.StatusRequestEntityTooLarge: "TooLarge",
@@ -30,11 +30,11 @@ var shared = map[int]string{
 }
 
 var (
-	errStatus    = errors.New("the status is not described here")
-	errNoContent = errors.New("the answer has a body where none is described")
+	errStatus    = errors.New("the status is not described")
+	errNoContent = errors.New("the answer has a body, but none is described")
 )
 
-// contract is the OpenAPI description, ready to judge by.
+// contract is the parsed OpenAPI file.
 type contract struct {
 	doc    *openapi3.T
 	routes routers.Router
@@ -46,13 +46,13 @@ type answer struct {
 	body   []byte
 }
 
-// described returns the broker's own description, read once.
-var described = sync.OnceValues(func() (*contract, error) {
+// loadContract parses the broker's OpenAPI file, once.
+var loadContract = sync.OnceValues(func() (*contract, error) {
 	openapi3filter.RegisterBodyDecoder("application/x-ndjson", decodeLines)
 	return parse(web.OpenAPI)
 })
 
-// decodeLines reads a value on each line, as a list of them.
+// decodeLines decodes one JSON value per line into a list.
 func decodeLines(body io.Reader, _ http.Header, _ *openapi3.SchemaRef, _ openapi3filter.EncodingFn) (any, error) {
 	list := []any{}
 	for in := json.NewDecoder(body); ; {
@@ -67,7 +67,7 @@ func decodeLines(body io.Reader, _ http.Header, _ *openapi3.SchemaRef, _ openapi
 	}
 }
 
-// parse reads a description and checks it, its examples too.
+// parse parses and validates an OpenAPI file, including its examples.
 func parse(yaml []byte) (*contract, error) {
 	doc, err := openapi3.NewLoader().LoadFromData(yaml)
 	if err != nil {
@@ -84,24 +84,24 @@ func parse(yaml []byte) (*contract, error) {
 	return &contract{doc, routes}, nil
 }
 
-// judge returns what is wrong with an answer to req, nil when nothing is.
-func (c *contract) judge(req *http.Request, a answer) error {
+// validate returns an error if the file does not describe the answer a to req.
+func (c *contract) validate(req *http.Request, a answer) error {
 	if preflight(req) && a.status == http.StatusNoContent && len(a.body) == 0 {
-		return nil // CORS is the business of the Fetch standard
+		return nil // defined by the Fetch standard, not by the file
 	}
 	route, err := c.route(req, a.status)
 	if err != nil {
 		return err
 	}
-	described := route.Operation.Responses.Status(a.status)
-	if described == nil {
+	expected := route.Operation.Responses.Status(a.status)
+	if expected == nil {
 		return errStatus
 	}
-	if len(described.Value.Content) == 0 && len(a.body) > 0 {
+	if len(expected.Value.Content) == 0 && len(a.body) > 0 {
 		return errNoContent
 	}
 	options := &openapi3filter.Options{IncludeResponseStatus: true}
-	options.WithCustomSchemaErrorFunc(place)
+	options.WithCustomSchemaErrorFunc(schemaError)
 	in := &openapi3filter.ResponseValidationInput{
 		RequestValidationInput: &openapi3filter.RequestValidationInput{Request: req, Route: route},
 		Status:                 a.status,
@@ -111,11 +111,11 @@ func (c *contract) judge(req *http.Request, a answer) error {
 	return openapi3filter.ValidateResponse(req.Context(), in.SetBodyBytes(a.body))
 }
 
-// route finds what the description has for req. For a path or a method that it
-// does not have, that is the one shared problem with this status.
+// route returns the route that the file describes for req. For an unknown path or method
+// it is a route with the common problem of this status only.
 func (c *contract) route(req *http.Request, status int) (*routers.Route, error) {
 	route, _, err := c.routes.FindRoute(req)
-	name := shared[status]
+	name := commonProblems[status]
 	switch {
 	case err == nil:
 		return route, nil
@@ -136,12 +136,12 @@ func preflight(req *http.Request) bool {
 	return req.Method == http.MethodOptions && req.Header.Get("Access-Control-Request-Method") != ""
 }
 
-// place words a mismatch by where it is, without the schema and the whole value.
-// Of an "allOf" it tells what the part that failed says.
-func place(err *openapi3.SchemaError) string {
+// schemaError formats a mismatch as its JSON pointer and reason, without the schema and
+// the value. For "allOf" it is the mismatch of the part that failed.
+func schemaError(err *openapi3.SchemaError) string {
 	var part *openapi3.SchemaError
 	if errors.As(err.Origin, &part) {
-		return place(part)
+		return schemaError(part)
 	}
 	return fmt.Sprintf("at %q: %s", "/"+strings.Join(err.JSONPointer(), "/"), err.Reason)
 }

@@ -18,7 +18,7 @@ import (
 
 var postgres service
 
-// Postgres returns the URL of a new, empty database, which goes with the test.
+// Postgres returns the URL of a new, empty database that is dropped at the end of the test.
 func Postgres(t testing.TB) string {
 	t.Helper()
 	server := os.Getenv("TEST_POSTGRES_URL")
@@ -27,8 +27,8 @@ func Postgres(t testing.TB) string {
 		server = postgres.get(t, func() (string, error) { return startPostgres(filepath.Dir(path)) })
 	}
 	name := strings.ReplaceAll(id.New("test"), "-", "_")
-	inDatabase(t, server, "CREATE DATABASE "+name)
-	t.Cleanup(func() { inDatabase(t, server, "DROP DATABASE IF EXISTS "+name+" WITH (FORCE)") })
+	execute(t, server, "CREATE DATABASE "+name)
+	t.Cleanup(func() { execute(t, server, "DROP DATABASE IF EXISTS "+name+" WITH (FORCE)") })
 	u, err := url.Parse(server)
 	if err != nil {
 		t.Fatal(err)
@@ -37,24 +37,24 @@ func Postgres(t testing.TB) string {
 	return u.String()
 }
 
-// CutOff keeps everybody out of the database at address, and ends the connections to
-// it. LetIn opens it again.
-func CutOff(t testing.TB, address string) {
+// RefuseConnections makes the database at address refuse connections, and closes those it
+// has, until AllowConnections.
+func RefuseConnections(t testing.TB, address string) {
 	t.Helper()
 	server, name := splitName(t, address)
-	inDatabase(t, server, "ALTER DATABASE "+name+" WITH ALLOW_CONNECTIONS false")
-	inDatabase(t, server, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '"+name+"'")
+	execute(t, server, "ALTER DATABASE "+name+" WITH ALLOW_CONNECTIONS false")
+	execute(t, server, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '"+name+"'")
 }
 
-// LetIn undoes CutOff.
-func LetIn(t testing.TB, address string) {
+// AllowConnections undoes RefuseConnections.
+func AllowConnections(t testing.TB, address string) {
 	t.Helper()
 	server, name := splitName(t, address)
-	inDatabase(t, server, "ALTER DATABASE "+name+" WITH ALLOW_CONNECTIONS true")
+	execute(t, server, "ALTER DATABASE "+name+" WITH ALLOW_CONNECTIONS true")
 }
 
-// splitName returns the URL of the database "postgres" on the same server, and the
-// name of the one at address.
+// splitName returns the URL of the database "postgres" on the server of address, and the
+// name of the database at address.
 func splitName(t testing.TB, address string) (server, name string) {
 	t.Helper()
 	u, err := url.Parse(address)
@@ -66,7 +66,7 @@ func splitName(t testing.TB, address string) (server, name string) {
 	return u.String(), name
 }
 
-func inDatabase(t testing.TB, server, statement string) {
+func execute(t testing.TB, server, statement string) {
 	t.Helper()
 	db, err := sql.Open("pgx", server)
 	if err != nil {
@@ -78,8 +78,8 @@ func inDatabase(t testing.TB, server, statement string) {
 	}
 }
 
-// startPostgres makes a cluster in a temporary folder and starts a server on it.
-// Durability is off: what these tests kill is the broker, not the database.
+// startPostgres creates a cluster in a temporary folder and starts a server on it, without
+// durability: the tests kill the broker, not the database.
 func startPostgres(bin string) (string, error) {
 	folder, err := os.MkdirTemp("", "casbroker-postgres-")
 	if err != nil {
@@ -90,7 +90,7 @@ func startPostgres(bin string) (string, error) {
 		return "", err
 	}
 	data := filepath.Join(folder, "data")
-	if err := makeCluster(filepath.Join(bin, "initdb"), data, asOwner); err != nil {
+	if err := createCluster(filepath.Join(bin, "initdb"), data, asOwner); err != nil {
 		return "", err
 	}
 	port, err := freePort()
@@ -114,23 +114,23 @@ func startPostgres(bin string) (string, error) {
 	})
 }
 
-// makeCluster makes one that sorts texts as people do, as clusters of operators often
-// are: what relies on the order of bytes has to say so. That is left out where initdb
-// cannot do it: before PostgreSQL 15, and where that was built without ICU.
-func makeCluster(initdb, data string, asOwner func(*exec.Cmd)) error {
-	run := func(locale ...string) (said string, err error) {
+// createCluster creates a cluster with the collation of a language, which production
+// clusters often have, so that a query that relies on the order of bytes fails without
+// COLLATE "C". PostgreSQL before 15 or without ICU gets C.UTF-8.
+func createCluster(initdb, data string, asOwner func(*exec.Cmd)) error {
+	run := func(locale ...string) (output string, err error) {
 		cmd := exec.CommandContext(context.Background(), initdb, append(locale, //nolint:gosec // found by us
 			"--pgdata", data, "--username", "casbroker", "--auth", "trust", "--no-sync", "--encoding", "UTF8")...)
 		asOwner(cmd)
 		out, err := cmd.CombinedOutput()
 		return string(out), err
 	}
-	said, err := run("--locale-provider=icu", "--icu-locale=en-US", "--locale=C")
-	if err != nil && (strings.Contains(said, "unrecognized option") || strings.Contains(said, "ICU is not supported")) {
-		said, err = run("--locale", "C.UTF-8")
+	output, err := run("--locale-provider=icu", "--icu-locale=en-US", "--locale=C")
+	if err != nil && (strings.Contains(output, "unrecognized option") || strings.Contains(output, "ICU is not supported")) {
+		output, err = run("--locale", "C.UTF-8")
 	}
 	if err != nil {
-		return fmt.Errorf("initdb: %w: %s", err, said)
+		return fmt.Errorf("initdb: %w: %s", err, output)
 	}
 	return nil
 }

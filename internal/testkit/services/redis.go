@@ -12,8 +12,8 @@ import (
 
 var redis service
 
-// Redis returns the URL of a Redis that all tests of this binary share: use keys
-// of your own.
+// Redis returns the URL of a Redis that all tests of this binary share: a test must use
+// its own keys.
 func Redis(t testing.TB) string {
 	t.Helper()
 	if url := os.Getenv("TEST_REDIS_URL"); url != "" {
@@ -29,14 +29,14 @@ func Redis(t testing.TB) string {
 	})
 }
 
-// RedisProcess is a Redis of a single test, which the test may stop.
+// RedisProcess is a Redis of a single test, which may stop it.
 type RedisProcess struct {
 	URL  string // redis://127.0.0.1:port/0
 	Port string
 	path string
 }
 
-// OwnRedis starts a Redis for this test alone.
+// OwnRedis starts a Redis for this test only.
 func OwnRedis(t testing.TB) *RedisProcess {
 	t.Helper()
 	r, err := startRedis(need(t, "redis-server"))
@@ -47,14 +47,14 @@ func OwnRedis(t testing.TB) *RedisProcess {
 	return r
 }
 
-// Stop ends the process and returns when its port is closed.
+// Stop ends the process and returns once its port is closed.
 func (r *RedisProcess) Stop() {
-	conn, err := net.Dial("tcp", "127.0.0.1:"+r.Port) //nolint:noctx // answers at once or not at all
+	conn, err := net.Dial("tcp", "127.0.0.1:"+r.Port) //nolint:noctx // loopback
 	if err != nil {
 		return
 	}
 	_, _ = conn.Write([]byte("SHUTDOWN NOSAVE\r\n"))
-	_, _ = conn.Read(make([]byte, 1)) // ends when Redis has gone
+	_, _ = conn.Read(make([]byte, 1)) // returns when Redis has exited
 	_ = conn.Close()
 }
 
@@ -99,7 +99,7 @@ func (r *RedisProcess) run() error {
 	})
 }
 
-// waitFor asks until ready answers nil, for half a minute at most.
+// waitFor calls ready until it returns nil, for half a minute at most.
 func waitFor(what string, ready func(context.Context) error) error {
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
@@ -112,7 +112,7 @@ func waitFor(what string, ready func(context.Context) error) error {
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("%s did not come up: %w", what, err)
+			return fmt.Errorf("%s did not start: %w", what, err)
 		case <-tick.C:
 		}
 	}

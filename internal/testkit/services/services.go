@@ -1,9 +1,8 @@
-// Package services gives tests the real services that the broker depends on:
-// Redis, PostgreSQL and Chromium. It starts processes of its own on free ports
-// with temporary folders, and ends them with the test binary, however that ends.
-// TEST_REDIS_URL and TEST_POSTGRES_URL name services to use instead. Where a
-// program is missing the test is skipped with a line that names it; with CI=true
-// it fails.
+// Package services starts the real services for tests: Redis, PostgreSQL and
+// Chromium. They are processes on free ports, with temporary folders, that end with
+// the test binary, even if that is killed. TEST_REDIS_URL and TEST_POSTGRES_URL name
+// services to use instead. If a program is missing, the test is skipped with a line
+// that names it; with CI=true it fails.
 package services
 
 import (
@@ -19,18 +18,18 @@ import (
 	"testing"
 )
 
-// supervise runs a command until standard input ends, which it does when the test
-// binary has gone, even by SIGKILL. "$0" is the signal that ends the command, "$1"
-// a folder to remove then.
+// supervise runs a command until standard input is closed, which happens when the test
+// binary ends, even by SIGKILL. "$0" is the signal that ends the command, "$1" a folder
+// that is removed afterwards.
 const supervise = `folder=$1; shift; "$@" & cat >/dev/null; kill -s "$0" $!; wait $!; rm -rf "$folder"`
 
-// Program is something that has to be installed for some tests.
+// Program is a program that some tests need.
 type Program struct {
-	Name string // as its package is called
-	Path string // "" when it is missing
+	Name string // the name of its Debian package
+	Path string // "" if it is not installed
 }
 
-// Programs returns every program that some test needs, found or not.
+// Programs returns every program that some tests need, installed or not.
 func Programs() []Program {
 	return []Program{
 		{"redis-server", find("redis-server")},
@@ -40,7 +39,8 @@ func Programs() []Program {
 	}
 }
 
-// find looks for name on the PATH, then in the folders that the patterns match.
+// find returns the path of a program on the PATH or in a folder that matches a pattern, or
+// "".
 func find(name string, patterns ...string) string {
 	if path, err := exec.LookPath(name); err == nil {
 		return path
@@ -66,7 +66,8 @@ func Chromium(t testing.TB) string {
 	return need(t, "chromium")
 }
 
-// need returns where the program is, or ends the test.
+// need returns the path of a program. If it is missing, it skips the test, or with CI=true
+// fails it.
 func need(t testing.TB, name string) string {
 	t.Helper()
 	for _, p := range Programs() {
@@ -81,7 +82,7 @@ func need(t testing.TB, name string) string {
 	return ""
 }
 
-// service is one process shared by all tests of a test binary.
+// service is a process that all tests of a test binary share.
 type service struct {
 	once sync.Once
 	url  string
@@ -97,8 +98,8 @@ func (s *service) get(t testing.TB, start func() (string, error)) string {
 	return s.url
 }
 
-// spawn starts a supervised command that, when the test binary ends, is sent
-// signal; then folder is removed.
+// spawn starts a command that gets signal when the test binary ends; then folder is
+// removed.
 func spawn(prepare func(*exec.Cmd), signal, folder string, command ...string) error {
 	args := append([]string{"-c", supervise, signal, folder}, command...)
 	cmd := exec.CommandContext(context.Background(), "sh", args...) //nolint:gosec // a fixed script
@@ -112,14 +113,14 @@ func spawn(prepare func(*exec.Cmd), signal, folder string, command ...string) er
 	if err := cmd.Start(); err != nil {
 		return fmt.Errorf("start %s: %w", strings.Join(command, " "), err)
 	}
-	lifelines.Store(stdin, true)
+	stdins.Store(stdin, true)
 	return nil
 }
 
-// lifelines keeps the pipes from being collected, and so closed, before the end.
-var lifelines sync.Map
+// stdins keeps the pipes from being garbage collected, which would close them.
+var stdins sync.Map
 
-// freePort returns a TCP port of the loopback address that nobody listens on.
+// freePort returns a TCP port of the loopback address that is not in use.
 func freePort() (string, error) {
 	l, err := (&net.ListenConfig{}).Listen(context.Background(), "tcp", "127.0.0.1:0")
 	if err != nil {

@@ -7,9 +7,9 @@ import (
 	"casbroker/internal/testkit/services"
 )
 
-// TestTheseProgramsAreHere says loudly which programs are missing, and so which
-// tests are skipped. With CI=true it fails instead.
-func TestTheseProgramsAreHere(t *testing.T) {
+// TestProgramsAreInstalled reports which programs are missing, so that their tests are
+// skipped. With CI=true it fails instead.
+func TestProgramsAreInstalled(t *testing.T) {
 	for _, p := range services.Programs() {
 		switch {
 		case p.Path != "":
@@ -22,13 +22,13 @@ func TestTheseProgramsAreHere(t *testing.T) {
 	}
 }
 
-func TestARedisThatWasStoppedCanBeStartedAgain(t *testing.T) {
+func TestStoppedRedisCanBeStartedAgain(t *testing.T) {
 	r := services.OwnRedis(t)
 	r.Stop()
 	r.Start(t)
 }
 
-func TestEachTestGetsADatabaseOfItsOwn(t *testing.T) {
+func TestEachTestGetsItsOwnDatabase(t *testing.T) {
 	if a, b := services.Postgres(t), services.Postgres(t); a == b {
 		t.Fatalf("both tests got %s", a)
 	}

@@ -11,9 +11,8 @@ import (
 	"syscall"
 )
 
-// unprivileged hands folder to a user that is not root, and returns what makes a
-// command run as that user: PostgreSQL refuses to run as root. For everybody else
-// nothing changes.
+// unprivileged gives folder to another user if this one is root, and returns a function
+// that makes a command run as that user, since PostgreSQL refuses to run as root.
 func unprivileged(folder string) (func(*exec.Cmd), error) {
 	if os.Geteuid() != 0 {
 		return func(*exec.Cmd) {}, nil
