@@ -119,8 +119,8 @@ func (a *account) usageBetween(from, to time.Time) []usage {
 	return out
 }
 
-// checkRate counts a request of the public key. Over the limit it returns the
-// seconds until the next minute begins, else 0. Other keys have no limit.
+// checkRate counts a request of the public key. Over the limit it returns the seconds
+// until the current one-minute window ends, else 0. Other keys have no limit.
 func (a *account) checkRate(now time.Time) (retryAfter int) {
 	if !a.public {
 		return 0

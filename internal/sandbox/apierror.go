@@ -42,8 +42,8 @@ func notFound(what string) *apiError {
 	return &apiError{status: http.StatusNotFound, msg: what + " not found or expired"}
 }
 
-// bodyError returns the apiError for a body that could not be read. A body over
-// the size limit it passes on, for writeError to answer.
+// bodyError returns the error for a body that could not be read. It passes on a
+// *http.MaxBytesError, which writeError answers with errTooLarge.
 func bodyError(err error) error {
 	var tooLarge *http.MaxBytesError
 	if errors.As(err, &tooLarge) {

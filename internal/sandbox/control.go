@@ -37,9 +37,9 @@ func (c *callCounter) snapshot() map[string]int {
 	return maps.Clone(c.byPath)
 }
 
-// isControl reports whether path is a control call, by which a tester steers the
-// sandbox. The files, samples and consent pages below /_sandbox/ are not: they
-// emulate other services of the vendor and answer every caller.
+// isControl reports whether path is a control call, with which a test or a tester
+// controls the sandbox. Files, samples and consent pages below /_sandbox/ are not:
+// they emulate other services of the vendor and answer every caller.
 func isControl(path string) bool {
 	for _, public := range []string{filesPath, "/_sandbox/samples/", "/_sandbox/oauth/"} {
 		if strings.HasPrefix(path, public) {

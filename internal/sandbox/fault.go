@@ -82,7 +82,8 @@ func (q *faultQueue) list() []Fault {
 	return append([]Fault{}, q.pending...)
 }
 
-// next returns the first fault for path and takes one from its Times.
+// next returns the first fault for path and decrements its Times, removing it after
+// the last.
 func (q *faultQueue) next(path string) (Fault, bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()

@@ -2,8 +2,8 @@ package sandbox
 
 import "net/http"
 
-// Size limits of bodies, in bytes: with a PDF, which base64 in JSON makes 4/3 as
-// long, and without.
+// Limits on request bodies, in bytes. maxUpload is for bodies with a PDF, which base64
+// makes 4/3 as long, and maxJSON for all others.
 const (
 	maxUpload = maxPDF/3*4 + 64<<10
 	maxJSON   = 64 << 10

@@ -1,9 +1,9 @@
 // Package sandbox emulates the CAS Parser API as its public documents describe
 // it: keys, access tokens, credits, parsing, fetching, mailboxes and their
-// errors, all in memory, with fictional people and securities. With it the broker
-// runs and is tested without the vendor, and failures can be injected. It imports
-// nothing else of this module, above all not the client that is tested against
-// it. README.md in this folder lists what it leaves out.
+// errors, all in memory, with fictional people and securities. It lets the broker run
+// and be tested without the vendor, and injects failures on request. It imports
+// nothing else of this module, above all not the client that is tested against it.
+// README.md in this folder lists what it leaves out.
 package sandbox
 
 import (

@@ -88,9 +88,9 @@ type tokenStatus struct {
 	ExpiresAt string `json:"expires_at,omitempty"`
 }
 
-// verifyToken answers whether a token is valid. In the vendor's newer documents the
-// token itself is the x-api-key. In the older ones the API key is, the token is in
-// the body, and the answer also has expires_at.
+// verifyToken answers whether a token is valid. The vendor's newer documents send the
+// token as x-api-key. The older ones send the API key there and the token in the
+// body, and their answer also has expires_at.
 func (s *Sandbox) verifyToken(w http.ResponseWriter, r *http.Request) {
 	credential := r.Header.Get("x-api-key")
 	if strings.HasPrefix(credential, tokenPrefix) {
