@@ -9,8 +9,8 @@ import (
 	"casbroker/internal/httpapi"
 )
 
-// bodies are those of requests to sign out. No such request needs as many bytes.
-var bodies = httpapi.BodyRules{MaxBytes: 1 << 10, Example: `{"grant_id": "gr_…"}`}
+// bodyRules limits request bodies; 1 KiB is more than any valid request needs.
+var bodyRules = httpapi.BodyRules{MaxBytes: 1 << 10, Example: `{"grant_id": "gr_…"}`}
 
 // Handler serves POST /v1/token/revoke, where users revoke their own tokens. Access is
 // required.
@@ -45,7 +45,7 @@ func (h *Handler) signOut(c echo.Context) error {
 func readGrant(c echo.Context) (string, error) {
 	req, err := httpapi.ReadBody[struct {
 		GrantID *string `json:"grant_id"`
-	}](c.Response(), c.Request(), bodies)
+	}](c.Response(), c.Request(), bodyRules)
 	switch {
 	case err != nil:
 		return "", err

@@ -144,11 +144,11 @@ func (v *View) replace(s Snapshot) {
 // add stores c. The caller holds mu.
 func (v *View) add(c Change) {
 	r := revocation{c.Version, c.At.UnixMilli()}
-	switch {
-	case c.Kind == RevokeGrant:
+	switch c.Kind {
+	case RevokeGrant:
 		v.grants[c.GrantID] = r
 		return
-	case c.Kind == RevokeAll:
+	case RevokeAll:
 		if v.everyone.version < c.Version {
 			v.everyone = r
 		}

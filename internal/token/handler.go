@@ -15,8 +15,8 @@ import (
 	"casbroker/internal/httpapi"
 )
 
-// bodies are those of requests for a token. No such request needs as many bytes.
-var bodies = httpapi.BodyRules{MaxBytes: 1 << 10, Example: `{"expiry_minutes": 30}`}
+// bodyRules limits request bodies; 1 KiB is more than any valid request needs.
+var bodyRules = httpapi.BodyRules{MaxBytes: 1 << 10, Example: `{"expiry_minutes": 30}`}
 
 // Handler serves POST /v1/token. All fields are required.
 type Handler struct {
@@ -76,7 +76,7 @@ var (
 func (h *Handler) read(c echo.Context) (time.Duration, error) {
 	req, err := httpapi.ReadBody[struct {
 		ExpiryMinutes *int `json:"expiry_minutes"`
-	}](c.Response(), c.Request(), bodies)
+	}](c.Response(), c.Request(), bodyRules)
 	switch {
 	case httpapi.IsTypeError(err, "/expiry_minutes"):
 		return 0, errMinutes

@@ -27,10 +27,6 @@ var (
 	ErrRevoked = fault.New(fault.Unavailable, "token_revoked",
 		"This user's tokens were revoked while a new one was made. Ask again.").After(time.Second)
 
-	errBody = fault.New(fault.Invalid, "invalid_json",
-		`The body must be empty or a JSON object such as {"expiry_minutes": 30}.`)
-	errMediaType = fault.New(fault.Unsupported, "unsupported_media_type",
-		"Send the body as application/json, or send none.")
 	errMinutes = fault.New(fault.Unprocessable, "invalid_expiry_minutes",
 		"expiry_minutes must be a whole number from 1 to 60.").
 		At(fault.Field{Pointer: "/expiry_minutes", Detail: "must be a whole number from 1 to 60"})
