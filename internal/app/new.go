@@ -95,14 +95,14 @@ func New(ctx context.Context, c config.Config, o Options) (_ *App, err error) { 
 	if err := checkDatabase(ctx, db, log); err != nil {
 		return nil, err
 	}
-	counter := &usage.Counter{Book: db, Now: o.Now}
+	counter := &usage.Counter{Store: db, Now: o.Now}
 	a.onClose(func() error {
 		if err := counter.Close(); err != nil {
 			log.Error("usage counts are lost", "error", err)
 		}
 		return nil
 	})
-	if err := usage.Fill(ctx, db, o.DemoHistory); err != nil { // the demo works without
+	if err := usage.AddDemoHistory(ctx, db, o.DemoHistory); err != nil { // the demo works without
 		log.WarnContext(ctx, "the demo's usage history cannot be written", "error", err)
 	}
 	shared, err := openCache(ctx, c.Cache, log, o.Now, metrics)
@@ -193,7 +193,7 @@ func New(ctx context.Context, c config.Config, o Options) (_ *App, err error) { 
 		Grants: &token.Directory{Grants: db, Box: box, Now: o.Now},
 		Users:  db, Portfolios: db,
 		Trail: &audit.Service{Book: db, Chains: db, Box: box},
-		Usage: &usage.Service{Book: db, Now: o.Now}, Vendor: &upstream.CreditsCache{Source: vendor, Now: o.Now},
+		Usage: &usage.Service{Store: db, Now: o.Now}, Vendor: &upstream.CreditsCache{Source: vendor, Now: o.Now},
 		Settings: listSettings(c), Version: build.String(), Now: o.Now,
 		Health: health(vendor, shared, db, watcher, c.Access.MaxStaleness),
 	}
@@ -237,7 +237,7 @@ func New(ctx context.Context, c config.Config, o Options) (_ *App, err error) { 
 	a.router.Mount("", nil, o.Public...)
 
 	// Jobs.
-	sweep := &usage.Sweep{Book: db, Chores: db, Now: o.Now}
+	sweep := &usage.Cleanup{Store: db, Jobs: db, Now: o.Now}
 	a.jobs = []job{
 		{name: "write usage counts", every: countsEvery, do: uninterrupted(counter.Flush)},
 		{name: "delete old usage counts", every: sweepEvery, atStart: true, do: sweep.Run},

@@ -24,7 +24,7 @@ var india = time.FixedZone("IST", 5*3600+30*60)
 // History returns generated counts, which give the charts something to show: the 30
 // days before today by day, two days by hour and two hours by minute, each with the
 // current period up to the minute of now. The minutes of an hour add up to the hour,
-// and the hours of a day to the day. Each period has a usage.Invented count; real
+// and the hours of a day to the day. Each period has a usage.Synthetic count; real
 // counts may be added to the current hour and day.
 func History(now time.Time) []usage.Count {
 	now = now.UTC().Truncate(time.Minute)
@@ -40,7 +40,7 @@ func History(now time.Time) []usage.Count {
 	}
 	list := make([]usage.Count, 0, len(g.sums))
 	for c, sum := range g.sums {
-		if c.Series == usage.Invented {
+		if c.Series == usage.Synthetic {
 			sum.n = 1
 		}
 		c.N, c.Took = sum.n, sum.took
@@ -71,7 +71,7 @@ func (g *generator) minute(at time.Time) {
 	g.source.Seed(seed, uint64(at.Unix())) //nolint:gosec // as above
 	load := dayFactor * loadAt(at)
 
-	g.add(at, usage.Invented, "", 1, 0)
+	g.add(at, usage.Synthetic, "", 1, 0)
 	g.add(at, usage.Reused, "", g.poisson(7*load), 0)
 	for range g.poisson(2.2 * load) {
 		g.mint(at, failing)

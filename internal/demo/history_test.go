@@ -22,7 +22,7 @@ type kind struct {
 func sums(list []usage.Count, step usage.Step, from time.Time, length time.Duration) map[kind]usage.Count {
 	all := map[kind]usage.Count{}
 	for _, c := range list {
-		if c.Step != step || c.Series == usage.Invented || c.At.Before(from) || !c.At.Before(from.Add(length)) {
+		if c.Step != step || c.Series == usage.Synthetic || c.At.Before(from) || !c.At.Before(from.Add(length)) {
 			continue
 		}
 		sum := all[kind{c.Series, c.Label}]
@@ -73,7 +73,7 @@ func TestHistoryIsMarkedAsGeneratedAndEndsNow(t *testing.T) {
 		if c.N < 1 || !c.At.Equal(c.At.Truncate(c.Step.Length())) || !c.At.Before(noon.Truncate(time.Minute)) {
 			t.Fatalf("got count %+v, want N > 0 and a period that began before now", c)
 		}
-		if c.Series == usage.Invented {
+		if c.Series == usage.Synthetic {
 			if markers[c.Step]++; c.N != 1 {
 				t.Errorf("got marker %+v, want N = 1", c)
 			}

@@ -8,8 +8,8 @@ import (
 	"casbroker/internal/usage"
 )
 
-// BenchmarkCounter counts as the hot path does, from all processors at once, while
-// another goroutine empties the counter again and again.
+// BenchmarkCounter counts from all processors at once, while another goroutine flushes
+// the counter every millisecond.
 func BenchmarkCounter(b *testing.B) {
 	for name, count := range map[string]func(c *usage.Counter){
 		"Token":    func(c *usage.Counter) { c.Token("reused") },
@@ -19,7 +19,7 @@ func BenchmarkCounter(b *testing.B) {
 	} {
 		b.Run(name, func(b *testing.B) {
 			b.ReportAllocs()
-			c := &usage.Counter{Book: nowhere{}, Now: time.Now}
+			c := &usage.Counter{Store: discard{}, Now: time.Now}
 			ctx, stop := context.WithCancel(b.Context())
 			done := make(chan struct{})
 			go func() {
@@ -39,7 +39,7 @@ func BenchmarkCounter(b *testing.B) {
 	}
 }
 
-// nowhere is a Book that keeps nothing.
-type nowhere struct{ usage.Book }
+// discard is a Store that drops all counts.
+type discard struct{ usage.Store }
 
-func (nowhere) AddCounts(context.Context, []usage.Count) error { return nil }
+func (discard) AddCounts(context.Context, []usage.Count) error { return nil }

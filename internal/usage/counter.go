@@ -5,113 +5,100 @@ import (
 	"time"
 )
 
-// Counter counts what happens, in memory until Flush writes it. Each thing belongs
-// to the minute that Now tells when it is counted, not to that of the next Flush:
-// so the counts are right to the second at the turn of an hour or day, and stay so
-// when the database is away for long. A process that is killed takes along what was
-// not written.
-//
-// Book and Now are required; Now is not before 1970. It is safe for concurrent use
-// and must not be copied. Only Upstream takes a lock, and whatever comes as the
-// first in its minute.
+const (
+	// maxKeys bounds the distinct counts between two flushes; the broker's own series and
+	// labels need about a hundred.
+	maxKeys = 1000
+	// otherLabel is counted instead of new labels past maxKeys.
+	otherLabel = "other"
+)
+
+// Counter counts events in memory until Flush writes them. Counts that were not flushed
+// are lost if the process is killed. Store and Now are required; Now is not before 1970.
+// It is safe for concurrent use and must not be copied.
 type Counter struct {
-	Book Book
-	Now  func() time.Time
+	Store Store
+	Now   func() time.Time
 
-	minted, reused, failed, created, repeated cell
-	refused, limited                          family
-
-	mu      sync.Mutex
-	waiting map[slot]sum // of minutes that are over, and of Upstream
+	mu     sync.Mutex
+	counts map[minuteKey]total // since the last Flush
 
 	flushing  sync.Mutex
-	unwritten map[key]sum // held by flushing
+	unwritten map[key]total // held by flushing
 }
 
-// slot is what is counted within one minute.
-type slot struct {
-	at     minute
+// minuteKey identifies a count within one minute.
+type minuteKey struct {
+	minute int64 // since 1970
 	series Series
 	label  string
 }
 
-// sum is how often something was done, and how long all of it took.
-type sum struct {
+// total is a number of events and the sum of their durations.
+type total struct {
 	n    int64
 	took time.Duration
 }
 
-// maxSlots bounds what is counted apart between two flushes, whatever comes; the
-// broker's own series and labels need about a hundred.
-const maxSlots = 1000
+func (t total) plus(other total) total { return total{t.n + other.n, t.took + other.took} }
 
-// Token counts one request for an access token that ended as "minted", "reused" or
-// "failed"; what ended otherwise is counted elsewhere.
+// Token counts a request for an access token with the outcome "minted", "reused" or
+// "failed". Other outcomes are counted by Refuse or Limit.
 func (c *Counter) Token(outcome string) {
-	switch outcome {
-	case "minted":
-		c.count(Minted, "", &c.minted)
-	case "reused":
-		c.count(Reused, "", &c.reused)
-	case "failed":
-		c.count(Failed, "", &c.failed)
+	switch series := Series(outcome); series {
+	case Minted, Reused, Failed:
+		c.add(series, "", 0)
 	}
 }
 
-// Refuse counts one call that was turned away with the error called code.
-func (c *Counter) Refuse(code string) {
-	l := c.refused.of(code)
-	c.count(Refused, l.label, &l.cell)
-}
+// Refuse counts a call that was refused with the error code.
+func (c *Counter) Refuse(code string) { c.add(Refused, code, 0) }
 
-// Limit counts one call past the limit called rule.
-func (c *Counter) Limit(rule string) {
-	l := c.limited.of(rule)
-	c.count(Limited, l.label, &l.cell)
-}
+// Limit counts a call past the limit called rule.
+func (c *Counter) Limit(rule string) { c.add(Limited, rule, 0) }
 
-// Save counts one portfolio that was saved; created is false when it was there already.
+// Save counts a saved portfolio; created is false if it existed already.
 func (c *Counter) Save(created bool) {
+	label := Repeated
 	if created {
-		c.count(Saved, Created, &c.created)
-		return
+		label = Created
 	}
-	c.count(Saved, Repeated, &c.repeated)
+	c.add(Saved, label, 0)
 }
 
-// Upstream counts one call to the vendor that took d and ended as outcome: "ok", or
-// what went wrong. How long "canceled" and "breaker_open" took says nothing of the
-// vendor and is not looked at.
+// Upstream counts a call to the vendor that took d and ended as outcome: "ok", or the kind
+// of failure. The durations of "canceled" and "breaker_open" are ignored, since they say
+// nothing about the vendor.
 func (c *Counter) Upstream(outcome string, d time.Duration) {
-	at := c.minute()
 	if !timed(outcome) {
-		c.keep(slot{at, Called, outcome}, sum{n: 1})
+		c.add(Called, outcome, 0)
 		return
 	}
-	c.keep(slot{at, Called, outcome}, sum{1, d})
-	c.keep(slot{at, Took, BoundOf(d)}, sum{n: 1})
+	c.add(Called, outcome, d)
+	c.add(Took, BoundOf(d), 0)
 }
 
-func (c *Counter) minute() minute { return minute(c.Now().Unix() / 60) } //nolint:gosec // enough until the year 10136
-
-// count counts one in a cell, and keeps what it had of an earlier minute.
-func (c *Counter) count(series Series, label string, in *cell) {
-	if at, n := in.add(c.minute()); n > 0 {
-		c.keep(slot{at, series, label}, sum{n: n})
-	}
-}
-
-// keep adds s to what waits for the next flush.
-func (c *Counter) keep(at slot, s sum) {
+// add counts one event that took d.
+func (c *Counter) add(series Series, label string, d time.Duration) {
+	k := minuteKey{c.Now().Unix() / 60, series, label}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.waiting == nil {
-		c.waiting = map[slot]sum{}
+	if c.counts == nil {
+		c.counts = map[minuteKey]total{}
 	}
-	have, ok := c.waiting[at]
-	if !ok && len(c.waiting) >= maxSlots {
-		at.label = labelOther
-		have = c.waiting[at]
+	old, ok := c.counts[k]
+	if !ok && len(c.counts) >= maxKeys {
+		k.label = otherLabel
+		old = c.counts[k]
 	}
-	c.waiting[at] = sum{have.n + s.n, have.took + s.took}
+	c.counts[k] = old.plus(total{1, d})
+}
+
+// take returns the counts since its last call.
+func (c *Counter) take() map[minuteKey]total {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	counts := c.counts
+	c.counts = nil
+	return counts
 }

@@ -19,16 +19,16 @@ func flush(t *testing.T, c *usage.Counter) {
 	}
 }
 
-func TestWhatWasDoneIsFoundByMinuteHourAndDay(t *testing.T) {
+func TestCountsAreStoredByMinuteHourAndDay(t *testing.T) {
 	t.Parallel()
 	db, now := storetest.New(t), newClock()
-	c := &usage.Counter{Book: db, Now: now.now}
+	c := &usage.Counter{Store: db, Now: now.now}
 	for range 3 {
 		c.Token("reused")
 	}
 	c.Token("minted")
 	c.Token("failed")
-	c.Token("refused") // is counted as what refused it
+	c.Token("refused") // counted by Refuse
 	c.Refuse("invalid_token")
 	c.Refuse("invalid_token")
 	c.Refuse("subject_blocked")
@@ -39,12 +39,12 @@ func TestWhatWasDoneIsFoundByMinuteHourAndDay(t *testing.T) {
 	now.move(2 * time.Minute)
 	c.Token("reused")
 	flush(t, c)
-	flush(t, c) // there is nothing more
+	flush(t, c) // nothing is left
 	for _, step := range usage.Steps {
 		s := stats(t, db, now, step, time.Time{}, time.Time{})
 		p := s.Total
 		if p.Minted != 1 || p.Reused != 4 || p.Failed != 1 || p.Refused["invalid_token"] != 2 || p.Refused["subject_blocked"] != 1 ||
-			p.Limited["token-user"] != 1 || p.Saved[usage.Created] != 1 || p.Saved[usage.Repeated] != 1 || p.Invented {
+			p.Limited["token-user"] != 1 || p.Saved[usage.Created] != 1 || p.Saved[usage.Repeated] != 1 || p.Synthetic {
 			t.Errorf("by %s: %+v", step, p)
 		}
 		last, before := s.Points[len(s.Points)-1], s.Points[len(s.Points)-3]
@@ -54,18 +54,18 @@ func TestWhatWasDoneIsFoundByMinuteHourAndDay(t *testing.T) {
 	}
 }
 
-func TestEachCountBelongsToTheMinuteInWhichItHappened(t *testing.T) {
+func TestEventBelongsToTheMinuteInWhichItHappens(t *testing.T) {
 	t.Parallel()
 	db, now := storetest.New(t), newClock()
-	c := &usage.Counter{Book: db, Now: now.now}
-	for range 5 { // nobody writes for five minutes, at the turn of an hour
+	c := &usage.Counter{Store: db, Now: now.now}
+	for range 5 { // five minutes without a flush, across the turn of an hour
 		c.Token("reused")
 		c.Refuse("invalid_token")
 		c.Limit("token-user")
 		c.Upstream("ok", time.Second)
 		now.move(time.Minute)
 	}
-	now.move(-2 * time.Minute) // a clock that is put right
+	now.move(-2 * time.Minute) // the clock is corrected
 	c.Token("reused")
 	now.move(2 * time.Minute)
 	flush(t, c)
@@ -81,16 +81,16 @@ func TestEachCountBelongsToTheMinuteInWhichItHappened(t *testing.T) {
 	}
 }
 
-func TestNothingIsLostAmongManyWhoCount(t *testing.T) {
+func TestConcurrentEventsAreAllCounted(t *testing.T) {
 	t.Parallel()
 	db, now := storetest.New(t), newClock()
-	c := &usage.Counter{Book: db, Now: now.now}
+	c := &usage.Counter{Store: db, Now: now.now}
 	const callers, each = 8, 2000
 	flushing, stop := context.WithCancel(t.Context())
 	var flusher, counting sync.WaitGroup
 	flusher.Go(func() {
 		for i := 0; flushing.Err() == nil; i++ {
-			if i < 1000 { // no more hours than Stats tells of at once
+			if i < 1000 { // no more hours than Stats returns at once
 				now.move(20 * time.Second)
 			}
 			if err := c.Flush(t.Context()); err != nil {
@@ -120,22 +120,22 @@ func TestNothingIsLostAmongManyWhoCount(t *testing.T) {
 		}
 		for i := range callers {
 			if n := p.Refused[fmt.Sprint("code_", i)]; n != each {
-				t.Errorf("by %s: %d of caller %d", step, n, i)
+				t.Errorf("by %s: got %d events of caller %d, want %d", step, n, i, each)
 			}
 		}
 	}
 }
 
-func TestWhatADatabaseThatIsAwayDidNotTakeIsAddedLater(t *testing.T) {
+func TestCountsWaitWhileTheDatabaseIsDown(t *testing.T) {
 	t.Parallel()
 	now := newClock()
-	db := &flaky{Book: storetest.New(t), away: true}
-	c := &usage.Counter{Book: db, Now: now.now}
+	db := &flaky{Store: storetest.New(t), down: true}
+	c := &usage.Counter{Store: db, Now: now.now}
 	for range 90 {
 		c.Token("minted")
 		c.Upstream("ok", 10*time.Millisecond)
 		if err := c.Flush(t.Context()); err == nil {
-			t.Fatal("a failure is not told")
+			t.Fatal("got no error")
 		}
 		now.move(time.Minute)
 	}
@@ -150,83 +150,83 @@ func TestWhatADatabaseThatIsAwayDidNotTakeIsAddedLater(t *testing.T) {
 	}
 }
 
-// forgetful is a Book that adds counts, and then fails to say so.
-type forgetful struct{ usage.Book }
+// lostReply is a Store that adds counts and then returns an error.
+type lostReply struct{ usage.Store }
 
-func (f forgetful) AddCounts(ctx context.Context, counts []usage.Count) error {
-	if err := f.Book.AddCounts(ctx, counts); err != nil {
+func (f lostReply) AddCounts(ctx context.Context, counts []usage.Count) error {
+	if err := f.Store.AddCounts(ctx, counts); err != nil {
 		return err
 	}
 	return errors.New("the connection was lost")
 }
 
-func TestWhatMayOrMayNotHaveBeenWrittenIsRatherCountedTwice(t *testing.T) {
+func TestUnconfirmedWriteIsRepeated(t *testing.T) {
 	t.Parallel()
 	db, now := storetest.New(t), newClock()
-	c := &usage.Counter{Book: forgetful{db}, Now: now.now}
+	c := &usage.Counter{Store: lostReply{db}, Now: now.now}
 	c.Token("minted")
 	if c.Flush(t.Context()) == nil {
-		t.Error("a failure is not told")
+		t.Error("got no error")
 	}
-	c.Book = db
+	c.Store = db
 	flush(t, c)
 	if n := stats(t, db, now, usage.Day, time.Time{}, time.Time{}).Total.Minted; n != 2 {
-		t.Errorf("counted %d times", n)
+		t.Errorf("got %d, want 2", n)
 	}
 }
 
-// heap is a Book that keeps what it is given, as it comes.
-type heap struct {
-	usage.Book
+// batches is a Store that collects the batches it is given.
+type batches struct {
+	usage.Store
 	given [][]usage.Count
 }
 
-func (h *heap) AddCounts(_ context.Context, counts []usage.Count) error {
-	h.given = append(h.given, counts)
+func (b *batches) AddCounts(_ context.Context, counts []usage.Count) error {
+	b.given = append(b.given, counts)
 	return nil
 }
 
-func TestOfALongTimeAwayOnlyTheMinutesAreForgotten(t *testing.T) {
+func TestLongOutageDropsOldMinutesOnly(t *testing.T) {
 	t.Parallel()
-	now, given := newClock(), &heap{}
-	db := &flaky{Book: given, away: true}
-	c := &usage.Counter{Book: db, Now: now.now}
-	const minutes, codes, most = 18 * 60, 20, 20_000
+	now, written := newClock(), &batches{}
+	db := &flaky{Store: written, down: true}
+	c := &usage.Counter{Store: db, Now: now.now}
+	const minutes, codes, maxCounts = 18 * 60, 20, 20_000
 	for m := range minutes {
 		for i := range codes {
 			c.Refuse(fmt.Sprint("code_", i))
 		}
 		now.move(time.Minute)
 		if m%45 == 44 && c.Flush(t.Context()) == nil {
-			t.Fatal("a failure is not told")
+			t.Fatal("got no error")
 		}
 	}
 	db.set(false)
 	flush(t, c)
 	kept, sums, oldest := 0, map[usage.Step]int64{}, now.now()
-	for _, some := range given.given {
-		if kept += len(some); len(some) > 1000 {
-			t.Errorf("%d at a time", len(some))
+	for _, batch := range written.given {
+		if kept += len(batch); len(batch) > 1000 {
+			t.Errorf("a batch of %d counts, want 1000 at most", len(batch))
 		}
-		for _, n := range some {
+		for _, n := range batch {
 			sums[n.Step] += n.N
 			if n.Step == usage.Minute && n.At.Before(oldest) {
 				oldest = n.At
 			}
 		}
 	}
-	if kept != most || sums[usage.Hour] != minutes*codes || sums[usage.Day] != minutes*codes {
-		t.Errorf("%d were kept, %v", kept, sums)
+	if kept != maxCounts || sums[usage.Hour] != minutes*codes || sums[usage.Day] != minutes*codes {
+		t.Errorf("got %d counts with sums %v, want %d and all hours and days", kept, sums, maxCounts)
 	}
-	if away := now.now().Sub(oldest); away < 16*time.Hour || away > 17*time.Hour {
-		t.Errorf("of the minutes there are %v", away)
+	if age := now.now().Sub(oldest); age < 16*time.Hour || age > 17*time.Hour {
+		t.Errorf("the oldest minute is %v old, want 16h to 17h", age)
 	}
 }
 
-func TestLabelsBeyondManyAreCountedTogether(t *testing.T) {
+func TestLabelsPastTheBoundAreCountedTogether(t *testing.T) {
 	t.Parallel()
 	db, now := storetest.New(t), newClock()
-	c := &usage.Counter{Book: db, Now: now.now}
+	c := &usage.Counter{Store: db, Now: now.now}
 	for i := range 2000 {
 		c.Refuse(fmt.Sprint("code_", i))
 		c.Limit(fmt.Sprint("limit_", i))
@@ -240,7 +240,7 @@ func TestLabelsBeyondManyAreCountedTogether(t *testing.T) {
 			all += n
 		}
 		if all != 2000 || len(labels) > 1001 || labels["other"] < 900 {
-			t.Errorf("%s: %d in %d labels, %d of others", name, all, len(labels), labels["other"])
+			t.Errorf("%s: got %d events in %d labels, %d of them as other", name, all, len(labels), labels["other"])
 		}
 	}
 }

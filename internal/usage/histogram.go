@@ -2,8 +2,8 @@ package usage
 
 import "time"
 
-// bounds are those of the histogram of calls to the vendor, in ms: the same as its
-// metrics have. Parsing takes 5 to 30 s.
+// bounds are the bucket bounds of vendor call durations, the same as in the metrics.
+// Parsing a statement takes 5 to 30 s.
 var bounds = []struct {
 	ms    int64
 	label string
@@ -12,11 +12,11 @@ var bounds = []struct {
 	{5000, "5000"}, {10_000, "10000"}, {30_000, "30000"}, {60_000, "60000"},
 }
 
-// beyond is the label of what took longer than the greatest bound.
+// beyond is the label of calls that took longer than the largest bound.
 const beyond = "+Inf"
 
-// BoundOf returns the label of Took for a call that took d: the least bound, in ms,
-// that is not below it, or "+Inf".
+// BoundOf returns the label of Took for a call that took d: the smallest bound in ms that
+// is at least d, or "+Inf".
 func BoundOf(d time.Duration) string {
 	for _, b := range bounds {
 		if d <= time.Duration(b.ms)*time.Millisecond {
@@ -26,13 +26,13 @@ func BoundOf(d time.Duration) string {
 	return beyond
 }
 
-// histogram is how many calls took how long, by label.
+// histogram is the number of calls by the label of their duration.
 type histogram map[string]int64
 
-// p95 is the least bound that 95 of 100 calls keep, in ms; the greatest one when
-// they keep none, and 0 without calls.
+// p95 is the smallest bound in ms that 95% of the calls do not exceed; the largest bound if
+// there is none, and 0 without calls.
 func (h histogram) p95() float64 {
-	var all, so int64
+	var all, below int64
 	for _, n := range h {
 		all += n
 	}
@@ -40,8 +40,8 @@ func (h histogram) p95() float64 {
 		return 0
 	}
 	for _, b := range bounds {
-		so += h[b.label]
-		if so*100 >= all*95 {
+		below += h[b.label]
+		if below*100 >= all*95 {
 			return float64(b.ms)
 		}
 	}

@@ -2,44 +2,45 @@ package usage
 
 import "time"
 
-// Point is what was done in one stretch of time.
+// Point has the counts of one interval.
 type Point struct {
-	At       time.Time        `json:"at"` // when it began
+	At       time.Time        `json:"at"` // the start of the interval
 	Minted   int64            `json:"minted"`
 	Reused   int64            `json:"reused"`
 	Failed   int64            `json:"failed"`
-	Refused  map[string]int64 `json:"refused"` // by the code of the error
+	Refused  map[string]int64 `json:"refused"` // by error code
 	Limited  map[string]int64 `json:"limited"` // by limit
 	Saved    map[string]int64 `json:"saved"`   // Created and Repeated
 	Upstream Upstream         `json:"upstream"`
-	Invented bool             `json:"invented,omitempty"` // a demo made it up, wholly or in part
+	// Synthetic is true if a part of the counts is made up for the demo.
+	Synthetic bool `json:"invented,omitempty"`
 }
 
-// Upstream is how the calls to the vendor went, each try by itself. How long they
-// took is told of those that the vendor ended or let pass its time.
+// Upstream has the counts of calls to the vendor; every attempt counts. MeanMS and P95MS
+// cover the calls that the vendor answered and those that timed out.
 type Upstream struct {
-	Calls   int64            `json:"calls"`    // those too that the breaker held back
-	Errors  int64            `json:"errors"`   // those that did not end well, but for callers who left
-	Outcome map[string]int64 `json:"outcomes"` // all, by how they ended
+	Calls   int64            `json:"calls"`    // including those that the circuit breaker blocked
+	Errors  int64            `json:"errors"`   // failed calls, without those that the caller canceled
+	Outcome map[string]int64 `json:"outcomes"` // all calls, by outcome
 	MeanMS  float64          `json:"mean_ms"`
-	P95MS   float64          `json:"p95_ms"` // at most; rounded up to a bound of the histogram, 60,000 for more
+	P95MS   float64          `json:"p95_ms"` // rounded up to a bucket bound; 60,000 for longer ones
 }
 
-// The outcomes of calls that mean something here; all others are errors.
+// The outcomes that this package treats specially; all others are errors.
 const (
 	outcomeOK       = "ok"
-	outcomeCanceled = "canceled"     // the caller left
-	outcomeSpared   = "breaker_open" // the vendor was not called at all
+	outcomeCanceled = "canceled"     // by the caller
+	outcomeBlocked  = "breaker_open" // the circuit breaker blocked the call
 )
 
-// timed reports whether it is told how long a call took that ended so.
-func timed(outcome string) bool { return outcome != outcomeCanceled && outcome != outcomeSpared }
+// timed reports whether the duration of a call with that outcome is recorded.
+func timed(outcome string) bool { return outcome != outcomeCanceled && outcome != outcomeBlocked }
 
 // tally adds up the counts of a Point.
 type tally struct {
 	sum   Point
 	took  histogram
-	timed sum
+	timed total
 }
 
 func newTally(at time.Time) *tally {
@@ -67,8 +68,8 @@ func (t *tally) add(c Count) {
 		t.called(c)
 	case Took:
 		t.took[c.Label] += c.N
-	case Invented:
-		t.sum.Invented = t.sum.Invented || c.N > 0
+	case Synthetic:
+		t.sum.Synthetic = t.sum.Synthetic || c.N > 0
 	}
 }
 
@@ -85,7 +86,7 @@ func (t *tally) called(c Count) {
 	}
 }
 
-// point returns the sum of what was added.
+// point returns the sum of the counts that were added.
 func (t *tally) point() Point {
 	p := t.sum
 	if t.timed.n > 0 {

@@ -8,12 +8,12 @@ import (
 	"casbroker/internal/fault"
 )
 
-// maxPoints is how many stretches are told at a time: a day of minutes, two months
+// maxPoints is the largest number of points in one answer: a day of minutes, or two months
 // of hours.
 const maxPoints = 1500
 
-// stretches is how many are told when nobody says since when.
-var stretches = map[Step]int{Minute: 60, Hour: 24, Day: 30}
+// defaultPoints is the number of points without a from.
+var defaultPoints = map[Step]int{Minute: 60, Hour: 24, Day: 30}
 
 var (
 	errStep  = fault.New(fault.Invalid, "invalid_step", "step must be minute, hour or day.")
@@ -21,26 +21,25 @@ var (
 		"from must be before to, both from 1970 to 9999, and no more than %d steps apart.", maxPoints))
 )
 
-// Service tells what was counted. All fields are required. It is safe for concurrent use.
+// Service reads counts. All fields are required. It is safe for concurrent use.
 type Service struct {
-	Book Book
-	Now  func() time.Time
+	Store Store
+	Now   func() time.Time
 }
 
-// Stats are counts by time.
+// Stats are counts by interval.
 type Stats struct {
 	Step   Step      `json:"step"`
 	From   time.Time `json:"from"`
 	To     time.Time `json:"to"`
-	Points []Point   `json:"points"` // one for each step, oldest first, also where nothing was done
+	Points []Point   `json:"points"` // one for each interval, oldest first, empty ones included
 	Total  Point     `json:"total"`  // of all points
 }
 
-// Stats returns the counts of step from then on and before to, in whole stretches
-// of UTC: those that from and to are in are part of it. A zero to means the end of
-// the one that runs; a zero from, the last 60 minutes, 24 hours or 30 days up to
-// then. It returns an invalid_step or invalid_range fault, the latter for more than
-// 1500 stretches too, or that of the Book.
+// Stats returns the counts of step between from and to, in whole intervals of UTC: the ones
+// that contain from and to are included. A zero to means the end of the current interval. A
+// zero from means 60 minutes, 24 hours or 30 days before to. It returns the fault
+// invalid_step, invalid_range (also for more than 1500 intervals), or that of the Store.
 func (s *Service) Stats(ctx context.Context, step Step, from, to time.Time) (Stats, error) {
 	length := step.Length()
 	if length == 0 {
@@ -50,17 +49,17 @@ func (s *Service) Stats(ctx context.Context, step Step, from, to time.Time) (Sta
 		to = s.Now().Truncate(length).Add(length)
 	}
 	if from.IsZero() {
-		from = roundUp(to, length).Add(-time.Duration(stretches[step]) * length)
+		from = roundUp(to, length).Add(-time.Duration(defaultPoints[step]) * length)
 	}
 	if !from.Before(to) {
 		return Stats{}, errRange
 	}
 	from, to = from.UTC().Truncate(length), roundUp(to.UTC(), length)
-	n := to.Sub(from) / length // at most 292 years of it, which is too long anyway
+	n := to.Sub(from) / length // to.Sub saturates at 292 years, which is too long anyway
 	if from.Year() < 1970 || to.Year() > 9999 || n > maxPoints {
 		return Stats{}, errRange
 	}
-	counts, err := s.Book.Counts(ctx, step, from, to)
+	counts, err := s.Store.Counts(ctx, step, from, to)
 	if err != nil {
 		return Stats{}, err
 	}

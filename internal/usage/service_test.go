@@ -11,7 +11,7 @@ import (
 	"casbroker/internal/usage"
 )
 
-func TestStatsTellEachStretchAlsoTheEmptyOnes(t *testing.T) {
+func TestStatsHaveAPointForEveryInterval(t *testing.T) {
 	t.Parallel()
 	db, now := storetest.New(t), newClock()
 	zone := time.FixedZone("IST", 19800)
@@ -26,13 +26,13 @@ func TestStatsTellEachStretchAlsoTheEmptyOnes(t *testing.T) {
 		{"the last hour", usage.Minute, time.Time{}, time.Time{}, 60, "2026-04-06T08:31:00Z", "2026-04-06T09:31:00Z"},
 		{"the last day", usage.Hour, time.Time{}, time.Time{}, 24, "2026-04-05T10:00:00Z", "2026-04-06T10:00:00Z"},
 		{"the last month", usage.Day, time.Time{}, time.Time{}, 30, "2026-03-08T00:00:00Z", "2026-04-07T00:00:00Z"},
-		{"since then", usage.Hour, begin.Add(-90 * time.Minute), time.Time{}, 2, "2026-04-06T08:00:00Z", "2026-04-06T10:00:00Z"},
-		{"until then", usage.Minute, time.Time{}, begin.Add(-time.Hour), 60, "2026-04-06T07:31:00Z", "2026-04-06T08:31:00Z"},
-		{"whole ones", usage.Hour, begin.Truncate(time.Hour), begin.Truncate(time.Hour).Add(time.Hour), 1, "2026-04-06T09:00:00Z", "2026-04-06T10:00:00Z"},
-		{"a moment", usage.Day, begin, begin.Add(time.Nanosecond), 1, "2026-04-06T00:00:00Z", "2026-04-07T00:00:00Z"},
+		{"with from", usage.Hour, begin.Add(-90 * time.Minute), time.Time{}, 2, "2026-04-06T08:00:00Z", "2026-04-06T10:00:00Z"},
+		{"with to", usage.Minute, time.Time{}, begin.Add(-time.Hour), 60, "2026-04-06T07:31:00Z", "2026-04-06T08:31:00Z"},
+		{"one whole interval", usage.Hour, begin.Truncate(time.Hour), begin.Truncate(time.Hour).Add(time.Hour), 1, "2026-04-06T09:00:00Z", "2026-04-06T10:00:00Z"},
+		{"a nanosecond", usage.Day, begin, begin.Add(time.Nanosecond), 1, "2026-04-06T00:00:00Z", "2026-04-07T00:00:00Z"},
 		{"days of UTC, whatever the zone", usage.Day, time.Date(2026, 4, 6, 2, 0, 0, 0, zone), time.Date(2026, 4, 6, 6, 0, 0, 0, zone), 2, "2026-04-05T00:00:00Z", "2026-04-07T00:00:00Z"},
-		{"as many as may be", usage.Minute, begin.Add(-1499 * time.Minute), begin, 1500, "2026-04-05T08:31:00Z", "2026-04-06T09:31:00Z"},
-		{"to come", usage.Day, begin.AddDate(1, 0, 0), begin.AddDate(1, 0, 1), 2, "2027-04-06T00:00:00Z", "2027-04-08T00:00:00Z"},
+		{"the longest range", usage.Minute, begin.Add(-1499 * time.Minute), begin, 1500, "2026-04-05T08:31:00Z", "2026-04-06T09:31:00Z"},
+		{"in the future", usage.Day, begin.AddDate(1, 0, 0), begin.AddDate(1, 0, 1), 2, "2027-04-06T00:00:00Z", "2027-04-08T00:00:00Z"},
 	} {
 		s := stats(t, db, now, c.step, c.from, c.to)
 		if len(s.Points) != c.points || s.From.Format(time.RFC3339) != c.first || s.To.Format(time.RFC3339) != c.end || s.Step != c.step {
@@ -49,38 +49,38 @@ func TestStatsTellEachStretchAlsoTheEmptyOnes(t *testing.T) {
 	}
 }
 
-func TestStatsRefuseWhatCannotBeTold(t *testing.T) {
+func TestStatsRefuseInvalidRanges(t *testing.T) {
 	t.Parallel()
-	s := &usage.Service{Book: storetest.New(t), Now: newClock().now}
+	s := &usage.Service{Store: storetest.New(t), Now: newClock().now}
 	for _, c := range []struct {
 		name     string
 		step     usage.Step
 		from, to time.Time
 		code     string
 	}{
-		{"another step", "week", time.Time{}, time.Time{}, "invalid_step"},
+		{"unknown step", "week", time.Time{}, time.Time{}, "invalid_step"},
 		{"no step", "", time.Time{}, time.Time{}, "invalid_step"},
-		{"nothing", usage.Hour, begin, begin, "invalid_range"},
-		{"the wrong way round", usage.Hour, begin, begin.Add(-time.Hour), "invalid_range"},
-		{"from the future", usage.Hour, begin.AddDate(1, 0, 0), time.Time{}, "invalid_range"},
-		{"too many", usage.Minute, begin.Add(-1500 * time.Minute), begin, "invalid_range"},
-		{"for ever", usage.Day, time.Date(1971, 1, 1, 0, 0, 0, 0, time.UTC), time.Date(9998, 1, 1, 0, 0, 0, 0, time.UTC), "invalid_range"},
+		{"empty range", usage.Hour, begin, begin, "invalid_range"},
+		{"to before from", usage.Hour, begin, begin.Add(-time.Hour), "invalid_range"},
+		{"from in the future", usage.Hour, begin.AddDate(1, 0, 0), time.Time{}, "invalid_range"},
+		{"too many points", usage.Minute, begin.Add(-1500 * time.Minute), begin, "invalid_range"},
+		{"thousands of years", usage.Day, time.Date(1971, 1, 1, 0, 0, 0, 0, time.UTC), time.Date(9998, 1, 1, 0, 0, 0, 0, time.UTC), "invalid_range"},
 		{"before the epoch", usage.Day, time.Date(1969, 12, 31, 0, 0, 0, 0, time.UTC), time.Date(1970, 1, 2, 0, 0, 0, 0, time.UTC), "invalid_range"},
-		{"to the end of time", usage.Day, time.Date(9999, 12, 30, 0, 0, 0, 0, time.UTC), time.Date(9999, 12, 31, 12, 0, 0, 0, time.UTC), "invalid_range"},
-		{"up to the first day", usage.Day, time.Time{}, time.Date(1970, 1, 2, 0, 0, 0, 0, time.UTC), "invalid_range"},
+		{"to after 9999", usage.Day, time.Date(9999, 12, 30, 0, 0, 0, 0, time.UTC), time.Date(9999, 12, 31, 12, 0, 0, 0, time.UTC), "invalid_range"},
+		{"default from before 1970", usage.Day, time.Time{}, time.Date(1970, 1, 2, 0, 0, 0, 0, time.UTC), "invalid_range"},
 	} {
 		_, err := s.Stats(t.Context(), c.step, c.from, c.to)
 		var f *fault.Fault
 		if !errors.As(err, &f) || f.Kind != fault.Invalid || f.Code != c.code {
-			t.Errorf("%s: %v", c.name, err)
+			t.Errorf("%s: got %v, want %s", c.name, err, c.code)
 		}
 	}
 }
 
-func TestStatsTellHowTheVendorAnswered(t *testing.T) {
+func TestStatsOfVendorCalls(t *testing.T) {
 	t.Parallel()
 	db, now := storetest.New(t), newClock()
-	c := &usage.Counter{Book: db, Now: now.now}
+	c := &usage.Counter{Store: db, Now: now.now}
 	call := func(n int, outcome string, d time.Duration) {
 		for range n {
 			c.Upstream(outcome, d)
@@ -102,21 +102,21 @@ func TestStatsTellHowTheVendorAnswered(t *testing.T) {
 	}
 }
 
-func TestThe95thPercentileIsABoundOfTheHistogram(t *testing.T) {
+func TestP95IsABucketBound(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		took []time.Duration
 		want float64
 	}{
-		"no calls":          {nil, 0},
-		"at once":           {[]time.Duration{0}, 50},
-		"just in time":      {[]time.Duration{50 * time.Millisecond}, 50},
-		"just past that":    {[]time.Duration{50*time.Millisecond + 1}, 100},
-		"beyond all bounds": {[]time.Duration{time.Hour}, 60_000},
-		"one of two":        {[]time.Duration{time.Millisecond, 7 * time.Second}, 10_000},
+		"no calls":           {nil, 0},
+		"no time":            {[]time.Duration{0}, 50},
+		"exactly a bound":    {[]time.Duration{50 * time.Millisecond}, 50},
+		"just above a bound": {[]time.Duration{50*time.Millisecond + 1}, 100},
+		"beyond all bounds":  {[]time.Duration{time.Hour}, 60_000},
+		"one of two calls":   {[]time.Duration{time.Millisecond, 7 * time.Second}, 10_000},
 	} {
 		db, now := storetest.New(t), newClock()
-		counter := &usage.Counter{Book: db, Now: now.now}
+		counter := &usage.Counter{Store: db, Now: now.now}
 		for _, d := range c.took {
 			counter.Upstream("ok", d)
 		}
@@ -127,25 +127,25 @@ func TestThe95thPercentileIsABoundOfTheHistogram(t *testing.T) {
 	}
 }
 
-func TestCountsThatWereMadeUpAreMarkedAndAddedOnce(t *testing.T) {
+func TestDemoHistoryIsMarkedAndAddedOnce(t *testing.T) {
 	t.Parallel()
 	db, now := storetest.New(t), newClock()
 	today := begin.Truncate(24 * time.Hour)
 	yesterday := today.AddDate(0, 0, -1)
-	invented := []usage.Count{
-		{Step: usage.Day, At: yesterday, Series: usage.Invented, N: 1},
+	history := []usage.Count{
+		{Step: usage.Day, At: yesterday, Series: usage.Synthetic, N: 1},
 		{Step: usage.Day, At: yesterday, Series: usage.Minted, N: 7},
 	}
 	for range 3 {
-		if err := usage.Fill(t.Context(), db, invented); err != nil {
+		if err := usage.AddDemoHistory(t.Context(), db, history); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if err := usage.Fill(t.Context(), db, nil); err != nil {
+	if err := usage.AddDemoHistory(t.Context(), db, nil); err != nil {
 		t.Fatal(err)
 	}
 	s := stats(t, db, now, usage.Day, yesterday, today.AddDate(0, 0, 1))
-	if p := s.Points[0]; p.Minted != 7 || !p.Invented || s.Points[1].Invented || !s.Total.Invented {
+	if p := s.Points[0]; p.Minted != 7 || !p.Synthetic || s.Points[1].Synthetic || !s.Total.Synthetic {
 		t.Errorf("got %+v", s)
 	}
 }

@@ -1,6 +1,3 @@
-// Package usage counts what the broker does, by minute, hour and day, so that its
-// operators see how it was at any time and not only how it is. All replicas add to
-// the same counts. Keeping the counts is asked of the store.
 package usage
 
 import (
@@ -12,32 +9,32 @@ import (
 // Series is what is counted.
 type Series string
 
-// The series. Those with a label are counted apart for each kind of them.
+// The series. One with a label is counted separately for each label.
 const (
-	Minted  Series = "minted"  // access tokens made by the vendor
-	Reused  Series = "reused"  // access tokens given again
-	Failed  Series = "failed"  // access tokens that could not be had
-	Refused Series = "refused" // calls that were turned away; the label is the code of the error
-	Limited Series = "limited" // calls past a limit; the label is the limit
-	Saved   Series = "saved"   // portfolios; the label is Created or Repeated
-	Called  Series = "called"  // single calls to the vendor; the label is how they ended; measured
-	Took    Series = "took"    // those of them that came to an end, by how long they took; the label is one of BoundOf
+	Minted  Series = "minted"  // access tokens minted by the vendor
+	Reused  Series = "reused"  // access tokens reused from the cache
+	Failed  Series = "failed"  // requests for an access token that failed
+	Refused Series = "refused" // refused calls; the label is the code of the error
+	Limited Series = "limited" // calls past a rate limit; the label is the limit
+	Saved   Series = "saved"   // saved portfolios; the label is Created or Repeated
+	Called  Series = "called"  // single calls to the vendor; the label is the outcome; has a duration
+	Took    Series = "took"    // vendor calls by duration; the label is one of BoundOf
 
-	// Invented marks the minutes, hours and days that a demo has made up, wholly or
-	// in part.
-	Invented Series = "invented"
+	// Synthetic marks the minutes, hours and days with made-up counts of the demo, in
+	// whole or in part.
+	Synthetic Series = "invented"
 )
 
 // The labels of Saved.
 const (
 	Created  = "created"
-	Repeated = "repeated" // it was there already
+	Repeated = "repeated" // the portfolio existed already
 )
 
-// Step is how long the stretches are that are counted.
+// Step is the length of the intervals that are counted.
 type Step string
 
-// The steps. All begin at whole ones of UTC.
+// The steps. Intervals are aligned to UTC.
 const (
 	Minute Step = "minute"
 	Hour   Step = "hour"
@@ -47,7 +44,7 @@ const (
 // Steps are all steps, shortest first.
 var Steps = []Step{Minute, Hour, Day}
 
-// Length is how long a stretch of s is; 0 when there is no such step.
+// Length is the length of an interval of s; 0 for an unknown step.
 func (s Step) Length() time.Duration {
 	switch s {
 	case Minute:
@@ -61,31 +58,30 @@ func (s Step) Length() time.Duration {
 	}
 }
 
-// Count is how often something was done in one stretch of time.
+// Count is the number of events of one kind in one interval.
 type Count struct {
 	Step   Step
-	At     time.Time // when the stretch began
+	At     time.Time // the start of the interval
 	Series Series
 	Label  string
 	N      int64
-	Took   time.Duration // all of them together, where that is measured
+	Took   time.Duration // the sum of their durations, for series that have one
 }
 
-// Compare orders counts by what they are of: step, time, series, label. Whoever
-// writes many does so in this order, so that no two wait for one another.
+// Compare orders counts by step, time, series and label. Writers of several counts use
+// this order, so that they do not deadlock.
 func Compare(a, b Count) int {
 	return cmp.Or(
 		cmp.Compare(a.Step, b.Step), a.At.Compare(b.At), cmp.Compare(a.Series, b.Series), cmp.Compare(a.Label, b.Label))
 }
 
-// Book keeps counts. It is safe for concurrent use.
-type Book interface {
-	// AddCounts adds to the counts that are there, all or none. When it fails because
-	// the connection was lost, nobody may know which.
+// Store keeps counts. It is safe for concurrent use.
+type Store interface {
+	// AddCounts adds to the stored counts, all or none. After a lost connection an error
+	// leaves open which.
 	AddCounts(ctx context.Context, counts []Count) error
-	// Counts reads those of step that began at from or later and before to, in the
-	// order of time.
+	// Counts reads the counts of step with from <= At < to, by time.
 	Counts(ctx context.Context, step Step, from, to time.Time) ([]Count, error)
-	// DropCounts deletes those of step that began before then.
+	// DropCounts deletes the counts of step with At < before.
 	DropCounts(ctx context.Context, step Step, before time.Time) error
 }

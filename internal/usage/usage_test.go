@@ -10,10 +10,10 @@ import (
 	"casbroker/internal/usage"
 )
 
-// begin is a Monday, 09:30:20.
+// begin is the initial time of every test clock: a Monday, 09:30:20.
 var begin = time.Date(2026, 4, 6, 9, 30, 20, 0, time.UTC)
 
-// clock is a time that is moved by hand.
+// clock is a clock that the test moves.
 type clock struct {
 	mu sync.Mutex
 	at time.Time
@@ -33,32 +33,32 @@ func (c *clock) move(d time.Duration) {
 	c.at = c.at.Add(d)
 }
 
-// flaky is a Book that is away while it is told to be.
+// flaky is a Store that can be down.
 type flaky struct {
-	usage.Book
+	usage.Store
 	mu   sync.Mutex
-	away bool
+	down bool
 }
 
 func (f *flaky) AddCounts(ctx context.Context, counts []usage.Count) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.away {
-		return errors.New("the database is away")
+	if f.down {
+		return errors.New("the database is down")
 	}
-	return f.Book.AddCounts(ctx, counts)
+	return f.Store.AddCounts(ctx, counts)
 }
 
-func (f *flaky) set(away bool) {
+func (f *flaky) set(down bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.away = away
+	f.down = down
 }
 
-// stats asks for counts, and fails the test when there are none to be had.
-func stats(t *testing.T, b usage.Book, c *clock, step usage.Step, from, to time.Time) usage.Stats {
+// stats returns the Stats, and fails the test on an error.
+func stats(t *testing.T, db usage.Store, c *clock, step usage.Step, from, to time.Time) usage.Stats {
 	t.Helper()
-	s := &usage.Service{Book: b, Now: c.now}
+	s := &usage.Service{Store: db, Now: c.now}
 	got, err := s.Stats(t.Context(), step, from, to)
 	if err != nil {
 		t.Fatal(err)

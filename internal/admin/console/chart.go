@@ -81,13 +81,13 @@ func draw(p plan, points []usage.Point, step usage.Step, edges []string) chart {
 	for i, at := range points {
 		left := float64(i) * width
 		c.Bars = append(c.Bars, p.column(i, left, width, scale)...)
-		r := row{At: stamp(at.At, step), Invented: at.Invented}
+		r := row{At: stamp(at.At, step), Invented: at.Synthetic}
 		title := r.At + " UTC"
 		for _, s := range p.series {
 			r.Cells = append(r.Cells, p.show(s.Values[i]))
 			title += "\n" + s.Name + ": " + p.show(s.Values[i])
 		}
-		if at.Invented {
+		if at.Synthetic {
 			title += "\ndemo data, made up"
 		}
 		c.Rows = append(c.Rows, r)
@@ -146,7 +146,7 @@ func shades(points []usage.Point) (list []rect) {
 	width := chartWidth / float64(max(len(points), 1))
 	for i := 0; i < len(points); i++ {
 		first := i
-		for i < len(points) && points[i].Invented {
+		for i < len(points) && points[i].Synthetic {
 			i++
 		}
 		if i > first {

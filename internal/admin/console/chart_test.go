@@ -72,7 +72,7 @@ func TestTheVendorsTimesLieBeforeOneAnother(t *testing.T) {
 func TestWhatADemoMadeUpIsShadedAndSaidToBe(t *testing.T) {
 	t.Parallel()
 	s := pointsOf([2]int64{1, 0}, [2]int64{1, 0}, [2]int64{1, 0}, [2]int64{1, 0})
-	s.Points[0].Invented, s.Points[1].Invented = true, true
+	s.Points[0].Synthetic, s.Points[1].Synthetic = true, true
 	c := chartOf(s, "tokens")
 	if len(c.Shades) != 1 || c.Shades[0].X != "0" || c.Shades[0].W != "500" {
 		t.Errorf("shaded is %+v", c.Shades)

@@ -119,7 +119,7 @@ func newDesk(t *testing.T, db *store.DB, box *secret.Box, c *clock) *admin.Servi
 		Grants: &token.Directory{Grants: db, Now: c.Now},
 		Users:  db, Portfolios: db,
 		Trail:  &audit.Service{Book: db, Chains: db, Box: box},
-		Usage:  &usage.Service{Book: db, Now: c.Now},
+		Usage:  &usage.Service{Store: db, Now: c.Now},
 		Vendor: vendor{},
 		Settings: []admin.Setting{
 			{Key: "upstream.url", Value: "https://vendor.example", Default: true},

@@ -102,7 +102,7 @@ func (b *overviewBody) draw(s usage.Stats) {
 	for _, p := range plans(s) {
 		b.Charts = append(b.Charts, draw(p, s.Points, s.Step, times))
 	}
-	b.Invented = slices.ContainsFunc(s.Points, func(p usage.Point) bool { return p.Invented })
+	b.Invented = slices.ContainsFunc(s.Points, func(p usage.Point) bool { return p.Synthetic })
 }
 
 // plans says which charts there are of what was counted.

@@ -204,7 +204,7 @@ func TestTheOverviewSaysHowItStandsAndHowItWas(t *testing.T) {
 		{Step: usage.Minute, At: begin, Series: usage.Minted, N: 1234},
 		{Step: usage.Minute, At: begin, Series: usage.Refused, Label: "<b>reason</b>", N: 3},
 		{Step: usage.Minute, At: begin.Add(-30 * time.Minute), Series: usage.Reused, N: 7},
-		{Step: usage.Minute, At: begin.Add(-30 * time.Minute), Series: usage.Invented, N: 1},
+		{Step: usage.Minute, At: begin.Add(-30 * time.Minute), Series: usage.Synthetic, N: 1},
 	}
 	if err := o.db.AddCounts(t.Context(), counts); err != nil {
 		t.Fatal(err)

@@ -10,7 +10,7 @@ import (
 	"casbroker/internal/usage"
 )
 
-// aged has one count of each step that began so long before begin.
+// aged returns a count for each step and each age before begin.
 func aged(ages ...time.Duration) (list []usage.Count) {
 	for _, step := range usage.Steps {
 		for _, age := range ages {
@@ -20,50 +20,49 @@ func aged(ages ...time.Duration) (list []usage.Count) {
 	return list
 }
 
-func TestMinutesAreKeptForDaysHoursForMonthsAndDaysForYears(t *testing.T) {
+func TestCountsAreDeletedAfterTheirRetention(t *testing.T) {
 	t.Parallel()
 	const day = 24 * time.Hour
 	db, now := storetest.New(t), newClock()
 	if err := db.AddCounts(t.Context(), aged(0, day, 3*day, 59*day, 61*day, 3*364*day, 3*366*day)); err != nil {
 		t.Fatal(err)
 	}
-	s := &usage.Sweep{Book: db, Chores: db, Now: now.now}
+	s := &usage.Cleanup{Store: db, Jobs: db, Now: now.now}
 	if err := s.Run(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	for step, want := range map[usage.Step]int{usage.Minute: 2, usage.Hour: 4, usage.Day: 6} {
 		left, err := db.Counts(t.Context(), step, begin.AddDate(-10, 0, 0), begin.AddDate(1, 0, 0))
 		if err != nil || len(left) != want {
-			t.Errorf("by %s %d are left, want %d: %v", step, len(left), want, err)
+			t.Errorf("by %s: got %d counts, %v, want %d", step, len(left), err, want)
 		}
 	}
 }
 
-// counting is a Book that counts how often something is deleted, and fails when it
-// is told to.
-type counting struct {
-	usage.Book
-	swept int
+// dropCounter is a Store that counts deletions, or fails.
+type dropCounter struct {
+	usage.Store
+	drops int
 	fails bool
 }
 
-func (c *counting) DropCounts(ctx context.Context, step usage.Step, before time.Time) error {
+func (c *dropCounter) DropCounts(ctx context.Context, step usage.Step, before time.Time) error {
 	if c.fails {
-		return errors.New("the database is gone")
+		return errors.New("the database is down")
 	}
-	c.swept++
-	return c.Book.DropCounts(ctx, step, before)
+	c.drops++
+	return c.Store.DropCounts(ctx, step, before)
 }
 
 func TestOldCountsAreDeletedOnceAnHourByOneReplica(t *testing.T) {
 	t.Parallel()
 	db, now := storetest.New(t), newClock()
-	book := &counting{Book: db, fails: true}
-	replicas := []*usage.Sweep{{Book: book, Chores: db, Now: now.now}, {Book: book, Chores: db, Now: now.now}}
+	counter := &dropCounter{Store: db, fails: true}
+	replicas := []*usage.Cleanup{{Store: counter, Jobs: db, Now: now.now}, {Store: counter, Jobs: db, Now: now.now}}
 	if err := replicas[0].Run(t.Context()); err == nil {
-		t.Error("a failure is not told")
+		t.Error("got no error")
 	}
-	book.fails = false
+	counter.fails = false
 	for _, wait := range []time.Duration{0, 10 * time.Minute, 59 * time.Minute, time.Minute} {
 		now.move(wait)
 		for _, r := range replicas {
@@ -72,7 +71,7 @@ func TestOldCountsAreDeletedOnceAnHourByOneReplica(t *testing.T) {
 			}
 		}
 	}
-	if book.swept != 2*len(usage.Steps) {
-		t.Errorf("swept %d times", book.swept)
+	if counter.drops != 2*len(usage.Steps) {
+		t.Errorf("got %d deletions, want %d", counter.drops, 2*len(usage.Steps))
 	}
 }
