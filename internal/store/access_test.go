@@ -12,12 +12,13 @@ import (
 	"casbroker/internal/access"
 	"casbroker/internal/audit"
 	"casbroker/internal/store"
+	"casbroker/internal/testkit/storetest"
 	"casbroker/internal/token"
 )
 
 var accessBegin = time.Date(2026, 4, 1, 10, 0, 0, 0, time.UTC)
 
-// give records a grant of subject that lives for an hour from at.
+// give records a grant of subject that is issued at at and expires an hour later.
 func give(ctx context.Context, s *store.DB, id, subject string, at time.Time, version int64) error {
 	g := token.Grant{
 		ID: id, Subject: subject, Mode: token.ModeDirect, IssuedAt: at, ExpiresAt: at.Add(time.Hour), AccessVersion: version,
@@ -25,13 +26,13 @@ func give(ctx context.Context, s *store.DB, id, subject string, at time.Time, ve
 	return s.RecordGrant(ctx, g, audit.New(ctx, at, subject, audit.TokenMint, subject, id))
 }
 
-// alter makes a change at at.
+// alter makes change c at the instant at.
 func alter(ctx context.Context, s *store.DB, c access.Change, at time.Time) (access.Outcome, error) {
 	c.At, c.Actor = at, "admin:meera"
 	return s.ChangeAccess(ctx, c, audit.New(ctx, at, c.Actor, audit.UserBlock, c.Subject, c.GrantID))
 }
 
-// must is alter where nothing may go wrong.
+// mustAlter is alter for changes that must succeed.
 func mustAlter(t *testing.T, s *store.DB, c access.Change, at time.Time) access.Outcome {
 	t.Helper()
 	o, err := alter(t.Context(), s, c, at)
@@ -48,9 +49,9 @@ func mustGive(t *testing.T, s *store.DB, id, subject string, at time.Time, versi
 	}
 }
 
-func TestAGrantThatAChangeOutranIsNotRecorded(t *testing.T) {
+func TestGrantOlderThanAChangeOfAccessIsNotRecorded(t *testing.T) {
 	t.Parallel()
-	eachDialect(t, func(t *testing.T, s *store.DB) {
+	storetest.Each(t, func(t *testing.T, s *store.DB) {
 		mustAlter(t, s, access.Change{Kind: access.Block, Subject: "app:blocked", Until: accessBegin.Add(time.Hour)}, accessBegin)
 		mustAlter(t, s, access.Change{Kind: access.RevokeUser, Subject: "app:asha"}, accessBegin)
 		for i, c := range []struct {
@@ -65,7 +66,7 @@ func TestAGrantThatAChangeOutranIsNotRecorded(t *testing.T) {
 			{"a block that is over", "app:blocked", accessBegin.Add(time.Hour), 2, nil},
 			{"a mint from before the revocation", "app:asha", accessBegin, 1, token.ErrRevoked},
 			{"a mint from after the revocation", "app:asha", accessBegin, 2, nil},
-			{"somebody else", "app:rohan", accessBegin, 0, nil},
+			{"another user", "app:rohan", accessBegin, 0, nil},
 			{"a version that an older copy of the database does not have", "app:rohan", accessBegin, 3, token.ErrRevoked},
 		} {
 			if err := give(t.Context(), s, fmt.Sprint("gr_", i), c.subject, c.at, c.version); !errors.Is(err, c.want) {
@@ -74,14 +75,14 @@ func TestAGrantThatAChangeOutranIsNotRecorded(t *testing.T) {
 		}
 		mustAlter(t, s, access.Change{Kind: access.RevokeAll}, accessBegin)
 		if err := give(t.Context(), s, "gr_all", "app:rohan", accessBegin, 2); !errors.Is(err, token.ErrRevoked) {
-			t.Errorf("after all were revoked: %v", err)
+			t.Errorf("after all were revoked: got %v", err)
 		}
 	})
 }
 
-func TestNoGrantIsRecordedOnceABlockWasAcknowledged(t *testing.T) {
+func TestNoGrantIsRecordedAfterABlockReturned(t *testing.T) {
 	t.Parallel()
-	eachDialect(t, func(t *testing.T, s *store.DB) {
+	storetest.Each(t, func(t *testing.T, s *store.DB) {
 		var blocked atomic.Bool
 		var all sync.WaitGroup
 		for worker := range 8 {
@@ -105,9 +106,9 @@ func TestNoGrantIsRecordedOnceABlockWasAcknowledged(t *testing.T) {
 	})
 }
 
-func TestVersionsCountChangesInTheOrderInWhichTheyWereMade(t *testing.T) {
+func TestVersionsNumberChangesInCommitOrder(t *testing.T) {
 	t.Parallel()
-	eachDialect(t, func(t *testing.T, s *store.DB) {
+	storetest.Each(t, func(t *testing.T, s *store.DB) {
 		const changes = 60
 		var all sync.WaitGroup
 		for i := range changes {
@@ -117,14 +118,14 @@ func TestVersionsCountChangesInTheOrderInWhichTheyWereMade(t *testing.T) {
 				}
 			})
 		}
-		for known := int64(0); known < changes; { // a reader never passes over one that comes later
+		for known := int64(0); known < changes; { // a reader must not miss a version that is committed later
 			list, err := s.AccessChanges(t.Context(), known, 7)
 			if err != nil {
 				t.Fatal(err)
 			}
 			for _, c := range list {
 				if known++; c.Version != known {
-					t.Fatalf("version %d was read where %d is next", c.Version, known)
+					t.Fatalf("read version %d, want %d", c.Version, known)
 				}
 			}
 		}
@@ -135,9 +136,9 @@ func TestVersionsCountChangesInTheOrderInWhichTheyWereMade(t *testing.T) {
 	})
 }
 
-func TestARevokedGrantIsOneOfTheCallersAndTellsHowLongItWorksAtTheVendor(t *testing.T) {
+func TestRevokingAGrantReportsWhenTheVendorTokenExpires(t *testing.T) {
 	t.Parallel()
-	eachDialect(t, func(t *testing.T, s *store.DB) {
+	storetest.Each(t, func(t *testing.T, s *store.DB) {
 		mustGive(t, s, "gr_1", "app:asha", accessBegin, 0)
 		mustGive(t, s, "gr_2", "app:asha", accessBegin.Add(time.Minute), 0)
 		revoke := func(subject, id string, at time.Time) (access.Outcome, error) {
@@ -168,9 +169,9 @@ func TestARevokedGrantIsOneOfTheCallersAndTellsHowLongItWorksAtTheVendor(t *test
 	})
 }
 
-func TestAChangeOfAccessAndItsAuditRecordAreOne(t *testing.T) {
+func TestChangeOfAccessAndItsAuditRecordAreAtomic(t *testing.T) {
 	t.Parallel()
-	eachDialect(t, func(t *testing.T, s *store.DB) {
+	storetest.Each(t, func(t *testing.T, s *store.DB) {
 		ctx := t.Context()
 		mustGive(t, s, "gr_1", "app:asha", accessBegin, 0)
 		c := access.Change{Kind: access.RevokeGrant, GrantID: "gr_1", At: accessBegin, Actor: "admin:meera"}
@@ -182,10 +183,10 @@ func TestAChangeOfAccessAndItsAuditRecordAreOne(t *testing.T) {
 			}
 		}
 		if _, err := s.ChangeAccess(ctx, access.Change{Kind: access.RevokeAll, At: accessBegin}, r); err == nil {
-			t.Error("the same audit record was kept twice")
+			t.Error("the same audit record was stored twice")
 		}
 		if version, err := s.AccessVersion(ctx); version != 1 || err != nil {
-			t.Errorf("version %d, %v: a change without its record was kept", version, err)
+			t.Errorf("version %d, %v: a change without its record was stored", version, err)
 		}
 		trail, err := s.Trail(ctx, "app:asha", audit.Record{}, 10)
 		if err != nil || len(trail) != 3 {

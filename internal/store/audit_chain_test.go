@@ -5,7 +5,6 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -13,10 +12,11 @@ import (
 	"casbroker/internal/audit"
 	"casbroker/internal/secret"
 	"casbroker/internal/store"
+	"casbroker/internal/testkit/storetest"
 	"casbroker/internal/token"
 )
 
-// trail is an audit trail, and a way past the broker to its tables.
+// trail is an audit trail with direct access to its tables.
 type trail struct {
 	*audit.Service
 	db  *store.DB
@@ -26,30 +26,18 @@ type trail struct {
 
 func eachTrail(t *testing.T, test func(t *testing.T, w trail)) {
 	t.Helper()
-	for name, url := range dialects {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			w := trail{Service: &audit.Service{Box: newBox(t)}, url: url(t)}
-			w.db = w.open(t, nil)
-			w.Book, w.Chains = w.db, w.db
-			if _, err := w.db.Migrate(t.Context()); err != nil {
-				t.Fatal(err)
-			}
-			driver, source := "pgx", w.url
-			if path, ok := strings.CutPrefix(w.url, "sqlite:"); ok {
-				driver, source = "sqlite", path+"?_pragma=busy_timeout(5000)"
-			}
-			var err error
-			if w.raw, err = sql.Open(driver, source); err != nil {
-				t.Fatal(err)
-			}
-			t.Cleanup(func() { _ = w.raw.Close() })
-			test(t, w)
-		})
-	}
+	storetest.EachURL(t, func(t *testing.T, url string) {
+		w := trail{Service: &audit.Service{Box: storetest.NewBox(t)}, url: url, raw: storetest.SQL(t, url)}
+		w.db = w.open(t, nil)
+		w.Book, w.Chains = w.db, w.db
+		if _, err := w.db.Migrate(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		test(t, w)
+	})
 }
 
-// open opens the database once more, as another replica does.
+// open opens the database again, as another replica.
 func (w trail) open(t *testing.T, unaudited func(error)) *store.DB {
 	t.Helper()
 	db, err := store.Open(store.Options{URL: secret.URL(w.url), Box: w.Box, Unaudited: unaudited})
@@ -77,12 +65,12 @@ func (w trail) verify(t *testing.T) (audit.Report, []audit.Break) {
 		t.Fatal(err)
 	}
 	if int(report.Broken) != len(list) {
-		t.Errorf("%d broken chains, told of %v", report.Broken, list)
+		t.Errorf("%d broken chains, reported %v", report.Broken, list)
 	}
 	return report, list
 }
 
-// whole fails the test unless the chains are, and have so many records.
+// whole fails the test unless all chains are intact and have this many records.
 func (w trail) whole(t *testing.T, records int64) audit.Report {
 	t.Helper()
 	report, broken := w.verify(t)
@@ -92,7 +80,7 @@ func (w trail) whole(t *testing.T, records int64) audit.Report {
 	return report
 }
 
-// entry is a record of something small.
+// entry returns an audit record about subject.
 func entry(subject string) audit.Record {
 	return audit.New(context.Background(), savedAt, "demo:admin", audit.AdminRead, subject, "grants").As("admin").Saying("page=1")
 }
@@ -106,7 +94,7 @@ func (w trail) append(t *testing.T, db *store.DB, n int) {
 	}
 }
 
-// swap has two records of the one chain change places.
+// swap returns statements that swap two records of the only chain.
 func swap(a, b int) []string {
 	return []string{
 		fmt.Sprintf("UPDATE audit SET seq = -1 WHERE seq = %d", a),
@@ -115,7 +103,7 @@ func swap(a, b int) []string {
 	}
 }
 
-func TestVerifyNamesTheFirstBrokenLink(t *testing.T) {
+func TestVerifyReportsTheFirstBrokenLink(t *testing.T) {
 	t.Parallel()
 	type tampering struct {
 		sentence   string
@@ -178,7 +166,7 @@ func TestVerifyNamesTheFirstBrokenLink(t *testing.T) {
 	})
 }
 
-func TestAChainStaysWholeWhenAnErasureTakesAddressesOut(t *testing.T) {
+func TestChainStaysIntactWhenAnErasureRemovesAddresses(t *testing.T) {
 	t.Parallel()
 	eachTrail(t, func(t *testing.T, w trail) {
 		w.append(t, w.db, 3)
@@ -187,7 +175,7 @@ func TestAChainStaysWholeWhenAnErasureTakesAddressesOut(t *testing.T) {
 	})
 }
 
-func TestAWriterThatIsGoneWithAllItWroteIsMissed(t *testing.T) {
+func TestVerifyReportsADeletedWriter(t *testing.T) {
 	t.Parallel()
 	eachTrail(t, func(t *testing.T, w trail) {
 		for range 3 { // one process after another
@@ -202,7 +190,7 @@ func TestAWriterThatIsGoneWithAllItWroteIsMissed(t *testing.T) {
 		if len(broken) != 1 || broken[0].Damage != audit.NoWriter || broken[0].Seq != 2 {
 			t.Errorf("%v", broken)
 		}
-		// Taking its number away from the next one is no way out.
+		// Closing the gap in the numbers of the writers does not hide it.
 		w.do(t, "UPDATE audit_writers SET place = 2 WHERE place = 3")
 		if _, broken = w.verify(t); len(broken) != 1 || broken[0].Damage != audit.WrongHead {
 			t.Errorf("%v", broken)
@@ -210,7 +198,7 @@ func TestAWriterThatIsGoneWithAllItWroteIsMissed(t *testing.T) {
 	})
 }
 
-func TestChainsAreWholeAtEveryMomentWhileManyWrite(t *testing.T) {
+func TestChainsAreIntactDuringConcurrentWrites(t *testing.T) {
 	t.Parallel()
 	const replicas, writers, each = 2, 16, 8
 	eachTrail(t, func(t *testing.T, w trail) {
@@ -220,7 +208,7 @@ func TestChainsAreWholeAtEveryMomentWhileManyWrite(t *testing.T) {
 			for n := range writers {
 				writing.Go(func() {
 					for i := range each {
-						id := fmt.Sprintf("gr_%d_%d_%d", replica, n, i/2) // every other one is there already, and fails
+						id := fmt.Sprintf("gr_%d_%d_%d", replica, n, i/2) // every second id exists already, so the change fails
 						g := token.Grant{ID: id, Subject: "demo:asha", Mode: token.ModeDirect}
 						r := audit.New(t.Context(), savedAt, g.Subject, audit.TokenMint, g.Subject, id)
 						if err := db.RecordGrant(t.Context(), g, r); (err != nil) != (i%2 == 1) {
@@ -248,14 +236,14 @@ func TestChainsAreWholeAtEveryMomentWhileManyWrite(t *testing.T) {
 	})
 }
 
-func TestAChangeThatIsUndoneLeavesNoGap(t *testing.T) {
+func TestRolledBackChangeLeavesNoGapInTheChain(t *testing.T) {
 	t.Parallel()
 	eachTrail(t, func(t *testing.T, w trail) {
 		twice := entry("demo:asha")
 		for range 3 {
 			w.append(t, w.db, 1)
 			if err := w.db.Append(t.Context(), entry("demo:ravi"), twice, twice); err == nil {
-				t.Error("the same record was kept twice")
+				t.Error("the same record was stored twice")
 			}
 			gone, leave := context.WithCancel(t.Context())
 			leave()
@@ -267,25 +255,25 @@ func TestAChangeThatIsUndoneLeavesNoGap(t *testing.T) {
 	})
 }
 
-func TestSomebodyWhoWritesToAChainOfALivingProcessIsFoundOut(t *testing.T) {
+func TestForeignRecordInAChainInUseIsDetected(t *testing.T) {
 	t.Parallel()
 	eachTrail(t, func(t *testing.T, w trail) {
 		w.append(t, w.db, 3)
 		w.do(t, "CREATE TABLE writers_were AS SELECT * FROM audit_writers")
 		w.append(t, w.db, 1)
 		w.do(t, "DELETE FROM audit WHERE seq = 4", "DELETE FROM audit_writers", "INSERT INTO audit_writers SELECT * FROM writers_were")
-		w.whole(t, 3) // so far, nothing can be seen
+		w.whole(t, 3) // not detectable so far
 		if err := w.db.Append(t.Context(), entry("demo:asha")); err == nil {
-			t.Error("the chain was made longer")
+			t.Error("the chain was extended")
 		}
-		w.append(t, w.db, 1) // in a chain that nobody has touched
+		w.append(t, w.db, 1) // in an intact chain
 		if report := w.whole(t, 4); report.Writers != 2 {
 			t.Errorf("%+v", report)
 		}
 	})
 }
 
-func TestWhatCannotBeRecordedIsNotDoneUnlessTheBrokerIsToGoOn(t *testing.T) {
+func TestChangeWithoutAuditRecordFailsUnlessUnauditedIsSet(t *testing.T) {
 	t.Parallel()
 	eachTrail(t, func(t *testing.T, w trail) {
 		w.append(t, w.db, 1)
@@ -294,33 +282,33 @@ func TestWhatCannotBeRecordedIsNotDoneUnlessTheBrokerIsToGoOn(t *testing.T) {
 			g := token.Grant{ID: id, Subject: "demo:asha", Mode: token.ModeDirect, IssuedAt: savedAt, ExpiresAt: savedAt.Add(time.Hour)}
 			return db.RecordGrant(t.Context(), g, audit.New(t.Context(), savedAt, g.Subject, audit.TokenMint, g.Subject, id))
 		}
-		var told []error
-		easy := w.open(t, func(err error) { told = append(told, err) })
+		var reported []error
+		tolerant := w.open(t, func(err error) { reported = append(reported, err) })
 		if err := grant(w.db, "gr_1"); err == nil {
-			t.Error("it was done without its record")
+			t.Error("the change was made without its record")
 		}
-		if err := errors.Join(grant(easy, "gr_2"), easy.Append(t.Context(), entry("demo:asha"))); err != nil {
+		if err := errors.Join(grant(tolerant, "gr_2"), tolerant.Append(t.Context(), entry("demo:asha"))); err != nil {
 			t.Error(err)
 		}
-		if err := easy.AppendOrFail(t.Context(), entry("demo:asha")); err == nil {
-			t.Error("it did not fail")
+		if err := tolerant.AppendOrFail(t.Context(), entry("demo:asha")); err == nil {
+			t.Error("got nil, want an error")
 		}
-		if len(told) != 2 {
-			t.Errorf("told of %v", told)
+		if len(reported) != 2 {
+			t.Errorf("reported %v", reported)
 		}
 		list, err := w.db.Grants(t.Context(), "demo:asha", token.Grant{}, all)
 		if err != nil || len(list) != 1 || list[0].ID != "gr_2" {
 			t.Errorf("%v %v", list, err)
 		}
 		w.do(t, "ALTER TABLE audit_away RENAME TO audit")
-		if err := errors.Join(grant(w.db, "gr_3"), grant(easy, "gr_4")); err != nil {
+		if err := errors.Join(grant(w.db, "gr_3"), grant(tolerant, "gr_4")); err != nil {
 			t.Error(err)
 		}
 		w.whole(t, 3)
 	})
 }
 
-func TestRecordsFromBeforeThereWereChainsAreReadAndCounted(t *testing.T) {
+func TestRecordsOlderThanChainsAreReadAndCounted(t *testing.T) {
 	t.Parallel()
 	eachTrail(t, func(t *testing.T, w trail) {
 		w.do(t, `INSERT INTO audit (id, at_ms, actor, action, subject, object, request_id, address, user_agent)

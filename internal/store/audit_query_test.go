@@ -11,7 +11,7 @@ import (
 	"casbroker/internal/httpapi"
 )
 
-func TestRecordsAreFoundByWhatTheyTell(t *testing.T) {
+func TestRecordsAreFilteredByEachField(t *testing.T) {
 	t.Parallel()
 	eachTrail(t, func(t *testing.T, w trail) {
 		subjects := []string{"demo:a/b c", "demo:🙂", "demo:it's 100%"}
@@ -35,7 +35,7 @@ func TestRecordsAreFoundByWhatTheyTell(t *testing.T) {
 			{"of a subject", audit.Filter{Subject: "demo:🙂"}, "[10 7 4 1]"},
 			{"of a subject with a slash", audit.Filter{Subject: "demo:a/b c"}, "[9 6 3 0]"},
 			{"of a subject with a quote", audit.Filter{Subject: "demo:it's 100%"}, "[11 8 5 2]"},
-			{"of nobody", audit.Filter{Subject: "demo:"}, "[]"},
+			{"of an unknown user", audit.Filter{Subject: "demo:"}, "[]"},
 			{"of an actor", audit.Filter{Actor: "demo:admin1"}, "[11 9 7 5 3 1]"},
 			{"of an action", audit.Filter{Action: audit.UserBlock}, "[10 8 6 4 2 0]"},
 			{"of any other action", audit.Filter{Without: audit.AdminRead}, "[10 8 6 4 2 0]"},
@@ -68,10 +68,10 @@ func TestRecordsAreFoundByWhatTheyTell(t *testing.T) {
 	})
 }
 
-func TestPagesStayWhereTheyAreWhileRecordsCome(t *testing.T) {
+func TestPagesOfRecordsAreStableWhileRecordsAreAppended(t *testing.T) {
 	t.Parallel()
 	eachTrail(t, func(t *testing.T, w trail) {
-		w.append(t, w.db, 5) // all at the same moment
+		w.append(t, w.db, 5) // at the same instant
 		first, err := w.Find(t.Context(), audit.Filter{}, "", 2)
 		if err != nil || len(first.Entries) != 2 {
 			t.Fatal(first, err)
@@ -88,7 +88,7 @@ func TestPagesStayWhereTheyAreWhileRecordsCome(t *testing.T) {
 		seen := map[string]bool{}
 		for _, e := range append(first.Entries, second.Entries...) {
 			if seen[e.ID] = true; e.Subject == "demo:later" {
-				t.Error("a page moved")
+				t.Error("a page changed")
 			}
 		}
 		if len(seen) != 5 {

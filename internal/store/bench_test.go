@@ -19,13 +19,12 @@ import (
 )
 
 const (
-	savers    = 32 // save at the same time
-	turnSaves = 20 // of each of them in a turn
+	savers    = 32 // concurrent users
+	turnSaves = 20 // saves of each user in a turn
 )
 
-// BenchmarkSave compares keeping a statement with how one would plainly write it, a
-// transaction for each and an INSERT for each row, in turns. Both keep the same
-// rows, sealed alike.
+// BenchmarkSave compares SavePortfolio with a plain implementation, a transaction for each
+// statement and an INSERT for each row, in turns. Both write the same sealed rows.
 func BenchmarkSave(b *testing.B) {
 	sample := newSample(b)
 	for name, url := range map[string]func() string{
@@ -51,7 +50,7 @@ func BenchmarkSave(b *testing.B) {
 	}
 }
 
-// savePlainly is the baseline.
+// savePlainly is the plain implementation.
 func savePlainly(ctx context.Context, s *DB, save portfolio.Saving) error {
 	row, err := s.seal(save)
 	if err != nil {
@@ -85,12 +84,7 @@ func savePlainly(ctx context.Context, s *DB, save portfolio.Saving) error {
 // openNew opens and migrates the database at url.
 func openNew(b testing.TB, url string) *DB {
 	b.Helper()
-	key := func() secret.Text {
-		k := make([]byte, secret.KeySize)
-		_, _ = rand.Read(k)
-		return secret.Text(k)
-	}
-	box, err := secret.NewBox(key(), secret.Key{ID: "k1", Secret: key()})
+	box, err := secret.NewBox(secret.RandomKey(), secret.Key{ID: "k1", Secret: secret.RandomKey()})
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -143,8 +137,8 @@ func newSample(b testing.TB) sample {
 	return sample{p.Bytes(), st}
 }
 
-// turn has savers save the sample, each time for another user, and tells how long
-// that took.
+// turn lets savers save the sample concurrently, each time for another user, and returns
+// how long that took.
 func (s sample) turn(b *testing.B, save func(ctx context.Context, save portfolio.Saving) error) time.Duration {
 	start := time.Now()
 	var all sync.WaitGroup

@@ -9,10 +9,11 @@ import (
 	"casbroker/internal/admin"
 	"casbroker/internal/id"
 	"casbroker/internal/store"
+	"casbroker/internal/testkit/storetest"
 	"casbroker/internal/token"
 )
 
-// endings are the changes that end the token of a grant of app:asha.
+// endings returns the changes that end the token of a grant of app:asha.
 func endings(grantID string) map[access.Kind]access.Change {
 	return map[access.Kind]access.Change{
 		access.RevokeGrant: {Kind: access.RevokeGrant, GrantID: grantID},
@@ -22,11 +23,11 @@ func endings(grantID string) map[access.Kind]access.Change {
 	}
 }
 
-// TestATokenIsRevokedThoughTheClockOfWhoDidItHadItExpired ends a token two minutes
-// before it expires, at a replica whose clock is five minutes ahead.
-func TestATokenIsRevokedThoughTheClockOfWhoDidItHadItExpired(t *testing.T) {
+// TestTokenIsRevokedThoughTheRevokersClockIsAhead revokes a token
+// two minutes before it expires, on a replica whose clock is five minutes ahead.
+func TestTokenIsRevokedThoughTheRevokersClockIsAhead(t *testing.T) {
 	t.Parallel()
-	eachDialect(t, func(t *testing.T, s *store.DB) {
+	storetest.Each(t, func(t *testing.T, s *store.DB) {
 		begin := accessBegin
 		for kind := range endings("") {
 			grantID := id.New("gr")
@@ -36,7 +37,7 @@ func TestATokenIsRevokedThoughTheClockOfWhoDidItHadItExpired(t *testing.T) {
 			}
 			mustGive(t, s, grantID, "app:asha", begin, known)
 			now := begin.Add(58 * time.Minute)
-			if got := standings(t, s, grantID, now); got != "active" {
+			if got := states(t, s, grantID, now); got != "active" {
 				t.Errorf("%s: before, it is %s", kind, got)
 			}
 			ahead := now.Add(5 * time.Minute)
@@ -44,10 +45,10 @@ func TestATokenIsRevokedThoughTheClockOfWhoDidItHadItExpired(t *testing.T) {
 			if o.Already != (kind != access.Block) || o.Newest != known+1 || !o.UpstreamUntil.IsZero() {
 				t.Errorf("%s: %+v", kind, o)
 			}
-			if got := standings(t, s, grantID, now); got != "revoked" {
+			if got := states(t, s, grantID, now); got != "revoked" {
 				t.Errorf("%s: it is %s", kind, got)
 			}
-			if got := standings(t, s, grantID, ahead); got != "expired" {
+			if got := states(t, s, grantID, ahead); got != "expired" {
 				t.Errorf("%s: once it has expired it is %s", kind, got)
 			}
 			mustAlter(t, s, access.Change{Kind: access.Unblock, Subject: "app:asha"}, ahead)
@@ -56,9 +57,9 @@ func TestATokenIsRevokedThoughTheClockOfWhoDidItHadItExpired(t *testing.T) {
 	})
 }
 
-// standings tells how a grant stands at now, wherever that is told, and fails the test
-// when not all tell the same.
-func standings(t *testing.T, s *store.DB, grantID string, now time.Time) string {
+// states returns the state of a grant at now, and fails the test unless all queries agree
+// on it.
+func states(t *testing.T, s *store.DB, grantID string, now time.Time) string {
 	t.Helper()
 	k, err := s.FindGrant(t.Context(), grantID, now)
 	if err != nil {
@@ -75,18 +76,18 @@ func standings(t *testing.T, s *store.DB, grantID string, now time.Time) string 
 		alive = 1
 	}
 	if n, err := s.LiveGrants(t.Context(), now); n != alive || err != nil {
-		t.Errorf("it is %s, and %d tokens are alive, %v", k.State, n, err)
+		t.Errorf("it is %s, and %d tokens are active, %v", k.State, n, err)
 	}
 	users, err := s.FindUsers(t.Context(), admin.UserFilter{Prefix: k.Subject}, "", 1, now)
 	if err != nil || len(users) != 1 || users[0].LiveTokens != alive {
-		t.Errorf("it is %s, and of its user is told %+v, %v", k.State, users, err)
+		t.Errorf("the grant is %s, its user has %+v, %v", k.State, users, err)
 	}
 	return string(k.State)
 }
 
-func TestAGrantIsMarkedOnceAndNotWhenItExpiredByEveryClock(t *testing.T) {
+func TestGrantIsRevokedOnceAndNotAfterItExpiredByEveryClock(t *testing.T) {
 	t.Parallel()
-	eachDialect(t, func(t *testing.T, s *store.DB) {
+	storetest.Each(t, func(t *testing.T, s *store.DB) {
 		late, over, revoked := id.New("gr"), id.New("gr"), id.New("gr")
 		for _, grantID := range []string{late, over, revoked} {
 			mustGive(t, s, grantID, "app:asha", accessBegin, 0)

@@ -1,12 +1,12 @@
 package store
 
 import (
-	"casbroker/internal/audit"
 	"context"
 	"database/sql"
 	"fmt"
 	"time"
 
+	"casbroker/internal/audit"
 	"casbroker/internal/token"
 )
 

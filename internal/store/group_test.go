@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// idle is a group whose queue takes any number, and that does nothing by itself.
+// idle returns a group without a goroutine, whose queue has room for many changes.
 func idle(t *testing.T) *group {
 	t.Helper()
 	writer, reader, err := openSQLite(filepath.Join(t.TempDir(), "group.db"))
@@ -27,7 +27,7 @@ func idle(t *testing.T) *group {
 	}
 }
 
-// note returns the work of noting n, with more to do after it.
+// note returns work that inserts n and then calls more.
 func note(n int, more ...func() error) work {
 	return func(ctx context.Context, tx *sql.Tx) error {
 		if _, err := tx.ExecContext(ctx, "INSERT INTO noted (n) VALUES ($1)", n); err != nil {
@@ -42,14 +42,14 @@ func note(n int, more ...func() error) work {
 	}
 }
 
-// wait has do wait in g for its turn.
+// wait puts do into the queue of g.
 func (g *group) wait(ctx context.Context, do work) *pendingChange {
 	c := &pendingChange{caller: ctx, do: do, done: make(chan error, 1)}
 	g.queue <- c
 	return c
 }
 
-// transactAll does what waits, one transaction at a time, and says how many it took.
+// transactAll runs the waiting changes and returns the number of transactions.
 func (g *group) transactAll() int {
 	for n := 0; ; n++ {
 		select {
@@ -81,7 +81,7 @@ func (g *group) noted(t *testing.T) (list []int) {
 	return list
 }
 
-func TestAChangeThatFailsLeavesThoseOfItsGroupAlone(t *testing.T) {
+func TestFailedChangeDoesNotAffectOthersInItsGroup(t *testing.T) {
 	t.Parallel()
 	g := idle(t)
 	refused, broken := errors.New("refused"), errors.New("broken")
@@ -92,13 +92,13 @@ func TestAChangeThatFailsLeavesThoseOfItsGroupAlone(t *testing.T) {
 		g.wait(t.Context(), note(1)),
 		g.wait(t.Context(), note(2, func() error { return refused })),
 		g.wait(t.Context(), note(3, func() error { panic(broken) })),
-		g.wait(gone, func(context.Context, *sql.Tx) error { t.Error("it was done for nobody"); return nil }),
+		g.wait(gone, func(context.Context, *sql.Tx) error { t.Error("the change of a canceled caller was made"); return nil }),
 		g.wait(leaving, note(4, func() error { leaveNow(); return nil })),
-		g.wait(t.Context(), note(1)), // is there already
+		g.wait(t.Context(), note(1)), // exists already
 		g.wait(t.Context(), note(5)),
 	}
 	if n := g.transactAll(); n != 1 {
-		t.Errorf("they took %d transactions", n)
+		t.Errorf("took %d transactions", n)
 	}
 	for i, right := range []func(error) bool{
 		func(err error) bool { return err == nil },
@@ -118,7 +118,7 @@ func TestAChangeThatFailsLeavesThoseOfItsGroupAlone(t *testing.T) {
 	}
 }
 
-func TestALostTransactionIsToldToAllWhoShareIt(t *testing.T) {
+func TestLostTransactionFailsAllItsChanges(t *testing.T) {
 	t.Parallel()
 	refused := errors.New("refused")
 	for sentence, loses := range map[string]work{
@@ -127,7 +127,7 @@ func TestALostTransactionIsToldToAllWhoShareIt(t *testing.T) {
 			return err
 		},
 		"when one change cannot be undone": func(ctx context.Context, tx *sql.Tx) error {
-			_, err := tx.ExecContext(ctx, "ROLLBACK") // as SQLite does by itself when a disk fails
+			_, err := tx.ExecContext(ctx, "ROLLBACK") // as SQLite does when a disk fails
 			return errors.Join(refused, err)
 		},
 	} {
@@ -140,7 +140,7 @@ func TestALostTransactionIsToldToAllWhoShareIt(t *testing.T) {
 				t.Errorf("its neighbour ended with %v", err)
 			}
 			if err := <-loser.done; err == nil {
-				t.Error("the change that lost it was told that it is durable")
+				t.Error("the change that lost the transaction was reported as durable")
 			}
 			after := g.wait(t.Context(), note(2))
 			g.transactAll()
@@ -154,21 +154,21 @@ func TestALostTransactionIsToldToAllWhoShareIt(t *testing.T) {
 	}
 }
 
-func TestATransactionTakesInOnlySoMany(t *testing.T) {
+func TestGroupTransactionIsLimitedInSize(t *testing.T) {
 	t.Parallel()
 	g := idle(t)
 	for n := range 2*groupSize + 1 {
 		g.wait(t.Context(), note(n))
 	}
 	if n := g.transactAll(); n < 3 {
-		t.Errorf("they took %d transactions", n)
+		t.Errorf("took %d transactions", n)
 	}
 	if list := g.noted(t); len(list) != 2*groupSize+1 {
 		t.Errorf("%d were done", len(list))
 	}
 }
 
-func TestAClosedGroupEndsWhatItBeganAndRefusesTheRest(t *testing.T) {
+func TestClosingAGroupCommitsBegunChangesAndRefusesOthers(t *testing.T) {
 	t.Parallel()
 	inner := idle(t)
 	g := newGroup(inner.db, inner.chains)
@@ -180,7 +180,7 @@ func TestAClosedGroupEndsWhatItBeganAndRefusesTheRest(t *testing.T) {
 	<-begun
 	go func() { <-g.quit; close(closing) }()
 	g.close()
-	g.close() // does no harm
+	g.close() // a second call is allowed
 	if err := <-ended; err != nil {
 		t.Errorf("what had begun: %v", err)
 	}

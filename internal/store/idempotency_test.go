@@ -13,9 +13,10 @@ import (
 	"casbroker/internal/id"
 	"casbroker/internal/portfolio"
 	"casbroker/internal/store"
+	"casbroker/internal/testkit/storetest"
 )
 
-// claim is a request with key and body, made after the first ones were.
+// claim returns the claim of a request with key and body, made after the first requests.
 func claim(key, body string, after time.Duration) portfolio.Claim {
 	at := savedAt.Add(after)
 	return portfolio.Claim{
@@ -39,9 +40,9 @@ func mustClaim(t *testing.T, s *store.DB, c portfolio.Claim) {
 	}
 }
 
-func TestACompletedKeyGivesItsAnswerToTheSameBodyOnly(t *testing.T) {
+func TestCompletedKeyReplaysItsAnswerToTheSameBodyOnly(t *testing.T) {
 	t.Parallel()
-	eachDialect(t, func(t *testing.T, s *store.DB) {
+	storetest.Each(t, func(t *testing.T, s *store.DB) {
 		first := claim("k", "body", 0)
 		mustClaim(t, s, first)
 		saved, err := saveUnder(t, s, first)
@@ -65,9 +66,9 @@ func TestACompletedKeyGivesItsAnswerToTheSameBodyOnly(t *testing.T) {
 	})
 }
 
-func TestAClaimedKeyIsInFlightUntilItsLeaseEnds(t *testing.T) {
+func TestClaimedKeyIsInFlightUntilItsLeaseEnds(t *testing.T) {
 	t.Parallel()
-	eachDialect(t, func(t *testing.T, s *store.DB) {
+	storetest.Each(t, func(t *testing.T, s *store.DB) {
 		lost := claim("k", "body", 0)
 		mustClaim(t, s, lost)
 		_, err := s.ClaimKey(t.Context(), claim("k", "body", 57_500*time.Millisecond))
@@ -81,20 +82,20 @@ func TestAClaimedKeyIsInFlightUntilItsLeaseEnds(t *testing.T) {
 		next := claim("k", "body", time.Minute)
 		mustClaim(t, s, next)
 		if _, err := saveUnder(t, s, lost); !errors.Is(err, portfolio.ErrKeyInFlight) {
-			t.Errorf("whoever lost the lease saved: %v", err)
+			t.Errorf("a save after losing the lease: %v", err)
 		}
 		if list, err := s.Portfolios(t.Context(), "demo:asha", portfolio.Query{Limit: all}); err != nil || len(list) != 0 {
 			t.Errorf("listed %v, %v", list, err)
 		}
 		if a, err := saveUnder(t, s, next); err != nil || !a.Created {
-			t.Errorf("whoever has the lease: %+v, %v", a, err)
+			t.Errorf("the save of the lease's holder: %+v, %v", a, err)
 		}
 	})
 }
 
-func TestAReleasedKeyIsFreeButACompletedOneIsNotReleased(t *testing.T) {
+func TestReleasedKeyCanBeClaimedAndCompletedKeyStays(t *testing.T) {
 	t.Parallel()
-	eachDialect(t, func(t *testing.T, s *store.DB) {
+	storetest.Each(t, func(t *testing.T, s *store.DB) {
 		failed := claim("k", "body", 0)
 		mustClaim(t, s, failed)
 		if err := s.ReleaseKey(t.Context(), failed); err != nil {
@@ -102,7 +103,7 @@ func TestAReleasedKeyIsFreeButACompletedOneIsNotReleased(t *testing.T) {
 		}
 		next := claim("k", "another", time.Second)
 		mustClaim(t, s, next)
-		if err := s.ReleaseKey(t.Context(), failed); err != nil { // late, and no longer its own
+		if err := s.ReleaseKey(t.Context(), failed); err != nil { // late: another request holds it now
 			t.Fatal(err)
 		}
 		if _, err := saveUnder(t, s, next); err != nil {
@@ -117,9 +118,9 @@ func TestAReleasedKeyIsFreeButACompletedOneIsNotReleased(t *testing.T) {
 	})
 }
 
-func TestOfManyWhoClaimOneKeyOneGetsIt(t *testing.T) {
+func TestConcurrentClaimsGiveAKeyToOneCaller(t *testing.T) {
 	t.Parallel()
-	eachDialect(t, func(t *testing.T, s *store.DB) {
+	storetest.Each(t, func(t *testing.T, s *store.DB) {
 		var got, refused atomic.Int32
 		var wait sync.WaitGroup
 		for range 20 {
@@ -141,9 +142,9 @@ func TestOfManyWhoClaimOneKeyOneGetsIt(t *testing.T) {
 	})
 }
 
-func TestDeletingAPortfolioDeletesTheAnswersThatTellOfIt(t *testing.T) {
+func TestDeletingAPortfolioDeletesItsStoredAnswers(t *testing.T) {
 	t.Parallel()
-	eachDialect(t, func(t *testing.T, s *store.DB) {
+	storetest.Each(t, func(t *testing.T, s *store.DB) {
 		c := claim("k", "body", 0)
 		mustClaim(t, s, c)
 		a, err := saveUnder(t, s, c)
@@ -160,9 +161,9 @@ func TestDeletingAPortfolioDeletesTheAnswersThatTellOfIt(t *testing.T) {
 	})
 }
 
-func TestASaveThatRacesADeleteLeavesNoAnswerBehind(t *testing.T) {
+func TestSaveRacingADeleteLeavesNoStoredAnswer(t *testing.T) {
 	t.Parallel()
-	eachDialect(t, func(t *testing.T, s *store.DB) {
+	storetest.Each(t, func(t *testing.T, s *store.DB) {
 		a := save(t, s, "demo:asha", named("Fund", "2026-03-31"))
 		c := claim("k", "body", 0)
 		mustClaim(t, s, c)
@@ -172,7 +173,7 @@ func TestASaveThatRacesADeleteLeavesNoAnswerBehind(t *testing.T) {
 		again.Render = func(p portfolio.Portfolio, _ bool) ([]byte, error) { // the save has seen the portfolio
 			record := audit.New(t.Context(), savedAt, "demo:asha", audit.PortfolioDelete, "demo:asha", p.ID)
 			go func() { deleted <- s.DeletePortfolio(t.Context(), "demo:asha", p.ID, record) }()
-			for range 100 { // looks give a delete that does not wait the time to end
+			for range 100 { // gives a delete that does not wait the time to finish
 				if _, err := s.LatestPortfolio(t.Context(), "demo:asha"); errors.Is(err, portfolio.ErrNotFound) {
 					break
 				}
@@ -191,9 +192,9 @@ func TestASaveThatRacesADeleteLeavesNoAnswerBehind(t *testing.T) {
 	})
 }
 
-func TestPurgeForgetsOnlyWhatHasExpired(t *testing.T) {
+func TestPurgeDeletesOnlyExpiredKeys(t *testing.T) {
 	t.Parallel()
-	eachDialect(t, func(t *testing.T, s *store.DB) {
+	storetest.Each(t, func(t *testing.T, s *store.DB) {
 		mustClaim(t, s, claim("old", "body", 0))
 		mustClaim(t, s, claim("new", "body", time.Hour))
 		if n, err := s.PurgeKeys(t.Context(), savedAt.Add(24*time.Hour)); err != nil || n != 1 {

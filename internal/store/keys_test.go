@@ -13,8 +13,7 @@ import (
 	"casbroker/internal/testkit/services"
 )
 
-// refused reports whether s is not to be used because its first key is a wrong one,
-// and keeps nothing.
+// refused reports whether s refuses to be used because its first key is wrong.
 func refused(t *testing.T, s *store.DB, id string) bool {
 	t.Helper()
 	var wrong *store.WrongKeyError
@@ -26,14 +25,14 @@ func refused(t *testing.T, s *store.DB, id string) bool {
 	return errors.As(err, &wrong) && errors.Is(err, store.ErrUnavailable)
 }
 
-func TestAFirstKeyThatIsNotTheOneOfItsIdSealsNothing(t *testing.T) {
+func TestWrongPrimaryKeySealsNothing(t *testing.T) {
 	t.Parallel()
-	eachVault(t, func(t *testing.T, v *vault) {
+	eachKeyring(t, func(t *testing.T, v *keyring) {
 		payloads := fill(t, v.open(t, "k1"), 0, 2)
 		right := v.keys["k1"]
-		v.keys["k1"] = newKey()
+		v.keys["k1"] = secret.RandomKey()
 		if !refused(t, v.open(t, "k1"), "k1") || !refused(t, v.open(t, "k1", "k2"), "k1") {
-			t.Error("it is used")
+			t.Error("the wrong key is used")
 		}
 		v.keys["k1"] = right
 		s := v.open(t, "k1")
@@ -44,13 +43,13 @@ func TestAFirstKeyThatIsNotTheOneOfItsIdSealsNothing(t *testing.T) {
 	})
 }
 
-func TestAKeyIsKnownBeforeItHasSealedAnything(t *testing.T) {
+func TestKeyHasAProofBeforeItSealsAnything(t *testing.T) {
 	t.Parallel()
-	eachVault(t, func(t *testing.T, v *vault) {
+	eachKeyring(t, func(t *testing.T, v *keyring) {
 		if err := v.open(t, "k1").Ready(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		v.keys["k1"] = newKey()
+		v.keys["k1"] = secret.RandomKey()
 		if !refused(t, v.open(t, "k1"), "k1") {
 			t.Error("another key is used")
 		}
@@ -60,18 +59,18 @@ func TestAKeyIsKnownBeforeItHasSealedAnything(t *testing.T) {
 	})
 }
 
-func TestAnotherKeyThatIsNotTheOneOfItsIdIsAsIfItWereLost(t *testing.T) {
+func TestWrongSecondaryKeyCountsAsMissing(t *testing.T) {
 	t.Parallel()
-	eachVault(t, func(t *testing.T, v *vault) {
+	eachKeyring(t, func(t *testing.T, v *keyring) {
 		payloads := fill(t, v.open(t, "k1"), 0, 2)
 		right := v.keys["k1"]
-		v.keys["k1"] = newKey()
+		v.keys["k1"] = secret.RandomKey()
 		s := v.open(t, "k2", "k1")
 		if err := s.Ready(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 		if log := v.log.String(); strings.Count(log, "level=ERROR") != 1 || !strings.Contains(log, "key_id=k1") {
-			t.Errorf("the operator reads %s", log)
+			t.Errorf("logged %s", log)
 		}
 		list, err := s.Portfolios(t.Context(), "demo:asha", portfolio.Query{Limit: all})
 		if err != nil || len(list) != 2 || !list[0].Unreadable || !list[1].Unreadable {
@@ -83,45 +82,45 @@ func TestAnotherKeyThatIsNotTheOneOfItsIdIsAsIfItWereLost(t *testing.T) {
 			}
 		}
 		if log := v.log.String(); strings.Count(log, "level=ERROR") != 1 {
-			t.Errorf("it is told of more than once: %s", log)
+			t.Errorf("logged more than once: %s", log)
 		}
 		v.keys["k1"] = right
 		reads(t, v.open(t, "k2", "k1"), payloads)
 	})
 }
 
-func TestAKeyWithoutAProofIsTriedOnWhatWasSavedLast(t *testing.T) {
+func TestKeyWithoutAProofIsTriedOnRecentPortfolios(t *testing.T) {
 	t.Parallel()
-	eachVault(t, func(t *testing.T, v *vault) {
+	eachKeyring(t, func(t *testing.T, v *keyring) {
 		fill(t, v.open(t, "k1"), 0, 3)
 		right := v.keys["k1"]
-		v.change(t, `DELETE FROM seal_keys`) // as when it was filled before there were any
-		v.keys["k1"] = newKey()
+		v.change(t, `DELETE FROM seal_keys`) // as in a database that is older than proofs
+		v.keys["k1"] = secret.RandomKey()
 		if !refused(t, v.open(t, "k1"), "k1") {
 			t.Error("the first is used")
 		}
 		later := v.open(t, "k2", "k1")
 		if err := later.Ready(t.Context()); err != nil || !strings.Contains(v.log.String(), "key_id=k1") {
-			t.Errorf("another: %v; the operator reads %s", err, v.log.String())
+			t.Errorf("another: %v; logged %s", err, v.log.String())
 		}
 		v.keys["k1"] = right
 		v.change(t, `UPDATE portfolios SET private = $1 WHERE id = (SELECT max(id) FROM portfolios)`, []byte("\x02k1 damaged"))
 		if err := v.open(t, "k1").Ready(t.Context()); err != nil {
-			t.Errorf("the right one, beside a damaged row: %v", err)
+			t.Errorf("the right key and a damaged row: %v", err)
 		}
-		v.keys["k1"] = newKey()
+		v.keys["k1"] = secret.RandomKey()
 		if !refused(t, v.open(t, "k1"), "k1") {
-			t.Error("no proof was left of the right one")
+			t.Error("the right key has no proof")
 		}
 	})
 }
 
-func TestOfReplicasThatStartAtOnceWithDifferentKeysOneKeyIsUsed(t *testing.T) {
+func TestReplicasThatStartWithDifferentKeysUseOneOfThem(t *testing.T) {
 	t.Parallel()
-	eachVault(t, func(t *testing.T, v *vault) {
+	eachKeyring(t, func(t *testing.T, v *keyring) {
 		var replicas []*store.DB
 		for range 4 {
-			v.keys["k1"] = newKey()
+			v.keys["k1"] = secret.RandomKey()
 			replicas = append(replicas, v.open(t, "k1"), v.open(t, "k1"))
 		}
 		ready := make([]error, len(replicas))
@@ -145,9 +144,9 @@ func TestOfReplicasThatStartAtOnceWithDifferentKeysOneKeyIsUsed(t *testing.T) {
 	})
 }
 
-func TestADatabaseThatWasAwayAtTheStartHasItsKeysLookedAtBeforeItIsUsed(t *testing.T) {
+func TestKeysAreCheckedBeforeTheFirstUseOfADatabaseThatWasDown(t *testing.T) {
 	t.Parallel()
-	v := &vault{url: services.Postgres(t), hash: newKey(), keys: map[string]secret.Text{}}
+	v := &keyring{url: services.Postgres(t), hash: secret.RandomKey(), keys: map[string]secret.Text{}}
 	before := v.open(t, "k1")
 	if _, err := before.Migrate(t.Context()); err != nil {
 		t.Fatal(err)
@@ -156,11 +155,11 @@ func TestADatabaseThatWasAwayAtTheStartHasItsKeysLookedAtBeforeItIsUsed(t *testi
 	right := v.keys["k1"]
 	services.RefuseConnections(t, v.url)
 	good := v.open(t, "k1")
-	v.keys["k1"] = newKey()
+	v.keys["k1"] = secret.RandomKey()
 	wrong := v.open(t, "k1")
 	for _, s := range []*store.DB{good, wrong} {
 		if err := s.Ready(t.Context()); !errors.Is(err, store.ErrUnavailable) || errors.As(err, new(*store.WrongKeyError)) {
-			t.Errorf("while it is away: %v", err)
+			t.Errorf("while the database is down: %v", err)
 		}
 	}
 	services.AllowConnections(t, v.url)
@@ -177,9 +176,9 @@ func TestADatabaseThatWasAwayAtTheStartHasItsKeysLookedAtBeforeItIsUsed(t *testi
 	reads(t, good, payloads)
 }
 
-func TestWhoGivesUpWhileTheKeysAreLookedAtIsNotToldThatTheDatabaseIsAway(t *testing.T) {
+func TestCanceledCallerDuringTheKeyCheckIsNotReportedAsUnavailable(t *testing.T) {
 	t.Parallel()
-	eachVault(t, func(t *testing.T, v *vault) {
+	eachKeyring(t, func(t *testing.T, v *keyring) {
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
 		_, err := v.open(t, "k1").SavePortfolio(ctx, saving(t, "demo:asha", named("Fund", "2026-03-31")))

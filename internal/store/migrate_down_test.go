@@ -1,7 +1,6 @@
 package store_test
 
 import (
-	"database/sql"
 	"maps"
 	"strings"
 	"testing"
@@ -10,13 +9,13 @@ import (
 	"casbroker/internal/access"
 	"casbroker/internal/audit"
 	"casbroker/internal/id"
-	"casbroker/internal/secret"
 	"casbroker/internal/store"
+	"casbroker/internal/testkit/storetest"
 	"casbroker/internal/token"
 	"casbroker/internal/usage"
 )
 
-// everything puts rows into every table, and returns the payloads that reads wants.
+// everything inserts rows into every table, and returns the payloads for reads.
 func everything(t *testing.T, s *store.DB) map[string][]byte {
 	t.Helper()
 	payloads := fill(t, s, 0, 2)
@@ -39,18 +38,14 @@ func everything(t *testing.T, s *store.DB) map[string][]byte {
 	return payloads
 }
 
-// tables counts the rows of every table in the database at address.
-func tables(t *testing.T, address string) map[string]int {
+// tables counts the rows of every table in the database at url.
+func tables(t *testing.T, url string) map[string]int {
 	t.Helper()
-	driver, source, list := "pgx", address, "SELECT tablename FROM pg_tables WHERE schemaname = 'public'"
-	if path, ok := strings.CutPrefix(address, "sqlite:"); ok {
-		driver, source, list = "sqlite", path, "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"
+	list := "SELECT tablename FROM pg_tables WHERE schemaname = 'public'"
+	if strings.HasPrefix(url, "sqlite:") {
+		list = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"
 	}
-	db, err := sql.Open(driver, source)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = db.Close() }()
+	db := storetest.SQL(t, url)
 	rows, err := db.QueryContext(t.Context(), list)
 	if err != nil {
 		t.Fatal(err)
@@ -78,81 +73,67 @@ func tables(t *testing.T, address string) map[string]int {
 	return found
 }
 
-// eachDown fills a new database of every kind, takes it back to version and forth again,
-// and runs test on what was made of it.
+// eachDown fills a new database of each dialect, migrates it down to version and up again,
+// and runs test on the result. rows are the counts before, in between and after.
 func eachDown(t *testing.T, version int64, test func(t *testing.T, s *store.DB, payloads map[string][]byte, rows [3]map[string]int)) {
 	t.Helper()
-	for name, url := range dialects {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			address, box := url(t), newBox(t)
-			start := func() *store.DB {
-				s, err := store.Open(store.Options{URL: secret.URL(address), Box: box})
-				if err != nil {
-					t.Fatal(err)
-				}
-				t.Cleanup(func() { _ = s.Close() })
-				return s
+	storetest.EachURL(t, func(t *testing.T, url string) {
+		box := storetest.NewBox(t)
+		s := storetest.Open(t, url, box)
+		payloads := everything(t, s)
+		rows := [3]map[string]int{tables(t, url)}
+		for table, n := range rows[0] {
+			if n == 0 {
+				t.Errorf("%s is empty, so the test does not cover it", table)
 			}
-			s := start()
-			if _, err := s.Migrate(t.Context()); err != nil {
-				t.Fatal(err)
-			}
-			payloads := everything(t, s)
-			rows := [3]map[string]int{tables(t, address)}
-			for table, n := range rows[0] {
-				if n == 0 {
-					t.Errorf("%s is empty, so nothing is known of it", table)
-				}
-			}
-			if err := s.MigrateDown(t.Context(), version); err != nil {
-				t.Fatal(err)
-			}
-			rows[1] = tables(t, address)
-			s = start()
-			if err := s.Ready(t.Context()); err == nil {
-				t.Error("it is ready for use")
-			}
-			if n, err := s.Migrate(t.Context()); err != nil || n == 0 {
-				t.Fatal(n, err)
-			}
-			if err := s.Ready(t.Context()); err != nil {
-				t.Error(err)
-			}
-			rows[2] = tables(t, address)
-			test(t, s, payloads, rows)
-		})
-	}
+		}
+		if err := s.MigrateDown(t.Context(), version); err != nil {
+			t.Fatal(err)
+		}
+		rows[1] = tables(t, url)
+		s = openUnmigrated(t, url, box)
+		if err := s.Ready(t.Context()); err == nil {
+			t.Error("it is ready after the migration down")
+		}
+		if n, err := s.Migrate(t.Context()); err != nil || n == 0 {
+			t.Fatal(n, err)
+		}
+		if err := s.Ready(t.Context()); err != nil {
+			t.Error(err)
+		}
+		rows[2] = tables(t, url)
+		test(t, s, payloads, rows)
+	})
 }
 
-func TestGoingBackOneVersionAndForthKeepsWhatIsOlder(t *testing.T) {
+func TestMigratingDownOneVersionAndUpKeepsOlderData(t *testing.T) {
 	t.Parallel()
 	eachDown(t, 5, func(t *testing.T, s *store.DB, payloads map[string][]byte, rows [3]map[string]int) {
 		kept := maps.Clone(rows[0])
 		delete(kept, "sessions")
 		delete(kept, "usage_counts")
 		if !maps.Equal(rows[1], kept) {
-			t.Errorf("left are %v, want %v", rows[1], kept)
+			t.Errorf("after the migration down: %v, want %v", rows[1], kept)
 		}
 		kept["sessions"], kept["usage_counts"] = 0, 0
 		if !maps.Equal(rows[2], kept) {
-			t.Errorf("then there are %v, want %v", rows[2], kept)
+			t.Errorf("after the migration up: %v, want %v", rows[2], kept)
 		}
 		reads(t, s, payloads)
 		if got := names(t, s, "demo:", "", 10); strings.Join(got, " ") != "demo:asha demo:kabir demo:rohan" {
 			t.Errorf("found %q", got)
 		}
 		if n, err := s.LiveGrants(t.Context(), savedAt); n != 1 || err != nil {
-			t.Errorf("%d tokens are alive, %v", n, err)
+			t.Errorf("%d tokens are active, %v", n, err)
 		}
 	})
 }
 
-func TestGoingBackToNothingAndForthMakesANewDatabase(t *testing.T) {
+func TestMigratingDownToNothingAndUpMakesANewDatabase(t *testing.T) {
 	t.Parallel()
 	eachDown(t, 0, func(t *testing.T, s *store.DB, _ map[string][]byte, rows [3]map[string]int) {
 		if len(rows[1]) != 0 {
-			t.Errorf("left are %v", rows[1])
+			t.Errorf("remaining tables: %v", rows[1])
 		}
 		reads(t, s, everything(t, s))
 		if version, err := s.AccessVersion(t.Context()); version != 1 || err != nil {

@@ -7,63 +7,58 @@ import (
 	"testing"
 
 	"casbroker/internal/store"
+	"casbroker/internal/testkit/storetest"
 )
 
-func TestManyWhoMigrateAtOnceDoTheWorkOnce(t *testing.T) {
+func TestConcurrentMigrationsRunOnce(t *testing.T) {
 	t.Parallel()
-	for name, url := range dialects {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			at := url(t)
-			steps := make(chan int, 8)
-			var all sync.WaitGroup
-			for range cap(steps) {
-				s := open(t, at)
-				all.Go(func() {
-					n, err := s.Migrate(t.Context())
-					if err != nil {
-						t.Error(err)
-					}
-					steps <- n
-				})
-			}
-			all.Wait()
-			close(steps)
-			worked := 0
-			for n := range steps {
-				if n > 0 {
-					worked++
+	storetest.EachURL(t, func(t *testing.T, url string) {
+		box := storetest.NewBox(t)
+		steps := make(chan int, 8)
+		var all sync.WaitGroup
+		for range cap(steps) {
+			s := openUnmigrated(t, url, box)
+			all.Go(func() {
+				n, err := s.Migrate(t.Context())
+				if err != nil {
+					t.Error(err)
 				}
+				steps <- n
+			})
+		}
+		all.Wait()
+		close(steps)
+		worked := 0
+		for n := range steps {
+			if n > 0 {
+				worked++
 			}
-			if worked != 1 {
-				t.Errorf("%d of %d did work, want 1", worked, cap(steps))
-			}
-		})
-	}
+		}
+		if worked != 1 {
+			t.Errorf("%d of %d did work, want 1", worked, cap(steps))
+		}
+	})
 }
 
-func TestADatabaseThatIsNotMigratedIsNotReadyAndSaysWhatToDo(t *testing.T) {
+func TestUnmigratedDatabaseIsNotReadyAndSaysWhatToDo(t *testing.T) {
 	t.Parallel()
-	for name, url := range dialects {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			s := open(t, url(t))
-			if err := s.Ready(t.Context()); err == nil || !strings.Contains(err.Error(), "broker migrate") {
-				t.Fatalf("before: %v", err)
-			}
-			if _, err := s.Migrate(t.Context()); err != nil {
-				t.Fatal(err)
-			}
-			if err := s.Ready(t.Context()); err != nil {
-				t.Fatalf("after: %v", err)
-			}
-		})
-	}
+	storetest.EachURL(t, func(t *testing.T, url string) {
+		s := openUnmigrated(t, url, storetest.NewBox(t))
+		if err := s.Ready(t.Context()); err == nil || !strings.Contains(err.Error(), "broker migrate") {
+			t.Fatalf("before: %v", err)
+		}
+		if _, err := s.Migrate(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Ready(t.Context()); err != nil {
+			t.Fatalf("after: %v", err)
+		}
+	})
 }
 
-func TestWhyADatabaseIsNotReadyIsToldInOurOwnWords(t *testing.T) {
+func TestUnreadyDatabaseReturnsErrUnavailable(t *testing.T) {
 	t.Parallel()
-	eachDialect(t, func(t *testing.T, s *store.DB) {
+	storetest.Each(t, func(t *testing.T, s *store.DB) {
 		if err := s.Close(); err != nil {
 			t.Fatal(err)
 		}

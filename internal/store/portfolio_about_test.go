@@ -7,11 +7,12 @@ import (
 	"casbroker/internal/portfolio"
 	"casbroker/internal/statement"
 	"casbroker/internal/store"
+	"casbroker/internal/testkit/storetest"
 )
 
-func TestOperatorsAreToldOfPortfoliosWithoutWhatIsInThem(t *testing.T) {
+func TestOperatorsSeePortfoliosWithoutPersonalData(t *testing.T) {
 	t.Parallel()
-	eachDialect(t, func(t *testing.T, s *store.DB) {
+	storetest.Each(t, func(t *testing.T, s *store.DB) {
 		old := saving(t, "app:asha", named("Old Fund", "2026-02-28"))
 		undated := saving(t, "app:asha", []byte(`{"meta":{"cas_type":"NSDL"},"investor":{"name":"Rohan Example","pan":"BBBPZ9999B"},
 			"demat_accounts":[{"holdings":{"equities":[{"isin":"INE999Z01012","name":"Example Steel","units":1,"value":10}, {}]}}]}`))
@@ -43,7 +44,7 @@ func TestOperatorsAreToldOfPortfoliosWithoutWhatIsInThem(t *testing.T) {
 			}
 		}
 		if list, all, err := s.AboutPortfolios(t.Context(), "app:nobody", 50); err != nil || all != 0 || len(list) != 0 {
-			t.Errorf("of nobody: %+v, %d, %v", list, all, err)
+			t.Errorf("of an unknown user: %+v, %d, %v", list, all, err)
 		}
 	})
 }

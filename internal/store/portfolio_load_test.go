@@ -13,11 +13,12 @@ import (
 	"casbroker/internal/secret"
 	"casbroker/internal/store"
 	"casbroker/internal/testkit/services"
+	"casbroker/internal/testkit/storetest"
 )
 
-func TestWhatManySaveAtOnceIsAllThereOnce(t *testing.T) {
+func TestConcurrentSavesAreAllStoredOnce(t *testing.T) {
 	t.Parallel()
-	eachDialectAtRest(t, func(t *testing.T, s *store.DB, rows func(string) int) {
+	eachWithRows(t, func(t *testing.T, s *store.DB, rows func(string) int) {
 		const users, each = 32, 6
 		var wait sync.WaitGroup
 		for user := range users {
@@ -46,9 +47,9 @@ func TestWhatManySaveAtOnceIsAllThereOnce(t *testing.T) {
 	})
 }
 
-func TestSavesThatFailDoNotHarmThoseBesideThem(t *testing.T) {
+func TestFailingSavesDoNotAffectConcurrentOnes(t *testing.T) {
 	t.Parallel()
-	eachDialect(t, func(t *testing.T, s *store.DB) {
+	storetest.Each(t, func(t *testing.T, s *store.DB) {
 		refused := fault.New(fault.Conflict, "refused", "No.")
 		var wait sync.WaitGroup
 		for n := range 30 {
@@ -79,13 +80,10 @@ func TestSavesThatFailDoNotHarmThoseBesideThem(t *testing.T) {
 	})
 }
 
-func TestADatabaseThatGoesAwayDuringASaveIsUnavailableAndKeepsNothing(t *testing.T) {
+func TestDatabaseLostDuringASaveIsUnavailableAndStoresNothing(t *testing.T) {
 	t.Parallel()
 	at := services.Postgres(t)
-	s := open(t, at)
-	if _, err := s.Migrate(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	s := storetest.Open(t, at, storetest.NewBox(t))
 	one := saving(t, "demo:asha", named("Fund", "2026-03-31"))
 	render := one.Render
 	one.Render = func(p portfolio.Portfolio, created bool) ([]byte, error) {
@@ -107,9 +105,9 @@ func TestADatabaseThatGoesAwayDuringASaveIsUnavailableAndKeepsNothing(t *testing
 	}
 }
 
-func TestAConnectionLostDuringACommitIsNotSaidToHaveChangedNothing(t *testing.T) {
+func TestConnectionLostDuringACommitReportsAnUnknownOutcome(t *testing.T) {
 	t.Parallel()
-	v := &vault{url: services.Postgres(t), hash: newKey(), keys: map[string]secret.Text{}}
+	v := &keyring{url: services.Postgres(t), hash: secret.RandomKey(), keys: map[string]secret.Text{}}
 	s := v.open(t, "k1")
 	if _, err := s.Migrate(t.Context()); err != nil {
 		t.Fatal(err)
@@ -125,6 +123,6 @@ func TestAConnectionLostDuringACommitIsNotSaidToHaveChangedNothing(t *testing.T)
 	}
 	v.change(t, `DROP TRIGGER cut ON payloads`)
 	if _, err := s.SavePortfolio(t.Context(), one); err != nil {
-		t.Errorf("the same again: %v", err)
+		t.Errorf("saved again: %v", err)
 	}
 }

@@ -12,16 +12,17 @@ import (
 	"casbroker/internal/portfolio"
 	"casbroker/internal/statement"
 	"casbroker/internal/store"
+	"casbroker/internal/testkit/storetest"
 )
 
-// owned is a payload of an issuer about a person with pan, until a day.
+// owned returns a payload from issuer for the person with pan, whose period ends at to.
 func owned(issuer statement.CASType, pan, to string) []byte {
 	return fmt.Appendf(nil, `{"meta":{"cas_type":%q,"statement_period":{"from":"2020-01-01","to":%q}},
 		"investor":{"name":"Asha Example","pan":%q},
 		"mutual_funds":[{"folio_number":"123/45","amc":"Sample AMC","schemes":[{"name":"Fund","units":"1.50","value":10}]}]}`, issuer, to, pan)
 }
 
-// saveLater saves payload for asha, a while after savedAt.
+// saveLater saves payload for asha, this long after savedAt.
 func saveLater(t *testing.T, s *store.DB, after time.Duration, payload []byte) portfolio.Portfolio {
 	t.Helper()
 	one := saving(t, "demo:asha", payload)
@@ -34,7 +35,7 @@ func saveLater(t *testing.T, s *store.DB, after time.Duration, payload []byte) p
 	return kept
 }
 
-// actives are the ids of asha's active portfolios, by owner.
+// actives returns the ids of asha's active portfolios by owner.
 func actives(t *testing.T, s *store.DB) map[int]string {
 	t.Helper()
 	list, err := s.Portfolios(t.Context(), "demo:asha", portfolio.Query{Limit: all})
@@ -65,10 +66,10 @@ func remove(t *testing.T, s *store.DB, id string) {
 	}
 }
 
-func TestTheStatementThatTellsMostIsActiveAndDeletingItPromotesTheNext(t *testing.T) {
+func TestBestStatementIsActiveAndDeletingItActivatesTheNext(t *testing.T) {
 	t.Parallel()
-	eachDialect(t, func(t *testing.T, s *store.DB) {
-		// From the one that counts least on, saved in an order that is neither that nor its reverse.
+	storetest.Each(t, func(t *testing.T, s *store.DB) {
+		// From the worst to the best, saved in another order.
 		funds := saveLater(t, s, 0, owned(statement.CAMSKFintech, "AAAPZ9999A", "2026-01-31"))
 		newest := saveLater(t, s, time.Hour, owned(statement.NSDL, "AAAPZ9999A", "2025-12-31"))
 		laterFunds := saveLater(t, s, 2*time.Hour, owned(statement.CAMSKFintech, "AAAPZ9999A", "2026-02-28"))
@@ -90,9 +91,9 @@ func TestTheStatementThatTellsMostIsActiveAndDeletingItPromotesTheNext(t *testin
 	})
 }
 
-func TestDeletingOneThatIsNotActivePromotesNone(t *testing.T) {
+func TestDeletingAnInactivePortfolioActivatesNone(t *testing.T) {
 	t.Parallel()
-	eachDialect(t, func(t *testing.T, s *store.DB) {
+	storetest.Each(t, func(t *testing.T, s *store.DB) {
 		older := saveLater(t, s, 0, owned(statement.CDSL, "AAAPZ9999A", "2026-01-31"))
 		saveLater(t, s, time.Hour, owned(statement.CDSL, "AAAPZ9999A", "2026-02-28"))
 		newest := saveLater(t, s, 2*time.Hour, owned(statement.CDSL, "AAAPZ9999A", "2026-03-31"))
@@ -103,9 +104,9 @@ func TestDeletingOneThatIsNotActivePromotesNone(t *testing.T) {
 	})
 }
 
-func TestAnotherPersonsStatementIsKeptApart(t *testing.T) {
+func TestStatementOfAnotherPersonGetsItsOwnOwner(t *testing.T) {
 	t.Parallel()
-	eachDialect(t, func(t *testing.T, s *store.DB) {
+	storetest.Each(t, func(t *testing.T, s *store.DB) {
 		for i, step := range []struct {
 			pan   string
 			owner int
@@ -141,9 +142,9 @@ func TestAnotherPersonsStatementIsKeptApart(t *testing.T) {
 	})
 }
 
-func TestAnotherPersonsStatementIsRefusedIfSoWished(t *testing.T) {
+func TestStatementOfAnotherPersonIsRefusedIfConfigured(t *testing.T) {
 	t.Parallel()
-	eachDialectAtRest(t, func(t *testing.T, s *store.DB, rows func(string) int) {
+	eachWithRows(t, func(t *testing.T, s *store.DB, rows func(string) int) {
 		mustSave := func(payload []byte) {
 			t.Helper()
 			one := saving(t, "demo:asha", payload)
@@ -170,9 +171,9 @@ func TestAnotherPersonsStatementIsRefusedIfSoWished(t *testing.T) {
 	})
 }
 
-func TestASecondSaveTellsWhatIsSoNow(t *testing.T) {
+func TestRepeatedSaveReturnsTheCurrentState(t *testing.T) {
 	t.Parallel()
-	eachDialect(t, func(t *testing.T, s *store.DB) {
+	storetest.Each(t, func(t *testing.T, s *store.DB) {
 		older := owned(statement.CDSL, "BBBPZ8888B", "2026-01-31")
 		saveLater(t, s, 0, owned(statement.CDSL, "AAAPZ9999A", "2026-01-31"))
 		first := saveLater(t, s, time.Hour, older)
@@ -184,9 +185,9 @@ func TestASecondSaveTellsWhatIsSoNow(t *testing.T) {
 	})
 }
 
-func TestOfManyFirstSavesAtOnceOneEndsUpActive(t *testing.T) {
+func TestConcurrentFirstSavesLeaveOneActive(t *testing.T) {
 	t.Parallel()
-	eachDialect(t, func(t *testing.T, s *store.DB) {
+	storetest.Each(t, func(t *testing.T, s *store.DB) {
 		var wait sync.WaitGroup
 		for day := 1; day <= 20; day++ {
 			one := saving(t, "demo:asha", owned(statement.CDSL, "AAAPZ9999A", fmt.Sprintf("2026-01-%02d", day)))
@@ -205,9 +206,9 @@ func TestOfManyFirstSavesAtOnceOneEndsUpActive(t *testing.T) {
 	})
 }
 
-func TestSavesAndDeletesAtOnceLeaveOneActive(t *testing.T) {
+func TestConcurrentSavesAndDeletesLeaveOneActive(t *testing.T) {
 	t.Parallel()
-	eachDialect(t, func(t *testing.T, s *store.DB) {
+	storetest.Each(t, func(t *testing.T, s *store.DB) {
 		for round := range 5 {
 			var wait sync.WaitGroup
 			first := saveLater(t, s, 0, owned(statement.CDSL, "AAAPZ9999A", fmt.Sprintf("2026-02-%02d", round+1)))

@@ -3,7 +3,6 @@ package store_test
 import (
 	"bytes"
 	"context"
-	"database/sql"
 	"errors"
 	"os"
 	"path/filepath"
@@ -17,44 +16,29 @@ import (
 	"casbroker/internal/id"
 	"casbroker/internal/portfolio"
 	"casbroker/internal/store"
+	"casbroker/internal/testkit/storetest"
 )
 
-// eachDialectAtRest is eachDialect for tests that look at the tables themselves.
-func eachDialectAtRest(t *testing.T, test func(t *testing.T, s *store.DB, rows func(table string) int)) {
+// eachWithRows is storetest.Each for tests that count the rows of tables.
+func eachWithRows(t *testing.T, test func(t *testing.T, s *store.DB, rows func(table string) int)) {
 	t.Helper()
-	for name, url := range dialects {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			at := url(t)
-			s := open(t, at)
-			if _, err := s.Migrate(t.Context()); err != nil {
+	storetest.EachURL(t, func(t *testing.T, url string) {
+		db := storetest.SQL(t, url)
+		test(t, storetest.Open(t, url, storetest.NewBox(t)), func(table string) int {
+			t.Helper()
+			var n int
+			if err := db.QueryRowContext(context.Background(), "SELECT count(*) FROM "+table).Scan(&n); err != nil {
 				t.Fatal(err)
 			}
-			driver, source := "pgx", at
-			if path, ok := strings.CutPrefix(at, "sqlite:"); ok {
-				driver, source = "sqlite", path
-			}
-			db, err := sql.Open(driver, source)
-			if err != nil {
-				t.Fatal(err)
-			}
-			t.Cleanup(func() { _ = db.Close() })
-			test(t, s, func(table string) int {
-				t.Helper()
-				var n int
-				if err := db.QueryRowContext(context.Background(), "SELECT count(*) FROM "+table).Scan(&n); err != nil {
-					t.Fatal(err)
-				}
-				return n
-			})
+			return n
 		})
-	}
+	})
 }
 
-func TestAChangeAndItsAuditRecordAreOne(t *testing.T) {
+func TestChangeAndItsAuditRecordAreAtomic(t *testing.T) {
 	t.Parallel()
 	tables := []string{"portfolios", "payloads", "holdings", "audit"}
-	eachDialectAtRest(t, func(t *testing.T, s *store.DB, rows func(string) int) {
+	eachWithRows(t, func(t *testing.T, s *store.DB, rows func(string) int) {
 		expect := func(when string, want ...int) {
 			t.Helper()
 			for i, table := range tables {
@@ -66,7 +50,7 @@ func TestAChangeAndItsAuditRecordAreOne(t *testing.T) {
 		broken := saving(t, "demo:asha", named("Fund", "2026-03-31"))
 		broken.Render = func(portfolio.Portfolio, bool) ([]byte, error) { return nil, errors.New("no answer") }
 		if _, err := s.SavePortfolio(t.Context(), broken); err == nil {
-			t.Error("it did not fail")
+			t.Error("got nil, want an error")
 		}
 		expect("after a failure", 0, 0, 0, 0)
 		a := save(t, s, "demo:asha", named("Fund", "2026-03-31"))
@@ -84,13 +68,10 @@ func TestAChangeAndItsAuditRecordAreOne(t *testing.T) {
 	})
 }
 
-func TestWhatIsPersonalIsNotReadableOnDisk(t *testing.T) {
+func TestPersonalDataIsNotReadableOnDisk(t *testing.T) {
 	t.Parallel()
 	folder := t.TempDir()
-	s := open(t, "sqlite:"+filepath.Join(folder, "broker.db"))
-	if _, err := s.Migrate(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	s := storetest.Open(t, "sqlite:"+filepath.Join(folder, "broker.db"), storetest.NewBox(t))
 	c := claim("my-own-key", "body", 0)
 	mustClaim(t, s, c)
 	payload := strings.Replace(string(named("Fund", "2026-03-31")), `{"meta"`, `{"BBBPZ8888B":{"value":5},"meta"`, 1)
@@ -103,7 +84,7 @@ func TestWhatIsPersonalIsNotReadableOnDisk(t *testing.T) {
 	}
 	disk := onDisk(t, folder)
 	if !bytes.Contains(disk, []byte("Sample AMC")) {
-		t.Fatal("the search does not find what stands in clear")
+		t.Fatal("the search does not find unencrypted data")
 	}
 	for _, secret := range []string{"Asha Example", "AAAPZ9999A", "BBBPZ8888B", "XXXXXX999A", "123/45", "folio_number", "my-own-key"} {
 		if bytes.Contains(disk, []byte(secret)) {
@@ -116,7 +97,7 @@ func TestWhatIsPersonalIsNotReadableOnDisk(t *testing.T) {
 	}
 }
 
-// onDisk is all that is in the files of folder.
+// onDisk returns the contents of all files in folder.
 func onDisk(t *testing.T, folder string) []byte {
 	t.Helper()
 	files, err := filepath.Glob(filepath.Join(folder, "*"))
@@ -134,17 +115,14 @@ func onDisk(t *testing.T, folder string) []byte {
 	return disk
 }
 
-func TestWhatWasErasedIsNoLongerOnDisk(t *testing.T) {
+func TestErasedDataIsNoLongerOnDisk(t *testing.T) {
 	t.Parallel()
 	folder := t.TempDir()
-	s := open(t, "sqlite:"+filepath.Join(folder, "broker.db"))
-	if _, err := s.Migrate(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	s := storetest.Open(t, "sqlite:"+filepath.Join(folder, "broker.db"), storetest.NewBox(t))
 	save(t, s, "demo:asha", named("A Fund To Be Erased", "2026-03-31"))
 	save(t, s, "demo:ravi", named("A Fund To Be Kept", "2026-03-31"))
 	if !bytes.Contains(onDisk(t, folder), []byte("A Fund To Be Erased")) {
-		t.Fatal("the search does not find what stands in clear")
+		t.Fatal("the search does not find unencrypted data")
 	}
 	r := audit.New(t.Context(), savedAt, "demo:asha", audit.DataErase, "demo:asha", "")
 	if _, err := s.Erase(t.Context(), "demo:asha", r); err != nil {
@@ -152,6 +130,6 @@ func TestWhatWasErasedIsNoLongerOnDisk(t *testing.T) {
 	}
 	disk := onDisk(t, folder)
 	if bytes.Contains(disk, []byte("A Fund To Be Erased")) || !bytes.Contains(disk, []byte("A Fund To Be Kept")) {
-		t.Error("what was erased is still in the files, or what was kept is not")
+		t.Error("erased data is still in the files, or other data is not")
 	}
 }

@@ -18,20 +18,21 @@ import (
 	"casbroker/internal/portfolio"
 	"casbroker/internal/statement"
 	"casbroker/internal/store"
+	"casbroker/internal/testkit/storetest"
 )
 
 var savedAt = time.Date(2026, 4, 1, 9, 30, 0, 123_000_000, time.UTC)
 
 const all = 20_000
 
-// named is a payload whose only scheme is called name; two names make two statements.
+// named returns a payload whose only scheme is called name; two names make two statements.
 func named(name, to string) []byte {
 	return fmt.Appendf(nil, `{"meta":{"cas_type":"CAMS_KFINTECH","statement_period":{"from":"2026-01-01","to":%q}},
 		"investor":{"name":"Asha Example","pan":"AAAPZ9999A"},
 		"mutual_funds":[{"folio_number":"123/45","amc":"Sample AMC","schemes":[{"name":%q,"units":"1.50","value":10}]}]}`, to, name)
 }
 
-// saving is what the service would hand over for payload.
+// saving returns the Saving that the service makes of payload.
 func saving(t *testing.T, subject string, payload []byte) portfolio.Saving {
 	t.Helper()
 	st, err := statement.Parse(payload, savedAt)
@@ -59,9 +60,9 @@ func save(t *testing.T, s *store.DB, subject string, payload []byte) portfolio.A
 	return a
 }
 
-func TestASavedPortfolioReadsBackWhole(t *testing.T) {
+func TestSavedPortfolioIsReadBackCompletely(t *testing.T) {
 	t.Parallel()
-	eachDialect(t, func(t *testing.T, s *store.DB) {
+	storetest.Each(t, func(t *testing.T, s *store.DB) {
 		payload := named("Fund <b>'; DROP TABLE holdings;-- \u202e", "2026-03-31")
 		want := saving(t, "demo:asha", payload)
 		a, err := s.SavePortfolio(t.Context(), want)
@@ -90,9 +91,9 @@ func TestASavedPortfolioReadsBackWhole(t *testing.T) {
 	})
 }
 
-func TestDecimalsComeBackExactly(t *testing.T) {
+func TestDecimalsAreReadBackExactly(t *testing.T) {
 	t.Parallel()
-	eachDialect(t, func(t *testing.T, s *store.DB) {
+	storetest.Each(t, func(t *testing.T, s *store.DB) {
 		for _, text := range []string{
 			"0.1", "0", "1.5", "12345678901234567890.123456789", "0.00000000000000000001",
 			"999999999999999999999999999999.99999999999999999999", "100000",
@@ -110,15 +111,15 @@ func TestDecimalsComeBackExactly(t *testing.T) {
 				}
 			}
 			if h.Gain.Valid || h.SumAssured.Valid {
-				t.Error("what was not stated has an amount")
+				t.Error("an amount that was not stated is not NULL")
 			}
 		}
 	})
 }
 
-func TestWhatIsSavedCanOnlyBeReadByItsSubject(t *testing.T) {
+func TestPortfolioCanOnlyBeReadByItsSubject(t *testing.T) {
 	t.Parallel()
-	eachDialect(t, func(t *testing.T, s *store.DB) {
+	storetest.Each(t, func(t *testing.T, s *store.DB) {
 		a := save(t, s, "demo:asha", named("Fund", "2026-03-31"))
 		record := audit.New(t.Context(), savedAt, "demo:ravi", audit.PortfolioDelete, "demo:ravi", a.PortfolioID)
 		_, _, errPortfolio := s.Portfolio(t.Context(), "demo:ravi", a.PortfolioID, 0, all)
@@ -142,9 +143,9 @@ func TestWhatIsSavedCanOnlyBeReadByItsSubject(t *testing.T) {
 	})
 }
 
-func TestOfManyWhoSaveOneStatementOneCreatesIt(t *testing.T) {
+func TestConcurrentSavesOfOneStatementCreateItOnce(t *testing.T) {
 	t.Parallel()
-	eachDialect(t, func(t *testing.T, s *store.DB) {
+	storetest.Each(t, func(t *testing.T, s *store.DB) {
 		var created atomic.Int32
 		var ids sync.Map
 		var all sync.WaitGroup
@@ -171,13 +172,13 @@ func TestOfManyWhoSaveOneStatementOneCreatesIt(t *testing.T) {
 	})
 }
 
-func TestASaveThatFailsMidWayLeavesNothing(t *testing.T) {
+func TestFailedSaveStoresNothing(t *testing.T) {
 	t.Parallel()
-	eachDialect(t, func(t *testing.T, s *store.DB) {
+	storetest.Each(t, func(t *testing.T, s *store.DB) {
 		broken := saving(t, "demo:asha", named("Fund", "2026-03-31"))
 		broken.Render = func(portfolio.Portfolio, bool) ([]byte, error) { return nil, errors.New("no answer") }
 		if _, err := s.SavePortfolio(t.Context(), broken); err == nil {
-			t.Fatal("it did not fail")
+			t.Fatal("got nil, want an error")
 		}
 		if list, err := s.Portfolios(t.Context(), "demo:asha", portfolio.Query{Limit: all}); err != nil || len(list) != 0 {
 			t.Errorf("listed %v, %v", list, err)
@@ -186,14 +187,14 @@ func TestASaveThatFailsMidWayLeavesNothing(t *testing.T) {
 			t.Errorf("its payload: %v", err)
 		}
 		if a := save(t, s, "demo:asha", named("Fund", "2026-03-31")); !a.Created {
-			t.Error("it was there already when saved again")
+			t.Error("Created is false when saved again")
 		}
 	})
 }
 
-func TestADeletedPortfolioIsGoneAndCanBeSavedAgain(t *testing.T) {
+func TestDeletedPortfolioIsGoneAndCanBeSavedAgain(t *testing.T) {
 	t.Parallel()
-	eachDialect(t, func(t *testing.T, s *store.DB) {
+	storetest.Each(t, func(t *testing.T, s *store.DB) {
 		a := save(t, s, "demo:asha", named("Fund", "2026-03-31"))
 		record := audit.New(t.Context(), savedAt, "demo:asha", audit.PortfolioDelete, "demo:asha", a.PortfolioID)
 		if err := s.DeletePortfolio(t.Context(), "demo:asha", a.PortfolioID, record); err != nil {
@@ -207,14 +208,14 @@ func TestADeletedPortfolioIsGoneAndCanBeSavedAgain(t *testing.T) {
 			t.Errorf("a second time: %v", err)
 		}
 		if again := save(t, s, "demo:asha", named("Fund", "2026-03-31")); !again.Created {
-			t.Error("it was there already when saved again")
+			t.Error("Created is false when saved again")
 		}
 	})
 }
 
-func TestTheLatestPortfolioIsTheOneWhosePeriodEndsLast(t *testing.T) {
+func TestLatestPortfolioIsTheOneWhosePeriodEndsLast(t *testing.T) {
 	t.Parallel()
-	eachDialect(t, func(t *testing.T, s *store.DB) {
+	storetest.Each(t, func(t *testing.T, s *store.DB) {
 		march := save(t, s, "demo:asha", named("Fund", "2026-03-31"))
 		save(t, s, "demo:asha", named("Fund", "2026-01-31"))
 		save(t, s, "demo:asha", []byte(`{"meta":{"cas_type":"CDSL"},"nps":[{"funds":[{"name":"Fund","units":1}]}]}`))
@@ -234,7 +235,7 @@ func TestTheLatestPortfolioIsTheOneWhosePeriodEndsLast(t *testing.T) {
 
 func TestPagesListEachPortfolioOnceNewestFirst(t *testing.T) {
 	t.Parallel()
-	eachDialect(t, func(t *testing.T, s *store.DB) {
+	storetest.Each(t, func(t *testing.T, s *store.DB) {
 		var want []string
 		for i := range 7 {
 			one := saving(t, "demo:asha", named(fmt.Sprint("Fund ", i), "2026-03-31"))
@@ -265,10 +266,10 @@ func TestPagesListEachPortfolioOnceNewestFirst(t *testing.T) {
 	})
 }
 
-func TestLargeStatementsAreKeptRowByRowInOrder(t *testing.T) {
+func TestLargeStatementsAreStoredRowByRowInOrder(t *testing.T) {
 	t.Parallel()
-	eachDialect(t, func(t *testing.T, s *store.DB) {
-		const rows = 1234 // more than goes into the database at once
+	storetest.Each(t, func(t *testing.T, s *store.DB) {
+		const rows = 1234 // more than one statement inserts
 		var b bytes.Buffer
 		b.WriteString(`{"meta":{"cas_type":"NSDL"},"nps":[{"pran":"990000000001","funds":[{"name":"Fund 0","units":0}`)
 		for i := 1; i < rows; i++ {
@@ -292,9 +293,9 @@ func TestLargeStatementsAreKeptRowByRowInOrder(t *testing.T) {
 	})
 }
 
-func TestNothingIsKeptWhenTheCallersTimeIsOver(t *testing.T) {
+func TestNothingIsStoredAfterTheCallersDeadline(t *testing.T) {
 	t.Parallel()
-	eachDialect(t, func(t *testing.T, s *store.DB) {
+	storetest.Each(t, func(t *testing.T, s *store.DB) {
 		slow := fault.New(fault.Unavailable, "slow", "Too slow.")
 		ctx, cancel := context.WithCancelCause(t.Context())
 		one := saving(t, "demo:asha", named("Fund", "2026-03-31"))

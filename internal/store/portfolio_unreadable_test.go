@@ -12,10 +12,10 @@ import (
 	"casbroker/internal/portfolio"
 	"casbroker/internal/secret"
 	"casbroker/internal/store"
+	"casbroker/internal/testkit/storetest"
 )
 
-// openUnder opens the database at url with the sealing keys of ids, all of which
-// are the same in one test.
+// openUnder opens the database at url with the keys of these ids.
 func openUnder(t *testing.T, url string, keys map[string]secret.Text, hash secret.Text, ids ...string) *store.DB {
 	t.Helper()
 	var sealing []secret.Key
@@ -26,67 +26,59 @@ func openUnder(t *testing.T, url string, keys map[string]secret.Text, hash secre
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := store.Open(store.Options{URL: secret.URL(url), Box: box})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = s.Close() })
-	return s
+	return openUnmigrated(t, url, box)
 }
 
-func TestALostKeyMakesItsRowsUnreadableAndNothingElse(t *testing.T) {
+func TestMissingKeyMakesOnlyItsRowsUnreadable(t *testing.T) {
 	t.Parallel()
-	for name, url := range dialects {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			at, hash, keys := url(t), newKey(), map[string]secret.Text{"k1": newKey(), "k2": newKey()}
-			before := openUnder(t, at, keys, hash, "k1")
-			if _, err := before.Migrate(t.Context()); err != nil {
-				t.Fatal(err)
-			}
-			c := claim("k", "body", 0)
-			mustClaim(t, before, c)
-			lost, err := saveUnder(t, before, c)
-			if err != nil {
-				t.Fatal(err)
-			}
-			s := openUnder(t, at, keys, hash, "k2")
-			kept := save(t, s, "demo:asha", named("Another", "2026-02-28"))
+	storetest.EachURL(t, func(t *testing.T, url string) {
+		hash, keys := secret.RandomKey(), map[string]secret.Text{"k1": secret.RandomKey(), "k2": secret.RandomKey()}
+		before := openUnder(t, url, keys, hash, "k1")
+		if _, err := before.Migrate(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		c := claim("k", "body", 0)
+		mustClaim(t, before, c)
+		lost, err := saveUnder(t, before, c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s := openUnder(t, url, keys, hash, "k2")
+		kept := save(t, s, "demo:asha", named("Another", "2026-02-28"))
 
-			list, err := s.Portfolios(t.Context(), "demo:asha", portfolio.Query{Limit: all})
-			if err != nil || len(list) != 2 {
-				t.Fatalf("listed %v, %v", list, err)
+		list, err := s.Portfolios(t.Context(), "demo:asha", portfolio.Query{Limit: all})
+		if err != nil || len(list) != 2 {
+			t.Fatalf("listed %v, %v", list, err)
+		}
+		for _, p := range list {
+			isLost := p.ID == lost.PortfolioID
+			if p.Unreadable != isLost || (p.Investor.Name == "") != isLost || p.Owner != 1 || p.Active != isLost {
+				t.Errorf("listed %+v", p)
 			}
-			for _, p := range list {
-				isLost := p.ID == lost.PortfolioID
-				if p.Unreadable != isLost || (p.Investor.Name == "") != isLost || p.Owner != 1 || p.Active != isLost {
-					t.Errorf("listed %+v", p)
-				}
-			}
-			_, holdings, err := s.Portfolio(t.Context(), "demo:asha", lost.PortfolioID, 0, all)
-			if err != nil || len(holdings) != 1 || holdings[0].Account != "" || holdings[0].Name != "Fund" {
-				t.Errorf("its holdings: %+v, %v", holdings, err)
-			}
-			if _, err := s.Payload(t.Context(), "demo:asha", lost.PortfolioID); !errors.Is(err, portfolio.ErrUnreadable) {
-				t.Errorf("its payload: %v", err)
-			}
-			if _, err := s.Payload(t.Context(), "demo:asha", kept.PortfolioID); err != nil {
-				t.Errorf("the payload of the other: %v", err)
-			}
-			if a, err := s.ClaimKey(t.Context(), claim("k", "body", time.Second)); !errors.Is(err, portfolio.ErrUnreadable) {
-				t.Errorf("the answer kept for its key: %+v, %v", a, err)
-			}
-			remove(t, s, lost.PortfolioID)
-			if got := actives(t, s); got[1] != kept.PortfolioID {
-				t.Errorf("active are %v", got)
-			}
-		})
-	}
+		}
+		_, holdings, err := s.Portfolio(t.Context(), "demo:asha", lost.PortfolioID, 0, all)
+		if err != nil || len(holdings) != 1 || holdings[0].Account != "" || holdings[0].Name != "Fund" {
+			t.Errorf("its holdings: %+v, %v", holdings, err)
+		}
+		if _, err := s.Payload(t.Context(), "demo:asha", lost.PortfolioID); !errors.Is(err, portfolio.ErrUnreadable) {
+			t.Errorf("its payload: %v", err)
+		}
+		if _, err := s.Payload(t.Context(), "demo:asha", kept.PortfolioID); err != nil {
+			t.Errorf("the payload of the other: %v", err)
+		}
+		if a, err := s.ClaimKey(t.Context(), claim("k", "body", time.Second)); !errors.Is(err, portfolio.ErrUnreadable) {
+			t.Errorf("the stored answer of its key: %+v, %v", a, err)
+		}
+		remove(t, s, lost.PortfolioID)
+		if got := actives(t, s); got[1] != kept.PortfolioID {
+			t.Errorf("active are %v", got)
+		}
+	})
 }
 
-func TestARowThatDoesNotOpenUnderItsKeyIsUnreadableAndToldOf(t *testing.T) {
+func TestDamagedRowIsUnreadableAndLogged(t *testing.T) {
 	t.Parallel()
-	eachVault(t, func(t *testing.T, v *vault) {
+	eachKeyring(t, func(t *testing.T, v *keyring) {
 		payloads := fill(t, v.open(t, "k1"), 0, 3)
 		v.change(t, `UPDATE portfolios SET private = $1 WHERE id = (SELECT min(id) FROM portfolios)`, []byte("\x02k1 no ciphertext of ours at all"))
 		v.change(t, `UPDATE payloads SET sealed = $1 WHERE portfolio = (SELECT min(portfolio) FROM payloads)`, []byte{})
@@ -101,7 +93,7 @@ func TestARowThatDoesNotOpenUnderItsKeyIsUnreadableAndToldOf(t *testing.T) {
 			t.Errorf("listed %+v", list)
 		}
 		if log := v.log.String(); !strings.Contains(log, damaged.ID) || !strings.Contains(log, "level=ERROR") || strings.Contains(log, list[0].ID) {
-			t.Errorf("the operator reads %s", log)
+			t.Errorf("logged %s", log)
 		}
 		p, holdings, err := s.Portfolio(t.Context(), "demo:asha", damaged.ID, 0, all)
 		if err != nil || !p.Unreadable || len(holdings) != 1 || holdings[0].Account != "" {
@@ -111,14 +103,14 @@ func TestARowThatDoesNotOpenUnderItsKeyIsUnreadableAndToldOf(t *testing.T) {
 			t.Errorf("its payload: %v", err)
 		}
 		if a, err := s.ClaimKey(t.Context(), claim("key 0", "body", time.Second)); !errors.Is(err, portfolio.ErrUnreadable) {
-			t.Errorf("the answer kept for its key: %+v, %v", a, err)
+			t.Errorf("the stored answer of its key: %+v, %v", a, err)
 		}
 	})
 }
 
-func TestWhatDoesNotOpenIsReadableAgainOnceItIsSavedAgain(t *testing.T) {
+func TestUnreadablePortfolioIsRestoredBySavingItAgain(t *testing.T) {
 	t.Parallel()
-	eachVault(t, func(t *testing.T, v *vault) {
+	eachKeyring(t, func(t *testing.T, v *keyring) {
 		lost := v.open(t, "lost")
 		first := save(t, lost, "demo:asha", named("Fund", "2026-03-31"))
 		payload := bytes.Replace(named("Another", "2026-02-28"), []byte("AAAPZ9999A"), []byte("BBBPZ9999B"), 1)
@@ -159,7 +151,7 @@ func TestWhatDoesNotOpenIsReadableAgainOnceItIsSavedAgain(t *testing.T) {
 		}
 		trail, err := s.Trail(t.Context(), "demo:asha", audit.Record{}, all)
 		if err != nil || len(trail) != 3 || trail[2].Object != other.PortfolioID {
-			t.Errorf("on record: %+v, %v", trail, err)
+			t.Errorf("audit trail: %+v, %v", trail, err)
 		}
 	})
 }

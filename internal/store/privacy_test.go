@@ -13,10 +13,11 @@ import (
 	"casbroker/internal/portfolio"
 	"casbroker/internal/privacy"
 	"casbroker/internal/store"
+	"casbroker/internal/testkit/storetest"
 	"casbroker/internal/token"
 )
 
-// grantTo records a grant of subject that ends an hour after at.
+// grantTo records a grant of subject that expires an hour after at.
 func grantTo(t *testing.T, s *store.DB, subject, id string, at time.Time) {
 	t.Helper()
 	g := token.Grant{ID: id, Subject: subject, Mode: token.ModeDirect, IssuedAt: at, ExpiresAt: at.Add(time.Hour)}
@@ -35,9 +36,9 @@ func erase(t *testing.T, s *store.DB, subject string) privacy.Erased {
 	return erased
 }
 
-func TestErasingLeavesNothingOfAUserButTheTrail(t *testing.T) {
+func TestErasureLeavesOnlyTheAuditTrailOfAUser(t *testing.T) {
 	t.Parallel()
-	eachDialectAtRest(t, func(t *testing.T, s *store.DB, rows func(string) int) {
+	eachWithRows(t, func(t *testing.T, s *store.DB, rows func(string) int) {
 		c := claim("k", "body", 0)
 		mustClaim(t, s, c)
 		if _, err := saveUnder(t, s, c); err != nil {
@@ -67,23 +68,23 @@ func TestErasingLeavesNothingOfAUserButTheTrail(t *testing.T) {
 			t.Errorf("erased again: %+v", again)
 		}
 		if a := save(t, s, "demo:asha", named("Second", "2026-03-31")); !a.Created {
-			t.Error("an erased statement cannot be saved anew")
+			t.Error("an erased statement cannot be saved again")
 		}
 	})
 }
 
-func TestErasingLeavesNoReasonOfABlockButOfOneInForce(t *testing.T) {
+func TestErasureDeletesReasonsOfBlocksExceptOneInForce(t *testing.T) {
 	t.Parallel()
-	eachDialectAtRest(t, func(t *testing.T, s *store.DB, rows func(string) int) {
-		now := savedAt.Add(time.Hour) // when erase erases
+	eachWithRows(t, func(t *testing.T, s *store.DB, rows func(string) int) {
+		now := savedAt.Add(time.Hour) // when erase runs
 		block := func(subject, reason string, until, at time.Time) {
 			mustAlter(t, s, access.Change{Kind: access.Block, Subject: subject, Reason: reason, Until: until}, at)
 		}
 		block("demo:asha", "lost her phone", time.Time{}, savedAt)
 		mustAlter(t, s, access.Change{Kind: access.Unblock, Subject: "demo:asha"}, savedAt)
-		block("demo:asha", "lost it again", savedAt.Add(time.Minute), savedAt) // which is over
+		block("demo:asha", "lost it again", savedAt.Add(time.Minute), savedAt) // has ended
 		block("demo:ravi", "shares his phone", now.Add(time.Millisecond), savedAt)
-		block("demo:meera", "is on leave", now, savedAt) // ends at that moment
+		block("demo:meera", "is on leave", now, savedAt) // ends at that instant
 		for _, subject := range []string{"demo:asha", "demo:ravi", "demo:meera"} {
 			before, err := s.AccessHistory(t.Context(), subject, 10)
 			if err != nil {
@@ -98,21 +99,21 @@ func TestErasingLeavesNoReasonOfABlockButOfOneInForce(t *testing.T) {
 				before[i].Reason = ""
 			}
 			if len(before) == 0 || !slices.Equal(after, before) {
-				t.Errorf("left of %s are %+v", subject, after)
+				t.Errorf("remaining for %s: %+v", subject, after)
 			}
 		}
 		if b, err := s.ActiveBlock(t.Context(), "demo:ravi", now); err != nil || b == nil || b.Reason != "shares his phone" {
 			t.Errorf("the block in force is %+v, %v", b, err)
 		}
 		if n := rows("blocks"); n != 1 {
-			t.Errorf("%d blocks are kept", n)
+			t.Errorf("%d blocks remain", n)
 		}
 	})
 }
 
-func TestErasingOneUserLeavesTheReasonsOfOthers(t *testing.T) {
+func TestErasureKeepsTheReasonsOfOtherUsersBlocks(t *testing.T) {
 	t.Parallel()
-	eachDialect(t, func(t *testing.T, s *store.DB) {
+	storetest.Each(t, func(t *testing.T, s *store.DB) {
 		mustAlter(t, s, access.Change{Kind: access.Block, Subject: "demo:ravi", Reason: "shares his phone"}, savedAt)
 		mustAlter(t, s, access.Change{Kind: access.Unblock, Subject: "demo:ravi"}, savedAt)
 		erase(t, s, "demo:asha")
@@ -123,9 +124,9 @@ func TestErasingOneUserLeavesTheReasonsOfOthers(t *testing.T) {
 	})
 }
 
-func TestASaveThatRacesAnErasureIsWhollyBeforeOrAfterIt(t *testing.T) {
+func TestSaveRacingAnErasureIsEntirelyBeforeOrAfterIt(t *testing.T) {
 	t.Parallel()
-	eachDialect(t, func(t *testing.T, s *store.DB) {
+	storetest.Each(t, func(t *testing.T, s *store.DB) {
 		for round := range 5 {
 			var running sync.WaitGroup
 			for i := range 6 {
@@ -164,11 +165,11 @@ func TestASaveThatRacesAnErasureIsWhollyBeforeOrAfterIt(t *testing.T) {
 
 func TestGrantsAndTrailAreReadPageByPageOldestFirst(t *testing.T) {
 	t.Parallel()
-	eachDialect(t, func(t *testing.T, s *store.DB) {
+	storetest.Each(t, func(t *testing.T, s *store.DB) {
 		var want []string
 		for i := range 5 {
 			id := fmt.Sprint("gr_", i)
-			grantTo(t, s, "demo:asha", id, savedAt.Add(time.Duration(i/2)*time.Second)) // some at the same moment
+			grantTo(t, s, "demo:asha", id, savedAt.Add(time.Duration(i/2)*time.Second)) // some at the same instant
 			grantTo(t, s, "demo:ravi", "gr_other_"+id, savedAt)
 			want = append(want, id)
 		}

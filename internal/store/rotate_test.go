@@ -3,7 +3,6 @@ package store_test
 import (
 	"bytes"
 	"context"
-	"database/sql"
 	"fmt"
 	"log/slog"
 	"strings"
@@ -14,58 +13,56 @@ import (
 	"casbroker/internal/portfolio"
 	"casbroker/internal/secret"
 	"casbroker/internal/store"
+	"casbroker/internal/testkit/storetest"
 )
 
-// vault is one database of which several brokers have different keys.
-type vault struct {
+// keyring is a database that several brokers open with different keys.
+type keyring struct {
 	url  string
 	hash secret.Text
 	keys map[string]secret.Text
-	log  noted
+	log  syncLog
 }
 
-// noted is a log that may be written by many.
-type noted struct {
+// syncLog is a log that is safe for concurrent use.
+type syncLog struct {
 	mu   sync.Mutex
 	text strings.Builder
 }
 
 // Write adds p.
-func (n *noted) Write(p []byte) (int, error) {
+func (n *syncLog) Write(p []byte) (int, error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	return n.text.Write(p)
 }
 
 // String returns what was written so far.
-func (n *noted) String() string {
+func (n *syncLog) String() string {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	return n.text.String()
 }
 
-// eachVault runs test on a new, migrated database of every kind.
-func eachVault(t *testing.T, test func(t *testing.T, v *vault)) {
+// eachKeyring runs test on a new, migrated database of each dialect.
+func eachKeyring(t *testing.T, test func(t *testing.T, v *keyring)) {
 	t.Helper()
-	for name, url := range dialects {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			v := &vault{url: url(t), hash: newKey(), keys: map[string]secret.Text{}}
-			if _, err := v.open(t, "any").Migrate(t.Context()); err != nil {
-				t.Fatal(err)
-			}
-			test(t, v)
-		})
-	}
+	storetest.EachURL(t, func(t *testing.T, url string) {
+		v := &keyring{url: url, hash: secret.RandomKey(), keys: map[string]secret.Text{}}
+		if _, err := v.open(t, "any").Migrate(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		test(t, v)
+	})
 }
 
-// open returns a store that has the keys with these ids, the first one sealing.
-func (v *vault) open(t *testing.T, ids ...string) *store.DB {
+// open opens the database with the keys of these ids; the first one seals.
+func (v *keyring) open(t *testing.T, ids ...string) *store.DB {
 	t.Helper()
 	var keys []secret.Key
 	for _, id := range ids {
 		if v.keys[id] == "" {
-			v.keys[id] = newKey()
+			v.keys[id] = secret.RandomKey()
 		}
 		keys = append(keys, secret.Key{ID: id, Secret: v.keys[id]})
 	}
@@ -81,19 +78,10 @@ func (v *vault) open(t *testing.T, ids ...string) *store.DB {
 	return s
 }
 
-// change carries out a statement on the tables themselves.
-func (v *vault) change(t *testing.T, statement string, args ...any) {
+// change runs a statement without the store.
+func (v *keyring) change(t *testing.T, statement string, args ...any) {
 	t.Helper()
-	driver, source := "pgx", v.url
-	if path, ok := strings.CutPrefix(v.url, "sqlite:"); ok {
-		driver, source = "sqlite", path
-	}
-	db, err := sql.Open(driver, source)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = db.Close() }()
-	if _, err := db.ExecContext(t.Context(), statement, args...); err != nil {
+	if _, err := storetest.SQL(t, v.url).ExecContext(t.Context(), statement, args...); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -117,7 +105,7 @@ func fill(t *testing.T, s *store.DB, first, n int) map[string][]byte {
 	return payloads
 }
 
-// reads fails the test unless s can read all that fill has saved.
+// reads fails the test unless s can read everything that fill saved.
 func reads(t *testing.T, s *store.DB, payloads map[string][]byte) {
 	t.Helper()
 	list, err := s.Portfolios(t.Context(), "demo:asha", portfolio.Query{Limit: all})
@@ -133,25 +121,25 @@ func reads(t *testing.T, s *store.DB, payloads map[string][]byte) {
 	for i := range len(payloads) {
 		a, err := s.ClaimKey(t.Context(), claim(fmt.Sprint("key ", i), "body", time.Second))
 		if err != nil || !a.Replayed || payloads[a.PortfolioID] == nil {
-			t.Errorf("the answer under key %d: %+v, %v", i, a, err)
+			t.Errorf("the answer of key %d: %+v, %v", i, a, err)
 		}
 	}
 }
 
-// reseal rotates and returns what was reported, by table.
+// reseal calls Reseal and returns the tallies by table.
 func reseal(t *testing.T, s *store.DB) map[string]store.Tally {
 	t.Helper()
-	told := map[string]store.Tally{}
-	if err := s.Reseal(t.Context(), func(r store.Tally) { told[r.Table] = r }); err != nil {
+	tallies := map[string]store.Tally{}
+	if err := s.Reseal(t.Context(), func(r store.Tally) { tallies[r.Table] = r }); err != nil {
 		t.Fatal(err)
 	}
-	return told
+	return tallies
 }
 
-func TestWhileKeysAreRotatedEverythingIsReadAndThenTheOldKeyCanGo(t *testing.T) {
+func TestEverythingIsReadableDuringRotationAndWithoutTheOldKeyAfterIt(t *testing.T) {
 	t.Parallel()
-	eachVault(t, func(t *testing.T, v *vault) {
-		const n = 250 // more than go at once
+	eachKeyring(t, func(t *testing.T, v *keyring) {
+		const n = 250 // more than one batch
 		payloads := fill(t, v.open(t, "old"), 0, n)
 		serving := v.open(t, "new", "old")
 		ctx, stop := context.WithCancel(t.Context())
@@ -163,11 +151,11 @@ func TestWhileKeysAreRotatedEverythingIsReadAndThenTheOldKeyCanGo(t *testing.T) 
 				}
 			})
 		}
-		told := reseal(t, v.open(t, "new", "old"))
+		tallies := reseal(t, v.open(t, "new", "old"))
 		stop()
 		readers.Wait()
 		for _, table := range []string{"portfolios", "payloads", "idempotency"} {
-			if r := told[table]; r.Rows != n || r.Missing() != 0 || r.Damaged != 0 {
+			if r := tallies[table]; r.Rows != n || r.Missing() != 0 || r.Damaged != 0 {
 				t.Errorf("%+v", r)
 			}
 		}
@@ -180,9 +168,9 @@ func TestWhileKeysAreRotatedEverythingIsReadAndThenTheOldKeyCanGo(t *testing.T) 
 	})
 }
 
-func TestWhatIsSavedDuringRotationIsReadToo(t *testing.T) {
+func TestDataSavedDuringRotationIsReadable(t *testing.T) {
 	t.Parallel()
-	eachVault(t, func(t *testing.T, v *vault) {
+	eachKeyring(t, func(t *testing.T, v *keyring) {
 		payloads := fill(t, v.open(t, "old"), 0, 120)
 		serving := v.open(t, "new", "old")
 		var later map[string][]byte
@@ -197,38 +185,38 @@ func TestWhatIsSavedDuringRotationIsReadToo(t *testing.T) {
 	})
 }
 
-func TestARotationThatWasStoppedGoesOn(t *testing.T) {
+func TestInterruptedRotationContinues(t *testing.T) {
 	t.Parallel()
-	eachVault(t, func(t *testing.T, v *vault) {
+	eachKeyring(t, func(t *testing.T, v *keyring) {
 		payloads := fill(t, v.open(t, "old"), 0, 10)
 		rotating := v.open(t, "new", "old")
 		ctx, stop := context.WithCancel(t.Context())
 		if err := rotating.Reseal(ctx, func(store.Tally) { stop() }); err == nil {
-			t.Error("it went on when it was stopped")
+			t.Error("Reseal went on after it was canceled")
 		}
 		reads(t, v.open(t, "new", "old"), payloads)
-		if told := reseal(t, rotating); told["portfolios"].Rows != 0 || told["payloads"].Rows != 10 {
-			t.Errorf("%+v", told)
+		if tallies := reseal(t, rotating); tallies["portfolios"].Rows != 0 || tallies["payloads"].Rows != 10 {
+			t.Errorf("%+v", tallies)
 		}
 		reads(t, v.open(t, "new"), payloads)
 	})
 }
 
-func TestRotationCountsWhatItCannotOpenAndLeavesItAsItIs(t *testing.T) {
+func TestRotationCountsUndecryptableValuesAndKeepsThem(t *testing.T) {
 	t.Parallel()
-	eachVault(t, func(t *testing.T, v *vault) {
+	eachKeyring(t, func(t *testing.T, v *keyring) {
 		lost := fill(t, v.open(t, "lost"), 0, 3)
 		kept := fill(t, v.open(t, "old"), 3, 4)
 		rotating := v.open(t, "new", "old")
 		for range 2 {
-			told := reseal(t, rotating)
+			tallies := reseal(t, rotating)
 			for _, table := range []string{"portfolios", "payloads", "idempotency"} {
-				if r := told[table]; r.Unknown["lost"] != 3 || r.Missing() != 3 || r.Damaged != 0 {
+				if r := tallies[table]; r.Unknown["lost"] != 3 || r.Missing() != 3 || r.Damaged != 0 {
 					t.Errorf("%+v", r)
 				}
 			}
 		}
-		// With its key back, what was left is sealed anew as well.
+		// With its key restored, the rest is resealed too.
 		for _, r := range reseal(t, v.open(t, "new", "lost")) {
 			if r.Rows != 3 || r.Missing() != 0 {
 				t.Errorf("with the key: %+v", r)
@@ -241,28 +229,28 @@ func TestRotationCountsWhatItCannotOpenAndLeavesItAsItIs(t *testing.T) {
 	})
 }
 
-func TestRotationPassesOverWhatIsDamaged(t *testing.T) {
+func TestRotationSkipsDamagedValues(t *testing.T) {
 	t.Parallel()
-	eachVault(t, func(t *testing.T, v *vault) {
+	eachKeyring(t, func(t *testing.T, v *keyring) {
 		s := v.open(t, "old")
 		fill(t, s, 0, 3)
 		damaged := append(append([]byte{3}, "old"...), "no ciphertext of ours at all"...)
 		v.change(t, `UPDATE payloads SET sealed = $1 WHERE portfolio = (SELECT min(portfolio) FROM payloads)`, damaged)
 		v.change(t, `UPDATE portfolios SET private = $1 WHERE id = (SELECT min(id) FROM portfolios)`, []byte{0})
-		told := reseal(t, v.open(t, "new", "old"))
+		tallies := reseal(t, v.open(t, "new", "old"))
 		for _, table := range []string{"portfolios", "payloads"} {
-			if r := told[table]; r.Rows != 2 || r.Damaged != 1 || r.Missing() != 0 {
+			if r := tallies[table]; r.Rows != 2 || r.Damaged != 1 || r.Missing() != 0 {
 				t.Errorf("%+v", r)
 			}
 		}
 	})
 }
 
-func TestVerifyCountsWhatOpensAndWhatDoesNotAndChangesNothing(t *testing.T) {
+func TestVerifyCountsDecryptableAndOtherValuesAndChangesNothing(t *testing.T) {
 	t.Parallel()
-	eachVault(t, func(t *testing.T, v *vault) {
+	eachKeyring(t, func(t *testing.T, v *keyring) {
 		fill(t, v.open(t, "lost"), 0, 3)
-		payloads := fill(t, v.open(t, "old"), 3, 120) // more than go at once
+		payloads := fill(t, v.open(t, "old"), 3, 120) // more than one batch
 		s := v.open(t, "new", "old")
 		for id, payload := range fill(t, s, 123, 2) {
 			payloads[id] = payload

@@ -11,12 +11,12 @@ import (
 	"casbroker/internal/audit"
 )
 
-// StartSession keeps k and r, both or neither, and deletes sessions that were last
-// seen before rested.
-func (s *DB) StartSession(ctx context.Context, k session.Stored, rested time.Time, r audit.Record) error {
+// StartSession stores k and r, both or neither, and deletes the sessions that were last
+// used before idleSince.
+func (s *DB) StartSession(ctx context.Context, k session.Stored, idleSince time.Time, r audit.Record) error {
 	return s.change(ctx, "start session", func(ctx context.Context, tx *sql.Tx) error {
-		if _, err := tx.ExecContext(ctx, `DELETE FROM sessions WHERE seen_ms < $1`, millis(rested)); err != nil {
-			return fmt.Errorf("delete rested sessions: %w", err)
+		if _, err := tx.ExecContext(ctx, `DELETE FROM sessions WHERE seen_ms < $1`, millis(idleSince)); err != nil {
+			return fmt.Errorf("delete idle sessions: %w", err)
 		}
 		_, err := tx.ExecContext(ctx, `INSERT INTO sessions (id, admin, key_mark, started_ms, seen_ms) VALUES ($1, $2, $3, $4, $5)`,
 			k.ID, k.Admin, k.KeyHash, millis(k.StartedAt), millis(k.SeenAt))
@@ -27,7 +27,7 @@ func (s *DB) StartSession(ctx context.Context, k session.Stored, rested time.Tim
 	})
 }
 
-// Session returns the session called id, nil when there is none.
+// Session returns the session called id, or nil.
 func (s *DB) Session(ctx context.Context, id []byte) (*session.Stored, error) {
 	ctx, cancel := withTimeout(ctx)
 	defer cancel()
@@ -45,7 +45,8 @@ func (s *DB) Session(ctx context.Context, id []byte) (*session.Stored, error) {
 	return &k, nil
 }
 
-// TouchSession notes that a session was used at then, if it was not later.
+// TouchSession stores that a session was used at the instant then, unless it was used
+// later.
 func (s *DB) TouchSession(ctx context.Context, id []byte, then time.Time) error {
 	return s.change(ctx, "touch session", func(ctx context.Context, tx *sql.Tx) error {
 		_, err := tx.ExecContext(ctx, `UPDATE sessions SET seen_ms = $1 WHERE id = $2 AND seen_ms < $1`, millis(then), id)
@@ -53,15 +54,15 @@ func (s *DB) TouchSession(ctx context.Context, id []byte, then time.Time) error 
 	})
 }
 
-// EndSession deletes the session called id and keeps r, both or neither. It does
-// nothing when there is none.
+// EndSession deletes the session called id and stores r, both or neither. It does nothing
+// if there is no such session.
 func (s *DB) EndSession(ctx context.Context, id []byte, r audit.Record) error {
 	return s.change(ctx, "end session", func(ctx context.Context, tx *sql.Tx) error {
-		done, err := tx.ExecContext(ctx, `DELETE FROM sessions WHERE id = $1`, id)
+		result, err := tx.ExecContext(ctx, `DELETE FROM sessions WHERE id = $1`, id)
 		if err != nil {
 			return fmt.Errorf("delete session: %w", err)
 		}
-		if n, err := done.RowsAffected(); err != nil || n == 0 {
+		if n, err := result.RowsAffected(); err != nil || n == 0 {
 			return err
 		}
 		return s.record(ctx, tx, r)

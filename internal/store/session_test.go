@@ -8,11 +8,12 @@ import (
 	"casbroker/internal/admin/session"
 	"casbroker/internal/audit"
 	"casbroker/internal/store"
+	"casbroker/internal/testkit/storetest"
 )
 
 var signedInAt = time.Date(2026, 4, 1, 10, 0, 0, 0, time.UTC)
 
-// signIn keeps a session of asha that begins at at.
+// signIn starts a session of asha at the instant at.
 func signIn(t *testing.T, s *store.DB, id string, at time.Time) {
 	t.Helper()
 	k := session.Stored{
@@ -24,7 +25,7 @@ func signIn(t *testing.T, s *store.DB, id string, at time.Time) {
 	}
 }
 
-// sessionOf is what is kept under id, nil for nothing.
+// sessionOf returns the session called id, or nil.
 func sessionOf(t *testing.T, s *store.DB, id string) *session.Stored {
 	t.Helper()
 	k, err := s.Session(t.Context(), []byte(id))
@@ -34,7 +35,7 @@ func sessionOf(t *testing.T, s *store.DB, id string) *session.Stored {
 	return k
 }
 
-// done counts the records of action.
+// done counts the audit records of action.
 func done(t *testing.T, s *store.DB, action audit.Action) int {
 	t.Helper()
 	list, err := s.Records(t.Context(), audit.Filter{Action: action}, audit.Position{}, 10)
@@ -44,9 +45,9 @@ func done(t *testing.T, s *store.DB, action audit.Action) int {
 	return len(list)
 }
 
-func TestASessionComesBackAsItWasKept(t *testing.T) {
+func TestSessionIsReadBackAsItWasStored(t *testing.T) {
 	t.Parallel()
-	eachDialect(t, func(t *testing.T, s *store.DB) {
+	storetest.Each(t, func(t *testing.T, s *store.DB) {
 		signIn(t, s, "one", signedInAt.Add(7*time.Millisecond))
 		k := sessionOf(t, s, "one")
 		if k == nil || string(k.ID) != "one" || string(k.KeyHash) != "\x00\xff\x01" || k.Admin != "asha" ||
@@ -54,14 +55,14 @@ func TestASessionComesBackAsItWasKept(t *testing.T) {
 			t.Errorf("%+v", k)
 		}
 		if k := sessionOf(t, s, "two"); k != nil {
-			t.Errorf("a session that was never begun: %+v", k)
+			t.Errorf("a session that never began: %+v", k)
 		}
 	})
 }
 
-func TestASignInDeletesTheSessionsThatHaveRested(t *testing.T) {
+func TestSignInDeletesIdleSessions(t *testing.T) {
 	t.Parallel()
-	eachDialect(t, func(t *testing.T, s *store.DB) {
+	storetest.Each(t, func(t *testing.T, s *store.DB) {
 		signIn(t, s, "old", signedInAt)
 		signIn(t, s, "used", signedInAt)
 		if err := s.TouchSession(t.Context(), []byte("used"), signedInAt.Add(time.Minute)); err != nil {
@@ -69,16 +70,16 @@ func TestASignInDeletesTheSessionsThatHaveRested(t *testing.T) {
 		}
 		signIn(t, s, "new", signedInAt.Add(session.IdleTimeout+time.Second))
 		if sessionOf(t, s, "old") != nil || sessionOf(t, s, "used") == nil || sessionOf(t, s, "new") == nil {
-			t.Error("not just the one that has rested is gone")
+			t.Error("another session than the idle one is gone")
 		}
 	})
 }
 
-func TestTheLastUseOfASessionIsTheLatest(t *testing.T) {
+func TestLastUseOfASessionNeverGoesBack(t *testing.T) {
 	t.Parallel()
-	eachDialect(t, func(t *testing.T, s *store.DB) {
+	storetest.Each(t, func(t *testing.T, s *store.DB) {
 		signIn(t, s, "one", signedInAt)
-		for _, passed := range []time.Duration{5 * time.Minute, 2 * time.Minute} { // of two replicas, one was slow
+		for _, passed := range []time.Duration{5 * time.Minute, 2 * time.Minute} { // the second comes from a slow replica
 			if err := s.TouchSession(t.Context(), []byte("one"), signedInAt.Add(passed)); err != nil {
 				t.Fatal(err)
 			}
@@ -87,14 +88,14 @@ func TestTheLastUseOfASessionIsTheLatest(t *testing.T) {
 			t.Errorf("%+v", k)
 		}
 		if err := s.TouchSession(t.Context(), []byte("none"), signedInAt); err != nil || sessionOf(t, s, "none") != nil {
-			t.Errorf("touching none: %v", err)
+			t.Errorf("touching no session: %v", err)
 		}
 	})
 }
 
-func TestASessionEndsOnceHoweverManyEndIt(t *testing.T) {
+func TestConcurrentSignOutsEndASessionOnce(t *testing.T) {
 	t.Parallel()
-	eachDialect(t, func(t *testing.T, s *store.DB) {
+	storetest.Each(t, func(t *testing.T, s *store.DB) {
 		signIn(t, s, "one", signedInAt)
 		signIn(t, s, "two", signedInAt)
 		var all sync.WaitGroup
@@ -108,7 +109,7 @@ func TestASessionEndsOnceHoweverManyEndIt(t *testing.T) {
 		}
 		all.Wait()
 		if sessionOf(t, s, "one") != nil || sessionOf(t, s, "two") == nil {
-			t.Error("not just the one is gone")
+			t.Error("another session is gone")
 		}
 		if n := done(t, s, audit.AdminSignOut); n != 1 {
 			t.Errorf("%d records of one sign-out", n)
@@ -116,9 +117,9 @@ func TestASessionEndsOnceHoweverManyEndIt(t *testing.T) {
 	})
 }
 
-func TestASessionAndItsAuditRecordAreOne(t *testing.T) {
+func TestSessionAndItsAuditRecordAreAtomic(t *testing.T) {
 	t.Parallel()
-	eachDialect(t, func(t *testing.T, s *store.DB) {
+	storetest.Each(t, func(t *testing.T, s *store.DB) {
 		ctx := t.Context()
 		r := audit.New(ctx, signedInAt, "admin/asha", audit.AdminSignIn, "", "")
 		if err := s.Append(ctx, r); err != nil {
@@ -126,7 +127,7 @@ func TestASessionAndItsAuditRecordAreOne(t *testing.T) {
 		}
 		k := session.Stored{ID: []byte("one"), KeyHash: []byte("m"), Session: session.Session{Admin: "asha", StartedAt: signedInAt, SeenAt: signedInAt}}
 		if err := s.StartSession(ctx, k, signedInAt, r); err == nil || sessionOf(t, s, "one") != nil {
-			t.Errorf("a session without its record was kept: %v", err)
+			t.Errorf("a session without its record was stored: %v", err)
 		}
 		signIn(t, s, "two", signedInAt)
 		if err := s.EndSession(ctx, []byte("two"), r); err == nil || sessionOf(t, s, "two") == nil {

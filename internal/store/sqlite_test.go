@@ -9,7 +9,7 @@ import (
 	"casbroker/internal/portfolio"
 )
 
-func TestAFullDiskIsUnavailableAndKeepsNothing(t *testing.T) {
+func TestFullDiskIsUnavailableAndStoresNothing(t *testing.T) {
 	t.Parallel()
 	s := openNew(t, "sqlite:"+filepath.Join(t.TempDir(), "broker.db"))
 	sample := newSample(t)
@@ -37,7 +37,7 @@ func TestAFullDiskIsUnavailableAndKeepsNothing(t *testing.T) {
 	}
 }
 
-func TestADatabaseThatCannotBeWrittenToIsNotReadyUntilItCan(t *testing.T) {
+func TestReadOnlyDatabaseIsNotReadyUntilItIsWritable(t *testing.T) {
 	t.Parallel()
 	s := openNew(t, "sqlite:"+filepath.Join(t.TempDir(), "broker.db"))
 	save := newSample(t).saving(t.Context())

@@ -7,12 +7,12 @@ import (
 	"testing"
 	"time"
 
-	"casbroker/internal/secret"
 	"casbroker/internal/store"
+	"casbroker/internal/testkit/storetest"
 	"casbroker/internal/usage"
 )
 
-// counted reads all counts of step, in the order of usage.Compare.
+// counted returns all counts of step in the order of usage.Compare.
 func counted(t *testing.T, s *store.DB, step usage.Step) []usage.Count {
 	t.Helper()
 	list, err := s.Counts(t.Context(), step, savedAt.AddDate(-1, 0, 0), savedAt.AddDate(1, 0, 0))
@@ -20,22 +20,22 @@ func counted(t *testing.T, s *store.DB, step usage.Step) []usage.Count {
 		t.Fatal(err)
 	}
 	if !slices.IsSortedFunc(list, func(a, b usage.Count) int { return a.At.Compare(b.At) }) {
-		t.Errorf("not in the order of time: %v", list)
+		t.Errorf("not ordered by time: %v", list)
 	}
 	slices.SortFunc(list, usage.Compare)
 	return list
 }
 
-func TestCountsAreAddedToThoseThatAreThere(t *testing.T) {
+func TestCountsAreAddedToStoredOnes(t *testing.T) {
 	t.Parallel()
-	eachDialect(t, func(t *testing.T, s *store.DB) {
+	storetest.Each(t, func(t *testing.T, s *store.DB) {
 		at := savedAt.Truncate(time.Minute)
 		one := []usage.Count{
 			{Step: usage.Minute, At: at, Series: usage.Refused, Label: "invalid_token", N: 2},
 			{Step: usage.Minute, At: at, Series: usage.Called, Label: "ok", N: 1, Took: 1500 * time.Microsecond},
 			{Step: usage.Minute, At: at.Add(-time.Minute), Series: usage.Minted, N: 1},
 			{Step: usage.Hour, At: at.Truncate(time.Hour), Series: usage.Minted, N: 1},
-			{Step: usage.Minute, At: at, Series: usage.Called, Label: "ok", N: 2, Took: time.Hour}, // of the same once more
+			{Step: usage.Minute, At: at, Series: usage.Called, Label: "ok", N: 2, Took: time.Hour}, // the same count again
 		}
 		for range 3 {
 			if err := s.AddCounts(t.Context(), one); err != nil {
@@ -63,46 +63,38 @@ func TestCountsAreAddedToThoseThatAreThere(t *testing.T) {
 	})
 }
 
-func TestReplicasThatCountTheSameLoseNothingAndDoNotStandInEachOthersWay(t *testing.T) {
+func TestReplicasAddToTheSameCountsWithoutLossOrDeadlock(t *testing.T) {
 	t.Parallel()
-	for name, url := range dialects {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			at := url(t)
-			hash, keys := newKey(), map[string]secret.Text{"k1": newKey()}
-			replicas := []*store.DB{openUnder(t, at, keys, hash, "k1"), openUnder(t, at, keys, hash, "k1")}
-			if _, err := replicas[0].Migrate(t.Context()); err != nil {
-				t.Fatal(err)
-			}
-			const writers, flushes, labels = 6, 5, 251 // a prime, so that every order has all
-			var writing sync.WaitGroup
-			for w := range writers {
-				writing.Go(func() {
-					counts := make([]usage.Count, 0, labels)
-					for l := range labels { // each in another order
-						label := fmt.Sprintf("code_%03d", (l*(2*w+1)+w)%labels)
-						counts = append(counts, usage.Count{Step: usage.Minute, At: savedAt.Truncate(time.Minute), Series: usage.Refused, Label: label, N: 1})
+	storetest.EachURL(t, func(t *testing.T, url string) {
+		replicas := openTwice(t, url)
+		const writers, flushes, labels = 6, 5, 251 // a prime, so every stride visits all labels
+		var writing sync.WaitGroup
+		for w := range writers {
+			writing.Go(func() {
+				counts := make([]usage.Count, 0, labels)
+				for l := range labels { // each writer in another order
+					label := fmt.Sprintf("code_%03d", (l*(2*w+1)+w)%labels)
+					counts = append(counts, usage.Count{Step: usage.Minute, At: savedAt.Truncate(time.Minute), Series: usage.Refused, Label: label, N: 1})
+				}
+				for range flushes {
+					if err := replicas[w%2].AddCounts(t.Context(), counts); err != nil {
+						t.Error(err)
 					}
-					for range flushes {
-						if err := replicas[w%2].AddCounts(t.Context(), counts); err != nil {
-							t.Error(err)
-						}
-					}
-				})
-			}
-			writing.Wait()
-			got := counted(t, replicas[1], usage.Minute)
-			if len(got) != labels || slices.ContainsFunc(got, func(c usage.Count) bool { return c.N != writers*flushes }) {
-				t.Errorf("got %d counts, the first %v", len(got), got[0])
-			}
-		})
-	}
+				}
+			})
+		}
+		writing.Wait()
+		got := counted(t, replicas[1], usage.Minute)
+		if len(got) != labels || slices.ContainsFunc(got, func(c usage.Count) bool { return c.N != writers*flushes }) {
+			t.Errorf("got %d counts, the first %v", len(got), got[0])
+		}
+	})
 }
 
-func TestOldCountsOfOneStepAreDropped(t *testing.T) {
+func TestOldCountsOfOneStepAreDeleted(t *testing.T) {
 	t.Parallel()
-	eachDialect(t, func(t *testing.T, s *store.DB) {
-		const many = 2500 // more than go at once
+	storetest.Each(t, func(t *testing.T, s *store.DB) {
+		const many = 2500 // more than one batch
 		counts := make([]usage.Count, 0, many+3)
 		for i := range many {
 			counts = append(counts, usage.Count{
@@ -118,10 +110,10 @@ func TestOldCountsOfOneStepAreDropped(t *testing.T) {
 			t.Fatal(err)
 		}
 		if got := counted(t, s, usage.Minute); len(got) != 1 || !got[0].At.Equal(savedAt) {
-			t.Errorf("left is %v", got)
+			t.Errorf("remaining: %v", got)
 		}
 		if got := counted(t, s, usage.Hour); len(got) != 1 {
-			t.Errorf("by hour is left %v", got)
+			t.Errorf("remaining by hour: %v", got)
 		}
 	})
 }

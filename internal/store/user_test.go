@@ -1,7 +1,6 @@
 package store_test
 
 import (
-	"database/sql"
 	"fmt"
 	"regexp"
 	"slices"
@@ -13,9 +12,11 @@ import (
 	"casbroker/internal/admin"
 	"casbroker/internal/id"
 	"casbroker/internal/store"
+	"casbroker/internal/testkit/services"
+	"casbroker/internal/testkit/storetest"
 )
 
-// names lists the subjects of users, as a page has them.
+// names returns the subjects on a page of users.
 func names(t *testing.T, s *store.DB, prefix, after string, limit int) []string {
 	t.Helper()
 	list, err := s.FindUsers(t.Context(), admin.UserFilter{Prefix: prefix}, after, limit, accessBegin)
@@ -29,16 +30,16 @@ func names(t *testing.T, s *store.DB, prefix, after string, limit int) []string 
 	return subjects
 }
 
-func TestUsersAreFoundByWhatTheirIDsBeginWith(t *testing.T) {
+func TestUsersAreFoundByPrefix(t *testing.T) {
 	t.Parallel()
-	eachDialect(t, func(t *testing.T, s *store.DB) {
+	storetest.Each(t, func(t *testing.T, s *store.DB) {
 		all := []string{
 			"App:Asha", "app:%", "app:%sha", "app:_sha", "app:a b", "app:a/b", "app:asha", "app:asha2", "app:É", "app:é",
 			"app:\ud7ff", "app:\ue000", "app:😀", "app:\U0010ffff", "app:\U0010ffff\U0010ffff", "other:asha",
 		}
 		slices.Sort(all)
 		for i, subject := range all {
-			switch i % 3 { // one who has nothing but grants, a block, a portfolio
+			switch i % 3 { // a user with only grants, a block, or a portfolio
 			case 0:
 				mustGive(t, s, id.New("gr"), subject, accessBegin, 0)
 			case 1:
@@ -59,7 +60,7 @@ func TestUsersAreFoundByWhatTheirIDsBeginWith(t *testing.T) {
 			for after := ""; ; after = paged[len(paged)-1] {
 				page := names(t, s, prefix, after, 2)
 				paged = append(paged, page...)
-				if len(page) < 2 || len(paged) > len(all) { // the latter never ends
+				if len(page) < 2 || len(paged) > len(all) { // the latter would never end
 					break
 				}
 			}
@@ -68,17 +69,17 @@ func TestUsersAreFoundByWhatTheirIDsBeginWith(t *testing.T) {
 			}
 		}
 		if got := names(t, s, "app:asha", "app:a", 1); !slices.Equal(got, []string{"app:asha"}) {
-			t.Errorf("past what is before the prefix: %q", got)
+			t.Errorf("after a subject before the prefix: %q", got)
 		}
 		if got := names(t, s, "app:asha", "app:z", 1); len(got) != 0 {
-			t.Errorf("past what is behind the prefix: %q", got)
+			t.Errorf("after a subject past the prefix: %q", got)
 		}
 	})
 }
 
-func TestAUserIsToldOfInFigures(t *testing.T) {
+func TestUserRowsHaveTheRightFigures(t *testing.T) {
 	t.Parallel()
-	eachDialect(t, func(t *testing.T, s *store.DB) {
+	storetest.Each(t, func(t *testing.T, s *store.DB) {
 		give := func(subject string, at time.Time, version int64) string {
 			grantID := id.New("gr")
 			mustGive(t, s, grantID, subject, at, version)
@@ -107,7 +108,7 @@ func TestAUserIsToldOfInFigures(t *testing.T) {
 		living := func(now time.Time, want int) {
 			t.Helper()
 			if n, err := s.LiveGrants(t.Context(), now); err != nil || n != want {
-				t.Errorf("at %s %d tokens live (%v), want %d", now.Format(time.TimeOnly), n, err, want)
+				t.Errorf("at %s %d tokens are active (%v), want %d", now.Format(time.TimeOnly), n, err, want)
 			}
 		}
 		living(accessBegin, 2)
@@ -117,13 +118,13 @@ func TestAUserIsToldOfInFigures(t *testing.T) {
 	})
 }
 
-func TestUsersWhoAreBlockedNowAreFoundByTheirBlocks(t *testing.T) {
+func TestBlockedUsersAreListed(t *testing.T) {
 	t.Parallel()
-	eachDialect(t, func(t *testing.T, s *store.DB) {
+	storetest.Each(t, func(t *testing.T, s *store.DB) {
 		block := func(subject string, until time.Time) {
 			mustAlter(t, s, access.Change{Kind: access.Block, Subject: subject, Until: until}, accessBegin.Add(-time.Hour))
 		}
-		mustGive(t, s, id.New("gr"), "app:asha", accessBegin, 0) // and was never blocked
+		mustGive(t, s, id.New("gr"), "app:asha", accessBegin, 0) // never blocked
 		mustGive(t, s, id.New("gr"), "app:meera", accessBegin.Add(-2*time.Minute), 0)
 		block("app:over", accessBegin)
 		block("app:lifted", time.Time{})
@@ -143,7 +144,7 @@ func TestUsersWhoAreBlockedNowAreFoundByTheirBlocks(t *testing.T) {
 				for _, u := range list {
 					found = append(found, u.Subject)
 					if !u.Blocked || u.LiveTokens != 0 || (u.Subject == "app:meera") == u.LastTokenAt.IsZero() {
-						t.Errorf("of %q is said %+v", u.Subject, u)
+						t.Errorf("%q has %+v", u.Subject, u)
 					}
 				}
 				if len(list) < 2 {
@@ -157,52 +158,40 @@ func TestUsersWhoAreBlockedNowAreFoundByTheirBlocks(t *testing.T) {
 	})
 }
 
-func TestUsersAreFoundByTheirIndexesHoweverManyGrantsTheyHave(t *testing.T) {
+func TestFindingUsersUsesIndexesWithManyGrants(t *testing.T) {
 	t.Parallel()
 	for name, how := range map[string]struct {
-		grants           int // SQLite plans without a look at them, and crawls under the race detector
+		grants           int // SQLite plans without them, and is slow under the race detector
 		prepare, explain string
-		wrong            *regexp.Regexp // in a step: a table is read as a whole, or a thousand rows of it
+		wrong            *regexp.Regexp // matches a step that reads a whole table, or a thousand rows of it
 	}{
 		"sqlite":   {10_000, "SELECT 1", "EXPLAIN QUERY PLAN ", regexp.MustCompile(`^SCAN (grants|portfolios|blocks|access_changes|[gpbc]$)`)},
 		"postgres": {100_000, "VACUUM ANALYZE grants", "EXPLAIN ANALYZE ", regexp.MustCompile(`Seq Scan on grants|rows=\d{4,}(\.\d+)? loops`)},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			address := dialects[name](t)
-			s := open(t, address)
-			if _, err := s.Migrate(t.Context()); err != nil {
-				t.Fatal(err)
-			}
+			url := map[string]func(testing.TB) string{"sqlite": storetest.SQLite, "postgres": services.Postgres}[name](t)
+			s := storetest.Open(t, url, storetest.NewBox(t))
 			ms := accessBegin.Add(-48 * time.Hour).UnixMilli()
-			execute(t, address, fmt.Sprintf(manyGrants, how.grants, ms, ms+3_600_000))
-			execute(t, address, how.prepare)
+			execute(t, url, fmt.Sprintf(manyGrants, how.grants, ms, ms+3_600_000))
+			execute(t, url, how.prepare)
 			if got := names(t, s, "app:99", "", 200); len(got) != 11 { // app:99, app:990, … app:999
 				t.Errorf("found %q", got)
 			}
 			query, args := store.UsersQuery(admin.UserFilter{Prefix: "app:99"}, "", 200, accessBegin)
-			for _, step := range plan(t, address, how.explain+query, args...) {
+			for _, step := range plan(t, url, how.explain+query, args...) {
 				if how.wrong.MatchString(step) {
-					t.Errorf("too much is read: %s", step)
+					t.Errorf("reads too much: %s", step)
 				}
 			}
 		})
 	}
 }
 
-// plan returns the steps that an EXPLAIN tells of, made with args.
-func plan(t *testing.T, address, query string, args ...any) (steps []string) {
+// plan returns the steps that an EXPLAIN with args reports.
+func plan(t *testing.T, url, query string, args ...any) (steps []string) {
 	t.Helper()
-	driver, source := "pgx", address
-	if path, ok := strings.CutPrefix(address, "sqlite:"); ok {
-		driver, source = "sqlite", path
-	}
-	db, err := sql.Open(driver, source)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = db.Close() }()
-	rows, err := db.QueryContext(t.Context(), query, args...)
+	rows, err := storetest.SQL(t, url).QueryContext(t.Context(), query, args...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -217,7 +206,7 @@ func plan(t *testing.T, address, query string, args ...any) (steps []string) {
 			cells[i] = new(any)
 		}
 		step := new(string)
-		cells[len(cells)-1] = step // SQLite has numbers before it
+		cells[len(cells)-1] = step // SQLite has numbers in front
 		if err := rows.Scan(cells...); err != nil {
 			t.Fatal(err)
 		}

@@ -2,12 +2,12 @@
 CREATE TABLE idempotency (
     scope      BYTEA PRIMARY KEY, -- keyed hash of user, route and key
     body       BYTEA NOT NULL, -- keyed hash of the request's body
-    holder     TEXT NOT NULL, -- which request claimed it last
-    until_ms   BIGINT NOT NULL, -- when others may claim it, unless it was completed
+    holder     TEXT NOT NULL, -- the request that claimed it last
+    until_ms   BIGINT NOT NULL, -- when others may claim it, unless it is completed
     expires_ms BIGINT NOT NULL,
-    created    INTEGER, -- 1 or 0 once it was completed, until then NULL
-    portfolio  TEXT, -- that was saved, or was there already
-    answer     BYTEA -- sealed; NULL again once the portfolio was deleted
+    created    INTEGER, -- 1 or 0 when completed, NULL before
+    portfolio  TEXT, -- the portfolio that was saved or existed already
+    answer     BYTEA -- sealed; NULL again after the portfolio is deleted
 );
 CREATE INDEX idempotency_by_expiry ON idempotency (expires_ms);
 CREATE INDEX idempotency_by_portfolio ON idempotency (portfolio);

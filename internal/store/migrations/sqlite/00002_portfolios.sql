@@ -6,14 +6,14 @@ CREATE TABLE portfolios (
     fingerprint   BLOB NOT NULL, -- keyed hash of the statement in canonical form
     provenance    TEXT NOT NULL,
     cas_type      TEXT NOT NULL,
-    period_from   TEXT NOT NULL, -- YYYY-MM-DD, '' when not stated
+    period_from   TEXT NOT NULL, -- YYYY-MM-DD, '' if not stated
     period_to     TEXT NOT NULL,
-    pan           BLOB, -- keyed hash, NULL when not stated in full
+    pan           BLOB, -- keyed hash, NULL if not stated in full
     private       BLOB NOT NULL, -- sealed: the investor, and the account numbers that holdings refer to
     total_value   TEXT NOT NULL,
     received_rows INTEGER NOT NULL,
     stored_rows   INTEGER NOT NULL,
-    findings      TEXT NOT NULL, -- JSON: rows by class, what was rejected, what was odd
+    findings      TEXT NOT NULL, -- JSON: number of rows by class
     saved_ms      INTEGER NOT NULL,
     UNIQUE (subject, fingerprint)
 );
@@ -26,11 +26,11 @@ CREATE TABLE payloads (
 
 CREATE TABLE holdings (
     portfolio   TEXT NOT NULL REFERENCES portfolios (id) ON DELETE CASCADE,
-    seq         INTEGER NOT NULL, -- place in the statement
+    seq         INTEGER NOT NULL, -- position in the statement
     class       TEXT NOT NULL,
     isin        TEXT NOT NULL,
     name        TEXT NOT NULL,
-    account     INTEGER NOT NULL, -- place among the sealed account numbers, -1 for none
+    account     INTEGER NOT NULL, -- index in the sealed account numbers, -1 for none
     institution TEXT NOT NULL,
     category    TEXT NOT NULL,
     units       TEXT,

@@ -1,10 +1,10 @@
 -- +goose Up
--- Whose statement it is among a user's, and which one of those counts.
+-- The owner of each statement among a user's, and whether it is the owner's active one.
 ALTER TABLE portfolios ADD COLUMN owner INTEGER NOT NULL DEFAULT 1;
-ALTER TABLE portfolios ADD COLUMN active INTEGER NOT NULL DEFAULT 0; -- 1 for one of each owner
-ALTER TABLE portfolios ADD COLUMN pan_marks BLOB; -- keyed hash of each visible character, NULL when no PAN is stated
-ALTER TABLE portfolios ADD COLUMN transactions INTEGER NOT NULL DEFAULT 0; -- how many there are
-ALTER TABLE portfolios DROP COLUMN pan; -- the marks tell more
+ALTER TABLE portfolios ADD COLUMN active INTEGER NOT NULL DEFAULT 0; -- 1 for one portfolio of each owner
+ALTER TABLE portfolios ADD COLUMN pan_marks BLOB; -- keyed hash of each unmasked character, NULL if no PAN is stated
+ALTER TABLE portfolios ADD COLUMN transactions INTEGER NOT NULL DEFAULT 0; -- number of transactions
+ALTER TABLE portfolios DROP COLUMN pan; -- replaced by pan_marks
 UPDATE portfolios SET active = 1 WHERE id IN (
     SELECT id FROM (
         SELECT id, ROW_NUMBER() OVER (
@@ -20,9 +20,9 @@ CREATE INDEX portfolios_by_owner ON portfolios (subject, owner, pan_marks);
 
 CREATE TABLE transactions (
     portfolio TEXT NOT NULL REFERENCES portfolios (id) ON DELETE CASCADE,
-    seq       INTEGER NOT NULL, -- place in the statement
-    holding   INTEGER NOT NULL, -- seq of the holding that it belongs to
-    date      TEXT NOT NULL, -- YYYY-MM-DD, '' when not stated
+    seq       INTEGER NOT NULL, -- position in the statement
+    holding   INTEGER NOT NULL, -- seq of its holding
+    date      TEXT NOT NULL, -- YYYY-MM-DD, '' if not stated
     type      TEXT NOT NULL,
     units     TEXT,
     nav       TEXT,
@@ -31,16 +31,16 @@ CREATE TABLE transactions (
     PRIMARY KEY (portfolio, seq)
 ) WITHOUT ROWID;
 
--- Work that one replica does for all.
+-- Jobs that one replica does for all.
 CREATE TABLE chores (
     name    TEXT PRIMARY KEY,
-    next_ms INTEGER NOT NULL -- when it is to be done again
+    next_ms INTEGER NOT NULL -- when the job is due again
 );
 
--- What tells whether a sealing key is the one that it was. An id stays here for good.
+-- Proofs that a sealing key is still the one that had this id before. Rows are never deleted.
 CREATE TABLE seal_keys (
     id    TEXT PRIMARY KEY,
-    proof BLOB NOT NULL -- sealed under the key, by the first who sealed anything under it
+    proof BLOB NOT NULL -- sealed under the key when it was first used
 );
 
 -- +goose Down

@@ -1,6 +1,6 @@
 -- +goose Up
--- Who may have no token, and which tokens count no more. A version orders all
--- changes as they were committed; replicas read those past the one they know.
+-- Blocked users and revoked tokens. Versions number all changes in the order of their
+-- commits; replicas read the changes after the version that they have.
 CREATE TABLE access_state (
     one     INTEGER PRIMARY KEY CHECK (one = 1),
     version INTEGER NOT NULL
@@ -10,10 +10,10 @@ INSERT INTO access_state (one, version) VALUES (1, 0);
 CREATE TABLE access_changes (
     version  INTEGER PRIMARY KEY,
     kind     TEXT NOT NULL, -- block, unblock, revoke_grant, revoke_user, revoke_all
-    subject  TEXT NOT NULL, -- '' for everybody
-    grant_id TEXT NOT NULL, -- '' unless it is about one grant
+    subject  TEXT NOT NULL, -- '' for all users
+    grant_id TEXT NOT NULL, -- '' unless it concerns one grant
     reason   TEXT NOT NULL,
-    until_ms INTEGER NOT NULL, -- when a block ends, 0 for when it is lifted
+    until_ms INTEGER NOT NULL, -- when a block ends, 0 for until it is lifted
     at_ms    INTEGER NOT NULL,
     actor    TEXT NOT NULL
 );
@@ -24,36 +24,36 @@ CREATE TABLE blocks (
     subject  TEXT PRIMARY KEY,
     version  INTEGER NOT NULL,
     reason   TEXT NOT NULL,
-    until_ms INTEGER NOT NULL, -- 0 for when it is lifted
+    until_ms INTEGER NOT NULL, -- 0 for until it is lifted
     at_ms    INTEGER NOT NULL,
     actor    TEXT NOT NULL
 );
 
-ALTER TABLE grants ADD COLUMN access_version INTEGER NOT NULL DEFAULT 0; -- what was known when it was issued
-ALTER TABLE grants ADD COLUMN revoked_ms INTEGER NOT NULL DEFAULT 0; -- 0 unless it was revoked by itself
+ALTER TABLE grants ADD COLUMN access_version INTEGER NOT NULL DEFAULT 0; -- the newest version that was known when it was issued
+ALTER TABLE grants ADD COLUMN revoked_ms INTEGER NOT NULL DEFAULT 0; -- 0 unless this grant alone was revoked
 CREATE INDEX grants_by_time ON grants (issued_ms, id);
 
--- Each record has a keyed hash over itself and the one before it of the same writer.
+-- Each record has a keyed hash over itself and the previous record of the same writer.
 ALTER TABLE audit ADD COLUMN role TEXT NOT NULL DEFAULT '';
 ALTER TABLE audit ADD COLUMN outcome TEXT NOT NULL DEFAULT '';
-ALTER TABLE audit ADD COLUMN detail TEXT NOT NULL DEFAULT ''; -- a reason, a count: never anything personal
-ALTER TABLE audit ADD COLUMN writer TEXT NOT NULL DEFAULT ''; -- '' for records from before there were chains
-ALTER TABLE audit ADD COLUMN seq INTEGER NOT NULL DEFAULT 0; -- place in the writer's chain, from 1
-ALTER TABLE audit ADD COLUMN origin BLOB; -- keyed hash of address and user agent, which may be taken out later
+ALTER TABLE audit ADD COLUMN detail TEXT NOT NULL DEFAULT ''; -- a reason or a count, never personal data
+ALTER TABLE audit ADD COLUMN writer TEXT NOT NULL DEFAULT ''; -- '' for records that are older than chains
+ALTER TABLE audit ADD COLUMN seq INTEGER NOT NULL DEFAULT 0; -- position in the writer's chain, from 1
+ALTER TABLE audit ADD COLUMN origin BLOB; -- keyed hash of address and user agent, which may be deleted later
 ALTER TABLE audit ADD COLUMN mac BLOB;
 CREATE UNIQUE INDEX audit_chains ON audit (writer, seq) WHERE writer <> '';
 CREATE INDEX audit_by_time ON audit (at_ms, id);
 CREATE INDEX audit_by_actor ON audit (actor, at_ms, id);
 CREATE INDEX audit_by_action ON audit (action, at_ms, id);
 
--- How far each writer's chain goes. It is written together with the records, so
--- that taking away the newest ones does not go unnoticed.
+-- The head of each writer's chain. It is written together with the records, so that
+-- deleting the newest records is detected.
 CREATE TABLE audit_writers (
     writer TEXT PRIMARY KEY,
-    place  INTEGER NOT NULL UNIQUE, -- from 1 on, in the order in which writers came; none is left out
-    seq    INTEGER NOT NULL, -- of its newest record, 0 for none yet
-    mac    BLOB, -- that record's
-    seal   BLOB NOT NULL -- keyed hash over all of this
+    place  INTEGER NOT NULL UNIQUE, -- number of the writer, from 1 without gaps
+    seq    INTEGER NOT NULL, -- seq of its newest record, 0 before the first
+    mac    BLOB, -- mac of that record
+    seal   BLOB NOT NULL -- keyed hash over this row
 );
 
 -- +goose Down

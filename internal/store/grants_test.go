@@ -9,12 +9,13 @@ import (
 	"casbroker/internal/audit"
 	"casbroker/internal/auth"
 	"casbroker/internal/store"
+	"casbroker/internal/testkit/storetest"
 	"casbroker/internal/token"
 )
 
-func TestAGrantIsRecordedOnceWithItsAuditRecordOrNotAtAll(t *testing.T) {
+func TestGrantAndItsAuditRecordAreAtomic(t *testing.T) {
 	t.Parallel()
-	eachDialect(t, func(t *testing.T, s *store.DB) {
+	storetest.Each(t, func(t *testing.T, s *store.DB) {
 		at := time.Date(2026, 4, 1, 10, 0, 0, 0, time.UTC)
 		ctx := audit.WithSource(t.Context(), audit.Source{RequestID: "req_1", Address: "203.0.113.7", UserAgent: "bad \xff bytes"}, auth.RoleOf)
 		grant := token.Grant{ID: "gr_1", Subject: "app:asha", Mode: token.ModeDirect, IssuedAt: at, ExpiresAt: at.Add(time.Hour)}
@@ -28,18 +29,18 @@ func TestAGrantIsRecordedOnceWithItsAuditRecordOrNotAtAll(t *testing.T) {
 		second := grant
 		second.ID = "gr_2"
 		if err := s.RecordGrant(ctx, second, record); err == nil {
-			t.Error("the same audit record was kept twice")
+			t.Error("the same audit record was stored twice")
 		}
-		// Had the failed try left its grant behind, this one could not be kept.
+		// If the failed attempt had left its grant behind, this one would fail.
 		if err := s.RecordGrant(ctx, second, audit.New(ctx, at, "app:asha", audit.TokenMint, "app:asha", second.ID)); err != nil {
-			t.Errorf("half of a failed change was kept: %v", err)
+			t.Errorf("half of a failed change was stored: %v", err)
 		}
 	})
 }
 
-func TestACallerWhoIsGoneChangesNothing(t *testing.T) {
+func TestCanceledCallerChangesNothing(t *testing.T) {
 	t.Parallel()
-	eachDialect(t, func(t *testing.T, s *store.DB) {
+	storetest.Each(t, func(t *testing.T, s *store.DB) {
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
 		grant := token.Grant{ID: "gr_1", Subject: "app:asha", Mode: token.ModeDirect}
@@ -50,9 +51,9 @@ func TestACallerWhoIsGoneChangesNothing(t *testing.T) {
 	})
 }
 
-func TestAClosedDatabaseIsNotReady(t *testing.T) {
+func TestClosedDatabaseIsNotReady(t *testing.T) {
 	t.Parallel()
-	eachDialect(t, func(t *testing.T, s *store.DB) {
+	storetest.Each(t, func(t *testing.T, s *store.DB) {
 		if err := s.Close(); err != nil {
 			t.Fatal(err)
 		}

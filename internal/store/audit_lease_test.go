@@ -9,23 +9,15 @@ import (
 	"time"
 
 	"casbroker/internal/audit"
-	"casbroker/internal/secret"
 	"casbroker/internal/testkit/services"
 )
 
-// promising is a database with a table that makes a commit fail.
-func promising(t *testing.T, url string) *DB {
+// openDeferred opens a new database with tables whose foreign key is checked at the commit,
+// which can make a commit fail.
+func openDeferred(t *testing.T, url string) *DB {
 	t.Helper()
-	box, err := secret.NewBox(secret.RandomKey(), secret.Key{ID: "k1", Secret: secret.RandomKey()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	s, err := Open(Options{URL: secret.URL(url), Box: box})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = s.Close() })
-	_, err = s.Migrate(t.Context())
+	s := openNew(t, url)
+	var err error
 	for _, table := range []string{
 		"CREATE TABLE noted (n INTEGER PRIMARY KEY)",
 		"CREATE TABLE promised (n INTEGER REFERENCES noted (n) DEFERRABLE INITIALLY DEFERRED)",
@@ -40,7 +32,7 @@ func promising(t *testing.T, url string) *DB {
 	return s
 }
 
-func TestAChainWhoseCommitFailedIsNotMadeLonger(t *testing.T) {
+func TestChainIsAbandonedAfterAFailedCommit(t *testing.T) {
 	t.Parallel()
 	for name, url := range map[string]func() string{
 		"sqlite":   func() string { return "sqlite:" + filepath.Join(t.TempDir(), "broker.db") },
@@ -48,10 +40,10 @@ func TestAChainWhoseCommitFailedIsNotMadeLonger(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s := promising(t, url())
+			s := openDeferred(t, url())
 			at := time.Now()
 			record := func(more string) error {
-				at = at.Add(time.Millisecond) // or the order of the records would be up to chance
+				at = at.Add(time.Millisecond) // makes the order of the records certain
 				r := audit.New(t.Context(), at, audit.Broker, audit.BrokerStart, "", "")
 				return s.change(t.Context(), "record", func(ctx context.Context, tx *sql.Tx) error {
 					err := s.record(ctx, tx, r)
@@ -83,9 +75,9 @@ func TestAChainWhoseCommitFailedIsNotMadeLonger(t *testing.T) {
 	}
 }
 
-func TestTransactionsAtTheSameTimeDoNotWaitForOneAnothersChain(t *testing.T) {
+func TestConcurrentTransactionsUseSeparateChains(t *testing.T) {
 	t.Parallel()
-	s := promising(t, services.Postgres(t))
+	s := openDeferred(t, services.Postgres(t))
 	const many = 8
 	recorded, goOn, done := make(chan bool, many), make(chan bool), make(chan error, many)
 	for range many {
@@ -98,7 +90,7 @@ func TestTransactionsAtTheSameTimeDoNotWaitForOneAnothersChain(t *testing.T) {
 			})
 		}()
 	}
-	for range many { // all have written their record before any commits
+	for range many { // all records are written before the first commit
 		<-recorded
 	}
 	close(goOn)
@@ -107,7 +99,7 @@ func TestTransactionsAtTheSameTimeDoNotWaitForOneAnothersChain(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	// One after another needs one chain only.
+	// Sequential changes need only one chain.
 	for range many {
 		r := audit.New(t.Context(), time.Now(), audit.Broker, audit.BrokerStart, "", "")
 		if err := s.Append(t.Context(), r); err != nil {

@@ -9,9 +9,10 @@ import (
 	"casbroker/internal/portfolio"
 	"casbroker/internal/statement"
 	"casbroker/internal/store"
+	"casbroker/internal/testkit/storetest"
 )
 
-// ledgers is a payload of schemes with the given numbers of transactions.
+// ledgers returns a payload of schemes with these numbers of transactions.
 func ledgers(transactions ...int) []byte {
 	var b bytes.Buffer
 	b.WriteString(`{"meta":{"cas_type":"CAMS_KFINTECH"},"mutual_funds":[{"folio_number":"123/45","schemes":[`)
@@ -33,9 +34,9 @@ func ledgers(transactions ...int) []byte {
 	return b.Bytes()
 }
 
-func TestTransactionsReadBackExactlyByPageAndByHolding(t *testing.T) {
+func TestTransactionsAreReadExactlyByPageAndByHolding(t *testing.T) {
 	t.Parallel()
-	eachDialect(t, func(t *testing.T, s *store.DB) {
+	storetest.Each(t, func(t *testing.T, s *store.DB) {
 		one := saving(t, "demo:asha", ledgers(3, 0, 25, 1))
 		if len(one.Statement.Transactions) != 29 {
 			t.Fatalf("the sample has %d", len(one.Statement.Transactions))
@@ -73,9 +74,9 @@ func TestTransactionsReadBackExactlyByPageAndByHolding(t *testing.T) {
 	})
 }
 
-func TestManyTransactionsComeAndGoWithTheirPortfolio(t *testing.T) {
+func TestManyTransactionsAreSavedAndDeletedWithTheirPortfolio(t *testing.T) {
 	t.Parallel()
-	eachDialectAtRest(t, func(t *testing.T, s *store.DB, rows func(string) int) {
+	eachWithRows(t, func(t *testing.T, s *store.DB, rows func(string) int) {
 		a := save(t, s, "demo:asha", ledgers(4321))
 		if n := rows("transactions"); n != 4321 {
 			t.Errorf("%d rows", n)

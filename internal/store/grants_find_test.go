@@ -1,7 +1,6 @@
 package store_test
 
 import (
-	"database/sql"
 	"errors"
 	"fmt"
 	"reflect"
@@ -15,17 +14,19 @@ import (
 	"casbroker/internal/audit"
 	"casbroker/internal/id"
 	"casbroker/internal/store"
+	"casbroker/internal/testkit/services"
+	"casbroker/internal/testkit/storetest"
 	"casbroker/internal/token"
 )
 
-// register lists the grants of s at now.
+// register returns the directory of the grants of s at now.
 func register(s *store.DB, now time.Time) *token.Directory {
 	return &token.Directory{Grants: s, Now: func() time.Time { return now }}
 }
 
-func TestGrantsTellHowTheyStand(t *testing.T) {
+func TestGrantsHaveTheRightState(t *testing.T) {
 	t.Parallel()
-	eachDialect(t, func(t *testing.T, s *store.DB) {
+	storetest.Each(t, func(t *testing.T, s *store.DB) {
 		names := map[string]string{}
 		add := func(name, subject string, at time.Time, version int64) {
 			grantID := id.New("gr")
@@ -58,7 +59,7 @@ func TestGrantsTellHowTheyStand(t *testing.T) {
 				found = append(found, names[k.ID])
 				one, err := register(s, now).Grant(t.Context(), k.ID)
 				if err != nil || !reflect.DeepEqual(one, k) {
-					t.Errorf("alone it is %+v, in the list %+v (%v)", one, k, err)
+					t.Errorf("FindGrant returns %+v, the list has %+v (%v)", one, k, err)
 				}
 				if (k.State == token.StateRevoked) == k.RevokedAt.IsZero() {
 					t.Errorf("%s was revoked at %s", k.State, k.RevokedAt)
@@ -83,7 +84,7 @@ func TestGrantsTellHowTheyStand(t *testing.T) {
 			{"asha's", soon, token.Filter{Subject: "app:asha"}, "asha's new one, ended with the user's, long over"},
 			{"asha's active", soon, token.Filter{Subject: "app:asha", State: token.StateActive}, "asha's new one"},
 			{"in a time", soon, token.Filter{From: hour(-5), To: hour(0)}, "long over"},
-			{"nobody's", soon, token.Filter{Subject: "app:nobody"}, ""},
+			{"of an unknown user", soon, token.Filter{Subject: "app:nobody"}, ""},
 		} {
 			if got := list(c.now, c.f); got != c.want {
 				t.Errorf("%s: got %q, want %q", c.what, got, c.want)
@@ -96,9 +97,9 @@ func TestGrantsTellHowTheyStand(t *testing.T) {
 	})
 }
 
-func TestWhatIsAskedOfGrantsHasToMakeSense(t *testing.T) {
+func TestInvalidGrantQueriesAreRefused(t *testing.T) {
 	t.Parallel()
-	eachDialect(t, func(t *testing.T, s *store.DB) {
+	storetest.Each(t, func(t *testing.T, s *store.DB) {
 		r := register(s, accessBegin)
 		list := func(f token.Filter, cursor string, limit int) error {
 			_, err := r.List(t.Context(), f, cursor, limit)
@@ -121,26 +122,23 @@ func TestWhatIsAskedOfGrantsHasToMakeSense(t *testing.T) {
 	})
 }
 
-// manyGrants makes n grants of a thousand users, one every second.
+// manyGrants inserts n grants of a thousand users, one every second.
 const manyGrants = `WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < %d)
 	INSERT INTO grants (id, subject, mode, issued_ms, expires_ms, vendor_request_id)
 	SELECT 'gr_00000000' || CAST(CAST(100000000000000000 AS BIGINT) + i AS TEXT), 'app:' || CAST(i %% 1000 AS TEXT), 'direct',
 	CAST(%d AS BIGINT) + i * 1000, CAST(%d AS BIGINT) + i * 1000, 'req' FROM n`
 
-// Not parallel: it weighs the heap of the whole program.
-func TestAHundredThousandGrantsAreListedInLittleMemory(t *testing.T) {
+// Not parallel: it measures the heap of the whole program.
+func TestListingAHundredThousandGrantsNeedsLittleMemory(t *testing.T) {
 	const n = 100_000
-	// SQLite, translated to Go, crawls under the race detector: there it lists a quarter.
+	// SQLite, translated to Go, is slow under the race detector, so it lists a quarter.
 	for name, listed := range map[string]int{"postgres": n, "sqlite": n / 4} {
-		url := dialects[name]
+		newURL := map[string]func(testing.TB) string{"sqlite": storetest.SQLite, "postgres": services.Postgres}[name]
 		t.Run(name, func(t *testing.T) {
-			address := url(t)
-			s := open(t, address)
-			if _, err := s.Migrate(t.Context()); err != nil {
-				t.Fatal(err)
-			}
+			url := newURL(t)
+			s := storetest.Open(t, url, storetest.NewBox(t))
 			ms := accessBegin.UnixMilli()
-			execute(t, address, fmt.Sprintf(manyGrants, n, ms, ms+3_600_000))
+			execute(t, url, fmt.Sprintf(manyGrants, n, ms, ms+3_600_000))
 			now := accessBegin.Add(n * time.Second)
 			mustAlter(t, s, access.Change{Kind: access.RevokeUser, Subject: "app:7"}, now)
 			r := register(s, now)
@@ -171,7 +169,7 @@ func TestAHundredThousandGrantsAreListedInLittleMemory(t *testing.T) {
 				t.Errorf("%d grants were listed, want %d", seen, listed)
 			}
 			if grown := int64(most) - int64(before); grown > 4<<20 { //nolint:gosec // bytes of a heap
-				t.Errorf("%d bytes were held meanwhile", grown)
+				t.Errorf("the heap grew by %d bytes", grown)
 			}
 			for state, want := range map[token.State]int{token.StateActive: 200, token.StateRevoked: 3, token.StateExpired: 200} {
 				page, err := r.List(t.Context(), token.Filter{State: state}, "", token.MaxPage)
@@ -190,31 +188,22 @@ func heap() uint64 {
 	return m.HeapAlloc
 }
 
-// execute runs a statement in the database at address, past the store.
-func execute(t *testing.T, address, statement string) {
+// execute runs a statement in the database at url without the store.
+func execute(t *testing.T, url, statement string) {
 	t.Helper()
-	driver, source := "pgx", address
-	if path, ok := strings.CutPrefix(address, "sqlite:"); ok {
-		driver, source = "sqlite", path
-	}
-	db, err := sql.Open(driver, source)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = db.Close() }()
-	if _, err := db.ExecContext(t.Context(), statement); err != nil {
+	if _, err := storetest.SQL(t, url).ExecContext(t.Context(), statement); err != nil {
 		t.Fatal(err)
 	}
 }
 
-func TestGrantsAreFoundByTheMarkOfTheirToken(t *testing.T) {
+func TestGrantsAreFoundByTokenHash(t *testing.T) {
 	t.Parallel()
-	eachDialect(t, func(t *testing.T, s *store.DB) {
+	storetest.Each(t, func(t *testing.T, s *store.DB) {
 		record := func(subject, mark string, at time.Time) string {
 			g := token.Grant{
 				ID: id.New("gr"), Subject: subject, Mode: token.ModeDirect, IssuedAt: at, ExpiresAt: at.Add(time.Hour), TokenHash: []byte(mark),
 			}
-			if mark == "" { // from before there were marks
+			if mark == "" { // older than token hashes
 				g.TokenHash = nil
 			}
 			if err := s.RecordGrant(t.Context(), g, audit.New(t.Context(), at, subject, audit.TokenMint, subject, g.ID)); err != nil {
@@ -238,7 +227,7 @@ func TestGrantsAreFoundByTheMarkOfTheirToken(t *testing.T) {
 		record("app:rohan", "mark 2", accessBegin.Add(-76*time.Minute)) // expired sixteen minutes ago
 		late := record("app:rohan", "mark 2", accessBegin.Add(-74*time.Minute))
 		first := record("app:rohan", "mark 2", accessBegin)
-		again := record("app:kabir", "mark 2", accessBegin.Add(time.Minute)) // the vendor gave the same token
+		again := record("app:kabir", "mark 2", accessBegin.Add(time.Minute)) // the vendor returned the same token again
 		mustAlter(t, s, access.Change{Kind: access.RevokeUser, Subject: "app:rohan"}, accessBegin.Add(time.Minute))
 
 		for mark, want := range map[string][]string{
