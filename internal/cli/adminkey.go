@@ -9,16 +9,16 @@ import (
 )
 
 type adminKeyCommand struct {
-	Name string `arg:"" help:"Whose key it is, as the audit trail will call them: a to z, 0 to 9 and -, up to 32."`
-	JSON bool   `help:"An object with name, key and hash, for scripts."`
+	Name string `arg:"" help:"The operator's name in the audit trail: up to 32 of a to z, 0 to 9 and -."`
+	JSON bool   `help:"Print a JSON object with name, key and hash, for scripts."`
 }
 
-// keyText is what people are told of a new key: name, key, name, hash, name, hash.
-const keyText = `The admin key of %s. It is shown this once; keep it where nobody else can read it:
+// keyText presents a new key; its arguments are name, key, name, hash, name, hash.
+const keyText = `The admin key of %s. It is not shown again; keep it where only they can read it:
 
   %s
 
-The broker knows it by its hash. Put this into the settings file of every replica and restart it,
+The broker stores only its hash. Add this to the settings file of every replica and restart it,
 
   admin:
     keys:
@@ -31,10 +31,10 @@ or set these variables:
   CASBROKER_ADMIN_KEYS_0_HASH=%s
 
 The key signs in to the console and to broker grants, revoke, block, unblock and audit.
-Where there is another key already, count on: keys is a list, and the next is 1.
+keys is a list: if there is a key already, the next one is CASBROKER_ADMIN_KEYS_1_….
 `
 
-// Run makes a key and shows it, once: it is kept nowhere.
+// Run makes a key and prints it; the key is not stored.
 func (c adminKeyCommand) Run(t *Terminal) error {
 	key, hash, err := session.NewKey(c.Name)
 	if err != nil {

@@ -8,7 +8,7 @@ import (
 	"casbroker/internal/cli"
 )
 
-func TestAdminKeyMakesAKeyAndSaysWhereItsHashGoes(t *testing.T) {
+func TestAdminKeyPrintsTheKeyAndItsSetting(t *testing.T) {
 	t.Parallel()
 	code, out, errs := broker(t, nil, "admin-key", "asha-1")
 	for _, part := range []string{
@@ -23,21 +23,21 @@ func TestAdminKeyMakesAKeyAndSaysWhereItsHashGoes(t *testing.T) {
 	}
 }
 
-func TestAdminKeyGivesScriptsAnObject(t *testing.T) {
+func TestAdminKeyPrintsJSONForScripts(t *testing.T) {
 	t.Parallel()
 	code, out, errs := broker(t, nil, "admin-key", "asha", "--json")
 	var made map[string]string
 	if err := json.Unmarshal([]byte(out), &made); code != cli.ExitOK || err != nil || len(made) != 3 || made["name"] != "asha" ||
 		!strings.HasPrefix(made["key"], "cbk_asha_") || !strings.HasPrefix(made["hash"], "sha256:") {
-		t.Errorf("%d %s %s", code, out, errs)
+		t.Errorf("got exit code %d, %s %s", code, out, errs)
 	}
 }
 
-func TestAnAdminKeyIsForAName(t *testing.T) {
+func TestAdminKeyNeedsAValidName(t *testing.T) {
 	t.Parallel()
 	for _, args := range [][]string{{}, {""}, {"Asha Verma"}, {"a_b"}, {strings.Repeat("a", 33)}} {
 		if code, out, errs := broker(t, nil, append([]string{"admin-key"}, args...)...); code != cli.ExitUsage || out != "" || errs == "" {
-			t.Errorf("%q: %d %s %s", args, code, out, errs)
+			t.Errorf("%q: got exit code %d, %s %s", args, code, out, errs)
 		}
 	}
 }

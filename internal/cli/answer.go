@@ -11,20 +11,20 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// formError is the fault of an answer that was to be a success, and is not what a
-// broker answers: it proves nothing.
+// formError is returned for a successful answer that does not have the form of a broker's
+// answer, so that it proves nothing.
 type formError struct{ why error }
 
-// Error says what to look at.
+// Error describes the error and what to check.
 func (e formError) Error() string {
-	return fmt.Sprintf("the broker's answer is not in the form that this program knows (%v); is --url that of a broker, and is it of this version?", e.why)
+	return fmt.Sprintf("the broker's answer is not in the form that this program expects (%v); check that --url is a broker of the same version", e.why)
 }
 
 // Unwrap returns what is wrong with the answer.
 func (e formError) Unwrap() error { return e.why }
 
-// isOf returns a formError unless res is of a media type, whatever its parameters.
-func isOf(res *http.Response, media string) error {
+// checkMedia returns a formError unless res has the media type, with any parameters.
+func checkMedia(res *http.Response, media string) error {
 	want, _, _ := mime.ParseMediaType(media)
 	got, _, _ := mime.ParseMediaType(res.Header.Get("Content-Type"))
 	if got != want {
@@ -33,7 +33,7 @@ func isOf(res *http.Response, media string) error {
 	return nil
 }
 
-// membersOf returns the members of an answer, which has to be an object.
+// membersOf returns the members of an answer, which must be an object.
 func membersOf(answer jsontext.Value) (map[string]jsontext.Value, error) {
 	var members map[string]jsontext.Value
 	if err := json.Unmarshal(answer, &members); err != nil {
@@ -45,8 +45,8 @@ func membersOf(answer jsontext.Value) (map[string]jsontext.Value, error) {
 	return members, nil
 }
 
-// outcome is what a broker says that an act came to.
-type outcome struct {
+// result is a broker's answer to an action.
+type result struct {
 	Already bool   `json:"already"`
 	Subject string `json:"subject"`
 	GrantID string `json:"grant_id"`
@@ -57,21 +57,21 @@ type outcome struct {
 	UpstreamValidUntil time.Time `json:"upstream_valid_until"`
 }
 
-// readOutcome reads an answer that has to say whether there was something to do, and
-// to fit what was asked. Its error is a formError.
-func readOutcome(answer jsontext.Value, fits func(outcome) bool) (o outcome, err error) {
+// readResult reads the answer to an action. It fails with a formError unless the answer says
+// whether there was something to do, and matches accepts it.
+func readResult(answer jsontext.Value, matches func(result) bool) (r result, err error) {
 	members, err := membersOf(answer)
 	if err != nil {
-		return o, err
+		return r, err
 	}
 	if kind := members["already"].Kind(); kind != 't' && kind != 'f' {
-		return o, formError{errors.New("it does not say whether anything was done")}
+		return r, formError{errors.New("it does not say whether anything was done")}
 	}
-	if err := json.Unmarshal(answer, &o); err != nil {
-		return o, formError{err}
+	if err := json.Unmarshal(answer, &r); err != nil {
+		return r, formError{err}
 	}
-	if !fits(o) {
-		return o, formError{errors.New("it is about something else than was asked")}
+	if !matches(r) {
+		return r, formError{errors.New("it is about another object than the one asked for")}
 	}
-	return o, nil
+	return r, nil
 }

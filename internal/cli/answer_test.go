@@ -9,38 +9,38 @@ import (
 	"casbroker/internal/cli"
 )
 
-// uncertain is what people are told when nobody knows what became of an act.
-const uncertain = "broker: what was asked may be done, or not: the broker's answer is not in the form "
+// uncertain is the message if the result of an action is unknown.
+const uncertain = "broker: the request may or may not have been carried out: the broker's answer is not in the form "
 
-func TestAnActIsDoneOnceTheBrokerSaysThatOfTheSame(t *testing.T) {
+func TestActionIsConfirmedOnlyByAMatchingAnswer(t *testing.T) {
 	t.Parallel()
-	acts := map[string][]string{
+	actions := map[string][]string{
 		"grant": {"revoke", "--grant", "gr_1"}, "user": {"revoke", "--user", "app:42"}, "all": {"revoke", "--all", "--confirm", "revoke everything"},
 		"block": {"block", "app:42"}, "unblock": {"unblock", "app:42"},
 	}
-	for _, tt := range []struct{ acts, name, answer string }{
-		{"grant user all block unblock", "nothing", ``},
+	for _, tt := range []struct{ actions, name, answer string }{
+		{"grant user all block unblock", "an empty answer", ``},
 		{"grant user all block unblock", "null", `null`},
 		{"grant user all block unblock", "a text", `"done"`},
 		{"grant user all block unblock", "a list", `[{"already":false,"subject":"app:42","grant_id":"gr_1"}]`},
-		{"grant user all block unblock", "an object of something else", `{"status":"ok"}`},
+		{"grant user all block unblock", "another object", `{"status":"ok"}`},
 		{"grant user all block unblock", "half an object", `{"already":false,"subject":"app:42","grant_id":"gr_1"`},
 		{"grant user all block unblock", "two objects", `{"already":false,"subject":"app:42"}{"already":false,"subject":"app:42"}`},
-		{"grant user all block unblock", "a name twice", `{"already":false,"subject":"app:1","subject":"app:42","grant_id":"gr_1"}`},
-		{"grant user all block unblock", "no word of what was done", `{"subject":"app:42","grant_id":"gr_1","block":{"subject":"app:42"}}`},
-		{"grant user all block unblock", "null for what was done", `{"already":null,"subject":"app:42","grant_id":"gr_1","block":{"subject":"app:42"}}`},
-		{"grant user all block unblock", "another's", `{"already":false,"subject":"app:43","grant_id":"gr_2","block":{"subject":"app:43"}}`},
-		{"grant user block unblock", "nobody's", `{"already":false,"block":{"subject":""}}`},
+		{"grant user all block unblock", "a duplicate member", `{"already":false,"subject":"app:1","subject":"app:42","grant_id":"gr_1"}`},
+		{"grant user all block unblock", "no already", `{"subject":"app:42","grant_id":"gr_1","block":{"subject":"app:42"}}`},
+		{"grant user all block unblock", "already is null", `{"already":null,"subject":"app:42","grant_id":"gr_1","block":{"subject":"app:42"}}`},
+		{"grant user all block unblock", "another user's", `{"already":false,"subject":"app:43","grant_id":"gr_2","block":{"subject":"app:43"}}`},
+		{"grant user block unblock", "no user's", `{"already":false,"block":{"subject":""}}`},
 		{"grant", "a user's", `{"already":false,"subject":"app:42"}`},
 		{"all", "a user's", `{"already":false,"subject":"app:42"}`},
 		{"block", "no block", `{"already":false,"subject":"app:42"}`},
-		{"block", "null for a block", `{"already":false,"subject":"app:42","block":null}`},
+		{"block", "block is null", `{"already":false,"subject":"app:42","block":null}`},
 		{"block", "another's block", `{"already":false,"subject":"app:42","block":{"subject":"app:43"}}`},
-		{"block", "a block without end of time", `{"already":false,"subject":"app:42","block":{"subject":"app:42","until":"soon"}}`},
+		{"block", "a block with an invalid end", `{"already":false,"subject":"app:42","block":{"subject":"app:42","until":"soon"}}`},
 	} {
-		d := newDesk(t, says(tt.answer))
-		for _, act := range strings.Fields(tt.acts) {
-			for _, args := range [][]string{acts[act], append(acts[act][:len(acts[act]):len(acts[act])], "--json")} {
+		d := newFakeBroker(t, answerJSON(tt.answer))
+		for _, action := range strings.Fields(tt.actions) {
+			for _, args := range [][]string{actions[action], append(actions[action][:len(actions[action]):len(actions[action])], "--json")} {
 				code, out, errs := d.run(t, args...)
 				if code != cli.ExitFailed || out != "" || !strings.HasPrefix(errs, uncertain) || !strings.Contains(errs, "broker audit list") || strings.Count(errs, "\n") != 1 {
 					t.Errorf("%s: %q: %d %q %q", tt.name, args, code, out, errs)
@@ -50,24 +50,24 @@ func TestAnActIsDoneOnceTheBrokerSaysThatOfTheSame(t *testing.T) {
 	}
 }
 
-func TestAnAnswerOfAnotherMediaTypeIsNotBelieved(t *testing.T) {
+func TestAnswerOfAnotherMediaTypeIsRefused(t *testing.T) {
 	t.Parallel()
 	for _, media := range []string{"text/html; charset=utf-8", "text/plain", "", "application/json-seq", "application/problem+json"} {
-		d := newDesk(t, func(w http.ResponseWriter, _ *http.Request) {
+		d := newFakeBroker(t, func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Type", media)
 			_, _ = fmt.Fprint(w, `{"already":false,"subject":"app:42","grant_id":"gr_1","block":{"subject":"app:42"},"grants":[],"records":[],"next_cursor":null}`)
 		})
-		for _, args := range operating {
+		for _, args := range remote {
 			code, out, errs := d.run(t, args...)
-			isAct := args[0] != "grants" && args[0] != "audit"
-			if code != cli.ExitFailed || strings.HasPrefix(out, "{") || !strings.Contains(errs, "media type") || strings.HasPrefix(errs, uncertain) != isAct {
+			isAction := args[0] != "grants" && args[0] != "audit"
+			if code != cli.ExitFailed || strings.HasPrefix(out, "{") || !strings.Contains(errs, "media type") || strings.HasPrefix(errs, uncertain) != isAction {
 				t.Errorf("%q: %q: %d %q %q", media, args, code, out, errs)
 			}
 		}
 	}
 }
 
-func TestAnExportIsOfTheFormatThatWasAskedFor(t *testing.T) {
+func TestExportOfAnotherFormatIsRefused(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
 		format, media string
@@ -82,7 +82,7 @@ func TestAnExportIsOfTheFormatThatWasAskedFor(t *testing.T) {
 		{"ndjson", "text/html", cli.ExitFailed},
 		{"csv", "text/html", cli.ExitFailed},
 	} {
-		d := newDesk(t, func(w http.ResponseWriter, _ *http.Request) {
+		d := newFakeBroker(t, func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Type", tt.media)
 			_, _ = fmt.Fprint(w, "content\n")
 		})
@@ -93,7 +93,7 @@ func TestAnExportIsOfTheFormatThatWasAskedFor(t *testing.T) {
 	}
 }
 
-func TestAListThatIsNotThereIsNotAnEmptyOne(t *testing.T) {
+func TestMissingListIsNotAnEmptyList(t *testing.T) {
 	t.Parallel()
 	for member, args := range map[string][]string{"grants": {"grants"}, "records": {"audit", "list"}} {
 		for _, answer := range []string{
@@ -101,7 +101,7 @@ func TestAListThatIsNotThereIsNotAnEmptyOne(t *testing.T) {
 			`{"MEMBER":[]}`, `{"MEMBER":[],"next_cursor":7}`, `{"MEMBER":[null],"next_cursor":null}`, `{"MEMBER":["x"],"next_cursor":null}`,
 		} {
 			answer = strings.ReplaceAll(answer, "MEMBER", member)
-			d := newDesk(t, says(answer))
+			d := newFakeBroker(t, answerJSON(answer))
 			for _, args := range [][]string{args, append(args[:len(args):len(args)], "--json")} {
 				code, out, errs := d.run(t, args...)
 				if code != cli.ExitFailed || strings.Contains(out, "null") || !strings.Contains(errs, "not in the form") || strings.Count(errs, "\n") != 1 {
@@ -112,34 +112,34 @@ func TestAListThatIsNotThereIsNotAnEmptyOne(t *testing.T) {
 	}
 }
 
-func TestAProblemThatIsNullIsSaidOnce(t *testing.T) {
+func TestNullProblemIsReportedOnce(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t, func(w http.ResponseWriter, _ *http.Request) {
+	d := newFakeBroker(t, func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/problem+json")
 		w.WriteHeader(http.StatusServiceUnavailable)
 		_, _ = fmt.Fprint(w, "null")
 	})
-	for _, args := range operating {
-		if code, _, errs := d.run(t, args...); code != cli.ExitFailed || strings.Count(errs, "\n") != 1 || !strings.Contains(errs, "503 Service Unavailable, and not as a broker does") {
-			t.Errorf("%q: %d %q", args, code, errs)
+	for _, args := range remote {
+		if code, _, errs := d.run(t, args...); code != cli.ExitFailed || strings.Count(errs, "\n") != 1 || !strings.Contains(errs, "503 Service Unavailable, which is not an answer of a broker") {
+			t.Errorf("%q: got exit code %d, %q", args, code, errs)
 		}
 	}
 }
 
-func TestWhenToTryAgainIsSaidOnce(t *testing.T) {
+func TestRetryAfterIsPrintedOnce(t *testing.T) {
 	t.Parallel()
-	for detail, said := range map[string]string{
+	for detail, want := range map[string]string{
 		"Too many. Try again in 60 s.": "broker: Too many. Try again in 60 s. (rate_limited, req_7)\n",
 		"Nothing was done. Try again.": "broker: Nothing was done. (rate_limited, req_7); try again in 1m0s\n",
 		"Too many.":                    "broker: Too many. (rate_limited, req_7); try again in 1m0s\n",
 		"":                             "broker: Too Many Requests (rate_limited, req_7); try again in 1m0s\n",
 	} {
-		d := newDesk(t, func(w http.ResponseWriter, _ *http.Request) {
+		d := newFakeBroker(t, func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Retry-After", "60")
 			problem(w, http.StatusTooManyRequests, "rate_limited", detail)
 		})
-		if code, _, errs := d.run(t, "grants"); code != cli.ExitFailed || errs != said {
-			t.Errorf("%q: %d %q", detail, code, errs)
+		if code, _, errs := d.run(t, "grants"); code != cli.ExitFailed || errs != want {
+			t.Errorf("%q: got exit code %d, %q", detail, code, errs)
 		}
 	}
 }

@@ -9,12 +9,12 @@ import (
 	"casbroker/internal/audit"
 )
 
-// errBroken: the lines before say where.
-var errBroken = errors.New("the audit trail is not whole")
+// errBroken is returned after the broken links were printed.
+var errBroken = errors.New("the audit trail is incomplete or was changed")
 
 type verifyTrailCommand struct{ settingsFlag }
 
-// Run names the first broken link of each chain, and fails when there is one.
+// Run prints the first broken link of each chain, and fails if there is one.
 func (c verifyTrailCommand) Run(ctx context.Context, t *Terminal) error {
 	settings, err := c.load(t)
 	if err != nil {
@@ -29,7 +29,7 @@ func (c verifyTrailCommand) Run(ctx context.Context, t *Terminal) error {
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(t.Out, "%d records of %d writers are whole; %d are from before there were chains.\n",
+	_, err = fmt.Fprintf(t.Out, "%d records of %d writers are intact; %d are older than the hash chains.\n",
 		report.Records, report.Writers, report.Unchained)
 	if report.Broken > 0 {
 		return errBroken

@@ -11,7 +11,7 @@ import (
 	"casbroker/internal/cli"
 )
 
-// audited is an environment over the data that a demo left in folder.
+// audited returns an environment for the data of a stopped demo in folder.
 func audited(t *testing.T) (environ []string, folder string) {
 	t.Helper()
 	folder = filepath.Join(t.TempDir(), "demo")
@@ -31,11 +31,11 @@ func audited(t *testing.T) (environ []string, folder string) {
 		"CASBROKER_SEAL_KEYS_0_ID=demo", "CASBROKER_SEAL_KEYS_0_FILE="+filepath.Join(folder, "seal.key")), folder
 }
 
-func TestAuditVerifyExitsWithOneAndNamesTheBrokenLink(t *testing.T) {
+func TestAuditVerifyNamesTheBrokenLink(t *testing.T) {
 	t.Parallel()
 	environ, folder := audited(t)
-	if code, out, errs := broker(t, environ, "audit", "verify"); code != cli.ExitOK || !strings.Contains(out, "are whole") {
-		t.Errorf("%d %s %s", code, out, errs)
+	if code, out, errs := broker(t, environ, "audit", "verify"); code != cli.ExitOK || !strings.Contains(out, "are intact") {
+		t.Errorf("got exit code %d, %s %s", code, out, errs)
 	}
 	db, err := sql.Open("sqlite", filepath.Join(folder, "broker.db"))
 	if err != nil {
@@ -48,14 +48,14 @@ func TestAuditVerifyExitsWithOneAndNamesTheBrokenLink(t *testing.T) {
 		t.Fatal(err)
 	}
 	code, out, errs := broker(t, environ, "audit", "verify")
-	if code != cli.ExitFailed || !strings.Contains(out, "("+id+"): changed") || !strings.Contains(errs, "not whole") {
-		t.Errorf("%d %s %s", code, out, errs)
+	if code != cli.ExitFailed || !strings.Contains(out, "("+id+"): changed") || !strings.Contains(errs, "incomplete") {
+		t.Errorf("got exit code %d, %s %s", code, out, errs)
 	}
 }
 
-func TestAuditVerifyWantsAMigratedDatabase(t *testing.T) {
+func TestAuditVerifyNeedsAMigratedDatabase(t *testing.T) {
 	t.Parallel()
 	if code, _, errs := broker(t, good(t), "audit", "verify"); code != cli.ExitFailed || !strings.Contains(errs, "broker migrate") {
-		t.Errorf("%d %s", code, errs)
+		t.Errorf("got exit code %d, %s", code, errs)
 	}
 }

@@ -1,5 +1,5 @@
-// Package cli is the command line: it reads flags and settings and hands on to the
-// program, or asks a broker that runs elsewhere over HTTP, as any other client would.
+// Package cli is the command line. Its commands run the program with the settings, or send
+// requests to a running broker over HTTP like any other client.
 package cli
 
 import (
@@ -19,64 +19,64 @@ import (
 
 // The exit codes.
 const (
-	ExitOK      = 0 // done; also when there was nothing left to do
-	ExitFailed  = 1 // it was tried and failed; also when a running broker could not be reached
-	ExitUsage   = 2 // the command line or the settings are wrong; also when a running broker says so
-	ExitDenied  = 3 // a running broker did not take the key, or whoever holds it may not do this
-	ExitNoGrant = 4 // there is no such grant
+	ExitOK      = 0 // done, or nothing was left to do
+	ExitFailed  = 1 // failed, or a running broker could not be reached
+	ExitUsage   = 2 // the command line or the settings are invalid, or a running broker says so
+	ExitDenied  = 3 // a running broker refused the key, or its owner lacks permission
+	ExitNoGrant = 4 // no such grant
 )
 
-// description is what the help begins with.
-const description = `casbroker hands out short-lived access tokens for Portfolio Connect and keeps the portfolios that come back.
+// description is the first part of the help.
+const description = `casbroker issues short-lived access tokens for Portfolio Connect and stores the imported portfolios.
 
 Exit codes:
 
-    0  done; or there was nothing left to do
-    1  it was tried and failed; or a running broker could not be reached
-    2  the command line or the settings are wrong; or a running broker says so
-    3  a running broker did not take the key, or its holder may not do this
-    4  there is no such grant`
+    0  done, or nothing was left to do
+    1  failed, or a running broker could not be reached
+    2  the command line or the settings are invalid, or a running broker says so
+    3  a running broker refused the key, or its owner lacks permission
+    4  no such grant`
 
-// Terminal is what a command reads from and writes to.
+// Terminal is the input, output and environment of a command.
 type Terminal struct {
 	In       io.Reader
 	Out, Err io.Writer
-	Environ  []string // as os.Environ gives it
+	Environ  []string // in the form of os.Environ
 }
 
-// commands is the whole command line.
+// commands are all commands.
 type commands struct {
 	Serve   serveCommand   `cmd:"" help:"Run the broker with settings from a file and the environment."`
-	Demo    demoCommand    `cmd:"" help:"Run the broker with everything it needs embedded, to try it out. Not for production."`
-	Migrate migrateCommand `cmd:"" help:"Bring the database to the form that this version needs."`
+	Demo    demoCommand    `cmd:"" help:"Run a demo with everything embedded. Not for production."`
+	Migrate migrateCommand `cmd:"" help:"Migrate the database to the schema of this version."`
 	Seal    struct {
-		Rotate rotateCommand `cmd:"" help:"Seal everything anew under the first key of seal.keys, while brokers serve."`
-		Verify verifyCommand `cmd:"" help:"Open everything that is sealed, and say what does not open."`
-	} `cmd:"" help:"Look after what is sealed at rest."`
-	AdminKey adminKeyCommand `cmd:"" help:"Make an admin key for a person, and say how the broker gets to know it."`
-	Grants   grantsCommand   `cmd:"" help:"Show the access tokens that a running broker gave, newest first."`
-	Revoke   revokeCommand   `cmd:"" help:"Have a running broker end tokens: of a grant, of a user, or all."`
-	Block    blockCommand    `cmd:"" help:"Have a running broker give a user no more tokens, and revoke those there are."`
+		Rotate rotateCommand `cmd:"" help:"Encrypt everything again with the first key of seal.keys, while brokers serve."`
+		Verify verifyCommand `cmd:"" help:"Decrypt everything, and report what cannot be decrypted."`
+	} `cmd:"" help:"Manage the encryption of data at rest."`
+	AdminKey adminKeyCommand `cmd:"" help:"Make an admin key for an operator, and print the setting for the broker."`
+	Grants   grantsCommand   `cmd:"" help:"List the access tokens that a running broker issued, newest first."`
+	Revoke   revokeCommand   `cmd:"" help:"Revoke tokens at a running broker: of a grant, of a user, or all."`
+	Block    blockCommand    `cmd:"" help:"Block a user at a running broker, and revoke the user's tokens."`
 	Unblock  unblockCommand  `cmd:"" help:"Lift the block of a user at a running broker."`
 	Audit    struct {
-		List   listTrailCommand   `cmd:"" help:"Show the newest records of a running broker."`
-		Export exportTrailCommand `cmd:"" help:"Write all records of a running broker, for other programs."`
-		Verify verifyTrailCommand `cmd:"" help:"Prove that the audit trail in the database of the settings is whole, or name the first broken link of each chain."`
+		List   listTrailCommand   `cmd:"" help:"List the newest audit records of a running broker."`
+		Export exportTrailCommand `cmd:"" help:"Export all audit records of a running broker, for other programs."`
+		Verify verifyTrailCommand `cmd:"" help:"Check that the audit trail in the database of the settings is complete and unchanged, or name the first broken link of each chain."`
 	} `cmd:"" help:"Read the audit trail."`
 	Config struct {
-		Check checkCommand `cmd:"" help:"Say everything that is wrong with the settings."`
-		Print printCommand `cmd:"" help:"Print the settings in force as YAML, secrets hidden."`
-	} `cmd:"" help:"Look at the settings."`
-	Health  healthCommand  `cmd:"" help:"Ask a running broker whether it is ready; for container health checks."`
-	Version versionCommand `cmd:"" help:"Print the version."`
+		Check checkCommand `cmd:"" help:"Check the settings, and list every error."`
+		Print printCommand `cmd:"" help:"Print the effective settings as YAML, with secrets hidden."`
+	} `cmd:"" help:"Check or print the settings."`
+	Health  healthCommand  `cmd:"" help:"Check that a running broker is ready, for container health checks."`
+	Version versionCommand `cmd:"" help:"Print the version, the commit and the Go version."`
 }
 
-// settingsFlag is shared by the commands that read settings.
+// settingsFlag is the flag of commands that read settings.
 type settingsFlag struct {
-	File string `name:"config" short:"c" placeholder:"FILE" help:"The settings file (YAML). CASBROKER_… variables go over it."`
+	File string `name:"config" short:"c" placeholder:"FILE" help:"The settings file (YAML). CASBROKER_… variables override it."`
 }
 
-// load returns the settings, or a usageError with all that is wrong with them.
+// load returns the settings, or a usageError with all their errors.
 func (f settingsFlag) load(t *Terminal) (config.Config, error) {
 	c, err := config.Load(config.Default(), f.File, t.Environ)
 	if err = errors.Join(err, app.Check(c)); err != nil {
@@ -85,10 +85,10 @@ func (f settingsFlag) load(t *Terminal) (config.Config, error) {
 	return c, nil
 }
 
-// usageError is the fault of the command line or the settings.
+// usageError is an error in the command line or the settings.
 type usageError struct{ error }
 
-// Run carries out args and returns the exit code.
+// Run executes the command in args and returns the exit code.
 func Run(ctx context.Context, args []string, t Terminal) (code int) {
 	var c commands
 	ended := false
@@ -128,24 +128,24 @@ func Run(ctx context.Context, args []string, t Terminal) (code int) {
 func encoded(args []string) error {
 	for i, arg := range args {
 		if !utf8.ValidString(arg) {
-			return usageError{fmt.Errorf("argument %d is not valid UTF-8, so whom or what it names is not certain; give it in UTF-8, from a terminal or a script that is set to it", i+1)}
+			return usageError{fmt.Errorf("argument %d is not valid UTF-8, so it could name another user; use a terminal or script that sends UTF-8", i+1)}
 		}
 	}
 	return nil
 }
 
-// say prints text for people, a line of its own for each of its lines. Keys and tokens
-// in it are hidden, whoever put them there, and nothing in it steers the terminal.
-func (t *Terminal) say(text string) {
+// message prints text for people, with a prefix on each line. Keys and tokens in it are
+// hidden, and control characters are replaced.
+func (t *Terminal) message(text string) {
 	text = strings.TrimRight(telemetry.Scrub(text), "\n")
 	for line := range strings.SplitSeq(text, "\n") {
 		_, _ = fmt.Fprintln(t.Err, "broker: "+strings.Map(printable, line))
 	}
 }
 
-// fail says what is wrong, a line for each fault, and returns the exit code.
+// fail prints err and returns the exit code.
 func (t *Terminal) fail(err error) int {
-	t.say(err.Error())
+	t.message(err.Error())
 	if r, ok := errors.AsType[*refusal](err); ok {
 		return r.exit()
 	}

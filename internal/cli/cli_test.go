@@ -18,7 +18,7 @@ import (
 	"casbroker/internal/testkit/apitest"
 )
 
-// good is an environment with which the broker starts.
+// good returns an environment with valid settings.
 func good(t *testing.T) []string {
 	t.Helper()
 	return []string{
@@ -35,7 +35,7 @@ func good(t *testing.T) []string {
 	}
 }
 
-// broker runs the command line and returns the exit code and what was printed.
+// broker runs a command and returns its exit code, output and errors.
 func broker(t *testing.T, environ []string, args ...string) (code int, out, errs string) {
 	t.Helper()
 	var o, e bytes.Buffer
@@ -47,7 +47,7 @@ func TestHelpListsTheCommands(t *testing.T) {
 	t.Parallel()
 	for _, args := range [][]string{{"--help"}, {}} {
 		code, out, _ := broker(t, nil, args...)
-		for _, command := range []string{"serve", "demo", "migrate", "config check", "config print", "seal rotate", "seal verify", "audit verify", "audit list", "audit export", "admin-key", "grants", "revoke", "block", "unblock", "health", "version", "\n    4  there is no such grant"} {
+		for _, command := range []string{"serve", "demo", "migrate", "config check", "config print", "seal rotate", "seal verify", "audit verify", "audit list", "audit export", "admin-key", "grants", "revoke", "block", "unblock", "health", "version", "\n    4  no such grant"} {
 			if code != cli.ExitOK || !strings.Contains(out, command) {
 				t.Errorf("%v: %d, no %q in\n%s", args, code, command, out)
 			}
@@ -55,7 +55,7 @@ func TestHelpListsTheCommands(t *testing.T) {
 	}
 }
 
-func TestAWrongCommandLineIsAUsageError(t *testing.T) {
+func TestInvalidCommandLineIsAUsageError(t *testing.T) {
 	t.Parallel()
 	for _, args := range [][]string{{"dance"}, {"serve", "--port", "1"}, {"serve", "--config", "/nowhere.yaml"}} {
 		if code, _, errs := broker(t, good(t), args...); code != cli.ExitUsage || !strings.HasPrefix(errs, "broker: ") {
@@ -64,7 +64,7 @@ func TestAWrongCommandLineIsAUsageError(t *testing.T) {
 	}
 }
 
-func TestConfigCheckSaysEverythingThatIsWrong(t *testing.T) {
+func TestConfigCheckListsEveryError(t *testing.T) {
 	t.Parallel()
 	if code, out, errs := broker(t, good(t), "config", "check"); code != cli.ExitOK {
 		t.Errorf("good settings: %d %s %s", code, out, errs)
@@ -78,7 +78,7 @@ func TestConfigCheckSaysEverythingThatIsWrong(t *testing.T) {
 	}
 }
 
-func TestNothingStartsOnUnsafeSettings(t *testing.T) {
+func TestNothingStartsWithMissingSettings(t *testing.T) {
 	t.Parallel()
 	for _, command := range []string{"serve", "migrate", "seal rotate", "seal verify"} {
 		code, _, errs := broker(t, nil, strings.Fields(command)...)
@@ -102,17 +102,17 @@ func TestMigrateCanBeRepeated(t *testing.T) {
 	t.Parallel()
 	environ := good(t)
 	if code, out, errs := broker(t, environ, "migrate"); code != cli.ExitOK || strings.Contains(out, " 0 steps") {
-		t.Errorf("%d %s %s", code, out, errs)
+		t.Errorf("got exit code %d, %s %s", code, out, errs)
 	}
 	if code, out, _ := broker(t, environ, "migrate"); code != cli.ExitOK || !strings.Contains(out, " 0 steps") {
 		t.Errorf("again: %d %s", code, out)
 	}
 }
 
-func TestHealthFailsWhereNobodyListens(t *testing.T) {
+func TestHealthFailsWithoutABroker(t *testing.T) {
 	t.Parallel()
 	if code, _, errs := broker(t, nil, "health", "--address", "127.0.0.1:1"); code != cli.ExitFailed || errs == "" {
-		t.Errorf("%d %s", code, errs)
+		t.Errorf("got exit code %d, %s", code, errs)
 	}
 }
 
@@ -132,14 +132,14 @@ func demo(t *testing.T, folder string, environ ...string) (url string, stop func
 	for buffer := make([]byte, 4096); !address.MatchString(banner.String()); {
 		n, err := out.Read(buffer)
 		if err != nil {
-			t.Fatalf("the demo said %q and ended", banner.String())
+			t.Fatalf("the demo printed %q and ended", banner.String())
 		}
 		banner.Write(buffer[:n])
 	}
 	go func() { _, _ = io.Copy(io.Discard, out) }()
-	for _, said := range []string{"not for production", "Asha Verma", "emulated vendor", "SQLite", "/console/", " cbk_admin_"} {
-		if !strings.Contains(banner.String(), said) {
-			t.Errorf("the banner does not say %q:\n%s", said, banner.String())
+	for _, part := range []string{"not for production", "Asha Verma", "emulated vendor", "SQLite", "/console/", " cbk_admin_"} {
+		if !strings.Contains(banner.String(), part) {
+			t.Errorf("the banner lacks %q:\n%s", part, banner.String())
 		}
 	}
 	stop = sync.OnceValue(func() int { cancel(); return <-code })
@@ -147,7 +147,7 @@ func demo(t *testing.T, folder string, environ ...string) (url string, stop func
 	return strings.TrimSuffix(address.FindString(banner.String()), "/"), stop
 }
 
-func TestTheDemoKeepsItsDataAndKeysFromStartToStart(t *testing.T) {
+func TestDemoKeepsItsDataAndKeysOverRestarts(t *testing.T) {
 	t.Parallel()
 	folder := filepath.Join(t.TempDir(), "demo")
 	url, stop := demo(t, folder)
@@ -169,7 +169,7 @@ func TestTheDemoKeepsItsDataAndKeysFromStartToStart(t *testing.T) {
 	}
 }
 
-func TestADemoWhosePortIsTakenSaysSo(t *testing.T) {
+func TestDemoReportsAUsedPort(t *testing.T) {
 	t.Parallel()
 	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
@@ -177,12 +177,12 @@ func TestADemoWhosePortIsTakenSaysSo(t *testing.T) {
 	}
 	defer func() { _ = l.Close() }()
 	code, _, errs := broker(t, nil, "demo", "--address", l.Addr().String(), "--data", t.TempDir())
-	if code != cli.ExitFailed || !strings.Contains(errs, l.Addr().String()+" is taken") || !strings.Contains(errs, "--address") {
-		t.Errorf("%d %s", code, errs)
+	if code != cli.ExitFailed || !strings.Contains(errs, l.Addr().String()+" is in use") || !strings.Contains(errs, "--address") {
+		t.Errorf("got exit code %d, %s", code, errs)
 	}
 }
 
-func TestTheDemoKnowsItsUsersAndNobodyElse(t *testing.T) {
+func TestDemoSignsInOnlyItsUsers(t *testing.T) {
 	t.Parallel()
 	url, _ := demo(t, t.TempDir())
 	signIn(t, url)
@@ -214,7 +214,7 @@ func signIn(t *testing.T, url string) string {
 	return signed.JWT
 }
 
-// ask makes a request, reads the answer into v unless that is nil, and returns its status.
+// ask sends a request, decodes the answer into v unless v is nil, and returns its status.
 func ask(t *testing.T, method, url, token, body string, v any) int {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), method, url, strings.NewReader(body))
@@ -236,4 +236,12 @@ func ask(t *testing.T, method, url, token, body string, v any) int {
 		}
 	}
 	return res.StatusCode
+}
+
+func TestVersionIsNeverDevel(t *testing.T) {
+	t.Parallel()
+	code, out, _ := broker(t, nil, "version")
+	if code != cli.ExitOK || !regexp.MustCompile(`^broker \S+ \(commit \S+, go1\.\S+\)\n$`).MatchString(out) || strings.Contains(out, "devel") {
+		t.Errorf("got exit code %d, %q, want version, commit and Go version", code, out)
+	}
 }

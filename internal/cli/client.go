@@ -19,34 +19,34 @@ import (
 )
 
 const (
-	// answerTime bounds one question: longer than the broker waits for its database.
-	answerTime = 30 * time.Second
-	// goodbyeTime bounds the sign-out, which also whoever pressed Ctrl-C waits for.
-	goodbyeTime = 3 * time.Second
-	// maxAnswer is what an answer that is read at once may have, in bytes: more than
-	// a page of a thousand records.
+	// answerTimeout bounds one request: longer than the broker waits for its database.
+	answerTimeout = 30 * time.Second
+	// signOutTimeout bounds the sign-out, for which the user waits after Ctrl-C too.
+	signOutTimeout = 3 * time.Second
+	// maxAnswer limits an answer that is read into memory, in bytes: more than a page of
+	// a thousand records.
 	maxAnswer = 16 << 20
 )
 
-// sessionPath is where sessions are begun and ended.
+// sessionPath is the path that starts and ends sessions.
 const sessionPath = "/admin/v1/session"
 
 var (
-	errNoSession = errors.New("the broker took the key and gave no session; is --url that of a broker?")
-	errCutOff    = errors.New("stopped before the broker answered: what was asked may be done, or not")
+	errNoSession = errors.New("the broker accepted the key but started no session; check that --url is a broker")
+	errCutOff    = errors.New("stopped before the broker answered: the request may or may not have been carried out")
 )
 
-// client asks a running broker, once it is signed in there.
+// client sends requests to a running broker, in a session.
 type client struct {
-	base    string // "https://broker.example", without a slash at its end
+	base    string // "https://broker.example", without a trailing slash
 	http    *http.Client
-	session string // what the cookie holds; "" while nobody is signed in
+	session string // the value of the cookie; "" before the sign-in
 }
 
-// signIn exchanges key for a session. The cookie is kept by hand: over http a cookie
-// jar would not send back one that is for https alone.
+// signIn exchanges key for a session. It keeps the cookie itself: over http, a cookie jar
+// would not send back a Secure cookie.
 func (c *client) signIn(ctx context.Context, key secret.Text) error {
-	ctx, cancel := context.WithTimeout(ctx, answerTime)
+	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
 	defer cancel()
 	res, err := c.send(ctx, http.MethodPost, sessionPath, map[string]string{"key": key.Reveal()})
 	if err != nil {
@@ -64,10 +64,10 @@ func (c *client) signIn(ctx context.Context, key secret.Text) error {
 	return nil
 }
 
-// signOut ends the session, also when ctx has ended. One that is over already is as
-// good; of one that cannot be ended it says so.
+// signOut ends the session, even after ctx has ended. It prints a warning if the session
+// cannot be ended, unless it is over already.
 func (c *client) signOut(ctx context.Context, t *Terminal) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), goodbyeTime)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), signOutTimeout)
 	defer cancel()
 	res, err := c.send(ctx, http.MethodDelete, sessionPath, nil)
 	if err == nil {
@@ -75,22 +75,22 @@ func (c *client) signOut(ctx context.Context, t *Terminal) {
 		return
 	}
 	if r, ok := errors.AsType[*refusal](err); !ok || r.Status != http.StatusUnauthorized {
-		t.say(fmt.Sprintf("mind: the session could not be ended; left alone it ends by itself: %v", err))
+		t.message(fmt.Sprintf("warning: the session could not be ended; it expires by itself: %v", err))
 	}
 }
 
-// ask makes one request, with body as JSON unless it is nil, and returns the whole
-// answer, which is JSON. The error of an answer that is none of success is a *refusal,
-// of one that a broker does not give a formError.
+// ask sends one request, with body as JSON unless it is nil, and returns the JSON answer.
+// The error is a *refusal if the broker refused, and a formError if the answer does not
+// have the form of a broker's.
 func (c *client) ask(ctx context.Context, method, path string, body any) (jsontext.Value, error) {
-	ctx, cancel := context.WithTimeout(ctx, answerTime)
+	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
 	defer cancel()
 	res, err := c.send(ctx, method, path, body)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { _ = res.Body.Close() }()
-	if err := isOf(res, "application/json"); err != nil {
+	if err := checkMedia(res, "application/json"); err != nil {
 		return nil, err
 	}
 	answer, err := io.ReadAll(io.LimitReader(res.Body, maxAnswer+1))
@@ -103,7 +103,8 @@ func (c *client) ask(ctx context.Context, method, path string, body any) (jsonte
 	return answer, nil
 }
 
-// send makes one request and returns an answer of success, whose body is to be closed.
+// send sends one request and returns the successful response; the caller must close its
+// body.
 func (c *client) send(ctx context.Context, method, path string, body any) (*http.Response, error) {
 	content := []byte(nil)
 	if body != nil {
@@ -134,17 +135,17 @@ func (c *client) send(ctx context.Context, method, path string, body any) (*http
 	return nil, c.refused(res)
 }
 
-// unanswered says in which way no whole answer came.
+// unanswered describes why there was no complete answer.
 func (c *client) unanswered(ctx context.Context, err error) error {
 	if u, ok := errors.AsType[*url.Error](err); ok {
 		err = u.Err
 	}
 	switch cause := context.Cause(ctx); {
-	case errors.Is(cause, context.DeadlineExceeded), errors.Is(cause, errQuiet):
-		return fmt.Errorf("the broker at %s did not answer in time: what was asked may be done, or not", c.base)
+	case errors.Is(cause, context.DeadlineExceeded), errors.Is(cause, errIdle):
+		return fmt.Errorf("the broker at %s did not answer in time: the request may or may not have been carried out", c.base)
 	case cause != nil:
 		return errCutOff
 	default:
-		return fmt.Errorf("got no whole answer from the broker at %s: %w", c.base, err)
+		return fmt.Errorf("got no complete answer from the broker at %s: %w", c.base, err)
 	}
 }

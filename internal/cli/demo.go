@@ -22,18 +22,18 @@ import (
 	"casbroker/web"
 )
 
-// demoDrain is how long requests under way may take when the demo stops: whoever
-// presses Ctrl-C does not wait.
+// demoDrain is how long requests in progress may take when the demo stops. It is short,
+// because a person waits after Ctrl-C.
 const demoDrain = 500 * time.Millisecond
 
 type demoCommand struct {
 	settingsFlag
-	Address string `placeholder:"HOST:PORT" help:"Where to listen (default 127.0.0.1:8080)."`
-	Data    string `default:"data/demo" placeholder:"FOLDER" help:"Where portfolios and the keys that seal them are kept (default data/demo)."`
+	Address string `placeholder:"HOST:PORT" help:"The address to listen on (default 127.0.0.1:8080)."`
+	Data    string `default:"data/demo" placeholder:"FOLDER" help:"The folder for portfolios and their encryption keys (default data/demo)."`
 }
 
-// Run serves the demo until ctx ends. What the settings file or the environment
-// say goes over what the demo embeds: with upstream.api_key it uses the vendor.
+// Run serves the demo until ctx ends. The settings file and the environment override what
+// the demo embeds: with upstream.api_key it uses the vendor.
 func (c demoCommand) Run(ctx context.Context, t *Terminal) error {
 	base, err := demoSettings(c.Data)
 	if err != nil {
@@ -69,17 +69,17 @@ func (c demoCommand) Run(ctx context.Context, t *Terminal) error {
 	return serve(ctx, l, settings, o, func() { banner(t, settings, page, l.Addr(), key) })
 }
 
-// demoSettings are the defaults of the demo, with the keys of an earlier run.
+// demoSettings returns the defaults of the demo, with the keys in folder.
 func demoSettings(folder string) (config.Config, error) {
 	s := config.Default()
 	s.Log = config.Log{Level: "warn", Format: "text"}
 	s.Server.DrainDelay, s.Server.DrainTimeout = 0, demoDrain
 	s.Store.URL = secret.URL("sqlite:" + filepath.Join(folder, "broker.db"))
-	hash, err := keptKey(filepath.Join(folder, "hash.key"))
+	hash, err := loadOrMakeKey(filepath.Join(folder, "hash.key"))
 	if err != nil {
 		return s, err
 	}
-	seal, err := keptKey(filepath.Join(folder, "seal.key"))
+	seal, err := loadOrMakeKey(filepath.Join(folder, "seal.key"))
 	if err != nil {
 		return s, err
 	}
@@ -87,8 +87,8 @@ func demoSettings(folder string) (config.Config, error) {
 	return s, nil
 }
 
-// keptKey returns the key in the file at path, which is made when it is not there.
-func keptKey(path string) (secret.Text, error) {
+// loadOrMakeKey returns the key in the file at path, and makes the file if it is missing.
+func loadOrMakeKey(path string) (secret.Text, error) {
 	text, err := os.ReadFile(path) //nolint:gosec // the caller names the folder
 	if err == nil {
 		return secret.Text(strings.TrimSpace(string(text))), nil
@@ -100,13 +100,13 @@ func keptKey(path string) (secret.Text, error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return "", fmt.Errorf("make the demo's folder: %w", err)
 	}
-	// Whole or not at all: half a key would stop every later start.
-	unfinished := path + ".new"
-	if err := os.WriteFile(unfinished, text, 0o600); err != nil {
-		return "", fmt.Errorf("keep the demo's key: %w", err)
+	// Renamed into place: a truncated key would break every later start.
+	temporary := path + ".new"
+	if err := os.WriteFile(temporary, text, 0o600); err != nil {
+		return "", fmt.Errorf("save the demo's key: %w", err)
 	}
-	if err := os.Rename(unfinished, path); err != nil {
-		return "", fmt.Errorf("keep the demo's key: %w", err)
+	if err := os.Rename(temporary, path); err != nil {
+		return "", fmt.Errorf("save the demo's key: %w", err)
 	}
 	return secret.Text(text), nil
 }
@@ -118,11 +118,11 @@ func demoVerifier(key secret.Text) config.Verifier {
 	}
 }
 
-// adminName is who operates the demo.
+// adminName is the name of the demo's operator.
 const adminName = "admin"
 
-// demoAdmin gives the demo an operator, and returns the key that holds until it ends.
-// Where the settings have operators of their own there is no further one.
+// demoAdmin adds an operator to the settings, with a new key for this run, and returns the
+// key. If the settings have operators already, it adds none and returns "".
 func demoAdmin(s *config.Config) (secret.Text, error) {
 	if len(s.Admin.Keys) > 0 {
 		return "", nil
@@ -135,7 +135,7 @@ func demoAdmin(s *config.Config) (secret.Text, error) {
 	return key, nil
 }
 
-// embedVendor puts the sandbox in the vendor's place, unless an API key was given.
+// embedVendor replaces the vendor by the sandbox, unless an API key is set.
 func embedVendor(s *config.Config, page *demo.Handler, at net.Addr) {
 	if s.Upstream.APIKey != "" {
 		return
@@ -147,6 +147,7 @@ func embedVendor(s *config.Config, page *demo.Handler, at net.Addr) {
 	})
 }
 
+// banner prints where the demo is and what it uses.
 func banner(t *Terminal, s config.Config, page *demo.Handler, at net.Addr, key secret.Text) {
 	names := make([]string, 0, len(demo.Users))
 	for _, u := range demo.Users {
@@ -170,7 +171,7 @@ func banner(t *Terminal, s config.Config, page *demo.Handler, at net.Addr, key s
 		store = "SQLite at " + rest
 	}
 	_, _ = fmt.Fprintf(t.Out, `
-  casbroker demo — not for production: anybody may sign in
+  casbroker demo — not for production: anyone can sign in
 
   Open      http://%s/
   Users     %s
@@ -178,7 +179,7 @@ func banner(t *Terminal, s config.Config, page *demo.Handler, at net.Addr, key s
   Admin     %s
   Uses      %s, %s,
             %s
-  Stop      Ctrl-C; what was imported is kept
+  Stop      Ctrl-C; imported data is kept
 
 `, reachable(at.String()), strings.Join(names, ", "), reachable(at.String()), admin, vendor, cache, store)
 }

@@ -6,19 +6,19 @@ import (
 	"time"
 )
 
-// maxGrants is how many grants the broker gives at once.
+// maxGrants is the largest page of grants.
 const maxGrants = 200
 
 type grantsCommand struct {
 	brokerFlags
-	User  named  `placeholder:"app:42" help:"Those of this user."`
-	State *named `enum:"active,expired,revoked" placeholder:"STATE" help:"active, expired or revoked."`
+	User  name  `placeholder:"app:42" help:"Only those of this user."`
+	State *name `enum:"active,expired,revoked" placeholder:"STATE" help:"Only those in this state: active, expired or revoked."`
 	period
-	Limit int  `default:"50" help:"How many at most."`
-	JSON  bool `help:"An object on each line, for scripts."`
+	Limit int  `default:"50" help:"The maximum number."`
+	JSON  bool `help:"Print a JSON object per line, for scripts."`
 }
 
-// grant is the record of an access token, as a broker gives it.
+// grant is the record of an access token in a broker's answer.
 type grant struct {
 	ID         string    `json:"id"`
 	Subject    string    `json:"subject"`
@@ -27,7 +27,7 @@ type grant struct {
 	IssuedAt   time.Time `json:"issued_at"`
 	ExpiresAt  time.Time `json:"expires_at"`
 	RevokedAt  time.Time `json:"revoked_at"`
-	ValidUntil time.Time `json:"upstream_valid_until"` // at the vendor, of a revoked one
+	ValidUntil time.Time `json:"upstream_valid_until"` // at the vendor, for a revoked one
 }
 
 // Run prints the newest grants.
@@ -38,7 +38,7 @@ func (c grantsCommand) Run(ctx context.Context, t *Terminal) error {
 	l := list{path: "/admin/v1/grants", query: url.Values{}, member: "grants", maxPage: maxGrants}
 	set(l.query, "subject", &c.User)
 	set(l.query, "state", c.State)
-	c.into(l.query)
+	c.addTo(l.query)
 	return c.signedIn(ctx, t, func(b *client) error {
 		if c.JSON {
 			return b.each(ctx, l, c.Limit, printLines(t.Out))
@@ -49,12 +49,12 @@ func (c grantsCommand) Run(ctx context.Context, t *Terminal) error {
 
 func (g grant) cells() []string {
 	return []string{
-		g.ID, g.Subject, g.State, g.Mode, shown(g.IssuedAt), shown(g.ExpiresAt), shown(g.RevokedAt), shown(g.ValidUntil),
+		g.ID, g.Subject, g.State, g.Mode, formatTime(g.IssuedAt), formatTime(g.ExpiresAt), formatTime(g.RevokedAt), formatTime(g.ValidUntil),
 	}
 }
 
-// set puts a value into a query, unless none was given.
-func set(q url.Values, name string, value *named) {
+// set adds value to q unless it is missing.
+func set(q url.Values, name string, value *name) {
 	if value != nil && *value != "" {
 		q.Set(name, string(*value))
 	}

@@ -12,27 +12,26 @@ import (
 	"casbroker/internal/secret"
 )
 
-// maxKeyFile is what a file with an admin key may have, in bytes: three times the
-// longest key.
+// maxKeyFile limits a file with an admin key, in bytes: three times the longest key.
 const maxKeyFile = 256
 
-// keyForm is what every admin key looks like.
+// keyForm matches every admin key.
 var keyForm = regexp.MustCompile(`^cbk_[A-Za-z0-9_-]{1,252}$`)
 
-// byteOrderMarks begin texts of UTF-8, and of UTF-16 of either order.
+// byteOrderMarks are those of UTF-8 and of UTF-16 in both byte orders.
 var byteOrderMarks = [][]byte{{0xEF, 0xBB, 0xBF}, {0xFF, 0xFE}, {0xFE, 0xFF}}
 
-// Faults of how the admin key is given. None repeats what was given.
+// Errors about the admin key. None repeats the input.
 var (
-	errNoKey   = usageError{errors.New("which admin key? Give --key-file, or set " + keyFileVariable + " or " + keyVariable + "; broker admin-key makes one")}
+	errNoKey   = usageError{errors.New("no admin key: use --key-file, or set " + keyFileVariable + " or " + keyVariable + "; broker admin-key makes one")}
 	errTwoKeys = usageError{errors.New("set " + keyFileVariable + " or " + keyVariable + ", not both")}
-	errKey     = usageError{errors.New("what was given as the admin key is none: one begins with cbk_ and is one line of letters, digits, - and _")}
-	errMark    = usageError{errors.New("read the admin key: the file begins with a byte order mark, as UTF-16 and some editors have it; save it as plain text (UTF-8 without a mark)")}
-	errUTF16   = usageError{errors.New("read the admin key: the file has zero bytes, as UTF-16 has them; save it as plain text (UTF-8)")}
-	errLongKey = usageError{fmt.Errorf("read the admin key: the file is longer than %d bytes, so it holds more than a key, or none", maxKeyFile)}
+	errKey     = usageError{errors.New("the admin key is malformed: want one line that begins with cbk_ and has only letters, digits, - and _")}
+	errMark    = usageError{errors.New("read the admin key: the file begins with a byte order mark, as written in UTF-16 and by some editors; save it as plain text (UTF-8 without a mark)")}
+	errUTF16   = usageError{errors.New("read the admin key: the file has zero bytes, as in UTF-16; save it as plain text (UTF-8)")}
+	errLongKey = usageError{fmt.Errorf("read the admin key: the file is longer than %d bytes; want a file with only the key", maxKeyFile)}
 )
 
-// key reads the admin key from where the flag says, else where the environment does.
+// key reads the admin key from the file of the flag, else from the environment.
 func (f brokerFlags) key(t *Terminal) (secret.Text, error) {
 	path, text := string(f.KeyFile), ""
 	if path == "" {

@@ -12,7 +12,7 @@ import (
 	"casbroker/internal/cli"
 )
 
-// inUTF16 is text in UTF-16, without a byte order mark.
+// inUTF16 returns text in UTF-16, without a byte order mark.
 func inUTF16(text string, order binary.AppendByteOrder) (b []byte) {
 	for _, unit := range utf16.Encode([]rune(text)) {
 		b = order.AppendUint16(b, unit)
@@ -20,9 +20,9 @@ func inUTF16(text string, order binary.AppendByteOrder) (b []byte) {
 	return b
 }
 
-func TestAKeyFileThatHoldsNoKeyIsNotSent(t *testing.T) {
+func TestMalformedKeyFileIsNotSent(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t, agree)
+	d := newFakeBroker(t, succeed)
 	const mark = "begins with a byte order mark"
 	for name, tt := range map[string]struct {
 		content []byte
@@ -54,24 +54,24 @@ func TestAKeyFileThatHoldsNoKeyIsNotSent(t *testing.T) {
 			}
 		}
 	}
-	if len(d.asked) > 0 {
-		t.Errorf("asked %q", d.asked)
+	if len(d.requests) > 0 {
+		t.Errorf("sent %q, want nothing", d.requests)
 	}
 	long := []string{"BROKER_URL=" + d.URL, "BROKER_KEY=cbk_" + strings.Repeat("x", 300)}
-	if code, _, errs := broker(t, long, "grants"); code != cli.ExitUsage || len(d.asked) > 0 {
+	if code, _, errs := broker(t, long, "grants"); code != cli.ExitUsage || len(d.requests) > 0 {
 		t.Errorf("a long variable: %d %s", code, errs)
 	}
 }
 
-func TestAKeyFileMayEndInALineBreakOfAnySystem(t *testing.T) {
+func TestKeyFileMayEndWithAnyLineBreak(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t, agree)
+	d := newFakeBroker(t, succeed)
 	for _, end := range []string{"", "\n", "\r\n", "\r\n\r\n", " \t\n"} {
 		var errs bytes.Buffer
 		code := cli.Run(t.Context(), []string{"grants", "--url", d.URL, "--key-file", "-"},
 			cli.Terminal{In: strings.NewReader(adminKey + end), Out: &bytes.Buffer{}, Err: &errs})
 		if code != cli.ExitOK {
-			t.Errorf("%q: %d %s", end, code, errs.String())
+			t.Errorf("%q: got exit code %d, %s", end, code, errs.String())
 		}
 	}
 }

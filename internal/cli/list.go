@@ -18,15 +18,15 @@ import (
 
 var errLimit = usageError{errors.New("--limit: want 1 or more")}
 
-// list is a list that a broker gives page by page.
+// list is a paginated list at a broker.
 type list struct {
 	path    string
 	query   url.Values
-	member  string // of an answer, that has the rows
-	maxPage int    // rows that the broker gives at once
+	member  string // the member of an answer that has the rows
+	maxPage int    // the largest page
 }
 
-// each hands the rows to show, a page at a time, up to limit of them.
+// each calls show for each page, up to limit rows in total.
 func (c *client) each(ctx context.Context, l list, limit int, show func(rows []jsontext.Value) error) error {
 	for left := limit; ; {
 		l.query.Set("limit", strconv.Itoa(min(left, l.maxPage)))
@@ -49,7 +49,7 @@ func (c *client) each(ctx context.Context, l list, limit int, show func(rows []j
 	}
 }
 
-// read returns the rows of a page, and the cursor of the next or "".
+// read returns the rows of a page and the cursor of the next page, "" at the end.
 func (l list) read(answer jsontext.Value) (rows []jsontext.Value, next string, err error) {
 	page, err := membersOf(answer)
 	if err != nil {
@@ -60,7 +60,7 @@ func (l list) read(answer jsontext.Value) (rows []jsontext.Value, next string, e
 		return nil, "", formError{fmt.Errorf("it has no list of %s", l.member)}
 	}
 	if cursor.Kind() != 'n' && cursor.Kind() != '"' {
-		return nil, "", formError{errors.New("it does not say whether that is all")}
+		return nil, "", formError{errors.New("it does not say whether there are more")}
 	}
 	if err := errors.Join(json.Unmarshal(list, &rows), json.Unmarshal(cursor, &next)); err != nil {
 		return nil, "", formError{err}
@@ -73,7 +73,7 @@ func (l list) read(answer jsontext.Value) (rows []jsontext.Value, next string, e
 	return rows, next, nil
 }
 
-// printLine prints what the broker said on a line of its own.
+// printLine prints v on one line.
 func printLine(w io.Writer, v jsontext.Value) error {
 	if err := v.Compact(); err != nil {
 		return formError{err}
@@ -82,8 +82,8 @@ func printLine(w io.Writer, v jsontext.Value) error {
 	return err
 }
 
-// printLines prints an object on each line, for scripts: as the broker gave them, so
-// that nothing is lost that this program does not know of.
+// printLines prints an object per line, for scripts, with all members of the broker's
+// answer, even those that this program does not know.
 func printLines(w io.Writer) func(rows []jsontext.Value) error {
 	return func(rows []jsontext.Value) error {
 		for _, row := range rows {
@@ -95,10 +95,10 @@ func printLines(w io.Writer) func(rows []jsontext.Value) error {
 	}
 }
 
-// printTable prints rows for people, under a line that names the columns.
+// printTable prints rows for people, under a line with the names of the columns.
 func printTable[Row any](out io.Writer, columns string, cells func(Row) []string) func(rows []jsontext.Value) error {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	_, _ = fmt.Fprintln(w, strings.ReplaceAll(columns, " ", "\t")) // into the tabwriter's memory
+	_, _ = fmt.Fprintln(w, strings.ReplaceAll(columns, " ", "\t")) // a tabwriter buffers until Flush
 	return func(rows []jsontext.Value) error {
 		for _, row := range rows {
 			var r Row
@@ -115,7 +115,7 @@ func printTable[Row any](out io.Writer, columns string, cells func(Row) []string
 	}
 }
 
-// printable keeps what others chose from steering the terminal.
+// printable replaces control characters, so that data cannot control the terminal.
 func printable(r rune) rune {
 	if !unicode.IsPrint(r) {
 		return '?'

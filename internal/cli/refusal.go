@@ -13,23 +13,23 @@ import (
 	"github.com/go-json-experiment/json"
 )
 
-// maxProblem is how much of an error answer is read, in bytes.
+// maxProblem limits how much of an error answer is read, in bytes.
 const maxProblem = 64 << 10
 
-// noGrant is the broker's code for a grant that is not there.
+// noGrant is the error code for an unknown grant.
 const noGrant = "grant_not_found"
 
-// refusal is what a broker says instead of doing what it was asked (RFC 9457).
+// refusal is a broker's error answer (RFC 9457).
 type refusal struct {
 	Status    int    `json:"-"`
 	Detail    string `json:"detail"`
 	Code      string `json:"code"`
 	RequestID string `json:"request_id"`
 
-	wait time.Duration // until it makes sense to try again; 0 for unknown
+	wait time.Duration // of Retry-After; 0 if unknown
 }
 
-// Error says what the broker said, and when to try again, unless the broker said that too.
+// Error returns the broker's detail, and when to try again unless the detail says so.
 func (r *refusal) Error() string {
 	detail := cmp.Or(r.Detail, http.StatusText(r.Status))
 	again := ""
@@ -40,7 +40,7 @@ func (r *refusal) Error() string {
 	return fmt.Sprintf("%s (%s, %s)%s", detail, r.Code, r.RequestID, again)
 }
 
-// exit is the exit code that the refusal comes to.
+// exit returns the exit code for the refusal.
 func (r *refusal) exit() int {
 	switch {
 	case r.Status == http.StatusUnauthorized, r.Status == http.StatusForbidden:
@@ -54,15 +54,15 @@ func (r *refusal) exit() int {
 	}
 }
 
-// refused returns the refusal that res is, or says that res is no broker's.
+// refused returns the refusal in res, or another error if res is not a broker's answer.
 func (c *client) refused(res *http.Response) error {
 	if to := res.Header.Get("Location"); res.StatusCode < http.StatusBadRequest && to != "" {
-		return fmt.Errorf("%s redirects to %.200q, which is not followed, for the key would go along: give the address of the broker itself", c.base, to)
+		return fmt.Errorf("%s redirects to %.200q, which is not followed, because it would forward the key: use the address of the broker itself", c.base, to)
 	}
 	r := &refusal{Status: res.StatusCode}
 	media, _, _ := mime.ParseMediaType(res.Header.Get("Content-Type"))
 	if media != "application/problem+json" || json.UnmarshalRead(io.LimitReader(res.Body, maxProblem), r) != nil || r.Code == "" {
-		return fmt.Errorf("%s answered %d %s, and not as a broker does; is --url that of a broker?",
+		return fmt.Errorf("%s answered %d %s, which is not an answer of a broker; check --url",
 			c.base, res.StatusCode, http.StatusText(res.StatusCode))
 	}
 	if seconds, err := strconv.Atoi(res.Header.Get("Retry-After")); err == nil && seconds > 0 {

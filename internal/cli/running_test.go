@@ -21,13 +21,13 @@ import (
 	"casbroker/internal/sandbox"
 )
 
-// running is a broker that runs, and the admin key that asha has there.
+// running is a running broker with the admin key of asha.
 type running struct {
 	url     string
-	environ []string // for the commands that ask it
+	environ []string // for commands that use it
 }
 
-// startRunning runs a broker with an admin key that the command line made.
+// startRunning runs a broker with an admin key of broker admin-key.
 func startRunning(t *testing.T) running {
 	t.Helper()
 	_, out, errs := broker(t, nil, "admin-key", "asha", "--json")
@@ -65,8 +65,8 @@ func startRunning(t *testing.T) running {
 	return running{url, []string{"BROKER_URL=" + url, "BROKER_KEY=" + made.Key}}
 }
 
-// ashas is a JWT of the app's user asha, who is app:asha to the broker.
-func ashas(t *testing.T) string {
+// ashaJWT returns a JWT of the user app:asha.
+func ashaJWT(t *testing.T) string {
 	t.Helper()
 	text, err := jwt.NewWithClaims(jwt.SigningMethodHS256, jwt.RegisteredClaims{
 		Issuer: "https://app.example", Audience: jwt.ClaimStrings{"casbroker"}, Subject: "asha",
@@ -78,7 +78,7 @@ func ashas(t *testing.T) string {
 	return text
 }
 
-// must runs a command that has to end with code, and returns what it printed.
+// must runs a command, fails the test unless it ends with code, and returns its output.
 func (r running) must(t *testing.T, code int, args ...string) (out, errs string) {
 	t.Helper()
 	got, out, errs := broker(t, r.environ, args...)
@@ -88,17 +88,17 @@ func (r running) must(t *testing.T, code int, args ...string) (out, errs string)
 	return out, errs
 }
 
-// token is how the broker answers a user who asks for an access token.
+// token requests an access token for asha.
 func (r running) token(t *testing.T) (status int, grantID string) {
 	t.Helper()
 	var issued struct {
 		GrantID string `json:"grant_id"`
 	}
-	status = ask(t, http.MethodPost, r.url+"/v1/token", ashas(t), "", &issued)
+	status = ask(t, http.MethodPost, r.url+"/v1/token", ashaJWT(t), "", &issued)
 	return status, issued.GrantID
 }
 
-// rows are the objects of an answer with --json.
+// rows decodes the output of --json.
 func rows(t *testing.T, out string) (list []map[string]any) {
 	t.Helper()
 	for line := range strings.Lines(out) {
@@ -111,7 +111,7 @@ func rows(t *testing.T, out string) (list []map[string]any) {
 	return list
 }
 
-func TestAGrantIsFoundAndRevokedAtARunningBroker(t *testing.T) {
+func TestGrantIsFoundAndRevokedAtARunningBroker(t *testing.T) {
 	t.Parallel()
 	r := startRunning(t)
 	_, grantID := r.token(t)
@@ -120,11 +120,11 @@ func TestAGrantIsFoundAndRevokedAtARunningBroker(t *testing.T) {
 		t.Errorf("%v, want %s", list, grantID)
 	}
 	out, _ = r.must(t, cli.ExitOK, "revoke", "--grant", grantID)
-	if !strings.HasPrefix(out, "The token of "+grantID+" is revoked.\nThe vendor has no call to revoke a token: ") {
+	if !strings.HasPrefix(out, "The token of "+grantID+" is revoked.\nThe vendor cannot revoke tokens: ") {
 		t.Errorf("%s", out)
 	}
 	out, _ = r.must(t, cli.ExitOK, "revoke", "--grant", grantID)
-	if !strings.HasPrefix(out, "The token of "+grantID+" had ended already.\n") {
+	if !strings.HasPrefix(out, "The token of "+grantID+" had already ended.\n") {
 		t.Errorf("again: %s", out)
 	}
 	out, _ = r.must(t, cli.ExitOK, "grants", "--user", "app:asha", "--state", "revoked")
@@ -132,7 +132,7 @@ func TestAGrantIsFoundAndRevokedAtARunningBroker(t *testing.T) {
 		t.Errorf("%q", lines)
 	}
 	if _, next := r.token(t); next == grantID || next == "" {
-		t.Errorf("%s was given again", grantID)
+		t.Errorf("%s was reused", grantID)
 	}
 	_, errs := r.must(t, cli.ExitNoGrant, "revoke", "--grant", "gr_00000000000000000000000000")
 	if !strings.Contains(errs, "(grant_not_found, req_") {
@@ -140,7 +140,7 @@ func TestAGrantIsFoundAndRevokedAtARunningBroker(t *testing.T) {
 	}
 }
 
-func TestAUserIsBlockedAndUnblockedAtARunningBroker(t *testing.T) {
+func TestUserIsBlockedAndUnblockedAtARunningBroker(t *testing.T) {
 	t.Parallel()
 	r := startRunning(t)
 	r.token(t)
@@ -170,7 +170,7 @@ func TestAUserIsBlockedAndUnblockedAtARunningBroker(t *testing.T) {
 	}
 }
 
-func TestEverySubjectCanBeNamedAtARunningBroker(t *testing.T) {
+func TestUnusualSubjectsWorkAtARunningBroker(t *testing.T) {
 	t.Parallel()
 	r := startRunning(t)
 	subjects := []string{"app:a/b c", "app:100%25", "app:गीता 🙂", "app:../?#&;+", "app:..", "app:" + strings.Repeat("é", 126)}
@@ -195,7 +195,7 @@ func TestEverySubjectCanBeNamedAtARunningBroker(t *testing.T) {
 	}
 }
 
-func TestTheTrailOfARunningBrokerIsReadAndExported(t *testing.T) {
+func TestAuditTrailOfARunningBrokerIsReadAndExported(t *testing.T) {
 	t.Parallel()
 	r := startRunning(t)
 	r.token(t)
@@ -209,7 +209,7 @@ func TestTheTrailOfARunningBrokerIsReadAndExported(t *testing.T) {
 		actions = append(actions, row["action"].(string))
 	}
 	if got := strings.Join(actions, " "); got != "admin.sign_in admin.sign_out admin.read" {
-		t.Errorf("the look before is not on record: %s", got)
+		t.Errorf("got actions %s, want the earlier read recorded", got)
 	}
 	out, _ = r.must(t, cli.ExitOK, "audit", "export", "--format", "csv")
 	table, err := csv.NewReader(strings.NewReader(out)).ReadAll()
@@ -225,12 +225,12 @@ func TestTheTrailOfARunningBrokerIsReadAndExported(t *testing.T) {
 	}
 }
 
-func TestAKeyThatARunningBrokerDoesNotKnowIsRefused(t *testing.T) {
+func TestUnknownKeyIsRefusedByARunningBroker(t *testing.T) {
 	t.Parallel()
 	r := startRunning(t)
 	_, other, _ := broker(t, nil, "admin-key", "asha", "--json")
 	r.environ = []string{"BROKER_URL=" + r.url, "BROKER_KEY=" + rows(t, other)[0]["key"].(string)}
-	for _, args := range operating {
+	for _, args := range remote {
 		if _, errs := r.must(t, cli.ExitDenied, args...); !strings.HasPrefix(errs, "broker: ") {
 			t.Errorf("%q: %s", args, errs)
 		}

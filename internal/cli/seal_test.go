@@ -10,11 +10,11 @@ import (
 	"casbroker/internal/cli"
 )
 
-// nextKey is what the tests rotate to.
+// nextKey is the key that the tests rotate to.
 const nextKey = "bmV4dC1rZXktb2YtdGhlLXRlc3RzLTAxMjM0NTY3ODk="
 
-// rotating is an environment over the demo's data in folder, with the key "next" in
-// front of the demo's own.
+// rotating returns an environment for the demo's data in folder, with the key "next" before
+// the demo's own.
 func rotating(t *testing.T, folder string) []string {
 	t.Helper()
 	var environ []string
@@ -30,7 +30,7 @@ func rotating(t *testing.T, folder string) []string {
 		"CASBROKER_SEAL_KEYS_1_ID=demo", "CASBROKER_SEAL_KEYS_1_FILE="+filepath.Join(folder, "seal.key"))
 }
 
-func TestSealRotateWorksBesideABrokerThatServes(t *testing.T) {
+func TestSealRotateWorksNextToARunningBroker(t *testing.T) {
 	t.Parallel()
 	folder := filepath.Join(t.TempDir(), "demo")
 	url, stop := demo(t, folder, "CASBROKER_SEAL_KEYS_0_ID=demo", "CASBROKER_SEAL_KEYS_1_ID=next", "CASBROKER_SEAL_KEYS_1_KEY="+nextKey)
@@ -39,15 +39,15 @@ func TestSealRotateWorksBesideABrokerThatServes(t *testing.T) {
 
 	code, out, errs := broker(t, environ, "seal", "rotate")
 	for _, line := range []string{
-		"portfolios: 1 sealed anew, 0 under missing keys, 0 damaged\n", "payloads: 1 sealed anew,", "idempotency: 0 sealed anew,",
-		`All is sealed under "next" as of now; 2 rows were sealed anew. Every replica has to have "next" first:`,
+		"portfolios: 1 encrypted again, 0 with missing keys, 0 damaged\n", "payloads: 1 encrypted again,", "idempotency: 0 encrypted again,",
+		`All values are now encrypted with "next"; 2 rows were encrypted again. Every replica must have "next" first:`,
 	} {
 		if code != cli.ExitOK || !strings.Contains(out, line) {
 			t.Errorf("%d, no %q in\n%s%s", code, line, out, errs)
 		}
 	}
-	if code, out, errs := broker(t, environ, "seal", "verify"); code != cli.ExitOK || !strings.Contains(out, "payloads: 1 open, 0 under missing keys, 0 damaged\n") ||
-		!strings.Contains(out, "All that is sealed opens: 2 rows.") {
+	if code, out, errs := broker(t, environ, "seal", "verify"); code != cli.ExitOK || !strings.Contains(out, "payloads: 1 readable, 0 with missing keys, 0 damaged\n") ||
+		!strings.Contains(out, "All encrypted values can be decrypted: 2 rows.") {
 		t.Errorf("verify: %d %s %s", code, out, errs)
 	}
 	ask(t, http.MethodGet, url+"/v1/portfolios/"+id+"/raw", signIn(t, url), "", nil)
@@ -57,7 +57,7 @@ func TestSealRotateWorksBesideABrokerThatServes(t *testing.T) {
 	}
 	ask(t, http.MethodGet, url+"/v1/portfolios/latest", signIn(t, url), "", &latest)
 	if latest.ID != id || !latest.Readable {
-		t.Errorf("the broker that serves reads %+v", latest)
+		t.Errorf("the running broker reads %+v", latest)
 	}
 	if code := stop(); code != cli.ExitOK {
 		t.Errorf("it ended with %d", code)
@@ -65,12 +65,12 @@ func TestSealRotateWorksBesideABrokerThatServes(t *testing.T) {
 	if err := os.Remove(filepath.Join(folder, "seal.key")); err != nil {
 		t.Fatal(err)
 	}
-	if code, out, errs := broker(t, environ, "seal", "rotate"); code != cli.ExitOK || !strings.Contains(out, "0 rows were sealed anew") {
+	if code, out, errs := broker(t, environ, "seal", "rotate"); code != cli.ExitOK || !strings.Contains(out, "0 rows were encrypted again") {
 		t.Errorf("again, without the old key: %d %s %s", code, out, errs)
 	}
 }
 
-func TestSealRotateNamesTheKeysThatAreMissing(t *testing.T) {
+func TestSealRotateNamesMissingKeys(t *testing.T) {
 	t.Parallel()
 	folder := filepath.Join(t.TempDir(), "demo")
 	url, stop := demo(t, folder)
@@ -81,20 +81,20 @@ func TestSealRotateNamesTheKeysThatAreMissing(t *testing.T) {
 	}
 	environ := rotating(t, folder)
 	code, out, errs := broker(t, environ, "seal", "rotate")
-	if code != cli.ExitFailed || !strings.Contains(errs, `"demo" (2)`) || !strings.Contains(out, "payloads: 0 sealed anew, 1 under missing keys") {
-		t.Errorf("%d %s %s", code, out, errs)
+	if code != cli.ExitFailed || !strings.Contains(errs, `"demo" (2)`) || !strings.Contains(out, "payloads: 0 encrypted again, 1 with missing keys") {
+		t.Errorf("got exit code %d, %s %s", code, out, errs)
 	}
 	code, out, errs = broker(t, environ, "seal", "verify")
-	if code != cli.ExitFailed || !strings.Contains(errs, `"demo" (2)`) || !strings.Contains(out, "payloads: 0 open, 1 under missing keys") {
+	if code != cli.ExitFailed || !strings.Contains(errs, `"demo" (2)`) || !strings.Contains(out, "payloads: 0 readable, 1 with missing keys") {
 		t.Errorf("verify: %d %s %s", code, out, errs)
 	}
 	code, out, errs = broker(t, environ, "config", "check")
-	if code != cli.ExitOK || !strings.Contains(errs, `"demo"`) || !strings.Contains(errs, "seal.key") || !strings.Contains(out, "good") {
+	if code != cli.ExitOK || !strings.Contains(errs, `"demo"`) || !strings.Contains(errs, "seal.key") || !strings.Contains(out, "valid") {
 		t.Errorf("config check: %d %s %s", code, out, errs)
 	}
 }
 
-func TestSealWantsAMigratedDatabase(t *testing.T) {
+func TestSealNeedsAMigratedDatabase(t *testing.T) {
 	t.Parallel()
 	for _, command := range []string{"rotate", "verify"} {
 		if code, _, errs := broker(t, good(t), "seal", command); code != cli.ExitFailed || !strings.Contains(errs, "broker migrate") {
@@ -103,7 +103,7 @@ func TestSealWantsAMigratedDatabase(t *testing.T) {
 	}
 }
 
-func TestTheKeyThatSealsHasToBeThere(t *testing.T) {
+func TestMissingFirstKeyStopsEveryCommand(t *testing.T) {
 	t.Parallel()
 	environ := good(t)
 	for i, line := range environ {
@@ -118,7 +118,7 @@ func TestTheKeyThatSealsHasToBeThere(t *testing.T) {
 	}
 }
 
-func TestNothingIsDoneWithAFirstKeyThatIsNotTheOneOfItsId(t *testing.T) {
+func TestReplacedFirstKeyStopsEveryCommand(t *testing.T) {
 	t.Parallel()
 	folder := filepath.Join(t.TempDir(), "demo")
 	url, stop := demo(t, folder)

@@ -9,12 +9,12 @@ import (
 	"casbroker/internal/server"
 )
 
-// addressSetting is how one chooses where the broker listens.
+// addressSetting is how users change the address to listen on.
 const addressSetting = "--address or CASBROKER_SERVER_ADDRESS"
 
 type serveCommand struct {
 	settingsFlag
-	Address string `placeholder:"HOST:PORT" help:"Where to listen, instead of server.address."`
+	Address string `placeholder:"HOST:PORT" help:"The address to listen on, instead of server.address."`
 }
 
 // Run serves until ctx ends.
@@ -33,7 +33,7 @@ func (c serveCommand) Run(ctx context.Context, t *Terminal) error {
 	return serve(ctx, l, settings, app.Options{LogTo: t.Err}, func() {})
 }
 
-// serve runs the program on l until ctx ends. It calls started when requests can come.
+// serve runs the program on l until ctx ends. It calls started once requests are accepted.
 func serve(ctx context.Context, l net.Listener, settings config.Config, o app.Options, started func()) error {
 	a, err := app.New(ctx, settings, o)
 	if err != nil {

@@ -15,26 +15,25 @@ import (
 
 type checkCommand struct{ settingsFlag }
 
-// Run says what is wrong with the settings, or that nothing is.
+// Run prints the errors in the settings, or that there are none.
 func (c checkCommand) Run(t *Terminal) error {
 	settings, err := c.load(t)
 	if err != nil {
 		return err
 	}
 	for _, k := range app.LostKeys(settings) {
-		t.say(fmt.Sprintf("mind: the sealing key %q cannot be used, and what it sealed is unreadable until its file is back: %v", k.ID, k.Err))
+		t.message(fmt.Sprintf("warning: the encryption key %q cannot be used; values encrypted with it are unreadable until its file is back: %v", k.ID, k.Err))
 	}
 	for _, name := range app.OutdatedAdminKeys(settings) {
-		t.say(fmt.Sprintf("note: the admin key of %s has an argon2id hash, the form of older releases. It still works; to replace it, run: broker admin-key %s", name, name))
+		t.message(fmt.Sprintf("note: the admin key of %s has an argon2id hash, the form of older releases. It still works; to replace it, run: broker admin-key %s", name, name))
 	}
-	_, err = fmt.Fprintln(t.Out, "The settings are good.")
+	_, err = fmt.Fprintln(t.Out, "The settings are valid.")
 	return err
 }
 
 type printCommand struct{ settingsFlag }
 
-// Run prints the settings that could be read, be they right or wrong, and fails
-// when some could not.
+// Run prints the settings, valid or not, and fails if some could not be parsed.
 func (c printCommand) Run(t *Terminal) error {
 	settings, err := config.Load(config.Default(), c.File, t.Environ)
 	if err != nil {
@@ -55,19 +54,19 @@ func (c migrateCommand) Run(ctx context.Context, t *Terminal) error {
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(t.Out, "The database is up to date; %d steps were taken.\n", steps)
+	_, err = fmt.Fprintf(t.Out, "The database is up to date; %d steps were applied.\n", steps)
 	return err
 }
 
-// healthTimeout bounds one question: longer than the broker's own checks may take.
+// healthTimeout bounds one request: longer than the broker's own checks may take.
 const healthTimeout = 5 * time.Second
 
 type healthCommand struct {
 	settingsFlag
-	Address string `placeholder:"HOST:PORT" help:"Where the broker listens, if not at server.address."`
+	Address string `placeholder:"HOST:PORT" help:"The address of the broker, if not server.address."`
 }
 
-// Run fails unless the broker says that it is ready.
+// Run fails unless the broker is ready.
 func (c healthCommand) Run(ctx context.Context, t *Terminal) error {
 	address := c.Address
 	if address == "" {
@@ -97,7 +96,7 @@ func (c healthCommand) Run(ctx context.Context, t *Terminal) error {
 	return err
 }
 
-// reachable returns an address of this machine for one that names all of them.
+// reachable returns address, with 127.0.0.1 in place of an address that means all networks.
 func reachable(address string) string {
 	host, port, err := net.SplitHostPort(address)
 	if err != nil {

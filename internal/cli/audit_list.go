@@ -12,22 +12,22 @@ import (
 	"casbroker/internal/audit"
 )
 
-// trailPath is where a broker tells of its audit trail.
+// trailPath is the path of the audit trail at a broker.
 const trailPath = "/admin/v1/audit"
 
-// quietTime is how long an export may have nothing to say: a broker may have to look
-// through many records until there are some that are wanted.
-const quietTime = 2 * time.Minute
+// idleTimeout is how long an export may send nothing: a broker may have to search many
+// records before one matches.
+const idleTimeout = 2 * time.Minute
 
-// errQuiet: the broker, or what lies between, is stuck.
-var errQuiet = errors.New("nothing more came from the broker")
+// errIdle is returned after idleTimeout.
+var errIdle = errors.New("the broker sent nothing more")
 
-// filterFlags say which records are wanted.
+// filterFlags select audit records.
 type filterFlags struct {
-	Subject named  `placeholder:"app:42" help:"Records about this user."`
-	Actor   named  `placeholder:"WHO" help:"Records of what this user, admin or program did."`
-	Action  named  `placeholder:"ACTION" help:"Records of this action, such as token.mint."`
-	Outcome *named `enum:"ok,refused" placeholder:"OUTCOME" help:"ok or refused."`
+	Subject name  `placeholder:"app:42" help:"Only records about this user."`
+	Actor   name  `placeholder:"WHO" help:"Only records of what this user, admin or program did."`
+	Action  name  `placeholder:"ACTION" help:"Only records of this action, such as token.mint."`
+	Outcome *name `enum:"ok,refused" placeholder:"OUTCOME" help:"Only records with this outcome: ok or refused."`
 	period
 }
 
@@ -37,18 +37,18 @@ func (f filterFlags) query() url.Values {
 	set(q, "actor", &f.Actor)
 	set(q, "action", &f.Action)
 	set(q, "outcome", f.Outcome)
-	f.into(q)
+	f.addTo(q)
 	return q
 }
 
 type listTrailCommand struct {
 	filterFlags
-	Limit int  `default:"50" help:"How many at most."`
-	JSON  bool `help:"An object on each line, for scripts."`
+	Limit int  `default:"50" help:"The maximum number."`
+	JSON  bool `help:"Print a JSON object per line, for scripts."`
 	brokerFlags
 }
 
-// Run prints the newest records; the broker puts on record that they are read.
+// Run prints the newest records; the broker records that they were read.
 func (c listTrailCommand) Run(ctx context.Context, t *Terminal) error {
 	if c.Limit < 1 {
 		return errLimit
@@ -64,17 +64,17 @@ func (c listTrailCommand) Run(ctx context.Context, t *Terminal) error {
 
 func cellsOf(v audit.View) []string {
 	return []string{
-		shown(v.At), string(v.Action), string(v.Outcome), v.Actor, v.Role, v.Subject, v.Object, v.Detail, v.Address,
+		formatTime(v.At), string(v.Action), string(v.Outcome), v.Actor, v.Role, v.Subject, v.Object, v.Detail, v.Address,
 	}
 }
 
 type exportTrailCommand struct {
 	filterFlags
-	Format string `enum:"ndjson,csv" default:"ndjson" help:"ndjson (an object on each line) or csv."`
+	Format string `enum:"ndjson,csv" default:"ndjson" help:"ndjson (a JSON object per line) or csv."`
 	brokerFlags
 }
 
-// Run writes all records; the broker puts on record that they are exported.
+// Run writes all records; the broker records that they were exported.
 func (c exportTrailCommand) Run(ctx context.Context, t *Terminal) error {
 	q := c.query()
 	q.Set("format", c.Format)
@@ -83,18 +83,18 @@ func (c exportTrailCommand) Run(ctx context.Context, t *Terminal) error {
 	})
 }
 
-// stream copies what the broker gives at path to w, however much that is, if it is of a media type.
+// stream copies the answer at path to w, without a limit, if it has the media type.
 func (c *client) stream(ctx context.Context, path, media string, w io.Writer) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	watchdog := time.AfterFunc(quietTime, func() { cancel(errQuiet) })
+	watchdog := time.AfterFunc(idleTimeout, func() { cancel(errIdle) })
 	defer watchdog.Stop()
 	res, err := c.send(ctx, http.MethodGet, path, nil)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = res.Body.Close() }()
-	if err := isOf(res, media); err != nil {
+	if err := checkMedia(res, media); err != nil {
 		return err
 	}
 	_, err = io.Copy(w, watched{res.Body, watchdog})
@@ -102,21 +102,21 @@ func (c *client) stream(ctx context.Context, path, media string, w io.Writer) er
 		err = cause
 	}
 	if err != nil {
-		return fmt.Errorf("the export broke off, and what was written is not whole: %w", err)
+		return fmt.Errorf("the export was interrupted, and the output is incomplete: %w", err)
 	}
 	return nil
 }
 
-// watched reads with a watchdog that barks when a read takes too long. Between reads
-// it sleeps: how long its reader takes is not the broker's fault.
+// watched is a Reader whose watchdog fires if a read takes longer than idleTimeout. Time
+// between reads does not count.
 type watched struct {
 	io.Reader
 	watchdog *time.Timer
 }
 
-// Read reads under the watchdog's eyes.
+// Read starts the watchdog, reads, and stops it.
 func (r watched) Read(p []byte) (int, error) {
-	r.watchdog.Reset(quietTime)
+	r.watchdog.Reset(idleTimeout)
 	defer r.watchdog.Stop()
 	return r.Reader.Read(p)
 }

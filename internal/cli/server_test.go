@@ -15,24 +15,24 @@ import (
 	"casbroker/internal/cli"
 )
 
-// adminKey is what the tests sign in with.
+// adminKey is the key that the tests sign in with.
 const adminKey = "cbk_asha_hush-hush-hush-hush-hush-hush-hush-hush-hush"
 
-// desk is where operators sign in at a broker that says what a test wants it to.
-type desk struct {
+// fakeBroker signs operators in and answers other requests as a test wants.
+type fakeBroker struct {
 	*httptest.Server
-	mu    sync.Mutex
-	asked []string // "GET /admin/v1/grants?limit=50 {body}", as it came
+	mu       sync.Mutex
+	requests []string // "GET /admin/v1/grants?limit=50 {body}", in order
 }
 
-// newDesk starts a desk. What is asked past the sign-in, answer answers.
-func newDesk(t *testing.T, answer http.HandlerFunc) *desk {
+// newFakeBroker starts a fakeBroker. answer answers the requests of signed-in clients.
+func newFakeBroker(t *testing.T, answer http.HandlerFunc) *fakeBroker {
 	t.Helper()
-	d := &desk{}
+	d := &fakeBroker{}
 	d.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		var body bytes.Buffer
 		_, _ = body.ReadFrom(r.Body)
-		d.note(r, body.String())
+		d.record(r, body.String())
 		cookie, err := r.Cookie("casbroker_session")
 		switch {
 		case r.Method == http.MethodPost && r.URL.Path == "/admin/v1/session":
@@ -55,36 +55,36 @@ func newDesk(t *testing.T, answer http.HandlerFunc) *desk {
 	return d
 }
 
-func (d *desk) note(r *http.Request, body string) {
+func (d *fakeBroker) record(r *http.Request, body string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if r.URL.Path == "/admin/v1/session" {
 		body = "" // has the key
 	}
-	d.asked = append(d.asked, strings.TrimSpace(r.Method+" "+r.RequestURI+" "+body))
+	d.requests = append(d.requests, strings.TrimSpace(r.Method+" "+r.RequestURI+" "+body))
 }
 
-// between returns what was asked between signing in and signing out, and fails the
-// test unless both were done.
-func (d *desk) between(t *testing.T) []string {
+// inSession returns the requests between sign-in and sign-out, and fails the test unless
+// there were both.
+func (d *fakeBroker) inSession(t *testing.T) []string {
 	t.Helper()
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	last := len(d.asked) - 1
-	if last < 1 || d.asked[0] != "POST /admin/v1/session" || d.asked[last] != "DELETE /admin/v1/session" {
-		t.Errorf("not signed in and out: %q", d.asked)
+	last := len(d.requests) - 1
+	if last < 1 || d.requests[0] != "POST /admin/v1/session" || d.requests[last] != "DELETE /admin/v1/session" {
+		t.Errorf("got %q, want a sign-in first and a sign-out last", d.requests)
 		return nil
 	}
-	return slices.Clone(d.asked[1:last])
+	return slices.Clone(d.requests[1:last])
 }
 
-// run is broker with the desk's address and key in the environment.
-func (d *desk) run(t *testing.T, args ...string) (code int, out, errs string) {
+// run is broker with the URL and the key of d in the environment.
+func (d *fakeBroker) run(t *testing.T, args ...string) (code int, out, errs string) {
 	t.Helper()
 	return d.runUntil(t.Context(), t, args...)
 }
 
-func (d *desk) runUntil(ctx context.Context, t *testing.T, args ...string) (code int, out, errs string) {
+func (d *fakeBroker) runUntil(ctx context.Context, t *testing.T, args ...string) (code int, out, errs string) {
 	t.Helper()
 	var o, e bytes.Buffer
 	code = cli.Run(ctx, args, cli.Terminal{Out: &o, Err: &e, Environ: []string{"BROKER_URL=" + d.URL, "BROKER_KEY=" + adminKey}})
@@ -94,7 +94,7 @@ func (d *desk) runUntil(ctx context.Context, t *testing.T, args ...string) (code
 	return code, o.String(), e.String()
 }
 
-// problem answers as a broker does when it refuses.
+// problem writes a broker's error answer.
 func problem(w http.ResponseWriter, status int, code, detail string) {
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(status)
@@ -106,8 +106,8 @@ func problem(w http.ResponseWriter, status int, code, detail string) {
 // exportTypes are the media types of an export, by its format.
 var exportTypes = map[string]string{"ndjson": "application/x-ndjson", "csv": "text/csv; charset=utf-8; header=present"}
 
-// agree answers as a broker does that finds nothing in its lists, and does what it is asked.
-func agree(w http.ResponseWriter, r *http.Request) {
+// succeed answers like a broker whose lists are empty and whose actions succeed.
+func succeed(w http.ResponseWriter, r *http.Request) {
 	of, rest, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/admin/v1/"), "/")
 	about, verb := rest, ""
 	if at := strings.LastIndexByte(rest, '/'); at >= 0 {
@@ -133,8 +133,8 @@ func agree(w http.ResponseWriter, r *http.Request) {
 	_ = json.NewEncoder(w).Encode(answer)
 }
 
-// says answers with JSON.
-func says(body string) http.HandlerFunc {
+// answerJSON answers every request with body as JSON.
+func answerJSON(body string) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
 		_, _ = fmt.Fprint(w, body)
