@@ -121,7 +121,7 @@ func TestCommandsForOperatorsWork(t *testing.T) {
 		"PATH="+filepath.Dir(p.path)+":"+os.Getenv("PATH"), "CASPARSER_API_KEY=an-api-key-that-is-never-used",
 		"CASBROKER_SERVER_ADDRESS="+p.address, "CASBROKER_ADMIN_KEYS_0_NAME=meera", "CASBROKER_ADMIN_KEYS_0_HASH="+admin.Hash,
 		"BROKER_URL=http://"+p.address, "BROKER_KEY_FILE="+keyFile)
-	audit, err := os.ReadFile(filepath.Join(folder, "audit.csv"))
+	audit, err := os.ReadFile(filepath.Join(folder, "audit.csv")) //nolint:gosec // a file of the test
 	if err != nil || !strings.Contains(string(audit), "access.block") {
 		t.Errorf("the exported audit trail lacks the block (%v): %s\n%s", err, audit, text)
 	}
