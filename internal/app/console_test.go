@@ -65,8 +65,8 @@ func walkTheConsole(t *testing.T, l look) {
 	b.token(t, "rohan")
 
 	page.do(chromedp.SendKeys(on("key"), key+"x"))
-	page.follow(on("sign-in"), "trouble")
-	has(t, read(page, chromedp.Text(on("trouble"))), "not a valid admin key", "wrong_key")
+	page.follow(on("sign-in"), "error")
+	has(t, read(page, chromedp.Text(on("error"))), "not a valid admin key", "wrong_key")
 	page.show("1-wrong-key")
 	page.admit(key)
 	has(t, read(page, chromedp.Text(on("live"))), "2")
@@ -80,12 +80,12 @@ func walkTheConsole(t *testing.T, l look) {
 	has(t, read(page, chromedp.Text(on("grants"))), "Active", before.GrantID)
 	page.show("4-user")
 
-	page.follow(on("block"), "will-not")
+	page.follow(on("block"), "vendor-limit")
 	page.do(chromedp.Click(on("for-1h")), chromedp.SendKeys(on("reason"), "Her phone was stolen."))
 	page.show("5-block")
 	page.follow(on("confirm"), "notice")
 	has(t, read(page, chromedp.Text(on("notice"))), "The user is blocked", "at the vendor until")
-	has(t, read(page, chromedp.Text(on("barrier"))), "Her phone was stolen.", "admin/meera")
+	has(t, read(page, chromedp.Text(on("block-notice"))), "Her phone was stolen.", "admin/meera")
 	page.show("6-blocked")
 	if !b.blocked(t, "asha") || b.blocked(t, "rohan") {
 		t.Error("asha is not refused, or rohan is")

@@ -6,62 +6,61 @@ import (
 	"time"
 
 	"casbroker/internal/access"
-	"casbroker/internal/httpapi"
 	"casbroker/internal/token"
 )
 
-// The reply to an act that is not done yet is a page that asks; the reply to one that
-// is done leads to where it can be seen.
+// An action has two routes: GET shows a page that asks for confirmation, POST carries the
+// action out and redirects to a page that shows the result.
 
-// The acts that confirmBody asks about.
+// The actions that confirmBody asks about.
 const (
 	actUnblock     = "unblock"
 	actRevokeUser  = "revoke-user"
 	actRevokeGrant = "revoke-grant"
 )
 
-// standing is how it stands with a user, as far as a page that asks tells.
-type standing struct {
+// userStatus is what a confirmation page shows about a user.
+type userStatus struct {
 	Subject string
-	Present *access.ActiveBlock // the block that is in force, nil for none
-	Tokens  alive
-	Known   bool // something is kept of the user
+	Present *access.ActiveBlock // nil for none
+	Tokens  liveTokens
+	Known   bool // something is stored about the user
 }
 
-// standing returns how it stands with subject.
-func (h *Handler) standing(v visit, subject string) (standing, error) {
-	u, err := h.Admin.User(v.Context(), subject)
+// status returns the status of subject.
+func (h *Handler) status(r request, subject string) (userStatus, error) {
+	u, err := h.Admin.User(r.Context(), subject)
 	if err != nil {
-		return standing{}, err
+		return userStatus{}, err
 	}
-	// Those that are alive need not be among the newest.
-	page, err := h.Admin.Grants.List(v.Context(), token.Filter{Subject: subject, State: token.StateActive}, "", token.MaxPage)
+	// Active grants are not always among the newest.
+	page, err := h.Admin.Grants.List(r.Context(), token.Filter{Subject: subject, State: token.StateActive}, "", token.MaxPage)
 	if err != nil {
-		return standing{}, err
+		return userStatus{}, err
 	}
-	s := standing{Subject: subject, Present: u.Block, Tokens: living(page.Grants), Known: known(u)}
+	s := userStatus{Subject: subject, Present: u.Block, Tokens: countLive(page.Grants), Known: isKnown(u)}
 	s.Tokens.More = page.Next != ""
-	s.Tokens.Until = later(s.Tokens.Until, abroad(u.Grants.Grants, v.now))
+	s.Tokens.Until = latest(s.Tokens.Until, vendorUntil(u.Grants.Grants, r.now))
 	return s, nil
 }
 
-// later is the later of two instants.
-func later(a, b time.Time) time.Time {
+// latest returns the later time.
+func latest(a, b time.Time) time.Time {
 	if a.After(b) {
 		return a
 	}
 	return b
 }
 
-// confirmBody asks whether to go on.
+// confirmBody is a page that asks for confirmation.
 type confirmBody struct {
-	standing
+	userStatus
 	Act   string
 	Grant *token.GrantInfo // of actRevokeGrant, else nil
-	Back  string           // where nothing was done
+	Back  string           // URL of the page to return to
 }
 
-// Idle reports whether nothing will change.
+// Idle reports whether the action will change nothing.
 func (b confirmBody) Idle() bool {
 	if b.Act == actUnblock {
 		return b.Present == nil
@@ -69,89 +68,89 @@ func (b confirmBody) Idle() bool {
 	return b.Tokens.Count == 0
 }
 
-// askUser asks whether to do act to a user.
-func (h *Handler) askUser(act, title string) step {
-	return func(v visit) (reply, error) {
-		s, err := h.standing(v, v.key)
+// confirmUser returns the page that asks for confirmation of act on a user.
+func (h *Handler) confirmUser(act, title string) pageFunc {
+	return func(r request) (reply, error) {
+		s, err := h.status(r, r.key)
 		if err != nil {
 			return reply{}, err
 		}
-		return reply{page: "confirm", part: "users", title: title, body: confirmBody{standing: s, Act: act, Back: userLink(v.key)}}, nil
+		return reply{page: "confirm", nav: "users", title: title, body: confirmBody{userStatus: s, Act: act, Back: userURL(r.key)}}, nil
 	}
 }
 
 // unblock lifts the block of a user.
-func (h *Handler) unblock(v visit) (reply, error) {
-	done, err := h.Admin.Unblock(v.Context(), v.key)
-	return reply{to: userLink(v.key), note: noteOf(unblocked, done)}, err
+func (h *Handler) unblock(r request) (reply, error) {
+	result, err := h.Admin.Unblock(r.Context(), r.key)
+	return reply{redirect: userURL(r.key), notice: resultNotice(unblocked, result)}, err
 }
 
-// revokeUser ends the tokens of a user.
-func (h *Handler) revokeUser(v visit) (reply, error) {
-	done, err := h.Admin.RevokeUser(v.Context(), v.key)
-	return reply{to: userLink(v.key), note: noteOf(userRevoked, done)}, err
+// revokeUser revokes the tokens of a user.
+func (h *Handler) revokeUser(r request) (reply, error) {
+	result, err := h.Admin.RevokeUser(r.Context(), r.key)
+	return reply{redirect: userURL(r.key), notice: resultNotice(userRevoked, result)}, err
 }
 
-// askGrant asks whether to end the token of one grant.
-func (h *Handler) askGrant(v visit) (reply, error) {
-	g, err := h.Admin.Grant(v.Context(), v.key)
+// confirmGrant asks for confirmation to revoke the token of one grant.
+func (h *Handler) confirmGrant(r request) (reply, error) {
+	g, err := h.Admin.Grant(r.Context(), r.key)
 	if err != nil {
 		return reply{}, err
 	}
-	b := confirmBody{Act: actRevokeGrant, Grant: &g, Back: grantLink(g.ID)}
-	if b.Present, err = h.Admin.Access.ActiveBlock(v.Context(), g.Subject); err != nil {
+	b := confirmBody{Act: actRevokeGrant, Grant: &g, Back: grantURL(g.ID)}
+	if b.Present, err = h.Admin.Access.ActiveBlock(r.Context(), g.Subject); err != nil {
 		return reply{}, err
 	}
 	one := []token.GrantInfo{g}
-	b.Subject, b.Tokens = g.Subject, living(one)
-	b.Tokens.Until = later(b.Tokens.Until, abroad(one, v.now))
-	return reply{page: "confirm", part: "grants", title: "Revoke a token", body: b}, nil
+	b.Subject, b.Tokens = g.Subject, countLive(one)
+	b.Tokens.Until = latest(b.Tokens.Until, vendorUntil(one, r.now))
+	return reply{page: "confirm", nav: "grants", title: "Revoke a token", body: b}, nil
 }
 
-// revokeGrant ends the token of one grant.
-func (h *Handler) revokeGrant(v visit) (reply, error) {
-	done, err := h.Admin.RevokeGrant(v.Context(), v.key)
-	return reply{to: grantLink(v.key), note: noteOf(grantRevoked, done)}, err
+// revokeGrant revokes the token of one grant.
+func (h *Handler) revokeGrant(r request) (reply, error) {
+	result, err := h.Admin.RevokeGrant(r.Context(), r.key)
+	return reply{redirect: grantURL(r.key), notice: resultNotice(grantRevoked, result)}, err
 }
 
-// revokeAllBody asks for the words without which not everybody's tokens end.
+// revokeAllBody asks for the words that confirm the revocation of all tokens.
 type revokeAllBody struct {
 	Typed     string
-	Tokens    alive
-	Uncounted bool // Tokens does not tell how many there are
+	Tokens    liveTokens
+	Uncounted bool // the number of tokens is not available
 }
 
-// Idle reports whether nothing will change.
+// Idle reports whether the action will change nothing.
 func (b revokeAllBody) Idle() bool { return !b.Uncounted && b.Tokens.Count == 0 }
 
-// askAll asks whether to end everybody's tokens.
-func (h *Handler) askAll(v visit) (reply, error) { return h.allForm(v, "") }
+// confirmAll asks for confirmation to revoke all tokens.
+func (h *Handler) confirmAll(r request) (reply, error) { return h.revokeAllForm(r, "") }
 
-func (h *Handler) allForm(v visit, typed string) (reply, error) {
+func (h *Handler) revokeAllForm(r request, typed string) (reply, error) {
 	b := revokeAllBody{Typed: typed}
-	live := h.Admin.Overview(v.Context()).LiveTokens
+	live := h.Admin.Overview(r.Context()).LiveTokens
 	if b.Uncounted = live == nil; !b.Uncounted {
 		b.Tokens.Count = *live
 	}
-	b.Tokens.Until = v.now.Add(token.MaxTTL)
+	b.Tokens.Until = r.now.Add(token.MaxTTL)
 	if b.Idle() {
-		page, err := h.Admin.Grants.List(v.Context(), token.Filter{State: token.StateRevoked, From: v.now.Add(-token.MaxTTL)}, "", token.MaxPage)
+		page, err := h.Admin.Grants.List(r.Context(), token.Filter{State: token.StateRevoked, From: r.now.Add(-token.MaxTTL)}, "", token.MaxPage)
 		if err != nil {
 			return reply{}, err
 		}
-		b.Tokens.Until = abroad(page.Grants, v.now)
+		b.Tokens.Until = vendorUntil(page.Grants, r.now)
 	}
 	return reply{page: "revoke-all", title: "Revoke everything", body: b}, nil
 }
 
-// revokeAll ends everybody's tokens once the words were typed.
-func (h *Handler) revokeAll(v visit) (reply, error) {
-	q := httpapi.FormParams(v.PostForm)
-	typed := strings.TrimSpace(q.Text("confirm"))
-	done, err := h.Admin.RevokeAll(v.Context(), typed)
+// revokeAll revokes all tokens if the form has the confirming words.
+func (h *Handler) revokeAll(r request) (reply, error) {
+	form := fields{values: r.PostForm}
+	typed := strings.TrimSpace(form.text("confirm"))
+	result, err := h.Admin.RevokeAll(r.Context(), typed)
 	if err != nil {
-		r, wrong := h.allForm(v, typed)
-		return r, cmp.Or(wrong, err)
+		page, formErr := h.revokeAllForm(r, typed)
+		return page, cmp.Or(formErr, err)
 	}
-	return reply{to: home, note: noteOf(allRevoked, done)}, nil
+	return reply{redirect: home, notice: resultNotice(allRevoked, result)}, nil
 }

@@ -11,47 +11,47 @@ import (
 	"casbroker/internal/auth"
 )
 
-func TestBlockingAsksOnceAndThenSaysWhatItDidAndDidNot(t *testing.T) {
+func TestBlockAsksForConfirmationAndShowsResult(t *testing.T) {
 	t.Parallel()
-	o := openOffice(t, nil)
+	o := openConsole(t, nil)
 	o.give("app:asha", 10*time.Minute)
 	o.give("app:asha", 20*time.Minute)
 	b := o.signedIn()
-	says(t, b.get("/console/users/app:asha/block"), http.StatusOK,
-		">2 tokens</span> that are alive are revoked", "What it cannot do", "2026-04-01 11:20:00 UTC", "has no call to revoke", `value="lifted" checked`)
-	if o.desk.Access.Watcher.Version() != 0 {
-		t.Fatal("asking did it")
+	expect(t, b.get("/console/users/app:asha/block"), http.StatusOK,
+		">2 active tokens</span> are revoked now", "Limitation:", "2026-04-01 11:20:00 UTC", "cannot revoke tokens", `value="lifted" checked`)
+	if o.admin.Access.Watcher.Version() != 0 {
+		t.Fatal("the confirmation page blocked the user")
 	}
 	a := b.post("/console/users/app:asha/block", "for", "24h", "reason", "Her phone was stolen.")
 	if a.status != http.StatusSeeOther || a.to() != "/console/users/app:asha" {
-		t.Fatalf("it leads to %q (%d)", a.to(), a.status)
+		t.Fatalf("redirected to %q (%d)", a.to(), a.status)
 	}
-	says(t, b.get("/console/", "X-Idle", "1"), http.StatusOK) // another tab, which must not take the notice away
-	b.do(http.MethodHead, a.to(), nil)                        // nor a program
+	expect(t, b.get("/console/", "X-Idle", "1"), http.StatusOK) // another tab, which must not take the notice
+	b.do(http.MethodHead, a.to(), nil)                          // nor a program
 	after := b.get(a.to())
-	says(t, after, http.StatusOK, "The user is blocked.", "until <time datetime=\"2026-04-01T11:20:00Z\">", "Blocked until", "2026-04-02 10:30:00 UTC",
-		"Her phone was stolen.", "admin/meera", `data-testid="abroad"`)
+	expect(t, after, http.StatusOK, "The user is blocked.", "until <time datetime=\"2026-04-01T11:20:00Z\">", "Blocked until", "2026-04-02 10:30:00 UTC",
+		"Her phone was stolen.", "admin/meera", `data-testid="works-at-vendor"`)
 	if again := b.get(a.to()); strings.Contains(again.body, `data-testid="notice"`) {
-		t.Error("it is said twice")
+		t.Error("the notice is shown twice")
 	}
 	b.post("/console/users/app:asha/block", "for", "24h", "reason", "Her phone was stolen.")
-	says(t, b.get(a.to()), http.StatusOK, "was blocked like this already")
+	expect(t, b.get(a.to()), http.StatusOK, "was already blocked like this")
 
-	says(t, b.get("/console/users/app:asha/unblock"), http.StatusOK, "was blocked by <bdi>admin/meera</bdi>", "stay revoked")
+	expect(t, b.get("/console/users/app:asha/unblock"), http.StatusOK, "<bdi>admin/meera</bdi> blocked the user", "stay revoked")
 	b.post("/console/users/app:asha/unblock")
-	says(t, b.get(a.to()), http.StatusOK, "The block is lifted", `data-testid="not-blocked"`)
+	expect(t, b.get(a.to()), http.StatusOK, "The block is lifted", `data-testid="not-blocked"`)
 	o.clock.advance(time.Hour)
-	if later := b.get(a.to()); strings.Contains(later.body, `data-testid="abroad"`) {
-		t.Error("the tokens have expired at the vendor, too")
+	if later := b.get(a.to()); strings.Contains(later.body, `data-testid="works-at-vendor"`) {
+		t.Error("the page says so after the tokens have expired at the vendor")
 	}
 }
 
-func TestWhatWasBlockedAndRevokedIsShownWithWhyAndByWhom(t *testing.T) {
+func TestHistoryShowsReasonAndActor(t *testing.T) {
 	t.Parallel()
-	o := openOffice(t, nil)
+	o := openConsole(t, nil)
 	b := o.signedIn()
 	const page = "/console/users/app:asha"
-	says(t, b.get(page), http.StatusOK, "Blocks and revocations", `data-testid="unknown"`)
+	expect(t, b.get(page), http.StatusOK, "Blocks and revocations", `data-testid="unknown"`)
 	b.post(page+"/block", "for", "1h", "reason", "<b>Her phone</b> was stolen.")
 	b.post(page+"/block", "for", "lifted")
 	o.clock.advance(time.Minute)
@@ -61,36 +61,36 @@ func TestWhatWasBlockedAndRevokedIsShownWithWhyAndByWhom(t *testing.T) {
 	b.post(page + "/revoke")
 	b.post("/console/revoke-all", "confirm", "revoke everything")
 	shown := b.get(page)
-	says(t, shown, http.StatusOK, `data-testid="not-blocked"`, "<bdi class=\"id\">&lt;b&gt;Her phone&lt;/b&gt; was stolen.</bdi>",
-		`<time datetime="2026-04-01T11:30:00Z">`, ">no end<", `<a href="/console/grants/`+grant+`">Token revoked</a>`)
+	expect(t, shown, http.StatusOK, `data-testid="not-blocked"`, "<bdi class=\"id\">&lt;b&gt;Her phone&lt;/b&gt; was stolen.</bdi>",
+		`<time datetime="2026-04-01T11:30:00Z">`, ">until lifted<", `<a href="/console/grants/`+grant+`">Token revoked</a>`)
 	_, history, _ := strings.Cut(shown.body, `data-testid="history"`)
 	last := 0
-	for _, what := range []string{"Everybody&#39;s tokens revoked", "All tokens revoked", "Token revoked", "Block lifted", "Blocked", "Blocked<"} {
+	for _, what := range []string{"All tokens of all users revoked", "All tokens revoked", "Token revoked", "Block lifted", "Blocked", "Blocked<"} {
 		at := strings.Index(history[last:], what)
 		if at < 0 {
-			t.Fatalf("%q is not where it belongs: %s", what, history)
+			t.Fatalf("%q is not at its position: %s", what, history)
 		}
 		last += at + len(what)
 	}
 	if n := strings.Count(history, `data-testid="change"`); n != 6 || strings.Count(history, "<bdi class=\"id\">admin/meera</bdi>") != 6 {
-		t.Errorf("%d changes: %s", n, history)
+		t.Errorf("got %d changes, want 6: %s", n, history)
 	}
 }
 
-func TestWhoWasOnlyEverBlockedIsKnown(t *testing.T) {
+func TestUserWhoWasOnlyBlockedIsKnown(t *testing.T) {
 	t.Parallel()
-	o := openOffice(t, nil)
+	o := openConsole(t, nil)
 	b := o.signedIn()
 	b.post("/console/revoke-all", "confirm", "revoke everything")
-	says(t, b.get("/console/users/app:asha"), http.StatusOK, `data-testid="unknown"`)
+	expect(t, b.get("/console/users/app:asha"), http.StatusOK, `data-testid="unknown"`)
 	b.post("/console/users/app:asha/block", "for", "lifted")
 	b.post("/console/users/app:asha/unblock")
-	says(t, b.get("/console/users/app:asha"), http.StatusOK, `data-testid="not-blocked"`)
+	expect(t, b.get("/console/users/app:asha"), http.StatusOK, `data-testid="not-blocked"`)
 }
 
-func TestABlockEndsWhenTheFormSays(t *testing.T) {
+func TestBlockEndsWhenTheFormSays(t *testing.T) {
 	t.Parallel()
-	o := openOffice(t, nil)
+	o := openConsole(t, nil)
 	b := o.signedIn()
 	for i, c := range []struct {
 		form []string
@@ -107,101 +107,101 @@ func TestABlockEndsWhenTheFormSays(t *testing.T) {
 			t.Errorf("%q: %d", c.form, a.status)
 			continue
 		}
-		if state, err := o.desk.Access.ActiveBlock(t.Context(), subject); err != nil || state == nil || !state.Until.Equal(c.want) {
-			t.Errorf("%q: %+v %v", c.form, state, err)
+		if state, err := o.admin.Access.ActiveBlock(t.Context(), subject); err != nil || state == nil || !state.Until.Equal(c.want) {
+			t.Errorf("%q: got %+v and %v", c.form, state, err)
 		}
 	}
 }
 
-func TestAFormThatCannotBeTakenComesBackAsItWasFilledIn(t *testing.T) {
+func TestInvalidFormIsShownAgainWithItsValues(t *testing.T) {
 	t.Parallel()
-	o := openOffice(t, nil)
+	o := openConsole(t, nil)
 	b := o.signedIn()
 	for what, form := range map[string][]string{
-		"a moment that is past": {"for", "until", "until", "2026-04-01T10:30", "reason", "A <reason>"},
-		"no moment at all":      {"for", "until", "until", "", "reason", "A <reason>"},
-		"what is no moment":     {"for", "until", "until", "soon", "reason", "A <reason>"},
+		"past time":  {"for", "until", "until", "2026-04-01T10:30", "reason", "A <reason>"},
+		"no time":    {"for", "until", "until", "", "reason", "A <reason>"},
+		"not a time": {"for", "until", "until", "soon", "reason", "A <reason>"},
 	} {
 		a := b.post("/console/users/app:asha/block", form...)
-		says(t, a, http.StatusUnprocessableEntity, "must end in the future", "A &lt;reason&gt;</textarea>", `value="until" checked`, `role="alert"`)
-		if !strings.Contains(a.body, `aria-invalid="true" aria-describedby="trouble" data-testid="until"`) {
-			t.Errorf("%s: the field is not marked", what)
+		expect(t, a, http.StatusUnprocessableEntity, "must end in the future", "A &lt;reason&gt;</textarea>", `value="until" checked`, `role="alert"`)
+		if !strings.Contains(a.body, `aria-invalid="true" aria-describedby="error" data-testid="until"`) {
+			t.Errorf("%s: the field is not marked as invalid", what)
 		}
 	}
-	says(t, b.post("/console/users/app:asha/block", "for", "lifted", "reason", strings.Repeat("ж", 251)), http.StatusUnprocessableEntity,
-		"has 251 letters, which take 502 bytes", "at most 500 bytes", `aria-describedby="reason-hint trouble" data-testid="reason"`)
+	expect(t, b.post("/console/users/app:asha/block", "for", "lifted", "reason", strings.Repeat("ж", 251)), http.StatusUnprocessableEntity,
+		"has 251 letters in 502 bytes", "the limit is 500 bytes", `aria-describedby="reason-hint error" data-testid="reason"`)
 	for _, unknown := range []string{"ever", "2h", "-1h", ""} {
-		says(t, b.post("/console/users/app:asha/block", "for", unknown), http.StatusBadRequest, "invalid_form")
+		expect(t, b.post("/console/users/app:asha/block", "for", unknown), http.StatusBadRequest, "invalid_form")
 	}
-	says(t, b.post("/console/users/app:asha/block", "for", "until", "until", "12026-04-01T10:30"), http.StatusUnprocessableEntity, "9999 at the latest")
+	expect(t, b.post("/console/users/app:asha/block", "for", "until", "until", "12026-04-01T10:30"), http.StatusUnprocessableEntity, "9999 or earlier")
 	for _, length := range []string{"lifted", "1h"} {
-		says(t, b.post("/console/users/app:asha/block", "for", length, "until", "2027-01-01T00:00"), http.StatusUnprocessableEntity,
+		expect(t, b.post("/console/users/app:asha/block", "for", length, "until", "2027-01-01T00:00"), http.StatusUnprocessableEntity,
 			"two_ends", `value="2027-01-01T00:00" aria-invalid="true"`, `value="`+length+`" checked`)
 	}
-	if o.desk.Access.Watcher.Version() != 0 {
-		t.Error("somebody was blocked")
+	if o.admin.Access.Watcher.Version() != 0 {
+		t.Error("a user was blocked")
 	}
 }
 
-func TestOneGrantIsRevokedAfterAQuestion(t *testing.T) {
+func TestGrantIsRevokedAfterConfirmation(t *testing.T) {
 	t.Parallel()
-	o := openOffice(t, nil)
+	o := openConsole(t, nil)
 	grant := "/console/grants/" + o.give("app:asha", 10*time.Minute)
 	b := o.signedIn()
-	says(t, b.get(grant), http.StatusOK, "Active", "req_1", "direct", `data-testid="revoke"`)
-	says(t, b.get(grant+"/revoke"), http.StatusOK, "Revoke this token?", "2026-04-01 11:20:00 UTC", "has no call to revoke")
+	expect(t, b.get(grant), http.StatusOK, "Active", "req_1", "direct", `data-testid="revoke"`)
+	expect(t, b.get(grant+"/revoke"), http.StatusOK, "Revoke this token?", "2026-04-01 11:20:00 UTC", "cannot revoke tokens")
 	if a := b.post(grant + "/revoke"); a.status != http.StatusSeeOther || a.to() != grant {
 		t.Fatalf("%d to %q", a.status, a.to())
 	}
 	after := b.get(grant)
-	says(t, after, http.StatusOK, "The token is revoked.", "Revoked</span>", `data-testid="abroad"`, "2026-04-01 11:20:00 UTC")
+	expect(t, after, http.StatusOK, "The token is revoked.", "Revoked</span>", `data-testid="works-at-vendor"`, "2026-04-01 11:20:00 UTC")
 	if strings.Contains(after.body, `data-testid="revoke"`) {
-		t.Error("it can be revoked again")
+		t.Error("the page offers to revoke it again")
 	}
 	b.post(grant + "/revoke")
-	says(t, b.get(grant), http.StatusOK, "was revoked or had expired already")
-	says(t, b.post("/console/grants/gr_unknown/revoke"), http.StatusNotFound, "no grant with this id")
+	expect(t, b.get(grant), http.StatusOK, "was already revoked or expired")
+	expect(t, b.post("/console/grants/gr_unknown/revoke"), http.StatusNotFound, "no grant with this id")
 }
 
-func TestEverythingIsRevokedOnlyOnceThePhraseIsTyped(t *testing.T) {
+func TestRevokeAllNeedsTypedConfirmation(t *testing.T) {
 	t.Parallel()
-	o := openOffice(t, nil)
+	o := openConsole(t, nil)
 	for i := range 3 {
 		o.give(fmt.Sprintf("app:%d", i), 10*time.Minute)
 	}
 	b := o.signedIn()
-	says(t, b.get("/console/revoke-all"), http.StatusOK, ">3 tokens</span> now", "upstream.api_key", "2026-04-01 11:30:00 UTC</time> at the latest")
-	says(t, b.post("/console/revoke-all", "confirm", `Revoke "all"`), http.StatusUnprocessableEntity,
+	expect(t, b.get("/console/revoke-all"), http.StatusOK, ">3 active tokens</span> now", "upstream.api_key", "2026-04-01 11:30:00 UTC</time> at the latest")
+	expect(t, b.post("/console/revoke-all", "confirm", `Revoke "all"`), http.StatusUnprocessableEntity,
 		"Nothing was done", `value="Revoke &#34;all&#34;"`, `aria-invalid="true"`)
 	if live, err := o.db.LiveGrants(t.Context(), begin); err != nil || live != 3 {
-		t.Fatalf("alive are %d: %v", live, err)
+		t.Fatalf("got %d active tokens and %v, want 3", live, err)
 	}
 	if a := b.post("/console/revoke-all", "confirm", " revoke everything "); a.status != http.StatusSeeOther || a.to() != "/console/" {
 		t.Fatalf("%d to %q", a.status, a.to())
 	}
-	says(t, b.get("/console/"), http.StatusOK, "All tokens of all users are revoked.", "2026-04-01 11:20:00 UTC", `data-testid="live">0<`)
+	expect(t, b.get("/console/"), http.StatusOK, "All tokens of all users are revoked.", "2026-04-01 11:20:00 UTC", `data-testid="live">0<`)
 }
 
-func TestANoticeCannotComeFromALink(t *testing.T) {
+func TestLinkCannotSetNotice(t *testing.T) {
 	t.Parallel()
-	o := openOffice(t, nil)
+	o := openConsole(t, nil)
 	b := o.signedIn()
 	if a := b.get("/console/?notice=all_revoked&casbroker_notice=all_revoked.false."); strings.Contains(a.body, `data-testid="notice"`) {
-		t.Error("a link made the console say what did not happen")
+		t.Error("a link set the notice")
 	}
 	kept := cookies(b)
 	b.client.Jar = nil
 	for _, value := range []string{"<i>", "blocked", "other.false.1", "all_revoked.maybe.<i>", "blocked.false.253402300800", "blocked.false.-1", "..", ""} {
 		a := b.get("/console/", "Cookie", kept+"; casbroker_notice="+url.QueryEscape(value))
-		if a.status != http.StatusOK || strings.Contains(a.body, "<i>") || strings.Contains(a.body, "go on working") {
+		if a.status != http.StatusOK || strings.Contains(a.body, "<i>") || strings.Contains(a.body, "at the latest") {
 			t.Errorf("%q: %d", value, a.status)
 		}
 	}
 }
 
-// cookies are those that the browser keeps.
+// cookies returns the cookies of the browser.
 func cookies(b *browser) string {
-	u, _ := url.Parse(b.office.URL)
+	u, _ := url.Parse(b.console.URL)
 	var list []string
 	for _, c := range b.client.Jar.Cookies(u) {
 		list = append(list, c.Name+"="+c.Value)
@@ -209,34 +209,34 @@ func cookies(b *browser) string {
 	return strings.Join(list, "; ")
 }
 
-func TestWhoHasNeverBeenHereCanBeBlocked(t *testing.T) {
+func TestUnknownUserCanBeBlocked(t *testing.T) {
 	t.Parallel()
-	o := openOffice(t, nil)
+	o := openConsole(t, nil)
 	o.give("app:ashaa", time.Minute)
 	b := o.signedIn()
-	says(t, b.get("/console/users?q=app:asha"), http.StatusOK, `data-testid="absent"`, `href="/console/users/app:asha/block"`, "app:ashaa")
+	expect(t, b.get("/console/users?q=app:asha"), http.StatusOK, `data-testid="absent"`, `href="/console/users/app:asha/block"`, "app:ashaa")
 	part := b.get("/console/users?q=asha")
-	says(t, part, http.StatusOK, `data-testid="absent"`, "such as demo:42")
+	expect(t, part, http.StatusOK, `data-testid="absent"`, "such as demo:42")
 	if strings.Contains(part.body, "block-anyway") {
-		t.Error("what is no id may be blocked")
+		t.Error("an invalid id can be blocked")
 	}
-	says(t, b.get("/console/users/app:asha"), http.StatusOK, `data-testid="unknown"`)
-	says(t, b.get("/console/users/app:asha/block"), http.StatusOK, "No token of the user is alive", "Nobody with this id has been here")
-	if a := b.get("/console/users/app:ashaa/block"); strings.Contains(a.body, "Nobody with this id") {
-		t.Error("who had a token has been here")
+	expect(t, b.get("/console/users/app:asha"), http.StatusOK, `data-testid="unknown"`)
+	expect(t, b.get("/console/users/app:asha/block"), http.StatusOK, "The user has no active token", "No such user yet")
+	if a := b.get("/console/users/app:ashaa/block"); strings.Contains(a.body, "No such user yet") {
+		t.Error("a known user is called unknown")
 	}
 	b.post("/console/users/app:asha/block", "for", "lifted")
-	if _, err := o.desk.Access.Watcher.Admit("app:asha"); err == nil {
-		t.Error("the user is let in")
+	if _, err := o.admin.Access.Watcher.Admit("app:asha"); err == nil {
+		t.Error("the user is not blocked")
 	}
 	if a := b.get("/console/users?q=app:asha"); strings.Contains(a.body, `data-testid="absent"`) || !strings.Contains(a.body, "Blocked</span>") {
 		t.Errorf("the user is not listed: %s", a.body)
 	}
 }
 
-func TestListsAreReadPageByPage(t *testing.T) {
+func TestListsArePaginated(t *testing.T) {
 	t.Parallel()
-	o := openOffice(t, nil)
+	o := openConsole(t, nil)
 	for i := range 60 {
 		o.give(fmt.Sprintf("app:%02d", i), time.Duration(i)*time.Minute)
 	}
@@ -253,16 +253,16 @@ func TestListsAreReadPageByPage(t *testing.T) {
 		first := b.get(path)
 		n := strings.Count(first.body, c.row)
 		if n != 50 || strings.Contains(first.body, c.later) {
-			t.Errorf("%s: the first page has %d", path, n)
+			t.Errorf("%s: got %d rows on the first page", path, n)
 		}
 		second := b.get(hrefOf(first.body, c.next))
 		if n += strings.Count(second.body, c.row); n != c.total || strings.Contains(second.body, c.next) || !strings.Contains(second.body, c.later) {
-			t.Errorf("%s: both pages have %d", path, n)
+			t.Errorf("%s: got %d rows on both pages", path, n)
 		}
 	}
 }
 
-// hrefOf is where the link leads to that has this attribute.
+// hrefOf returns the URL of the link with this attribute.
 func hrefOf(body, attribute string) string {
 	before, _, _ := strings.Cut(body, attribute)
 	link := before[strings.LastIndex(before, `href="`)+len(`href="`):]
@@ -270,13 +270,13 @@ func hrefOf(body, attribute string) string {
 	return strings.NewReplacer("&amp;", "&", "&#43;", "+").Replace(link)
 }
 
-func TestGrantsAreFilteredByTheAddress(t *testing.T) {
+func TestGrantsAreFilteredByQuery(t *testing.T) {
 	t.Parallel()
-	o := openOffice(t, nil)
+	o := openConsole(t, nil)
 	o.give("app:asha", 10*time.Minute)
 	old := o.give("app:asha", 3*time.Hour)
 	o.give("app:rohan", 10*time.Minute)
-	if _, err := o.desk.Access.RevokeUser(t.Context(), auth.Principal{Subject: "admin/x"}, "app:rohan"); err != nil {
+	if _, err := o.admin.Access.RevokeUser(t.Context(), auth.Principal{Subject: "admin/x"}, "app:rohan"); err != nil {
 		t.Fatal(err)
 	}
 	b := o.signedIn()
@@ -286,43 +286,43 @@ func TestGrantsAreFilteredByTheAddress(t *testing.T) {
 	} {
 		a := b.get("/console/grants?" + query)
 		if n := strings.Count(a.body, `data-testid="grant-row"`); a.status != http.StatusOK || n != want {
-			t.Errorf("%q: %d, %d grants", query, a.status, n)
+			t.Errorf("%q: got %d with %d grants", query, a.status, n)
 		}
 	}
-	says(t, b.get("/console/grants?state=expired"), http.StatusOK, old, `<option value="expired" selected>Expired</option>`)
+	expect(t, b.get("/console/grants?state=expired"), http.StatusOK, old, `<option value="expired" selected>Expired</option>`)
 }
 
-func TestTheAuditTrailIsFilteredAndExportedAsItIsShown(t *testing.T) {
+func TestAuditTrailIsFilteredAndExported(t *testing.T) {
 	t.Parallel()
-	o := openOffice(t, nil)
+	o := openConsole(t, nil)
 	o.give("app:asha", time.Minute)
 	o.give("app:=rohan", time.Minute)
 	b := o.signedIn()
 	b.post("/console/users/app:asha/block", "for", "lifted", "reason", "x")
 	page := b.get("/console/audit?action=access.block&actor=admin%2Fmeera&outcome=ok")
-	says(t, page, http.StatusOK, "User blocked", "app:asha", "127.0.0.1", "number ", `<option value="access.block" selected>`, `value="admin/meera"`)
+	expect(t, page, http.StatusOK, "User blocked", "app:asha", "127.0.0.1", "record ", `<option value="access.block" selected>`, `value="admin/meera"`)
 	if n := strings.Count(page.body, `data-testid="record"`); n != 1 {
-		t.Errorf("%d records", n)
+		t.Errorf("got %d records, want 1", n)
 	}
-	says(t, b.get("/console/audit?outcome=refused"), http.StatusOK, "Nothing like that is on record")
+	expect(t, b.get("/console/audit?outcome=refused"), http.StatusOK, "No records match")
 
 	csv := b.get(hrefOf(page.body, `data-testid="export-csv"`))
-	says(t, csv, http.StatusOK, "id,at,actor", "access.block", "app:asha")
+	expect(t, csv, http.StatusOK, "id,at,actor", "access.block", "app:asha")
 	if strings.Count(csv.body, "\n") != 2 || csv.header.Get("Content-Disposition") != `attachment; filename="casbroker-audit.csv"` ||
 		!strings.HasPrefix(csv.header.Get("Content-Type"), "text/csv") || csv.header.Get("Cache-Control") != "no-store" {
 		t.Errorf("%v %s", csv.header, csv.body)
 	}
 	lines := b.get("/console/audit/export?format=ndjson&subject=app%3A%3Drohan")
-	says(t, lines, http.StatusOK, `"action":"token.mint"`)
-	if strings.Count(lines.body, "\n") != 2 || // that it is exported is on record, too
+	expect(t, lines, http.StatusOK, `"action":"token.mint"`)
+	if strings.Count(lines.body, "\n") != 2 || // the export is audited, too
 		lines.header.Get("Content-Type") != "application/x-ndjson" {
 		t.Errorf("%v %s", lines.header, lines.body)
 	}
-	says(t, b.get("/console/audit?action=audit.export"), http.StatusOK, "Audit trail exported", "app:=rohan", "ndjson")
+	expect(t, b.get("/console/audit?action=audit.export"), http.StatusOK, "Audit trail exported", "app:=rohan", "ndjson")
 	wrong := b.get("/console/audit/export?format=csv&from=never")
-	says(t, wrong, http.StatusBadRequest, "a day and a time in UTC")
+	expect(t, wrong, http.StatusBadRequest, "a date and a time in UTC")
 	if wrong.header.Get("Content-Disposition") != "" || !strings.HasPrefix(wrong.header.Get("Content-Type"), "text/html") {
-		t.Error("the error is a file")
+		t.Error("the error is sent as a download")
 	}
 	if out := o.browser().get("/console/audit/export?format=csv"); out.status != http.StatusSeeOther {
 		t.Errorf("without a session: %d", out.status)

@@ -9,51 +9,50 @@ import (
 
 	"casbroker/internal/access"
 	"casbroker/internal/fault"
-	"casbroker/internal/httpapi"
 )
 
-// blockBody asks for the reason of a block and when it ends.
+// blockBody is the form that blocks a user or changes the block.
 type blockBody struct {
-	standing
+	userStatus
 	Reason  string
-	For     string // one of lengths
-	Until   string // as it was typed
+	For     string // the value of one of lengths
+	Until   string // as entered
 	Lengths []choice
 }
 
-// The ways to say when a block ends.
+// The choices that are not durations.
 const (
 	untilLifted = "lifted"
-	untilThen   = "until"
+	untilTime   = "until"
 )
 
-// lengths are how long a block may last.
+// lengths are the durations of a block.
 var lengths = []choice{
-	{"1h", "1 hour"}, {"24h", "1 day"}, {"168h", "7 days"}, {untilLifted, "Until it is lifted"}, {untilThen, "Until a day and a time"},
+	{"1h", "1 hour"}, {"24h", "1 day"}, {"168h", "7 days"}, {untilLifted, "Until lifted"}, {untilTime, "Until a date and time"},
 }
 
 var errTwoEnds = fault.New(fault.Unprocessable, "two_ends",
-	"A day and a time were typed, and how long the block lasts was chosen as well. Choose “Until a day and a time”, or empty that field.").
+	"The form has both a duration and a date. Choose “Until a date and time”, or empty that field.").
 	At(fault.Field{Pointer: "/until", Detail: "must be empty unless the block ends then"})
 
-// askBlock asks whether and how to block a user, or how to change the block in force.
-func (h *Handler) askBlock(v visit) (reply, error) {
+// blockForm shows the form, filled with the current block if there is one.
+func (h *Handler) blockForm(r request) (reply, error) {
 	b := blockBody{For: untilLifted}
 	var err error
-	if b.standing, err = h.standing(v, v.key); err != nil {
+	if b.userStatus, err = h.status(r, r.key); err != nil {
 		return reply{}, err
 	}
 	if b.Present != nil {
 		b.Reason = b.Present.Reason
-		if b.Until = typed(b.Present.Until); b.Until != "" {
-			b.For = untilThen
+		if b.Until = formatInput(b.Present.Until); b.Until != "" {
+			b.For = untilTime
 		}
 	}
-	return b.form(), nil
+	return b.page(), nil
 }
 
-// form is the page that asks.
-func (b blockBody) form() reply {
+// page returns the page with the form.
+func (b blockBody) page() reply {
 	b.Lengths = lengths
 	title := "Block a user"
 	if b.Present != nil {
@@ -62,43 +61,43 @@ func (b blockBody) form() reply {
 	return reply{page: "block", title: title, body: b}
 }
 
-// block blocks a user, or shows the form again with what is wrong in it.
-func (h *Handler) block(v visit) (reply, error) {
-	q := httpapi.FormParams(v.PostForm)
-	b := blockBody{Reason: strings.TrimSpace(q.Text("reason")), For: q.Text("for"), Until: q.Text("until")}
-	until, err := h.end(v, b)
+// block blocks a user, or shows the form again with an error.
+func (h *Handler) block(r request) (reply, error) {
+	form := fields{values: r.PostForm}
+	b := blockBody{Reason: strings.TrimSpace(form.text("reason")), For: form.text("for"), Until: form.text("until")}
+	until, err := h.blockEnd(r, b)
 	if err == nil {
-		var done access.Result
-		if done, err = h.Admin.Block(v.Context(), v.key, b.Reason, until); err == nil {
-			return reply{to: userLink(v.key), note: noteOf(blocked, done)}, nil
+		var result access.Result
+		if result, err = h.Admin.Block(r.Context(), r.key, b.Reason, until); err == nil {
+			return reply{redirect: userURL(r.key), notice: resultNotice(blocked, result)}, nil
 		}
 	}
-	var wrong error
-	if b.standing, wrong = h.standing(v, v.key); wrong != nil {
-		return reply{}, wrong
+	var statusErr error
+	if b.userStatus, statusErr = h.status(r, r.key); statusErr != nil {
+		return reply{}, statusErr
 	}
-	return b.form(), oversize(err, b.Reason)
+	return b.page(), explainReason(err, b.Reason)
 }
 
-// end is when the block is to end, zero for when it is lifted.
-func (h *Handler) end(v visit, b blockBody) (time.Time, error) {
+// blockEnd returns when the block ends, zero for until it is lifted.
+func (h *Handler) blockEnd(r request, b blockBody) (time.Time, error) {
 	if !slices.ContainsFunc(lengths, func(c choice) bool { return c.Value == b.For }) {
 		return time.Time{}, errForm
 	}
-	if b.For == untilThen {
-		at, err := readMoment(b.Until)
+	if b.For == untilTime {
+		t, err := parseInput(b.Until)
 		if err != nil && !errors.Is(err, errYear) {
 			err = access.ErrUntil.Because(err)
 		}
-		return at, err
+		return t, err
 	}
 	if b.Until != "" {
-		// What the form was filled with, nobody has typed.
-		present, err := h.Admin.Access.ActiveBlock(v.Context(), v.key)
+		// A time that the form was filled with was not entered by the operator.
+		present, err := h.Admin.Access.ActiveBlock(r.Context(), r.key)
 		if err != nil {
 			return time.Time{}, err
 		}
-		if present == nil || b.Until != typed(present.Until) {
+		if present == nil || b.Until != formatInput(present.Until) {
 			return time.Time{}, errTwoEnds
 		}
 	}
@@ -106,32 +105,21 @@ func (h *Handler) end(v visit, b blockBody) (time.Time, error) {
 		return time.Time{}, nil
 	}
 	length, err := time.ParseDuration(b.For)
-	// A whole minute is easier to read, and to change.
-	return v.now.Add(length + time.Minute - 1).Truncate(time.Minute), err
+	// A whole minute is easier to read and to change.
+	return r.now.Add(length + time.Minute - 1).Truncate(time.Minute), err
 }
 
-// oversize returns err, and of a reason that is too long says how long it is.
-func oversize(err error, reason string) error {
+// explainReason returns err, with the length of the reason if that is too long.
+func explainReason(err error, reason string) error {
 	var f *fault.Fault
 	if !errors.As(err, &f) || f.Code != "invalid_reason" || !utf8.ValidString(reason) {
 		return err
 	}
-	return f.Withf("The reason has %s, which take %s; it may take at most 500 bytes. A letter of Devanagari takes three.",
+	return f.Withf("The reason has %s in %s; the limit is 500 bytes. A Devanagari letter takes three.",
 		plural(utf8.RuneCountInString(reason), "letter"), plural(len(reason), "byte"))
 }
 
-// typed is at as it stands in a field for a day and a time, "" for the zero time.
-func typed(at time.Time) string {
-	switch {
-	case at.IsZero():
-		return ""
-	case at.Truncate(time.Minute).Equal(at):
-		return at.UTC().Format(inForm)
-	}
-	return at.UTC().Format(inForm + ":05.999")
-}
-
-// Verb says what the form does.
+// Verb is the label of the button.
 func (b blockBody) Verb() string {
 	if b.Present != nil {
 		return "Change the block"

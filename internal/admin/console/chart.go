@@ -7,20 +7,20 @@ import (
 	"casbroker/internal/usage"
 )
 
-// The space that a chart is drawn in. It is stretched to the place that it gets, so
-// what is written beside it is HTML, which is not.
+// The coordinates of a chart. Its SVG is stretched to fit, so the labels around it are HTML,
+// which is not stretched.
 const (
 	chartWidth  = 1000
 	chartHeight = 100
-	// gap is the part of a stretch of time that its bar leaves free.
+	// gap is the part of a column that its bar leaves free.
 	gap = 0.18
 )
 
-// series is one kind of thing that a chart shows.
+// series is one line of values in a chart.
 type series struct {
 	Name   string
-	Code   string // what the API calls it, "" for what it has no word for
-	Tint   string // the class that colours it
+	Code   string // the name in the API, "" for none
+	Tint   string // the CSS class of its color
 	Total  string
 	Values []float64
 }
@@ -31,100 +31,101 @@ type rect struct {
 	Tint       string
 }
 
-// spot is a column of a chart that can be pointed at.
-type spot struct {
+// hover is a column with a tooltip.
+type hover struct {
 	X, W  string
 	Title string
 }
 
-// row is what a chart shows of one stretch of time, in words.
+// row has the values of one period, for the table.
 type row struct {
-	At       string
-	Cells    []string
-	Invented bool
+	At        string
+	Cells     []string
+	Synthetic bool
 }
 
-// chart is a picture of counts by time, and the same in words.
+// chart is a bar chart over time, and the same values as a table.
 type chart struct {
-	ID, Title string
-	Sum       string // the figure above it
-	Of        string // what that counts
-	Says      string // the picture in a sentence
-	Series    []series
-	Bars      []rect
-	Shades    []rect // stretches that are made up
-	Spots     []spot
-	Marks     []string // beside it, from top to bottom
-	Edges     []string // below it, from left to right
-	Rows      []row
-	Empty     bool // nothing was counted
+	ID, Title   string
+	Sum         string // the figure above it
+	Unit        string // what Sum counts
+	Description string // for screen readers
+	Series      []series
+	Bars        []rect
+	Shades      []rect // periods of synthetic data
+	Hovers      []hover
+	Ticks       []string // on its left, from top to bottom
+	Times       []string // below it, from left to right
+	Rows        []row
+	Empty       bool // all values are 0
 }
 
-// plan is what a chart is made of.
-type plan struct {
+// chartSpec describes a chart.
+type chartSpec struct {
 	id, title string
-	sum, of   string
+	sum, unit string
 	series    []series
-	overlaid  bool                 // the series lie before one another, largest first, not on one another
-	show      func(float64) string // writes a value
+	overlaid  bool                 // bars overlap, the tallest series first, instead of being stacked
+	format    func(float64) string // formats a value
 }
 
-// draw makes the chart of p over the stretches of time in points, with edges below it.
-func draw(p plan, points []usage.Point, step usage.Step, edges []string) chart {
-	c := chart{ID: p.id, Title: p.title, Sum: p.sum, Of: p.of, Series: p.series, Shades: shades(points), Edges: edges}
-	top := p.top(len(points))
+// newChart draws the chart of s over points, with times below it.
+func newChart(s chartSpec, points []usage.Point, step usage.Step, times []string) chart {
+	c := chart{ID: s.id, Title: s.title, Sum: s.sum, Unit: s.unit, Series: s.series, Shades: shades(points), Times: times}
+	top := s.top(len(points))
 	c.Empty = top == 0
-	scale := ceiling(top)
-	c.Marks = []string{p.show(scale), p.show(scale / 2), p.show(0)}
-	c.Says = p.says(len(points), step)
+	scale := roundUp(top)
+	c.Ticks = []string{s.format(scale), s.format(scale / 2), s.format(0)}
+	c.Description = s.describe(len(points), step)
 	width := chartWidth / float64(max(len(points), 1))
-	for i, at := range points {
+	for i, p := range points {
 		left := float64(i) * width
-		c.Bars = append(c.Bars, p.column(i, left, width, scale)...)
-		r := row{At: stamp(at.At, step), Invented: at.Synthetic}
+		c.Bars = append(c.Bars, s.column(i, left, width, scale)...)
+		r := row{At: formatStep(p.At, step), Synthetic: p.Synthetic}
 		title := r.At + " UTC"
-		for _, s := range p.series {
-			r.Cells = append(r.Cells, p.show(s.Values[i]))
-			title += "\n" + s.Name + ": " + p.show(s.Values[i])
+		for _, line := range s.series {
+			r.Cells = append(r.Cells, s.format(line.Values[i]))
+			title += "\n" + line.Name + ": " + s.format(line.Values[i])
 		}
-		if at.Synthetic {
-			title += "\ndemo data, made up"
+		if p.Synthetic {
+			title += "\nsynthetic demo data"
 		}
 		c.Rows = append(c.Rows, r)
-		c.Spots = append(c.Spots, spot{X: number(left), W: number(width), Title: title})
+		c.Hovers = append(c.Hovers, hover{X: formatCoordinate(left), W: formatCoordinate(width), Title: title})
 	}
 	return c
 }
 
-// column draws the values of one stretch of time.
-func (p plan) column(i int, left, width, scale float64) (bars []rect) {
+// column draws the values of one period.
+func (s chartSpec) column(i int, left, width, scale float64) (bars []rect) {
 	base := float64(chartHeight)
-	for _, s := range p.series {
-		if s.Values[i] <= 0 {
+	for _, line := range s.series {
+		if line.Values[i] <= 0 {
 			continue
 		}
-		height := s.Values[i] / scale * chartHeight
+		height := line.Values[i] / scale * chartHeight
 		y := base - height
-		if p.overlaid {
+		if s.overlaid {
 			y = chartHeight - height
 		}
 		bars = append(bars, rect{
-			X: number(left + width*gap/2), W: number(width * (1 - gap)), Y: number(y), H: number(height), Tint: s.Tint,
+			X: formatCoordinate(left + width*gap/2), W: formatCoordinate(width * (1 - gap)),
+			Y: formatCoordinate(y), H: formatCoordinate(height), Tint: line.Tint,
 		})
 		base = y
 	}
 	return bars
 }
 
-// top is the highest point of all bars.
-func (p plan) top(n int) (top float64) {
+// top returns the height of the tallest column, in values.
+func (s chartSpec) top(n int) (top float64) {
 	for i := range n {
 		sum := 0.0
-		for _, s := range p.series {
-			if p.overlaid {
-				sum = max(sum, s.Values[i])
+		for _, line := range s.series {
+			if s.overlaid {
+				sum = max(sum, line.Values[i])
 			} else {
-				sum += s.Values[i]
+				sum += line.Values[i]
 			}
 		}
 		top = max(top, sum)
@@ -132,16 +133,16 @@ func (p plan) top(n int) (top float64) {
 	return top
 }
 
-// says puts the picture into words.
-func (p plan) says(n int, step usage.Step) string {
-	words := p.title + ", by " + string(step) + ", " + strconv.Itoa(n) + " in all"
-	for _, s := range p.series {
-		words += "; " + s.Name + ": " + s.Total
+// describe returns the chart as a sentence.
+func (s chartSpec) describe(n int, step usage.Step) string {
+	text := s.title + ", by " + string(step) + ", " + strconv.Itoa(n) + " in all"
+	for _, line := range s.series {
+		text += "; " + line.Name + ": " + line.Total
 	}
-	return words + "."
+	return text + "."
 }
 
-// shades are the stretches of points that a demo made up, neighbours as one.
+// shades returns a rectangle for each run of synthetic points.
 func shades(points []usage.Point) (list []rect) {
 	width := chartWidth / float64(max(len(points), 1))
 	for i := 0; i < len(points); i++ {
@@ -150,28 +151,30 @@ func shades(points []usage.Point) (list []rect) {
 			i++
 		}
 		if i > first {
-			list = append(list, rect{X: number(float64(first) * width), Y: "0", W: number(float64(i-first) * width), H: number(chartHeight)})
+			list = append(list, rect{
+				X: formatCoordinate(float64(first) * width), Y: "0", W: formatCoordinate(float64(i-first) * width), H: formatCoordinate(chartHeight),
+			})
 		}
 	}
 	return list
 }
 
-// ceiling is the least number that reaches top and whose half is a round one, too:
-// 2, 4, 6, 8 or 10 times a power of ten.
-func ceiling(top float64) float64 {
+// roundUp returns the smallest scale that reaches top and can be halved to a round number:
+// 1, 2, 4, 6, 8 or 10 times a power of ten, and at least 2.
+func roundUp(top float64) float64 {
 	if top <= 0 {
 		return 2
 	}
 	power := math.Pow(10, math.Floor(math.Log10(top)))
 	for _, n := range []float64{1, 2, 4, 6, 8, 10} {
-		if reached := n * power; reached >= top && reached >= 2 {
-			return reached
+		if scale := n * power; scale >= top && scale >= 2 {
+			return scale
 		}
 	}
 	return max(10*power, 2)
 }
 
-// number writes a coordinate.
-func number(v float64) string {
+// formatCoordinate formats a coordinate of an SVG.
+func formatCoordinate(v float64) string {
 	return strconv.FormatFloat(math.Round(v*100)/100, 'f', -1, 64)
 }

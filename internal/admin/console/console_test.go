@@ -51,37 +51,37 @@ func (c *clock) advance(d time.Duration) {
 	c.at = c.at.Add(d)
 }
 
-// office is a console over a database of its own.
-type office struct {
+// testConsole is a console with its own database.
+type testConsole struct {
 	t     *testing.T
 	URL   string
 	db    *store.DB
 	clock *clock
-	desk  *admin.Service
+	admin *admin.Service
 	key   secret.Text // of the admin meera
 }
 
-// quiet is a PubSub without messages: the office is the only replica.
-type quiet struct{}
+// noMessages is a PubSub without messages: the console is the only replica.
+type noMessages struct{}
 
-func (quiet) Publish(context.Context, string, string) error { return nil }
+func (noMessages) Publish(context.Context, string, string) error { return nil }
 
-func (quiet) Subscribe(ctx context.Context, _ string, _ func(string)) { <-ctx.Done() }
+func (noMessages) Subscribe(ctx context.Context, _ string, _ func(string)) { <-ctx.Done() }
 
-// vendor tells how many credits are left, or fails.
+// vendor reports credits or fails.
 type vendor struct{ err error }
 
 func (v vendor) Credits(context.Context) (admin.Credits, error) {
 	return admin.Credits{Used: "265", Remaining: "1234.5", Limit: "1500", ResetsAt: begin.AddDate(0, 1, 0), AsOf: begin}, v.err
 }
 
-// openOffice serves a console until the test ends. change may change its handler.
-func openOffice(t *testing.T, change func(h *console.Handler)) *office {
+// openConsole serves a console until the test ends, after change has changed its handler.
+func openConsole(t *testing.T, change func(h *console.Handler)) *testConsole {
 	t.Helper()
 	box := storetest.NewBox(t)
 	db := storetest.Open(t, storetest.SQLite(t), box)
-	o := &office{t: t, db: db, clock: &clock{at: begin}}
-	o.desk = newDesk(t, db, box, o.clock)
+	o := &testConsole{t: t, db: db, clock: &clock{at: begin}}
+	o.admin = newAdmin(t, db, box, o.clock)
 	key, hash, err := session.NewKey("meera")
 	if err != nil {
 		t.Fatal(err)
@@ -89,7 +89,7 @@ func openOffice(t *testing.T, change func(h *console.Handler)) *office {
 	o.key = key
 	log := slog.New(slog.DiscardHandler)
 	h := &console.Handler{
-		Admin: o.desk, Pages: web.Console, Version: "v1.2.3", Log: log, Now: o.clock.Now,
+		Admin: o.admin, Pages: web.Console, Version: "v1.2.3", Log: log, Now: o.clock.Now,
 		Sessions: &session.Service{
 			Keys: []session.Key{{Name: "meera", Hash: secret.Text(hash)}}, Store: db, Box: box, Log: log, Now: o.clock.Now,
 		},
@@ -105,10 +105,10 @@ func openOffice(t *testing.T, change func(h *console.Handler)) *office {
 	return o
 }
 
-func newDesk(t *testing.T, db *store.DB, box *secret.Box, c *clock) *admin.Service {
+func newAdmin(t *testing.T, db *store.DB, box *secret.Box, c *clock) *admin.Service {
 	t.Helper()
 	w := access.NewWatcher(access.WatchOptions{
-		Store: db, PubSub: quiet{}, Log: slog.New(slog.DiscardHandler), Now: c.Now, Poll: time.Second,
+		Store: db, PubSub: noMessages{}, Log: slog.New(slog.DiscardHandler), Now: c.Now, Poll: time.Second,
 		Observe: func(string, int) {},
 	})
 	if err := w.Refresh(t.Context(), access.TriggerPoll); err != nil {
@@ -136,13 +136,13 @@ func newDesk(t *testing.T, db *store.DB, box *secret.Box, c *clock) *admin.Servi
 	}
 }
 
-// give records a token that subject was given a time ago, and returns its grant's id.
-func (o *office) give(subject string, ago time.Duration) string {
+// give records a grant of subject that was issued some time ago, and returns its id.
+func (o *testConsole) give(subject string, ago time.Duration) string {
 	o.t.Helper()
 	at := o.clock.Now().Add(-ago)
 	g := token.Grant{
 		ID: id.New("gr"), Subject: subject, Mode: token.ModeDirect, IssuedAt: at, ExpiresAt: at.Add(time.Hour),
-		VendorRequestID: "req_1", AccessVersion: o.desk.Access.Watcher.Version(),
+		VendorRequestID: "req_1", AccessVersion: o.admin.Access.Watcher.Version(),
 	}
 	if err := o.db.RecordGrant(o.t.Context(), g, audit.New(o.t.Context(), at, subject, audit.TokenMint, subject, g.ID)); err != nil {
 		o.t.Fatal(err)
@@ -150,15 +150,14 @@ func (o *office) give(subject string, ago time.Duration) string {
 	return g.ID
 }
 
-// browser is an operator's, which keeps cookies and does not follow by itself where
-// it is sent.
+// browser is an HTTP client with cookies that does not follow redirects.
 type browser struct {
-	t      *testing.T
-	office *office
-	client *http.Client
+	t       *testing.T
+	console *testConsole
+	client  *http.Client
 }
 
-func (o *office) browser() *browser {
+func (o *testConsole) browser() *browser {
 	o.t.Helper()
 	jar, err := cookiejar.New(nil)
 	if err != nil {
@@ -167,14 +166,14 @@ func (o *office) browser() *browser {
 	return &browser{o.t, o, &http.Client{Jar: jar, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}}
 }
 
-// answer is what came back.
+// answer is a response.
 type answer struct {
 	status int
 	header http.Header
 	body   string
 }
 
-// to is where the answer sends the browser.
+// to returns the URL that the answer redirects to.
 func (a answer) to() string { return a.header.Get("Location") }
 
 func (b *browser) do(method, path string, form url.Values, header ...string) answer {
@@ -183,13 +182,13 @@ func (b *browser) do(method, path string, form url.Values, header ...string) ans
 	if form != nil {
 		body = strings.NewReader(form.Encode())
 	}
-	r, err := http.NewRequestWithContext(b.t.Context(), method, b.office.URL+path, body)
+	r, err := http.NewRequestWithContext(b.t.Context(), method, b.console.URL+path, body)
 	if err != nil {
 		b.t.Fatal(err)
 	}
 	if form != nil {
 		r.Header.Set(echo.HeaderContentType, echo.MIMEApplicationForm)
-		r.Header.Set(echo.HeaderOrigin, b.office.URL)
+		r.Header.Set(echo.HeaderOrigin, b.console.URL)
 	}
 	if method != http.MethodHead {
 		r.Header.Set(echo.HeaderAccept, "text/html,application/xhtml+xml,*/*;q=0.8")
@@ -224,8 +223,8 @@ func (b *browser) post(path string, pairs ...string) answer {
 	return b.do(http.MethodPost, path, form)
 }
 
-// signedIn is a browser of somebody who is signed in.
-func (o *office) signedIn() *browser {
+// signedIn returns a browser that is signed in.
+func (o *testConsole) signedIn() *browser {
 	o.t.Helper()
 	b := o.browser()
 	if a := b.post("/console/sign-in", "key", o.key.Reveal()); a.status != http.StatusSeeOther {
@@ -234,12 +233,12 @@ func (o *office) signedIn() *browser {
 	return b
 }
 
-// says fails the test unless the page has this status and all parts.
-func says(t *testing.T, a answer, status int, parts ...string) {
+// expect fails the test unless the page has this status and contains all parts.
+func expect(t *testing.T, a answer, status int, parts ...string) {
 	t.Helper()
 	_, content, _ := strings.Cut(a.body, "<main")
 	if a.status != status {
-		t.Errorf("the status is %d, want %d: %s", a.status, status, content)
+		t.Errorf("got the status %d, want %d: %s", a.status, status, content)
 	}
 	for _, part := range parts {
 		if !strings.Contains(a.body, part) {

@@ -3,64 +3,66 @@ package console
 import (
 	"time"
 
-	"casbroker/internal/httpapi"
 	"casbroker/internal/token"
 )
 
-// grantsBody is a list of grants, and the filter that they passed.
+// grantsBody is a list of grants and its filter.
 type grantsBody struct {
-	Subject, State, From, To string // as they were typed
+	Subject, State, From, To string // as entered
 	Now                      time.Time
 	Grants                   []token.GrantInfo
-	First, Next              string // addresses; First is "" on the first page, Next on the last
+	First, Next              string // URLs; First is "" on the first page, Next on the last
 }
 
 // grants lists grants, newest first.
-func (h *Handler) grants(v visit) (reply, error) {
-	q := httpapi.FormParams(v.URL.Query())
-	b := grantsBody{Subject: q.Text("subject"), State: q.Text("state"), From: q.Text("from"), To: q.Text("to"), Now: v.now}
-	f := token.Filter{Subject: b.Subject, State: token.State(b.State), From: readTime(q, "from"), To: readTime(q, "to")}
-	r := reply{page: "grants", title: "Grants", body: b}
-	if q.Err() != nil {
-		return r, q.Err()
+func (h *Handler) grants(r request) (reply, error) {
+	q := fields{values: r.URL.Query()}
+	b := grantsBody{Subject: q.text("subject"), State: q.text("state"), From: q.text("from"), To: q.text("to"), Now: r.now}
+	f := token.Filter{Subject: b.Subject, State: token.State(b.State), From: q.time("from"), To: q.time("to")}
+	page := reply{page: "grants", title: "Grants", body: b}
+	if q.err != nil {
+		return page, q.err
 	}
-	cursor := q.Text("cursor")
-	page, err := h.Admin.FindGrants(v.Context(), f, cursor, pageOf)
+	cursor := q.text("cursor")
+	found, err := h.Admin.FindGrants(r.Context(), f, cursor, pageSize)
 	if err != nil {
-		return r, err
+		return page, err
 	}
-	b.Grants = page.Grants
+	b.Grants = found.Grants
 	if cursor != "" {
-		b.First = b.address("")
+		b.First = b.url("")
 	}
-	if page.Next != "" {
-		b.Next = b.address(page.Next)
+	if found.Next != "" {
+		b.Next = b.url(found.Next)
 	}
-	r.body = b
-	return r, nil
+	page.body = b
+	return page, nil
 }
 
-// address is that of the page of the same list at cursor.
-func (b grantsBody) address(cursor string) string {
-	return with(home+"grants", "subject", b.Subject, "state", b.State, "from", b.From, "to", b.To, "cursor", cursor)
+// url returns the URL of the page of the list at cursor.
+func (b grantsBody) url(cursor string) string {
+	return withQuery(home+"grants", "subject", b.Subject, "state", b.State, "from", b.From, "to", b.To, "cursor", cursor)
 }
 
-// Filtered reports whether not all grants are listed.
+// Filtered reports whether there is a filter.
 func (b grantsBody) Filtered() bool { return b.Subject+b.State+b.From+b.To != "" }
 
 // grantBody is one grant.
 type grantBody struct {
 	token.GrantInfo
-	Abroad bool // it is revoked and works at the vendor all the same
-	Trail  string
+	WorksAtVendor bool   // although it is revoked
+	Trail         string // URL of the audit trail of its user
 }
 
 // grant shows one grant.
-func (h *Handler) grant(v visit) (reply, error) {
-	g, err := h.Admin.Grant(v.Context(), v.key)
+func (h *Handler) grant(r request) (reply, error) {
+	g, err := h.Admin.Grant(r.Context(), r.key)
 	if err != nil {
 		return reply{}, err
 	}
-	b := grantBody{GrantInfo: g, Abroad: !g.UpstreamUntil(v.now).IsZero(), Trail: with(home+"audit", "subject", g.Subject, "action", butReads)}
+	b := grantBody{
+		GrantInfo: g, WorksAtVendor: !g.UpstreamUntil(r.now).IsZero(),
+		Trail: withQuery(home+"audit", "subject", g.Subject, "action", exceptReads),
+	}
 	return reply{page: "grant", title: "Grant", body: b}, nil
 }

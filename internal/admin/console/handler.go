@@ -1,7 +1,7 @@
-// Package console is what operators see in a browser: pages over the admin desk,
-// rendered here, that work without script. Every page is for somebody who is signed
-// in; what ends tokens or blocks users asks once and says what it will do, and what
-// it cannot. The rules of all that are the rooms' own.
+// Package console serves the operators' pages. They show and call what admin.Service
+// offers, are rendered on the server and work without scripts. Every page needs a signed-in
+// operator. An action that revokes tokens or blocks users asks for confirmation first, and
+// says what it will and will not do. The rules are those of the domain packages.
 package console
 
 import (
@@ -29,69 +29,69 @@ import (
 type Handler struct {
 	Admin       *admin.Service
 	Sessions    *session.Service
-	Pages       fs.FS // the templates, and in assets what browsers fetch
-	Demo        bool  // the pages say that it is one
+	Pages       fs.FS // the templates, and the browser's files in assets
+	Demo        bool  // marks the pages as a demo
 	Version     string
-	LimitSignIn echo.MiddlewareFunc // on attempts to sign in; nil for no limit
-	Limit       echo.MiddlewareFunc // on everything else, whoever it is; nil for no limit
+	LimitSignIn echo.MiddlewareFunc // of sign-in attempts; nil for no limit
+	Limit       echo.MiddlewareFunc // of all other requests; nil for no limit
 	Log         *slog.Logger
 	Now         func() time.Time
 
-	sheets sheets
+	templates templates
 }
 
-// step is what a request of an operator does.
-type step func(v visit) (reply, error)
+// pageFunc handles a request of a signed-in operator.
+type pageFunc func(r request) (reply, error)
 
-// Mount adds the pages to g, which has no prefix and does not authenticate. It panics
-// when a template cannot be used.
+// Mount adds the pages to g, which must have no prefix and no authentication. It panics if
+// a template is invalid.
 func (h *Handler) Mount(g *echo.Group) {
 	var err error
-	if h.sheets, err = readSheets(h.Pages); err != nil {
+	if h.templates, err = parseTemplates(h.Pages); err != nil {
 		panic("console: " + err.Error())
 	}
 	assets := echo.MustSubFS(h.Pages, "assets")
-	tag, err := tagging(assets)
+	etags, err := addETags(assets)
 	if err != nil {
 		panic("console: " + err.Error())
 	}
-	open, known := h.before(h.onSignInPage, h.LimitSignIn), h.before(h.Limit, h.signedIn)
+	signIn, signedIn := h.chain(h.onSignInPage, h.LimitSignIn), h.chain(h.Limit, h.requireSession)
 	g.GET("/console", func(c echo.Context) error { return c.Redirect(http.StatusMovedPermanently, home) })
-	g.GET(assetsPath+"*", echo.StaticDirectoryHandler(assets, false), h.before(fresh, echo.WrapMiddleware(tag))...)
-	g.GET(signInPath, h.signInPage, h.before()...)
-	g.POST(signInPath, h.signIn, open...)
-	g.POST(signOutPath, h.signOut, known...)
-	for path, look := range h.looks() {
-		g.GET(home+path, h.look(look), known...)
+	g.GET(assetsPath+"*", echo.StaticDirectoryHandler(assets, false), h.chain(revalidate, echo.WrapMiddleware(etags))...)
+	g.GET(signInPath, h.signInPage, h.chain()...)
+	g.POST(signInPath, h.signIn, signIn...)
+	g.POST(signOutPath, h.signOut, signedIn...)
+	for path, page := range h.pages() {
+		g.GET(home+path, h.show(page), signedIn...)
 	}
-	for path, act := range h.acts() {
-		g.POST(home+path, h.act(act), known...)
+	for path, form := range h.forms() {
+		g.POST(home+path, h.submit(form), signedIn...)
 	}
-	g.GET(exportPath, h.download, known...)
-	g.RouteNotFound(missingPath, h.missing, h.before()...)
+	g.GET(exportPath, h.download, signedIn...)
+	g.RouteNotFound(catchAllPath, h.notFound, h.chain()...)
 }
 
-// looks are the pages that show something, and those that ask before something is done.
-func (h *Handler) looks() map[string]step {
-	return map[string]step{
+// pages are the pages that show something or ask for confirmation.
+func (h *Handler) pages() map[string]pageFunc {
+	return map[string]pageFunc{
 		"":                   h.overview,
 		"users":              h.users,
 		"users/:key":         h.user,
-		"users/:key/block":   h.askBlock,
+		"users/:key/block":   h.blockForm,
 		"grants":             h.grants,
 		"grants/:key":        h.grant,
-		"audit":              h.trail,
+		"audit":              h.audit,
 		"settings":           h.settings,
-		"revoke-all":         h.askAll,
-		"grants/:key/revoke": h.askGrant,
-		"users/:key/unblock": h.askUser(actUnblock, "Lift the block"),
-		"users/:key/revoke":  h.askUser(actRevokeUser, "Revoke a user's tokens"),
+		"revoke-all":         h.confirmAll,
+		"grants/:key/revoke": h.confirmGrant,
+		"users/:key/unblock": h.confirmUser(actUnblock, "Lift the block"),
+		"users/:key/revoke":  h.confirmUser(actRevokeUser, "Revoke a user's tokens"),
 	}
 }
 
-// acts are what changes something.
-func (h *Handler) acts() map[string]step {
-	return map[string]step{
+// forms are the actions.
+func (h *Handler) forms() map[string]pageFunc {
+	return map[string]pageFunc{
 		"users/:key/block":   h.block,
 		"users/:key/unblock": h.unblock,
 		"users/:key/revoke":  h.revokeUser,
@@ -100,8 +100,8 @@ func (h *Handler) acts() map[string]step {
 	}
 }
 
-// missing answers for what there is no page for, and for what a page does not take.
-func (h *Handler) missing(c echo.Context) error {
+// notFound answers for unknown paths, and for methods that a path does not support.
+func (h *Handler) notFound(c echo.Context) error {
 	if _, err := h.Sessions.Identify(c); err != nil {
 		return err
 	}
@@ -112,105 +112,119 @@ func (h *Handler) missing(c echo.Context) error {
 	return echo.ErrNotFound
 }
 
-// allowed lists the methods that the path of c takes. The router does not say, as it
-// has found the route of what is missing.
+// allowed returns the methods that the path of c supports. Echo does not tell, because it
+// has matched the catch-all route.
 func allowed(c echo.Context) (methods []string) {
 	probe := c.Echo().NewContext(nil, nil)
 	for _, method := range []string{http.MethodGet, http.MethodPost} {
-		if c.Echo().Router().Find(method, echo.GetPath(c.Request()), probe); probe.Path() == missingPath {
+		if c.Echo().Router().Find(method, echo.GetPath(c.Request()), probe); probe.Path() == catchAllPath {
 			continue
 		}
 		if methods = append(methods, method); method == http.MethodGet {
-			methods = append(methods, http.MethodHead) // which is answered as GET is
+			methods = append(methods, http.MethodHead) // answered like GET
 		}
 	}
 	return methods
 }
 
-// look answers with the page of s.
-func (h *Handler) look(s step) echo.HandlerFunc {
+// show answers with the page of f.
+func (h *Handler) show(f pageFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
-		v, err := h.visit(c)
+		r, err := h.newRequest(c)
 		if err != nil {
 			return err
 		}
-		r, err := s(v)
-		return h.answer(c, r, err)
+		page, err := f(r)
+		return h.answer(c, page, err)
 	}
 }
 
-// act does s, whose form it reads.
-func (h *Handler) act(s step) echo.HandlerFunc {
+// submit reads the form of the request and answers with the page of f.
+func (h *Handler) submit(f pageFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		if err := readForm(c.Response(), c.Request()); err != nil {
 			return err
 		}
-		return h.look(s)(c)
+		return h.show(f)(c)
 	}
 }
 
-// visit is the request of c.
-func (h *Handler) visit(c echo.Context) (visit, error) {
-	v := visit{Request: c.Request(), now: h.Now(), key: c.Param("key")}
-	if k := session.Current(c); k != nil {
-		v.who = *k
-	}
-	if v.URL.RawPath != "" { // or the router has unescaped it
+// newRequest returns the request of c.
+func (h *Handler) newRequest(c echo.Context) (request, error) {
+	r := request{Request: c.Request(), now: h.Now(), key: c.Param("key")}
+	if r.URL.RawPath != "" { // otherwise Echo has unescaped it
 		var err error
-		if v.key, err = url.PathUnescape(v.key); err != nil {
-			return visit{}, errForm.Because(err)
+		if r.key, err = url.PathUnescape(r.key); err != nil {
+			return request{}, errForm.Because(err)
 		}
 	}
-	return v, nil
+	return r, nil
 }
 
-// answer sends what a step led to. An error that comes with a page is shown there, and
-// is returned for those who take note of it.
+// answer sends a reply. It renders an error that comes with a page on that page, and
+// returns it for the middleware.
 func (h *Handler) answer(c echo.Context, r reply, err error) error {
 	switch {
 	case err != nil && r.page == "":
 		return err
-	case r.to != "":
-		r.note.leave(c.Response())
-		return c.Redirect(http.StatusSeeOther, r.to)
+	case r.redirect != "":
+		r.notice.set(c.Response())
+		return c.Redirect(http.StatusSeeOther, r.redirect)
 	}
-	if failed := h.render(c, r, err); failed != nil {
-		return failed
+	if renderErr := h.render(c, r, err); renderErr != nil {
+		return renderErr
 	}
 	return err
 }
 
-// render writes a page, with err above it if that is not nil.
+// render sends a page, with err above it unless that is nil.
 func (h *Handler) render(c echo.Context, r reply, err error) error {
-	f := frame{Title: r.title, Nav: cmp.Or(r.part, partOf[r.page], r.page), Demo: h.Demo, Version: h.Version, Body: r.body}
-	if k := session.Current(c); k != nil {
-		f.Who = k.Admin
+	d := pageData{Title: r.title, Nav: cmp.Or(r.nav, navOf[r.page], r.page), Demo: h.Demo, Version: h.Version, Body: r.body}
+	if s := session.Current(c); s != nil {
+		d.Operator = s.Admin
 	}
 	status := http.StatusOK
 	if err != nil {
 		status = httpapi.ProblemOf(err).Status
-		f.Problem = troubleOf(err, status, c.Response().Header().Get(httpapi.HeaderRequestID))
-		f.Title = cmp.Or(f.Title, f.Problem.Title)
-		retryLater(c, f.Problem.Wait)
+		d.Problem = newErrorView(err, status, c.Response().Header().Get(httpapi.HeaderRequestID))
+		if d.Operator == "" {
+			d.Problem.Note = ""
+		}
+		d.Title = cmp.Or(d.Title, d.Problem.Title)
+		setRetryAfter(c, d.Problem.Wait)
 	}
-	if f.Who != "" && isShown(c.Request()) {
-		f.Notice = takeNotice(c.Response(), c.Request())
+	if d.Operator != "" && isVisible(c.Request()) {
+		d.Notice = takeNotice(c.Response(), c.Request())
 	}
-	page, failed := h.sheets.write(r.page, f)
-	if failed != nil {
-		return failed
+	page, renderErr := h.templates.render(r.page, d)
+	if renderErr != nil {
+		return renderErr
 	}
 	return c.HTMLBlob(status, page)
 }
 
-// signInPage asks for an admin key, unless somebody is signed in.
+// signInBody is the form that asks for an admin key.
+type signInBody struct {
+	Next          string // URL to open after signing in
+	Ended         bool   // the browser had a session that has ended
+	FromOtherSite bool   // the operator may be signed in: browsers omit the cookie
+}
+
+// fromOtherSite reports whether r may come from a link of another site, with which browsers
+// do not send the session cookie.
+func fromOtherSite(r *http.Request) bool {
+	site := r.Header.Get("Sec-Fetch-Site")
+	return site != "same-origin" && site != "none"
+}
+
+// signInPage asks for an admin key, unless the operator is signed in.
 func (h *Handler) signInPage(c echo.Context) error {
-	b := signInBody{Next: local(c.QueryParam("next")), Ended: c.QueryParam("ended") != "", Elsewhere: isElsewhere(c.Request())}
-	k, err := h.Sessions.Identify(c)
+	b := signInBody{Next: safeNext(c.QueryParam("next")), Ended: c.QueryParam("ended") != "", FromOtherSite: fromOtherSite(c.Request())}
+	s, err := h.Sessions.Identify(c)
 	switch {
 	case err != nil:
 		return err
-	case k != nil:
+	case s != nil:
 		return c.Redirect(http.StatusSeeOther, b.Next)
 	}
 	return h.answer(c, reply{page: "sign-in", title: "Sign in", body: b}, nil)
@@ -222,13 +236,13 @@ func (h *Handler) signIn(c echo.Context) error {
 	if err := session.CheckSecure(r); err != nil {
 		return err
 	}
-	form := httpapi.FormParams(r.PostForm)
-	token, _, err := h.Sessions.SignIn(r.Context(), secret.Text(strings.TrimSpace(form.Text("key"))))
+	form := fields{values: r.PostForm}
+	token, _, err := h.Sessions.SignIn(r.Context(), secret.Text(strings.TrimSpace(form.text("key"))))
 	if err != nil {
 		return err
 	}
 	session.SetCookie(c, token)
-	return c.Redirect(http.StatusSeeOther, local(form.Text("next")))
+	return c.Redirect(http.StatusSeeOther, safeNext(form.text("next")))
 }
 
 // signOut ends the session.
@@ -240,9 +254,9 @@ func (h *Handler) signOut(c echo.Context) error {
 	return c.Redirect(http.StatusSeeOther, signInPath)
 }
 
-// download sends the audit trail as a file, written as it is read.
+// download streams the audit trail as a file.
 func (h *Handler) download(c echo.Context) error {
-	v, err := h.visit(c)
+	r, err := h.newRequest(c)
 	if err != nil {
 		return err
 	}
@@ -252,5 +266,5 @@ func (h *Handler) download(c echo.Context) error {
 		return audit.ErrFormat
 	}
 	file := httpapi.Download{Name: "casbroker-audit." + format, Type: media, Log: h.Log}
-	return file.Send(v.Context(), c.Response(), func(ctx context.Context, w io.Writer) error { return h.export(ctx, v, w) })
+	return file.Send(r.Context(), c.Response(), func(ctx context.Context, w io.Writer) error { return h.export(ctx, r, w) })
 }

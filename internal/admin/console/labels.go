@@ -5,52 +5,119 @@ import (
 	"slices"
 	"strconv"
 
+	"casbroker/internal/access"
 	"casbroker/internal/admin"
+	"casbroker/internal/audit"
+	"casbroker/internal/token"
 )
 
-// refusals are why calls are refused: the codes of the API and what they mean. The
-// first tintCount have colours of their own, so the commonest are first.
+// choice is a value with its label.
+type choice struct{ Value, Label string }
+
+// label returns the label of value in list, or value itself.
+func label(list []choice, value string) string {
+	for _, c := range list {
+		if c.Value == value && value != "" {
+			return c.Label
+		}
+	}
+	return value
+}
+
+// states are the states of a grant.
+var states = []choice{
+	{"", "Any"},
+	{string(token.StateActive), "Active"},
+	{string(token.StateExpired), "Expired"},
+	{string(token.StateRevoked), "Revoked"},
+}
+
+// outcomes are the outcomes of an audited action.
+var outcomes = []choice{
+	{"", "Any"},
+	{string(audit.OK), "Done"},
+	{string(audit.Refused), "Refused"},
+}
+
+// kinds are the kinds of changes of access.
+var kinds = []choice{
+	{string(access.Block), "Blocked"},
+	{string(access.Unblock), "Block lifted"},
+	{string(access.RevokeGrant), "Token revoked"},
+	{string(access.RevokeUser), "All tokens revoked"},
+	{string(access.RevokeAll), "All tokens of all users revoked"},
+}
+
+// exceptReads is the choice of all actions but the reads of operators.
+const exceptReads = "-" + string(audit.AdminRead)
+
+// actions are the audited actions, those that are searched for most often first.
+var actions = []choice{
+	{"", "Any"},
+	{exceptReads, "Everything but reads"},
+	{string(audit.UserBlock), "User blocked"},
+	{string(audit.UserUnblock), "User unblocked"},
+	{string(audit.TokenRevoke), "Token revoked"},
+	{string(audit.RevokeUser), "User's tokens revoked"},
+	{string(audit.RevokeAll), "All tokens revoked"},
+	{string(audit.AccessRefuse), "Call refused"},
+	{string(audit.TokenMint), "Token minted"},
+	{string(audit.TokenReuse), "Token reused"},
+	{string(audit.PortfolioSave), "Portfolio saved"},
+	{string(audit.PortfolioDelete), "Portfolio deleted"},
+	{string(audit.PortfolioExpire), "Portfolio expired"},
+	{string(audit.DataExport), "User's data exported"},
+	{string(audit.DataErase), "User's data erased"},
+	{string(audit.AdminSignIn), "Operator signed in"},
+	{string(audit.AdminSignOut), "Operator signed out"},
+	{string(audit.AdminRead), "Operator read"},
+	{string(audit.AuditExport), "Audit trail exported"},
+	{string(audit.BrokerStart), "Broker started"},
+}
+
+// refusals are the codes of the faults with which calls are refused. The first tintCount
+// have colors of their own, so the most common come first.
 var refusals = []choice{
-	{"invalid_token", "token not valid"},
+	{"invalid_token", "invalid token"},
 	{"unauthenticated", "not signed in"},
 	{"subject_blocked", "user blocked"},
-	{"rate_limited", "limit reached"},
+	{"rate_limited", "rate limit reached"},
 	{"forbidden", "role missing"},
 	{"wrong_key", "wrong admin key"},
 	{"session_ended", "session ended"},
 	{"cross_origin", "sent by another site"},
 	{"insecure_sign_in", "sign-in without https"},
-	{"no_admin_keys", "no admin keys set"},
-	{"large_save_under_way", "large save under way"},
-	{"export_under_way", "export under way"},
+	{"no_admin_keys", "no admin keys configured"},
+	{"large_save_under_way", "another large save is running"},
+	{"export_under_way", "another export is running"},
 }
 
-// limits are the limits that calls may run into, in the order of refusals.
+// limits are the names of the rate limits. The first tintCount have colors of their own.
 var limits = []choice{
-	{"token-user", "tokens, of one user"},
-	{"token-address", "tokens, of one address"},
-	{"failures", "failed attempts, of one address"},
-	{"sign_in-address", "wrong admin keys, of one address"},
-	{"save-user", "saving, of one user"},
-	{"read-user", "reading, of one user"},
-	{"admin-user", "operating, of one user"},
-	{"token-all", "tokens, of all"},
-	{"save-address", "saving, of one address"},
-	{"save-all", "saving, of all"},
-	{"read-address", "reading, of one address"},
-	{"read-all", "reading, of all"},
-	{"admin-address", "operating, of one address"},
-	{"admin-all", "operating, of all"},
-	{"sign_in-user", "wrong admin keys, of one user"},
-	{"sign_in-all", "wrong admin keys, of all"},
+	{"token-user", "tokens per user"},
+	{"token-address", "tokens per address"},
+	{"failures", "failed authentications per address"},
+	{"sign_in-address", "wrong admin keys per address"},
+	{"save-user", "saves per user"},
+	{"read-user", "reads per user"},
+	{"admin-user", "operator calls per user"},
+	{"token-all", "tokens of all users"},
+	{"save-address", "saves per address"},
+	{"save-all", "saves of all users"},
+	{"read-address", "reads per address"},
+	{"read-all", "reads of all users"},
+	{"admin-address", "operator calls per address"},
+	{"admin-all", "operator calls of all users"},
+	{"sign_in-user", "wrong admin keys per user"},
+	{"sign_in-all", "wrong admin keys of all users"},
 }
 
-// tintCount is how many colours there are for labels; it is more than mostLabels.
+// tintCount is the number of colors for labels. It is more than maxSeries.
 const tintCount = 8
 
-// tintsOf chooses colours for labels. A label has the same in every picture: one of the
-// first of known by its place there, any other one by its name, unless another label of
-// the picture has that already.
+// tintsOf chooses the colors of labels in one chart. A label has the same color in every
+// chart: one of the first of known by its index there, any other by a hash of its name,
+// unless another label of the chart has that color.
 func tintsOf(labels []string, known []choice) map[string]string {
 	tints, taken := make(map[string]string, len(labels)), [tintCount]bool{}
 	take := func(label string, tint int) {
@@ -68,7 +135,7 @@ func tintsOf(labels []string, known []choice) map[string]string {
 	slices.Sort(others)
 	for _, label := range others {
 		sum := fnv.New32a()
-		_, _ = sum.Write([]byte(label)) // a hash takes everything
+		_, _ = sum.Write([]byte(label)) // it never fails
 		tint := int(sum.Sum32() % tintCount)
 		for taken[tint] {
 			tint = (tint + 1) % tintCount
@@ -78,18 +145,18 @@ func tintsOf(labels []string, known []choice) map[string]string {
 	return tints
 }
 
-// partRevocations is the part that is knowledge and no machine.
-const partRevocations = "revocations"
+// revocations is the component with its own labels: it is data, not a service.
+const revocations = "revocations"
 
-// parts are what the broker leans on, where it is not called by its name.
-var parts = []choice{{partRevocations, "blocks and revocations"}}
+// components are the labels of dependencies whose name is not shown as it is.
+var components = []choice{{revocations, "blocks and revocations"}}
 
-// doing is how a part does.
-var doing = []choice{
-	{admin.OK, "works"}, {admin.Degraded, "works in part"}, {admin.Down, "is down"}, {admin.Unused, "is not used"},
+// serviceStates are the states of a dependency.
+var serviceStates = []choice{
+	{admin.OK, "ok"}, {admin.Degraded, "degraded"}, {admin.Down, "down"}, {admin.Unused, "not used"},
 }
 
-// knowing is how it stands with what there is to know.
-var knowing = []choice{
-	{admin.OK, "are known"}, {admin.Degraded, "are known with delay"}, {admin.Down, "are not known"}, {admin.Unused, "are not used"},
+// dataStates are the states of revocations.
+var dataStates = []choice{
+	{admin.OK, "up to date"}, {admin.Degraded, "delayed"}, {admin.Down, "unknown"}, {admin.Unused, "not used"},
 }

@@ -1,6 +1,9 @@
 package console
 
 import (
+	"crypto/sha256"
+	"encoding/base64"
+	"io/fs"
 	"maps"
 	"math"
 	"net/http"
@@ -11,19 +14,17 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"casbroker/internal/admin/session"
-	"casbroker/internal/httpapi"
 )
 
-// policy is the Content-Security-Policy of all pages: nothing from elsewhere, nothing
-// written into the page, and nobody who frames it.
+// policy is the Content-Security-Policy of all pages: no content of other sites, no inline
+// scripts and styles, and no page may frame it.
 const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; " +
 	"form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 
-// before is what a request of the console passes: first what makes a page of every
-// error, then those of through that are not nil.
-func (h *Handler) before(through ...echo.MiddlewareFunc) []echo.MiddlewareFunc {
-	all := []echo.MiddlewareFunc{h.guard}
-	for _, m := range through {
+// chain returns the middleware of a route: secure, then those of more that are not nil.
+func (h *Handler) chain(more ...echo.MiddlewareFunc) []echo.MiddlewareFunc {
+	all := []echo.MiddlewareFunc{h.secure}
+	for _, m := range more {
 		if m != nil {
 			all = append(all, m)
 		}
@@ -31,98 +32,27 @@ func (h *Handler) before(through ...echo.MiddlewareFunc) []echo.MiddlewareFunc {
 	return all
 }
 
-// guard sets the headers of all pages, and answers with a page where something fails.
-func (h *Handler) guard(next echo.HandlerFunc) echo.HandlerFunc {
+// secure sets the security headers of all pages, and answers errors with a page.
+func (h *Handler) secure(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		header := c.Response().Header()
 		header.Set("Content-Security-Policy", policy)
 		header.Set("Cache-Control", "no-store")
-		// With no-referrer browsers would keep the Origin of forms to themselves, too.
+		// With no-referrer, browsers would also hide the Origin of forms.
 		header.Set("Referrer-Policy", "same-origin")
 		err := next(c)
 		if err == nil || c.Response().Committed {
 			return err
 		}
-		r := reply{page: "problem", body: problemOf(c)}
-		if failed := h.render(c, r, err); failed != nil {
-			return failed
+		r := reply{page: "problem", body: newProblemBody(c)}
+		if renderErr := h.render(c, r, err); renderErr != nil {
+			return renderErr
 		}
 		return err
 	}
 }
 
-// problemOf is what can be done about the failure of a request.
-func problemOf(c echo.Context) problemBody {
-	b := problemBody{Again: again(c.Request())}
-	b.Form, b.Resend = resend(c.Response(), c.Request())
-	return b
-}
-
-// again is the address of a page that may be opened once more, "" for what changes
-// something.
-func again(r *http.Request) string {
-	if r.Method != http.MethodGet {
-		return ""
-	}
-	return local(r.URL.RequestURI())
-}
-
-// origins has no trusted ones: what another site sent is not sent again.
-var origins = http.NewCrossOriginProtection()
-
-// resend returns the form that r sends, in the order of its names, so that it can be
-// sent once more, and whether there is one. What signs in is not kept on a page.
-func resend(w http.ResponseWriter, r *http.Request) (form []choice, ok bool) {
-	if r.Method != http.MethodPost || r.URL.Path == signInPath || origins.Check(r) != nil {
-		return nil, false
-	}
-	if r.PostForm == nil && readForm(w, r) != nil {
-		return nil, false
-	}
-	for _, name := range slices.Sorted(maps.Keys(r.PostForm)) {
-		form = append(form, choice{name, r.PostForm.Get(name)})
-	}
-	return form, true
-}
-
-// fresh lets browsers keep a file, if they ask each time whether it is still good.
-func fresh(next echo.HandlerFunc) echo.HandlerFunc {
-	return func(c echo.Context) error {
-		c.Response().Header().Set("Cache-Control", "no-cache")
-		return next(c)
-	}
-}
-
-// signedIn lets a request pass with whose session it is, and asks everybody else to
-// sign in and then to go on where they were.
-func (h *Handler) signedIn(next echo.HandlerFunc) echo.HandlerFunc {
-	return func(c echo.Context) error {
-		k, err := h.Sessions.Identify(c)
-		switch {
-		case err != nil:
-			return err
-		case k != nil:
-			return next(c)
-		}
-		r := c.Request()
-		ended := ""
-		if session.Token(c) != "" || r.Method != http.MethodGet {
-			ended = "1"
-		}
-		return c.Redirect(http.StatusSeeOther, with(signInPath, "next", afterwards(r), "ended", ended))
-	}
-}
-
-// afterwards is where who had to sign in first goes on: where a form is sent to there
-// is a page that asks for it, but for signing out.
-func afterwards(r *http.Request) string {
-	if r.URL.Path == signOutPath {
-		return ""
-	}
-	return local(r.URL.RequestURI())
-}
-
-// onSignInPage reads the form of who signs in, and shows what goes wrong above it.
+// onSignInPage reads the sign-in form, and shows an error above it.
 func (h *Handler) onSignInPage(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		r := c.Request()
@@ -133,15 +63,110 @@ func (h *Handler) onSignInPage(next echo.HandlerFunc) echo.HandlerFunc {
 		if err == nil {
 			return nil
 		}
-		form := httpapi.FormParams(r.PostForm)
-		b := signInBody{Next: local(form.Text("next"))}
+		form := fields{values: r.PostForm}
+		b := signInBody{Next: safeNext(form.text("next"))}
 		return h.answer(c, reply{page: "sign-in", title: "Sign in", body: b}, err)
 	}
 }
 
-// retryLater tells a program how long to wait, if that is known.
-func retryLater(c echo.Context, d time.Duration) {
+// requireSession lets requests with a session pass, and redirects all others to the
+// sign-in page, which returns to where they were.
+func (h *Handler) requireSession(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		s, err := h.Sessions.Identify(c)
+		switch {
+		case err != nil:
+			return err
+		case s != nil:
+			return next(c)
+		}
+		r := c.Request()
+		ended := ""
+		if session.Token(c) != "" || r.Method != http.MethodGet {
+			ended = "1"
+		}
+		return c.Redirect(http.StatusSeeOther, withQuery(signInPath, "next", nextAfterSignIn(r), "ended", ended))
+	}
+}
+
+// nextAfterSignIn returns the URL to open after signing in. The path of every form also
+// has a page, except for signing out.
+func nextAfterSignIn(r *http.Request) string {
+	if r.URL.Path == signOutPath {
+		return ""
+	}
+	return safeNext(r.URL.RequestURI())
+}
+
+// newProblemBody returns how a failed request can be retried.
+func newProblemBody(c echo.Context) problemBody {
+	b := problemBody{Retry: retryURL(c.Request())}
+	b.Form, b.Resend = resendForm(c.Response(), c.Request())
+	return b
+}
+
+// retryURL returns the URL of the page that r asks for, "" for a request that changes
+// something.
+func retryURL(r *http.Request) string {
+	if r.Method != http.MethodGet {
+		return ""
+	}
+	return safeNext(r.URL.RequestURI())
+}
+
+// origins trusts no other origin: forms of other sites are not offered for resending.
+var origins = http.NewCrossOriginProtection()
+
+// resendForm returns the form of r, sorted by name, and whether it can be sent again. A
+// sign-in cannot, so that no page contains the key.
+func resendForm(w http.ResponseWriter, r *http.Request) (form []formField, ok bool) {
+	if r.Method != http.MethodPost || r.URL.Path == signInPath || origins.Check(r) != nil {
+		return nil, false
+	}
+	if r.PostForm == nil && readForm(w, r) != nil {
+		return nil, false
+	}
+	for _, name := range slices.Sorted(maps.Keys(r.PostForm)) {
+		form = append(form, formField{name, r.PostForm.Get(name)})
+	}
+	return form, true
+}
+
+// setRetryAfter tells programs when to retry, if that is known.
+func setRetryAfter(c echo.Context, d time.Duration) {
 	if d > 0 {
 		c.Response().Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(d.Seconds()))))
 	}
+}
+
+// revalidate lets browsers cache a file if they ask each time whether it has changed.
+func revalidate(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		c.Response().Header().Set("Cache-Control", "no-cache")
+		return next(c)
+	}
+}
+
+// addETags returns middleware that sets the ETag of each file in assets to a hash of its
+// content. Embedded files have no modification time that browsers could send.
+func addETags(assets fs.FS) (func(http.Handler) http.Handler, error) {
+	tags := make(map[string]string)
+	err := fs.WalkDir(assets, ".", func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		data, err := fs.ReadFile(assets, path)
+		sum := sha256.Sum256(data)
+		tags[assetsPath+path] = `"` + base64.RawURLEncoding.EncodeToString(sum[:16]) + `"`
+		return err
+	})
+	add := func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if tag, ok := tags[r.URL.Path]; ok {
+				w.Header().Set("ETag", tag)
+			}
+			next.ServeHTTP(w, r)
+		})
+	}
+	return add, err
 }

@@ -10,71 +10,71 @@ import (
 	"casbroker/internal/admin/session"
 )
 
-// noticeCookie carries what is to be said on the next page, once. A link cannot set
-// it, so nobody can make the console say what did not happen.
+// noticeCookie carries the result of an action to the next page, which shows it once. A
+// link cannot set it, so other sites cannot show false results.
 const noticeCookie = "casbroker_notice"
 
-// noticeTime is how long the next page may take to come.
-const noticeTime = time.Minute
+// noticeTTL is how long the next page may take to load.
+const noticeTTL = time.Minute
 
-// endOfTime is when the year 10000 begins, in Unix seconds: RFC 3339 has none like it.
-const endOfTime = 253_402_300_800
+// maxUntil is the beginning of the year 10000 in Unix seconds, which RFC 3339 cannot write.
+const maxUntil = 253_402_300_800
 
-// deed is what was done.
-type deed string
+// action is an action whose result is shown.
+type action string
 
-// The deeds.
+// The actions.
 const (
-	blocked      deed = "blocked"
-	unblocked    deed = "unblocked"
-	grantRevoked deed = "grant_revoked"
-	userRevoked  deed = "user_revoked"
-	allRevoked   deed = "all_revoked"
+	blocked      action = "blocked"
+	unblocked    action = "unblocked"
+	grantRevoked action = "grant_revoked"
+	userRevoked  action = "user_revoked"
+	allRevoked   action = "all_revoked"
 )
 
-// said is what is said of deeds: when they were done, and when there was nothing left
-// to do.
-var said = map[deed][2]string{
-	blocked:      {"The user is blocked", "The user was blocked like this already"},
-	unblocked:    {"The block is lifted. The user can have new tokens", "The user was not blocked"},
-	grantRevoked: {"The token is revoked", "The token was revoked or had expired already"},
-	userRevoked:  {"All tokens of the user are revoked", "The user had no token that still counted"},
-	allRevoked:   {"All tokens of all users are revoked", "There was no token that still counted"},
+// noticeTexts are the texts of actions: if something changed, and if nothing did.
+var noticeTexts = map[action][2]string{
+	blocked:      {"The user is blocked", "The user was already blocked like this"},
+	unblocked:    {"The block is lifted. The user can get new tokens", "The user was not blocked"},
+	grantRevoked: {"The token is revoked", "The token was already revoked or expired"},
+	userRevoked:  {"All tokens of the user are revoked", "The user had no active token"},
+	allRevoked:   {"All tokens of all users are revoked", "There was no active token"},
 }
 
-// note is a deed for the next page to tell of.
-type note struct {
-	deed    deed
-	already bool
-	until   time.Time // when the vendor's tokens expire that it is about; zero for none
+// actionResult is the result of an action, for the next page.
+type actionResult struct {
+	action  action
+	already bool      // nothing changed
+	until   time.Time // when the affected tokens expire at the vendor; zero for none
 }
 
-// noteOf says what r came to.
-func noteOf(d deed, r access.Result) note { return note{d, r.Already, r.UpstreamValidUntil} }
+func resultNotice(a action, r access.Result) actionResult {
+	return actionResult{a, r.Already, r.UpstreamValidUntil}
+}
 
-// notice is what a page says of what was just done.
+// notice is what a page says about the previous action.
 type notice struct {
 	Text    string
 	Already bool
 	Until   time.Time
 }
 
-// leave keeps n for the next page.
-func (n note) leave(w http.ResponseWriter) {
-	value := string(n.deed) + "." + strconv.FormatBool(n.already) + "."
-	if !n.until.IsZero() {
-		value += strconv.FormatInt(n.until.Unix(), 10)
+// set stores the result in the cookie.
+func (r actionResult) set(w http.ResponseWriter) {
+	value := string(r.action) + "." + strconv.FormatBool(r.already) + "."
+	if !r.until.IsZero() {
+		value += strconv.FormatInt(r.until.Unix(), 10)
 	}
-	setNotice(w, value, int(noticeTime.Seconds()))
+	setNotice(w, value, int(noticeTTL.Seconds()))
 }
 
-// isShown reports whether somebody will see the page that r asks for. HEAD, which is
-// answered as GET is, comes from programs, and they ask for anything but HTML.
-func isShown(r *http.Request) bool {
+// isVisible reports whether a person will see the page that r asks for: not if a page
+// refreshes itself, and not for a HEAD request, which programs send without accepting HTML.
+func isVisible(r *http.Request) bool {
 	return r.Header.Get(session.HeaderIdle) == "" && strings.Contains(r.Header.Get("Accept"), "text/html")
 }
 
-// takeNotice returns what is to be said, nil for nothing, and forgets it.
+// takeNotice returns the notice in the cookie, nil for none, and deletes the cookie.
 func takeNotice(w http.ResponseWriter, r *http.Request) *notice {
 	cookie, err := r.Cookie(noticeCookie)
 	if err != nil {
@@ -83,7 +83,7 @@ func takeNotice(w http.ResponseWriter, r *http.Request) *notice {
 	setNotice(w, "", -1)
 	name, rest, _ := strings.Cut(cookie.Value, ".")
 	already, until, _ := strings.Cut(rest, ".")
-	texts, ok := said[deed(name)]
+	texts, ok := noticeTexts[action(name)]
 	if !ok {
 		return nil
 	}
@@ -91,14 +91,14 @@ func takeNotice(w http.ResponseWriter, r *http.Request) *notice {
 	if n.Already {
 		n.Text = texts[1]
 	}
-	if at, err := strconv.ParseInt(until, 10, 64); err == nil && at >= 0 && at < endOfTime {
-		n.Until = time.Unix(at, 0)
+	if seconds, err := strconv.ParseInt(until, 10, 64); err == nil && seconds >= 0 && seconds < maxUntil {
+		n.Until = time.Unix(seconds, 0)
 	}
 	return n
 }
 
 func setNotice(w http.ResponseWriter, value string, maxAge int) {
-	http.SetCookie(w, &http.Cookie{ //nolint:gosec // nothing secret, and it has to come back over http on this machine
+	http.SetCookie(w, &http.Cookie{ //nolint:gosec // not secret, and must work over http on loopback
 		Name: noticeCookie, Value: value, Path: home, MaxAge: maxAge, HttpOnly: true, SameSite: http.SameSiteStrictMode,
 	})
 }

@@ -13,11 +13,10 @@ import (
 	"casbroker/internal/usage"
 )
 
-// creditsTime bounds how long the overview waits for the vendor.
-const creditsTime = 2 * time.Second
+// creditsTimeout limits how long the overview waits for the vendor.
+const creditsTimeout = 2 * time.Second
 
-// spans are the stretches of time that the overview shows, the first unless another
-// one is asked for.
+// spans are the periods that the overview can show; the first is the default.
 var spans = []span{
 	{"hour", "Last hour", usage.Minute, time.Minute, 60, 4},
 	{"day", "24 hours", usage.Hour, time.Hour, 24, 4},
@@ -27,64 +26,64 @@ var spans = []span{
 type span struct {
 	Value, Name string
 	step        usage.Step
-	length      time.Duration
-	count       int
-	parts       int // between the instants that are named
+	length      time.Duration // of a step
+	count       int           // of steps
+	parts       int           // between the times below a chart
 }
 
-// overviewBody is the page that an operator sees first.
+// overviewBody is the first page.
 type overviewBody struct {
-	Now      time.Time
-	Span     span
-	Spans    []span
-	Live     *int // nil when not known
-	Blocked  int64
-	Parts    []admin.Component
-	Credits  *admin.Credits // nil when not known
-	Unknown  string         // why not
-	Charts   []chart
-	Invented bool   // a part of it is made up
-	Problem  string // why there are no charts
+	Now        time.Time
+	Span       span
+	Spans      []span
+	Live       *int // active tokens, nil if unknown
+	Blocked    int64
+	Components []admin.Component
+	Credits    *admin.Credits // nil if unknown
+	Unknown    string         // why Credits is nil
+	Charts     []chart
+	Synthetic  bool   // some points are synthetic
+	Problem    string // why there are no charts
 }
 
-// overview shows how it stands and how it was.
-func (h *Handler) overview(v visit) (reply, error) {
-	at := slices.IndexFunc(spans, func(s span) bool { return s.Value == v.URL.Query().Get("range") })
-	ctx, s := v.Context(), spans[max(at, 0)]
-	now := h.Admin.Overview(ctx)
-	b := overviewBody{Now: v.now, Span: s, Spans: spans, Live: now.LiveTokens, Blocked: now.Blocked, Parts: now.Health}
-	b.credit(h.credits(ctx))
-	to := v.now.UTC().Truncate(s.length).Add(s.length)
+// overview shows the current state and the usage of the span that was chosen.
+func (h *Handler) overview(r request) (reply, error) {
+	i := slices.IndexFunc(spans, func(s span) bool { return s.Value == r.URL.Query().Get("range") })
+	ctx, s := r.Context(), spans[max(i, 0)]
+	current := h.Admin.Overview(ctx)
+	b := overviewBody{Now: r.now, Span: s, Spans: spans, Live: current.LiveTokens, Blocked: current.Blocked, Components: current.Health}
+	b.setCredits(h.credits(ctx))
+	to := r.now.UTC().Truncate(s.length).Add(s.length)
 	stats, err := h.Admin.Stats(ctx, s.step, to.Add(-time.Duration(s.count)*s.length), to)
 	if err != nil {
-		h.Log.WarnContext(ctx, "the overview has no counts", "error", err)
-		b.Problem = "The counts cannot be read at the moment. The page goes on trying."
+		h.Log.WarnContext(ctx, "overview shown without charts", "error", err)
+		b.Problem = "The usage counts cannot be read at the moment. The page keeps trying."
 	} else {
-		b.draw(stats)
+		b.setCharts(stats)
 	}
 	return reply{page: "overview", title: "Overview", body: b}, nil
 }
 
-// Name is what people call a part.
-func (overviewBody) Name(p admin.Component) string { return named(parts, p.Name) }
+// Name is the label of a component.
+func (overviewBody) Name(c admin.Component) string { return label(components, c.Name) }
 
-// State puts into words how a part does.
-func (overviewBody) State(p admin.Component) string {
-	if p.Name == partRevocations {
-		return named(knowing, p.State)
+// State is the label of a component's state.
+func (overviewBody) State(c admin.Component) string {
+	if c.Name == revocations {
+		return label(dataStates, c.State)
 	}
-	return named(doing, p.State)
+	return label(serviceStates, c.State)
 }
 
-// credits asks how much is left at the vendor.
+// credits returns the vendor's credits, within creditsTimeout.
 func (h *Handler) credits(ctx context.Context) (admin.Credits, error) {
-	ctx, cancel := context.WithTimeout(ctx, creditsTime)
+	ctx, cancel := context.WithTimeout(ctx, creditsTimeout)
 	defer cancel()
 	return h.Admin.Credits(ctx)
 }
 
-// credit notes how much is left at the vendor, or why that is not known.
-func (b *overviewBody) credit(c admin.Credits, err error) {
+// setCredits sets the credits, or why they are unknown.
+func (b *overviewBody) setCredits(c admin.Credits, err error) {
 	var f *fault.Fault
 	switch {
 	case err == nil:
@@ -92,79 +91,79 @@ func (b *overviewBody) credit(c admin.Credits, err error) {
 	case errors.As(err, &f) && f.Kind != fault.Internal:
 		b.Unknown = cmp.Or(f.Note, f.Detail) // operators read this page
 	default:
-		b.Unknown = "The vendor did not say how many are left."
+		b.Unknown = "The vendor did not report the credits."
 	}
 }
 
-// draw makes the charts of what was counted.
-func (b *overviewBody) draw(s usage.Stats) {
-	times := edges(s, b.Span.parts)
-	for _, p := range plans(s) {
-		b.Charts = append(b.Charts, draw(p, s.Points, s.Step, times))
+// setCharts draws the charts of s.
+func (b *overviewBody) setCharts(s usage.Stats) {
+	times := chartTimes(s, b.Span.parts)
+	for _, spec := range chartSpecs(s) {
+		b.Charts = append(b.Charts, newChart(spec, s.Points, s.Step, times))
 	}
-	b.Invented = slices.ContainsFunc(s.Points, func(p usage.Point) bool { return p.Synthetic })
+	b.Synthetic = slices.ContainsFunc(s.Points, func(p usage.Point) bool { return p.Synthetic })
 }
 
-// plans says which charts there are of what was counted.
-func plans(s usage.Stats) []plan {
+// chartSpecs returns the charts of s.
+func chartSpecs(s usage.Stats) []chartSpec {
 	t := s.Total
-	calls := counted("answered well", "good", s, func(p usage.Point) int64 { return p.Upstream.Calls - p.Upstream.Errors })
-	errs := counted("failed", "bad", s, func(p usage.Point) int64 { return p.Upstream.Errors })
-	return []plan{
-		{id: "tokens", title: "Access tokens", sum: grouped(t.Minted + t.Reused), of: "handed out", show: whole, series: []series{
-			counted("minted", "tint-1", s, func(p usage.Point) int64 { return p.Minted }),
-			counted("given again", "tint-2", s, func(p usage.Point) int64 { return p.Reused }),
-			counted("could not be had", "bad", s, func(p usage.Point) int64 { return p.Failed }),
+	succeeded := countSeries("succeeded", "good", s, func(p usage.Point) int64 { return p.Upstream.Calls - p.Upstream.Errors })
+	failed := countSeries("failed", "bad", s, func(p usage.Point) int64 { return p.Upstream.Errors })
+	return []chartSpec{
+		{id: "tokens", title: "Access tokens", sum: grouped(t.Minted + t.Reused), unit: "issued", format: formatCount, series: []series{
+			countSeries("minted", "tint-1", s, func(p usage.Point) int64 { return p.Minted }),
+			countSeries("reused", "tint-2", s, func(p usage.Point) int64 { return p.Reused }),
+			countSeries("failed", "bad", s, func(p usage.Point) int64 { return p.Failed }),
 		}},
-		labelled(plan{id: "refused", title: "Calls refused", of: "turned away", show: whole}, s, refusals,
+		withLabels(chartSpec{id: "refused", title: "Calls refused", unit: "refused", format: formatCount}, s, refusals,
 			func(p usage.Point) map[string]int64 { return p.Refused }),
-		labelled(plan{id: "limited", title: "Limits reached", of: "calls past a limit", show: whole}, s, limits,
+		withLabels(chartSpec{id: "limited", title: "Rate limits reached", unit: "calls over a limit", format: formatCount}, s, limits,
 			func(p usage.Point) map[string]int64 { return p.Limited }),
-		{id: "saved", title: "Portfolios saved", sum: grouped(t.Saved[usage.Created]), of: "new", show: whole, series: []series{
-			counted("new", "tint-1", s, func(p usage.Point) int64 { return p.Saved[usage.Created] }),
-			counted("there already", "tint-2", s, func(p usage.Point) int64 { return p.Saved[usage.Repeated] }),
+		{id: "saved", title: "Portfolios saved", sum: grouped(t.Saved[usage.Created]), unit: "new", format: formatCount, series: []series{
+			countSeries("new", "tint-1", s, func(p usage.Point) int64 { return p.Saved[usage.Created] }),
+			countSeries("already saved", "tint-2", s, func(p usage.Point) int64 { return p.Saved[usage.Repeated] }),
 		}},
-		{id: "vendor", title: "Calls to the vendor", sum: grouped(t.Upstream.Calls), of: "tries", show: whole, series: []series{calls, errs}},
-		{id: "latency", title: "Time the vendor took", sum: took(t.Upstream), of: "at p95", show: millis, overlaid: true, series: []series{
-			measured("p95, at most", "tint-2", s, func(u usage.Upstream) float64 { return u.P95MS }),
-			measured("mean", "tint-1", s, func(u usage.Upstream) float64 { return u.MeanMS }),
+		{id: "vendor", title: "Calls to the vendor", sum: grouped(t.Upstream.Calls), unit: "attempts", format: formatCount, series: []series{succeeded, failed}},
+		{id: "latency", title: "Vendor latency", sum: p95(t.Upstream), unit: "at p95", format: formatMillis, overlaid: true, series: []series{
+			latencySeries("p95, at most", "tint-2", s, func(u usage.Upstream) float64 { return u.P95MS }),
+			latencySeries("mean", "tint-1", s, func(u usage.Upstream) float64 { return u.MeanMS }),
 		}},
 	}
 }
 
-// took writes how long most calls took, if there were any.
-func took(u usage.Upstream) string {
+// p95 formats the latency of the vendor, if there were calls.
+func p95(u usage.Upstream) string {
 	if u.Calls == 0 {
 		return "–"
 	}
-	return millis(u.P95MS)
+	return formatMillis(u.P95MS)
 }
 
-// counted is the series of what get finds in each point.
-func counted(name, tint string, s usage.Stats, get func(usage.Point) int64) series {
-	line := series{Name: name, Tint: tint, Total: grouped(get(s.Total))}
+// countSeries returns the series of a count of each point.
+func countSeries(name, tint string, s usage.Stats, count func(usage.Point) int64) series {
+	line := series{Name: name, Tint: tint, Total: grouped(count(s.Total))}
 	for _, p := range s.Points {
-		line.Values = append(line.Values, float64(get(p)))
+		line.Values = append(line.Values, float64(count(p)))
 	}
 	return line
 }
 
-// measured is the series of how long the calls took.
-func measured(name, tint string, s usage.Stats, get func(usage.Upstream) float64) series {
-	line := series{Name: name, Tint: tint, Total: millis(get(s.Total.Upstream))}
+// latencySeries returns the series of a latency of each point.
+func latencySeries(name, tint string, s usage.Stats, latency func(usage.Upstream) float64) series {
+	line := series{Name: name, Tint: tint, Total: formatMillis(latency(s.Total.Upstream))}
 	for _, p := range s.Points {
-		line.Values = append(line.Values, get(p.Upstream))
+		line.Values = append(line.Values, latency(p.Upstream))
 	}
 	return line
 }
 
-// mostLabels is how many labels have a series; those of the rest are drawn as one.
-const mostLabels = 5
+// maxSeries is the number of labels with a series of their own; the others share one.
+const maxSeries = 5
 
-// labelled is p with a series for each of the commonest labels, and one for the rest.
-// The known labels have names.
-func labelled(p plan, s usage.Stats, known []choice, get func(usage.Point) map[string]int64) plan {
-	total := get(s.Total)
+// withLabels returns spec with a series for each of the most common labels, and one for
+// all others. known has the texts of labels.
+func withLabels(spec chartSpec, s usage.Stats, known []choice, counts func(usage.Point) map[string]int64) chartSpec {
+	total := counts(s.Total)
 	labels := slices.SortedFunc(maps.Keys(total), func(a, b string) int {
 		return cmp.Or(cmp.Compare(total[b], total[a]), cmp.Compare(a, b))
 	})
@@ -172,29 +171,29 @@ func labelled(p plan, s usage.Stats, known []choice, get func(usage.Point) map[s
 	for _, n := range total {
 		all += n
 	}
-	p.sum = grouped(all)
-	shown := labels[:min(len(labels), mostLabels)]
+	spec.sum = grouped(all)
+	shown := labels[:min(len(labels), maxSeries)]
 	tints := tintsOf(shown, known)
-	for _, label := range shown {
-		line := counted(named(known, label), tints[label], s, func(p usage.Point) int64 { return get(p)[label] })
-		line.Code = label
-		p.series = append(p.series, line)
+	for _, code := range shown {
+		line := countSeries(label(known, code), tints[code], s, func(p usage.Point) int64 { return counts(p)[code] })
+		line.Code = code
+		spec.series = append(spec.series, line)
 	}
 	if rest := labels[len(shown):]; len(rest) > 0 {
-		p.series = append(p.series, counted("others", "tint-rest", s, func(p usage.Point) (n int64) {
-			for _, label := range rest {
-				n += get(p)[label]
+		spec.series = append(spec.series, countSeries("others", "tint-rest", s, func(p usage.Point) (n int64) {
+			for _, code := range rest {
+				n += counts(p)[code]
 			}
 			return n
 		}))
 	}
-	return p
+	return spec
 }
 
-// edges are instants from the beginning to the end of s, which they cut into parts.
-func edges(s usage.Stats, parts int) []string {
+// chartTimes returns the times below the charts of s.
+func chartTimes(s usage.Stats, parts int) []string {
 	if s.Step == usage.Day {
-		return written(s.From, s.To, parts, func(at time.Time, _ bool) string { return at.Format(toDay) })
+		return timeLabels(s.From, s.To, parts, func(t time.Time, _ bool) string { return t.Format(dayLayout) })
 	}
-	return times(s.From, s.To, parts)
+	return clockLabels(s.From, s.To, parts)
 }

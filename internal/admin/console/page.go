@@ -10,49 +10,46 @@ import (
 	"net/http"
 	"strings"
 	"time"
-
-	"casbroker/internal/admin/session"
 )
 
-// visit is one request of an operator.
-type visit struct {
+// request is a request of an operator.
+type request struct {
 	*http.Request
-	who session.Session
 	now time.Time
-	key string // what the path names: a subject, or the id of a grant
+	key string // from the path: a subject, or the id of a grant
 }
 
-// reply is what a visit leads to: a page, or another place to go to. A reply with a
-// page may come along with an error, which the page then shows above its form.
+// reply is a page or a redirect. A page may come with an error, which is shown above its
+// form.
 type reply struct {
-	page  string // its template
-	part  string // of the console, if the page belongs to several
-	title string
-	body  any
-	to    string // where to go instead
-	note  note   // what is to be said there
+	page     string // name of the template
+	nav      string // navigation entry, if the page belongs to several
+	title    string
+	body     any
+	redirect string       // URL to redirect to instead
+	notice   actionResult // to show there
 }
 
-// frame is what templates are given.
-type frame struct {
-	Title   string
-	Nav     string // the part of the console that the page belongs to
-	Who     string // "" for nobody
-	Demo    bool
-	Version string
-	Notice  *notice
-	Problem *trouble
-	Body    any
+// pageData is the data of a template.
+type pageData struct {
+	Title    string
+	Nav      string // current entry of the navigation
+	Operator string // "" if not signed in
+	Demo     bool
+	Version  string
+	Notice   *notice
+	Problem  *errorView
+	Body     any
 }
 
-// Wrong reports whether the form's field is one that cannot be taken.
-func (f frame) Wrong(field string) bool { return f.Problem != nil && f.Problem.fields["/"+field] }
+// Wrong reports whether the error is about this field of the form.
+func (d pageData) Wrong(field string) bool { return d.Problem != nil && d.Problem.fields["/"+field] }
 
-// sheets are the templates of all pages, by name.
-type sheets map[string]*template.Template
+// templates are the templates of all pages by name.
+type templates map[string]*template.Template
 
-// bodies has each page with what it shows when there is nothing to show.
-var bodies = map[string]any{
+// emptyBodies has the zero body of each page.
+var emptyBodies = map[string]any{
 	"sign-in":    signInBody{},
 	"overview":   overviewBody{},
 	"users":      usersBody{},
@@ -67,23 +64,23 @@ var bodies = map[string]any{
 	"problem":    problemBody{},
 }
 
-// partOf says which part of the console a page belongs to, if that has another name.
-var partOf = map[string]string{"user": "users", "block": "users", "grant": "grants", "revoke-all": "grants"}
+// navOf has the navigation entries of pages that are named otherwise.
+var navOf = map[string]string{"user": "users", "block": "users", "grant": "grants", "revoke-all": "grants"}
 
-// readSheets reads the templates in pages and tries each.
-func readSheets(pages fs.FS) (sheets, error) {
+// parseTemplates parses the templates in pages and executes each once.
+func parseTemplates(pages fs.FS) (templates, error) {
 	base, err := template.New("console").Funcs(functions).ParseFS(pages, "layout.html", "parts.html")
 	if err != nil {
 		return nil, err
 	}
-	all := make(sheets, len(bodies))
-	for name, body := range bodies {
+	all := make(templates, len(emptyBodies))
+	for name, body := range emptyBodies {
 		t, err := base.Clone()
 		if err == nil {
 			t, err = t.ParseFS(pages, name+".html")
 		}
 		if err == nil {
-			err = t.ExecuteTemplate(io.Discard, "layout", frame{Title: name, Body: body})
+			err = t.ExecuteTemplate(io.Discard, "layout", pageData{Title: name, Body: body})
 		}
 		if err != nil {
 			return nil, fmt.Errorf("page %s: %w", name, err)
@@ -93,35 +90,35 @@ func readSheets(pages fs.FS) (sheets, error) {
 	return all, nil
 }
 
-// write makes the page called name.
-func (s sheets) write(name string, f frame) ([]byte, error) {
-	t := s[name]
-	if t == nil {
+// render returns the page called name.
+func (t templates) render(name string, d pageData) ([]byte, error) {
+	page := t[name]
+	if page == nil {
 		return nil, errors.New("there is no page " + name)
 	}
 	var b bytes.Buffer
-	if err := t.ExecuteTemplate(&b, "layout", f); err != nil {
+	if err := page.ExecuteTemplate(&b, "layout", d); err != nil {
 		return nil, fmt.Errorf("page %s: %w", name, err)
 	}
 	return b.Bytes(), nil
 }
 
-// functions are what templates may call.
+// functions are the functions of the templates.
 var functions = template.FuncMap{
-	"machine":   func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
-	"seconds":   func(t time.Time) string { return t.UTC().Format(toSecond) },
-	"grouped":   grouped,
-	"count":     func(n int) string { return grouped(int64(n)) },
-	"plural":    plural,
-	"decimal":   decimal,
-	"named":     named,
-	"actions":   func() []choice { return actions },
-	"outcomes":  func() []choice { return outcomes },
-	"states":    func() []choice { return states },
-	"kinds":     func() []choice { return kinds },
-	"userLink":  userLink,
-	"grantLink": grantLink,
-	"visible":   visible,
-	"grantID":   func(object string) bool { return strings.HasPrefix(object, "gr_") },
-	"pair":      func(a, b any) [2]any { return [2]any{a, b} },
+	"rfc3339":         func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
+	"seconds":         func(t time.Time) string { return t.UTC().Format(secondLayout) },
+	"grouped":         grouped,
+	"count":           func(n int) string { return grouped(int64(n)) },
+	"plural":          plural,
+	"decimal":         decimal,
+	"label":           label,
+	"actions":         func() []choice { return actions },
+	"outcomes":        func() []choice { return outcomes },
+	"states":          func() []choice { return states },
+	"kinds":           func() []choice { return kinds },
+	"userURL":         userURL,
+	"grantURL":        grantURL,
+	"escapeInvisible": escapeInvisible,
+	"isGrant":         func(object string) bool { return strings.HasPrefix(object, "gr_") },
+	"pair":            func(a, b any) [2]any { return [2]any{a, b} },
 }

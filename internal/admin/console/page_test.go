@@ -23,48 +23,48 @@ import (
 	"casbroker/web"
 )
 
-// hostile are ids of users that a page must not stumble over.
+// hostile are ids that need escaping.
 var hostile = []string{
 	"app:a/b", "app:<script>alert(1)</script>", `app:"onmouseover="x`, "app:100%", "app:%2F", "app:a b?c#d&e=f;g,h+i", "app:😀",
 	"app:\u202eevil", "app:../../v1", "app:'", "app:{{.}}", "app:" + strings.Repeat("ж", 128), `app:\`,
 }
 
-// shown is text as it stands in a page.
-func shown(text string) string { return strings.ReplaceAll(html.EscapeString(text), "+", "&#43;") }
+// escaped returns text as HTML.
+func escaped(text string) string { return strings.ReplaceAll(html.EscapeString(text), "+", "&#43;") }
 
-// called is how a page names a user whose id is one of hostile.
-func called(subject string) string {
-	return shown(strings.ReplaceAll(subject, "\u202e", "⟨U+202E⟩"))
+// displayed returns an id of hostile as pages show it.
+func displayed(subject string) string {
+	return escaped(strings.ReplaceAll(subject, "\u202e", "⟨U+202E⟩"))
 }
 
-func TestAUserOfAnyNameCanBeFoundShownBlockedAndRevoked(t *testing.T) {
+func TestUserWithHostileIDCanBeFoundShownBlockedAndRevoked(t *testing.T) {
 	t.Parallel()
-	o := openOffice(t, nil)
+	o := openConsole(t, nil)
 	b := o.signedIn()
 	for _, subject := range hostile {
 		o.give(subject, time.Minute)
 		list := b.get("/console/users?q=" + url.QueryEscape(subject))
-		says(t, list, http.StatusOK, "<bdi>"+called(subject)+"</bdi>")
+		expect(t, list, http.StatusOK, "<bdi>"+displayed(subject)+"</bdi>")
 		link := regexp.MustCompile(`<a class="id" href="(/console/users/[^"]+)"`).FindStringSubmatch(list.body)
 		if link == nil || strings.Contains(list.body, `data-testid="absent"`) {
 			t.Fatalf("%q has no link: %s", subject, list.body)
 		}
 		page := html.UnescapeString(link[1])
-		says(t, b.get(page), http.StatusOK, called(subject), "1 token alive")
-		says(t, b.get(page+"/block"), http.StatusOK, ">1 token</span> that is alive is revoked")
+		expect(t, b.get(page), http.StatusOK, displayed(subject), "1 active token")
+		expect(t, b.get(page+"/block"), http.StatusOK, ">1 active token</span> is revoked now")
 		if a := b.post(page+"/block", "for", "1h", "reason", subject); a.status != http.StatusSeeOther {
 			t.Fatalf("block %q: %d %s", subject, a.status, a.body)
 		}
 		after := b.get(page)
-		says(t, after, http.StatusOK, "Blocked until", "Reason: <bdi>"+shown(subject)+"</bdi>", `data-testid="notice"`)
-		if state, err := o.desk.Access.ActiveBlock(t.Context(), subject); err != nil || state == nil {
+		expect(t, after, http.StatusOK, "Blocked until", "Reason: <bdi>"+escaped(subject)+"</bdi>", `data-testid="notice"`)
+		if state, err := o.admin.Access.ActiveBlock(t.Context(), subject); err != nil || state == nil {
 			t.Errorf("%q is not blocked: %v", subject, err)
 		}
 		if a := b.post(page+"/revoke", "", ""); a.status != http.StatusSeeOther || a.to() == "" {
 			t.Errorf("revoke %q: %d", subject, a.status)
 		}
-		says(t, b.get("/console/grants?subject="+url.QueryEscape(subject)), http.StatusOK, called(subject), "Revoked")
-		says(t, b.get("/console/audit?action=access.block&subject="+url.QueryEscape(subject)), http.StatusOK, "User blocked", called(subject))
+		expect(t, b.get("/console/grants?subject="+url.QueryEscape(subject)), http.StatusOK, displayed(subject), "Revoked")
+		expect(t, b.get("/console/audit?action=access.block&subject="+url.QueryEscape(subject)), http.StatusOK, "User blocked", displayed(subject))
 		for _, page := range []answer{list, after} {
 			if strings.Contains(page.body, "<script>alert") || strings.Contains(page.body, `"onmouseover`) {
 				t.Errorf("%q got into the markup", subject)
@@ -73,9 +73,9 @@ func TestAUserOfAnyNameCanBeFoundShownBlockedAndRevoked(t *testing.T) {
 	}
 }
 
-func TestEveryPageHasTheHeadersThatKeepItSafe(t *testing.T) {
+func TestEveryPageHasSecurityHeaders(t *testing.T) {
 	t.Parallel()
-	o := openOffice(t, nil)
+	o := openConsole(t, nil)
 	o.give("app:asha", time.Minute)
 	b := o.signedIn()
 	const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; " +
@@ -95,7 +95,7 @@ func TestEveryPageHasTheHeadersThatKeepItSafe(t *testing.T) {
 			t.Errorf("%s is %s", path, h.Get("Content-Type"))
 		}
 		if found := inline.FindString(a.body); found != "" {
-			t.Errorf("%s holds %q", path, found)
+			t.Errorf("%s contains inline code: %q", path, found)
 		}
 	}
 	for name, media := range map[string]string{"console.js": "text/javascript", "console.css": "text/css", "look.css": "text/css", "chart.css": "text/css", "icon.svg": "image/svg+xml"} {
@@ -106,38 +106,38 @@ func TestEveryPageHasTheHeadersThatKeepItSafe(t *testing.T) {
 	}
 	for _, hidden := range []string{"/console/assets/layout.html", "/console/layout.html", "/console/assets/../layout.html", "/console/assets/%2e%2e/layout.html", "/console/assets/"} {
 		if a := o.browser().get(hidden); a.status == http.StatusOK || strings.Contains(a.body, "{{") {
-			t.Errorf("%s is served: %d", hidden, a.status)
+			t.Errorf("%s: got %d, want it hidden", hidden, a.status)
 		}
 	}
 	if a := o.browser().get("/console"); a.status != http.StatusMovedPermanently || a.to() != "/console/" {
-		t.Errorf("/console leads to %q", a.to())
+		t.Errorf("/console redirects to %q", a.to())
 	}
 }
 
-func TestWhatFailsIsAPageThatSaysWhatToDo(t *testing.T) {
+func TestErrorsAreShownAsPages(t *testing.T) {
 	t.Parallel()
-	o := openOffice(t, nil)
+	o := openConsole(t, nil)
 	b := o.signedIn()
-	says(t, b.get("/console/nothing"), http.StatusNotFound, "There is no page", `data-testid="who"`, `data-testid="problem"`)
-	says(t, b.get("/console/nothing"), http.StatusNotFound, "<title>Not found – casbroker console</title>")
-	says(t, b.get("/console/grants/gr_unknown"), http.StatusNotFound, "no grant with this id", "grant_not_found", "req_")
-	says(t, b.get("/console/?range=year"), http.StatusOK, "Last hour, in UTC")
-	says(t, b.get("/console/audit/export?format=pdf"), http.StatusBadRequest, "ndjson or csv", `data-testid="problem"`)
-	says(t, b.get("/console/users/"+strings.Repeat("x", 300)), http.StatusUnprocessableEntity, "invalid_subject")
+	expect(t, b.get("/console/nothing"), http.StatusNotFound, "There is no page", `data-testid="who"`, `data-testid="problem"`)
+	expect(t, b.get("/console/nothing"), http.StatusNotFound, "<title>Not found – casbroker console</title>")
+	expect(t, b.get("/console/grants/gr_unknown"), http.StatusNotFound, "no grant with this id", "grant_not_found", "req_")
+	expect(t, b.get("/console/?range=year"), http.StatusOK, "Last hour, in UTC")
+	expect(t, b.get("/console/audit/export?format=pdf"), http.StatusBadRequest, "ndjson or csv", `data-testid="problem"`)
+	expect(t, b.get("/console/users/"+strings.Repeat("x", 300)), http.StatusUnprocessableEntity, "invalid_subject")
 	for _, path := range []string{"/console/users/asha", "/console/users/asha/block", "/console/users/asha/revoke"} {
-		says(t, b.get(path), http.StatusUnprocessableEntity, "such as demo:42", `data-testid="find"`)
+		expect(t, b.get(path), http.StatusUnprocessableEntity, "such as demo:42", `data-testid="find"`)
 	}
-	says(t, b.get("/console/grants?subject=app%3Aasha&state=dead&from=2026-04-01T10:00"), http.StatusBadRequest,
+	expect(t, b.get("/console/grants?subject=app%3Aasha&state=dead&from=2026-04-01T10:00"), http.StatusBadRequest,
 		"Choose one of the states", `value="app:asha"`, `value="2026-04-01T10:00"`, `role="alert"`)
-	says(t, b.get("/console/grants?from=tomorrow"), http.StatusBadRequest, "a day and a time in UTC", `aria-invalid="true"`)
-	says(t, b.get("/console/grants?cursor=!&subject=app%3Aasha"), http.StatusBadRequest, "Begin with the newest", `value="app:asha"`)
-	says(t, b.get("/console/audit?cursor=!&actor=admin%2Fmeera"), http.StatusBadRequest, "Begin with the newest", `value="admin/meera"`)
-	says(t, b.get("/console/users?cursor=!&q=app"), http.StatusBadRequest, "Begin with the newest", `value="app"`)
+	expect(t, b.get("/console/grants?from=tomorrow"), http.StatusBadRequest, "a date and a time in UTC", `aria-invalid="true"`)
+	expect(t, b.get("/console/grants?cursor=!&subject=app%3Aasha"), http.StatusBadRequest, "Begin with the newest", `value="app:asha"`)
+	expect(t, b.get("/console/audit?cursor=!&actor=admin%2Fmeera"), http.StatusBadRequest, "Begin with the newest", `value="admin/meera"`)
+	expect(t, b.get("/console/users?cursor=!&q=app"), http.StatusBadRequest, "Begin with the newest", `value="app"`)
 }
 
-func TestAMethodThatAPageDoesNotTakeIsSaidToBeWrong(t *testing.T) {
+func TestUnsupportedMethodIsRefused(t *testing.T) {
 	t.Parallel()
-	o := openOffice(t, nil)
+	o := openConsole(t, nil)
 	b := o.signedIn()
 	for _, c := range []struct{ method, path, allow string }{
 		{http.MethodPost, "/console/users", "GET, HEAD"},
@@ -151,16 +151,16 @@ func TestAMethodThatAPageDoesNotTakeIsSaidToBeWrong(t *testing.T) {
 		if c.allow == "" {
 			want = http.StatusNotFound
 		}
-		says(t, a, want, `data-testid="problem"`)
+		expect(t, a, want, `data-testid="problem"`)
 		if got := a.header.Get("Allow"); got != c.allow {
 			t.Errorf("%s %s: Allow is %q, want %q", c.method, c.path, got, c.allow)
 		}
 	}
 }
 
-func TestADatabaseThatIsAwayIsAPageToTryAgain(t *testing.T) {
+func TestDatabaseOutageShowsPageWithRetry(t *testing.T) {
 	t.Parallel()
-	o := openOffice(t, nil)
+	o := openConsole(t, nil)
 	b := o.signedIn()
 	if err := o.db.Close(); err != nil {
 		t.Fatal(err)
@@ -171,9 +171,9 @@ func TestADatabaseThatIsAwayIsAPageToTryAgain(t *testing.T) {
 	}
 }
 
-func TestALimitIsAPageThatSaysHowLongToWait(t *testing.T) {
+func TestRateLimitShowsPageWithWaitAndResend(t *testing.T) {
 	t.Parallel()
-	o := openOffice(t, func(h *console.Handler) {
+	o := openConsole(t, func(h *console.Handler) {
 		h.Limit = func(echo.HandlerFunc) echo.HandlerFunc {
 			return func(echo.Context) error {
 				return fault.New(fault.Limited, "rate_limited", "Slow down.").After(time.Second)
@@ -182,22 +182,22 @@ func TestALimitIsAPageThatSaysHowLongToWait(t *testing.T) {
 	})
 	b := o.signedIn()
 	a := b.get("/console/users?q=app")
-	says(t, a, http.StatusTooManyRequests, "too many requests", "Wait 1 second and", `data-testid="again"`, "?q=app", "<title>Too many requests –")
+	expect(t, a, http.StatusTooManyRequests, "too many requests", "Wait 1 second and", `data-testid="retry"`, "?q=app", "<title>Too many requests –")
 	if a.header.Get("Retry-After") != "1" {
 		t.Errorf("Retry-After is %q", a.header.Get("Retry-After"))
 	}
-	says(t, b.post("/console/users/app:asha/block", "for", "1h", "reason", `Her "phone"`), http.StatusTooManyRequests, `data-testid="resend"`,
+	expect(t, b.post("/console/users/app:asha/block", "for", "1h", "reason", `Her "phone"`), http.StatusTooManyRequests, `data-testid="resend"`,
 		`<input type="hidden" name="for" value="1h">`, `<input type="hidden" name="reason" value="Her &#34;phone&#34;">`)
-	says(t, b.post("/console/users/app:asha/revoke"), http.StatusTooManyRequests, `data-testid="resend"`)
+	expect(t, b.post("/console/users/app:asha/revoke"), http.StatusTooManyRequests, `data-testid="resend"`)
 	foreign := b.do(http.MethodPost, "/console/users/app:asha/revoke", url.Values{"for": {"1h"}}, "Origin", "https://evil.example")
 	if strings.Contains(foreign.body, `data-testid="resend"`) {
-		t.Error("what another site sent may be sent again")
+		t.Error("the page offers to resend a form of another site")
 	}
 }
 
-func TestTheOverviewSaysHowItStandsAndHowItWas(t *testing.T) {
+func TestOverviewShowsCurrentStateAndCharts(t *testing.T) {
 	t.Parallel()
-	o := openOffice(t, func(h *console.Handler) { h.Demo = true })
+	o := openConsole(t, func(h *console.Handler) { h.Demo = true })
 	o.give("app:asha", time.Minute)
 	o.give("app:rohan", 2*time.Minute)
 	counts := []usage.Count{
@@ -212,55 +212,55 @@ func TestTheOverviewSaysHowItStandsAndHowItWas(t *testing.T) {
 	b := o.signedIn()
 	b.post("/console/users/app:rohan/block", "for", "lifted")
 	a := b.get("/console/")
-	says(t, a, http.StatusOK,
+	expect(t, a, http.StatusOK,
 		`data-testid="live">1<`, `data-testid="blocked">1<`, `data-testid="credits">1,234.5<`, "of 1,500",
-		"<strong>database</strong> <span class=\"health-state\">works<", "works in part", "is down", "Redis does not answer; each replica keeps its own.",
-		"<strong>1,241</strong> handed out", "&lt;b&gt;reason&lt;/b&gt;", "demo data, made up", "2026-04-01 10:30</th>", `class="invented"`,
+		"<strong>database</strong> <span class=\"health-state\">ok<", ">degraded<", ">down<", "Redis does not answer; each replica keeps its own.",
+		"<strong>1,241</strong> issued", "&lt;b&gt;reason&lt;/b&gt;", "synthetic demo data", "2026-04-01 10:30</th>", `class="synthetic"`,
 		`<time datetime="2026-04-01T10:30:00Z">2026-04-01 10:30:00 UTC</time>`, `data-refresh="charts"`, `aria-live="polite"`)
 	for _, chart := range []string{"tokens", "refused", "limited", "saved", "vendor", "latency"} {
-		says(t, a, http.StatusOK, `data-testid="chart-`+chart+`"`, `id="says-`+chart+`"`)
+		expect(t, a, http.StatusOK, `data-testid="chart-`+chart+`"`, `id="desc-`+chart+`"`)
 	}
 	month := b.get("/console/?range=month")
-	says(t, month, http.StatusOK, "30 days, in UTC", "Nothing in this time")
-	if strings.Contains(month.body, "made up</p>") {
-		t.Error("nothing of the month is made up")
+	expect(t, month, http.StatusOK, "30 days, in UTC", "No data for this period")
+	if strings.Contains(month.body, "synthetic demo data</p>") {
+		t.Error("the month has synthetic data")
 	}
-	o.desk.Vendor = vendor{err: errVendor}
-	says(t, b.get("/console/"), http.StatusOK, `data-testid="credits">Not known<`, "The vendor does not answer.")
+	o.admin.Vendor = vendor{err: errVendor}
+	expect(t, b.get("/console/"), http.StatusOK, `data-testid="credits">Unknown<`, "The vendor does not answer.")
 }
 
-// uncounted is a database that counts nothing.
+// uncounted is a store that fails to count grants.
 type uncounted struct{ admin.Users }
 
 func (uncounted) LiveGrants(context.Context, time.Time) (int, error) {
-	return 0, errors.New("the database is away")
+	return 0, errors.New("the database is down")
 }
 
-func TestTokensThatCannotBeCountedAreNotShownAsNone(t *testing.T) {
+func TestUncountableTokensAreNotShownAsZero(t *testing.T) {
 	t.Parallel()
-	o := openOffice(t, nil)
-	o.desk.Users = uncounted{o.db}
+	o := openConsole(t, nil)
+	o.admin.Users = uncounted{o.db}
 	b := o.signedIn()
-	says(t, b.get("/console/"), http.StatusOK, `data-testid="live">–<`, "cannot be counted at the moment", `data-testid="blocked">0<`)
-	says(t, b.get("/console/revoke-all"), http.StatusOK, "How many there are cannot be counted", "2026-04-01 11:30:00 UTC</time> at the latest")
+	expect(t, b.get("/console/"), http.StatusOK, `data-testid="live">–<`, "cannot be counted at the moment", `data-testid="blocked">0<`)
+	expect(t, b.get("/console/revoke-all"), http.StatusOK, "The number of tokens is not available", "2026-04-01 11:30:00 UTC</time> at the latest")
 }
 
-func TestTheSettingsSayWhichDifferFromTheDefault(t *testing.T) {
+func TestSettingsMarkChangedValues(t *testing.T) {
 	t.Parallel()
-	a := openOffice(t, nil).signedIn().get("/console/settings")
-	says(t, a, http.StatusOK, "upstream.url", "https://vendor.example", "[secret]", `<tr class="changed"`, "v1.2.3", "1 setting differs")
+	a := openConsole(t, nil).signedIn().get("/console/settings")
+	expect(t, a, http.StatusOK, "upstream.url", "https://vendor.example", "[secret]", `<tr class="changed"`, "v1.2.3", "1 setting differs")
 	if strings.Count(a.body, `class="changed"`) != 1 {
-		t.Error("a default is marked")
+		t.Error("a default is marked as changed")
 	}
 }
 
-func TestABrokenTemplateStopsTheStart(t *testing.T) {
+func TestInvalidTemplatePanicsAtMount(t *testing.T) {
 	t.Parallel()
 	for what, harm := range map[string]func(fstest.MapFS){
-		"that is not there":          func(m fstest.MapFS) { delete(m, "users.html") },
-		"that does not end":          func(m fstest.MapFS) { m["users.html"].Data = []byte(`{{define "content"}}{{if .Body}}`) },
-		"that asks for what is not":  func(m fstest.MapFS) { m["users.html"].Data = []byte(`{{define "content"}}{{.Body.Nothing}}{{end}}`) },
-		"that cannot be made secure": func(m fstest.MapFS) { m["users.html"].Data = []byte(`{{define "content"}}<a href="{{.Title}}{{end}}`) },
+		"missing":       func(m fstest.MapFS) { delete(m, "users.html") },
+		"unclosed":      func(m fstest.MapFS) { m["users.html"].Data = []byte(`{{define "content"}}{{if .Body}}`) },
+		"unknown field": func(m fstest.MapFS) { m["users.html"].Data = []byte(`{{define "content"}}{{.Body.Nothing}}{{end}}`) },
+		"not escapable": func(m fstest.MapFS) { m["users.html"].Data = []byte(`{{define "content"}}<a href="{{.Title}}{{end}}`) },
 	} {
 		pages := make(fstest.MapFS)
 		err := fs.WalkDir(web.Console, ".", func(path string, d fs.DirEntry, err error) error {
@@ -277,8 +277,8 @@ func TestABrokenTemplateStopsTheStart(t *testing.T) {
 		harm(pages)
 		func() {
 			defer func() {
-				if said := recover(); said == nil || !strings.Contains(said.(string), "users") {
-					t.Errorf("a page %s: %v", what, said)
+				if value := recover(); value == nil || !strings.Contains(value.(string), "users") {
+					t.Errorf("%s template: got the panic %v", what, value)
 				}
 			}()
 			(&console.Handler{Pages: pages}).Mount(echo.New().Group(""))
@@ -286,13 +286,13 @@ func TestABrokenTemplateStopsTheStart(t *testing.T) {
 	}
 }
 
-func TestReadingAboutPersonsIsPutOnRecord(t *testing.T) {
+func TestReadsOfPersonalDataAreAudited(t *testing.T) {
 	t.Parallel()
-	o := openOffice(t, nil)
+	o := openConsole(t, nil)
 	b := o.signedIn()
 	b.get("/console/users/app:asha")
-	page, err := o.desk.Trail.Find(t.Context(), audit.Filter{Action: audit.AdminRead, Subject: "app:asha", Actor: "admin/meera"}, "", 10)
+	page, err := o.admin.Trail.Find(t.Context(), audit.Filter{Action: audit.AdminRead, Subject: "app:asha", Actor: "admin/meera"}, "", 10)
 	if err != nil || len(page.Entries) != 1 || page.Entries[0].Role != "admin" || page.Entries[0].Address == "" {
-		t.Errorf("on record is %+v: %v", page.Entries, err)
+		t.Errorf("got the records %+v and %v", page.Entries, err)
 	}
 }

@@ -6,20 +6,20 @@ import (
 	"casbroker/internal/admin"
 )
 
-// settingsBody is what the broker runs with.
+// settingsBody lists the settings in force.
 type settingsBody struct {
 	Groups  []settingGroup
-	Changed int
+	Changed int // settings that differ from their default
 }
 
-// settingGroup are the settings whose keys begin alike.
+// settingGroup has the settings with the same first part of the key.
 type settingGroup struct {
 	Name     string
 	Settings []admin.Setting
 }
 
 // settings lists the settings in force.
-func (h *Handler) settings(visit) (reply, error) {
+func (h *Handler) settings(request) (reply, error) {
 	var b settingsBody
 	for _, s := range h.Admin.Settings {
 		name, _, _ := strings.Cut(s.Key, ".")

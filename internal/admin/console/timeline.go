@@ -9,47 +9,48 @@ import (
 )
 
 const (
-	// behind is what the timeline shows of the past, unless all tokens are from lately.
-	behind = 24 * time.Hour
-	lately = 3 * time.Hour
-	// ahead is what it shows of the future: a token that is alive expires within the hour.
-	ahead = time.Hour
-	// lane is the height that one row of bars has, in pixels.
-	lane = 18
-	// thin is the width of what is too short to be seen.
-	thin = 5
+	// longPast is how much of the past a timeline shows, unless all tokens fit in
+	// shortPast.
+	longPast  = 24 * time.Hour
+	shortPast = 3 * time.Hour
+	// future is how much of the future it shows: active tokens expire within the hour.
+	future = time.Hour
+	// rowHeight is the height of a row of bars, in pixels.
+	rowHeight = 18
+	// minBarWidth is the width of bars that would be too narrow to see.
+	minBarWidth = 5
 )
 
-// timeline is the life of a user's tokens over the last hours.
+// timeline shows the lifetimes of a user's tokens over the last hours.
 type timeline struct {
-	Title  string // which time it shows
-	Bars   []life
-	Tails  bool   // one of them has a Tail
-	Height int    // of all rows, in pixels
-	Today  string // where now is
-	Edges  []string
-	Says   string
-	Counts []choice // how many there are of each state: the state and the words
+	Title       string
+	Bars        []tokenBar
+	ShowsVendor bool   // a bar has AtVendor
+	Height      int    // of all rows, in pixels
+	NowX        string // the position of the current time
+	Times       []string
+	Description string   // for screen readers
+	Counts      []choice // states with their counts as labels
 }
 
-// life is that of one token.
-type life struct {
+// tokenBar is the lifetime of one token.
+type tokenBar struct {
 	rect
-	Tail  *rect // when it was revoked and worked at the vendor all the same
-	Link  string
-	Title string
-	State token.State
+	AtVendor *rect // when the token was revoked and still worked at the vendor
+	Link     string
+	Title    string
+	State    token.State
 }
 
-// drawTimeline draws grants, newest first, as bars that do not touch.
-func drawTimeline(grants []token.GrantInfo, now time.Time) timeline {
-	past := pastOf(grants, now)
+// newTimeline draws grants, newest first, as bars that do not overlap.
+func newTimeline(grants []token.GrantInfo, now time.Time) timeline {
+	past := shownPast(grants, now)
 	begin := now.Add(-past)
-	at := func(t time.Time) float64 {
-		return max(0, min(chartWidth, chartWidth*float64(t.Sub(begin))/float64(past+ahead)))
+	x := func(t time.Time) float64 {
+		return max(0, min(chartWidth, chartWidth*float64(t.Sub(begin))/float64(past+future)))
 	}
-	t := timeline{Title: fmt.Sprintf("Tokens of the last %.0f hours", past.Hours()), Today: number(at(now))}
-	var free []time.Time // when each row is free again, going back in time
+	t := timeline{Title: fmt.Sprintf("Tokens of the last %.0f hours", past.Hours()), NowX: formatCoordinate(x(now))}
+	var rowStarts []time.Time // the start of the earliest bar in each row
 	counts := make(map[token.State]int)
 	for _, g := range grants {
 		if !g.ExpiresAt.After(begin) {
@@ -57,82 +58,82 @@ func drawTimeline(grants []token.GrantInfo, now time.Time) timeline {
 		}
 		counts[g.State]++
 		row := 0
-		for row < len(free) && !g.ExpiresAt.Before(free[row]) {
+		for row < len(rowStarts) && !g.ExpiresAt.Before(rowStarts[row]) {
 			row++
 		}
-		if row == len(free) {
-			free = append(free, time.Time{})
+		if row == len(rowStarts) {
+			rowStarts = append(rowStarts, time.Time{})
 		}
-		free[row] = g.IssuedAt
-		b := bar(g, row, at)
-		t.Bars, t.Tails = append(t.Bars, b), t.Tails || b.Tail != nil
+		rowStarts[row] = g.IssuedAt
+		b := newTokenBar(g, row, x)
+		t.Bars, t.ShowsVendor = append(t.Bars, b), t.ShowsVendor || b.AtVendor != nil
 	}
-	t.Height = max(len(free), 1) * lane
-	t.Edges = times(begin, now.Add(ahead), edgeParts[past])
-	t.Counts = tally(counts)
-	t.Says = t.Title + ": " + words(t.Counts) + "."
+	t.Height = max(len(rowStarts), 1) * rowHeight
+	t.Times = clockLabels(begin, now.Add(future), timeParts[past])
+	t.Counts = countLabels(counts)
+	t.Description = t.Title + ": " + joinLabels(t.Counts) + "."
 	return t
 }
 
-// edgeParts are the parts of whole hours that the times below a timeline cut it into.
-var edgeParts = map[time.Duration]int{behind: 5, lately: 4}
+// timeParts is the number of parts between the times below a timeline. Each part has whole
+// hours.
+var timeParts = map[time.Duration]int{longPast: 5, shortPast: 4}
 
-// pastOf is how much of the past is shown: no more than there is a need for.
-func pastOf(grants []token.GrantInfo, now time.Time) time.Duration {
-	some := false
+// shownPast returns shortPast if all shown tokens fit in it, longPast otherwise.
+func shownPast(grants []token.GrantInfo, now time.Time) time.Duration {
+	found := false
 	for _, g := range grants {
-		if g.ExpiresAt.After(now.Add(-behind)) {
-			if some = true; g.IssuedAt.Before(now.Add(-lately)) {
-				return behind
+		if g.ExpiresAt.After(now.Add(-longPast)) {
+			if found = true; g.IssuedAt.Before(now.Add(-shortPast)) {
+				return longPast
 			}
 		}
 	}
-	if some {
-		return lately
+	if found {
+		return shortPast
 	}
-	return behind
+	return longPast
 }
 
-// bar draws the life of g in a row.
-func bar(g token.GrantInfo, row int, at func(time.Time) float64) life {
+// newTokenBar draws the lifetime of g in a row; x returns the position of a time.
+func newTokenBar(g token.GrantInfo, row int, x func(time.Time) float64) tokenBar {
 	end := g.ExpiresAt
 	if g.State == token.StateRevoked {
 		end = g.RevokedAt
 	}
 	box := func(from, to time.Time) rect {
-		left := at(from)
+		left := x(from)
 		return rect{
-			X: number(left), W: number(max(at(to)-left, thin)), Y: number(float64(row*lane + 2)), H: number(lane - 4), Tint: string(g.State),
+			X: formatCoordinate(left), W: formatCoordinate(max(x(to)-left, minBarWidth)),
+			Y: formatCoordinate(float64(row*rowHeight + 2)), H: formatCoordinate(rowHeight - 4), Tint: string(g.State),
 		}
 	}
-	s := life{rect: box(g.IssuedAt, end), Link: grantLink(g.ID), State: g.State}
-	s.Title = named(states, string(g.State)) + ": " + g.IssuedAt.UTC().Format(toMinute) + " to " + clockOf(end) + " UTC"
+	b := tokenBar{rect: box(g.IssuedAt, end), Link: grantURL(g.ID), State: g.State}
+	b.Title = label(states, string(g.State)) + ": " + g.IssuedAt.UTC().Format(minuteLayout) + " to " + formatClock(end) + " UTC"
 	if g.State == token.StateRevoked && g.Mode == token.ModeDirect {
-		tail := box(end, g.ExpiresAt)
-		s.Tail, s.Title = &tail, s.Title+"; at the vendor until "+clockOf(g.ExpiresAt)+" UTC"
+		atVendor := box(end, g.ExpiresAt)
+		b.AtVendor, b.Title = &atVendor, b.Title+"; at the vendor until "+formatClock(g.ExpiresAt)+" UTC"
 	}
-	return s
+	return b
 }
 
-// tally puts counts into words, one for each state that there is.
-func tally(counts map[token.State]int) (list []choice) {
+// countLabels returns a label with the count of each state that occurs.
+func countLabels(counts map[token.State]int) (list []choice) {
 	for _, s := range states {
 		if n := counts[token.State(s.Value)]; n > 0 {
-			list = append(list, choice{s.Value, grouped(int64(n)) + " " + strings.ToLower(s.Name)})
+			list = append(list, choice{s.Value, grouped(int64(n)) + " " + strings.ToLower(s.Label)})
 		}
 	}
 	return list
 }
 
-func words(list []choice) string {
+func joinLabels(list []choice) string {
 	if len(list) == 0 {
 		return "none"
 	}
-	var names []string
+	var labels []string
 	for _, c := range list {
-		names = append(names, c.Name)
+		labels = append(labels, c.Label)
 	}
-	return strings.Join(names, ", ")
+	return strings.Join(labels, ", ")
 }
-
-func clockOf(t time.Time) string { return t.UTC().Format("15:04") }

@@ -2,103 +2,101 @@ package console
 
 import (
 	"slices"
-	"strings"
 	"time"
 
 	"casbroker/internal/access"
 	"casbroker/internal/admin"
-	"casbroker/internal/httpapi"
 	"casbroker/internal/portfolio"
 	"casbroker/internal/token"
 )
 
-// pageOf is how many rows a list has.
-const pageOf = 50
+// pageSize is the number of rows of a list.
+const pageSize = 50
 
-// usersBody is a list of users.
+// usersBody is a list of users and its filter.
 type usersBody struct {
-	Query       string
-	Blocked     bool // only those who are
+	Query       string // beginning of the subjects, as entered
+	Blocked     bool   // only blocked users
 	Users       []admin.UserRow
-	Absent      bool   // nobody is called exactly what is looked for
-	First, Next string // addresses; First is "" on the first page, Next on the last
+	Absent      bool   // no subject is equal to Query
+	First, Next string // URLs; First is "" on the first page, Next on the last
 }
 
-// address is that of the page of the same list at cursor.
-func (b usersBody) address(cursor string) string {
+// url returns the URL of the page of the list at cursor.
+func (b usersBody) url(cursor string) string {
 	blocked := ""
 	if b.Blocked {
-		blocked = onlyBlocked
+		blocked = blockedValue
 	}
-	return with(home+"users", "q", b.Query, "blocked", blocked, "cursor", cursor)
+	return withQuery(home+"users", "q", b.Query, "blocked", blocked, "cursor", cursor)
 }
 
-// Possible reports whether what is looked for can be the whole id of a user.
+// Possible reports whether Query has the form of a whole subject.
 func (b usersBody) Possible() bool { return access.IsSubject(b.Query) }
 
-// onlyBlocked is what the box for them sends.
-const onlyBlocked = "true"
+// blockedValue is the value of the checkbox for blocked users.
+const blockedValue = "true"
 
-// users lists the users whose id begins with what is looked for.
-func (h *Handler) users(v visit) (reply, error) {
-	q := httpapi.FormParams(v.URL.Query())
-	b := usersBody{Query: q.Text("q"), Blocked: q.Text("blocked") == onlyBlocked}
-	cursor := q.Text("cursor")
-	r := reply{page: "users", title: "Users"}
-	page, err := h.Admin.FindUsers(v.Context(), admin.UserFilter{Prefix: b.Query, Blocked: b.Blocked}, cursor, pageOf)
+// users lists the users whose subject begins with the query.
+func (h *Handler) users(r request) (reply, error) {
+	q := fields{values: r.URL.Query()}
+	b := usersBody{Query: q.text("q"), Blocked: q.text("blocked") == blockedValue}
+	cursor := q.text("cursor")
+	page := reply{page: "users", title: "Users"}
+	found, err := h.Admin.FindUsers(r.Context(), admin.UserFilter{Prefix: b.Query, Blocked: b.Blocked}, cursor, pageSize)
 	if err != nil {
-		r.body = b
-		return r, err
+		page.body = b
+		return page, err
 	}
-	b.Users = page.Users
-	// The one whose id is all of it comes first in the order of bytes.
-	b.Absent = b.Query != "" && !b.Blocked && cursor == "" && (len(page.Users) == 0 || page.Users[0].Subject != b.Query)
+	b.Users = found.Users
+	// In byte order, a subject that is equal to the query comes first.
+	b.Absent = b.Query != "" && !b.Blocked && cursor == "" && (len(found.Users) == 0 || found.Users[0].Subject != b.Query)
 	if cursor != "" {
-		b.First = b.address("")
+		b.First = b.url("")
 	}
-	if page.Next != "" {
-		b.Next = b.address(page.Next)
+	if found.Next != "" {
+		b.Next = b.url(found.Next)
 	}
-	r.body = b
-	return r, nil
+	page.body = b
+	return page, nil
 }
 
-// userBody is what operators see of one user.
+// userBody is what operators see about one user.
 type userBody struct {
 	admin.User
-	Now      time.Time
-	Live     int
-	Known    bool      // something is kept of it
-	Upstream time.Time // until when revoked tokens work at the vendor; zero for none
-	Timeline timeline
-	More     string // where the rest of the grants is
-	Trail    string // where what is on record about it is
+	Now         time.Time
+	Live        int       // active tokens
+	Known       bool      // something is stored about the user
+	VendorUntil time.Time // until when revoked tokens work at the vendor; zero for none
+	Timeline    timeline
+	More        string // URL of all grants, "" if all are shown
+	Trail       string // URL of the audit trail of the user
 }
 
 // user shows one user.
-func (h *Handler) user(v visit) (reply, error) {
-	u, err := h.Admin.User(v.Context(), v.key)
+func (h *Handler) user(r request) (reply, error) {
+	u, err := h.Admin.User(r.Context(), r.key)
 	if err != nil {
 		return reply{}, err
 	}
-	b := userBody{User: u, Now: v.now, Trail: with(home+"audit", "subject", u.Subject, "action", butReads)}
-	b.Known = known(u)
-	b.Timeline = drawTimeline(u.Grants.Grants, v.now)
-	b.Live = living(u.Grants.Grants).Count
-	b.Upstream = abroad(u.Grants.Grants, v.now)
+	b := userBody{User: u, Now: r.now, Trail: withQuery(home+"audit", "subject", u.Subject, "action", exceptReads)}
+	b.Known = isKnown(u)
+	b.Timeline = newTimeline(u.Grants.Grants, r.now)
+	b.Live = countLive(u.Grants.Grants).Count
+	b.VendorUntil = vendorUntil(u.Grants.Grants, r.now)
 	if u.Grants.Next != "" {
-		b.More = with(home+"grants", "subject", u.Subject)
+		b.More = withQuery(home+"grants", "subject", u.Subject)
 	}
-	return reply{page: "user", title: short(u.Subject), body: b}, nil
+	return reply{page: "user", title: shortTitle(u.Subject), body: b}, nil
 }
 
-// known reports whether something is kept of u.
-func known(u admin.User) bool {
+// isKnown reports whether something is stored about u.
+func isKnown(u admin.User) bool {
 	return u.Block != nil || len(u.Grants.Grants) > 0 || u.PortfolioCount > 0 ||
 		slices.ContainsFunc(u.History, func(c access.Change) bool { return c.Subject == u.Subject })
 }
 
-// Period puts the time that a portfolio is about into words.
+// Period formats the period of a portfolio.
 func (userBody) Period(p portfolio.About) string {
 	if p.Period.From == "" && p.Period.To == "" {
 		return ""
@@ -106,46 +104,30 @@ func (userBody) Period(p portfolio.About) string {
 	return p.Period.From + " to " + p.Period.To
 }
 
-// alive are the tokens of a list that are alive.
-type alive struct {
+// liveTokens counts active tokens.
+type liveTokens struct {
 	Count int
-	More  bool      // there are more than were looked at
-	Until time.Time // when the last of the vendor's own expires; zero for none
+	More  bool      // there are more than were counted
+	Until time.Time // when the last of them expires at the vendor; zero for none
 }
 
-func living(grants []token.GrantInfo) (a alive) {
+func countLive(grants []token.GrantInfo) (live liveTokens) {
 	for _, g := range grants {
 		if g.State != token.StateActive {
 			continue
 		}
-		a.Count++
-		if g.Mode == token.ModeDirect && g.ExpiresAt.After(a.Until) {
-			a.Until = g.ExpiresAt
+		live.Count++
+		if g.Mode == token.ModeDirect && g.ExpiresAt.After(live.Until) {
+			live.Until = g.ExpiresAt
 		}
 	}
-	return a
+	return live
 }
 
-// abroad is until when tokens that were revoked work at the vendor, zero for none.
-func abroad(grants []token.GrantInfo, now time.Time) (until time.Time) {
+// vendorUntil returns until when revoked tokens work at the vendor, zero for none.
+func vendorUntil(grants []token.GrantInfo, now time.Time) (until time.Time) {
 	for _, g := range grants {
-		until = later(until, g.UpstreamUntil(now))
+		until = latest(until, g.UpstreamUntil(now))
 	}
 	return until
-}
-
-// short is the beginning of a text for the title of a window, without what would turn
-// the writing of what stands beside it.
-func short(text string) string {
-	const most = 60
-	kept := []rune(strings.Map(func(r rune) rune {
-		if r < ' ' || r >= 0x202a && r <= 0x202e || r >= 0x2066 && r <= 0x2069 {
-			return -1
-		}
-		return r
-	}, text))
-	if len(kept) > most {
-		return string(kept[:most]) + "…"
-	}
-	return string(kept)
 }

@@ -26,7 +26,7 @@ var (
 	ErrWrongKey = fault.New(fault.Unauthenticated, wrongKey, "This is not a valid admin key.")
 	// ErrNoKeys is returned when the settings have no admin keys.
 	ErrNoKeys = fault.New(fault.Forbidden, "no_admin_keys", "Sign-in with a key is not set up here.").
-			WithNotef("make a key with broker admin-key, and put its hash into the setting admin.keys")
+			WithNotef("Make a key with broker admin-key, and put its hash into the setting admin.keys.")
 	// ErrEnded is returned for the cookie of a session that is over.
 	ErrEnded = fault.New(fault.Unauthenticated, "session_ended", "The session has ended; sign in again.")
 	// ErrInsecure is returned for a sign-in over plain http from another machine.

@@ -6,7 +6,7 @@ import (
 	"casbroker/internal/audit"
 )
 
-func TestWhatHasNoShapeIsNamedInAnID(t *testing.T) {
+func TestInvisibleCharactersAreNamed(t *testing.T) {
 	t.Parallel()
 	for id, want := range map[string]string{
 		"app:asha":             "app:asha",
@@ -25,25 +25,25 @@ func TestWhatHasNoShapeIsNamedInAnID(t *testing.T) {
 		"app:\u2066asha\u2069": "app:⟨U+2066⟩asha⟨U+2069⟩",
 		"":                     "",
 	} {
-		if got := visible(id); got != want {
+		if got := escapeInvisible(id); got != want {
 			t.Errorf("%q: got %q, want %q", id, got, want)
 		}
 	}
 }
 
-func TestDetailsOfRecordsAreInWords(t *testing.T) {
+func TestAuditDetailsAreReadable(t *testing.T) {
 	t.Parallel()
 	for detail, want := range map[string]string{
-		"until=lifted":                                    "until it is lifted",
+		"until=lifted":                                    "until lifted",
 		"until=2026-04-02T10:30:00.25Z":                   "until 2026-04-02 10:30:00 UTC",
 		"until=soon":                                      "until soon",
-		"already":                                         "was so already",
+		"already":                                         "no change",
 		"count=1200 since=2026-04-01T10:30:00Z":           "1,200 times since 2026-04-01 10:30:00 UTC",
 		"count=1 since=2026-04-01T10:30:00Z":              "once since 2026-04-01 10:30:00 UTC",
-		"rate_limited count=3 since=2026-04-01T10:30:00Z": "limit reached, 3 times since 2026-04-01 10:30:00 UTC",
+		"rate_limited count=3 since=2026-04-01T10:30:00Z": "rate limit reached, 3 times since 2026-04-01 10:30:00 UTC",
 		"count=99999999999999999999 since=then":           "count=99999999999999999999 since=then",
 		"version=v1.2.3":                                  "version=v1.2.3",
-		"subject_blocked":                                 "subject_blocked", // of what was done
+		"subject_blocked":                                 "subject_blocked", // not of a refused action
 		"":                                                "",
 	} {
 		if got := (auditBody{}).Detail(audit.View{Detail: detail, Outcome: audit.OK}); got != want {
@@ -51,6 +51,6 @@ func TestDetailsOfRecordsAreInWords(t *testing.T) {
 		}
 	}
 	if got := (auditBody{}).Detail(audit.View{Detail: "subject_blocked", Outcome: audit.Refused}); got != "user blocked" {
-		t.Errorf("of what was refused: %q", got)
+		t.Errorf("of a refused action: got %q", got)
 	}
 }

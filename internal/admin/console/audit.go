@@ -1,0 +1,119 @@
+package console
+
+import (
+	"context"
+	"io"
+	"regexp"
+	"strconv"
+	"strings"
+
+	"casbroker/internal/audit"
+)
+
+// auditBody is a page of the audit trail and its filter.
+type auditBody struct {
+	Subject, Actor, Action, Outcome, From, To string // as entered
+	Views                                     []audit.View
+	First, Next                               string // URLs; First is "" on the first page, Next on the last
+	CSV, NDJSON                               string // URLs of exports of all matching records
+}
+
+// audit lists audit records, newest first.
+func (h *Handler) audit(r request) (reply, error) {
+	b, f, err := auditFilter(r)
+	page := reply{page: "audit", title: "Audit trail", body: b}
+	if err != nil {
+		return page, err
+	}
+	cursor := r.URL.Query().Get("cursor")
+	found, err := h.Admin.Records(r.Context(), f, cursor, pageSize)
+	if err != nil {
+		return page, err
+	}
+	for _, e := range found.Entries {
+		b.Views = append(b.Views, e.View())
+	}
+	if cursor != "" {
+		b.First = b.url(home + "audit")
+	}
+	if found.Next != "" {
+		b.Next = b.url(home+"audit", "cursor", found.Next)
+	}
+	b.CSV, b.NDJSON = b.url(exportPath, "format", "csv"), b.url(exportPath, "format", "ndjson")
+	page.body = b
+	return page, nil
+}
+
+// auditFilter reads the filter of a request.
+func auditFilter(r request) (auditBody, audit.Filter, error) {
+	q := fields{values: r.URL.Query()}
+	b := auditBody{
+		Subject: q.text("subject"), Actor: q.text("actor"), Action: q.text("action"), Outcome: q.text("outcome"),
+		From: q.text("from"), To: q.text("to"),
+	}
+	f := audit.Filter{
+		Subject: b.Subject, Actor: b.Actor, Outcome: audit.Outcome(b.Outcome), Since: q.time("from"), Until: q.time("to"),
+	}
+	if b.Action == exceptReads {
+		f.Without = audit.AdminRead
+	} else {
+		f.Action = audit.Action(b.Action)
+	}
+	return b, f, q.err
+}
+
+// url returns the URL at path with the filter and other parameters.
+func (b auditBody) url(path string, pairs ...string) string {
+	return withQuery(path, append(pairs, "subject", b.Subject, "actor", b.Actor, "action", b.Action, "outcome", b.Outcome,
+		"from", b.From, "to", b.To)...)
+}
+
+// Filtered reports whether there is a filter.
+func (b auditBody) Filtered() bool {
+	return b.Subject+b.Actor+b.Action+b.Outcome+b.From+b.To != ""
+}
+
+// export writes the records that match the filter of r, in the format that r asks for.
+func (h *Handler) export(ctx context.Context, r request, w io.Writer) error {
+	_, f, err := auditFilter(r)
+	if err != nil {
+		return err
+	}
+	return h.Admin.Export(ctx, w, f, r.URL.Query().Get("format"))
+}
+
+// summary matches the detail of a record that stands for several: the reason of a refusal
+// if they were refused, how many they are, and since when.
+var summary = regexp.MustCompile(`^(?:(\S+) )?count=(\d{1,18}) since=(\S+)$`)
+
+// Detail returns the detail of a record as a text for people, or unchanged if it has no
+// such text.
+func (auditBody) Detail(v audit.View) string {
+	if m := summary.FindStringSubmatch(v.Detail); m != nil {
+		n, err := strconv.ParseInt(m[2], 10, 64)
+		if err != nil {
+			return v.Detail
+		}
+		text := grouped(n) + " times since " + formatRFC3339(m[3])
+		if n == 1 {
+			text = "once since " + formatRFC3339(m[3])
+		}
+		if m[1] != "" {
+			text = label(refusals, m[1]) + ", " + text
+		}
+		return text
+	}
+	until, ok := strings.CutPrefix(v.Detail, "until=")
+	switch {
+	case ok && until == "lifted":
+		return "until lifted"
+	case ok:
+		return "until " + formatRFC3339(until)
+	case v.Detail == "already":
+		return "no change"
+	case v.Outcome == audit.Refused:
+		return label(refusals, v.Detail)
+	default:
+		return v.Detail
+	}
+}
