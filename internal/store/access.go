@@ -107,37 +107,23 @@ func sameEnd(a, b time.Time) bool { return optionalMillis(a) == optionalMillis(b
 // has to be written. That includes a token that has just expired, since it may still be
 // active by another replica's clock.
 func findGrantToRevoke(ctx context.Context, tx *sql.Tx, o *access.Outcome) (write bool, err error) {
-	var subject, mode string
-	var expiresMS, version, revokedMS int64
-	err = tx.QueryRowContext(ctx, `SELECT subject, mode, expires_ms, access_version, revoked_ms FROM grants
-		WHERE id = $1 AND ($2 = '' OR subject = $2)`, o.GrantID, o.Subject).
-		Scan(&subject, &mode, &expiresMS, &version, &revokedMS)
+	var mode string
+	var expiresMS int64
+	var revoked bool
+	err = tx.QueryRowContext(ctx, `SELECT subject, mode, expires_ms, `+hasRevocation+` FROM grants g
+		WHERE id = $1 AND ($2 = '' OR subject = $2)`, o.GrantID, o.Subject).Scan(&o.Subject, &mode, &expiresMS, &revoked)
 	if errors.Is(err, sql.ErrNoRows) {
 		return false, access.ErrNoGrant
 	}
 	if err != nil {
 		return false, fmt.Errorf("find grant: %w", err)
 	}
-	o.Subject = subject
 	unexpired := expiresMS > millis(o.At)
 	if unexpired && token.Mode(mode) == token.ModeDirect {
 		o.UpstreamUntil = instant(expiresMS)
 	}
-	newest, err := newestRevocation(ctx, tx, subject)
-	revoked := revokedMS > 0 || version < newest
 	o.Already = revoked || !unexpired
-	return !revoked && expiresMS > millis(o.At.Add(-maxClockSkew)), err
-}
-
-// newestRevocation returns the version of the newest revocation of all tokens of subject,
-// 0 for none.
-func newestRevocation(ctx context.Context, tx *sql.Tx, subject string) (version int64, err error) {
-	err = tx.QueryRowContext(ctx, `SELECT COALESCE(MAX(version), 0) FROM access_changes
-		WHERE subject IN ('', $1) AND `+isRevocation, subject).Scan(&version)
-	if err != nil {
-		return 0, fmt.Errorf("find newest revocation: %w", err)
-	}
-	return version, nil
+	return !revoked && expiresMS > millis(o.At.Add(-maxClockSkew)), nil
 }
 
 // anyActive reports whether subject has an active token at now; "" stands for all users.

@@ -109,7 +109,7 @@ func (s *DB) barriers(ctx context.Context, now time.Time) ([]access.ActiveBlock,
 	return list, rows.Err()
 }
 
-// ActiveBlock reads the block of subject that is in force at now, nil when there is none.
+// ActiveBlock returns the block of subject that is in force at now, or nil.
 func (s *DB) ActiveBlock(ctx context.Context, subject string, now time.Time) (*access.ActiveBlock, error) {
 	ctx, cancel := withTimeout(ctx)
 	defer cancel()

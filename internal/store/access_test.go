@@ -62,8 +62,8 @@ func TestGrantOlderThanAChangeOfAccessIsNotRecorded(t *testing.T) {
 			want    error
 		}{
 			{"a blocked user", "app:blocked", accessBegin, 2, access.ErrBlocked},
-			{"a block that is over, and a mint from before it", "app:blocked", accessBegin.Add(time.Hour), 0, token.ErrRevoked},
-			{"a block that is over", "app:blocked", accessBegin.Add(time.Hour), 2, nil},
+			{"a block that has ended, and a mint from before it", "app:blocked", accessBegin.Add(time.Hour), 0, token.ErrRevoked},
+			{"a block that has ended", "app:blocked", accessBegin.Add(time.Hour), 2, nil},
 			{"a mint from before the revocation", "app:asha", accessBegin, 1, token.ErrRevoked},
 			{"a mint from after the revocation", "app:asha", accessBegin, 2, nil},
 			{"another user", "app:rohan", accessBegin, 0, nil},

@@ -114,28 +114,28 @@ func TestVerifyReportsTheFirstBrokenLink(t *testing.T) {
 	cases := []tampering{
 		{"a hash was changed", []string{"UPDATE audit SET mac = (SELECT mac FROM audit WHERE seq = 1) WHERE seq = 3"}, audit.WrongMAC, 3},
 		{"the last hash was changed", []string{"UPDATE audit SET mac = (SELECT mac FROM audit WHERE seq = 1) WHERE seq = 6"}, audit.WrongMAC, 6},
-		{"a hash was taken away", []string{"UPDATE audit SET mac = NULL WHERE seq = 2"}, audit.WrongMAC, 2},
+		{"a hash was removed", []string{"UPDATE audit SET mac = NULL WHERE seq = 2"}, audit.WrongMAC, 2},
 		{"one in the middle was deleted", []string{"DELETE FROM audit WHERE seq = 3"}, audit.Missing, 3},
 		{"the first was deleted", []string{"DELETE FROM audit WHERE seq = 1"}, audit.Missing, 1},
 		{"the last was deleted", []string{"DELETE FROM audit WHERE seq = 6"}, audit.CutOff, 6},
 		{"all were deleted", []string{"DELETE FROM audit"}, audit.CutOff, 1},
-		{"the last was deleted and the head put back", []string{
+		{"the last was deleted and the head restored", []string{
 			"DELETE FROM audit WHERE seq = 6",
 			"UPDATE audit_writers SET seq = 5, mac = (SELECT mac FROM audit WHERE seq = 5)",
 		}, audit.WrongHead, 5},
-		{"the head was put back alone", []string{
+		{"only the head was restored", []string{
 			"UPDATE audit_writers SET seq = 4, mac = (SELECT mac FROM audit WHERE seq = 4)",
 		}, audit.WrongHead, 6},
 		{"the head was deleted", []string{"DELETE FROM audit_writers"}, audit.NoHead, 0},
-		{"two changed places", swap(2, 5), audit.Reordered, 2},
-		{"two neighbours changed places", swap(3, 4), audit.Reordered, 3},
-		{"the first two changed places", swap(1, 2), audit.Reordered, 1},
-		{"the first and the last changed places", swap(1, 6), audit.Reordered, 1},
+		{"two were swapped", swap(2, 5), audit.Reordered, 2},
+		{"two neighbors were swapped", swap(3, 4), audit.Reordered, 3},
+		{"the first two were swapped", swap(1, 2), audit.Reordered, 1},
+		{"the first and the last were swapped", swap(1, 6), audit.Reordered, 1},
 		{"one was moved out of the chain", []string{"UPDATE audit SET writer = '', seq = 0 WHERE seq = 3"}, audit.Missing, 3},
-		{"one was moved into the place of a deleted one", []string{
+		{"one took the position of a deleted one", []string{
 			"DELETE FROM audit WHERE seq = 3", "UPDATE audit SET seq = 3 WHERE seq = 6",
 		}, audit.Reordered, 3},
-		{"one has the place of another too", []string{
+		{"two have the same position", []string{
 			"DROP INDEX audit_chains", "UPDATE audit SET seq = 2 WHERE seq = 5",
 		}, audit.Reordered, 2},
 	}
@@ -277,7 +277,7 @@ func TestChangeWithoutAuditRecordFailsUnlessUnauditedIsSet(t *testing.T) {
 	t.Parallel()
 	eachTrail(t, func(t *testing.T, w trail) {
 		w.append(t, w.db, 1)
-		w.do(t, "ALTER TABLE audit RENAME TO audit_away")
+		w.do(t, "ALTER TABLE audit RENAME TO audit_renamed")
 		grant := func(db *store.DB, id string) error {
 			g := token.Grant{ID: id, Subject: "demo:asha", Mode: token.ModeDirect, IssuedAt: savedAt, ExpiresAt: savedAt.Add(time.Hour)}
 			return db.RecordGrant(t.Context(), g, audit.New(t.Context(), savedAt, g.Subject, audit.TokenMint, g.Subject, id))
@@ -300,7 +300,7 @@ func TestChangeWithoutAuditRecordFailsUnlessUnauditedIsSet(t *testing.T) {
 		if err != nil || len(list) != 1 || list[0].ID != "gr_2" {
 			t.Errorf("%v %v", list, err)
 		}
-		w.do(t, "ALTER TABLE audit_away RENAME TO audit")
+		w.do(t, "ALTER TABLE audit_renamed RENAME TO audit")
 		if err := errors.Join(grant(w.db, "gr_3"), grant(tolerant, "gr_4")); err != nil {
 			t.Error(err)
 		}

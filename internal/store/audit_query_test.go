@@ -41,9 +41,9 @@ func TestRecordsAreFilteredByEachField(t *testing.T) {
 			{"of any other action", audit.Filter{Without: audit.AdminRead}, "[10 8 6 4 2 0]"},
 			{"of an action and not of it", audit.Filter{Action: audit.UserBlock, Without: audit.UserBlock}, "[]"},
 			{"with an outcome", audit.Filter{Outcome: audit.Refused}, "[8 4 0]"},
-			{"from a moment on", audit.Filter{Since: savedAt.Add(9 * time.Second)}, "[11 10 9]"},
-			{"before a moment", audit.Filter{Until: savedAt.Add(2 * time.Second)}, "[1 0]"},
-			{"with all of this", audit.Filter{
+			{"since an instant", audit.Filter{Since: savedAt.Add(9 * time.Second)}, "[11 10 9]"},
+			{"before an instant", audit.Filter{Until: savedAt.Add(2 * time.Second)}, "[1 0]"},
+			{"with all filters", audit.Filter{
 				Subject: "demo:🙂", Actor: "demo:admin0", Action: audit.UserBlock, Outcome: audit.Refused,
 				Since: savedAt, Until: savedAt.Add(time.Hour),
 			}, "[4]"},

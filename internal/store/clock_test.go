@@ -38,7 +38,7 @@ func TestTokenIsRevokedThoughTheRevokersClockIsAhead(t *testing.T) {
 			mustGive(t, s, grantID, "app:asha", begin, known)
 			now := begin.Add(58 * time.Minute)
 			if got := states(t, s, grantID, now); got != "active" {
-				t.Errorf("%s: before, it is %s", kind, got)
+				t.Errorf("%s: the state before is %s", kind, got)
 			}
 			ahead := now.Add(5 * time.Minute)
 			o := mustAlter(t, s, endings(grantID)[kind], ahead)
@@ -46,10 +46,10 @@ func TestTokenIsRevokedThoughTheRevokersClockIsAhead(t *testing.T) {
 				t.Errorf("%s: %+v", kind, o)
 			}
 			if got := states(t, s, grantID, now); got != "revoked" {
-				t.Errorf("%s: it is %s", kind, got)
+				t.Errorf("%s: the state is %s", kind, got)
 			}
 			if got := states(t, s, grantID, ahead); got != "expired" {
-				t.Errorf("%s: once it has expired it is %s", kind, got)
+				t.Errorf("%s: the state after the expiry is %s", kind, got)
 			}
 			mustAlter(t, s, access.Change{Kind: access.Unblock, Subject: "app:asha"}, ahead)
 			begin = begin.Add(24 * time.Hour)
@@ -68,7 +68,7 @@ func states(t *testing.T, s *store.DB, grantID string, now time.Time) string {
 	for _, state := range []token.State{token.StateActive, token.StateExpired, token.StateRevoked} {
 		page, err := register(s, now).List(t.Context(), token.Filter{State: state, From: k.IssuedAt}, "", 10)
 		if err != nil || (len(page.Grants) == 1) != (state == k.State) {
-			t.Errorf("it is %s; as %s are listed %+v, %v", k.State, state, page.Grants, err)
+			t.Errorf("FindGrant says %s, but the list of %s has %+v, %v", k.State, state, page.Grants, err)
 		}
 	}
 	alive := 0
@@ -76,7 +76,7 @@ func states(t *testing.T, s *store.DB, grantID string, now time.Time) string {
 		alive = 1
 	}
 	if n, err := s.LiveGrants(t.Context(), now); n != alive || err != nil {
-		t.Errorf("it is %s, and %d tokens are active, %v", k.State, n, err)
+		t.Errorf("the grant is %s, but %d tokens are active, %v", k.State, n, err)
 	}
 	users, err := s.FindUsers(t.Context(), admin.UserFilter{Prefix: k.Subject}, "", 1, now)
 	if err != nil || len(users) != 1 || users[0].LiveTokens != alive {
@@ -98,10 +98,10 @@ func TestGrantIsRevokedOnceAndNotAfterItExpiredByEveryClock(t *testing.T) {
 			grantID string
 			after   time.Duration // since the token expired
 		}{
-			{"a grant that was revoked while it lived", revoked, time.Minute},
+			{"a grant that was revoked before it expired", revoked, time.Minute},
 			{"a grant that has just expired", late, 15*time.Minute - time.Millisecond},
-			{"the same again", late, time.Minute},
-			{"a grant that no clock can have living", over, 15 * time.Minute},
+			{"the same grant again", late, time.Minute},
+			{"a grant that has expired by every clock", over, 15 * time.Minute},
 		} {
 			o := mustAlter(t, s, access.Change{Kind: access.RevokeGrant, GrantID: step.grantID}, accessBegin.Add(time.Hour+step.after))
 			if !o.Already || o.Subject != "app:asha" {
@@ -117,7 +117,7 @@ func TestGrantIsRevokedOnceAndNotAfterItExpiredByEveryClock(t *testing.T) {
 			marked = append(marked, c.GrantID)
 		}
 		if !slices.Equal(marked, []string{revoked, late}) {
-			t.Errorf("marked are %q, want %q", marked, []string{revoked, late})
+			t.Errorf("revoked %q, want %q", marked, []string{revoked, late})
 		}
 	})
 }

@@ -33,8 +33,8 @@
 // Two parts are written by hand although a plain loop would do: the group commit of
 // SQLite (group.go) and the bulk inserts (sqlite_insert.go, postgres_insert.go). Measured
 // by BenchmarkSave, 32 users who save statements of 50 KB with 30 holdings and 105
-// transactions on two cores: 2.6 times the saves per second of a transaction for each save
-// and an INSERT for each row on SQLite (380/s against 145/s), 3.1 times on PostgreSQL
-// (320/s against 100/s). PostgreSQL's arrays are Go slices that pgx encodes; quoting them
+// transactions on two cores: 2.5 times the saves per second of a transaction for each save
+// and an INSERT for each row on SQLite (360/s against 140/s), 3 times on PostgreSQL
+// (320/s against 105/s). PostgreSQL's arrays are Go slices that pgx encodes; quoting them
 // ourselves was 2% faster (325/s) and is not worth its code.
 package store

@@ -17,6 +17,7 @@ const (
 	userRevokedMS = `COALESCE((SELECT at_ms` + userRevocations + ` ORDER BY c.version LIMIT 1), 0)`
 	allRevokedMS  = `COALESCE((SELECT at_ms` + allRevocations + ` ORDER BY c.version LIMIT 1), 0)`
 
+	// hasRevocation is the condition that g was revoked at any instant.
 	hasRevocation = `(g.revoked_ms > 0 OR EXISTS (SELECT 1` + userRevocations + `) OR EXISTS (SELECT 1` + allRevocations + `))`
 
 	// revokedInTime is the condition that g was revoked before it expired.

@@ -34,12 +34,12 @@ func TestGrantsHaveTheRightState(t *testing.T) {
 			mustGive(t, s, grantID, subject, at, version)
 		}
 		hour := func(n int) time.Time { return accessBegin.Add(time.Duration(n) * time.Hour) }
-		add("long over", "app:asha", hour(-5), 0)
-		add("ended with the user's", "app:asha", hour(0), 0)
+		add("long expired", "app:asha", hour(-5), 0)
+		add("revoked with the user's", "app:asha", hour(0), 0)
 		add("rohan's", "app:rohan", hour(0), 0)
-		add("ended by itself", "app:rohan", hour(0), 0)
+		add("revoked alone", "app:rohan", hour(0), 0)
 		for grantID, name := range names {
-			if name == "ended by itself" {
+			if name == "revoked alone" {
 				mustAlter(t, s, access.Change{Kind: access.RevokeGrant, GrantID: grantID}, hour(0).Add(time.Minute))
 			}
 		}
@@ -76,14 +76,14 @@ func TestGrantsHaveTheRightState(t *testing.T) {
 			want string
 		}{
 			{"active", soon, token.Filter{State: token.StateActive}, "asha's new one, rohan's"},
-			{"expired", soon, token.Filter{State: token.StateExpired}, "long over"},
-			{"revoked", soon, token.Filter{State: token.StateRevoked}, "a blocked user's, ended by itself, ended with the user's"},
+			{"expired", soon, token.Filter{State: token.StateExpired}, "long expired"},
+			{"revoked", soon, token.Filter{State: token.StateRevoked}, "a blocked user's, revoked alone, revoked with the user's"},
 			{"active, later", later, token.Filter{State: token.StateActive}, ""},
-			{"expired, later", later, token.Filter{State: token.StateExpired}, "asha's new one, long over, rohan's"},
-			{"revoked, later", later, token.Filter{State: token.StateRevoked}, "a blocked user's, ended by itself, ended with the user's"},
-			{"asha's", soon, token.Filter{Subject: "app:asha"}, "asha's new one, ended with the user's, long over"},
+			{"expired, later", later, token.Filter{State: token.StateExpired}, "asha's new one, long expired, rohan's"},
+			{"revoked, later", later, token.Filter{State: token.StateRevoked}, "a blocked user's, revoked alone, revoked with the user's"},
+			{"asha's", soon, token.Filter{Subject: "app:asha"}, "asha's new one, long expired, revoked with the user's"},
 			{"asha's active", soon, token.Filter{Subject: "app:asha", State: token.StateActive}, "asha's new one"},
-			{"in a time", soon, token.Filter{From: hour(-5), To: hour(0)}, "long over"},
+			{"issued in a period", soon, token.Filter{From: hour(-5), To: hour(0)}, "long expired"},
 			{"of an unknown user", soon, token.Filter{Subject: "app:nobody"}, ""},
 		} {
 			if got := list(c.now, c.f); got != c.want {

@@ -114,7 +114,7 @@ func TestFailedChangeDoesNotAffectOthersInItsGroup(t *testing.T) {
 		}
 	}
 	if list := g.noted(t); len(list) != 2 || list[0] != 1 || list[1] != 5 {
-		t.Errorf("noted %v", list)
+		t.Errorf("inserted %v", list)
 	}
 }
 
@@ -126,7 +126,7 @@ func TestLostTransactionFailsAllItsChanges(t *testing.T) {
 			_, err := tx.ExecContext(ctx, "INSERT INTO promised (n) VALUES (99)")
 			return err
 		},
-		"when one change cannot be undone": func(ctx context.Context, tx *sql.Tx) error {
+		"when a change cannot be rolled back": func(ctx context.Context, tx *sql.Tx) error {
 			_, err := tx.ExecContext(ctx, "ROLLBACK") // as SQLite does when a disk fails
 			return errors.Join(refused, err)
 		},
@@ -137,7 +137,7 @@ func TestLostTransactionFailsAllItsChanges(t *testing.T) {
 			before, loser := g.wait(t.Context(), note(1)), g.wait(t.Context(), loses)
 			g.transactAll()
 			if err := <-before.done; err == nil || errors.Is(err, refused) && !errors.Is(err, ErrUnavailable) {
-				t.Errorf("its neighbour ended with %v", err)
+				t.Errorf("another change of the group ended with %v", err)
 			}
 			if err := <-loser.done; err == nil {
 				t.Error("the change that lost the transaction was reported as durable")
@@ -145,10 +145,10 @@ func TestLostTransactionFailsAllItsChanges(t *testing.T) {
 			after := g.wait(t.Context(), note(2))
 			g.transactAll()
 			if err := <-after.done; err != nil {
-				t.Errorf("the next one: %v", err)
+				t.Errorf("the next change: %v", err)
 			}
 			if list := g.noted(t); len(list) != 1 || list[0] != 2 {
-				t.Errorf("noted %v", list)
+				t.Errorf("inserted %v", list)
 			}
 		})
 	}
@@ -164,7 +164,7 @@ func TestGroupTransactionIsLimitedInSize(t *testing.T) {
 		t.Errorf("took %d transactions", n)
 	}
 	if list := g.noted(t); len(list) != 2*groupSize+1 {
-		t.Errorf("%d were done", len(list))
+		t.Errorf("%d changes were made", len(list))
 	}
 }
 
@@ -182,12 +182,12 @@ func TestClosingAGroupCommitsBegunChangesAndRefusesOthers(t *testing.T) {
 	g.close()
 	g.close() // a second call is allowed
 	if err := <-ended; err != nil {
-		t.Errorf("what had begun: %v", err)
+		t.Errorf("a change that had begun: %v", err)
 	}
 	if err := g.change(t.Context(), note(2)); !errors.Is(err, errClosed) {
-		t.Errorf("what came later: %v", err)
+		t.Errorf("a later change: %v", err)
 	}
 	if list := g.noted(t); len(list) != 1 {
-		t.Errorf("noted %v", list)
+		t.Errorf("inserted %v", list)
 	}
 }

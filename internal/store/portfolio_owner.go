@@ -24,7 +24,7 @@ func (s *DB) lockSubject(ctx context.Context, tx *sql.Tx, subject string) error 
 }
 
 // assignOwner decides to whom row belongs and whether it becomes the active portfolio of
-// that owner, in place of the one that was.
+// that owner, and deactivates the previous one if so.
 func (s *DB) assignOwner(ctx context.Context, tx *sql.Tx, row *sealedPortfolio, refuseOther bool) error {
 	saved, owner, other, err := s.ownerOf(ctx, tx, row)
 	switch {
@@ -39,14 +39,14 @@ func (s *DB) assignOwner(ctx context.Context, tx *sql.Tx, row *sealedPortfolio, 
 	}
 	row.Owner, row.Active = owner, true
 	candidate := portfolio.Standing{ID: row.ID, CASType: row.CASType, To: row.to, SavedAt: instant(millis(row.SavedAt))}
-	for _, one := range saved {
-		if !one.Active || one.Owner != owner {
+	for _, p := range saved {
+		if !p.Active || p.Owner != owner {
 			continue
 		}
-		if row.Active = candidate.Compare(one) > 0; !row.Active {
+		if row.Active = candidate.Compare(p) > 0; !row.Active {
 			continue
 		}
-		if _, err := tx.ExecContext(ctx, `UPDATE portfolios SET active = 0 WHERE id = $1`, one.ID); err != nil {
+		if _, err := tx.ExecContext(ctx, `UPDATE portfolios SET active = 0 WHERE id = $1`, p.ID); err != nil {
 			return fmt.Errorf("deactivate portfolio: %w", err)
 		}
 	}
@@ -94,11 +94,11 @@ func (s *DB) removePortfolio(ctx context.Context, tx *sql.Tx, subject, id string
 	if active == 0 {
 		return nil
 	}
-	return s.promote(ctx, tx, subject, owner)
+	return s.activateNext(ctx, tx, subject, owner)
 }
 
-// promote activates the best remaining portfolio of an owner.
-func (s *DB) promote(ctx context.Context, tx *sql.Tx, subject string, owner int) error {
+// activateNext activates the best remaining portfolio of an owner.
+func (s *DB) activateNext(ctx context.Context, tx *sql.Tx, subject string, owner int) error {
 	remaining, err := readRanks(ctx, tx, `SELECT id, owner, NULL, active, cas_type, period_to, saved_ms FROM portfolios
 		WHERE subject = $1 AND owner = $2`, subject, owner)
 	if err != nil {
@@ -124,14 +124,14 @@ func readRanks(ctx context.Context, tx *sql.Tx, query string, args ...any) ([]po
 	defer func() { _ = rows.Close() }()
 	var list []portfolio.Standing
 	for rows.Next() {
-		var one portfolio.Standing
+		var r portfolio.Standing
 		var active int
 		var savedMS int64
-		if err := rows.Scan(&one.ID, &one.Owner, &one.Marks, &active, &one.CASType, &one.To, &savedMS); err != nil {
+		if err := rows.Scan(&r.ID, &r.Owner, &r.Marks, &active, &r.CASType, &r.To, &savedMS); err != nil {
 			return nil, err
 		}
-		one.Active, one.SavedAt = active == 1, instant(savedMS)
-		list = append(list, one)
+		r.Active, r.SavedAt = active == 1, instant(savedMS)
+		list = append(list, r)
 	}
 	return list, rows.Err()
 }

@@ -43,8 +43,8 @@ type findings struct {
 	Counts map[statement.Class]int `json:"counts"`
 }
 
-// seal prepares the rows of a portfolio. It is called before the transaction begins,
-// which it keeps short.
+// seal prepares the rows of a portfolio. It runs before the transaction begins, to keep
+// that short.
 func (s *DB) seal(save portfolio.Saving) (*sealedPortfolio, error) {
 	p, st := save.Portfolio, save.Statement
 	row := &sealedPortfolio{
@@ -103,7 +103,7 @@ func accounts(holdings []statement.Holding) (list []string, of []int) {
 func privateData(id string) string { return "portfolio/" + id + "/private" }
 func payloadData(id string) string { return "portfolio/" + id + "/raw" }
 
-// The window is small, since payloads are small and each concurrent call allocates one.
+// The compression window is small, since payloads are small and each concurrent call allocates one.
 var (
 	encoder = sync.OnceValues(func() (*zstd.Encoder, error) {
 		return zstd.NewWriter(nil, zstd.WithWindowSize(1<<20), zstd.WithLowerEncoderMem(true))

@@ -62,11 +62,11 @@ func (s *DB) agedPortfolios(ctx context.Context, last aged, until time.Time) ([]
 	defer func() { _ = rows.Close() }()
 	var batch []aged
 	for rows.Next() {
-		var one aged
-		if err := rows.Scan(&one.subject, &one.savedMS, &one.id); err != nil {
+		var p aged
+		if err := rows.Scan(&p.subject, &p.savedMS, &p.id); err != nil {
 			return nil, err
 		}
-		batch = append(batch, one)
+		batch = append(batch, p)
 	}
 	return batch, rows.Err()
 }
@@ -77,15 +77,15 @@ func (s *DB) expire(ctx context.Context, batch []aged, at time.Time) (int, error
 	n := 0
 	err := s.change(ctx, "delete old portfolios", func(ctx context.Context, tx *sql.Tx) error {
 		n = 0
-		for _, one := range batch {
-			err := s.removePortfolio(ctx, tx, one.subject, one.id)
+		for _, p := range batch {
+			err := s.removePortfolio(ctx, tx, p.subject, p.id)
 			if errors.Is(err, portfolio.ErrNotFound) { // its user has deleted it meanwhile
 				continue
 			}
 			if err != nil {
 				return err
 			}
-			r := audit.New(ctx, at, audit.Retention, audit.PortfolioExpire, one.subject, one.id)
+			r := audit.New(ctx, at, audit.Retention, audit.PortfolioExpire, p.subject, p.id)
 			if err := s.record(ctx, tx, r); err != nil {
 				return err
 			}
