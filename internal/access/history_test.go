@@ -98,7 +98,7 @@ func TestAuditRecordOfABlockHasItsEndButNotItsReason(t *testing.T) {
 		if _, err := r.Unblock(t.Context(), operator, asha); err != nil {
 			t.Fatal(err)
 		}
-		entries, err := db.Records(t.Context(), audit.Filter{Subject: asha}, audit.Position{}, 10)
+		entries, err := db.Records(t.Context(), audit.Filter{Subject: asha}, audit.Cursor{}, 10)
 		if err != nil {
 			t.Fatal(err)
 		}

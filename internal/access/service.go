@@ -133,7 +133,7 @@ func (s *Service) change(ctx context.Context, c Change, action audit.Action) (Ou
 	c.At, c.Until = instant(c.At), instant(c.Until)
 	r := audit.New(ctx, c.At, c.Actor, action, c.Subject, c.GrantID)
 	if c.Kind == Block {
-		r = r.Saying(untilDetail(c.Until))
+		r = r.WithDetail(untilDetail(c.Until))
 	}
 	o, err := s.Store.ChangeAccess(ctx, c, r)
 	if err != nil {

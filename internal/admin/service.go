@@ -242,5 +242,5 @@ func (s *Service) Credits(ctx context.Context) (Credits, error) { return s.Vendo
 // auditRead records that an operator reads about subject, "" for several users; object
 // names what was read.
 func (s *Service) auditRead(ctx context.Context, subject, object string) error {
-	return s.Trail.Book.Append(ctx, audit.New(ctx, s.Now(), auth.From(ctx).Subject, audit.AdminRead, subject, object))
+	return s.Trail.Store.Append(ctx, audit.New(ctx, s.Now(), auth.From(ctx).Subject, audit.AdminRead, subject, object))
 }

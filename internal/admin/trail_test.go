@@ -75,7 +75,7 @@ func TestReadsOfPersonalDataAreAudited(t *testing.T) {
 }
 
 // unwritable is an audit trail that fails to append.
-type unwritable struct{ audit.Book }
+type unwritable struct{ audit.Store }
 
 var errUnwritable = errors.New("the audit trail cannot be written")
 
@@ -85,7 +85,7 @@ func TestReadThatCannotBeAuditedIsRefused(t *testing.T) {
 	t.Parallel()
 	b := startSQLite(t)
 	grantID := b.give(t, "app:asha")
-	b.service.Trail.Book = unwritable{b.db}
+	b.service.Trail.Store = unwritable{b.db}
 	for _, path := range []string{"/grants", "/grants/" + grantID, "/users", "/users/app:asha", "/audit", "/audit/export"} {
 		r := b.call(t, "meera", http.MethodGet, "/admin/v1"+path, "")
 		if r.failed(t, path, 500, "internal"); strings.Contains(r.body, "app:asha") {
@@ -173,15 +173,15 @@ func fill(t *testing.T, b *broker, n int) {
 
 // failing is an audit trail whose database fails after a number of pages.
 type failing struct {
-	audit.Book
+	audit.Store
 	pages int
 }
 
-func (f *failing) Records(ctx context.Context, filter audit.Filter, after audit.Position, limit int) ([]audit.Entry, error) {
+func (f *failing) Records(ctx context.Context, filter audit.Filter, after audit.Cursor, limit int) ([]audit.Entry, error) {
 	if f.pages--; f.pages < 0 {
 		return nil, errors.New("the database is down")
 	}
-	return f.Book.Records(ctx, filter, after, limit)
+	return f.Store.Records(ctx, filter, after, limit)
 }
 
 func TestIncompleteExportIsVisibleAsSuch(t *testing.T) {
@@ -189,7 +189,7 @@ func TestIncompleteExportIsVisibleAsSuch(t *testing.T) {
 	b := startSQLite(t)
 	fill(t, b, 1100)
 	for pages, broken := range map[int]bool{0: false, 1: true} {
-		b.service.Trail.Book = &failing{b.db, pages}
+		b.service.Trail.Store = &failing{b.db, pages}
 		r := b.call(t, "meera", http.MethodGet, "/admin/v1/audit/export", "")
 		if broken && r.err == nil {
 			t.Errorf("the client got half of it without an error: %d, %d bytes", r.status, len(r.body))

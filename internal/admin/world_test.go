@@ -79,7 +79,7 @@ func start(t *testing.T, url string) *broker {
 	b.service = &admin.Service{
 		Access: &access.Service{Store: b.db, Watcher: watcher, Now: b.now},
 		Grants: &token.Directory{Grants: b.db, Box: box, Now: b.now},
-		Users:  b.db, Portfolios: b.db, Trail: &audit.Service{Book: b.db, Chains: b.db, Box: box},
+		Users:  b.db, Portfolios: b.db, Trail: &audit.Service{Store: b.db, Chains: b.db, Box: box},
 		Usage: &usage.Service{Store: b.db, Now: b.now}, Vendor: vendor(t, b.now),
 		Version: "1.2.3", Settings: []admin.Setting{{Key: "upstream.api_key", Value: "[secret]"}, {Key: "log.level", Value: "info", Default: true}},
 		Health: func(context.Context) []admin.Component { return []admin.Component{{Name: "database", State: admin.OK}} },

@@ -21,7 +21,7 @@ func startRecord(c config.Config, box *secret.Box, at time.Time) (audit.Record, 
 		return audit.Record{}, err
 	}
 	start := audit.New(context.Background(), at, audit.Broker, audit.BrokerStart, "", "settings:"+hash)
-	return start.Saying("version=" + BuildInfo().String()), nil
+	return start.WithDetail("version=" + BuildInfo().String()), nil
 }
 
 // fingerprint returns a hash of all settings, secrets included. It is keyed with a key of
@@ -55,7 +55,7 @@ func OpenTrail(ctx context.Context, c config.Config, o Options) (*Trail, error) 
 		_ = db.Close()
 		return nil, err
 	}
-	return &Trail{Service: &audit.Service{Book: db, Chains: db, Box: box}, db: db}, nil
+	return &Trail{Service: &audit.Service{Store: db, Chains: db, Box: box}, db: db}, nil
 }
 
 // Close closes the database.

@@ -135,12 +135,12 @@ func New(ctx context.Context, c config.Config, o Options) (_ *App, err error) { 
 		counter.Limit(limit)
 	}}
 	limitRead, limitSave := limits.Middleware(ratelimit.Read), limits.Middleware(ratelimit.Save)
-	recorder := &audit.Journal{Book: db, Now: o.Now, Reuse: audit.Reuse(c.Audit.Reuse)}
+	recorder := &audit.Recorder{Store: db, Now: o.Now, Reuse: audit.Reuse(c.Audit.Reuse)}
 	started, err := startRecord(c, box, o.Now())
 	if err != nil {
 		return nil, err
 	}
-	recorder.Note(started)
+	recorder.Add(started)
 	a.onClose(func() error {
 		if err := recorder.Close(); err != nil {
 			log.Error("audit records are lost", "error", err)
@@ -170,7 +170,7 @@ func New(ctx context.Context, c config.Config, o Options) (_ *App, err error) { 
 	a.access = &access.Service{Store: db, Watcher: watcher, Now: o.Now}
 	tokens := &token.Service{
 		Minter: vendor, Grants: db, Cache: shared, Access: watcher, Box: box, Log: log, Now: o.Now,
-		MinRemaining: c.Token.MinRemaining, MintTimeout: c.Upstream.Deadline + mintMargin, RecordReuse: recorder.Reused,
+		MinRemaining: c.Token.MinRemaining, MintTimeout: c.Upstream.Deadline + mintMargin, RecordReuse: recorder.RecordReuse,
 		Observe: func(outcome string) {
 			metrics.CountToken(outcome)
 			counter.Token(outcome)
@@ -192,7 +192,7 @@ func New(ctx context.Context, c config.Config, o Options) (_ *App, err error) { 
 		Access: a.access,
 		Grants: &token.Directory{Grants: db, Box: box, Now: o.Now},
 		Users:  db, Portfolios: db,
-		Trail: &audit.Service{Book: db, Chains: db, Box: box},
+		Trail: &audit.Service{Store: db, Chains: db, Box: box},
 		Usage: &usage.Service{Store: db, Now: o.Now}, Vendor: &upstream.CreditsCache{Source: vendor, Now: o.Now},
 		Settings: listSettings(c), Version: build.String(), Now: o.Now,
 		Health: health(vendor, shared, db, watcher, c.Access.MaxStaleness),
@@ -204,7 +204,7 @@ func New(ctx context.Context, c config.Config, o Options) (_ *App, err error) { 
 		OnRefused: func(ctx context.Context, actor, route, code string) {
 			counter.Refuse(code)
 			if code != session.ErrWrongKey.Code { // sessions records those itself, with the name of the key
-				recorder.Refuse(ctx, actor, route, code)
+				recorder.RecordRefusal(ctx, actor, route, code)
 			}
 		},
 		TrustedProxies: networks(c.Server.TrustedProxies),

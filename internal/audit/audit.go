@@ -1,7 +1,3 @@
-// Package audit has the words of the audit trail: who did what to whom, when and
-// from where. Records hold no tokens, no portfolio content, and of persons
-// nothing but ids and where requests came from, which an erasure takes out.
-// Keeping them is the store's work, in the same transaction as the change itself.
 package audit
 
 import (
@@ -13,29 +9,29 @@ import (
 	"casbroker/internal/id"
 )
 
-// Action is what was done.
+// Action is the kind of event that a Record is about.
 type Action string
 
 // The actions that are recorded.
 const (
 	TokenMint    Action = "token.mint"
-	TokenReuse   Action = "token.reuse"   // a token was given again; counted or one by one, by setting
-	TokenRevoke  Action = "token.revoke"  // of one grant, which is the Object
+	TokenReuse   Action = "token.reuse"   // a cached token was handed out; counted or one by one, by setting
+	TokenRevoke  Action = "token.revoke"  // of one grant, the Object
 	RevokeUser   Action = "access.revoke" // of all grants of the Subject
 	RevokeAll    Action = "access.revoke_all"
 	UserBlock    Action = "access.block"
 	UserUnblock  Action = "access.unblock"
-	AccessRefuse Action = "access.refuse" // a call was turned away at the door; Detail says why
+	AccessRefuse Action = "access.refuse" // a call was refused; Detail is the reason
 
 	PortfolioSave   Action = "portfolio.save"
 	PortfolioDelete Action = "portfolio.delete"
-	PortfolioExpire Action = "portfolio.expire" // by Retention, not by anybody's wish
+	PortfolioExpire Action = "portfolio.expire" // deleted by Retention
 	DataExport      Action = "data.export"
-	DataErase       Action = "data.erase" // of all that is kept of a user but these records
+	DataErase       Action = "data.erase" // of all data about a user but the audit records
 
 	AdminRead    Action = "admin.read"     // of personal data; Object says which
-	AdminSignIn  Action = "admin.sign_in"  // refused when the key was wrong; Object is whose it was said to be
-	AdminSignOut Action = "admin.sign_out" // also when the session was ended for it
+	AdminSignIn  Action = "admin.sign_in"  // refused for a wrong key; Object is the claimed key name
+	AdminSignOut Action = "admin.sign_out" // also when the broker ended the session
 	AuditExport  Action = "audit.export"
 	BrokerStart  Action = "broker.start" // Object is the fingerprint of the settings in force
 )
@@ -50,26 +46,25 @@ var Actions = []Action{
 // Known reports whether a is one of Actions.
 func (a Action) Known() bool { return slices.Contains(Actions, a) }
 
-// Outcome is how it ended.
+// Outcome is the result of an event.
 type Outcome string
 
-// The outcomes. What was allowed and could not be done changed nothing, and is in the log.
+// The outcomes. An allowed call that failed changed nothing; it is in the log instead.
 const (
 	OK      Outcome = "ok"
 	Refused Outcome = "refused" // it was not allowed
 )
 
-// The actors that are no callers.
+// The actors other than callers.
 const (
-	Retention = "retention" // deletes what is old enough
+	Retention = "retention" // the job that deletes old data
 	Broker    = "broker"    // the program itself
 )
 
-// RoleBroker is the role, held by no caller, of what the program does without being
-// asked.
+// RoleBroker is the role of events that no caller caused. No caller has it.
 const RoleBroker = "broker"
 
-// maxUserAgent is how much of a User-Agent header is kept, in bytes.
+// maxUserAgent is the length to which a User-Agent header is cut, in bytes.
 const maxUserAgent = 200
 
 // Source is where a request came from.
@@ -79,22 +74,21 @@ type Source struct {
 	UserAgent string // cut to 200 bytes
 }
 
-// Record is one line of the audit trail.
+// Record is one event of the audit trail.
 type Record struct {
 	ID      string // "au_…"
 	At      time.Time
-	Actor   string // who did it: a Principal's subject, Retention or Broker
-	Role    string // the roles that the actor held: "user, admin"
+	Actor   string // a Principal's subject, Retention or Broker
+	Role    string // the roles of the actor, "user, admin"
 	Action  Action
-	Subject string // whose data or token it was
-	Object  string // the id of the grant, portfolio, … that it was done to
+	Subject string // the user whose data or token it was
+	Object  string // the id of the grant, portfolio or other thing concerned
 	Outcome Outcome
-	Detail  string // a reason, a count or a time, in a few stable words; nothing personal
+	Detail  string // a reason, a count or a time, from a few stable words; nothing personal
 	Source
 }
 
-// New returns a Record of what actor did to object of subject, with the Source and
-// the role that ctx carries. Its outcome is OK.
+// New returns a Record with the outcome OK, and with the Source and the role from ctx.
 func New(ctx context.Context, at time.Time, actor string, action Action, subject, object string) Record {
 	r := Record{
 		ID: id.New("au"), At: at, Actor: actor, Role: RoleBroker, Action: action,
@@ -106,25 +100,25 @@ func New(ctx context.Context, at time.Time, actor string, action Action, subject
 	return r
 }
 
-// As returns r with another role than that of the request's caller.
-func (r Record) As(role string) Record {
+// WithRole returns r with role instead of the role of the request's caller.
+func (r Record) WithRole(role string) Record {
 	r.Role = role
 	return r
 }
 
-// Anonymous returns r without where the request came from.
+// Anonymous returns r without the address and user agent of the request.
 func (r Record) Anonymous() Record {
 	r.Address, r.UserAgent = "", ""
 	return r
 }
 
-// Saying returns r with a detail: a reason, a count or a time, in a few stable words.
-func (r Record) Saying(detail string) Record {
+// WithDetail returns r with a detail: a reason, a count or a time.
+func (r Record) WithDetail(detail string) Record {
 	r.Detail = detail
 	return r
 }
 
-// Refused returns r as the record of what was not allowed, and why.
+// Refused returns r with the outcome Refused and the reason as its detail.
 func (r Record) Refused(reason string) Record {
 	r.Outcome, r.Detail = Refused, reason
 	return r
@@ -132,23 +126,23 @@ func (r Record) Refused(reason string) Record {
 
 type originKey struct{}
 
-// origin is a Source, and how to find out which role its caller holds.
+// origin is a Source and a function that finds the role of the caller.
 type origin struct {
 	source Source
 	role   func(context.Context) string
 }
 
-// WithSource returns a context that carries s. role finds the role of the caller in
-// the context that New is given: when the source is known, its caller is not yet.
+// WithSource returns a context that carries s. New calls role with its own context to find
+// the role of the caller, who is not authenticated yet when the source is known.
 func WithSource(ctx context.Context, s Source, role func(context.Context) string) context.Context {
 	if len(s.UserAgent) > maxUserAgent {
 		s.UserAgent = s.UserAgent[:maxUserAgent]
 	}
-	s.UserAgent = strings.ToValidUTF8(s.UserAgent, "") // a header may hold any byte, SQL text may not
+	s.UserAgent = strings.ToValidUTF8(s.UserAgent, "") // a header may hold any byte, a database column may not
 	return context.WithValue(ctx, originKey{}, &origin{s, role})
 }
 
-// SourceOf returns what WithSource put in, or the zero Source.
+// SourceOf returns the Source that ctx carries, or the zero Source.
 func SourceOf(ctx context.Context) Source {
 	if o, ok := ctx.Value(originKey{}).(*origin); ok {
 		return o.source

@@ -16,18 +16,18 @@ const (
 	originPurpose = "audit origin"
 )
 
-// Entry is a Record as it is kept: a link in the chain of one writer. What was kept
-// before there were chains has no Writer.
+// Entry is a stored Record: a link in the chain of one writer. Records from before chains
+// existed have no Writer.
 type Entry struct {
 	Record
 	Writer string // "wr_…"
-	Seq    int64  // place in the chain, from 1 on
-	Origin []byte // keyed hash of where the request came from, which may be taken out of the Record later
-	MAC    []byte // the Sum of the entry
+	Seq    int64  // position in the chain, from 1
+	Origin []byte // keyed hash of the address and user agent, which may be removed from the Record later
+	MAC    []byte // the Sum of this entry
 }
 
-// canonical is an Entry in the form that is hashed. What it looks like must never
-// change, or every chain would seem broken.
+// canonical is the form of an Entry that is hashed. It must never change, or Verify would
+// report every existing chain as broken.
 type canonical struct {
 	Writer    string  `json:"writer"`
 	Seq       int64   `json:"seq"`
@@ -44,8 +44,8 @@ type canonical struct {
 	Origin    []byte  `json:"origin"`
 }
 
-// Sum returns the keyed hash over e and, through its hash, all that stands before
-// it in the chain. before is nil for the first.
+// Sum returns the keyed hash over e and before, the MAC of the previous entry, and so over
+// all entries up to e. before is nil for the first entry.
 func (e Entry) Sum(box *secret.Box, before []byte) []byte {
 	return box.Digest(chainPurpose, append(append([]byte{}, before...), encode(canonical{
 		Writer: e.Writer, Seq: e.Seq, ID: e.ID, AtMS: e.At.UnixMilli(), Actor: e.Actor, Role: e.Role, Action: e.Action,
@@ -54,26 +54,26 @@ func (e Entry) Sum(box *secret.Box, before []byte) []byte {
 	})...))
 }
 
-// origin returns the keyed hash of where r came from.
+// origin returns the keyed hash of the address and user agent of r.
 func (r Record) origin(box *secret.Box) []byte {
 	return box.Digest(originPurpose, encode([]string{r.Address, r.UserAgent}))
 }
 
-// traced reports whether e says where it came from as it was written, or says
-// nothing of it any more: it was taken out when its subject was erased.
-func (e Entry) traced(box *secret.Box) bool {
+// originOK reports whether the address and user agent of e are the original ones, or were
+// removed by an erasure.
+func (e Entry) originOK(box *secret.Box) bool {
 	return e.Address == "" && e.UserAgent == "" || hmac.Equal(e.Origin, e.origin(box))
 }
 
-// Head says how far the chain of one writer goes.
+// Head describes the end of the chain of one writer.
 type Head struct {
 	Writer string
-	Place  int64  // among the writers, from 1 on; none is left out
-	Seq    int64  // of the newest entry, 0 for none
-	MAC    []byte // the newest entry's, nil for none
+	Number int64  // of the writer, from 1, without gaps
+	Seq    int64  // of the newest entry, 0 if there is none
+	MAC    []byte // of the newest entry, nil if there is none
 }
 
-// Next returns r as the entry that follows on h, and the head that it makes.
+// Next returns the entry for r that follows h, and the head after it.
 func (h Head) Next(box *secret.Box, r Record) (Entry, Head) {
 	e := Entry{Record: r, Writer: h.Writer, Seq: h.Seq + 1, Origin: r.origin(box)}
 	e.MAC = e.Sum(box, h.MAC)
@@ -81,18 +81,18 @@ func (h Head) Next(box *secret.Box, r Record) (Entry, Head) {
 	return e, h
 }
 
-// Sum returns the keyed hash over h. Who has none of an earlier moment at hand
-// cannot make the chain shorter than it is.
+// Sum returns the keyed hash over h. It prevents cutting the chain short, except by someone
+// who has an earlier sealed head.
 func (h Head) Sum(box *secret.Box) []byte {
 	return box.Digest(headPurpose, encode(struct {
 		Writer string `json:"writer"`
-		Place  int64  `json:"place"`
+		Number int64  `json:"place"` // its name in the hashed form
 		Seq    int64  `json:"seq"`
 		MAC    []byte `json:"mac"`
-	}{h.Writer, h.Place, h.Seq, h.MAC}))
+	}{h.Writer, h.Number, h.Seq, h.MAC}))
 }
 
-// encode cannot fail for what is hashed here: it has only texts, numbers and bytes.
+// encode returns v as JSON. It cannot fail for the strings, numbers and bytes hashed here.
 func encode(v any) []byte {
 	b, err := json.Marshal(v, jsontext.AllowInvalidUTF8(true))
 	if err != nil {
@@ -101,8 +101,8 @@ func encode(v any) []byte {
 	return b
 }
 
-// SealedHead is a Head as it is kept.
+// SealedHead is a stored Head.
 type SealedHead struct {
 	Head
-	Seal []byte // the Sum of the head
+	Seal []byte // the Sum of Head
 }

@@ -6,29 +6,30 @@ import (
 	"fmt"
 )
 
-// explain finds out in which way e is broken, which stands behind before.
+// explain returns how e, the entry after before, is damaged.
 func (v *verification) explain(ctx context.Context, head SealedHead, before, e Entry) (*Break, error) {
-	wrong := &Break{Seq: e.Seq, ID: e.ID, Damage: Changed, Detail: "its content is not what was written"}
-	place, err := v.written(ctx, e)
+	wrong := &Break{Seq: e.Seq, ID: e.ID, Damage: Changed, Detail: "its content was changed"}
+	seq, err := v.originalSeq(ctx, e)
 	if err != nil {
 		return nil, err
 	}
-	if place != 0 {
-		wrong.Damage, wrong.Detail = Reordered, fmt.Sprintf("it was written as record %d", place)
+	if seq != 0 {
+		wrong.Damage, wrong.Detail = Reordered, fmt.Sprintf("it was written as record %d", seq)
 		return wrong, nil
 	}
-	follows, err := v.follows(ctx, head, e)
+	isMAC, err := v.macCheck(ctx, head, e)
 	if err != nil {
 		return nil, err
 	}
-	if sum := e.Sum(v.box, before.MAC); follows(sum) {
+	if sum := e.Sum(v.box, before.MAC); isMAC(sum) {
 		wrong.Damage, wrong.Detail = WrongMAC, "its hash was changed, its content was not"
 	}
 	return wrong, nil
 }
 
-// follows returns a test for the hash that e has to have for what stands behind it.
-func (v *verification) follows(ctx context.Context, head SealedHead, e Entry) (func(mac []byte) bool, error) {
+// macCheck returns a function that reports whether mac fits the entry after e, or the head if
+// e is the last entry.
+func (v *verification) macCheck(ctx context.Context, head SealedHead, e Entry) (func(mac []byte) bool, error) {
 	next, err := v.chains.Chain(ctx, e.Writer, e.Seq, e.ID, 1)
 	switch {
 	case err != nil:
@@ -40,12 +41,12 @@ func (v *verification) follows(ctx context.Context, head SealedHead, e Entry) (f
 	}
 }
 
-// written looks through the whole chain for the place that e was written to, and
-// returns 0 if there is none: then it is not as it was written.
-func (v *verification) written(ctx context.Context, e Entry) (int64, error) {
+// originalSeq searches the whole chain for the position where the MAC of e is valid. It
+// returns 0 if there is none, which means that the content of e was changed.
+func (v *verification) originalSeq(ctx context.Context, e Entry) (int64, error) {
 	last := Entry{}
-	if place := v.behind(e, last); place != 0 {
-		return place, nil
+	if seq := v.seqAfter(e, last); seq != 0 {
+		return seq, nil
 	}
 	for {
 		page, err := v.chains.Chain(ctx, e.Writer, last.Seq, last.ID, linkPage)
@@ -53,8 +54,8 @@ func (v *verification) written(ctx context.Context, e Entry) (int64, error) {
 			return 0, err
 		}
 		for _, last = range page {
-			if place := v.behind(e, last); place != 0 {
-				return place, nil
+			if seq := v.seqAfter(e, last); seq != 0 {
+				return seq, nil
 			}
 		}
 		if len(page) < linkPage {
@@ -63,9 +64,9 @@ func (v *verification) written(ctx context.Context, e Entry) (int64, error) {
 	}
 }
 
-// behind returns the place of e if it was written behind what is now at last: the
-// one after it, or, where the two have changed places, its own.
-func (v *verification) behind(e, last Entry) int64 {
+// seqAfter returns the original Seq of e if its MAC follows that of last: the Seq after
+// last, or the Seq of last itself if the two were swapped; else 0.
+func (v *verification) seqAfter(e, last Entry) int64 {
 	mac := e.MAC
 	for _, e.Seq = range []int64{last.Seq + 1, last.Seq} {
 		if hmac.Equal(mac, e.Sum(v.box, last.MAC)) {

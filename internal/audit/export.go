@@ -24,10 +24,10 @@ const (
 // ExportTypes are the media types of an export, by its format.
 var ExportTypes = map[string]string{"ndjson": TypeNDJSON, "csv": TypeCSV}
 
-// ErrFormat: an export has one of two forms.
+// ErrFormat is returned for a format other than ndjson and csv.
 var ErrFormat = fault.New(fault.Invalid, "invalid_format", "format must be ndjson or csv.")
 
-// View is an Entry as readers see it.
+// View is an Entry in the form that readers get.
 type View struct {
 	ID        string    `json:"id"`
 	At        time.Time `json:"at"`
@@ -41,11 +41,11 @@ type View struct {
 	RequestID string    `json:"request_id"`
 	Address   string    `json:"address"`
 	UserAgent string    `json:"user_agent"`
-	Writer    string    `json:"writer"` // "" for what belongs to no chain
+	Writer    string    `json:"writer"` // "" for a record without a chain
 	Seq       int64     `json:"seq"`
 }
 
-// View returns e as readers see it.
+// View returns e in the form that readers get.
 func (e Entry) View() View {
 	return View{
 		ID: e.ID, At: e.At, Actor: e.Actor, Role: e.Role, Action: e.Action, Subject: e.Subject, Object: e.Object,
@@ -54,14 +54,14 @@ func (e Entry) View() View {
 	}
 }
 
-// columns of the table, named as in JSON.
+// columns are the CSV columns, named as in JSON.
 var columns = []string{
 	"id", "at", "actor", "role", "action", "subject", "object", "outcome", "detail",
 	"request_id", "address", "user_agent", "writer", "seq",
 }
 
-// cells are the columns of v. What callers chose themselves cannot run as a formula
-// where the table is opened.
+// cells returns the columns of v. Values that callers can choose are escaped, so that a
+// spreadsheet does not run them as formulas.
 func (v View) cells() []string {
 	return []string{
 		v.ID, v.At.Format(milliFormat), spreadsheet.Escape(v.Actor), spreadsheet.Escape(v.Role), spreadsheet.Escape(string(v.Action)),
@@ -70,16 +70,15 @@ func (v View) cells() []string {
 	}
 }
 
-// milliFormat is RFC 3339 to the millisecond, in which instants are kept.
+// milliFormat is RFC 3339 with milliseconds, the stored precision.
 const milliFormat = "2006-01-02T15:04:05.000Z07:00"
 
 // exportPage is how many entries are held in memory at a time.
 const exportPage = 1000
 
-// Export writes all entries that f lets through to w, newest first, as "ndjson" (an
-// object on each line) or "csv" (RFC 4180), once it has put on record, by r, that
-// it does. It returns ErrFormat for any other format. An error may come after a
-// part was written.
+// Export appends r, the record of the export itself, and then writes all entries that match
+// f to w, newest first, as "ndjson" (one object a line) or "csv" (RFC 4180). It returns
+// ErrFormat for any other format. It may fail after a part was written.
 func (s *Service) Export(ctx context.Context, w io.Writer, f Filter, format string, r Record) error {
 	out := bufio.NewWriterSize(w, 32<<10)
 	var write func(View) error
@@ -104,7 +103,7 @@ func (s *Service) Export(ctx context.Context, w io.Writer, f Filter, format stri
 	default:
 		return ErrFormat
 	}
-	if err := s.Book.Append(ctx, r); err != nil {
+	if err := s.Store.Append(ctx, r); err != nil {
 		return err
 	}
 	if err := s.each(ctx, f, write); err != nil {
@@ -116,10 +115,10 @@ func (s *Service) Export(ctx context.Context, w io.Writer, f Filter, format stri
 	return out.Flush()
 }
 
-// each calls do with all entries that f lets through, newest first.
+// each calls do with all entries that match f, newest first.
 func (s *Service) each(ctx context.Context, f Filter, do func(View) error) error {
-	for after := (Position{}); ; {
-		entries, err := s.Book.Records(ctx, f, after, exportPage)
+	for after := (Cursor{}); ; {
+		entries, err := s.Store.Records(ctx, f, after, exportPage)
 		if err != nil {
 			return err
 		}
@@ -127,7 +126,7 @@ func (s *Service) each(ctx context.Context, f Filter, do func(View) error) error
 			if err := do(e.View()); err != nil {
 				return err
 			}
-			after = Position{At: e.At, ID: e.ID}
+			after = Cursor{At: e.At, ID: e.ID}
 		}
 		if len(entries) < exportPage {
 			return nil

@@ -8,37 +8,36 @@ import (
 	"casbroker/internal/id"
 )
 
-// MaxLimit is how many entries a page has at most.
+// MaxLimit is the largest number of entries in a page.
 const MaxLimit = 1000
 
-// Filter says which entries are wanted; what is zero lets all through.
+// Filter selects entries; a zero field matches all.
 type Filter struct {
-	Subject, Actor string // exactly
+	Subject, Actor string // exact matches
 	Action         Action
-	Without        Action // any but this
+	Without        Action // any action but this
 	Outcome        Outcome
-	Since          time.Time // this moment or later
-	Until          time.Time // before this moment
+	Since          time.Time // this time or later
+	Until          time.Time // before this time
 }
 
-// Position is the place of an entry among all, by time.
-type Position struct {
+// Cursor is the position of an entry in the list of all, by time.
+type Cursor struct {
 	At time.Time
 	ID string
 }
 
-// isRecord reports whether recordID can be that of a Record.
+// isRecord reports whether recordID has the form of a record id.
 func isRecord(recordID string) bool { return id.Is("au", recordID) }
 
-// Page is a part of what a query finds, newest first.
+// Page is one page of a list of entries, newest first.
 type Page struct {
 	Entries []Entry
-	Next    string // the cursor of the next page, "" when there is none
+	Next    string // the cursor of the next page, "" on the last
 }
 
-// Find returns up to limit entries that f lets through, newest first, past the page
-// whose Next is from; "" is the first. What is recorded meanwhile does not move
-// the pages. It returns httpapi.ErrCursor or
+// Find returns up to limit entries that match f, newest first. from is the Next of the
+// previous page, "" for the first. New records do not shift the pages. It returns httpapi.ErrCursor or
 // httpapi.ErrLimit for values that no page has.
 func (s *Service) Find(ctx context.Context, f Filter, from string, limit int) (Page, error) {
 	at, recordID, ok := httpapi.DecodeTimeCursor(from, isRecord)
@@ -48,7 +47,7 @@ func (s *Service) Find(ctx context.Context, f Filter, from string, limit int) (P
 	if limit < 1 || limit > MaxLimit {
 		return Page{}, httpapi.BadLimit(MaxLimit)
 	}
-	entries, err := s.Book.Records(ctx, f, Position{At: at, ID: recordID}, limit+1)
+	entries, err := s.Store.Records(ctx, f, Cursor{At: at, ID: recordID}, limit+1)
 	if err != nil || len(entries) <= limit {
 		return Page{Entries: entries}, err
 	}

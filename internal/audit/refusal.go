@@ -2,36 +2,36 @@ package audit
 
 import "net/netip"
 
-// How many refusals of one minute become records of their own: at some 500 bytes
-// each, less than 90 MB a day and replica, whatever anybody does.
+// The refusals of one minute that become records of their own: at some 500 bytes each, less
+// than 90 MB a day and replica in the worst case.
 const (
-	ownPerAddress = 10
-	ownOfAll      = 120
+	maxPerAddress = 10
+	maxPerMinute  = 120
 )
 
-// maxReasons bounds what is counted apart; the broker has fewer reasons.
+// maxReasons bounds the reasons that are counted separately; the broker has fewer.
 const maxReasons = 50
 
-// otherReason is what is counted for reasons beyond that.
+// otherReason is counted instead of further reasons.
 const otherReason = "other"
 
-// refusals counts those of one minute. The zero value is empty.
+// refusals counts the refusals of one minute. The zero value is empty.
 type refusals struct {
-	byAddress map[string]int // at most ownOfAll addresses
-	own       int
-	rest      map[string]int64 // by reason: those that do not become records
+	byAddress map[string]int   // records of their own, of at most maxPerMinute addresses
+	records   int              // of their own
+	rest      map[string]int64 // the others, by reason
 }
 
-// admit reports whether a refusal may become a record of its own, for which there
-// has to be room, and counts it if it may not.
-func (r *refusals) admit(address, reason string, room bool) bool {
+// admit reports whether a refusal becomes a record of its own, which requires a free slot in
+// the queue; otherwise it counts the refusal.
+func (r *refusals) admit(address, reason string, free bool) bool {
 	address = network(address)
-	if room && r.own < ownOfAll && r.byAddress[address] < ownPerAddress {
+	if free && r.records < maxPerMinute && r.byAddress[address] < maxPerAddress {
 		if r.byAddress == nil {
 			r.byAddress = map[string]int{}
 		}
 		r.byAddress[address]++
-		r.own++
+		r.records++
 		return true
 	}
 	if r.rest == nil {
@@ -44,14 +44,14 @@ func (r *refusals) admit(address, reason string, room bool) bool {
 	return false
 }
 
-// end returns how many did not become records, by reason, and begins anew.
-func (r *refusals) end() map[string]int64 {
+// reset empties r and returns the refusals without records of their own, by reason.
+func (r *refusals) reset() map[string]int64 {
 	rest := r.rest
 	*r = refusals{}
 	return rest
 }
 
-// network is what one subscriber has: an IPv4 address, or the /64 of an IPv6 one.
+// network returns the network of one subscriber: an IPv4 address, or the /64 of an IPv6 one.
 func network(address string) string {
 	a, err := netip.ParseAddr(address)
 	if err != nil || a.Unmap().Is4() {

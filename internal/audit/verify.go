@@ -8,31 +8,31 @@ import (
 	"casbroker/internal/secret"
 )
 
-// Damage is what is wrong with a link.
+// Damage is the kind of damage to a chain.
 type Damage string
 
 // The kinds of damage.
 const (
-	Changed   Damage = "changed"    // its content is not what was written
-	WrongMAC  Damage = "wrong_mac"  // its content is, its hash is not
-	Missing   Damage = "missing"    // it is not there, although later ones are
-	CutOff    Damage = "cut_off"    // it and all later ones are not there
-	Reordered Damage = "reordered"  // it stands in another place than it was written to
-	WrongHead Damage = "wrong_head" // what says how far the chain goes is not as it was written
-	NoHead    Damage = "no_head"    // the writer's, although it has entries
-	NoWriter  Damage = "no_chain"   // a whole writer is not there, head and all
+	Changed   Damage = "changed"    // the content of an entry was changed
+	WrongMAC  Damage = "wrong_mac"  // only the hash of an entry was changed
+	Missing   Damage = "missing"    // an entry is missing, later ones exist
+	CutOff    Damage = "cut_off"    // an entry and all later ones are missing
+	Reordered Damage = "reordered"  // an entry was moved to another position
+	WrongHead Damage = "wrong_head" // the head was changed, or is older than the last entry
+	NoHead    Damage = "no_head"    // a writer has entries but no head
+	NoWriter  Damage = "no_chain"   // all entries and the head of a writer are missing
 )
 
-// Break is the first broken link of a chain.
+// Break is the first damage found in a chain.
 type Break struct {
 	Writer string // "" for NoWriter
-	Seq    int64  // of the link; of the last one for WrongHead; the writer's own place for NoWriter
-	ID     string // of the record, "" when that is what is missing
+	Seq    int64  // of the entry; of the last one for WrongHead; the number of the writer for NoWriter
+	ID     string // of the record, "" if it is missing
 	Damage Damage
 	Detail string // a sentence for people
 }
 
-// String tells of b in a line.
+// String describes b in one line.
 func (b Break) String() string {
 	where := fmt.Sprintf("writer %s, record %d", b.Writer, b.Seq)
 	switch {
@@ -44,33 +44,33 @@ func (b Break) String() string {
 	return where + ": " + string(b.Damage) + ": " + b.Detail
 }
 
-// Report is how a verification ended.
+// Report is the result of a verification.
 type Report struct {
 	Writers   int64
-	Records   int64 // that were found to be whole
-	Unchained int64 // from before there were chains; nothing can be said of them
-	Broken    int64 // chains
+	Records   int64 // intact ones
+	Unchained int64 // records from before chains existed, which cannot be verified
+	Broken    int64 // damaged chains
 }
 
-// How much is held in memory at a time.
+// How many items are held in memory at a time.
 const (
 	linkPage = 1000
 	headPage = 100
 )
 
-// Verify goes through all chains and calls tell with the first broken link of each
-// that has one, in the order in which they are found. Others may append meanwhile.
-// Its error says that it could not be finished, not that something is broken.
+// Verify checks all chains and calls report with the first damage in each damaged one.
+// Records may be appended meanwhile. An error means that the verification could not be
+// finished, not that there is damage.
 //
-// It cannot see what somebody does who has an earlier state of the whole database
-// at hand: puts that back, or takes away the newest writers with all they wrote. Nor
-// can it tell who took an address and a user agent out of a record, as erasures do.
-func (s *Service) Verify(ctx context.Context, tell func(Break)) (Report, error) {
-	v := verification{chains: s.Chains, box: s.Box, tell: tell}
-	if err := v.headed(ctx); err != nil {
+// Verify cannot detect that someone restored an earlier state of the whole database, or
+// removed the newest writers with all their entries. Nor can it tell whether an erasure or
+// someone else removed the address and user agent of a record.
+func (s *Service) Verify(ctx context.Context, report func(Break)) (Report, error) {
+	v := verification{chains: s.Chains, box: s.Box, onBreak: report}
+	if err := v.withHead(ctx); err != nil {
 		return v.report, err
 	}
-	if err := v.headless(ctx); err != nil {
+	if err := v.withoutHead(ctx); err != nil {
 		return v.report, err
 	}
 	var err error
@@ -79,30 +79,30 @@ func (s *Service) Verify(ctx context.Context, tell func(Break)) (Report, error) 
 }
 
 type verification struct {
-	chains Chains
-	box    *secret.Box
-	tell   func(Break)
-	report Report
+	chains  ChainReader
+	box     *secret.Box
+	onBreak func(Break)
+	report  Report
 }
 
 func (v *verification) broken(b Break) {
 	v.report.Broken++
-	v.tell(b)
+	v.onBreak(b)
 }
 
-// headed verifies the chains that have a head.
-func (v *verification) headed(ctx context.Context) error {
-	for place := int64(0); ; {
-		heads, err := v.chains.Heads(ctx, place, headPage)
+// withHead verifies the chains that have a head.
+func (v *verification) withHead(ctx context.Context) error {
+	for number := int64(0); ; {
+		heads, err := v.chains.Heads(ctx, number, headPage)
 		if err != nil {
 			return err
 		}
 		for _, h := range heads {
-			if h.Place != place+1 {
-				v.broken(Break{Seq: place + 1, Damage: NoWriter, Detail: fmt.Sprintf(
-					"nothing is left of the writers from number %d to %d", place+1, h.Place-1)})
+			if h.Number != number+1 {
+				v.broken(Break{Seq: number + 1, Damage: NoWriter, Detail: fmt.Sprintf(
+					"writers %d to %d are missing with all their records", number+1, h.Number-1)})
 			}
-			place = h.Place
+			number = h.Number
 			v.report.Writers++
 			if err := v.chain(ctx, h); err != nil {
 				return err
@@ -114,8 +114,8 @@ func (v *verification) headed(ctx context.Context) error {
 	}
 }
 
-// headless tells of the writers that have entries and no head.
-func (v *verification) headless(ctx context.Context) error {
+// withoutHead reports the writers that have entries but no head.
+func (v *verification) withoutHead(ctx context.Context) error {
 	for writer := ""; ; {
 		next, headed, err := v.chains.NextWriter(ctx, writer)
 		if err != nil || next == "" {
@@ -124,12 +124,12 @@ func (v *verification) headless(ctx context.Context) error {
 		writer = next
 		if !headed {
 			v.report.Writers++
-			v.broken(Break{Writer: writer, Damage: NoHead, Detail: "there are records, and nothing says how many there were"})
+			v.broken(Break{Writer: writer, Damage: NoHead, Detail: "the head of the chain is missing"})
 		}
 	}
 }
 
-// chain verifies the chain of head, which was read before.
+// chain verifies the chain that ends with head.
 func (v *verification) chain(ctx context.Context, head SealedHead) error {
 	last, wrong, err := v.links(ctx, head)
 	if err == nil && wrong == nil {
@@ -142,7 +142,7 @@ func (v *verification) chain(ctx context.Context, head SealedHead) error {
 	return err
 }
 
-// links goes along the chain to its last link, or the first that is broken.
+// links verifies the entries in order. It returns the last intact one, and the first damage.
 func (v *verification) links(ctx context.Context, head SealedHead) (last Entry, wrong *Break, err error) {
 	last.Writer = head.Writer
 	for {
@@ -153,14 +153,14 @@ func (v *verification) links(ctx context.Context, head SealedHead) (last Entry, 
 		for _, e := range page {
 			switch {
 			case e.Seq <= last.Seq:
-				return last, &Break{Seq: e.Seq, ID: e.ID, Damage: Reordered, Detail: "another record has the same place"}, nil
+				return last, &Break{Seq: e.Seq, ID: e.ID, Damage: Reordered, Detail: "another record has the same number"}, nil
 			case e.Seq != last.Seq+1:
-				return last, &Break{Seq: last.Seq + 1, Damage: Missing, Detail: fmt.Sprintf("the next that is there is %d", e.Seq)}, nil
+				return last, &Break{Seq: last.Seq + 1, Damage: Missing, Detail: fmt.Sprintf("the next existing record is %d", e.Seq)}, nil
 			case !hmac.Equal(e.MAC, e.Sum(v.box, last.MAC)):
 				wrong, err := v.explain(ctx, head, last, e)
 				return last, wrong, err
-			case !e.traced(v.box):
-				return last, &Break{Seq: e.Seq, ID: e.ID, Damage: Changed, Detail: "where it came from is not what was written"}, nil
+			case !e.originOK(v.box):
+				return last, &Break{Seq: e.Seq, ID: e.ID, Damage: Changed, Detail: "its address or user agent was changed"}, nil
 			}
 			last = e
 			v.report.Records++
@@ -171,26 +171,26 @@ func (v *verification) links(ctx context.Context, head SealedHead) (last Entry, 
 	}
 }
 
-// end compares the last link with the head. Both may have gone on since the head
-// was read, but only together.
+// end compares the last entry with the head. Entries may have been appended since the head
+// was read; then it reads the head again.
 func (v *verification) end(ctx context.Context, head SealedHead, last Entry) (*Break, error) {
 	wrong := &Break{Seq: last.Seq, ID: last.ID, Damage: WrongHead}
 	if !hmac.Equal(head.Seal, head.Sum(v.box)) {
-		wrong.Detail = "what says how far the chain goes was changed"
+		wrong.Detail = "the head of the chain was changed"
 		return wrong, nil
 	}
 	if last.Seq < head.Seq {
-		return &Break{Seq: last.Seq + 1, Damage: CutOff, Detail: fmt.Sprintf("the chain went on to %d", head.Seq)}, nil
+		return &Break{Seq: last.Seq + 1, Damage: CutOff, Detail: fmt.Sprintf("the chain had %d records", head.Seq)}, nil
 	}
 	if last.Seq == head.Seq {
 		return nil, nil
 	}
-	now, err := v.chains.Heads(ctx, head.Place-1, 1)
+	now, err := v.chains.Heads(ctx, head.Number-1, 1)
 	if err != nil {
 		return nil, err
 	}
 	if len(now) == 0 || now[0].Writer != head.Writer || now[0].Seq < last.Seq || !hmac.Equal(now[0].Seal, now[0].Sum(v.box)) {
-		wrong.Detail = "what says how far the chain goes is older than the last record"
+		wrong.Detail = "the head of the chain is older than the last record"
 		return wrong, nil
 	}
 	return nil, nil

@@ -48,7 +48,7 @@ func (s *DB) ChangeAccess(ctx context.Context, c access.Change, r audit.Record) 
 		}
 		r.Subject = o.Subject
 		if o.Already {
-			r = r.Saying("already")
+			r = r.WithDetail("already")
 		}
 		return s.record(ctx, tx, r)
 	})

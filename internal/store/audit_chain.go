@@ -142,11 +142,11 @@ func (p *chainPool) create(ctx context.Context) (audit.Head, error) {
 		}
 	}
 	head := audit.Head{Writer: id.New("wr")}
-	if err := tx.QueryRowContext(ctx, `SELECT COALESCE(MAX(place), 0) + 1 FROM audit_writers`).Scan(&head.Place); err != nil {
+	if err := tx.QueryRowContext(ctx, `SELECT COALESCE(MAX(place), 0) + 1 FROM audit_writers`).Scan(&head.Number); err != nil {
 		return audit.Head{}, err
 	}
 	_, err = tx.ExecContext(ctx, `INSERT INTO audit_writers (writer, place, seq, mac, seal) VALUES ($1, $2, 0, NULL, $3)`,
-		head.Writer, head.Place, head.Sum(p.box))
+		head.Writer, head.Number, head.Sum(p.box))
 	if err != nil {
 		return audit.Head{}, err
 	}

@@ -29,7 +29,7 @@ func eachTrail(t *testing.T, test func(t *testing.T, w trail)) {
 	storetest.EachURL(t, func(t *testing.T, url string) {
 		w := trail{Service: &audit.Service{Box: storetest.NewBox(t)}, url: url, raw: storetest.SQL(t, url)}
 		w.db = w.open(t, nil)
-		w.Book, w.Chains = w.db, w.db
+		w.Store, w.Chains = w.db, w.db
 		if _, err := w.db.Migrate(t.Context()); err != nil {
 			t.Fatal(err)
 		}
@@ -82,7 +82,7 @@ func (w trail) whole(t *testing.T, records int64) audit.Report {
 
 // entry returns an audit record about subject.
 func entry(subject string) audit.Record {
-	return audit.New(context.Background(), savedAt, "demo:admin", audit.AdminRead, subject, "grants").As("admin").Saying("page=1")
+	return audit.New(context.Background(), savedAt, "demo:admin", audit.AdminRead, subject, "grants").WithRole("admin").WithDetail("page=1")
 }
 
 func (w trail) append(t *testing.T, db *store.DB, n int) {
@@ -317,7 +317,7 @@ func TestRecordsOlderThanChainsAreReadAndCounted(t *testing.T) {
 		if report := w.whole(t, 1); report.Unchained != 1 {
 			t.Errorf("%+v", report)
 		}
-		list, err := w.db.Records(t.Context(), audit.Filter{}, audit.Position{}, all)
+		list, err := w.db.Records(t.Context(), audit.Filter{}, audit.Cursor{}, all)
 		if err != nil || len(list) != 2 || list[1].ID != "au_1" || list[1].Writer != "" {
 			t.Errorf("%v %v", list, err)
 		}

@@ -17,7 +17,7 @@ var insertEntry = `INSERT INTO audit (` + entryColumns + `) VALUES (` + placehol
 
 // Records reads up to limit audit records that match f, newest first, after the given
 // position; the zero Position is before the newest.
-func (s *DB) Records(ctx context.Context, f audit.Filter, after audit.Position, limit int) ([]audit.Entry, error) {
+func (s *DB) Records(ctx context.Context, f audit.Filter, after audit.Cursor, limit int) ([]audit.Entry, error) {
 	var where conditions
 	where.equal("subject", f.Subject)
 	where.equal("actor", f.Actor)
@@ -32,7 +32,7 @@ func (s *DB) Records(ctx context.Context, f audit.Filter, after audit.Position, 
 	if !f.Until.IsZero() {
 		where.add("at_ms < ?", millis(f.Until))
 	}
-	if after != (audit.Position{}) {
+	if after != (audit.Cursor{}) {
 		where.add("(at_ms, id) < (?, ?)", millis(after.At), after.ID)
 	}
 	query := `SELECT ` + entryColumns + ` FROM audit` + where.text() + ` ORDER BY at_ms DESC, id DESC` + where.number(" LIMIT ?", limit)
@@ -92,7 +92,7 @@ func (s *DB) heads(ctx context.Context, place int64, limit int) ([]audit.SealedH
 	var list []audit.SealedHead
 	for rows.Next() {
 		var h audit.SealedHead
-		if err := rows.Scan(&h.Writer, &h.Place, &h.Seq, &h.MAC, &h.Seal); err != nil {
+		if err := rows.Scan(&h.Writer, &h.Number, &h.Seq, &h.MAC, &h.Seal); err != nil {
 			return nil, err
 		}
 		list = append(list, h)

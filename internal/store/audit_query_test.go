@@ -18,7 +18,7 @@ func TestRecordsAreFilteredByEachField(t *testing.T) {
 		for i := range 12 {
 			action := []audit.Action{audit.UserBlock, audit.AdminRead}[i%2]
 			r := audit.New(context.Background(), savedAt.Add(time.Duration(i)*time.Second),
-				fmt.Sprint("demo:admin", i%2), action, subjects[i%3], fmt.Sprint(i)).As("admin")
+				fmt.Sprint("demo:admin", i%2), action, subjects[i%3], fmt.Sprint(i)).WithRole("admin")
 			if i%4 == 0 {
 				r = r.Refused("forbidden")
 			}

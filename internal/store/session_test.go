@@ -38,7 +38,7 @@ func sessionOf(t *testing.T, s *store.DB, id string) *session.Stored {
 // done counts the audit records of action.
 func done(t *testing.T, s *store.DB, action audit.Action) int {
 	t.Helper()
-	list, err := s.Records(t.Context(), audit.Filter{Action: action}, audit.Position{}, 10)
+	list, err := s.Records(t.Context(), audit.Filter{Action: action}, audit.Cursor{}, 10)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -118,7 +118,7 @@ func newAdmin(t *testing.T, db *store.DB, box *secret.Box, c *clock) *admin.Serv
 		Access: &access.Service{Store: db, Watcher: w, Now: c.Now},
 		Grants: &token.Directory{Grants: db, Now: c.Now},
 		Users:  db, Portfolios: db,
-		Trail:  &audit.Service{Book: db, Chains: db, Box: box},
+		Trail:  &audit.Service{Store: db, Chains: db, Box: box},
 		Usage:  &usage.Service{Store: db, Now: c.Now},
 		Vendor: vendor{},
 		Settings: []admin.Setting{

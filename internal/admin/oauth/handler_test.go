@@ -202,7 +202,7 @@ func TestActiveTokenIsDescribed(t *testing.T) {
 // recordedOnce fails the test unless f matches one record, of action on object.
 func (b *broker) recordedOnce(t *testing.T, f audit.Filter, action audit.Action, object string) {
 	t.Helper()
-	list, err := b.db.Records(t.Context(), f, audit.Position{}, 10)
+	list, err := b.db.Records(t.Context(), f, audit.Cursor{}, 10)
 	if err != nil || len(list) != 1 || list[0].Action != action || list[0].Object != object {
 		t.Errorf("got the records %+v and %v", list, err)
 	}
@@ -281,7 +281,7 @@ func TestRevokedTokenIsNotReusedAndRevokingAgainSucceeds(t *testing.T) {
 		if b.introspect(t, "meera", other.Value) == inactive {
 			t.Error("the token of another user is not active")
 		}
-		list, err := b.db.Records(t.Context(), audit.Filter{Action: audit.TokenRevoke}, audit.Position{}, 10)
+		list, err := b.db.Records(t.Context(), audit.Filter{Action: audit.TokenRevoke}, audit.Cursor{}, 10)
 		if err != nil || len(list) != 2 || list[0].Subject != "app:asha" || list[1].Actor != "ops:robot" || list[1].Object != first.GrantID {
 			t.Errorf("got the records %+v and %v", list, err)
 		}

@@ -43,7 +43,7 @@ func (s Session) Principal() *auth.Principal {
 
 // record returns the audit record of an action of the session's admin.
 func (s Session) record(ctx context.Context, at time.Time, action audit.Action) audit.Record {
-	return audit.New(ctx, at, s.Principal().Subject, action, "", "").As(auth.RoleAdmin.String())
+	return audit.New(ctx, at, s.Principal().Subject, action, "", "").WithRole(auth.RoleAdmin.String())
 }
 
 // Stored is a Session as the store keeps it.
