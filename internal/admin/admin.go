@@ -63,11 +63,11 @@ type UserPage struct {
 // User is what operators see about one user.
 type User struct {
 	Subject        string
-	Block          *access.ActiveBlock // nil for none
-	History        []access.Change     // the newest blocks and revocations, as in access.Service.History
-	Grants         token.Page          // the newest
-	Portfolios     []portfolio.About   // the newest
-	PortfolioCount int                 // of all portfolios
+	Block          *access.ActiveBlock  // nil for none
+	History        []access.Change      // the newest blocks and revocations, as in access.Service.History
+	Grants         token.Page           // the newest
+	Portfolios     []portfolio.Metadata // the newest
+	PortfolioCount int                  // of all portfolios
 }
 
 // Overview is the current state of the broker.

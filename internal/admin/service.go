@@ -49,7 +49,7 @@ type Service struct {
 	Access     *access.Service
 	Grants     *token.Directory
 	Users      Users
-	Portfolios portfolio.Shelf
+	Portfolios portfolio.MetadataReader
 	Trail      *audit.Service
 	Usage      *usage.Service
 	Vendor     CreditsReader
@@ -154,7 +154,7 @@ func (s *Service) User(ctx context.Context, subject string) (User, error) {
 	if u.Grants, err = s.Grants.List(ctx, token.Filter{Subject: subject}, "", maxUserItems); err != nil {
 		return User{}, err
 	}
-	if u.Portfolios, u.PortfolioCount, err = s.Portfolios.AboutPortfolios(ctx, subject, maxUserItems); err != nil {
+	if u.Portfolios, u.PortfolioCount, err = s.Portfolios.PortfolioMetadata(ctx, subject, maxUserItems); err != nil {
 		return User{}, err
 	}
 	return u, s.auditRead(ctx, subject, "user")

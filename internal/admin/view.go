@@ -73,13 +73,13 @@ func viewHistory(list []access.Change) []changeView {
 }
 
 type userView struct {
-	Subject          string              `json:"subject"`
-	Block            *access.ActiveBlock `json:"block"`
-	History          []changeView        `json:"history"`
-	Grants           []grantView         `json:"grants"`
-	GrantsNextCursor *string             `json:"grants_next_cursor"`
-	Portfolios       []portfolio.About   `json:"portfolios"`
-	PortfoliosTotal  int                 `json:"portfolios_total"`
+	Subject          string               `json:"subject"`
+	Block            *access.ActiveBlock  `json:"block"`
+	History          []changeView         `json:"history"`
+	Grants           []grantView          `json:"grants"`
+	GrantsNextCursor *string              `json:"grants_next_cursor"`
+	Portfolios       []portfolio.Metadata `json:"portfolios"`
+	PortfoliosTotal  int                  `json:"portfolios_total"`
 }
 
 func viewUser(u User, now time.Time) userView {

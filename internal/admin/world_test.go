@@ -212,7 +212,7 @@ func (b *broker) save(t *testing.T, subject string) string {
 	p := portfolio.Portfolio{
 		ID: id.New("pf"), Subject: subject, Provenance: portfolio.Reported, SavedAt: b.now(), Summary: st.Summary,
 	}
-	_, err = b.db.SavePortfolio(t.Context(), portfolio.Saving{
+	_, err = b.db.SavePortfolio(t.Context(), portfolio.SaveRequest{
 		Portfolio: p, Statement: *st, Payload: []byte(payload),
 		Record: audit.New(t.Context(), b.now(), subject, audit.PortfolioSave, subject, p.ID),
 		Render: func(portfolio.Portfolio, bool) ([]byte, error) { return []byte(`{}`), nil },

@@ -177,12 +177,12 @@ func New(ctx context.Context, c config.Config, o Options) (_ *App, err error) { 
 		},
 	}
 	portfolios := &portfolio.Service{
-		Keeper: db, Finder: db, Keys: db, Log: log, Now: o.Now, Observe: counter.Save,
+		Store: db, Reader: db, Keys: db, Log: log, Now: o.Now, Observe: counter.Save,
 		RefuseOther: c.Portfolio.OtherOwner == config.OtherOwnerRefuse,
 	}
-	userData := &privacy.Service{Keeper: db, Forget: tokens.Forget, Log: log, Now: o.Now, Parts: []privacy.Part{
-		{Name: "portfolios", Source: portfolios},
-		{Name: "grants", Source: token.Exporter{Grants: db}},
+	userData := &privacy.Service{Store: db, ForgetTokens: tokens.Forget, Log: log, Now: o.Now, Sources: []privacy.ExportSource{
+		{Name: "portfolios", Exporter: portfolios},
+		{Name: "grants", Exporter: token.Exporter{Grants: db}},
 	}}
 	sessions := &session.Service{Keys: adminKeys(c.Admin), Store: db, Box: box, Log: log, Now: o.Now}
 	for _, name := range session.Outdated(sessions.Keys) {
@@ -248,11 +248,11 @@ func New(ctx context.Context, c config.Config, o Options) (_ *App, err error) { 
 		}},
 	}
 	retention := &privacy.Retention{
-		Expirer: db, Chores: db, Portfolios: c.Retention.Portfolios, Grants: c.Retention.Grants, Log: log, Now: o.Now,
+		Expirer: db, Jobs: db, Portfolios: c.Retention.Portfolios, Grants: c.Retention.Grants, Log: log, Now: o.Now,
 	}
-	if retention.Wanted() {
+	if retention.Enabled() {
 		// At the start too: a broker that restarts often would never reach the first tick.
-		a.jobs = append(a.jobs, job{name: "delete what is past its retention", every: expireEvery, atStart: true, do: retention.Run})
+		a.jobs = append(a.jobs, job{name: "delete data past its retention", every: expireEvery, atStart: true, do: retention.Run})
 	}
 	return a, nil
 }

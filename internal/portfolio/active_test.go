@@ -10,14 +10,14 @@ import (
 	"casbroker/internal/testkit/storetest"
 )
 
-// issued is a statement of issuer with this PAN about the month that ends on to.
-func issued(issuer, pan, to string) []byte {
+// statementOf returns a statement of issuer with this PAN for the month that ends on to.
+func statementOf(issuer, pan, to string) []byte {
 	return fmt.Appendf(nil, `{"meta":{"cas_type":%q,"statement_period":{"from":"%s-01","to":%q}},"investor":{"name":"N","pan":%q},
 		"nps":[{"pran":"990000000091","funds":[{"name":"F","units":1,"value":1}]}]}`, issuer, to[:7], to, pan)
 }
 
-// listed returns what a list of user's portfolios shows of each.
-func (b *broker) listed(user, query string) []shown {
+// list returns one page of the user's portfolios.
+func (b *broker) list(user, query string) []shown {
 	b.t.Helper()
 	var page struct {
 		Portfolios []shown `json:"portfolios"`
@@ -29,12 +29,12 @@ func (b *broker) listed(user, query string) []shown {
 	return page.Portfolios
 }
 
-func TestOnePortfolioOfEachOwnerIsActive(t *testing.T) {
+func TestEachOwnerHasOneActivePortfolio(t *testing.T) {
 	t.Parallel()
 	b := start(t)
 	save := func(issuer, pan, to string) shown {
 		t.Helper()
-		return b.save("asha", issued(issuer, pan, to)).want(t, http.StatusCreated)
+		return b.save("asha", statementOf(issuer, pan, to)).want(t, http.StatusCreated)
 	}
 	funds := save("CAMS", "AAAPZ9999A", "2026-03-31")
 	old := save("NSDL", "AAAPZXXXXA", "2026-01-31")
@@ -51,24 +51,24 @@ func TestOnePortfolioOfEachOwnerIsActive(t *testing.T) {
 		}
 	}
 	if len(theirs.Warnings) != 1 || theirs.Warnings[0] != (finding{"", "other_owner"}) || len(current.Warnings) != 0 {
-		t.Errorf("the warnings are %v and %v", theirs.Warnings, current.Warnings)
+		t.Errorf("got warnings %v and %v, want other_owner and none", theirs.Warnings, current.Warnings)
 	}
 	active := func(want ...string) {
 		t.Helper()
 		var got []string
-		for _, p := range b.listed("asha", "?active=true") {
+		for _, p := range b.list("asha", "?active=true") {
 			got = append(got, p.ID)
 			if read := b.get("asha", "/v1/portfolios/"+p.ID).want(t, http.StatusOK); !read.Active || read.Owner != p.Owner {
 				t.Errorf("listed as %+v, read as %+v", p, read)
 			}
 		}
 		if fmt.Sprint(got) != fmt.Sprint(want) {
-			t.Errorf("active are %v, want %v", got, want)
+			t.Errorf("got active portfolios %v, want %v", got, want)
 		}
 	}
 	active(theirs.ID, current.ID)
-	if all := b.listed("asha", "?active=false"); len(all) != 5 {
-		t.Errorf("all are %d", len(all))
+	if all := b.list("asha", "?active=false"); len(all) != 5 {
+		t.Errorf("got %d portfolios, want 5", len(all))
 	}
 	for _, step := range []struct {
 		gone string
@@ -79,13 +79,13 @@ func TestOnePortfolioOfEachOwnerIsActive(t *testing.T) {
 	}
 }
 
-func TestPagesOfActivePortfoliosLeaveOutTheOthers(t *testing.T) {
+func TestActiveListIsPagedWithoutInactivePortfolios(t *testing.T) {
 	t.Parallel()
 	b := start(t)
 	for i := range 4 {
 		pan := fmt.Sprintf("AAAPZ999%dA", i)
-		b.save("asha", issued("NSDL", pan, "2026-03-31")).want(t, http.StatusCreated)
-		b.save("asha", issued("NSDL", pan, "2026-02-28")).want(t, http.StatusCreated)
+		b.save("asha", statementOf("NSDL", pan, "2026-03-31")).want(t, http.StatusCreated)
+		b.save("asha", statementOf("NSDL", pan, "2026-02-28")).want(t, http.StatusCreated)
 	}
 	owners := map[int]bool{}
 	pages := 0
@@ -105,21 +105,21 @@ func TestPagesOfActivePortfoliosLeaveOutTheOthers(t *testing.T) {
 		}
 	}
 	if pages != 2 || len(owners) != 4 || !owners[1] || !owners[2] || !owners[3] || !owners[4] {
-		t.Errorf("%d pages with %v", pages, owners)
+		t.Errorf("got %d pages with the owners %v, want 2 with 1 to 4", pages, owners)
 	}
 }
 
-func TestAnotherPersonsStatementIsRefusedWhereTheSettingSaysSo(t *testing.T) {
+func TestOtherOwnersStatementIsRefusedIfConfigured(t *testing.T) {
 	t.Parallel()
 	b := serve(t, storetest.New(t), func(s *portfolio.Service) { s.RefuseOther = true })
-	b.save("asha", issued("NSDL", "AAAPZ9999A", "2026-03-31")).want(t, http.StatusCreated)
-	r := b.save("asha", issued("NSDL", "AAAPZ9999B", "2026-03-31"), "Idempotency-Key", "k")
+	b.save("asha", statementOf("NSDL", "AAAPZ9999A", "2026-03-31")).want(t, http.StatusCreated)
+	r := b.save("asha", statementOf("NSDL", "AAAPZ9999B", "2026-03-31"), "Idempotency-Key", "k")
 	if got := r.want(t, http.StatusConflict); got.Code != "other_owner" || got.Detail == "" {
 		t.Errorf("got %s", r.body)
 	}
-	b.save("asha", issued("NSDL", "XXXXXX999A", "2026-02-28"), "Idempotency-Key", "k").want(t, http.StatusCreated)
-	b.save("ravi", issued("NSDL", "AAAPZ9999B", "2026-03-31")).want(t, http.StatusCreated)
-	if all := b.listed("asha", ""); len(all) != 2 {
-		t.Errorf("%d are kept", len(all))
+	b.save("asha", statementOf("NSDL", "XXXXXX999A", "2026-02-28"), "Idempotency-Key", "k").want(t, http.StatusCreated)
+	b.save("ravi", statementOf("NSDL", "AAAPZ9999B", "2026-03-31")).want(t, http.StatusCreated)
+	if all := b.list("asha", ""); len(all) != 2 {
+		t.Errorf("got %d portfolios, want 2", len(all))
 	}
 }

@@ -1,37 +1,155 @@
 package portfolio
 
 import (
+	"bytes"
 	"compress/flate"
 	"compress/gzip"
+	"context"
 	"errors"
 	"io"
 	"mime"
 	"net/http"
 	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/semaphore"
 
 	"casbroker/internal/fault"
 	"casbroker/internal/httpapi"
 )
 
+const (
+	// maxReceiving is how many payloads of the maximum size may be received at a time,
+	// however slowly they arrive.
+	maxReceiving = 4
+	// smallBody is the largest payload that is not limited, in bytes: nearly every statement.
+	smallBody = 256 << 10
+)
+
 var (
 	errMediaType = httpapi.ErrMediaType.Withf("Send the body as application/json in UTF-8.")
 	errEncoding  = fault.New(fault.Unsupported, "unsupported_encoding",
-		"Send the body as it is, or with Content-Encoding: gzip.")
-	errBroken    = fault.New(fault.Invalid, "invalid_encoding", "The body is not valid gzip, although Content-Encoding says so.")
-	errTruncated = fault.New(fault.Invalid, "incomplete_body", "The body did not arrive in full; send it again.")
+		"Send the body uncompressed, or with Content-Encoding: gzip.")
+	errNotGzip   = fault.New(fault.Invalid, "invalid_encoding", "The body is not valid gzip, although Content-Encoding says so.")
+	errTruncated = fault.New(fault.Invalid, "incomplete_body", "The body did not arrive completely; send it again.")
+	errBusy      = fault.New(fault.Unavailable, "save_busy",
+		"Too many large statements are being saved; nothing was saved. Try again.").After(5 * time.Second)
+	errOneAtATime = fault.New(fault.Limited, "large_save_under_way",
+		"Another large statement of yours is being saved; send this one when that has ended.").After(5 * time.Second)
 )
 
-// incoming is a body that is on its way in, unpacked.
-type incoming struct {
+// bodyLimiter limits the memory of payloads over smallBody. Each user may have one at a
+// time. receiving limits the total bytes being received or processed. processing limits
+// the bytes being parsed and stored, which take several times their size in memory: one
+// payload of the maximum size at a time, or several smaller ones.
+type bodyLimiter struct {
+	limit      int64 // bytes of one payload
+	maxWait    time.Duration
+	receiving  *semaphore.Weighted
+	processing *semaphore.Weighted
+
+	mu    sync.Mutex
+	large map[string]bool // users with a large payload in progress
+}
+
+func newBodyLimiter(limit int64, maxWait time.Duration) *bodyLimiter {
+	return &bodyLimiter{
+		limit: limit, maxWait: maxWait, large: map[string]bool{},
+		receiving: semaphore.NewWeighted(maxReceiving * limit), processing: semaphore.NewWeighted(limit),
+	}
+}
+
+// receive reads the body of a request of user. Once more than smallBody has arrived, it
+// waits for the limit; Content-Length alone reserves nothing. The caller must call release
+// when it no longer needs the body.
+func (l *bodyLimiter) receive(w http.ResponseWriter, r *http.Request, user string) (body []byte, release func(), err error) {
+	in, err := openBody(w, r, l.limit)
+	if err != nil {
+		return nil, nil, err
+	}
+	var b bytes.Buffer
+	b.Grow(int(min(max(r.ContentLength, 0), smallBody)) + bytes.MinRead)
+	small := min(smallBody, l.limit)
+	_, err = io.CopyN(&b, in, small+1)
+	switch {
+	case errors.Is(err, io.EOF):
+		return b.Bytes(), func() {}, nil
+	case err == nil && small == l.limit:
+		return nil, nil, in.tooLarge
+	case err != nil:
+		return nil, nil, in.explain(err)
+	}
+	if release, err = l.acquireFor(r.Context(), user, in.size); err != nil {
+		return nil, nil, err
+	}
+	b.Grow(int(max(r.ContentLength-int64(b.Len()), 0)) + bytes.MinRead) // within what was acquired
+	if _, err = b.ReadFrom(io.LimitReader(in, l.limit+1-int64(b.Len()))); err == nil && int64(b.Len()) > l.limit {
+		err = in.tooLarge
+	}
+	if err != nil {
+		release()
+		return nil, nil, in.explain(err)
+	}
+	return b.Bytes(), release, nil
+}
+
+// process waits until body may be parsed and stored. It returns errBusy after maxWait.
+// The caller must call done when that has ended.
+func (l *bodyLimiter) process(ctx context.Context, body []byte) (done func(), err error) {
+	size := int64(len(body))
+	if size <= smallBody {
+		return func() {}, nil
+	}
+	return l.acquire(ctx, l.processing, size)
+}
+
+// acquireFor waits until size more bytes of user may be received. It returns
+// errOneAtATime if user has a large payload in progress, and errBusy after maxWait.
+func (l *bodyLimiter) acquireFor(ctx context.Context, user string, size int64) (release func(), err error) {
+	l.mu.Lock()
+	busy := l.large[user]
+	l.large[user] = true
+	l.mu.Unlock()
+	if busy {
+		return nil, errOneAtATime
+	}
+	releaseBytes, err := l.acquire(ctx, l.receiving, size)
+	if err != nil {
+		l.finish(user)
+		return nil, err
+	}
+	return func() { releaseBytes(); l.finish(user) }, nil
+}
+
+func (l *bodyLimiter) finish(user string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	delete(l.large, user)
+}
+
+func (l *bodyLimiter) acquire(ctx context.Context, s *semaphore.Weighted, size int64) (release func(), err error) {
+	if !s.TryAcquire(size) {
+		ctx, cancel := context.WithTimeout(ctx, l.maxWait)
+		defer cancel()
+		if err := s.Acquire(ctx, size); err != nil {
+			return nil, errBusy.Because(err)
+		}
+	}
+	return func() { s.Release(size) }, nil
+}
+
+// requestBody is a request body, uncompressed as it is read.
+type requestBody struct {
 	io.Reader
-	size     int64 // bytes that it may come to, unpacked
+	size     int64 // maximum uncompressed size, in bytes
 	tooLarge *fault.Fault
 }
 
-// openBody begins to read a JSON body of limit bytes at most on the wire; what it
-// unpacks to is for the caller to count. A body that says how large it is, and is
-// too large, is refused unread.
-func openBody(w http.ResponseWriter, r *http.Request, limit int64) (*incoming, error) {
+// openBody starts reading a JSON body of at most limit compressed bytes. The caller must
+// limit the uncompressed bytes. A body whose Content-Length is over limit is refused
+// without reading it.
+func openBody(w http.ResponseWriter, r *http.Request, limit int64) (*requestBody, error) {
 	if !isJSON(r.Header) {
 		return nil, errMediaType
 	}
@@ -40,7 +158,7 @@ func openBody(w http.ResponseWriter, r *http.Request, limit int64) (*incoming, e
 		w.Header().Set("Accept-Encoding", "gzip") // RFC 7694, section 3
 		return nil, errEncoding
 	}
-	in := &incoming{
+	in := &requestBody{
 		size:     limit,
 		tooLarge: httpapi.ErrBodyTooLarge.Withf("The body is larger than %d bytes, compressed or not.", limit),
 	}
@@ -60,7 +178,8 @@ func openBody(w http.ResponseWriter, r *http.Request, limit int64) (*incoming, e
 	return in, nil
 }
 
-// isJSON takes application/json and what is built on it, in UTF-8.
+// isJSON reports whether the content type is application/json or application/…+json, in
+// UTF-8.
 func isJSON(h http.Header) bool {
 	kind, parameters, err := mime.ParseMediaType(h.Get("Content-Type"))
 	if err != nil || len(h.Values("Content-Type")) > 1 {
@@ -73,15 +192,15 @@ func isJSON(h http.Header) bool {
 	return kind == "application/json" || strings.HasPrefix(kind, "application/") && strings.HasSuffix(kind, "+json")
 }
 
-// explain says what is wrong with a body that could not be read.
-func (in *incoming) explain(err error) error {
-	var big *http.MaxBytesError
+// explain returns the fault for an error of reading the body.
+func (in *requestBody) explain(err error) error {
+	var tooLarge *http.MaxBytesError
 	var corrupt flate.CorruptInputError
 	switch {
-	case errors.As(err, &big) || errors.Is(err, in.tooLarge):
+	case errors.As(err, &tooLarge) || errors.Is(err, in.tooLarge):
 		return in.tooLarge
 	case errors.Is(err, gzip.ErrHeader) || errors.Is(err, gzip.ErrChecksum) || errors.As(err, &corrupt):
-		return errBroken
+		return errNotGzip
 	default:
 		return errTruncated
 	}

@@ -24,7 +24,7 @@ import (
 	"casbroker/internal/testkit/storetest"
 )
 
-// maxBody is what the broker under test takes.
+// maxBody is the payload limit of the broker under test, in bytes.
 const maxBody = 1 << 20
 
 // broker is a running server with the portfolio routes and a database of its own.
@@ -34,9 +34,9 @@ type broker struct {
 	url    string
 	client *http.Client
 	db     *store.DB
-	clock  atomic.Int64 // how far the service's clock is ahead
+	clock  atomic.Int64 // offset of the service's clock, in nanoseconds
 	broken atomic.Bool  // saves fail
-	killed atomic.Bool  // saves end without a word
+	killed atomic.Bool  // saves fail and do not release their key, as if the process had died
 	routes http.Handler
 }
 
@@ -47,13 +47,13 @@ func start(t *testing.T) *broker {
 	return serve(t, storetest.New(t))
 }
 
-// serve starts a broker on db, which it may share with others; change may change
-// its settings.
+// serve starts a broker on db, which several brokers may share. change modifies the
+// service before it starts.
 func serve(t *testing.T, db *store.DB, change ...func(*portfolio.Service)) *broker {
 	t.Helper()
 	b := &broker{t: t, client: apitest.Client(t), db: db}
 	service := &portfolio.Service{
-		Keeper: keeper{b.db, b}, Finder: b.db, Keys: keys{b.db, b}, Log: slog.New(slog.DiscardHandler),
+		Store: failingStore{b.db, b}, Reader: b.db, Keys: failingKeys{b.db, b}, Log: slog.New(slog.DiscardHandler),
 		Now: func() time.Time { return begin.Add(time.Duration(b.clock.Add(int64(time.Millisecond)))) },
 	}
 	for _, do := range change {
@@ -76,30 +76,30 @@ func serve(t *testing.T, db *store.DB, change ...func(*portfolio.Service)) *brok
 	return b
 }
 
-// keeper is the database, until it is broken.
-type keeper struct {
-	portfolio.Keeper
+// failingStore is the database, except while saves are made to fail.
+type failingStore struct {
+	portfolio.Store
 	*broker
 }
 
-func (k keeper) SavePortfolio(ctx context.Context, s portfolio.Saving) (portfolio.Answer, error) {
+func (k failingStore) SavePortfolio(ctx context.Context, s portfolio.SaveRequest) (portfolio.SaveResult, error) {
 	if k.broken.Load() || k.killed.Load() {
-		return portfolio.Answer{}, store.ErrUnavailable
+		return portfolio.SaveResult{}, store.ErrUnavailable
 	}
-	return k.Keeper.SavePortfolio(ctx, s)
+	return k.Store.SavePortfolio(ctx, s)
 }
 
-// keys is the database, where nothing is released once the broker was killed.
-type keys struct {
-	portfolio.Keys
+// failingKeys is the database, except that a killed broker releases no key.
+type failingKeys struct {
+	portfolio.KeyStore
 	*broker
 }
 
-func (k keys) ReleaseKey(ctx context.Context, c portfolio.Claim) error {
+func (k failingKeys) ReleaseKey(ctx context.Context, c portfolio.Claim) error {
 	if k.killed.Load() {
 		return store.ErrUnavailable
 	}
-	return k.Keys.ReleaseKey(ctx, c)
+	return k.KeyStore.ReleaseKey(ctx, c)
 }
 
 func newBox(t testing.TB, digest secret.Text, keys ...secret.Key) *secret.Box {
@@ -111,14 +111,14 @@ func newBox(t testing.TB, digest secret.Text, keys ...secret.Key) *secret.Box {
 	return box
 }
 
-// reply is an answer, read to its end.
+// reply is a response with its body read.
 type reply struct {
 	status int
 	header http.Header
 	body   []byte
 }
 
-// call sends a request of user; headers come in pairs.
+// call sends a request of user. Headers are given as name, value, name, value.
 func (b *broker) call(user, method, path string, body io.Reader, headers ...string) reply {
 	b.t.Helper()
 	req, err := http.NewRequestWithContext(b.t.Context(), method, b.url+path, body)
@@ -143,7 +143,7 @@ func (b *broker) call(user, method, path string, body io.Reader, headers ...stri
 		b.t.Fatal(err)
 	}
 	if res.Header.Get("Cache-Control") != "no-store" {
-		b.t.Errorf("%s %s may be cached: %q", method, path, res.Header.Get("Cache-Control"))
+		b.t.Errorf("%s %s: got Cache-Control %q, want no-store", method, path, res.Header.Get("Cache-Control"))
 	}
 	return reply{res.StatusCode, res.Header, answer}
 }
@@ -159,7 +159,7 @@ func (b *broker) save(user string, payload []byte, headers ...string) reply {
 	return b.call(user, http.MethodPost, "/v1/portfolios", bytes.NewReader(payload), headers...)
 }
 
-// shown is what the tests look at in answers.
+// shown has the members of answers that tests check.
 type shown struct {
 	ID           string         `json:"id"`
 	Created      *bool          `json:"created"`
@@ -194,11 +194,11 @@ type row struct {
 	Value   *string `json:"value"`
 }
 
-// want fails the test unless r has this status; it decodes the body.
+// want fails the test unless r has this status. It returns the decoded body.
 func (r reply) want(t *testing.T, status int) shown {
 	t.Helper()
 	if r.status != status {
-		t.Fatalf("answered %d, want %d: %s", r.status, status, r.body)
+		t.Fatalf("got %d, want %d: %s", r.status, status, r.body)
 	}
 	var s shown
 	if len(r.body) > 0 {

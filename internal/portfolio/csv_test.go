@@ -79,7 +79,7 @@ func TestUnknownFormatIsRefused(t *testing.T) {
 	}
 }
 
-func TestTheTableHasEveryHoldingAsJSONHasIt(t *testing.T) {
+func TestCSVHasTheSameValuesAsJSON(t *testing.T) {
 	t.Parallel()
 	b := start(t)
 	id := b.save("asha", []byte(`{"cas_type":"CAMS","mutual_funds":[{"folio_number":"0001/9","amc":"Example AMC","schemes":[
@@ -94,7 +94,7 @@ func TestTheTableHasEveryHoldingAsJSONHasIt(t *testing.T) {
 		t.Fatal(err)
 	}
 	if len(lines) != 124 || len(whole.Rows) != 123 {
-		t.Fatalf("%d lines of %d holdings", len(lines), len(whole.Rows))
+		t.Fatalf("got %d lines for %d holdings, want 124 for 123", len(lines), len(whole.Rows))
 	}
 	for i, line := range lines[1:] {
 		for j, name := range lines[0] {
@@ -111,11 +111,11 @@ func TestTheTableHasEveryHoldingAsJSONHasIt(t *testing.T) {
 		}
 	}
 	if gain := lines[1][11]; gain != "-5.50" {
-		t.Errorf("the loss is %q", gain)
+		t.Errorf("got the loss %q, want -5.50", gain)
 	}
 }
 
-func TestTheTableEndsItsLinesAsTheStandardSays(t *testing.T) {
+func TestCSVFollowsRFC4180(t *testing.T) {
 	t.Parallel()
 	b := start(t)
 	id := b.save("asha", minimal("A, \"B\"\nC")).want(t, http.StatusCreated).ID
@@ -127,7 +127,7 @@ func TestTheTableEndsItsLinesAsTheStandardSays(t *testing.T) {
 	}
 }
 
-func TestTheTableIsNotReadByPage(t *testing.T) {
+func TestCSVHasNoPages(t *testing.T) {
 	t.Parallel()
 	b := start(t)
 	id := b.save("asha", minimal("Fund")).want(t, http.StatusCreated).ID
@@ -139,12 +139,11 @@ func TestTheTableIsNotReadByPage(t *testing.T) {
 	}
 	r := b.call("ravi", http.MethodGet, "/v1/portfolios/"+id+"/holdings", nil, "Accept", "text/csv")
 	if got := r.want(t, http.StatusNotFound); got.Code != "portfolio_not_found" || r.header.Get("Content-Disposition") != "" {
-		t.Errorf("of another user: %s, %v", got.Code, r.header)
+		t.Errorf("another user: got %s, %v", got.Code, r.header)
 	}
 }
 
-// hostile has names as somebody may write them into a statement, and how the table
-// has them.
+// hostile maps names that may be in a statement to their text in the CSV.
 var hostile = map[string]string{
 	`<img src=x onerror=alert(1)>`:       `<img src=x onerror=alert(1)>`,
 	`'); DROP TABLE holdings; --`:        `'); DROP TABLE holdings;' --`,
@@ -170,7 +169,7 @@ var hostile = map[string]string{
 	"a\r\nb\nc":                                   "a  b c",
 }
 
-func TestNamesAreExactInJSONAndInertInTheTable(t *testing.T) {
+func TestNamesAreExactInJSONAndEscapedInCSV(t *testing.T) {
 	t.Parallel()
 	b := start(t)
 	for name, want := range hostile {
@@ -179,7 +178,7 @@ func TestNamesAreExactInJSONAndInertInTheTable(t *testing.T) {
 		id := b.save("asha", []byte(payload)).want(t, http.StatusCreated).ID
 		line := b.holdingsCSV("asha", id)[1]
 		if line[3] != want || line[4] != want || line[5] != want {
-			t.Errorf("%q: the table has %q, want %q", name, line[3:6], want)
+			t.Errorf("%q: the CSV has %q, want %q", name, line[3:6], want)
 		}
 		row := b.get("asha", "/v1/portfolios/"+id).want(t, http.StatusOK).Rows[0]
 		if row.Name != name || *row.Account != name {

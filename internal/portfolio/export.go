@@ -15,30 +15,30 @@ import (
 var errInterrupted = fault.New(fault.Unavailable, "export_interrupted",
 	"A portfolio was deleted while it was being exported; try again.").After(time.Second)
 
-// How much of an account is held in memory at a time, besides one payload.
+// How much an export holds in memory at a time, in addition to one payload.
 const (
-	exportPage   = 20   // portfolios
-	exportLedger = 1000 // transactions
+	exportPage         = 20   // portfolios
+	exportTransactions = 1000 // transactions
 )
 
-// exportView is a portfolio with all that is kept of it. The rows stand where
-// elsewhere there are only their numbers.
+// exportView is a portfolio with everything that is stored of it. Holdings and
+// Transactions are lists here; in summaryView they are counts.
 type exportView struct {
 	summaryView
-	Holdings     []holdingView  `json:"holdings"`
-	Transactions ledgerView     `json:"transactions"`
-	Payload      jsontext.Value `json:"payload"` // as it was received; null when it cannot be read
+	Holdings     []holdingView   `json:"holdings"`
+	Transactions transactionList `json:"transactions"`
+	Payload      jsontext.Value  `json:"payload"` // as received; null if it is unreadable
 }
 
-// Export writes all portfolios of subject to e as a JSON array, newest first. What
-// was sealed under a key that is missing is told of without its private parts.
+// Export writes all portfolios of subject to e as a JSON array, newest first. Unreadable
+// portfolios are written without their encrypted data.
 func (s *Service) Export(ctx context.Context, e *jsontext.Encoder, subject string) error {
 	if err := e.WriteToken(jsontext.BeginArray); err != nil {
 		return err
 	}
-	var after Position
+	var after Cursor
 	for {
-		list, err := s.Finder.Portfolios(ctx, subject, Query{After: after, Limit: exportPage})
+		list, err := s.Reader.Portfolios(ctx, subject, Query{After: after, Limit: exportPage})
 		if err != nil {
 			return err
 		}
@@ -46,7 +46,7 @@ func (s *Service) Export(ctx context.Context, e *jsontext.Encoder, subject strin
 			if err := s.exportOne(ctx, e, p); err != nil {
 				return err
 			}
-			after = Position{SavedAt: p.SavedAt, ID: p.ID}
+			after = Cursor{SavedAt: p.SavedAt, ID: p.ID}
 		}
 		if len(list) < exportPage {
 			return e.WriteToken(jsontext.EndArray)
@@ -54,9 +54,9 @@ func (s *Service) Export(ctx context.Context, e *jsontext.Encoder, subject strin
 	}
 }
 
-// exportOne writes p, or nothing when it was deleted meanwhile.
+// exportOne writes p, or nothing if p has been deleted in the meantime.
 func (s *Service) exportOne(ctx context.Context, e *jsontext.Encoder, p Portfolio) error {
-	payload, err := s.Finder.Payload(ctx, p.Subject, p.ID)
+	payload, err := s.Reader.Payload(ctx, p.Subject, p.ID)
 	if errors.Is(err, ErrUnreadable) {
 		p.Unreadable, payload, err = true, []byte("null"), nil
 	}
@@ -66,7 +66,7 @@ func (s *Service) exportOne(ctx context.Context, e *jsontext.Encoder, p Portfoli
 	if err != nil {
 		return err
 	}
-	_, rows, err := s.Finder.Portfolio(ctx, p.Subject, p.ID, 0, statement.MaxRows)
+	_, rows, err := s.Reader.Portfolio(ctx, p.Subject, p.ID, 0, statement.MaxRows)
 	if errors.Is(err, ErrNotFound) || err == nil && len(rows) != p.StoredRows {
 		return nil
 	}
@@ -75,25 +75,25 @@ func (s *Service) exportOne(ctx context.Context, e *jsontext.Encoder, p Portfoli
 	}
 	return json.MarshalEncode(e, exportView{
 		summaryView: viewSummary(p), Holdings: viewHoldings(p.ID, rows),
-		Transactions: ledgerView{ctx, s.Finder, p}, Payload: payload,
+		Transactions: transactionList{ctx, s.Reader, p}, Payload: payload,
 	}, json.Deterministic(true))
 }
 
-// ledgerView is the transactions of a portfolio, read as they are written.
-type ledgerView struct {
+// transactionList encodes the transactions of a portfolio, reading one page at a time.
+type transactionList struct {
 	ctx    context.Context
-	finder Finder
+	reader Reader
 	of     Portfolio
 }
 
-// MarshalJSONTo writes the transactions as an array, in their order. It fails
-// when they were deleted before all were written.
-func (l ledgerView) MarshalJSONTo(e *jsontext.Encoder) error {
+// MarshalJSONTo writes the transactions as an array, in their order. It fails if they
+// are deleted before all are written.
+func (l transactionList) MarshalJSONTo(e *jsontext.Encoder) error {
 	if err := e.WriteToken(jsontext.BeginArray); err != nil {
 		return err
 	}
 	for first, n := 0, 0; ; {
-		list, err := l.finder.Transactions(l.ctx, l.of.Subject, l.of.ID, AllHoldings, first, exportLedger)
+		list, err := l.reader.Transactions(l.ctx, l.of.Subject, l.of.ID, AllHoldings, first, exportTransactions)
 		if errors.Is(err, ErrNotFound) {
 			return errInterrupted
 		}
@@ -107,7 +107,7 @@ func (l ledgerView) MarshalJSONTo(e *jsontext.Encoder) error {
 		}
 		n += len(list)
 		switch {
-		case len(list) == exportLedger:
+		case len(list) == exportTransactions:
 			first = list[len(list)-1].Seq + 1
 		case n != l.of.TransactionCount:
 			return errInterrupted

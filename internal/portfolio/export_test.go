@@ -16,8 +16,8 @@ import (
 	"casbroker/internal/statement"
 )
 
-// taken is what the tests look at in an exported portfolio.
-type taken struct {
+// exported has the members of an exported portfolio that tests check.
+type exported struct {
 	ID           string `json:"id"`
 	StoredRows   int    `json:"stored_rows"`
 	Holdings     []row  `json:"holdings"`
@@ -29,23 +29,23 @@ type taken struct {
 	Payload json.RawMessage `json:"payload"`
 }
 
-// export returns what is exported of user from finder.
-func export(t *testing.T, finder portfolio.Finder, user string) ([]taken, error) {
+// export returns the portfolios of user as exported from reader.
+func export(t *testing.T, reader portfolio.Reader, user string) ([]exported, error) {
 	t.Helper()
 	var b bytes.Buffer
-	service := &portfolio.Service{Finder: finder}
+	service := &portfolio.Service{Reader: reader}
 	if err := service.Export(t.Context(), jsontext.NewEncoder(&b, jsontext.PreserveRawStrings(true)), "demo:"+user); err != nil {
 		return nil, err
 	}
-	var list []taken
+	var list []exported
 	if err := json.Unmarshal(b.Bytes(), &list); err != nil {
 		t.Fatal(err)
 	}
 	return list, nil
 }
 
-// ledger is a payload whose only scheme has n transactions.
-func ledger(n int) []byte {
+// withTransactions returns a payload whose only scheme has n transactions.
+func withTransactions(n int) []byte {
 	var b bytes.Buffer
 	b.WriteString(`{"meta":{"cas_type":"CAMS_KFINTECH"},"mutual_funds":[{"folio_number":"123/45","amc":"Sample AMC","schemes":[{
 		"name":"Fund \u003cb\u003e","units":"1.50","value":10,"transactions":[`)
@@ -59,15 +59,15 @@ func ledger(n int) []byte {
 	return b.Bytes()
 }
 
-func TestAnExportHasEveryPortfolioWithItsPayloadAsItCame(t *testing.T) {
+func TestExportHasEveryPortfolioWithItsExactPayload(t *testing.T) {
 	t.Parallel()
 	b := start(t)
 	payloads := map[string][]byte{}
-	for i := range 45 { // more than are read at once
+	for i := range 45 { // more than one page
 		payload := fmt.Appendf(nil, `{"meta":{"cas_type":"NSDL"},"nps":[{"pran":"990000000001","funds":[{"name":"Fund \u0041 %d","units":1.50}]}]}`, i)
 		payloads[b.save("asha", payload).want(t, 201).ID] = payload
 	}
-	b.save("ravi", ledger(1)).want(t, 201)
+	b.save("ravi", withTransactions(1)).want(t, 201)
 	list, err := export(t, b.db, "asha")
 	if err != nil || len(list) != len(payloads) {
 		t.Fatalf("%d of %d, %v", len(list), len(payloads), err)
@@ -80,11 +80,11 @@ func TestAnExportHasEveryPortfolioWithItsPayloadAsItCame(t *testing.T) {
 	}
 }
 
-func TestAnExportHasEveryTransactionInItsOrder(t *testing.T) {
+func TestExportHasEveryTransactionInOrder(t *testing.T) {
 	t.Parallel()
 	b := start(t)
-	const n = 2000 // which is read in whole pages
-	id := b.save("asha", ledger(n)).want(t, 201).ID
+	const n = 2000 // an exact number of pages
+	id := b.save("asha", withTransactions(n)).want(t, 201).ID
 	list, err := export(t, b.db, "asha")
 	if err != nil || len(list) != 1 || len(list[0].Transactions) != n {
 		t.Fatalf("%d portfolios, %v", len(list), err)
@@ -96,43 +96,43 @@ func TestAnExportHasEveryTransactionInItsOrder(t *testing.T) {
 	}
 }
 
-// vanishing is a Finder from which every portfolio is deleted at some moment.
-type vanishing struct {
-	portfolio.Finder
+// deletingReader deletes each portfolio while it is being read.
+type deletingReader struct {
+	portfolio.Reader
 	*broker
-	atPayload bool // when its payload was read; else when its first transactions were
+	atPayload bool // after its payload was read, otherwise after its first transactions
 }
 
-func (v vanishing) remove(ctx context.Context, subject, id string) error {
+func (v deletingReader) remove(ctx context.Context, subject, id string) error {
 	return v.db.DeletePortfolio(ctx, subject, id, audit.New(ctx, begin, subject, audit.PortfolioDelete, subject, id))
 }
 
-func (v vanishing) Payload(ctx context.Context, subject, id string) ([]byte, error) {
-	payload, err := v.Finder.Payload(ctx, subject, id)
+func (v deletingReader) Payload(ctx context.Context, subject, id string) ([]byte, error) {
+	payload, err := v.Reader.Payload(ctx, subject, id)
 	if v.atPayload {
 		err = errors.Join(err, v.remove(ctx, subject, id))
 	}
 	return payload, err
 }
 
-func (v vanishing) Transactions(ctx context.Context, subject, id string, holding, first, limit int) ([]statement.Transaction, error) {
-	list, err := v.Finder.Transactions(ctx, subject, id, holding, first, limit)
+func (v deletingReader) Transactions(ctx context.Context, subject, id string, holding, first, limit int) ([]statement.Transaction, error) {
+	list, err := v.Reader.Transactions(ctx, subject, id, holding, first, limit)
 	if first == 0 && err == nil {
 		err = v.remove(ctx, subject, id)
 	}
 	return list, err
 }
 
-func TestWhatIsDeletedDuringAnExportIsLeftOutOrEndsIt(t *testing.T) {
+func TestPortfolioDeletedDuringAnExportIsLeftOutOrEndsIt(t *testing.T) {
 	t.Parallel()
 	b := start(t)
-	b.save("asha", ledger(1500)).want(t, 201)
+	b.save("asha", withTransactions(1500)).want(t, 201)
 	var f *fault.Fault
-	if list, err := export(t, vanishing{b.db, b, false}, "asha"); !errors.As(err, &f) || f.Code != "export_interrupted" {
+	if list, err := export(t, deletingReader{b.db, b, false}, "asha"); !errors.As(err, &f) || f.Code != "export_interrupted" {
 		t.Errorf("half written: %v, %v", list, err)
 	}
-	b.save("asha", ledger(1500)).want(t, 201)
-	if list, err := export(t, vanishing{b.db, b, true}, "asha"); err != nil || len(list) != 0 {
+	b.save("asha", withTransactions(1500)).want(t, 201)
+	if list, err := export(t, deletingReader{b.db, b, true}, "asha"); err != nil || len(list) != 0 {
 		t.Errorf("not yet written: %v, %v", list, err)
 	}
 }

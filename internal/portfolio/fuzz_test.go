@@ -23,8 +23,8 @@ import (
 	"casbroker/internal/testkit/storetest"
 )
 
-// FuzzIngest sends any bytes the whole way. They are never our fault, and what is
-// taken can be read again: each row, and each byte.
+// FuzzIngest saves arbitrary bytes over HTTP. The answer is never a 5xx, and whatever was
+// saved is read back exactly: each row and each byte.
 func FuzzIngest(f *testing.F) {
 	for _, pattern := range []string{"../statement/testdata/*.vendor.json", "../sandbox/statements/*.json"} {
 		files, _ := filepath.Glob(pattern)
@@ -45,7 +45,7 @@ func FuzzIngest(f *testing.F) {
 		f.Add([]byte(seed))
 	}
 	db := storetest.New(f)
-	service := &portfolio.Service{Keeper: db, Finder: db, Keys: db, Now: time.Now}
+	service := &portfolio.Service{Store: db, Reader: db, Keys: db, Now: time.Now}
 	e := echo.New()
 	e.HTTPErrorHandler = httpapi.HandleError
 	(&portfolio.Handler{Portfolios: service, MaxBody: maxBody}).Mount(e.Group("/v1"))
@@ -68,8 +68,8 @@ func FuzzIngest(f *testing.F) {
 			t.Fatal(err)
 		}
 		sent, err := statement.Parse(payload, time.Now())
-		if err != nil || written(t, sent.Summary) != written(t, read.Summary) || written(t, sent.Holdings) != written(t, read.Holdings) ||
-			written(t, sent.Transactions) != written(t, read.Transactions) {
+		if err != nil || canonical(t, sent.Summary) != canonical(t, read.Summary) || canonical(t, sent.Holdings) != canonical(t, read.Holdings) ||
+			canonical(t, sent.Transactions) != canonical(t, read.Transactions) {
 			t.Errorf("%v: sent %+v, read %+v", err, sent, read)
 		}
 		raw, err := service.Payload(ctx, who, saved.ID)
@@ -82,7 +82,7 @@ func FuzzIngest(f *testing.F) {
 	})
 }
 
-// readBack reads what is kept of a statement.
+// readBack reads a saved statement.
 func readBack(ctx context.Context, service *portfolio.Service, who auth.Principal, id string) (read statement.Statement, err error) {
 	p, holdings, err := service.Get(ctx, who, id)
 	if err != nil {
@@ -95,9 +95,8 @@ func readBack(ctx context.Context, service *portfolio.Service, who auth.Principa
 	return statement.Statement{Summary: p.Summary, Holdings: holdings, Transactions: transactions}, err
 }
 
-// written is part of a statement in a form that can be compared: 1.0 is 1, and
-// nothing is an empty list.
-func written(t *testing.T, part any) string {
+// canonical encodes a part of a statement so that 1.0 equals 1, and nil an empty list.
+func canonical(t *testing.T, part any) string {
 	t.Helper()
 	b, err := json.Marshal(part, json.Deterministic(true))
 	if err != nil {

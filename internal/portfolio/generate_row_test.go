@@ -7,27 +7,27 @@ import (
 	"github.com/shopspring/decimal"
 )
 
-// madeRow is a row of a generated statement, as it has to come back.
+// madeRow is a row of a generated statement, as it must be read back.
 type madeRow struct {
 	class, account string
 	isin           string
-	amounts        map[string]decimal.NullDecimal // by their names in answers
+	amounts        map[string]decimal.NullDecimal // by their name in answers
 	ledger         []madeEntry
 }
 
-// madeEntry is a transaction of one.
+// madeEntry is a transaction of a madeRow.
 type madeEntry struct {
 	date, kind string
 	amounts    map[string]decimal.NullDecimal
 }
 
-// made is a number as it is written and as it is meant.
+// made is a number as JSON text and as a value.
 type made struct {
 	text string
 	decimal.NullDecimal
 }
 
-// number makes up a number, some of them written as strings.
+// number generates a number, sometimes written as a string.
 func (g *generator) number(signed bool) made {
 	var b strings.Builder
 	if signed && g.chance(40) {
@@ -58,7 +58,8 @@ func pow10(n int) int {
 	return p
 }
 
-// amount writes a member with a number, null, or nothing; into keeps what is meant.
+// amount writes a member with a number, with null, or not at all. It stores the value in
+// into.
 func (g *generator) amount(name string, into map[string]decimal.NullDecimal, as string, signed bool) string {
 	n := g.number(signed)
 	switch g.IntN(10) {
@@ -74,19 +75,19 @@ func (g *generator) amount(name string, into map[string]decimal.NullDecimal, as 
 	}
 }
 
-// words that names end with, some of which others take for their own.
-var words = []string{
+// nameEndings are endings of names, some with characters that are special elsewhere.
+var nameEndings = []string{
 	"Growth", `<script>alert("x")</script>`, "'; DROP TABLE holdings; --", "=1+1", "\u202eabc\u2066", "नमस्ते 💰", "line\nbreak\ttab", `back\slash`, "\u2028", "",
 }
 
-// name makes up a name that no other has.
+// name generates a unique name.
 func (g *generator) name() string {
 	g.serial++
-	return fmt.Sprintf("No %d %s", g.serial, pick(g, words...))
+	return fmt.Sprintf("No %d %s", g.serial, pick(g, nameEndings...))
 }
 
-// rowsOf writes a list of rows of class in an account, and among them rows of which
-// nothing can be kept.
+// rowsOf writes a list of rows of class in an account, including rows that must be
+// rejected.
 func (g *generator) rowsOf(class, account string, one func(name string, r *madeRow) []string) string {
 	if g.chance(5) {
 		return "null"
@@ -149,7 +150,7 @@ func (g *generator) maybeNullText(name, text string) string {
 	return member(name, quote(text))
 }
 
-// ledger writes the transactions of r.
+// ledger writes the member transactions of r.
 func (g *generator) ledger(r *madeRow) string {
 	if g.chance(40) {
 		return g.maybeNull("transactions", "[]")

@@ -7,14 +7,14 @@ import (
 	"strings"
 )
 
-// generated is a statement made up by a generator, with what is owed for it.
+// generated is a generated statement with the expected result of saving it.
 type generated struct {
 	payload  []byte
-	rows     map[string]madeRow // by name, which no two have in common
+	rows     map[string]madeRow // by name, which is unique
 	rejected int
 }
 
-// generator makes up statements in all the shapes that they come in.
+// generator generates statements in all accepted shapes.
 type generator struct {
 	*rand.Rand
 	generated
@@ -27,12 +27,12 @@ func generate(r *rand.Rand) generated {
 	return g.generated
 }
 
-// chance is true p times of a hundred.
+// chance returns true with a probability of p percent.
 func (g *generator) chance(p int) bool { return g.IntN(100) < p }
 
 func pick[T any](g *generator, from ...T) T { return from[g.IntN(len(from))] }
 
-// object writes members in any order, leaving out empty ones.
+// object writes members in random order, without empty ones.
 func (g *generator) object(members ...string) string {
 	g.Shuffle(len(members), func(i, j int) { members[i], members[j] = members[j], members[i] })
 	space := pick(g, "", "", " ", "\n\t")
@@ -47,7 +47,7 @@ func (g *generator) object(members ...string) string {
 
 func array(elements []string) string { return "[" + strings.Join(elements, ",") + "]" }
 
-// some makes up to most elements with one.
+// some returns 0 to most elements made by one.
 func (g *generator) some(most int, one func() string) []string {
 	list := make([]string, g.IntN(most+1))
 	for i := range list {
@@ -63,7 +63,7 @@ func quote(text string) string {
 	return string(b)
 }
 
-// noise now and then writes what the broker does not know.
+// noise sometimes writes a member that the broker does not know.
 func (g *generator) noise() string {
 	if !g.chance(30) {
 		return ""
@@ -72,7 +72,7 @@ func (g *generator) noise() string {
 	return member(fmt.Sprint("new_in_", g.serial), pick(g, `null`, `"x"`, `-1.5e3`, `[{"a":[]}]`, `{"schemes":[{"name":"of nothing"}]}`, `true`))
 }
 
-// maybeNull writes a member, now and then as null or not at all.
+// maybeNull writes a member, sometimes as null or not at all.
 func (g *generator) maybeNull(name, value string) string {
 	switch g.IntN(10) {
 	case 0:
@@ -87,7 +87,7 @@ func (g *generator) maybeNull(name, value string) string {
 // envelope writes a whole payload.
 func (g *generator) envelope() string {
 	issuer := pick(g, "CDSL", "nsdl", "CAMS_KFINTECH", "Cams", "KFintech", "cams_kfintech")
-	outside := g.chance(20) // the issuer is told by the metadata alone
+	outside := g.chance(20) // only the metadata names the issuer
 	metadata := member("metadata", g.object(member("filename", `"cas.pdf"`), member("parser_type", quote(issuer)), g.noise()))
 	told := member("metadata", g.object(member("method", `"upload"`), member("cas_type", quote(issuer)), member("processing_time_ms", "812")))
 	if outside {
@@ -120,7 +120,7 @@ func (g *generator) envelope() string {
 	}
 }
 
-// statement writes a UnifiedResponse of issuer, who stays untold if it is "".
+// statement writes a UnifiedResponse of issuer, or one that names no issuer for "".
 func (g *generator) statement(issuer string) string {
 	var inMeta, atTop string
 	if issuer != "" {
@@ -150,12 +150,12 @@ func (g *generator) statement(issuer string) string {
 			`{"demat":{"count":1,"total_value":"2.5"},"mutual_funds":null}`))))...)
 }
 
-// day writes a day of December 2025 in one of the forms that are taken.
+// day writes a day of December 2025 in one of the accepted forms.
 func (g *generator) day(n int) string {
 	return fmt.Sprintf(pick(g, "2025-12-%02d", "%02d-12-2025", "%02d-Dec-2025"), n)
 }
 
-// buckets are the lists of a demat account, and the class of what is in them.
+// buckets are the lists of a demat account with the class of their rows.
 var buckets = [][2]string{
 	{"equities", "equity"}, {"etfs", "etf"}, {"corporate_bonds", "corporate_bond"}, {"government_securities", "government_security"}, {"aifs", "aif"},
 	{"demat_mutual_funds", "demat_mutual_fund"}, {"sovereign_gold_bonds", "sovereign_gold_bond"}, {"preference_shares", "preference_share"},
@@ -190,7 +190,7 @@ func (g *generator) dematAccounts() string {
 	})))
 }
 
-// unknownList now and then writes rows of a class that nobody knows.
+// unknownList sometimes writes a list of an unknown class.
 func (g *generator) unknownList() string {
 	if g.chance(80) {
 		return ""

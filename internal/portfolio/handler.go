@@ -12,26 +12,26 @@ import (
 	"casbroker/internal/statement"
 )
 
-// DefaultMaxBody is how many bytes a payload may have where nothing else is said.
+// DefaultMaxBody is the default for Handler.MaxBody, in bytes.
 const DefaultMaxBody = 10 << 20
 
-// DefaultMaxWait is how long a large save waits for others where nothing else is said.
+// DefaultMaxWait is the default for Handler.MaxWait.
 const DefaultMaxWait = 5 * time.Second
 
-// Handler has the routes of a user's portfolios. Portfolios is required.
+// Handler serves the routes of a user's portfolios. Portfolios is required.
 type Handler struct {
 	Portfolios *Service
-	MaxBody    int64               // bytes of a payload, on the wire and unpacked; 0 for DefaultMaxBody
+	MaxBody    int64               // bytes of a payload, compressed and uncompressed; 0 for DefaultMaxBody
 	LimitSave  echo.MiddlewareFunc // nil for no limit
 	LimitRead  echo.MiddlewareFunc // nil for no limit
-	MaxWait    time.Duration       // of a large save for others to end; 0 for DefaultMaxWait
+	MaxWait    time.Duration       // of a large save for other large ones; 0 for DefaultMaxWait
 
-	intake *intake
+	bodies *bodyLimiter
 }
 
-// Mount adds the routes to g, behind which the caller is known.
+// Mount adds the routes to g, which must authenticate callers.
 func (h *Handler) Mount(g *echo.Group) {
-	h.intake = newIntake(cmp.Or(h.MaxBody, DefaultMaxBody), cmp.Or(h.MaxWait, DefaultMaxWait))
+	h.bodies = newBodyLimiter(cmp.Or(h.MaxBody, DefaultMaxBody), cmp.Or(h.MaxWait, DefaultMaxWait))
 	save, read := auth.Private(auth.RoleUser, h.LimitSave), auth.Private(auth.RoleUser, h.LimitRead)
 	g.POST("/portfolios", h.save, save...)
 	g.DELETE("/portfolios/:id", h.delete, save...)
@@ -45,34 +45,34 @@ func (h *Handler) Mount(g *echo.Group) {
 
 func (h *Handler) save(c echo.Context) error {
 	r := c.Request()
-	key, err := keyOf(r.Header)
+	key, err := readKey(r.Header)
 	if err != nil {
 		return err
 	}
 	who := auth.From(r.Context())
-	body, leave, err := h.intake.receive(c.Response().Writer, r, who.Subject)
+	body, release, err := h.bodies.receive(c.Response().Writer, r, who.Subject)
 	if err != nil {
 		return err
 	}
-	defer leave()
-	end, err := h.intake.begin(r.Context(), body)
+	defer release()
+	done, err := h.bodies.process(r.Context(), body)
 	if err != nil {
 		return err
 	}
-	defer end()
-	a, err := h.Portfolios.Save(r.Context(), who, body, key)
+	defer done()
+	res, err := h.Portfolios.Save(r.Context(), who, body, key)
 	if err != nil {
 		return err
 	}
 	header, status := c.Response().Header(), http.StatusOK
-	header.Set("Location", c.Path()+"/"+a.PortfolioID)
-	if a.Replayed {
+	header.Set("Location", c.Path()+"/"+res.PortfolioID)
+	if res.Replayed {
 		header.Set("Idempotency-Replayed", "true")
 	}
-	if a.Created {
+	if res.Created {
 		status = http.StatusCreated
 	}
-	return c.JSONBlob(status, a.Body)
+	return c.JSONBlob(status, res.Body)
 }
 
 func (h *Handler) list(c echo.Context) error {
@@ -96,7 +96,7 @@ func (h *Handler) list(c echo.Context) error {
 	if next != nil {
 		page.NextCursor = new(httpapi.EncodeTimeCursor(next.SavedAt, next.ID))
 	}
-	return answer(c, page)
+	return respond(c, page)
 }
 
 func (h *Handler) latest(c echo.Context) error {
@@ -105,7 +105,7 @@ func (h *Handler) latest(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	return answer(c, portfolioView{viewSummary(p), viewHoldings(p.ID, rows)})
+	return respond(c, portfolioView{viewSummary(p), viewHoldings(p.ID, rows)})
 }
 
 func (h *Handler) get(c echo.Context) error {
@@ -114,7 +114,7 @@ func (h *Handler) get(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	return answer(c, portfolioView{viewSummary(p), viewHoldings(p.ID, rows)})
+	return respond(c, portfolioView{viewSummary(p), viewHoldings(p.ID, rows)})
 }
 
 // holdings answers with a page of holdings as JSON, or with all of them as CSV.
@@ -140,7 +140,7 @@ func (h *Handler) holdings(c echo.Context) error {
 	if next > 0 {
 		page.NextCursor = rowCursor(next)
 	}
-	return answer(c, page)
+	return respond(c, page)
 }
 
 // holdingsCSV answers with all holdings as CSV.
@@ -179,7 +179,7 @@ func (h *Handler) transactions(c echo.Context) error {
 	if next > 0 {
 		page.NextCursor = rowCursor(next)
 	}
-	return answer(c, page)
+	return respond(c, page)
 }
 
 func (h *Handler) raw(c echo.Context) error {
@@ -199,7 +199,8 @@ func (h *Handler) delete(c echo.Context) error {
 	return c.NoContent(http.StatusNoContent)
 }
 
-func answer(c echo.Context, view any) error {
+// respond answers 200 with view as JSON.
+func respond(c echo.Context, view any) error {
 	body, err := render(view)
 	if err != nil {
 		return err

@@ -8,13 +8,13 @@ import (
 	"time"
 )
 
-func TestTheSameKeyAndBodyGetTheFirstAnswerAgain(t *testing.T) {
+func TestSameKeyAndBodyReplayTheFirstAnswer(t *testing.T) {
 	t.Parallel()
 	b := start(t)
 	first := b.save("asha", minimal("Fund"), "Idempotency-Key", "k-1")
 	first.want(t, http.StatusCreated)
 	if first.header.Get("Idempotency-Replayed") != "" {
-		t.Error("the first answer says that it is a replay")
+		t.Error("the first answer has Idempotency-Replayed")
 	}
 	for _, key := range []string{"k-1", `"k-1"`, " k-1 ", `"k-1";v=1`, `"k-1" `, `"k-1"; a; b="x\";"; c=:aGk=:; *d=?1`} {
 		again := b.save("asha", minimal("Fund"), "Idempotency-Key", key)
@@ -40,7 +40,7 @@ func TestTheSameKeyAndBodyGetTheFirstAnswerAgain(t *testing.T) {
 	b.save("asha", minimal("Other"), "Idempotency-Key", "k-1").want(t, http.StatusCreated)
 }
 
-func TestAKeyIsInFlightUntilItsRequestOrItsLeaseEnds(t *testing.T) {
+func TestKeyIsInFlightUntilItsRequestOrItsLeaseEnds(t *testing.T) {
 	t.Parallel()
 	b := start(t)
 	b.killed.Store(true)
@@ -58,7 +58,7 @@ func TestAKeyIsInFlightUntilItsRequestOrItsLeaseEnds(t *testing.T) {
 	b.save("asha", minimal("Fund"), "Idempotency-Key", "k").want(t, http.StatusCreated)
 }
 
-func TestAFailedSaveLeavesItsKeyFree(t *testing.T) {
+func TestFailedSaveReleasesItsKey(t *testing.T) {
 	t.Parallel()
 	b := start(t)
 	b.broken.Store(true)
@@ -68,7 +68,7 @@ func TestAFailedSaveLeavesItsKeyFree(t *testing.T) {
 	b.save("asha", minimal("Fund"), "Idempotency-Key", "k").want(t, http.StatusCreated)
 }
 
-func TestAKeyOfWhatWasDeletedSavesNothingAgain(t *testing.T) {
+func TestKeyOfADeletedPortfolioDoesNotSaveItAgain(t *testing.T) {
 	t.Parallel()
 	b := start(t)
 	saved := b.save("asha", minimal("Fund"), "Idempotency-Key", "k").want(t, http.StatusCreated)
@@ -80,7 +80,7 @@ func TestAKeyOfWhatWasDeletedSavesNothingAgain(t *testing.T) {
 	b.save("asha", minimal("Fund"), "Idempotency-Key", "k-2").want(t, http.StatusCreated)
 }
 
-func TestAKeyThatIsNoneIsRefused(t *testing.T) {
+func TestMalformedKeyIsRefused(t *testing.T) {
 	t.Parallel()
 	b := start(t)
 	for _, key := range []string{

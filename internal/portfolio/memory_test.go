@@ -14,13 +14,13 @@ import (
 	"casbroker/internal/testkit/storetest"
 )
 
-// Not parallel: it counts what the whole program allocates.
-func TestALargeStatementIsSavedWithLittleMemoryBesidesItsBytes(t *testing.T) {
+// Not parallel, because it counts the allocations of the whole process.
+func TestSavingALargeStatementAllocatesLittle(t *testing.T) {
 	who := auth.Principal{Subject: "demo:asha"}
 	for name, url := range map[string]func(t testing.TB) string{"sqlite": storetest.SQLite, "postgres": services.Postgres} {
 		t.Run(name, func(t *testing.T) {
 			db := storetest.Open(t, url(t), storetest.NewBox(t))
-			service := &portfolio.Service{Keeper: db, Finder: db, Keys: db, Log: slog.New(slog.DiscardHandler), Now: time.Now}
+			service := &portfolio.Service{Store: db, Reader: db, Keys: db, Log: slog.New(slog.DiscardHandler), Now: time.Now}
 			save := func(name string) uint64 {
 				payload := large(name, 5<<20)
 				var before, after runtime.MemStats
@@ -31,17 +31,17 @@ func TestALargeStatementIsSavedWithLittleMemoryBesidesItsBytes(t *testing.T) {
 				runtime.ReadMemStats(&after)
 				return after.TotalAlloc - before.TotalAlloc
 			}
-			save("First") // what is made for all is not counted
-			taken := save("Second")
-			if taken > 30<<20+raceOverhead {
-				t.Errorf("5 MB of payload took %d bytes of memory", taken)
+			save("First") // one-time allocations are not counted
+			allocated := save("Second")
+			if allocated > 30<<20+raceOverhead {
+				t.Errorf("saving 5 MB allocated %d bytes, want at most 30 MB", allocated)
 			}
-			t.Logf("5 MB of payload took %.1f MB of memory", float64(taken)/(1<<20))
+			t.Logf("saving 5 MB allocated %.1f MB", float64(allocated)/(1<<20))
 		})
 	}
 }
 
-// large is a statement of at least size bytes: schemes with twenty transactions each.
+// large returns a statement of at least size bytes, of schemes with 20 transactions each.
 func large(name string, size int) []byte {
 	transactions := strings.TrimSuffix(strings.Repeat(`{"date":"2026-01-05","type":"PURCHASE_SIP","description":"Systematic Investment Purchase",`+
 		`"units":93.615,"nav":80.115,"amount":7500.0,"balance":null,"dividend_rate":null,"additional_info":{}},`, 20), ",")

@@ -11,62 +11,61 @@ import (
 	"casbroker/internal/statement"
 )
 
-// OtherOwner is the warning that a statement gets which is kept apart.
+// OtherOwner is the warning on a statement of another owner than the user's first one.
 var OtherOwner = fault.Field{
 	Code: "other_owner", Detail: "The PAN contradicts those of your first statements, so this one is kept apart from them.",
 }
 
-// MarkSize is how many bytes stand for one character of a PAN in its marks.
-const MarkSize = 4
+// PANHashSize is the number of bytes that represent one character of a PAN.
+const PANHashSize = 4
 
-// Standing is what of a saved portfolio decides whose it is, and which one counts.
-type Standing struct {
+// Rank is the part of a saved portfolio that decides its owner, and whether it is the
+// active one of that owner.
+type Rank struct {
 	ID    string
 	Owner int
-	// Marks has MarkSize bytes for each character of the PAN, from which two of them
-	// can be told apart but not read: zeros for a hidden one. It is empty when no PAN
-	// is stated.
-	Marks   []byte
-	Active  bool
-	CASType statement.CASType
-	To      string // the last day of its period, YYYY-MM-DD; "" when it is not stated
-	SavedAt time.Time
+	// PANHashes has PANHashSize bytes for each character of the PAN, zeros for a masked
+	// one. They can be compared but not reversed. It is empty if no PAN is stated.
+	PANHashes []byte
+	Active    bool
+	CASType   statement.CASType
+	To        string // the last day of the period, YYYY-MM-DD; "" if not stated
+	SavedAt   time.Time
 }
 
-// Compare orders the portfolios of one owner: it is positive when a counts rather
-// than b. A depository lists funds and securities, so its statements come before
-// those that list funds alone, then those whose period ends later, then those that
-// arrived later.
-func (a Standing) Compare(b Standing) int {
+// Compare orders the portfolios of one owner: it is positive if a rather than b should
+// be active. Statements of a depository come first, because they list securities and
+// funds; then those whose period ends later; then those saved later.
+func (a Rank) Compare(b Rank) int {
 	return cmp.Or(
-		cmp.Compare(rank(a.CASType), rank(b.CASType)),
+		cmp.Compare(typeRank(a.CASType), typeRank(b.CASType)),
 		cmp.Compare(a.To, b.To),
 		a.SavedAt.Compare(b.SavedAt),
 		cmp.Compare(a.ID, b.ID),
 	)
 }
 
-func rank(t statement.CASType) int {
+func typeRank(t statement.CASType) int {
 	if t.Depository() {
 		return 1
 	}
 	return 0
 }
 
-// OwnerOf tells whose a new statement with marks is, among the user's saved ones:
-// the owner with no contradicting character and the most agreeing ones, of equals
-// the lowest number; a new one if all contradict. apart says that it contradicts the
-// first owner, whom the user is taken to be. saved needs one Standing for each of an
-// owner's distinct Marks.
-func OwnerOf(saved []Standing, marks []byte) (owner int, apart bool) {
+// OwnerOf returns the owner of a new statement with panHashes: among the owners in saved
+// without a contradicting character, the one with the most matching characters, and of
+// equals the lowest number; a new owner if all contradict. other reports whether the
+// statement contradicts the first owner, who is assumed to be the user. saved must have
+// one Rank for each distinct PANHashes of each owner.
+func OwnerOf(saved []Rank, panHashes []byte) (owner int, other bool) {
 	known := map[int][]byte{}
-	for _, one := range saved {
-		known[one.Owner] = merge(known[one.Owner], one.Marks)
+	for _, r := range saved {
+		known[r.Owner] = merge(known[r.Owner], r.PANHashes)
 	}
 	owners := slices.Sorted(maps.Keys(known))
 	last, best := 0, contradiction
 	for _, candidate := range owners {
-		if n := agree(known[candidate], marks); n > best {
+		if n := matches(known[candidate], panHashes); n > best {
 			owner, best = candidate, n
 		}
 		last = candidate
@@ -74,35 +73,35 @@ func OwnerOf(saved []Standing, marks []byte) (owner int, apart bool) {
 	if best == contradiction {
 		owner = last + 1
 	}
-	return owner, len(owners) > 0 && agree(known[owners[0]], marks) == contradiction
+	return owner, len(owners) > 0 && matches(known[owners[0]], panHashes) == contradiction
 }
 
-// merge returns the marks that a or b shows.
+// merge returns the hashes of the characters that are visible in a or b.
 func merge(a, b []byte) []byte {
 	if len(a) < len(b) {
 		a, b = b, a
 	}
 	both := slices.Clone(a)
-	for i := 0; i+MarkSize <= len(b); i += MarkSize {
-		if bytes.Equal(both[i:i+MarkSize], unseen[:]) {
-			copy(both[i:], b[i:i+MarkSize])
+	for i := 0; i+PANHashSize <= len(b); i += PANHashSize {
+		if bytes.Equal(both[i:i+PANHashSize], masked[:]) {
+			copy(both[i:], b[i:i+PANHashSize])
 		}
 	}
 	return both
 }
 
-// contradiction is what agree says when there is one.
+// contradiction is the result of matches for PANs that differ.
 const contradiction = -1
 
-// agree counts the characters that a and b both show and have in common, unless
-// at some place they show two that differ, which is a contradiction.
-func agree(a, b []byte) int {
+// matches counts the equal characters that are visible in both a and b. It returns
+// contradiction if a visible character differs.
+func matches(a, b []byte) int {
 	n := 0
-	for i := 0; i+MarkSize <= min(len(a), len(b)); i += MarkSize {
-		one, other := a[i:i+MarkSize], b[i:i+MarkSize]
+	for i := 0; i+PANHashSize <= min(len(a), len(b)); i += PANHashSize {
+		x, y := a[i:i+PANHashSize], b[i:i+PANHashSize]
 		switch {
-		case bytes.Equal(one, unseen[:]) || bytes.Equal(other, unseen[:]):
-		case bytes.Equal(one, other):
+		case bytes.Equal(x, masked[:]) || bytes.Equal(y, masked[:]):
+		case bytes.Equal(x, y):
 			n++
 		default:
 			return contradiction
@@ -111,5 +110,5 @@ func agree(a, b []byte) int {
 	return n
 }
 
-// unseen is the mark of a hidden character.
-var unseen [MarkSize]byte
+// masked represents a masked character.
+var masked [PANHashSize]byte

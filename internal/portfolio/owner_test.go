@@ -8,28 +8,28 @@ import (
 	"casbroker/internal/statement"
 )
 
-// marksOf has the bytes of pan's visible characters as their marks.
-func marksOf(pan string) []byte {
-	marks := make([]byte, portfolio.MarkSize*len(pan))
+// panHashes uses the visible characters of pan as their hashes.
+func panHashes(pan string) []byte {
+	hashes := make([]byte, portfolio.PANHashSize*len(pan))
 	for i := range len(pan) {
 		if pan[i] != '*' {
-			marks[portfolio.MarkSize*i] = pan[i]
+			hashes[portfolio.PANHashSize*i] = pan[i]
 		}
 	}
-	return marks
+	return hashes
 }
 
-func TestAStatementGoesToTheOwnerWhosePANAgreesMost(t *testing.T) {
+func TestOwnerIsTheOneWhosePANMatchesMost(t *testing.T) {
 	t.Parallel()
 	type saved struct {
 		owner int
 		pan   string
 	}
-	for sentence, c := range map[string]struct {
+	for name, c := range map[string]struct {
 		saved []saved
 		pan   string
 		owner int
-		apart bool
+		other bool
 	}{
 		"the first statement has the first owner":               {nil, "AAAPZ9999A", 1, false},
 		"the first statement may have no PAN":                   {nil, "", 1, false},
@@ -51,48 +51,48 @@ func TestAStatementGoesToTheOwnerWhosePANAgreesMost(t *testing.T) {
 		"a third PAN has the number after the highest":          {[]saved{{4, "AAAPZ9999A"}, {2, "BBBPZ8888B"}}, "CCCPZ7777C", 5, true},
 		"statements without a PAN do not hide that one differs": {[]saved{{1, ""}, {1, "AAAPZ9999A"}, {1, ""}}, "BBBPZ8888B", 2, true},
 	} {
-		t.Run(sentence, func(t *testing.T) {
+		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			var standings []portfolio.Standing
+			var ranks []portfolio.Rank
 			for _, s := range c.saved {
-				standings = append(standings, portfolio.Standing{Owner: s.owner, Marks: marksOf(s.pan)})
+				ranks = append(ranks, portfolio.Rank{Owner: s.owner, PANHashes: panHashes(s.pan)})
 			}
-			if owner, apart := portfolio.OwnerOf(standings, marksOf(c.pan)); owner != c.owner || apart != c.apart {
-				t.Errorf("owner %d, apart %t; want %d, %t", owner, apart, c.owner, c.apart)
+			if owner, other := portfolio.OwnerOf(ranks, panHashes(c.pan)); owner != c.owner || other != c.other {
+				t.Errorf("got owner %d, other %t; want %d, %t", owner, other, c.owner, c.other)
 			}
 		})
 	}
 }
 
-func TestOfAnOwnersPortfoliosTheOneThatTellsMostCounts(t *testing.T) {
+func TestRankPrefersTheMostCompleteAndLatestStatement(t *testing.T) {
 	t.Parallel()
 	noon := time.Date(2026, 4, 1, 12, 0, 0, 0, time.UTC)
-	for sentence, c := range map[string]struct{ better, worse portfolio.Standing }{
+	for name, c := range map[string]struct{ better, worse portfolio.Rank }{
 		"a depository before one with funds alone, however old": {
-			portfolio.Standing{CASType: statement.NSDL, To: "2020-03-31", SavedAt: noon},
-			portfolio.Standing{CASType: statement.CAMSKFintech, To: "2026-03-31", SavedAt: noon.Add(time.Hour)},
+			portfolio.Rank{CASType: statement.NSDL, To: "2020-03-31", SavedAt: noon},
+			portfolio.Rank{CASType: statement.CAMSKFintech, To: "2026-03-31", SavedAt: noon.Add(time.Hour)},
 		},
 		"the later end of the period, whichever depository": {
-			portfolio.Standing{CASType: statement.CDSL, To: "2026-03-31", SavedAt: noon},
-			portfolio.Standing{CASType: statement.NSDL, To: "2026-02-28", SavedAt: noon.Add(time.Hour)},
+			portfolio.Rank{CASType: statement.CDSL, To: "2026-03-31", SavedAt: noon},
+			portfolio.Rank{CASType: statement.NSDL, To: "2026-02-28", SavedAt: noon.Add(time.Hour)},
 		},
 		"a stated period before none": {
-			portfolio.Standing{CASType: statement.CDSL, To: "2020-03-31", SavedAt: noon},
-			portfolio.Standing{CASType: statement.CDSL, SavedAt: noon.Add(time.Hour)},
+			portfolio.Rank{CASType: statement.CDSL, To: "2020-03-31", SavedAt: noon},
+			portfolio.Rank{CASType: statement.CDSL, SavedAt: noon.Add(time.Hour)},
 		},
 		"the later arrival": {
-			portfolio.Standing{ID: "pf_1", CASType: statement.CDSL, To: "2026-03-31", SavedAt: noon.Add(time.Millisecond)},
-			portfolio.Standing{ID: "pf_2", CASType: statement.CDSL, To: "2026-03-31", SavedAt: noon},
+			portfolio.Rank{ID: "pf_1", CASType: statement.CDSL, To: "2026-03-31", SavedAt: noon.Add(time.Millisecond)},
+			portfolio.Rank{ID: "pf_2", CASType: statement.CDSL, To: "2026-03-31", SavedAt: noon},
 		},
 		"the id, when all else is equal": {
-			portfolio.Standing{ID: "pf_2", CASType: statement.CDSL, To: "2026-03-31", SavedAt: noon},
-			portfolio.Standing{ID: "pf_1", CASType: statement.CDSL, To: "2026-03-31", SavedAt: noon},
+			portfolio.Rank{ID: "pf_2", CASType: statement.CDSL, To: "2026-03-31", SavedAt: noon},
+			portfolio.Rank{ID: "pf_1", CASType: statement.CDSL, To: "2026-03-31", SavedAt: noon},
 		},
 	} {
-		t.Run(sentence, func(t *testing.T) {
+		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			if c.better.Compare(c.worse) <= 0 || c.worse.Compare(c.better) >= 0 {
-				t.Error("the other one counts")
+				t.Error("got the worse portfolio ranked higher")
 			}
 		})
 	}

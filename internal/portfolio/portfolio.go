@@ -1,8 +1,11 @@
-// Package portfolio takes what the widget gives to an app and keeps it: the
-// payload as it came, and its holdings in one form for all asset classes. What is
-// kept is a snapshot and never changes. What a payload says is read by package
-// statement; who is calling is decided before a request gets here; keeping is
-// asked of the store.
+// Package portfolio saves statements that apps receive from the vendor's widget, and
+// reads them back. A saved portfolio is an immutable snapshot: the payload byte for byte,
+// and its holdings in one form for all asset classes. Package statement parses payloads,
+// and the store saves them.
+//
+//	payload ─ receive (size, gzip) ─ statement.Parse ─ Store.SavePortfolio ─ answer
+//	                                                    │ same fingerprint: the saved one
+//	                                                    │ PAN: owner; rank: active or not
 package portfolio
 
 import (
@@ -16,25 +19,25 @@ import (
 	"casbroker/internal/statement"
 )
 
-// Failures of keeping and finding.
+// Faults of saving and reading.
 var (
-	// ErrNotFound: the caller has no such portfolio; somebody else may.
+	// ErrNotFound: the caller has no such portfolio; another user may have it.
 	ErrNotFound = fault.New(fault.NotFound, "portfolio_not_found", "You have no portfolio with this id.")
 	// ErrOtherOwner: the statement's PAN contradicts those of the user's earlier
-	// statements, and the settings refuse such.
+	// statements, and the settings refuse such statements.
 	ErrOtherOwner = fault.New(fault.Conflict, "other_owner",
-		"This statement has another PAN than the ones that you saved before; it was not kept.")
-	// ErrUnreadable: what was kept is there, but does not open: the key that it was
-	// sealed under is not there or another one now, or it is damaged. It takes an
-	// operator to mend that.
+		"This statement has a different PAN than your earlier ones; it was not saved.")
+	// ErrUnreadable: the stored data cannot be decrypted; its key is missing or wrong, or
+	// it is corrupt.
 	ErrUnreadable = fault.New(fault.Unavailable, "portfolio_unreadable",
-		"This portfolio does not open with the keys that the broker has; its operator can put the right one back.").After(5 * time.Minute)
+		"The private data of this portfolio cannot be read at the moment; the operator of this service has to resolve this.").
+		After(5 * time.Minute).WithNotef("The data cannot be decrypted; put the key that encrypted it back into seal.keys.")
 )
 
-// Provenance is how far a portfolio is to be believed.
+// Provenance is the source of the claim that the vendor produced a statement.
 type Provenance string
 
-// Reported: only the browser says that the vendor gave this result.
+// Reported: the browser alone claims that the vendor produced the statement.
 const Reported Provenance = "reported"
 
 // Portfolio is a saved statement of one user.
@@ -43,83 +46,103 @@ type Portfolio struct {
 	Subject    string
 	Provenance Provenance
 	SavedAt    time.Time
-	Owner      int  // whose of the user's statements it is, from 1: those with PANs that contradict are kept apart
-	Active     bool // it is the one of its owner that counts
-	Unreadable bool // it does not open with the keys that are there: no Investor, no accounts, no payload
+	Owner      int  // from 1; statements of one user with contradicting PANs have different owners
+	Active     bool // the highest Rank of its owner
+	Unreadable bool // not decryptable: without Investor, account numbers and payload
 	statement.Summary
 }
 
-// HoldingID returns the id that callers see of the holding with number seq.
+// Metadata is what operators see of a portfolio: no encrypted data and no amounts.
+type Metadata struct {
+	ID           string            `json:"id"`
+	SavedAt      time.Time         `json:"saved_at"`
+	Provenance   Provenance        `json:"provenance"`
+	CASType      statement.CASType `json:"cas_type"`
+	Period       statement.Period  `json:"period,omitzero"` // zero if not stated
+	Owner        int               `json:"owner"`
+	Active       bool              `json:"active"`
+	Holdings     int               `json:"holdings"`     // saved rows
+	Rejected     int               `json:"rejected"`     // rows that were not saved
+	Transactions int               `json:"transactions"` // saved rows
+}
+
+// HoldingID returns the public id of the holding with number seq.
 func HoldingID(portfolioID string, seq int) string {
 	return "ho_" + strings.TrimPrefix(portfolioID, "pf_") + "_" + strconv.Itoa(seq)
 }
 
-// TransactionID returns the id that callers see of the transaction with number seq.
+// TransactionID returns the public id of the transaction with number seq.
 func TransactionID(portfolioID string, seq int) string {
 	return "tx_" + strings.TrimPrefix(portfolioID, "pf_") + "_" + strconv.Itoa(seq)
 }
 
-// Position is a place in a list of portfolios, newest first.
-type Position struct {
+// Cursor is a position in a list of portfolios, newest first.
+type Cursor struct {
 	SavedAt time.Time
 	ID      string
 }
 
-// Query says which portfolios to list, newest first.
+// Query selects the portfolios of a list, newest first.
 type Query struct {
-	After      Position // the zero Position is before the newest
+	After      Cursor // the zero Cursor starts with the newest
 	Limit      int
 	ActiveOnly bool
 }
 
-// AllHoldings stands for every holding where one could be named.
+// AllHoldings selects the transactions of every holding.
 const AllHoldings = -1
 
-// Saving is everything that one save keeps, all or nothing.
-type Saving struct {
+// SaveRequest is everything that one save stores, in one transaction.
+type SaveRequest struct {
 	Portfolio Portfolio
 	Statement statement.Statement
-	Payload   []byte // as it was received
-	// RefuseOther has a statement refused with ErrOtherOwner that otherwise would be
-	// kept apart.
+	Payload   []byte // as received
+	// RefuseOther refuses a statement of another owner with ErrOtherOwner.
 	RefuseOther bool
 	Record      audit.Record
-	Claim       *Claim // completed by the save; nil when the caller sent no key
-	// Render makes the body of the answer from the portfolio that is there now.
+	Claim       *Claim // completed by the save; nil without an Idempotency-Key
+	// Render returns the body of the answer for the portfolio that is stored.
 	Render func(p Portfolio, created bool) ([]byte, error)
 }
 
-// Answer is how a save ended.
-type Answer struct {
+// SaveResult is the result of a save.
+type SaveResult struct {
 	PortfolioID string
-	Created     bool   // false: the statement was there already
+	Created     bool   // false if the statement was saved before
 	Body        []byte // JSON
-	Replayed    bool   // it is the answer to an earlier request with the same key
+	Replayed    bool   // Body is the answer to an earlier request with the same key
 }
 
-// Keeper changes what is kept. A statement whose fingerprint the user has already
-// is not kept again, unless the copy that is there does not open: that one is
-// written anew. When a call returns nil the change is durable; when it returns an
-// error nothing was changed, unless the error says that this is not known. It decides in the same transaction whose
-// statement it is and which one of that owner is active. SavePortfolio may return
-// ErrOtherOwner, DeletePortfolio ErrNotFound.
-type Keeper interface {
-	SavePortfolio(ctx context.Context, s Saving) (Answer, error)
+// Store saves and deletes portfolios. A statement whose fingerprint the user already has
+// is not saved again, unless the saved copy is unreadable, which is then replaced. A save
+// decides in its transaction who the owner is and which portfolio of that owner is active.
+//
+// After a nil error the change is durable. After an error nothing has changed, unless
+// the error says that the result is unknown. SavePortfolio may return ErrOtherOwner,
+// DeletePortfolio ErrNotFound.
+type Store interface {
+	SavePortfolio(ctx context.Context, s SaveRequest) (SaveResult, error)
 	DeletePortfolio(ctx context.Context, subject, id string, r audit.Record) error
 }
 
-// Finder reads what is kept of one subject. All but Portfolios may return
+// Reader reads the portfolios of one subject. All methods but Portfolios may return
 // ErrNotFound.
-type Finder interface {
+type Reader interface {
 	Portfolios(ctx context.Context, subject string, q Query) ([]Portfolio, error)
-	// LatestPortfolio returns the id of the first owner's one whose period ends last,
-	// of those the one saved last.
+	// LatestPortfolio returns the id of the first owner's portfolio whose period ends
+	// last, and of several the one saved last.
 	LatestPortfolio(ctx context.Context, subject string) (id string, err error)
-	// Portfolio returns one, and up to limit of its holdings from number first on.
+	// Portfolio returns a portfolio and up to limit of its holdings, from number first on.
 	Portfolio(ctx context.Context, subject, id string, first, limit int) (Portfolio, []statement.Holding, error)
-	// Transactions returns up to limit of a portfolio's transactions from number
-	// first on; those of one holding if holding is not AllHoldings.
+	// Transactions returns up to limit transactions of a portfolio, from number first on,
+	// of one holding or of AllHoldings.
 	Transactions(ctx context.Context, subject, id string, holding, first, limit int) ([]statement.Transaction, error)
-	// Payload returns what was received, byte for byte, or ErrUnreadable.
+	// Payload returns the payload as received, or ErrUnreadable.
 	Payload(ctx context.Context, subject, id string) ([]byte, error)
+}
+
+// MetadataReader reads portfolios without decrypting anything. It returns up to limit
+// portfolios of subject, newest first, and the total number.
+type MetadataReader interface {
+	PortfolioMetadata(ctx context.Context, subject string, limit int) (list []Metadata, total int, err error)
 }

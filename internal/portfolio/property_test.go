@@ -13,13 +13,13 @@ import (
 )
 
 var (
-	seed       = flag.Uint64("seed", 0, "what statements are generated from; 0 for new ones in each run")
-	statements = flag.Int("statements", 300, "how many are generated")
+	seed       = flag.Uint64("seed", 0, "seed of the generated statements; 0 for a random one")
+	statements = flag.Int("statements", 300, "number of generated statements")
 )
 
-// TestOfAGeneratedStatementNothingVanishes saves statements of every shape and
-// compares what comes back with what their maker knows of them.
-func TestOfAGeneratedStatementNothingVanishes(t *testing.T) {
+// TestGeneratedStatementIsReadBackCompletely saves statements of every shape and compares
+// what is read back with what the generator put into them.
+func TestGeneratedStatementIsReadBackCompletely(t *testing.T) {
 	t.Parallel()
 	from := *seed
 	for from == 0 {
@@ -29,7 +29,7 @@ func TestOfAGeneratedStatementNothingVanishes(t *testing.T) {
 	rows, rejected, entries := 0, 0, 0
 	for i := range *statements {
 		want := generate(rand.New(rand.NewPCG(from, uint64(i)))) //nolint:gosec // as above, and i is not negative
-		b.account(fmt.Sprint("user-", i), want)
+		b.saveAndCompare(fmt.Sprint("user-", i), want)
 		if t.Failed() {
 			t.Fatalf("statement %d of -seed %d: %s", i, from, want.payload)
 		}
@@ -43,12 +43,12 @@ func TestOfAGeneratedStatementNothingVanishes(t *testing.T) {
 	}
 }
 
-// account saves a statement and accounts for all that is in it.
-func (b *broker) account(user string, want generated) {
+// saveAndCompare saves a statement and checks everything that is read back.
+func (b *broker) saveAndCompare(user string, want generated) {
 	b.t.Helper()
 	saved := b.save(user, want.payload)
 	if saved.status != http.StatusCreated {
-		b.t.Errorf("answered %d: %s", saved.status, saved.body)
+		b.t.Errorf("got %d: %s", saved.status, saved.body)
 		return
 	}
 	s := saved.want(b.t, http.StatusCreated)
@@ -72,7 +72,7 @@ func (b *broker) account(user string, want generated) {
 	b.compare(user, s, want)
 }
 
-// compare reads the rows and transactions of a saved statement.
+// compare reads and checks the rows and transactions of a saved statement.
 func (b *broker) compare(user string, saved shown, want generated) {
 	b.t.Helper()
 	var whole struct {
@@ -85,11 +85,11 @@ func (b *broker) compare(user string, saved shown, want generated) {
 	for _, got := range whole.Rows {
 		name := *got["name"]
 		r, ok := want.rows[name]
-		if !ok || !said(got["class"], r.class) || !said(got["account"], r.account) || !said(got["isin"], r.isin) {
+		if !ok || !equalText(got["class"], r.class) || !equalText(got["account"], r.account) || !equalText(got["isin"], r.isin) {
 			b.t.Errorf("%q came back as %s %v %v, want %+v", name, *got["class"], got["account"], got["isin"], r)
 		}
 		for _, field := range []string{"units", "price", "value", "cost", "gain", "sum_assured"} {
-			if !same(got[field], r.amounts[field]) {
+			if !equalNumber(got[field], r.amounts[field]) {
 				b.t.Errorf("%q: %s came back as %s, want %v", name, field, text(got[field]), r.amounts[field])
 			}
 		}
@@ -100,7 +100,7 @@ func (b *broker) compare(user string, saved shown, want generated) {
 		b.t.Errorf("%d rows of %d came back", len(names), len(want.rows))
 	}
 	ledgers, total := map[string][]entry{}, 0
-	for _, e := range b.ledger(user, saved.ID, 100, "") {
+	for _, e := range b.transactions(user, saved.ID, 100, "") {
 		ledgers[names[e.HoldingID]] = append(ledgers[names[e.HoldingID]], e)
 		total++
 	}
@@ -112,7 +112,7 @@ func (b *broker) compare(user string, saved shown, want generated) {
 		total -= len(r.ledger)
 	}
 	if total != 0 {
-		b.t.Errorf("%d transactions are too many", total)
+		b.t.Errorf("got %d transactions more than were generated", total)
 	}
 }
 
@@ -124,21 +124,21 @@ func compareLedger(t *testing.T, name string, got []entry, want []madeEntry) {
 	}
 	for i, e := range got {
 		w := want[i]
-		if !said(e.Date, w.date) || !said(e.Type, w.kind) || !same(e.Units, w.amounts["units"]) || !same(e.NAV, w.amounts["nav"]) ||
-			!same(e.Amount, w.amounts["amount"]) || !same(e.Balance, w.amounts["balance"]) {
+		if !equalText(e.Date, w.date) || !equalText(e.Type, w.kind) || !equalNumber(e.Units, w.amounts["units"]) || !equalNumber(e.NAV, w.amounts["nav"]) ||
+			!equalNumber(e.Amount, w.amounts["amount"]) || !equalNumber(e.Balance, w.amounts["balance"]) {
 			t.Errorf("%q: transaction %d came back as %s %s %s %s %s %s, want %+v",
 				name, i, text(e.Date), text(e.Type), text(e.Units), text(e.NAV), text(e.Amount), text(e.Balance), w)
 		}
 	}
 }
 
-// said reports whether got is want, and null when that is empty.
-func said(got *string, want string) bool {
+// equalText reports whether got is want, or null for an empty want.
+func equalText(got *string, want string) bool {
 	return got == nil && want == "" || got != nil && *got == want && want != ""
 }
 
-// same reports whether got is exactly the number want, and null when there is none.
-func same(got *string, want decimal.NullDecimal) bool {
+// equalNumber reports whether got is exactly the number want, or null without one.
+func equalNumber(got *string, want decimal.NullDecimal) bool {
 	if got == nil || !want.Valid {
 		return got == nil && !want.Valid
 	}

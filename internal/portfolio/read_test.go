@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-func TestPagesOfPortfoliosGoFromTheNewestToTheOldest(t *testing.T) {
+func TestPortfoliosArePagedNewestFirst(t *testing.T) {
 	t.Parallel()
 	b := start(t)
 	if got := string(b.get("asha", "/v1/portfolios").body); got != `{"portfolios":[],"next_cursor":null}` {
@@ -42,7 +42,7 @@ func TestPagesOfPortfoliosGoFromTheNewestToTheOldest(t *testing.T) {
 	}
 }
 
-func TestPagesOfHoldingsFollowTheStatement(t *testing.T) {
+func TestHoldingsArePagedInTheOrderOfTheStatement(t *testing.T) {
 	t.Parallel()
 	b := start(t)
 	saved := b.save("asha", []byte(`{"meta":{"cas_type":"NSDL"},"nps":[{"funds":[
@@ -72,7 +72,7 @@ func TestPagesOfHoldingsFollowTheStatement(t *testing.T) {
 	}
 }
 
-func TestAWrongLimitOrCursorIsRefused(t *testing.T) {
+func TestInvalidQueryIsRefused(t *testing.T) {
 	t.Parallel()
 	b := start(t)
 	id := b.save("asha", minimal("Fund")).want(t, http.StatusCreated).ID
@@ -100,7 +100,7 @@ func TestAWrongLimitOrCursorIsRefused(t *testing.T) {
 	}
 }
 
-func TestLatestIsThePortfolioWhosePeriodEndsLast(t *testing.T) {
+func TestLatestPortfolioIsTheOneWhosePeriodEndsLast(t *testing.T) {
 	t.Parallel()
 	b := start(t)
 	b.get("asha", "/v1/portfolios/latest").want(t, http.StatusNotFound)
@@ -111,7 +111,7 @@ func TestLatestIsThePortfolioWhosePeriodEndsLast(t *testing.T) {
 	}
 }
 
-func TestWhatBelongsToAnotherUserOrToNobodyIsNotFound(t *testing.T) {
+func TestPortfolioOfAnotherUserIsNotFound(t *testing.T) {
 	t.Parallel()
 	b := start(t)
 	id := b.save("asha", minimal("Fund")).want(t, http.StatusCreated).ID
@@ -135,7 +135,7 @@ func TestWhatBelongsToAnotherUserOrToNobodyIsNotFound(t *testing.T) {
 	b.get("asha", "/v1/portfolios/"+id).want(t, http.StatusOK)
 }
 
-func TestADeletedPortfolioIsGoneEverywhere(t *testing.T) {
+func TestDeletedPortfolioIsNotFoundAnywhere(t *testing.T) {
 	t.Parallel()
 	b := start(t)
 	id := b.save("asha", minimal("Fund")).want(t, http.StatusCreated).ID
@@ -145,11 +145,11 @@ func TestADeletedPortfolioIsGoneEverywhere(t *testing.T) {
 	}
 	b.call("asha", http.MethodDelete, "/v1/portfolios/"+id, nil).want(t, http.StatusNotFound)
 	if again := b.save("asha", minimal("Fund")).want(t, http.StatusCreated); again.ID == id {
-		t.Error("the id was given again")
+		t.Error("the id was reused")
 	}
 }
 
-func TestTheRawPayloadComesBackByteForByte(t *testing.T) {
+func TestRawPayloadIsReturnedByteForByte(t *testing.T) {
 	t.Parallel()
 	b := start(t)
 	payload := []byte("\n{ \"data\" : " + string(minimal("Fund \\u0041")) + ",\t\"metadata\":{\"unknown\":1.00} }\r\n")

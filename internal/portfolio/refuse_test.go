@@ -9,27 +9,27 @@ import (
 	"testing"
 )
 
-func TestABodyThatIsNotStrictJSONIsRefused(t *testing.T) {
+func TestMalformedJSONIsRefused(t *testing.T) {
 	t.Parallel()
 	b := start(t)
 	for name, tt := range map[string]struct{ body, detail string }{
-		"empty":                 {"", "empty"},
-		"white space":           {" \n", "empty"},
-		"cut off":               {`{"data":`, "too early"},
-		"something after it":    {`{} {}`, "byte 3"},
-		"a name twice":          {"{\n\"a\":1,\n\"a\":2}", "line 3, byte 9"},
-		"a name twice, escaped": {`{"a":1,"\u0061":2}`, "twice"},
-		"no UTF-8":              {"{\"a\":\"\xff\"}", "UTF-8"},
-		"half a surrogate":      {`{"a":"\ud800"}`, "UTF-8"},
-		"U+0000":                {`{"a":"\u0000"}`, "U+0000"},
-		"a bare word":           {`{"a":NaN}`, "unexpected character"},
-		"a comment":             {`{} // done`, "byte 3"},
-		"nested too deep":       {strings.Repeat("[", 65) + strings.Repeat("]", 65), "more than 64 deep"},
-		"nested beyond measure": {strings.Repeat(`{"data":`, 100_000), "more than 64 deep"},
-		"a name beyond measure": {`{"data":{"` + strings.Repeat("n", 1025) + "\" \n:1}}", "more than 1024 bytes"},
-		"too many members":      {`{` + strings.Repeat(`"n":1,`, 10_000) + `"n":1}`, "10000 members"},
-		"closed too often":      {"]}]:{", "unexpected character"},
-		"an absurd exponent":    {`{"a":1e999999999999}`, "exponent above 308"},
+		"empty":                   {"", "empty"},
+		"white space":             {" \n", "empty"},
+		"cut off":                 {`{"data":`, "too early"},
+		"something after it":      {`{} {}`, "byte 3"},
+		"a name twice":            {"{\n\"a\":1,\n\"a\":2}", "line 3, byte 9"},
+		"a name twice, escaped":   {`{"a":1,"\u0061":2}`, "twice"},
+		"invalid UTF-8":           {"{\"a\":\"\xff\"}", "UTF-8"},
+		"half a surrogate":        {`{"a":"\ud800"}`, "UTF-8"},
+		"U+0000":                  {`{"a":"\u0000"}`, "U+0000"},
+		"a bare word":             {`{"a":NaN}`, "unexpected character"},
+		"a comment":               {`{} // done`, "byte 3"},
+		"nested too deep":         {strings.Repeat("[", 65) + strings.Repeat("]", 65), "more than 64 deep"},
+		"nested far too deep":     {strings.Repeat(`{"data":`, 100_000), "more than 64 deep"},
+		"a name that is too long": {`{"data":{"` + strings.Repeat("n", 1025) + "\" \n:1}}", "more than 1024 bytes"},
+		"too many members":        {`{` + strings.Repeat(`"n":1,`, 10_000) + `"n":1}`, "10000 members"},
+		"closed too often":        {"]}]:{", "unexpected character"},
+		"an absurd exponent":      {`{"a":1e999999999999}`, "exponent above 308"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got := b.save("asha", []byte(tt.body)).want(t, http.StatusBadRequest)
@@ -40,7 +40,7 @@ func TestABodyThatIsNotStrictJSONIsRefused(t *testing.T) {
 	}
 }
 
-func TestJSONThatIsNoStatementIsRefusedWithThePlaces(t *testing.T) {
+func TestInvalidStatementIsRefusedWithPointers(t *testing.T) {
 	t.Parallel()
 	b := start(t)
 	const meta = `"meta":{"cas_type":"NSDL"}`
@@ -71,11 +71,11 @@ func TestJSONThatIsNoStatementIsRefusedWithThePlaces(t *testing.T) {
 		"a number out of all bounds": {
 			`{` + meta + `,"summary":{"total_value":1e40},"nps":[]}`, []finding{{"/summary/total_value", "out_of_range"}},
 		},
-		"a date that is none": {
+		"an invalid date": {
 			`{"meta":{"cas_type":"NSDL","statement_period":{"from":"2026-02-30","to":"03/31/2026"}},"nps":[]}`,
 			[]finding{{"/meta/statement_period/from", "invalid_date"}, {"/meta/statement_period/to", "invalid_date"}},
 		},
-		"a name beyond measure": {
+		"a name that is too long": {
 			`{` + meta + `,"nps":[{"funds":[{"name":"` + strings.Repeat("x", 1025) + `","units":1}]}]}`,
 			[]finding{{"/nps/0/funds/0/name", "too_long"}},
 		},
@@ -84,10 +84,10 @@ func TestJSONThatIsNoStatementIsRefusedWithThePlaces(t *testing.T) {
 		"a failure":                        {`{"status":"failed","msg":"Invalid password","data":null}`, []finding{{"/status", "no_success"}}},
 		"the widget's shape, nothing else": {`{"investor_info":{},"folios":[]}`, []finding{{"", "no_raw_response"}}},
 		"wrapped too often":                {`{"data":{"data":{"data":{"data":{"data":{}}}}}}`, []finding{{"/data/data/data/data/data", "wrapped_too_often"}}},
-		"too many rows that are none": {
+		"too many empty rows": {
 			`{` + meta + `,"nps":[{"funds":[` + strings.Repeat("null,", 1000) + `null]}]}`, []finding{{"/nps/0/funds/1000", "too_many_rejected"}},
 		},
-		"an unknown list beyond measure": {
+		"an unknown list that is too long": {
 			`{` + meta + `,"demat_accounts":[{"holdings":{"` + strings.Repeat("x", 1024) + `":[` + strings.Repeat("0,", 1000) + `0]}}]}`,
 			[]finding{{"/demat_accounts/0/holdings/" + strings.Repeat("x", 256-len("/demat_accounts/0/holdings/")), "too_many_rejected"}},
 		},
@@ -116,7 +116,7 @@ func TestJSONThatIsNoStatementIsRefusedWithThePlaces(t *testing.T) {
 	}
 }
 
-func TestOnlyJSONInUTF8IsTaken(t *testing.T) {
+func TestOnlyJSONInUTF8IsAccepted(t *testing.T) {
 	t.Parallel()
 	b := start(t)
 	for media, status := range map[string]int{
@@ -149,7 +149,7 @@ func letters(r rune) rune {
 	return r
 }
 
-func TestABodyPastTheLimitIsRefusedHoweverItComes(t *testing.T) {
+func TestBodyOverTheLimitIsRefused(t *testing.T) {
 	t.Parallel()
 	b := start(t)
 	spaces := bytes.Repeat([]byte(" "), maxBody)
@@ -162,17 +162,17 @@ func TestABodyPastTheLimitIsRefusedHoweverItComes(t *testing.T) {
 		status  int
 		code    string
 	}{
-		"just within it":             {bytes.NewReader(exact), json, http.StatusCreated, ""},
-		"one byte more":              {bytes.NewReader(append(exact, ' ')), json, http.StatusRequestEntityTooLarge, "body_too_large"},
-		"chunked, within it":         {chunked(exact), json, http.StatusCreated, ""},
-		"chunked, one byte more":     {chunked(append(exact, ' ')), json, http.StatusRequestEntityTooLarge, "body_too_large"},
-		"zipped, within it":          {bytes.NewReader(zip(t, exact)), zipped, http.StatusCreated, ""},
-		"zipped, one byte more":      {bytes.NewReader(zip(t, append(exact, ' '))), zipped, http.StatusRequestEntityTooLarge, "body_too_large"},
-		"a bomb":                     {bytes.NewReader(zip(t, bytes.Repeat(spaces, 20))), zipped, http.StatusRequestEntityTooLarge, "body_too_large"},
-		"called zipped, but is not":  {bytes.NewReader(minimal("Fund")), zipped, http.StatusBadRequest, "invalid_encoding"},
-		"zipped and then cut":        {bytes.NewReader(zip(t, exact)[:40]), zipped, http.StatusBadRequest, "incomplete_body"},
-		"zipped and then damaged":    {bytes.NewReader(damaged(zip(t, exact))), zipped, http.StatusBadRequest, "invalid_encoding"},
-		"zipped, and garbage behind": {bytes.NewReader(append(zip(t, exact), "garbage behind"...)), zipped, http.StatusBadRequest, "invalid_encoding"},
+		"just within it":              {bytes.NewReader(exact), json, http.StatusCreated, ""},
+		"one byte more":               {bytes.NewReader(append(exact, ' ')), json, http.StatusRequestEntityTooLarge, "body_too_large"},
+		"chunked, within it":          {chunked(exact), json, http.StatusCreated, ""},
+		"chunked, one byte more":      {chunked(append(exact, ' ')), json, http.StatusRequestEntityTooLarge, "body_too_large"},
+		"zipped, within it":           {bytes.NewReader(zip(t, exact)), zipped, http.StatusCreated, ""},
+		"zipped, one byte more":       {bytes.NewReader(zip(t, append(exact, ' '))), zipped, http.StatusRequestEntityTooLarge, "body_too_large"},
+		"a zip bomb":                  {bytes.NewReader(zip(t, bytes.Repeat(spaces, 20))), zipped, http.StatusRequestEntityTooLarge, "body_too_large"},
+		"called zipped, but is not":   {bytes.NewReader(minimal("Fund")), zipped, http.StatusBadRequest, "invalid_encoding"},
+		"zipped and then cut":         {bytes.NewReader(zip(t, exact)[:40]), zipped, http.StatusBadRequest, "incomplete_body"},
+		"zipped and then damaged":     {bytes.NewReader(damaged(zip(t, exact))), zipped, http.StatusBadRequest, "invalid_encoding"},
+		"zipped, followed by garbage": {bytes.NewReader(append(zip(t, exact), "garbage at the end"...)), zipped, http.StatusBadRequest, "invalid_encoding"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got := b.call(strings.Map(letters, name), http.MethodPost, "/v1/portfolios", tt.body, tt.headers...).want(t, tt.status)

@@ -10,9 +10,9 @@ import (
 	"casbroker/internal/testkit/storetest"
 )
 
-// eachReplicated runs test on every kind of database: replicas are two brokers, each
-// with connections of its own, on one database.
-func eachReplicated(t *testing.T, test func(t *testing.T, replicas [2]*broker)) {
+// onTwoReplicas runs test on every kind of database, with two brokers that have their own
+// connections to one database.
+func onTwoReplicas(t *testing.T, test func(t *testing.T, replicas [2]*broker)) {
 	t.Helper()
 	storetest.EachURL(t, func(t *testing.T, url string) {
 		box := storetest.NewBox(t)
@@ -20,9 +20,9 @@ func eachReplicated(t *testing.T, test func(t *testing.T, replicas [2]*broker)) 
 	})
 }
 
-func TestTwoReplicasRacingForAKeyGiveOneRowAndOneAnswer(t *testing.T) {
+func TestConcurrentSavesWithOneKeyGetOneAnswer(t *testing.T) {
 	t.Parallel()
-	eachReplicated(t, func(t *testing.T, replicas [2]*broker) {
+	onTwoReplicas(t, func(t *testing.T, replicas [2]*broker) {
 		const each = 8
 		for round := range 3 {
 			payload, key := minimal(fmt.Sprint("Fund ", round)), fmt.Sprintf(`"key-%d"`, round)
@@ -45,16 +45,16 @@ func TestTwoReplicasRacingForAKeyGiveOneRowAndOneAnswer(t *testing.T) {
 					first++
 				}
 			}
-			if kept := replicas[round%2].listed("asha", ""); first != 1 || len(kept) != round+1 {
+			if kept := replicas[round%2].list("asha", ""); first != 1 || len(kept) != round+1 {
 				t.Errorf("%d made it, %d are kept", first, len(kept))
 			}
 		}
 	})
 }
 
-func TestTwoReplicasRacingWithoutAKeyKeepAStatementOnce(t *testing.T) {
+func TestConcurrentSavesWithoutAKeyStoreAStatementOnce(t *testing.T) {
 	t.Parallel()
-	eachReplicated(t, func(t *testing.T, replicas [2]*broker) {
+	onTwoReplicas(t, func(t *testing.T, replicas [2]*broker) {
 		replies := make([]reply, 16)
 		var all sync.WaitGroup
 		for i := range replies {
@@ -67,7 +67,7 @@ func TestTwoReplicasRacingWithoutAKeyKeepAStatementOnce(t *testing.T) {
 				created++
 			}
 		}
-		if kept := replicas[0].listed("asha", "?active=true"); created != 1 || len(kept) != 1 || len(replicas[1].listed("asha", "")) != 1 {
+		if kept := replicas[0].list("asha", "?active=true"); created != 1 || len(kept) != 1 || len(replicas[1].list("asha", "")) != 1 {
 			t.Errorf("%d created, kept %+v", created, kept)
 		}
 	})

@@ -13,7 +13,7 @@ import (
 	"testing"
 )
 
-// minimal is a small statement; its one fund is called name.
+// minimal returns a small statement with one fund called name.
 func minimal(name string) []byte {
 	quoted, _ := json.Marshal(name)
 	return fmt.Appendf(nil, `{"meta":{"cas_type":"NSDL","statement_period":{"from":"2026-03-01","to":"2026-03-31"}},
@@ -21,7 +21,7 @@ func minimal(name string) []byte {
 		"nps":[{"pran":"990000000091","funds":[{"name":%s,"units":1.50,"value":10.1}]}]}`, quoted)
 }
 
-func TestEverySampleStatementIsSavedWithAllItsRows(t *testing.T) {
+func TestSampleStatementsAreSavedWithAllRows(t *testing.T) {
 	t.Parallel()
 	b := start(t)
 	for _, name := range []string{"cams", "cdsl", "kfintech", "nsdl"} {
@@ -47,7 +47,7 @@ func TestEverySampleStatementIsSavedWithAllItsRows(t *testing.T) {
 	}
 }
 
-// countRows counts what has to become holdings, without the code under test.
+// countRows counts the rows that must become holdings, without the code under test.
 func countRows(t *testing.T, payload []byte) int {
 	t.Helper()
 	var s struct {
@@ -82,25 +82,25 @@ func countRows(t *testing.T, payload []byte) int {
 	return n
 }
 
-func TestTheSameStatementInAnyWrappingIsOnePortfolio(t *testing.T) {
+func TestSameStatementInAnyEnvelopeIsOnePortfolio(t *testing.T) {
 	t.Parallel()
 	const bare = `{"meta":{"cas_type":"NSDL"},"investor":{"name":"Asha"},"nps":[{"pran":"1","funds":[{"name":"F","units":1.50,"value":10}]}]}`
 	b := start(t)
 	first := b.save("asha", []byte(bare)).want(t, http.StatusCreated)
 	for name, payload := range map[string]string{
-		"again":                    bare,
-		"other white space":        "\n " + strings.ReplaceAll(bare, ",", ", \t") + "\n",
-		"other order":              `{"nps":[{"funds":[{"value":10,"units":1.50,"name":"F"}],"pran":"1"}],"investor":{"name":"Asha"},"meta":{"cas_type":"NSDL"}}`,
-		"the same numbers":         strings.Replace(strings.Replace(bare, "1.50", "15e-1", 1), ":10}", ":10.00}", 1),
-		"escaped letters":          strings.Replace(bare, "Asha", `\u0041sha`, 1),
-		"with a status":            `{"status":"success",` + bare[1:],
-		"data and metadata":        `{"data":` + bare + `,"metadata":{"filename":"a.pdf"}}`,
-		"data and what it brings":  `{"data":` + bare + `,"metadata":{"method":"upload"},"other":[1]}`,
-		"the result of open()":     `{"status":"success","data":` + bare + `,"metadata":null}`,
-		"an answer of the vendor":  `{"status":"success","msg":"ok","data":` + bare + `}`,
-		"the widget's own shape":   `{"cas_type":"NSDL","folios":[],"raw_response":` + bare + `}`,
-		"that shape under data":    `{"data":{"cas_type":"NSDL","raw_response":` + bare + `},"metadata":{}}`,
-		"raw_response beside data": `{"data":{"cas_type":"NSDL","folios":[]},"raw_response":` + bare + `}`,
+		"again":                     bare,
+		"other white space":         "\n " + strings.ReplaceAll(bare, ",", ", \t") + "\n",
+		"other order":               `{"nps":[{"funds":[{"value":10,"units":1.50,"name":"F"}],"pran":"1"}],"investor":{"name":"Asha"},"meta":{"cas_type":"NSDL"}}`,
+		"the same numbers":          strings.Replace(strings.Replace(bare, "1.50", "15e-1", 1), ":10}", ":10.00}", 1),
+		"escaped letters":           strings.Replace(bare, "Asha", `\u0041sha`, 1),
+		"with a status":             `{"status":"success",` + bare[1:],
+		"data and metadata":         `{"data":` + bare + `,"metadata":{"filename":"a.pdf"}}`,
+		"data and what it brings":   `{"data":` + bare + `,"metadata":{"method":"upload"},"other":[1]}`,
+		"the result of open()":      `{"status":"success","data":` + bare + `,"metadata":null}`,
+		"an answer of the vendor":   `{"status":"success","msg":"ok","data":` + bare + `}`,
+		"the widget's own shape":    `{"cas_type":"NSDL","folios":[],"raw_response":` + bare + `}`,
+		"that shape under data":     `{"data":{"cas_type":"NSDL","raw_response":` + bare + `},"metadata":{}}`,
+		"raw_response next to data": `{"data":{"cas_type":"NSDL","folios":[]},"raw_response":` + bare + `}`,
 	} {
 		t.Run(name, func(t *testing.T) {
 			got := b.save("asha", []byte(payload)).want(t, http.StatusOK)
@@ -115,7 +115,7 @@ func TestTheSameStatementInAnyWrappingIsOnePortfolio(t *testing.T) {
 	}
 }
 
-func TestTwentyWhoSaveOneStatementAtOnceMakeOnePortfolio(t *testing.T) {
+func TestTwentyConcurrentSavesCreateOnePortfolio(t *testing.T) {
 	t.Parallel()
 	b := start(t)
 	var created, found atomic.Int32
@@ -139,7 +139,7 @@ func TestTwentyWhoSaveOneStatementAtOnceMakeOnePortfolio(t *testing.T) {
 	}
 }
 
-func TestNamesComeBackExactlyAsTheyWereSent(t *testing.T) {
+func TestNamesAreReturnedExactlyAsSent(t *testing.T) {
 	t.Parallel()
 	b := start(t)
 	for _, name := range []string{
@@ -154,7 +154,7 @@ func TestNamesComeBackExactlyAsTheyWereSent(t *testing.T) {
 	}
 }
 
-func TestTheAnswerToASaveTellsWhereThePortfolioIs(t *testing.T) {
+func TestAnswerToASaveHasTheLocation(t *testing.T) {
 	t.Parallel()
 	b := start(t)
 	r := b.save("asha", minimal("Fund"))
@@ -170,7 +170,7 @@ func TestTheAnswerToASaveTellsWhereThePortfolioIs(t *testing.T) {
 	}
 }
 
-func TestRowsThatCannotBeKeptAreNamedNotLost(t *testing.T) {
+func TestRejectedRowsAreListed(t *testing.T) {
 	t.Parallel()
 	b := start(t)
 	saved := b.save("asha", []byte(`{"data":{"meta":{"cas_type":"CDSL"},"demat_accounts":[{"bo_id":"1","holdings":{

@@ -14,88 +14,87 @@ import (
 	"casbroker/internal/statement"
 )
 
-// saveTimeout bounds one save, from first to last statement. It goes on when the
-// caller has gone: the payload is whole, and a retry will find it.
+// saveTimeout bounds one save, from its first to its last SQL statement. A save
+// continues when the caller disconnects: the payload is complete, and a retry finds it.
 const saveTimeout = 20 * time.Second
 
-// routeSave is what the keys of saves are kept under.
+// routeSave is the route under which Idempotency-Keys of saves are stored.
 const routeSave = "POST /v1/portfolios"
 
 var (
-	errSlow = fault.New(fault.Unavailable, "save_unavailable",
-		"Saving takes longer than it may; nothing was kept. Try again.").After(5 * time.Second)
-	errNone = ErrNotFound.Withf("You have no portfolio yet; save one first.")
+	errSaveTimeout = fault.New(fault.Unavailable, "save_unavailable",
+		"Saving took too long; nothing was saved. Try again.").After(5 * time.Second)
+	errNoPortfolio = ErrNotFound.Withf("You have no portfolio yet; save one first.")
 )
 
-// Service saves and finds portfolios. Keeper, Finder, Keys, Log and Now are
-// required. It is safe for concurrent use.
+// Service saves and reads portfolios. Store, Reader, Keys, Log and Now are required. It
+// is safe for concurrent use.
 type Service struct {
-	Keeper Keeper
-	Finder Finder
-	Keys   Keys
+	Store  Store
+	Reader Reader
+	Keys   KeyStore
 	Log    *slog.Logger
 	Now    func() time.Time
 
-	// Observe is told of each save that did not fail, whether it kept something new; nil
-	// for nobody.
+	// Observe is called after each save that succeeded, with whether it created a
+	// portfolio. nil means not at all.
 	Observe func(created bool)
-	// RefuseOther has statements with the PAN of another person than the user's
-	// earlier ones refused with ErrOtherOwner, where they are kept apart otherwise.
+	// RefuseOther refuses statements with a PAN that contradicts the user's earlier ones,
+	// with ErrOtherOwner. Otherwise they are saved for another owner.
 	RefuseOther bool
 }
 
-// Save keeps the statement in body for who. When it returns an Answer, the
-// portfolio is durable and there once, however often and from wherever the same
-// statement was saved. key is the caller's Idempotency-Key or "". The error is a
-// fault for all that a caller can do wrong; nothing was kept then, and the key is
-// free again.
-func (s *Service) Save(ctx context.Context, who auth.Principal, body []byte, key string) (Answer, error) {
-	a, err := s.save(ctx, who, body, key)
+// Save stores the statement in body for who. When it returns a SaveResult, the portfolio
+// is durable and stored once, even if the same statement is saved several times and from
+// several replicas. key is the caller's Idempotency-Key or "". Every mistake of the
+// caller is returned as a fault; then nothing was stored and the key is free again.
+func (s *Service) Save(ctx context.Context, who auth.Principal, body []byte, key string) (SaveResult, error) {
+	res, err := s.save(ctx, who, body, key)
 	if err == nil && s.Observe != nil {
-		s.Observe(a.Created && !a.Replayed)
+		s.Observe(res.Created && !res.Replayed)
 	}
-	return a, err
+	return res, err
 }
 
-func (s *Service) save(ctx context.Context, who auth.Principal, body []byte, key string) (Answer, error) {
+func (s *Service) save(ctx context.Context, who auth.Principal, body []byte, key string) (SaveResult, error) {
 	st, err := statement.Parse(body, s.Now())
 	if err != nil {
-		return Answer{}, err
+		return SaveResult{}, err
 	}
-	ctx, cancel := context.WithTimeoutCause(context.WithoutCancel(ctx), saveTimeout, errSlow)
+	ctx, cancel := context.WithTimeoutCause(context.WithoutCancel(ctx), saveTimeout, errSaveTimeout)
 	defer cancel()
 	if key == "" {
-		return s.keep(ctx, who, body, st, nil)
+		return s.store(ctx, who, body, st, nil)
 	}
 	now := s.Now()
 	claim := Claim{
 		Subject: who.Subject, Route: routeSave, Key: key, Body: sha256.Sum256(body), Holder: id.New("cl"),
-		At: now, Until: now.Add(keyLease), Expires: now.Add(keyLife),
+		At: now, Until: now.Add(keyLease), Expires: now.Add(keyTTL),
 	}
 	earlier, err := s.Keys.ClaimKey(ctx, claim)
 	switch {
 	case err != nil:
-		return Answer{}, err
+		return SaveResult{}, err
 	case earlier != nil:
 		return *earlier, nil
 	}
-	a, err := s.keep(ctx, who, body, st, &claim)
+	res, err := s.store(ctx, who, body, st, &claim)
 	if err != nil {
 		s.release(ctx, claim)
 	}
-	return a, err
+	return res, err
 }
 
-func (s *Service) keep(ctx context.Context, who auth.Principal, body []byte, st *statement.Statement, claim *Claim) (Answer, error) {
-	now := s.Now().UTC().Truncate(time.Millisecond) // as it will be read again
+func (s *Service) store(ctx context.Context, who auth.Principal, body []byte, st *statement.Statement, claim *Claim) (SaveResult, error) {
+	now := s.Now().UTC().Truncate(time.Millisecond) // the precision of the store
 	p := Portfolio{ID: id.New("pf"), Subject: who.Subject, Provenance: Reported, SavedAt: now, Summary: st.Summary}
-	return s.Keeper.SavePortfolio(ctx, Saving{
+	return s.Store.SavePortfolio(ctx, SaveRequest{
 		Portfolio: p, Statement: *st, Payload: body, RefuseOther: s.RefuseOther, Claim: claim, Render: renderSaved,
 		Record: audit.New(ctx, now, who.Subject, audit.PortfolioSave, who.Subject, p.ID),
 	})
 }
 
-// release frees a key at once. When that fails, the end of its lease does.
+// release frees a key at once. If that fails, the key is free when its lease ends.
 func (s *Service) release(ctx context.Context, c Claim) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), saveTimeout)
 	defer cancel()
@@ -104,73 +103,72 @@ func (s *Service) release(ctx context.Context, c Claim) {
 	}
 }
 
-// Delete removes a portfolio of who for good. It returns ErrNotFound when there is
-// none with this id.
+// Delete removes a portfolio of who permanently. It returns ErrNotFound if there is none
+// with this id.
 func (s *Service) Delete(ctx context.Context, who auth.Principal, portfolioID string) error {
-	if !id.Is("pf", portfolioID) {
+	if !isPortfolioID(portfolioID) {
 		return ErrNotFound
 	}
 	r := audit.New(ctx, s.Now(), who.Subject, audit.PortfolioDelete, who.Subject, portfolioID)
-	return s.Keeper.DeletePortfolio(ctx, who.Subject, portfolioID, r)
+	return s.Store.DeletePortfolio(ctx, who.Subject, portfolioID, r)
 }
 
-// List returns the portfolios of who that q asks for, newest first, and where to go
-// on; nil says that these were the last.
-func (s *Service) List(ctx context.Context, who auth.Principal, q Query) ([]Portfolio, *Position, error) {
+// List returns the portfolios of who that q selects, newest first, and the cursor of the
+// next page, nil on the last page.
+func (s *Service) List(ctx context.Context, who auth.Principal, q Query) ([]Portfolio, *Cursor, error) {
 	limit := q.Limit
-	q.Limit++ // one more tells whether there are more
-	list, err := s.Finder.Portfolios(ctx, who.Subject, q)
+	q.Limit++ // one more shows whether there is a next page
+	list, err := s.Reader.Portfolios(ctx, who.Subject, q)
 	if err != nil || len(list) <= limit {
 		return list, nil, err
 	}
 	last := list[limit-1]
-	return list[:limit], &Position{SavedAt: last.SavedAt, ID: last.ID}, nil
+	return list[:limit], &Cursor{SavedAt: last.SavedAt, ID: last.ID}, nil
 }
 
-// Latest returns the portfolio of who whose period ends last, of those the one
-// that was saved last, with all of its holdings; statements with another person's
-// PAN are none of them. It returns ErrNotFound when nothing was saved.
+// Latest returns the portfolio of who whose period ends last, and of several the one
+// saved last, with all its holdings. Statements of other owners are not considered. It
+// returns ErrNotFound if nothing was saved.
 func (s *Service) Latest(ctx context.Context, who auth.Principal) (Portfolio, []statement.Holding, error) {
-	portfolioID, err := s.Finder.LatestPortfolio(ctx, who.Subject)
+	portfolioID, err := s.Reader.LatestPortfolio(ctx, who.Subject)
 	switch {
 	case errors.Is(err, ErrNotFound):
-		return Portfolio{}, nil, errNone
+		return Portfolio{}, nil, errNoPortfolio
 	case err != nil:
 		return Portfolio{}, nil, err
 	}
 	return s.Get(ctx, who, portfolioID)
 }
 
-// Get returns a portfolio of who with all of its holdings, or ErrNotFound.
+// Get returns a portfolio of who with all its holdings, or ErrNotFound.
 func (s *Service) Get(ctx context.Context, who auth.Principal, portfolioID string) (Portfolio, []statement.Holding, error) {
-	p, holdings, err := s.find(ctx, who, portfolioID, 0, statement.MaxRows)
+	p, holdings, err := s.read(ctx, who, portfolioID, 0, statement.MaxRows)
 	if err == nil && len(holdings) != p.StoredRows {
-		return p, nil, ErrNotFound // deleted between the two looks
+		return p, nil, ErrNotFound // deleted between the two queries
 	}
 	return p, holdings, err
 }
 
-// Holdings returns up to limit holdings of a portfolio of who, from number first
-// on, and the number to go on with; 0 says that these were the last.
+// Holdings returns up to limit holdings of a portfolio of who, from number first on, and
+// the number that the next page starts with, 0 on the last page.
 func (s *Service) Holdings(ctx context.Context, who auth.Principal, portfolioID string, first, limit int) ([]statement.Holding, int, error) {
-	_, holdings, err := s.find(ctx, who, portfolioID, first, limit+1)
+	_, holdings, err := s.read(ctx, who, portfolioID, first, limit+1)
 	if err != nil || len(holdings) <= limit {
 		return holdings, 0, err
 	}
 	return holdings[:limit], holdings[limit].Seq, nil
 }
 
-// Transactions returns up to limit transactions of a portfolio of who, from number
-// first on, and the number to go on with; 0 says that these were the last. With
-// holding, which is AllHoldings or a number, it returns those of that holding
-// alone. It returns ErrNotFound when there is no such portfolio, and a fault when
-// that has no such holding.
+// Transactions returns up to limit transactions of a portfolio of who, from number first
+// on, and the number that the next page starts with, 0 on the last page. holding is
+// AllHoldings or the number of one holding. It returns ErrNotFound if there is no such
+// portfolio, and another fault if the portfolio has no such holding.
 func (s *Service) Transactions(ctx context.Context, who auth.Principal, portfolioID string, holding, first, limit int) ([]statement.Transaction, int, error) {
-	if !id.Is("pf", portfolioID) {
+	if !isPortfolioID(portfolioID) {
 		return nil, 0, ErrNotFound
 	}
 	if holding != AllHoldings {
-		p, _, err := s.Finder.Portfolio(ctx, who.Subject, portfolioID, 0, 0)
+		p, _, err := s.Reader.Portfolio(ctx, who.Subject, portfolioID, 0, 0)
 		switch {
 		case err != nil:
 			return nil, 0, err
@@ -178,29 +176,32 @@ func (s *Service) Transactions(ctx context.Context, who auth.Principal, portfoli
 			return nil, 0, errHolding
 		}
 	}
-	list, err := s.Finder.Transactions(ctx, who.Subject, portfolioID, holding, first, limit+1)
+	list, err := s.Reader.Transactions(ctx, who.Subject, portfolioID, holding, first, limit+1)
 	if err != nil || len(list) <= limit {
 		return list, 0, err
 	}
 	return list[:limit], list[limit].Seq, nil
 }
 
-// Payload returns what was received for a portfolio of who, ErrNotFound, or
+// Payload returns the payload of a portfolio of who as it was received, ErrNotFound, or
 // ErrUnreadable.
 func (s *Service) Payload(ctx context.Context, who auth.Principal, portfolioID string) ([]byte, error) {
-	if !id.Is("pf", portfolioID) {
+	if !isPortfolioID(portfolioID) {
 		return nil, ErrNotFound
 	}
-	return s.Finder.Payload(ctx, who.Subject, portfolioID)
+	return s.Reader.Payload(ctx, who.Subject, portfolioID)
 }
 
-// Purge forgets the Idempotency-Keys that have expired, and says how many. It is
-// to be called now and then.
+// Purge deletes expired Idempotency-Keys and returns their number. It is meant to be
+// called periodically.
 func (s *Service) Purge(ctx context.Context) (int64, error) { return s.Keys.PurgeKeys(ctx, s.Now()) }
 
-func (s *Service) find(ctx context.Context, who auth.Principal, portfolioID string, first, limit int) (Portfolio, []statement.Holding, error) {
-	if !id.Is("pf", portfolioID) {
+func (s *Service) read(ctx context.Context, who auth.Principal, portfolioID string, first, limit int) (Portfolio, []statement.Holding, error) {
+	if !isPortfolioID(portfolioID) {
 		return Portfolio{}, nil, ErrNotFound
 	}
-	return s.Finder.Portfolio(ctx, who.Subject, portfolioID, first, limit)
+	return s.Reader.Portfolio(ctx, who.Subject, portfolioID, first, limit)
 }
+
+// isPortfolioID reports whether portfolioID has the form of a Portfolio's id.
+func isPortfolioID(portfolioID string) bool { return id.Is("pf", portfolioID) }

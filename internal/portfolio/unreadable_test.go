@@ -9,7 +9,7 @@ import (
 	"casbroker/internal/testkit/storetest"
 )
 
-func TestAPortfolioWithoutItsKeyIsListedAndReadAsFarAsItGoes(t *testing.T) {
+func TestPortfolioWithoutItsKeyIsReadWithoutPrivateData(t *testing.T) {
 	t.Parallel()
 	url, digest := storetest.SQLite(t), secret.RandomKey()
 	lost, kept := secret.Key{ID: "k1", Secret: secret.RandomKey()}, secret.Key{ID: "k2", Secret: secret.RandomKey()}
@@ -19,7 +19,7 @@ func TestAPortfolioWithoutItsKeyIsListedAndReadAsFarAsItGoes(t *testing.T) {
 	path := "/v1/portfolios/" + saved.ID
 
 	b := serve(t, storetest.Open(t, url, newBox(t, digest, kept)))
-	list := b.listed("asha", "")
+	list := b.list("asha", "")
 	if len(list) != 1 || list[0].Readable || list[0].Investor["name"] != nil || list[0].Investor["pan_masked"] != nil || list[0].TotalValue != "10.10" {
 		t.Errorf("listed %+v", list)
 	}
@@ -43,17 +43,17 @@ func TestAPortfolioWithoutItsKeyIsListedAndReadAsFarAsItGoes(t *testing.T) {
 		t.Errorf("a new one is %+v", fresh)
 	}
 
-	mended := serve(t, storetest.Open(t, url, newBox(t, digest, kept, lost)))
-	if raw := mended.get("asha", path+"/raw"); !bytes.Equal(raw.body, payload) {
+	restored := serve(t, storetest.Open(t, url, newBox(t, digest, kept, lost)))
+	if raw := restored.get("asha", path+"/raw"); !bytes.Equal(raw.body, payload) {
 		t.Errorf("with the key back: %s", raw.body)
 	}
-	if got := mended.get("asha", path).want(t, http.StatusOK); !got.Readable || got.Rows[0].Account == nil {
+	if got := restored.get("asha", path).want(t, http.StatusOK); !got.Readable || got.Rows[0].Account == nil {
 		t.Errorf("with the key back: %+v", got)
 	}
-	mended.call("asha", http.MethodDelete, path, nil).want(t, http.StatusNoContent)
+	restored.call("asha", http.MethodDelete, path, nil).want(t, http.StatusNoContent)
 }
 
-func TestAPortfolioWithoutItsKeyCanBeDeleted(t *testing.T) {
+func TestPortfolioWithoutItsKeyCanBeDeleted(t *testing.T) {
 	t.Parallel()
 	url, digest := storetest.SQLite(t), secret.RandomKey()
 	id := serve(t, storetest.Open(t, url, newBox(t, digest, secret.Key{ID: "k1", Secret: secret.RandomKey()}))).
@@ -63,7 +63,7 @@ func TestAPortfolioWithoutItsKeyCanBeDeleted(t *testing.T) {
 	b.get("asha", "/v1/portfolios/"+id).want(t, http.StatusNotFound)
 }
 
-func TestAPortfolioWithoutItsKeyIsReadableOnceItIsSavedAgain(t *testing.T) {
+func TestPortfolioWithoutItsKeyIsReadableAfterAnotherSave(t *testing.T) {
 	t.Parallel()
 	url, digest := storetest.SQLite(t), secret.RandomKey()
 	payload := minimal("Fund")

@@ -10,7 +10,7 @@ import (
 	"casbroker/internal/statement"
 )
 
-// summaryView is a portfolio as callers see it.
+// summaryView is a portfolio without its rows, as callers see it.
 type summaryView struct {
 	ID           string                  `json:"id"`
 	Created      *bool                   `json:"created,omitzero"`
@@ -43,8 +43,8 @@ type portfolioView struct {
 	Rows []holdingView `json:"rows"`
 }
 
-// holdingView is a holding as callers see it. Amounts are exact: units and such
-// without needless zeros, rupees with two places at least.
+// holdingView is a holding as callers see it. Amounts are exact: units without trailing
+// zeros, rupees with at least two decimal places.
 type holdingView struct {
 	ID          string          `json:"id"`
 	Class       statement.Class `json:"class"`
@@ -61,7 +61,7 @@ type holdingView struct {
 	SumAssured  *string         `json:"sum_assured"`
 }
 
-// transactionView is a line of a holding's ledger as callers see it.
+// transactionView is a transaction of a holding as callers see it.
 type transactionView struct {
 	ID        string  `json:"id"`
 	HoldingID string  `json:"holding_id"`
@@ -123,17 +123,17 @@ func viewTransactions(portfolioID string, transactions []statement.Transaction) 
 	return views
 }
 
-// renderSaved is the body of the answer to a save.
+// renderSaved returns the body of the answer to a save.
 func renderSaved(p Portfolio, created bool) ([]byte, error) {
 	view := viewSummary(p)
 	view.Created = &created
 	return render(view)
 }
 
-// render writes the same bytes for the same value.
+// render encodes view as JSON. Equal values give equal bytes.
 func render(view any) ([]byte, error) { return json.Marshal(view, json.Deterministic(true)) }
 
-// stated is nil for what a statement does not say.
+// stated returns nil for a text that the statement does not have.
 func stated(s string) *string {
 	if s == "" {
 		return nil
@@ -141,10 +141,11 @@ func stated(s string) *string {
 	return &s
 }
 
-func amount(write func(decimal.Decimal) string, d decimal.NullDecimal) *string {
+// amount returns nil for a number that the statement does not have.
+func amount(format func(decimal.Decimal) string, d decimal.NullDecimal) *string {
 	if !d.Valid {
 		return nil
 	}
-	s := write(d.Decimal)
+	s := format(d.Decimal)
 	return &s
 }

@@ -11,21 +11,21 @@ import (
 	"casbroker/internal/httpapi"
 )
 
-// Handler has the routes by which users export and erase what is kept of them.
-// Privacy is required.
+// Handler serves the routes with which users export and erase their data. Privacy is
+// required.
 type Handler struct {
 	Privacy     *Service
 	LimitExport echo.MiddlewareFunc // nil for no limit
 	LimitErase  echo.MiddlewareFunc // nil for no limit
 }
 
-// Mount adds the routes to g, behind which the caller is known.
+// Mount adds the routes to g, which must authenticate callers.
 func (h *Handler) Mount(g *echo.Group) {
 	g.GET("/me/export", h.export, auth.Private(auth.RoleUser, h.LimitExport)...)
 	g.DELETE("/me", h.erase, auth.Private(auth.RoleUser, h.LimitErase)...)
 }
 
-// export answers with everything, written as it is read.
+// export streams all data of the caller as a file.
 func (h *Handler) export(c echo.Context) error {
 	file := httpapi.Download{Name: "casbroker-export.json", Type: echo.MIMEApplicationJSON, Log: h.Privacy.Log}
 	return file.Send(c.Request().Context(), c.Response(), func(ctx context.Context, w io.Writer) error {
@@ -35,7 +35,7 @@ func (h *Handler) export(c echo.Context) error {
 
 // erasedView is the answer to an erasure.
 type erasedView struct {
-	Erased Erased `json:"erased"`
+	Erased EraseResult `json:"erased"`
 }
 
 func (h *Handler) erase(c echo.Context) error {

@@ -1,6 +1,6 @@
-// Package privacy gives users all that is kept of them, deletes it when they ask
-// for that, and deletes what is older than the settings let it be. What there is
-// in detail is told by the rooms that keep it, through a Source of each.
+// Package privacy exports and erases the data of a user on their request, and deletes
+// data whose retention period is over. Other packages export their own data as an
+// ExportSource.
 package privacy
 
 import (
@@ -13,41 +13,41 @@ import (
 	"casbroker/internal/fault"
 )
 
-// One export holds as much in memory as several saves.
 var (
-	errUnderWay = fault.New(fault.Limited, "export_under_way",
-		"Another export of yours is still under way; wait for its end.").After(10 * time.Second)
+	errInProgress = fault.New(fault.Limited, "export_under_way",
+		"Another export of yours is in progress; wait until it has ended.").After(10 * time.Second)
 	errBusy = fault.New(fault.Unavailable, "export_busy",
-		"Too many exports are under way; try again.").After(10 * time.Second)
+		"Too many exports are in progress; try again.").After(10 * time.Second)
 )
 
-// Source writes everything of one kind that is kept of subject to e, as one JSON
-// value. It holds a little of that in memory at a time.
-type Source interface {
+// Exporter writes all data of one kind about subject to e, as one JSON value. It holds
+// only a part of the data in memory at a time.
+type Exporter interface {
 	Export(ctx context.Context, e *jsontext.Encoder, subject string) error
 }
 
-// Part is one member of the exported object.
-type Part struct {
+// ExportSource is one member of the exported JSON object.
+type ExportSource struct {
 	Name string
-	Source
+	Exporter
 }
 
-// Keeper erases, and keeps the audit trail. When a call that changes something
-// returns nil, the change is durable; when it returns an error, nothing changed.
-type Keeper interface {
-	// Append adds a record that tells of what changes nothing.
+// Store erases users and stores the audit trail. After a nil error a change is durable;
+// after an error nothing has changed.
+type Store interface {
+	// Append adds audit records of actions that change no data.
 	Append(ctx context.Context, records ...audit.Record) error
-	// Erase deletes all that is kept of subject but the audit trail, to which it adds r,
-	// and when it was blocked and revoked: of that, the reasons go. A block in force stays.
-	Erase(ctx context.Context, subject string, r audit.Record) (Erased, error)
-	// Trail reads up to limit records about subject past after, oldest first; the
-	// zero Record is before the oldest.
+	// Erase deletes all data about subject except the audit trail, to which it adds r, and
+	// the times of blocks and revocations, whose reasons it deletes. A block in force is
+	// kept with its reason.
+	Erase(ctx context.Context, subject string, r audit.Record) (EraseResult, error)
+	// Trail returns up to limit records about subject after the given one, oldest first.
+	// The zero Record starts with the oldest.
 	Trail(ctx context.Context, subject string, after audit.Record, limit int) ([]audit.Record, error)
 }
 
-// Erased counts what was deleted of a user.
-type Erased struct {
+// EraseResult counts what was deleted.
+type EraseResult struct {
 	Portfolios int `json:"portfolios"`
 	Grants     int `json:"grants"`
 }

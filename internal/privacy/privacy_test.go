@@ -39,8 +39,8 @@ type broker struct {
 	log    *bytes.Buffer
 }
 
-// start serves exports of portfolios, and of the grants in the database.
-func start(t *testing.T, portfolios source) *broker {
+// start serves exports of portfolios and of the grants in the database.
+func start(t *testing.T, portfolios exporterFunc) *broker {
 	t.Helper()
 	b := &broker{client: apitest.Client(t), db: storetest.New(t), log: &bytes.Buffer{}}
 	e := echo.New()
@@ -57,10 +57,10 @@ func start(t *testing.T, portfolios source) *broker {
 			return next(c)
 		}
 	})
-	parts := []privacy.Part{{Name: "portfolios", Source: portfolios}, {Name: "grants", Source: token.Exporter{Grants: b.db}}}
+	sources := []privacy.ExportSource{{Name: "portfolios", Exporter: portfolios}, {Name: "grants", Exporter: token.Exporter{Grants: b.db}}}
 	service := &privacy.Service{
-		Keeper: b.db, Parts: parts, Log: slog.New(slog.NewTextHandler(b.log, nil)), Now: func() time.Time { return begin },
-		Forget: func(context.Context, string) error { return nil },
+		Store: b.db, Sources: sources, Log: slog.New(slog.NewTextHandler(b.log, nil)), Now: func() time.Time { return begin },
+		ForgetTokens: func(context.Context, string) error { return nil },
 	}
 	(&privacy.Handler{Privacy: service}).Mount(v1)
 	server := httptest.NewServer(e)
@@ -69,7 +69,7 @@ func start(t *testing.T, portfolios source) *broker {
 	return b
 }
 
-// call makes a request of user and returns the answer, read to its end.
+// call sends a request of user and returns the response with its body.
 func (b *broker) call(t *testing.T, user, method, path string) (*http.Response, []byte, error) {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), method, b.url+path, http.NoBody)
@@ -86,19 +86,19 @@ func (b *broker) call(t *testing.T, user, method, path string) (*http.Response, 
 	return res, body, err
 }
 
-// source is a Source made of what it writes.
-type source func(ctx context.Context, e *jsontext.Encoder, subject string) error
+// exporterFunc is a function used as an Exporter.
+type exporterFunc func(ctx context.Context, e *jsontext.Encoder, subject string) error
 
-func (s source) Export(ctx context.Context, e *jsontext.Encoder, subject string) error {
-	return s(ctx, e, subject)
+func (f exporterFunc) Export(ctx context.Context, e *jsontext.Encoder, subject string) error {
+	return f(ctx, e, subject)
 }
 
-// none is the export of a user without portfolios.
-func none(_ context.Context, e *jsontext.Encoder, _ string) error {
+// noPortfolios exports an empty list.
+func noPortfolios(_ context.Context, e *jsontext.Encoder, _ string) error {
 	return e.WriteValue(jsontext.Value("[]"))
 }
 
-// exported is what the tests look at in an export.
+// exported has the members of an export that tests check.
 type exported struct {
 	Subject    string    `json:"subject"`
 	ExportedAt time.Time `json:"exported_at"`
@@ -133,10 +133,10 @@ func (b *broker) grant(t *testing.T, subject string, n int) (first string) {
 	return first
 }
 
-func TestAnExportHasWhatIsKeptOfItsUserAndOfNobodyElse(t *testing.T) {
+func TestExportHasAllDataOfItsUserOnly(t *testing.T) {
 	t.Parallel()
-	b := start(t, none)
-	const n = 501 // more than are read at once
+	b := start(t, noPortfolios)
+	const n = 501 // more than one page
 	oldest := b.grant(t, "demo:asha", n)
 	b.grant(t, "demo:ravi", 1)
 	res, body, err := b.call(t, "asha", http.MethodGet, "/v1/me/export")
@@ -159,22 +159,22 @@ func TestAnExportHasWhatIsKeptOfItsUserAndOfNobodyElse(t *testing.T) {
 		t.Errorf("%s at %s: %d grants, %d records", got.Subject, got.ExportedAt, len(got.Grants), len(got.Audit))
 	}
 	if bytes.Contains(body, []byte("ravi")) {
-		t.Error("it tells of another user")
+		t.Error("the export has data of another user")
 	}
 	first := got.Grants[0]
 	if first.ID != oldest || first.Mode != "direct" || !first.IssuedAt.Equal(begin) || first.ExpiresAt.Sub(first.IssuedAt) != time.Hour {
 		t.Errorf("%+v", first)
 	}
-	told := false
+	recorded := false
 	for _, r := range got.Audit {
-		told = told || r.Action == "data.export" && r.Actor == "demo:asha" && strings.HasPrefix(r.ID, "au_")
+		recorded = recorded || r.Action == "data.export" && r.Actor == "demo:asha" && strings.HasPrefix(r.ID, "au_")
 	}
-	if !told {
-		t.Error("the export itself is not on record in it")
+	if !recorded {
+		t.Error("the export has no audit record of itself")
 	}
 }
 
-func TestAnExportThatFailsMidwayIsCutAndNotTakenForAWholeOne(t *testing.T) {
+func TestExportThatFailsMidwayIsAborted(t *testing.T) {
 	t.Parallel()
 	b := start(t, func(_ context.Context, e *jsontext.Encoder, _ string) error {
 		if err := e.WriteToken(jsontext.String(strings.Repeat("long ", 100_000))); err != nil {
@@ -183,14 +183,14 @@ func TestAnExportThatFailsMidwayIsCutAndNotTakenForAWholeOne(t *testing.T) {
 		return errors.New("the database is gone")
 	})
 	if _, body, err := b.call(t, "asha", http.MethodGet, "/v1/me/export"); err == nil {
-		t.Errorf("an answer of %d bytes came to its end", len(body))
+		t.Errorf("got a complete answer of %d bytes, want an aborted one", len(body))
 	}
 	if !strings.Contains(b.log.String(), "the database is gone") {
-		t.Errorf("the log says %s", b.log)
+		t.Errorf("got log %s, want the cause", b.log)
 	}
 }
 
-func TestAnExportThatFailsBeforeItsFirstByteIsAProblem(t *testing.T) {
+func TestExportThatFailsBeforeItsFirstByteIsAProblem(t *testing.T) {
 	t.Parallel()
 	b := start(t, func(context.Context, *jsontext.Encoder, string) error {
 		return store.ErrUnavailable
@@ -200,11 +200,11 @@ func TestAnExportThatFailsBeforeItsFirstByteIsAProblem(t *testing.T) {
 		t.Fatalf("%v %v %s", err, res, body)
 	}
 	if got := res.Header.Get("Content-Disposition"); got != "" {
-		t.Errorf("a problem is to be kept as %s", got)
+		t.Errorf("got Content-Disposition %q on a problem, want none", got)
 	}
 }
 
-func TestAUserHasOneExportAtATime(t *testing.T) {
+func TestEachUserHasOneExportAtATime(t *testing.T) {
 	t.Parallel()
 	begun, goOn := make(chan bool), make(chan bool)
 	b := start(t, func(ctx context.Context, e *jsontext.Encoder, subject string) error {
@@ -212,7 +212,7 @@ func TestAUserHasOneExportAtATime(t *testing.T) {
 			begun <- true
 			<-goOn
 		}
-		return none(ctx, e, subject)
+		return noPortfolios(ctx, e, subject)
 	})
 	ended := make(chan error, 1)
 	go func() {
@@ -237,7 +237,7 @@ func TestAUserHasOneExportAtATime(t *testing.T) {
 	}
 }
 
-func TestFourExportsAreWrittenAtATime(t *testing.T) {
+func TestFifthConcurrentExportIsRefused(t *testing.T) {
 	t.Parallel()
 	begun, goOn := make(chan bool), make(chan bool)
 	b := start(t, func(ctx context.Context, e *jsontext.Encoder, subject string) error {
@@ -245,7 +245,7 @@ func TestFourExportsAreWrittenAtATime(t *testing.T) {
 			begun <- true
 			<-goOn
 		}
-		return none(ctx, e, subject)
+		return noPortfolios(ctx, e, subject)
 	})
 	ended := make(chan error, 4)
 	for i := range cap(ended) {
@@ -270,9 +270,9 @@ func TestFourExportsAreWrittenAtATime(t *testing.T) {
 	}
 }
 
-func TestErasingCountsWhatThereWasAndThenNothing(t *testing.T) {
+func TestEraseCountsWhatItDeletes(t *testing.T) {
 	t.Parallel()
-	b := start(t, none)
+	b := start(t, noPortfolios)
 	b.grant(t, "demo:asha", 3)
 	for _, want := range []string{`{"erased":{"portfolios":0,"grants":3}}`, `{"erased":{"portfolios":0,"grants":0}}`} {
 		res, body, err := b.call(t, "asha", http.MethodDelete, "/v1/me")
@@ -282,9 +282,9 @@ func TestErasingCountsWhatThereWasAndThenNothing(t *testing.T) {
 	}
 }
 
-func TestOnlyUsersExportAndErase(t *testing.T) {
+func TestOnlyUsersMayExportAndErase(t *testing.T) {
 	t.Parallel()
-	b := start(t, none)
+	b := start(t, noPortfolios)
 	for method, path := range map[string]string{http.MethodGet: "/v1/me/export", http.MethodDelete: "/v1/me"} {
 		if res, body, err := b.call(t, "robot", method, path); err != nil || res.StatusCode != http.StatusForbidden {
 			t.Errorf("%s: %v %v %s", method, err, res, body)

@@ -8,56 +8,59 @@ import (
 )
 
 const (
-	// chore is what the work is called among the replicas.
-	chore = "retention"
-	// often is how long after it was done the work is done again.
-	often = 24 * time.Hour
-	// lease is how long the work may take at a time. What is left then, or by a
-	// replica that died, is done by whoever looks next.
+	// jobName identifies the job among the replicas.
+	jobName = "retention"
+	// interval is the time between two runs.
+	interval = 24 * time.Hour
+	// lease is how long one run may take. What is left then, or when a replica dies, is
+	// deleted by the next run on any replica.
 	lease = 30 * time.Minute
-	// apart is how far the clocks of replicas may be from one another.
-	apart = time.Hour
+	// maxClockSkew is the largest expected difference between the clocks of replicas.
+	maxClockSkew = time.Hour
 )
 
-// Expirer deletes what is old, and says how much; what it deleted stays so when it
-// fails.
+// Expirer deletes old data and returns how much it deleted. After an error, deletions that
+// were made before it remain.
 type Expirer interface {
-	// ExpirePortfolios deletes what was saved at until or before, on record as of at.
+	// ExpirePortfolios deletes portfolios saved at until or before, and adds audit records
+	// with the time at.
 	ExpirePortfolios(ctx context.Context, until, at time.Time) (int, error)
-	// ExpireGrants deletes grants whose tokens ended at until or before.
+	// ExpireGrants deletes grants whose tokens expired at until or before.
 	ExpireGrants(ctx context.Context, until time.Time) (int, error)
 }
 
-// Chores has replicas share work.
-type Chores interface {
-	// ClaimJob reports whether the chore is due at now, or was put off beyond
-	// farthest, and is the caller's until lease.
+// Jobs coordinates jobs among replicas.
+type Jobs interface {
+	// ClaimJob leases the job to the caller until lease if it is due at now, or if its
+	// next run is later than farthest, because a clock was wrong. It reports whether the
+	// caller got the lease.
 	ClaimJob(ctx context.Context, name string, now, lease, farthest time.Time) (bool, error)
-	// FinishJob says that the chore claimed with lease is due again at next.
+	// FinishJob ends the lease and makes the job due again at next.
 	FinishJob(ctx context.Context, name string, lease, next time.Time) error
 }
 
-// Retention deletes what is old enough. Expirer, Chores, Log and Now are required.
+// Retention deletes data whose retention period is over. Expirer, Jobs, Log and Now are
+// required.
 type Retention struct {
 	Expirer    Expirer
-	Chores     Chores
-	Portfolios time.Duration // how long after it was saved; 0 for ever
-	Grants     time.Duration // how long after the token ended; 0 for ever
+	Jobs       Jobs
+	Portfolios time.Duration // from the save; 0 keeps them forever
+	Grants     time.Duration // from the token's expiry; 0 keeps them forever
 	Log        *slog.Logger
 	Now        func() time.Time
 }
 
-// Wanted reports whether anything is to be deleted at all.
-func (r *Retention) Wanted() bool { return r.Portfolios > 0 || r.Grants > 0 }
+// Enabled reports whether any data has a retention period.
+func (r *Retention) Enabled() bool { return r.Portfolios > 0 || r.Grants > 0 }
 
-// Run deletes what is old, unless that was done within a day or another replica is
-// at it. It is to be called every now and then; what failed is tried again once the
-// lease has ended.
+// Run deletes old data, unless a run ended within the last day or another replica is
+// running. It is meant to be called periodically. After an error the next run is possible
+// when the lease ends.
 func (r *Retention) Run(ctx context.Context) error {
 	now := r.Now()
 	until := now.Add(lease)
-	mine, err := r.Chores.ClaimJob(ctx, chore, now, until, now.Add(often+apart))
-	if err != nil || !mine {
+	claimed, err := r.Jobs.ClaimJob(ctx, jobName, now, until, now.Add(interval+maxClockSkew))
+	if err != nil || !claimed {
 		return err
 	}
 	ctx, cancel := context.WithTimeout(ctx, lease)
@@ -73,6 +76,6 @@ func (r *Retention) Run(ctx context.Context) error {
 			return fmt.Errorf("%d grants deleted: %w", grants, err)
 		}
 	}
-	r.Log.InfoContext(ctx, "deleted what is past its retention", "portfolios", portfolios, "grants", grants)
-	return r.Chores.FinishJob(ctx, chore, until, now.Add(often))
+	r.Log.InfoContext(ctx, "deleted data past its retention", "portfolios", portfolios, "grants", grants)
+	return r.Jobs.FinishJob(ctx, jobName, until, now.Add(interval))
 }

@@ -18,32 +18,32 @@ import (
 	"casbroker/internal/auth"
 )
 
-// Service exports and erases what is kept of a user. All but Parts is required. It is
-// safe for concurrent use.
+// Service exports and erases the data of a user. All exported fields but Sources are
+// required. It is safe for concurrent use.
 type Service struct {
-	Keeper Keeper
-	Forget func(ctx context.Context, subject string) error // what is kept for speed alone
-	Parts  []Part                                          // of an export, in their order, before the audit trail
-	Log    *slog.Logger
-	Now    func() time.Time
+	Store        Store
+	ForgetTokens func(ctx context.Context, subject string) error // removes cached tokens
+	Sources      []ExportSource                                  // in the order of the export; the audit trail is added last
+	Log          *slog.Logger
+	Now          func() time.Time
 
-	exporting sync.Map     // the subjects whose export is under way here
-	running   atomic.Int32 // how many they are
+	exporting sync.Map     // subjects with an export in progress on this replica
+	running   atomic.Int32 // number of exports in progress on this replica
 }
 
-// maxExports is how many exports may be under way at a time: each holds a payload or
-// a page of rows in memory.
+// maxExports limits concurrent exports, because each holds a payload or a page of rows in
+// memory, as much as several saves.
 const maxExports = 4
 
-// chunk is how much of an export is written at once, in bytes. A smaller one that
-// fails has written nothing.
-const chunk = 32 << 10
+// bufferSize is the size of the write buffer, in bytes. An export that fails before its
+// first write can still be answered with an error.
+const bufferSize = 32 << 10
 
-// Export writes all that is kept of who to w, as one JSON object, once it has put
-// on record that it does. An error may come after a part of it was written.
+// Export records the export in the audit trail and then writes all data about who to w,
+// as one JSON object. It may return an error after a part was written.
 func (s *Service) Export(ctx context.Context, w io.Writer, who auth.Principal) error {
 	if _, busy := s.exporting.LoadOrStore(who.Subject, true); busy {
-		return errUnderWay
+		return errInProgress
 	}
 	defer s.exporting.Delete(who.Subject)
 	defer s.running.Add(-1)
@@ -51,10 +51,10 @@ func (s *Service) Export(ctx context.Context, w io.Writer, who auth.Principal) e
 		return errBusy
 	}
 	now := s.Now()
-	if err := s.Keeper.Append(ctx, audit.New(ctx, now, who.Subject, audit.DataExport, who.Subject, "")); err != nil {
+	if err := s.Store.Append(ctx, audit.New(ctx, now, who.Subject, audit.DataExport, who.Subject, "")); err != nil {
 		return err
 	}
-	out := bufio.NewWriterSize(w, chunk)
+	out := bufio.NewWriterSize(w, bufferSize)
 	if err := s.write(ctx, out, now, who.Subject); err != nil {
 		return err
 	}
@@ -62,7 +62,7 @@ func (s *Service) Export(ctx context.Context, w io.Writer, who auth.Principal) e
 }
 
 func (s *Service) write(ctx context.Context, out io.Writer, now time.Time, subject string) error {
-	// What was received is given back with its strings as they were written.
+	// Payloads are exported with their strings exactly as received.
 	e := jsontext.NewEncoder(out, jsontext.PreserveRawStrings(true))
 	for _, token := range []jsontext.Token{
 		jsontext.BeginObject,
@@ -73,38 +73,38 @@ func (s *Service) write(ctx context.Context, out io.Writer, now time.Time, subje
 			return err
 		}
 	}
-	for _, part := range slices.Concat(s.Parts, []Part{{"audit", trail{s.Keeper}}}) {
-		if err := e.WriteToken(jsontext.String(part.Name)); err != nil {
+	for _, source := range slices.Concat(s.Sources, []ExportSource{{"audit", auditExporter{s.Store}}}) {
+		if err := e.WriteToken(jsontext.String(source.Name)); err != nil {
 			return err
 		}
-		if err := part.Export(ctx, e, subject); err != nil {
-			return fmt.Errorf("export %s: %w", part.Name, err)
+		if err := source.Export(ctx, e, subject); err != nil {
+			return fmt.Errorf("export %s: %w", source.Name, err)
 		}
 	}
 	return e.WriteToken(jsontext.EndObject)
 }
 
-// Erase deletes all that is kept of who, but for the audit trail, of which the
-// subject's id is left and no longer where requests came from, and for when who was
-// blocked and revoked, of which the reasons go. A block in force stays, with its reason.
-// It puts on record that it did. Erasing what was erased is no error.
-func (s *Service) Erase(ctx context.Context, who auth.Principal) (Erased, error) {
+// Erase deletes all data about who and records the erasure. Of the audit trail the
+// addresses and user agents of requests are deleted and the subject's id is kept. The
+// times of blocks and revocations are kept without their reasons; a block in force is
+// kept with its reason. Erasing a user twice is not an error.
+func (s *Service) Erase(ctx context.Context, who auth.Principal) (EraseResult, error) {
 	r := audit.New(ctx, s.Now(), who.Subject, audit.DataErase, who.Subject, "").Anonymous()
-	erased, err := s.Keeper.Erase(ctx, who.Subject, r)
+	erased, err := s.Store.Erase(ctx, who.Subject, r)
 	if err != nil {
 		return erased, err
 	}
-	if err := s.Forget(ctx, who.Subject); err != nil {
+	if err := s.ForgetTokens(ctx, who.Subject); err != nil {
 		s.Log.WarnContext(ctx, "tokens of an erased user stay in the cache until they expire", "error", err)
 	}
 	return erased, nil
 }
 
-// page is how many audit records are held in memory at a time.
-const page = 500
+// auditPage is how many audit records are held in memory at a time.
+const auditPage = 500
 
-// trail is the part of an export that tells what was done.
-type trail struct{ keeper Keeper }
+// auditExporter exports the audit trail of a subject.
+type auditExporter struct{ store Store }
 
 // recordView is an audit record as its subject sees it.
 type recordView struct {
@@ -122,13 +122,13 @@ type recordView struct {
 }
 
 // Export writes the audit records about subject, oldest first.
-func (t trail) Export(ctx context.Context, e *jsontext.Encoder, subject string) error {
+func (a auditExporter) Export(ctx context.Context, e *jsontext.Encoder, subject string) error {
 	if err := e.WriteToken(jsontext.BeginArray); err != nil {
 		return err
 	}
 	var last audit.Record
 	for {
-		records, err := t.keeper.Trail(ctx, subject, last, page)
+		records, err := a.store.Trail(ctx, subject, last, auditPage)
 		if err != nil {
 			return err
 		}
@@ -142,7 +142,7 @@ func (t trail) Export(ctx context.Context, e *jsontext.Encoder, subject string) 
 			}
 			last = r
 		}
-		if len(records) < page {
+		if len(records) < auditPage {
 			return e.WriteToken(jsontext.EndArray)
 		}
 	}

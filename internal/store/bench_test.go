@@ -35,8 +35,8 @@ func BenchmarkSave(b *testing.B) {
 			ours, plain := openNew(b, url()), openNew(b, url())
 			var took, plainTook time.Duration
 			for b.Loop() {
-				plainTook += sample.turn(b, func(ctx context.Context, save portfolio.Saving) error { return savePlainly(ctx, plain, save) })
-				took += sample.turn(b, func(ctx context.Context, save portfolio.Saving) error {
+				plainTook += sample.turn(b, func(ctx context.Context, save portfolio.SaveRequest) error { return savePlainly(ctx, plain, save) })
+				took += sample.turn(b, func(ctx context.Context, save portfolio.SaveRequest) error {
 					_, err := ours.SavePortfolio(ctx, save)
 					return err
 				})
@@ -51,7 +51,7 @@ func BenchmarkSave(b *testing.B) {
 }
 
 // savePlainly is the plain implementation.
-func savePlainly(ctx context.Context, s *DB, save portfolio.Saving) error {
+func savePlainly(ctx context.Context, s *DB, save portfolio.SaveRequest) error {
 	row, err := s.seal(save)
 	if err != nil {
 		return err
@@ -139,7 +139,7 @@ func newSample(b testing.TB) sample {
 
 // turn lets savers save the sample concurrently, each time for another user, and returns
 // how long that took.
-func (s sample) turn(b *testing.B, save func(ctx context.Context, save portfolio.Saving) error) time.Duration {
+func (s sample) turn(b *testing.B, save func(ctx context.Context, save portfolio.SaveRequest) error) time.Duration {
 	start := time.Now()
 	var all sync.WaitGroup
 	for range savers {
@@ -155,10 +155,10 @@ func (s sample) turn(b *testing.B, save func(ctx context.Context, save portfolio
 	return time.Since(start)
 }
 
-func (s sample) saving(ctx context.Context) portfolio.Saving {
+func (s sample) saving(ctx context.Context) portfolio.SaveRequest {
 	subject, at := "app:"+rand.Text(), time.Now()
 	p := portfolio.Portfolio{ID: id.New("pf"), Subject: subject, Provenance: portfolio.Reported, SavedAt: at, Summary: s.Summary}
-	return portfolio.Saving{
+	return portfolio.SaveRequest{
 		Portfolio: p, Statement: *s.Statement, Payload: s.payload,
 		Record: audit.New(ctx, at, subject, audit.PortfolioSave, subject, p.ID),
 		Render: func(p portfolio.Portfolio, _ bool) ([]byte, error) { return []byte(p.ID), nil },

@@ -18,8 +18,8 @@ import (
 // lease as retry delay, while another request holds the key, portfolio.ErrKeyOfDeleted if
 // the answer was deleted with its portfolio, and portfolio.ErrUnreadable if the answer
 // cannot be decrypted.
-func (s *DB) ClaimKey(ctx context.Context, c portfolio.Claim) (*portfolio.Answer, error) {
-	var a *portfolio.Answer
+func (s *DB) ClaimKey(ctx context.Context, c portfolio.Claim) (*portfolio.SaveResult, error) {
+	var a *portfolio.SaveResult
 	err := s.change(ctx, "claim idempotency key", func(ctx context.Context, tx *sql.Tx) error {
 		result, err := tx.ExecContext(ctx, `INSERT INTO idempotency (scope, body, holder, until_ms, expires_ms)
 			VALUES ($1, $2, $3, $4, $5)
@@ -40,7 +40,7 @@ func (s *DB) ClaimKey(ctx context.Context, c portfolio.Claim) (*portfolio.Answer
 }
 
 // earlierAnswer reads the answer to the request that holds or held c's key.
-func (s *DB) earlierAnswer(ctx context.Context, tx *sql.Tx, c portfolio.Claim) (*portfolio.Answer, error) {
+func (s *DB) earlierAnswer(ctx context.Context, tx *sql.Tx, c portfolio.Claim) (*portfolio.SaveResult, error) {
 	var body, sealed []byte
 	var untilMS int64
 	var created sql.NullInt64
@@ -63,12 +63,12 @@ func (s *DB) earlierAnswer(ctx context.Context, tx *sql.Tx, c portfolio.Claim) (
 	if err != nil {
 		return nil, portfolio.ErrUnreadable.Because(fmt.Errorf("decrypt the answer stored for an idempotency key: %w", err))
 	}
-	return &portfolio.Answer{PortfolioID: id.String, Created: created.Int64 == 1, Body: plain, Replayed: true}, nil
+	return &portfolio.SaveResult{PortfolioID: id.String, Created: created.Int64 == 1, Body: plain, Replayed: true}, nil
 }
 
 // completeKey stores a as the answer to repetitions of request c, which is nil if the
 // caller sent no key.
-func (s *DB) completeKey(ctx context.Context, tx *sql.Tx, c *portfolio.Claim, a portfolio.Answer) error {
+func (s *DB) completeKey(ctx context.Context, tx *sql.Tx, c *portfolio.Claim, a portfolio.SaveResult) error {
 	if c == nil {
 		return nil
 	}

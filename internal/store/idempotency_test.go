@@ -26,7 +26,7 @@ func claim(key, body string, after time.Duration) portfolio.Claim {
 }
 
 // saveUnder saves a statement as part of c.
-func saveUnder(t *testing.T, s *store.DB, c portfolio.Claim) (portfolio.Answer, error) {
+func saveUnder(t *testing.T, s *store.DB, c portfolio.Claim) (portfolio.SaveResult, error) {
 	t.Helper()
 	one := saving(t, c.Subject, named("Fund", "2026-03-31"))
 	one.Claim = &c

@@ -15,12 +15,12 @@ import (
 // change: all or nothing. It returns portfolio.ErrKeyInFlight if another request has
 // taken over the claim, and portfolio.ErrOtherOwner if the statement belongs to another
 // person and save.RefuseOther is set.
-func (s *DB) SavePortfolio(ctx context.Context, save portfolio.Saving) (portfolio.Answer, error) {
+func (s *DB) SavePortfolio(ctx context.Context, save portfolio.SaveRequest) (portfolio.SaveResult, error) {
 	row, err := s.seal(save)
 	if err != nil {
-		return portfolio.Answer{}, err
+		return portfolio.SaveResult{}, err
 	}
-	var a portfolio.Answer
+	var a portfolio.SaveResult
 	err = s.change(ctx, "save portfolio", func(ctx context.Context, tx *sql.Tx) error {
 		if err := s.lockSubject(ctx, tx, row.Subject); err != nil {
 			return err
@@ -43,7 +43,7 @@ func (s *DB) SavePortfolio(ctx context.Context, save portfolio.Saving) (portfoli
 		return s.completeKey(ctx, tx, save.Claim, a)
 	})
 	if err != nil {
-		return portfolio.Answer{}, err
+		return portfolio.SaveResult{}, err
 	}
 	return a, nil
 }
@@ -60,7 +60,7 @@ func (s *DB) sameStatement(ctx context.Context, tx *sql.Tx, row *sealedPortfolio
 }
 
 // add assigns row to its owner, decides whether it is active, and inserts it.
-func (s *DB) add(ctx context.Context, tx *sql.Tx, save portfolio.Saving, row *sealedPortfolio) (portfolio.Portfolio, error) {
+func (s *DB) add(ctx context.Context, tx *sql.Tx, save portfolio.SaveRequest, row *sealedPortfolio) (portfolio.Portfolio, error) {
 	if err := s.assignOwner(ctx, tx, row, save.RefuseOther); err != nil {
 		return row.Portfolio, err
 	}
@@ -72,7 +72,7 @@ func (s *DB) add(ctx context.Context, tx *sql.Tx, save portfolio.Saving, row *se
 
 // restore replaces p, which cannot be decrypted, by the same statement. Its id, time,
 // owner and whether it is active stay the same.
-func (s *DB) restore(ctx context.Context, tx *sql.Tx, p portfolio.Portfolio, save portfolio.Saving) (portfolio.Portfolio, error) {
+func (s *DB) restore(ctx context.Context, tx *sql.Tx, p portfolio.Portfolio, save portfolio.SaveRequest) (portfolio.Portfolio, error) {
 	restored := save.Portfolio
 	restored.ID, restored.SavedAt, restored.Owner, restored.Active = p.ID, p.SavedAt, p.Owner, p.Active
 	save.Portfolio, save.Record.Object = restored, p.ID

@@ -17,12 +17,12 @@ func TestOperatorsSeePortfoliosWithoutPersonalData(t *testing.T) {
 		undated := saving(t, "app:asha", []byte(`{"meta":{"cas_type":"NSDL"},"investor":{"name":"Rohan Example","pan":"BBBPZ9999B"},
 			"demat_accounts":[{"holdings":{"equities":[{"isin":"INE999Z01012","name":"Example Steel","units":1,"value":10}, {}]}}]}`))
 		undated.Portfolio.SavedAt = savedAt.Add(time.Minute)
-		for _, save := range []portfolio.Saving{old, undated, saving(t, "app:rohan", named("Fund", "2026-03-31"))} {
+		for _, save := range []portfolio.SaveRequest{old, undated, saving(t, "app:rohan", named("Fund", "2026-03-31"))} {
 			if _, err := s.SavePortfolio(t.Context(), save); err != nil {
 				t.Fatal(err)
 			}
 		}
-		want := []portfolio.About{
+		want := []portfolio.Metadata{
 			{
 				ID: undated.Portfolio.ID, SavedAt: savedAt.Add(time.Minute), Provenance: portfolio.Reported, CASType: "NSDL",
 				Owner: 2, Active: true, Holdings: 1, Rejected: 1,
@@ -33,7 +33,7 @@ func TestOperatorsSeePortfoliosWithoutPersonalData(t *testing.T) {
 			},
 		}
 		for _, limit := range []int{1, 2, 50} {
-			list, all, err := s.AboutPortfolios(t.Context(), "app:asha", limit)
+			list, all, err := s.PortfolioMetadata(t.Context(), "app:asha", limit)
 			if err != nil || all != 2 || len(list) != min(limit, 2) {
 				t.Fatalf("up to %d: %d of %d, %v", limit, len(list), all, err)
 			}
@@ -43,7 +43,7 @@ func TestOperatorsSeePortfoliosWithoutPersonalData(t *testing.T) {
 				}
 			}
 		}
-		if list, all, err := s.AboutPortfolios(t.Context(), "app:nobody", 50); err != nil || all != 0 || len(list) != 0 {
+		if list, all, err := s.PortfolioMetadata(t.Context(), "app:nobody", 50); err != nil || all != 0 || len(list) != 0 {
 			t.Errorf("of an unknown user: %+v, %d, %v", list, all, err)
 		}
 	})

@@ -148,19 +148,19 @@ func (s *DB) Payload(ctx context.Context, subject, id string) ([]byte, error) {
 	return plain, nil
 }
 
-// AboutPortfolios describes up to limit portfolios of subject, newest first, and counts
+// PortfolioMetadata describes up to limit portfolios of subject, newest first, and counts
 // all of them. It reads nothing that is sealed.
-func (s *DB) AboutPortfolios(ctx context.Context, subject string, limit int) (list []portfolio.About, all int, err error) {
+func (s *DB) PortfolioMetadata(ctx context.Context, subject string, limit int) (list []portfolio.Metadata, all int, err error) {
 	ctx, cancel := withTimeout(ctx)
 	defer cancel()
-	list, err = s.aboutPortfolios(ctx, subject, limit)
+	list, err = s.portfolioMetadata(ctx, subject, limit)
 	if err == nil {
 		err = s.reader.QueryRowContext(ctx, `SELECT COUNT(*) FROM portfolios WHERE subject = $1`, subject).Scan(&all)
 	}
 	return list, all, s.explain(ctx, "describe portfolios", err)
 }
 
-func (s *DB) aboutPortfolios(ctx context.Context, subject string, limit int) ([]portfolio.About, error) {
+func (s *DB) portfolioMetadata(ctx context.Context, subject string, limit int) ([]portfolio.Metadata, error) {
 	rows, err := s.reader.QueryContext(ctx, `SELECT id, saved_ms, provenance, cas_type, period_from, period_to, owner, active,
 		stored_rows, received_rows - stored_rows, transactions
 		FROM portfolios WHERE subject = $1 ORDER BY saved_ms DESC, id DESC LIMIT $2`, subject, limit)
@@ -168,9 +168,9 @@ func (s *DB) aboutPortfolios(ctx context.Context, subject string, limit int) ([]
 		return nil, err
 	}
 	defer func() { _ = rows.Close() }()
-	var list []portfolio.About
+	var list []portfolio.Metadata
 	for rows.Next() {
-		var a portfolio.About
+		var a portfolio.Metadata
 		var savedMS int64
 		var active int
 		err := rows.Scan(&a.ID, &savedMS, &a.Provenance, &a.CASType, &a.Period.From, &a.Period.To, &a.Owner, &active,

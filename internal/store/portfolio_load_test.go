@@ -23,7 +23,7 @@ func TestConcurrentSavesAreAllStoredOnce(t *testing.T) {
 		var wait sync.WaitGroup
 		for user := range users {
 			subject := fmt.Sprint("app:", user)
-			var saves []portfolio.Saving
+			var saves []portfolio.SaveRequest
 			for n := range each {
 				saves = append(saves, saving(t, subject, named(fmt.Sprint("Fund ", n), "2026-03-31")))
 			}

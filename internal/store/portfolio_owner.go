@@ -38,7 +38,7 @@ func (s *DB) assignOwner(ctx context.Context, tx *sql.Tx, row *sealedPortfolio, 
 		}
 	}
 	row.Owner, row.Active = owner, true
-	candidate := portfolio.Standing{ID: row.ID, CASType: row.CASType, To: row.to, SavedAt: instant(millis(row.SavedAt))}
+	candidate := portfolio.Rank{ID: row.ID, CASType: row.CASType, To: row.to, SavedAt: instant(millis(row.SavedAt))}
 	for _, p := range saved {
 		if !p.Active || p.Owner != owner {
 			continue
@@ -55,7 +55,7 @@ func (s *DB) assignOwner(ctx context.Context, tx *sql.Tx, row *sealedPortfolio, 
 
 // ownerOf returns the owner of row, as portfolio.OwnerOf decides, and the ranks that it
 // decided by: one for each set of PAN hashes of each owner, and the active portfolios.
-func (s *DB) ownerOf(ctx context.Context, tx *sql.Tx, row *sealedPortfolio) (saved []portfolio.Standing, owner int, other bool, err error) {
+func (s *DB) ownerOf(ctx context.Context, tx *sql.Tx, row *sealedPortfolio) (saved []portfolio.Rank, owner int, other bool, err error) {
 	saved, err = readRanks(ctx, tx, `SELECT DISTINCT '', owner, pan_marks, 0, '', '', 0 FROM portfolios WHERE subject = $1
 		UNION ALL
 		SELECT id, owner, NULL, active, cas_type, period_to, saved_ms FROM portfolios WHERE subject = $1 AND active = 1`, row.Subject)
@@ -107,7 +107,7 @@ func (s *DB) activateNext(ctx context.Context, tx *sql.Tx, subject string, owner
 	if len(remaining) == 0 {
 		return nil
 	}
-	best := slices.MaxFunc(remaining, portfolio.Standing.Compare)
+	best := slices.MaxFunc(remaining, portfolio.Rank.Compare)
 	if _, err := tx.ExecContext(ctx, `UPDATE portfolios SET active = 1 WHERE id = $1`, best.ID); err != nil {
 		return fmt.Errorf("activate portfolio: %w", err)
 	}
@@ -116,18 +116,18 @@ func (s *DB) activateNext(ctx context.Context, tx *sql.Tx, subject string, owner
 
 // readRanks runs query, which must select id, owner, PAN hashes, active, CAS type, end of
 // the period and the instant of the save.
-func readRanks(ctx context.Context, tx *sql.Tx, query string, args ...any) ([]portfolio.Standing, error) {
+func readRanks(ctx context.Context, tx *sql.Tx, query string, args ...any) ([]portfolio.Rank, error) {
 	rows, err := tx.QueryContext(ctx, query, args...)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { _ = rows.Close() }()
-	var list []portfolio.Standing
+	var list []portfolio.Rank
 	for rows.Next() {
-		var r portfolio.Standing
+		var r portfolio.Rank
 		var active int
 		var savedMS int64
-		if err := rows.Scan(&r.ID, &r.Owner, &r.Marks, &active, &r.CASType, &r.To, &savedMS); err != nil {
+		if err := rows.Scan(&r.ID, &r.Owner, &r.PANHashes, &active, &r.CASType, &r.To, &savedMS); err != nil {
 			return nil, err
 		}
 		r.Active, r.SavedAt = active == 1, instant(savedMS)
@@ -144,13 +144,13 @@ func (s *DB) panHashes(subject string, pan secret.Text) []byte {
 		return nil
 	}
 	characters := pan.Reveal()
-	hashes := make([]byte, portfolio.MarkSize*len(characters))
+	hashes := make([]byte, portfolio.PANHashSize*len(characters))
 	for i := range len(characters) {
 		if characters[i] == '*' {
 			continue
 		}
 		hash := s.box.Digest("pan character", fmt.Appendf(nil, "%q %d %c", subject, i, characters[i]))
-		copy(hashes[portfolio.MarkSize*i:], hash[:portfolio.MarkSize])
+		copy(hashes[portfolio.PANHashSize*i:], hash[:portfolio.PANHashSize])
 	}
 	return hashes
 }

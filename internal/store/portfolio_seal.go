@@ -45,7 +45,7 @@ type findings struct {
 
 // seal prepares the rows of a portfolio. It runs before the transaction begins, to keep
 // that short.
-func (s *DB) seal(save portfolio.Saving) (*sealedPortfolio, error) {
+func (s *DB) seal(save portfolio.SaveRequest) (*sealedPortfolio, error) {
 	p, st := save.Portfolio, save.Statement
 	row := &sealedPortfolio{
 		Portfolio:    p,

@@ -33,7 +33,7 @@ func named(name, to string) []byte {
 }
 
 // saving returns the Saving that the service makes of payload.
-func saving(t *testing.T, subject string, payload []byte) portfolio.Saving {
+func saving(t *testing.T, subject string, payload []byte) portfolio.SaveRequest {
 	t.Helper()
 	st, err := statement.Parse(payload, savedAt)
 	if err != nil {
@@ -42,7 +42,7 @@ func saving(t *testing.T, subject string, payload []byte) portfolio.Saving {
 	p := portfolio.Portfolio{
 		ID: id.New("pf"), Subject: subject, Provenance: portfolio.Reported, SavedAt: savedAt, Summary: st.Summary,
 	}
-	return portfolio.Saving{
+	return portfolio.SaveRequest{
 		Portfolio: p, Statement: *st, Payload: payload,
 		Record: audit.New(t.Context(), savedAt, subject, audit.PortfolioSave, subject, p.ID),
 		Render: func(p portfolio.Portfolio, created bool) ([]byte, error) {
@@ -51,7 +51,7 @@ func saving(t *testing.T, subject string, payload []byte) portfolio.Saving {
 	}
 }
 
-func save(t *testing.T, s *store.DB, subject string, payload []byte) portfolio.Answer {
+func save(t *testing.T, s *store.DB, subject string, payload []byte) portfolio.SaveResult {
 	t.Helper()
 	a, err := s.SavePortfolio(t.Context(), saving(t, subject, payload))
 	if err != nil {
@@ -246,7 +246,7 @@ func TestPagesListEachPortfolioOnceNewestFirst(t *testing.T) {
 			want = append([]string{one.Portfolio.ID}, want...)
 		}
 		var got []string
-		var after portfolio.Position
+		var after portfolio.Cursor
 		for {
 			page, err := s.Portfolios(t.Context(), "demo:asha", portfolio.Query{After: after, Limit: 3})
 			if err != nil {
@@ -258,7 +258,7 @@ func TestPagesListEachPortfolioOnceNewestFirst(t *testing.T) {
 			for _, p := range page {
 				got = append(got, p.ID)
 			}
-			after = portfolio.Position{SavedAt: page[len(page)-1].SavedAt, ID: got[len(got)-1]}
+			after = portfolio.Cursor{SavedAt: page[len(page)-1].SavedAt, ID: got[len(got)-1]}
 		}
 		if fmt.Sprint(got) != fmt.Sprint(want) {
 			t.Errorf("got %v, want %v", got, want)

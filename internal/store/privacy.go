@@ -67,8 +67,8 @@ func (s *DB) grants(ctx context.Context, subject string, after token.Grant, limi
 // nothing. Changes of access stay without their reasons. A block that is in force at
 // r.At stays with its reason. A concurrent save is entirely before the erasure, and
 // erased, or entirely after it.
-func (s *DB) Erase(ctx context.Context, subject string, r audit.Record) (privacy.Erased, error) {
-	var erased privacy.Erased
+func (s *DB) Erase(ctx context.Context, subject string, r audit.Record) (privacy.EraseResult, error) {
+	var erased privacy.EraseResult
 	err := s.change(ctx, "erase a user", func(ctx context.Context, tx *sql.Tx) error {
 		if err := s.lockSubject(ctx, tx, subject); err != nil {
 			return err

@@ -26,7 +26,7 @@ func grantTo(t *testing.T, s *store.DB, subject, id string, at time.Time) {
 	}
 }
 
-func erase(t *testing.T, s *store.DB, subject string) privacy.Erased {
+func erase(t *testing.T, s *store.DB, subject string) privacy.EraseResult {
 	t.Helper()
 	r := audit.New(t.Context(), savedAt.Add(time.Hour), subject, audit.DataErase, subject, "")
 	erased, err := s.Erase(t.Context(), subject, r)
@@ -49,7 +49,7 @@ func TestErasureLeavesOnlyTheAuditTrailOfAUser(t *testing.T) {
 		save(t, s, "demo:ravi", named("Fund", "2026-03-31"))
 		grantTo(t, s, "demo:ravi", "gr_2", savedAt)
 
-		if got := erase(t, s, "demo:asha"); got != (privacy.Erased{Portfolios: 2, Grants: 1}) {
+		if got := erase(t, s, "demo:asha"); got != (privacy.EraseResult{Portfolios: 2, Grants: 1}) {
 			t.Errorf("erased %+v", got)
 		}
 		for table, want := range map[string]int{"portfolios": 1, "payloads": 1, "holdings": 1, "grants": 1, "audit": 6} {
@@ -64,7 +64,7 @@ func TestErasureLeavesOnlyTheAuditTrailOfAUser(t *testing.T) {
 		if err != nil || len(trail) != 4 || trail[3].Action != audit.DataErase {
 			t.Errorf("trail %+v, %v", trail, err)
 		}
-		if again := erase(t, s, "demo:asha"); again != (privacy.Erased{}) {
+		if again := erase(t, s, "demo:asha"); again != (privacy.EraseResult{}) {
 			t.Errorf("erased again: %+v", again)
 		}
 		if a := save(t, s, "demo:asha", named("Second", "2026-03-31")); !a.Created {

@@ -14,7 +14,7 @@ import (
 )
 
 // saveAt saves a statement at the instant at.
-func saveAt(t *testing.T, s *store.DB, subject string, payload []byte, at time.Time) portfolio.Answer {
+func saveAt(t *testing.T, s *store.DB, subject string, payload []byte, at time.Time) portfolio.SaveResult {
 	t.Helper()
 	one := saving(t, subject, payload)
 	one.Portfolio.SavedAt = at

@@ -97,7 +97,7 @@ func isKnown(u admin.User) bool {
 }
 
 // Period formats the period of a portfolio.
-func (userBody) Period(p portfolio.About) string {
+func (userBody) Period(p portfolio.Metadata) string {
 	if p.Period.From == "" && p.Period.To == "" {
 		return ""
 	}

@@ -8,18 +8,18 @@ import (
 	"testing"
 )
 
-// held is a large body of which all but the end comes at once.
-type held struct {
+// heldBody is a body whose end arrives only when the test allows it.
+type heldBody struct {
 	arriving io.Reader
-	waiting  chan struct{} // closed when the rest is asked for
-	end      chan struct{} // to be closed for the rest to come
+	waiting  chan struct{} // closed when everything before the end was read
+	end      chan struct{} // the test closes it to let the body end
 }
 
-func hold(body []byte) *held {
-	return &held{bytes.NewReader(body), make(chan struct{}), make(chan struct{})}
+func hold(body []byte) *heldBody {
+	return &heldBody{bytes.NewReader(body), make(chan struct{}), make(chan struct{})}
 }
 
-func (h *held) Read(p []byte) (int, error) {
+func (h *heldBody) Read(p []byte) (int, error) {
 	n, err := h.arriving.Read(p)
 	if err == io.EOF {
 		select {
@@ -32,9 +32,9 @@ func (h *held) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// begin starts to save body, and returns when all but its end was read; the status
-// comes once body has ended.
-func (b *broker) begin(user string, body *held) <-chan int {
+// begin starts to save body and returns when everything before its end was read. The
+// status is sent after body has ended.
+func (b *broker) begin(user string, body *heldBody) <-chan int {
 	status := make(chan int, 1)
 	req := httptest.NewRequestWithContext(b.t.Context(), http.MethodPost, "/v1/portfolios", body) // of unknown length
 	req.Header.Set("Authorization", "Bearer "+user)
@@ -48,7 +48,7 @@ func (b *broker) begin(user string, body *held) <-chan int {
 	return status
 }
 
-// padded is a statement with spaces behind it, which make it large.
+// padded returns a statement that trailing spaces make large.
 func padded() []byte { return append(minimal("Fund"), bytes.Repeat([]byte(" "), maxBody/2)...) }
 
 func (b *broker) wantBusy(r reply, status int, code string) {
@@ -58,10 +58,10 @@ func (b *broker) wantBusy(r reply, status int, code string) {
 	}
 }
 
-func TestLargeSavesWaitForOneAnotherAndSmallOnesForNobody(t *testing.T) {
+func TestLargeSavesAreLimitedAndSmallOnesAreNot(t *testing.T) {
 	t.Parallel()
 	b := start(t)
-	var bodies []*held
+	var bodies []*heldBody
 	var statuses []<-chan int
 	for _, user := range []string{"one", "two", "three", "four"} {
 		body := hold(padded())
@@ -81,7 +81,7 @@ func TestLargeSavesWaitForOneAnotherAndSmallOnesForNobody(t *testing.T) {
 	b.save("asha", padded()).want(t, http.StatusCreated)
 }
 
-func TestAUserHasOneLargeSaveAtATimeSoThatNobodyTakesTheRoomOfAll(t *testing.T) {
+func TestEachUserHasOneLargeSaveAtATime(t *testing.T) {
 	t.Parallel()
 	b := start(t)
 	body := hold(padded())
@@ -96,11 +96,11 @@ func TestAUserHasOneLargeSaveAtATimeSoThatNobodyTakesTheRoomOfAll(t *testing.T) 
 	b.save("rohan", padded()).want(t, http.StatusOK)
 }
 
-func TestABodyThatHasNotComeYetTakesNoRoom(t *testing.T) {
+func TestBodyThatHasNotArrivedReservesNothing(t *testing.T) {
 	t.Parallel()
 	b := start(t)
 	for _, user := range []string{"one", "two", "three", "four", "five"} {
-		body := hold(minimal("Fund")) // says nothing of its length, like one that may be very large
+		body := hold(minimal("Fund")) // without a Content-Length, so it may be large
 		status := b.begin(user, body)
 		defer func() { close(body.end); <-status }()
 	}

@@ -6,17 +6,17 @@ import (
 
 	"casbroker/internal/fault"
 	"casbroker/internal/httpapi"
-	"casbroker/internal/id"
 	"casbroker/internal/statement"
 )
 
-// How many entries a page has.
+// Page sizes.
 const (
 	defaultLimit = 20
 	maxLimit     = 100
 )
 
-// maxTransactions is past the number of any transaction: a payload has not as many bytes.
+// maxTransactions is larger than the number of any transaction: no payload has as many
+// bytes.
 const maxTransactions = 1 << 30
 
 var (
@@ -52,16 +52,13 @@ func readHolding(q *httpapi.Params, portfolioID string) int {
 	return seq
 }
 
-// isPortfolio reports whether portfolioID can be that of a Portfolio.
-func isPortfolio(portfolioID string) bool { return id.Is("pf", portfolioID) }
-
 // readListCursor reads the parameter cursor of the list of portfolios.
-func readListCursor(q *httpapi.Params) Position {
-	at, portfolioID, ok := httpapi.DecodeTimeCursor(q.Text("cursor"), isPortfolio)
+func readListCursor(q *httpapi.Params) Cursor {
+	at, portfolioID, ok := httpapi.DecodeTimeCursor(q.Text("cursor"), isPortfolioID)
 	if !ok {
 		q.Fail(httpapi.ErrCursor)
 	}
-	return Position{SavedAt: at, ID: portfolioID}
+	return Cursor{SavedAt: at, ID: portfolioID}
 }
 
 // rowCursor returns the cursor of the row that the next page begins with.

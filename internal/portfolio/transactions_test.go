@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// entry is what the tests look at of a transaction.
+// entry has the members of a transaction.
 type entry struct {
 	ID        string  `json:"id"`
 	HoldingID string  `json:"holding_id"`
@@ -20,9 +20,9 @@ type entry struct {
 	Balance   *string `json:"balance"`
 }
 
-// ledger reads all transactions of a portfolio, limit at a time; filter is empty or
-// more of the query.
-func (b *broker) ledger(user, id string, limit int, filter string) []entry {
+// transactions reads all transactions of a portfolio, limit at a time. filter is appended
+// to the query.
+func (b *broker) transactions(user, id string, limit int, filter string) []entry {
 	b.t.Helper()
 	var all []entry
 	first := fmt.Sprintf("/v1/portfolios/%s/transactions?limit=%d%s", id, limit, filter)
@@ -43,7 +43,7 @@ func (b *broker) ledger(user, id string, limit int, filter string) []entry {
 	return all
 }
 
-// traded is a statement with three holdings and five transactions.
+// traded is a statement with 3 holdings and 5 transactions.
 const traded = `{"cas_type":"CAMS","mutual_funds":[{"folio_number":"1","amc":"Example AMC","schemes":[
 	{"name":"A","units":15.5,"transactions":[
 		{"date":"2025-12-05","type":"PURCHASE_SIP","description":"SIP","units":10.25,"nav":80.1234,"amount":1000,"balance":10.25},
@@ -54,7 +54,7 @@ const traded = `{"cas_type":"CAMS","mutual_funds":[{"folio_number":"1","amc":"Ex
 		{"date":"2025-12-07","type":"PURCHASE","units":1,"nav":1,"amount":1,"balance":1},
 		{"date":"2025-12-08","type":"PURCHASE","units":1,"nav":1,"amount":1,"balance":2}]}]}]}`
 
-func TestTransactionsAreReadPageByPage(t *testing.T) {
+func TestTransactionsArePaged(t *testing.T) {
 	t.Parallel()
 	b := start(t)
 	saved := b.save("asha", []byte(traded)).want(t, http.StatusCreated)
@@ -63,7 +63,7 @@ func TestTransactionsAreReadPageByPage(t *testing.T) {
 	}
 	for _, limit := range []int{1, 2, 5, 100} {
 		var got []string
-		for i, e := range b.ledger("asha", saved.ID, limit, "") {
+		for i, e := range b.transactions("asha", saved.ID, limit, "") {
 			if e.ID != fmt.Sprintf("tx_%s_%d", saved.ID[3:], i) {
 				t.Errorf("number %d has the id %s", i, e.ID)
 			}
@@ -87,14 +87,14 @@ func TestTransactionsAreReadPageByPage(t *testing.T) {
 	}
 }
 
-func TestTransactionsOfOneHoldingAreReadByItsID(t *testing.T) {
+func TestTransactionsAreFilteredByHolding(t *testing.T) {
 	t.Parallel()
 	b := start(t)
 	id := b.save("asha", []byte(traded)).want(t, http.StatusCreated).ID
 	for seq, want := range []int{3, 0, 2} {
 		for _, limit := range []int{1, 20} {
 			holding := fmt.Sprintf("ho_%s_%d", id[3:], seq)
-			got := b.ledger("asha", id, limit, "&holding="+holding)
+			got := b.transactions("asha", id, limit, "&holding="+holding)
 			for _, e := range got {
 				if e.HoldingID != holding {
 					t.Errorf("%s is among those of %s", e.ID, holding)
@@ -110,7 +110,7 @@ func TestTransactionsOfOneHoldingAreReadByItsID(t *testing.T) {
 	}
 }
 
-func TestTransactionsOfNoHoldingOfThisPortfolioAreRefused(t *testing.T) {
+func TestHoldingOfAnotherPortfolioIsRefused(t *testing.T) {
 	t.Parallel()
 	b := start(t)
 	id := b.save("asha", []byte(traded)).want(t, http.StatusCreated).ID
