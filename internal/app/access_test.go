@@ -19,14 +19,14 @@ import (
 
 var operator = auth.Principal{Subject: "admin:meera", Roles: auth.RoleAdmin}
 
-// within asks until it is so, and fails the test when that takes longer than d.
-func within(t *testing.T, d time.Duration, what string, so func() bool) {
+// within polls condition until it holds, and fails the test if that takes longer than d.
+func within(t *testing.T, d time.Duration, what string, condition func() bool) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), d)
 	defer cancel()
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
-	for !so() {
+	for !condition() {
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
@@ -50,7 +50,7 @@ func (b *broker) signOut(t *testing.T, who, body string) (r revoked) {
 	return r
 }
 
-// blocked reports whether who is refused for being blocked.
+// blocked reports whether who gets no token because of a block.
 func (b *broker) blocked(t *testing.T, who string) bool {
 	t.Helper()
 	a := b.call(t, who, http.MethodPost, "/v1/token", "")
@@ -60,27 +60,27 @@ func (b *broker) blocked(t *testing.T, who string) bool {
 	return a.status == 403
 }
 
-func TestAUserSignsOut(t *testing.T) {
+func TestUserSignsOut(t *testing.T) {
 	t.Parallel()
 	eachBackend(t, func(t *testing.T, settings config.Config, _ *sandbox.Sandbox) {
 		b := start(t, settings)
 		first, other := b.token(t, "asha"), b.token(t, "rohan")
 		r := b.signOut(t, "asha", "")
 		if r.Already || r.Subject != "app:asha" || r.UpstreamNote == "" || time.Until(r.UpstreamValidUntil) < 59*time.Minute {
-			t.Errorf("all: %+v", r)
+			t.Errorf("revoke all: got %+v", r)
 		}
 		second := b.token(t, "asha")
 		if second.AccessToken == first.AccessToken || b.token(t, "rohan").AccessToken != other.AccessToken {
-			t.Error("asha got her old token again, or rohan lost his")
+			t.Error("want a new token for asha and the same one for rohan")
 		}
 		one := `{"grant_id":"` + second.GrantID + `"}`
 		for _, already := range []bool{false, true} {
 			if r := b.signOut(t, "asha", one); r.Already != already || r.GrantID != second.GrantID || r.UpstreamValidUntil.IsZero() {
-				t.Errorf("one: %+v, want already %v", r, already)
+				t.Errorf("revoke one: got %+v, want already %v", r, already)
 			}
 		}
 		if b.token(t, "asha").AccessToken == second.AccessToken {
-			t.Error("asha got the token that she had ended")
+			t.Error("asha got the token that she revoked")
 		}
 		for body, want := range map[string]int{
 			`{"grant_id":"` + other.GrantID + `"}`: 404, `{"grant_id":""}`: 404, `{"grant_id":"gr_nothing"}`: 404,
@@ -91,12 +91,12 @@ func TestAUserSignsOut(t *testing.T) {
 		b.call(t, "asha", http.MethodPost, "/v1/token/revoke", one, "Content-Type", "text/plain").must(t, 415)
 		b.call(t, "", http.MethodPost, "/v1/token/revoke", "").must(t, 401)
 		if b.token(t, "rohan").AccessToken != other.AccessToken {
-			t.Error("somebody else ended rohan's token")
+			t.Error("want rohan's token unchanged")
 		}
 	})
 }
 
-func TestABlockedUserGetsNoTokenUntilTheBlockIsLifted(t *testing.T) {
+func TestBlockedUserGetsNoTokenUntilUnblocked(t *testing.T) {
 	t.Parallel()
 	eachBackend(t, func(t *testing.T, settings config.Config, vendor *sandbox.Sandbox) {
 		b := start(t, settings)
@@ -107,7 +107,7 @@ func TestABlockedUserGetsNoTokenUntilTheBlockIsLifted(t *testing.T) {
 			}
 			refused := b.call(t, who, http.MethodPost, "/v1/token", "").must(t, 403)
 			if !strings.Contains(refused.body, `"code":"subject_blocked"`) || strings.Contains(refused.body, "stolen") {
-				t.Errorf("%q reads %s", who, refused.body)
+				t.Errorf("%q: got %s, want subject_blocked without the reason", who, refused.body)
 			}
 			b.signOut(t, who, "")
 			if _, err := b.app.Access().Unblock(t.Context(), operator, "app:"+who); err != nil {
@@ -128,8 +128,9 @@ func replicas(t *testing.T, settings config.Config) [3]*broker {
 	return [3]*broker{start(t, settings), start(t, settings), start(t, settings)}
 }
 
-// tell has a user revoked, and one blocked, at one broker, and asks at another.
-func tell(t *testing.T, at, ask *broker, soon time.Duration) {
+// checkPropagation revokes one user and blocks another at one broker, and waits until a
+// second broker knows.
+func checkPropagation(t *testing.T, at, ask *broker, soon time.Duration) {
 	t.Helper()
 	asha, rohan := id.New("asha"), id.New("rohan")
 	at.token(t, asha)
@@ -153,7 +154,7 @@ func tell(t *testing.T, at, ask *broker, soon time.Duration) {
 	within(t, soon, "no block at another broker", func() bool { return !ask.blocked(t, rohan) })
 }
 
-func TestAllBrokersKnowWithinASecondOrThePollWhenRedisIsAway(t *testing.T) {
+func TestReplicasLearnOfRevocationsWithRedisAndWithout(t *testing.T) {
 	t.Parallel()
 	redis := services.OwnRedis(t)
 	settings, _ := settingsFor(t, secret.URL(services.Postgres(t)), secret.URL(redis.URL))
@@ -162,7 +163,7 @@ func TestAllBrokersKnowWithinASecondOrThePollWhenRedisIsAway(t *testing.T) {
 		for i := range all {
 			for j := range all {
 				if i != j {
-					tell(t, all[i], all[j], soon)
+					checkPropagation(t, all[i], all[j], soon)
 				}
 			}
 		}
@@ -171,8 +172,8 @@ func TestAllBrokersKnowWithinASecondOrThePollWhenRedisIsAway(t *testing.T) {
 
 	redis.Stop()
 	slow := settings.Access.Poll + time.Second
-	tell(t, all[0], all[1], slow)
-	tell(t, all[1], all[2], slow)
+	checkPropagation(t, all[0], all[1], slow)
+	checkPropagation(t, all[1], all[2], slow)
 
 	redis.Start(t)
 	for i, b := range all {
@@ -183,7 +184,7 @@ func TestAllBrokersKnowWithinASecondOrThePollWhenRedisIsAway(t *testing.T) {
 	everyPair(time.Second)
 }
 
-func TestOneMarkRevokesTheTokensOfAThousandUsers(t *testing.T) {
+func TestRevokeAllEndsTheTokensOfAThousandUsers(t *testing.T) {
 	t.Parallel()
 	settings, _ := settingsFor(t, secret.URL(services.Postgres(t)), secret.URL(services.OwnRedis(t).URL))
 	all := replicas(t, settings)
@@ -222,7 +223,7 @@ func TestOneMarkRevokesTheTokensOfAThousandUsers(t *testing.T) {
 	}
 }
 
-func TestWithoutTheDatabaseForTooLongNoTokenIsGivenUnlessSoWished(t *testing.T) {
+func TestStaleAccessListRefusesTokensUnlessSetToServe(t *testing.T) {
 	t.Parallel()
 	database := services.Postgres(t)
 	settings, _ := settingsFor(t, secret.URL(database), "memory")
@@ -230,15 +231,15 @@ func TestWithoutTheDatabaseForTooLongNoTokenIsGivenUnlessSoWished(t *testing.T) 
 	settings.Access = config.Access{Poll: 200 * time.Millisecond, MaxStaleness: 2 * time.Second, WhenStale: config.WhenStaleRefuse}
 	b := start(t, settings)
 	settings.Access.WhenStale = config.WhenStaleServe
-	generous := start(t, settings)
-	cached, theirs := b.token(t, "asha"), generous.token(t, "asha")
+	serving := start(t, settings)
+	cached, theirs := b.token(t, "asha"), serving.token(t, "asha")
 
 	services.RefuseConnections(t, database)
 	if b.token(t, "asha").AccessToken != cached.AccessToken {
-		t.Error("while it knew enough, it did not give the cached token")
+		t.Error("want the cached token while the list is recent")
 	}
 	var stale answer
-	within(t, 10*time.Second, "the view is too old", func() bool {
+	within(t, 10*time.Second, "the list is stale", func() bool {
 		stale = b.call(t, "asha", http.MethodPost, "/v1/token", "")
 		return stale.status != 200
 	})
@@ -246,10 +247,10 @@ func TestWithoutTheDatabaseForTooLongNoTokenIsGivenUnlessSoWished(t *testing.T) 
 		t.Errorf("got %d %v %s", stale.status, stale.header, stale.body)
 	}
 	if ready := b.call(t, "", http.MethodGet, "/readyz", "").must(t, 503); !strings.Contains(ready.body, `"name":"access"`) {
-		t.Errorf("readyz: %s", ready.body)
+		t.Errorf("readyz: got %s", ready.body)
 	}
-	if generous.token(t, "asha").AccessToken != theirs.AccessToken {
-		t.Error("with when_stale: serve the cached token was not given")
+	if serving.token(t, "asha").AccessToken != theirs.AccessToken {
+		t.Error("want the cached token with when_stale: serve")
 	}
 
 	services.AllowConnections(t, database)
@@ -257,11 +258,11 @@ func TestWithoutTheDatabaseForTooLongNoTokenIsGivenUnlessSoWished(t *testing.T) 
 		return b.call(t, "", http.MethodGet, "/readyz", "").status == 200
 	})
 	if b.token(t, "asha").AccessToken != cached.AccessToken {
-		t.Error("with the database back, it did not give the cached token")
+		t.Error("want the cached token once the database is back")
 	}
 }
 
-func TestABrokerIsNotReadyBeforeItKnowsWhoIsBlocked(t *testing.T) {
+func TestBrokerIsNotReadyBeforeItKnowsWhoIsBlocked(t *testing.T) {
 	t.Parallel()
 	database := services.Postgres(t)
 	settings, _ := settingsFor(t, secret.URL(database), "memory")
@@ -275,7 +276,7 @@ func TestABrokerIsNotReadyBeforeItKnowsWhoIsBlocked(t *testing.T) {
 	settings.Store.MigrateAtStart = false
 	b := start(t, settings)
 	if ready := b.call(t, "", http.MethodGet, "/readyz", "").must(t, 503); !strings.Contains(ready.body, `"name":"access"`) {
-		t.Errorf("readyz: %s", ready.body)
+		t.Errorf("readyz: got %s", ready.body)
 	}
 	b.call(t, "asha", http.MethodPost, "/v1/token", "").must(t, 503)
 	services.AllowConnections(t, database)

@@ -26,7 +26,7 @@ import (
 	"casbroker/internal/testkit/services"
 )
 
-// The secrets of the settings that the tests run with.
+// Secrets in the settings of the tests.
 const (
 	apiKey    = "live-key-7f3a91c2d4e5"
 	jwtSecret = "a-signing-secret-of-the-app-0123456789"
@@ -37,7 +37,7 @@ var (
 	sealKey = base64.StdEncoding.EncodeToString([]byte("seal-key-for-tests-0123456789abc"))
 )
 
-// backends has the settings of each way to keep state, new and empty.
+// backends returns URLs of a new and empty store and cache, by their kind.
 var backends = map[string]func(t *testing.T) (store, cache secret.URL){
 	"SQLite and memory": func(t *testing.T) (secret.URL, secret.URL) {
 		return secret.URL("sqlite:" + filepath.Join(t.TempDir(), "broker.db")), "memory"
@@ -47,7 +47,7 @@ var backends = map[string]func(t *testing.T) (store, cache secret.URL){
 	},
 }
 
-// eachBackend runs test with every way to keep state.
+// eachBackend runs test with each kind of store and cache.
 func eachBackend(t *testing.T, test func(t *testing.T, settings config.Config, vendor *sandbox.Sandbox)) {
 	t.Helper()
 	for name, backend := range backends {
@@ -78,7 +78,7 @@ func settingsFor(t testing.TB, store, cache secret.URL) (config.Config, *sandbox
 	return c, vendor
 }
 
-// broker is a running program as its callers see it.
+// broker is a running program, used over HTTP.
 type broker struct {
 	URL  string
 	app  *app.App
@@ -110,13 +110,13 @@ func start(t *testing.T, c config.Config) *broker {
 	})
 	t.Cleanup(func() {
 		if err := b.stop(); err != nil {
-			t.Errorf("the broker ended badly: %v", err)
+			t.Errorf("the broker ended with %v", err)
 		}
 	})
 	return b
 }
 
-// answer is what came back.
+// answer is a complete response.
 type answer struct {
 	status int
 	header http.Header
@@ -140,7 +140,7 @@ func (a answer) must(t *testing.T, status int) answer {
 	return a
 }
 
-// call makes a request as who ("" for nobody). header holds pairs.
+// call sends a request as who ("" for no credentials). header holds pairs of name and value.
 func (b *broker) call(t *testing.T, who, method, path, body string, header ...string) answer {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), method, b.URL+path, strings.NewReader(body))
@@ -201,7 +201,7 @@ func (b *broker) token(t *testing.T, who string) issued {
 	return i
 }
 
-// parse does what the widget does: it sends a PDF to the vendor with an access token.
+// parse sends a PDF to the vendor with an access token, as the widget does.
 func parse(t *testing.T, vendor, token, source, password string) answer {
 	t.Helper()
 	var form bytes.Buffer

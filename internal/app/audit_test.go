@@ -15,8 +15,7 @@ import (
 	"casbroker/internal/sandbox"
 )
 
-// trailOf reads the audit trail of a broker that has stopped, oldest first, once it
-// has proved to be whole.
+// trailOf verifies and returns the audit trail of a stopped broker, oldest first.
 func trailOf(t *testing.T, c config.Config) []audit.Entry {
 	t.Helper()
 	trail, err := app.OpenTrail(t.Context(), c, app.Options{LogTo: io.Discard})
@@ -30,14 +29,14 @@ func trailOf(t *testing.T, c config.Config) []audit.Entry {
 	}
 	report, err := trail.Verify(t.Context(), func(b audit.Break) { t.Error(b) })
 	if err != nil || int(report.Records) != len(page.Entries) {
-		t.Errorf("%d records, verified %+v %v", len(page.Entries), report, err)
+		t.Errorf("got %d records, verified as %+v, %v, want all verified", len(page.Entries), report, err)
 	}
 	slices.Reverse(page.Entries)
 	return page.Entries
 }
 
-// those returns what the records of action say, in a line each.
-func those(entries []audit.Entry, action audit.Action) (lines []string) {
+// linesOf returns the records of action, a line each.
+func linesOf(entries []audit.Entry, action audit.Action) (lines []string) {
 	for _, e := range entries {
 		if e.Action == action {
 			lines = append(lines, strings.TrimSpace(fmt.Sprint(e.Actor, " as ", e.Role, ": ", e.Object, " ", e.Outcome, " ", e.Detail)))
@@ -46,7 +45,7 @@ func those(entries []audit.Entry, action audit.Action) (lines []string) {
 	return lines
 }
 
-func TestTheTrailTellsOfStartsReusesAndRefusals(t *testing.T) {
+func TestAuditTrailHasStartsReusesAndRefusals(t *testing.T) {
 	t.Parallel()
 	eachBackend(t, func(t *testing.T, settings config.Config, _ *sandbox.Sandbox) {
 		b := start(t, settings)
@@ -65,23 +64,23 @@ func TestTheTrailTellsOfStartsReusesAndRefusals(t *testing.T) {
 				"as : GET /v1/portfolios refused invalid_token", "as : POST /v1/token refused unauthenticated",
 			},
 		} {
-			got := those(entries, action)
-			slices.Sort(got) // at the same moment, any may be the first
+			got := linesOf(entries, action)
+			slices.Sort(got) // records of the same time have no order
 			if !slices.Equal(got, want) {
 				t.Errorf("%s: %q", action, got)
 			}
 		}
-		if reuses := those(entries, audit.TokenReuse); len(reuses) != 1 || !strings.HasPrefix(reuses[0], "broker as broker:  ok count=2 since=") {
+		if reuses := linesOf(entries, audit.TokenReuse); len(reuses) != 1 || !strings.HasPrefix(reuses[0], "broker as broker:  ok count=2 since=") {
 			t.Errorf("%q", reuses)
 		}
-		starts := those(entries, audit.BrokerStart)
+		starts := linesOf(entries, audit.BrokerStart)
 		if len(starts) != 1 || !strings.HasPrefix(starts[0], "broker as broker: settings:") || !strings.Contains(starts[0], "version=") {
 			t.Errorf("%q", starts)
 		}
 	})
 }
 
-func TestAStartTellsWhetherTheSettingsAreOthers(t *testing.T) {
+func TestStartRecordShowsWhetherSettingsChanged(t *testing.T) {
 	t.Parallel()
 	settings, _ := settingsFor(t, "sqlite:"+tempFile(t), "memory")
 	other := settings
@@ -95,17 +94,17 @@ func TestAStartTellsWhetherTheSettingsAreOthers(t *testing.T) {
 		}
 	}
 	entries := trailOf(t, settings)
-	starts := those(entries, audit.BrokerStart)
+	starts := linesOf(entries, audit.BrokerStart)
 	if len(starts) != 3 || starts[0] != starts[1] || starts[1] == starts[2] {
 		t.Errorf("%q", starts)
 	}
-	reuses := those(entries, audit.TokenReuse)
+	reuses := linesOf(entries, audit.TokenReuse)
 	if len(reuses) != 3 || !strings.Contains(reuses[1], "count=1") || !strings.HasPrefix(reuses[2], "app:asha as user: gr_") {
 		t.Errorf("%q", reuses)
 	}
 }
 
-func TestABrokerGoesOnWithoutItsTrailOnlyWhereItIsTold(t *testing.T) {
+func TestBrokerContinuesWithoutAuditTrailOnlyIfSet(t *testing.T) {
 	t.Parallel()
 	for choice, status := range map[string]int{config.UnwritableRefuse: 500, config.UnwritableContinue: 200} {
 		t.Run(choice, func(t *testing.T) {
@@ -123,7 +122,7 @@ func TestABrokerGoesOnWithoutItsTrailOnlyWhereItIsTold(t *testing.T) {
 				t.Fatal(err)
 			}
 			b.call(t, "asha", http.MethodPost, "/v1/token", "").must(t, status)
-			if told := strings.Contains(b.log.String(), "the audit trail cannot be written"); told != (status == 200) {
+			if logged := strings.Contains(b.log.String(), "the audit trail cannot be written"); logged != (status == 200) {
 				t.Errorf("the log: %s", b.log)
 			}
 		})

@@ -30,18 +30,18 @@ import (
 
 var screenshots = flag.String("screenshots", "", "write pictures of the demo page to this folder")
 
-// patience bounds one step on the page, in a browser that shares its processor.
-const patience = 30 * time.Second
+// stepTimeout bounds one step on the page, in a browser that shares its processor.
+const stepTimeout = 30 * time.Second
 
-// shop is the demo app with its broker and its vendor.
-type shop struct {
+// demoApp is the demo page with its broker and vendor.
+type demoApp struct {
 	URL    string
 	vendor *sandbox.Sandbox
 }
 
-// openShop serves the demo until the test ends. before, if not nil, may answer a
-// request in the broker's place; it says whether it did.
-func openShop(t *testing.T, before func(w http.ResponseWriter, r *http.Request) bool) *shop {
+// openDemo serves the demo until the test ends. before, if not nil, may answer a request
+// instead of the broker, and reports whether it did.
+func openDemo(t *testing.T, before func(w http.ResponseWriter, r *http.Request) bool) *demoApp {
 	t.Helper()
 	settings, vendor := settingsFor(t, secret.URL("sqlite:"+filepath.Join(t.TempDir(), "broker.db")), "memory")
 	page := &demo.Handler{Secret: demo.NewSecret(), Now: time.Now, Page: web.Demo, Widget: web.Widget, Sandbox: vendor}
@@ -60,29 +60,29 @@ func openShop(t *testing.T, before func(w http.ResponseWriter, r *http.Request) 
 		}
 	}))
 	t.Cleanup(s.Close)
-	return &shop{URL: s.URL, vendor: vendor}
+	return &demoApp{URL: s.URL, vendor: vendor}
 }
 
-// look is how a visitor looks at the page.
-type look struct {
+// display is the screen of a browser.
+type display struct {
 	name          string
 	width, height int64
 	scheme        string // light or dark
 }
 
-var desk = look{"wide-light", 1280, 860, "light"}
+var desk = display{"wide-light", 1280, 860, "light"}
 
-// tab is a visitor's browser with one tab.
+// tab is a browser with one tab.
 type tab struct {
 	t    *testing.T
 	ctx  context.Context
-	look look
+	look display
 	mu   sync.Mutex
 	said []string // on the console
 }
 
-// openTab starts a browser of its own: a tab behind another one is not painted.
-func openTab(t *testing.T, l look) *tab {
+// openTab starts a new browser, because background tabs are not painted.
+func openTab(t *testing.T, l display) *tab {
 	t.Helper()
 	options := append(slices.Clone(chromedp.DefaultExecAllocatorOptions[:]),
 		chromedp.ExecPath(services.Chromium(t)), chromedp.UserDataDir(t.TempDir()), chromedp.NoSandbox, chromedp.DisableGPU,
@@ -121,14 +121,14 @@ func (b *tab) emulate(ctx context.Context, target *chromedp.Target) error {
 	return err
 }
 
-// do takes steps on the page and fails the test when one cannot be taken in time.
+// do runs steps on the page and fails the test if one takes longer than stepTimeout.
 func (b *tab) do(steps ...chromedp.Action[chromedp.Void]) {
 	b.t.Helper()
-	ctx, cancel := context.WithTimeout(b.ctx, patience)
+	ctx, cancel := context.WithTimeout(b.ctx, stepTimeout)
 	defer cancel()
 	for i, step := range steps {
 		if err := chromedp.Do(ctx, step); err != nil {
-			b.t.Fatalf("step %d: %v; the console says %q", i+1, err, b.console())
+			b.t.Fatalf("step %d: %v; the browser console has %q", i+1, err, b.console())
 		}
 	}
 }
@@ -136,11 +136,11 @@ func (b *tab) do(steps ...chromedp.Action[chromedp.Void]) {
 // read returns what an action reads on the page.
 func read[T any](b *tab, a chromedp.Action[T]) T {
 	b.t.Helper()
-	ctx, cancel := context.WithTimeout(b.ctx, patience)
+	ctx, cancel := context.WithTimeout(b.ctx, stepTimeout)
 	defer cancel()
 	v, err := chromedp.Run(ctx, a)
 	if err != nil {
-		b.t.Fatalf("%v; the console says %q", err, b.console())
+		b.t.Fatalf("%v; the browser console has %q", err, b.console())
 	}
 	return v
 }
@@ -151,18 +151,18 @@ func (b *tab) console() []string {
 	return slices.Clone(b.said)
 }
 
-// calm fails the test when the page threw something or broke its own policy.
-func (b *tab) calm() {
+// wantNoErrors fails the test if the page threw an error or violated its content policy.
+func (b *tab) wantNoErrors() {
 	b.t.Helper()
 	for _, line := range b.console() {
 		if strings.Contains(line, "Content Security Policy") || strings.HasPrefix(line, string(chromedp.ConsoleException)) {
-			b.t.Errorf("the console says %s", line)
+			b.t.Errorf("the browser console has %s", line)
 		}
 	}
 }
 
-// picture writes a picture of the whole page, when pictures are asked for.
-func (b *tab) picture(name string) {
+// screenshot saves an image of the whole page if the flag asks for it.
+func (b *tab) screenshot(name string) {
 	b.t.Helper()
 	if *screenshots == "" {
 		return
@@ -176,17 +176,17 @@ func (b *tab) picture(name string) {
 	}
 }
 
-// on finds what has this data-testid on the page.
+// on selects the element with this data-testid on the page.
 func on(id string) chromedp.CSS {
 	return chromedp.CSS(fmt.Sprintf("[data-testid=%q]", id))
 }
 
-// in finds what has this data-testid in the widget, which lives in a shadow root.
+// in selects the element with this data-testid in the widget's shadow root.
 func in(id string) chromedp.JSPath {
 	return chromedp.JSPath(fmt.Sprintf(`document.querySelector("[data-testid=widget]")?.shadowRoot.querySelector("[data-testid=%s]")`, id))
 }
 
-// until waits for an expression of the page to be true.
+// until waits until a JavaScript expression is true.
 func until(expression string) chromedp.Action[chromedp.Void] {
 	return func(ctx context.Context, target *chromedp.Target) (chromedp.Void, error) {
 		_, err := chromedp.Poll[bool](expression)(ctx, target)

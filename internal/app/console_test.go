@@ -9,8 +9,8 @@ import (
 	"casbroker/internal/secret"
 )
 
-// openConsole runs a broker with the operator meera, and opens its console.
-func openConsole(t *testing.T, l look) (*broker, *tab, string) {
+// openConsole runs a broker with the operator meera and opens its console.
+func openConsole(t *testing.T, l display) (*broker, *tab, string) {
 	t.Helper()
 	settings, _ := settingsFor(t, secret.URL("sqlite:"+filepath.Join(t.TempDir(), "broker.db")), "memory")
 	key := withOperator(t, &settings, "meera")
@@ -20,38 +20,39 @@ func openConsole(t *testing.T, l look) (*broker, *tab, string) {
 	return b, page, key
 }
 
-// follow clicks and waits for the page that comes then, which has this data-testid
-// where the one before has not.
+// follow clicks a link and waits for the next page, which has an element with this
+// data-testid that the current page lacks.
 func (b *tab) follow(link chromedp.CSS, id string) {
 	b.t.Helper()
 	b.do(chromedp.Click(link))
 	there := chromedp.Evaluate[bool](`document.readyState === "complete" && document.querySelector('` + string(on(id)) + `') !== null`)
-	within(b.t, patience, "the page with "+id+" is there", func() bool {
-		ok, err := chromedp.Run(b.ctx, there) // which fails while one page takes the place of the other
+	within(b.t, stepTimeout, "the page with "+id+" is there", func() bool {
+		ok, err := chromedp.Run(b.ctx, there) // fails while the page is being replaced
 		return err == nil && ok
 	})
 }
 
-// admit signs the operator in.
-func (b *tab) admit(key string) {
+// signInOperator signs the operator in.
+func (b *tab) signInOperator(key string) {
 	b.t.Helper()
 	b.do(chromedp.SendKeys(on("key"), key))
 	b.follow(on("sign-in"), "who")
 }
 
-// show takes a picture of a page, which has to fit the screen and keep its policy.
-func (b *tab) show(name string) {
+// checkPage fails the test if a page is wider than the screen or violates its policy, and
+// takes a screenshot.
+func (b *tab) checkPage(name string) {
 	b.t.Helper()
-	b.picture("console-" + name)
+	b.screenshot("console-" + name)
 	if wide := read(b, chromedp.Evaluate[bool](`document.documentElement.scrollWidth > innerWidth`)); wide {
 		b.t.Errorf("the page %s is wider than the screen", name)
 	}
-	b.calm()
+	b.wantNoErrors()
 }
 
-func TestAnOperatorFindsBlocksAndUnblocksAUserInTheConsole(t *testing.T) {
+func TestOperatorBlocksAndUnblocksAUserInTheConsole(t *testing.T) {
 	t.Parallel()
-	for _, l := range []look{desk, {"wide-dark", 1280, 860, "dark"}, {"phone-light", 390, 844, "light"}, {"phone-dark", 360, 740, "dark"}} {
+	for _, l := range []display{desk, {"wide-dark", 1280, 860, "dark"}, {"phone-light", 390, 844, "light"}, {"phone-dark", 360, 740, "dark"}} {
 		if l != desk && *screenshots == "" && l.name != "phone-dark" {
 			continue
 		}
@@ -59,7 +60,7 @@ func TestAnOperatorFindsBlocksAndUnblocksAUserInTheConsole(t *testing.T) {
 	}
 }
 
-func walkTheConsole(t *testing.T, l look) {
+func walkTheConsole(t *testing.T, l display) {
 	b, page, key := openConsole(t, l)
 	before := b.token(t, "asha")
 	b.token(t, "rohan")
@@ -67,56 +68,56 @@ func walkTheConsole(t *testing.T, l look) {
 	page.do(chromedp.SendKeys(on("key"), key+"x"))
 	page.follow(on("sign-in"), "error")
 	has(t, read(page, chromedp.Text(on("error"))), "not a valid admin key", "wrong_key")
-	page.show("1-wrong-key")
-	page.admit(key)
+	page.checkPage("1-wrong-key")
+	page.signInOperator(key)
 	has(t, read(page, chromedp.Text(on("live"))), "2")
-	page.show("2-overview")
+	page.checkPage("2-overview")
 
 	page.follow(on("nav-users"), "users")
 	page.do(chromedp.SendKeys(on("q"), "app:ash"))
 	page.follow(on("search"), "absent")
-	page.show("3-users")
+	page.checkPage("3-users")
 	page.follow(chromedp.CSS(`[data-testid=user-row] a`), "timeline")
 	has(t, read(page, chromedp.Text(on("grants"))), "Active", before.GrantID)
-	page.show("4-user")
+	page.checkPage("4-user")
 
 	page.follow(on("block"), "vendor-limit")
 	page.do(chromedp.Click(on("for-1h")), chromedp.SendKeys(on("reason"), "Her phone was stolen."))
-	page.show("5-block")
+	page.checkPage("5-block")
 	page.follow(on("confirm"), "notice")
 	has(t, read(page, chromedp.Text(on("notice"))), "The user is blocked", "at the vendor until")
 	has(t, read(page, chromedp.Text(on("block-notice"))), "Her phone was stolen.", "admin/meera")
-	page.show("6-blocked")
+	page.checkPage("6-blocked")
 	if !b.blocked(t, "asha") || b.blocked(t, "rohan") {
-		t.Error("asha is not refused, or rohan is")
+		t.Error("want asha refused and rohan served")
 	}
 
 	page.follow(on("unblock"), "confirm-form")
 	page.follow(on("confirm"), "not-blocked")
 	if after := b.token(t, "asha"); after.AccessToken == before.AccessToken {
-		t.Error("the token from before the block was given again")
+		t.Error("the token from before the block was reused")
 	}
-	page.show("7-unblocked")
+	page.checkPage("7-unblocked")
 	page.follow(on("trail"), "records")
 	has(t, read(page, chromedp.Text(on("records"))), "User blocked", "User unblocked", "admin/meera", "Token minted")
-	page.show("8-audit")
+	page.checkPage("8-audit")
 	page.follow(on("nav-grants"), "filter-state")
-	page.show("9-grants")
+	page.checkPage("9-grants")
 	page.follow(on("nav-settings"), "version")
-	page.show("10-settings")
+	page.checkPage("10-settings")
 	page.follow(on("nav-overview"), "live")
 	page.follow(on("revoke-all"), "phrase")
-	page.show("11-revoke-all")
+	page.checkPage("11-revoke-all")
 	page.follow(on("sign-out"), "key")
 	page.do(chromedp.Navigate(b.URL+"/console/audit"), chromedp.WaitVisible(on("key")))
-	page.calm()
+	page.wantNoErrors()
 }
 
-func TestTheOverviewOfAnOperatorRefreshesItselfAndDisturbsNothing(t *testing.T) {
+func TestConsoleOverviewRefreshesWithoutDisturbingTheReader(t *testing.T) {
 	t.Parallel()
 	b, page, key := openConsole(t, desk)
-	page.admit(key)
-	const look = `document.dispatchEvent(new Event("visibilitychange"))` // as if the tab had come to the front
+	page.signInOperator(key)
+	const look = `document.dispatchEvent(new Event("visibilitychange"))` // as when the tab becomes visible
 	page.do(chromedp.Click(chromedp.CSS(`[data-testid=chart-vendor] summary`)))
 	page.do(until(`document.querySelector("[data-testid=chart-vendor] details").open`))
 	page.do(until(`(window.kept = document.querySelector("[data-testid=chart-vendor] table")) && (window.at = scrollY, true)`))
@@ -126,14 +127,14 @@ func TestTheOverviewOfAnOperatorRefreshesItselfAndDisturbsNothing(t *testing.T) 
 	same := `document.querySelector("[data-testid=chart-vendor] details").open && document.activeElement.matches("[data-testid=chart-vendor] summary") &&
 		window.kept === document.querySelector("[data-testid=chart-vendor] table") && window.at === scrollY`
 	if !read(page, chromedp.Evaluate[bool](same)) {
-		t.Error("what was open, in focus or in view is not any more")
+		t.Error("want the same element open, focused and in view")
 	}
 	if title := read(page, chromedp.Evaluate[string](`document.querySelector("[data-refresh=updated] time").title`)); title == "" {
-		t.Error("the reader's own time is gone")
+		t.Error("want the reader's local time kept")
 	}
 
 	page.do(until(`fetch("/console/sign-out", {method: "POST"}).then(() => true)`))
 	page.do(until(look + ` && document.getElementById("refreshing").textContent.includes("session has ended")`))
 	page.follow(chromedp.CSS("#refreshing a"), "ended")
-	page.calm()
+	page.wantNoErrors()
 }

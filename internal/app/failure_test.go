@@ -20,23 +20,23 @@ func tempFile(t *testing.T) secret.URL {
 	return secret.URL(filepath.Join(t.TempDir(), "broker.db"))
 }
 
-func TestCachedTokensAreHandedOutWhileTheVendorIsAway(t *testing.T) {
+func TestCachedTokensAreServedWhileTheVendorIsDown(t *testing.T) {
 	t.Parallel()
 	eachBackend(t, func(t *testing.T, settings config.Config, vendor *sandbox.Sandbox) {
 		b := start(t, settings)
 		cached := b.token(t, "asha")
 		vendor.AddFault(sandbox.Fault{Path: "/v1/token", Kind: sandbox.FaultStatus, Status: 503, RetryAfter: 120})
 		if again := b.token(t, "asha"); again.AccessToken != cached.AccessToken {
-			t.Error("a user with a token did not get it")
+			t.Error("want the cached token")
 		}
 		away := b.call(t, "rohan", http.MethodPost, "/v1/token", "").must(t, 503)
 		if away.header.Get("Retry-After") == "" || !strings.Contains(away.body, "upstream_") {
-			t.Errorf("the answer does not say who is away and for how long: %v %s", away.header, away.body)
+			t.Errorf("got %v %s, want the vendor named and Retry-After", away.header, away.body)
 		}
 	})
 }
 
-func TestWithoutTheDatabaseCachedTokensAreHandedOutAndNothingIsHalfDone(t *testing.T) {
+func TestCachedTokensAreServedWhileTheDatabaseIsDown(t *testing.T) {
 	t.Parallel()
 	database := services.Postgres(t)
 	settings, _ := settingsFor(t, secret.URL(database), "memory")
@@ -46,7 +46,7 @@ func TestWithoutTheDatabaseCachedTokensAreHandedOutAndNothingIsHalfDone(t *testi
 
 	services.RefuseConnections(t, database)
 	if again := b.token(t, "asha"); again.AccessToken != cached.AccessToken {
-		t.Error("a user with a token did not get it")
+		t.Error("want the cached token")
 	}
 	for what, away := range map[string]answer{
 		"a new token": b.call(t, "rohan", http.MethodPost, "/v1/token", ""),
@@ -58,7 +58,7 @@ func TestWithoutTheDatabaseCachedTokensAreHandedOutAndNothingIsHalfDone(t *testi
 		}
 	}
 	if ready := b.call(t, "", http.MethodGet, "/readyz", "").must(t, 503); !strings.Contains(ready.body, `"name":"store"`) {
-		t.Errorf("readyz: %s", ready.body)
+		t.Errorf("readyz: got %s", ready.body)
 	}
 
 	services.AllowConnections(t, database)
@@ -67,7 +67,7 @@ func TestWithoutTheDatabaseCachedTokensAreHandedOutAndNothingIsHalfDone(t *testi
 	b.call(t, "asha", http.MethodPost, "/v1/portfolios", statement, "Idempotency-Key", "k").must(t, 201)
 }
 
-func TestABrokerThatStartedBeforeItsDatabaseServesNothingUnderAWrongKey(t *testing.T) {
+func TestBrokerThatStartedBeforeItsDatabaseRefusesAWrongKey(t *testing.T) {
 	t.Parallel()
 	database := services.Postgres(t)
 	settings, _ := settingsFor(t, secret.URL(database), "memory")
@@ -89,25 +89,25 @@ func TestABrokerThatStartedBeforeItsDatabaseServesNothingUnderAWrongKey(t *testi
 		return strings.Contains(wrong.call(t, "asha", http.MethodPost, "/v1/token", "").must(t, 503).body, "sealing key")
 	})
 	if ready := wrong.call(t, "", http.MethodGet, "/readyz", "").must(t, 503); !strings.Contains(ready.body, "sealing key") {
-		t.Errorf("readyz: %s", ready.body)
+		t.Errorf("readyz: got %s", ready.body)
 	}
 	if log := wrong.log.String(); !strings.Contains(log, `\"k1\" is not the one`) {
-		t.Errorf("the operator reads %s", log)
+		t.Errorf("got the log %s", log)
 	}
 	right.token(t, "asha")
 }
 
-func TestAnAPIKeyThatTheVendorRefusesIsNamedButNotShown(t *testing.T) {
+func TestRefusedAPIKeyIsReportedWithoutShowingIt(t *testing.T) {
 	t.Parallel()
 	settings, _ := settingsFor(t, "sqlite:"+tempFile(t), "memory")
 	settings.Upstream.APIKey = "not-the-right-key"
 	b := start(t, settings)
 	refused := b.call(t, "asha", http.MethodPost, "/v1/token", "").must(t, 503)
 	if !strings.Contains(refused.body, "upstream_refused_key") || strings.Contains(refused.body, "upstream.") {
-		t.Errorf("the caller reads %s", refused.body)
+		t.Errorf("got %s", refused.body)
 	}
 	if log := b.log.String(); !strings.Contains(log, "upstream.api_key") || strings.Contains(log, "not-the-right-key") {
-		t.Errorf("the operator reads %s", log)
+		t.Errorf("got the log %s", log)
 	}
 }
 
@@ -129,7 +129,7 @@ func TestTokenThatWouldBreakJSONIsRefused(t *testing.T) {
 	}
 }
 
-func TestTheBrokerGoesOnWhileRedisIsAway(t *testing.T) {
+func TestBrokerWorksWhileRedisIsDown(t *testing.T) {
 	t.Parallel()
 	redis := services.OwnRedis(t)
 	settings, _ := settingsFor(t, "sqlite:"+tempFile(t), secret.URL(redis.URL))
@@ -137,13 +137,13 @@ func TestTheBrokerGoesOnWhileRedisIsAway(t *testing.T) {
 	before := b.token(t, "asha")
 	redis.Stop()
 	if during := b.token(t, "asha"); during.AccessToken != before.AccessToken {
-		t.Error("the token that this replica had handed out was lost with Redis")
+		t.Error("want the token that this replica issued before Redis failed")
 	}
 	b.token(t, "rohan")
 	b.call(t, "", http.MethodGet, "/readyz", "").must(t, 200)
 }
 
-func TestTheBrokerStartsWhileRedisIsAway(t *testing.T) {
+func TestBrokerStartsWhileRedisIsDown(t *testing.T) {
 	t.Parallel()
 	redis := services.OwnRedis(t)
 	redis.Stop()
@@ -174,7 +174,7 @@ func TestBadRequestsGetAClearErrorAndNeverA5xx(t *testing.T) {
 			t.Parallel()
 			a := b.call(t, c.who, c.method, c.path, c.body).must(t, c.status)
 			if !strings.Contains(a.body, `"code":"`+c.code+`"`) {
-				t.Errorf("want the code %s in %s", c.code, a.body)
+				t.Errorf("got %s, want the code %s", a.body, c.code)
 			}
 		})
 	}
@@ -188,12 +188,12 @@ func TestOnlyConfiguredOriginsMayCallFromABrowser(t *testing.T) {
 	good := b.call(t, "", http.MethodPost, "/v1/token", "", "Origin", "https://app.example").must(t, 401)
 	if good.header.Get("Access-Control-Allow-Origin") != "https://app.example" ||
 		!strings.Contains(good.header.Get("Access-Control-Expose-Headers"), "X-Request-ID") {
-		t.Errorf("the app's page cannot read an error: %v", good.header)
+		t.Errorf("got headers %v, want the page to read errors", good.header)
 	}
 	for _, origin := range []string{"https://evil.example", "https://app.example.evil.example", "null", "http://app.example"} {
 		bad := b.call(t, "asha", http.MethodPost, "/v1/token", "", "Origin", origin)
 		if allowed := bad.header.Get("Access-Control-Allow-Origin"); allowed != "" {
-			t.Errorf("%s is let in as %s", origin, allowed)
+			t.Errorf("%s: got %s, want no access", origin, allowed)
 		}
 	}
 }

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-func TestMetricsAnswerOnAnAddressOfTheirOwn(t *testing.T) {
+func TestMetricsAreServedOnTheirOwnAddress(t *testing.T) {
 	t.Parallel()
 	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
@@ -49,7 +49,7 @@ func TestMetricsAnswerOnAnAddressOfTheirOwn(t *testing.T) {
 		`casbroker_upstream_call_duration_seconds_count{outcome="ok"} 1`,
 	} {
 		if !strings.Contains(metrics, want) {
-			t.Errorf("no %s in the metrics:\n%s", want, metrics)
+			t.Errorf("the metrics lack %s:\n%s", want, metrics)
 		}
 	}
 	if strings.Contains(metrics, "asha") {

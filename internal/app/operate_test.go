@@ -28,7 +28,7 @@ func withOperator(t testing.TB, c *config.Config, name string) (key string) {
 	return made.Reveal()
 }
 
-// signIn exchanges an admin key for a session, and returns the headers that bear it.
+// signIn exchanges an admin key for a session and returns the headers that carry it.
 func (b *broker) signIn(t *testing.T, key string) []string {
 	t.Helper()
 	a := b.call(t, "", http.MethodPost, "/admin/v1/session", `{"key":"`+key+`"}`).must(t, http.StatusCreated)
@@ -64,7 +64,7 @@ func TestStartLogsAdminKeysWithAnOldHash(t *testing.T) {
 	})
 }
 
-func TestAnOperatorBlocksAUserAndTheTrailSaysWho(t *testing.T) {
+func TestOperatorBlocksAUserAndIsRecorded(t *testing.T) {
 	t.Parallel()
 	eachBackend(t, func(t *testing.T, settings config.Config, _ *sandbox.Sandbox) {
 		key := withOperator(t, &settings, "meera")
@@ -74,14 +74,14 @@ func TestAnOperatorBlocksAUserAndTheTrailSaysWho(t *testing.T) {
 
 		a := b.call(t, "", http.MethodPost, "/admin/v1/users/app:asha/block", `{"reason":"stolen phone"}`, as...).must(t, 200)
 		if !strings.Contains(a.body, `"upstream_valid_until"`) || !strings.Contains(a.body, `"upstream_note"`) {
-			t.Errorf("it is not said that the token goes on working at the vendor: %s", a.body)
+			t.Errorf("got %s, want a note that the token still works at the vendor", a.body)
 		}
 		if !b.blocked(t, "asha") || b.blocked(t, "rohan") {
-			t.Error("asha is not blocked, or rohan is")
+			t.Error("want asha blocked and rohan not")
 		}
 		b.call(t, "", http.MethodPost, "/admin/v1/users/app:asha/unblock", "", as...).must(t, 200)
 		if after := b.token(t, "asha"); after.AccessToken == before.AccessToken {
-			t.Error("the token from before the block was given again")
+			t.Error("the token from before the block was reused")
 		}
 		var user struct {
 			Grants []struct{ ID, State string }
@@ -108,7 +108,7 @@ func TestAnOperatorBlocksAUserAndTheTrailSaysWho(t *testing.T) {
 	})
 }
 
-func TestASessionHoldsOnAllReplicasAndEndsOnAll(t *testing.T) {
+func TestSessionIsValidOnAllReplicasAndEndsOnAll(t *testing.T) {
 	t.Parallel()
 	settings, _ := settingsFor(t, secret.URL(services.Postgres(t)), secret.URL(services.OwnRedis(t).URL))
 	key := withOperator(t, &settings, "meera")
@@ -121,7 +121,7 @@ func TestASessionHoldsOnAllReplicasAndEndsOnAll(t *testing.T) {
 	}
 }
 
-func TestWhoIsNoAdminIsRefusedAndThatIsOnRecord(t *testing.T) {
+func TestNonAdminIsRefusedAndRecorded(t *testing.T) {
 	t.Parallel()
 	settings, _ := settingsFor(t, secret.URL("sqlite:"+t.TempDir()+"/broker.db"), "memory")
 	settings.RateLimit.Admin = config.Limits{}
@@ -135,7 +135,7 @@ func TestWhoIsNoAdminIsRefusedAndThatIsOnRecord(t *testing.T) {
 		b.call(t, "rohan", http.MethodPost, path, "{}").must(t, 403)
 	}
 	as := b.signIn(t, key)
-	within(t, patience, "the refusals are on record", func() bool {
+	within(t, stepTimeout, "the refusals are on record", func() bool {
 		a := b.call(t, "", http.MethodGet, "/admin/v1/audit?actor=app%3Arohan&action=access.refuse&outcome=refused&limit=100", "", as...).must(t, 200)
 		return strings.Count(a.body, `"detail":"forbidden"`) == 8 && strings.Contains(a.body, `"POST /admin/v1/users/:subject/block"`)
 	})
@@ -147,7 +147,7 @@ func TestWhoIsNoAdminIsRefusedAndThatIsOnRecord(t *testing.T) {
 	}
 }
 
-func TestASubjectOfAnyKindWorksInEveryCallOfAnOperator(t *testing.T) {
+func TestUnusualSubjectsWorkInEveryOperatorCall(t *testing.T) {
 	t.Parallel()
 	settings, _ := settingsFor(t, secret.URL("sqlite:"+t.TempDir()+"/broker.db"), "memory")
 	key := withOperator(t, &settings, "meera")
@@ -184,16 +184,16 @@ func TestASubjectOfAnyKindWorksInEveryCallOfAnOperator(t *testing.T) {
 	}
 }
 
-func TestAServiceAsksAboutATokenAndRevokesIt(t *testing.T) {
+func TestServiceIntrospectsAndRevokesAToken(t *testing.T) {
 	t.Parallel()
 	eachBackend(t, func(t *testing.T, settings config.Config, _ *sandbox.Sandbox) {
 		b := start(t, settings)
 		as := []string{"Authorization", "Bearer " + bearerAs(t, "backend", "casbroker:service"), "Content-Type", "application/x-www-form-urlencoded"}
 		issued := b.token(t, "asha")
-		about := func() string {
+		introspect := func() string {
 			return strings.TrimSpace(b.call(t, "", http.MethodPost, "/oauth/introspect", "token="+issued.AccessToken, as...).must(t, 200).body)
 		}
-		if got := about(); !strings.Contains(got, `"active":true`) || !strings.Contains(got, `"sub":"app:asha"`) || !strings.Contains(got, issued.GrantID) {
+		if got := introspect(); !strings.Contains(got, `"active":true`) || !strings.Contains(got, `"sub":"app:asha"`) || !strings.Contains(got, issued.GrantID) {
 			t.Errorf("got %s", got)
 		}
 		for _, token := range []string{"at_unknown", issued.AccessToken, issued.AccessToken} {
@@ -201,11 +201,11 @@ func TestAServiceAsksAboutATokenAndRevokesIt(t *testing.T) {
 				t.Errorf("got %q", a.body)
 			}
 		}
-		if got := about(); got != `{"active":false}` {
+		if got := introspect(); got != `{"active":false}` {
 			t.Errorf("got %s", got)
 		}
 		if b.token(t, "asha").GrantID == issued.GrantID {
-			t.Error("the revoked token was given again")
+			t.Error("the revoked token was reused")
 		}
 		if a := b.call(t, "", http.MethodPost, "/oauth/introspect", "", as...).must(t, 400); !strings.Contains(a.body, `"error":"invalid_request"`) {
 			t.Errorf("got %s", a.body)
@@ -213,7 +213,7 @@ func TestAServiceAsksAboutATokenAndRevokesIt(t *testing.T) {
 	})
 }
 
-func TestPagesOfOtherSitesReachNothingOfTheOperators(t *testing.T) {
+func TestOtherSitesCannotUseOperatorRoutes(t *testing.T) {
 	t.Parallel()
 	settings, _ := settingsFor(t, secret.URL("sqlite:"+t.TempDir()+"/broker.db"), "memory")
 	settings.Server.AllowedOrigins, settings.Auth.Cookie = []string{"https://app.example"}, "session"
@@ -226,19 +226,19 @@ func TestPagesOfOtherSitesReachNothingOfTheOperators(t *testing.T) {
 		read := b.call(t, "", http.MethodGet, "/admin/v1/users", "", from...)
 		for _, h := range []http.Header{a.header, read.header} {
 			if h.Get("Access-Control-Allow-Origin") != "" {
-				t.Errorf("%s may read the answer", origin)
+				t.Errorf("%s can read the answer, want no access", origin)
 			}
 		}
 	}
 	if a := b.call(t, "asha", http.MethodGet, "/v1/portfolios", "", "Origin", "https://app.example"); a.header.Get("Access-Control-Allow-Origin") == "" {
-		t.Error("the app's own page may not read its users' calls")
+		t.Error("want the app's own page to read its users' answers")
 	}
 	if b.blocked(t, "asha") {
 		t.Error("a page of another site blocked a user")
 	}
 }
 
-func TestEverythingIsRevokedOnceItIsMeant(t *testing.T) {
+func TestRevokeAllNeedsConfirmation(t *testing.T) {
 	t.Parallel()
 	settings, _ := settingsFor(t, secret.URL("sqlite:"+t.TempDir()+"/broker.db"), "memory")
 	key := withOperator(t, &settings, "meera")
@@ -251,7 +251,7 @@ func TestEverythingIsRevokedOnceItIsMeant(t *testing.T) {
 		}
 	}
 	if b.token(t, "asha").GrantID != before[0] {
-		t.Fatal("it was done although nobody meant it")
+		t.Fatal("tokens were revoked without confirmation")
 	}
 	for _, already := range []string{"false", "true"} {
 		a := b.call(t, "", http.MethodPost, "/admin/v1/revoke-all", `{"confirm":"revoke everything"}`, as...).must(t, 200)
@@ -260,23 +260,23 @@ func TestEverythingIsRevokedOnceItIsMeant(t *testing.T) {
 		}
 	}
 	if b.token(t, "asha").GrantID == before[0] || b.token(t, "rohan").GrantID == before[1] {
-		t.Error("a token from before was given again")
+		t.Error("a revoked token was reused")
 	}
 }
 
-func TestAttemptsToSignInAreLimitedByAddress(t *testing.T) {
+func TestSignInAttemptsAreLimitedByAddress(t *testing.T) {
 	t.Parallel()
 	settings, _ := settingsFor(t, secret.URL("sqlite:"+t.TempDir()+"/broker.db"), "memory")
 	key := withOperator(t, &settings, "meera")
 	settings.RateLimit.SignIn.Address = "3-H"
 	b := start(t, settings)
-	for range 5 { // the right key may be used as often as it takes
+	for range 5 { // the right key is not limited
 		b.signIn(t, key)
 	}
 	for range 2 {
 		b.call(t, "", http.MethodPost, "/admin/v1/session", `{"key":"cbk_meera_`+strings.Repeat("A", 43)+`"}`).must(t, 401)
 	}
-	page := func(key string) answer { // which is no part of the API's description
+	page := func(key string) answer { // not part of openapi.yaml
 		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, b.URL+"/console/sign-in", strings.NewReader("key="+key))
 		if err != nil {
 			t.Fatal(err)
@@ -287,14 +287,14 @@ func TestAttemptsToSignInAreLimitedByAddress(t *testing.T) {
 	page("cbk_meera_"+strings.Repeat("A", 43)).must(t, 401)
 	page(key).must(t, 429)
 	if a := b.call(t, "", http.MethodPost, "/admin/v1/session", `{"key":"`+key+`"}`).must(t, 429); a.header.Get("Retry-After") == "" {
-		t.Error("it is not said how long to wait")
+		t.Error("want Retry-After")
 	}
 	if strings.Contains(b.log.String(), key) || strings.Contains(b.log.String(), "AAAAAAAAAA") {
 		t.Error("the log shows a key")
 	}
 }
 
-func TestARevocationOfEverythingOnOneReplicaHoldsOnTheOthersAndIsOnRecord(t *testing.T) {
+func TestRevokeAllOnOneReplicaHoldsOnOthersAndIsRecorded(t *testing.T) {
 	t.Parallel()
 	settings, _ := settingsFor(t, secret.URL(services.Postgres(t)), secret.URL(services.OwnRedis(t).URL))
 	key := withOperator(t, &settings, "meera")
@@ -308,12 +308,12 @@ func TestARevocationOfEverythingOnOneReplicaHoldsOnTheOthersAndIsOnRecord(t *tes
 	a := one.call(t, "", http.MethodGet, "/admin/v1/audit?actor=admin%2Fmeera", "", as...).must(t, 200)
 	for _, action := range []string{`"access.revoke"`, `"access.revoke_all"`, `"admin.sign_in"`} {
 		if strings.Count(a.body, action) != 1 {
-			t.Errorf("%s is on record otherwise than once: %s", action, a.body)
+			t.Errorf("%s: got %s, want exactly one record", action, a.body)
 		}
 	}
 }
 
-func TestWhatWasDoneIsCounted(t *testing.T) {
+func TestUsageIsCounted(t *testing.T) {
 	t.Parallel()
 	eachBackend(t, func(t *testing.T, settings config.Config, _ *sandbox.Sandbox) {
 		key := withOperator(t, &settings, "meera")
@@ -323,13 +323,13 @@ func TestWhatWasDoneIsCounted(t *testing.T) {
 		b.token(t, "asha")
 		b.call(t, "", http.MethodPost, "/v1/token", "").must(t, 401)
 		statement := parse(t, settings.Upstream.URL, minted, "cams", "any").must(t, 200).body
-		for range 3 { // the same save again counts as such
+		for range 3 { // a repeated save is counted too
 			b.call(t, "asha", http.MethodPost, "/v1/portfolios", statement, "Idempotency-Key", `"k"`)
 		}
 		as := b.signIn(t, key)
 		b.call(t, "", http.MethodPost, "/admin/v1/session", `{"key":"cbk_meera_`+strings.Repeat("A", 43)+`"}`).must(t, 401)
 		want := []string{`"minted":1`, `"reused":1`, `"created":1`, `"repeated":2`, `"unauthenticated":1`, `"wrong_key":1`, `"calls":1`}
-		within(t, patience, "all is counted", func() bool {
+		within(t, stepTimeout, "all is counted", func() bool {
 			_, total, _ := strings.Cut(b.call(t, "", http.MethodGet, "/admin/v1/stats?step=hour", "", as...).must(t, 200).body, `"total":`)
 			for _, w := range want {
 				if !strings.Contains(total, w) {
@@ -341,7 +341,7 @@ func TestWhatWasDoneIsCounted(t *testing.T) {
 	})
 }
 
-func TestTheTrailShowsThatASecretSettingChanged(t *testing.T) {
+func TestStartRecordShowsAChangedSecret(t *testing.T) {
 	t.Parallel()
 	settings, _ := settingsFor(t, secret.URL("sqlite:"+t.TempDir()+"/broker.db"), "memory")
 	key := withOperator(t, &settings, "meera")
@@ -364,13 +364,13 @@ func TestTheTrailShowsThatASecretSettingChanged(t *testing.T) {
 	settings.Upstream.APIKey = "another-key-7f3a91c2d4e5"
 	starts()
 	all := starts()
-	// The newest may not be written yet.
+	// The newest counts may not be written yet.
 	if n := len(all); n < 3 || all[n-1] != all[n-2] || all[n-3] == all[n-1] {
 		t.Errorf("got %v", all)
 	}
 }
 
-func TestTheCookieOfOperatorsIsNotForUsers(t *testing.T) {
+func TestUserCookieMustDifferFromTheOperatorCookie(t *testing.T) {
 	t.Parallel()
 	settings, _ := settingsFor(t, secret.URL("sqlite:"+t.TempDir()+"/broker.db"), "memory")
 	settings.Auth.Cookie = session.CookieName

@@ -6,13 +6,14 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/chromedp/chromedp"
 )
 
-// save keeps a statement for a demo user without a browser.
-func (s *shop) save(t *testing.T, user, payload string) {
+// save saves a statement for a demo user without a browser.
+func (s *demoApp) save(t *testing.T, user, payload string) {
 	t.Helper()
 	var session struct {
 		JWT string `json:"jwt"`
@@ -21,7 +22,7 @@ func (s *shop) save(t *testing.T, user, payload string) {
 	s.post(t, "/v1/portfolios", payload, session.JWT, nil)
 }
 
-func (s *shop) post(t *testing.T, path, body, jwt string, into any) {
+func (s *demoApp) post(t *testing.T, path, body, jwt string, into any) {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.URL+path, strings.NewReader(body))
 	if err != nil {
@@ -38,7 +39,7 @@ func (s *shop) post(t *testing.T, path, body, jwt string, into any) {
 	defer func() { _ = res.Body.Close() }()
 	var answer bytes.Buffer
 	if _, err := answer.ReadFrom(res.Body); err != nil || res.StatusCode >= 300 {
-		t.Fatalf("%s answered %d: %s, %v", path, res.StatusCode, answer.Bytes(), err)
+		t.Fatalf("%s: got %d: %s, %v", path, res.StatusCode, answer.Bytes(), err)
 	}
 	if into == nil {
 		return
@@ -48,20 +49,19 @@ func (s *shop) post(t *testing.T, path, body, jwt string, into any) {
 	}
 }
 
-// enter opens the page and chooses a user who has statements.
+// enter opens the page and signs in a user who has statements.
 func (b *tab) enter(url, user string) {
 	b.t.Helper()
 	b.do(chromedp.Navigate(url), chromedp.WaitVisible(on("user-"+user)), chromedp.Click(on("user-"+user)), chromedp.WaitVisible(on("total")))
 }
 
-// texts returns what every element with this data-testid says.
+// texts returns the texts of all elements with this data-testid.
 func (b *tab) texts(id string) []string {
 	b.t.Helper()
 	return read(b, chromedp.Evaluate[[]string](fmt.Sprintf(`[...document.querySelectorAll("[data-testid=%s]")].map((n) => n.textContent)`, id)))
 }
 
-// downloaded clicks and returns the name and the text of the file that the page
-// hands to the browser.
+// downloaded clicks and returns the name and the text of the downloaded file.
 func (b *tab) downloaded(id string) (name, text string) {
 	b.t.Helper()
 	b.do(
@@ -76,44 +76,44 @@ func (b *tab) downloaded(id string) (name, text string) {
 	return file[0], file[1]
 }
 
-// about is a statement of this month with holdings, written as JSON.
-func about(issuer, pan, month, holdings string) string {
+// statementJSON returns a statement of this month with holdings.
+func statementJSON(issuer, pan, month, holdings string) string {
 	return fmt.Sprintf(`{"data":{"meta":{"cas_type":%q,"statement_period":{"from":"2026-%[3]s-01","to":"2026-%[3]s-28"}},
 		"investor":{"name":"Asha <b>\u202eExample","pan":%[2]q},"mutual_funds":[{"folio_number":"91/0","amc":"Example AMC","schemes":%[4]s}]},"metadata":{}}`,
 		issuer, pan, month, holdings)
 }
 
-func TestThePageTellsWhichStatementCountsAndWhoseItIs(t *testing.T) {
+func TestPageShowsWhichStatementCountsAndWhoseItIs(t *testing.T) {
 	t.Parallel()
-	shop := openShop(t, nil)
+	shop := openDemo(t, nil)
 	const holdings = `[{"name":"Example Flexi Cap","units":1,"value":10},null,{}]`
-	shop.save(t, "asha", about("CAMS", "AAAPZ9999A", "02", holdings))
-	shop.save(t, "asha", about("CAMS", "AAAPZ9999A", "01", holdings))
-	shop.save(t, "asha", about("CAMS", "BBBPZ9999B", "01", holdings))
-	for _, l := range []look{desk, {"phone-dark", 360, 740, "dark"}} {
+	shop.save(t, "asha", statementJSON("CAMS", "AAAPZ9999A", "02", holdings))
+	shop.save(t, "asha", statementJSON("CAMS", "AAAPZ9999A", "01", holdings))
+	shop.save(t, "asha", statementJSON("CAMS", "BBBPZ9999B", "01", holdings))
+	for _, l := range []display{desk, {"phone-dark", 360, 740, "dark"}} {
 		b := openTab(t, l)
 		b.enter(shop.URL, "asha")
 		if entries, active := b.texts("statement"), b.texts("active"); len(entries) != 3 || len(active) != 2 ||
 			strings.Contains(entries[1], "Active") || !strings.Contains(entries[0], "Another person’s PAN") {
-			t.Errorf("the list says %q", entries)
+			t.Errorf("got the list %q", entries)
 		}
 		has(t, read(b, chromedp.Text(on("status"))), "Active")
 		has(t, read(b, chromedp.Text(on("owner"))), "Another person’s PAN")
 		has(t, read(b, chromedp.Text(on("warnings"))), "PAN")
 		has(t, read(b, chromedp.Text(on("rejected"))), "2 rows of 3 could not be saved", "/data/mutual_funds/0/schemes/1")
-		b.picture("5-other-owner")
+		b.screenshot("5-other-owner")
 		b.do(chromedp.Evaluate[chromedp.Void](`document.querySelectorAll("[data-testid=statement]")[1].click()`),
 			until(`document.querySelector("[data-testid=status]").textContent === "History"`))
 		if flags := b.texts("owner"); len(flags) != 0 {
-			t.Errorf("the user's own statement says %q", flags)
+			t.Errorf("got the flags %q of the user's own statement", flags)
 		}
-		b.calm()
+		b.wantNoErrors()
 	}
 }
 
-func TestThePageShowsHostileNamesAsTheyAre(t *testing.T) {
+func TestPageShowsHostileNamesAsText(t *testing.T) {
 	t.Parallel()
-	shop := openShop(t, nil)
+	shop := openDemo(t, nil)
 	names := []string{
 		`<img src=x onerror="globalThis.owned = true">`, `</th><script>globalThis.owned = true</script>`, "\u202eevil\u2066 name",
 		`=HYPERLINK("http://x.example")`, `'; DROP TABLE holdings; --`, `{{constructor.constructor("owned=true")()}}`, "line\nbreak",
@@ -123,37 +123,37 @@ func TestThePageShowsHostileNamesAsTheyAre(t *testing.T) {
 		quoted, _ := json.Marshal(name)
 		rows = append(rows, fmt.Sprintf(`{"name":%[1]s,"type":%[1]s,"units":1,"value":%[2]d,"transactions":[{"date":"2026-01-05","type":%[1]s,"units":1,"balance":1}]}`, quoted, 100-i))
 	}
-	shop.save(t, "asha", about("CAMS", "AAAPZ9999A", "01", "["+strings.Join(rows, ",")+"]"))
-	for _, l := range []look{desk, {"phone-light", 390, 844, "light"}} {
+	shop.save(t, "asha", statementJSON("CAMS", "AAAPZ9999A", "01", "["+strings.Join(rows, ",")+"]"))
+	for _, l := range []display{desk, {"phone-light", 390, 844, "light"}} {
 		b := openTab(t, l)
 		b.enter(shop.URL, "asha")
 		b.do(chromedp.Evaluate[chromedp.Void](`document.querySelector("[data-testid=transactions]").open = true`),
 			until(`document.querySelectorAll("[data-testid=transaction-row]").length === 7`))
 		shown := read(b, chromedp.Evaluate[[]string](`[...document.querySelectorAll("[data-testid=holding-row] .holding-name")].map((n) => n.textContent)`))
 		if fmt.Sprintf("%q", shown) != fmt.Sprintf("%q", names) {
-			t.Errorf("the page shows %q", shown)
+			t.Errorf("got %q on the page", shown)
 		}
 		if read(b, chromedp.Evaluate[bool](`"owned" in globalThis || document.querySelector("main img[src=x], main script") !== null`)) {
-			t.Error("a name was read as markup")
+			t.Error("a name was rendered as markup")
 		}
 		if read(b, chromedp.Evaluate[bool](`[...document.querySelectorAll(".holding-name, .fact, [data-testid=investor]")]
 			.some((n) => getComputedStyle(n.firstElementChild).unicodeBidi !== "isolate")`)) {
-			t.Error("a name can turn the direction of what is around it")
+			t.Error("a name changes the text direction around it")
 		}
 		if wide := read(b, chromedp.Evaluate[int64](`document.documentElement.scrollWidth`)); wide > l.width {
-			t.Errorf("the page is %d wide on a screen of %d", wide, l.width)
+			t.Errorf("got a page of %d pixels on a screen of %d", wide, l.width)
 		}
-		b.picture("6-hostile")
+		b.screenshot("6-hostile")
 		b.do(chromedp.Evaluate[chromedp.Void](`(() => {
 			const select = document.querySelector("[data-testid=of-holding]");
 			select.value = select.options[2].value;
 			select.dispatchEvent(new Event("change"));
 		})()`), until(`document.querySelectorAll("[data-testid=transaction-row]").length === 1`))
-		b.calm()
+		b.wantNoErrors()
 	}
 }
 
-func TestThePageSaysWhichStatementIsLocked(t *testing.T) {
+func TestPageMarksUnreadableStatements(t *testing.T) {
 	t.Parallel()
 	const id = "pf_01kf0a6v3m9t2w8x4y5z7b1c2d"
 	const summary = `"id":"` + id + `","active":true,"owner":1,"readable":false,"provenance":"reported","cas_type":"CDSL","period":null,
@@ -173,44 +173,72 @@ func TestThePageSaysWhichStatementIsLocked(t *testing.T) {
 		return true
 	}
 	b := openTab(t, desk)
-	b.enter(openShop(t, lock).URL, "asha")
+	b.enter(openDemo(t, lock).URL, "asha")
 	has(t, read(b, chromedp.Text(on("locked"))), "locked", "contact support")
 	has(t, read(b, chromedp.Text(on("investor"))), "Locked")
 	has(t, strings.Join(b.texts("statement"), ""), "Locked")
 	has(t, read(b, chromedp.Text(on("holdings-table"))), "Example Steel", "₹10.00")
-	b.calm()
+	b.wantNoErrors()
 }
 
-func TestThePageHandsOutTheHoldingsAndAllDataAsFiles(t *testing.T) {
+func TestPageDownloadsHoldingsAndAllData(t *testing.T) {
 	t.Parallel()
-	shop := openShop(t, nil)
-	shop.save(t, "rohan", about("CAMS", "AAAPZ9999A", "01", `[{"name":"=Example Fund","units":1,"value":10}]`))
+	shop := openDemo(t, nil)
+	shop.save(t, "rohan", statementJSON("CAMS", "AAAPZ9999A", "01", `[{"name":"=Example Fund","units":1,"value":10}]`))
 	b := openTab(t, desk)
 	b.enter(shop.URL, "rohan")
 	name, text := b.downloaded("download-csv")
 	if !strings.HasPrefix(name, "holdings-pf_") || !strings.HasSuffix(name, ".csv") {
-		t.Errorf("the table is called %s", name)
+		t.Errorf("got the file name %s", name)
 	}
 	has(t, text, "id,class,isin,name,", "'=Example Fund", ",10.00,", "\r\n")
 	name, text = b.downloaded("export")
 	if name != "casbroker-export.json" {
-		t.Errorf("the export is called %s", name)
+		t.Errorf("got the file name %s", name)
 	}
 	has(t, text, `"portfolios":[{"id":"pf_`, `"name":"=Example Fund"`, `"audit":[`)
 	has(t, b.notice("good"), "downloaded")
-	b.calm()
+	b.wantNoErrors()
 }
 
-func TestThePageErasesWhatIsKeptOfItsUserWhenAsked(t *testing.T) {
+func TestPageErasesTheUsersData(t *testing.T) {
 	t.Parallel()
-	shop := openShop(t, nil)
-	shop.save(t, "meera", about("CAMS", "AAAPZ9999A", "01", `[{"name":"Example Fund","units":1,"value":10}]`))
+	shop := openDemo(t, nil)
+	shop.save(t, "meera", statementJSON("CAMS", "AAAPZ9999A", "01", `[{"name":"Example Fund","units":1,"value":10}]`))
 	b := openTab(t, desk)
 	b.enter(shop.URL, "meera")
 	b.do(chromedp.Click(on("erase")), chromedp.WaitVisible(on("confirm")))
-	b.picture("7-erase")
+	b.screenshot("7-erase")
 	b.do(chromedp.Click(on("confirm-no")), chromedp.WaitVisible(on("total")), chromedp.Click(on("erase")), chromedp.Click(on("confirm-yes"), chromedp.NodeVisible))
 	has(t, b.notice("good"), "erased", "1 statement")
 	b.do(chromedp.WaitVisible(on("empty")))
-	b.calm()
+	b.wantNoErrors()
+}
+func TestPageShowsNoOtherStatementIfTheChosenOneFails(t *testing.T) {
+	t.Parallel()
+	var broken atomic.Bool
+	refuse := func(w http.ResponseWriter, r *http.Request) bool {
+		if !broken.Load() || !strings.HasPrefix(r.URL.Path, "/v1/portfolios/") {
+			return false
+		}
+		http.Error(w, `{"code":"store_unavailable","detail":"Try again."}`, http.StatusServiceUnavailable)
+		return true
+	}
+	b := openTab(t, desk)
+	b.signIn(openDemo(t, refuse).URL, "asha")
+	for _, source := range []string{"cdsl", "nsdl"} {
+		b.choose(statement(t, source))
+		b.parse("any")
+		b.do(chromedp.WaitVisible(chromedp.CSS(`[data-testid="notice"][data-kind="good"]`)))
+	}
+	b.do(chromedp.WaitVisible(on("total")))
+
+	broken.Store(true)
+	b.do(chromedp.Click(chromedp.CSS(`[data-testid="statement"]:not([aria-current])`)))
+	has(t, b.notice("bad"), "This statement could not be read", "Try again")
+	b.do(chromedp.WaitNotPresent(on("total")), chromedp.WaitNotPresent(on("holdings-table")))
+
+	broken.Store(false)
+	b.do(chromedp.Click(on("notice-action")), chromedp.WaitVisible(on("total")), chromedp.WaitVisible(on("holdings-table")))
+	b.wantNoErrors()
 }

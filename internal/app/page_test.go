@@ -13,7 +13,7 @@ import (
 	"casbroker/internal/sandbox"
 )
 
-// statement writes a PDF that the sandbox takes for one of this source.
+// statement writes a PDF that the sandbox recognizes as of this source.
 func statement(t *testing.T, source string) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), source+".pdf")
@@ -27,7 +27,7 @@ func statement(t *testing.T, source string) string {
 func (b *tab) signIn(url, user string) {
 	b.t.Helper()
 	b.do(chromedp.Navigate(url), chromedp.WaitVisible(on("user-"+user)))
-	b.picture("1-welcome")
+	b.screenshot("1-welcome")
 	b.do(chromedp.Click(on("user-"+user)), chromedp.WaitVisible(on("import")), chromedp.WaitVisible(on("empty")))
 }
 
@@ -42,7 +42,7 @@ func (b *tab) choose(path string) {
 	)
 }
 
-// parse types a password and has the statement parsed.
+// parse enters a password and submits the statement.
 func (b *tab) parse(password string) {
 	b.t.Helper()
 	b.do(chromedp.Clear(in("password")), chromedp.SendKeys(in("password"), password), chromedp.Click(in("parse")))
@@ -58,38 +58,38 @@ func has(t *testing.T, text string, parts ...string) {
 	t.Helper()
 	for _, part := range parts {
 		if !strings.Contains(text, part) {
-			t.Errorf("no %q in %q", part, text)
+			t.Errorf("got %q, want it to contain %q", text, part)
 		}
 	}
 }
 
-func TestAVisitorImportsAPortfolioOnThePage(t *testing.T) {
+func TestUserImportsAPortfolioOnThePage(t *testing.T) {
 	t.Parallel()
-	for _, l := range []look{desk, {"wide-dark", 1280, 860, "dark"}, {"phone-light", 390, 844, "light"}, {"phone-dark", 360, 740, "dark"}} {
+	for _, l := range []display{desk, {"wide-dark", 1280, 860, "dark"}, {"phone-light", 390, 844, "light"}, {"phone-dark", 360, 740, "dark"}} {
 		if l != desk && *screenshots == "" && l.name != "phone-dark" {
 			continue
 		}
-		t.Run(l.name, func(t *testing.T) { importOnThePage(t, openShop(t, nil), l) })
+		t.Run(l.name, func(t *testing.T) { importOnThePage(t, openDemo(t, nil), l) })
 	}
 }
 
-func importOnThePage(t *testing.T, shop *shop, l look) {
+func importOnThePage(t *testing.T, shop *demoApp, l display) {
 	b := openTab(t, l)
 	b.signIn(shop.URL, "asha")
-	b.picture("2-empty")
+	b.screenshot("2-empty")
 	if sample := read(b, chromedp.Evaluate[string](`fetch(document.querySelector("[data-testid=sample-nsdl]").href).then((r) => r.text())`,
 		chromedp.EvalAwaitPromise)); !strings.HasPrefix(sample, "%PDF-") {
-		t.Errorf("the sample is no PDF: %.40q", sample)
+		t.Errorf("got the sample %.40q, want a PDF", sample)
 	}
 
 	b.choose(statement(t, "nsdl"))
 	b.parse("wrong")
 	has(t, read(b, chromedp.Text(in("error"), chromedp.NodeVisible)), "password does not open", "req_")
-	b.picture("3-wrong-password")
+	b.screenshot("3-wrong-password")
 	b.parse("AAAPZ9999A")
 	b.do(chromedp.WaitNotPresent(on("widget")))
 	has(t, b.notice("good"), "Portfolio saved", "NSDL")
-	b.picture("4-portfolio")
+	b.screenshot("4-portfolio")
 
 	total := read(b, chromedp.Text(on("total")))
 	has(t, total, "₹", ",", ".")
@@ -123,7 +123,7 @@ func importOnThePage(t *testing.T, shop *shop, l look) {
 	b.do(chromedp.Click(on("delete")), chromedp.Click(on("confirm-yes"), chromedp.NodeVisible))
 	has(t, b.notice("good"), "deleted")
 	b.do(chromedp.WaitVisible(on("empty")))
-	b.calm()
+	b.wantNoErrors()
 }
 
 func earliest(names []string) string {
@@ -136,13 +136,13 @@ func earliest(names []string) string {
 	return first
 }
 
-func TestThePageTellsWhatWentWrongAndHowToGoOn(t *testing.T) {
+func TestPageExplainsErrorsAndNextSteps(t *testing.T) {
 	t.Parallel()
 	noPDF := filepath.Join(t.TempDir(), "holiday.pdf")
 	if err := os.WriteFile(noPDF, []byte("not a PDF"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	shop := openShop(t, nil)
+	shop := openDemo(t, nil)
 	b := openTab(t, desk)
 	b.signIn(shop.URL, "rohan")
 
@@ -177,10 +177,10 @@ func TestThePageTellsWhatWentWrongAndHowToGoOn(t *testing.T) {
 	shop.vendor.AddFault(sandbox.Fault{Path: "/v4/smart/parse", Kind: sandbox.FaultStatus, Status: http.StatusForbidden, Times: 1})
 	b.parse("any")
 	has(t, b.notice("bad"), "timed out", "AUTHENTICATION")
-	b.calm()
+	b.wantNoErrors()
 }
 
-func TestThePageSavesUnderOneKeyUntilTheBrokerTakesIt(t *testing.T) {
+func TestPageRetriesASaveWithTheSameKey(t *testing.T) {
 	t.Parallel()
 	var mu sync.Mutex
 	var keys []string
@@ -196,26 +196,26 @@ func TestThePageSavesUnderOneKeyUntilTheBrokerTakesIt(t *testing.T) {
 			http.Error(w, `{"code":"store_unavailable","detail":"Try again."}`, http.StatusServiceUnavailable)
 		case 2:
 			panic(http.ErrAbortHandler)
-		case 3, 4, 5: // the one of which nothing was heard is still being worked on
+		case 3, 4, 5: // the attempt without an answer is still in progress
 			w.Header().Set("Retry-After", "1")
 			http.Error(w, `{"code":"idempotency_in_flight","detail":"Send it again in a moment."}`, http.StatusConflict)
 		}
 		return len(keys) <= 5
 	}
 	b := openTab(t, desk)
-	b.signIn(openShop(t, refuse).URL, "meera")
+	b.signIn(openDemo(t, refuse).URL, "meera")
 	b.choose(statement(t, "kfintech"))
 	b.parse("any")
 	has(t, b.notice("good"), "Portfolio saved")
 	mu.Lock()
 	defer mu.Unlock()
 	if len(keys) < 6 || keys[0] != keys[5] || len(keys[0]) < 18 || keys[0][0] != '"' {
-		t.Errorf("the keys were %q", keys)
+		t.Errorf("got the keys %q, want one key for all attempts", keys)
 	}
-	b.calm()
+	b.wantNoErrors()
 }
 
-func TestThePageSignsInAgainUnseenWhenItsSessionHasRunOut(t *testing.T) {
+func TestPageRenewsAnExpiredSession(t *testing.T) {
 	t.Parallel()
 	var mu sync.Mutex
 	expired := false
@@ -230,9 +230,9 @@ func TestThePageSignsInAgainUnseenWhenItsSessionHasRunOut(t *testing.T) {
 		return true
 	}
 	b := openTab(t, desk)
-	b.signIn(openShop(t, expire).URL, "asha")
+	b.signIn(openDemo(t, expire).URL, "asha")
 	b.choose(statement(t, "cdsl"))
 	b.parse("any")
 	has(t, b.notice("good"), "Portfolio saved", "CDSL")
-	b.calm()
+	b.wantNoErrors()
 }

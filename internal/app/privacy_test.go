@@ -21,7 +21,7 @@ import (
 	"casbroker/internal/secret"
 )
 
-// exported is what the tests look at in an export.
+// exported has the members of an export that the tests check.
 type exported struct {
 	Subject    string `json:"subject"`
 	Portfolios []struct {
@@ -48,7 +48,7 @@ func (b *broker) export(t *testing.T, who string) exported {
 	return e
 }
 
-// sameJSON reports whether two texts say the same.
+// sameJSON reports whether two JSON texts are equal.
 func sameJSON(t *testing.T, a, b []byte) bool {
 	t.Helper()
 	var values [2]any
@@ -62,7 +62,7 @@ func sameJSON(t *testing.T, a, b []byte) bool {
 	return reflect.DeepEqual(values[0], values[1])
 }
 
-func TestAUserTakesAlongWhatIsKeptAndHasItErased(t *testing.T) {
+func TestUserExportsAndErasesAllData(t *testing.T) {
 	t.Parallel()
 	eachBackend(t, func(t *testing.T, settings config.Config, _ *sandbox.Sandbox) {
 		b := start(t, settings)
@@ -78,7 +78,7 @@ func TestAUserTakesAlongWhatIsKeptAndHasItErased(t *testing.T) {
 
 		whole := b.export(t, "asha")
 		if whole.Subject != "app:asha" || len(whole.Portfolios) != len(payloads) || len(whole.Grants) != 1 || whole.Grants[0].ID != given.GrantID {
-			t.Fatalf("exported %+v", whole)
+			t.Fatalf("got the export %+v", whole)
 		}
 		transactions := 0
 		for _, p := range whole.Portfolios {
@@ -88,34 +88,34 @@ func TestAUserTakesAlongWhatIsKeptAndHasItErased(t *testing.T) {
 			transactions += len(p.Transactions)
 		}
 		if transactions == 0 {
-			t.Error("no transactions were exported")
+			t.Error("got no transactions, want some")
 		}
 		if last := whole.Audit[len(whole.Audit)-1]; last.Action != "data.export" || last.Address == "" {
-			t.Errorf("last on record is %+v", last)
+			t.Errorf("got the last record %+v", last)
 		}
 		if other := b.export(t, "rohan"); len(other.Portfolios) != 0 || len(other.Grants) != 1 {
-			t.Errorf("another user's export: %+v", other)
+			t.Errorf("another user's export: got %+v", other)
 		}
 
 		for _, want := range []string{`{"erased":{"portfolios":2,"grants":1}}`, `{"erased":{"portfolios":0,"grants":0}}`} {
 			if got := b.call(t, "asha", http.MethodDelete, "/v1/me", "").must(t, 200).body; strings.TrimSpace(got) != want {
-				t.Errorf("erased %s, want %s", got, want)
+				t.Errorf("erase: got %s, want %s", got, want)
 			}
 		}
 		left := b.export(t, "asha")
 		if len(left.Portfolios) != 0 || len(left.Grants) != 0 || len(left.Audit) != len(whole.Audit)+3 {
-			t.Errorf("left is %+v", left)
+			t.Errorf("got %+v after the erasure", left)
 		}
 		for _, r := range left.Audit[:len(left.Audit)-1] {
 			if r.Address != "" {
-				t.Errorf("the record of %s still says where it came from", r.Action)
+				t.Errorf("the record of %s still has its source", r.Action)
 			}
 		}
 		if other := b.export(t, "rohan"); len(other.Grants) != 1 || other.Audit[0].Address == "" {
-			t.Error("another user's grants or addresses were erased, too")
+			t.Error("want another user's grants and addresses kept")
 		}
 		if next := b.token(t, "asha"); next.AccessToken == given.AccessToken || next.GrantID == given.GrantID {
-			t.Error("a token of which nothing is known was given again")
+			t.Error("an erased token was reused")
 		}
 		for id := range payloads {
 			b.call(t, "asha", http.MethodGet, "/v1/portfolios/"+id, "").must(t, 404)
@@ -123,7 +123,7 @@ func TestAUserTakesAlongWhatIsKeptAndHasItErased(t *testing.T) {
 	})
 }
 
-// keyFile puts a key into a file and returns its path.
+// keyFile writes a key to a file and returns its path.
 func keyFile(t *testing.T, name, key string) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), name)
@@ -133,7 +133,7 @@ func keyFile(t *testing.T, name, key string) string {
 	return path
 }
 
-func TestALostKeyCostsWhatItSealedAndNotTheService(t *testing.T) {
+func TestLostKeyMakesOnlyItsDataUnreadable(t *testing.T) {
 	t.Parallel()
 	settings, _ := settingsFor(t, "sqlite:"+tempFile(t), "memory")
 	b := start(t, settings)
@@ -152,11 +152,11 @@ func TestALostKeyCostsWhatItSealedAndNotTheService(t *testing.T) {
 	}
 	b = start(t, settings)
 	if log := b.log.String(); !strings.Contains(log, `"key_id":"k1"`) || !strings.Contains(log, old) || !strings.Contains(log, `"level":"ERROR"`) {
-		t.Errorf("the operator reads %s", log)
+		t.Errorf("got the log %s", log)
 	}
 	e := b.export(t, "asha")
 	if len(e.Portfolios) != 1 || e.Portfolios[0].Readable || string(e.Portfolios[0].Payload) != "null" {
-		t.Errorf("exported %+v", e)
+		t.Errorf("got the export %+v", e)
 	}
 	b.call(t, "asha", http.MethodGet, "/v1/portfolios", "").must(t, 200)
 	b.call(t, "asha", http.MethodGet, "/v1/portfolios/"+p.ID+"/raw", "").must(t, 503)
@@ -169,7 +169,7 @@ func TestALostKeyCostsWhatItSealedAndNotTheService(t *testing.T) {
 	}
 	b = start(t, settings)
 	if raw := b.call(t, "asha", http.MethodGet, "/v1/portfolios/"+p.ID+"/raw", "").must(t, 200); raw.body != payload {
-		t.Error("the payload is not what was saved")
+		t.Error("want the payload as saved")
 	}
 	for _, key := range []string{sealKey, next} {
 		if strings.Contains(b.log.String(), key) {
@@ -178,7 +178,7 @@ func TestALostKeyCostsWhatItSealedAndNotTheService(t *testing.T) {
 	}
 }
 
-func TestNothingStartsWithoutTheKeyThatSeals(t *testing.T) {
+func TestBrokerDoesNotStartWithoutTheFirstKey(t *testing.T) {
 	t.Parallel()
 	for name, file := range map[string]string{
 		"no file": filepath.Join(t.TempDir(), "nowhere"), "half a key": keyFile(t, "k2", sealKey[:20]), "the hash key": keyFile(t, "k2", hashKey),
@@ -192,7 +192,7 @@ func TestNothingStartsWithoutTheKeyThatSeals(t *testing.T) {
 	}
 }
 
-func TestAWrongKeyIsNoticedAtTheStart(t *testing.T) {
+func TestWrongKeyIsReportedAtTheStart(t *testing.T) {
 	t.Parallel()
 	eachBackend(t, func(t *testing.T, settings config.Config, _ *sandbox.Sandbox) {
 		b := start(t, settings)
@@ -214,23 +214,23 @@ func TestAWrongKeyIsNoticedAtTheStart(t *testing.T) {
 		settings.Seal.Keys = append([]config.SealKey{{ID: "k2", Key: secret.Text(next)}}, settings.Seal.Keys...)
 		b = start(t, settings)
 		if log := b.log.String(); !strings.Contains(log, `"key_id":"k1"`) || !strings.Contains(log, `"level":"ERROR"`) || strings.Contains(log, other) {
-			t.Errorf("the operator reads %s", log)
+			t.Errorf("got the log %s", log)
 		}
 		for path, status := range map[string]int{"": 200, "/latest": 200, "/" + p.ID: 200, "/" + p.ID + "/raw": 503} {
 			b.call(t, "asha", http.MethodGet, "/v1/portfolios"+path, "").must(t, status)
 		}
 		if e := b.export(t, "asha"); len(e.Portfolios) != 1 || e.Portfolios[0].Readable {
-			t.Errorf("exported %+v", e)
+			t.Errorf("got the export %+v", e)
 		}
 		b.call(t, "asha", http.MethodPost, "/v1/portfolios", payload, "Idempotency-Key", "k").must(t, 503)
 		b.call(t, "asha", http.MethodPost, "/v1/portfolios", payload).must(t, 200)
 		if raw := b.call(t, "asha", http.MethodGet, "/v1/portfolios/"+p.ID+"/raw", "").must(t, 200); raw.body != payload {
-			t.Error("the payload is not what was saved again")
+			t.Error("want the payload as saved again")
 		}
 	})
 }
 
-// awaited is a log that closes seen once a line says word.
+// awaited is a log that closes seen once a line contains word.
 type awaited struct {
 	syncBuffer
 	word string
@@ -246,7 +246,7 @@ func (w *awaited) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// runUntil runs the program with a clock that is ahead, until its log says word.
+// runUntil runs the program with a clock that is ahead, until its log contains word.
 func runUntil(t *testing.T, settings config.Config, ahead time.Duration, word string) {
 	t.Helper()
 	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
@@ -265,7 +265,7 @@ func runUntil(t *testing.T, settings config.Config, ahead time.Duration, word st
 	select {
 	case <-log.seen:
 	case <-time.After(time.Minute):
-		t.Errorf("the log never says %q: %s", word, log.String())
+		t.Errorf("got the log %[2]s, want %[1]q in it", word, log.String())
 	}
 	cancel()
 	if err := <-ended; err != nil {
@@ -273,7 +273,7 @@ func runUntil(t *testing.T, settings config.Config, ahead time.Duration, word st
 	}
 }
 
-func TestWhatIsPastItsRetentionIsGoneAfterAStart(t *testing.T) {
+func TestExpiredDataIsDeletedAfterAStart(t *testing.T) {
 	t.Parallel()
 	eachBackend(t, func(t *testing.T, settings config.Config, _ *sandbox.Sandbox) {
 		settings.Retention = config.Retention{Portfolios: 72 * time.Hour, Grants: 24 * time.Hour}
@@ -287,7 +287,7 @@ func TestWhatIsPastItsRetentionIsGoneAfterAStart(t *testing.T) {
 		runUntil(t, settings, 49*time.Hour, done)
 		b = start(t, settings)
 		if e := b.export(t, "asha"); len(e.Grants) != 0 || len(e.Portfolios) != 1 {
-			t.Errorf("after two days: %+v", e)
+			t.Errorf("after two days: got %+v", e)
 		}
 		if err := b.stop(); err != nil {
 			t.Fatal(err)
@@ -300,7 +300,7 @@ func TestWhatIsPastItsRetentionIsGoneAfterAStart(t *testing.T) {
 			expired = expired || r.Action == "portfolio.expire"
 		}
 		if len(e.Portfolios) != 0 || !expired {
-			t.Errorf("after three days: %+v", e)
+			t.Errorf("after three days: got %+v", e)
 		}
 	})
 }

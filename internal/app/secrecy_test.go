@@ -11,14 +11,14 @@ import (
 	"casbroker/internal/testkit/services"
 )
 
-// TestTheWholeJobShowsNoSecret runs the main job, and everything that goes wrong
-// around it, and then looks for every secret in the log and in the answers.
-func TestTheWholeJobShowsNoSecret(t *testing.T) {
+// TestNoSecretAppearsInLogsOrAnswers imports a portfolio and causes all kinds of errors, then
+// searches the log and the answers for every secret.
+func TestNoSecretAppearsInLogsOrAnswers(t *testing.T) {
 	t.Parallel()
 	const password, databasePassword = "Hush-Password-1", "Hush-Password-2"
 	eachBackend(t, func(t *testing.T, settings config.Config, vendor *sandbox.Sandbox) {
 		settings.Log.Level = "debug"
-		// The test's database lets in whoever comes, whatever the password.
+		// The test's database accepts any password.
 		withPassword := strings.Replace(settings.Store.URL.Reveal(), "casbroker@", "casbroker:"+databasePassword+"@", 1)
 		settings.Store.URL = secret.URL(withPassword)
 		b := start(t, settings)
@@ -60,7 +60,7 @@ func TestTheWholeJobShowsNoSecret(t *testing.T) {
 
 		log := b.log.String()
 		if !strings.Contains(log, `"route":"/v1/token"`) {
-			t.Fatalf("the log does not tell of the requests:\n%s", log)
+			t.Fatalf("got the log %s, want the requests in it", log)
 		}
 		everywhere := map[string]string{
 			"the API key": apiKey, "the JWT secret": jwtSecret, "the hash key": hashKey, "the sealing key": sealKey,
@@ -81,13 +81,13 @@ func TestTheWholeJobShowsNoSecret(t *testing.T) {
 	})
 }
 
-// between returns what follows mark in s, up to the next quote.
+// between returns the text after mark in s, up to the next quote.
 func between(t *testing.T, s, mark string) string {
 	t.Helper()
 	_, rest, found := strings.Cut(s, mark)
 	value, _, ended := strings.Cut(rest, `"`)
 	if !found || !ended || len(value) < 5 {
-		t.Fatalf("there is no %s in the statement", mark)
+		t.Fatalf("the statement lacks %s", mark)
 	}
 	return value
 }

@@ -9,7 +9,7 @@ import (
 	"github.com/chromedp/chromedp/kb"
 )
 
-// outcome is what PortfolioConnect.open resolved to, and what it told meanwhile.
+// outcome is the result of PortfolioConnect.open and its events.
 type outcome struct {
 	Result struct {
 		Status   string         `json:"status"`
@@ -25,8 +25,7 @@ type outcome struct {
 	Told   string   `json:"told"` // all events and their metadata as JSON
 }
 
-// openWidget opens the widget with these options, which are JavaScript, on a page
-// with nothing else under way.
+// openWidget opens the widget with options, which are JavaScript, on an idle page.
 func (b *tab) openWidget(options string) {
 	b.t.Helper()
 	b.do(chromedp.Evaluate[chromedp.Void](`(() => {
@@ -37,26 +36,26 @@ func (b *tab) openWidget(options string) {
 	})()`))
 }
 
-// outcome waits for the widget to be done.
+// outcome waits for the result of the widget.
 func (b *tab) outcome() outcome {
 	b.t.Helper()
 	b.do(until(`outcome !== undefined`))
 	return read(b, chromedp.Evaluate[outcome](`({ result: outcome, events: told.map(([name]) => name), told: JSON.stringify(told) })`))
 }
 
-// openWithWidget opens the page and loads the widget's script into it.
+// openWithWidget opens the page and loads the widget's script.
 func openWithWidget(t *testing.T) *tab {
 	t.Helper()
 	b := openTab(t, desk)
 	b.do(
-		chromedp.Navigate(openShop(t, nil).URL), chromedp.WaitVisible(on("user-asha")),
+		chromedp.Navigate(openDemo(t, nil).URL), chromedp.WaitVisible(on("user-asha")),
 		chromedp.Evaluate[chromedp.Void](`document.head.append(Object.assign(document.createElement("script"), { src: "/widget/portfolio-connect.js" }))`),
 		until(`typeof PortfolioConnect === "object"`),
 	)
 	return b
 }
 
-func TestTheWidgetIsClosedByButtonOrEscape(t *testing.T) {
+func TestWidgetClosesByButtonOrEscape(t *testing.T) {
 	t.Parallel()
 	b := openWithWidget(t)
 	for name, leave := range map[string]chromedp.Action[chromedp.Void]{
@@ -69,10 +68,10 @@ func TestTheWidgetIsClosedByButtonOrEscape(t *testing.T) {
 			t.Errorf("%s: %+v", name, o)
 		}
 	}
-	b.calm()
+	b.wantNoErrors()
 }
 
-func TestTheWidgetRefusesWhatItCannotOpen(t *testing.T) {
+func TestWidgetRefusesInvalidOptions(t *testing.T) {
 	t.Parallel()
 	b := openWithWidget(t)
 	b.openWidget(`accessToken: ""`)
@@ -87,7 +86,7 @@ func TestTheWidgetRefusesWhatItCannotOpen(t *testing.T) {
 	}
 }
 
-func TestTheWidgetHandsTheFileToOnSubmitAndTellsNoSecret(t *testing.T) {
+func TestWidgetPassesTheFileToOnSubmitWithoutSecretsInEvents(t *testing.T) {
 	t.Parallel()
 	b := openWithWidget(t)
 	b.openWidget(`config: { title: "Bring your funds", theme: "dark", prefill: { pan: "aaapz9999a" } },
@@ -105,22 +104,22 @@ func TestTheWidgetHandsTheFileToOnSubmitAndTellsNoSecret(t *testing.T) {
 	b.do(chromedp.SendKeys(in("password"), kb.Backspace+"AAAPZ9999A"+kb.Enter))
 	o := b.outcome()
 	if o.Result.Status != "success" || o.Result.Data["got"] != "file UPLOAD cdsl.pdf true" {
-		t.Errorf("the result is %+v", o.Result)
+		t.Errorf("got the result %+v", o.Result)
 	}
 	if o.Result.Metadata["filename"] != "cdsl.pdf" || o.Result.Metadata["parser_type"] != "CDSL" {
-		t.Errorf("the metadata is %v", o.Result.Metadata)
+		t.Errorf("got the metadata %v", o.Result.Metadata)
 	}
 	want := "WIDGET_OPENED FILE_SELECTED UPLOAD_STARTED UPLOAD_PROGRESS PARSE_ERROR UPLOAD_STARTED UPLOAD_PROGRESS PARSE_SUCCESS WIDGET_CLOSED"
 	if got := strings.Join(o.Events, " "); got != want {
-		t.Errorf("the events were %s", got)
+		t.Errorf("got the events %s", got)
 	}
 	if strings.Contains(o.Told, "AAAPZ9999A") || strings.Contains(o.Told, "at_") {
-		t.Errorf("an event tells a secret: %s", o.Told)
+		t.Errorf("got events %s, want no secret", o.Told)
 	}
-	b.calm()
+	b.wantNoErrors()
 }
 
-func TestTheWidgetTakesOnlyTheStatementsThatTheAppWants(t *testing.T) {
+func TestWidgetAcceptsOnlyTheStatementsOfTheApp(t *testing.T) {
 	t.Parallel()
 	b := openWithWidget(t)
 	b.openWidget(`config: { allowedTypes: ["NSDL"] }, onSubmit: async () => ({ meta: { cas_type: "CDSL" } })`)
@@ -140,10 +139,10 @@ func TestTheWidgetTakesOnlyTheStatementsThatTheAppWants(t *testing.T) {
 	}
 }
 
-func TestThePageShowsAmountsToTheLastDigit(t *testing.T) {
+func TestPageShowsAmountsToTheLastDigit(t *testing.T) {
 	t.Parallel()
 	b := openTab(t, desk)
-	b.do(chromedp.Navigate(openShop(t, nil).URL), chromedp.WaitVisible(on("user-asha")))
+	b.do(chromedp.Navigate(openDemo(t, nil).URL), chromedp.WaitVisible(on("user-asha")))
 	for _, c := range []struct{ call, want string }{
 		{`rupees("1234567.89")`, "₹12,34,567.89"},
 		{`rupees("0")`, "₹0.00"},
@@ -170,7 +169,7 @@ func TestThePageShowsAmountsToTheLastDigit(t *testing.T) {
 func TestTransactionTypesHaveReadableNames(t *testing.T) {
 	t.Parallel()
 	b := openTab(t, desk)
-	b.do(chromedp.Navigate(openShop(t, nil).URL), chromedp.WaitVisible(on("user-asha")))
+	b.do(chromedp.Navigate(openDemo(t, nil).URL), chromedp.WaitVisible(on("user-asha")))
 	for code, want := range map[string]string{
 		`"STT_TAX"`: "STT", `"TDS_TAX"`: "TDS", `"STAMP_DUTY_TAX"`: "Stamp duty", `"PURCHASE_SIP"`: "Purchase SIP",
 		`"SWITCH_OUT_MERGER"`: "Switch out merger", `"Bonus issue"`: "Bonus issue", `null`: "–",

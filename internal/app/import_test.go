@@ -10,7 +10,7 @@ import (
 	"casbroker/internal/sandbox"
 )
 
-// saved is a portfolio as it is answered.
+// saved is a portfolio in an answer.
 type saved struct {
 	ID         string         `json:"id"`
 	Created    bool           `json:"created"`
@@ -25,17 +25,17 @@ type saved struct {
 	} `json:"rows"`
 }
 
-func TestASignedInUserImportsAPortfolio(t *testing.T) {
+func TestUserImportsAPortfolio(t *testing.T) {
 	t.Parallel()
 	eachBackend(t, func(t *testing.T, settings config.Config, vendor *sandbox.Sandbox) {
 		b := start(t, settings)
 
 		first := b.token(t, "asha")
 		if again := b.token(t, "asha"); again.AccessToken != first.AccessToken || again.GrantID != first.GrantID {
-			t.Error("the second request did not get the same token")
+			t.Error("want the same token for the second request")
 		}
 		if n := vendor.Calls("/v1/token"); n != 1 {
-			t.Errorf("the vendor was asked for %d tokens, want 1", n)
+			t.Errorf("the vendor got %d requests, want 1", n)
 		}
 
 		payload := `{"data":` + parse(t, settings.Upstream.URL, first.AccessToken, "cdsl", "right").must(t, 200).body +
@@ -43,25 +43,25 @@ func TestASignedInUserImportsAPortfolio(t *testing.T) {
 		var p saved
 		b.call(t, "asha", http.MethodPost, "/v1/portfolios", payload, "Idempotency-Key", `"k1"`).must(t, 201).decode(t, &p)
 		if !p.Created || p.CASType != "CDSL" || p.Received != p.Stored || p.Stored == 0 || !strings.Contains(p.TotalValue, ".") {
-			t.Errorf("saved: %+v", p)
+			t.Errorf("save: got %+v", p)
 		}
 		replay := b.call(t, "asha", http.MethodPost, "/v1/portfolios", payload, "Idempotency-Key", `"k1"`).must(t, 201)
 		if replay.header.Get("Idempotency-Replayed") != "true" {
-			t.Error("the repeated request was not answered from the first")
+			t.Error("want Idempotency-Replayed on the repeated request")
 		}
 		var twice saved
 		b.call(t, "asha", http.MethodPost, "/v1/portfolios", payload).must(t, 200).decode(t, &twice)
 		if twice.ID != p.ID || twice.Created {
-			t.Errorf("the same statement again: %+v", twice)
+			t.Errorf("the same statement again: got %+v", twice)
 		}
 
 		var read saved
 		b.call(t, "asha", http.MethodGet, "/v1/portfolios/latest", "").must(t, 200).decode(t, &read)
 		if read.ID != p.ID || len(read.Rows) != p.Stored || read.TotalValue != p.TotalValue {
-			t.Errorf("read: %+v", read)
+			t.Errorf("read: got %+v", read)
 		}
 		if raw := b.call(t, "asha", http.MethodGet, "/v1/portfolios/"+p.ID+"/raw", "").must(t, 200); raw.body != payload {
-			t.Error("the raw payload is not what was sent")
+			t.Error("want the raw payload as sent")
 		}
 		for _, path := range []string{"", "/holdings", "/raw"} {
 			b.call(t, "rohan", http.MethodGet, "/v1/portfolios/"+p.ID+path, "").must(t, 404)
@@ -73,7 +73,7 @@ func TestASignedInUserImportsAPortfolio(t *testing.T) {
 	})
 }
 
-func TestASecondStartKeepsWhatWasSaved(t *testing.T) {
+func TestSavedDataSurvivesARestart(t *testing.T) {
 	t.Parallel()
 	eachBackend(t, func(t *testing.T, settings config.Config, _ *sandbox.Sandbox) {
 		b := start(t, settings)
@@ -85,16 +85,16 @@ func TestASecondStartKeepsWhatWasSaved(t *testing.T) {
 		}
 		b = start(t, settings)
 		if raw := b.call(t, "asha", http.MethodGet, "/v1/portfolios/"+p.ID+"/raw", "").must(t, 200); raw.body != statement {
-			t.Error("the payload changed over a restart")
+			t.Error("want the same payload after a restart")
 		}
 		replay := b.call(t, "asha", http.MethodPost, "/v1/portfolios", statement, "Idempotency-Key", "before-it").must(t, 201)
 		if replay.header.Get("Idempotency-Replayed") != "true" {
-			t.Error("the key was forgotten over a restart")
+			t.Error("want the idempotency key kept over a restart")
 		}
 	})
 }
 
-func TestTwoHundredRequestsOfANewUserCostOneCallToTheVendor(t *testing.T) {
+func TestConcurrentRequestsOfANewUserMintOneToken(t *testing.T) {
 	t.Parallel()
 	eachBackend(t, func(t *testing.T, settings config.Config, vendor *sandbox.Sandbox) {
 		settings.RateLimit.Token = config.Limits{}
@@ -109,16 +109,16 @@ func TestTwoHundredRequestsOfANewUserCostOneCallToTheVendor(t *testing.T) {
 		first := <-tokens
 		for other := range tokens {
 			if other != first {
-				t.Fatal("two different tokens were given")
+				t.Fatal("got two different tokens, want one")
 			}
 		}
 		if n := vendor.Calls("/v1/token"); n != 1 {
-			t.Errorf("the vendor was asked %d times, want once", n)
+			t.Errorf("the vendor got %d requests, want 1", n)
 		}
 	})
 }
 
-func TestWhoAsksTooOftenIsToldWhenToComeBack(t *testing.T) {
+func TestRateLimitedUserGetsRetryAfter(t *testing.T) {
 	t.Parallel()
 	eachBackend(t, func(t *testing.T, settings config.Config, _ *sandbox.Sandbox) {
 		settings.RateLimit.Token.User = "3-H"
@@ -128,13 +128,13 @@ func TestWhoAsksTooOftenIsToldWhenToComeBack(t *testing.T) {
 		}
 		limited := b.call(t, "asha", http.MethodPost, "/v1/token", "").must(t, 429)
 		if limited.header.Get("Retry-After") == "" || !strings.HasPrefix(limited.header.Get("RateLimit"), `"token-user";r=0;t=`) {
-			t.Errorf("headers: %v", limited.header)
+			t.Errorf("got headers %v, want Retry-After and RateLimit", limited.header)
 		}
 		b.token(t, "rohan")
 	})
 }
 
-func TestATokenLivesAsLongAsWasAskedAndNoLonger(t *testing.T) {
+func TestTokenHasTheRequestedLifetime(t *testing.T) {
 	t.Parallel()
 	settings, _ := settingsFor(t, "sqlite:"+tempFile(t), "memory")
 	b := start(t, settings)
@@ -142,7 +142,7 @@ func TestATokenLivesAsLongAsWasAskedAndNoLonger(t *testing.T) {
 	var short issued
 	b.call(t, "asha", http.MethodPost, "/v1/token", `{"expiry_minutes":5}`).must(t, 200).decode(t, &short)
 	if short.AccessToken == whole.AccessToken || short.ExpiresIn > 300 {
-		t.Errorf("asked for 5 minutes: %+v", short)
+		t.Errorf("asked for 5 minutes: got %+v", short)
 	}
 	for body, status := range map[string]int{
 		`{"expiry_minutes":0}`: 422, `{"expiry_minutes":61}`: 422, `{"expiry_minutes":"5"}`: 422, `{"expiry_minutes":1.5}`: 422,
