@@ -12,23 +12,23 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 )
 
-// The sizes of RSA keys that are taken, in bits. The lower bound is RFC 7518's
-// (section 3.3), the upper one keeps a key set from making verification slow.
+// The sizes of accepted RSA keys, in bits. The lower bound is RFC 7518's (section
+// 3.3); the upper one bounds the time that a verification takes.
 const (
 	minRSABits = 2048
 	maxRSABits = 8192
 )
 
-// algorithm is one way of signing. Exactly one of the three sizes is set, or
-// none for Ed25519; it names the one family of keys that the algorithm takes.
+// algorithm is a signature algorithm. At most one of secretBytes, rsa and curveBits is
+// set, none for Ed25519; it determines the type of key that the algorithm uses.
 type algorithm struct {
 	method      jwt.SigningMethod
-	secretBytes int // HMAC: the least size of the secret (RFC 7518, section 3.2)
+	secretBytes int // HMAC: minimum size of the secret (RFC 7518, section 3.2)
 	rsa         bool
-	curveBits   int // ECDSA: the size of the only curve
+	curveBits   int // ECDSA: size of the curve
 }
 
-// algorithms has no "none", so no setting can let it in.
+// algorithms lacks "none", so no setting can allow it.
 var algorithms = map[string]algorithm{
 	"HS256": {method: jwt.SigningMethodHS256, secretBytes: 32},
 	"HS384": {method: jwt.SigningMethodHS384, secretBytes: 48},
@@ -52,7 +52,7 @@ func (a algorithm) name() string { return a.method.Alg() }
 
 func (a algorithm) symmetric() bool { return a.secretBytes > 0 }
 
-// fits returns why key cannot be used with the algorithm, nil if it can.
+// fits returns an error if key cannot be used with the algorithm.
 func (a algorithm) fits(key any) error {
 	switch k := key.(type) {
 	case []byte:
@@ -60,14 +60,14 @@ func (a algorithm) fits(key any) error {
 			return a.mismatch("a secret")
 		}
 		if len(k) < a.secretBytes {
-			return fmt.Errorf("%s wants a secret of %d bytes or more, this one has %d", a.name(), a.secretBytes, len(k))
+			return fmt.Errorf("%s needs a secret of %d bytes or more, this one has %d", a.name(), a.secretBytes, len(k))
 		}
 	case *rsa.PublicKey:
 		if !a.rsa {
 			return a.mismatch("an RSA key")
 		}
 		if bits := k.N.BitLen(); bits < minRSABits || bits > maxRSABits {
-			return fmt.Errorf("an RSA key has to have %d to %d bits, this one has %d", minRSABits, maxRSABits, bits)
+			return fmt.Errorf("an RSA key must have %d to %d bits, this one has %d", minRSABits, maxRSABits, bits)
 		}
 	case *ecdsa.PublicKey:
 		if bits := k.Curve.Params().BitSize; bits != a.curveBits {
@@ -78,11 +78,11 @@ func (a algorithm) fits(key any) error {
 			return a.mismatch("an Ed25519 key")
 		}
 	default:
-		return errors.New("this kind of key is not known")
+		return errors.New("unknown type of key")
 	}
 	return nil
 }
 
 func (a algorithm) mismatch(key string) error {
-	return fmt.Errorf("%s does not go with %s", a.name(), key)
+	return fmt.Errorf("%s cannot be used with %s", a.name(), key)
 }

@@ -35,22 +35,22 @@ func asJSON(t testing.TB, v any) string {
 	return string(text)
 }
 
-// changed replaces one part of a token.
+// changed returns token with one part replaced.
 func changed(token string, part int, by string) string {
 	parts := strings.Split(token, ".")
 	parts[part] = by
 	return strings.Join(parts, ".")
 }
 
-// respelt returns another character with which the last byte of an HS256 signature
-// would be the same, were it not for the bits that have to be 0.
+// respelt returns another last character of an HS256 signature that encodes the same
+// byte, with unused bits that are not 0.
 func respelt(last byte) string {
 	const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 	i := strings.IndexByte(alphabet, last)
 	return alphabet[i+1 : i+2]
 }
 
-// unissued returns a token that does not say when it was issued.
+// unissued returns a token without iat.
 func unissued(t testing.TB, exp int64) string {
 	t.Helper()
 	claims := with("exp", exp)
@@ -151,7 +151,7 @@ func TestForgedAndMalformedTokensAreRefused(t *testing.T) {
 	}
 }
 
-func TestTokensAtTheEdgeOfTheRulesAreTaken(t *testing.T) {
+func TestTokensWithinTheRulesAreAccepted(t *testing.T) {
 	t.Parallel()
 	a := newAuth(t, withSecret())
 	now := time.Now()
@@ -174,7 +174,7 @@ func TestTokensAtTheEdgeOfTheRulesAreTaken(t *testing.T) {
 	}
 }
 
-func TestThePublicKeyIsNoSecret(t *testing.T) {
+func TestPublicKeyIsNotAcceptedAsHMACSecret(t *testing.T) {
 	t.Parallel()
 	a := newAuth(t, withPublicKey(t, rsaKey().Public(), "RS256"))
 	text := publicPEM(t, rsaKey().Public())
@@ -186,7 +186,7 @@ func TestThePublicKeyIsNoSecret(t *testing.T) {
 	}
 }
 
-func TestAKeyIDIsNeverMoreThanAName(t *testing.T) {
+func TestKeyIDIsOnlyAName(t *testing.T) {
 	t.Parallel()
 	set := newKeyServer(t, jwk(t, rsaKey().Public(), "k1"))
 	v := withKeySet(set.URL)
@@ -208,7 +208,7 @@ func TestAKeyIDIsNeverMoreThanAName(t *testing.T) {
 	}
 }
 
-func TestKeysThatATokenBringsAlongAreNeitherUsedNorFetched(t *testing.T) {
+func TestKeysInTokenHeaderAreNeitherUsedNorFetched(t *testing.T) {
 	t.Parallel()
 	var fetched atomic.Int64
 	evil := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
@@ -231,11 +231,11 @@ func TestKeysThatATokenBringsAlongAreNeitherUsedNorFetched(t *testing.T) {
 		}
 	}
 	if n := fetched.Load(); n != 0 {
-		t.Errorf("the attacker's address was called %d times", n)
+		t.Errorf("got %d requests to the attacker's address, want none", n)
 	}
 }
 
-func TestATokenInTheQueryIsNotLookedAt(t *testing.T) {
+func TestTokenInQueryIsIgnored(t *testing.T) {
 	t.Parallel()
 	a := newAuth(t, withSecret())
 	token := signHS(t, claimsOf("asha"))
@@ -247,7 +247,7 @@ func TestATokenInTheQueryIsNotLookedAt(t *testing.T) {
 	}
 }
 
-func TestNoRefusalRepeatsTheToken(t *testing.T) {
+func TestErrorsDoNotRepeatTheToken(t *testing.T) {
 	t.Parallel()
 	a := newAuth(t, withSecret())
 	const marker = "Zx9-marker"
@@ -266,7 +266,7 @@ func TestNoRefusalRepeatsTheToken(t *testing.T) {
 	}
 }
 
-func TestALongerLeewayOrLifetimeIsASettingOfTheVerifier(t *testing.T) {
+func TestLeewayAndLifetimeAreSettings(t *testing.T) {
 	t.Parallel()
 	strict := withSecret()
 	strict.Leeway, strict.MaxLifetime = 0, 10*time.Minute

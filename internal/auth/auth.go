@@ -1,7 +1,6 @@
-// Package auth answers who is calling: it verifies the JWT of a request against
-// the configured verifiers and puts the Principal into the request's context.
-// What a Principal may do is decided elsewhere, but for the roles that Require
-// asks for; revocation and blocks are not its business either.
+// Package auth authenticates callers: it verifies the JWT of a request with the
+// configured verifiers and puts the Principal into the request's context. Require
+// checks roles; all other authorization, revocation and blocks are in other packages.
 package auth
 
 import (
@@ -13,21 +12,21 @@ import (
 	"time"
 )
 
-// Options are what New needs. Verifiers is required.
+// Options configure an Authenticator. Only Verifiers is required.
 type Options struct {
 	Verifiers []Verifier // one per issuer
 
-	// Cookie names the cookie that pages of the same site may send instead of a
-	// bearer token; "" takes none.
+	// Cookie is the name of the cookie that pages of the same site may send instead of a
+	// bearer token; "" accepts no cookie.
 	Cookie string
-	// TrustedOrigins ("https://app.example") may make state-changing calls by cookie
-	// besides the broker's own origin.
+	// TrustedOrigins ("https://app.example") may make state-changing calls with the
+	// cookie, in addition to the broker's own origin.
 	TrustedOrigins []string
 
-	CacheSize int              // bytes for verified tokens, about 90 each; 0 remembers none, the least else is 128 KiB
-	Now       func() time.Time // nil is time.Now
-	HTTP      *http.Client     // for key sets and discovery; nil is one with a timeout
-	Log       *slog.Logger     // nil is none
+	CacheSize int              // bytes for verified tokens, about 90 each; 0 caches none, otherwise the minimum is 128 KiB
+	Now       func() time.Time // nil means time.Now
+	HTTP      *http.Client     // for key sets and discovery; nil means a client with a timeout
+	Log       *slog.Logger     // nil discards
 }
 
 // Authenticator verifies callers. It is safe for concurrent use.
@@ -40,9 +39,9 @@ type Authenticator struct {
 	origins  *http.CrossOriginProtection
 }
 
-// New returns an Authenticator, or everything that is wrong with opts at once,
-// each fault naming its settings key. Key sets are loaded in the background until
-// ctx ends; New does not wait for them, Ready tells when they are there.
+// New returns an Authenticator, or an error that names every invalid setting by its
+// key. Key sets are loaded in the background until ctx ends; New does not wait for
+// them, see Ready.
 func New(ctx context.Context, opts Options) (*Authenticator, error) {
 	opts = opts.withDefaults()
 	a := &Authenticator{
@@ -52,8 +51,8 @@ func New(ctx context.Context, opts Options) (*Authenticator, error) {
 		cookie:   opts.Cookie,
 		origins:  http.NewCrossOriginProtection(),
 	}
-	var wrong complaints
-	a.checkBrowserSide(&wrong, opts)
+	var wrong settingErrors
+	a.checkBrowserOptions(&wrong, opts)
 	wrong.when(opts.CacheSize < 0, "auth.cache_size", "want 0 or more, not %d", opts.CacheSize)
 	wrong.when(len(opts.Verifiers) == 0, "auth.verifiers", "want at least one")
 	a.addVerifiers(&wrong, opts)
@@ -76,16 +75,16 @@ func (o Options) withDefaults() Options {
 	return o
 }
 
-func (a *Authenticator) checkBrowserSide(wrong *complaints, opts Options) {
-	cookie := http.Cookie{Name: opts.Cookie} //nolint:gosec // it is never sent, its name is checked
-	wrong.when(opts.Cookie != "" && cookie.Valid() != nil, "auth.cookie", "%q cannot name a cookie", opts.Cookie)
+func (a *Authenticator) checkBrowserOptions(wrong *settingErrors, opts Options) {
+	cookie := http.Cookie{Name: opts.Cookie} //nolint:gosec // never sent; only its name is checked
+	wrong.when(opts.Cookie != "" && cookie.Valid() != nil, "auth.cookie", "%q is not a valid cookie name", opts.Cookie)
 	for i, origin := range opts.TrustedOrigins {
 		err := a.origins.AddTrustedOrigin(origin)
 		wrong.when(err != nil, fmt.Sprintf("auth.trusted_origins[%d]", i), "want an origin such as https://app.example: %v", err)
 	}
 }
 
-func (a *Authenticator) addVerifiers(wrong *complaints, opts Options) {
+func (a *Authenticator) addVerifiers(wrong *settingErrors, opts Options) {
 	names := make(map[string]int, len(opts.Verifiers))
 	issuers := make(map[string]int, len(opts.Verifiers))
 	for i, settings := range opts.Verifiers {
@@ -104,10 +103,10 @@ func (a *Authenticator) addVerifiers(wrong *complaints, opts Options) {
 	}
 }
 
-// Authenticate returns whom token speaks for; the Principal is shared and must
-// not be changed. It returns ErrInvalidToken with a detail that says which check
-// failed, or ErrUnavailable while the issuer's keys were never loaded. It waits
-// for a key set for at most keyWait, and only when the token names an unknown key.
+// Authenticate verifies token and returns its Principal, which is shared and must not
+// be changed. It returns ErrInvalidToken with a detail that says which check failed, or
+// ErrUnavailable if the issuer's keys have never been loaded. It waits for a key set
+// only if the token names an unknown key, for at most keyWait.
 func (a *Authenticator) Authenticate(ctx context.Context, token string) (*Principal, error) {
 	if len(token) > maxTokenSize {
 		return nil, errTooLong
@@ -125,14 +124,13 @@ func (a *Authenticator) Authenticate(ctx context.Context, token string) (*Princi
 	return e.who, nil
 }
 
-// current reports whether the keys that e was verified with are still in force.
+// current reports whether the keys that e was verified with are still in use.
 func (a *Authenticator) current(e entry) bool {
 	return a.all[e.verifier].keys.generation() == e.generation
 }
 
-// verify checks everything about token. The claims are decoded before the
-// signature is checked, because they name the issuer; nothing else in them is
-// looked at until then.
+// verify makes every check of token. The claims are decoded before the signature is
+// checked, because they name the issuer; nothing else of them is used until then.
 func (a *Authenticator) verify(ctx context.Context, token string, now time.Time) (entry, error) {
 	t, err := parse(token)
 	if err != nil {
@@ -148,8 +146,8 @@ func (a *Authenticator) verify(ctx context.Context, token string, now time.Time)
 	return v.verify(ctx, t, now)
 }
 
-// Ready returns nil once every verifier has keys, else an error that names those
-// that have none.
+// Ready returns nil once every verifier has keys, and otherwise an error that names
+// those that have none.
 func (a *Authenticator) Ready() error {
 	var missing []error
 	for _, v := range a.all {
@@ -164,7 +162,7 @@ func (a *Authenticator) Ready() error {
 type CacheStats struct {
 	Hits    uint64
 	Misses  uint64
-	Entries int // held now, those not yet noticed to be dead included
+	Entries int // held now, including expired ones that were not dropped yet
 }
 
 // CacheStats returns the cache's counters.

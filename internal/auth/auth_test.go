@@ -32,7 +32,7 @@ const (
 	audience = "casbroker"
 )
 
-// The keys of the tests are made when they run, and once.
+// The keys of the tests are generated once, when first used.
 var (
 	sharedSecret = sync.OnceValue(func() []byte {
 		key := make([]byte, 64)
@@ -71,7 +71,7 @@ func newEd() ed25519.PrivateKey {
 	return key
 }
 
-// clock is the time as the Authenticator sees it.
+// clock is a clock that runs ahead of the real one.
 type clock struct{ ahead atomic.Int64 }
 
 func (c *clock) Now() time.Time          { return time.Now().Add(time.Duration(c.ahead.Load())) }
@@ -118,7 +118,7 @@ func newAuthWith(t testing.TB, opts auth.Options) *auth.Authenticator {
 	return a
 }
 
-// claimsOf are the claims of a good token.
+// claimsOf returns the claims of a valid token.
 func claimsOf(sub string) jwt.MapClaims {
 	now := time.Now()
 	return jwt.MapClaims{
@@ -127,7 +127,7 @@ func claimsOf(sub string) jwt.MapClaims {
 	}
 }
 
-// with returns the claims of a good token but for one.
+// with returns the claims of a valid token with one changed.
 func with(name string, value any) jwt.MapClaims {
 	c := claimsOf("asha")
 	c[name] = value
@@ -140,7 +140,7 @@ func without(name string) jwt.MapClaims {
 	return c
 }
 
-// sign makes a token; header holds further header fields.
+// sign returns a signed token; header holds further header fields.
 func sign(t testing.TB, method jwt.SigningMethod, key any, claims jwt.Claims, header map[string]any) string {
 	t.Helper()
 	token := jwt.NewWithClaims(method, claims)
@@ -159,7 +159,7 @@ func signHS(t testing.TB, claims jwt.Claims) string {
 	return sign(t, jwt.SigningMethodHS256, sharedSecret(), claims, nil)
 }
 
-// answer is what a caller sees.
+// answer is the part of a response that tests compare.
 type answer struct {
 	status    int
 	body      string // of a success: the caller's subject
@@ -172,7 +172,7 @@ type answer struct {
 // descriptions have to keep to RFC 6750, section 3.
 var description = regexp.MustCompile(`error_description="([^"]*)"`)
 
-// ask sends r through Echo with the real error handler to a route behind the middleware.
+// ask sends r through Echo, with the real error handler, to a route behind Middleware.
 func ask(t testing.TB, a *auth.Authenticator, r *http.Request, more ...echo.MiddlewareFunc) answer {
 	t.Helper()
 	e := echo.New()
@@ -223,7 +223,7 @@ func askWith(t testing.TB, a *auth.Authenticator, token string) answer {
 	return ask(t, a, request(t, "Bearer "+token))
 }
 
-func TestEachAlgorithmIsVerifiedWithItsOwnKindOfKey(t *testing.T) {
+func TestEachAlgorithmVerifiesWithItsTypeOfKey(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
 		method jwt.SigningMethod
@@ -254,7 +254,7 @@ func TestEachAlgorithmIsVerifiedWithItsOwnKindOfKey(t *testing.T) {
 	}
 }
 
-func TestIssuersStandSideBySideAndNeverShareASubject(t *testing.T) {
+func TestIssuersNeverShareASubject(t *testing.T) {
 	t.Parallel()
 	second := withPublicKey(t, ecKey().Public(), "ES256")
 	second.Name, second.Issuer = "corp", "https://corp.example"

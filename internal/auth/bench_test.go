@@ -14,7 +14,7 @@ import (
 )
 
 // BenchmarkAuthenticate compares the broker's verification with golang-jwt's own
-// ParseWithClaims ("plain"), which checks next to nothing of the claims.
+// ParseWithClaims ("plain"), which checks few claims.
 func BenchmarkAuthenticate(b *testing.B) {
 	hs := signHS(b, claimsOf("asha"))
 	withRoles := signHS(b, with("scope", "openid profile casbroker:service"))
@@ -56,7 +56,7 @@ func benchmarkPlain(b *testing.B, token string, key crypto.PublicKey) {
 	}
 }
 
-// BenchmarkFullCache is every token new to a cache that is full.
+// BenchmarkFullCache measures new tokens with a full cache.
 func BenchmarkFullCache(b *testing.B) {
 	a := newAuthWith(b, auth.Options{Verifiers: []auth.Verifier{withSecret()}, CacheSize: 10_000})
 	tokens := make([]string, 40_000)
@@ -73,7 +73,7 @@ func BenchmarkFullCache(b *testing.B) {
 	}
 }
 
-// BenchmarkMiddleware is what a remembered caller's request pays in all.
+// BenchmarkMiddleware measures the whole middleware for a cached token.
 func BenchmarkMiddleware(b *testing.B) {
 	a := newAuth(b, withSecret())
 	handler := a.Middleware()(func(c echo.Context) error {

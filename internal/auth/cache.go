@@ -16,43 +16,43 @@ type entry struct {
 	generation uint32 // of the verifier's keys when the token was verified
 }
 
-// cache remembers verified tokens by the first half of their SHA-256, so a token
-// itself is never kept. Entries are bytes in a ring: with an object for each, the
-// garbage collector took a fifth of the program's time.
+// cache holds verified tokens by the first half of their SHA-256; it never holds a token
+// itself. Entries are encoded as bytes: with an object for each, the garbage collector
+// took a fifth of the program's CPU time.
 type cache struct {
-	ring   *bytecache.Cache // nil remembers nothing
-	hits   atomic.Uint64
-	misses atomic.Uint64
+	entries *bytecache.Cache // nil caches nothing
+	hits    atomic.Uint64
+	misses  atomic.Uint64
 }
 
-// newCache returns a cache of size bytes; 0 remembers nothing.
+// newCache returns a cache of size bytes; with 0 it caches nothing.
 func newCache(size int) *cache {
 	if size <= 0 {
 		return &cache{}
 	}
-	return &cache{ring: bytecache.New(size)}
+	return &cache{entries: bytecache.New(size)}
 }
 
-// digest hashes token. 16 bytes are enough: who could find a second token with the
-// same ones could as well guess a key. The array keeps a usual token off the heap.
+// digest hashes token. 16 bytes are enough: finding a second token with the same digest
+// is as hard as guessing a key. The buffer keeps tokens of usual size off the heap.
 func digest(token string) bytecache.Key {
-	var room [1024]byte
-	sum := sha256.Sum256(append(room[:0], token...))
+	var buf [1024]byte
+	sum := sha256.Sum256(append(buf[:0], token...))
 	return bytecache.Key(sum[:])
 }
 
-// An entry in the ring: expires (8 bytes), generation (4), verifier (2), roles (1), subject.
+// An encoded entry: expires (8 bytes), generation (4), verifier (2), roles (1), subject.
 const (
 	entryHeader = 8 + 4 + 2 + 1
 	maxEntry    = entryHeader + maxNameSize + len(":") + maxSubjectSize
 )
 
-// get returns what is remembered of the token with this digest, if it is still
-// alive at now and valid holds for it.
+// get returns the Principal of the token with this digest, or nil if it is not cached,
+// has expired at now (unix seconds) or valid returns false for it.
 func (c *cache) get(key bytecache.Key, now int64, valid func(entry) bool) *Principal {
-	if c.ring != nil {
-		var room [maxEntry]byte
-		if b, ok := c.ring.Get(key, room[:0]); ok {
+	if c.entries != nil {
+		var buf [maxEntry]byte
+		if b, ok := c.entries.Get(key, buf[:0]); ok {
 			if e := decodeEntry(b); now < e.expires && valid(e) {
 				c.hits.Add(1)
 				return e.who
@@ -63,16 +63,16 @@ func (c *cache) get(key bytecache.Key, now int64, valid func(entry) bool) *Princ
 	return nil
 }
 
-// put remembers e.
+// put caches e.
 func (c *cache) put(key bytecache.Key, e entry) {
-	if c.ring != nil {
-		var room [maxEntry]byte
-		c.ring.Put(key, e.encode(room[:0]))
+	if c.entries != nil {
+		var buf [maxEntry]byte
+		c.entries.Put(key, e.encode(buf[:0]))
 	}
 }
 
 func (e entry) encode(b []byte) []byte {
-	b = binary.BigEndian.AppendUint64(b, uint64(e.expires)) //nolint:gosec // after 1970
+	b = binary.BigEndian.AppendUint64(b, uint64(e.expires)) //nolint:gosec // not negative
 	b = binary.BigEndian.AppendUint32(b, e.generation)
 	b = binary.BigEndian.AppendUint16(b, e.verifier)
 	b = append(b, byte(e.who.Roles))
@@ -90,8 +90,8 @@ func decodeEntry(b []byte) entry {
 
 func (c *cache) stats() CacheStats {
 	s := CacheStats{Hits: c.hits.Load(), Misses: c.misses.Load()}
-	if c.ring != nil {
-		s.Entries = c.ring.Len()
+	if c.entries != nil {
+		s.Entries = c.entries.Len()
 	}
 	return s
 }

@@ -16,8 +16,8 @@ func digestOf(i int) bytecache.Key {
 	return bytecache.Key(sum[:])
 }
 
-// remember puts n tokens into c that expire at 1000, 1001 and so on.
-func remember(c *cache, n int) {
+// fillCache puts n tokens into c that expire at 1000, 1001 and so on.
+func fillCache(c *cache, n int) {
 	for i := range n {
 		who := &Principal{Subject: fmt.Sprintf("demo:user-%06d", i), Roles: RoleUser}
 		c.put(digestOf(i), entry{who: who, expires: int64(1000 + i), verifier: 3, generation: 7})
@@ -26,38 +26,38 @@ func remember(c *cache, n int) {
 
 func always(entry) bool { return true }
 
-func TestAnEntryComesBackAsItWasRemembered(t *testing.T) {
+func TestEntryIsReturnedAsStored(t *testing.T) {
 	t.Parallel()
 	c := newCache(1)
-	remember(c, 2)
+	fillCache(c, 2)
 	who := c.get(digestOf(1), 0, func(e entry) bool { return e.verifier == 3 && e.generation == 7 && e.expires == 1001 })
 	if who == nil || *who != (Principal{Subject: "demo:user-000001", Roles: RoleUser}) {
 		t.Errorf("got %+v", who)
 	}
 }
 
-func TestAnEntryLivesExactlyUntilItsTokenExpires(t *testing.T) {
+func TestEntryExpiresWithItsToken(t *testing.T) {
 	t.Parallel()
 	c := newCache(1)
-	remember(c, 1)
+	fillCache(c, 1)
 	if c.get(digestOf(0), 999, always) == nil || c.get(digestOf(0), 1000, always) != nil {
-		t.Error("an entry does not live exactly until its token expires")
+		t.Error("the entry does not expire exactly with its token")
 	}
 }
 
-func TestAnEntryDiesWithItsKeys(t *testing.T) {
+func TestEntryIsInvalidOnceKeysChange(t *testing.T) {
 	t.Parallel()
 	c := newCache(1)
-	remember(c, 1)
+	fillCache(c, 1)
 	if c.get(digestOf(0), 0, func(e entry) bool { return e.generation == 8 }) != nil {
-		t.Error("an entry outlives its keys")
+		t.Error("the entry is still valid after its keys changed")
 	}
 }
 
-func TestAFullCacheForgetsTheOldest(t *testing.T) {
+func TestFullCacheDropsTheOldestEntries(t *testing.T) {
 	t.Parallel()
-	c := newCache(1) // which makes it 128 KiB
-	remember(c, 20_000)
+	c := newCache(1) // raised to 128 KiB
+	fillCache(c, 20_000)
 	kept := 0
 	for i := range 20_000 {
 		if c.get(digestOf(i), 0, always) != nil {
@@ -65,9 +65,9 @@ func TestAFullCacheForgetsTheOldest(t *testing.T) {
 		}
 	}
 	if kept < 1000 || kept > 3000 {
-		t.Errorf("%d of 20,000 tokens are kept", kept)
+		t.Errorf("got %d of 20,000 tokens, want 1,000 to 3,000", kept)
 	}
 	if c.get(digestOf(19_999), 0, always) == nil {
-		t.Error("the newest was forgotten")
+		t.Error("the newest entry was dropped")
 	}
 }

@@ -9,10 +9,10 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// maxSubjectSize is the longest "sub" that is taken, in bytes.
+// maxSubjectSize is the maximum size of "sub", in bytes.
 const maxSubjectSize = 256
 
-// claims is what is read of a token's claims.
+// claims are the decoded claims of a token.
 type claims struct {
 	Issuer    string   `json:"iss"`
 	Subject   string   `json:"sub"`
@@ -21,14 +21,14 @@ type claims struct {
 	NotBefore date     `json:"nbf"`
 	IssuedAt  date     `json:"iat"`
 
-	Rest jsontext.Value `json:",embed"` // all other claims, for the roles among them
+	Rest jsontext.Value `json:",embed"` // all other claims, from which roles are read
 }
 
-// registered are the claims that have a meaning of their own here.
+// registered are the claims that have fields in claims, so they cannot hold roles.
 var registered = []string{"iss", "sub", "aud", "exp", "nbf", "iat"}
 
-// check applies the verifier's rules to the claims of a token whose signature is
-// good. now is in seconds.
+// check applies the verifier's rules to the claims of a token whose signature is valid.
+// now is in unix seconds.
 func (v *verifier) check(c *claims, now int64) error {
 	if len(c.Audience) == 0 {
 		return errNoAudience
@@ -45,9 +45,9 @@ func (v *verifier) check(c *claims, now int64) error {
 	return nil
 }
 
-// checkTimes gives leeway to the beginning of a token's life alone: being late by
-// the clocks' difference costs the caller one more sign-in, being long would keep
-// a token alive that its issuer counts as dead.
+// checkTimes allows leeway only for the start of a token's lifetime (nbf, iat). Leeway
+// for exp would accept a token that its issuer considers expired; without it a clock
+// difference costs the caller one more sign-in.
 func (v *verifier) checkTimes(c *claims, now int64) error {
 	switch {
 	case !c.Expires.set:
@@ -65,8 +65,8 @@ func (v *verifier) checkTimes(c *claims, now int64) error {
 	return nil
 }
 
-// subjectOK reports whether sub can stand for a caller: what cannot be seen could
-// make two callers look alike.
+// subjectOK reports whether sub is a valid subject. Invisible characters could make two
+// callers look alike.
 func subjectOK(sub string) bool {
 	if sub == "" || len(sub) > maxSubjectSize || strings.TrimSpace(sub) != sub {
 		return false
@@ -74,7 +74,7 @@ func subjectOK(sub string) bool {
 	return !strings.ContainsFunc(sub, func(r rune) bool { return !unicode.IsGraphic(r) })
 }
 
-// date is a NumericDate (RFC 7519, section 2), cut to whole seconds.
+// date is a NumericDate (RFC 7519, section 2), truncated to whole seconds.
 type date struct {
 	at  int64 // seconds since 1970
 	set bool
@@ -85,10 +85,10 @@ var (
 	errNotAudience = errors.New("want a string or an array of strings")
 )
 
-// lastSecond is the last one of the year 9999; what lies beyond cannot be a date.
+// lastSecond is the last second of the year 9999, the maximum of a date.
 const lastSecond = 253402300799
 
-// UnmarshalJSONFrom takes a number; strings of digits are none.
+// UnmarshalJSONFrom accepts a number, but not a string of digits.
 func (d *date) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
 	t, err := dec.ReadToken()
 	if err != nil {
@@ -108,7 +108,7 @@ func (d *date) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
 // audience is an "aud": one string or an array of strings.
 type audience []string
 
-// UnmarshalJSONFrom takes both forms.
+// UnmarshalJSONFrom accepts both forms.
 func (a *audience) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
 	t, err := dec.ReadToken()
 	if err != nil {

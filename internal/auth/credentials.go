@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// identify returns who makes r. A bearer token goes before the cookie, since it
-// was put there on purpose; a query parameter is never looked at.
+// identify returns the caller of r. A bearer token takes precedence over the cookie,
+// since browsers send cookies by themselves; query parameters are ignored.
 func (a *Authenticator) identify(r *http.Request) (*Principal, error) {
 	token, err := bearer(r.Header)
 	if err != nil {
@@ -21,8 +21,8 @@ func (a *Authenticator) identify(r *http.Request) (*Principal, error) {
 	return a.byCookie(r)
 }
 
-// bearer returns the token of the Authorization header (RFC 6750, section 2.1),
-// "" when there is none or it is of another scheme.
+// bearer returns the token of the Authorization header (RFC 6750, section 2.1), or "" if
+// there is no such header or it has another scheme.
 func bearer(h http.Header) (string, error) {
 	values := h["Authorization"]
 	if len(values) > 1 {
@@ -41,13 +41,13 @@ func bearer(h http.Header) (string, error) {
 	return token, nil
 }
 
-// byCookie takes the cookie, which browsers send whichever page makes the call,
-// so a call that changes something has to come from a page that may make it. Who
-// sends no token of its own is told of the missing token first.
+// byCookie authenticates by the cookie. Browsers send it whichever page makes the call,
+// so a state-changing call must come from a trusted origin. A missing cookie is
+// reported before a wrong origin.
 func (a *Authenticator) byCookie(r *http.Request) (*Principal, error) {
 	cookies := r.CookiesNamed(a.cookie)
 	switch {
-	case len(cookies) > 1: // a neighbouring site can plant one beside ours
+	case len(cookies) > 1: // a sibling domain can set one next to ours
 		return nil, errManyCookies
 	case len(cookies) == 0 || cookies[0].Value == "":
 		return nil, ErrUnauthenticated

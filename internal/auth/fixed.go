@@ -11,8 +11,8 @@ import (
 	"casbroker/internal/secret"
 )
 
-// fixedKey is the one key of a verifier that has no key set. Whatever key id a
-// token names is of no account: there is nothing to choose from.
+// fixedKey is the only key of a verifier that has no key set. The key id of a token is
+// ignored.
 type fixedKey struct {
 	key any
 }
@@ -27,15 +27,15 @@ func (f *fixedKey) loaded() bool { return true }
 
 func (f *fixedKey) start(context.Context) {}
 
-func fixedSecret(wrong *complaints, key string, text secret.Text, algs []algorithm) keySource {
+func fixedSecret(wrong *settingErrors, key string, text secret.Text, algs []algorithm) keySource {
 	if strings.Contains(text.Reveal(), "-----BEGIN") {
-		wrong.add(key, "this is a PEM file and no secret; a public key belongs in public_key_file")
+		wrong.add(key, "this is a PEM file, not a secret; a public key belongs in public_key_file")
 		return nil
 	}
 	return fixed(wrong, key, []byte(text.Reveal()), algs)
 }
 
-func fixedPublicKey(wrong *complaints, key string, text []byte, algs []algorithm) keySource {
+func fixedPublicKey(wrong *settingErrors, key string, text []byte, algs []algorithm) keySource {
 	public, err := ParsePublicKey(text)
 	if err != nil {
 		wrong.add(key, "%v", err)
@@ -44,7 +44,7 @@ func fixedPublicKey(wrong *complaints, key string, text []byte, algs []algorithm
 	return fixed(wrong, key, public, algs)
 }
 
-func fixed(wrong *complaints, key string, material any, algs []algorithm) keySource {
+func fixed(wrong *settingErrors, key string, material any, algs []algorithm) keySource {
 	for _, alg := range algs {
 		if err := alg.fits(material); err != nil {
 			wrong.add(key, "%v", err)
@@ -53,15 +53,15 @@ func fixed(wrong *complaints, key string, material any, algs []algorithm) keySou
 	return &fixedKey{key: material}
 }
 
-// ParsePublicKey reads the one public key of a PEM file ("PUBLIC KEY" or "RSA
-// PUBLIC KEY"). It refuses private keys, certificates and files of several keys.
+// ParsePublicKey parses a PEM file that holds one public key ("PUBLIC KEY" or "RSA
+// PUBLIC KEY"). It returns an error for private keys, certificates and several keys.
 func ParsePublicKey(text []byte) (any, error) {
 	block, rest := pem.Decode(text)
 	if block == nil {
 		return nil, errors.New("this is not a PEM file")
 	}
 	if more, _ := pem.Decode(rest); more != nil {
-		return nil, errors.New("the file holds more than one key; want the one public key of the issuer")
+		return nil, errors.New("the file holds more than one key; want the public key of the issuer alone")
 	}
 	switch {
 	case strings.HasSuffix(block.Type, "PRIVATE KEY"):
@@ -76,7 +76,7 @@ func ParsePublicKey(text []byte) (any, error) {
 	}
 }
 
-// parsed keeps the parser's own words, which may quote the file, out of the error.
+// parsed replaces the parser's error, which may quote the file.
 func parsed[K any](key K, err error) (any, error) {
 	if err != nil {
 		return nil, errors.New("the public key in the file cannot be read")

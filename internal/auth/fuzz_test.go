@@ -11,9 +11,8 @@ import (
 	"casbroker/internal/auth"
 )
 
-// FuzzAuthenticate holds that no text makes the broker panic, that each refusal is
-// one of the declared faults, and that what it takes golang-jwt takes as well under
-// the same rules: it was signed with the secret.
+// FuzzAuthenticate checks that no text makes Authenticate panic, that each error is a
+// declared fault, and that golang-jwt accepts the same tokens under the same rules.
 func FuzzAuthenticate(f *testing.F) {
 	a := newAuth(f, withSecret())
 	good := signHS(f, claimsOf("asha"))
@@ -38,15 +37,15 @@ func FuzzAuthenticate(f *testing.F) {
 		}
 		var c jwt.RegisteredClaims
 		if _, err := strict.ParseWithClaims(text, &c, func(*jwt.Token) (any, error) { return sharedSecret(), nil }); err != nil {
-			t.Fatalf("taken, but golang-jwt says %v", err)
+			t.Fatalf("accepted, but golang-jwt returns %v", err)
 		}
 		if who.Subject != "demo:"+c.Subject || c.Subject == "" {
-			t.Fatalf("taken as %q, but its sub is %q", who.Subject, c.Subject)
+			t.Fatalf("accepted as %q, but its sub is %q", who.Subject, c.Subject)
 		}
 	})
 }
 
-// FuzzSignedClaims lets the claims be anything in a token that is signed rightly.
+// FuzzSignedClaims tries arbitrary claims in correctly signed tokens.
 func FuzzSignedClaims(f *testing.F) {
 	v := withSecret()
 	v.Roles = auth.Roles{Claims: []string{"roles", "a.b", "a.b.c"}}
@@ -65,7 +64,7 @@ func FuzzSignedClaims(f *testing.F) {
 		case err != nil && !errors.Is(err, auth.ErrInvalidToken):
 			t.Fatalf("refused with %v", err)
 		case err == nil && len(who.Subject) <= len("demo:"):
-			t.Fatalf("taken without a subject: %q", who.Subject)
+			t.Fatalf("accepted without a subject: %q", who.Subject)
 		}
 	})
 }

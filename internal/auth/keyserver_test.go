@@ -53,7 +53,7 @@ func (s *keyServer) answer(handler http.HandlerFunc) {
 	s.handler = handler
 }
 
-// hang makes the server take calls and never answer, until the test is over.
+// hang makes the server accept calls and not answer until the test ends.
 func (s *keyServer) hang(t *testing.T) {
 	over := make(chan struct{})
 	t.Cleanup(func() { close(over) })
@@ -67,7 +67,7 @@ func (s *keyServer) hang(t *testing.T) {
 
 func broken(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusBadGateway) }
 
-// jwk returns public as a key of a set; fields go in pairs of name and value.
+// jwk returns public as a JWK; fields are pairs of name and value.
 func jwk(t testing.TB, public any, kid string, fields ...any) string {
 	t.Helper()
 	key, err := jwkset.NewJWKFromKey(public, jwkset.JWKOptions{
@@ -109,7 +109,7 @@ func signES(t testing.TB, sub, kid string) string {
 	return sign(t, jwt.SigningMethodES256, ecKey(), claimsOf(sub), map[string]any{"kid": kid})
 }
 
-// events is a log whose lines a test can wait for.
+// events is a log that a test can wait on.
 type events struct{ lines chan slog.Record }
 
 func newEvents() *events { return &events{lines: make(chan slog.Record, 100)} }
@@ -143,12 +143,12 @@ func (e *events) wait(t *testing.T, message string) string {
 	}
 }
 
-// noHang fails the test when do takes much longer than a request may be held.
+// noHang fails the test if do takes much longer than a request may wait.
 func noHang(t *testing.T, do func()) {
 	t.Helper()
 	begin := time.Now()
 	do()
 	if took := time.Since(begin); took > 3*time.Second {
-		t.Errorf("the request was held for %s", took)
+		t.Errorf("the request took %s", took)
 	}
 }

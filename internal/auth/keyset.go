@@ -1,197 +1,132 @@
 package auth
 
 import (
-	"context"
-	"log/slog"
-	"sync"
-	"sync/atomic"
-	"time"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"reflect"
+	"slices"
 
-	"github.com/cenkalti/backoff/v5"
+	"github.com/MicahParks/jwkset"
 )
 
-const (
-	// keyWait is how long a request waits for a key set that is being loaded.
-	keyWait = 2 * time.Second
-	// askAgain is how long after a load for the sake of an unknown key id the next
-	// one may be: made-up ids must not turn into load on the issuer.
-	askAgain = 10 * time.Second
-	// The pauses between loads after one has failed, which double from first to last.
-	firstRetry = time.Second
-	lastRetry  = 30 * time.Second
-)
+// maxKeys is the maximum number of keys in a set.
+const maxKeys = 100
 
-// keySet is a key set that is loaded over HTTP, by one goroutine, so that no
-// request ever loads one itself. The keys loaded last serve until others arrive.
+// keyName identifies a key. RFC 7517 lets keys of different types share an id, so the
+// id alone is not enough.
+type keyName struct{ kid, alg string }
+
+// keySet holds the usable keys of a JWK set. It does not change once it is in use.
 type keySet struct {
-	name  string
-	every time.Duration
-	algs  []algorithm
-	load  func(context.Context) ([]byte, error)
-	now   func() time.Time
-	log   *slog.Logger
+	named map[keyName]any
+	sole  map[string]any // by alg, for tokens without kid: the only key, nil if there are several
 
-	ring atomic.Pointer[keyRing] // nil until one was loaded
-	wake chan struct{}           // has room for one
-
-	mu    sync.Mutex
-	done  chan struct{} // closed when the load under way or asked for is over; nil if none is
-	asked time.Time     // when a load was last asked for
+	generation uint32 // number of earlier key sets of this verifier
 }
 
-func newKeySet(s Verifier, algs []algorithm, opts Options) *keySet {
-	return &keySet{
-		name:  s.Name,
-		every: s.Refresh,
-		algs:  algs,
-		load:  newIssuer(opts.HTTP, s).keySet,
-		now:   opts.Now,
-		log:   opts.Log,
-		wake:  make(chan struct{}, 1),
+// newKeySet parses a JWK set (RFC 7517, section 5) and leaves out keys that none of algs
+// can use. The error says why keys were left out; the set is nil if none is left.
+func newKeySet(text []byte, algs []algorithm) (*keySet, error) {
+	var document struct {
+		Keys []json.RawMessage `json:"keys"`
 	}
-}
-
-func (s *keySet) loaded() bool { return s.ring.Load() != nil }
-
-func (s *keySet) start(ctx context.Context) {
-	s.begin() // before New returns, so that an early request waits for the first load
-	go s.run(ctx)
-}
-
-// run loads the set at once and whenever it is due or asked for, until ctx ends.
-func (s *keySet) run(ctx context.Context) {
-	retry := backoff.NewExponentialBackOff()
-	retry.InitialInterval, retry.MaxInterval = firstRetry, lastRetry
-	for {
-		pause := s.every
-		if s.refresh(ctx) {
-			retry.Reset()
-		} else {
-			pause = min(pause, retry.NextBackOff())
-		}
-		due := time.NewTimer(pause)
-		select {
-		case <-ctx.Done():
-			due.Stop()
-			return
-		case <-due.C:
-		case <-s.wake:
-			due.Stop()
+	if err := json.Unmarshal(text, &document); err != nil {
+		return nil, fmt.Errorf("not a JWK set: %w", err)
+	}
+	if len(document.Keys) > maxKeys {
+		return nil, fmt.Errorf("the set has %d keys, more than %d", len(document.Keys), maxKeys)
+	}
+	set := &keySet{named: make(map[keyName]any), sole: make(map[string]any)}
+	var leftOut []error
+	for i, raw := range document.Keys {
+		if err := set.add(raw, algs); err != nil {
+			leftOut = append(leftOut, fmt.Errorf("key %d: %w", i, err))
 		}
 	}
+	if len(set.named) == 0 {
+		return nil, errors.Join(append(leftOut, errors.New("no usable key in the set"))...)
+	}
+	return set, errors.Join(leftOut...)
 }
 
-// refresh loads the set once and reports whether that worked.
-func (s *keySet) refresh(ctx context.Context) bool {
-	s.begin()
-	defer s.end()
-	set, err := s.load(ctx)
+func (s *keySet) add(raw []byte, algs []algorithm) error {
+	var fields jwkset.JWKMarshal
+	if err := json.Unmarshal(raw, &fields); err != nil {
+		return errors.New("not a JWK")
+	}
+	if err := checkUsage(fields); err != nil {
+		return err
+	}
+	// Certificates add no trust to a key that came over TLS, and some are malformed.
+	fields.X5U, fields.X5C, fields.X5T, fields.X5TS256 = "", nil, "", ""
+	key, err := jwkset.NewJWKFromMarshal(fields, jwkset.JWKMarshalOptions{}, jwkset.JWKValidateOptions{})
 	if err != nil {
-		s.complain(ctx, err)
-		return false
+		return fmt.Errorf("not usable: %w", err)
 	}
-	ring, err := newKeyRing(set, s.algs)
-	if ring == nil {
-		s.complain(ctx, err)
-		return false
+	var unfit []error
+	for _, alg := range algs {
+		switch err := alg.fits(key.Key()); {
+		case fields.ALG != "" && fields.ALG.String() != alg.name():
+			unfit = append(unfit, fmt.Errorf("not for %s (alg)", alg.name()))
+		case err != nil:
+			unfit = append(unfit, err)
+		default:
+			s.put(keyName{kid: fields.KID, alg: alg.name()}, key.Key())
+		}
 	}
-	if old := s.ring.Load(); old == nil || !old.same(ring) {
-		s.replace(ctx, old, ring, err)
+	if len(unfit) == len(algs) {
+		return errors.Join(unfit...)
 	}
-	return true
+	return nil
 }
 
-func (s *keySet) complain(ctx context.Context, err error) {
-	if ctx.Err() == nil {
-		s.log.WarnContext(ctx, "key set not loaded", "verifier", s.name, "serving", s.loaded(), "error", err)
+// checkUsage returns an error if the key must not verify signatures. A secret or a
+// private key in a public document is known to everyone.
+func checkUsage(k jwkset.JWKMarshal) error {
+	switch {
+	case k.KTY == jwkset.KtyOct || k.K != "":
+		return errors.New("a symmetric key (oct) in a public key set is never used")
+	case k.D != "":
+		return errors.New("a private key in a public key set is never used")
+	case k.USE != "" && k.USE != jwkset.UseSig:
+		return errors.New("not for signatures (use)")
+	case len(k.KEYOPS) > 0 && !slices.Contains(k.KEYOPS, jwkset.KeyOpsVerify):
+		return errors.New("not for verifying (key_ops)")
 	}
+	return nil
 }
 
-// replace puts new keys in force. leftOut tells of keys that are not used.
-func (s *keySet) replace(ctx context.Context, old, ring *keyRing, leftOut error) {
-	if old != nil {
-		ring.generation = old.generation + 1
+func (s *keySet) put(name keyName, key any) {
+	if _, there := s.named[name]; there && name.kid != "" {
+		return // the first of two keys with one name counts
 	}
-	s.ring.Store(ring)
-	attrs := []any{"verifier", s.name, "keys", len(ring.named)}
-	if leftOut != nil {
-		attrs = append(attrs, "left_out", leftOut)
+	s.named[name] = key
+	if _, there := s.sole[name.alg]; there {
+		key = nil
 	}
-	s.log.InfoContext(ctx, "key set loaded", attrs...)
+	s.sole[name.alg] = key
 }
 
-func (s *keySet) find(ctx context.Context, alg, kid string) (any, uint32, error) {
-	name := keyName{kid: kid, alg: alg}
-	key, keys, err := s.look(name)
-	if err == nil {
-		return key, keys, nil
-	}
-	done := s.ask()
-	if done == nil {
-		return nil, 0, err
-	}
-	patience := time.NewTimer(keyWait)
-	defer patience.Stop()
-	select {
-	case <-done:
-	case <-patience.C:
-	case <-ctx.Done():
-	}
-	return s.look(name)
+// same reports whether both sets hold the same keys.
+func (s *keySet) same(other *keySet) bool {
+	return reflect.DeepEqual(s.named, other.named) && reflect.DeepEqual(s.sole, other.sole)
 }
 
-func (s *keySet) generation() uint32 {
-	if ring := s.ring.Load(); ring != nil {
-		return ring.generation
+// find returns the key with that name, errKeyID or errNoKeyID.
+func (s *keySet) find(name keyName) (any, error) {
+	if name.kid != "" {
+		if key, ok := s.named[name]; ok {
+			return key, nil
+		}
+		return nil, errKeyID
 	}
-	return 0
-}
-
-func (s *keySet) look(name keyName) (any, uint32, error) {
-	ring := s.ring.Load()
-	if ring == nil {
-		return nil, 0, ErrUnavailable
+	key, ok := s.sole[name.alg]
+	switch {
+	case !ok:
+		return nil, errKeyID
+	case key == nil:
+		return nil, errNoKeyID
 	}
-	key, err := ring.find(name)
-	return key, ring.generation, err
-}
-
-// ask returns what is closed when the load under way is over. When none is, it
-// asks for one; nil means that it is too early for that, or that the set has
-// never been loaded, in which case it is being tried again anyhow.
-func (s *keySet) ask() <-chan struct{} {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.done != nil {
-		return s.done
-	}
-	now := s.now()
-	if !s.loaded() || now.Sub(s.asked) < askAgain {
-		return nil
-	}
-	s.asked = now
-	s.done = make(chan struct{})
-	s.wake <- struct{}{} // has room: begin empties it, and end comes after begin
-	return s.done
-}
-
-// begin marks that a load is under way, which is what was asked for, if anything was.
-func (s *keySet) begin() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.done == nil {
-		s.done = make(chan struct{})
-	}
-	select {
-	case <-s.wake:
-	default:
-	}
-}
-
-// end lets go those who wait for the load.
-func (s *keySet) end() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	close(s.done)
-	s.done = nil
+	return key, nil
 }

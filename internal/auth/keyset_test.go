@@ -1,267 +1,51 @@
 package auth_test
 
 import (
-	"context"
-	"errors"
 	"log/slog"
-	"net/http"
 	"strings"
-	"sync"
 	"testing"
-	"time"
 
 	"github.com/golang-jwt/jwt/v5"
 
 	"casbroker/internal/auth"
 )
 
-func TestAKeySetServesEachKindOfKey(t *testing.T) {
+func TestUnsuitableKeysAreLeftOut(t *testing.T) {
 	t.Parallel()
-	s := newKeyServer(t, jwk(t, rsaKey().Public(), "k1"), jwk(t, ecKey().Public(), "k1", "use", "sig", "alg", "ES256"),
-		jwk(t, edKey().Public(), "k3", "key_ops", []string{"verify"}))
-	a := newAuth(t, withKeySet(s.URL))
-	for name, token := range map[string]string{
-		"RSA": signRS(t, "asha", "k1"), "EC under the same id": signES(t, "asha", "k1"),
-		"Ed25519":     sign(t, jwt.SigningMethodEdDSA, edKey(), claimsOf("asha"), map[string]any{"kid": "k3"}),
-		"without kid": sign(t, jwt.SigningMethodES256, ecKey(), claimsOf("asha"), nil),
+	public := jwk(t, rsaKey().Public(), "k1")
+	for name, tt := range map[string]struct{ key, why string }{
+		"a symmetric key":          {asJSON(t, map[string]any{"kty": "oct", "kid": "k1", "k": segment(string(sharedSecret()))}), "symmetric key"},
+		"a symmetric key as RSA":   {edited(t, public, "k", segment("x")), "symmetric key"},
+		"a private key":            {jwk(t, rsaKey(), "k1"), "private key"},
+		"a key for encryption":     {edited(t, public, "use", "enc"), "not for signatures"},
+		"a key for other work":     {edited(t, public, "key_ops", []string{"encrypt"}), "not for verifying"},
+		"a key for RS512":          {edited(t, public, "alg", "RS512"), "not for RS256"},
+		"an RSA key of 1024 bits":  {jwk(t, weakRSA().Public(), "k1"), "2048"},
+		"a curve that is not ours": {edited(t, jwk(t, ecKey().Public(), "k1"), "crv", "secp256k1"), "not usable"},
+		"a point off the curve":    {edited(t, jwk(t, ecKey().Public(), "k1"), "x", segment(strings.Repeat("x", 32))), "not usable"},
+		"an unknown kind of key":   {`{"kty":"AKP","kid":"k1"}`, "not usable"},
+		"no object":                {`"k1"`, "not a JWK"},
 	} {
-		if got := askWith(t, a, token); got.body != "corp:asha" {
-			t.Errorf("%s: %+v", name, got)
-		}
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newKeyServer(t, tt.key)
+			log := newEvents()
+			a := newAuthWith(t, auth.Options{Verifiers: []auth.Verifier{withKeySet(s.URL)}, Log: slog.New(log)})
+			if line := log.wait(t, "cannot load key set"); !strings.Contains(line, tt.why) {
+				t.Errorf("log: got %q, want %q", line, tt.why)
+			}
+			if a.Ready() == nil {
+				t.Error("ready without a usable key")
+			}
+			hs := sign(t, jwt.SigningMethodHS256, sharedSecret(), claimsOf("asha"), map[string]any{"kid": "k1"})
+			if got := askWith(t, a, hs); got.code != "invalid_token" {
+				t.Errorf("HS256: %+v", got)
+			}
+			s2 := newKeyServer(t, tt.key, jwk(t, edKey().Public(), "good"))
+			token := sign(t, jwt.SigningMethodEdDSA, edKey(), claimsOf("asha"), map[string]any{"kid": "good"})
+			if got := askWith(t, newAuth(t, withKeySet(s2.URL)), token); got.body != "corp:asha" {
+				t.Errorf("next to a valid key: %+v", got)
+			}
+		})
 	}
-	if err := a.Ready(); err != nil {
-		t.Error(err)
-	}
-}
-
-func TestATokenWithoutKeyIDNeedsASetWithOneSuchKey(t *testing.T) {
-	t.Parallel()
-	s := newKeyServer(t, jwk(t, rsaKey().Public(), "k1"), jwk(t, otherRSA().Public(), "k2"))
-	a := newAuth(t, withKeySet(s.URL))
-	token := sign(t, jwt.SigningMethodRS256, rsaKey(), claimsOf("asha"), nil)
-	if got := askWith(t, a, token); got.code != "invalid_token" || !strings.Contains(got.detail, "names no key") {
-		t.Errorf("got %+v", got)
-	}
-}
-
-func TestAnUnknownKeyIDFindsTheNewKeyAndTheOldOneEnds(t *testing.T) {
-	t.Parallel()
-	s := newKeyServer(t, jwk(t, rsaKey().Public(), "old"))
-	a := newAuth(t, withKeySet(s.URL))
-	before := signRS(t, "asha", "old")
-	if got := askWith(t, a, before); got.body != "corp:asha" {
-		t.Fatalf("before the rotation: %+v", got)
-	}
-	s.serve(jwk(t, ecKey().Public(), "new"))
-	if got := askWith(t, a, before); got.body != "corp:asha" {
-		t.Errorf("before anybody noticed: %+v", got)
-	}
-	if got := askWith(t, a, signES(t, "asha", "new")); got.body != "corp:asha" {
-		t.Errorf("with the new key: %+v", got)
-	}
-	if got := askWith(t, a, before); got.code != "invalid_token" {
-		t.Errorf("a remembered token whose key is gone: %+v", got)
-	}
-}
-
-func TestAKeyThatChangesUnderItsNameEndsItsTokens(t *testing.T) {
-	t.Parallel()
-	s := newKeyServer(t, jwk(t, ecKey().Public(), "k"))
-	var c clock
-	a := newAuthWith(t, auth.Options{Verifiers: []auth.Verifier{withKeySet(s.URL)}, CacheSize: 10, Now: c.Now})
-	token := signES(t, "asha", "k")
-	if got := askWith(t, a, token); got.body != "corp:asha" {
-		t.Fatalf("got %+v", got)
-	}
-	s.serve(jwk(t, otherEC().Public(), "k"))
-	if got := askWith(t, a, signES(t, "asha", "unknown")); got.code != "invalid_token" {
-		t.Fatalf("got %+v", got)
-	}
-	if got := askWith(t, a, token); got.code != "invalid_token" || !strings.Contains(got.detail, "signature") {
-		t.Errorf("got %+v", got)
-	}
-}
-
-func TestTheSameSetInAnotherOrderEndsNoTokens(t *testing.T) {
-	t.Parallel()
-	rsa, ec := jwk(t, rsaKey().Public(), "k1"), jwk(t, ecKey().Public(), "k2")
-	s := newKeyServer(t, rsa, ec)
-	a := newAuth(t, withKeySet(s.URL))
-	token := signRS(t, "asha", "k1")
-	if got := askWith(t, a, token); got.body != "corp:asha" {
-		t.Fatalf("got %+v", got)
-	}
-	s.serve(ec, rsa)
-	if got := askWith(t, a, signES(t, "asha", "unknown")); got.code != "invalid_token" {
-		t.Fatalf("got %+v", got)
-	}
-	if got := askWith(t, a, token); got.body != "corp:asha" || a.CacheStats().Hits != 1 {
-		t.Errorf("got %+v and %+v", got, a.CacheStats())
-	}
-}
-
-func TestAKeySetIsLoadedAgainOnSchedule(t *testing.T) {
-	t.Parallel()
-	s := newKeyServer(t, jwk(t, ecKey().Public(), "old"))
-	log := newEvents()
-	v := withKeySet(s.URL)
-	v.Refresh = time.Second
-	a := newAuthWith(t, auth.Options{Verifiers: []auth.Verifier{v}, Log: slog.New(log), CacheSize: 10})
-	token := signES(t, "asha", "old")
-	if got := askWith(t, a, token); got.body != "corp:asha" {
-		t.Fatalf("got %+v", got)
-	}
-	log.wait(t, "key set loaded")
-	s.serve(jwk(t, otherEC().Public(), "new"))
-	log.wait(t, "key set loaded")
-	if got := askWith(t, a, token); got.code != "invalid_token" {
-		t.Errorf("a token of a key that was withdrawn: %+v", got)
-	}
-}
-
-func TestUnknownKeyIDsLoadTheSetOnceInAWhile(t *testing.T) {
-	t.Parallel()
-	s := newKeyServer(t, jwk(t, rsaKey().Public(), "k1"))
-	var c clock
-	a := newAuthWith(t, auth.Options{Verifiers: []auth.Verifier{withKeySet(s.URL)}, Now: c.Now})
-	if got := askWith(t, a, signRS(t, "asha", "k1")); got.body != "corp:asha" {
-		t.Fatalf("got %+v", got)
-	}
-	many := func() {
-		var all sync.WaitGroup
-		for i := range 50 {
-			token := signES(t, "asha", strings.Repeat("x", i+1))
-			all.Go(func() {
-				if _, err := a.Authenticate(t.Context(), token); !errors.Is(err, auth.ErrInvalidToken) {
-					t.Errorf("got %v", err)
-				}
-			})
-		}
-		all.Wait()
-	}
-	for _, want := range []int64{2, 2, 3, 3} {
-		many()
-		if got := s.calls.Load(); got != want {
-			t.Errorf("the set was loaded %d times, want %d", got, want)
-		}
-		if got := s.calls.Load(); got == 2 && want == 2 {
-			c.advance(5 * time.Second) // too soon the first time, enough the second
-		}
-	}
-}
-
-func TestADeadEndpointAtTheStartIsNoErrorButNotReady(t *testing.T) {
-	t.Parallel()
-	s := newKeyServer(t)
-	s.Close()
-	a := newAuth(t, withSecretNamed("other"), withKeySet(s.URL))
-	got := askWith(t, a, signRS(t, "asha", "k1"))
-	if got.status != http.StatusServiceUnavailable || got.code != "auth_unavailable" || got.header.Get("Retry-After") == "" {
-		t.Errorf("got %+v", got)
-	}
-	if err := a.Ready(); err == nil || !strings.Contains(err.Error(), `"corp"`) || strings.Contains(err.Error(), "other") {
-		t.Errorf("Ready says %v", err)
-	}
-	elsewhere := claimsOf("asha")
-	elsewhere["iss"] = "https://other.example"
-	if got := askWith(t, a, signHS(t, elsewhere)); got.body != "other:asha" {
-		t.Errorf("another issuer meanwhile: %+v", got)
-	}
-}
-
-func withSecretNamed(name string) auth.Verifier {
-	v := withSecret()
-	v.Name, v.Issuer = name, "https://"+name+".example"
-	return v
-}
-
-func TestAnEndpointThatComesUpLaterMakesTheVerifierReady(t *testing.T) {
-	t.Parallel()
-	s := newKeyServer(t)
-	s.answer(broken)
-	log := newEvents()
-	a := newAuthWith(t, auth.Options{Verifiers: []auth.Verifier{withKeySet(s.URL)}, Log: slog.New(log)})
-	if line := log.wait(t, "key set not loaded"); !strings.Contains(line, "status 502") || !strings.Contains(line, "verifier=corp") {
-		t.Errorf("the log says %q", line)
-	}
-	if a.Ready() == nil {
-		t.Error("ready without a key")
-	}
-	s.serve(jwk(t, rsaKey().Public(), "k1"))
-	log.wait(t, "key set loaded")
-	if err := a.Ready(); err != nil {
-		t.Error(err)
-	}
-	if got := askWith(t, a, signRS(t, "asha", "k1")); got.body != "corp:asha" {
-		t.Errorf("got %+v", got)
-	}
-}
-
-func TestTheOldKeysServeOnWhileTheEndpointIsDown(t *testing.T) {
-	t.Parallel()
-	s := newKeyServer(t, jwk(t, rsaKey().Public(), "k1"))
-	var c clock
-	a := newAuthWith(t, auth.Options{Verifiers: []auth.Verifier{withKeySet(s.URL)}, Now: c.Now})
-	if got := askWith(t, a, signRS(t, "asha", "k1")); got.body != "corp:asha" {
-		t.Fatalf("got %+v", got)
-	}
-	for name, fail := range map[string]http.HandlerFunc{
-		"an error":      broken,
-		"an empty set":  func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte(`{"keys":[]}`)) },
-		"not JSON":      func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte(`<html>`)) },
-		"a dropped one": func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) },
-	} {
-		s.answer(fail)
-		c.advance(11 * time.Second)
-		calls := s.calls.Load()
-		if got := askWith(t, a, signES(t, "asha", "k2")); got.code != "invalid_token" {
-			t.Errorf("%s: an unknown key: %+v", name, got)
-		}
-		if s.calls.Load() == calls {
-			t.Errorf("%s: the set was not asked for", name)
-		}
-		if got := askWith(t, a, signRS(t, "asha", "k1")); got.body != "corp:asha" {
-			t.Errorf("%s: %+v", name, got)
-		}
-	}
-	if err := a.Ready(); err != nil {
-		t.Error(err)
-	}
-}
-
-func TestASlowEndpointHoldsNobody(t *testing.T) {
-	t.Parallel()
-	s := newKeyServer(t, jwk(t, rsaKey().Public(), "k1"))
-	a := newAuth(t, withKeySet(s.URL))
-	if got := askWith(t, a, signRS(t, "asha", "k1")); got.body != "corp:asha" {
-		t.Fatalf("got %+v", got)
-	}
-	s.hang(t)
-	noHang(t, func() {
-		if got := askWith(t, a, signES(t, "asha", "k2")); got.code != "invalid_token" {
-			t.Errorf("an unknown key: %+v", got)
-		}
-	})
-	noHang(t, func() {
-		gone, cancel := context.WithCancel(t.Context())
-		cancel()
-		if _, err := a.Authenticate(gone, signES(t, "asha", "k3")); err == nil {
-			t.Error("an unknown key was taken")
-		}
-	})
-	if got := askWith(t, a, signRS(t, "bela", "k1")); got.body != "corp:bela" {
-		t.Errorf("a known key meanwhile: %+v", got)
-	}
-}
-
-func TestAnEndpointSlowFromTheStartHoldsNobody(t *testing.T) {
-	t.Parallel()
-	s := newKeyServer(t)
-	s.hang(t)
-	a := newAuth(t, withKeySet(s.URL))
-	noHang(t, func() {
-		if got := askWith(t, a, signRS(t, "asha", "k1")); got.code != "auth_unavailable" {
-			t.Errorf("got %+v", got)
-		}
-	})
 }

@@ -9,12 +9,11 @@ import (
 	"casbroker/internal/fault"
 )
 
-// realm stands in every challenge.
+// realm starts every challenge.
 const realm = `Bearer realm="casbroker"`
 
-// Middleware lets a request pass once its caller is known; Caller and From then
-// return the Principal. Otherwise it sets WWW-Authenticate as RFC 6750 wants it
-// and returns the fault.
+// Middleware authenticates requests; behind it, Caller and From return the Principal. If
+// that fails it sets WWW-Authenticate according to RFC 6750 and returns the fault.
 func (a *Authenticator) Middleware() echo.MiddlewareFunc {
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) error {
@@ -32,12 +31,12 @@ func (a *Authenticator) Middleware() echo.MiddlewareFunc {
 	}
 }
 
-// Caller returns who makes the request, or the zero Principal, which holds no role.
+// Caller returns the caller of the request, or the zero Principal, which has no role.
 func Caller(c echo.Context) Principal { return From(c.Request().Context()) }
 
-// Require lets a request pass whose caller holds role, or one of them where role is
-// several. It belongs behind Middleware and returns ErrForbidden, or
-// ErrUnauthenticated when there is no caller at all.
+// Require passes a request on if its caller has role, or one of them if role combines
+// several. It must run after Middleware. It returns ErrForbidden, or ErrUnauthenticated
+// if the request has no caller.
 func Require(role Role) echo.MiddlewareFunc {
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) error {
@@ -55,8 +54,8 @@ func Require(role Role) echo.MiddlewareFunc {
 	}
 }
 
-// challenge says in WWW-Authenticate what is wrong with the credentials. Who sent
-// none is told the scheme alone (RFC 6750, section 3.1).
+// challenge sets WWW-Authenticate according to err. Without credentials only the scheme
+// is sent (RFC 6750, section 3.1).
 func challenge(c echo.Context, err error) {
 	var f *fault.Fault
 	if !errors.As(err, &f) {
@@ -75,8 +74,8 @@ func challenge(c echo.Context, err error) {
 	c.Response().Header().Set(echo.HeaderWWWAuthenticate, value)
 }
 
-// Private is what stands before a route with personal data: its answers are kept
-// out of every cache, and the caller has to hold role. limit may be nil for none.
+// Private returns the middleware of a route with personal data: it forbids caching of
+// the answers and requires role. limit may be nil.
 func Private(role Role, limit echo.MiddlewareFunc) []echo.MiddlewareFunc {
 	all := []echo.MiddlewareFunc{noStore, Require(role)}
 	if limit == nil {

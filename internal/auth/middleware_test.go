@@ -12,7 +12,7 @@ import (
 	"casbroker/internal/httpapi"
 )
 
-func TestARequestWithoutCredentialsIsToldTheSchemeAlone(t *testing.T) {
+func TestRequestWithoutCredentialsGetsOnlyTheScheme(t *testing.T) {
 	t.Parallel()
 	a := newAuth(t, withSecret())
 	for name, r := range map[string]*http.Request{
@@ -26,7 +26,7 @@ func TestARequestWithoutCredentialsIsToldTheSchemeAlone(t *testing.T) {
 	}
 }
 
-func TestTheBearerSchemeIsReadAsTheStandardWritesIt(t *testing.T) {
+func TestBearerSchemeFollowsTheRFC(t *testing.T) {
 	t.Parallel()
 	a := newAuth(t, withSecret())
 	token := signHS(t, claimsOf("asha"))
@@ -55,7 +55,7 @@ func TestTwoAuthorizationHeadersAreRefused(t *testing.T) {
 	}
 }
 
-func TestRequireAsksForARole(t *testing.T) {
+func TestRequireRefusesMissingRole(t *testing.T) {
 	t.Parallel()
 	a := newAuth(t, withSecret())
 	user := request(t, "Bearer "+signHS(t, claimsOf("asha")))
@@ -70,7 +70,7 @@ func TestRequireAsksForARole(t *testing.T) {
 	}
 }
 
-func TestRequireWithoutACallerIsUnauthenticated(t *testing.T) {
+func TestRequireWithoutCallerIsUnauthenticated(t *testing.T) {
 	t.Parallel()
 	e := echo.New()
 	e.HTTPErrorHandler = httpapi.HandleError
@@ -94,7 +94,7 @@ func byCookie(t *testing.T, method string, cookies []string, header ...string) *
 	return r
 }
 
-func TestACookieIsTakenFromPagesOfTheSameSite(t *testing.T) {
+func TestCookieIsAcceptedFromPagesOfTheSameSite(t *testing.T) {
 	t.Parallel()
 	a := newAuthWith(t, auth.Options{
 		Verifiers: []auth.Verifier{withSecret()}, Cookie: "session", TrustedOrigins: []string{"https://app.example"},
@@ -107,25 +107,25 @@ func TestACookieIsTakenFromPagesOfTheSameSite(t *testing.T) {
 		status int
 		want   string // subject or code
 	}{
-		"reading":                            {byCookie(t, "GET", good, site, "cross-site"), 200, "demo:asha"},
-		"saving from the same origin":        {byCookie(t, "POST", good, site, "same-origin"), 200, "demo:asha"},
-		"saving from another site":           {byCookie(t, "POST", good, site, "cross-site"), 403, "cross_origin"},
-		"saving from a neighbouring host":    {byCookie(t, "POST", good, site, "same-site"), 403, "cross_origin"},
-		"deleting from another site":         {byCookie(t, "DELETE", good, site, "cross-site"), 403, "cross_origin"},
-		"an older browser on our page":       {byCookie(t, "POST", good, origin, "https://broker.example"), 200, "demo:asha"},
-		"an older browser on another page":   {byCookie(t, "POST", good, origin, "https://evil.example"), 403, "cross_origin"},
-		"an opaque origin":                   {byCookie(t, "POST", good, origin, "null"), 403, "cross_origin"},
-		"a trusted origin":                   {byCookie(t, "POST", good, site, "cross-site", origin, "https://app.example"), 200, "demo:asha"},
-		"two cookies of the name":            {byCookie(t, "GET", append(good, bad...)), 400, "invalid_request"},
-		"a bad cookie":                       {byCookie(t, "GET", bad), 401, "invalid_token"},
-		"an empty cookie":                    {byCookie(t, "GET", []string{""}), 401, "unauthenticated"},
-		"no cookie":                          {byCookie(t, "POST", nil, site, "cross-site"), 401, "unauthenticated"},
-		"bearer beside a cookie wins":        {byCookie(t, "GET", good, "Authorization", bearer), 200, "demo:bela"},
-		"bearer needs no origin":             {byCookie(t, "POST", good, "Authorization", bearer, site, "cross-site"), 200, "demo:bela"},
-		"a bad bearer is not made up for":    {byCookie(t, "GET", good, "Authorization", "Bearer x.y.z"), 401, "invalid_token"},
-		"a foreign scheme leaves the cookie": {byCookie(t, "GET", good, "Authorization", "Basic YTpi"), 200, "demo:asha"},
-		"a foreign scheme from another site": {byCookie(t, "POST", good, "Authorization", "Basic YTpi", site, "cross-site"), 403, "cross_origin"},
-		"a method that nobody has heard of":  {byCookie(t, "REPORT", good, site, "cross-site"), 403, "cross_origin"},
+		"reading":                               {byCookie(t, "GET", good, site, "cross-site"), 200, "demo:asha"},
+		"saving from the same origin":           {byCookie(t, "POST", good, site, "same-origin"), 200, "demo:asha"},
+		"saving from another site":              {byCookie(t, "POST", good, site, "cross-site"), 403, "cross_origin"},
+		"saving from a neighbouring host":       {byCookie(t, "POST", good, site, "same-site"), 403, "cross_origin"},
+		"deleting from another site":            {byCookie(t, "DELETE", good, site, "cross-site"), 403, "cross_origin"},
+		"an older browser on our page":          {byCookie(t, "POST", good, origin, "https://broker.example"), 200, "demo:asha"},
+		"an older browser on another page":      {byCookie(t, "POST", good, origin, "https://evil.example"), 403, "cross_origin"},
+		"an opaque origin":                      {byCookie(t, "POST", good, origin, "null"), 403, "cross_origin"},
+		"a trusted origin":                      {byCookie(t, "POST", good, site, "cross-site", origin, "https://app.example"), 200, "demo:asha"},
+		"two cookies of the name":               {byCookie(t, "GET", append(good, bad...)), 400, "invalid_request"},
+		"a bad cookie":                          {byCookie(t, "GET", bad), 401, "invalid_token"},
+		"an empty cookie":                       {byCookie(t, "GET", []string{""}), 401, "unauthenticated"},
+		"no cookie":                             {byCookie(t, "POST", nil, site, "cross-site"), 401, "unauthenticated"},
+		"bearer takes precedence over a cookie": {byCookie(t, "GET", good, "Authorization", bearer), 200, "demo:bela"},
+		"bearer needs no origin":                {byCookie(t, "POST", good, "Authorization", bearer, site, "cross-site"), 200, "demo:bela"},
+		"a bad bearer is not made up for":       {byCookie(t, "GET", good, "Authorization", "Bearer x.y.z"), 401, "invalid_token"},
+		"a foreign scheme leaves the cookie":    {byCookie(t, "GET", good, "Authorization", "Basic YTpi"), 200, "demo:asha"},
+		"a foreign scheme from another site":    {byCookie(t, "POST", good, "Authorization", "Basic YTpi", site, "cross-site"), 403, "cross_origin"},
+		"an unknown method":                     {byCookie(t, "REPORT", good, site, "cross-site"), 403, "cross_origin"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -137,7 +137,7 @@ func TestACookieIsTakenFromPagesOfTheSameSite(t *testing.T) {
 	}
 }
 
-func TestWithoutTheSettingNoCookieIsTaken(t *testing.T) {
+func TestCookieIsIgnoredUnlessConfigured(t *testing.T) {
 	t.Parallel()
 	a := newAuth(t, withSecret())
 	if got := ask(t, a, byCookie(t, "GET", []string{signHS(t, claimsOf("asha"))})); got.code != "unauthenticated" {

@@ -5,10 +5,10 @@ import (
 	"strings"
 )
 
-// Role is what a caller may do.
+// Role is a set of permissions of a caller.
 type Role uint8
 
-// The roles; a caller may hold several.
+// The roles; a caller may have several.
 const (
 	RoleUser    Role = 1 << iota // acts for itself
 	RoleService                  // the app's back end: acts for any user
@@ -31,44 +31,44 @@ func (r Role) String() string {
 
 // Principal is an authenticated caller.
 type Principal struct {
-	// Subject is the caller's id everywhere in the broker: the verifier's name, a
-	// colon, and the token's "sub". Names hold no colon, so two verifiers can
-	// never mean the same Subject.
+	// Subject is the caller's id throughout the broker: the verifier's name, a colon, and
+	// the token's "sub". Names contain no colon, so two verifiers cannot produce the same
+	// Subject.
 	Subject string
 	Roles   Role
 }
 
-// Has reports whether the caller holds role.
+// Has reports whether the caller has role, or one of them if role combines several.
 func (p Principal) Has(role Role) bool { return p.Roles&role != 0 }
 
 type principalKey struct{}
 
-// seat is a place in a context for a Principal who is not known yet.
-type seat struct{ who *Principal }
+// slot is a context value for a Principal that may be set later.
+type slot struct{ who *Principal }
 
-// Reserve returns a context in which With seats the caller later without making
-// another context, which for a request would mean another copy of the request.
-// The context and what comes of it belong to one request.
+// Reserve returns a context in which With can set the caller later without making
+// another context, which for a request would mean copying the request. The context and
+// those derived from it must be used for one request only.
 func Reserve(ctx context.Context) context.Context {
-	return context.WithValue(ctx, principalKey{}, &seat{})
+	return context.WithValue(ctx, principalKey{}, &slot{})
 }
 
-// With returns a context that carries p: ctx itself when a seat is reserved in it.
+// With returns a context that carries p. It is ctx itself if a slot is reserved in it.
 func With(ctx context.Context, p *Principal) context.Context {
-	if s, ok := ctx.Value(principalKey{}).(*seat); ok && s.who == nil {
+	if s, ok := ctx.Value(principalKey{}).(*slot); ok && s.who == nil {
 		s.who = p
 		return ctx
 	}
-	return context.WithValue(ctx, principalKey{}, &seat{who: p})
+	return context.WithValue(ctx, principalKey{}, &slot{who: p})
 }
 
-// From returns the caller that With put in, or the zero Principal, which holds no role.
+// From returns the caller that With set, or the zero Principal, which has no role.
 func From(ctx context.Context) Principal {
-	if s, ok := ctx.Value(principalKey{}).(*seat); ok && s.who != nil {
+	if s, ok := ctx.Value(principalKey{}).(*slot); ok && s.who != nil {
 		return *s.who
 	}
 	return Principal{}
 }
 
-// RoleOf names the roles of the caller that ctx carries, "" when it carries none.
+// RoleOf returns the names of the roles of the caller in ctx, "" if there is none.
 func RoleOf(ctx context.Context) string { return From(ctx).Roles.String() }

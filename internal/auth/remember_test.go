@@ -7,7 +7,7 @@ import (
 	"casbroker/internal/auth"
 )
 
-func TestAVerifiedTokenIsRememberedUntilItExpires(t *testing.T) {
+func TestVerifiedTokenIsCachedUntilItExpires(t *testing.T) {
 	t.Parallel()
 	var c clock
 	a := newAuthWith(t, auth.Options{Verifiers: []auth.Verifier{withSecret()}, CacheSize: 10, Now: c.Now})
@@ -26,7 +26,7 @@ func TestAVerifiedTokenIsRememberedUntilItExpires(t *testing.T) {
 	}
 }
 
-func TestARefusedTokenIsNotRemembered(t *testing.T) {
+func TestRefusedTokenIsNotCached(t *testing.T) {
 	t.Parallel()
 	a := newAuth(t, withSecret())
 	token := signHS(t, with("aud", "other"))
@@ -40,7 +40,7 @@ func TestARefusedTokenIsNotRemembered(t *testing.T) {
 	}
 }
 
-func TestACacheOfSizeZeroRemembersNothing(t *testing.T) {
+func TestCacheOfSizeZeroCachesNothing(t *testing.T) {
 	t.Parallel()
 	a := newAuthWith(t, auth.Options{Verifiers: []auth.Verifier{withSecret()}})
 	token := signHS(t, claimsOf("asha"))

@@ -8,12 +8,12 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// Roles says which claims hold a caller's roles and which of their values mean
-// what. A nil list takes its default, an empty one is empty.
+// Roles says which claims hold a caller's roles, and which of their values give which
+// role. A nil list means its default, an empty one means none.
 type Roles struct {
-	// Claims are names of claims, or dotted paths into nested ones
-	// ("realm_access.roles"); default "roles" and "scope". A string is split at
-	// spaces, the strings of an array are taken as they are.
+	// Claims are names of claims, or dotted paths of nested ones ("realm_access.roles");
+	// default "roles" and "scope". A string is split at spaces; the strings of an array
+	// are used as they are.
 	Claims []string
 
 	User    []string // default nil: every verified caller is a user
@@ -21,7 +21,7 @@ type Roles struct {
 	Admin   []string // default "casbroker:admin"
 }
 
-func (r Roles) check(wrong *complaints, key string) {
+func (r Roles) check(wrong *settingErrors, key string) {
 	for _, name := range r.Claims {
 		wrong.when(name == "", key+".claims", "a name is empty")
 		wrong.when(slices.Contains(registered, name), key+".claims", "%q cannot hold roles", name)
@@ -34,17 +34,17 @@ func (r Roles) check(wrong *complaints, key string) {
 	}
 }
 
-// grants is Roles ready for use.
-type grants struct {
+// roleMapping is the compiled form of Roles.
+type roleMapping struct {
 	paths    []string
 	byValue  map[string]Role
-	everyone Role // what each verified caller has
+	everyone Role // the role of every verified caller
 }
 
-func (r Roles) compile() grants {
-	g := grants{paths: r.Claims, byValue: make(map[string]Role)}
+func (r Roles) compile() roleMapping {
+	m := roleMapping{paths: r.Claims, byValue: make(map[string]Role)}
 	if r.Claims == nil {
-		g.paths = []string{"roles", "scope"}
+		m.paths = []string{"roles", "scope"}
 	}
 	if r.Service == nil {
 		r.Service = []string{"casbroker:service"}
@@ -53,28 +53,28 @@ func (r Roles) compile() grants {
 		r.Admin = []string{"casbroker:admin"}
 	}
 	if len(r.User) == 0 {
-		g.everyone = RoleUser
+		m.everyone = RoleUser
 	}
 	for role, values := range map[Role][]string{RoleUser: r.User, RoleService: r.Service, RoleAdmin: r.Admin} {
 		for _, value := range values {
-			g.byValue[value] |= role
+			m.byValue[value] |= role
 		}
 	}
-	return g
+	return m
 }
 
-// of returns the roles that claims, a JSON object, give.
-func (g *grants) of(claims jsontext.Value) Role {
+// of returns the roles in claims, a JSON object.
+func (m *roleMapping) of(claims jsontext.Value) Role {
 	if len(claims) == 0 {
-		return g.everyone
+		return m.everyone
 	}
 	// The claims were decoded before, so reading them again cannot fail.
 	dec := jsontext.NewDecoder(bytes.NewBuffer(claims))
-	return g.everyone | g.object(dec, g.paths)
+	return m.everyone | m.object(dec, m.paths)
 }
 
-// object reads one object, of which the members at paths count.
-func (g *grants) object(dec *jsontext.Decoder, paths []string) Role {
+// object returns the roles in the members at paths of the next JSON object.
+func (m *roleMapping) object(dec *jsontext.Decoder, paths []string) Role {
 	var role Role
 	if _, err := dec.ReadToken(); err != nil {
 		return 0
@@ -85,14 +85,14 @@ func (g *grants) object(dec *jsontext.Decoder, paths []string) Role {
 			return 0
 		}
 		here, below := descend(paths, name.String())
-		role |= g.member(dec, here, below)
+		role |= m.member(dec, here, below)
 	}
 	_, _ = dec.ReadToken() // the closing brace
 	return role
 }
 
-// descend returns whether one of paths is name, and what is left of those that
-// go on below it. Names with dots in them are found as well.
+// descend reports whether one of paths is name, and returns the rest of those that lead
+// below it. Names that contain dots are found too.
 func descend(paths []string, name string) (here bool, below []string) {
 	for _, path := range paths {
 		rest, ok := strings.CutPrefix(path, name)
@@ -106,32 +106,32 @@ func descend(paths []string, name string) (here bool, below []string) {
 	return here, below
 }
 
-func (g *grants) member(dec *jsontext.Decoder, here bool, below []string) Role {
+func (m *roleMapping) member(dec *jsontext.Decoder, here bool, below []string) Role {
 	switch kind := dec.PeekKind(); {
 	case kind == '{' && len(below) > 0:
-		return g.object(dec, below)
+		return m.object(dec, below)
 	case kind == '"' && here:
-		return g.words(dec)
+		return m.words(dec)
 	case kind == '[' && here:
-		return g.elements(dec)
+		return m.elements(dec)
 	default:
 		_ = dec.SkipValue()
 		return 0
 	}
 }
 
-func (g *grants) words(dec *jsontext.Decoder) (role Role) {
+func (m *roleMapping) words(dec *jsontext.Decoder) (role Role) {
 	t, err := dec.ReadToken()
 	if err != nil {
 		return 0
 	}
 	for word := range strings.FieldsSeq(t.String()) {
-		role |= g.byValue[word]
+		role |= m.byValue[word]
 	}
 	return role
 }
 
-func (g *grants) elements(dec *jsontext.Decoder) (role Role) {
+func (m *roleMapping) elements(dec *jsontext.Decoder) (role Role) {
 	_, _ = dec.ReadToken() // the opening bracket
 	for dec.PeekKind() != ']' {
 		if dec.PeekKind() != '"' {
@@ -144,7 +144,7 @@ func (g *grants) elements(dec *jsontext.Decoder) (role Role) {
 		if err != nil {
 			return 0
 		}
-		role |= g.byValue[t.String()]
+		role |= m.byValue[t.String()]
 	}
 	_, _ = dec.ReadToken()
 	return role

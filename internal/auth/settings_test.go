@@ -12,7 +12,7 @@ import (
 	"casbroker/internal/secret"
 )
 
-func TestNewNamesEveryFaultAtOnce(t *testing.T) {
+func TestNewNamesEveryInvalidSetting(t *testing.T) {
 	t.Parallel()
 	_, err := auth.New(t.Context(), auth.Options{
 		Cookie:         "a b",
@@ -41,7 +41,7 @@ func TestNewNamesEveryFaultAtOnce(t *testing.T) {
 	}
 }
 
-func TestNewRefusesToRunWithoutVerifiers(t *testing.T) {
+func TestNewRequiresVerifiers(t *testing.T) {
 	t.Parallel()
 	if _, err := auth.New(t.Context(), auth.Options{}); err == nil || !strings.Contains(err.Error(), "auth.verifiers: ") {
 		t.Errorf("got %v", err)
@@ -66,20 +66,20 @@ func TestNewRefusesWeakAndMismatchedKeys(t *testing.T) {
 		change func(*auth.Verifier)
 		want   string
 	}{
-		"a short secret": {func(v *auth.Verifier) { v.Secret = secret.Text(strings.Repeat("s", 31)) }, ".secret: HS256 wants a secret of 32 bytes"},
+		"a short secret": {func(v *auth.Verifier) { v.Secret = secret.Text(strings.Repeat("s", 31)) }, ".secret: HS256 needs a secret of 32 bytes"},
 		"too short for HS512": {func(v *auth.Verifier) {
 			v.Secret, v.Algorithms = secret.Text(strings.Repeat("s", 63)), []string{"HS256", "HS512"}
-		}, ".secret: HS512 wants"},
+		}, ".secret: HS512 needs"},
 		"a PEM as secret":         {func(v *auth.Verifier) { v.Secret = secret.Text(public) }, ".secret: this is a PEM file"},
 		"none":                    {func(v *auth.Verifier) { v.Algorithms = []string{"none"} }, `.algorithms: "none" is not one of`},
-		"RS256 with a secret":     {func(v *auth.Verifier) { v.Algorithms = []string{"HS256", "RS256"} }, ".algorithms: RS256 does not go with secret"},
-		"HS256 with a public key": {func(v *auth.Verifier) { inPEM(public)(v); v.Algorithms = []string{"RS256", "HS256"} }, ".algorithms: HS256 goes with secret alone"},
-		"HS256 with a key set":    {func(v *auth.Verifier) { at("https://x.example/k")(v); v.Algorithms = []string{"HS256"} }, ".algorithms: HS256 goes with secret alone"},
-		"ES256 with an RSA key":   {func(v *auth.Verifier) { inPEM(public)(v); v.Algorithms = []string{"ES256"} }, ".public_key_file: ES256 does not go with an RSA key"},
-		"ES384 with P-256":        {func(v *auth.Verifier) { inPEM(publicPEM(t, ecKey().Public()))(v); v.Algorithms = []string{"ES384"} }, ".public_key_file: ES384 does not go with an EC key of 256 bits"},
-		"EdDSA with P-256":        {func(v *auth.Verifier) { inPEM(publicPEM(t, ecKey().Public()))(v); v.Algorithms = []string{"EdDSA"} }, ".public_key_file: EdDSA does not go"},
-		"RS256 with Ed25519":      {inPEM(publicPEM(t, edKey().Public())), ".public_key_file: RS256 does not go with an Ed25519 key"},
-		"RSA of 1024 bits":        {inPEM(publicPEM(t, weakRSA().Public())), ".public_key_file: an RSA key has to have 2048"},
+		"RS256 with a secret":     {func(v *auth.Verifier) { v.Algorithms = []string{"HS256", "RS256"} }, ".algorithms: RS256 cannot be used with secret"},
+		"HS256 with a public key": {func(v *auth.Verifier) { inPEM(public)(v); v.Algorithms = []string{"RS256", "HS256"} }, ".algorithms: HS256 needs secret"},
+		"HS256 with a key set":    {func(v *auth.Verifier) { at("https://x.example/k")(v); v.Algorithms = []string{"HS256"} }, ".algorithms: HS256 needs secret"},
+		"ES256 with an RSA key":   {func(v *auth.Verifier) { inPEM(public)(v); v.Algorithms = []string{"ES256"} }, ".public_key_file: ES256 cannot be used with an RSA key"},
+		"ES384 with P-256":        {func(v *auth.Verifier) { inPEM(publicPEM(t, ecKey().Public()))(v); v.Algorithms = []string{"ES384"} }, ".public_key_file: ES384 cannot be used with an EC key of 256 bits"},
+		"EdDSA with P-256":        {func(v *auth.Verifier) { inPEM(publicPEM(t, ecKey().Public()))(v); v.Algorithms = []string{"EdDSA"} }, ".public_key_file: EdDSA cannot be used"},
+		"RS256 with Ed25519":      {inPEM(publicPEM(t, edKey().Public())), ".public_key_file: RS256 cannot be used with an Ed25519 key"},
+		"RSA of 1024 bits":        {inPEM(publicPEM(t, weakRSA().Public())), ".public_key_file: an RSA key must have 2048"},
 		"a private key":           {inPEM(private), ".public_key_file: the file holds a private key"},
 		"two public keys":         {inPEM(slices.Concat(public, public)), ".public_key_file: the file holds more than one key"},
 		"public, then private":    {inPEM(slices.Concat(public, private)), ".public_key_file: the file holds more than one key"},
@@ -107,7 +107,7 @@ func TestNewRefusesWeakAndMismatchedKeys(t *testing.T) {
 	}
 }
 
-func TestAPublicKeyIsReadInBothOfItsForms(t *testing.T) {
+func TestPublicKeyIsParsedInBothForms(t *testing.T) {
 	t.Parallel()
 	pkcs1 := pem.EncodeToMemory(&pem.Block{Type: "RSA PUBLIC KEY", Bytes: x509.MarshalPKCS1PublicKey(&rsaKey().PublicKey)})
 	for _, text := range [][]byte{publicPEM(t, rsaKey().Public()), pkcs1, append([]byte("a comment\n"), pkcs1...)} {

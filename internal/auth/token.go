@@ -9,32 +9,32 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// maxTokenSize is the longest token that is looked at, in bytes.
+// maxTokenSize is the maximum size of a token, in bytes.
 const maxTokenSize = 8 << 10
 
-// base64url is strict, so that no two texts mean the same token.
+// base64url is strict, so that every token has one encoding.
 var base64url = base64.RawURLEncoding.Strict()
 
-// token is a JWT taken apart, nothing of it verified.
+// token is a parsed JWT. None of it is verified.
 type token struct {
 	header    header
 	claims    claims
-	signed    string // what the signature is of
+	signed    string // the signed part of the text
 	signature []byte
 }
 
-// header is what matters of a JOSE header. Keys that a token brings along or
-// points at (jwk, jku, x5c, x5u) are not even decoded.
+// header is the decoded part of a JOSE header. Keys that a token contains or refers to
+// (jwk, jku, x5c, x5u) are never decoded.
 type header struct {
 	Algorithm string         `json:"alg"`
 	KeyID     string         `json:"kid"`
 	Critical  jsontext.Value `json:"crit"`
 }
 
-// parse takes a token apart. The JSON decoder refuses duplicate names, invalid
-// UTF-8 and trailing data by itself.
+// parse parses a token. The JSON decoder refuses duplicate names, invalid UTF-8 and
+// trailing data.
 func parse(text string) (token, error) {
-	// The decoder below would skip line ends.
+	// The base64 decoder would skip line ends.
 	if strings.ContainsAny(text, "\r\n") {
 		return token{}, errMalformed
 	}
@@ -77,14 +77,14 @@ func parseClaims(part string) (claims, error) {
 	}
 	var c claims
 	if err := json.Unmarshal(raw, &c); err != nil {
-		return claims{}, undecodable(err)
+		return claims{}, claimsError(err)
 	}
 	return c, nil
 }
 
-// undecodable names the claim of a wrong type. The names it can give are those of
-// the claims struct, since members of other names are not converted.
-func undecodable(err error) error {
+// claimsError returns a fault that names the claim of a wrong type. Only names of the
+// fields of claims occur, since other members are not converted.
+func claimsError(err error) error {
 	var typed *json.SemanticError
 	if !errors.As(err, &typed) {
 		return errClaims

@@ -17,31 +17,31 @@ const (
 	DefaultRefresh     = 10 * time.Minute // between two loads of a key set
 )
 
-// maxNameSize is the longest name of a verifier, in bytes.
+// maxNameSize is the maximum size of a verifier's name, in bytes.
 const maxNameSize = 32
 
 var verifierName = regexp.MustCompile(`^[a-z0-9-]{1,32}$`)
 
-// Verifier is the settings of one issuer whose tokens are taken. Exactly one of
-// Secret, PublicKeyPEM, JWKSURL and OIDC says where its keys are.
+// Verifier holds the settings of one issuer whose tokens are accepted. Exactly one of
+// Secret, PublicKeyPEM, JWKSURL and OIDC must be set; it is the source of the keys.
 type Verifier struct {
 	Name       string   // [a-z0-9-]{1,32}, unique: the first part of every Subject
 	Issuer     string   // the "iss" of its tokens, unique among the verifiers
-	Audience   []string // one of these has to be in "aud"; required
-	Algorithms []string // the only ones taken; required; see Algorithms
+	Audience   []string // one of these must be in "aud"; required
+	Algorithms []string // the accepted ones; required; see Algorithms
 
 	Secret       secret.Text // for HS256 (32 bytes or more), HS384 (48), HS512 (64)
 	PublicKeyPEM []byte      // one public key: RSA of 2048 bits or more, EC or Ed25519
 	JWKSURL      string      // https, or http to this machine
-	OIDC         bool        // the key set is the one that {Issuer}/.well-known/openid-configuration names
+	OIDC         bool        // the key set is named by {Issuer}/.well-known/openid-configuration
 
-	MaxLifetime time.Duration // of a token, from iat (when it has one) and from now to exp; 0 is DefaultMaxLifetime
+	MaxLifetime time.Duration // of a token, from iat (if it has one) and from now to exp; 0 means DefaultMaxLifetime
 	Leeway      time.Duration // for nbf and iat, 0 to MaxLeeway; exp is exact
-	Refresh     time.Duration // between two loads of a key set; 0 is DefaultRefresh
+	Refresh     time.Duration // between two loads of a key set; 0 means DefaultRefresh
 	Roles       Roles
 }
 
-// verifier is a Verifier ready for use.
+// verifier is the compiled form of a Verifier.
 type verifier struct {
 	name        string
 	index       uint16
@@ -50,25 +50,24 @@ type verifier struct {
 	keys        keySource
 	maxLifetime int64 // seconds
 	leeway      int64 // seconds
-	roles       grants
+	roles       roleMapping
 }
 
-// keySource is where a verifier's keys come from.
+// keySource provides the keys of a verifier.
 type keySource interface {
-	// find returns the key with which a token of alg and kid ("" for none) was
-	// signed, if it is genuine, and the generation that the key belongs to. Its
-	// errors are faults.
+	// find returns the key that verifies tokens with alg and kid ("" for none), and the
+	// generation of the key. Its errors are faults.
 	find(ctx context.Context, alg, kid string) (any, uint32, error)
-	// generation is that of the keys in force; nothing verified under another counts.
+	// generation returns that of the current keys; cached tokens of others are invalid.
 	generation() uint32
-	// loaded reports whether there has ever been a key.
+	// loaded reports whether keys have ever been loaded.
 	loaded() bool
 	// start keeps the keys fresh until ctx ends. It does not block.
 	start(ctx context.Context)
 }
 
-// build checks the settings, which stand under key, and returns the verifier.
-func (s Verifier) build(wrong *complaints, key string, opts Options) *verifier {
+// build validates the settings, whose key is key, and returns the verifier.
+func (s Verifier) build(wrong *settingErrors, key string, opts Options) *verifier {
 	if s.MaxLifetime == 0 {
 		s.MaxLifetime = DefaultMaxLifetime
 	}
@@ -77,7 +76,7 @@ func (s Verifier) build(wrong *complaints, key string, opts Options) *verifier {
 	}
 	wrong.when(!verifierName.MatchString(s.Name), key+".name", "want 1 to 32 of a-z, 0-9 and -, not %q", s.Name)
 	wrong.when(s.Issuer == "", key+".issuer", "required")
-	wrong.when(len(s.Audience) == 0, key+".audience", "required: the aud that marks a token as meant for this broker")
+	wrong.when(len(s.Audience) == 0, key+".audience", "required: the aud claim of tokens that are meant for this broker")
 	wrong.when(slices.Contains(s.Audience, ""), key+".audience", "an audience is empty")
 	wrong.when(s.MaxLifetime < time.Second, key+".max_lifetime", "want a second or more, not %s", s.MaxLifetime)
 	wrong.when(s.Leeway < 0 || s.Leeway > MaxLeeway, key+".leeway", "want 0s to %s, not %s", MaxLeeway, s.Leeway)
@@ -95,7 +94,7 @@ func (s Verifier) build(wrong *complaints, key string, opts Options) *verifier {
 	}
 }
 
-func (s Verifier) checkAlgorithms(wrong *complaints, key string) []algorithm {
+func (s Verifier) checkAlgorithms(wrong *settingErrors, key string) []algorithm {
 	wrong.when(len(s.Algorithms) == 0, key, "required: list the algorithms that the issuer signs with")
 	var algs []algorithm
 	for _, name := range s.Algorithms {
@@ -104,9 +103,9 @@ func (s Verifier) checkAlgorithms(wrong *complaints, key string) []algorithm {
 		case !ok:
 			wrong.add(key, "%q is not one of %v", name, Algorithms())
 		case alg.symmetric() && s.Secret == "":
-			wrong.add(key, "%s goes with secret alone", name)
+			wrong.add(key, "%s needs secret", name)
 		case !alg.symmetric() && s.Secret != "":
-			wrong.add(key, "%s does not go with secret", name)
+			wrong.add(key, "%s cannot be used with secret", name)
 		default:
 			algs = append(algs, alg)
 		}
@@ -114,16 +113,16 @@ func (s Verifier) checkAlgorithms(wrong *complaints, key string) []algorithm {
 	return algs
 }
 
-// source returns where the keys come from, complaining unless that is exactly one place.
-func (s Verifier) source(wrong *complaints, key string, algs []algorithm, opts Options) keySource {
-	places := 0
+// source returns the source of the keys. It adds an error unless exactly one is set.
+func (s Verifier) source(wrong *settingErrors, key string, algs []algorithm, opts Options) keySource {
+	sources := 0
 	for _, given := range []bool{s.Secret != "", len(s.PublicKeyPEM) > 0, s.JWKSURL != "", s.OIDC} {
 		if given {
-			places++
+			sources++
 		}
 	}
-	if places != 1 {
-		wrong.add(key, "want exactly one of secret, public_key_file, jwks_url and oidc, not %d", places)
+	if sources != 1 {
+		wrong.add(key, "want exactly one of secret, public_key_file, jwks_url and oidc, not %d", sources)
 		return nil
 	}
 	switch {
@@ -136,10 +135,10 @@ func (s Verifier) source(wrong *complaints, key string, algs []algorithm, opts O
 	default:
 		wrong.url(key+".jwks_url", s.JWKSURL)
 	}
-	return newKeySet(s, algs, opts)
+	return newRemoteKeys(s, algs, opts)
 }
 
-// verify checks everything about t but its issuer.
+// verify makes every check of t except that of its issuer.
 func (v *verifier) verify(ctx context.Context, t token, now time.Time) (entry, error) {
 	i := slices.IndexFunc(v.algorithms, func(a algorithm) bool { return a.name() == t.header.Algorithm })
 	if i < 0 {
@@ -159,21 +158,21 @@ func (v *verifier) verify(ctx context.Context, t token, now time.Time) (entry, e
 	return entry{who: who, expires: t.claims.Expires.at, verifier: v.index, generation: generation}, nil
 }
 
-// complaints collects what is wrong with the settings.
-type complaints []error
+// settingErrors collects the errors of settings, each with its key.
+type settingErrors []error
 
-func (c *complaints) add(key, format string, args ...any) {
-	*c = append(*c, fmt.Errorf("%s: %s", key, fmt.Sprintf(format, args...)))
+func (e *settingErrors) add(key, format string, args ...any) {
+	*e = append(*e, fmt.Errorf("%s: %s", key, fmt.Sprintf(format, args...)))
 }
 
-func (c *complaints) when(wrong bool, key, format string, args ...any) {
+func (e *settingErrors) when(wrong bool, key, format string, args ...any) {
 	if wrong {
-		c.add(key, format, args...)
+		e.add(key, format, args...)
 	}
 }
 
-func (c *complaints) url(key, address string) {
+func (e *settingErrors) url(key, address string) {
 	if err := checkURL(address); err != nil {
-		c.add(key, "%v", err)
+		e.add(key, "%v", err)
 	}
 }

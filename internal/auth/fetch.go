@@ -15,31 +15,31 @@ import (
 )
 
 const (
-	loadTimeout  = 5 * time.Second // of one call to an issuer, connect to last byte
+	fetchTimeout = 5 * time.Second // for one request to an issuer, from connecting to the last byte
 	maxDocument  = 1 << 20         // bytes of a key set or discovery document
 	maxRedirects = 3
 )
 
-// issuer fetches the key set of one verifier.
-type issuer struct {
+// keyFetcher fetches the key set of one issuer.
+type keyFetcher struct {
 	client *http.Client
-	jwks   string // where the key set is, "" if that has to be discovered
-	name   string // the "iss"
+	url    string // of the key set; "" if it must be discovered
+	issuer string // the "iss" claim
 }
 
-func newIssuer(base *http.Client, s Verifier) *issuer {
+func newKeyFetcher(base *http.Client, s Verifier) *keyFetcher {
 	var client http.Client
 	if base != nil {
 		client = *base
 	}
 	if client.Timeout == 0 {
-		client.Timeout = loadTimeout
+		client.Timeout = fetchTimeout
 	}
 	client.CheckRedirect = sameHost
-	return &issuer{client: &client, jwks: s.JWKSURL, name: s.Issuer}
+	return &keyFetcher{client: &client, url: s.JWKSURL, issuer: s.Issuer}
 }
 
-// sameHost lets a redirect stay on the host that was configured, and on https.
+// sameHost refuses redirects to another host or scheme, and long chains of them.
 func sameHost(req *http.Request, via []*http.Request) error {
 	if len(via) > maxRedirects {
 		return errors.New("too many redirects")
@@ -50,23 +50,23 @@ func sameHost(req *http.Request, via []*http.Request) error {
 	return nil
 }
 
-// keySet returns the key set as it is served. Where it is gets discovered anew
-// each time, so that an issuer may move it.
-func (i *issuer) keySet(ctx context.Context) ([]byte, error) {
-	where := i.jwks
-	if where == "" {
-		found, err := i.discover(ctx)
+// fetch returns the key set document. Its URL is discovered each time, so that an issuer
+// may move it.
+func (f *keyFetcher) fetch(ctx context.Context) ([]byte, error) {
+	address := f.url
+	if address == "" {
+		found, err := f.discover(ctx)
 		if err != nil {
 			return nil, err
 		}
-		where = found
+		address = found
 	}
-	return i.get(ctx, where)
+	return f.get(ctx, address)
 }
 
 // discover returns the issuer's jwks_uri (OpenID Connect Discovery 1.0, section 4).
-func (i *issuer) discover(ctx context.Context) (string, error) {
-	body, err := i.get(ctx, strings.TrimSuffix(i.name, "/")+"/.well-known/openid-configuration")
+func (f *keyFetcher) discover(ctx context.Context) (string, error) {
+	body, err := f.get(ctx, strings.TrimSuffix(f.issuer, "/")+"/.well-known/openid-configuration")
 	if err != nil {
 		return "", err
 	}
@@ -77,7 +77,7 @@ func (i *issuer) discover(ctx context.Context) (string, error) {
 	if err := json.Unmarshal(body, &document); err != nil {
 		return "", fmt.Errorf("discovery document: %w", err)
 	}
-	if document.Issuer != i.name {
+	if document.Issuer != f.issuer {
 		return "", fmt.Errorf("discovery document is that of issuer %q", document.Issuer)
 	}
 	if err := checkURL(document.JWKS); err != nil {
@@ -86,13 +86,13 @@ func (i *issuer) discover(ctx context.Context) (string, error) {
 	return document.JWKS, nil
 }
 
-func (i *issuer) get(ctx context.Context, address string) ([]byte, error) {
+func (f *keyFetcher) get(ctx context.Context, address string) ([]byte, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
 	if err != nil {
 		return nil, fmt.Errorf("make request: %w", err)
 	}
 	req.Header.Set("Accept", "application/json, application/jwk-set+json")
-	res, err := i.client.Do(req)
+	res, err := f.client.Do(req)
 	if err != nil {
 		return nil, fmt.Errorf("fetch: %w", err)
 	}
@@ -110,8 +110,8 @@ func (i *issuer) get(ctx context.Context, address string) ([]byte, error) {
 	return body, nil
 }
 
-// checkURL takes https anywhere, and http only within this machine: whoever can
-// change a key set on its way can sign in as anybody.
+// checkURL accepts https URLs, and http URLs of this machine: an attacker who can change
+// a key set in transit can sign in as any user.
 func checkURL(address string) error {
 	u, err := url.Parse(address)
 	switch {
@@ -122,6 +122,6 @@ func checkURL(address string) error {
 	case u.Scheme == "https" || u.Scheme == "http" && netaddr.IsLoopback(u.Hostname()):
 		return nil
 	default:
-		return errors.New("want https (http only to this machine)")
+		return errors.New("want https, or http to this machine")
 	}
 }

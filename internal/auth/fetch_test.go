@@ -11,7 +11,7 @@ import (
 	"casbroker/internal/auth"
 )
 
-func TestAKeySetIsTakenFromItsOwnHostAndWithinBounds(t *testing.T) {
+func TestKeySetMustComeFromItsHostWithinBounds(t *testing.T) {
 	t.Parallel()
 	elsewhere := newKeyServer(t, jwk(t, rsaKey().Public(), "k1"))
 	many := make([]string, 101)
@@ -39,14 +39,14 @@ func TestAKeySetIsTakenFromItsOwnHostAndWithinBounds(t *testing.T) {
 			s.answer(tt.answer)
 			log := newEvents()
 			newAuthWith(t, auth.Options{Verifiers: []auth.Verifier{withKeySet(s.URL)}, Log: slog.New(log)})
-			if line := log.wait(t, "key set not loaded"); !strings.Contains(line, tt.why) {
-				t.Errorf("the log says %q, want %q", line, tt.why)
+			if line := log.wait(t, "cannot load key set"); !strings.Contains(line, tt.why) {
+				t.Errorf("log: got %q, want %q", line, tt.why)
 			}
 		})
 	}
 }
 
-// discovery serves the discovery document of an issuer beside its key set.
+// discovery serves the discovery document and the key set of an issuer.
 func (s *keyServer) discovery(document func() string, keys ...string) {
 	s.answer(func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {
@@ -66,7 +66,7 @@ func withOIDC(url string) auth.Verifier {
 	return v
 }
 
-func TestAnOIDCIssuerIsAskedWhereItsKeysAre(t *testing.T) {
+func TestOIDCKeySetIsDiscovered(t *testing.T) {
 	t.Parallel()
 	for _, slash := range []string{"", "/"} {
 		s := newKeyServer(t)
@@ -83,7 +83,7 @@ func TestAnOIDCIssuerIsAskedWhereItsKeysAre(t *testing.T) {
 	}
 }
 
-func TestADiscoveryDocumentThatCannotBeTrustedIsNotUsed(t *testing.T) {
+func TestUntrustedDiscoveryDocumentIsRefused(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct{ issuer, jwks, why string }{
 		"of another issuer":        {"https://evil.example", "", "that of issuer"},
@@ -99,8 +99,8 @@ func TestADiscoveryDocumentThatCannotBeTrustedIsNotUsed(t *testing.T) {
 			}, jwk(t, rsaKey().Public(), "k1"))
 			log := newEvents()
 			a := newAuthWith(t, auth.Options{Verifiers: []auth.Verifier{withOIDC(s.URL)}, Log: slog.New(log)})
-			if line := log.wait(t, "key set not loaded"); !strings.Contains(line, tt.why) {
-				t.Errorf("the log says %q, want %q", line, tt.why)
+			if line := log.wait(t, "cannot load key set"); !strings.Contains(line, tt.why) {
+				t.Errorf("log: got %q, want %q", line, tt.why)
 			}
 			if a.Ready() == nil {
 				t.Error("ready without keys")
