@@ -29,10 +29,11 @@ const maxReason = 500
 var (
 	// ErrBlocked is returned when the user is blocked from getting tokens.
 	ErrBlocked = fault.New(fault.Forbidden, "subject_blocked",
-		"This user may have no access token; an operator of the broker has blocked it.")
+		"This account is blocked.")
 	// ErrStale is returned when this replica does not know the latest revocations.
 	ErrStale = fault.New(fault.Unavailable, "access_stale",
-		"The broker cannot tell at the moment which tokens were revoked, so it hands out none. Try again.").After(2 * time.Second)
+		"Access tokens are not available at the moment. Try again.").After(2 * time.Second).
+		WithNotef("this replica has not read blocks and revocations for longer than access.max_staleness; check the database")
 	// ErrNoGrant is returned for a grant that does not exist or is another user's.
 	ErrNoGrant = fault.New(fault.NotFound, "grant_not_found", "There is no such grant.")
 	// ErrUntil is returned when a block cannot end at the given time.

@@ -16,4 +16,9 @@
 //  4. Concurrent requests for the same new token share one mint, unless a change of
 //     access came between them.
 //  5. The broker stores no token in clear: sealed in the cache, as a keyed hash in the grant.
+//
+// The answer is appended field by field, with jsontext.AppendQuote for the token and the
+// grant id. The escaping costs some 0.3 µs in BenchmarkAnswer and nothing that
+// shows on the token path: 6.77 µs a request without it and 6.74 µs with it
+// (BenchmarkTokenWithManyBlocked in app).
 package token

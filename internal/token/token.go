@@ -25,7 +25,7 @@ var (
 	// ErrRevoked is returned when the user's tokens were revoked during the mint, so that
 	// the new token was not recorded.
 	ErrRevoked = fault.New(fault.Unavailable, "token_revoked",
-		"This user's tokens were revoked while a new one was made. Ask again.").After(time.Second)
+		"The tokens of this account were revoked while a new one was made. Try again.").After(time.Second)
 
 	errMinutes = fault.New(fault.Unprocessable, "invalid_expiry_minutes",
 		"expiry_minutes must be a whole number from 1 to 60.").
