@@ -267,7 +267,7 @@ func TestRevokedTokenIsNotReusedAndRevokingAgainSucceeds(t *testing.T) {
 	eachBroker(t, func(t *testing.T, b *broker) {
 		first, other := b.token(t, "app:asha"), b.token(t, "app:rohan")
 		if again := b.token(t, "app:asha"); again.Value != first.Value {
-			t.Fatal("the token is not given again at all")
+			t.Fatal("the token is not reused while it is active")
 		}
 		for range 2 {
 			r := b.post(t, "robot", "/oauth/revoke", "token="+first.Value.Reveal()+"&token_type_hint=refresh_token&client_id=x")
@@ -307,17 +307,17 @@ func TestMalformedRequestGetsOAuthError(t *testing.T) {
 	}{
 		"no token":         {"robot", "POST", "", "token_type_hint=access_token", form, 400, "invalid_request", "invalid_request"},
 		"no body":          {"robot", "POST", "", "", form, 400, "invalid_request", "invalid_request"},
-		"an empty token":   {"robot", "POST", "", "token=", form, 400, "invalid_request", "invalid_request"},
+		"empty token":      {"robot", "POST", "", "token=", form, 400, "invalid_request", "invalid_request"},
 		"two tokens":       {"robot", "POST", "", "token=" + value + "&token=" + value, form, 400, "invalid_request", "invalid_request"},
 		"half an escape":   {"robot", "POST", "", "token=%", form, 400, "invalid_request", "invalid_request"},
-		"a semicolon":      {"robot", "POST", "", "token=" + value + ";x=y", form, 400, "invalid_request", "invalid_request"},
-		"a token in a URL": {"robot", "POST", "?token=" + value, "token=" + value, form, 400, "invalid_request", "invalid_request"},
+		"semicolon":        {"robot", "POST", "", "token=" + value + ";x=y", form, 400, "invalid_request", "invalid_request"},
+		"token in the URL": {"robot", "POST", "?token=" + value, "token=" + value, form, 400, "invalid_request", "invalid_request"},
 		"JSON":             {"robot", "POST", "", `{"token":"` + value + `"}`, "application/json", 415, "unsupported_media_type", "invalid_request"},
 		"no type":          {"robot", "POST", "", "token=" + value, "", 415, "unsupported_media_type", "invalid_request"},
-		"much":             {"robot", "POST", "", "token=" + strings.Repeat("x", 20_000), form, 413, "body_too_large", "invalid_request"},
-		"a GET":            {"robot", "GET", "", "", form, 405, "method_not_allowed", "invalid_request"},
-		"nobody":           {"", "POST", "", "token=" + value, form, 401, "unauthenticated", "invalid_client"},
-		"a user":           {"asha", "POST", "", "token=" + value, form, 403, "forbidden", "unauthorized_client"},
+		"too large":        {"robot", "POST", "", "token=" + strings.Repeat("x", 20_000), form, 413, "body_too_large", "invalid_request"},
+		"GET":              {"robot", "GET", "", "", form, 405, "method_not_allowed", "invalid_request"},
+		"no credentials":   {"", "POST", "", "token=" + value, form, 401, "unauthenticated", "invalid_client"},
+		"user":             {"asha", "POST", "", "token=" + value, form, 403, "forbidden", "unauthorized_client"},
 	} {
 		for _, path := range []string{"/oauth/revoke", "/oauth/introspect"} {
 			r := b.send(t, c.who, c.method, path+c.path, c.body, c.media)

@@ -50,7 +50,7 @@ func random() string {
 }
 
 // hashOf returns the hash of key for the settings. A fast hash is enough: a key has 256
-// random bits, so nobody can try them all, however cheap one try is. A slow hash, which
+// random bits, so an attacker cannot try them all, however cheap one try is. A slow hash, which
 // passwords need, would only let a sign-in cost the broker memory and time.
 func hashOf(key secret.Text) string {
 	sum := sha256.Sum256([]byte(key.Reveal()))

@@ -13,9 +13,9 @@ import (
 	"casbroker/internal/token"
 )
 
-// twice records a second grant of the token value, for subject and a minute later, and
+// addGrant records another grant of the token value, for subject and a minute later, and
 // returns its id.
-func (b *broker) twice(t *testing.T, subject string, value secret.Text) string {
+func (b *broker) addGrant(t *testing.T, subject string, value secret.Text) string {
 	t.Helper()
 	at := b.now().Add(time.Minute)
 	g := token.Grant{
@@ -28,11 +28,11 @@ func (b *broker) twice(t *testing.T, subject string, value secret.Text) string {
 	return g.ID
 }
 
-func TestTokenOfTwoGrantsIsActiveWhileOneOfThemIs(t *testing.T) {
+func TestTokenOfSeveralGrantsIsActiveWhileOneIs(t *testing.T) {
 	t.Parallel()
 	eachBroker(t, func(t *testing.T, b *broker) {
 		first := b.token(t, "app:asha")
-		second := b.twice(t, "app:rohan", first.Value)
+		second := b.addGrant(t, "app:rohan", first.Value)
 		for _, grantID := range []string{second, first.GrantID} {
 			if got := b.introspect(t, "robot", first.Value); !strings.Contains(got, `"jti":"`+grantID+`"`) {
 				t.Errorf("with %s: got %s", grantID, got)
@@ -47,11 +47,11 @@ func TestTokenOfTwoGrantsIsActiveWhileOneOfThemIs(t *testing.T) {
 	})
 }
 
-func TestTokenOfTwoGrantsIsRevokedInBoth(t *testing.T) {
+func TestTokenOfSeveralGrantsIsRevokedInAll(t *testing.T) {
 	t.Parallel()
 	eachBroker(t, func(t *testing.T, b *broker) {
 		first := b.token(t, "app:asha")
-		ids := []string{first.GrantID, b.twice(t, "app:kabir", first.Value), b.twice(t, "app:rohan", first.Value)}
+		ids := []string{first.GrantID, b.addGrant(t, "app:kabir", first.Value), b.addGrant(t, "app:rohan", first.Value)}
 		if r := b.post(t, "robot", "/oauth/revoke", "token="+first.Value.Reveal()); r.status != http.StatusOK {
 			t.Errorf("got %d %s", r.status, r.body)
 		}
