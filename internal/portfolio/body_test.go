@@ -75,7 +75,7 @@ func TestLargeSavesAreLimitedAndSmallOnesAreNot(t *testing.T) {
 	for i, body := range bodies {
 		close(body.end)
 		if status := <-statuses[i]; status != http.StatusCreated {
-			t.Errorf("save %d answered %d", i, status)
+			t.Errorf("save %d: got %d, want 201", i, status)
 		}
 	}
 	b.save("asha", padded()).want(t, http.StatusCreated)
@@ -91,7 +91,7 @@ func TestEachUserHasOneLargeSaveAtATime(t *testing.T) {
 	b.save("asha", padded()).want(t, http.StatusCreated)
 	close(body.end)
 	if s := <-status; s != http.StatusOK { // the same statement as the small one
-		t.Errorf("the first answered %d", s)
+		t.Errorf("the first save: got %d, want 200", s)
 	}
 	b.save("rohan", padded()).want(t, http.StatusOK)
 }

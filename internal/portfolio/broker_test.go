@@ -131,7 +131,7 @@ func (b *broker) call(user, method, path string, body io.Reader, headers ...stri
 	}
 	client := b.client
 	if method == http.MethodHead {
-		client = http.DefaultClient // openapi.yaml describes GET alone
+		client = http.DefaultClient // openapi.yaml describes only GET
 	}
 	res, err := client.Do(req)
 	if err != nil {

@@ -13,7 +13,7 @@ import (
 
 // OtherOwner is the warning on a statement of another owner than the user's first one.
 var OtherOwner = fault.Field{
-	Code: "other_owner", Detail: "The PAN contradicts those of your first statements, so this one is kept apart from them.",
+	Code: "other_owner", Detail: "The PAN contradicts those of your first statements, so this one is saved for another owner.",
 }
 
 // PANHashSize is the number of bytes that represent one character of a PAN.

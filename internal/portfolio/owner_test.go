@@ -68,7 +68,7 @@ func TestRankPrefersTheMostCompleteAndLatestStatement(t *testing.T) {
 	t.Parallel()
 	noon := time.Date(2026, 4, 1, 12, 0, 0, 0, time.UTC)
 	for name, c := range map[string]struct{ better, worse portfolio.Rank }{
-		"a depository before one with funds alone, however old": {
+		"a depository before one with funds only, even if older": {
 			portfolio.Rank{CASType: statement.NSDL, To: "2020-03-31", SavedAt: noon},
 			portfolio.Rank{CASType: statement.CAMSKFintech, To: "2026-03-31", SavedAt: noon.Add(time.Hour)},
 		},

@@ -20,7 +20,7 @@ const (
 const maxTransactions = 1 << 30
 
 var (
-	errActive  = httpapi.ErrQuery.Withf("active must be true, for the active portfolios alone, or false.")
+	errActive  = httpapi.ErrQuery.Withf("active must be true, for active portfolios only, or false.")
 	errHolding = fault.New(fault.Invalid, "invalid_holding",
 		"holding must be the id of one of this portfolio's own holdings, ho_….")
 )

@@ -37,7 +37,7 @@ var (
 // Provenance is the source of the claim that the vendor produced a statement.
 type Provenance string
 
-// Reported: the browser alone claims that the vendor produced the statement.
+// Reported: only the browser claims that the vendor produced the statement.
 const Reported Provenance = "reported"
 
 // Portfolio is a saved statement of one user.

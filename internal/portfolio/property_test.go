@@ -39,7 +39,7 @@ func TestGeneratedStatementIsReadBackCompletely(t *testing.T) {
 		}
 	}
 	if rows == 0 || rejected == 0 || entries == 0 {
-		t.Errorf("-seed %d made up %d rows, %d to reject, %d transactions", from, rows, rejected, entries)
+		t.Errorf("-seed %d generated %d rows, %d to reject and %d transactions; want some of each", from, rows, rejected, entries)
 	}
 }
 
@@ -67,7 +67,7 @@ func (b *broker) saveAndCompare(user string, want generated) {
 		b.t.Errorf("counted %v, want %v", s.Holdings, counts)
 	}
 	if raw := b.get(user, "/v1/portfolios/"+s.ID+"/raw"); !bytes.Equal(raw.body, want.payload) {
-		b.t.Errorf("the payload came back as %s", raw.body)
+		b.t.Errorf("got the payload %s, want the one sent", raw.body)
 	}
 	b.compare(user, s, want)
 }
@@ -105,7 +105,7 @@ func (b *broker) compare(user string, saved shown, want generated) {
 		total++
 	}
 	if total != saved.Transactions {
-		b.t.Errorf("%d transactions came back, %d were kept", total, saved.Transactions)
+		b.t.Errorf("got %d transactions, want %d", total, saved.Transactions)
 	}
 	for name, r := range want.rows {
 		compareLedger(b.t, name, ledgers[name], r.ledger)

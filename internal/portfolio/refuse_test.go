@@ -112,7 +112,7 @@ func TestInvalidStatementIsRefusedWithPointers(t *testing.T) {
 		t.Errorf("of 5001 mistakes %d are named", len(got.Errors))
 	}
 	if list := b.get("asha", "/v1/portfolios"); !strings.Contains(string(list.body), `"portfolios":[]`) {
-		t.Errorf("something was kept: %s", list.body)
+		t.Errorf("got portfolios %s, want none", list.body)
 	}
 }
 

@@ -45,8 +45,8 @@ func TestConcurrentSavesWithOneKeyGetOneAnswer(t *testing.T) {
 					first++
 				}
 			}
-			if kept := replicas[round%2].list("asha", ""); first != 1 || len(kept) != round+1 {
-				t.Errorf("%d made it, %d are kept", first, len(kept))
+			if saved := replicas[round%2].list("asha", ""); first != 1 || len(saved) != round+1 {
+				t.Errorf("got %d new answers and %d portfolios, want 1 and %d", first, len(saved), round+1)
 			}
 		}
 	})
@@ -67,8 +67,8 @@ func TestConcurrentSavesWithoutAKeyStoreAStatementOnce(t *testing.T) {
 				created++
 			}
 		}
-		if kept := replicas[0].list("asha", "?active=true"); created != 1 || len(kept) != 1 || len(replicas[1].list("asha", "")) != 1 {
-			t.Errorf("%d created, kept %+v", created, kept)
+		if saved := replicas[0].list("asha", "?active=true"); created != 1 || len(saved) != 1 || len(replicas[1].list("asha", "")) != 1 {
+			t.Errorf("got %d created and the portfolios %+v, want 1", created, saved)
 		}
 	})
 }

@@ -42,7 +42,7 @@ func TestSampleStatementsAreSavedWithAllRows(t *testing.T) {
 			}
 		}
 		if raw := b.get("asha", "/v1/portfolios/"+saved.ID+"/raw"); !bytes.Equal(raw.body, payload) {
-			t.Errorf("%s: the payload did not come back as it was", file)
+			t.Errorf("%s: got a different payload, want the one sent", file)
 		}
 	}
 }
@@ -132,10 +132,10 @@ func TestTwentyConcurrentSavesCreateOnePortfolio(t *testing.T) {
 	}
 	all.Wait()
 	if created.Load() != 1 || found.Load() != 19 {
-		t.Errorf("%d created, %d found", created.Load(), found.Load())
+		t.Errorf("got %d created and %d found, want 1 and 19", created.Load(), found.Load())
 	}
 	if list := b.get("asha", "/v1/portfolios"); strings.Count(string(list.body), `"id"`) != 1 {
-		t.Errorf("listed %s", list.body)
+		t.Errorf("got %s, want one portfolio", list.body)
 	}
 }
 
@@ -166,7 +166,7 @@ func TestAnswerToASaveHasTheLocation(t *testing.T) {
 		t.Errorf("got %s", r.body)
 	}
 	if strings.Contains(string(r.body), "AAAPZ9999A") {
-		t.Errorf("the whole PAN is in %s", r.body)
+		t.Errorf("the answer has the whole PAN: %s", r.body)
 	}
 }
 

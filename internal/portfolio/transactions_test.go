@@ -65,7 +65,7 @@ func TestTransactionsArePaged(t *testing.T) {
 		var got []string
 		for i, e := range b.transactions("asha", saved.ID, limit, "") {
 			if e.ID != fmt.Sprintf("tx_%s_%d", saved.ID[3:], i) {
-				t.Errorf("number %d has the id %s", i, e.ID)
+				t.Errorf("transaction %d: got id %s", i, e.ID)
 			}
 			line, holding := "", strings.TrimPrefix(e.HoldingID, "ho_"+saved.ID[3:]+"_")
 			for _, field := range []*string{&holding, e.Date, e.Type, e.Units, e.NAV, e.Amount, e.Balance} {
@@ -97,7 +97,7 @@ func TestTransactionsAreFilteredByHolding(t *testing.T) {
 			got := b.transactions("asha", id, limit, "&holding="+holding)
 			for _, e := range got {
 				if e.HoldingID != holding {
-					t.Errorf("%s is among those of %s", e.ID, holding)
+					t.Errorf("got transaction %s of another holding than %s", e.ID, holding)
 				}
 			}
 			if len(got) != want {

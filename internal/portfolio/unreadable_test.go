@@ -21,14 +21,14 @@ func TestPortfolioWithoutItsKeyIsReadWithoutPrivateData(t *testing.T) {
 	b := serve(t, storetest.Open(t, url, newBox(t, digest, kept)))
 	list := b.list("asha", "")
 	if len(list) != 1 || list[0].Readable || list[0].Investor["name"] != nil || list[0].Investor["pan_masked"] != nil || list[0].TotalValue != "10.10" {
-		t.Errorf("listed %+v", list)
+		t.Errorf("got the list %+v", list)
 	}
 	got := b.get("asha", path).want(t, http.StatusOK)
 	if got.Readable || len(got.Rows) != 1 || got.Rows[0].Name != "Fund" || got.Rows[0].Account != nil || *got.Rows[0].Value != "10.10" {
 		t.Errorf("read %+v", got)
 	}
 	if line := b.holdingsCSV("asha", saved.ID)[1]; line[3] != "Fund" || line[4] != "" || line[9] != "10.10" {
-		t.Errorf("the table has %q", line)
+		t.Errorf("got the CSV line %q", line)
 	}
 	for _, other := range []string{path + "/holdings", path + "/transactions", "/v1/portfolios/latest"} {
 		if r := b.get("asha", other); r.status != http.StatusOK {
@@ -40,15 +40,15 @@ func TestPortfolioWithoutItsKeyIsReadWithoutPrivateData(t *testing.T) {
 		t.Errorf("the payload: %s, %v", got.Code, raw.header)
 	}
 	if fresh := b.save("asha", minimal("Another")).want(t, http.StatusCreated); !fresh.Readable || fresh.Owner != 1 {
-		t.Errorf("a new one is %+v", fresh)
+		t.Errorf("a new portfolio: got %+v", fresh)
 	}
 
 	restored := serve(t, storetest.Open(t, url, newBox(t, digest, kept, lost)))
 	if raw := restored.get("asha", path+"/raw"); !bytes.Equal(raw.body, payload) {
-		t.Errorf("with the key back: %s", raw.body)
+		t.Errorf("with the key restored: %s", raw.body)
 	}
 	if got := restored.get("asha", path).want(t, http.StatusOK); !got.Readable || got.Rows[0].Account == nil {
-		t.Errorf("with the key back: %+v", got)
+		t.Errorf("with the key restored: %+v", got)
 	}
 	restored.call("asha", http.MethodDelete, path, nil).want(t, http.StatusNoContent)
 }

@@ -57,10 +57,10 @@ func TestOldDataIsDeletedOnceADay(t *testing.T) {
 		}
 	}
 	if len(calls.portfolios) != 3 || len(calls.grants) != 3 {
-		t.Fatalf("calls at %v and %v", calls.portfolios, calls.grants)
+		t.Fatalf("got calls with %v and %v, want 3 each", calls.portfolios, calls.grants)
 	}
 	if !calls.portfolios[0].Equal(begin.Add(-72*time.Hour)) || !calls.grants[1].Equal(begin.Add(-24*time.Hour)) {
-		t.Errorf("calls until %v and %v", calls.portfolios, calls.grants)
+		t.Errorf("got calls with %v and %v, want 72h and 24h before the start", calls.portfolios, calls.grants)
 	}
 }
 
@@ -70,7 +70,7 @@ func TestDataWithoutARetentionPeriodIsNotDeleted(t *testing.T) {
 	r := retention(storetest.New(t), &calls, &clock{})
 	r.Portfolios = 0
 	if err := r.Run(t.Context()); err != nil || !r.Enabled() || len(calls.portfolios) != 0 || len(calls.grants) != 1 {
-		t.Errorf("%v, calls %+v", err, calls)
+		t.Errorf("got %v and calls %+v, want 0 for portfolios and 1 for grants", err, calls)
 	}
 	r.Grants = 0
 	if r.Enabled() {
@@ -94,7 +94,7 @@ func TestFailedDeletionIsRetriedWithinTheHour(t *testing.T) {
 		}
 	}
 	if len(calls.portfolios) != 2 || len(calls.grants) != 1 {
-		t.Errorf("calls %+v", calls)
+		t.Errorf("got calls %+v, want 2 for portfolios and 1 for grants", calls)
 	}
 }
 
