@@ -70,7 +70,7 @@ type display struct {
 	scheme        string // light or dark
 }
 
-var desk = display{"wide-light", 1280, 860, "light"}
+var desktop = display{"wide-light", 1280, 860, "light"}
 
 // tab is a browser with one tab.
 type tab struct {

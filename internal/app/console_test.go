@@ -52,8 +52,8 @@ func (b *tab) checkPage(name string) {
 
 func TestOperatorBlocksAndUnblocksAUserInTheConsole(t *testing.T) {
 	t.Parallel()
-	for _, l := range []display{desk, {"wide-dark", 1280, 860, "dark"}, {"phone-light", 390, 844, "light"}, {"phone-dark", 360, 740, "dark"}} {
-		if l != desk && *screenshots == "" && l.name != "phone-dark" {
+	for _, l := range []display{desktop, {"wide-dark", 1280, 860, "dark"}, {"phone-light", 390, 844, "light"}, {"phone-dark", 360, 740, "dark"}} {
+		if l != desktop && *screenshots == "" && l.name != "phone-dark" {
 			continue
 		}
 		t.Run(l.name, func(t *testing.T) { walkTheConsole(t, l) })
@@ -115,7 +115,7 @@ func walkTheConsole(t *testing.T, l display) {
 
 func TestConsoleOverviewRefreshesWithoutDisturbingTheReader(t *testing.T) {
 	t.Parallel()
-	b, page, key := openConsole(t, desk)
+	b, page, key := openConsole(t, desktop)
 	page.signInOperator(key)
 	const look = `document.dispatchEvent(new Event("visibilitychange"))` // as when the tab becomes visible
 	page.do(chromedp.Click(chromedp.CSS(`[data-testid=chart-vendor] summary`)))

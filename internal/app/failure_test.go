@@ -160,14 +160,14 @@ func TestBadRequestsGetAClearErrorAndNeverA5xx(t *testing.T) {
 		status                  int
 		code                    string
 	}{
-		"nobody":                      {"", "POST", "/v1/token", "", 401, "unauthenticated"},
+		"no credentials":              {"", "POST", "/v1/token", "", 401, "unauthenticated"},
 		"no such path":                {"asha", "GET", "/v2/token", "", 404, "no_such_path"},
 		"a wrong method":              {"asha", "PUT", "/v1/token", "", 405, "method_not_allowed"},
-		"JSON that is none":           {"asha", "POST", "/v1/portfolios", "{", 400, "invalid_json"},
+		"malformed JSON":              {"asha", "POST", "/v1/portfolios", "{", 400, "invalid_json"},
 		"no statement":                {"asha", "POST", "/v1/portfolios", "{}", 422, "not_a_statement"},
 		"a portfolio that is not":     {"asha", "GET", "/v1/portfolios/pf_nothing", "", 404, "portfolio_not_found"},
 		"a path of percent signs":     {"asha", "GET", "/v1/portfolios/%2e%2e%2f%00", "", 404, "portfolio_not_found"},
-		"a cursor that is none":       {"asha", "GET", "/v1/portfolios?cursor=zzz", "", 400, "invalid_cursor"},
+		"malformed cursor":            {"asha", "GET", "/v1/portfolios?cursor=zzz", "", 400, "invalid_cursor"},
 		"a token in the query string": {"", "GET", "/v1/portfolios?access_token=" + bearer(t, "asha"), "", 401, "unauthenticated"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -41,8 +41,8 @@ var noCORSPaths = []string{"/admin/", "/console", "/oauth/"}
 // New builds the program from settings. ctx bounds only the start. The App must be run or
 // closed. An error has everything that Check reports.
 //
-// A database that is unavailable or not migrated does not stop the start: the broker is
-// not ready until the database is.
+// A database that is unavailable stops the start only if store.migrate_at_start is set;
+// otherwise the broker is not ready until the database is.
 func New(ctx context.Context, c config.Config, o Options) (_ *App, err error) { //nolint:funlen // a flat list in order of need
 	if err := Check(c); err != nil {
 		return nil, err

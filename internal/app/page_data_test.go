@@ -90,7 +90,7 @@ func TestPageShowsWhichStatementCountsAndWhoseItIs(t *testing.T) {
 	shop.save(t, "asha", statementJSON("CAMS", "AAAPZ9999A", "02", holdings))
 	shop.save(t, "asha", statementJSON("CAMS", "AAAPZ9999A", "01", holdings))
 	shop.save(t, "asha", statementJSON("CAMS", "BBBPZ9999B", "01", holdings))
-	for _, l := range []display{desk, {"phone-dark", 360, 740, "dark"}} {
+	for _, l := range []display{desktop, {"phone-dark", 360, 740, "dark"}} {
 		b := openTab(t, l)
 		b.enter(shop.URL, "asha")
 		if entries, active := b.texts("statement"), b.texts("active"); len(entries) != 3 || len(active) != 2 ||
@@ -124,7 +124,7 @@ func TestPageShowsHostileNamesAsText(t *testing.T) {
 		rows = append(rows, fmt.Sprintf(`{"name":%[1]s,"type":%[1]s,"units":1,"value":%[2]d,"transactions":[{"date":"2026-01-05","type":%[1]s,"units":1,"balance":1}]}`, quoted, 100-i))
 	}
 	shop.save(t, "asha", statementJSON("CAMS", "AAAPZ9999A", "01", "["+strings.Join(rows, ",")+"]"))
-	for _, l := range []display{desk, {"phone-light", 390, 844, "light"}} {
+	for _, l := range []display{desktop, {"phone-light", 390, 844, "light"}} {
 		b := openTab(t, l)
 		b.enter(shop.URL, "asha")
 		b.do(chromedp.Evaluate[chromedp.Void](`document.querySelector("[data-testid=transactions]").open = true`),
@@ -172,7 +172,7 @@ func TestPageMarksUnreadableStatements(t *testing.T) {
 		_, _ = w.Write([]byte(answer))
 		return true
 	}
-	b := openTab(t, desk)
+	b := openTab(t, desktop)
 	b.enter(openDemo(t, lock).URL, "asha")
 	has(t, read(b, chromedp.Text(on("locked"))), "locked", "contact support")
 	has(t, read(b, chromedp.Text(on("investor"))), "Locked")
@@ -185,7 +185,7 @@ func TestPageDownloadsHoldingsAndAllData(t *testing.T) {
 	t.Parallel()
 	shop := openDemo(t, nil)
 	shop.save(t, "rohan", statementJSON("CAMS", "AAAPZ9999A", "01", `[{"name":"=Example Fund","units":1,"value":10}]`))
-	b := openTab(t, desk)
+	b := openTab(t, desktop)
 	b.enter(shop.URL, "rohan")
 	name, text := b.downloaded("download-csv")
 	if !strings.HasPrefix(name, "holdings-pf_") || !strings.HasSuffix(name, ".csv") {
@@ -205,7 +205,7 @@ func TestPageErasesTheUsersData(t *testing.T) {
 	t.Parallel()
 	shop := openDemo(t, nil)
 	shop.save(t, "meera", statementJSON("CAMS", "AAAPZ9999A", "01", `[{"name":"Example Fund","units":1,"value":10}]`))
-	b := openTab(t, desk)
+	b := openTab(t, desktop)
 	b.enter(shop.URL, "meera")
 	b.do(chromedp.Click(on("erase")), chromedp.WaitVisible(on("confirm")))
 	b.screenshot("7-erase")
@@ -224,7 +224,7 @@ func TestPageShowsNoOtherStatementIfTheChosenOneFails(t *testing.T) {
 		http.Error(w, `{"code":"store_unavailable","detail":"Try again."}`, http.StatusServiceUnavailable)
 		return true
 	}
-	b := openTab(t, desk)
+	b := openTab(t, desktop)
 	b.signIn(openDemo(t, refuse).URL, "asha")
 	for _, source := range []string{"cdsl", "nsdl"} {
 		b.choose(statement(t, source))

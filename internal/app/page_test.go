@@ -65,8 +65,8 @@ func has(t *testing.T, text string, parts ...string) {
 
 func TestUserImportsAPortfolioOnThePage(t *testing.T) {
 	t.Parallel()
-	for _, l := range []display{desk, {"wide-dark", 1280, 860, "dark"}, {"phone-light", 390, 844, "light"}, {"phone-dark", 360, 740, "dark"}} {
-		if l != desk && *screenshots == "" && l.name != "phone-dark" {
+	for _, l := range []display{desktop, {"wide-dark", 1280, 860, "dark"}, {"phone-light", 390, 844, "light"}, {"phone-dark", 360, 740, "dark"}} {
+		if l != desktop && *screenshots == "" && l.name != "phone-dark" {
 			continue
 		}
 		t.Run(l.name, func(t *testing.T) { importOnThePage(t, openDemo(t, nil), l) })
@@ -143,7 +143,7 @@ func TestPageExplainsErrorsAndNextSteps(t *testing.T) {
 		t.Fatal(err)
 	}
 	shop := openDemo(t, nil)
-	b := openTab(t, desk)
+	b := openTab(t, desktop)
 	b.signIn(shop.URL, "rohan")
 
 	shop.vendor.AddFault(sandbox.Fault{Path: "/v1/token", Kind: sandbox.FaultStatus, Status: http.StatusUnauthorized, Times: 1})
@@ -202,7 +202,7 @@ func TestPageRetriesASaveWithTheSameKey(t *testing.T) {
 		}
 		return len(keys) <= 5
 	}
-	b := openTab(t, desk)
+	b := openTab(t, desktop)
 	b.signIn(openDemo(t, refuse).URL, "meera")
 	b.choose(statement(t, "kfintech"))
 	b.parse("any")
@@ -229,7 +229,7 @@ func TestPageRenewsAnExpiredSession(t *testing.T) {
 		http.Error(w, `{"code":"invalid_token"}`, http.StatusUnauthorized)
 		return true
 	}
-	b := openTab(t, desk)
+	b := openTab(t, desktop)
 	b.signIn(openDemo(t, expire).URL, "asha")
 	b.choose(statement(t, "cdsl"))
 	b.parse("any")

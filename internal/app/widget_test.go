@@ -46,7 +46,7 @@ func (b *tab) outcome() outcome {
 // openWithWidget opens the page and loads the widget's script.
 func openWithWidget(t *testing.T) *tab {
 	t.Helper()
-	b := openTab(t, desk)
+	b := openTab(t, desktop)
 	b.do(
 		chromedp.Navigate(openDemo(t, nil).URL), chromedp.WaitVisible(on("user-asha")),
 		chromedp.Evaluate[chromedp.Void](`document.head.append(Object.assign(document.createElement("script"), { src: "/widget/portfolio-connect.js" }))`),
@@ -141,7 +141,7 @@ func TestWidgetAcceptsOnlyTheStatementsOfTheApp(t *testing.T) {
 
 func TestPageShowsAmountsToTheLastDigit(t *testing.T) {
 	t.Parallel()
-	b := openTab(t, desk)
+	b := openTab(t, desktop)
 	b.do(chromedp.Navigate(openDemo(t, nil).URL), chromedp.WaitVisible(on("user-asha")))
 	for _, c := range []struct{ call, want string }{
 		{`rupees("1234567.89")`, "₹12,34,567.89"},
@@ -168,7 +168,7 @@ func TestPageShowsAmountsToTheLastDigit(t *testing.T) {
 
 func TestTransactionTypesHaveReadableNames(t *testing.T) {
 	t.Parallel()
-	b := openTab(t, desk)
+	b := openTab(t, desktop)
 	b.do(chromedp.Navigate(openDemo(t, nil).URL), chromedp.WaitVisible(on("user-asha")))
 	for code, want := range map[string]string{
 		`"STT_TAX"`: "STT", `"TDS_TAX"`: "TDS", `"STAMP_DUTY_TAX"`: "Stamp duty", `"PURCHASE_SIP"`: "Purchase SIP",

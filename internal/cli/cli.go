@@ -104,7 +104,7 @@ func Run(ctx context.Context, args []string, t Terminal) (code int) {
 	if err != nil {
 		return t.fail(err)
 	}
-	if err := encoded(args); err != nil {
+	if err := checkEncoding(args); err != nil {
 		return t.fail(err)
 	}
 	if len(args) == 0 {
@@ -123,9 +123,9 @@ func Run(ctx context.Context, args []string, t Terminal) (code int) {
 	return ExitOK
 }
 
-// encoded fails for an argument that is not UTF-8. The parser would put another
-// character in the place of such a byte, and the argument would name somebody else.
-func encoded(args []string) error {
+// checkEncoding fails for an argument that is not UTF-8. The parser would replace the invalid
+// bytes, and the argument would name another user.
+func checkEncoding(args []string) error {
 	for i, arg := range args {
 		if !utf8.ValidString(arg) {
 			return usageError{fmt.Errorf("argument %d is not valid UTF-8, so it could name another user; use a terminal or script that sends UTF-8", i+1)}
