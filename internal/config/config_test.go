@@ -141,6 +141,7 @@ func TestInvalidSettingsAreRefusedByKey(t *testing.T) {
 		want    []string
 	}{
 		"an unknown key in the file":     {"upstream: {api_kee: x}\nlogg: {}\nseal: {keys: [{id: a, kee: b}]}", nil, []string{"line 1: upstream.api_kee: there is no such setting", "line 2: logg", "line 3: seal.keys[0].kee"}},
+		"a limit without a route":        {"ratelimit: {upload: {user: 10-M}}", nil, []string{"line 1: ratelimit.upload: there is no such setting"}},
 		"a wrong type in the file":       {"upstream: {attempts: many, timeout: 5, api_key: [a]}", nil, []string{"line 1: upstream.attempts: want a whole number", "upstream.timeout: want a duration", "upstream.api_key: want a text"}},
 		"invalid YAML":                   {"{", nil, []string{"line 1"}},
 		"a second document":              {"log: {level: info}\n---\nfoo: bar", nil, []string{"want one document"}},
