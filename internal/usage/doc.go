@@ -11,4 +11,7 @@
 //  3. While the database is down, at most 20,000 counts wait. The oldest minutes are dropped
 //     first, then hours; days last.
 //  4. Minutes are kept for 2 days, hours for 60 days, days for 3 years.
+//
+// Counter is a map under a mutex. A count takes some 0.25 µs, against 0.1 µs with lock-free
+// cells (BenchmarkCounter/Token on one processor): 2% of a token request of 6.7 µs in process.
 package usage
