@@ -178,7 +178,7 @@ func TestPublicKeyIsNotAcceptedAsHMACSecret(t *testing.T) {
 	t.Parallel()
 	a := newAuth(t, withPublicKey(t, rsaKey().Public(), "RS256"))
 	text := publicPEM(t, rsaKey().Public())
-	for name, key := range map[string][]byte{"as it stands": text, "trimmed": []byte(strings.TrimSpace(string(text)))} {
+	for name, key := range map[string][]byte{"unchanged": text, "trimmed": []byte(strings.TrimSpace(string(text)))} {
 		token := sign(t, jwt.SigningMethodHS256, key, claimsOf("asha"), nil)
 		if got := askWith(t, a, token); got.code != "invalid_token" || !strings.Contains(got.detail, "algorithm") {
 			t.Errorf("HS256 with the public key %s: %+v", name, got)

@@ -17,9 +17,9 @@ func TestRolesComeFromTheConfiguredClaims(t *testing.T) {
 		claims jwt.MapClaims
 		want   auth.Role
 	}{
-		"everybody verified is a user":     {auth.Roles{}, nil, auth.RoleUser},
+		"every verified caller is a user":  {auth.Roles{}, nil, auth.RoleUser},
 		"scope is split at spaces":         {auth.Roles{}, jwt.MapClaims{"scope": "openid  casbroker:service casbroker:admin"}, auth.RoleUser | auth.RoleService | auth.RoleAdmin},
-		"arrays are taken as they are":     {auth.Roles{}, jwt.MapClaims{"roles": []any{"a", 7, nil, []string{"casbroker:service"}, "casbroker:admin"}}, auth.RoleUser | auth.RoleAdmin},
+		"array values are not split":       {auth.Roles{}, jwt.MapClaims{"roles": []any{"a", 7, nil, []string{"casbroker:service"}, "casbroker:admin"}}, auth.RoleUser | auth.RoleAdmin},
 		"array elements are not split":     {auth.Roles{}, jwt.MapClaims{"roles": []string{"x casbroker:admin"}}, auth.RoleUser},
 		"parts of a value count nothing":   {auth.Roles{}, jwt.MapClaims{"scope": "casbroker:administrator xcasbroker:admin"}, auth.RoleUser},
 		"other claims count nothing":       {auth.Roles{}, jwt.MapClaims{"groups": "casbroker:admin", "x": map[string]any{"roles": "casbroker:admin"}}, auth.RoleUser},

@@ -8,7 +8,7 @@ import (
 )
 
 // IsLoopback reports whether host is "localhost" or a loopback IP address, with or
-// without a port. It resolves no names: whoever connects to "localhost" must still
+// without a port. It resolves no names: a client that connects to "localhost" must still
 // check the address that the connection is made to.
 func IsLoopback(host string) bool {
 	if name, _, err := net.SplitHostPort(host); err == nil {
