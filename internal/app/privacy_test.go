@@ -283,7 +283,7 @@ func TestExpiredDataIsDeletedAfterAStart(t *testing.T) {
 		if err := b.stop(); err != nil {
 			t.Fatal(err)
 		}
-		const done = "deleted what is past its retention"
+		const done = "deleted data past its retention"
 		runUntil(t, settings, 49*time.Hour, done)
 		b = start(t, settings)
 		if e := b.export(t, "asha"); len(e.Grants) != 0 || len(e.Portfolios) != 1 {
