@@ -3,8 +3,6 @@ package store
 import (
 	"fmt"
 	"strings"
-
-	"github.com/shopspring/decimal"
 )
 
 // table is one of the tables that a portfolio consists of. The INSERT statements of
@@ -13,8 +11,8 @@ type table struct {
 	name    string
 	columns []column // the first one is the portfolio's id
 	rows    func(p *sealedPortfolio) int
-	// values appends the values of row i to list, one for each column: of int, string
-	// or nil in a table with many rows.
+	// values appends the values of row i to list, one for each column. Tables with many
+	// rows have pointers into p, since a value in an interface would be allocated.
 	values func(p *sealedPortfolio, i int, list []any) []any
 }
 
@@ -23,14 +21,14 @@ type column struct {
 	kind columnKind
 }
 
-// columnKind is how PostgreSQL reads a column out of an array.
+// columnKind is the type of a column in an array of PostgreSQL.
 type columnKind int
 
 const (
 	scalar  columnKind = iota // never in an array
 	text                      // a string
 	integer                   // an int
-	amount                    // a decimal as a string, or nil: TEXT in SQLite, NUMERIC in PostgreSQL
+	amount                    // a decimal.NullDecimal: TEXT in SQLite, NUMERIC in PostgreSQL
 )
 
 var (
@@ -66,7 +64,7 @@ var (
 		values: func(p *sealedPortfolio, i int, list []any) []any {
 			h := &p.holdings[i]
 			return append(list, p.ID, h.Seq, string(h.Class), h.ISIN, h.Name, p.accountOf[i], h.Institution, h.Category,
-				digits(h.Units), digits(h.Price), digits(h.Value), digits(h.Cost), digits(h.Gain), digits(h.SumAssured))
+				&h.Units, &h.Price, &h.Value, &h.Cost, &h.Gain, &h.SumAssured)
 		},
 	}
 	transactionTable = table{
@@ -78,8 +76,8 @@ var (
 		rows: func(p *sealedPortfolio) int { return len(p.transactions) },
 		values: func(p *sealedPortfolio, i int, list []any) []any {
 			t := &p.transactions[i]
-			return append(list, p.ID, t.Seq, t.Holding, t.Date, t.Type,
-				digits(t.Units), digits(t.NAV), digits(t.Amount), digits(t.Balance))
+			return append(list, p.ID, &t.Seq, &t.Holding, &t.Date, &t.Type,
+				&t.Units, &t.NAV, &t.Amount, &t.Balance)
 		},
 	}
 )
@@ -107,12 +105,4 @@ func placeholders(first, n int) string {
 		list[i] = fmt.Sprintf("$%d", first+i)
 	}
 	return strings.Join(list, ", ")
-}
-
-// digits returns d as a string, which both databases store exactly, or nil.
-func digits(d decimal.NullDecimal) any {
-	if !d.Valid {
-		return nil
-	}
-	return d.Decimal.String()
 }

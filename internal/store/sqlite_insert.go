@@ -7,6 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+
+	"github.com/shopspring/decimal"
 )
 
 // chunkRows is how many rows one statement inserts. With more, SQLite spends more
@@ -85,10 +87,26 @@ func (in *inserter) insertRows(ctx context.Context, t *table, p *sealedPortfolio
 // bind appends values to the arguments of the next statement.
 func (in *inserter) bind(values []any) {
 	for _, v := range values {
-		if n, ok := v.(int); ok {
-			v = int64(n)
+		in.args = append(in.args, driver.NamedValue{Ordinal: len(in.args) + 1, Value: driverValue(v)})
+	}
+}
+
+// driverValue returns v in a type that the driver takes.
+func driverValue(v any) any {
+	switch v := v.(type) {
+	case int:
+		return int64(v)
+	case *int:
+		return int64(*v)
+	case *string:
+		return *v
+	case *decimal.NullDecimal:
+		if v.Valid {
+			return v.Decimal.String()
 		}
-		in.args = append(in.args, driver.NamedValue{Ordinal: len(in.args) + 1, Value: v})
+		return nil
+	default:
+		return v
 	}
 }
 
