@@ -28,5 +28,5 @@
 //
 // View is two maps under one RWMutex. The checks of a request take some 0.2 µs. Copied
 // shards that are read without a lock were no faster on the token path: 6.75 µs a request
-// with them and 6.70 µs with the maps (BenchmarkTokenWithManyBlocked in app, 10,000 blocks).
+// with them and 6.70 µs with the maps (BenchmarkTokenWithManyBlocked in app).
 package access
