@@ -10,6 +10,8 @@ import (
 	"log/slog"
 	"net/http"
 	"time"
+
+	"casbroker/internal/check"
 )
 
 // Options configure an Authenticator. Only Verifiers is required.
@@ -51,13 +53,13 @@ func New(ctx context.Context, opts Options) (*Authenticator, error) {
 		cookie:   opts.Cookie,
 		origins:  http.NewCrossOriginProtection(),
 	}
-	var wrong settingErrors
+	var wrong check.Errors
 	a.checkBrowserOptions(&wrong, opts)
-	wrong.when(opts.CacheSize < 0, "auth.cache_size", "want 0 or more, not %d", opts.CacheSize)
-	wrong.when(len(opts.Verifiers) == 0, "auth.verifiers", "want at least one")
+	wrong.Require(opts.CacheSize >= 0, "auth.cache_size", "want 0 or more, not %d", opts.CacheSize)
+	wrong.Require(len(opts.Verifiers) > 0, "auth.verifiers", "want at least one")
 	a.addVerifiers(&wrong, opts)
 	if len(wrong) > 0 {
-		return nil, errors.Join(wrong...)
+		return nil, wrong.Join()
 	}
 	for _, v := range a.all {
 		v.keys.start(ctx)
@@ -75,25 +77,25 @@ func (o Options) withDefaults() Options {
 	return o
 }
 
-func (a *Authenticator) checkBrowserOptions(wrong *settingErrors, opts Options) {
+func (a *Authenticator) checkBrowserOptions(wrong *check.Errors, opts Options) {
 	cookie := http.Cookie{Name: opts.Cookie} //nolint:gosec // never sent; only its name is checked
-	wrong.when(opts.Cookie != "" && cookie.Valid() != nil, "auth.cookie", "%q is not a valid cookie name", opts.Cookie)
+	wrong.Require(opts.Cookie == "" || cookie.Valid() == nil, "auth.cookie", "%q is not a valid cookie name", opts.Cookie)
 	for i, origin := range opts.TrustedOrigins {
 		err := a.origins.AddTrustedOrigin(origin)
-		wrong.when(err != nil, fmt.Sprintf("auth.trusted_origins[%d]", i), "want an origin such as https://app.example: %v", err)
+		wrong.Require(err == nil, fmt.Sprintf("auth.trusted_origins[%d]", i), "want an origin such as https://app.example: %v", err)
 	}
 }
 
-func (a *Authenticator) addVerifiers(wrong *settingErrors, opts Options) {
+func (a *Authenticator) addVerifiers(wrong *check.Errors, opts Options) {
 	names := make(map[string]int, len(opts.Verifiers))
 	issuers := make(map[string]int, len(opts.Verifiers))
 	for i, settings := range opts.Verifiers {
 		key := fmt.Sprintf("auth.verifiers[%d]", i)
 		if first, twice := names[settings.Name]; twice {
-			wrong.add(key+".name", "%q is also the name of auth.verifiers[%d]", settings.Name, first)
+			wrong.Add(key+".name", "%q is also the name of auth.verifiers[%d]", settings.Name, first)
 		}
 		if first, twice := issuers[settings.Issuer]; twice {
-			wrong.add(key+".issuer", "%q is also the issuer of auth.verifiers[%d]", settings.Issuer, first)
+			wrong.Add(key+".issuer", "%q is also the issuer of auth.verifiers[%d]", settings.Issuer, first)
 		}
 		names[settings.Name], issuers[settings.Issuer] = i, i
 		v := settings.build(wrong, key, opts)

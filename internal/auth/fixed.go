@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"strings"
 
+	"casbroker/internal/check"
 	"casbroker/internal/secret"
 )
 
@@ -27,27 +28,27 @@ func (f *fixedKey) loaded() bool { return true }
 
 func (f *fixedKey) start(context.Context) {}
 
-func fixedSecret(wrong *settingErrors, key string, text secret.Text, algs []algorithm) keySource {
+func fixedSecret(wrong *check.Errors, key string, text secret.Text, algs []algorithm) keySource {
 	if strings.Contains(text.Reveal(), "-----BEGIN") {
-		wrong.add(key, "this is a PEM file, not a secret; a public key belongs in public_key_file")
+		wrong.Add(key, "this is a PEM file, not a secret; a public key belongs in public_key_file")
 		return nil
 	}
 	return fixed(wrong, key, []byte(text.Reveal()), algs)
 }
 
-func fixedPublicKey(wrong *settingErrors, key string, text []byte, algs []algorithm) keySource {
+func fixedPublicKey(wrong *check.Errors, key string, text []byte, algs []algorithm) keySource {
 	public, err := ParsePublicKey(text)
 	if err != nil {
-		wrong.add(key, "%v", err)
+		wrong.Add(key, "%v", err)
 		return nil
 	}
 	return fixed(wrong, key, public, algs)
 }
 
-func fixed(wrong *settingErrors, key string, material any, algs []algorithm) keySource {
+func fixed(wrong *check.Errors, key string, material any, algs []algorithm) keySource {
 	for _, alg := range algs {
 		if err := alg.fits(material); err != nil {
-			wrong.add(key, "%v", err)
+			wrong.Add(key, "%v", err)
 		}
 	}
 	return &fixedKey{key: material}

@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"github.com/go-json-experiment/json/jsontext"
+
+	"casbroker/internal/check"
 )
 
 // Roles says which claims hold a caller's roles, and which of their values give which
@@ -21,16 +23,16 @@ type Roles struct {
 	Admin   []string // default "casbroker:admin"
 }
 
-func (r Roles) check(wrong *settingErrors, key string) {
+func (r Roles) check(wrong *check.Errors, key string) {
 	for _, name := range r.Claims {
-		wrong.when(name == "", key+".claims", "a name is empty")
-		wrong.when(slices.Contains(registered, name), key+".claims", "%q cannot hold roles", name)
+		wrong.Require(name != "", key+".claims", "a name is empty")
+		wrong.Require(!slices.Contains(registered, name), key+".claims", "%q cannot hold roles", name)
 	}
 	for _, list := range []struct {
 		name   string
 		values []string
 	}{{"user", r.User}, {"service", r.Service}, {"admin", r.Admin}} {
-		wrong.when(slices.Contains(list.values, ""), key+"."+list.name, "a value is empty")
+		wrong.Require(!slices.Contains(list.values, ""), key+"."+list.name, "a value is empty")
 	}
 }
 

@@ -2,11 +2,11 @@ package auth
 
 import (
 	"context"
-	"fmt"
 	"regexp"
 	"slices"
 	"time"
 
+	"casbroker/internal/check"
 	"casbroker/internal/secret"
 )
 
@@ -67,20 +67,20 @@ type keySource interface {
 }
 
 // build validates the settings, whose key is key, and returns the verifier.
-func (s Verifier) build(wrong *settingErrors, key string, opts Options) *verifier {
+func (s Verifier) build(wrong *check.Errors, key string, opts Options) *verifier {
 	if s.MaxLifetime == 0 {
 		s.MaxLifetime = DefaultMaxLifetime
 	}
 	if s.Refresh == 0 {
 		s.Refresh = DefaultRefresh
 	}
-	wrong.when(!verifierName.MatchString(s.Name), key+".name", "want 1 to 32 of a-z, 0-9 and -, not %q", s.Name)
-	wrong.when(s.Issuer == "", key+".issuer", "required")
-	wrong.when(len(s.Audience) == 0, key+".audience", "required: the aud claim of tokens that are meant for this broker")
-	wrong.when(slices.Contains(s.Audience, ""), key+".audience", "an audience is empty")
-	wrong.when(s.MaxLifetime < time.Second, key+".max_lifetime", "want a second or more, not %s", s.MaxLifetime)
-	wrong.when(s.Leeway < 0 || s.Leeway > MaxLeeway, key+".leeway", "want 0s to %s, not %s", MaxLeeway, s.Leeway)
-	wrong.when(s.Refresh < time.Second, key+".refresh", "want a second or more, not %s", s.Refresh)
+	wrong.Require(verifierName.MatchString(s.Name), key+".name", "want 1 to 32 of a-z, 0-9 and -, not %q", s.Name)
+	wrong.Require(s.Issuer != "", key+".issuer", "required")
+	wrong.Require(len(s.Audience) > 0, key+".audience", "required: the aud claim of tokens that are meant for this broker")
+	wrong.Require(!slices.Contains(s.Audience, ""), key+".audience", "an audience is empty")
+	wrong.Require(s.MaxLifetime >= time.Second, key+".max_lifetime", "want a second or more, not %s", s.MaxLifetime)
+	wrong.Require(s.Leeway >= 0 && s.Leeway <= MaxLeeway, key+".leeway", "want 0s to %s, not %s", MaxLeeway, s.Leeway)
+	wrong.Require(s.Refresh >= time.Second, key+".refresh", "want a second or more, not %s", s.Refresh)
 	s.Roles.check(wrong, key+".roles")
 	algs := s.checkAlgorithms(wrong, key+".algorithms")
 	return &verifier{
@@ -94,18 +94,18 @@ func (s Verifier) build(wrong *settingErrors, key string, opts Options) *verifie
 	}
 }
 
-func (s Verifier) checkAlgorithms(wrong *settingErrors, key string) []algorithm {
-	wrong.when(len(s.Algorithms) == 0, key, "required: list the algorithms that the issuer signs with")
+func (s Verifier) checkAlgorithms(wrong *check.Errors, key string) []algorithm {
+	wrong.Require(len(s.Algorithms) > 0, key, "required: list the algorithms that the issuer signs with")
 	var algs []algorithm
 	for _, name := range s.Algorithms {
 		alg, ok := algorithms[name]
 		switch {
 		case !ok:
-			wrong.add(key, "%q is not one of %v", name, Algorithms())
+			wrong.Add(key, "%q is not one of %v", name, Algorithms())
 		case alg.symmetric() && s.Secret == "":
-			wrong.add(key, "%s needs secret", name)
+			wrong.Add(key, "%s needs secret", name)
 		case !alg.symmetric() && s.Secret != "":
-			wrong.add(key, "%s cannot be used with secret", name)
+			wrong.Add(key, "%s cannot be used with secret", name)
 		default:
 			algs = append(algs, alg)
 		}
@@ -114,7 +114,7 @@ func (s Verifier) checkAlgorithms(wrong *settingErrors, key string) []algorithm 
 }
 
 // source returns the source of the keys. It adds an error unless exactly one is set.
-func (s Verifier) source(wrong *settingErrors, key string, algs []algorithm, opts Options) keySource {
+func (s Verifier) source(wrong *check.Errors, key string, algs []algorithm, opts Options) keySource {
 	sources := 0
 	for _, given := range []bool{s.Secret != "", len(s.PublicKeyPEM) > 0, s.JWKSURL != "", s.OIDC} {
 		if given {
@@ -122,7 +122,7 @@ func (s Verifier) source(wrong *settingErrors, key string, algs []algorithm, opt
 		}
 	}
 	if sources != 1 {
-		wrong.add(key, "want exactly one of secret, public_key_file, jwks_url and oidc, not %d", sources)
+		wrong.Add(key, "want exactly one of secret, public_key_file, jwks_url and oidc, not %d", sources)
 		return nil
 	}
 	switch {
@@ -131,9 +131,9 @@ func (s Verifier) source(wrong *settingErrors, key string, algs []algorithm, opt
 	case len(s.PublicKeyPEM) > 0:
 		return fixedPublicKey(wrong, key+".public_key_file", s.PublicKeyPEM, algs)
 	case s.OIDC:
-		wrong.url(key+".issuer", s.Issuer)
+		requireURL(wrong, key+".issuer", s.Issuer)
 	default:
-		wrong.url(key+".jwks_url", s.JWKSURL)
+		requireURL(wrong, key+".jwks_url", s.JWKSURL)
 	}
 	return newRemoteKeys(s, algs, opts)
 }
@@ -158,21 +158,9 @@ func (v *verifier) verify(ctx context.Context, t token, now time.Time) (entry, e
 	return entry{who: who, expires: t.claims.Expires.at, verifier: v.index, generation: generation}, nil
 }
 
-// settingErrors collects the errors of settings, each with its key.
-type settingErrors []error
-
-func (e *settingErrors) add(key, format string, args ...any) {
-	*e = append(*e, fmt.Errorf("%s: %s", key, fmt.Sprintf(format, args...)))
-}
-
-func (e *settingErrors) when(wrong bool, key, format string, args ...any) {
-	if wrong {
-		e.add(key, format, args...)
-	}
-}
-
-func (e *settingErrors) url(key, address string) {
+// requireURL adds an error about key if checkURL refuses address.
+func requireURL(wrong *check.Errors, key, address string) {
 	if err := checkURL(address); err != nil {
-		e.add(key, "%v", err)
+		wrong.Add(key, "%v", err)
 	}
 }

@@ -5,9 +5,9 @@ package check
 import (
 	"errors"
 	"fmt"
-	"net/netip"
 	"net/url"
-	"strings"
+
+	"casbroker/internal/netaddr"
 )
 
 // Errors collects errors in settings, each beginning with the key that it is about.
@@ -34,18 +34,9 @@ func (e *Errors) URL(key, address string) {
 		e.Add(key, "want a URL such as https://api.example, without user, query or fragment")
 		return
 	}
-	e.Require(u.Scheme == "https" || u.Scheme == "http" && Loopback(u.Hostname()), key,
+	e.Require(u.Scheme == "https" || u.Scheme == "http" && netaddr.IsLoopback(u.Hostname()), key,
 		"want https; http is allowed for this machine only")
 }
 
 // Join returns all errors as one, nil if there are none.
 func (e Errors) Join() error { return errors.Join(e...) }
-
-// Loopback reports whether host, a name or an IP address without port, is this machine.
-func Loopback(host string) bool {
-	if strings.EqualFold(host, "localhost") {
-		return true
-	}
-	ip, err := netip.ParseAddr(host)
-	return err == nil && ip.Unmap().IsLoopback()
-}

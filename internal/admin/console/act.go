@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"casbroker/internal/access"
+	"casbroker/internal/httpapi"
 	"casbroker/internal/token"
 )
 
@@ -145,8 +146,8 @@ func (h *Handler) revokeAllForm(r request, typed string) (reply, error) {
 
 // revokeAll revokes all tokens if the form has the confirming words.
 func (h *Handler) revokeAll(r request) (reply, error) {
-	form := fields{values: r.PostForm}
-	typed := strings.TrimSpace(form.text("confirm"))
+	form := httpapi.FormParams(r.PostForm)
+	typed := strings.TrimSpace(form.Text("confirm"))
 	result, err := h.Admin.RevokeAll(r.Context(), typed)
 	if err != nil {
 		page, formErr := h.revokeAllForm(r, typed)

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"casbroker/internal/audit"
+	"casbroker/internal/httpapi"
 )
 
 // auditBody is a page of the audit trail and its filter.
@@ -46,20 +47,20 @@ func (h *Handler) audit(r request) (reply, error) {
 
 // auditFilter reads the filter of a request.
 func auditFilter(r request) (auditBody, audit.Filter, error) {
-	q := fields{values: r.URL.Query()}
+	q := httpapi.FormParams(r.URL.Query())
 	b := auditBody{
-		Subject: q.text("subject"), Actor: q.text("actor"), Action: q.text("action"), Outcome: q.text("outcome"),
-		From: q.text("from"), To: q.text("to"),
+		Subject: q.Text("subject"), Actor: q.Text("actor"), Action: q.Text("action"), Outcome: q.Text("outcome"),
+		From: q.Text("from"), To: q.Text("to"),
 	}
 	f := audit.Filter{
-		Subject: b.Subject, Actor: b.Actor, Outcome: audit.Outcome(b.Outcome), Since: q.time("from"), Until: q.time("to"),
+		Subject: b.Subject, Actor: b.Actor, Outcome: audit.Outcome(b.Outcome), Since: readTime(q, "from"), Until: readTime(q, "to"),
 	}
 	if b.Action == exceptReads {
 		f.Without = audit.AdminRead
 	} else {
 		f.Action = audit.Action(b.Action)
 	}
-	return b, f, q.err
+	return b, f, q.Err()
 }
 
 // url returns the URL at path with the filter and other parameters.

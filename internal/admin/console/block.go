@@ -9,6 +9,7 @@ import (
 
 	"casbroker/internal/access"
 	"casbroker/internal/fault"
+	"casbroker/internal/httpapi"
 )
 
 // blockBody is the form that blocks a user or changes the block.
@@ -63,8 +64,8 @@ func (b blockBody) page() reply {
 
 // block blocks a user, or shows the form again with an error.
 func (h *Handler) block(r request) (reply, error) {
-	form := fields{values: r.PostForm}
-	b := blockBody{Reason: strings.TrimSpace(form.text("reason")), For: form.text("for"), Until: form.text("until")}
+	form := httpapi.FormParams(r.PostForm)
+	b := blockBody{Reason: strings.TrimSpace(form.Text("reason")), For: form.Text("for"), Until: form.Text("until")}
 	until, err := h.blockEnd(r, b)
 	if err == nil {
 		var result access.Result

@@ -3,11 +3,11 @@ package console
 import (
 	"errors"
 	"net/http"
-	"net/url"
 	"strings"
 	"time"
 
 	"casbroker/internal/fault"
+	"casbroker/internal/httpapi"
 )
 
 // maxForm limits a form, in bytes. It has room for the longest subject and reason, which
@@ -30,25 +30,15 @@ func readForm(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// fields reads the fields of a form and keeps the first error.
-type fields struct {
-	values url.Values
-	err    error
-}
-
-// text returns a field unchanged: the id of a user may begin or end with a space.
-func (f *fields) text(name string) string { return f.values.Get(name) }
-
-// time returns a time in UTC, the zero time if the field is empty.
-func (f *fields) time(name string) time.Time {
-	text := strings.TrimSpace(f.text(name))
+// readTime returns a field as a time in UTC, the zero time if it is empty.
+func readTime(form *httpapi.Params, name string) time.Time {
+	text := strings.TrimSpace(form.Text(name))
 	if text == "" {
 		return time.Time{}
 	}
 	t, err := parseInput(text)
-	var invalid *fault.Fault
-	if f.err == nil && errors.As(err, &invalid) {
-		f.err = invalid.At(fault.Field{Pointer: "/" + name, Detail: "must be a date and a time in UTC"})
+	if invalid, ok := errors.AsType[*fault.Fault](err); ok {
+		form.Fail(invalid.At(fault.Field{Pointer: "/" + name, Detail: "must be a date and a time in UTC"}))
 	}
 	return t
 }

@@ -3,6 +3,7 @@ package console
 import (
 	"time"
 
+	"casbroker/internal/httpapi"
 	"casbroker/internal/token"
 )
 
@@ -16,14 +17,14 @@ type grantsBody struct {
 
 // grants lists grants, newest first.
 func (h *Handler) grants(r request) (reply, error) {
-	q := fields{values: r.URL.Query()}
-	b := grantsBody{Subject: q.text("subject"), State: q.text("state"), From: q.text("from"), To: q.text("to"), Now: r.now}
-	f := token.Filter{Subject: b.Subject, State: token.State(b.State), From: q.time("from"), To: q.time("to")}
+	q := httpapi.FormParams(r.URL.Query())
+	b := grantsBody{Subject: q.Text("subject"), State: q.Text("state"), From: q.Text("from"), To: q.Text("to"), Now: r.now}
+	f := token.Filter{Subject: b.Subject, State: token.State(b.State), From: readTime(q, "from"), To: readTime(q, "to")}
 	page := reply{page: "grants", title: "Grants", body: b}
-	if q.err != nil {
-		return page, q.err
+	if q.Err() != nil {
+		return page, q.Err()
 	}
-	cursor := q.text("cursor")
+	cursor := q.Text("cursor")
 	found, err := h.Admin.FindGrants(r.Context(), f, cursor, pageSize)
 	if err != nil {
 		return page, err

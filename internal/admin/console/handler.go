@@ -236,13 +236,13 @@ func (h *Handler) signIn(c echo.Context) error {
 	if err := session.CheckSecure(r); err != nil {
 		return err
 	}
-	form := fields{values: r.PostForm}
-	token, _, err := h.Sessions.SignIn(r.Context(), secret.Text(strings.TrimSpace(form.text("key"))))
+	form := httpapi.FormParams(r.PostForm)
+	token, _, err := h.Sessions.SignIn(r.Context(), secret.Text(strings.TrimSpace(form.Text("key"))))
 	if err != nil {
 		return err
 	}
 	session.SetCookie(c, token)
-	return c.Redirect(http.StatusSeeOther, safeNext(form.text("next")))
+	return c.Redirect(http.StatusSeeOther, safeNext(form.Text("next")))
 }
 
 // signOut ends the session.

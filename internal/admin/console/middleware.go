@@ -14,6 +14,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"casbroker/internal/admin/session"
+	"casbroker/internal/httpapi"
 )
 
 // policy is the Content-Security-Policy of all pages: no content of other sites, no inline
@@ -63,8 +64,8 @@ func (h *Handler) onSignInPage(next echo.HandlerFunc) echo.HandlerFunc {
 		if err == nil {
 			return nil
 		}
-		form := fields{values: r.PostForm}
-		b := signInBody{Next: safeNext(form.text("next"))}
+		form := httpapi.FormParams(r.PostForm)
+		b := signInBody{Next: safeNext(form.Text("next"))}
 		return h.answer(c, reply{page: "sign-in", title: "Sign in", body: b}, err)
 	}
 }

@@ -6,6 +6,7 @@ import (
 
 	"casbroker/internal/access"
 	"casbroker/internal/admin"
+	"casbroker/internal/httpapi"
 	"casbroker/internal/portfolio"
 	"casbroker/internal/token"
 )
@@ -39,9 +40,9 @@ const blockedValue = "true"
 
 // users lists the users whose subject begins with the query.
 func (h *Handler) users(r request) (reply, error) {
-	q := fields{values: r.URL.Query()}
-	b := usersBody{Query: q.text("q"), Blocked: q.text("blocked") == blockedValue}
-	cursor := q.text("cursor")
+	q := httpapi.FormParams(r.URL.Query())
+	b := usersBody{Query: q.Text("q"), Blocked: q.Text("blocked") == blockedValue}
+	cursor := q.Text("cursor")
 	page := reply{page: "users", title: "Users"}
 	found, err := h.Admin.FindUsers(r.Context(), admin.UserFilter{Prefix: b.Query, Blocked: b.Blocked}, cursor, pageSize)
 	if err != nil {
