@@ -1,7 +1,7 @@
 // Package web holds what browsers and API users read: the demo page, the operators'
 // console, the stand-in for the vendor's widget, and the description of the HTTP API.
-// But for the console's templates the files are served as they lie here; nothing
-// builds them.
+// Except for the console's templates, the files are served as they are; there is no
+// build step.
 package web
 
 import (
@@ -12,16 +12,16 @@ import (
 //go:embed console demo widget
 var files embed.FS
 
-// Demo has the demo page: index.html, and beside it the scripts, styles and the
-// icon that it asks for under /demo/.
+// Demo has the demo page: index.html, and the scripts, styles and icon that it loads
+// from /demo/.
 var Demo = folder("demo")
 
-// Console has the templates of the operators' console, and under assets what their
-// browsers fetch.
+// Console has the templates of the operators' console, and under assets the files
+// that browsers load.
 var Console = folder("console")
 
-// Widget has the stand-in widget, which pages ask for under /widget/; its entry
-// is portfolio-connect.js.
+// Widget has the stand-in widget, which pages load from /widget/; its entry point is
+// portfolio-connect.js.
 var Widget = folder("widget")
 
 // OpenAPI is the OpenAPI description of the broker's HTTP surface, as YAML.
@@ -29,7 +29,7 @@ var Widget = folder("widget")
 //go:embed openapi.yaml
 var OpenAPI []byte
 
-// folder panics on a name that is no valid path, which the names above cannot be.
+// folder returns one folder of files. It panics on an invalid path; those above are valid.
 func folder(name string) fs.FS {
 	sub, err := fs.Sub(files, name)
 	if err != nil {

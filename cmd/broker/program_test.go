@@ -64,7 +64,7 @@ func build(t *testing.T) *program {
 	cmd := exec.CommandContext(t.Context(), "go", "build", "-buildvcs=false", "-o", p.path, ".") //nolint:gosec // our own program
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("%v: %s", err, out)
+		t.Fatalf("got %v: %s", err, out)
 	}
 	return p
 }
@@ -187,7 +187,7 @@ func (p *program) must(jwt, method, path string, body []byte, status int, v any)
 	p.t.Helper()
 	r, err := p.call(p.t.Context(), jwt, method, path, body)
 	if err != nil || r.status != status {
-		p.t.Fatalf("%s %s: %v, %d %s", method, path, err, r.status, r.body)
+		p.t.Fatalf("%s %s: got %v, %d %s", method, path, err, r.status, r.body)
 	}
 	if v == nil {
 		return

@@ -90,7 +90,7 @@ type Outcome struct {
 	Already bool
 	Newest  int64 // the version of the newest change of all, whoever made it
 	// UpstreamUntil is when the last of the vendor's tokens concerned expires; zero if
-	// none is alive.
+	// none is valid any more.
 	UpstreamUntil time.Time
 }
 
@@ -98,7 +98,7 @@ type Outcome struct {
 type Snapshot struct {
 	Version     int64 // all changes up to it are included; later ones may be
 	Blocks      []ActiveBlock
-	Revocations []Change // those that may still affect a living token, by version
+	Revocations []Change // those that may still affect a valid token, by version
 }
 
 // Store commits and reads changes. Its errors are faults where the caller may see them.

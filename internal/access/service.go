@@ -21,7 +21,7 @@ type Result struct {
 	GrantID string       `json:"grant_id,omitempty"`
 	Block   *ActiveBlock `json:"block,omitempty"` // the one in force now
 	// UpstreamValidUntil is when the last of the vendor's tokens concerned expires; zero,
-	// and left out, if none is alive.
+	// and left out, if none is valid any more.
 	UpstreamValidUntil time.Time `json:"upstream_valid_until,omitzero"`
 	UpstreamNote       string    `json:"upstream_note,omitempty"` // explains UpstreamValidUntil
 }

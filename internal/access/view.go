@@ -175,7 +175,7 @@ func blockedMS(c Change) int64 {
 	}
 }
 
-// prune drops what can affect no living token: revocations from before since, and
+// prune drops what can affect no valid token: revocations from before since, and
 // blocks that ended at now or before.
 func (v *View) prune(now, since time.Time) {
 	nowMS, sinceMS := now.UnixMilli(), since.UnixMilli()

@@ -363,7 +363,7 @@ func TestListsAreEmptyArraysWhenNothingMatches(t *testing.T) {
 		"/audit?action=portfolio.expire": `{"records":[],"next_cursor":null}`,
 	} {
 		if r := b.get(t, path, &struct{}{}); strings.TrimSpace(r.body) != want {
-			t.Errorf("%s: %s", path, r.body)
+			t.Errorf("%s: got %s", path, r.body)
 		}
 	}
 }

@@ -167,7 +167,7 @@ func (b *broker) post(t *testing.T, path, body string, into any) reply {
 func (r reply) decode(t *testing.T, path string, into any) reply {
 	t.Helper()
 	if r.status != http.StatusOK || r.header.Get("Cache-Control") != "no-store" {
-		t.Fatalf("%s: %d %v %s", path, r.status, r.err, r.body)
+		t.Fatalf("%s: got %d %v %s", path, r.status, r.err, r.body)
 	}
 	if err := json.Unmarshal([]byte(r.body), into); err != nil {
 		t.Fatalf("%s: %v", path, err)

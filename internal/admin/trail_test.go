@@ -142,7 +142,7 @@ func TestExportContainsAllMatchingRecords(t *testing.T) {
 		for in := bufio.NewScanner(strings.NewReader(lines.body)); in.Scan(); n++ {
 			var r record
 			if err := json.Unmarshal(in.Bytes(), &r); err != nil || r.Action != "token.reuse" {
-				t.Fatalf("%v: %s", err, in.Bytes())
+				t.Fatalf("got %v: %s", err, in.Bytes())
 			}
 		}
 		if lines.status != 200 || lines.err != nil || n != 1100 || lines.header.Get("Content-Type") != audit.TypeNDJSON {

@@ -203,7 +203,7 @@ func TestRevokeAllEndsTheTokensOfAThousandUsers(t *testing.T) {
 	before := all[0].app.Access().Watcher.Version()
 	r, err := all[0].app.Access().RevokeAll(t.Context(), operator)
 	if err != nil || r.Already || r.UpstreamValidUntil.IsZero() {
-		t.Fatalf("%+v, %v", r, err)
+		t.Fatalf("got %+v, %v", r, err)
 	}
 	for i, b := range all {
 		within(t, time.Second, fmt.Sprintf("broker %d knows", i), func() bool { return b.app.Access().Watcher.Version() == before+1 })

@@ -67,15 +67,15 @@ func TestAuditTrailHasStartsReusesAndRefusals(t *testing.T) {
 			got := linesOf(entries, action)
 			slices.Sort(got) // records of the same time have no order
 			if !slices.Equal(got, want) {
-				t.Errorf("%s: %q", action, got)
+				t.Errorf("%s: got %q", action, got)
 			}
 		}
 		if reuses := linesOf(entries, audit.TokenReuse); len(reuses) != 1 || !strings.HasPrefix(reuses[0], "broker as broker:  ok count=2 since=") {
-			t.Errorf("%q", reuses)
+			t.Errorf("got %q", reuses)
 		}
 		starts := linesOf(entries, audit.BrokerStart)
 		if len(starts) != 1 || !strings.HasPrefix(starts[0], "broker as broker: settings:") || !strings.Contains(starts[0], "version=") {
-			t.Errorf("%q", starts)
+			t.Errorf("got %q", starts)
 		}
 	})
 }
@@ -96,11 +96,11 @@ func TestStartRecordShowsWhetherSettingsChanged(t *testing.T) {
 	entries := trailOf(t, settings)
 	starts := linesOf(entries, audit.BrokerStart)
 	if len(starts) != 3 || starts[0] != starts[1] || starts[1] == starts[2] {
-		t.Errorf("%q", starts)
+		t.Errorf("got %q", starts)
 	}
 	reuses := linesOf(entries, audit.TokenReuse)
 	if len(reuses) != 3 || !strings.Contains(reuses[1], "count=1") || !strings.HasPrefix(reuses[2], "app:asha as user: gr_") {
-		t.Errorf("%q", reuses)
+		t.Errorf("got %q", reuses)
 	}
 }
 

@@ -54,7 +54,7 @@ func TestCachedTokensAreServedWhileTheDatabaseIsDown(t *testing.T) {
 		"a read":      b.call(t, "asha", http.MethodGet, "/v1/portfolios", ""),
 	} {
 		if away.status != 503 || away.header.Get("Retry-After") == "" || !strings.Contains(away.body, "store_unavailable") {
-			t.Errorf("%s: %d %v %s", what, away.status, away.header, away.body)
+			t.Errorf("%s: got %d %v %s", what, away.status, away.header, away.body)
 		}
 	}
 	if ready := b.call(t, "", http.MethodGet, "/readyz", "").must(t, 503); !strings.Contains(ready.body, `"name":"store"`) {

@@ -135,7 +135,7 @@ func TestNonAdminIsRefusedAndRecorded(t *testing.T) {
 		b.call(t, "rohan", http.MethodPost, path, "{}").must(t, 403)
 	}
 	as := b.signIn(t, key)
-	within(t, stepTimeout, "the refusals are on record", func() bool {
+	within(t, stepTimeout, "the refusals are recorded", func() bool {
 		a := b.call(t, "", http.MethodGet, "/admin/v1/audit?actor=app%3Arohan&action=access.refuse&outcome=refused&limit=100", "", as...).must(t, 200)
 		return strings.Count(a.body, `"detail":"forbidden"`) == 8 && strings.Contains(a.body, `"POST /admin/v1/users/:subject/block"`)
 	})
@@ -165,11 +165,11 @@ func TestUnusualSubjectsWorkInEveryOperatorCall(t *testing.T) {
 		}
 		b.call(t, "", http.MethodGet, "/admin/v1/grants?subject="+url.QueryEscape("app:"+sub), "", as...).must(t, 200).decode(t, &page)
 		if len(page.Grants) != 1 || page.Grants[0].ID != grant || page.Grants[0].Subject != "app:"+sub {
-			t.Errorf("%q: %+v", sub, page.Grants)
+			t.Errorf("%q: got %+v", sub, page.Grants)
 		}
 		b.call(t, "", http.MethodGet, "/admin/v1/users?limit=1&prefix="+url.QueryEscape("app:"+sub), "", as...).must(t, 200).decode(t, &page)
 		if len(page.Users) != 1 || page.Users[0].Subject != "app:"+sub {
-			t.Errorf("%q: %+v", sub, page.Users)
+			t.Errorf("%q: got %+v", sub, page.Users)
 		}
 		b.call(t, "", http.MethodPost, path+"/revoke", "", as...).must(t, 200)
 		b.call(t, "", http.MethodPost, path+"/block", `{}`, as...).must(t, 200)
@@ -179,7 +179,7 @@ func TestUnusualSubjectsWorkInEveryOperatorCall(t *testing.T) {
 		b.call(t, "", http.MethodPost, path+"/unblock", "", as...).must(t, 200)
 		a := b.call(t, "", http.MethodGet, path, "", as...).must(t, 200)
 		if !strings.Contains(a.body, grant) || !strings.Contains(a.body, `"state":"revoked"`) {
-			t.Errorf("%q: %s", sub, a.body)
+			t.Errorf("%q: got %s", sub, a.body)
 		}
 	}
 }

@@ -187,7 +187,7 @@ func TestBrokerDoesNotStartWithoutTheFirstKey(t *testing.T) {
 		settings.Seal.Keys = append([]config.SealKey{{ID: "k2", File: file}}, settings.Seal.Keys...)
 		_, err := app.New(t.Context(), settings, app.Options{LogTo: &syncBuffer{}})
 		if err == nil || !strings.Contains(err.Error(), "seal.keys[0].file: ") || strings.Contains(err.Error(), sealKey[:20]) {
-			t.Errorf("%s: %v", name, err)
+			t.Errorf("%s: got %v", name, err)
 		}
 	}
 }

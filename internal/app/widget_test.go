@@ -65,7 +65,7 @@ func TestWidgetClosesByButtonOrEscape(t *testing.T) {
 		b.do(chromedp.WaitEnabled(in("file")), leave)
 		o := b.outcome()
 		if o.Result.Status != "closed" || strings.Join(o.Events, " ") != "WIDGET_OPENED WIDGET_CLOSED" {
-			t.Errorf("%s: %+v", name, o)
+			t.Errorf("%s: got %+v", name, o)
 		}
 	}
 	b.wantNoErrors()

@@ -21,7 +21,7 @@ func TestRequestWithoutCredentialsGetsOnlyTheScheme(t *testing.T) {
 	} {
 		got := ask(t, a, r)
 		if got.status != http.StatusUnauthorized || got.code != "unauthenticated" || got.challenge != `Bearer realm="casbroker"` {
-			t.Errorf("%s: %+v", name, got)
+			t.Errorf("%s: got %+v", name, got)
 		}
 	}
 }
@@ -32,12 +32,12 @@ func TestBearerSchemeFollowsTheRFC(t *testing.T) {
 	token := signHS(t, claimsOf("asha"))
 	for _, value := range []string{"Bearer " + token, "bearer " + token, "BEARER   " + token} {
 		if got := ask(t, a, request(t, value)); got.body != "demo:asha" {
-			t.Errorf("%.12s…: %+v", value, got)
+			t.Errorf("%.12s…: got %+v", value, got)
 		}
 	}
 	for _, value := range []string{"Bearer", "Bearer ", "Bearer " + token + ", Bearer " + token, "Bearer " + token + " x"} {
 		if got := ask(t, a, request(t, value)); got.code != "invalid_token" {
-			t.Errorf("%.12s…: %+v", value, got)
+			t.Errorf("%.12s…: got %+v", value, got)
 		}
 	}
 }

@@ -26,7 +26,7 @@ func TestKeySetMayHoldEachTypeOfKey(t *testing.T) {
 		"without kid": sign(t, jwt.SigningMethodES256, ecKey(), claimsOf("asha"), nil),
 	} {
 		if got := askWith(t, a, token); got.body != "corp:asha" {
-			t.Errorf("%s: %+v", name, got)
+			t.Errorf("%s: got %+v", name, got)
 		}
 	}
 	if err := a.Ready(); err != nil {
@@ -221,7 +221,7 @@ func TestOldKeysStayInUseWhileKeySetIsUnreachable(t *testing.T) {
 			t.Errorf("%s: the set was not requested", name)
 		}
 		if got := askWith(t, a, signRS(t, "asha", "k1")); got.body != "corp:asha" {
-			t.Errorf("%s: %+v", name, got)
+			t.Errorf("%s: got %+v", name, got)
 		}
 	}
 	if err := a.Ready(); err != nil {

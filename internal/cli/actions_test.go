@@ -55,7 +55,7 @@ func TestRevokePrintsTheResult(t *testing.T) {
 			t.Errorf("%q: got exit code %d, %q %s", args, code, out, errs)
 		}
 		if requests := d.inSession(t); !slices.Equal(requests, []string{tt.request}) {
-			t.Errorf("%q: %q", args, requests)
+			t.Errorf("%q: got %q", args, requests)
 		}
 		if code, out, errs := d.run(t, append(args, "--json")...); code != cli.ExitOK || out != tt.answer+"\n" {
 			t.Errorf("%q --json: %d %q %s", args, code, out, errs)
@@ -87,14 +87,14 @@ func TestBlockSendsReasonAndEnd(t *testing.T) {
 		t.Errorf("got exit code %d, %q %s", code, out, errs)
 	}
 	if requests := d.inSession(t); !slices.Equal(requests, []string{`POST /admin/v1/users/app:42/block {"reason":"stolen","until":"2026-04-01T10:00:00Z"}`}) {
-		t.Errorf("%q", requests)
+		t.Errorf("got %q", requests)
 	}
 	d = newFakeBroker(t, answerJSON(`{"already":true,"subject":"app:42","block":{"subject":"app:42","reason":""}}`))
 	if code, out, errs := d.run(t, "block", "app:42"); code != cli.ExitOK || out != "app:42 was already blocked, until it is lifted.\n" {
 		t.Errorf("got exit code %d, %q %s", code, out, errs)
 	}
 	if requests := d.inSession(t); !slices.Equal(requests, []string{`POST /admin/v1/users/app:42/block {"reason":""}`}) {
-		t.Errorf("%q", requests)
+		t.Errorf("got %q", requests)
 	}
 }
 
@@ -108,7 +108,7 @@ func TestBlockEndsAfterADuration(t *testing.T) {
 	var body struct{ Until time.Time }
 	_, sent, _ := strings.Cut(d.inSession(t)[0], "block ")
 	if err := json.Unmarshal([]byte(sent), &body); err != nil || body.Until.Before(before.Add(2*time.Hour)) || body.Until.After(time.Now().Add(2*time.Hour)) {
-		t.Errorf("%s: %v", sent, err)
+		t.Errorf("%s: got %v", sent, err)
 	}
 	for _, until := range []string{"-2h", "0s", "tomorrow", ""} {
 		if code, _, errs := d.run(t, "block", "app:42", "--until="+until); code != cli.ExitUsage || !strings.Contains(errs, "2026-04-01T10:00:00Z") {
@@ -175,7 +175,7 @@ func TestTablesCannotControlTheTerminal(t *testing.T) {
 		"object":"","outcome":"ok","detail":"","request_id":"req_1","address":"192.0.2.1","user_agent":"x","writer":"w","seq":1}],"next_cursor":null}`
 	code, out, errs = newFakeBroker(t, answerJSON(records)).run(t, "audit", "list")
 	if code != cli.ExitOK || !strings.HasPrefix(out, "TIME ") || !strings.Contains(out, "app:?2J") || !strings.Contains(out, "2026-04-01T10:00:00Z") {
-		t.Errorf("%d\n%s\n%s", code, out, errs)
+		t.Errorf("got %d\n%s\n%s", code, out, errs)
 	}
 }
 

@@ -43,7 +43,7 @@ func TestActionIsConfirmedOnlyByAMatchingAnswer(t *testing.T) {
 			for _, args := range [][]string{actions[action], append(actions[action][:len(actions[action]):len(actions[action])], "--json")} {
 				code, out, errs := d.run(t, args...)
 				if code != cli.ExitFailed || out != "" || !strings.HasPrefix(errs, uncertain) || !strings.Contains(errs, "broker audit list") || strings.Count(errs, "\n") != 1 {
-					t.Errorf("%s: %q: %d %q %q", tt.name, args, code, out, errs)
+					t.Errorf("%s: %q: got %d %q %q", tt.name, args, code, out, errs)
 				}
 			}
 		}
@@ -61,7 +61,7 @@ func TestAnswerOfAnotherMediaTypeIsRefused(t *testing.T) {
 			code, out, errs := d.run(t, args...)
 			isAction := args[0] != "grants" && args[0] != "audit"
 			if code != cli.ExitFailed || strings.HasPrefix(out, "{") || !strings.Contains(errs, "media type") || strings.HasPrefix(errs, uncertain) != isAction {
-				t.Errorf("%q: %q: %d %q %q", media, args, code, out, errs)
+				t.Errorf("%q: %q: got %d %q %q", media, args, code, out, errs)
 			}
 		}
 	}
@@ -105,7 +105,7 @@ func TestMissingListIsNotAnEmptyList(t *testing.T) {
 			for _, args := range [][]string{args, append(args[:len(args):len(args)], "--json")} {
 				code, out, errs := d.run(t, args...)
 				if code != cli.ExitFailed || strings.Contains(out, "null") || !strings.Contains(errs, "not in the form") || strings.Count(errs, "\n") != 1 {
-					t.Errorf("%q: %s: %d %q %q", args, answer, code, out, errs)
+					t.Errorf("%q: %s: got %d %q %q", args, answer, code, out, errs)
 				}
 			}
 		}

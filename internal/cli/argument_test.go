@@ -133,7 +133,7 @@ func TestTimesOutOfRangeAreUsageErrors(t *testing.T) {
 	}
 	for _, at := range []string{"1970-01-01T00:00:00Z", "9999-12-31T23:59:59Z", "9999-12-31T23:59:59+05:30"} {
 		if code, _, errs := d.run(t, "grants", "--since", at); code != cli.ExitOK {
-			t.Errorf("%s: %d %s", at, code, errs)
+			t.Errorf("%s: got %d %s", at, code, errs)
 		}
 	}
 }

@@ -38,7 +38,7 @@ func TestEveryCommandSignsInAndOut(t *testing.T) {
 			t.Errorf("%q: got exit code %d, %s", args, code, errs)
 		}
 		if requests := d.inSession(t); len(requests) != 1 {
-			t.Errorf("%q: %q", args, requests)
+			t.Errorf("%q: got %q", args, requests)
 		}
 	}
 }
@@ -54,7 +54,7 @@ func TestEveryCommandSignsOutAfterAFailure(t *testing.T) {
 		for _, args := range remote {
 			d := newFakeBroker(t, answer)
 			if code, _, errs := d.run(t, args...); code != cli.ExitFailed {
-				t.Errorf("%s: %q: %d %s", name, args, code, errs)
+				t.Errorf("%s: %q: got %d %s", name, args, code, errs)
 			}
 			d.inSession(t)
 		}
@@ -111,7 +111,7 @@ func TestFailedSignOutIsReported(t *testing.T) {
 		defer at.Close()
 		code, _, errs := broker(t, []string{"BROKER_URL=" + at.URL, "BROKER_KEY=" + adminKey}, "grants")
 		if code != cli.ExitOK || strings.Contains(errs, "could not be ended") != reported {
-			t.Errorf("%d: %d %q", status, code, errs)
+			t.Errorf("%d: got %d %q", status, code, errs)
 		}
 	}
 }
@@ -147,7 +147,7 @@ func TestKeyIsNotSentUnencrypted(t *testing.T) {
 	} {
 		code, _, errs := broker(t, []string{"BROKER_KEY=" + adminKey}, "grants", "--url", url)
 		if code != cli.ExitUsage || !strings.Contains(errs, "https") {
-			t.Errorf("%s: %d %s", url, code, errs)
+			t.Errorf("%s: got %d %s", url, code, errs)
 		}
 	}
 	at := httptest.NewUnstartedServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
@@ -169,7 +169,7 @@ func TestInvalidURLIsAUsageError(t *testing.T) {
 	} {
 		code, _, errs := broker(t, []string{"BROKER_URL=" + url, "BROKER_KEY=" + adminKey}, "grants")
 		if code != cli.ExitUsage || !strings.Contains(errs, "--url") || strings.Contains(errs, "hush") {
-			t.Errorf("%s: %d %s", url, code, errs)
+			t.Errorf("%s: got %d %s", url, code, errs)
 		}
 	}
 	if code, _, errs := broker(t, nil, "grants"); code != cli.ExitUsage || !strings.Contains(errs, "--url") || !strings.Contains(errs, "BROKER_URL") {
@@ -212,7 +212,7 @@ func TestKeyComesFromAFileOrTheEnvironment(t *testing.T) {
 		code := cli.Run(t.Context(), append([]string{"grants", "--url", d.URL}, tt.flags...),
 			cli.Terminal{In: strings.NewReader(tt.in), Out: &out, Err: &errs, Environ: tt.environ})
 		if code != tt.code || !strings.Contains(errs.String(), tt.says) || strings.Contains(out.String()+errs.String(), "hush") {
-			t.Errorf("%s: %d %s", name, code, errs.String())
+			t.Errorf("%s: got %d %s", name, code, errs.String())
 		}
 	}
 	if code, _, _ := broker(t, []string{"BROKER_URL=" + d.URL}, "grants", "--key", adminKey); code != cli.ExitUsage {
@@ -271,7 +271,7 @@ func TestServerThatIsNotABrokerIsReported(t *testing.T) {
 		defer at.Close()
 		code, _, errs := broker(t, []string{"BROKER_URL=" + at.URL, "BROKER_KEY=" + adminKey}, "grants")
 		if code != cli.ExitFailed || !strings.HasPrefix(errs, "broker: ") || strings.Contains(errs, "hush") {
-			t.Errorf("%s: %d %s", name, code, errs)
+			t.Errorf("%s: got %d %s", name, code, errs)
 		}
 	}
 }
@@ -303,10 +303,10 @@ func TestLongExportIsStreamed(t *testing.T) {
 	})
 	code, out, errs := d.run(t, "audit", "export", "--format", "csv", "--subject", "app:42", "--outcome", "refused")
 	if code != cli.ExitOK || len(out) != pieces*size {
-		t.Errorf("%d %d %s", code, len(out), errs)
+		t.Errorf("got %d %d %s", code, len(out), errs)
 	}
 	if requests := d.inSession(t); !slices.Equal(requests, []string{"GET /admin/v1/audit/export?format=csv&outcome=refused&subject=app%3A42"}) {
-		t.Errorf("%q", requests)
+		t.Errorf("got %q", requests)
 	}
 }
 
@@ -345,7 +345,7 @@ func TestListsReadAllPages(t *testing.T) {
 		for i, request := range requests {
 			for _, part := range []string{"from=2026-04-01T06%3A30%3A00.5Z", "to=2026-05-01T00%3A00%3A00Z", "limit="} {
 				if !strings.Contains(request, part) || (i > 0) != strings.Contains(request, fmt.Sprint("cursor=c", i)) {
-					t.Errorf("%d: %s", i, request)
+					t.Errorf("%d: got %s", i, request)
 				}
 			}
 		}

@@ -59,7 +59,7 @@ func TestInvalidCommandLineIsAUsageError(t *testing.T) {
 	t.Parallel()
 	for _, args := range [][]string{{"dance"}, {"serve", "--port", "1"}, {"serve", "--config", "/nowhere.yaml"}} {
 		if code, _, errs := broker(t, good(t), args...); code != cli.ExitUsage || !strings.HasPrefix(errs, "broker: ") {
-			t.Errorf("%v: %d %s", args, code, errs)
+			t.Errorf("%v: got %d %s", args, code, errs)
 		}
 	}
 }
@@ -94,7 +94,7 @@ func TestConfigPrintHidesSecrets(t *testing.T) {
 	t.Parallel()
 	code, out, _ := broker(t, good(t), "config", "print")
 	if code != cli.ExitOK || strings.Contains(out, "hush") || !strings.Contains(out, "issuer: https://app.example") {
-		t.Errorf("%d\n%s", code, out)
+		t.Errorf("got %d\n%s", code, out)
 	}
 }
 
@@ -158,7 +158,7 @@ func TestDemoKeepsItsDataAndKeysOverRestarts(t *testing.T) {
 	for _, name := range []string{"seal.key", "hash.key", "broker.db"} {
 		info, err := os.Stat(filepath.Join(folder, name))
 		if err != nil || info.Mode().Perm() != 0o600 {
-			t.Errorf("%s: %v %v", name, info, err)
+			t.Errorf("%s: got %v %v", name, info, err)
 		}
 	}
 	url, _ = demo(t, folder)

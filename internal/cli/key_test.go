@@ -50,7 +50,7 @@ func TestMalformedKeyFileIsNotSent(t *testing.T) {
 			code := cli.Run(t.Context(), []string{"block", "app:42", "--url", d.URL, "--key-file", from},
 				cli.Terminal{In: bytes.NewReader(tt.content), Out: &errs, Err: &errs})
 			if code != cli.ExitUsage || !strings.Contains(errs.String(), tt.says) || strings.Contains(errs.String(), "hush") {
-				t.Errorf("%s: %d %s", name, code, errs.String())
+				t.Errorf("%s: got %d %s", name, code, errs.String())
 			}
 		}
 	}

@@ -33,7 +33,7 @@ func startRunning(t *testing.T) running {
 	_, out, errs := broker(t, nil, "admin-key", "asha", "--json")
 	var made struct{ Name, Key, Hash string }
 	if err := json.Unmarshal([]byte(out), &made); err != nil {
-		t.Fatalf("%v: %s %s", err, out, errs)
+		t.Fatalf("got %v: %s %s", err, out, errs)
 	}
 	vendor := httptest.NewServer(sandbox.New(sandbox.Options{APIKey: "hush-api-key"}))
 	t.Cleanup(vendor.Close)
@@ -121,7 +121,7 @@ func TestGrantIsFoundAndRevokedAtARunningBroker(t *testing.T) {
 	}
 	out, _ = r.must(t, cli.ExitOK, "revoke", "--grant", grantID)
 	if !strings.HasPrefix(out, "The token of "+grantID+" is revoked.\nThe vendor cannot revoke tokens: ") {
-		t.Errorf("%s", out)
+		t.Errorf("got %s", out)
 	}
 	out, _ = r.must(t, cli.ExitOK, "revoke", "--grant", grantID)
 	if !strings.HasPrefix(out, "The token of "+grantID+" had already ended.\n") {
@@ -129,14 +129,14 @@ func TestGrantIsFoundAndRevokedAtARunningBroker(t *testing.T) {
 	}
 	out, _ = r.must(t, cli.ExitOK, "grants", "--user", "app:asha", "--state", "revoked")
 	if lines := squeezed(out); len(lines) != 2 || !strings.HasPrefix(lines[1], grantID+" app:asha revoked direct 20") || len(strings.Fields(lines[1])) != 8 {
-		t.Errorf("%q", lines)
+		t.Errorf("got %q", lines)
 	}
 	if _, next := r.token(t); next == grantID || next == "" {
 		t.Errorf("%s was reused", grantID)
 	}
 	_, errs := r.must(t, cli.ExitNoGrant, "revoke", "--grant", "gr_00000000000000000000000000")
 	if !strings.Contains(errs, "(grant_not_found, req_") {
-		t.Errorf("%s", errs)
+		t.Errorf("got %s", errs)
 	}
 }
 
@@ -145,7 +145,7 @@ func TestUserIsBlockedAndUnblockedAtARunningBroker(t *testing.T) {
 	r := startRunning(t)
 	r.token(t)
 	if out, _ := r.must(t, cli.ExitOK, "block", "app:asha", "--reason", "stolen phone", "--until", "2h"); !strings.HasPrefix(out, "app:asha is blocked until 20") {
-		t.Errorf("%s", out)
+		t.Errorf("got %s", out)
 	}
 	if status, _ := r.token(t); status != http.StatusForbidden {
 		t.Errorf("a blocked user got %d", status)
@@ -158,15 +158,15 @@ func TestUserIsBlockedAndUnblockedAtARunningBroker(t *testing.T) {
 		t.Errorf("once it was lifted: %d", status)
 	}
 	if out, _ := r.must(t, cli.ExitOK, "revoke", "--user", "app:asha"); !strings.HasPrefix(out, "All tokens of app:asha are revoked.\n") {
-		t.Errorf("%s", out)
+		t.Errorf("got %s", out)
 	}
 	r.token(t)
 	if out, _ := r.must(t, cli.ExitOK, "revoke", "--all", "--confirm", "revoke everything", "--json"); rows(t, out)[0]["already"] != false {
-		t.Errorf("%s", out)
+		t.Errorf("got %s", out)
 	}
 	_, errs := r.must(t, cli.ExitUsage, "block", "app:asha", "--until", "2020-01-01T00:00:00Z")
 	if !strings.Contains(errs, "(invalid_until, req_") {
-		t.Errorf("%s", errs)
+		t.Errorf("got %s", errs)
 	}
 }
 
@@ -178,7 +178,7 @@ func TestUnusualSubjectsWorkAtARunningBroker(t *testing.T) {
 		for _, args := range [][]string{{"block", subject}, {"revoke", "--user", subject}, {"unblock", subject}} {
 			out, _ := r.must(t, cli.ExitOK, append(args, "--json")...)
 			if got := rows(t, out)[0]["subject"]; got != subject {
-				t.Errorf("%q: %q", args, got)
+				t.Errorf("%q: got %q", args, got)
 			}
 		}
 	}
@@ -191,7 +191,7 @@ func TestUnusualSubjectsWorkAtARunningBroker(t *testing.T) {
 	}
 	out, _ = r.must(t, cli.ExitOK, "audit", "list", "--subject", subjects[0], "--action", "access.unblock", "--json")
 	if list := rows(t, out); len(list) != 1 || list[0]["subject"] != subjects[0] {
-		t.Errorf("%v", list)
+		t.Errorf("got %v", list)
 	}
 }
 
@@ -201,7 +201,7 @@ func TestAuditTrailOfARunningBrokerIsReadAndExported(t *testing.T) {
 	r.token(t)
 	out, _ := r.must(t, cli.ExitOK, "audit", "list", "--subject", "app:asha", "--action", "token.mint", "--since", "1h")
 	if lines := squeezed(out); len(lines) != 2 || !strings.HasPrefix(lines[0], "TIME ACTION ") || !strings.Contains(lines[1], " token.mint ok app:asha user app:asha gr_") {
-		t.Errorf("%q", lines)
+		t.Errorf("got %q", lines)
 	}
 	out, _ = r.must(t, cli.ExitOK, "audit", "list", "--actor", "admin/asha", "--limit", "3", "--json")
 	var actions []string
@@ -214,14 +214,14 @@ func TestAuditTrailOfARunningBrokerIsReadAndExported(t *testing.T) {
 	out, _ = r.must(t, cli.ExitOK, "audit", "export", "--format", "csv")
 	table, err := csv.NewReader(strings.NewReader(out)).ReadAll()
 	if err != nil || len(table) < 8 || table[0][0] != "id" || table[1][4] != "audit.export" || table[1][2] != "admin/asha" {
-		t.Errorf("%v %q", err, table)
+		t.Errorf("got %v %q", err, table)
 	}
 	out, _ = r.must(t, cli.ExitOK, "audit", "export", "--action", "token.mint")
 	if list := rows(t, out); len(list) != 1 || !strings.HasPrefix(out, `{"id":"au_`) {
-		t.Errorf("%s", out)
+		t.Errorf("got %s", out)
 	}
 	if out, _ := r.must(t, cli.ExitOK, "audit", "list", "--until", "2020-01-01T00:00:00Z", "--json"); out != "" {
-		t.Errorf("%s", out)
+		t.Errorf("got %s", out)
 	}
 }
 
@@ -232,7 +232,7 @@ func TestUnknownKeyIsRefusedByARunningBroker(t *testing.T) {
 	r.environ = []string{"BROKER_URL=" + r.url, "BROKER_KEY=" + rows(t, other)[0]["key"].(string)}
 	for _, args := range remote {
 		if _, errs := r.must(t, cli.ExitDenied, args...); !strings.HasPrefix(errs, "broker: ") {
-			t.Errorf("%q: %s", args, errs)
+			t.Errorf("%q: got %s", args, errs)
 		}
 	}
 }

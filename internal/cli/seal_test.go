@@ -98,7 +98,7 @@ func TestSealNeedsAMigratedDatabase(t *testing.T) {
 	t.Parallel()
 	for _, command := range []string{"rotate", "verify"} {
 		if code, _, errs := broker(t, good(t), "seal", command); code != cli.ExitFailed || !strings.Contains(errs, "broker migrate") {
-			t.Errorf("%s: %d %s", command, code, errs)
+			t.Errorf("%s: got %d %s", command, code, errs)
 		}
 	}
 }
@@ -113,7 +113,7 @@ func TestMissingFirstKeyStopsEveryCommand(t *testing.T) {
 	}
 	for _, command := range [][]string{{"serve"}, {"migrate"}, {"seal", "rotate"}, {"seal", "verify"}, {"config", "check"}} {
 		if code, _, errs := broker(t, environ, command...); code != cli.ExitUsage || !strings.Contains(errs, "seal.keys[0].file: ") {
-			t.Errorf("%v: %d %s", command, code, errs)
+			t.Errorf("%v: got %d %s", command, code, errs)
 		}
 	}
 }
@@ -136,7 +136,7 @@ func TestReplacedFirstKeyStopsEveryCommand(t *testing.T) {
 	for _, command := range [][]string{{"serve", "--address", "127.0.0.1:0"}, {"seal", "rotate"}, {"seal", "verify"}} {
 		code, _, errs := broker(t, environ, command...)
 		if code != cli.ExitFailed || !strings.Contains(errs, `broker: seal.keys[0]: the key "demo" is not the one`) || strings.Contains(errs, nextKey) {
-			t.Errorf("%v: %d %s", command, code, errs)
+			t.Errorf("%v: got %d %s", command, code, errs)
 		}
 	}
 }

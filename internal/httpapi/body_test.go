@@ -144,7 +144,7 @@ func TestValueOfWrongTypeIsFoundByPointer(t *testing.T) {
 		`{"name":2}`: false, `{"count":`: false, `[]`: false, `{"count":1}`: false, ``: false,
 	} {
 		if _, err := read(t, body, "application/json", false, false); httpapi.IsTypeError(err, "/count") != want {
-			t.Errorf("%s: %v", body, err)
+			t.Errorf("%s: got %v", body, err)
 		}
 	}
 }

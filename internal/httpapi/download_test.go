@@ -46,7 +46,7 @@ func TestDownloadIsStreamed(t *testing.T) {
 	})
 	if err != nil || res.StatusCode != 200 || body != "a,b\r\n" || res.Header.Get("Content-Type") != "text/csv" ||
 		res.Header.Get("Content-Disposition") != `attachment; filename="all.csv"` {
-		t.Errorf("%v %q %v", res, body, err)
+		t.Errorf("got %v %q %v", res, body, err)
 	}
 }
 
@@ -55,7 +55,7 @@ func TestFailureBeforeTheFirstByteIsReturned(t *testing.T) {
 	res, body, err := send(t, func(context.Context, io.Writer) error { return errBroken })
 	if err != nil || res.StatusCode != 503 || !strings.Contains(body, "broken") || res.Header.Get("Content-Disposition") != "" ||
 		!strings.HasPrefix(res.Header.Get("Content-Type"), "text/plain") {
-		t.Errorf("%v %q %v", res, body, err)
+		t.Errorf("got %v %q %v", res, body, err)
 	}
 }
 

@@ -24,7 +24,7 @@ func (b *broker) list(user, query string) []shown {
 	}
 	r := b.get(user, "/v1/portfolios"+query)
 	if err := json.Unmarshal(r.body, &page); err != nil || r.status != http.StatusOK {
-		b.t.Fatalf("%d %s", r.status, r.body)
+		b.t.Fatalf("got %d %s", r.status, r.body)
 	}
 	return page.Portfolios
 }

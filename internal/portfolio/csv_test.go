@@ -134,7 +134,7 @@ func TestCSVHasNoPages(t *testing.T) {
 	for _, query := range []string{"limit=5", "cursor=MQ", "limit=", "a=%"} {
 		got := b.call("asha", http.MethodGet, "/v1/portfolios/"+id+"/holdings?"+query, nil, "Accept", "text/csv").want(t, http.StatusBadRequest)
 		if got.Code != "invalid_query" {
-			t.Errorf("%s: %s", query, got.Code)
+			t.Errorf("%s: got %s", query, got.Code)
 		}
 	}
 	r := b.call("ravi", http.MethodGet, "/v1/portfolios/"+id+"/holdings", nil, "Accept", "text/csv")

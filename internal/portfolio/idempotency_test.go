@@ -21,7 +21,7 @@ func TestSameKeyAndBodyReplayTheFirstAnswer(t *testing.T) {
 		again.want(t, http.StatusCreated)
 		if !bytes.Equal(again.body, first.body) || again.header.Get("Location") != first.header.Get("Location") ||
 			again.header.Get("Idempotency-Replayed") != "true" {
-			t.Errorf("%s: %s %v", key, again.body, again.header)
+			t.Errorf("%s: got %s %v", key, again.body, again.header)
 		}
 	}
 	zipped := b.call("asha", http.MethodPost, "/v1/portfolios", bytes.NewReader(zip(t, minimal("Fund"))),
@@ -88,12 +88,12 @@ func TestMalformedKeyIsRefused(t *testing.T) {
 		strings.Repeat("k", 256), `"` + strings.Repeat("k", 256) + `"`,
 	} {
 		if got := b.save("asha", minimal("Fund"), "Idempotency-Key", key).want(t, http.StatusBadRequest); got.Code != "invalid_idempotency_key" {
-			t.Errorf("%q: %s", key, got.Code)
+			t.Errorf("%q: got %s", key, got.Code)
 		}
 	}
 	for _, key := range []string{"k", strings.Repeat("k", 255), `"a\"b\\c"`, `"a b"`, `"` + strings.Repeat("k", 255) + `"`, "0f8b2c1e-6a3d-4c57-9e40-2b7d1a5c8f93", "a=b;c"} {
 		if got := b.save("asha", minimal("Fund"), "Idempotency-Key", key); got.status >= 300 {
-			t.Errorf("%q: %s", key, got.body)
+			t.Errorf("%q: got %s", key, got.body)
 		}
 	}
 }

@@ -28,7 +28,7 @@ func TestPortfoliosArePagedNewestFirst(t *testing.T) {
 		}
 		r := b.get("asha", path)
 		if err := json.Unmarshal(r.body, &page); err != nil || r.status != http.StatusOK {
-			t.Fatalf("%s: %d %s", path, r.status, r.body)
+			t.Fatalf("%s: got %d %s", path, r.status, r.body)
 		}
 		for _, p := range page.Portfolios {
 			got = append(got, p.ID)
@@ -57,7 +57,7 @@ func TestHoldingsArePagedInTheOrderOfTheStatement(t *testing.T) {
 		}
 		r := b.get("asha", path)
 		if err := json.Unmarshal(r.body, &page); err != nil || r.status != http.StatusOK {
-			t.Fatalf("%s: %d %s", path, r.status, r.body)
+			t.Fatalf("%s: got %d %s", path, r.status, r.body)
 		}
 		for _, h := range page.Holdings {
 			names = append(names, h.Name)
@@ -86,7 +86,7 @@ func TestInvalidQueryIsRefused(t *testing.T) {
 	} {
 		for _, path := range []string{"/v1/portfolios?", "/v1/portfolios/" + id + "/holdings?", "/v1/portfolios/" + id + "/transactions?"} {
 			if got := b.get("asha", path+query).want(t, http.StatusBadRequest); got.Code != code {
-				t.Errorf("%s%s: %s", path, query, got.Code)
+				t.Errorf("%s%s: got %s", path, query, got.Code)
 			}
 		}
 	}
@@ -120,7 +120,7 @@ func TestPortfolioOfAnotherUserIsNotFound(t *testing.T) {
 		"/v1/portfolios/" + id + "/raw", "/v1/portfolios/latest",
 	} {
 		if got := b.get("ravi", path).want(t, http.StatusNotFound); got.Code != "portfolio_not_found" {
-			t.Errorf("%s: %s", path, got.Code)
+			t.Errorf("%s: got %s", path, got.Code)
 		}
 	}
 	b.call("ravi", http.MethodDelete, "/v1/portfolios/"+id, nil).want(t, http.StatusNotFound)

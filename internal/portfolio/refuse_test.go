@@ -133,7 +133,7 @@ func TestOnlyJSONInUTF8IsAccepted(t *testing.T) {
 	} {
 		got := b.save("user of "+strings.Map(letters, media), minimal("Fund"), "Content-Type", media).want(t, status)
 		if status != http.StatusCreated && got.Code != "unsupported_media_type" {
-			t.Errorf("%q: %s", media, got.Code)
+			t.Errorf("%q: got %s", media, got.Code)
 		}
 	}
 	got := b.save("asha", minimal("Fund"), "Content-Encoding", "br")

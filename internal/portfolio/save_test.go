@@ -38,7 +38,7 @@ func TestSampleStatementsAreSavedWithAllRows(t *testing.T) {
 		}
 		for _, r := range got.Rows {
 			if r.Account == nil || r.Name == "" || r.Class != "insurance" && (r.Units == nil || r.Value == nil) {
-				t.Errorf("%s: %+v", file, r)
+				t.Errorf("%s: got %+v", file, r)
 			}
 		}
 		if raw := b.get("asha", "/v1/portfolios/"+saved.ID+"/raw"); !bytes.Equal(raw.body, payload) {

@@ -33,7 +33,7 @@ func (b *broker) transactions(user, id string, limit int, filter string) []entry
 		}
 		r := b.get(user, path)
 		if err := json.Unmarshal(r.body, &page); err != nil || r.status != http.StatusOK || len(page.Transactions) > limit {
-			b.t.Fatalf("%s: %d %s", path, r.status, r.body)
+			b.t.Fatalf("%s: got %d %s", path, r.status, r.body)
 		}
 		all = append(all, page.Transactions...)
 		if path = ""; page.NextCursor != nil {
@@ -121,7 +121,7 @@ func TestHoldingOfAnotherPortfolioIsRefused(t *testing.T) {
 	} {
 		got := b.get("asha", "/v1/portfolios/"+id+"/transactions?holding="+strings.ReplaceAll(holding, "+", "%2B")).want(t, http.StatusBadRequest)
 		if got.Code != "invalid_holding" {
-			t.Errorf("%s: %s", holding, got.Code)
+			t.Errorf("%s: got %s", holding, got.Code)
 		}
 	}
 	for _, query := range []string{"", "?holding=" + own + "_0"} {

@@ -141,14 +141,14 @@ func TestExportHasAllDataOfItsUserOnly(t *testing.T) {
 	b.grant(t, "demo:ravi", 1)
 	res, body, err := b.call(t, "asha", http.MethodGet, "/v1/me/export")
 	if err != nil || res.StatusCode != http.StatusOK {
-		t.Fatalf("%v %v %s", err, res, body)
+		t.Fatalf("got %v %v %s", err, res, body)
 	}
 	for name, want := range map[string]string{
 		"Content-Type": "application/json", "Cache-Control": "no-store",
 		"Content-Disposition": `attachment; filename="casbroker-export.json"`,
 	} {
 		if got := res.Header.Get(name); got != want {
-			t.Errorf("%s: %s", name, got)
+			t.Errorf("%s: got %s", name, got)
 		}
 	}
 	var got exported
@@ -163,7 +163,7 @@ func TestExportHasAllDataOfItsUserOnly(t *testing.T) {
 	}
 	first := got.Grants[0]
 	if first.ID != oldest || first.Mode != "direct" || !first.IssuedAt.Equal(begin) || first.ExpiresAt.Sub(first.IssuedAt) != time.Hour {
-		t.Errorf("%+v", first)
+		t.Errorf("got %+v", first)
 	}
 	recorded := false
 	for _, r := range got.Audit {
@@ -197,7 +197,7 @@ func TestExportThatFailsBeforeItsFirstByteIsAProblem(t *testing.T) {
 	})
 	res, body, err := b.call(t, "asha", http.MethodGet, "/v1/me/export")
 	if err != nil || res.StatusCode != http.StatusServiceUnavailable || !bytes.Contains(body, []byte("store_unavailable")) {
-		t.Fatalf("%v %v %s", err, res, body)
+		t.Fatalf("got %v %v %s", err, res, body)
 	}
 	if got := res.Header.Get("Content-Disposition"); got != "" {
 		t.Errorf("got Content-Disposition %q on a problem, want none", got)
@@ -287,7 +287,7 @@ func TestOnlyUsersMayExportAndErase(t *testing.T) {
 	b := start(t, noPortfolios)
 	for method, path := range map[string]string{http.MethodGet: "/v1/me/export", http.MethodDelete: "/v1/me"} {
 		if res, body, err := b.call(t, "robot", method, path); err != nil || res.StatusCode != http.StatusForbidden {
-			t.Errorf("%s: %v %v %s", method, err, res, body)
+			t.Errorf("%s: got %v %v %s", method, err, res, body)
 		}
 	}
 }

@@ -76,11 +76,11 @@ func prepareAccess(ctx context.Context, tx *sql.Tx, o *access.Outcome) (write bo
 	case access.RevokeGrant:
 		return findGrantToRevoke(ctx, tx, o)
 	case access.Unblock:
-		found, err := readBarrier(ctx, tx, o.Subject, o.At)
+		found, err := readBlock(ctx, tx, o.Subject, o.At)
 		o.Already = found == nil
 		return !o.Already, err
 	case access.Block:
-		found, err := readBarrier(ctx, tx, o.Subject, o.At)
+		found, err := readBlock(ctx, tx, o.Subject, o.At)
 		if err != nil {
 			return false, err
 		}

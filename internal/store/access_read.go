@@ -46,15 +46,15 @@ func (s *DB) AccessSnapshot(ctx context.Context, now, since time.Time) (access.S
 	}
 	ctx, cancel := withTimeout(ctx)
 	defer cancel()
-	barriers, err := s.barriers(ctx, now)
+	blocks, err := s.activeBlocks(ctx, now)
 	if err != nil {
 		return snap, s.explain(ctx, "read blocks", err)
 	}
-	marks, err := s.accessChanges(ctx, `at_ms >= $1 ORDER BY version`, millis(since))
+	revocations, err := s.accessChanges(ctx, `at_ms >= $1 ORDER BY version`, millis(since))
 	if err != nil {
 		return snap, s.explain(ctx, "read revocations", err)
 	}
-	return access.Snapshot{Version: version, Blocks: barriers, Revocations: marks}, nil
+	return access.Snapshot{Version: version, Blocks: blocks, Revocations: revocations}, nil
 }
 
 func (s *DB) accessChanges(ctx context.Context, which string, args ...any) ([]access.Change, error) {
@@ -81,10 +81,10 @@ func (s *DB) accessChanges(ctx context.Context, which string, args ...any) ([]ac
 // inForce is the condition that a block is in force at $1.
 const inForce = `(until_ms = 0 OR until_ms > $1)`
 
-const barrierColumns = `subject, reason, until_ms, at_ms, actor, version`
+const blockColumns = `subject, reason, until_ms, at_ms, actor, version`
 
-// scanBarrier scans barrierColumns.
-func scanBarrier(scan func(...any) error) (access.ActiveBlock, error) {
+// scanBlock scans blockColumns.
+func scanBlock(scan func(...any) error) (access.ActiveBlock, error) {
 	var b access.ActiveBlock
 	var untilMS, atMS int64
 	err := scan(&b.Subject, &b.Reason, &untilMS, &atMS, &b.Actor, &b.Version)
@@ -92,15 +92,15 @@ func scanBarrier(scan func(...any) error) (access.ActiveBlock, error) {
 	return b, err
 }
 
-func (s *DB) barriers(ctx context.Context, now time.Time) ([]access.ActiveBlock, error) {
-	rows, err := s.reader.QueryContext(ctx, `SELECT `+barrierColumns+` FROM blocks WHERE `+inForce, millis(now))
+func (s *DB) activeBlocks(ctx context.Context, now time.Time) ([]access.ActiveBlock, error) {
+	rows, err := s.reader.QueryContext(ctx, `SELECT `+blockColumns+` FROM blocks WHERE `+inForce, millis(now))
 	if err != nil {
 		return nil, err
 	}
 	defer func() { _ = rows.Close() }()
 	var list []access.ActiveBlock
 	for rows.Next() {
-		b, err := scanBarrier(rows.Scan)
+		b, err := scanBlock(rows.Scan)
 		if err != nil {
 			return nil, err
 		}
@@ -113,7 +113,7 @@ func (s *DB) barriers(ctx context.Context, now time.Time) ([]access.ActiveBlock,
 func (s *DB) ActiveBlock(ctx context.Context, subject string, now time.Time) (*access.ActiveBlock, error) {
 	ctx, cancel := withTimeout(ctx)
 	defer cancel()
-	b, err := readBarrier(ctx, s.reader, subject, now)
+	b, err := readBlock(ctx, s.reader, subject, now)
 	return b, s.explain(ctx, "read block", err)
 }
 
@@ -122,9 +122,9 @@ type querier interface {
 	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
 }
 
-func readBarrier(ctx context.Context, q querier, subject string, now time.Time) (*access.ActiveBlock, error) {
-	row := q.QueryRowContext(ctx, `SELECT `+barrierColumns+` FROM blocks WHERE `+inForce+` AND subject = $2`, millis(now), subject)
-	b, err := scanBarrier(row.Scan)
+func readBlock(ctx context.Context, q querier, subject string, now time.Time) (*access.ActiveBlock, error) {
+	row := q.QueryRowContext(ctx, `SELECT `+blockColumns+` FROM blocks WHERE `+inForce+` AND subject = $2`, millis(now), subject)
+	b, err := scanBlock(row.Scan)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, nil //nolint:nilnil // no block is no error
 	}

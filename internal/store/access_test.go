@@ -146,7 +146,7 @@ func TestRevokingAGrantReportsWhenTheVendorTokenExpires(t *testing.T) {
 		}
 		for _, c := range []struct{ subject, id string }{{"", "gr_3"}, {"app:rohan", "gr_1"}} {
 			if _, err := revoke(c.subject, c.id, accessBegin); !errors.Is(err, access.ErrNoGrant) {
-				t.Errorf("%+v: %v", c, err)
+				t.Errorf("%+v: got %v", c, err)
 			}
 		}
 		for i, already := range []bool{false, true} {
@@ -190,7 +190,7 @@ func TestChangeOfAccessAndItsAuditRecordAreAtomic(t *testing.T) {
 		}
 		trail, err := s.Trail(ctx, "app:asha", audit.Record{}, 10)
 		if err != nil || len(trail) != 3 {
-			t.Fatalf("%+v, %v", trail, err)
+			t.Fatalf("got %+v, %v", trail, err)
 		}
 		for i, detail := range []string{"", "already"} {
 			if got := trail[i+1]; got.Actor != "admin:meera" || got.Object != "gr_1" || got.Detail != detail {

@@ -156,7 +156,7 @@ func TestVerifyReportsTheFirstBrokenLink(t *testing.T) {
 			w.do(t, c.statements...)
 			_, broken := w.verify(t)
 			if len(broken) != 1 || broken[0].Damage != c.damage || broken[0].Seq != c.seq || broken[0].String() == "" {
-				t.Errorf("%s: %v", c.sentence, broken)
+				t.Errorf("%s: got %v", c.sentence, broken)
 			}
 			w.do(t, "DELETE FROM audit", "DELETE FROM audit_writers",
 				"INSERT INTO audit SELECT * FROM audit_was", "INSERT INTO audit_writers SELECT * FROM writers_were",
@@ -182,18 +182,18 @@ func TestVerifyReportsADeletedWriter(t *testing.T) {
 			w.append(t, w.open(t, nil), 2)
 		}
 		if report := w.whole(t, 6); report.Writers != 3 {
-			t.Errorf("%+v", report)
+			t.Errorf("got %+v", report)
 		}
 		w.do(t, "DELETE FROM audit WHERE writer = (SELECT writer FROM audit_writers WHERE place = 2)",
 			"DELETE FROM audit_writers WHERE place = 2")
 		_, broken := w.verify(t)
 		if len(broken) != 1 || broken[0].Damage != audit.NoWriter || broken[0].Seq != 2 {
-			t.Errorf("%v", broken)
+			t.Errorf("got %v", broken)
 		}
 		// Closing the gap in the numbers of the writers does not hide it.
 		w.do(t, "UPDATE audit_writers SET place = 2 WHERE place = 3")
 		if _, broken = w.verify(t); len(broken) != 1 || broken[0].Damage != audit.WrongHead {
-			t.Errorf("%v", broken)
+			t.Errorf("got %v", broken)
 		}
 	})
 }
@@ -212,7 +212,7 @@ func TestChainsAreIntactDuringConcurrentWrites(t *testing.T) {
 						g := token.Grant{ID: id, Subject: "demo:asha", Mode: token.ModeDirect}
 						r := audit.New(t.Context(), savedAt, g.Subject, audit.TokenMint, g.Subject, id)
 						if err := db.RecordGrant(t.Context(), g, r); (err != nil) != (i%2 == 1) {
-							t.Errorf("%s: %v", id, err)
+							t.Errorf("%s: got %v", id, err)
 						}
 					}
 				})
@@ -227,11 +227,11 @@ func TestChainsAreIntactDuringConcurrentWrites(t *testing.T) {
 			default:
 			}
 			if _, broken := w.verify(t); len(broken) > 0 {
-				t.Fatalf("%v", broken)
+				t.Fatalf("got %v", broken)
 			}
 		}
 		if report := w.whole(t, replicas*writers*each/2); report.Writers > replicas*writers {
-			t.Errorf("%+v", report)
+			t.Errorf("got %+v", report)
 		}
 	})
 }
@@ -268,7 +268,7 @@ func TestForeignRecordInAChainInUseIsDetected(t *testing.T) {
 		}
 		w.append(t, w.db, 1) // in an intact chain
 		if report := w.whole(t, 4); report.Writers != 2 {
-			t.Errorf("%+v", report)
+			t.Errorf("got %+v", report)
 		}
 	})
 }
@@ -298,7 +298,7 @@ func TestChangeWithoutAuditRecordFailsUnlessUnauditedIsSet(t *testing.T) {
 		}
 		list, err := w.db.Grants(t.Context(), "demo:asha", token.Grant{}, all)
 		if err != nil || len(list) != 1 || list[0].ID != "gr_2" {
-			t.Errorf("%v %v", list, err)
+			t.Errorf("got %v %v", list, err)
 		}
 		w.do(t, "ALTER TABLE audit_renamed RENAME TO audit")
 		if err := errors.Join(grant(w.db, "gr_3"), grant(tolerant, "gr_4")); err != nil {
@@ -315,11 +315,11 @@ func TestRecordsOlderThanChainsAreReadAndCounted(t *testing.T) {
 			VALUES ('au_1', 1, 'demo:asha', 'token.mint', 'demo:asha', 'gr_1', '', '', '')`)
 		w.append(t, w.db, 1)
 		if report := w.whole(t, 1); report.Unchained != 1 {
-			t.Errorf("%+v", report)
+			t.Errorf("got %+v", report)
 		}
 		list, err := w.db.Records(t.Context(), audit.Filter{}, audit.Cursor{}, all)
 		if err != nil || len(list) != 2 || list[1].ID != "au_1" || list[1].Writer != "" {
-			t.Errorf("%v %v", list, err)
+			t.Errorf("got %v %v", list, err)
 		}
 	})
 }

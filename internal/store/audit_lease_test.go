@@ -64,12 +64,12 @@ func TestChainIsAbandonedAfterAFailedCommit(t *testing.T) {
 			}
 			list, err := s.Records(t.Context(), audit.Filter{}, audit.Cursor{}, 10)
 			if err != nil || len(list) != 3 || list[0].Seq != 1 || list[0].Writer == list[1].Writer || list[1].Writer != list[2].Writer {
-				t.Errorf("%v %v", list, err)
+				t.Errorf("got %v %v", list, err)
 			}
 			trail := audit.Service{Store: s, Chains: s, Box: s.box}
 			report, err := trail.Verify(t.Context(), func(b audit.Break) { t.Error(b) })
 			if err != nil || report.Records != 3 || report.Writers != 2 {
-				t.Errorf("%+v %v", report, err)
+				t.Errorf("got %+v %v", report, err)
 			}
 		})
 	}

@@ -16,7 +16,7 @@ const entryColumns = `id, at_ms, actor, role, action, subject, object, outcome, 
 var insertEntry = `INSERT INTO audit (` + entryColumns + `) VALUES (` + placeholders(1, strings.Count(entryColumns, ",")+1) + `)`
 
 // Records reads up to limit audit records that match f, newest first, after the given
-// position; the zero Position is before the newest.
+// cursor; the zero Cursor is before the newest.
 func (s *DB) Records(ctx context.Context, f audit.Filter, after audit.Cursor, limit int) ([]audit.Entry, error) {
 	var where conditions
 	where.equal("subject", f.Subject)
@@ -74,17 +74,17 @@ func (s *DB) Chain(ctx context.Context, writer string, seq int64, id string, lim
 	return list, s.explain(ctx, "read an audit chain", err)
 }
 
-// Heads reads up to limit heads of chains in the order of place, after the given one.
-func (s *DB) Heads(ctx context.Context, place int64, limit int) ([]audit.SealedHead, error) {
+// Heads reads up to limit heads of chains in the order of their numbers, after number.
+func (s *DB) Heads(ctx context.Context, number int64, limit int) ([]audit.SealedHead, error) {
 	ctx, cancel := withTimeout(ctx)
 	defer cancel()
-	list, err := s.heads(ctx, place, limit)
+	list, err := s.heads(ctx, number, limit)
 	return list, s.explain(ctx, "read heads of audit chains", err)
 }
 
-func (s *DB) heads(ctx context.Context, place int64, limit int) ([]audit.SealedHead, error) {
+func (s *DB) heads(ctx context.Context, number int64, limit int) ([]audit.SealedHead, error) {
 	rows, err := s.reader.QueryContext(ctx, `SELECT writer, place, seq, mac, seal FROM audit_writers
-		WHERE place > $1 ORDER BY place LIMIT $2`, place, limit)
+		WHERE place > $1 ORDER BY place LIMIT $2`, number, limit)
 	if err != nil {
 		return nil, err
 	}

@@ -83,7 +83,7 @@ func TestPagesOfRecordsAreStableWhileRecordsAreAppended(t *testing.T) {
 		}
 		second, err := w.Find(t.Context(), audit.Filter{}, first.Next, 3)
 		if err != nil || len(second.Entries) != 3 || second.Next != "" {
-			t.Fatalf("%+v %v", second, err)
+			t.Fatalf("got %+v %v", second, err)
 		}
 		seen := map[string]bool{}
 		for _, e := range append(first.Entries, second.Entries...) {
@@ -96,12 +96,12 @@ func TestPagesOfRecordsAreStableWhileRecordsAreAppended(t *testing.T) {
 		}
 		for _, cursor := range []string{"x", "MQ", "=", first.Next + "A", first.Next[1:]} {
 			if _, err := w.Find(t.Context(), audit.Filter{}, cursor, 2); !errors.Is(err, httpapi.ErrCursor) {
-				t.Errorf("%q: %v", cursor, err)
+				t.Errorf("%q: got %v", cursor, err)
 			}
 		}
 		for _, limit := range []int{-1, 0, audit.MaxLimit + 1} {
 			if _, err := w.Find(t.Context(), audit.Filter{}, "", limit); !errors.Is(err, httpapi.ErrLimit) {
-				t.Errorf("%d: %v", limit, err)
+				t.Errorf("%d: got %v", limit, err)
 			}
 		}
 	})

@@ -43,7 +43,7 @@ func TestTokenIsRevokedThoughTheRevokersClockIsAhead(t *testing.T) {
 			ahead := now.Add(5 * time.Minute)
 			o := mustAlter(t, s, endings(grantID)[kind], ahead)
 			if o.Already != (kind != access.Block) || o.Newest != known+1 || !o.UpstreamUntil.IsZero() {
-				t.Errorf("%s: %+v", kind, o)
+				t.Errorf("%s: got %+v", kind, o)
 			}
 			if got := states(t, s, grantID, now); got != "revoked" {
 				t.Errorf("%s: the state is %s", kind, got)
@@ -105,7 +105,7 @@ func TestGrantIsRevokedOnceAndNotAfterItExpiredByEveryClock(t *testing.T) {
 		} {
 			o := mustAlter(t, s, access.Change{Kind: access.RevokeGrant, GrantID: step.grantID}, accessBegin.Add(time.Hour+step.after))
 			if !o.Already || o.Subject != "app:asha" {
-				t.Errorf("%s: %+v", step.what, o)
+				t.Errorf("%s: got %+v", step.what, o)
 			}
 		}
 		var marked []string

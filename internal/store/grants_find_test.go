@@ -116,7 +116,7 @@ func TestInvalidGrantQueriesAreRefused(t *testing.T) {
 		}
 		for _, unknown := range []string{"", "gr_1", "gr_\x00", id.New("gr"), id.New("pf")} {
 			if _, err := r.Grant(t.Context(), unknown); !errors.Is(err, token.ErrNoGrant) {
-				t.Errorf("%q: %v", unknown, err)
+				t.Errorf("%q: got %v", unknown, err)
 			}
 		}
 	})
@@ -174,7 +174,7 @@ func TestListingAHundredThousandGrantsNeedsLittleMemory(t *testing.T) {
 			for state, want := range map[token.State]int{token.StateActive: 200, token.StateRevoked: 3, token.StateExpired: 200} {
 				page, err := r.List(t.Context(), token.Filter{State: state}, "", token.MaxPage)
 				if err != nil || len(page.Grants) != want {
-					t.Errorf("%s: %d, %v", state, len(page.Grants), err)
+					t.Errorf("%s: got %d, %v", state, len(page.Grants), err)
 				}
 			}
 		})
@@ -239,7 +239,7 @@ func TestGrantsAreFoundByTokenHash(t *testing.T) {
 		}
 		for _, mark := range [][]byte{nil, {}, []byte("mark"), []byte("mark 11")} {
 			if got := find(mark, accessBegin); len(got) != 0 {
-				t.Errorf("%q: %q", mark, got)
+				t.Errorf("%q: got %q", mark, got)
 			}
 		}
 	})

@@ -131,7 +131,7 @@ func TestConcurrentClaimsGiveAKeyToOneCaller(t *testing.T) {
 				case errors.Is(err, portfolio.ErrKeyInFlight):
 					refused.Add(1)
 				default:
-					t.Errorf("%+v, %v", a, err)
+					t.Errorf("got %+v, %v", a, err)
 				}
 			})
 		}

@@ -78,7 +78,7 @@ func TestWrongSecondaryKeyCountsAsMissing(t *testing.T) {
 		}
 		for _, r := range reseal(t, s) {
 			if r.Unknown["k1"] != 2 || r.Damaged != 0 || r.Rows != 0 {
-				t.Errorf("%+v", r)
+				t.Errorf("got %+v", r)
 			}
 		}
 		if log := v.log.String(); strings.Count(log, "level=ERROR") != 1 {
@@ -183,7 +183,7 @@ func TestCanceledCallerDuringTheKeyCheckIsNotReportedAsUnavailable(t *testing.T)
 		cancel()
 		_, err := v.open(t, "k1").SavePortfolio(ctx, saving(t, "demo:asha", named("Fund", "2026-03-31")))
 		if !errors.Is(err, context.Canceled) || errors.Is(err, store.ErrUnavailable) {
-			t.Errorf("%v", err)
+			t.Errorf("got %v", err)
 		}
 	})
 }

@@ -117,7 +117,7 @@ func TestUnreadablePortfolioIsRestoredBySavingItAgain(t *testing.T) {
 		other := save(t, lost, "demo:asha", payload)
 		before, _, err := lost.Portfolio(t.Context(), "demo:asha", other.PortfolioID, 0, all)
 		if err != nil || before.Owner != 2 || !before.Active {
-			t.Fatalf("%+v, %v", before, err)
+			t.Fatalf("got %+v, %v", before, err)
 		}
 
 		s := v.open(t, "new")

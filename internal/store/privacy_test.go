@@ -119,7 +119,7 @@ func TestErasureKeepsTheReasonsOfOtherUsersBlocks(t *testing.T) {
 		erase(t, s, "demo:asha")
 		list, err := s.AccessHistory(t.Context(), "demo:ravi", 10)
 		if err != nil || len(list) != 2 || list[1].Reason != "shares his phone" {
-			t.Errorf("%+v, %v", list, err)
+			t.Errorf("got %+v, %v", list, err)
 		}
 	})
 }
@@ -185,7 +185,7 @@ func TestGrantsAndTrailAreReadPageByPageOldestFirst(t *testing.T) {
 			for _, g := range page {
 				grants = append(grants, g.ID)
 				if g.Subject != "demo:asha" || g.Mode != token.ModeDirect || g.ExpiresAt.Sub(g.IssuedAt) != time.Hour {
-					t.Errorf("%+v", g)
+					t.Errorf("got %+v", g)
 				}
 				after = g
 			}

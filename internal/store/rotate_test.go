@@ -156,7 +156,7 @@ func TestEverythingIsReadableDuringRotationAndWithoutTheOldKeyAfterIt(t *testing
 		readers.Wait()
 		for _, table := range []string{"portfolios", "payloads", "idempotency"} {
 			if r := tallies[table]; r.Rows != n || r.Missing() != 0 || r.Damaged != 0 {
-				t.Errorf("%+v", r)
+				t.Errorf("got %+v", r)
 			}
 		}
 		reads(t, v.open(t, "new"), payloads)
@@ -196,7 +196,7 @@ func TestInterruptedRotationContinues(t *testing.T) {
 		}
 		reads(t, v.open(t, "new", "old"), payloads)
 		if tallies := reseal(t, rotating); tallies["portfolios"].Rows != 0 || tallies["payloads"].Rows != 10 {
-			t.Errorf("%+v", tallies)
+			t.Errorf("got %+v", tallies)
 		}
 		reads(t, v.open(t, "new"), payloads)
 	})
@@ -212,7 +212,7 @@ func TestRotationCountsUndecryptableValuesAndKeepsThem(t *testing.T) {
 			tallies := reseal(t, rotating)
 			for _, table := range []string{"portfolios", "payloads", "idempotency"} {
 				if r := tallies[table]; r.Unknown["lost"] != 3 || r.Missing() != 3 || r.Damaged != 0 {
-					t.Errorf("%+v", r)
+					t.Errorf("got %+v", r)
 				}
 			}
 		}
@@ -240,7 +240,7 @@ func TestRotationSkipsDamagedValues(t *testing.T) {
 		tallies := reseal(t, v.open(t, "new", "old"))
 		for _, table := range []string{"portfolios", "payloads"} {
 			if r := tallies[table]; r.Rows != 2 || r.Damaged != 1 || r.Missing() != 0 {
-				t.Errorf("%+v", r)
+				t.Errorf("got %+v", r)
 			}
 		}
 	})
@@ -265,7 +265,7 @@ func TestVerifyCountsDecryptableAndOtherValuesAndChangesNothing(t *testing.T) {
 					damaged = 1
 				}
 				if r.Rows != 122-damaged || r.Unknown["lost"] != 3 || r.Missing() != 3 || r.Damaged != damaged {
-					t.Errorf("%+v", r)
+					t.Errorf("got %+v", r)
 				}
 			})
 			if err != nil || n != 3 {

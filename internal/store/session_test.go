@@ -52,7 +52,7 @@ func TestSessionIsReadBackAsItWasStored(t *testing.T) {
 		k := sessionOf(t, s, "one")
 		if k == nil || string(k.ID) != "one" || string(k.KeyHash) != "\x00\xff\x01" || k.Admin != "asha" ||
 			!k.StartedAt.Equal(signedInAt.Add(7*time.Millisecond)) || !k.SeenAt.Equal(k.StartedAt) {
-			t.Errorf("%+v", k)
+			t.Errorf("got %+v", k)
 		}
 		if k := sessionOf(t, s, "two"); k != nil {
 			t.Errorf("a session that never began: %+v", k)
@@ -85,7 +85,7 @@ func TestLastUseOfASessionNeverGoesBack(t *testing.T) {
 			}
 		}
 		if k := sessionOf(t, s, "one"); !k.SeenAt.Equal(signedInAt.Add(5*time.Minute)) || !k.StartedAt.Equal(signedInAt) {
-			t.Errorf("%+v", k)
+			t.Errorf("got %+v", k)
 		}
 		if err := s.TouchSession(t.Context(), []byte("none"), signedInAt); err != nil || sessionOf(t, s, "none") != nil {
 			t.Errorf("touching no session: %v", err)

@@ -10,14 +10,14 @@ import (
 func newAccessChanges() *prometheus.CounterVec {
 	return prometheus.NewCounterVec(prometheus.CounterOpts{
 		Namespace: namespace, Name: "access_changes_total",
-		Help: "Blocks and revocations that this replica learned of, by how: own, told (by a message), polled or asked.",
+		Help: "Blocks and revocations that this replica learned of, by trigger: own (made by itself), told (by a message), polled, or asked (a caller needed them).",
 	}, []string{"learned"})
 }
 
-// CountAccess counts blocks and revocations that this replica learned of; learned is one
-// of the constants of package access.
-func (m *Metrics) CountAccess(learned string, changes int) {
-	m.accessChanges.WithLabelValues(learned).Add(float64(changes))
+// CountAccess counts blocks and revocations that this replica learned of; trigger is one
+// of the Trigger constants of package access.
+func (m *Metrics) CountAccess(trigger string, changes int) {
+	m.accessChanges.WithLabelValues(trigger).Add(float64(changes))
 }
 
 // AccessView is the view of blocks and revocations that WatchAccess reads. It is safe for

@@ -153,7 +153,7 @@ func TestRecordsOfARequestHaveItsID(t *testing.T) {
 	} {
 		record, line := logged(t, log)
 		if record["request_id"] != "req_abc123" || strings.Count(line, "request_id") != 1 {
-			t.Errorf("%s: %s", name, line)
+			t.Errorf("%s: got %s", name, line)
 		}
 	}
 	if _, line := logged(t, func(l *slog.Logger) { l.Info("m") }); strings.Contains(line, "request_id") {

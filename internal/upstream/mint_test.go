@@ -202,7 +202,7 @@ func TestInvalidURLIsNamedInTheLog(t *testing.T) {
 		_, err := upstream.New(quickOptions(url)).Mint(t.Context(), time.Hour)
 		wantFault(t, err, upstream.ErrBadAnswer)
 		if !strings.Contains(err.Error(), "upstream.url is not") {
-			t.Errorf("%q: %v", url, err)
+			t.Errorf("%q: got %v", url, err)
 		}
 	}
 }

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// Series is what is counted.
+// Series names a kind of event that is counted.
 type Series string
 
 // The series. One with a label is counted separately for each label.

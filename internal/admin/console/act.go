@@ -22,10 +22,10 @@ const (
 
 // userStatus is what a confirmation page shows about a user.
 type userStatus struct {
-	Subject string
-	Present *access.ActiveBlock // nil for none
-	Tokens  liveTokens
-	Known   bool // something is stored about the user
+	Subject     string
+	ActiveBlock *access.ActiveBlock // nil for none
+	Tokens      liveTokens
+	Known       bool // something is stored about the user
 }
 
 // status returns the status of subject.
@@ -39,7 +39,7 @@ func (h *Handler) status(r request, subject string) (userStatus, error) {
 	if err != nil {
 		return userStatus{}, err
 	}
-	s := userStatus{Subject: subject, Present: u.Block, Tokens: countLive(page.Grants), Known: isKnown(u)}
+	s := userStatus{Subject: subject, ActiveBlock: u.Block, Tokens: countLive(page.Grants), Known: isKnown(u)}
 	s.Tokens.More = page.Next != ""
 	s.Tokens.Until = latest(s.Tokens.Until, vendorUntil(u.Grants.Grants, r.now))
 	return s, nil
@@ -64,7 +64,7 @@ type confirmBody struct {
 // Idle reports whether the action will change nothing.
 func (b confirmBody) Idle() bool {
 	if b.Act == actUnblock {
-		return b.Present == nil
+		return b.ActiveBlock == nil
 	}
 	return b.Tokens.Count == 0
 }
@@ -99,7 +99,7 @@ func (h *Handler) confirmGrant(r request) (reply, error) {
 		return reply{}, err
 	}
 	b := confirmBody{Act: actRevokeGrant, Grant: &g, Back: grantURL(g.ID)}
-	if b.Present, err = h.Admin.Access.ActiveBlock(r.Context(), g.Subject); err != nil {
+	if b.ActiveBlock, err = h.Admin.Access.ActiveBlock(r.Context(), g.Subject); err != nil {
 		return reply{}, err
 	}
 	one := []token.GrantInfo{g}

@@ -104,7 +104,7 @@ func TestBlockEndsWhenTheFormSays(t *testing.T) {
 	} {
 		subject := fmt.Sprintf("app:%d", i)
 		if a := b.post("/console/users/"+subject+"/block", c.form...); a.status != http.StatusSeeOther {
-			t.Errorf("%q: %d", c.form, a.status)
+			t.Errorf("%q: got %d", c.form, a.status)
 			continue
 		}
 		if state, err := o.admin.Access.ActiveBlock(t.Context(), subject); err != nil || state == nil || !state.Until.Equal(c.want) {
@@ -194,7 +194,7 @@ func TestLinkCannotSetNotice(t *testing.T) {
 	for _, value := range []string{"<i>", "blocked", "other.false.1", "all_revoked.maybe.<i>", "blocked.false.253402300800", "blocked.false.-1", "..", ""} {
 		a := b.get("/console/", "Cookie", kept+"; casbroker_notice="+url.QueryEscape(value))
 		if a.status != http.StatusOK || strings.Contains(a.body, "<i>") || strings.Contains(a.body, "at the latest") {
-			t.Errorf("%q: %d", value, a.status)
+			t.Errorf("%q: got %d", value, a.status)
 		}
 	}
 }
@@ -310,13 +310,13 @@ func TestAuditTrailIsFilteredAndExported(t *testing.T) {
 	expect(t, csv, http.StatusOK, "id,at,actor", "access.block", "app:asha")
 	if strings.Count(csv.body, "\n") != 2 || csv.header.Get("Content-Disposition") != `attachment; filename="casbroker-audit.csv"` ||
 		!strings.HasPrefix(csv.header.Get("Content-Type"), "text/csv") || csv.header.Get("Cache-Control") != "no-store" {
-		t.Errorf("%v %s", csv.header, csv.body)
+		t.Errorf("got %v %s", csv.header, csv.body)
 	}
 	lines := b.get("/console/audit/export?format=ndjson&subject=app%3A%3Drohan")
 	expect(t, lines, http.StatusOK, `"action":"token.mint"`)
 	if strings.Count(lines.body, "\n") != 2 || // the export is audited, too
 		lines.header.Get("Content-Type") != "application/x-ndjson" {
-		t.Errorf("%v %s", lines.header, lines.body)
+		t.Errorf("got %v %s", lines.header, lines.body)
 	}
 	expect(t, b.get("/console/audit?action=audit.export"), http.StatusOK, "Audit trail exported", "app:=rohan", "ndjson")
 	wrong := b.get("/console/audit/export?format=csv&from=never")

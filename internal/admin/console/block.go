@@ -43,9 +43,9 @@ func (h *Handler) blockForm(r request) (reply, error) {
 	if b.userStatus, err = h.status(r, r.key); err != nil {
 		return reply{}, err
 	}
-	if b.Present != nil {
-		b.Reason = b.Present.Reason
-		if b.Until = formatInput(b.Present.Until); b.Until != "" {
+	if b.ActiveBlock != nil {
+		b.Reason = b.ActiveBlock.Reason
+		if b.Until = formatInput(b.ActiveBlock.Until); b.Until != "" {
 			b.For = untilTime
 		}
 	}
@@ -56,7 +56,7 @@ func (h *Handler) blockForm(r request) (reply, error) {
 func (b blockBody) page() reply {
 	b.Lengths = lengths
 	title := "Block a user"
-	if b.Present != nil {
+	if b.ActiveBlock != nil {
 		title = "Change a block"
 	}
 	return reply{page: "block", title: title, body: b}
@@ -94,11 +94,11 @@ func (h *Handler) blockEnd(r request, b blockBody) (time.Time, error) {
 	}
 	if b.Until != "" {
 		// A time that the form was filled with was not entered by the operator.
-		present, err := h.Admin.Access.ActiveBlock(r.Context(), r.key)
+		active, err := h.Admin.Access.ActiveBlock(r.Context(), r.key)
 		if err != nil {
 			return time.Time{}, err
 		}
-		if present == nil || b.Until != formatInput(present.Until) {
+		if active == nil || b.Until != formatInput(active.Until) {
 			return time.Time{}, errTwoEnds
 		}
 	}
@@ -122,7 +122,7 @@ func explainReason(err error, reason string) error {
 
 // Verb is the label of the button.
 func (b blockBody) Verb() string {
-	if b.Present != nil {
+	if b.ActiveBlock != nil {
 		return "Change the block"
 	}
 	return "Block the user"

@@ -89,7 +89,7 @@ func TestEveryPageHasSecurityHeaders(t *testing.T) {
 		a := b.get(path)
 		h := a.header
 		if h.Get("Content-Security-Policy") != policy || h.Get("Cache-Control") != "no-store" || h.Get("X-Content-Type-Options") != "nosniff" {
-			t.Errorf("%s: %v", path, h)
+			t.Errorf("%s: got %v", path, h)
 		}
 		if a.status != http.StatusSeeOther && !strings.HasPrefix(h.Get("Content-Type"), "text/html") {
 			t.Errorf("%s is %s", path, h.Get("Content-Type"))
@@ -101,7 +101,7 @@ func TestEveryPageHasSecurityHeaders(t *testing.T) {
 	for name, media := range map[string]string{"console.js": "text/javascript", "console.css": "text/css", "look.css": "text/css", "chart.css": "text/css", "icon.svg": "image/svg+xml"} {
 		a := o.browser().get("/console/assets/" + name)
 		if a.status != http.StatusOK || !strings.HasPrefix(a.header.Get("Content-Type"), media) || a.header.Get("Cache-Control") != "no-cache" {
-			t.Errorf("%s: %d %v", name, a.status, a.header)
+			t.Errorf("%s: got %d %v", name, a.status, a.header)
 		}
 	}
 	for _, hidden := range []string{"/console/assets/layout.html", "/console/layout.html", "/console/assets/../layout.html", "/console/assets/%2e%2e/layout.html", "/console/assets/"} {
@@ -167,7 +167,7 @@ func TestDatabaseOutageShowsPageWithRetry(t *testing.T) {
 	}
 	a := b.get("/console/users?q=app")
 	if a.status < 500 || !strings.Contains(a.body, `data-testid="problem"`) || !strings.Contains(a.body, `href="/console/users?q=app"`) {
-		t.Errorf("%d %s", a.status, a.body)
+		t.Errorf("got %d %s", a.status, a.body)
 	}
 }
 

@@ -16,11 +16,11 @@ const pageSize = 50
 
 // usersBody is a list of users and its filter.
 type usersBody struct {
-	Query       string // beginning of the subjects, as entered
-	Blocked     bool   // only blocked users
-	Users       []admin.UserRow
-	Absent      bool   // no subject is equal to Query
-	First, Next string // URLs; First is "" on the first page, Next on the last
+	Query        string // beginning of the subjects, as entered
+	Blocked      bool   // only blocked users
+	Users        []admin.UserRow
+	NoExactMatch bool   // no subject is equal to Query
+	First, Next  string // URLs; First is "" on the first page, Next on the last
 }
 
 // url returns the URL of the page of the list at cursor.
@@ -51,7 +51,7 @@ func (h *Handler) users(r request) (reply, error) {
 	}
 	b.Users = found.Users
 	// In byte order, a subject that is equal to the query comes first.
-	b.Absent = b.Query != "" && !b.Blocked && cursor == "" && (len(found.Users) == 0 || found.Users[0].Subject != b.Query)
+	b.NoExactMatch = b.Query != "" && !b.Blocked && cursor == "" && (len(found.Users) == 0 || found.Users[0].Subject != b.Query)
 	if cursor != "" {
 		b.First = b.url("")
 	}

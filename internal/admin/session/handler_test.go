@@ -253,7 +253,7 @@ func TestCookieIsHiddenFromScriptsOtherSitesAndPlainHTTP(t *testing.T) {
 			s.post(t, ashasKey, "Host", host).cookie, s.request(t, "DELETE", route, "", "Host", host).cookie,
 		} {
 			if c.Name != "casbroker_session" || c.Path != "/" || !c.HttpOnly || c.SameSite != http.SameSiteStrictMode || c.Domain != "" {
-				t.Errorf("%s: %s", host, c)
+				t.Errorf("%s: got %s", host, c)
 			}
 			if c.Secure != secure {
 				t.Errorf("%s: got Secure %v", host, c.Secure)

@@ -46,9 +46,9 @@ func (c checkingTransport) RoundTrip(req *http.Request) (*http.Response, error) 
 		return nil, err
 	}
 	Check(c.t, req, res, body)
-	unread := *res
-	unread.Body = io.NopCloser(bytes.NewReader(body))
-	return &unread, nil
+	checked := *res
+	checked.Body = io.NopCloser(bytes.NewReader(body))
+	return &checked, nil
 }
 
 func report(t testing.TB, req *http.Request, a answer) {
