@@ -206,10 +206,10 @@ func TestOldKeysStayInUseWhileKeySetIsUnreachable(t *testing.T) {
 		t.Fatalf("got %+v", got)
 	}
 	for name, fail := range map[string]http.HandlerFunc{
-		"an error":      broken,
-		"an empty set":  func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte(`{"keys":[]}`)) },
-		"not JSON":      func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte(`<html>`)) },
-		"a dropped one": func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) },
+		"an error":           broken,
+		"an empty set":       func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte(`{"keys":[]}`)) },
+		"not JSON":           func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte(`<html>`)) },
+		"dropped connection": func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) },
 	} {
 		s.answer(fail)
 		c.advance(11 * time.Second)

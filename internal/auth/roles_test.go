@@ -17,21 +17,21 @@ func TestRolesComeFromTheConfiguredClaims(t *testing.T) {
 		claims jwt.MapClaims
 		want   auth.Role
 	}{
-		"every verified caller is a user":  {auth.Roles{}, nil, auth.RoleUser},
-		"scope is split at spaces":         {auth.Roles{}, jwt.MapClaims{"scope": "openid  casbroker:service casbroker:admin"}, auth.RoleUser | auth.RoleService | auth.RoleAdmin},
-		"array values are not split":       {auth.Roles{}, jwt.MapClaims{"roles": []any{"a", 7, nil, []string{"casbroker:service"}, "casbroker:admin"}}, auth.RoleUser | auth.RoleAdmin},
-		"array elements are not split":     {auth.Roles{}, jwt.MapClaims{"roles": []string{"x casbroker:admin"}}, auth.RoleUser},
-		"parts of a value count nothing":   {auth.Roles{}, jwt.MapClaims{"scope": "casbroker:administrator xcasbroker:admin"}, auth.RoleUser},
-		"other claims count nothing":       {auth.Roles{}, jwt.MapClaims{"groups": "casbroker:admin", "x": map[string]any{"roles": "casbroker:admin"}}, auth.RoleUser},
-		"a claim of another type":          {auth.Roles{}, jwt.MapClaims{"roles": map[string]any{"casbroker:admin": true}, "scope": true}, auth.RoleUser},
-		"a nested claim":                   {nested, jwt.MapClaims{"realm_access": map[string]any{"x": 1, "roles": []string{"svc", "root"}}}, auth.RoleUser | auth.RoleService | auth.RoleAdmin},
-		"a nested claim that is not there": {nested, jwt.MapClaims{"realm_access": "boss", "roles": "boss"}, auth.RoleUser},
-		"the path as one name":             {nested, jwt.MapClaims{"realm_access.roles": "boss"}, auth.RoleUser | auth.RoleAdmin},
-		"a name that is an address":        {auth.Roles{Claims: []string{"https://x.example/roles"}}, jwt.MapClaims{"https://x.example/roles": []string{"casbroker:admin"}}, auth.RoleUser | auth.RoleAdmin},
-		"users by value, with it":          {listed, jwt.MapClaims{"roles": "investor"}, auth.RoleUser},
-		"users by value, without it":       {listed, jwt.MapClaims{"roles": "casbroker:service"}, auth.RoleService},
-		"a role switched off":              {auth.Roles{Admin: []string{}}, jwt.MapClaims{"roles": "casbroker:admin"}, auth.RoleUser},
-		"no claims looked at":              {auth.Roles{Claims: []string{}}, jwt.MapClaims{"roles": "casbroker:admin"}, auth.RoleUser},
+		"every verified caller is a user":   {auth.Roles{}, nil, auth.RoleUser},
+		"scope is split at spaces":          {auth.Roles{}, jwt.MapClaims{"scope": "openid  casbroker:service casbroker:admin"}, auth.RoleUser | auth.RoleService | auth.RoleAdmin},
+		"array values are not split":        {auth.Roles{}, jwt.MapClaims{"roles": []any{"a", 7, nil, []string{"casbroker:service"}, "casbroker:admin"}}, auth.RoleUser | auth.RoleAdmin},
+		"array elements are not split":      {auth.Roles{}, jwt.MapClaims{"roles": []string{"x casbroker:admin"}}, auth.RoleUser},
+		"parts of a value count nothing":    {auth.Roles{}, jwt.MapClaims{"scope": "casbroker:administrator xcasbroker:admin"}, auth.RoleUser},
+		"other claims count nothing":        {auth.Roles{}, jwt.MapClaims{"groups": "casbroker:admin", "x": map[string]any{"roles": "casbroker:admin"}}, auth.RoleUser},
+		"a claim of another type":           {auth.Roles{}, jwt.MapClaims{"roles": map[string]any{"casbroker:admin": true}, "scope": true}, auth.RoleUser},
+		"a nested claim":                    {nested, jwt.MapClaims{"realm_access": map[string]any{"x": 1, "roles": []string{"svc", "root"}}}, auth.RoleUser | auth.RoleService | auth.RoleAdmin},
+		"nested claim is missing":           {nested, jwt.MapClaims{"realm_access": "boss", "roles": "boss"}, auth.RoleUser},
+		"claim named like the path":         {nested, jwt.MapClaims{"realm_access.roles": "boss"}, auth.RoleUser | auth.RoleAdmin},
+		"a name that is an address":         {auth.Roles{Claims: []string{"https://x.example/roles"}}, jwt.MapClaims{"https://x.example/roles": []string{"casbroker:admin"}}, auth.RoleUser | auth.RoleAdmin},
+		"user role by value, value present": {listed, jwt.MapClaims{"roles": "investor"}, auth.RoleUser},
+		"user role by value, value missing": {listed, jwt.MapClaims{"roles": "casbroker:service"}, auth.RoleService},
+		"a role switched off":               {auth.Roles{Admin: []string{}}, jwt.MapClaims{"roles": "casbroker:admin"}, auth.RoleUser},
+		"no claims looked at":               {auth.Roles{Claims: []string{}}, jwt.MapClaims{"roles": "casbroker:admin"}, auth.RoleUser},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -28,18 +28,18 @@ func TestMalformedKeyFileIsNotSent(t *testing.T) {
 		content []byte
 		says    string
 	}{
-		"UTF-8 with a mark":                   {[]byte("\xEF\xBB\xBF" + adminKey + "\n"), mark},
-		"UTF-16 as PowerShell writes it":      {append([]byte{0xFF, 0xFE}, inUTF16(adminKey+"\r\n", binary.LittleEndian)...), mark},
-		"UTF-16 with the other mark":          {append([]byte{0xFE, 0xFF}, inUTF16(adminKey, binary.BigEndian)...), mark},
-		"UTF-16 without a mark":               {inUTF16(adminKey, binary.LittleEndian), "UTF-16"},
-		"UTF-16 of the other order":           {inUTF16(adminKey, binary.BigEndian), "UTF-16"},
-		"what is not UTF-8":                   {[]byte(adminKey + "\xe9"), "letters, digits"},
-		"a space that has no width":           {[]byte(adminKey + "\u200b"), "letters, digits"},
-		"a letter that looks the same":        {[]byte(strings.Replace(adminKey, "a", "а", 1)), "letters, digits"},
-		"a zero byte":                         {[]byte(adminKey + "\x00"), "zero bytes"},
-		"a long line":                         {[]byte(adminKey + strings.Repeat("x", 256)), "longer than 256 bytes"},
-		"a key and a file of other things":    {[]byte(adminKey + strings.Repeat("\n", 300)), "longer than 256 bytes"},
-		"a key and nothing but its beginning": {[]byte("cbk_"), "letters, digits"},
+		"UTF-8 with a mark":                {[]byte("\xEF\xBB\xBF" + adminKey + "\n"), mark},
+		"UTF-16 as PowerShell writes it":   {append([]byte{0xFF, 0xFE}, inUTF16(adminKey+"\r\n", binary.LittleEndian)...), mark},
+		"UTF-16 with the other mark":       {append([]byte{0xFE, 0xFF}, inUTF16(adminKey, binary.BigEndian)...), mark},
+		"UTF-16 without a mark":            {inUTF16(adminKey, binary.LittleEndian), "UTF-16"},
+		"UTF-16 of the other order":        {inUTF16(adminKey, binary.BigEndian), "UTF-16"},
+		"not UTF-8":                        {[]byte(adminKey + "\xe9"), "letters, digits"},
+		"zero-width space":                 {[]byte(adminKey + "\u200b"), "letters, digits"},
+		"a letter that looks the same":     {[]byte(strings.Replace(adminKey, "a", "а", 1)), "letters, digits"},
+		"a zero byte":                      {[]byte(adminKey + "\x00"), "zero bytes"},
+		"a long line":                      {[]byte(adminKey + strings.Repeat("x", 256)), "longer than 256 bytes"},
+		"a key and a file of other things": {[]byte(adminKey + strings.Repeat("\n", 300)), "longer than 256 bytes"},
+		"only the prefix":                  {[]byte("cbk_"), "letters, digits"},
 	} {
 		file := filepath.Join(t.TempDir(), "key")
 		if err := os.WriteFile(file, tt.content, 0o600); err != nil {

@@ -151,7 +151,7 @@ func TestInvalidSettingsAreRefusedByKey(t *testing.T) {
 			[]string{"CASBROKER_TOKEN_LIFE: there is no such setting", "CASBROKER_X: there"}},
 		"a variable of the wrong type":         {"", []string{"CASBROKER_TOKEN_LIFETIME=soon"}, []string{"CASBROKER_TOKEN_LIFETIME: want a duration such as 30s"}},
 		"an empty variable that needs a value": {"", []string{"CASBROKER_STORE_MIGRATE_AT_START="}, []string{"CASBROKER_STORE_MIGRATE_AT_START: want true or false"}},
-		"a secret given twice": {"", []string{"CASBROKER_UPSTREAM_API_KEY=a", "CASBROKER_UPSTREAM_API_KEY_FILE=b"},
+		"secret in a variable and in a file": {"", []string{"CASBROKER_UPSTREAM_API_KEY=a", "CASBROKER_UPSTREAM_API_KEY_FILE=b"},
 			[]string{"CASBROKER_UPSTREAM_API_KEY: set this or"}},
 		"a missing file of a secret":              {"", []string{"CASBROKER_UPSTREAM_API_KEY_FILE=/nowhere"}, []string{"CASBROKER_UPSTREAM_API_KEY_FILE"}},
 		"a file for a setting that is not secret": {"", []string{"CASBROKER_LOG_LEVEL_FILE=/nowhere"}, []string{"CASBROKER_LOG_LEVEL_FILE: there is no such setting"}},

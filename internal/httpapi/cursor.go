@@ -16,7 +16,7 @@ func EncodeCursor(position string) string {
 // not write.
 func DecodeCursor(text string) (position string, ok bool) {
 	b, err := base64.RawURLEncoding.Strict().DecodeString(text)
-	if err != nil || len(text) != base64.RawURLEncoding.EncodedLen(len(b)) { // line breaks are passed over
+	if err != nil || len(text) != base64.RawURLEncoding.EncodedLen(len(b)) { // the decoder skips line breaks
 		return "", false
 	}
 	return string(b), true

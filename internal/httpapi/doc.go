@@ -1,3 +1,3 @@
-// Package httpapi is what every HTTP handler shares: answers to errors, request
-// bodies, cursors of lists, and downloads.
+// Package httpapi has what all HTTP handlers share: error answers and their dialects,
+// request bodies, parameters, cursors of lists, and downloads.
 package httpapi

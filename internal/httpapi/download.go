@@ -18,7 +18,7 @@ const (
 
 // Download describes an answer that the caller saves as a file. All fields are required.
 type Download struct {
-	Name string // that a browser saves it under: ASCII without quotes
+	Name string // of the file, for browsers: ASCII without quotes
 	Type string // media type
 	Log  *slog.Logger
 }

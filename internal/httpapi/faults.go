@@ -21,7 +21,7 @@ var (
 		"The query string cannot be read, or has a parameter twice; send each once, percent-encoded.")
 	// ErrLimit is returned for a page size that a list does not have. BadLimit words it.
 	ErrLimit = fault.New(fault.Invalid, "invalid_limit", "limit must be a whole number from 1 up.")
-	// ErrCursor is returned for a cursor that the list did not give out.
+	// ErrCursor is returned for a cursor that the list did not return.
 	ErrCursor = fault.New(fault.Invalid, "invalid_cursor",
 		"cursor must be the next_cursor of an earlier answer; leave it out for the first page.")
 	// ErrTime is returned for a time that is not in the form of RFC 3339, or before 1970.

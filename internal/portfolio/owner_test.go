@@ -31,25 +31,25 @@ func TestOwnerIsTheOneWhosePANMatchesMost(t *testing.T) {
 		owner int
 		other bool
 	}{
-		"the first statement has the first owner":               {nil, "AAAPZ9999A", 1, false},
-		"the first statement may have no PAN":                   {nil, "", 1, false},
-		"the same PAN is the same owner":                        {[]saved{{1, "AAAPZ9999A"}}, "AAAPZ9999A", 1, false},
-		"another PAN is another owner":                          {[]saved{{1, "AAAPZ9999A"}}, "BBBPZ8888B", 2, true},
-		"one character that differs is enough":                  {[]saved{{1, "AAAPZ9999A"}}, "********9B", 2, true},
-		"a masked PAN that agrees is the same owner":            {[]saved{{1, "AAAPZ9999A"}}, "AA******9A", 1, false},
-		"two masks that show nothing in common agree":           {[]saved{{1, "AAA*******"}}, "********9A", 1, false},
-		"all that was seen of an owner's PAN counts":            {[]saved{{1, "AAA*******"}, {1, "********9A"}}, "AAB*****9A", 2, true},
-		"what several statements show adds up":                  {[]saved{{1, "A********A"}, {2, "AA********"}, {2, "********9A"}}, "AA******9A", 2, false},
-		"of two that agree the better one has it":               {[]saved{{1, "AA********"}, {2, "AA******9A"}}, "AAAPZ9999A", 2, false},
-		"of two that agree as much the first one has it":        {[]saved{{2, "********9A"}, {1, "AA********"}}, "AA******9A", 1, false},
-		"an owner that contradicts is passed over":              {[]saved{{1, "BBBPZ8888B"}, {2, ""}}, "AAAPZ9999A", 2, true},
-		"another person is flagged each time":                   {[]saved{{1, "AAAPZ9999A"}, {2, "BBBPZ8888B"}}, "BBBPZ8888B", 2, true},
-		"no PAN goes to the first owner":                        {[]saved{{2, "BBBPZ8888B"}, {1, "AAAPZ9999A"}}, "", 1, false},
-		"a PAN with nothing to see goes to the first owner":     {[]saved{{1, "AAAPZ9999A"}, {2, "BBBPZ8888B"}}, "**********", 1, false},
-		"no PAN goes to the first owner that is left":           {[]saved{{3, "BBBPZ8888B"}, {2, "AAAPZ9999A"}}, "", 2, false},
-		"a PAN joins the statements without one":                {[]saved{{1, ""}}, "AAAPZ9999A", 1, false},
-		"a third PAN has the number after the highest":          {[]saved{{4, "AAAPZ9999A"}, {2, "BBBPZ8888B"}}, "CCCPZ7777C", 5, true},
-		"statements without a PAN do not hide that one differs": {[]saved{{1, ""}, {1, "AAAPZ9999A"}, {1, ""}}, "BBBPZ8888B", 2, true},
+		"the first statement gets the first owner":                {nil, "AAAPZ9999A", 1, false},
+		"the first statement may have no PAN":                     {nil, "", 1, false},
+		"the same PAN is the same owner":                          {[]saved{{1, "AAAPZ9999A"}}, "AAAPZ9999A", 1, false},
+		"another PAN is another owner":                            {[]saved{{1, "AAAPZ9999A"}}, "BBBPZ8888B", 2, true},
+		"one character that differs is enough":                    {[]saved{{1, "AAAPZ9999A"}}, "********9B", 2, true},
+		"a masked PAN that agrees is the same owner":              {[]saved{{1, "AAAPZ9999A"}}, "AA******9A", 1, false},
+		"two masks that show nothing in common agree":             {[]saved{{1, "AAA*******"}}, "********9A", 1, false},
+		"all that was seen of an owner's PAN counts":              {[]saved{{1, "AAA*******"}, {1, "********9A"}}, "AAB*****9A", 2, true},
+		"PAN characters of several statements are combined":       {[]saved{{1, "A********A"}, {2, "AA********"}, {2, "********9A"}}, "AA******9A", 2, false},
+		"the owner with more matching characters":                 {[]saved{{1, "AA********"}, {2, "AA******9A"}}, "AAAPZ9999A", 2, false},
+		"the lower owner number at equal matches":                 {[]saved{{2, "********9A"}, {1, "AA********"}}, "AA******9A", 1, false},
+		"an owner that contradicts is passed over":                {[]saved{{1, "BBBPZ8888B"}, {2, ""}}, "AAAPZ9999A", 2, true},
+		"another person is flagged each time":                     {[]saved{{1, "AAAPZ9999A"}, {2, "BBBPZ8888B"}}, "BBBPZ8888B", 2, true},
+		"no PAN goes to the first owner":                          {[]saved{{2, "BBBPZ8888B"}, {1, "AAAPZ9999A"}}, "", 1, false},
+		"a fully masked PAN goes to the first owner":              {[]saved{{1, "AAAPZ9999A"}, {2, "BBBPZ8888B"}}, "**********", 1, false},
+		"no PAN goes to the first remaining owner":                {[]saved{{3, "BBBPZ8888B"}, {2, "AAAPZ9999A"}}, "", 2, false},
+		"a PAN joins the statements without one":                  {[]saved{{1, ""}}, "AAAPZ9999A", 1, false},
+		"a third PAN has the number after the highest":            {[]saved{{4, "AAAPZ9999A"}, {2, "BBBPZ8888B"}}, "CCCPZ7777C", 5, true},
+		"a contradiction counts despite statements without a PAN": {[]saved{{1, ""}, {1, "AAAPZ9999A"}, {1, ""}}, "BBBPZ8888B", 2, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -84,7 +84,7 @@ func TestRankPrefersTheMostCompleteAndLatestStatement(t *testing.T) {
 			portfolio.Rank{ID: "pf_1", CASType: statement.CDSL, To: "2026-03-31", SavedAt: noon.Add(time.Millisecond)},
 			portfolio.Rank{ID: "pf_2", CASType: statement.CDSL, To: "2026-03-31", SavedAt: noon},
 		},
-		"the id, when all else is equal": {
+		"the id, if everything else is equal": {
 			portfolio.Rank{ID: "pf_2", CASType: statement.CDSL, To: "2026-03-31", SavedAt: noon},
 			portfolio.Rank{ID: "pf_1", CASType: statement.CDSL, To: "2026-03-31", SavedAt: noon},
 		},

@@ -33,7 +33,7 @@ func TestOtherPayloadIsRefusedWithASentenceSayingWhatWasSent(t *testing.T) {
 		"null":                       {`null`, "", codeWrongType, "must be an object, not null"},
 		"the widget's shape alone":   {`{"cas_type":"CDSL","status":"success","investor_info":{},"folios":[],"raw_response":null}`, "", codeNoRawResponse, "without raw_response"},
 		"too many envelopes":         {`{"data":{"data":{"data":{"data":{"data":{"cas_type":"CDSL","nps":[]}}}}}}`, "/data/data/data/data/data", codeTooWrapped, "wrapped in too many objects"},
-		"nothing known":              {`{"hello":"world"}`, "/meta/cas_type", codeNoIssuer, "must be CDSL, NSDL or CAMS_KFINTECH"},
+		"unknown members only":       {`{"hello":"world"}`, "/meta/cas_type", codeNoIssuer, "must be CDSL, NSDL or CAMS_KFINTECH"},
 		"another issuer":             {`{"meta":{"cas_type":"MFU"},"nps":[]}`, "/meta/cas_type", codeUnknownIssuer, "must be CDSL, NSDL or CAMS_KFINTECH"},
 		"another issuer in metadata": {`{"data":{"nps":[]},"metadata":{"cas_type":"MFU"}}`, "/metadata/cas_type", codeUnknownIssuer, "must be CDSL, NSDL or CAMS_KFINTECH"},
 		"no section":                 {`{"cas_type":"CDSL","summary":{"total_value":1}}`, "", codeNoSection, "at least one of"},

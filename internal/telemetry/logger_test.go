@@ -144,10 +144,10 @@ func TestRecordsOfARequestHaveItsID(t *testing.T) {
 	t.Parallel()
 	ctx := telemetry.WithRequestID(t.Context(), "req_abc123")
 	for name, log := range map[string]func(*slog.Logger){
-		"from the context":         func(l *slog.Logger) { l.InfoContext(ctx, "m", "a", 1) },
-		"next to a hidden value":   func(l *slog.Logger) { l.InfoContext(ctx, "m", "password", "x") },
-		"once, when given as well": func(l *slog.Logger) { l.InfoContext(ctx, "m", "request_id", "req_abc123") },
-		"once, when the logger has it": func(l *slog.Logger) {
+		"from the context":              func(l *slog.Logger) { l.InfoContext(ctx, "m", "a", 1) },
+		"next to a hidden value":        func(l *slog.Logger) { l.InfoContext(ctx, "m", "password", "x") },
+		"once, if the call also has it": func(l *slog.Logger) { l.InfoContext(ctx, "m", "request_id", "req_abc123") },
+		"once, if the logger has it": func(l *slog.Logger) {
 			l.With("request_id", "req_abc123").InfoContext(ctx, "m")
 		},
 	} {

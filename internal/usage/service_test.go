@@ -108,12 +108,12 @@ func TestP95IsABucketBound(t *testing.T) {
 		took []time.Duration
 		want float64
 	}{
-		"no calls":           {nil, 0},
-		"no time":            {[]time.Duration{0}, 50},
-		"exactly a bound":    {[]time.Duration{50 * time.Millisecond}, 50},
-		"just above a bound": {[]time.Duration{50*time.Millisecond + 1}, 100},
-		"beyond all bounds":  {[]time.Duration{time.Hour}, 60_000},
-		"one of two calls":   {[]time.Duration{time.Millisecond, 7 * time.Second}, 10_000},
+		"no calls":               {nil, 0},
+		"no time":                {[]time.Duration{0}, 50},
+		"exactly a bound":        {[]time.Duration{50 * time.Millisecond}, 50},
+		"just above a bound":     {[]time.Duration{50*time.Millisecond + 1}, 100},
+		"beyond all bounds":      {[]time.Duration{time.Hour}, 60_000},
+		"half of the calls slow": {[]time.Duration{time.Millisecond, 7 * time.Second}, 10_000},
 	} {
 		db, now := storetest.New(t), newClock()
 		counter := &usage.Counter{Store: db, Now: now.now}

@@ -77,8 +77,8 @@ func Compare(a, b Count) int {
 
 // Store keeps counts. It is safe for concurrent use.
 type Store interface {
-	// AddCounts adds to the stored counts, all or none. After a lost connection an error
-	// leaves open which.
+	// AddCounts adds to the stored counts, all or none. If it fails because the connection
+	// was lost, they may have been added.
 	AddCounts(ctx context.Context, counts []Count) error
 	// Counts reads the counts of step with from <= At < to, by time.
 	Counts(ctx context.Context, step Step, from, to time.Time) ([]Count, error)
