@@ -117,6 +117,10 @@ func TestCommandsForOperatorsWork(t *testing.T) {
 		for _ in $(seq 100); do broker health 2>health.log && break; sleep 0.1; done
 		broker health || { cat serve.log; exit 1; }
 `)
+	// Between the commands, an operator puts the new key first, as the text says.
+	script = replace(t, script, "broker seal rotate --config broker.yaml\n",
+		"sed -i 's|^    - id: k1$|    - id: k2\\n      file: secrets/seal-2.key\\n&|' broker.yaml\n"+
+			"broker seal rotate --config broker.yaml\n")
 	text := runScript(t, folder, script,
 		"PATH="+filepath.Dir(p.path)+":"+os.Getenv("PATH"), "CASPARSER_API_KEY=an-api-key-that-is-never-used",
 		"CASBROKER_SERVER_ADDRESS="+p.address, "CASBROKER_ADMIN_KEYS_0_NAME=meera", "CASBROKER_ADMIN_KEYS_0_HASH="+admin.Hash,
