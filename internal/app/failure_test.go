@@ -29,9 +29,9 @@ func TestCachedTokensAreServedWhileTheVendorIsDown(t *testing.T) {
 		if again := b.token(t, "asha"); again.AccessToken != cached.AccessToken {
 			t.Error("want the cached token")
 		}
-		away := b.call(t, "rohan", http.MethodPost, "/v1/token", "").must(t, 503)
-		if away.header.Get("Retry-After") == "" || !strings.Contains(away.body, "upstream_") {
-			t.Errorf("got %v %s, want the vendor named and Retry-After", away.header, away.body)
+		failed := b.call(t, "rohan", http.MethodPost, "/v1/token", "").must(t, 503)
+		if failed.header.Get("Retry-After") == "" || !strings.Contains(failed.body, "upstream_") {
+			t.Errorf("got %v %s, want the vendor named and Retry-After", failed.header, failed.body)
 		}
 	})
 }
@@ -48,13 +48,13 @@ func TestCachedTokensAreServedWhileTheDatabaseIsDown(t *testing.T) {
 	if again := b.token(t, "asha"); again.AccessToken != cached.AccessToken {
 		t.Error("want the cached token")
 	}
-	for what, away := range map[string]answer{
+	for name, answer := range map[string]answer{
 		"a new token": b.call(t, "rohan", http.MethodPost, "/v1/token", ""),
 		"a save":      b.call(t, "asha", http.MethodPost, "/v1/portfolios", statement, "Idempotency-Key", "k"),
 		"a read":      b.call(t, "asha", http.MethodGet, "/v1/portfolios", ""),
 	} {
-		if away.status != 503 || away.header.Get("Retry-After") == "" || !strings.Contains(away.body, "store_unavailable") {
-			t.Errorf("%s: got %d %v %s", what, away.status, away.header, away.body)
+		if answer.status != 503 || answer.header.Get("Retry-After") == "" || !strings.Contains(answer.body, "store_unavailable") {
+			t.Errorf("%s: got %d %v %s", name, answer.status, answer.header, answer.body)
 		}
 	}
 	if ready := b.call(t, "", http.MethodGet, "/readyz", "").must(t, 503); !strings.Contains(ready.body, `"name":"store"`) {

@@ -67,12 +67,12 @@ func TestNoSecretAppearsInLogsOrAnswers(t *testing.T) {
 			"the PDF's password": password, "the JWT": bearer(t, "asha")[:40], "the PAN": pan, "the access token": token,
 			"the database's password": databasePassword,
 		}
-		for what, value := range everywhere {
+		for name, value := range everywhere {
 			if strings.Contains(log, value) {
-				t.Errorf("the log shows %s", what)
+				t.Errorf("the log shows %s", name)
 			}
 			if strings.Contains(answers.String(), value) {
-				t.Errorf("an answer shows %s", what)
+				t.Errorf("an answer shows %s", name)
 			}
 		}
 		if strings.Contains(log, folio) {
@@ -81,13 +81,13 @@ func TestNoSecretAppearsInLogsOrAnswers(t *testing.T) {
 	})
 }
 
-// between returns the text after mark in s, up to the next quote.
-func between(t *testing.T, s, mark string) string {
+// between returns the text after prefix in s, up to the next quote.
+func between(t *testing.T, s, prefix string) string {
 	t.Helper()
-	_, rest, found := strings.Cut(s, mark)
+	_, rest, found := strings.Cut(s, prefix)
 	value, _, ended := strings.Cut(rest, `"`)
 	if !found || !ended || len(value) < 5 {
-		t.Fatalf("the statement lacks %s", mark)
+		t.Fatalf("the statement lacks %s", prefix)
 	}
 	return value
 }

@@ -22,16 +22,16 @@ type outcome struct {
 		} `json:"error"`
 	} `json:"result"`
 	Events []string `json:"events"`
-	Told   string   `json:"told"` // all events and their metadata as JSON
+	Log    string   `json:"log"` // all events and their metadata as JSON
 }
 
 // openWidget opens the widget with options, which are JavaScript, on an idle page.
 func (b *tab) openWidget(options string) {
 	b.t.Helper()
 	b.do(chromedp.Evaluate[chromedp.Void](`(() => {
-		globalThis.told = [];
+		globalThis.eventLog = [];
 		globalThis.outcome = undefined;
-		const options = { accessToken: "at_0123456789abcdef", apiBaseUrl: "/sandbox", onEvent: (...event) => told.push(event), ` + options + ` };
+		const options = { accessToken: "at_0123456789abcdef", apiBaseUrl: "/sandbox", onEvent: (...event) => eventLog.push(event), ` + options + ` };
 		PortfolioConnect.open(options).then((result) => { globalThis.outcome = result; });
 	})()`))
 }
@@ -40,7 +40,7 @@ func (b *tab) openWidget(options string) {
 func (b *tab) outcome() outcome {
 	b.t.Helper()
 	b.do(until(`outcome !== undefined`))
-	return read(b, chromedp.Evaluate[outcome](`({ result: outcome, events: told.map(([name]) => name), told: JSON.stringify(told) })`))
+	return read(b, chromedp.Evaluate[outcome](`({ result: outcome, events: eventLog.map(([name]) => name), log: JSON.stringify(eventLog) })`))
 }
 
 // openWithWidget opens the page and loads the widget's script.
@@ -113,8 +113,8 @@ func TestWidgetPassesTheFileToOnSubmitWithoutSecretsInEvents(t *testing.T) {
 	if got := strings.Join(o.Events, " "); got != want {
 		t.Errorf("got the events %s", got)
 	}
-	if strings.Contains(o.Told, "AAAPZ9999A") || strings.Contains(o.Told, "at_") {
-		t.Errorf("got events %s, want no secret", o.Told)
+	if strings.Contains(o.Log, "AAAPZ9999A") || strings.Contains(o.Log, "at_") {
+		t.Errorf("got events %s, want no secret", o.Log)
 	}
 	b.wantNoErrors()
 }

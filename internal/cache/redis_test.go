@@ -152,7 +152,7 @@ func hangingServer(t *testing.T) secret.URL {
 
 func TestCallsToHangingServerTimeOut(t *testing.T) {
 	r := newRedis(t, cache.RedisOptions{URL: hangingServer(t), Timeout: 100 * time.Millisecond})
-	for what, call := range map[string]func() error{
+	for name, call := range map[string]func() error{
 		"Take": func() error {
 			_, _, err := r.Take(t.Context(), tokenHits(t, "demo:asha"), ratelimit.TokenKey{})
 			return err
@@ -162,10 +162,10 @@ func TestCallsToHangingServerTimeOut(t *testing.T) {
 	} {
 		began := time.Now()
 		if err := call(); err == nil {
-			t.Errorf("%s succeeded", what)
+			t.Errorf("%s succeeded", name)
 		}
 		if took := time.Since(began); took > 2*time.Second {
-			t.Errorf("%s took %v", what, took)
+			t.Errorf("%s took %v", name, took)
 		}
 	}
 }

@@ -43,7 +43,7 @@ func TestCredentialsInArgumentsAndSettingsAreNotRepeated(t *testing.T) {
 		"at_hush-hush-hush-hush-hush-hush-hush-hush":                   "[access token]",
 		"eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJodXNoIn0.hush-hush-hush-hush": "[jwt]",
 	}
-	for credential, mark := range credentials {
+	for credential, placeholder := range credentials {
 		for _, args := range [][]string{
 			{"grants", credential}, {credential}, {"grants", "--" + credential}, {"grants", "--limit", credential}, {"grants", "--since=" + credential},
 			{"grants", "--state", credential}, {"block", "app:42", "--until", credential}, {"audit", "export", "--format", credential},
@@ -51,12 +51,12 @@ func TestCredentialsInArgumentsAndSettingsAreNotRepeated(t *testing.T) {
 			{"grants", "--url", "http://127.0.0.1:1/" + credential},
 		} {
 			code, out, errs := broker(t, []string{"BROKER_URL=http://127.0.0.1:1", "BROKER_KEY=" + adminKey}, args...)
-			if code == cli.ExitOK || !strings.Contains(errs, mark) || strings.Contains(out+errs, credential) || strings.Contains(out+errs, "hush-hush") {
+			if code == cli.ExitOK || !strings.Contains(errs, placeholder) || strings.Contains(out+errs, credential) || strings.Contains(out+errs, "hush-hush") {
 				t.Errorf("%q: got exit code %d, %s%s", args, code, out, errs)
 			}
 		}
 		code, out, errs := broker(t, append(good(t), "CASBROKER_ADMIN_KEYS_0_NAME="+credential), "config", "check")
-		if code != cli.ExitUsage || !strings.Contains(errs, "admin.keys[0].name") || !strings.Contains(errs, mark) || strings.Contains(out+errs, credential) {
+		if code != cli.ExitUsage || !strings.Contains(errs, "admin.keys[0].name") || !strings.Contains(errs, placeholder) || strings.Contains(out+errs, credential) {
 			t.Errorf("got exit code %d, %s%s", code, out, errs)
 		}
 	}

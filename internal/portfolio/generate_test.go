@@ -89,9 +89,9 @@ func (g *generator) envelope() string {
 	issuer := pick(g, "CDSL", "nsdl", "CAMS_KFINTECH", "Cams", "KFintech", "cams_kfintech")
 	outside := g.chance(20) // only the metadata names the issuer
 	metadata := member("metadata", g.object(member("filename", `"cas.pdf"`), member("parser_type", quote(issuer)), g.noise()))
-	told := member("metadata", g.object(member("method", `"upload"`), member("cas_type", quote(issuer)), member("processing_time_ms", "812")))
+	vendorMetadata := member("metadata", g.object(member("method", `"upload"`), member("cas_type", quote(issuer)), member("processing_time_ms", "812")))
 	if outside {
-		return g.object(member("data", g.statement("")), told)
+		return g.object(member("data", g.statement("")), vendorMetadata)
 	}
 	bare := g.statement(issuer)
 	widget := func() string {
@@ -116,7 +116,7 @@ func (g *generator) envelope() string {
 	case 7:
 		return g.object(member("data", widget()), member("metadata", "null"))
 	default:
-		return g.object(member("status", `"success"`), member("data", widget()), told)
+		return g.object(member("status", `"success"`), member("data", widget()), vendorMetadata)
 	}
 }
 

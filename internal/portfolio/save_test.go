@@ -95,7 +95,7 @@ func TestSameStatementInAnyEnvelopeIsOnePortfolio(t *testing.T) {
 		"escaped letters":           strings.Replace(bare, "Asha", `\u0041sha`, 1),
 		"with a status":             `{"status":"success",` + bare[1:],
 		"data and metadata":         `{"data":` + bare + `,"metadata":{"filename":"a.pdf"}}`,
-		"data and what it brings":   `{"data":` + bare + `,"metadata":{"method":"upload"},"other":[1]}`,
+		"data and other members":    `{"data":` + bare + `,"metadata":{"method":"upload"},"other":[1]}`,
 		"the result of open()":      `{"status":"success","data":` + bare + `,"metadata":null}`,
 		"an answer of the vendor":   `{"status":"success","msg":"ok","data":` + bare + `}`,
 		"the widget's own shape":    `{"cas_type":"NSDL","folios":[],"raw_response":` + bare + `}`,

@@ -206,11 +206,11 @@ func TestExportThatFailsBeforeItsFirstByteIsAProblem(t *testing.T) {
 
 func TestEachUserHasOneExportAtATime(t *testing.T) {
 	t.Parallel()
-	begun, goOn := make(chan bool), make(chan bool)
+	begun, proceed := make(chan bool), make(chan bool)
 	b := start(t, func(ctx context.Context, e *jsontext.Encoder, subject string) error {
 		if subject == "demo:asha" {
 			begun <- true
-			<-goOn
+			<-proceed
 		}
 		return noPortfolios(ctx, e, subject)
 	})
@@ -227,7 +227,7 @@ func TestEachUserHasOneExportAtATime(t *testing.T) {
 	if res, body, err := b.call(t, "ravi", http.MethodGet, "/v1/me/export"); err != nil || res.StatusCode != http.StatusOK {
 		t.Errorf("another user's: %v %v %s", err, res, body)
 	}
-	close(goOn)
+	close(proceed)
 	if err := <-ended; err != nil {
 		t.Error(err)
 	}
@@ -239,11 +239,11 @@ func TestEachUserHasOneExportAtATime(t *testing.T) {
 
 func TestFifthConcurrentExportIsRefused(t *testing.T) {
 	t.Parallel()
-	begun, goOn := make(chan bool), make(chan bool)
+	begun, proceed := make(chan bool), make(chan bool)
 	b := start(t, func(ctx context.Context, e *jsontext.Encoder, subject string) error {
 		if subject != "demo:asha" {
 			begun <- true
-			<-goOn
+			<-proceed
 		}
 		return noPortfolios(ctx, e, subject)
 	})
@@ -259,7 +259,7 @@ func TestFifthConcurrentExportIsRefused(t *testing.T) {
 	if err != nil || res.StatusCode != http.StatusServiceUnavailable || !strings.Contains(string(body), "export_busy") {
 		t.Errorf("the fifth: %v %v %s", err, res, body)
 	}
-	close(goOn)
+	close(proceed)
 	for range cap(ended) {
 		if err := <-ended; err != nil {
 			t.Error(err)

@@ -55,7 +55,7 @@ func TestGrantOlderThanAChangeOfAccessIsNotRecorded(t *testing.T) {
 		mustAlter(t, s, access.Change{Kind: access.Block, Subject: "app:blocked", Until: accessBegin.Add(time.Hour)}, accessBegin)
 		mustAlter(t, s, access.Change{Kind: access.RevokeUser, Subject: "app:asha"}, accessBegin)
 		for i, c := range []struct {
-			what    string
+			name    string
 			subject string
 			at      time.Time
 			version int64
@@ -70,7 +70,7 @@ func TestGrantOlderThanAChangeOfAccessIsNotRecorded(t *testing.T) {
 			{"a version that an older copy of the database does not have", "app:rohan", accessBegin, 3, token.ErrRevoked},
 		} {
 			if err := give(t.Context(), s, fmt.Sprint("gr_", i), c.subject, c.at, c.version); !errors.Is(err, c.want) {
-				t.Errorf("%s: got %v, want %v", c.what, err, c.want)
+				t.Errorf("%s: got %v, want %v", c.name, err, c.want)
 			}
 		}
 		mustAlter(t, s, access.Change{Kind: access.RevokeAll}, accessBegin)

@@ -79,13 +79,13 @@ func TestConcurrentTransactionsUseSeparateChains(t *testing.T) {
 	t.Parallel()
 	s := openDeferred(t, services.Postgres(t))
 	const many = 8
-	recorded, goOn, done := make(chan bool, many), make(chan bool), make(chan error, many)
+	recorded, proceed, done := make(chan bool, many), make(chan bool), make(chan error, many)
 	for range many {
 		go func() {
 			done <- s.change(t.Context(), "record", func(ctx context.Context, tx *sql.Tx) error {
 				err := s.record(ctx, tx, audit.New(ctx, time.Now(), audit.Broker, audit.BrokerStart, "", ""))
 				recorded <- true
-				<-goOn
+				<-proceed
 				return err
 			})
 		}()
@@ -93,7 +93,7 @@ func TestConcurrentTransactionsUseSeparateChains(t *testing.T) {
 	for range many { // all records are written before the first commit
 		<-recorded
 	}
-	close(goOn)
+	close(proceed)
 	for range many {
 		if err := <-done; err != nil {
 			t.Error(err)

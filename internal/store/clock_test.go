@@ -94,7 +94,7 @@ func TestGrantIsRevokedOnceAndNotAfterItExpiredByEveryClock(t *testing.T) {
 		}
 		mustAlter(t, s, access.Change{Kind: access.RevokeGrant, GrantID: revoked}, accessBegin)
 		for _, step := range []struct {
-			what    string
+			name    string
 			grantID string
 			after   time.Duration // since the token expired
 		}{
@@ -105,7 +105,7 @@ func TestGrantIsRevokedOnceAndNotAfterItExpiredByEveryClock(t *testing.T) {
 		} {
 			o := mustAlter(t, s, access.Change{Kind: access.RevokeGrant, GrantID: step.grantID}, accessBegin.Add(time.Hour+step.after))
 			if !o.Already || o.Subject != "app:asha" {
-				t.Errorf("%s: got %+v", step.what, o)
+				t.Errorf("%s: got %+v", step.name, o)
 			}
 		}
 		var marked []string

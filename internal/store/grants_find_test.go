@@ -70,7 +70,7 @@ func TestGrantsHaveTheRightState(t *testing.T) {
 		}
 		soon, later := hour(0).Add(10*time.Minute), hour(3)
 		for _, c := range []struct {
-			what string
+			name string
 			now  time.Time
 			f    token.Filter
 			want string
@@ -87,7 +87,7 @@ func TestGrantsHaveTheRightState(t *testing.T) {
 			{"of an unknown user", soon, token.Filter{Subject: "app:nobody"}, ""},
 		} {
 			if got := list(c.now, c.f); got != c.want {
-				t.Errorf("%s: got %q, want %q", c.what, got, c.want)
+				t.Errorf("%s: got %q, want %q", c.name, got, c.want)
 			}
 		}
 		mustAlter(t, s, access.Change{Kind: access.RevokeAll}, hour(0).Add(6*time.Minute))
@@ -199,11 +199,11 @@ func execute(t *testing.T, url, statement string) {
 func TestGrantsAreFoundByTokenHash(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, s *store.DB) {
-		record := func(subject, mark string, at time.Time) string {
+		record := func(subject, hash string, at time.Time) string {
 			g := token.Grant{
-				ID: id.New("gr"), Subject: subject, Mode: token.ModeDirect, IssuedAt: at, ExpiresAt: at.Add(time.Hour), TokenHash: []byte(mark),
+				ID: id.New("gr"), Subject: subject, Mode: token.ModeDirect, IssuedAt: at, ExpiresAt: at.Add(time.Hour), TokenHash: []byte(hash),
 			}
-			if mark == "" { // older than token hashes
+			if hash == "" { // older than token hashes
 				g.TokenHash = nil
 			}
 			if err := s.RecordGrant(t.Context(), g, audit.New(t.Context(), at, subject, audit.TokenMint, subject, g.ID)); err != nil {
@@ -211,8 +211,8 @@ func TestGrantsAreFoundByTokenHash(t *testing.T) {
 			}
 			return g.ID
 		}
-		find := func(mark []byte, now time.Time) (found []string) {
-			list, err := s.FindByTokenHash(t.Context(), mark, now)
+		find := func(hash []byte, now time.Time) (found []string) {
+			list, err := s.FindByTokenHash(t.Context(), hash, now)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -221,25 +221,25 @@ func TestGrantsAreFoundByTokenHash(t *testing.T) {
 			}
 			return found
 		}
-		one := record("app:asha", "mark 1", accessBegin)
+		one := record("app:asha", "hash 1", accessBegin)
 		record("app:asha", "", accessBegin)
 		record("app:rohan", "", accessBegin)
-		record("app:rohan", "mark 2", accessBegin.Add(-76*time.Minute)) // expired sixteen minutes ago
-		late := record("app:rohan", "mark 2", accessBegin.Add(-74*time.Minute))
-		first := record("app:rohan", "mark 2", accessBegin)
-		again := record("app:kabir", "mark 2", accessBegin.Add(time.Minute)) // the vendor returned the same token again
+		record("app:rohan", "hash 2", accessBegin.Add(-76*time.Minute)) // expired sixteen minutes ago
+		late := record("app:rohan", "hash 2", accessBegin.Add(-74*time.Minute))
+		first := record("app:rohan", "hash 2", accessBegin)
+		again := record("app:kabir", "hash 2", accessBegin.Add(time.Minute)) // the vendor returned the same token again
 		mustAlter(t, s, access.Change{Kind: access.RevokeUser, Subject: "app:rohan"}, accessBegin.Add(time.Minute))
 
-		for mark, want := range map[string][]string{
-			"mark 1": {one + " active"}, "mark 2": {again + " active", first + " revoked", late + " expired"},
+		for hash, want := range map[string][]string{
+			"hash 1": {one + " active"}, "hash 2": {again + " active", first + " revoked", late + " expired"},
 		} {
-			if got := find([]byte(mark), accessBegin.Add(time.Minute-1)); !slices.Equal(got, want) {
-				t.Errorf("%s: got %q, want %q", mark, got, want)
+			if got := find([]byte(hash), accessBegin.Add(time.Minute-1)); !slices.Equal(got, want) {
+				t.Errorf("%s: got %q, want %q", hash, got, want)
 			}
 		}
-		for _, mark := range [][]byte{nil, {}, []byte("mark"), []byte("mark 11")} {
-			if got := find(mark, accessBegin); len(got) != 0 {
-				t.Errorf("%q: got %q", mark, got)
+		for _, hash := range [][]byte{nil, {}, []byte("hash"), []byte("hash 11")} {
+			if got := find(hash, accessBegin); len(got) != 0 {
+				t.Errorf("%q: got %q", hash, got)
 			}
 		}
 	})

@@ -21,7 +21,7 @@ func everything(t *testing.T, s *store.DB) map[string][]byte {
 	payloads := fill(t, s, 0, 2)
 	save(t, s, "demo:rohan", ledgers(3))
 	g := token.Grant{
-		ID: id.New("gr"), Subject: "demo:asha", Mode: token.ModeDirect, IssuedAt: savedAt, ExpiresAt: savedAt.Add(time.Hour), TokenHash: []byte("mark"),
+		ID: id.New("gr"), Subject: "demo:asha", Mode: token.ModeDirect, IssuedAt: savedAt, ExpiresAt: savedAt.Add(time.Hour), TokenHash: []byte("hash"),
 	}
 	if err := s.RecordGrant(t.Context(), g, audit.New(t.Context(), savedAt, g.Subject, audit.TokenMint, g.Subject, g.ID)); err != nil {
 		t.Fatal(err)

@@ -185,9 +185,9 @@ func (s *DB) portfolioMetadata(ctx context.Context, subject string, limit int) (
 }
 
 // notFound is explain, but maps sql.ErrNoRows to portfolio.ErrNotFound.
-func (s *DB) notFound(ctx context.Context, what string, err error) error {
+func (s *DB) notFound(ctx context.Context, action string, err error) error {
 	if errors.Is(err, sql.ErrNoRows) {
 		return portfolio.ErrNotFound
 	}
-	return s.explain(ctx, what, err)
+	return s.explain(ctx, action, err)
 }

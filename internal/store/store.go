@@ -149,24 +149,24 @@ type work func(ctx context.Context, tx *sql.Tx) error
 // change runs do in a transaction, which is durable when change returns nil. When it
 // returns an error, nothing was changed, unless the error is errUnknownOutcome. do must
 // not call change.
-func (s *DB) change(ctx context.Context, what string, do work) error {
+func (s *DB) change(ctx context.Context, action string, do work) error {
 	ctx, cancel := withTimeout(ctx)
 	defer cancel()
 	if err := s.prepare(ctx); err != nil {
-		return s.explain(ctx, what, cmp.Or(ctx.Err(), err))
+		return s.explain(ctx, action, cmp.Or(ctx.Err(), err))
 	}
-	return s.transact(ctx, what, do)
+	return s.transact(ctx, action, do)
 }
 
 // transact is change without the check whether the database may be used.
-func (s *DB) transact(ctx context.Context, what string, do work) error {
+func (s *DB) transact(ctx context.Context, action string, do work) error {
 	var err error
 	if s.group != nil {
 		err = s.group.change(ctx, do)
 	} else {
 		err = s.inTransaction(ctx, do)
 	}
-	err = s.explain(ctx, what, err)
+	err = s.explain(ctx, action, err)
 	if err == nil || errors.Is(err, ErrUnavailable) {
 		s.unwritable.Store(err != nil)
 	}
@@ -209,9 +209,9 @@ func call(ctx context.Context, tx *sql.Tx, do work) (err error) {
 	return do(ctx, tx)
 }
 
-// explain adds to err what was attempted, and makes it ErrUnavailable if the database
-// failed. It returns a fault as it is.
-func (s *DB) explain(ctx context.Context, what string, err error) error {
+// explain prefixes err with the action that failed, and makes it ErrUnavailable if the
+// database failed. It returns a fault as it is.
+func (s *DB) explain(ctx context.Context, action string, err error) error {
 	var f *fault.Fault
 	switch {
 	case err == nil:
@@ -219,13 +219,13 @@ func (s *DB) explain(ctx context.Context, what string, err error) error {
 	case errors.As(err, &f):
 		return err
 	case errors.Is(ctx.Err(), context.DeadlineExceeded) && errors.Is(context.Cause(ctx), context.DeadlineExceeded):
-		return ErrUnavailable.Because(fmt.Errorf("%s: %w", what, ctx.Err()))
+		return ErrUnavailable.Because(fmt.Errorf("%s: %w", action, ctx.Err()))
 	case ctx.Err() != nil:
-		return fmt.Errorf("%s: %w", what, context.Cause(ctx))
+		return fmt.Errorf("%s: %w", action, context.Cause(ctx))
 	case s.dialect.down(err):
-		return ErrUnavailable.Because(fmt.Errorf("%s: %w", what, err))
+		return ErrUnavailable.Because(fmt.Errorf("%s: %w", action, err))
 	default:
-		return fmt.Errorf("%s: %w", what, err)
+		return fmt.Errorf("%s: %w", action, err)
 	}
 }
 

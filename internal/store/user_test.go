@@ -105,16 +105,16 @@ func TestUserRowsHaveTheRightFigures(t *testing.T) {
 		if err != nil || !slices.Equal(list, want) {
 			t.Errorf("got  %+v (%v),\nwant %+v", list, err, want)
 		}
-		living := func(now time.Time, want int) {
+		wantLive := func(now time.Time, want int) {
 			t.Helper()
 			if n, err := s.LiveGrants(t.Context(), now); err != nil || n != want {
 				t.Errorf("at %s %d tokens are active (%v), want %d", now.Format(time.TimeOnly), n, err, want)
 			}
 		}
-		living(accessBegin, 2)
-		living(accessBegin.Add(45*time.Minute), 1)
+		wantLive(accessBegin, 2)
+		wantLive(accessBegin.Add(45*time.Minute), 1)
 		mustAlter(t, s, access.Change{Kind: access.RevokeAll}, accessBegin.Add(time.Minute))
-		living(accessBegin.Add(45*time.Minute), 0)
+		wantLive(accessBegin.Add(45*time.Minute), 0)
 	})
 }
 

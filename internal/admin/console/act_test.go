@@ -117,7 +117,7 @@ func TestInvalidFormIsShownAgainWithItsValues(t *testing.T) {
 	t.Parallel()
 	o := openConsole(t, nil)
 	b := o.signedIn()
-	for what, form := range map[string][]string{
+	for name, form := range map[string][]string{
 		"past time":  {"for", "until", "until", "2026-04-01T10:30", "reason", "A <reason>"},
 		"no time":    {"for", "until", "until", "", "reason", "A <reason>"},
 		"not a time": {"for", "until", "until", "soon", "reason", "A <reason>"},
@@ -125,7 +125,7 @@ func TestInvalidFormIsShownAgainWithItsValues(t *testing.T) {
 		a := b.post("/console/users/app:asha/block", form...)
 		expect(t, a, http.StatusUnprocessableEntity, "must end in the future", "A &lt;reason&gt;</textarea>", `value="until" checked`, `role="alert"`)
 		if !strings.Contains(a.body, `aria-invalid="true" aria-describedby="error" data-testid="until"`) {
-			t.Errorf("%s: the field is not marked as invalid", what)
+			t.Errorf("%s: the field is not marked as invalid", name)
 		}
 	}
 	expect(t, b.post("/console/users/app:asha/block", "for", "lifted", "reason", strings.Repeat("ж", 251)), http.StatusUnprocessableEntity,

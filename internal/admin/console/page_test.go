@@ -256,7 +256,7 @@ func TestSettingsMarkChangedValues(t *testing.T) {
 
 func TestInvalidTemplatePanicsAtMount(t *testing.T) {
 	t.Parallel()
-	for what, harm := range map[string]func(fstest.MapFS){
+	for name, damage := range map[string]func(fstest.MapFS){
 		"missing":       func(m fstest.MapFS) { delete(m, "users.html") },
 		"unclosed":      func(m fstest.MapFS) { m["users.html"].Data = []byte(`{{define "content"}}{{if .Body}}`) },
 		"unknown field": func(m fstest.MapFS) { m["users.html"].Data = []byte(`{{define "content"}}{{.Body.Nothing}}{{end}}`) },
@@ -274,11 +274,11 @@ func TestInvalidTemplatePanicsAtMount(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		harm(pages)
+		damage(pages)
 		func() {
 			defer func() {
 				if value := recover(); value == nil || !strings.Contains(value.(string), "users") {
-					t.Errorf("%s template: got the panic %v", what, value)
+					t.Errorf("%s template: got the panic %v", name, value)
 				}
 			}()
 			(&console.Handler{Pages: pages}).Mount(echo.New().Group(""))
