@@ -22,7 +22,7 @@
  * @property {boolean} active whether it is the current statement of its owner
  * @property {number} owner number of the owner, from 1: statements with different PANs have different owners
  * @property {boolean} readable false while the broker cannot decrypt it
- * @property {'reported' | 'verified'} provenance
+ * @property {'reported'} provenance
  * @property {'CDSL' | 'NSDL' | 'CAMS_KFINTECH'} cas_type
  * @property {{from: string, to: string} | null} period
  * @property {{name: string | null, pan_masked: string | null}} investor
