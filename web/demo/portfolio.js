@@ -20,7 +20,6 @@ import { count, momentText, periodText, sourceName } from './format.js';
 
 const provenances = {
   reported: ['Reported by browser', 'The browser sent this statement; the broker did not get it from the parser itself.'],
-  verified: ['Verified', 'The broker got this statement from the parser itself.'],
 };
 
 /**
