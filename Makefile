@@ -1,4 +1,4 @@
-# `make help` lists what there is to do. Go is all that is needed; other programs
+# `make help` lists the targets. They need only Go; other programs
 # are used where they are installed.
 
 # The linter is built once into bin/, which git ignores, in exactly this version.
@@ -42,13 +42,13 @@ test: ## Run all tests, with the race detector where a C compiler is installed
 	go test -v -count=1 -run '^TestProgramsAreInstalled$$' ./internal/testkit/services; \
 	set -x; go test $$race -timeout $(TEST_TIMEOUT) $(PACKAGES)
 
-check: fmt-check vet lint test openapi tidy-check ## Everything that must pass before a change goes in
-	@echo 'check: all is well'
+check: fmt-check vet lint test openapi tidy-check ## Run everything that a change must pass
+	@echo 'check: passed'
 
-lint: $(LINT) ## Look for mistakes and for imports that go the wrong way
+lint: $(LINT) ## Check for mistakes and for imports that are not allowed
 	@$(LINT) run
 
-bench: ## Measure tokens, blocks, the reading of statements and saves, as ratios
+bench: ## Measure tokens, blocks, parsing and saves, as ratios to baselines
 	@go run ./cmd/bench $(ARGS)
 	@go test -run '^$$' -bench '^BenchmarkTokenWithManyBlocked$$' -benchtime 300x ./internal/app
 	@go test -run '^$$' -bench '^BenchmarkParse$$' ./internal/statement
@@ -71,7 +71,7 @@ fuzz: ## Run each fuzz target in FUZZ_IN (all) for FUZZTIME (10s)
 		done; \
 	done
 
-vuln: ## Look for known vulnerabilities (asks vuln.go.dev)
+vuln: ## Check for known vulnerabilities (asks vuln.go.dev)
 	@GOFLAGS= go run golang.org/x/vuln/cmd/govulncheck@$(VULN_VERSION) ./...
 
 vet:
