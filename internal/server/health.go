@@ -1,6 +1,7 @@
 package server
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -76,12 +77,12 @@ func (h *health) failedChecks(ctx context.Context) []failedCheck {
 	return list
 }
 
-// Reason returns the part of err that any caller may read: the detail of a fault, or
-// the whole text of another error.
+// Reason returns what an operator reads about err on /readyz and in the console: the note
+// of a fault, or else its detail, or the whole text of another error.
 func Reason(err error) string {
 	var f *fault.Fault
 	if errors.As(err, &f) {
-		return f.Detail
+		return cmp.Or(f.Note, f.Detail)
 	}
 	return err.Error()
 }

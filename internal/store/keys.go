@@ -14,9 +14,9 @@ const recentRows = 200
 
 // errWrongKey is the ErrUnavailable of a database that answers but was sealed under
 // another key. Only an operator can fix that; the cause, a WrongKeyError, says how.
-// The detail names the sealing key, since /readyz shows it to operators.
-var errWrongKey = ErrUnavailable.Withf("The broker's sealing key does not match its database; nothing was changed. " +
-	"The operator has to restore the right key.").After(5 * time.Minute)
+var errWrongKey = ErrUnavailable.
+	WithNotef("The first sealing key is not the one that encrypted the database; nothing was changed. Restore the right key.").
+	After(5 * time.Minute)
 
 // WrongKeyError is returned when the primary key differs from the key that sealed under
 // the same id before.
