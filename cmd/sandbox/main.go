@@ -14,6 +14,7 @@ import (
 	"os/signal"
 	"strings"
 	"syscall"
+	"text/tabwriter"
 	"time"
 
 	"casbroker/internal/sandbox"
@@ -48,13 +49,25 @@ func run(ctx context.Context, args []string, envKey string, out, errOut io.Write
 	addr := flags.String("addr", "127.0.0.1:8090", "`address` to listen on")
 	key := flags.String("api-key", "", "API `key` to accept; default $"+keyVariable+", else a random key, which is printed")
 	delay := flags.Duration("parse-delay", 0, "duration of each parse, such as 2s")
+	credits := flags.Int("credits", 1000, "`number` of credits of the API key; 0 means none are left, -1 that they never run out")
+	rateLimit := flags.Int("rate-limit", sandbox.AccountLimit, "requests a minute of the API key and its tokens; -1 means no `limit`")
 	oldErrors := flags.Bool("old-errors", false, `send errors with "status":"error", as in the vendor's older documents`)
+	openAPIErrors := flags.Bool("openapi-errors", false,
+		"answer an unknown key, an expired token and used-up credits with the same 403, as in the vendor's OpenAPI description")
+	personas := flags.Bool("personas", false, "print the fictional investors whose statements can be fetched, and exit")
 	flags.Usage = func() {
 		_, _ = fmt.Fprintf(flags.Output(), "Usage: sandbox [flags]\n\nServes an emulated CAS Parser API, all in memory.\n\nFlags:\n")
 		flags.PrintDefaults()
 	}
 	if err := parse(flags, args, out); err != nil {
 		return err
+	}
+	if *credits < sandbox.Unlimited || *rateLimit < sandbox.Unlimited || *rateLimit == 0 {
+		_, _ = fmt.Fprintln(errOut, "-credits must be -1 or more, -rate-limit -1, 1 or more")
+		return errUsage
+	}
+	if *personas {
+		return printPersonas(out)
 	}
 	if *key == "" {
 		*key = envKey
@@ -70,11 +83,29 @@ func run(ctx context.Context, args []string, envKey string, out, errOut io.Write
 	}
 	base := "http://" + l.Addr().String()
 	_, _ = fmt.Fprintf(out, "Emulated CAS Parser API on %s\nSample PDF: %s/_sandbox/samples/cdsl.pdf\n", base, base)
+	_, _ = fmt.Fprintf(out, "Investors to type in: %s/_sandbox/personas\n", base)
 	if generated {
 		_, _ = fmt.Fprintf(out, "API key, generated for this run: %s\n", *key)
 	}
-	vendor := sandbox.New(sandbox.Options{APIKey: *key, ParseDelay: *delay, OldErrors: *oldErrors})
+	vendor := sandbox.New(sandbox.Options{
+		Accounts:  []sandbox.Account{{APIKey: *key, Credits: *credits}},
+		RateLimit: *rateLimit, ParseDelay: *delay, OldErrors: *oldErrors, OpenAPIErrors: *openAPIErrors,
+	})
 	return serve(ctx, l, vendor, *delay)
+}
+
+// printPersonas prints a table of the fictional investors.
+func printPersonas(out io.Writer) error {
+	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	_, _ = fmt.Fprintln(table, "ID\tNAME\tPAN AND PDF PASSWORD\tBO ID\tBIRTH DATE\tOTP\tEMAIL")
+	for _, p := range sandbox.Personas() {
+		_, _ = fmt.Fprintln(table, strings.Join([]string{p.ID, p.Name, p.PAN, p.BOID, p.DOB, p.OTP, p.Email}, "\t"))
+	}
+	_, _ = fmt.Fprintln(table, "\nPDFs: /_sandbox/samples/ID-SOURCE.pdf, with SOURCE cdsl, nsdl, cams or kfintech")
+	if err := table.Flush(); err != nil {
+		return fmt.Errorf("print the investors: %w", err)
+	}
+	return nil
 }
 
 // parse parses the flags. It prints help to out and errors to the output of flags.

@@ -35,23 +35,29 @@ type account struct {
 	public    bool
 	unlimited bool
 	limit     credit
+	perMinute int // requests a minute; 0 for no limit
 
 	mu       sync.Mutex
 	used     credit
 	log      []usage
 	window   time.Time // start of the minute that inWindow counts
-	inWindow int       // requests of the public key
+	inWindow int
 }
 
 func newAccounts(opts Options) map[string]*account {
-	all := map[string]*account{PublicKey: {key: PublicKey, public: true, unlimited: true}}
+	all := map[string]*account{PublicKey: {key: PublicKey, public: true, unlimited: true, perMinute: PublicLimit}}
 	add := func(a Account) {
 		if a.APIKey != "" {
-			all[a.APIKey] = &account{key: a.APIKey, unlimited: a.Credits < 0, limit: credit(max(a.Credits, 0)) * 10}
+			all[a.APIKey] = &account{
+				key: a.APIKey, unlimited: a.Credits < 0, limit: credit(max(a.Credits, 0)) * 10, perMinute: max(opts.RateLimit, 0),
+			}
 		}
 	}
 	if opts.Credits == 0 {
 		opts.Credits = defaultCredits
+	}
+	if opts.RateLimit == 0 {
+		opts.RateLimit = AccountLimit
 	}
 	add(Account{APIKey: opts.APIKey, Credits: opts.Credits})
 	for _, a := range opts.Accounts {
@@ -64,9 +70,6 @@ func newAccounts(opts Options) map[string]*account {
 func (a *account) spend(cost credit) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.public {
-		return true
-	}
 	if !a.unlimited && a.used+cost > a.limit {
 		return cost == 0
 	}
@@ -77,9 +80,7 @@ func (a *account) spend(cost credit) bool {
 func (a *account) refund(cost credit) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if !a.public {
-		a.used -= cost
-	}
+	a.used -= cost
 }
 
 func (a *account) spent() credit {
@@ -119,23 +120,23 @@ func (a *account) usageBetween(from, to time.Time) []usage {
 	return out
 }
 
-// checkRate counts a request of the public key. Over the limit it returns the seconds
-// until the current one-minute window ends, else 0. Other keys have no limit.
-func (a *account) checkRate(now time.Time) (retryAfter int) {
-	if !a.public {
-		return 0
+// checkRate counts a request of the account's key or of one of its tokens. It returns
+// errRateLimited, and does not count the request, if the current minute has had as many as
+// are allowed. A minute starts with its first request.
+func (a *account) checkRate(now time.Time) error {
+	if a.perMinute == 0 {
+		return nil
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if now.Sub(a.window) >= time.Minute {
 		a.window, a.inWindow = now, 0
 	}
-	if a.inWindow >= PublicLimit {
-		left := time.Minute - now.Sub(a.window)
-		return int((left + time.Second - 1) / time.Second)
+	if a.inWindow >= a.perMinute {
+		return errRateLimited
 	}
 	a.inWindow++
-	return 0
+	return nil
 }
 
 // maskedKey returns the first and the last four characters of the key.

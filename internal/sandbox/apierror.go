@@ -28,6 +28,12 @@ var (
 	errExpired   = &apiError{status: http.StatusForbidden, code: "INVALID_API_KEY", msg: "Access token has expired"}
 	errNoCredits = &apiError{status: http.StatusPaymentRequired, code: "INSUFFICIENT_CREDITS", msg: "Insufficient credits"}
 	errTooLarge  = &apiError{status: http.StatusBadRequest, code: "FILE_TOO_LARGE", msg: "File is larger than 10 MB"}
+
+	errRateLimited = &apiError{
+		status: http.StatusTooManyRequests, code: "RATE_LIMITED", msg: "Rate limit exceeded, try again later", retryAfter: 60,
+	}
+	// errKeyOrQuota takes the place of errBadKey, errExpired and errNoCredits with Options.OpenAPIErrors.
+	errKeyOrQuota = &apiError{status: http.StatusForbidden, msg: "API quota exceeded or invalid API key"}
 )
 
 // badRequest returns a 400 in the common shape.
@@ -64,6 +70,9 @@ func (s *Sandbox) writeError(w http.ResponseWriter, err error) int {
 		e = &apiError{status: http.StatusGatewayTimeout, code: "TIMEOUT", msg: "Request timed out"}
 	default:
 		e = &apiError{status: http.StatusInternalServerError, msg: "Internal error"}
+	}
+	if s.opts.OpenAPIErrors && (e == errBadKey || e == errExpired || e == errNoCredits) {
+		e = errKeyOrQuota
 	}
 	s.writeAPIError(w, e)
 	return e.status

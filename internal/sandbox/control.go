@@ -41,7 +41,7 @@ func (c *callCounter) snapshot() map[string]int {
 // controls the sandbox. Files, samples and consent pages below /_sandbox/ are not:
 // they emulate other services of the vendor and answer every caller.
 func isControl(path string) bool {
-	for _, public := range []string{filesPath, "/_sandbox/samples/", "/_sandbox/oauth/"} {
+	for _, public := range []string{filesPath, "/_sandbox/samples/", oauthPath} {
 		if strings.HasPrefix(path, public) {
 			return false
 		}
@@ -53,7 +53,7 @@ func isControl(path string) bool {
 func (s *Sandbox) mountSandboxRoutes() {
 	s.mux.HandleFunc("GET "+filesPath+"{id}/{name}", s.serveFile)
 	s.mux.HandleFunc("GET /_sandbox/samples/{name}", s.serveSample)
-	s.mux.HandleFunc("GET /_sandbox/oauth/{id}", s.answerConsent)
+	s.mux.HandleFunc("GET "+oauthPath+"{id}", s.answerConsent)
 
 	s.handleControl("GET /_sandbox/faults", s.listFaults)
 	s.handleControl("POST /_sandbox/faults", s.postFault)
@@ -64,6 +64,7 @@ func (s *Sandbox) mountSandboxRoutes() {
 	s.handleControl("GET /_sandbox/calls", func(*http.Request) (reply, error) {
 		return ok(map[string]any{"calls": s.calls.snapshot()})
 	})
+	s.handleControl("GET /_sandbox/personas", s.listPersonas)
 	s.handleControl("POST /_sandbox/inbound-email/{id}/deliver", s.deliver)
 	s.handleControl("POST /_sandbox/inbox/revoke", s.revokeInbox)
 }

@@ -48,54 +48,67 @@ type delivery struct {
 // address's callback before it returns.
 func (s *Sandbox) deliver(r *http.Request) (reply, error) {
 	req := struct {
-		Source source `json:"source"`
-		From   string `json:"from"`
-	}{cdsl, "investor@mail.example"}
+		Source   source `json:"source"`
+		From     string `json:"from"`
+		Investor string `json:"investor"` // persona id
+	}{Source: cdsl, From: "investor@mail.example"}
 	if err := readJSON(r, &req); err != nil {
 		return reply{}, err
 	}
 	a, found := s.addresses.get(r.PathValue("id"))
-	if !found {
+	if !found || !s.opts.Now().Before(a.expires) {
 		return reply{}, notFound("Inbound email")
 	}
 	if !isSource(string(req.Source)) ||
 		(len(a.AllowedSources) > 0 && !slices.Contains(a.AllowedSources, string(req.Source))) {
 		return reply{}, &apiError{status: http.StatusUnprocessableEntity, msg: "The address takes no mail from this source"}
 	}
-	out, err := s.addMail(a, req.Source, s.baseURL(r))
+	out, err := s.addMail(a, content{req.Source, req.Investor}, s.baseURL(r))
 	if err != nil {
 		return reply{}, err
 	}
+	a.account.record(usage{
+		Timestamp: s.opts.Now().UTC(), Feature: inboundEmail, Path: "/v4/inbound-email/" + a.ID, StatusCode: http.StatusOK,
+		Credits: mailPrice, RequestID: newID("req_"),
+	})
 	out.Callback, out.Attempts = s.sendCallback(r.Context(), a, req.From, out.File)
 	return ok(out)
 }
 
-// addMail charges for a mail from src and adds it to the address.
-func (s *Sandbox) addMail(a address, src source, base string) (delivery, error) {
-	const price credit = 2
-	if !a.account.spend(price) {
+// addMail charges for a mail with this statement and adds it to the address.
+func (s *Sandbox) addMail(a address, c content, base string) (delivery, error) {
+	if !a.account.spend(mailPrice) {
 		return delivery{}, errNoCredits
 	}
-	ttl := polledFileTTL
-	if a.CallbackURL != "" {
-		ttl = callbackFileTTL
-	}
-	m := s.addMailFile(base, newID("msg_"), src, s.opts.Now(), ttl)
+	now := s.opts.Now()
+	m := s.addMailFile(base, newID("msg_"), c, now, a.ttl())
 	full := false
 	found := s.addresses.change(a.ID, func(a *address) {
 		if full = len(a.mails) >= maxMails; !full {
-			a.mails = append(slices.Clip(a.mails), m)
+			at := a.nextMailTime(now)
+			m.ReceivedAt = at.Format(timestamp)
+			a.mails = append(slices.Clip(a.mails), receivedMail{at, m})
 		}
 	})
 	switch {
 	case !found:
-		a.account.refund(price)
+		a.account.refund(mailPrice)
 		return delivery{}, notFound("Inbound email")
 	case full:
-		a.account.refund(price)
+		a.account.refund(mailPrice)
 		return delivery{}, &apiError{status: http.StatusUnprocessableEntity, msg: "The address is full"}
 	}
 	return delivery{Status: "success", File: m}, nil
+}
+
+// nextMailTime returns the time of a mail that arrives now. No two mails of an address
+// have the same one, as a cursor could not tell them apart.
+func (a *address) nextMailTime(now time.Time) time.Time {
+	at := now.UTC().Truncate(time.Microsecond)
+	if n := len(a.mails); n > 0 && !at.After(a.mails[n-1].at) {
+		at = a.mails[n-1].at.Add(time.Microsecond)
+	}
+	return at
 }
 
 // sendCallback posts m to the address's callback URL and retries, with doubling
@@ -109,6 +122,7 @@ func (s *Sandbox) sendCallback(ctx context.Context, a address, from string, m ma
 	case err != nil || !isLoopbackURL(u):
 		return "skipped", 0
 	}
+	m.ReceivedAt = "" // not in a callback
 	body, err := json.Marshal(struct {
 		ID          string            `json:"inbound_email_id"`
 		ForwardedBy string            `json:"forwarded_by"`

@@ -19,7 +19,8 @@ const (
 	maxParts = 16       // parts of a form
 )
 
-// wrongPassword is the only password that is refused; an empty one is accepted.
+// wrongPassword is the only password that is refused. An empty one is accepted, but for
+// contract notes.
 const wrongPassword = "wrong"
 
 // Errors of parse calls.
@@ -33,9 +34,15 @@ var (
 
 // document holds the fields of a parse call. The bytes of its PDF are not kept.
 type document struct {
-	source     source // "" when neither content nor name contains one
+	content
 	password   string
 	brokerType string
+}
+
+// content is what the sandbox reads in a PDF.
+type content struct {
+	source   source // "" when neither text nor file name contains one
+	investor string // persona id; "" when neither contains one
 }
 
 // readDocument reads the body of a parse call: multipart, JSON or URL-encoded. It
@@ -78,7 +85,7 @@ func (s *Sandbox) fromMultipart(body io.Reader, boundary string) (document, erro
 		}
 		switch part.FormName() {
 		case "pdf_file", "file":
-			d.source, err = readPDF(part, part.FileName())
+			d.content, err = readPDF(part, part.FileName())
 			hasFile = true
 		case "password":
 			d.password, err = readField(part)
@@ -107,7 +114,7 @@ func (s *Sandbox) fromJSON(r *http.Request) (document, error) {
 	d := document{password: req.Password, brokerType: req.BrokerType}
 	if req.File != "" {
 		var err error
-		if d.source, err = readPDF(base64.NewDecoder(base64.StdEncoding, strings.NewReader(req.File)), ""); err != nil {
+		if d.content, err = readPDF(base64.NewDecoder(base64.StdEncoding, strings.NewReader(req.File)), ""); err != nil {
 			return document{}, err
 		}
 	}
@@ -127,7 +134,7 @@ func (s *Sandbox) fromURLEncoded(r *http.Request) (document, error) {
 	return s.orFromURL(d, false, form.Get("pdf_url"))
 }
 
-// orFromURL returns d as it is if hasFile, else with the source of pdfURL.
+// orFromURL returns d as it is if hasFile, else with the content of pdfURL.
 func (s *Sandbox) orFromURL(d document, hasFile bool, pdfURL string) (document, error) {
 	if hasFile {
 		return d, nil
@@ -136,56 +143,61 @@ func (s *Sandbox) orFromURL(d document, hasFile bool, pdfURL string) (document, 
 		return document{}, errNoFile
 	}
 	var err error
-	d.source, err = s.download(pdfURL)
+	d.content, err = s.download(pdfURL)
 	return d, err
 }
 
 // download emulates fetching pdfURL, without using the network, and returns the
-// source of the file. It looks up the sandbox's own URLs; for any other URL the file
+// content of the file. It looks up the sandbox's own URLs; for any other URL the file
 // name decides.
-func (s *Sandbox) download(pdfURL string) (source, error) {
+func (s *Sandbox) download(pdfURL string) (content, error) {
 	u, err := url.Parse(pdfURL)
 	if err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") {
-		return "", errDownload
+		return content{}, errDownload
 	}
 	if _, rest, found := strings.Cut(u.Path, filesPath); found {
 		id, _, _ := strings.Cut(rest, "/")
 		f, err := s.findFile(id)
 		if err != nil {
-			return "", errDownload
+			return content{}, errDownload
 		}
-		return f.source, nil
+		return f.content, nil
 	}
 	name := strings.ToLower(path.Base(u.Path))
 	if !strings.HasSuffix(name, ".pdf") || strings.HasPrefix(name, "missing") {
-		return "", errDownload
+		return content{}, errDownload
 	}
-	return detectSource([]byte(name)), nil
+	return detectContent(nil, name), nil
 }
 
-// readPDF reads a PDF to its end and returns its source, by the first maxHead bytes
-// of content, else by file name.
-func readPDF(r io.Reader, name string) (source, error) {
+// readPDF reads a PDF to its end and returns its content, by its first maxHead bytes,
+// else by file name.
+func readPDF(r io.Reader, name string) (content, error) {
 	head := make([]byte, maxHead)
 	n, err := io.ReadFull(r, head)
 	head = head[:n]
 	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
-		return "", uploadError(err, errNotPDF)
+		return content{}, uploadError(err, errNotPDF)
 	}
 	if !strings.HasPrefix(string(head), "%PDF-") {
-		return "", errNotPDF
+		return content{}, errNotPDF
 	}
 	rest, err := io.Copy(io.Discard, io.LimitReader(r, maxPDF-int64(n)+1))
 	if err != nil {
-		return "", uploadError(err, errNotPDF)
+		return content{}, uploadError(err, errNotPDF)
 	}
 	if int64(n)+rest > maxPDF {
-		return "", errTooLarge
+		return content{}, errTooLarge
 	}
-	if s := detectSource(head); s != "" {
-		return s, nil
+	return detectContent(head, name), nil
+}
+
+func detectContent(text []byte, fileName string) content {
+	src := detectSource(text)
+	if src == "" {
+		src = detectSource([]byte(fileName))
 	}
-	return detectSource([]byte(name)), nil
+	return content{src, detectPersona(text, fileName)}
 }
 
 func readField(part io.Reader) (string, error) {

@@ -111,7 +111,11 @@ func (s *Sandbox) applyFault(w http.ResponseWriter, r *http.Request, f Fault) (h
 	}
 	switch f.Kind {
 	case FaultStatus:
-		s.writeAPIError(w, f.apiError(r.URL.Path))
+		e := f.apiError(r.URL.Path)
+		if s.opts.OpenAPIErrors && e.status == http.StatusForbidden && f.Code == "" {
+			e = errKeyOrQuota
+		}
+		s.writeAPIError(w, e)
 	case FaultDrop:
 		drop(w)
 		return true

@@ -11,9 +11,12 @@ import (
 // filesPath is the path below which files that the API links to are served.
 const filesPath = "/_sandbox/files/"
 
+// oauthPath is the path below which the mail provider's consent pages are.
+const oauthPath = "/_sandbox/oauth/"
+
 // file is a statement that can be downloaded until it expires.
 type file struct {
-	source  source
+	content
 	name    string
 	day     string // the date in its text; "" for none
 	expires time.Time
@@ -39,6 +42,9 @@ func (f file) pdf() []byte {
 		"Consolidated Account Statement", "Source: " + strings.ToUpper(string(f.source)),
 		"This is a fictional sample: nobody in it exists and nothing in it was ever traded.",
 	}
+	if p, found := personaByID(f.investor); found {
+		lines = append(lines, "Investor: "+p.Name)
+	}
 	if f.day != "" {
 		lines = append(lines, "Dated "+f.day)
 	}
@@ -54,14 +60,19 @@ func (s *Sandbox) serveFile(w http.ResponseWriter, r *http.Request) {
 	writePDF(w, f)
 }
 
-// serveSample serves a sample PDF to drop into the widget.
+// serveSample serves a sample PDF to drop into the widget, such as cdsl.pdf or, of a
+// persona, rohan-cdsl.pdf.
 func (s *Sandbox) serveSample(w http.ResponseWriter, r *http.Request) {
 	name, isPDF := strings.CutSuffix(r.PathValue("name"), ".pdf")
-	if !isPDF || !isSource(name) {
+	investor, src, ofPersona := strings.Cut(name, "-")
+	if !ofPersona {
+		investor, src = "", name
+	}
+	if _, found := personaByID(investor); !isPDF || !isSource(src) || ofPersona && !found {
 		s.writeError(w, notFound("Sample"))
 		return
 	}
-	writePDF(w, file{source: source(name), name: name + "-sample.pdf"})
+	writePDF(w, file{content: content{source(src), investor}, name: name + "-sample.pdf"})
 }
 
 func writePDF(w http.ResponseWriter, f file) {
@@ -76,25 +87,26 @@ func writePDF(w http.ResponseWriter, f file) {
 // mailFile describes a statement received by mail. The inbox, the forwarding
 // address and its callback share this form.
 type mailFile struct {
-	MessageID        string    `json:"message_id"`
-	Filename         string    `json:"filename"`
-	OriginalFilename string    `json:"original_filename"`
-	MessageDate      time.Time `json:"message_date"`
-	CASType          source    `json:"cas_type"`
-	SenderEmail      string    `json:"sender_email"`
-	Size             int       `json:"size"` // bytes
-	URL              string    `json:"url"`
-	ExpiresIn        int       `json:"expires_in"` // seconds
+	MessageID        string `json:"message_id"`
+	Filename         string `json:"filename"`
+	OriginalFilename string `json:"original_filename"`
+	MessageDate      string `json:"message_date"` // date-time; in a mailbox a plain date
+	CASType          source `json:"cas_type"`
+	SenderEmail      string `json:"sender_email"`
+	Size             int    `json:"size"` // bytes
+	URL              string `json:"url"`
+	ExpiresIn        int    `json:"expires_in"`            // seconds
+	ReceivedAt       string `json:"received_at,omitempty"` // timestamp; only in the files of an address
 }
 
 // addMailFile makes a statement available for download during ttl and describes it.
-func (s *Sandbox) addMailFile(base, messageID string, src source, received time.Time, ttl time.Duration) mailFile {
-	received = received.UTC().Truncate(time.Second)
-	f := file{source: src, day: received.Format(time.DateOnly), expires: s.opts.Now().Add(ttl)}
-	f.name = src.fileName(received.Format("20060102"), newID("")[:8])
+func (s *Sandbox) addMailFile(base, messageID string, c content, sent time.Time, ttl time.Duration) mailFile {
+	sent = sent.UTC()
+	f := file{content: c, day: sent.Format(time.DateOnly), expires: s.opts.Now().Add(ttl)}
+	f.name = c.source.fileName(sent.Format("20060102"), newID("")[:8])
 	link, size := s.addFile(base, f)
 	return mailFile{
-		MessageID: messageID, Filename: f.name, OriginalFilename: "statement.pdf", MessageDate: received,
-		CASType: src, SenderEmail: src.sender(), Size: size, URL: link, ExpiresIn: int(ttl / time.Second),
+		MessageID: messageID, Filename: f.name, OriginalFilename: "statement.pdf", MessageDate: sent.Format(time.RFC3339),
+		CASType: c.source, SenderEmail: c.source.sender(), Size: size, URL: link, ExpiresIn: int(ttl / time.Second),
 	}
 }

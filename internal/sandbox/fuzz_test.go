@@ -21,7 +21,7 @@ func FuzzParse(f *testing.F) {
 	f.Add("/v4/smart/parse", "application/json", []byte(`{"pdf_url":"http://[::1"}`))
 	f.Add("/v4/smart/parse", "application/x-www-form-urlencoded", []byte("pdf_url=%zz"))
 	f.Add("/v4/smart/parse", "text/plain; =", []byte{0})
-	vendor := sandbox.New(sandbox.Options{APIKey: key, Credits: sandbox.Unlimited})
+	vendor := sandbox.New(sandbox.Options{APIKey: key, Credits: sandbox.Unlimited, RateLimit: sandbox.Unlimited})
 	f.Fuzz(func(t *testing.T, path, contentType string, body []byte) {
 		switch path {
 		case "/v4/smart/parse", "/v4/cdsl/parse", "/v4/contract_note/parse":

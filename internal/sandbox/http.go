@@ -66,6 +66,21 @@ func queryInt(r *http.Request, name string, fallback int) (n int, ok bool) {
 	return n, err == nil && n >= 0
 }
 
+// queryTime reads an ISO 8601 time from the query; one without a zone is in UTC. A
+// missing one is the zero Time; ok is false for any other text.
+func queryTime(r *http.Request, name string) (t time.Time, ok bool) {
+	raw := r.URL.Query().Get(name)
+	if raw == "" {
+		return t, true
+	}
+	for _, format := range []string{time.RFC3339, "2006-01-02T15:04:05"} {
+		if t, err := time.Parse(format, raw); err == nil {
+			return t, true
+		}
+	}
+	return t, false
+}
+
 var requestIDPattern = regexp.MustCompile(`^req_[A-Za-z0-9]{1,64}$`)
 
 // requestID returns the caller's own id if it has the vendor's form, else a new one.

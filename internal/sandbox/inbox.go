@@ -35,15 +35,18 @@ type inbox struct {
 	account   *account
 	provider  string
 	email     string
+	investor  string // persona id; "" if each statement is of the sample's owner
 	connected time.Time
 }
 
-// mailboxStatements are the statements in every mailbox, with their age in days
-// when the mailbox was connected.
-var mailboxStatements = []struct {
+// mailboxStatement is a statement in a mailbox.
+type mailboxStatement struct {
 	source source
-	days   int
-}{{cdsl, 3}, {nsdl, 8}, {cams, 12}, {kfintech, 20}}
+	days   int // its age when the mailbox was connected
+}
+
+// mailboxStatements are in every mailbox.
+var mailboxStatements = []mailboxStatement{{cdsl, 3}, {nsdl, 8}, {cams, 12}, {kfintech, 20}}
 
 func (s *Sandbox) connectInbox(c *call) (reply, error) {
 	var req struct {
@@ -58,24 +61,29 @@ func (s *Sandbox) connectInbox(c *call) (reply, error) {
 	if err != nil || redirect.Host == "" || (redirect.Scheme != "http" && redirect.Scheme != "https") {
 		return reply{}, badRequest("redirect_uri is required and must be an http or https URL")
 	}
-	if req.Provider == "" {
-		req.Provider = "gmail"
-	}
-	if !slices.Contains([]string{"gmail", "outlook", "zoho"}, req.Provider) {
-		return reply{}, badRequest("provider must be gmail, outlook or zoho")
+	if !slices.Contains(providers, req.Provider) {
+		req.Provider = providers[0]
 	}
 	id := newID("")
 	s.consents.put(id, consent{c.account, redirect, req.State, req.Provider, s.opts.Now().Add(consentTTL)})
+	return consentLink(c, id, req.Provider)
+}
+
+// providers are the mail providers. An unknown one is taken as the first.
+var providers = []string{"gmail", "outlook", "zoho"}
+
+func consentLink(c *call, id, provider string) (reply, error) {
 	return ok(struct {
 		Status    string `json:"status"`
 		OAuthURL  string `json:"oauth_url"`
 		Provider  string `json:"provider"`
 		ExpiresIn int    `json:"expires_in"` // seconds
-	}{"success", c.base + "/_sandbox/oauth/" + id, req.Provider, int(consentTTL / time.Second)})
+	}{"success", c.base + oauthPath + id, provider, int(consentTTL / time.Second)})
 }
 
 // answerConsent emulates the mail provider's consent page. A GET connects the mailbox
-// and redirects the browser; with ?deny=1 it redirects with an error instead.
+// and redirects the browser; with ?as=rohan it is the mailbox of that persona, with
+// ?deny=1 it redirects with an error instead.
 func (s *Sandbox) answerConsent(w http.ResponseWriter, r *http.Request) {
 	id := r.PathValue("id")
 	c, found := s.consents.get(id)
@@ -91,13 +99,24 @@ func (s *Sandbox) answerConsent(w http.ResponseWriter, r *http.Request) {
 	if r.URL.Query().Has("deny") {
 		q.Set("error", "access_denied")
 	} else {
-		token, email := newID("it_"), "investor@"+c.provider+".example"
-		s.inboxes.put(token, inbox{c.account, c.provider, email, s.opts.Now()})
+		token := newID("it_")
+		in := newInbox(c.account, c.provider, r.URL.Query().Get("as"), s.opts.Now())
+		s.inboxes.put(token, in)
 		q.Set("inbox_token", token)
-		q.Set("email", email)
+		q.Set("email", in.email)
 	}
 	target.RawQuery = q.Encode()
 	http.Redirect(w, r, target.String(), http.StatusFound)
+}
+
+// newInbox returns the mailbox of the persona with this id, or one that is of no
+// persona.
+func newInbox(a *account, provider, id string, now time.Time) inbox {
+	p, found := personaByID(id)
+	if !found {
+		p.Email = "investor@" + provider + ".example"
+	}
+	return inbox{account: a, provider: provider, email: p.Email, investor: p.ID, connected: now}
 }
 
 // findInbox returns the mailbox of the x-inbox-token, if the caller's account connected it.
@@ -118,6 +137,10 @@ func (s *Sandbox) inboxStatus(c *call) (reply, error) {
 	if err != nil {
 		return reply{}, err
 	}
+	return in.status()
+}
+
+func (in inbox) status() (reply, error) {
 	return ok(struct {
 		Status    string `json:"status"`
 		Connected bool   `json:"connected"`
@@ -132,8 +155,11 @@ func (s *Sandbox) disconnectInbox(c *call) (reply, error) {
 		return reply{}, err
 	}
 	s.inboxes.remove(token)
-	return ok(statusMessage{"success", "Mailbox disconnected"})
+	return ok(disconnected)
 }
+
+// disconnected is the answer of a successful call of disconnectInbox.
+var disconnected = statusMessage{"success", "Mailbox disconnected"}
 
 // inboxFiles lists the statements in the mailbox within the requested dates, by
 // default the last 30 days.
@@ -159,13 +185,23 @@ func (s *Sandbox) inboxFiles(c *call) (reply, error) {
 	if err != nil {
 		return reply{}, err
 	}
-	files := []mailFile{}
-	for i, m := range mailboxStatements {
+	return s.pulled(c, token, in, func(m mailboxStatement) bool {
 		at := in.connected.AddDate(0, 0, -m.days)
 		wanted := len(req.Types) == 0 || slices.Contains(req.Types, string(m.source))
-		if wanted && !at.Before(from) && at.Before(to) {
+		return wanted && !at.Before(from) && at.Before(to)
+	})
+}
+
+// pulled answers with the statements in the mailbox for which wanted holds.
+func (s *Sandbox) pulled(c *call, token string, in inbox, wanted func(mailboxStatement) bool) (reply, error) {
+	files := []mailFile{}
+	for i, m := range mailboxStatements {
+		if wanted(m) {
+			at := in.connected.AddDate(0, 0, -m.days).UTC()
 			id := fmt.Sprintf("msg%d-%s", i+1, token[len(token)-6:])
-			files = append(files, s.addMailFile(c.base, id, m.source, at, inboxFileTTL))
+			f := s.addMailFile(c.base, id, content{m.source, in.investor}, at, inboxFileTTL)
+			f.MessageDate = at.Format(time.DateOnly)
+			files = append(files, f)
 		}
 	}
 	return ok(struct {

@@ -66,7 +66,7 @@ func TestFetchSessionEndsAfterTenMinutesOrThreeWrongOTPs(t *testing.T) {
 
 func TestOldestOfTooManySessionsIsEvicted(t *testing.T) {
 	t.Parallel()
-	c := start(t, sandbox.Options{})
+	c := start(t, sandbox.Options{RateLimit: sandbox.Unlimited})
 	const identity = `{"pan":"AAAPV0000A","bo_id":"9900000100000014","dob":"1990-01-15"}`
 	first := c.call(http.MethodPost, "/v4/cdsl/fetch", identity).text("session_id")
 	second := c.call(http.MethodPost, "/v4/cdsl/fetch", identity).text("session_id")
@@ -90,7 +90,8 @@ func TestMailboxIsConnectedReadAndDisconnected(t *testing.T) {
 
 	c.call(http.MethodPost, "/v4/inbox/status", "", "x-inbox-token", token).want(t, 200, `"connected":true`, `"provider":"outlook"`)
 	all := c.call(http.MethodPost, "/v4/inbox/cas", "", "x-inbox-token", token)
-	all.want(t, 200, `"count":4`, `"cas_type":"kfintech"`, `"sender_email":"statements@cdsl.example"`, `"expires_in":86400`)
+	all.want(t, 200, `"count":4`, `"cas_type":"kfintech"`, `"sender_email":"statements@cdsl.example"`, `"expires_in":86400`,
+		`"message_date":"2025-10-17"`)
 	if got := all.header.Get("X-Credits-Used"); got != "0.2" {
 		t.Errorf("got %s credits charged, want 0.2", got)
 	}
@@ -120,8 +121,7 @@ func TestConsentCanBeDeniedRevokedAndGivenOnlyOnce(t *testing.T) {
 	c.call(http.MethodPost, "/_sandbox/inbox/revoke", `{"inbox_token":"`+token+`"}`).want(t, 200)
 	c.call(http.MethodPost, "/v4/inbox/cas", "", "x-inbox-token", token).want(t, 401, `"requires_reconnect":true`)
 	c.call(http.MethodPost, "/v4/inbox/connect", `{"redirect_uri":"javascript:alert(1)"}`).want(t, 400)
-	c.call(http.MethodPost, "/v4/inbox/connect", `{"redirect_uri":"https://app.example/","provider":"yahoo"}`).
-		want(t, 400, `{"status":"failed","msg":"provider must be`)
+	c.call(http.MethodPost, "/v4/inbox/connect", `{"redirect_uri":"https://app.example/","provider":"yahoo"}`).want(t, 200, `"provider":"gmail"`)
 	c.call(http.MethodPost, "/v4/inbox/connect", `{"redirect_uri":"https://app.example/"}`).want(t, 200, `"provider":"gmail"`)
 }
 
@@ -151,23 +151,99 @@ func TestInboundAddressIsCreatedListedAndDeleted(t *testing.T) {
 	other.call(http.MethodGet, "/v4/inbound-email", "").want(t, 200, `"inbound_emails":[]`)
 
 	deliver := "/_sandbox/inbound-email/" + created.text("inbound_email_id") + "/deliver"
-	c.call(http.MethodGet, one+"/files", "").want(t, 200, `"files":[]`, `"count":0`, `"cursor":"0"`)
+	c.call(http.MethodGet, one+"/files", "").want(t, 200, `"files":[]`, `"count":0`, `"cursor":null`)
 	c.call(http.MethodPost, deliver, "").want(t, 200, `"callback":"none"`, `"cas_type":"cdsl"`)
 	c.call(http.MethodPost, deliver, `{"source":"nsdl"}`).want(t, 200)
 	c.call(http.MethodPost, deliver, `{"source":"cams"}`).want(t, 422)
-	c.call(http.MethodGet, one+"/files?limit=1", "").want(t, 200, `"cas_type":"cdsl"`, `"expires_in":1800`, `"cursor":"1"`)
-	c.call(http.MethodGet, one+"/files?since=1", "").want(t, 200, `"count":1`, `"cas_type":"nsdl"`, `"cursor":"2"`)
-	c.call(http.MethodGet, one+"/files?since=99", "").want(t, 200, `"count":0`, `"cursor":"2"`)
-	c.call(http.MethodGet, one+"/files?since=x", "").want(t, 400)
+	page := c.call(http.MethodGet, one+"/files?limit=1", "")
+	page.want(t, 200, `"count":1`, `"cas_type":"cdsl"`, `"expires_in":1800`)
+	page = c.call(http.MethodGet, one+"/files?since="+page.text("cursor"), "")
+	page.want(t, 200, `"count":1`, `"cas_type":"nsdl"`)
+	c.call(http.MethodGet, one+"/files?since="+page.text("cursor"), "").want(t, 200, `"count":0`, `"cursor":null`)
 
 	c.call(http.MethodDelete, one, "").want(t, 200, `"status":"success"`)
 	c.call(http.MethodGet, one, "").want(t, 404)
 	c.call(http.MethodPost, deliver, "").want(t, 404)
 }
 
-func TestConcurrentCallsCannotTakeTheSameAlias(t *testing.T) {
+func TestFilesAreListedAfterATimestamp(t *testing.T) {
+	t.Parallel()
+	now := newClock()
+	c := start(t, sandbox.Options{Now: now.Now})
+	id := c.call(http.MethodPost, "/v4/inbound-email", "{}").text("inbound_email_id")
+	files := "/v4/inbound-email/" + id + "/files"
+	now.move(123456789 * time.Nanosecond)
+	for range 3 { // at one instant
+		c.call(http.MethodPost, "/_sandbox/inbound-email/"+id+"/deliver", "").want(t, 200)
+	}
+	first := c.call(http.MethodGet, files+"?limit=1", "")
+	first.want(t, 200, `"received_at":"2025-10-20T09:30:00.123456Z"`, `"cursor":"2025-10-20T09:30:00.123456Z"`, `"message_date":"2025-10-20T09:30:00Z"`)
+	second := c.call(http.MethodGet, files+"?limit=1&since="+first.text("cursor"), "")
+	second.want(t, 200, `"received_at":"2025-10-20T09:30:00.123457Z"`)
+	for since, count := range map[string]string{
+		"": "3", "2025-10-20T09:30:00Z": "3", "2025-10-20T09:30:00.123455": "3", "2025-10-20T15:00:00.123457%2B05:30": "1",
+		"2025-10-20T09:30:00.123458Z": "0", "2030-01-01T00:00:00Z": "0",
+	} {
+		c.call(http.MethodGet, files+"?since="+since, "").want(t, 200, `"count":`+count)
+	}
+	for _, query := range []string{"?since=1", "?since=2025-10-20", "?limit=0", "?limit=51", "?limit=x"} {
+		c.call(http.MethodGet, files+query, "").want(t, 400, `"status":"failed"`)
+	}
+	for range 19 {
+		c.call(http.MethodPost, "/_sandbox/inbound-email/"+id+"/deliver", "").want(t, 200)
+	}
+	c.call(http.MethodGet, files, "").want(t, 200, `"count":20`)
+	c.call(http.MethodGet, files+"?limit=50", "").want(t, 200, `"count":22`)
+}
+
+func TestAddressLivesWhileItIsPolledOrTwoDaysWithACallback(t *testing.T) {
+	t.Parallel()
+	now := newClock()
+	c := start(t, sandbox.Options{Now: now.Now})
+	create := func(body string) (answer, string) {
+		a := c.call(http.MethodPost, "/v4/inbound-email", body)
+		return a, "/v4/inbound-email/" + a.text("inbound_email_id")
+	}
+	polled, one := create(`{"alias":"polled"}`)
+	polled.want(t, 201, `"expires_in":1800`)
+	called, other := create(`{"callback_url":"https://app.example/hook"}`)
+	called.want(t, 201, `"expires_in":172800`)
+	for range 3 {
+		now.move(29 * time.Minute)
+		c.call(http.MethodGet, one+"/files", "").want(t, 200)
+	}
+	now.move(29 * time.Minute)
+	c.call(http.MethodGet, one, "").want(t, 200, `"expires_in":60`)
+	now.move(time.Minute)
+	c.call(http.MethodGet, one+"/files", "").want(t, 404)
+	c.call(http.MethodPost, "/_sandbox"+strings.TrimPrefix(one, "/v4")+"/deliver", "").want(t, 404)
+	c.call(http.MethodGet, "/v4/inbound-email", "").want(t, 200, `"total":1`)
+	again, _ := create(`{"alias":"polled"}`)
+	again.want(t, 201)
+	now.move(46*time.Hour + 2*time.Minute)
+	c.call(http.MethodGet, other+"/files", "").want(t, 200)
+	c.call(http.MethodGet, other, "").want(t, 200, `"expires_in":60`)
+	now.move(time.Minute)
+	c.call(http.MethodGet, other, "").want(t, 404)
+}
+
+func TestAddressListHasPagesOfOneToAHundred(t *testing.T) {
 	t.Parallel()
 	c := start(t, sandbox.Options{})
+	for _, alias := range []string{"one", "two", "three"} {
+		c.call(http.MethodPost, "/v4/inbound-email", `{"alias":"`+alias+`","reference":"`+strings.Repeat("é", 256)+`"}`).want(t, 201)
+	}
+	c.call(http.MethodGet, "/v4/inbound-email?status=active&limit=1&offset=1", "").want(t, 200, `"total":3,"limit":1,"offset":1`, `"email":"two@`)
+	c.call(http.MethodGet, "/v4/inbound-email?status=paused", "").want(t, 200, `"inbound_emails":[],"total":0`)
+	c.call(http.MethodGet, "/v4/inbound-email?limit=100&offset=9", "").want(t, 200, `"inbound_emails":[],"total":3`)
+	for _, query := range []string{"limit=0", "limit=101", "offset=-1", "offset=x"} {
+		c.call(http.MethodGet, "/v4/inbound-email?"+query, "").want(t, 400, `"status":"failed"`)
+	}
+}
+
+func TestConcurrentCallsCannotTakeTheSameAlias(t *testing.T) {
+	t.Parallel()
+	c := start(t, sandbox.Options{RateLimit: sandbox.Unlimited})
 	create := func(alias string) int {
 		r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/v4/inbound-email", strings.NewReader(`{"alias":"`+alias+`"}`))
 		r.Header.Set("x-api-key", key)
@@ -198,7 +274,7 @@ func TestInvalidInboundAddressIsRejected(t *testing.T) {
 	c := start(t, sandbox.Options{})
 	for _, body := range []string{
 		`{"alias":"a"}`, `{"alias":"-abc"}`, `{"allowed_sources":["bank"]}`, `{"callback_url":"http://far.example/hook"}`,
-		`{"callback_url":"not a url"}`, `{"metadata":{"1":"","2":"","3":"","4":"","5":"","6":"","7":"","8":"","9":"","10":"","11":""}}`, `[`,
+		`{"callback_url":"not a url"}`, `{"reference":"` + strings.Repeat("r", 257) + `"}`, `{"metadata":{"plan":1}}`, `{"alias":"a` + strings.Repeat("b", 32) + `"}`, `{"metadata":{"1":"","2":"","3":"","4":"","5":"","6":"","7":"","8":"","9":"","10":"","11":""}}`, `[`,
 	} {
 		c.call(http.MethodPost, "/v4/inbound-email", body).want(t, 400, `"status":"failed"`)
 	}
@@ -240,6 +316,9 @@ func TestCallbackIsRetriedUntilItSucceeds(t *testing.T) {
 		t.Fatalf("got callback %+v", got)
 	}
 	c.call(http.MethodGet, got.Files[0].URL, "").want(t, 200, "%PDF-")
+	if b := last.Load().([]byte); strings.Contains(string(b), "received_at") {
+		t.Errorf("got callback %s, want it without received_at", b)
+	}
 
 	app.Close()
 	c.call(http.MethodPost, deliver, "").want(t, 200, `"callback":"failed"`, `"attempts":4`)

@@ -26,7 +26,7 @@ func (s *Sandbox) parse(accepts ...source) func(*call) (reply, error) {
 		if err := wait(c.r.Context(), s.opts.ParseDelay); err != nil {
 			return reply{}, err
 		}
-		return ok(sample(string(d.source)))
+		return ok(s.statement(d.source, d.investor))
 	}
 }
 
@@ -40,6 +40,9 @@ func (s *Sandbox) contractNote(c *call) (reply, error) {
 	if err != nil {
 		return reply{}, err
 	}
+	if d.password == "" {
+		return reply{}, badRequest("password is required")
+	}
 	name, known := brokerNames[d.brokerType]
 	if !known {
 		return reply{}, &apiError{status: http.StatusBadRequest, code: "UNSUPPORTED_FORMAT", msg: "broker_type is not supported"}
@@ -50,6 +53,11 @@ func (s *Sandbox) contractNote(c *call) (reply, error) {
 	if err := wait(c.r.Context(), s.opts.ParseDelay); err != nil {
 		return reply{}, err
 	}
+	return parsedNote(d.brokerType, name)
+}
+
+// parsedNote answers with the sample contract note of this broker.
+func parsedNote(brokerType, name string) (reply, error) {
 	var note map[string]json.RawMessage
 	if err := json.Unmarshal(sample("contract_note"), &note); err != nil {
 		return reply{}, err
@@ -58,7 +66,7 @@ func (s *Sandbox) contractNote(c *call) (reply, error) {
 		Status string `json:"status"`
 		Msg    string `json:"msg"`
 		Data   any    `json:"data"`
-	}{"success", "Contract note parsed", withBroker(note, d.brokerType, name)})
+	}{"success", "Contract note parsed", withBroker(note, brokerType, name)})
 }
 
 func withBroker(note map[string]json.RawMessage, kind, name string) map[string]any {
@@ -104,5 +112,8 @@ func (s *Sandbox) generate(c *call) (reply, error) {
 	case req.PAN != "" && !panPattern.MatchString(req.PAN):
 		return reply{}, badRequest("pan_no is not a PAN")
 	}
-	return ok(statusMessage{"success", "The statement will be mailed to the investor"})
+	return ok(mailed)
 }
+
+// mailed is the answer of a successful call of generate.
+var mailed = statusMessage{"success", "The statement will be mailed to the investor"}

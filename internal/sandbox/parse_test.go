@@ -82,9 +82,14 @@ func TestTooLargeJSONBodyIsRejected(t *testing.T) {
 func TestContractNoteNamesItsBroker(t *testing.T) {
 	t.Parallel()
 	c := start(t, sandbox.Options{})
-	c.upload("/v4/contract_note/parse", "pdf_file", "note.pdf", plain).want(t, 200, `"status":"success"`, `"broker_type":"unknown"`, `"INEZ01A01014"`)
-	c.upload("/v4/contract_note/parse", "pdf_file", "note.pdf", plain, "broker_type", "groww").want(t, 200, `"broker_type":"groww"`)
-	c.upload("/v4/contract_note/parse", "pdf_file", "note.pdf", plain, "broker_type", "unknown-broker").want(t, 400, `"code":"UNSUPPORTED_FORMAT"`)
+	note := func(values ...string) answer {
+		return c.upload("/v4/contract_note/parse", "pdf_file", "note.pdf", plain, values...)
+	}
+	note("password", "p").want(t, 200, `"status":"success"`, `"broker_type":"unknown"`, `"INEZ01A01014"`)
+	note("password", "p", "broker_type", "groww").want(t, 200, `"broker_type":"groww"`)
+	note("password", "p", "broker_type", "unknown-broker").want(t, 400, `"code":"UNSUPPORTED_FORMAT"`)
+	note().want(t, 400, `"msg":"password is required"`)
+	note("password", "wrong").want(t, 400, `"code":"INVALID_PASSWORD"`)
 	c.upload("/v4/contract_note/parse", "", "", nil).want(t, 400)
 }
 

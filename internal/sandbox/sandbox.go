@@ -13,15 +13,18 @@ import (
 	"time"
 )
 
-// PublicKey is the API key that every caller may use: it costs no credits and is
+// PublicKey is the API key that every caller may use for tests: every endpoint answers
+// it and its tokens with a sample at once, whatever is sent. It costs no credits and is
 // limited to PublicLimit requests a minute.
 const PublicKey = "sandbox-with-json-responses"
 
-// PublicLimit is the number of requests a minute that PublicKey and its tokens
-// share.
-const PublicLimit = 10
+// Requests a minute, which a key and its tokens share.
+const (
+	PublicLimit  = 10 // of PublicKey
+	AccountLimit = 60 // of any other key, by default
+)
 
-// Unlimited is the number of credits that never run out.
+// Unlimited means that credits never run out, or that requests are not limited.
 const Unlimited = -1
 
 const defaultCredits = 1000
@@ -38,9 +41,15 @@ type Options struct {
 	Credits  int       // credits of the first account; 0 means 1000
 	Accounts []Account // further accounts; 0 credits means 0 here
 
-	Now        func() time.Time // nil means time.Now
-	ParseDelay time.Duration    // duration of each parse
-	Faults     []Fault          // added with AddFault, in this order
+	// RateLimit is the number of requests a minute for each account: 0 means
+	// AccountLimit, Unlimited means no limit.
+	RateLimit int
+
+	// Now is the clock of all times in answers, of meta.generated_at too, and of all
+	// expiries and limits. nil means time.Now.
+	Now        func() time.Time
+	ParseDelay time.Duration // duration of each parse
+	Faults     []Fault       // added with AddFault, in this order
 
 	// BaseURL is the start of the URLs in answers. When empty it is taken from each
 	// request: its scheme and host, then Prefix.
@@ -55,6 +64,10 @@ type Options struct {
 	// OldErrors makes errors say {"status":"error"}, as in the vendor's older
 	// documents, instead of {"status":"failed"}.
 	OldErrors bool
+	// OpenAPIErrors makes an unknown key, an expired token and used-up credits answer
+	// the same 403 without a code, as in the vendor's OpenAPI description, instead of
+	// 401, 403 and 402.
+	OpenAPIErrors bool
 	// CallbackWait is the pause before the first retry of a callback; it doubles
 	// with each retry. 0 means 250 ms.
 	CallbackWait time.Duration

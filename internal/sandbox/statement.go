@@ -51,6 +51,23 @@ func sample(name string) json.RawMessage {
 	return b
 }
 
+// generatedAt is the time in a sample that statement replaces.
+const generatedAt = "<now>"
+
+// timestamp is the vendor's form of a time: ISO 8601 in UTC with microseconds.
+const timestamp = "2006-01-02T15:04:05.000000Z07:00"
+
+// statement returns the sample of src as a statement of the investor with this persona
+// id, or of its owner for "", generated now.
+func (s *Sandbox) statement(src source, investor string) json.RawMessage {
+	now := s.opts.Now().UTC().Format(timestamp)
+	b := bytes.Replace(sample(string(src)), []byte(generatedAt), []byte(now), 1)
+	if p, found := personaByID(investor); found {
+		b = p.rename(b, src.owner())
+	}
+	return b
+}
+
 // fileName returns the vendor's name for a fetched or mailed statement.
 func (s source) fileName(day, id string) string {
 	return strings.Join([]string{string(s), day, id}, "_") + ".pdf"

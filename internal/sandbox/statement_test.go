@@ -47,7 +47,11 @@ type row struct {
 }
 
 type account struct {
-	Value    decimal.Decimal  `json:"value"`
+	Value   decimal.Decimal              `json:"value"`
+	Holders []struct{ Name, PAN string } `json:"linked_holders"`
+	More    struct {
+		PAN string `json:"pan"`
+	} `json:"additional_info"`
 	Holdings map[string][]row `json:"holdings"`
 	Schemes  []row            `json:"schemes"`
 	Funds    []row            `json:"funds"`
@@ -267,9 +271,16 @@ func TestSamplesNameTheirSourceAndAFictionalInvestor(t *testing.T) {
 		if s.Meta.CASType != types[source] {
 			t.Errorf("%s: got cas_type %q, want %q", source, s.Meta.CASType, types[source])
 		}
-		// PANs are numbered from 0001, so none with 0000 has been issued.
-		if len(s.Investor.PAN) != 10 || s.Investor.PAN[3] != 'P' || s.Investor.PAN[5:9] != "0000" {
-			t.Errorf("%s: got PAN %q, which may belong to a person", source, s.Investor.PAN)
+		want := map[string]string{"cdsl": "AAXXXXXX0A", "nsdl": "BBXXXXXX0B", "cams": "", "kfintech": ""}[source]
+		if s.Investor.PAN != want {
+			t.Errorf("%s: got PAN %q in the header, want %q: masked by depositories, missing from a CAMS or KFintech statement", source, s.Investor.PAN, want)
+		}
+		for _, f := range s.Folios {
+			// PANs are numbered from 0001, so none with 0000 has been issued.
+			pan := f.More.PAN
+			if want == "" && (len(pan) != 10 || pan[3] != 'P' || pan[5:9] != "0000" || len(f.Holders) == 0 || f.Holders[0].PAN != pan) {
+				t.Errorf("%s: got PAN %q of a folio, holders %v; want the holder's PAN, of no real person", source, pan, f.Holders)
+			}
 		}
 	}
 }

@@ -23,8 +23,8 @@ type tokens struct {
 	issued atomic.Int64 // number of tokens minted
 }
 
-// authenticate returns r as a call of the account that sent it. It applies the rate
-// limit of the public key.
+// authenticate returns r as a call of the account that sent it. It applies the
+// account's rate limit.
 func (s *Sandbox) authenticate(r *http.Request) (*call, error) {
 	credential := r.Header.Get("x-api-key")
 	c := &call{r: r, base: s.baseURL(r), byToken: strings.HasPrefix(credential, tokenPrefix)}
@@ -46,29 +46,20 @@ func (s *Sandbox) authenticate(r *http.Request) (*call, error) {
 	if c.account == nil {
 		return nil, errBadKey
 	}
-	if retryAfter := c.account.checkRate(s.opts.Now()); retryAfter > 0 {
-		return nil, &apiError{
-			status: http.StatusTooManyRequests, code: "RATE_LIMITED",
-			msg: "Rate limit exceeded, try again later", retryAfter: retryAfter,
-		}
+	if err := c.account.checkRate(s.opts.Now()); err != nil {
+		return nil, err
 	}
 	return c, nil
 }
 
-// mint issues an access token.
+// mint issues an access token. For PublicKey an invalid lifetime means 60 minutes.
 func (s *Sandbox) mint(c *call) (reply, error) {
-	var req struct {
-		ExpiryMinutes *int `json:"expiry_minutes"`
+	minutes, err := readMinutes(c.r)
+	if err != nil && c.account.public {
+		minutes, err = maxMinutes, nil
 	}
-	if err := readJSON(c.r, &req); err != nil {
-		return reply{}, detailError("expiry_minutes must be an integer")
-	}
-	minutes := maxMinutes
-	if req.ExpiryMinutes != nil {
-		minutes = *req.ExpiryMinutes
-	}
-	if minutes < 1 || minutes > maxMinutes {
-		return reply{}, detailError("expiry_minutes must be between 1 and 60")
+	if err != nil {
+		return reply{}, err
 	}
 	id := newID(tokenPrefix)
 	s.tokens.byID.put(id, token{account: c.account, expires: s.opts.Now().Add(time.Duration(minutes) * time.Minute)})
@@ -78,6 +69,22 @@ func (s *Sandbox) mint(c *call) (reply, error) {
 		TokenType   string `json:"token_type"`
 		ExpiresIn   int    `json:"expires_in"` // seconds
 	}{id, "api_key", minutes * 60})
+}
+
+// readMinutes reads the lifetime of a token from the request's body.
+func readMinutes(r *http.Request) (int, error) {
+	req := struct {
+		ExpiryMinutes *int `json:"expiry_minutes"`
+	}{}
+	switch err := readJSON(r, &req); {
+	case err != nil:
+		return 0, detailError("expiry_minutes must be an integer")
+	case req.ExpiryMinutes == nil:
+		return maxMinutes, nil
+	case *req.ExpiryMinutes < 1 || *req.ExpiryMinutes > maxMinutes:
+		return 0, detailError("expiry_minutes must be between 1 and 60")
+	}
+	return *req.ExpiryMinutes, nil
 }
 
 // tokenStatus is the answer of the calls that verify a token.
@@ -94,12 +101,23 @@ type tokenStatus struct {
 func (s *Sandbox) verifyToken(w http.ResponseWriter, r *http.Request) {
 	credential := r.Header.Get("x-api-key")
 	if strings.HasPrefix(credential, tokenPrefix) {
-		status, _ := s.checkToken(credential)
+		status, t := s.checkToken(credential)
+		if status.Valid {
+			if err := t.account.checkRate(s.opts.Now()); err != nil {
+				s.writeError(w, err)
+				return
+			}
+		}
 		writeJSON(w, http.StatusOK, status)
 		return
 	}
-	if _, err := s.authenticate(r); err != nil {
+	c, err := s.authenticate(r)
+	if err != nil {
 		s.writeError(w, err)
+		return
+	}
+	if c.account.public {
+		writeJSON(w, http.StatusOK, tokenStatus{Valid: true, MaskedKey: c.account.maskedKey()})
 		return
 	}
 	var req struct {

@@ -1,7 +1,6 @@
 package sandbox_test
 
 import (
-	"fmt"
 	"net/http"
 	"strings"
 	"testing"
@@ -95,8 +94,8 @@ func TestUsageListsEarlierCalls(t *testing.T) {
 
 	c.call(http.MethodPost, "/v1/usage", `{"limit":1}`).want(t, 200, `"count":1`, `"status_code":400,"credits":0`)
 	logs := c.call(http.MethodPost, "/v1/usage", `{"start_time":"2025-10-20T09:00:00Z","end_time":"2025-10-20T10:00:00Z"}`)
-	logs.want(t, 200, `"count":2`, `"feature":"nsdl_parse","path":"/v4/nsdl/parse","status_code":200,"credits":1,"request_id":"req_`)
-	c.call(http.MethodPost, "/v1/usage/summary", "").want(t, 200, `"total_credits":1`, `{"feature":"nsdl_parse","requests":2,"credits":1}`)
+	logs.want(t, 200, `"count":1`, `"feature":"nsdl_cas_parser","path":"/v4/nsdl/parse","status_code":200,"credits":1,"request_id":"req_`)
+	c.call(http.MethodPost, "/v1/usage/summary", "").want(t, 200, `"total_credits":1`, `{"feature":"nsdl_cas_parser","requests":2,"credits":1}`)
 	c.call(http.MethodPost, "/v1/usage", `{"start_time":"yesterday"}`).want(t, 400, `{"detail":`)
 }
 
@@ -105,8 +104,8 @@ func TestPublicKeyIsFreeAndLimitedToTenRequestsAMinute(t *testing.T) {
 	now := newClock()
 	c := start(t, sandbox.Options{Now: now.Now}).as(sandbox.PublicKey)
 	widget := c.as(c.token(""))
-	for i := range sandbox.PublicLimit - 1 {
-		a := widget.upload("/v4/smart/parse", "pdf_file", fmt.Sprintf("nsdl-%d.pdf", i), plain)
+	for range sandbox.PublicLimit - 1 {
+		a := widget.upload("/v4/nsdl/parse", "pdf_file", "a.pdf", plain)
 		a.want(t, 200, `"cas_type":"NSDL"`)
 		if used := a.header.Get("X-Credits-Used"); used != "0" {
 			t.Fatalf("got %s credits charged, want 0", used)
@@ -115,11 +114,61 @@ func TestPublicKeyIsFreeAndLimitedToTenRequestsAMinute(t *testing.T) {
 	now.move(20 * time.Second)
 	limited := widget.upload("/v4/smart/parse", "pdf_file", "a.pdf", plain)
 	limited.want(t, 429, `"code":"RATE_LIMITED"`)
-	if got := limited.header.Get("Retry-After"); got != "40" {
-		t.Errorf("got Retry-After %q, want 40", got)
+	if got := limited.header.Get("Retry-After"); got != "60" {
+		t.Errorf("got Retry-After %q, want 60", got)
 	}
 	now.move(40 * time.Second)
 	c.call(http.MethodPost, "/v1/credits", "").want(t, 200, `"used":0`, `"is_unlimited":true`)
+}
+
+func TestKeyAndItsTokensShareSixtyRequestsAMinute(t *testing.T) {
+	t.Parallel()
+	now := newClock()
+	c := start(t, sandbox.Options{Now: now.Now, Accounts: []sandbox.Account{{APIKey: "sk_other_account_0001"}}})
+	token := c.token("")
+	for range (sandbox.AccountLimit - 2) / 2 {
+		c.as(token).call(http.MethodPost, "/v1/token/verify", "").want(t, 200)
+		c.call(http.MethodPost, "/v4/generate", "{}").want(t, 400)
+	}
+	c.as(token).call(http.MethodGet, "/v4/inbound-email", "").want(t, 200)
+	for _, path := range []string{"/v1/token", "/v1/token/verify", "/v4/smart/parse"} {
+		limited := c.call(http.MethodPost, path, "")
+		limited.want(t, 429, `"status":"failed"`, `"code":"RATE_LIMITED"`)
+		if got := limited.header.Get("Retry-After"); got != "60" {
+			t.Errorf("%s: got Retry-After %q, want 60", path, got)
+		}
+	}
+	c.as(token).call(http.MethodPost, "/v1/token/verify", "").want(t, 429)
+	c.as("sk_other_account_0001").token("")
+	now.move(time.Minute)
+	c.token("")
+
+	free := start(t, sandbox.Options{RateLimit: sandbox.Unlimited})
+	strict := start(t, sandbox.Options{RateLimit: 1})
+	for range sandbox.AccountLimit + 1 {
+		free.token("")
+	}
+	strict.token("")
+	strict.call(http.MethodPost, "/v1/token", "").want(t, 429)
+}
+
+func TestQuotaAndKeyErrorsAreTheSameInTheOpenAPIGeneration(t *testing.T) {
+	t.Parallel()
+	now := newClock()
+	c := start(t, sandbox.Options{Now: now.Now, OpenAPIErrors: true, Accounts: []sandbox.Account{{APIKey: "sk_empty_account_0002"}}})
+	const both = `{"status":"failed","msg":"API quota exceeded or invalid API key"}`
+	token := c.token(`{"expiry_minutes":1}`)
+	now.move(time.Minute)
+	for _, credential := range []string{"sk_unknown", "at_unknown", token, "sk_empty_account_0002"} {
+		if a := c.as(credential).upload("/v4/smart/parse", "pdf_file", "a.pdf", plain); a.status != 403 || string(a.raw) != both {
+			t.Errorf("%s: got %d %s, want 403 %s", credential, a.status, a.raw, both)
+		}
+	}
+	c.as("").call(http.MethodPost, "/v4/smart/parse", "").want(t, 401, `"code":"INVALID_API_KEY"`)
+	c.vendor.AddFault(sandbox.Fault{Path: "/v4/*", Times: 1, Kind: sandbox.FaultStatus, Status: 403})
+	if a := c.call(http.MethodPost, "/v4/generate", "{}"); string(a.raw) != both {
+		t.Errorf("fault: got %s, want %s", a.raw, both)
+	}
 }
 
 func TestValidRequestIDsAreEchoed(t *testing.T) {
