@@ -65,7 +65,7 @@ func run(ctx context.Context, p plan) error {
 
 // startServers starts the servers of all scenarios. stop ends those that were started.
 func startServers(ctx context.Context, folder, redis string) (l *comparison, stop func(), err error) {
-	vendor := httptest.NewServer(sandbox.New(sandbox.Options{APIKey: apiKey}))
+	vendor := httptest.NewServer(sandbox.New(sandbox.Options{APIKey: apiKey, RateLimit: sandbox.Unlimited}))
 	var started []*process
 	stop = func() {
 		for _, p := range started {

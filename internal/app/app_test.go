@@ -63,7 +63,15 @@ func eachBackend(t *testing.T, test func(t *testing.T, settings config.Config, v
 // settingsFor returns settings for a broker whose vendor is a sandbox.
 func settingsFor(t testing.TB, store, cache secret.URL) (config.Config, *sandbox.Sandbox) {
 	t.Helper()
-	vendor := sandbox.New(sandbox.Options{APIKey: apiKey})
+	return settingsWith(t, store, cache, sandbox.Options{})
+}
+
+// settingsWith is settingsFor with options of the sandbox, which gets the API key and has
+// no rate limit.
+func settingsWith(t testing.TB, store, cache secret.URL, o sandbox.Options) (config.Config, *sandbox.Sandbox) {
+	t.Helper()
+	o.APIKey, o.RateLimit = apiKey, sandbox.Unlimited
+	vendor := sandbox.New(o)
 	at := httptest.NewServer(vendor)
 	t.Cleanup(at.Close)
 	c := config.Default()

@@ -40,10 +40,13 @@ type demoApp struct {
 }
 
 // openDemo serves the demo until the test ends. before, if not nil, may answer a request
-// instead of the broker, and reports whether it did.
+// instead of the broker, and reports whether it did. The vendor's clock does not move, so
+// that a statement parsed twice gets the same answer.
 func openDemo(t *testing.T, before func(w http.ResponseWriter, r *http.Request) bool) *demoApp {
 	t.Helper()
-	settings, vendor := settingsFor(t, secret.URL("sqlite:"+filepath.Join(t.TempDir(), "broker.db")), "memory")
+	now := time.Now()
+	settings, vendor := settingsWith(t, secret.URL("sqlite:"+filepath.Join(t.TempDir(), "broker.db")), "memory",
+		sandbox.Options{Now: func() time.Time { return now }})
 	page := &demo.Handler{Secret: demo.NewSecret(), Now: time.Now, Page: web.Demo, Widget: web.Widget, Sandbox: vendor}
 	settings.Auth.Verifiers = append(settings.Auth.Verifiers, config.Verifier{
 		Name: "demo", Issuer: demo.Issuer, Audience: []string{demo.Audience},

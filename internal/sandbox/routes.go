@@ -37,14 +37,14 @@ const (
 
 // route is one endpoint of the API.
 type route struct {
-	pattern string
-	feature string // name in the usage log; "" for a call that it does not list
-	price   credit
-	keyOnly string // error for an access token; "" if one is accepted
-	upload  bool   // accepts a PDF
-	failed  bool   // a failed call is charged, too
-	serve   handler
-	sample  handler // answers PublicKey; nil means serve
+	pattern  string
+	feature  string // name in the usage log; "" for a call that it does not list
+	price    credit
+	keyOnly  string // error for an access token; "" if one is accepted
+	upload   bool   // accepts a PDF
+	noRefund bool   // a failed call is charged, too
+	serve    handler
+	sample   handler // answers PublicKey; nil means serve
 }
 
 // handler serves one endpoint.
@@ -85,7 +85,7 @@ func (s *Sandbox) mountAPIRoutes() {
 
 		{pattern: "POST /v4/inbox/connect", feature: inboxConnect, serve: s.connectInbox, sample: s.sampleConnect},
 		{pattern: "POST /v4/inbox/status", feature: inboxStatus, serve: s.inboxStatus, sample: s.sampleInbox},
-		{pattern: "POST /v4/inbox/cas", feature: inboxPull, price: pullPrice, failed: true, serve: s.inboxFiles, sample: s.sampleInboxFiles},
+		{pattern: "POST /v4/inbox/cas", feature: inboxPull, price: pullPrice, noRefund: true, serve: s.inboxFiles, sample: s.sampleInboxFiles},
 		{pattern: "POST /v4/inbox/disconnect", feature: inboxDisconnect, serve: s.disconnectInbox, sample: s.sampleDisconnect},
 
 		{pattern: "POST /v4/inbound-email", feature: inboundEmail, serve: s.createAddress, sample: s.sampleAddress(http.StatusCreated)},
@@ -132,7 +132,7 @@ func (s *Sandbox) api(rt route) http.Handler {
 
 // run serves c and returns the answer and what it charged. It charges before it
 // serves, so two calls cannot spend the same credit, and refunds a failure unless
-// rt.failed.
+// rt.noRefund.
 func (rt route) run(c *call) (reply, credit, error) {
 	if c.byToken && rt.keyOnly != "" {
 		return reply{}, 0, detailError(rt.keyOnly)
@@ -144,7 +144,7 @@ func (rt route) run(c *call) (reply, credit, error) {
 		return reply{}, 0, errNoCredits
 	}
 	rep, err := rt.serve(c)
-	if err != nil && !rt.failed {
+	if err != nil && !rt.noRefund {
 		c.account.refund(rt.price)
 		return reply{}, 0, err
 	}

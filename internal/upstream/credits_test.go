@@ -19,7 +19,7 @@ import (
 const (
 	creditsPath = "/v1/credits"
 	goodCredits = `{"used":12.5,"remaining":87.5,"limit":100,"is_unlimited":false,` +
-		`"resets_at":"2026-05-01T00:00:00+05:30","enabled_features":["smart_parse","inbox"]}`
+		`"resets_at":"2026-05-01T00:00:00+05:30","enabled_features":["smart_parser","inbox_pull"]}`
 )
 
 func TestSandboxReportsCredits(t *testing.T) {
@@ -35,7 +35,7 @@ func TestSandboxReportsCredits(t *testing.T) {
 		t.Fatal(err)
 	}
 	if got.Used != "0" || got.Remaining != "50" || got.Limit != "50" || got.Unlimited || !got.AsOf.Equal(now) ||
-		got.ResetsAt.Day() != 1 || !slices.Contains(got.Features, "smart_parse") {
+		got.ResetsAt.Day() != 1 || !slices.Contains(got.Features, "smart_parser") {
 		t.Errorf("got %+v", got)
 	}
 }
@@ -72,7 +72,7 @@ func TestCreditsKeepTheVendorsDigits(t *testing.T) {
 		want admin.Credits
 	}{
 		"as documented": {goodCredits, admin.Credits{
-			Used: "12.5", Remaining: "87.5", Limit: "100", ResetsAt: resets, Features: []string{"smart_parse", "inbox"}}},
+			Used: "12.5", Remaining: "87.5", Limit: "100", ResetsAt: resets, Features: []string{"smart_parser", "inbox_pull"}}},
 		"with every digit": {`{"used":9007199254740993.10,"remaining":1e3,"limit":0.1}`,
 			admin.Credits{Used: "9007199254740993.1", Remaining: "1000", Limit: "0.1"}},
 		"overdrawn":              {`{"used":3,"remaining":-1,"limit":2}`, admin.Credits{Used: "3", Remaining: "-1", Limit: "2"}},
