@@ -55,6 +55,9 @@ func (s *Sandbox) deliver(r *http.Request) (reply, error) {
 	if err := readJSON(r, &req); err != nil {
 		return reply{}, err
 	}
+	if _, known := personaByID(req.Investor); !known && req.Investor != "" {
+		return reply{}, errNoPersona
+	}
 	a, found := s.addresses.get(r.PathValue("id"))
 	if !found || !s.opts.Now().Before(a.expires) {
 		return reply{}, notFound("Inbound email")

@@ -85,7 +85,11 @@ func consentLink(c *call, id, provider string) (reply, error) {
 // and redirects the browser; with ?as=rohan it is the mailbox of that persona, with
 // ?deny=1 it redirects with an error instead.
 func (s *Sandbox) answerConsent(w http.ResponseWriter, r *http.Request) {
-	id := r.PathValue("id")
+	id, as := r.PathValue("id"), r.URL.Query().Get("as")
+	if _, known := personaByID(as); !known && as != "" {
+		s.writeError(w, errNoPersona)
+		return
+	}
 	c, found := s.consents.get(id)
 	if !found || !s.opts.Now().Before(c.expires) || !s.consents.remove(id) {
 		s.writeError(w, notFound("Consent"))
@@ -100,7 +104,7 @@ func (s *Sandbox) answerConsent(w http.ResponseWriter, r *http.Request) {
 		q.Set("error", "access_denied")
 	} else {
 		token := newID("it_")
-		in := newInbox(c.account, c.provider, r.URL.Query().Get("as"), s.opts.Now())
+		in := newInbox(c.account, c.provider, as, s.opts.Now())
 		s.inboxes.put(token, in)
 		q.Set("inbox_token", token)
 		q.Set("email", in.email)
@@ -111,8 +115,8 @@ func (s *Sandbox) answerConsent(w http.ResponseWriter, r *http.Request) {
 
 // newInbox returns the mailbox of the persona with this id, or one that is of no
 // persona.
-func newInbox(a *account, provider, id string, now time.Time) inbox {
-	p, found := personaByID(id)
+func newInbox(a *account, provider, investor string, now time.Time) inbox {
+	p, found := personaByID(investor)
 	if !found {
 		p.Email = "investor@" + provider + ".example"
 	}

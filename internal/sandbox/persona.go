@@ -20,10 +20,12 @@ type Persona struct {
 	Password string `json:"password"` // of the persona's PDFs; the sandbox accepts any but "wrong"
 }
 
+var errNoPersona = badRequest("No investor has this id; GET /_sandbox/personas lists them")
+
 // Personas returns the fictional investors, each with other details.
 func Personas() []Persona { return slices.Clone(personas) }
 
-// The personas, in the order of the samples that are theirs.
+// personas has the owner of each sample, in the order of allSources.
 var personas = []Persona{
 	{"asha", "Asha Verma", "AAAPV0000A", "asha@example.com", "90000XXXXX", "9900000100000014", "1990-01-15", OTP, "AAAPV0000A"},
 	{"rohan", "Rohan Iyer", "BBBPI0000B", "rohan@example.com", "90001XXXXX", "9900000200000027", "1985-06-02", OTP, "BBBPI0000B"},
@@ -58,8 +60,8 @@ func detectPersona(text []byte, fileName string) string {
 	return p.ID
 }
 
-// rename puts p in the place of the persona whose statement this is. Holdings, folio
-// numbers and addresses stay.
+// rename returns a statement of owner with p's details in place of owner's. Holdings,
+// folio numbers and addresses stay.
 func (p Persona) rename(statement []byte, owner Persona) []byte {
 	if p == owner {
 		return statement

@@ -198,13 +198,16 @@ func TestPersonasMailIsInItsName(t *testing.T) {
 	t.Parallel()
 	c := start(t, sandbox.Options{})
 	link := c.call(http.MethodPost, "/v4/inbox/connect", `{"redirect_uri":"https://app.example/"}`).text("oauth_url")
+	c.call(http.MethodGet, link+"?as=nobody", "").want(t, 400, "/_sandbox/personas")
 	redirect := openConsent(t, c, link+"?as=rohan").Query()
 	if got := redirect.Get("email"); got != "rohan@example.com" {
 		t.Errorf("got email %q, want rohan@example.com", got)
 	}
 	pulled := c.call(http.MethodPost, "/v4/inbox/cas", "", "x-inbox-token", redirect.Get("inbox_token"))
 	address := c.call(http.MethodPost, "/v4/inbound-email", "{}").text("inbound_email_id")
-	c.call(http.MethodPost, "/_sandbox/inbound-email/"+address+"/deliver", `{"source":"kfintech","investor":"rohan"}`).want(t, 200)
+	deliver := "/_sandbox/inbound-email/" + address + "/deliver"
+	c.call(http.MethodPost, deliver, `{"investor":"nobody"}`).want(t, 400, "/_sandbox/personas")
+	c.call(http.MethodPost, deliver, `{"source":"kfintech","investor":"rohan"}`).want(t, 200)
 	mailed := c.call(http.MethodGet, "/v4/inbound-email/"+address+"/files", "")
 	for _, a := range []answer{pulled, mailed} {
 		for _, f := range a.body["files"].([]any) {
