@@ -29,7 +29,7 @@ const maxReason = 500
 var (
 	// ErrBlocked is returned when the user is blocked from getting tokens.
 	ErrBlocked = fault.New(fault.Forbidden, "subject_blocked",
-		"This account is blocked.")
+		"This account is blocked; contact support.")
 	// ErrStale is returned when this replica does not know the latest revocations.
 	ErrStale = fault.New(fault.Unavailable, "access_stale",
 		"Access tokens are not available at the moment. Try again.").After(2 * time.Second).
@@ -38,11 +38,11 @@ var (
 	ErrNoGrant = fault.New(fault.NotFound, "grant_not_found", "There is no such grant.")
 	// ErrUntil is returned when a block cannot end at the given time.
 	ErrUntil = fault.New(fault.Unprocessable, "invalid_until",
-		"until must be a time as in RFC 3339 that lies in the future, and before the year 10000; leave it out for a block that lasts until it is lifted.").
+		"until must be a future time in RFC 3339 form, before the year 10000; leave it out for a block without an end.").
 		At(fault.Field{Pointer: "/until", Detail: "must be a time in the future, such as 2036-04-01T10:00:00Z"})
 
 	errSubject = fault.New(fault.Unprocessable, "invalid_subject",
-		"A user is named by the verifier, a colon and the id in its tokens, such as app:42; at most 289 bytes of UTF-8 without a zero byte.")
+		"A user id is <verifier>:<sub>, such as app:42; at most 289 bytes of UTF-8 without a zero byte.")
 	errReason = fault.New(fault.Unprocessable, "invalid_reason",
 		"The reason must be at most 500 bytes of UTF-8 without a zero byte.").
 		At(fault.Field{Pointer: "/reason", Detail: "must be at most 500 bytes of UTF-8"})

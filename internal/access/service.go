@@ -12,7 +12,7 @@ import (
 
 // UpstreamNote explains why a revoked token still works at the vendor in direct mode.
 const UpstreamNote = "The vendor has no call to revoke a token. Whoever holds one that is revoked here can use it at the vendor " +
-	"until upstream_valid_until; the broker hands it out no more."
+	"until upstream_valid_until; the broker no longer hands it out."
 
 // Result is the answer to a call that changes access.
 type Result struct {

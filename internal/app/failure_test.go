@@ -91,7 +91,7 @@ func TestBrokerThatStartedBeforeItsDatabaseRefusesAWrongKey(t *testing.T) {
 	if a := wrong.call(t, "asha", http.MethodPost, "/v1/token", "").must(t, 503); strings.Contains(a.body, "key") {
 		t.Errorf("a user: got %s, want nothing about keys", a.body)
 	}
-	if log := wrong.log.String(); !strings.Contains(log, `\"k1\" is not the one`) {
+	if log := wrong.log.String(); !strings.Contains(log, `\"k1\" differs from the key`) {
 		t.Errorf("got the log %s", log)
 	}
 	right.token(t, "asha")

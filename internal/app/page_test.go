@@ -148,7 +148,7 @@ func TestPageExplainsErrorsAndNextSteps(t *testing.T) {
 
 	shop.vendor.AddFault(sandbox.Fault{Path: "/v1/token", Kind: sandbox.FaultStatus, Status: http.StatusUnauthorized, Times: 1})
 	b.do(chromedp.Click(on("import")))
-	has(t, b.notice("bad"), "its operator has to resolve this", "req_", "Try again")
+	has(t, b.notice("bad"), "The operator of this service has to resolve this", "req_", "Try again")
 
 	b.do(chromedp.Click(on("import")), chromedp.WaitEnabled(in("file")), chromedp.SetUploadFiles(in("file"), []string{noPDF}))
 	has(t, read(b, chromedp.Text(in("error"), chromedp.NodeVisible)), "not a PDF")

@@ -206,7 +206,7 @@ func TestWrongKeyIsReportedAtTheStart(t *testing.T) {
 		other := base64.StdEncoding.EncodeToString([]byte("a-wrong-seal-key-0123456789abcde"))
 		settings.Seal.Keys = []config.SealKey{{ID: "k1", File: keyFile(t, "k1", other)}}
 		_, err := app.New(t.Context(), settings, app.Options{LogTo: &syncBuffer{}})
-		if err == nil || !strings.HasPrefix(err.Error(), `seal.keys[0]: the key "k1" is not the one`) {
+		if err == nil || !strings.HasPrefix(err.Error(), `seal.keys[0]: key "k1" differs from the key`) {
 			t.Errorf("as the first key: %v", err)
 		}
 

@@ -119,11 +119,11 @@ func TestForgedAndMalformedTokensAreRefused(t *testing.T) {
 		"exp negative":          {signHS(t, with("exp", -1)), "claim exp"},
 		"exp beyond all floats": {signRaw(t, plainHeader, `{"iss":"`+issuer+`","aud":"casbroker","sub":"asha","exp":1e999}`), "claim exp"},
 		"exp beyond all dates":  {signHS(t, with("exp", 1e300)), "claim exp"},
-		"exp in the year 9999":  {signHS(t, with("exp", year9999)), "lives longer"},
-		"exp in two days":       {signHS(t, with("exp", time.Now().Add(48*time.Hour).Unix())), "lives longer"},
-		"year 9999 without iat": {unissued(t, year9999), "lives longer"},
-		"two days without iat":  {unissued(t, time.Now().Add(48*time.Hour).Unix()), "lives longer"},
-		"long life by iat":      {signHS(t, with("iat", time.Now().Add(-24*time.Hour).Unix())), "lives longer"},
+		"exp in the year 9999":  {signHS(t, with("exp", year9999)), "lifetime is longer"},
+		"exp in two days":       {signHS(t, with("exp", time.Now().Add(48*time.Hour).Unix())), "lifetime is longer"},
+		"year 9999 without iat": {unissued(t, year9999), "lifetime is longer"},
+		"two days without iat":  {unissued(t, time.Now().Add(48*time.Hour).Unix()), "lifetime is longer"},
+		"long life by iat":      {signHS(t, with("iat", time.Now().Add(-24*time.Hour).Unix())), "lifetime is longer"},
 		"expired":               {signHS(t, with("exp", time.Now().Add(-time.Second).Unix())), "expired"},
 		"not yet valid":         {signHS(t, with("nbf", time.Now().Add(45*time.Second).Unix())), "not valid yet"},
 		"nbf as string":         {signHS(t, with("nbf", "0")), "claim nbf"},
@@ -271,7 +271,7 @@ func TestLeewayAndLifetimeAreSettings(t *testing.T) {
 	strict := withSecret()
 	strict.Leeway, strict.MaxLifetime = 0, 10*time.Minute
 	a := newAuth(t, strict)
-	if got := askWith(t, a, signHS(t, claimsOf("asha"))); !strings.Contains(got.detail, "lives longer") {
+	if got := askWith(t, a, signHS(t, claimsOf("asha"))); !strings.Contains(got.detail, "lifetime is longer") {
 		t.Errorf("a token of 15 minutes: %+v", got)
 	}
 	soon := jwt.MapClaims{"nbf": time.Now().Add(10 * time.Second).Unix(), "exp": time.Now().Add(5 * time.Minute).Unix()}

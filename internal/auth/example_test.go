@@ -39,5 +39,5 @@ func ExampleAuthenticator_Authenticate() {
 	}
 	// Output:
 	// app:asha is a user
-	// invalid_token: The token's audience (aud) is not one of those configured.
+	// invalid_token: The token's audience (aud) is not accepted by this service.: compare it with auth.verifiers[].audience
 }

@@ -22,7 +22,7 @@ var (
 		"The keys of the token's issuer are not loaded yet; try again soon.").After(5 * time.Second)
 	// ErrCrossOrigin is returned when a page of another site used the caller's cookie.
 	ErrCrossOrigin = fault.New(fault.Forbidden, "cross_origin",
-		"A call that changes something and is authenticated by cookie must come from a page of this site.")
+		"A call that changes something and is authenticated by a cookie must come from a page of this site.")
 	// ErrForbidden is returned when the caller lacks the required role.
 	ErrForbidden = fault.New(fault.Forbidden, "forbidden", "The caller lacks the role that this call needs.")
 )
@@ -35,21 +35,25 @@ var (
 	errCritical  = ErrInvalidToken.Withf("The token's header has critical extensions (crit), which are not supported.")
 	errClaims    = ErrInvalidToken.Withf("The token's claims are not a JSON object with distinct names in valid UTF-8.")
 
-	errNoIssuer  = ErrInvalidToken.Withf("The token has no issuer (iss).")
-	errIssuer    = ErrInvalidToken.Withf("The token's issuer (iss) is not one of those configured.")
-	errAlgorithm = ErrInvalidToken.Withf("The token's algorithm (alg) is not one of those configured for its issuer.")
+	errNoIssuer = ErrInvalidToken.Withf("The token has no issuer (iss).")
+	errIssuer   = ErrInvalidToken.Withf("The token's issuer (iss) is not accepted by this service.").
+			WithNotef("compare it with auth.verifiers[].issuer")
+	errAlgorithm = ErrInvalidToken.Withf("The token's algorithm (alg) is not accepted from its issuer.").
+			WithNotef("compare it with auth.verifiers[].algorithms")
 	errNoKeyID   = ErrInvalidToken.Withf("The token names no key (kid) although its issuer has several.")
 	errKeyID     = ErrInvalidToken.Withf("The token names a key (kid) that its issuer does not have for this algorithm.")
 	errSignature = ErrInvalidToken.Withf("The token's signature was not made with the key of its issuer.")
 
 	errNoAudience = ErrInvalidToken.Withf("The token has no audience (aud).")
-	errAudience   = ErrInvalidToken.Withf("The token's audience (aud) is not one of those configured.")
-	errNoExpiry   = ErrInvalidToken.Withf("The token has no expiry (exp).")
-	errExpired    = ErrInvalidToken.Withf("The token has expired (exp); get a new one.")
-	errLifetime   = ErrInvalidToken.Withf("The token lives longer (exp) than is configured for its issuer.")
-	errNotYet     = ErrInvalidToken.Withf("The token is not valid yet (nbf); compare the clocks.")
-	errFuture     = ErrInvalidToken.Withf("The token was issued in the future (iat); compare the clocks.")
-	errSubject    = ErrInvalidToken.Withf("The token's subject (sub) must be 1 to %d bytes of visible text.", maxSubjectSize)
+	errAudience   = ErrInvalidToken.Withf("The token's audience (aud) is not accepted by this service.").
+			WithNotef("compare it with auth.verifiers[].audience")
+	errNoExpiry = ErrInvalidToken.Withf("The token has no expiry (exp).")
+	errExpired  = ErrInvalidToken.Withf("The token has expired (exp); get a new one.")
+	errLifetime = ErrInvalidToken.Withf("The token's lifetime is longer than this service accepts.").
+			WithNotef("compare it with auth.verifiers[].max_lifetime")
+	errNotYet  = ErrInvalidToken.Withf("The token is not valid yet (nbf); compare the clocks.")
+	errFuture  = ErrInvalidToken.Withf("The token was issued in the future (iat); compare the clocks.")
+	errSubject = ErrInvalidToken.Withf("The token's subject (sub) must be 1 to %d bytes of visible text.", maxSubjectSize)
 )
 
 // Reasons to refuse a request before its token is parsed.

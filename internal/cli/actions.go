@@ -106,7 +106,7 @@ func (c revokeCommand) Run(ctx context.Context, t *Terminal) error {
 type blockCommand struct {
 	Subject name       `arg:"" help:"The user, such as app:42."`
 	Reason  string     `placeholder:"TEXT" help:"The reason, for operators; the user does not see it."`
-	Until   futureTime `placeholder:"TIME" help:"The end of the block: 2026-04-01T10:00:00Z, or 2h for two hours from now. Without it, the block lasts until it is lifted."`
+	Until   futureTime `placeholder:"TIME" help:"The end of the block: 2026-04-01T10:00:00Z, or 2h for two hours from now. Without it, the block has no end."`
 	actionFlags
 }
 
@@ -121,7 +121,7 @@ func (c blockCommand) Run(ctx context.Context, t *Terminal) error {
 		body:    body,
 		matches: func(r result) bool { return c.Subject.isSubject(r) && r.Block != nil && r.Block.Subject == r.Subject },
 		text: func(r result) string {
-			until := "until it is lifted"
+			until := "until unblocked"
 			if !r.Block.Until.IsZero() {
 				until = "until " + formatTime(r.Block.Until)
 			}

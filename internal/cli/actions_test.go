@@ -90,7 +90,7 @@ func TestBlockSendsReasonAndEnd(t *testing.T) {
 		t.Errorf("got %q", requests)
 	}
 	d = newFakeBroker(t, answerJSON(`{"already":true,"subject":"app:42","block":{"subject":"app:42","reason":""}}`))
-	if code, out, errs := d.run(t, "block", "app:42"); code != cli.ExitOK || out != "app:42 was already blocked, until it is lifted.\n" {
+	if code, out, errs := d.run(t, "block", "app:42"); code != cli.ExitOK || out != "app:42 was already blocked, until unblocked.\n" {
 		t.Errorf("got exit code %d, %q %s", code, out, errs)
 	}
 	if requests := d.inSession(t); !slices.Equal(requests, []string{`POST /admin/v1/users/app:42/block {"reason":""}`}) {

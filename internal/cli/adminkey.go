@@ -14,7 +14,7 @@ type adminKeyCommand struct {
 }
 
 // keyText presents a new key; its arguments are name, key, name, hash, name, hash.
-const keyText = `The admin key of %s. It is not shown again; keep it where only they can read it:
+const keyText = `This is the admin key of %s. It will not be shown again; keep it where only its owner can read it:
 
   %s
 

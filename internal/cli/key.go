@@ -23,7 +23,7 @@ var byteOrderMarks = [][]byte{{0xEF, 0xBB, 0xBF}, {0xFF, 0xFE}, {0xFE, 0xFF}}
 
 // Errors about the admin key. None repeats the input.
 var (
-	errNoKey   = usageError{errors.New("no admin key: use --key-file, or set " + keyFileVariable + " or " + keyVariable + "; broker admin-key makes one")}
+	errNoKey   = usageError{errors.New("no admin key: use --key-file, or set " + keyFileVariable + " or " + keyVariable + "; to make one, run broker admin-key and add its hash to admin.keys")}
 	errTwoKeys = usageError{errors.New("set " + keyFileVariable + " or " + keyVariable + ", not both")}
 	errKey     = usageError{errors.New("the admin key is malformed: want one line that begins with cbk_ and has only letters, digits, - and _")}
 	errMark    = usageError{errors.New("read the admin key: the file begins with a byte order mark, as written in UTF-16 and by some editors; save it as plain text (UTF-8 without a mark)")}

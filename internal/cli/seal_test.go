@@ -135,7 +135,7 @@ func TestReplacedFirstKeyStopsEveryCommand(t *testing.T) {
 	}
 	for _, command := range [][]string{{"serve", "--address", "127.0.0.1:0"}, {"seal", "rotate"}, {"seal", "verify"}} {
 		code, _, errs := broker(t, environ, command...)
-		if code != cli.ExitFailed || !strings.Contains(errs, `broker: seal.keys[0]: the key "demo" is not the one`) || strings.Contains(errs, nextKey) {
+		if code != cli.ExitFailed || !strings.Contains(errs, `broker: seal.keys[0]: key "demo" differs from the key`) || strings.Contains(errs, nextKey) {
 			t.Errorf("%v: got %d %s", command, code, errs)
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"net/url"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -41,7 +42,7 @@ func (p *Params) Only(known ...string) error {
 		case len(known) == 0:
 			return ErrQuery.Withf("This call takes no query parameters.")
 		default:
-			return ErrQuery.Withf("This call takes no query parameters but %q.", known)
+			return ErrQuery.Withf("This call takes only these query parameters: %s.", strings.Join(known, ", "))
 		}
 	}
 	return nil

@@ -3,6 +3,7 @@ package httpapi_test
 import (
 	"errors"
 	"net/url"
+	"strings"
 	"testing"
 	"time"
 
@@ -37,6 +38,9 @@ func TestUnknownParameterIsRefused(t *testing.T) {
 		if err := query(t, "limits=5").Only(known...); !errors.Is(err, httpapi.ErrQuery) {
 			t.Errorf("known %q: got %v", known, err)
 		}
+	}
+	if err := query(t, "limits=5").Only("limit", "cursor"); err == nil || !strings.Contains(err.Error(), "only these query parameters: limit, cursor.") {
+		t.Errorf("got %v, want the names of the parameters", err)
 	}
 }
 

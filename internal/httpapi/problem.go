@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
 	"github.com/labstack/echo/v4"
 
 	"casbroker/internal/fault"
@@ -106,5 +108,6 @@ func HandleError(err error, c echo.Context) {
 		return
 	}
 	c.Response().WriteHeader(p.Status)
-	_ = c.Echo().JSONSerializer.Serialize(c, dialectOf(c)(p), "")
+	// This encoder, unlike Echo's, leaves < > & as they are.
+	_ = json.MarshalEncode(jsontext.NewEncoder(c.Response(), jsontext.AllowInvalidUTF8(true)), dialectOf(c)(p))
 }

@@ -36,7 +36,7 @@ var (
 	errBusy      = fault.New(fault.Unavailable, "save_busy",
 		"Too many large statements are being saved; nothing was saved. Try again.").After(5 * time.Second)
 	errOneAtATime = fault.New(fault.Limited, "large_save_under_way",
-		"Another large statement of yours is being saved; send this one when that has ended.").After(5 * time.Second)
+		"Another large statement of yours is being saved; send this one again when that is done.").After(5 * time.Second)
 )
 
 // bodyLimiter limits the memory of payloads over smallBody. Each user may have one at a

@@ -26,7 +26,7 @@ type WrongKeyError struct {
 
 // Error tells the operator what to do.
 func (e *WrongKeyError) Error() string {
-	return fmt.Sprintf("the key %q is not the one that sealed under this id before; "+
+	return fmt.Sprintf("key %q differs from the key that had this id before; "+
 		"restore that one, or give this one an id that was never used", e.ID)
 }
 
@@ -53,7 +53,7 @@ func (s *DB) checkKeys(ctx context.Context) error {
 		case i == 0:
 			return errWrongKey.Because(&WrongKeyError{ID: id})
 		case s.box.Disable(id):
-			s.log.ErrorContext(ctx, "a sealing key is not the one that sealed under this id before and is disabled; "+
+			s.log.ErrorContext(ctx, "a sealing key differs from the key that had this id before and is disabled; "+
 				"data that was sealed under it is unreadable until the right key is restored", "key_id", id)
 		}
 	}

@@ -34,7 +34,7 @@ var (
 )
 
 // operatorOnly is the detail of faults that only the operator can resolve.
-const operatorOnly = "The vendor is not available to this service at the moment; its operator has to resolve this."
+const operatorOnly = "This service cannot use the vendor's API at the moment. The operator of this service has to resolve this."
 
 // noteMixedUp is the note for an access token that was configured as the API key.
 const noteMixedUp = "upstream.api_key holds an access token (at_…); the vendor wants the API key itself."

@@ -72,13 +72,13 @@ export function count(/** @type {number} */ n, /** @type {string} */ noun) {
 }
 
 const messages = {
-  network: ['The broker is not responding', 'Check that it is running and that you are online.'],
-  unreadable: ['The broker’s answer could not be read', 'A proxy between this page and the broker may have changed it.'],
+  network: ['The service is not responding', 'Check that you are online, and try again in a moment.'],
+  unreadable: ['The answer could not be read', 'It may have been changed on its way to this page. Try again in a moment.'],
   rate_limited: ['Too many requests', 'Wait a moment and try again.'],
-  not_a_statement: ['This is not a statement the broker can save', 'Import the PDF that CDSL, NSDL, CAMS or KFintech sent you.'],
+  not_a_statement: ['This is not a statement that can be saved', 'Import the PDF that CDSL, NSDL, CAMS or KFintech sent you.'],
   other_owner: ['This statement belongs to another person', 'Its PAN differs from the statements you saved before.'],
   portfolio_unreadable: ['This statement is locked', 'It cannot be decrypted at the moment. Please contact support.'],
-  save_busy: ['The broker is busy', 'It is saving other large statements. Try again in a moment.'],
+  save_busy: ['The service is busy', 'It is saving other large statements. Try again in a moment.'],
   export_under_way: ['An export is already in progress', 'Wait until it has finished.'],
   body_too_large: ['This statement is too large', 'Request a statement for a shorter period and import that.'],
   portfolio_not_found: ['This statement is no longer there', 'It was deleted, possibly in another window.'],
@@ -86,6 +86,7 @@ const messages = {
   unauthenticated: ['Your session has ended', 'Sign in again to continue.'],
   invalid_token: ['Your session has ended', 'Sign in again to continue.'],
   forbidden: ['You do not have permission to do this', 'Please contact support.'],
+  subject_blocked: ['Your account is blocked', 'Please contact support.'],
 };
 
 /**
@@ -99,7 +100,7 @@ export function explain(error, action) {
     return { title: action, text: 'An error occurred on this page. Reload it and try again.', small: '', wait: 0 };
   }
   const known = messages[error.code];
-  const [title, text] = known ?? [action, error.detail || 'The broker had a problem. Try again in a moment.'];
+  const [title, text] = known ?? [action, error.detail || 'The service had a problem. Try again in a moment.'];
   const small = [`Code ${error.code}`, error.requestId && `request ${error.requestId}`];
   return {
     title,

@@ -35,7 +35,8 @@ function showError(error, title, action) {
     return;
   }
   if (typeof error.status !== 'number') reportError(error);
-  notify({ kind: 'bad', ...explain(error, title), action });
+  const final = error.code === 'subject_blocked'; // a retry cannot succeed
+  notify({ kind: 'bad', ...explain(error, title), action: final ? undefined : action });
 }
 
 async function start() {
@@ -216,7 +217,7 @@ async function saveImport(payload, key) {
   notify({ kind: 'busy', title: 'Saving your statement…' });
   try {
     const summary = await save(session, payload, key, (attempt) =>
-      session.ended || notify({ kind: 'busy', title: 'Saving your statement…', text: `The broker has not accepted it yet. Attempt ${attempt}.` }));
+      session.ended || notify({ kind: 'busy', title: 'Saving your statement…', text: `The service has not accepted it yet. Attempt ${attempt}.` }));
     unsaved = false;
     if (await refresh(summary.id)) notify(savedNotice(summary));
   } catch (error) {

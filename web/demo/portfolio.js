@@ -19,7 +19,7 @@ import { count, momentText, periodText, sourceName } from './format.js';
  */
 
 const provenances = {
-  reported: ['Reported by browser', 'The browser sent this statement; the broker did not get it from the parser itself.'],
+  reported: ['Reported by browser', 'Your browser sent this statement; this service did not get it from the parser itself.'],
 };
 
 /**

@@ -62,7 +62,7 @@ func TestHistoryShowsReasonAndActor(t *testing.T) {
 	b.post("/console/revoke-all", "confirm", "revoke everything")
 	shown := b.get(page)
 	expect(t, shown, http.StatusOK, `data-testid="not-blocked"`, "<bdi class=\"id\">&lt;b&gt;Her phone&lt;/b&gt; was stolen.</bdi>",
-		`<time datetime="2026-04-01T11:30:00Z">`, ">until lifted<", `<a href="/console/grants/`+grant+`">Token revoked</a>`)
+		`<time datetime="2026-04-01T11:30:00Z">`, ">until unblocked<", `<a href="/console/grants/`+grant+`">Token revoked</a>`)
 	_, history, _ := strings.Cut(shown.body, `data-testid="history"`)
 	last := 0
 	for _, what := range []string{"All tokens of all users revoked", "All tokens revoked", "Token revoked", "Block lifted", "Blocked", "Blocked<"} {
@@ -131,7 +131,7 @@ func TestInvalidFormIsShownAgainWithItsValues(t *testing.T) {
 	expect(t, b.post("/console/users/app:asha/block", "for", "lifted", "reason", strings.Repeat("ж", 251)), http.StatusUnprocessableEntity,
 		"has 251 letters in 502 bytes", "the limit is 500 bytes", `aria-describedby="reason-hint error" data-testid="reason"`)
 	for _, unknown := range []string{"ever", "2h", "-1h", ""} {
-		expect(t, b.post("/console/users/app:asha/block", "for", unknown), http.StatusBadRequest, "invalid_form")
+		expect(t, b.post("/console/users/app:asha/block", "for", unknown), http.StatusBadRequest, "invalid_form", "Choose how long the block lasts.")
 	}
 	expect(t, b.post("/console/users/app:asha/block", "for", "until", "until", "12026-04-01T10:30"), http.StatusUnprocessableEntity, "9999 or earlier")
 	for _, length := range []string{"lifted", "1h"} {
@@ -172,7 +172,7 @@ func TestRevokeAllNeedsTypedConfirmation(t *testing.T) {
 	b := o.signedIn()
 	expect(t, b.get("/console/revoke-all"), http.StatusOK, ">3 active tokens</span> now", "upstream.api_key", "2026-04-01 11:30:00 UTC</time> at the latest")
 	expect(t, b.post("/console/revoke-all", "confirm", `Revoke "all"`), http.StatusUnprocessableEntity,
-		"Nothing was done", `value="Revoke &#34;all&#34;"`, `aria-invalid="true"`)
+		"Nothing was changed", `value="Revoke &#34;all&#34;"`, `aria-invalid="true"`)
 	if live, err := o.db.LiveGrants(t.Context(), begin); err != nil || live != 3 {
 		t.Fatalf("got %d active tokens and %v, want 3", live, err)
 	}

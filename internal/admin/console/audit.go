@@ -107,7 +107,7 @@ func (auditBody) Detail(v audit.View) string {
 	until, ok := strings.CutPrefix(v.Detail, "until=")
 	switch {
 	case ok && until == "lifted":
-		return "until lifted"
+		return "until unblocked"
 	case ok:
 		return "until " + formatRFC3339(until)
 	case v.Detail == "already":

@@ -29,7 +29,7 @@ const (
 
 // lengths are the durations of a block.
 var lengths = []choice{
-	{"1h", "1 hour"}, {"24h", "1 day"}, {"168h", "7 days"}, {untilLifted, "Until lifted"}, {untilTime, "Until a date and time"},
+	{"1h", "1 hour"}, {"24h", "1 day"}, {"168h", "7 days"}, {untilLifted, "Until unblocked"}, {untilTime, "Until a date and time"},
 }
 
 var errTwoEnds = fault.New(fault.Unprocessable, "two_ends",
@@ -80,10 +80,10 @@ func (h *Handler) block(r request) (reply, error) {
 	return b.page(), explainReason(err, b.Reason)
 }
 
-// blockEnd returns when the block ends, zero for until it is lifted.
+// blockEnd returns when the block ends, zero for none.
 func (h *Handler) blockEnd(r request, b blockBody) (time.Time, error) {
 	if !slices.ContainsFunc(lengths, func(c choice) bool { return c.Value == b.For }) {
-		return time.Time{}, errForm
+		return time.Time{}, errForm.Withf("Choose how long the block lasts.")
 	}
 	if b.For == untilTime {
 		t, err := parseInput(b.Until)

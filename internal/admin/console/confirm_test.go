@@ -22,7 +22,7 @@ func TestBlockFormIsFilledWithCurrentBlock(t *testing.T) {
 		t.Errorf("the value of the form was refused: %d", a.status)
 	}
 	expect(t, b.get(form), http.StatusOK, `value="lifted" checked`, ">x</textarea>")
-	expect(t, b.get("/console/users/app:asha/unblock"), http.StatusOK, "The block lasts until it is lifted", `class="primary" data-testid="confirm"`)
+	expect(t, b.get("/console/users/app:asha/unblock"), http.StatusOK, "The user is blocked until unblocked", `class="primary" data-testid="confirm"`)
 }
 
 func TestConfirmationSaysHowLongRevokedTokensWorkAtTheVendor(t *testing.T) {

@@ -40,7 +40,7 @@ var details = map[string]string{
 	"invalid_state":    "Choose one of the states in the list.",
 	"invalid_subject":  "A user id is the app's verifier, a colon and the id in its tokens, such as demo:42; at most 289 bytes. Search for the user to see how the id is written.",
 	"invalid_until":    "The block must end in the future. Enter a date and a time in UTC, or choose a duration.",
-	"not_confirmed":    "Nothing was done. Type the words exactly as shown.",
+	"not_confirmed":    "Nothing was changed. Type the words exactly as shown.",
 	"grant_not_found":  "There is no grant with this id.",
 	"cross_origin":     "The request came from a page of another site, so nothing was done. Use the pages of the console.",
 	"no_such_path":     "There is no page at this address.",
@@ -48,14 +48,20 @@ var details = map[string]string{
 	"rate_limited":     "There were too many requests in a short time.",
 }
 
-// titles are the titles of errors by status.
+// codeTitles are the titles of errors whose status does not say enough, by code.
+var codeTitles = map[string]string{
+	"wrong_key":     "Sign-in failed",
+	"not_confirmed": "Not confirmed",
+}
+
+// titles are the titles of other errors, by status.
 var titles = map[int]string{
 	http.StatusBadRequest:          "Invalid request",
 	http.StatusUnauthorized:        "Not signed in",
 	http.StatusForbidden:           "Not allowed",
 	http.StatusNotFound:            "Not found",
 	http.StatusMethodNotAllowed:    "Method not allowed",
-	http.StatusUnprocessableEntity: "This cannot be done",
+	http.StatusUnprocessableEntity: "Check your input",
 	http.StatusTooManyRequests:     "Too many requests",
 	http.StatusServiceUnavailable:  "Temporarily unavailable",
 }
@@ -72,6 +78,7 @@ func newErrorView(err error, status int, requestID string) *errorView {
 		}
 		return v
 	}
+	v.Title = cmp.Or(codeTitles[f.Code], v.Title)
 	v.Code, v.Wait, v.Detail, v.Note = f.Code, f.RetryAfter, cmp.Or(details[f.Code], f.Detail), f.Note
 	if status == http.StatusTooManyRequests {
 		v.Detail += " " + waitText(f.RetryAfter)

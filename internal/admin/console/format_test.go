@@ -34,7 +34,7 @@ func TestInvisibleCharactersAreNamed(t *testing.T) {
 func TestAuditDetailsAreReadable(t *testing.T) {
 	t.Parallel()
 	for detail, want := range map[string]string{
-		"until=lifted":                                    "until lifted",
+		"until=lifted":                                    "until unblocked",
 		"until=2026-04-02T10:30:00.25Z":                   "until 2026-04-02 10:30:00 UTC",
 		"until=soon":                                      "until soon",
 		"already":                                         "no change",

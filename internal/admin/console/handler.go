@@ -207,6 +207,7 @@ func (h *Handler) render(c echo.Context, r reply, err error) error {
 type signInBody struct {
 	Next          string // URL to open after signing in
 	Ended         bool   // the browser had a session that has ended
+	Lost          bool   // the browser sent a form, which was not carried out
 	FromOtherSite bool   // the operator may be signed in: browsers omit the cookie
 }
 
@@ -219,7 +220,10 @@ func fromOtherSite(r *http.Request) bool {
 
 // signInPage asks for an admin key, unless the operator is signed in.
 func (h *Handler) signInPage(c echo.Context) error {
-	b := signInBody{Next: safeNext(c.QueryParam("next")), Ended: c.QueryParam("ended") != "", FromOtherSite: fromOtherSite(c.Request())}
+	b := signInBody{
+		Next: safeNext(c.QueryParam("next")), FromOtherSite: fromOtherSite(c.Request()),
+		Ended: c.QueryParam("ended") != "", Lost: c.QueryParam("lost") != "",
+	}
 	s, err := h.Sessions.Identify(c)
 	switch {
 	case err != nil:

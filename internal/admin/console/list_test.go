@@ -34,7 +34,7 @@ func TestAuditTrailOfUserExcludesReads(t *testing.T) {
 	const trail = "/console/audit?action=-admin.read&subject=app%3Aasha"
 	expect(t, b.get("/console/users/app:asha"), http.StatusOK, strings.ReplaceAll(trail, "&", "&amp;"))
 	page := b.get(trail)
-	expect(t, page, http.StatusOK, "Token minted", "until lifted", "no change", `title="until=lifted"`, `<option value="-admin.read" selected>`)
+	expect(t, page, http.StatusOK, "Token minted", "until unblocked", "no change", `title="until=lifted"`, `<option value="-admin.read" selected>`)
 	if strings.Contains(page.body, `title="admin.read"`) {
 		t.Error("a read is listed")
 	}

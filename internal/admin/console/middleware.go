@@ -82,11 +82,14 @@ func (h *Handler) requireSession(next echo.HandlerFunc) echo.HandlerFunc {
 			return next(c)
 		}
 		r := c.Request()
-		ended := ""
-		if session.Token(c) != "" || r.Method != http.MethodGet {
+		var ended, lost string
+		if session.Token(c) != "" {
 			ended = "1"
 		}
-		return c.Redirect(http.StatusSeeOther, withQuery(signInPath, "next", nextAfterSignIn(r), "ended", ended))
+		if r.Method != http.MethodGet {
+			lost = "1"
+		}
+		return c.Redirect(http.StatusSeeOther, withQuery(signInPath, "next", nextAfterSignIn(r), "ended", ended, "lost", lost))
 	}
 }
 

@@ -133,11 +133,14 @@ func TestEndedSessionIsReportedAndNothingIsDone(t *testing.T) {
 		if a.status != http.StatusSeeOther || !strings.HasPrefix(a.to(), "/console/sign-in?ended=1") {
 			t.Fatalf("%s: %d to %s", path, a.status, a.to())
 		}
-		expect(t, b.get(a.to()), http.StatusOK, "Your session has ended")
+		expect(t, b.get(a.to()), http.StatusOK, "Your session has ended, and your last request was not carried out.")
 	}
 	if o.admin.Access.Watcher.Version() != 0 {
 		t.Error("something was changed")
 	}
+	expect(t, b.get(b.get("/console/audit").to()), http.StatusOK, "Your session has ended. Sign in")
+	stranger := o.browser()
+	expect(t, stranger.get(stranger.post("/console/revoke-all").to()), http.StatusOK, "You are not signed in, and your last request was not carried out.")
 	if a := b.get("/console/?range=day", "X-Idle", "1"); a.status != http.StatusSeeOther {
 		t.Errorf("refreshing page: got %d", a.status)
 	}

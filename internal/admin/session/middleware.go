@@ -1,6 +1,7 @@
 package session
 
 import (
+	"errors"
 	"net/http"
 	"net/url"
 	"strings"
@@ -26,6 +27,10 @@ const (
 
 var errManyCookies = auth.ErrInvalidRequest.Withf("Send one session cookie, not several of the same name.")
 
+// errSignIn is the auth.ErrUnauthenticated of routes that also accept a session.
+var errSignIn = auth.ErrUnauthenticated.Withf("Sign in: send an admin key to POST /admin/v1/session, " +
+	"or send a JWT as Authorization: Bearer <token>.")
+
 // origins trusts no other origin: pages of other sites must not act for an operator.
 var origins = http.NewCrossOriginProtection()
 
@@ -48,7 +53,10 @@ func (s *Service) Middleware(other echo.MiddlewareFunc) echo.MiddlewareFunc {
 				return err
 			}
 			if token == "" {
-				return otherwise(c)
+				if err = otherwise(c); errors.Is(err, auth.ErrUnauthenticated) {
+					return errSignIn
+				}
+				return err
 			}
 			session, err := s.identify(c, token)
 			if err != nil {
