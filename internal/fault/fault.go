@@ -30,6 +30,7 @@ const (
 	Unprocessable               // the request can be read, but its content is not acceptable
 	Limited                     // the caller sends too many requests
 	Unavailable                 // a dependency is down; retrying later may help
+	BadGateway                  // the server that the request was passed on to did not answer properly
 )
 
 // Field describes one invalid part of a request.

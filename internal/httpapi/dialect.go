@@ -9,7 +9,8 @@ import (
 
 // Dialect turns the Problem of a failed request into the JSON document that answers it.
 // A group of routes whose callers expect other members than those of RFC 9457 chooses
-// one with InDialect.
+// one with InDialect. The document is sent as application/problem+json, unless it has a
+// method ContentType that returns another media type.
 type Dialect func(Problem) any
 
 const dialectKey = "casbroker.dialect"
@@ -29,6 +30,14 @@ func dialectOf(c echo.Context) Dialect {
 		return d
 	}
 	return func(p Problem) any { return p }
+}
+
+// contentTypeOf returns the media type of a document that a Dialect returned.
+func contentTypeOf(document any) string {
+	if d, ok := document.(interface{ ContentType() string }); ok {
+		return d.ContentType()
+	}
+	return ContentType
 }
 
 // oauthProblem adds to a Problem the members of an OAuth error (RFC 6749, section 5.2).

@@ -46,6 +46,7 @@ var statuses = map[fault.Kind]int{
 	fault.Unprocessable:   http.StatusUnprocessableEntity,
 	fault.Limited:         http.StatusTooManyRequests,
 	fault.Unavailable:     http.StatusServiceUnavailable,
+	fault.BadGateway:      http.StatusBadGateway,
 }
 
 // ProblemOf maps err to a Problem. An error that is neither a Fault nor the router's
@@ -102,12 +103,13 @@ func HandleError(err error, c echo.Context) {
 	if !strings.Contains(h.Get("Cache-Control"), "no-store") {
 		h.Set("Cache-Control", "no-store")
 	}
-	h.Set(echo.HeaderContentType, ContentType)
+	document := dialectOf(c)(p)
+	h.Set(echo.HeaderContentType, contentTypeOf(document))
 	if c.Request().Method == http.MethodHead {
 		_ = c.NoContent(p.Status)
 		return
 	}
 	c.Response().WriteHeader(p.Status)
 	// This encoder, unlike Echo's, leaves < > & as they are.
-	_ = json.MarshalEncode(jsontext.NewEncoder(c.Response(), jsontext.AllowInvalidUTF8(true)), dialectOf(c)(p))
+	_ = json.MarshalEncode(jsontext.NewEncoder(c.Response(), jsontext.AllowInvalidUTF8(true)), document)
 }

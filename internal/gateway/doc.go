@@ -1,0 +1,25 @@
+// Package gateway lets a browser use the vendor's API with a token of the broker. Each
+// call is checked here, gets the API key, and is streamed to the vendor.
+//
+//	browser ── x-api-key: at_… ──▶ Handler ── x-api-key: the API key ──▶ vendor
+//	             │ token: authentic, not expired
+//	             │ access: not blocked, not revoked
+//	             │ allow-list: method, path, the token's features
+//	             │ limits: requests, uploads in progress
+//	             ▼
+//	           httputil.ReverseProxy
+//
+// Rules:
+//
+//  1. All checks but the request limit are local. A refused call never reaches the vendor.
+//  2. The path that is called at the vendor comes from the allow-list, not from the
+//     request: whatever is not exactly a path of the list is 404.
+//  3. Only listed headers pass, in both directions. Cookies, the caller's address and
+//     token, and the account's credits do not.
+//  4. No body is held in memory as a whole. Both have a size limit and a time limit.
+//  5. A call is sent once. It is repeated only if nothing of it was sent, on a connection
+//     that turned out to be closed; a second parse would cost credits.
+//  6. Refusals have the vendor's shape (Dialect). The vendor's own errors pass with their
+//     words, since the widget recognizes a wrong password by the word "password".
+//  7. If the vendor refuses the API key, the caller gets 502: its own token is fine.
+package gateway

@@ -1,0 +1,187 @@
+package gateway
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httputil"
+	"os"
+	"sync"
+	"time"
+
+	"casbroker/internal/fault"
+	"casbroker/internal/httpapi"
+)
+
+// exchange is one call and its answer.
+type exchange struct {
+	*Handler
+
+	token   Token
+	route   route
+	id      string // of the request, at the vendor too
+	feature string
+	began   time.Time
+
+	sent     bool   // the proxy got the request
+	answered string // the outcome that an answer of the vendor means; "" without one
+	failed   error  // why the proxy has no answer
+}
+
+// The outcomes of calls.
+const (
+	OutcomeOK          = "ok"           // answered by the vendor with success
+	OutcomeError       = "vendor_error" // answered by the vendor with an error of its own
+	OutcomeRefused     = "refused"      // not passed on
+	OutcomeCredential  = "refused_key"  // the vendor does not accept the API key
+	OutcomeCredits     = "out_of_credits"
+	OutcomeBadAnswer   = "bad_answer"  // not an answer of the vendor's API
+	OutcomeUnreachable = "unreachable" // no answer
+	OutcomeTimeout     = "timeout"     // no answer in time
+	OutcomeAborted     = "aborted"     // the answer broke off, or the caller left
+)
+
+// featureOther is the feature of calls that are not on the allow-list.
+const featureOther = "other"
+
+// Failures of calls that were passed on.
+var (
+	errTimeout = fault.New(fault.BadGateway, "timeout",
+		"The statement service did not answer in time; try again.")
+	errUnreachable = fault.New(fault.BadGateway, "upstream_unavailable",
+		"The statement service does not answer at the moment; try again later.")
+	errSlowUpload = fault.New(fault.Invalid, "upload_too_slow",
+		"The file did not arrive in time; try again with a better connection.")
+	errAborted = fault.New(fault.Invalid, "upload_aborted", "The upload was broken off.")
+	errTooLong = errors.New("the answer is too long")
+)
+
+// outcomeOf returns the outcome of a call that ended with err; answered is that of an
+// answer of the vendor.
+func outcomeOf(answered string, err error) string {
+	switch {
+	case err == nil:
+		return cmp.Or(answered, OutcomeOK) // the broker itself answers verifications
+	case errors.Is(err, errTimeout):
+		return OutcomeTimeout
+	case errors.Is(err, errUnreachable):
+		return OutcomeUnreachable
+	case errors.Is(err, errRefusedKey):
+		return OutcomeCredential
+	case errors.Is(err, errBadAnswer):
+		return OutcomeBadAnswer
+	case errors.Is(err, errAborted), errors.Is(err, context.Canceled):
+		return OutcomeAborted
+	default:
+		return OutcomeRefused
+	}
+}
+
+// pass streams the request to the vendor and the answer to w. It returns an error if
+// nothing was written to w. It panics with http.ErrAbortHandler if the answer broke off.
+func (x *exchange) pass(w http.ResponseWriter, r *http.Request) error {
+	done, err := x.Uploads.begin(x.token.Subject)
+	if err != nil {
+		return err
+	}
+	defer done()
+	x.id = w.Header().Get(httpapi.HeaderRequestID)
+	total := x.Timeouts.Upload + x.Timeouts.Answer
+	ctx, cancel := context.WithCancelCause(r.Context())
+	defer cancel(nil)
+	timer := time.AfterFunc(total, func() { cancel(errTimeout) })
+	defer timer.Stop()
+	// These replace the deadlines of the server, which are for short calls.
+	control := http.NewResponseController(w)
+	now := time.Now()
+	_ = control.SetReadDeadline(now.Add(x.Timeouts.Upload)) // fails only without a connection
+	_ = control.SetWriteDeadline(now.Add(total + writeMargin))
+
+	r = r.WithContext(ctx)
+	received := func() {
+		timer.Reset(x.Timeouts.Answer)
+		_ = control.SetReadDeadline(time.Time{}) // it would end the request while the vendor works
+	}
+	if r.ContentLength == 0 {
+		received()
+	} else {
+		r.Body = &watchedBody{ReadCloser: r.Body, atEnd: sync.OnceFunc(received)}
+	}
+	proxy := httputil.ReverseProxy{
+		Rewrite:        x.rewrite,
+		ModifyResponse: x.checkAnswer,
+		ErrorHandler:   func(_ http.ResponseWriter, _ *http.Request, err error) { x.failed = err },
+		Transport:      x.Vendor.transport,
+		BufferPool:     &x.Vendor.buffers,
+		ErrorLog:       slog.NewLogLogger(x.Log.Handler(), slog.LevelWarn),
+	}
+	x.sent = true
+	proxy.ServeHTTP(w, r)
+	if x.failed == nil {
+		return nil
+	}
+	return x.explain(ctx, x.failed)
+}
+
+// writeMargin is how much longer than the vendor's answer takes the caller has to read it.
+const writeMargin = 10 * time.Second
+
+// explain turns an error of the proxy into one for the caller.
+func (x *exchange) explain(ctx context.Context, err error) error {
+	_, known := errors.AsType[*fault.Fault](err)
+	_, tooLarge := errors.AsType[*http.MaxBytesError](err)
+	cause := context.Cause(ctx)
+	switch {
+	case known, tooLarge:
+		return err
+	case errors.Is(cause, errTimeout):
+		return errTimeout.Because(err)
+	case errors.Is(err, errBody) && errors.Is(err, os.ErrDeadlineExceeded):
+		return errSlowUpload.Because(err)
+	case errors.Is(err, errBody):
+		return errAborted.Because(err)
+	case cause != nil:
+		return cause // the caller has gone
+	default:
+		return errUnreachable.Because(err)
+	}
+}
+
+// errBody marks errors of reading the caller's body.
+var errBody = errors.New("read the request")
+
+// watchedBody is a body that calls atEnd once it was read as a whole, and whose errors are
+// marked as the caller's.
+type watchedBody struct {
+	io.ReadCloser
+	atEnd func()
+}
+
+// Read reads from the body.
+func (b *watchedBody) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	switch {
+	case err == nil:
+	case errors.Is(err, io.EOF):
+		b.atEnd()
+	default:
+		err = errors.Join(errBody, err)
+	}
+	return n, err
+}
+
+// drainTimeout bounds drain.
+const drainTimeout = 5 * time.Second
+
+// drain reads the rest of the body of a request that is refused. A browser that still
+// sends would see a broken connection instead of the answer.
+func drain(w http.ResponseWriter, r *http.Request) {
+	if r.ContentLength == 0 || r.Header.Get("Expect") != "" {
+		return
+	}
+	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(drainTimeout))
+	_, _ = io.Copy(io.Discard, r.Body)
+}

@@ -1,0 +1,103 @@
+package gateway
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net/http"
+	"net/http/httputil"
+	"net/url"
+
+	"casbroker/internal/fault"
+	"casbroker/internal/httpapi"
+)
+
+// The headers that pass, besides those that package http sets itself, such as
+// Content-Length.
+var (
+	requestHeaders = []string{"Content-Type", "Accept"}
+	answerHeaders  = []string{"Content-Type", "Content-Length", "Retry-After"}
+)
+
+// rewrite makes the request for the vendor. Nothing of the caller's URL is in it.
+func (x *exchange) rewrite(p *httputil.ProxyRequest) {
+	v := x.Vendor
+	p.Out.URL = &url.URL{Scheme: v.base.Scheme, Host: v.base.Host, Path: v.base.Path + x.route.path}
+	p.Out.Host = v.base.Host
+	p.Out.Trailer = nil
+	p.Out.Header = only(requestHeaders, p.In.Header)
+	p.Out.Header.Set("User-Agent", "casbroker")
+	p.Out.Header.Set(httpapi.HeaderRequestID, x.id)
+	p.Out.Header.Set("X-Api-Key", v.apiKey.Reveal())
+}
+
+var (
+	errRefusedKey = fault.New(fault.BadGateway, "upstream_refused",
+		"The statement service is not available to this app at the moment; its operator has to resolve this.").
+		WithNotef("The vendor refused the API key, or the account has no credits left; check upstream.api_key and the account.")
+	errBadAnswer = fault.New(fault.BadGateway, "upstream_bad_answer",
+		"The statement service gave an unexpected answer; try again later.")
+)
+
+// checkAnswer decides whether an answer of the vendor is passed on, and removes from it
+// what the caller must not see.
+func (x *exchange) checkAnswer(res *http.Response) error {
+	media, _, _ := mime.ParseMediaType(res.Header.Get("Content-Type"))
+	switch {
+	case res.StatusCode == http.StatusUnauthorized, res.StatusCode == http.StatusForbidden:
+		x.warn("the vendor refused the API key; check upstream.api_key and the account", res)
+		return errRefusedKey.Because(fmt.Errorf("HTTP %d", res.StatusCode))
+	case res.StatusCode < 200, res.StatusCode >= 300 && res.StatusCode < 400:
+		return errBadAnswer.Because(fmt.Errorf("HTTP %d", res.StatusCode))
+	case media != "application/json", res.Header.Get("Content-Encoding") != "":
+		return errBadAnswer.Because(fmt.Errorf("HTTP %d with the media type %q", res.StatusCode, media))
+	case res.ContentLength > maxAnswer:
+		return errBadAnswer.Because(errTooLong)
+	}
+	switch {
+	case res.StatusCode == http.StatusPaymentRequired:
+		x.warn("the vendor's account is out of credits", res)
+		x.answered = OutcomeCredits
+	case res.StatusCode >= 400:
+		x.answered = OutcomeError
+	default:
+		x.answered = OutcomeOK
+	}
+	res.Header = only(answerHeaders, res.Header)
+	res.Header.Set("Cache-Control", "no-store")
+	res.Body = &boundedAnswer{ReadCloser: res.Body, left: maxAnswer}
+	return nil
+}
+
+// only returns the first value of each of names in header.
+func only(names []string, header http.Header) http.Header {
+	kept := make(http.Header, len(names)+3)
+	for _, name := range names {
+		if value := header.Get(name); value != "" {
+			kept.Set(name, value)
+		}
+	}
+	return kept
+}
+
+// warn logs what the operator has to see to.
+func (x *exchange) warn(message string, res *http.Response) {
+	x.Log.ErrorContext(res.Request.Context(), message, "status", res.StatusCode,
+		"request_id", x.id, "path", x.route.path)
+}
+
+// boundedAnswer is a body that fails when it is longer than left bytes.
+type boundedAnswer struct {
+	io.ReadCloser
+	left int64
+}
+
+// Read reads from the body.
+func (b *boundedAnswer) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	if b.left -= int64(n); b.left < 0 {
+		return 0, errors.Join(errTooLong, err)
+	}
+	return n, err
+}
