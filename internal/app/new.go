@@ -216,12 +216,19 @@ func New(ctx context.Context, c config.Config, o Options) (_ *App, err error) { 
 		},
 	})
 	a.router.Mount("/v1", []server.Middleware{limits.LimitAuthFailures(), callers.Middleware()},
-		&token.Handler{Tokens: tokens, TTL: c.Token.Lifetime, Admit: limits.Admit(ratelimit.Token)},
+		&token.Handler{
+			Tokens: tokens, TTL: c.Token.Lifetime, Admit: limits.Admit(ratelimit.Token),
+			Modes: tokenModes(c.Token.Mode), Features: gatewayFeatures(c.Gateway), GatewayURL: gatewayURL(c),
+		},
 		&access.Handler{Access: a.access, Limit: limitSave},
 		&portfolio.Handler{
 			Portfolios: portfolios, MaxBody: int64(c.Portfolio.MaxBody), LimitSave: limitSave, LimitRead: limitRead,
 		},
 		&privacy.Handler{Privacy: userData, LimitExport: limitRead, LimitErase: limitSave})
+	err = mountGateway(a.router, c, gatewayDeps{box: box, access: watcher, limits: limits, metrics: metrics, log: log, now: o.Now})
+	if err != nil {
+		return nil, err
+	}
 	byOperator := []server.Middleware{limits.LimitAuthFailures(session.ErrEnded), sessions.Middleware(callers.Middleware())}
 	limitAdmin, limitSignIn := limits.Middleware(ratelimit.Admin), limits.LimitFailures(ratelimit.SignIn, session.ErrWrongKey)
 	a.router.Mount("/admin/v1", byOperator,

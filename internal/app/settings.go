@@ -86,7 +86,7 @@ func newAuth(ctx context.Context, c config.Auth, o auth.Options) (*auth.Authenti
 
 func newRules(c config.RateLimit) (ratelimit.Rules, error) {
 	return ratelimit.Parse("ratelimit", ratelimit.Settings{
-		Token: ratelimit.Limits(c.Token), Save: ratelimit.Limits(c.Save), Read: ratelimit.Limits(c.Read),
+		Token: ratelimit.Limits(c.Token), Save: ratelimit.Limits(c.Save), Read: ratelimit.Limits(c.Read), Upload: ratelimit.Limits(c.Upload),
 		Admin: ratelimit.Limits(c.Admin), SignIn: ratelimit.Limits(c.SignIn), Failures: c.Failures,
 	})
 }

@@ -139,6 +139,7 @@ func TestKeysHaveSeparateTokens(t *testing.T) {
 		keys := []token.CacheKey{
 			keyOf(w.name, 60), keyOf(w.name, 6), keyOf(w.name+"|60", 60), keyOf(w.name, 0), keyOf("|"+w.name, 60),
 			keyOf(w.name+strings.Repeat("é", 4000), 60), keyOf(w.name+"}", 60), keyOf(w.name+"\r\n", 60),
+			{Subject: w.name, Minutes: 60, Gateway: true},
 		}
 		for _, key := range keys {
 			keep(t, w, key, "of "+key.String(), time.Hour)

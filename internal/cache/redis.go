@@ -99,7 +99,7 @@ func (r *Redis) fill(c *call, hits []ratelimit.Hit, fetch ratelimit.TokenKey) {
 	if fetch.Subject != user.who {
 		user = ownerOf(fetch.Subject)
 	}
-	c.tokenKey = user.tokenKey(fetch.Minutes)
+	c.tokenKey = user.tokenKey(fetch.Minutes, fetch.Gateway)
 }
 
 // clockSlack is how much longer than its window a counter is stored, in seconds, for
@@ -120,7 +120,7 @@ func (r *Redis) KeepToken(ctx context.Context, key token.CacheKey, sealed []byte
 	ctx, cancel := context.WithTimeout(ctx, r.timeout)
 	defer cancel()
 	o := ownerOf(key.Subject)
-	if err := r.client.Set(ctx, o.tokenKey(key.Minutes), sealed, ttl).Err(); err != nil {
+	if err := r.client.Set(ctx, o.tokenKey(key.Minutes, key.Gateway), sealed, ttl).Err(); err != nil {
 		return fmt.Errorf("redis: cache token: %w", err)
 	}
 	return nil

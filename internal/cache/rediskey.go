@@ -55,8 +55,11 @@ func (o *owner) windowKey(h ratelimit.Hit, now int64) (string, int64) {
 }
 
 // tokenKey returns the key of the token that was requested for this many minutes.
-func (o *owner) tokenKey(minutes int) string {
+func (o *owner) tokenKey(minutes int, gateway bool) string {
 	b := o.append(make([]byte, 0, 64))
 	b = append(b, "token:"...)
+	if gateway {
+		b = append(b, "gateway:"...)
+	}
 	return string(strconv.AppendInt(b, int64(minutes), 10))
 }

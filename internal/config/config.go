@@ -17,6 +17,7 @@ type Config struct {
 	Upstream  Upstream  `yaml:"upstream"`
 	Auth      Auth      `yaml:"auth"`
 	Token     Token     `yaml:"token"`
+	Gateway   Gateway   `yaml:"gateway"`
 	Access    Access    `yaml:"access"`
 	Cache     Cache     `yaml:"cache"`
 	Store     Store     `yaml:"store"`
@@ -33,6 +34,7 @@ type Config struct {
 type Server struct {
 	Address           string        `yaml:"address"`         // host:port
 	MetricsAddress    string        `yaml:"metrics_address"` // host:port, "" for none
+	PublicURL         string        `yaml:"public_url"`      // how browsers reach the broker, "" for this machine only
 	TrustedProxies    []string      `yaml:"trusted_proxies"` // networks (CIDR) whose X-Forwarded-For is trusted
 	AllowedOrigins    []string      `yaml:"allowed_origins"` // exact origins that CORS allows
 	ReadHeaderTimeout time.Duration `yaml:"read_header_timeout"`
@@ -90,10 +92,34 @@ type Roles struct {
 	Admin   []string `yaml:"admin"`
 }
 
+// The choices of token.mode.
+const (
+	ModeDirect  = "direct"
+	ModeGateway = "gateway"
+	ModeBoth    = "both"
+)
+
 // Token configures the access tokens that the broker issues.
 type Token struct {
+	Mode         string        `yaml:"mode"` // ModeDirect, ModeGateway or ModeBoth
 	Lifetime     time.Duration `yaml:"lifetime"`
 	MinRemaining time.Duration `yaml:"min_remaining"`
+}
+
+// The choices of gateway.features.
+const (
+	FeatureParse        = "parse"
+	FeatureContractNote = "contract_note"
+)
+
+// Gateway configures the proxy that tokens of the mode gateway are for.
+type Gateway struct {
+	Path              string        `yaml:"path"`     // below which the vendor's API is served
+	Features          []string      `yaml:"features"` // FeatureParse, FeatureContractNote
+	UploadTimeout     time.Duration `yaml:"upload_timeout"`
+	ParseTimeout      time.Duration `yaml:"parse_timeout"`
+	MaxUploads        int           `yaml:"max_uploads"`          // in progress on this replica; 0 for no bound
+	MaxUploadsPerUser int           `yaml:"max_uploads_per_user"` // 0 for no bound
 }
 
 // The choices of access.when_stale.
@@ -141,6 +167,7 @@ type RateLimit struct {
 	Token    Limits `yaml:"token"`
 	Save     Limits `yaml:"save"`
 	Read     Limits `yaml:"read"`
+	Upload   Limits `yaml:"upload"`
 	Admin    Limits `yaml:"admin"`
 	SignIn   Limits `yaml:"sign_in"`  // wrong admin keys
 	Failures string `yaml:"failures"` // refused tokens, per address
@@ -221,8 +248,12 @@ func Default() Config {
 		Upstream: Upstream{
 			URL: "https://api.casparser.in", Timeout: 10 * time.Second, Deadline: 25 * time.Second, Attempts: 3,
 		},
-		Auth:   Auth{CacheSize: 4 << 20},
-		Token:  Token{Lifetime: time.Hour},
+		Auth:  Auth{CacheSize: 4 << 20},
+		Token: Token{Mode: ModeDirect, Lifetime: time.Hour},
+		Gateway: Gateway{
+			Path: "/gateway", Features: []string{FeatureParse}, UploadTimeout: time.Minute, ParseTimeout: time.Minute,
+			MaxUploads: 100, MaxUploadsPerUser: 3,
+		},
 		Access: Access{Poll: 2 * time.Second, MaxStaleness: time.Minute, WhenStale: WhenStaleRefuse},
 		Cache:  Cache{URL: "memory", Timeout: 250 * time.Millisecond, Memory: 16 << 20, Standby: 2 << 20},
 		Store:  Store{URL: "sqlite:data/broker.db", MigrateAtStart: true},
@@ -230,6 +261,7 @@ func Default() Config {
 			Token:    Limits{User: "30-M", Address: "600-M", All: "6000-M"},
 			Save:     Limits{User: "20-M", Address: "200-M", All: "3000-M"},
 			Read:     Limits{User: "120-M", Address: "1200-M", All: "30000-M"},
+			Upload:   Limits{User: "10-M", Address: "60-M", All: "600-M"},
 			Admin:    Limits{User: "120-M", Address: "240-M"},
 			SignIn:   Limits{Address: "10-M"},
 			Failures: "300-M",

@@ -8,12 +8,14 @@ import (
 	"net"
 	"net/netip"
 	"net/url"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"casbroker/internal/check"
+	"casbroker/internal/netaddr"
 	"casbroker/internal/secret"
 )
 
@@ -24,6 +26,9 @@ func (c *Config) Validate() error {
 	c.Log.validate(&wrong)
 	c.Upstream.validate(&wrong)
 	c.Token.validate(&wrong)
+	c.Gateway.validate(&wrong)
+	wrong.Require(c.Token.Mode == ModeDirect || c.Server.PublicURL != "" || netaddr.IsLoopback(c.Server.Address), "server.public_url",
+		"required with token.mode %s: the URL at which browsers reach the broker, such as https://broker.example", c.Token.Mode)
 	c.Access.validate(&wrong)
 	c.Cache.validate(&wrong)
 	c.Store.validate(&wrong)
@@ -43,6 +48,10 @@ func (s Server) validate(wrong *check.Errors) {
 	if s.MetricsAddress != "" {
 		wrong.Require(isAddress(s.MetricsAddress), "server.metrics_address", "want host:port, such as 127.0.0.1:9090")
 		wrong.Require(s.MetricsAddress != s.Address, "server.metrics_address", "want an address different from server.address")
+	}
+	if s.PublicURL != "" {
+		wrong.URL("server.public_url", s.PublicURL)
+		wrong.Require(!strings.HasSuffix(s.PublicURL, "/"), "server.public_url", "want no slash at the end")
 	}
 	for i, network := range s.TrustedProxies {
 		prefix, err := netip.ParsePrefix(network)
@@ -95,9 +104,32 @@ func (u Upstream) validate(wrong *check.Errors) {
 }
 
 func (t Token) validate(wrong *check.Errors) {
+	known := slices.Contains([]string{ModeDirect, ModeGateway, ModeBoth}, t.Mode)
+	wrong.Require(known, "token.mode", "want direct, gateway or both, not %q", t.Mode)
 	whole := t.Lifetime%time.Minute == 0
 	wrong.Require(whole && t.Lifetime >= time.Minute && t.Lifetime <= time.Hour, "token.lifetime", "want whole minutes from 1m to 60m, not %s", t.Lifetime)
 	wrong.Require(t.MinRemaining >= 0 && t.MinRemaining <= t.Lifetime/2, "token.min_remaining", "want 0s (which means half of the lifetime) to half of token.lifetime, not %s", t.MinRemaining)
+}
+
+// gatewayPath is the form of gateway.path: no other spelling of it is the same path.
+var gatewayPath = regexp.MustCompile(`^(/[a-z0-9-]+)+$`)
+
+// reservedPaths are the first parts of paths that the broker serves itself.
+var reservedPaths = []string{"v1", "admin", "oauth", "console", "demo", "widget", "healthz", "readyz", "metrics"}
+
+func (g Gateway) validate(wrong *check.Errors) {
+	first, _, _ := strings.Cut(strings.TrimPrefix(g.Path, "/"), "/")
+	wrong.Require(gatewayPath.MatchString(g.Path), "gateway.path", "want a path such as /gateway, of a-z, 0-9, - and /, without a slash at the end")
+	wrong.Require(!slices.Contains(reservedPaths, first), "gateway.path", "want another path than /%s, which the broker uses itself", first)
+	for i, feature := range g.Features {
+		known := slices.Contains([]string{FeatureParse, FeatureContractNote}, feature)
+		wrong.Require(known, fmt.Sprintf("gateway.features[%d]", i), "want parse or contract_note, not %q", feature)
+	}
+	wrong.Require(len(g.Features) > 0, "gateway.features", "want at least one of parse and contract_note")
+	wrong.Require(g.UploadTimeout >= time.Second && g.UploadTimeout <= 10*time.Minute, "gateway.upload_timeout", "want 1s to 10m, not %s", g.UploadTimeout)
+	wrong.Require(g.ParseTimeout >= time.Second && g.ParseTimeout <= 10*time.Minute, "gateway.parse_timeout", "want 1s to 10m, not %s", g.ParseTimeout)
+	wrong.Require(g.MaxUploads >= 0, "gateway.max_uploads", "want 0 (no bound) or more")
+	wrong.Require(g.MaxUploadsPerUser >= 0, "gateway.max_uploads_per_user", "want 0 (no bound) or more")
 }
 
 func (a Access) validate(wrong *check.Errors) {

@@ -26,3 +26,17 @@ func Is(prefix, s string) bool {
 	_, err := ulid.ParseStrict(strings.ToUpper(rest))
 	return err == nil
 }
+
+// Bytes returns the 16 bytes that an id of New(prefix) stands for, false for other texts.
+func Bytes(prefix, s string) (b [16]byte, ok bool) {
+	if !Is(prefix, s) {
+		return b, false
+	}
+	u, err := ulid.ParseStrict(strings.ToUpper(s[len(prefix)+1:]))
+	return u, err == nil
+}
+
+// FromBytes returns the id that Bytes(prefix, id) has turned into b.
+func FromBytes(prefix string, b [16]byte) string {
+	return prefix + "_" + strings.ToLower(ulid.ULID(b).String())
+}

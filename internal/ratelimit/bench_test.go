@@ -28,7 +28,7 @@ func BenchmarkAdmit(b *testing.B) {
 	c := e.NewContext(r, w)
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := admit(c, "demo:asha", 60); err != nil {
+		if _, err := admit(c, "demo:asha", 60, false); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -21,7 +21,7 @@ func (l *Limiter) Middleware(class Class) echo.MiddlewareFunc {
 	admit := l.Admit(class)
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) error {
-			if _, err := admit(c, "", 0); err != nil {
+			if _, err := admit(c, "", 0, false); err != nil {
 				return err
 			}
 			return next(c)
@@ -30,15 +30,16 @@ func (l *Limiter) Middleware(class Class) echo.MiddlewareFunc {
 }
 
 // Admit returns a function that does for a handler what Middleware does. In the same
-// round trip it fetches the cached token of subject for that many minutes; the token
-// is nil if there is none, and must not be changed. With subject "" it fetches none.
+// round trip it fetches the token that is cached for subject, that many minutes and that
+// mode; the token is nil if there is none, and must not be changed. With subject "" it
+// fetches none.
 //
 // The function returns rate_limited, or limits_unavailable if the Counter fails:
 // requests that cannot be counted are refused.
-func (l *Limiter) Admit(class Class) func(c echo.Context, subject string, minutes int) ([]byte, error) {
+func (l *Limiter) Admit(class Class) func(c echo.Context, subject string, minutes int, gateway bool) ([]byte, error) {
 	limits := l.Rules.class(class)
-	return func(c echo.Context, subject string, minutes int) ([]byte, error) {
-		fetch := TokenKey{subject, minutes}
+	return func(c echo.Context, subject string, minutes int, gateway bool) ([]byte, error) {
+		fetch := TokenKey{subject, minutes, gateway}
 		if len(limits.rules) == 0 && fetch == (TokenKey{}) {
 			return nil, nil
 		}

@@ -22,6 +22,7 @@ const (
 	Token  Class = "token"   // asking for an access token
 	Save   Class = "save"    // saving and deleting portfolios
 	Read   Class = "read"    // reading portfolios
+	Upload Class = "upload"  // uploading documents through the gateway
 	Admin  Class = "admin"   // operating the broker
 	SignIn Class = "sign_in" // signing in with a wrong admin key
 )
@@ -45,6 +46,7 @@ type Hit struct {
 type TokenKey struct {
 	Subject string
 	Minutes int
+	Gateway bool
 }
 
 // Counter counts hits in windows of time. It is safe for concurrent use.

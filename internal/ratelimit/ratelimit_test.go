@@ -78,7 +78,7 @@ func newTestServer(t *testing.T, s ratelimit.Settings) *testServer {
 	w.IPExtractor = echo.ExtractIPDirect()
 	admit := w.limiter.Admit(ratelimit.Token)
 	w.GET("/token", func(c echo.Context) error {
-		token, err := admit(c, auth.Caller(c).Subject, 60)
+		token, err := admit(c, auth.Caller(c).Subject, 60, false)
 		if err != nil {
 			return err
 		}

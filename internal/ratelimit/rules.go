@@ -18,7 +18,7 @@ type Limits struct {
 
 // Settings are the limits of all classes.
 type Settings struct {
-	Token, Save, Read, Admin, SignIn Limits
+	Token, Save, Read, Upload, Admin, SignIn Limits
 
 	Failures string // failed authentications of each client address
 }
@@ -70,6 +70,7 @@ func Parse(section string, s Settings) (Rules, error) {
 		Token:  p.class(Token, s.Token),
 		Save:   p.class(Save, s.Save),
 		Read:   p.class(Read, s.Read),
+		Upload: p.class(Upload, s.Upload),
 		Admin:  p.class(Admin, s.Admin),
 		SignIn: p.class(SignIn, s.SignIn),
 	}}

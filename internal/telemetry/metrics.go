@@ -21,6 +21,9 @@ type Metrics struct {
 	limited  *prometheus.CounterVec
 	upstream *prometheus.HistogramVec
 
+	gateway         *prometheus.CounterVec
+	gatewayDuration *prometheus.HistogramVec
+
 	accessChanges *prometheus.CounterVec
 	unaudited     prometheus.Counter
 	fallback      prometheus.Gauge
@@ -47,6 +50,15 @@ func NewMetrics() *Metrics {
 			Help:    "Duration of single calls to the vendor, by outcome.",
 			Buckets: []float64{0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60}, // parsing takes 5 to 30 s
 		}, []string{"outcome"}),
+		gateway: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Namespace: namespace, Name: "gateway_requests_total",
+			Help: "Calls of the gateway, by feature and outcome; refused_key means that the vendor refused the API key.",
+		}, []string{"feature", "outcome"}),
+		gatewayDuration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Namespace: namespace, Name: "gateway_request_duration_seconds",
+			Help:    "Duration of calls of the gateway, with upload and answer, by feature.",
+			Buckets: []float64{0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120},
+		}, []string{"feature"}),
 		unaudited: prometheus.NewCounter(prometheus.CounterOpts{
 			Namespace: namespace, Name: "audit_unwritten_total",
 			Help: "Actions done without a record, because the audit trail could not be written.",
@@ -68,7 +80,7 @@ func NewMetrics() *Metrics {
 	m.registry.MustRegister(
 		collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
-		m.requests.count, m.requests.duration, m.tokens, m.limited, m.upstream, m.unaudited, m.accessChanges,
+		m.requests.count, m.requests.duration, m.tokens, m.limited, m.upstream, m.gateway, m.gatewayDuration, m.unaudited, m.accessChanges,
 		m.fallback, m.fallbacks, m.fallbackCalls,
 	)
 	return m
@@ -118,6 +130,13 @@ func (m *Metrics) CountUnaudited() { m.unaudited.Inc() }
 // upstream.
 func (m *Metrics) ObserveUpstream(outcome string, d time.Duration) {
 	m.upstream.WithLabelValues(outcome).Observe(d.Seconds())
+}
+
+// ObserveGateway counts one call of the gateway. feature and outcome are constants of
+// package gateway.
+func (m *Metrics) ObserveGateway(feature, outcome string, d time.Duration) {
+	m.gateway.WithLabelValues(feature, outcome).Inc()
+	m.gatewayDuration.WithLabelValues(feature).Observe(d.Seconds())
 }
 
 // SetFallback records whether the in-process cache replaces Redis. Repeating a state has

@@ -13,21 +13,26 @@ import (
 // are separate, so that a caller never gets one that lives longer than requested.
 type CacheKey struct {
 	Subject string
-	Minutes int // the requested lifetime
+	Minutes int  // the requested lifetime
+	Gateway bool // a token of the gateway, not the vendor's
 }
 
-// CacheKeyFor returns the key of the token of subject for a lifetime of ttl.
+// CacheKeyFor returns the key of the vendor's token of subject for a lifetime of ttl.
 func CacheKeyFor(subject string, ttl time.Duration) CacheKey {
 	return CacheKey{Subject: subject, Minutes: int(ttl / time.Minute)}
 }
 
-// String returns "subject|minutes", which is unique to the key.
-func (k CacheKey) String() string { return k.Subject + "|" + strconv.Itoa(k.Minutes) }
+// String returns "subject|minutes", or "subject|minutes|gateway", which is unique to the key.
+func (k CacheKey) String() string {
+	s := k.Subject + "|" + strconv.Itoa(k.Minutes)
+	if k.Gateway {
+		s += "|gateway"
+	}
+	return s
+}
 
 // associatedData binds a sealed token to its key.
-func (k CacheKey) associatedData() string {
-	return "token/" + k.Subject + "|" + strconv.Itoa(k.Minutes)
-}
+func (k CacheKey) associatedData() string { return "token/" + k.String() }
 
 // The layout of a cached token before it is sealed: format (1 byte), issued and expires
 // (unix milliseconds, 8 bytes each), access version (8 bytes, since format 2), length of

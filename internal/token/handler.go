@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"net/http"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -23,9 +24,17 @@ type Handler struct {
 	Tokens *Service
 	TTL    time.Duration // lifetime of a token when the request names none: 1 to 60 minutes
 	// Admit returns an error if the caller sent too many requests. In the same round trip
-	// it reads the cached token of subject for that many minutes, nil if there is none.
-	// The subject is "" for an invalid request.
-	Admit func(c echo.Context, subject string, minutes int) ([]byte, error)
+	// it reads the token that is cached under the key with these fields, nil if there is
+	// none. The subject is "" for an invalid request.
+	Admit func(c echo.Context, subject string, minutes int, gateway bool) ([]byte, error)
+	// Modes are those that a request may ask for; the first is the default. Nil means
+	// ModeDirect only.
+	Modes []Mode
+	// Features are those that a gateway token may have, and has if a request names none.
+	Features Features
+	// GatewayURL returns where the gateway is, for a request to this host. It is required
+	// if Modes has ModeGateway.
+	GatewayURL func(host string) string
 }
 
 // Mount adds the route to g, which must authenticate.
@@ -35,22 +44,22 @@ func (h *Handler) Mount(g *echo.Group) {
 
 func (h *Handler) issue(c echo.Context) error {
 	who := auth.Caller(c)
-	ttl, invalid := h.read(c)
+	req, invalid := h.read(c)
 	var key CacheKey
 	if invalid == nil {
-		key = CacheKeyFor(who.Subject, ttl)
+		key = req.cacheKey(who.Subject)
 	}
-	sealed, err := h.Admit(c, key.Subject, key.Minutes) // invalid requests count too
+	sealed, err := h.Admit(c, key.Subject, key.Minutes, key.Gateway) // invalid requests count too
 	if err = cmp.Or(err, invalid); err != nil {
 		return err
 	}
-	t, err := h.Tokens.Issue(c.Request().Context(), who, ttl, sealed)
+	t, err := h.Tokens.Issue(c.Request().Context(), who, req, sealed)
 	if err != nil {
 		return err
 	}
 	buffer := buffers.Get().(*[]byte) //nolint:errcheck // the pool holds nothing else
 	defer buffers.Put(buffer)
-	answer, err := h.appendAnswer((*buffer)[:0], t)
+	answer, err := h.appendAnswer((*buffer)[:0], t, c.Request().Host)
 	if err != nil {
 		return err
 	}
@@ -72,26 +81,64 @@ var (
 	jsonType = []string{echo.MIMEApplicationJSON}
 )
 
-// read returns the requested lifetime.
-func (h *Handler) read(c echo.Context) (time.Duration, error) {
-	req, err := httpapi.ReadBody[struct {
-		ExpiryMinutes *int `json:"expiry_minutes"`
-	}](c.Response(), c.Request(), bodyRules)
-	switch {
-	case httpapi.IsTypeError(err, "/expiry_minutes"):
-		return 0, errMinutes
-	case err != nil:
-		return 0, err
-	case req.ExpiryMinutes == nil:
-		return h.TTL, nil
-	case *req.ExpiryMinutes < 1 || *req.ExpiryMinutes > int(MaxTTL/time.Minute):
-		return 0, errMinutes
-	}
-	return time.Duration(*req.ExpiryMinutes) * time.Minute, nil
+// tokenBody is the body of a request for a token.
+type tokenBody struct {
+	ExpiryMinutes *int      `json:"expiry_minutes"`
+	Mode          *Mode     `json:"mode"`
+	Features      *[]string `json:"features"`
 }
 
-// appendAnswer appends the JSON answer to b, field by field since this is the hot path.
-func (h *Handler) appendAnswer(b []byte, t Issued) ([]byte, error) {
+// read returns the request for a token that c makes.
+func (h *Handler) read(c echo.Context) (Request, error) {
+	body, err := httpapi.ReadBody[tokenBody](c.Response(), c.Request(), bodyRules)
+	switch {
+	case httpapi.IsTypeError(err, "/expiry_minutes"):
+		return Request{}, errMinutes
+	case httpapi.IsTypeError(err, "/mode"):
+		return Request{}, errMode
+	case err != nil:
+		return Request{}, err
+	}
+	return h.parse(body)
+}
+
+func (h *Handler) parse(body tokenBody) (Request, error) {
+	req := Request{TTL: h.TTL, Mode: ModeDirect}
+	if len(h.Modes) > 0 {
+		req.Mode = h.Modes[0]
+	}
+	if body.Mode != nil {
+		if *body.Mode != req.Mode && !slices.Contains(h.Modes, *body.Mode) {
+			return Request{}, errMode
+		}
+		req.Mode = *body.Mode
+	}
+	if body.ExpiryMinutes != nil {
+		if *body.ExpiryMinutes < 1 || *body.ExpiryMinutes > int(MaxTTL/time.Minute) {
+			return Request{}, errMinutes
+		}
+		req.TTL = time.Duration(*body.ExpiryMinutes) * time.Minute
+	}
+	switch {
+	case req.Mode != ModeGateway && body.Features != nil:
+		return Request{}, errDirectFeatures
+	case req.Mode != ModeGateway:
+		return req, nil
+	case body.Features == nil:
+		req.Features = h.Features
+		return req, nil
+	}
+	wanted, ok := ParseFeatures(*body.Features)
+	if !ok || wanted&^h.Features != 0 {
+		return Request{}, errFeatures
+	}
+	req.Features = wanted
+	return req, nil
+}
+
+// appendAnswer appends the JSON answer for a request to host to b, field by field since
+// this is the hot path.
+func (h *Handler) appendAnswer(b []byte, t Issued, host string) ([]byte, error) {
 	left := max(t.ExpiresAt.Sub(h.Tokens.Now()), 0)
 	b = append(b, `{"access_token":`...)
 	b, err := jsontext.AppendQuote(b, t.Value.Reveal())
@@ -109,6 +156,13 @@ func (h *Handler) appendAnswer(b []byte, t Issued) ([]byte, error) {
 		return nil, fmt.Errorf("write the grant id: %w", err)
 	}
 	b = append(b, `,"mode":"`...)
-	b = append(b, ModeDirect...)
+	b = append(b, t.Mode...)
+	if t.Mode == ModeGateway {
+		b = append(b, `","api_base_url":`...)
+		if b, err = jsontext.AppendQuote(b, h.GatewayURL(host)); err != nil {
+			return nil, fmt.Errorf("write the address of the gateway: %w", err)
+		}
+		return append(b, "}\n"...), nil
+	}
 	return append(b, "\"}\n"...), nil
 }

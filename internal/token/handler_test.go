@@ -15,8 +15,8 @@ func answerOf(t testing.TB, value secret.Text) []byte {
 	t.Helper()
 	h := Handler{Tokens: &Service{Now: func() time.Time { return issuedAt }}}
 	b, err := h.appendAnswer(nil, Issued{
-		Value: value, GrantID: "gr_1", ExpiresAt: issuedAt.Add(time.Hour), RefreshAfter: issuedAt.Add(30 * time.Minute),
-	})
+		Value: value, Mode: ModeDirect, GrantID: "gr_1", ExpiresAt: issuedAt.Add(time.Hour), RefreshAfter: issuedAt.Add(30 * time.Minute),
+	}, "127.0.0.1:8080")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -52,7 +52,7 @@ func BenchmarkAnswer(b *testing.B) {
 	buffer := make([]byte, 0, 512)
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := h.appendAnswer(buffer[:0], t); err != nil {
+		if _, err := h.appendAnswer(buffer[:0], t, ""); err != nil {
 			b.Fatal(err)
 		}
 	}

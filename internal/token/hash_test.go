@@ -27,7 +27,7 @@ func (r *grantReader) FindByTokenHash(_ context.Context, hash []byte, _ time.Tim
 func TestGrantIsFoundByTheHashOfItsToken(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	issued, err := w.service.Issue(t.Context(), asha, time.Hour, nil)
+	issued, err := w.service.Issue(t.Context(), asha, token.Request{TTL: time.Hour}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -138,7 +138,7 @@ func (s *mintRace) ask(ctx context.Context, who auth.Principal) (token.Issued, e
 	if err != nil {
 		return token.Issued{}, err
 	}
-	return s.service.Issue(ctx, who, time.Hour, sealed)
+	return s.service.Issue(ctx, who, token.Request{TTL: time.Hour}, sealed)
 }
 
 // minted returns the number of mints since its last call.

@@ -1,6 +1,7 @@
 package token
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -45,17 +46,17 @@ type Service struct {
 	mints singleflight.Group
 }
 
-// Issue returns a token for who that lives for ttl or less. sealed is what the cache holds
-// under CacheKeyFor(who.Subject, ttl), nil if nothing. That token is reused while
+// Issue returns a token for who as req asks for. sealed is what the cache holds under the
+// key of the request, nil if nothing. That token is reused while
 // MinRemaining of its life is left and it was not revoked; otherwise a new one is minted,
 // recorded and cached. Concurrent callers who need the same new token share one mint, but
 // no caller gets a token whose mint began before a change of access that was known when
-// the caller came.
+// the caller came. Minting a gateway token does not call the vendor.
 //
 // Issue returns the fault of AccessPolicy, Minter, GrantStore or RecordReuse if it can
 // hand out no token. A failing cache costs only the reuse.
-func (s *Service) Issue(ctx context.Context, who auth.Principal, ttl time.Duration, sealed []byte) (Issued, error) {
-	t, err := s.issue(ctx, who, ttl, sealed)
+func (s *Service) Issue(ctx context.Context, who auth.Principal, req Request, sealed []byte) (Issued, error) {
+	t, err := s.issue(ctx, who, req, sealed)
 	if err == nil && t.Reused && s.RecordReuse != nil {
 		err = s.RecordReuse(ctx, who.Subject, who.Subject, t.GrantID)
 	}
@@ -68,16 +69,16 @@ func (s *Service) Issue(ctx context.Context, who auth.Principal, ttl time.Durati
 	return t, nil
 }
 
-func (s *Service) issue(ctx context.Context, who auth.Principal, ttl time.Duration, sealed []byte) (Issued, error) {
+func (s *Service) issue(ctx context.Context, who auth.Principal, req Request, sealed []byte) (Issued, error) {
 	version, err := s.Access.Admit(who.Subject)
 	if err != nil {
 		return Issued{}, err
 	}
-	req := mintRequest{key: CacheKeyFor(who.Subject, ttl), ttl: ttl, version: version}
-	if t, ok := s.reuse(ctx, req.key, sealed); ok {
+	m := mintRequest{Request: req, key: req.cacheKey(who.Subject), version: version}
+	if t, ok := s.reuse(ctx, m, sealed); ok {
 		return t, nil
 	}
-	return s.shareMint(ctx, req)
+	return s.shareMint(ctx, m)
 }
 
 // outcome returns what Observe is called with.
@@ -97,15 +98,15 @@ func outcome(t Issued, err error) string {
 
 // mintRequest is a request for a token that the caller's cached one does not answer.
 type mintRequest struct {
+	Request
 	key     CacheKey
-	ttl     time.Duration
 	version int64 // from AccessPolicy.Admit
 }
 
-// shareMint waits for a mint under way that was requested with the same key and version,
-// or begins one.
+// shareMint waits for a mint under way that was requested with the same key, features and
+// version, or begins one.
 func (s *Service) shareMint(ctx context.Context, req mintRequest) (Issued, error) {
-	flight := strconv.FormatInt(req.version, 10) + "|" + req.key.String()
+	flight := strconv.FormatInt(req.version, 10) + "|" + strconv.Itoa(int(req.Features)) + "|" + req.key.String()
 	done := s.mints.DoChan(flight, func() (issued any, err error) {
 		defer func() { // DoChan runs this in its own goroutine, where a panic would end the process
 			if reason := recover(); reason != nil {
@@ -138,7 +139,7 @@ func (s *Service) reuseOrMint(ctx context.Context, req mintRequest) (Issued, err
 	if err != nil {
 		s.Log.WarnContext(ctx, "cannot read the token cache", "error", err)
 	}
-	if t, ok := s.reuse(ctx, req.key, sealed); ok {
+	if t, ok := s.reuse(ctx, req, sealed); ok {
 		return t, nil
 	}
 	t, err := s.mint(ctx, req)
@@ -155,33 +156,45 @@ func (s *Service) reuseOrMint(ctx context.Context, req mintRequest) (Issued, err
 }
 
 func (s *Service) mint(ctx context.Context, req mintRequest) (Issued, error) {
-	issuedAt := s.Now() // before the call, so that ExpiresAt is never later than the vendor's
-	minted, err := s.Minter.Mint(ctx, req.ttl)
+	// The time is from before the call, so that expiresAt is never later than the vendor's.
+	t := cachedToken{grantID: id.New("gr"), version: req.version, issuedAt: s.Now()}
+	var err error
+	var vendorRequestID string
+	if req.Mode == ModeGateway {
+		t.expiresAt = t.issuedAt.Add(req.TTL).Truncate(time.Second)
+		t.value, err = GatewayToken{
+			Subject: req.key.Subject, GrantID: t.grantID, ExpiresAt: t.expiresAt, Features: req.Features, Version: t.version,
+		}.seal(s.Box)
+	} else {
+		var minted Minted
+		minted, err = s.Minter.Mint(ctx, req.TTL)
+		t.value, t.expiresAt, vendorRequestID = minted.Value, t.issuedAt.Add(minted.ExpiresIn), minted.RequestID
+	}
 	if err != nil {
 		return Issued{}, fmt.Errorf("mint: %w", err)
 	}
-	t := cachedToken{
-		value: minted.Value, grantID: id.New("gr"), version: req.version,
-		issuedAt: issuedAt, expiresAt: issuedAt.Add(minted.ExpiresIn),
-	}
-	if err := s.record(ctx, req.key.Subject, t, minted.RequestID); err != nil {
+	if err := s.record(ctx, req, t, vendorRequestID); err != nil {
 		return Issued{}, err
 	}
 	sealed := s.Box.Seal(req.key.associatedData(), t.encode())
-	if err := s.Cache.KeepToken(ctx, req.key, sealed, minted.ExpiresIn); err != nil {
+	if err := s.Cache.KeepToken(ctx, req.key, sealed, t.expiresAt.Sub(t.issuedAt)); err != nil {
 		s.Log.WarnContext(ctx, "cannot write the token cache", "error", err)
 	}
-	return s.issued(t, false), nil
+	return s.issued(req, t, false), nil
 }
 
 // record makes the grant of t durable. It returns an error if t must not be handed out
 // because it was revoked, or its user blocked, since the mint began.
-func (s *Service) record(ctx context.Context, subject string, t cachedToken, vendorRequestID string) error {
+func (s *Service) record(ctx context.Context, req mintRequest, t cachedToken, vendorRequestID string) error {
+	subject := req.key.Subject
 	grant := Grant{
-		ID: t.grantID, Subject: subject, Mode: ModeDirect, IssuedAt: t.issuedAt, ExpiresAt: t.expiresAt,
+		ID: t.grantID, Subject: subject, Mode: cmp.Or(req.Mode, ModeDirect), IssuedAt: t.issuedAt, ExpiresAt: t.expiresAt,
 		VendorRequestID: vendorRequestID, AccessVersion: t.version, TokenHash: hash(s.Box, t.value),
 	}
 	entry := audit.New(ctx, t.issuedAt, subject, audit.TokenMint, subject, t.grantID)
+	if grant.Mode != ModeDirect {
+		entry = entry.WithDetail("mode=" + string(grant.Mode))
+	}
 	if err := s.Grants.RecordGrant(ctx, grant, entry); err != nil {
 		return fmt.Errorf("record grant: %w", err)
 	}
@@ -194,8 +207,9 @@ func (s *Service) record(ctx context.Context, subject string, t cachedToken, ven
 	return nil
 }
 
-// reuse opens the sealed token and reports whether it may be handed out again.
-func (s *Service) reuse(ctx context.Context, key CacheKey, sealed []byte) (Issued, bool) {
+// reuse opens the sealed token and reports whether it may be handed out again for req.
+func (s *Service) reuse(ctx context.Context, req mintRequest, sealed []byte) (Issued, bool) {
+	key := req.key
 	if len(sealed) == 0 {
 		return Issued{}, false
 	}
@@ -212,13 +226,18 @@ func (s *Service) reuse(ctx context.Context, key CacheKey, sealed []byte) (Issue
 	if !s.Access.Valid(key.Subject, t.grantID, t.version) {
 		return Issued{}, false
 	}
-	issued := s.issued(t, true)
+	if req.Mode == ModeGateway {
+		if g, err := OpenGatewayToken(s.Box, t.value.Reveal()); err != nil || g.Features != req.Features {
+			return Issued{}, false
+		}
+	}
+	issued := s.issued(req, t, true)
 	return issued, s.Now().Before(issued.RefreshAfter)
 }
 
-func (s *Service) issued(t cachedToken, reused bool) Issued {
+func (s *Service) issued(req mintRequest, t cachedToken, reused bool) Issued {
 	return Issued{
-		Value: t.value, GrantID: t.grantID, Reused: reused,
+		Value: t.value, Mode: cmp.Or(req.Mode, ModeDirect), GrantID: t.grantID, Reused: reused,
 		IssuedAt: t.issuedAt, ExpiresAt: t.expiresAt,
 		RefreshAfter: t.expiresAt.Add(-s.minRemaining(t.expiresAt.Sub(t.issuedAt))),
 	}
@@ -233,12 +252,15 @@ func (s *Service) minRemaining(ttl time.Duration) time.Duration {
 	return s.MinRemaining
 }
 
-// Forget removes all tokens of subject from the cache. They work at the vendor until they
-// expire; the next request of subject mints a new one.
+// Forget removes all tokens of subject from the cache. They work until they expire; the
+// next request of subject mints a new one.
 func (s *Service) Forget(ctx context.Context, subject string) error {
 	for ttl := time.Minute; ttl <= MaxTTL; ttl += time.Minute {
-		if err := s.Cache.KeepToken(ctx, CacheKeyFor(subject, ttl), nil, time.Millisecond); err != nil {
-			return err
+		for _, mode := range []Mode{ModeDirect, ModeGateway} {
+			key := Request{TTL: ttl, Mode: mode}.cacheKey(subject)
+			if err := s.Cache.KeepToken(ctx, key, nil, time.Millisecond); err != nil {
+				return err
+			}
 		}
 	}
 	return nil

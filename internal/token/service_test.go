@@ -61,7 +61,7 @@ func (w *world) cached(who auth.Principal, ttl time.Duration) []byte {
 
 func (w *world) ask(t *testing.T, who auth.Principal, ttl time.Duration) token.Issued {
 	t.Helper()
-	issued, err := w.service.Issue(t.Context(), who, ttl, w.cached(who, ttl))
+	issued, err := w.service.Issue(t.Context(), who, token.Request{TTL: ttl}, w.cached(who, ttl))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -120,7 +120,7 @@ func TestTokenSealedForOneUserIsNotReusedForAnother(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	stolen := w.ask(t, asha, time.Hour)
-	issued, err := w.service.Issue(t.Context(), rohan, time.Hour, w.cached(asha, time.Hour))
+	issued, err := w.service.Issue(t.Context(), rohan, token.Request{TTL: time.Hour}, w.cached(asha, time.Hour))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -137,7 +137,7 @@ func TestConcurrentRequestsShareOneMint(t *testing.T) {
 	var all sync.WaitGroup
 	for range cap(values) {
 		all.Go(func() {
-			issued, err := w.service.Issue(context.Background(), asha, time.Hour, nil)
+			issued, err := w.service.Issue(context.Background(), asha, token.Request{TTL: time.Hour}, nil)
 			if err != nil {
 				t.Error(err)
 			}
@@ -165,13 +165,13 @@ func TestCallerWhoDisconnectsDoesNotFailTheOthers(t *testing.T) {
 	leaving, leave := context.WithCancel(t.Context())
 	gone := make(chan error, 1)
 	go func() {
-		_, err := w.service.Issue(leaving, asha, time.Hour, nil)
+		_, err := w.service.Issue(leaving, asha, token.Request{TTL: time.Hour}, nil)
 		gone <- err
 	}()
 	<-w.minter.entered
 	stayed := make(chan error, 1)
 	go func() {
-		_, err := w.service.Issue(context.Background(), asha, time.Hour, nil)
+		_, err := w.service.Issue(context.Background(), asha, token.Request{TTL: time.Hour}, nil)
 		stayed <- err
 	}()
 	leave()
@@ -188,7 +188,7 @@ func TestPanicWhileMintingIsAnError(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.service.Minter = nil
-	if _, err := w.service.Issue(t.Context(), asha, time.Hour, nil); err == nil {
+	if _, err := w.service.Issue(t.Context(), asha, token.Request{TTL: time.Hour}, nil); err == nil {
 		t.Error("got no error")
 	}
 	w.service.Minter = w.minter
@@ -199,7 +199,7 @@ func TestTokenIsNotHandedOutWithoutARecordedGrant(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.grants.err = errors.New("disk full")
-	if _, err := w.service.Issue(t.Context(), asha, time.Hour, nil); !errors.Is(err, w.grants.err) {
+	if _, err := w.service.Issue(t.Context(), asha, token.Request{TTL: time.Hour}, nil); !errors.Is(err, w.grants.err) {
 		t.Fatalf("got %v, want the store's error", err)
 	}
 	if w.cached(asha, time.Hour) != nil {
@@ -227,7 +227,7 @@ func TestFailingCacheCostsOnlyTheReuse(t *testing.T) {
 	w.cache.err = errors.New("cache is down")
 	w.ask(t, asha, time.Hour)
 	for _, garbage := range [][]byte{{}, {2, 'k', '1', 0}, []byte("garbage"), w.service.Box.Seal("token/app:asha|60", []byte{1, 2})} {
-		if _, err := w.service.Issue(t.Context(), asha, time.Hour, garbage); err != nil {
+		if _, err := w.service.Issue(t.Context(), asha, token.Request{TTL: time.Hour}, garbage); err != nil {
 			t.Errorf("%x: %v", garbage, err)
 		}
 	}
@@ -241,7 +241,7 @@ func TestRefusedCallerGetsNoTokenAndCausesNoMint(t *testing.T) {
 		w.service.Observe = func(outcome string) { outcomes = append(outcomes, outcome) }
 		w.ask(t, asha, time.Hour)
 		w.access.err = reason
-		if _, err := w.service.Issue(t.Context(), asha, time.Hour, w.cached(asha, time.Hour)); !errors.Is(err, reason) {
+		if _, err := w.service.Issue(t.Context(), asha, token.Request{TTL: time.Hour}, w.cached(asha, time.Hour)); !errors.Is(err, reason) {
 			t.Errorf("got %v, want %v", err, reason)
 		}
 		if n := w.minter.calls.Load(); n != 1 || !slices.Equal(outcomes, []string{"minted", outcome}) {
@@ -265,7 +265,7 @@ func TestTokenIsReusedOnlyWithAnAuditRecord(t *testing.T) {
 		t.Errorf("recorded %v, want the reuse alone", recorded)
 	}
 	errRecord = errors.New("disk full")
-	issued, err := w.service.Issue(t.Context(), asha, time.Hour, w.cached(asha, time.Hour))
+	issued, err := w.service.Issue(t.Context(), asha, token.Request{TTL: time.Hour}, w.cached(asha, time.Hour))
 	if !errors.Is(err, errRecord) || issued != (token.Issued{}) {
 		t.Errorf("without a record: got %+v, %v, want no token and %v", issued, err, errRecord)
 	}

@@ -16,9 +16,28 @@ const MaxTTL = 60 * time.Minute
 // Mode says whose token was handed out.
 type Mode string
 
-// ModeDirect means that the token is the vendor's own and works at the vendor until it
-// expires.
-const ModeDirect Mode = "direct"
+const (
+	// ModeDirect means that the token is the vendor's own and works at the vendor until it
+	// expires.
+	ModeDirect Mode = "direct"
+	// ModeGateway means that the token is the broker's own and works at the gateway until it
+	// expires or is revoked.
+	ModeGateway Mode = "gateway"
+)
+
+// Request is a request for a token.
+type Request struct {
+	TTL      time.Duration // of the token at most: 1 minute to MaxTTL, in whole minutes
+	Mode     Mode          // "" means ModeDirect
+	Features Features      // of a gateway token; at least one
+}
+
+// cacheKey returns the key under which the token of subject is cached.
+func (r Request) cacheKey(subject string) CacheKey {
+	k := CacheKeyFor(subject, r.TTL)
+	k.Gateway = r.Mode == ModeGateway
+	return k
+}
 
 // Errors of this package.
 var (
@@ -72,6 +91,7 @@ type Cache interface {
 // Issued is a token for the caller.
 type Issued struct {
 	Value        secret.Text
+	Mode         Mode
 	GrantID      string
 	IssuedAt     time.Time
 	ExpiresAt    time.Time

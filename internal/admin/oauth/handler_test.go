@@ -121,7 +121,7 @@ func authenticate(next echo.HandlerFunc) echo.HandlerFunc {
 // token issues an access token to subject.
 func (b *broker) token(t *testing.T, subject string) token.Issued {
 	t.Helper()
-	issued, err := b.tokens.Issue(t.Context(), auth.Principal{Subject: subject, Roles: auth.RoleUser}, time.Hour, nil)
+	issued, err := b.tokens.Issue(t.Context(), auth.Principal{Subject: subject, Roles: auth.RoleUser}, token.Request{TTL: time.Hour}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,0 +1,96 @@
+package app
+
+import (
+	"fmt"
+	"log/slog"
+	"time"
+
+	"casbroker/internal/config"
+	"casbroker/internal/gateway"
+	"casbroker/internal/httpapi"
+	"casbroker/internal/netaddr"
+	"casbroker/internal/ratelimit"
+	"casbroker/internal/secret"
+	"casbroker/internal/server"
+	"casbroker/internal/telemetry"
+	"casbroker/internal/token"
+)
+
+// tokenModes returns the modes that a request for a token may ask for, the default first.
+func tokenModes(mode string) []token.Mode {
+	switch mode {
+	case config.ModeGateway:
+		return []token.Mode{token.ModeGateway}
+	case config.ModeBoth:
+		return []token.Mode{token.ModeDirect, token.ModeGateway}
+	default:
+		return []token.Mode{token.ModeDirect}
+	}
+}
+
+// gatewayURL returns a function that returns the URL of the gateway for a request to host.
+// Without server.public_url the browser is on this machine, and the host that it knows the
+// broker by is used if it is of this machine, too; a page of another host could choose it
+// otherwise.
+func gatewayURL(c config.Config) func(host string) string {
+	return func(host string) string {
+		switch {
+		case c.Server.PublicURL != "":
+			return c.Server.PublicURL + c.Gateway.Path
+		case netaddr.IsLoopback(host):
+			return "http://" + host + c.Gateway.Path
+		default:
+			return "http://" + c.Server.Address + c.Gateway.Path
+		}
+	}
+}
+
+// gatewayFeatures returns the features of the settings, which Check has found valid.
+func gatewayFeatures(c config.Gateway) token.Features {
+	features, _ := token.ParseFeatures(c.Features)
+	return features
+}
+
+// gatewayDeps are what the gateway uses.
+type gatewayDeps struct {
+	box     *secret.Box
+	access  gateway.AccessPolicy
+	limits  *ratelimit.Limiter
+	metrics *telemetry.Metrics
+	log     *slog.Logger
+	now     func() time.Time
+}
+
+// mountGateway mounts the gateway, unless the settings have direct tokens only.
+func mountGateway(router *server.Router, c config.Config, d gatewayDeps) error {
+	if c.Token.Mode == config.ModeDirect {
+		return nil
+	}
+	vendor, err := gateway.NewVendor(c.Upstream.URL, c.Upstream.APIKey)
+	if err != nil {
+		return fmt.Errorf("upstream.url: %w", err)
+	}
+	chain := []server.Middleware{httpapi.InDialect(gateway.Dialect), d.limits.LimitAuthFailures(gateway.ErrToken)}
+	router.Mount(c.Gateway.Path, chain, &gateway.Handler{
+		Path: c.Gateway.Path, Features: c.Gateway.Features, Vendor: vendor, Tokens: gatewayTokens{d.box}, Access: d.access,
+		Uploads:  &gateway.Uploads{PerUser: c.Gateway.MaxUploadsPerUser, All: c.Gateway.MaxUploads},
+		Limit:    d.limits.Middleware(ratelimit.Upload),
+		Timeouts: gateway.Timeouts{Upload: c.Gateway.UploadTimeout, Answer: c.Gateway.ParseTimeout},
+		Log:      d.log, Now: d.now, Observe: d.metrics.ObserveGateway,
+	})
+	return nil
+}
+
+// gatewayTokens opens the tokens of package token for the gateway.
+type gatewayTokens struct{ box *secret.Box }
+
+// Open returns what a token says.
+func (g gatewayTokens) Open(value string) (gateway.Token, error) {
+	t, err := token.OpenGatewayToken(g.box, value)
+	if err != nil {
+		return gateway.Token{}, err
+	}
+	return gateway.Token{
+		Subject: t.Subject, GrantID: t.GrantID, ExpiresAt: t.ExpiresAt, Version: t.Version, Features: t.Features.Names(),
+	}, nil
+}
