@@ -10,6 +10,7 @@ import (
 	"net/http/httputil"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"casbroker/internal/fault"
@@ -33,15 +34,15 @@ type exchange struct {
 
 // The outcomes of calls.
 const (
-	OutcomeOK          = "ok"           // answered by the vendor with success
-	OutcomeError       = "vendor_error" // answered by the vendor with an error of its own
-	OutcomeRefused     = "refused"      // not passed on
-	OutcomeCredential  = "refused_key"  // the vendor does not accept the API key
-	OutcomeCredits     = "out_of_credits"
-	OutcomeBadAnswer   = "bad_answer"  // not an answer of the vendor's API
-	OutcomeUnreachable = "unreachable" // no answer
-	OutcomeTimeout     = "timeout"     // no answer in time
-	OutcomeAborted     = "aborted"     // the answer broke off, or the caller left
+	OutcomeOK          = "ok"             // answered by the vendor with success
+	OutcomeError       = "vendor_error"   // answered by the vendor with an error of its own
+	OutcomeRefused     = "refused"        // not passed on, or not as a whole
+	OutcomeCredential  = "refused_key"    // the vendor does not accept the API key
+	OutcomeCredits     = "out_of_credits" // answered by the vendor with 402
+	OutcomeBadAnswer   = "bad_answer"     // not an answer of the vendor's API
+	OutcomeUnreachable = "unreachable"    // no answer
+	OutcomeTimeout     = "timeout"        // no answer in time
+	OutcomeAborted     = "aborted"        // the answer broke off, or the caller left
 )
 
 // featureOther is the feature of calls that are not on the allow-list.
@@ -73,7 +74,7 @@ func outcomeOf(answered string, err error) string {
 		return OutcomeCredential
 	case errors.Is(err, errBadAnswer):
 		return OutcomeBadAnswer
-	case errors.Is(err, errAborted), errors.Is(err, context.Canceled):
+	case errors.Is(err, errAborted), errors.Is(err, errSlowUpload), errors.Is(err, context.Canceled):
 		return OutcomeAborted
 	default:
 		return OutcomeRefused
@@ -105,10 +106,9 @@ func (x *exchange) pass(w http.ResponseWriter, r *http.Request) error {
 		timer.Reset(x.Timeouts.Answer)
 		_ = control.SetReadDeadline(time.Time{}) // it would end the request while the vendor works
 	}
-	if r.ContentLength == 0 {
+	body := &watchedBody{ReadCloser: r.Body, atEnd: sync.OnceFunc(received)}
+	if r.Body = body; r.ContentLength == 0 {
 		received()
-	} else {
-		r.Body = &watchedBody{ReadCloser: r.Body, atEnd: sync.OnceFunc(received)}
 	}
 	proxy := httputil.ReverseProxy{
 		Rewrite:        x.rewrite,
@@ -123,26 +123,30 @@ func (x *exchange) pass(w http.ResponseWriter, r *http.Request) error {
 	if x.failed == nil {
 		return nil
 	}
-	return x.explain(ctx, x.failed)
+	return explain(ctx, body.failure(), x.failed)
 }
 
 // writeMargin is how much longer than the vendor's answer takes the caller has to read it.
 const writeMargin = 10 * time.Second
 
-// explain turns an error of the proxy into one for the caller.
-func (x *exchange) explain(ctx context.Context, err error) error {
+// explain returns the caller's error for err of the proxy. bodyErr is that of reading the
+// caller's body, nil if there was none. It comes first: the server also cancels the
+// request then, and err may be either.
+func explain(ctx context.Context, bodyErr, err error) error {
 	_, known := errors.AsType[*fault.Fault](err)
-	_, tooLarge := errors.AsType[*http.MaxBytesError](err)
+	_, tooLarge := errors.AsType[*http.MaxBytesError](bodyErr)
 	cause := context.Cause(ctx)
 	switch {
-	case known, tooLarge:
+	case tooLarge:
+		return bodyErr
+	case known:
 		return err
+	case errors.Is(bodyErr, os.ErrDeadlineExceeded):
+		return errSlowUpload.Because(bodyErr)
 	case errors.Is(cause, errTimeout):
 		return errTimeout.Because(err)
-	case errors.Is(err, errBody) && errors.Is(err, os.ErrDeadlineExceeded):
-		return errSlowUpload.Because(err)
-	case errors.Is(err, errBody):
-		return errAborted.Because(err)
+	case bodyErr != nil:
+		return errAborted.Because(bodyErr)
 	case cause != nil:
 		return cause // the caller has gone
 	default:
@@ -150,14 +154,20 @@ func (x *exchange) explain(ctx context.Context, err error) error {
 	}
 }
 
-// errBody marks errors of reading the caller's body.
-var errBody = errors.New("read the request")
-
-// watchedBody is a body that calls atEnd once it was read as a whole, and whose errors are
-// marked as the caller's.
+// watchedBody is a body that calls atEnd once it was read as a whole, and remembers why it
+// could not be.
 type watchedBody struct {
 	io.ReadCloser
 	atEnd func()
+	err   atomic.Pointer[error]
+}
+
+// failure returns why the body could not be read, nil if it could.
+func (b *watchedBody) failure() error {
+	if err := b.err.Load(); err != nil {
+		return *err
+	}
+	return nil
 }
 
 // Read reads from the body.
@@ -168,7 +178,7 @@ func (b *watchedBody) Read(p []byte) (int, error) {
 	case errors.Is(err, io.EOF):
 		b.atEnd()
 	default:
-		err = errors.Join(errBody, err)
+		b.err.CompareAndSwap(nil, &err)
 	}
 	return n, err
 }
