@@ -309,7 +309,6 @@ func TestOtherPathsAndMethodsNeverReachTheVendor(t *testing.T) {
 
 func TestSmuggledRequestsNeverReachTheVendor(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, ok)
 	const hidden = "POST /v4/inbound-email HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n"
 	for name, text := range map[string]string{
 		"length and chunks":      "Content-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n" + hidden,
@@ -323,10 +322,10 @@ func TestSmuggledRequestsNeverReachTheVendor(t *testing.T) {
 		"a bare line feed":       "Content-Length: 0\n\n" + hidden,
 		"a chunk extension":      "Transfer-Encoding: chunked\r\n\r\n2;a=\nb\r\n{}\r\n0\r\n\r\n" + hidden,
 	} {
-		before := w.requests.Load()
+		w := newWorld(t, ok)
 		text = strings.ReplaceAll(text, hidden, hidden+"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
 		w.raw(t, "POST /gateway/v4/smart/parse HTTP/1.1\r\nHost: x\r\nX-Api-Key: "+valid+"\r\n"+text)
-		if n := w.requests.Load() - before; n > 1 || n == 1 && w.lastRequest().RequestURI != "/v4/smart/parse" {
+		if n := w.requests.Load(); n > 1 || n == 1 && w.lastRequest().RequestURI != "/v4/smart/parse" {
 			t.Errorf("%s: the vendor got %d requests, the last for %s", name, n, w.lastRequest().RequestURI)
 		}
 	}

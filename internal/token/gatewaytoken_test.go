@@ -116,7 +116,10 @@ func TestFeaturesHaveNames(t *testing.T) {
 // is read without a panic and written as it was.
 func FuzzGatewayToken(f *testing.F) {
 	box := newBox(f, "h", sealKey("k1", "s"))
-	g := GatewayToken{Subject: "app:42", GrantID: id.New("gr"), ExpiresAt: time.Unix(1_800_000_000, 0), Features: FeatureParse, Version: 300}
+	// Each process of the fuzzer seals it anew, so the text differs and the content does not.
+	g := GatewayToken{
+		Subject: "app:42", GrantID: "gr_01kf0a6v3m9t2w8x4y5z7b1c2d", ExpiresAt: time.Unix(1_800_000_000, 0), Features: FeatureParse, Version: 300,
+	}
 	value := sealed(f, box, g)
 	f.Add(value)
 	f.Add("at_AmsxVIZ3")
@@ -126,7 +129,7 @@ func FuzzGatewayToken(f *testing.F) {
 	}
 	f.Add(string(plain))
 	f.Fuzz(func(t *testing.T, text string) {
-		if got, err := OpenGatewayToken(box, text); err == nil && (text != value || got != g) {
+		if got, err := OpenGatewayToken(box, text); err == nil && got != g {
 			t.Errorf("%q opened as %+v", text, got)
 		}
 		got, err := decodeGatewayToken([]byte(text))
