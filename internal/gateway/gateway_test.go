@@ -189,7 +189,7 @@ func (w *world) parse(t testing.TB, header ...string) answer {
 // raw sends text as it is and returns the status lines of all answers on the connection.
 func (w *world) raw(t *testing.T, text string) (statuses []int, first string) {
 	t.Helper()
-	conn, err := net.Dial("tcp", w.address)
+	conn, err := new(net.Dialer).DialContext(t.Context(), "tcp", w.address)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -357,11 +357,11 @@ func TestBadVendorsDoNotReachTheCaller(t *testing.T) {
 	}{
 		"refuses the key with 401": {errorWith(401, `{"status":"failed","msg":"Invalid API key"}`), 502, "UPSTREAM_REFUSED", "refused_key"},
 		"refuses the key with 403": {errorWith(403, `{"status":"error","msg":"API quota exceeded or invalid API key"}`), 502, "UPSTREAM_REFUSED", "refused_key"},
-		"refuses with a page":      {func(rw http.ResponseWriter, _ *http.Request) { http.Error(rw, page, 403) }, 502, "UPSTREAM_REFUSED", "refused_key"},
+		"refuses with a page":      {func(rw http.ResponseWriter, _ *http.Request) { http.Error(rw, page, http.StatusForbidden) }, 502, "UPSTREAM_REFUSED", "refused_key"},
 		"answers 200 with a page":  {func(rw http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(rw, page) }, 502, "UPSTREAM_BAD_ANSWER", "bad_answer"},
-		"answers 502 with a page":  {func(rw http.ResponseWriter, _ *http.Request) { http.Error(rw, page, 502) }, 502, "UPSTREAM_BAD_ANSWER", "bad_answer"},
+		"answers 502 with a page":  {func(rw http.ResponseWriter, _ *http.Request) { http.Error(rw, page, http.StatusBadGateway) }, 502, "UPSTREAM_BAD_ANSWER", "bad_answer"},
 		"answers without a type":   {func(rw http.ResponseWriter, _ *http.Request) { rw.Header()["Content-Type"] = nil }, 502, "UPSTREAM_BAD_ANSWER", "bad_answer"},
-		"redirects":                {func(rw http.ResponseWriter, r *http.Request) { http.Redirect(rw, r, "/elsewhere", 307) }, 502, "UPSTREAM_BAD_ANSWER", "bad_answer"},
+		"redirects":                {func(rw http.ResponseWriter, r *http.Request) { http.Redirect(rw, r, "/elsewhere", http.StatusTemporaryRedirect) }, 502, "UPSTREAM_BAD_ANSWER", "bad_answer"},
 		"switches protocols":       {errorWith(101, ""), 502, "UPSTREAM_BAD_ANSWER", "bad_answer"},
 		"announces a large answer": {large(50 << 20), 502, "UPSTREAM_BAD_ANSWER", "bad_answer"},
 		"compresses":               {compressed, 502, "UPSTREAM_BAD_ANSWER", "bad_answer"},
