@@ -409,3 +409,46 @@ func TestHostOfAnotherMachineIsNotTheGateways(t *testing.T) {
 		t.Errorf("got %d %s", w.Code, w.Body)
 	}
 }
+
+func TestOperatorSeesAndRevokesGatewayTokens(t *testing.T) {
+	t.Parallel()
+	eachBackend(t, func(t *testing.T, settings config.Config, vendor *sandbox.Sandbox) {
+		settings.Token.Mode = config.ModeGateway
+		key := withOperator(t, &settings, "meera")
+		b := start(t, settings)
+		g := b.gatewayToken(t, "asha", "")
+		as := b.signIn(t, key)
+		var grant struct{ Mode, State string }
+		b.call(t, "", http.MethodGet, "/admin/v1/grants/"+g.GrantID, "", as...).must(t, 200).decode(t, &grant)
+		if grant.Mode != "gateway" || grant.State != "active" {
+			t.Errorf("got %+v", grant)
+		}
+		revoked := b.call(t, "", http.MethodPost, "/admin/v1/grants/"+g.GrantID+"/revoke", "", as...).must(t, 200)
+		after := b.call(t, "", http.MethodGet, "/admin/v1/grants/"+g.GrantID, "", as...).must(t, 200)
+		for _, a := range []answer{revoked, after} {
+			if strings.Contains(a.body, "upstream_valid_until") || strings.Contains(a.body, "upstream_note") {
+				t.Errorf("got %s, want nothing about the vendor: the token has ended", a.body)
+			}
+		}
+		parse(t, g.BaseURL, g.AccessToken, "cdsl", "x").mustFail(t, 401, "INVALID_API_KEY")
+		if n := calls(vendor); n != 0 {
+			t.Errorf("the vendor got %d calls", n)
+		}
+		found := b.call(t, "", http.MethodPost, "/oauth/introspect", "token="+b.gatewayToken(t, "asha", "").AccessToken,
+			append(as, "Content-Type", "application/x-www-form-urlencoded")...).must(t, 200)
+		if !strings.Contains(found.body, `"active":true`) || !strings.Contains(found.body, `"mode":"gateway"`) {
+			t.Errorf("got %s", found.body)
+		}
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, b.URL+"/console/grants/"+g.GrantID, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := 0; i < len(as); i += 2 {
+			req.Header.Set(as[i], as[i+1])
+		}
+		page := send(t, http.DefaultClient, req).must(t, 200) // pages are not in openapi.yaml
+		if !strings.Contains(page.body, "gateway") || strings.Contains(page.body, "the browser has the vendor") {
+			t.Error("the console does not say that it is a gateway token")
+		}
+	})
+}

@@ -55,6 +55,16 @@ func TestHelpListsTheCommands(t *testing.T) {
 	}
 }
 
+func TestConfigCheckSaysWhatDirectTokensExpose(t *testing.T) {
+	t.Parallel()
+	for mode, want := range map[string]bool{"direct": true, "both": true, "gateway": false} {
+		code, _, errs := broker(t, append(good(t), "CASBROKER_TOKEN_MODE="+mode), "config", "check")
+		if code != cli.ExitOK || strings.Contains(errs, "whole vendor account") != want {
+			t.Errorf("%s: got %d %s", mode, code, errs)
+		}
+	}
+}
+
 func TestInvalidCommandLineIsAUsageError(t *testing.T) {
 	t.Parallel()
 	for _, args := range [][]string{{"dance"}, {"serve", "--port", "1"}, {"serve", "--config", "/nowhere.yaml"}} {

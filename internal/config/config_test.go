@@ -141,7 +141,7 @@ func TestInvalidSettingsAreRefusedByKey(t *testing.T) {
 		want    []string
 	}{
 		"an unknown key in the file":     {"upstream: {api_kee: x}\nlogg: {}\nseal: {keys: [{id: a, kee: b}]}", nil, []string{"line 1: upstream.api_kee: there is no such setting", "line 2: logg", "line 3: seal.keys[0].kee"}},
-		"a limit without a route":        {"ratelimit: {upload: {user: 10-M}}", nil, []string{"line 1: ratelimit.upload: there is no such setting"}},
+		"a limit without a route":        {"ratelimit: {download: {user: 10-M}}", nil, []string{"line 1: ratelimit.download: there is no such setting"}},
 		"a wrong type in the file":       {"upstream: {attempts: many, timeout: 5, api_key: [a]}", nil, []string{"line 1: upstream.attempts: want a whole number", "upstream.timeout: want a duration", "upstream.api_key: want a text"}},
 		"invalid YAML":                   {"{", nil, []string{"line 1"}},
 		"a second document":              {"log: {level: info}\n---\nfoo: bar", nil, []string{"want one document"}},
@@ -182,10 +182,11 @@ func TestErrorInAFileDoesNotShowItsSecrets(t *testing.T) {
 func TestAllErrorsAreReportedAtOnce(t *testing.T) {
 	t.Parallel()
 	c := config.Default()
-	c.Server = config.Server{Address: "nowhere", TrustedProxies: []string{"0.0.0.0/0"}, AllowedOrigins: []string{"*", "https://*.app.example"}}
+	c.Server = config.Server{Address: "nowhere", TrustedProxies: []string{"0.0.0.0/0"}, AllowedOrigins: []string{"*", "https://*.app.example"}, PublicURL: "http://broker.example/"}
 	c.Log.Level = "loud"
 	c.Upstream = config.Upstream{URL: "http://api.example", APIKey: "at_x"}
-	c.Token.Lifetime = 90 * time.Second
+	c.Token.Mode, c.Token.Lifetime = "proxy", 90*time.Second
+	c.Gateway = config.Gateway{Path: "/v1/x", Features: []string{"everything"}, UploadTimeout: time.Hour, MaxUploads: -1, MaxUploadsPerUser: -1}
 	c.Access = config.Access{Poll: time.Millisecond, MaxStaleness: 2 * time.Hour, WhenStale: "ignore"}
 	c.Cache.URL = "memcached://x"
 	c.Store.URL = "mysql://x"
@@ -201,13 +202,47 @@ func TestAllErrorsAreReportedAtOnce(t *testing.T) {
 	}
 	for _, key := range []string{
 		"server.address", "server.trusted_proxies[0]", "server.allowed_origins[0]", "server.allowed_origins[1]", "server.read_timeout", "log.level",
-		"upstream.url", "upstream.api_key", "upstream.timeout", "upstream.attempts", "token.lifetime",
+		"upstream.url", "upstream.api_key", "upstream.timeout", "upstream.attempts", "server.public_url", "token.mode", "token.lifetime",
+		"gateway.path", "gateway.features[0]", "gateway.upload_timeout", "gateway.parse_timeout", "gateway.max_uploads", "gateway.max_uploads_per_user",
 		"access.poll", "access.max_staleness", "access.when_stale", "cache.url", "store.url",
 		"seal.hash_key", "seal.keys[0].key", "seal.keys[1].key", "seal.keys[1].id", "seal.keys[2].file",
 		"portfolio.max_body", "portfolio.other_owner", "audit.reuse", "audit.when_unwritable", "retention.portfolios", "retention.grants", "web.widget_url",
 	} {
 		if !strings.Contains(err.Error(), key+": ") {
 			t.Errorf("got %v, want it to name %s", err, key)
+		}
+	}
+}
+
+func TestGatewayTokensNeedAnAddressForBrowsers(t *testing.T) {
+	t.Parallel()
+	for _, mode := range []string{config.ModeDirect, config.ModeGateway, config.ModeBoth} {
+		for _, c := range []struct {
+			address, url string
+			ok           bool
+		}{
+			{"127.0.0.1:8080", "", true}, {"localhost:8080", "", true}, {":8080", "", mode == config.ModeDirect},
+			{"0.0.0.0:8080", "", mode == config.ModeDirect}, {":8080", "https://broker.example", true},
+		} {
+			s := valid()
+			s.Token.Mode, s.Server.Address, s.Server.PublicURL = mode, c.address, c.url
+			if err := s.Validate(); (err == nil) != c.ok || err != nil && !strings.Contains(err.Error(), "server.public_url: ") {
+				t.Errorf("%s at %s with %q: got %v, want ok to be %v", mode, c.address, c.url, err, c.ok)
+			}
+		}
+	}
+}
+
+func TestGatewayPathHasOneSpelling(t *testing.T) {
+	t.Parallel()
+	for path, ok := range map[string]bool{
+		"/gateway": true, "/api/cas-parser": true, "/": false, "": false, "gateway": false, "/gateway/": false, "//gateway": false,
+		"/Gateway": false, "/a b": false, "/a%20b": false, "/a/../b": false, "/:id": false, "/*": false, "/v1": false, "/admin/x": false, "/v11": true,
+	} {
+		s := valid()
+		s.Gateway.Path = path
+		if err := s.Validate(); (err == nil) != ok {
+			t.Errorf("%q: got %v", path, err)
 		}
 	}
 }
@@ -223,11 +258,17 @@ func TestInvalidSizeIsReportedWithItsKey(t *testing.T) {
 	}
 }
 
-func TestValidSettingsPass(t *testing.T) {
-	t.Parallel()
+// valid returns settings that are valid.
+func valid() config.Config {
 	c := config.Default()
 	c.Upstream.APIKey = "key"
 	c.Seal = config.Seal{HashKey: hashKey, Keys: []config.SealKey{{ID: "k1", Key: sealKey}, {ID: "k0", File: "/run/secrets/old"}}}
+	return c
+}
+
+func TestValidSettingsPass(t *testing.T) {
+	t.Parallel()
+	c := valid()
 	c.Portfolio.OtherOwner = config.OtherOwnerRefuse
 	c.Retention = config.Retention{Portfolios: 8760 * time.Hour, Grants: 24 * time.Hour}
 	if err := c.Validate(); err != nil {

@@ -27,7 +27,8 @@ func (c *Config) Validate() error {
 	c.Upstream.validate(&wrong)
 	c.Token.validate(&wrong)
 	c.Gateway.validate(&wrong)
-	wrong.Require(c.Token.Mode == ModeDirect || c.Server.PublicURL != "" || netaddr.IsLoopback(c.Server.Address), "server.public_url",
+	reachable := c.Server.PublicURL != "" || netaddr.IsLoopback(c.Server.Address)
+	wrong.Require(reachable || c.Token.Mode == ModeDirect, "server.public_url",
 		"required with token.mode %s: the URL at which browsers reach the broker, such as https://broker.example", c.Token.Mode)
 	c.Access.validate(&wrong)
 	c.Cache.validate(&wrong)

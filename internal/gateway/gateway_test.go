@@ -361,7 +361,9 @@ func TestBadVendorsDoNotReachTheCaller(t *testing.T) {
 		"answers 200 with a page":  {func(rw http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(rw, page) }, 502, "UPSTREAM_BAD_ANSWER", "bad_answer"},
 		"answers 502 with a page":  {func(rw http.ResponseWriter, _ *http.Request) { http.Error(rw, page, http.StatusBadGateway) }, 502, "UPSTREAM_BAD_ANSWER", "bad_answer"},
 		"answers without a type":   {func(rw http.ResponseWriter, _ *http.Request) { rw.Header()["Content-Type"] = nil }, 502, "UPSTREAM_BAD_ANSWER", "bad_answer"},
-		"redirects":                {func(rw http.ResponseWriter, r *http.Request) { http.Redirect(rw, r, "/elsewhere", http.StatusTemporaryRedirect) }, 502, "UPSTREAM_BAD_ANSWER", "bad_answer"},
+		"redirects": {func(rw http.ResponseWriter, r *http.Request) {
+			http.Redirect(rw, r, "/elsewhere", http.StatusTemporaryRedirect)
+		}, 502, "UPSTREAM_BAD_ANSWER", "bad_answer"},
 		"switches protocols":       {errorWith(101, ""), 502, "UPSTREAM_BAD_ANSWER", "bad_answer"},
 		"announces a large answer": {large(50 << 20), 502, "UPSTREAM_BAD_ANSWER", "bad_answer"},
 		"compresses":               {compressed, 502, "UPSTREAM_BAD_ANSWER", "bad_answer"},

@@ -41,7 +41,7 @@ var (
 	// ErrToken is returned for a call with a token that is not valid. Its detail says why.
 	ErrToken = fault.New(fault.Unauthenticated, "invalid_token", reasonInvalid)
 
-	errNoToken = fault.New(fault.Unauthenticated, "token_missing", "Send an access token in the header x-api-key.")
+	errNoToken = fault.New(fault.Unauthenticated, "unauthenticated", "Send an access token in the header x-api-key.")
 )
 
 // The reasons why a token is not accepted, as the vendor words them.
