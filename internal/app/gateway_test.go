@@ -275,6 +275,8 @@ func TestFeaturesNarrowATokenByRequestAndSetting(t *testing.T) {
 	for body, code := range map[string]string{
 		`{"mode":"direct"}`:                      "invalid_mode",
 		`{"mode":"both"}`:                        "invalid_mode",
+		`{"features":"parse"}`:                   "invalid_features",
+		`{"features":[1]}`:                       "invalid_features",
 		`{"mode":1}`:                             "invalid_mode",
 		`{"features":["contract_note"]}`:         "invalid_features",
 		`{"features":["parse","everything"]}`:    "invalid_features",

@@ -104,7 +104,8 @@ func (x *exchange) pass(w http.ResponseWriter, r *http.Request) error {
 	r = r.WithContext(ctx)
 	received := func() {
 		timer.Reset(x.Timeouts.Answer)
-		_ = control.SetReadDeadline(time.Time{}) // it would end the request while the vendor works
+		// The old deadline would end the request while the vendor works.
+		_ = control.SetReadDeadline(time.Now().Add(x.Timeouts.Answer + writeMargin))
 	}
 	body := &watchedBody{ReadCloser: r.Body, atEnd: sync.OnceFunc(received)}
 	if r.Body = body; r.ContentLength == 0 {

@@ -96,6 +96,8 @@ func (h *Handler) read(c echo.Context) (Request, error) {
 		return Request{}, errMinutes
 	case httpapi.IsTypeError(err, "/mode"):
 		return Request{}, errMode
+	case httpapi.IsTypeError(err, "/features"), httpapi.IsTypeError(err, "/features/0"):
+		return Request{}, errFeatures
 	case err != nil:
 		return Request{}, err
 	}

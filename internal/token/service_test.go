@@ -357,3 +357,42 @@ func (c *fakeCache) KeepToken(_ context.Context, key token.CacheKey, sealed []by
 	}
 	return c.err
 }
+
+func TestGatewayTokenIsReusedWithoutTheVendor(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	ask := func(features token.Features) token.Issued {
+		t.Helper()
+		key := token.CacheKeyFor(asha.Subject, time.Hour)
+		key.Gateway = true
+		cached, _ := w.cache.Token(t.Context(), key)
+		req := token.Request{TTL: time.Hour, Mode: token.ModeGateway, Features: features}
+		issued, err := w.service.Issue(t.Context(), asha, req, cached)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return issued
+	}
+	first := ask(token.FeatureParse)
+	g, err := token.OpenGatewayToken(w.service.Box, first.Value.Reveal())
+	if err != nil || g.Subject != asha.Subject || g.GrantID != first.GrantID || g.Features != token.FeatureParse || !g.ExpiresAt.Equal(w.clock().Add(time.Hour)) {
+		t.Errorf("got %+v, %v", g, err)
+	}
+	w.pass(29 * time.Minute)
+	if again := ask(token.FeatureParse); again.Value != first.Value || !again.Reused || again.Mode != token.ModeGateway {
+		t.Errorf("after 29 minutes: got %+v, want the same token", again)
+	}
+	wide := ask(token.FeatureParse | token.FeatureContractNote)
+	if wide.Value == first.Value || wide.Reused {
+		t.Error("a request for more features got the token with fewer")
+	}
+	if narrow := ask(token.FeatureParse); narrow.Value == wide.Value {
+		t.Error("a request for fewer features got the token with more")
+	}
+	if n := w.minter.calls.Load(); n != 0 {
+		t.Errorf("got %d mints at the vendor, want none", n)
+	}
+	if direct := w.ask(t, asha, time.Hour); direct.Mode != token.ModeDirect || direct.Value == first.Value {
+		t.Errorf("got %+v, want a direct token", direct)
+	}
+}
