@@ -1,14 +1,15 @@
-// Package token hands out the vendor's short-lived access tokens.
+// Package token hands out short-lived access tokens: the vendor's own (direct), or the
+// broker's for use at the gateway.
 //
 //	POST /v1/token ─▶ Service.Issue ─▶ AccessPolicy: blocked? revoked?
 //	                    │ reuse the cached token, or:
-//	                    ├─▶ Minter      mint at the vendor
+//	                    ├─▶ Minter      mint at the vendor, or seal a GatewayToken
 //	                    ├─▶ GrantStore  record the grant and its audit record
 //	                    └─▶ Cache       keep the token, sealed
 //
 // Rules:
 //
-//  1. One token per user and lifetime is cached, and reused until MinRemaining of its
+//  1. One token per user, lifetime and mode is cached, and reused until MinRemaining of its
 //     life is left.
 //  2. A token leaves only after its grant is durable.
 //  3. A token that was revoked while it was minted is not handed out; the mint is
