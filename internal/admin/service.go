@@ -37,7 +37,8 @@ var (
 	errSubject = httpapi.ErrQuery.Withf(
 		"subject must be the verifier, a colon and the id of a user, such as app:42; to search by the beginning of a subject, list users by prefix.")
 	errAction = fault.New(fault.Invalid, "invalid_action",
-		"action and without must be actions of the audit trail, such as token.mint; leave them out for all.")
+		"action must be an action of the audit trail, such as token.mint; leave it out for all.")
+	errWithout = errAction.Withf("without must be an action of the audit trail, such as admin.read; leave it out for all.")
 )
 
 // maxText limits a search text, in bytes. The longest subject is shorter.
@@ -203,10 +204,11 @@ func (s *Service) Records(ctx context.Context, f audit.Filter, cursor string, li
 }
 
 func checkFilter(f audit.Filter) error {
-	for _, a := range []audit.Action{f.Action, f.Without} {
-		if a != "" && !a.Known() {
-			return errAction
-		}
+	switch {
+	case f.Action != "" && !f.Action.Known():
+		return errAction
+	case f.Without != "" && !f.Without.Known():
+		return errWithout
 	}
 	return cmp.Or(checkSubject(f.Subject), checkText(f.Actor, string(f.Outcome)))
 }

@@ -54,7 +54,11 @@ func (b *Build) complete(info *debug.BuildInfo) {
 	}
 }
 
-// String is such as "v0.2.0 (commit 1a2b3c4d5e6f, go1.26.8)".
+// String is such as "v0.2.0 (commit 1a2b3c4d5e6f, go1.26.8)". A version that is only the
+// beginning of the commit, as git describe gives without a tag, is left out.
 func (b Build) String() string {
+	if commit := strings.TrimSuffix(b.Version, "-dirty"); len(commit) >= 7 && strings.HasPrefix(b.Commit, commit) {
+		b.Version = unknown
+	}
 	return fmt.Sprintf("%s (commit %.12s, %s)", b.Version, b.Commit, b.GoVersion)
 }

@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"net/http"
 	"net/url"
@@ -26,8 +27,7 @@ const dialTimeout = 10 * time.Second
 // Errors about the URL of a running broker.
 var (
 	errNoURL     = usageError{errors.New("no broker: use --url or set " + urlVariable + ", such as https://broker.example")}
-	errURL       = usageError{errors.New("--url: want only the address of a broker, such as https://broker.example")}
-	errPlainHTTP = usageError{errors.New("--url: the key would cross the network unencrypted; use https, or http for a broker on this machine only")}
+	errPlainHTTP = usageError{errors.New("--url or " + urlVariable + ": the key would cross the network unencrypted; use https, or http for a broker on this machine only")}
 )
 
 // brokerFlags select a running broker and the key to sign in with. The key is never an
@@ -59,9 +59,9 @@ func (f brokerFlags) signedIn(ctx context.Context, t *Terminal, do func(*client)
 // base returns the URL of the broker. Errors do not repeat it, because it may contain a
 // password.
 func (f brokerFlags) base(t *Terminal) (*url.URL, error) {
-	text := string(f.URL)
+	text, source := string(f.URL), "--url"
 	if text == "" {
-		text = t.variable(urlVariable)
+		text, source = t.variable(urlVariable), urlVariable
 	}
 	if text == "" {
 		return nil, errNoURL
@@ -69,7 +69,7 @@ func (f brokerFlags) base(t *Terminal) (*url.URL, error) {
 	u, err := url.Parse(text)
 	switch {
 	case err != nil, u.Scheme != "http" && u.Scheme != "https", u.Hostname() == "", u.User != nil, u.RawQuery != "", u.Fragment != "":
-		return nil, errURL
+		return nil, usageError{fmt.Errorf("%s: want only the address of a broker with http or https, such as https://broker.example", source)}
 	case u.Scheme == "http" && !netaddr.IsLoopback(u.Hostname()):
 		return nil, errPlainHTTP
 	}

@@ -168,7 +168,7 @@ func TestInvalidURLIsAUsageError(t *testing.T) {
 		"https://broker.example?key=hush", "https://broker.example#hush", "https://hush:hush:hush", "127.0.0.1:8080",
 	} {
 		code, _, errs := broker(t, []string{"BROKER_URL=" + url, "BROKER_KEY=" + adminKey}, "grants")
-		if code != cli.ExitUsage || !strings.Contains(errs, "--url") || strings.Contains(errs, "hush") {
+		if code != cli.ExitUsage || !strings.Contains(errs, "BROKER_URL: want") || strings.Contains(errs, "hush") {
 			t.Errorf("%s: got %d %s", url, code, errs)
 		}
 	}

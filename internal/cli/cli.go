@@ -57,7 +57,7 @@ type commands struct {
 	Grants   grantsCommand   `cmd:"" help:"List the access tokens that a running broker issued, newest first."`
 	Revoke   revokeCommand   `cmd:"" help:"Revoke tokens at a running broker: of a grant, of a user, or all."`
 	Block    blockCommand    `cmd:"" help:"Block a user at a running broker, and revoke the user's tokens."`
-	Unblock  unblockCommand  `cmd:"" help:"Lift the block of a user at a running broker."`
+	Unblock  unblockCommand  `cmd:"" help:"Unblock a user at a running broker."`
 	Audit    struct {
 		List   listTrailCommand   `cmd:"" help:"List the newest audit records of a running broker."`
 		Export exportTrailCommand `cmd:"" help:"Export all audit records of a running broker, for other programs."`

@@ -14,6 +14,7 @@ import (
 	"sync"
 	"testing"
 
+	"casbroker/internal/app"
 	"casbroker/internal/cli"
 	"casbroker/internal/testkit/apitest"
 )
@@ -121,8 +122,20 @@ func TestMigrateCanBeRepeated(t *testing.T) {
 
 func TestHealthFailsWithoutABroker(t *testing.T) {
 	t.Parallel()
-	if code, _, errs := broker(t, nil, "health", "--address", "127.0.0.1:1"); code != cli.ExitFailed || errs == "" {
+	if code, _, errs := broker(t, nil, "health", "--address", "127.0.0.1:1"); code != cli.ExitFailed || !strings.Contains(errs, "no broker answers at http://127.0.0.1:1: ") {
 		t.Errorf("got exit code %d, %s", code, errs)
+	}
+}
+
+func TestMalformedAddressIsRefused(t *testing.T) {
+	t.Parallel()
+	for _, command := range []string{"serve", "demo", "health"} {
+		for _, address := range []string{"nope", "127.0.0.1:99999"} {
+			code, _, errs := broker(t, nil, command, "--address", address)
+			if code != cli.ExitUsage || !strings.Contains(errs, "--address: want host:port, such as") {
+				t.Errorf("%s %s: got exit code %d, %s", command, address, code, errs)
+			}
+		}
 	}
 }
 
@@ -253,5 +266,17 @@ func TestVersionIsNeverDevel(t *testing.T) {
 	code, out, _ := broker(t, nil, "version")
 	if code != cli.ExitOK || !regexp.MustCompile(`^broker \S+ \(commit \S+, go1\.\S+\)\n$`).MatchString(out) || strings.Contains(out, "devel") {
 		t.Errorf("got exit code %d, %q, want version, commit and Go version", code, out)
+	}
+}
+
+func TestVersionWithoutATagShowsTheCommitOnce(t *testing.T) {
+	t.Parallel()
+	for version, want := range map[string]string{
+		"1a2b3c4": "unknown", "1a2b3c4-dirty": "unknown", "v0.2.0-3-g1a2b3c4": "v0.2.0-3-g1a2b3c4", "1": "1",
+	} {
+		got := app.Build{Version: version, Commit: "1a2b3c4d5e6f7a8b", GoVersion: "go1.26"}.String()
+		if got != want+" (commit 1a2b3c4d5e6f, go1.26)" {
+			t.Errorf("%s: got %s", version, got)
+		}
 	}
 }

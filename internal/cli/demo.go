@@ -35,6 +35,9 @@ type demoCommand struct {
 // Run serves the demo until ctx ends. The settings file and the environment override what
 // the demo embeds: with upstream.api_key it uses the vendor.
 func (c demoCommand) Run(ctx context.Context, t *Terminal) error {
+	if err := checkAddress(c.Address); err != nil {
+		return err
+	}
 	base, err := demoSettings(c.Data)
 	if err != nil {
 		return err

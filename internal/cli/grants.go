@@ -30,6 +30,12 @@ type grant struct {
 	ValidUntil time.Time `json:"upstream_valid_until"` // at the vendor, for a revoked one
 }
 
+// Help explains the columns.
+func (grantsCommand) Help() string {
+	return "MODE is direct for a token of the vendor, gateway for one of the broker. " +
+		"VALID-UPSTREAM-UNTIL is when a revoked token stops working at the vendor, which cannot revoke it."
+}
+
 // Run prints the newest grants.
 func (c grantsCommand) Run(ctx context.Context, t *Terminal) error {
 	if c.Limit < 1 {

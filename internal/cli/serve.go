@@ -2,7 +2,9 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"net"
+	"strconv"
 
 	"casbroker/internal/app"
 	"casbroker/internal/config"
@@ -19,6 +21,9 @@ type serveCommand struct {
 
 // Run serves until ctx ends.
 func (c serveCommand) Run(ctx context.Context, t *Terminal) error {
+	if err := checkAddress(c.Address); err != nil {
+		return err
+	}
 	settings, err := c.load(t)
 	if err != nil {
 		return err
@@ -31,6 +36,19 @@ func (c serveCommand) Run(ctx context.Context, t *Terminal) error {
 		return err
 	}
 	return serve(ctx, l, settings, app.Options{LogTo: t.Err}, func() {})
+}
+
+// checkAddress returns a usageError for a value of --address that is neither host:port nor
+// missing.
+func checkAddress(address string) error {
+	_, port, err := net.SplitHostPort(address)
+	if err == nil {
+		_, err = strconv.ParseUint(port, 10, 16)
+	}
+	if address != "" && err != nil {
+		return usageError{errors.New("--address: want host:port, such as 127.0.0.1:8080 or :8080")}
+	}
+	return nil
 }
 
 // serve runs the program on l until ctx ends. It calls started once requests are accepted.

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/url"
 	"time"
 
 	"casbroker/internal/app"
@@ -72,6 +73,9 @@ type healthCommand struct {
 
 // Run fails unless the broker is ready.
 func (c healthCommand) Run(ctx context.Context, t *Terminal) error {
+	if err := checkAddress(c.Address); err != nil {
+		return err
+	}
 	address := c.Address
 	if address == "" {
 		settings, err := config.Load(config.Default(), c.File, t.Environ)
@@ -86,7 +90,10 @@ func (c healthCommand) Run(ctx context.Context, t *Terminal) error {
 	}
 	res, err := (&http.Client{Timeout: healthTimeout}).Do(req)
 	if err != nil {
-		return err
+		if u, ok := errors.AsType[*url.Error](err); ok {
+			err = u.Err
+		}
+		return fmt.Errorf("no broker answers at http://%s: %w", req.URL.Host, err)
 	}
 	defer func() { _ = res.Body.Close() }()
 	body, err := io.ReadAll(io.LimitReader(res.Body, 64<<10))

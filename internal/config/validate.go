@@ -57,7 +57,7 @@ func (s Server) validate(wrong *check.Errors) {
 	for i, network := range s.TrustedProxies {
 		prefix, err := netip.ParsePrefix(network)
 		wrong.Require(err == nil && prefix.Bits() > 0, fmt.Sprintf("server.trusted_proxies[%d]", i),
-			"want a network such as 10.0.0.0/8, not the whole internet")
+			"want a network such as 10.0.0.0/8, or 10.0.0.1/32 for one address, not the whole internet")
 	}
 	for i, origin := range s.AllowedOrigins {
 		u, err := url.Parse(origin)
@@ -163,15 +163,14 @@ func (s Store) validate(wrong *check.Errors) {
 }
 
 func (s Seal) validate(wrong *check.Errors) {
-	const want = "required: 32 random bytes in base64, as openssl rand -base64 32 prints"
 	_, err := DecodeKey(s.HashKey)
-	wrong.Require(err == nil, "seal.hash_key", want)
+	wrong.Require(err == nil, "seal.hash_key", "%s", wantKey(s.HashKey, err))
 	wrong.Require(len(s.Keys) > 0, "seal.keys", "want at least one")
 	for i, k := range s.Keys {
 		key := fmt.Sprintf("seal.keys[%d]", i)
 		if k.File == "" {
 			_, err := DecodeKey(k.Key)
-			wrong.Require(err == nil, key+".key", want)
+			wrong.Require(err == nil, key+".key", "%s", wantKey(k.Key, err))
 		}
 		wrong.Require(k.File == "" || k.Key == "", key+".file", "set this or key, not both")
 		wrong.Require(k.Key == "" || k.Key != s.HashKey, key+".key", "want a key different from seal.hash_key")
@@ -179,6 +178,15 @@ func (s Seal) validate(wrong *check.Errors) {
 		twice := slices.ContainsFunc(s.Keys[:i], func(other SealKey) bool { return other.ID == k.ID })
 		wrong.Require(!twice, key+".id", "%q is used twice", k.ID)
 	}
+}
+
+// wantKey says what is wanted of a key, and what is wrong with key unless it is missing.
+func wantKey(key secret.Text, err error) string {
+	want := "required: 32 random bytes in base64, as openssl rand -base64 32 prints"
+	if key != "" && err != nil {
+		want += "; this is " + err.Error()
+	}
+	return want
 }
 
 func (p Portfolio) validate(wrong *check.Errors) {
@@ -207,8 +215,11 @@ func (r Retention) validate(wrong *check.Errors) {
 // that are all equal.
 func DecodeKey(key secret.Text) (secret.Text, error) {
 	b, err := base64.StdEncoding.DecodeString(key.Reveal())
-	if err != nil || len(b) != secret.KeySize {
-		return "", errors.New("not 32 bytes in base64")
+	switch {
+	case err != nil:
+		return "", errors.New("not base64")
+	case len(b) != secret.KeySize:
+		return "", fmt.Errorf("%d bytes in base64, not %d", len(b), secret.KeySize)
 	}
 	if strings.Count(string(b), string(b[:1])) == len(b) {
 		return "", errors.New("not random")
