@@ -52,7 +52,7 @@ func sample(name string) json.RawMessage {
 }
 
 // generatedAt is the time in a sample that statement replaces.
-const generatedAt = "<now>"
+const generatedAt = "2025-10-03T09:30:00.000000Z"
 
 // timestamp is the vendor's form of a time: ISO 8601 in UTC with microseconds.
 const timestamp = "2006-01-02T15:04:05.000000Z07:00"
