@@ -53,12 +53,13 @@ func gatewayFeatures(c config.Gateway) token.Features {
 
 // gatewayDeps are what the gateway uses.
 type gatewayDeps struct {
-	box     *secret.Box
-	access  gateway.AccessPolicy
-	limits  *ratelimit.Limiter
-	metrics *telemetry.Metrics
-	log     *slog.Logger
-	now     func() time.Time
+	box      *secret.Box
+	access   gateway.AccessPolicy
+	limits   *ratelimit.Limiter
+	captures gateway.Captures
+	metrics  *telemetry.Metrics
+	log      *slog.Logger
+	now      func() time.Time
 }
 
 // mountGateway mounts the gateway, unless the settings have direct tokens only.
@@ -71,8 +72,12 @@ func mountGateway(router *server.Router, c config.Config, d gatewayDeps) error {
 		return fmt.Errorf("upstream.url: %w", err)
 	}
 	chain := []server.Middleware{httpapi.InDialect(gateway.Dialect), d.limits.LimitAuthFailures(gateway.ErrToken)}
+	if c.Gateway.Capture == config.CaptureOff {
+		d.captures = nil
+	}
 	router.Mount(c.Gateway.Path, chain, &gateway.Handler{
 		Path: c.Gateway.Path, Features: c.Gateway.Features, Vendor: vendor, Tokens: gatewayTokens{d.box}, Access: d.access,
+		Captures: d.captures,
 		Uploads:  &gateway.Uploads{PerUser: c.Gateway.MaxUploadsPerUser, All: c.Gateway.MaxUploads},
 		Limit:    d.limits.Middleware(ratelimit.Upload),
 		Timeouts: gateway.Timeouts{Upload: c.Gateway.UploadTimeout, Answer: c.Gateway.ParseTimeout},

@@ -10,9 +10,12 @@ import (
 const (
 	recordsEvery = 2 * time.Second // the longest delay of the audit records of reuses and refusals
 	countsEvery  = 5 * time.Second // the longest delay of usage counts
-	sweepEvery   = 10 * time.Minute
-	purgeEvery   = 10 * time.Minute
-	expireEvery  = time.Hour // how often a replica checks whether the daily deletion is due
+	// capturesEvery is how often statements that the gateway saw are tried again that could
+	// not be saved at once.
+	capturesEvery = 10 * time.Second
+	sweepEvery    = 10 * time.Minute
+	purgeEvery    = 10 * time.Minute
+	expireEvery   = time.Hour // how often a replica checks whether the daily deletion is due
 )
 
 // finalRunTimeout bounds the last run of an uninterrupted job.

@@ -180,8 +180,17 @@ func New(ctx context.Context, c config.Config, o Options) (_ *App, err error) { 
 		Store: db, Reader: db, Keys: db, Log: log, Now: o.Now, Observe: counter.Save,
 		RefuseOther: c.Portfolio.OtherOwner == config.OtherOwnerRefuse,
 	}
+	captures := &portfolio.Captures{Store: db, Portfolios: portfolios, Log: log, Now: o.Now, Observe: metrics.CountCapture}
+	if c.Token.Mode != config.ModeDirect {
+		portfolios.Settle = captures.Settle
+	}
+	a.onClose(func() error {
+		captures.Close()
+		return nil
+	})
 	userData := &privacy.Service{Store: db, ForgetTokens: tokens.Forget, Log: log, Now: o.Now, Sources: []privacy.ExportSource{
 		{Name: "portfolios", Exporter: portfolios},
+		{Name: "captures", Exporter: captures},
 		{Name: "grants", Exporter: token.Exporter{Grants: db}},
 	}}
 	sessions := &session.Service{Keys: adminKeys(c.Admin), Store: db, Box: box, Log: log, Now: o.Now}
@@ -225,7 +234,9 @@ func New(ctx context.Context, c config.Config, o Options) (_ *App, err error) { 
 			Portfolios: portfolios, MaxBody: int64(c.Portfolio.MaxBody), LimitSave: limitSave, LimitRead: limitRead,
 		},
 		&privacy.Handler{Privacy: userData, LimitExport: limitRead, LimitErase: limitSave})
-	err = mountGateway(a.router, c, gatewayDeps{box: box, access: watcher, limits: limits, metrics: metrics, log: log, now: o.Now})
+	err = mountGateway(a.router, c, gatewayDeps{
+		box: box, access: watcher, limits: limits, captures: captures, metrics: metrics, log: log, now: o.Now,
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -249,6 +260,7 @@ func New(ctx context.Context, c config.Config, o Options) (_ *App, err error) { 
 		{name: "write usage counts", every: countsEvery, do: uninterrupted(counter.Flush)},
 		{name: "delete old usage counts", every: sweepEvery, atStart: true, do: sweep.Run},
 		{name: "write audit records", every: recordsEvery, atStart: true, do: uninterrupted(recorder.Flush)},
+		{name: "save captured statements", every: capturesEvery, atStart: true, do: captures.Run}, // also those from before gateway.capture was off
 		{name: "remove expired idempotency keys", every: purgeEvery, do: func(ctx context.Context) error {
 			_, err := portfolios.Purge(ctx)
 			return err

@@ -23,11 +23,12 @@ const (
 	UserUnblock  Action = "access.unblock"
 	AccessRefuse Action = "access.refuse" // a call was refused; Detail is the reason
 
-	PortfolioSave   Action = "portfolio.save"
-	PortfolioDelete Action = "portfolio.delete"
-	PortfolioExpire Action = "portfolio.expire" // deleted by Retention
-	DataExport      Action = "data.export"
-	DataErase       Action = "data.erase" // of all data about a user but the audit records
+	PortfolioSave    Action = "portfolio.save"
+	PortfolioDiffers Action = "portfolio.differs" // a posted statement differs from what the broker saw
+	PortfolioDelete  Action = "portfolio.delete"
+	PortfolioExpire  Action = "portfolio.expire" // deleted by Retention
+	DataExport       Action = "data.export"
+	DataErase        Action = "data.erase" // of all data about a user but the audit records
 
 	AdminRead    Action = "admin.read"     // of personal data; Object says which
 	AdminSignIn  Action = "admin.sign_in"  // refused for a wrong key; Object is the claimed key name
@@ -39,7 +40,7 @@ const (
 // Actions are all of them.
 var Actions = []Action{
 	TokenMint, TokenReuse, TokenRevoke, RevokeUser, RevokeAll, UserBlock, UserUnblock, AccessRefuse,
-	PortfolioSave, PortfolioDelete, PortfolioExpire, DataExport, DataErase,
+	PortfolioSave, PortfolioDiffers, PortfolioDelete, PortfolioExpire, DataExport, DataErase,
 	AdminRead, AdminSignIn, AdminSignOut, AuditExport, BrokerStart,
 }
 

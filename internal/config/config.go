@@ -112,10 +112,17 @@ const (
 	FeatureContractNote = "contract_note"
 )
 
+// The choices of gateway.capture.
+const (
+	CaptureSave = "save"
+	CaptureOff  = "off"
+)
+
 // Gateway configures the proxy that tokens of the mode gateway are for.
 type Gateway struct {
 	Path              string        `yaml:"path"`     // below which the vendor's API is served
 	Features          []string      `yaml:"features"` // FeatureParse, FeatureContractNote
+	Capture           string        `yaml:"capture"`  // CaptureSave or CaptureOff
 	UploadTimeout     time.Duration `yaml:"upload_timeout"`
 	ParseTimeout      time.Duration `yaml:"parse_timeout"`
 	MaxUploads        int           `yaml:"max_uploads"`          // in progress on this replica; 0 for no bound
@@ -251,7 +258,7 @@ func Default() Config {
 		Auth:  Auth{CacheSize: 4 << 20},
 		Token: Token{Mode: ModeDirect, Lifetime: time.Hour},
 		Gateway: Gateway{
-			Path: "/gateway", Features: []string{FeatureParse}, UploadTimeout: time.Minute, ParseTimeout: time.Minute,
+			Path: "/gateway", Features: []string{FeatureParse}, Capture: CaptureSave, UploadTimeout: time.Minute, ParseTimeout: time.Minute,
 			MaxUploads: 100, MaxUploadsPerUser: 3,
 		},
 		Access: Access{Poll: 2 * time.Second, MaxStaleness: time.Minute, WhenStale: WhenStaleRefuse},

@@ -127,6 +127,7 @@ func (g Gateway) validate(wrong *check.Errors) {
 		wrong.Require(known, fmt.Sprintf("gateway.features[%d]", i), "want parse or contract_note, not %q", feature)
 	}
 	wrong.Require(len(g.Features) > 0, "gateway.features", "want at least one of parse and contract_note")
+	wrong.Require(g.Capture == CaptureSave || g.Capture == CaptureOff, "gateway.capture", "want save or off, not %q", g.Capture)
 	wrong.Require(g.UploadTimeout >= time.Second && g.UploadTimeout <= 10*time.Minute, "gateway.upload_timeout", "want 1s to 10m, not %s", g.UploadTimeout)
 	wrong.Require(g.ParseTimeout >= time.Second && g.ParseTimeout <= 10*time.Minute, "gateway.parse_timeout", "want 1s to 10m, not %s", g.ParseTimeout)
 	wrong.Require(g.MaxUploads >= 0, "gateway.max_uploads", "want 0 (no bound) or more")

@@ -91,8 +91,14 @@ func (x *exchange) pass(w http.ResponseWriter, r *http.Request) error {
 	defer done()
 	x.id = w.Header().Get(httpapi.HeaderRequestID)
 	total := x.Timeouts.Upload + x.Timeouts.Answer
-	ctx, cancel := context.WithCancelCause(r.Context())
+	ctx, cancel := context.WithCancelCause(context.WithoutCancel(r.Context()))
 	defer cancel(nil)
+	var uploaded atomic.Bool
+	defer context.AfterFunc(r.Context(), func() {
+		if !uploaded.Load() || !x.captures() { // else the answer is worth having without the caller
+			cancel(context.Cause(r.Context()))
+		}
+	})()
 	timer := time.AfterFunc(total, func() { cancel(errTimeout) })
 	defer timer.Stop()
 	// These replace the deadlines of the server, which are for short calls.
@@ -103,6 +109,7 @@ func (x *exchange) pass(w http.ResponseWriter, r *http.Request) error {
 
 	r = r.WithContext(ctx)
 	received := func() {
+		uploaded.Store(true)
 		timer.Reset(x.Timeouts.Answer)
 		// The old deadline would end the request while the vendor works.
 		_ = control.SetReadDeadline(time.Now().Add(x.Timeouts.Answer + writeMargin))

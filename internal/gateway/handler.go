@@ -4,6 +4,7 @@ import (
 	"log/slog"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -12,8 +13,8 @@ import (
 	"casbroker/internal/httpapi"
 )
 
-// Handler serves the vendor's API below Path. All fields but Limit and Observe are
-// required.
+// Handler serves the vendor's API below Path. All fields but Limit, Captures and
+// Observe are required.
 type Handler struct {
 	Path     string   // the prefix of all paths, such as "/gateway"
 	Features []string // that are served: Parse, ContractNote
@@ -22,6 +23,7 @@ type Handler struct {
 	Access   AccessPolicy
 	Uploads  *Uploads
 	Limit    echo.MiddlewareFunc // counts requests of users; nil for no limit
+	Captures Captures            // gets copies of parsed statements; nil for no copies
 	Timeouts Timeouts
 	Log      *slog.Logger
 	Now      func() time.Time
@@ -29,6 +31,8 @@ type Handler struct {
 	// The feature is "other" for a call that is not on the allow-list; the outcomes are
 	// the constants of this package.
 	Observe func(feature, outcome string, took time.Duration)
+
+	copies atomic.Int64 // bytes of copies in memory
 }
 
 // Timeouts bound the parts of a call.

@@ -67,6 +67,9 @@ func (x *exchange) checkAnswer(res *http.Response) error {
 	res.Header = only(answerHeaders, res.Header)
 	res.Header.Set("Cache-Control", "no-store")
 	res.Body = &boundedAnswer{ReadCloser: res.Body, left: maxAnswer}
+	if x.answered == OutcomeOK && x.captures() {
+		res.Body = x.capture(res.Body)
+	}
 	return nil
 }
 

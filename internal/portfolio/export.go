@@ -79,6 +79,42 @@ func (s *Service) exportOne(ctx context.Context, e *jsontext.Encoder, p Portfoli
 	}, json.Deterministic(true))
 }
 
+// captureView is a capture that is not saved as a portfolio yet.
+type captureView struct {
+	ID      string         `json:"id"`
+	At      time.Time      `json:"captured_at"`
+	Payload jsontext.Value `json:"payload"` // null if it is unreadable or not JSON
+}
+
+// Export writes the captures of subject to e as a JSON array. There are some only while
+// they cannot be saved.
+func (c *Captures) Export(ctx context.Context, e *jsontext.Encoder, subject string) error {
+	ids, err := c.Store.Captures(ctx, subject)
+	if err != nil {
+		return err
+	}
+	if err := e.WriteToken(jsontext.BeginArray); err != nil {
+		return err
+	}
+	for _, captureID := range ids {
+		capture, err := c.Store.Capture(ctx, captureID)
+		switch {
+		case errors.Is(err, ErrNoCapture):
+			continue
+		case err != nil && !errors.Is(err, ErrUnreadable):
+			return err
+		}
+		view := captureView{ID: capture.ID, At: capture.At, Payload: capture.Payload}
+		if !view.Payload.IsValid() {
+			view.Payload = []byte("null")
+		}
+		if err := json.MarshalEncode(e, view); err != nil {
+			return err
+		}
+	}
+	return e.WriteToken(jsontext.EndArray)
+}
+
 // transactionList encodes the transactions of a portfolio, reading one page at a time.
 type transactionList struct {
 	ctx    context.Context

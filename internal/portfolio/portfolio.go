@@ -37,8 +37,12 @@ var (
 // Provenance is the source of the claim that the vendor produced a statement.
 type Provenance string
 
-// Reported: only the browser claims that the vendor produced the statement.
-const Reported Provenance = "reported"
+const (
+	// Reported: only the browser claims that the vendor produced the statement.
+	Reported Provenance = "reported"
+	// Verified: the broker itself received the statement from the vendor.
+	Verified Provenance = "verified"
+)
 
 // Portfolio is a saved statement of one user.
 type Portfolio struct {
@@ -46,9 +50,15 @@ type Portfolio struct {
 	Subject    string
 	Provenance Provenance
 	SavedAt    time.Time
-	Owner      int  // from 1; statements of one user with contradicting PANs have different owners
-	Active     bool // the highest Rank of its owner
-	Unreadable bool // not decryptable: without Investor, account numbers and payload
+	Owner      int       // from 1; statements of one user with contradicting PANs have different owners
+	Active     bool      // the highest Rank of its owner
+	Unreadable bool      // not decryptable: without Investor, account numbers and payload
+	ObservedAt time.Time // when the vendor last gave it to the broker; zero unless Verified
+	// Differs is set if it is Reported and differs from what the vendor gave the broker.
+	// Differences are the JSON pointers, in the payload, of up to maxDifferences
+	// differences.
+	Differs     bool
+	Differences []string
 	statement.Summary
 }
 
@@ -100,7 +110,9 @@ type SaveRequest struct {
 	// RefuseOther refuses a statement of another owner with ErrOtherOwner.
 	RefuseOther bool
 	Record      audit.Record
-	Claim       *Claim // completed by the save; nil without an Idempotency-Key
+	Differs     *audit.Record // added if a portfolio is created; nil unless it differs
+	Claim       *Claim        // completed by the save; nil without an Idempotency-Key
+	Capture     string        // the id of the capture that is saved, and deleted by the save; "" without one
 	// Render returns the body of the answer for the portfolio that is stored.
 	Render func(p Portfolio, created bool) ([]byte, error)
 }
@@ -116,10 +128,11 @@ type SaveResult struct {
 // Store saves and deletes portfolios. A statement whose fingerprint the user already has
 // is not saved again, unless the saved copy is unreadable, which is then replaced. A save
 // decides in its transaction who the owner is and which portfolio of that owner is active.
+// A save of a Verified statement makes the stored one Verified.
 //
 // After a nil error the change is durable. After an error nothing has changed, unless
-// the error says that the result is unknown. SavePortfolio may return ErrOtherOwner,
-// DeletePortfolio ErrNotFound.
+// the error says that the result is unknown. SavePortfolio may return ErrOtherOwner and
+// ErrNoCapture, DeletePortfolio ErrNotFound.
 type Store interface {
 	SavePortfolio(ctx context.Context, s SaveRequest) (SaveResult, error)
 	DeletePortfolio(ctx context.Context, subject, id string, r audit.Record) error
@@ -130,7 +143,8 @@ type Store interface {
 type Reader interface {
 	Portfolios(ctx context.Context, subject string, q Query) ([]Portfolio, error)
 	// LatestPortfolio returns the id of the first owner's portfolio whose period ends
-	// last, and of several the one saved last.
+	// last, of several one that does not differ from what the vendor gave, and of those
+	// the one saved last.
 	LatestPortfolio(ctx context.Context, subject string) (id string, err error)
 	// Portfolio returns a portfolio and up to limit of its holdings, from number first on.
 	Portfolio(ctx context.Context, subject, id string, first, limit int) (Portfolio, []statement.Holding, error)
@@ -139,6 +153,9 @@ type Reader interface {
 	Transactions(ctx context.Context, subject, id string, holding, first, limit int) ([]statement.Transaction, error)
 	// Payload returns the payload as received, or ErrUnreadable.
 	Payload(ctx context.Context, subject, id string) ([]byte, error)
+	// Observed returns the ids of a few Verified portfolios with the issuer and period of
+	// st that the vendor gave since then, the latest first; none if st is one of them.
+	Observed(ctx context.Context, subject string, st *statement.Statement, since time.Time) ([]string, error)
 }
 
 // MetadataReader reads portfolios without decrypting anything. It returns up to limit

@@ -39,6 +39,9 @@ type Service struct {
 	// Observe is called after each save that succeeded, with whether it created a
 	// portfolio. nil means not at all.
 	Observe func(created bool)
+	// Settle waits until the answers that the vendor has just given to subject are saved. A
+	// browser can post a statement before that. nil means that there are none.
+	Settle func(ctx context.Context, subject string)
 	// RefuseOther refuses statements with a PAN that contradicts the user's earlier ones,
 	// with ErrOtherOwner. Otherwise they are saved for another owner.
 	RefuseOther bool
@@ -63,6 +66,9 @@ func (s *Service) save(ctx context.Context, who auth.Principal, body []byte, key
 	}
 	ctx, cancel := context.WithTimeoutCause(context.WithoutCancel(ctx), saveTimeout, errSaveTimeout)
 	defer cancel()
+	if s.Settle != nil {
+		s.Settle(ctx, who.Subject)
+	}
 	if key == "" {
 		return s.store(ctx, who, body, st, nil)
 	}
@@ -88,10 +94,14 @@ func (s *Service) save(ctx context.Context, who auth.Principal, body []byte, key
 func (s *Service) store(ctx context.Context, who auth.Principal, body []byte, st *statement.Statement, claim *Claim) (SaveResult, error) {
 	now := s.Now().UTC().Truncate(time.Millisecond) // the precision of the store
 	p := Portfolio{ID: id.New("pf"), Subject: who.Subject, Provenance: Reported, SavedAt: now, Summary: st.Summary}
-	return s.Store.SavePortfolio(ctx, SaveRequest{
+	save := SaveRequest{
 		Portfolio: p, Statement: *st, Payload: body, RefuseOther: s.RefuseOther, Claim: claim, Render: renderSaved,
 		Record: audit.New(ctx, now, who.Subject, audit.PortfolioSave, who.Subject, p.ID),
-	})
+	}
+	if err := s.compare(ctx, &save); err != nil {
+		return SaveResult{}, err
+	}
+	return s.Store.SavePortfolio(ctx, save)
 }
 
 // release frees a key at once. If that fails, the key is free when its lease ends.

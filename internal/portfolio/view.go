@@ -30,6 +30,8 @@ type summaryView struct {
 	Rejected     []fault.Field           `json:"rejected"`
 	Warnings     []fault.Field           `json:"warnings"`
 	SavedAt      time.Time               `json:"saved_at"`
+	Differs      bool                    `json:"differs_from_observed"`
+	Differences  []string                `json:"differences,omitzero"`
 }
 
 type investorView struct {
@@ -95,6 +97,7 @@ func viewSummary(p Portfolio) summaryView {
 		TotalValue: statement.FormatRupees(p.TotalValue), Currency: "INR", Holdings: p.Counts,
 		ReceivedRows: p.ReceivedRows, StoredRows: p.StoredRows, Transactions: p.TransactionCount,
 		Rejected: p.Rejected, Warnings: p.Warnings, SavedAt: p.SavedAt,
+		Differs: p.Differs, Differences: p.Differences,
 	}
 }
 

@@ -11,10 +11,11 @@ import (
 )
 
 // SavePortfolio stores a statement, unless the subject already has it in a copy that can
-// be decrypted, completes the Idempotency-Key claim of the request, and records the
-// change: all or nothing. It returns portfolio.ErrKeyInFlight if another request has
-// taken over the claim, and portfolio.ErrOtherOwner if the statement belongs to another
-// person and save.RefuseOther is set.
+// be decrypted, completes the Idempotency-Key claim of the request, deletes the capture
+// that it was made of, and records the change: all or nothing. It returns
+// portfolio.ErrKeyInFlight if another request has taken over the claim,
+// portfolio.ErrNoCapture if the capture is gone, and portfolio.ErrOtherOwner if the
+// statement belongs to another person and save.RefuseOther is set.
 func (s *DB) SavePortfolio(ctx context.Context, save portfolio.SaveRequest) (portfolio.SaveResult, error) {
 	row, err := s.seal(save)
 	if err != nil {
@@ -25,6 +26,9 @@ func (s *DB) SavePortfolio(ctx context.Context, save portfolio.SaveRequest) (por
 		if err := s.lockSubject(ctx, tx, row.Subject); err != nil {
 			return err
 		}
+		if err := takeCapture(ctx, tx, save.Capture); err != nil {
+			return err
+		}
 		p, err := s.sameStatement(ctx, tx, row)
 		switch {
 		case errors.Is(err, sql.ErrNoRows):
@@ -32,6 +36,8 @@ func (s *DB) SavePortfolio(ctx context.Context, save portfolio.SaveRequest) (por
 			p, err = s.add(ctx, tx, save, row)
 		case err == nil && p.Unreadable:
 			p, err = s.restore(ctx, tx, p, save)
+		case err == nil && row.Provenance == portfolio.Verified:
+			p, err = s.verify(ctx, tx, p, row.ObservedAt, save.Record)
 		}
 		if err != nil {
 			return err
@@ -67,14 +73,21 @@ func (s *DB) add(ctx context.Context, tx *sql.Tx, save portfolio.SaveRequest, ro
 	if err := s.dialect.insert(ctx, tx, row); err != nil {
 		return row.Portfolio, err
 	}
-	return row.Portfolio, s.record(ctx, tx, save.Record)
+	if err := s.record(ctx, tx, save.Record); err != nil || save.Differs == nil {
+		return row.Portfolio, err
+	}
+	return row.Portfolio, s.record(ctx, tx, *save.Differs)
 }
 
 // restore replaces p, which cannot be decrypted, by the same statement. Its id, time,
-// owner and whether it is active stay the same.
+// owner and whether it is active stay the same. If one of the two is verified, it is.
 func (s *DB) restore(ctx context.Context, tx *sql.Tx, p portfolio.Portfolio, save portfolio.SaveRequest) (portfolio.Portfolio, error) {
 	restored := save.Portfolio
 	restored.ID, restored.SavedAt, restored.Owner, restored.Active = p.ID, p.SavedAt, p.Owner, p.Active
+	if p.Provenance == portfolio.Verified && restored.Provenance != portfolio.Verified {
+		restored.Provenance, restored.ObservedAt = p.Provenance, p.ObservedAt
+		restored.Differs, restored.Differences = false, nil
+	}
 	save.Portfolio, save.Record.Object = restored, p.ID
 	row, err := s.seal(save)
 	if err != nil {

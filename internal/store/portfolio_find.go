@@ -15,7 +15,7 @@ import (
 )
 
 const portfolioColumns = `id, subject, provenance, cas_type, period_from, period_to, private,
-	total_value, received_rows, stored_rows, transactions, findings, saved_ms, owner, active`
+	total_value, received_rows, stored_rows, transactions, findings, saved_ms, owner, active, observed_ms, differs`
 
 // openedPortfolio is a portfolio with the account numbers that its holdings refer to.
 type openedPortfolio struct {
@@ -29,14 +29,14 @@ func (s *DB) scanPortfolio(ctx context.Context, row interface{ Scan(dest ...any)
 	var period statement.Period
 	var sealed []byte
 	var encoded string
-	var savedMS int64
-	var active int
+	var savedMS, observedMS int64
+	var active, differs int
 	err := row.Scan(&p.ID, &p.Subject, &p.Provenance, &p.CASType, &period.From, &period.To, &sealed,
-		&p.TotalValue, &p.ReceivedRows, &p.StoredRows, &p.TransactionCount, &encoded, &savedMS, &p.Owner, &active)
+		&p.TotalValue, &p.ReceivedRows, &p.StoredRows, &p.TransactionCount, &encoded, &savedMS, &p.Owner, &active, &observedMS, &differs)
 	if err != nil {
 		return p, err
 	}
-	p.SavedAt, p.Active = instant(savedMS), active == 1
+	p.SavedAt, p.Active, p.ObservedAt = instant(savedMS), active == 1, optionalInstant(observedMS)
 	if period.To != "" {
 		p.Period = &period
 	}
@@ -45,7 +45,12 @@ func (s *DB) scanPortfolio(ctx context.Context, row interface{ Scan(dest ...any)
 		return p, fmt.Errorf("decode findings of %s: %w", p.ID, err)
 	}
 	p.Counts = f.Counts
-	return p, s.openPrivate(ctx, &p, sealed)
+	err = s.openPrivate(ctx, &p, sealed)
+	p.Differs = differs == 1
+	if !p.Differs { // it may be verified since
+		p.Differences = nil
+	}
+	return p, err
 }
 
 // openPrivate decrypts the private fields of p, or sets Unreadable. It logs a failure
@@ -64,7 +69,7 @@ func (s *DB) openPrivate(ctx context.Context, p *openedPortfolio, sealed []byte)
 		return fmt.Errorf("decode portfolio %s: %w", p.ID, err)
 	}
 	p.Investor = statement.Investor{Name: private.Name, PANMasked: private.PANMasked}
-	p.accounts, p.Rejected, p.Warnings = private.Accounts, private.Rejected, private.Warnings
+	p.accounts, p.Rejected, p.Warnings, p.Differences = private.Accounts, private.Rejected, private.Warnings, private.Differences
 	return nil
 }
 
@@ -100,14 +105,15 @@ func (s *DB) portfolios(ctx context.Context, subject string, ms int64, q portfol
 }
 
 // LatestPortfolio returns the id of the portfolio of the subject's first owner whose
-// period ends last; of several, the one that was saved last. It returns
+// period ends last; of several, one that does not differ from what the broker saw, and of
+// those the one that was saved last. It returns
 // portfolio.ErrNotFound if there is none.
 func (s *DB) LatestPortfolio(ctx context.Context, subject string) (string, error) {
 	ctx, cancel := withTimeout(ctx)
 	defer cancel()
 	var id string
 	err := s.reader.QueryRowContext(ctx, `SELECT id FROM portfolios WHERE subject = $1
-		ORDER BY owner, period_to DESC, saved_ms DESC, id DESC LIMIT 1`, subject).Scan(&id)
+		ORDER BY owner, period_to DESC, differs, saved_ms DESC, id DESC LIMIT 1`, subject).Scan(&id)
 	return id, s.notFound(ctx, "find the latest portfolio", err)
 }
 

@@ -38,7 +38,7 @@ func (s *DB) assignOwner(ctx context.Context, tx *sql.Tx, row *sealedPortfolio, 
 		}
 	}
 	row.Owner, row.Active = owner, true
-	candidate := portfolio.Rank{ID: row.ID, CASType: row.CASType, To: row.to, SavedAt: instant(millis(row.SavedAt))}
+	candidate := portfolio.Rank{ID: row.ID, CASType: row.CASType, To: row.to, Differs: row.Differs, SavedAt: instant(millis(row.SavedAt))}
 	for _, p := range saved {
 		if !p.Active || p.Owner != owner {
 			continue
@@ -56,9 +56,9 @@ func (s *DB) assignOwner(ctx context.Context, tx *sql.Tx, row *sealedPortfolio, 
 // ownerOf returns the owner of row, as portfolio.OwnerOf decides, and the ranks that it
 // decided by: one for each set of PAN hashes of each owner, and the active portfolios.
 func (s *DB) ownerOf(ctx context.Context, tx *sql.Tx, row *sealedPortfolio) (saved []portfolio.Rank, owner int, other bool, err error) {
-	saved, err = readRanks(ctx, tx, `SELECT DISTINCT '', owner, pan_marks, 0, '', '', 0 FROM portfolios WHERE subject = $1
+	saved, err = readRanks(ctx, tx, `SELECT DISTINCT '', owner, pan_marks, 0, '', '', 0, 0 FROM portfolios WHERE subject = $1
 		UNION ALL
-		SELECT id, owner, NULL, active, cas_type, period_to, saved_ms FROM portfolios WHERE subject = $1 AND active = 1`, row.Subject)
+		SELECT id, owner, NULL, active, cas_type, period_to, differs, saved_ms FROM portfolios WHERE subject = $1 AND active = 1`, row.Subject)
 	if err != nil {
 		return nil, 0, false, fmt.Errorf("read owners of portfolios: %w", err)
 	}
@@ -99,7 +99,7 @@ func (s *DB) removePortfolio(ctx context.Context, tx *sql.Tx, subject, id string
 
 // activateNext activates the best remaining portfolio of an owner.
 func (s *DB) activateNext(ctx context.Context, tx *sql.Tx, subject string, owner int) error {
-	remaining, err := readRanks(ctx, tx, `SELECT id, owner, NULL, active, cas_type, period_to, saved_ms FROM portfolios
+	remaining, err := readRanks(ctx, tx, `SELECT id, owner, NULL, active, cas_type, period_to, differs, saved_ms FROM portfolios
 		WHERE subject = $1 AND owner = $2`, subject, owner)
 	if err != nil {
 		return fmt.Errorf("read remaining portfolios: %w", err)
@@ -115,7 +115,7 @@ func (s *DB) activateNext(ctx context.Context, tx *sql.Tx, subject string, owner
 }
 
 // readRanks runs query, which must select id, owner, PAN hashes, active, CAS type, end of
-// the period and the instant of the save.
+// the period, whether it differs from what the broker saw, and the instant of the save.
 func readRanks(ctx context.Context, tx *sql.Tx, query string, args ...any) ([]portfolio.Rank, error) {
 	rows, err := tx.QueryContext(ctx, query, args...)
 	if err != nil {
@@ -125,12 +125,12 @@ func readRanks(ctx context.Context, tx *sql.Tx, query string, args ...any) ([]po
 	var list []portfolio.Rank
 	for rows.Next() {
 		var r portfolio.Rank
-		var active int
+		var active, differs int
 		var savedMS int64
-		if err := rows.Scan(&r.ID, &r.Owner, &r.PANHashes, &active, &r.CASType, &r.To, &savedMS); err != nil {
+		if err := rows.Scan(&r.ID, &r.Owner, &r.PANHashes, &active, &r.CASType, &r.To, &differs, &savedMS); err != nil {
 			return nil, err
 		}
-		r.Active, r.SavedAt = active == 1, instant(savedMS)
+		r.Active, r.Differs, r.SavedAt = active == 1, differs == 1, instant(savedMS)
 		list = append(list, r)
 	}
 	return list, rows.Err()

@@ -36,6 +36,8 @@ type private struct {
 	Accounts  []string      `json:"accounts"`
 	Rejected  []fault.Field `json:"rejected"`
 	Warnings  []fault.Field `json:"warnings"`
+	// Differences has member names that a caller chose, too.
+	Differences []string `json:"differences,omitzero"`
 }
 
 // findings has the fields of a portfolio that no query selects by.
@@ -49,7 +51,7 @@ func (s *DB) seal(save portfolio.SaveRequest) (*sealedPortfolio, error) {
 	p, st := save.Portfolio, save.Statement
 	row := &sealedPortfolio{
 		Portfolio:    p,
-		fingerprint:  s.box.Digest("portfolio fingerprint", st.Fingerprint[:]),
+		fingerprint:  s.fingerprint(&st),
 		panHashes:    s.panHashes(p.Subject, st.PAN),
 		holdings:     st.Holdings,
 		transactions: st.Transactions,
@@ -73,7 +75,7 @@ func (s *DB) seal(save portfolio.SaveRequest) (*sealedPortfolio, error) {
 
 // sealPrivate seals the private fields of r. It is called again after they have changed.
 func (s *DB) sealPrivate(r *sealedPortfolio) error {
-	plain, err := json.Marshal(private{r.Investor.Name, r.Investor.PANMasked, r.accounts, r.Rejected, r.Warnings})
+	plain, err := json.Marshal(private{r.Investor.Name, r.Investor.PANMasked, r.accounts, r.Rejected, r.Warnings, r.Differences})
 	if err != nil {
 		return fmt.Errorf("encode private fields: %w", err)
 	}

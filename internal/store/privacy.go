@@ -62,7 +62,7 @@ func (s *DB) grants(ctx context.Context, subject string, after token.Grant, limi
 }
 
 // Erase deletes the data of subject: portfolios with their holdings, transactions and
-// payloads, the answers stored for Idempotency-Keys, and grants. The audit trail stays,
+// payloads, captures, the answers stored for Idempotency-Keys, and grants. The audit trail stays,
 // without the addresses of the subject's own requests, and r is appended to it, all or
 // nothing. Changes of access stay without their reasons. A block that is in force at
 // r.At stays with its reason. A concurrent save is entirely before the erasure, and
@@ -81,6 +81,9 @@ func (s *DB) Erase(ctx context.Context, subject string, r audit.Record) (privacy
 		}
 		if erased.Portfolios, err = deleteRows(ctx, tx, `DELETE FROM portfolios WHERE subject = $1`, subject); err != nil {
 			return fmt.Errorf("delete portfolios: %w", err)
+		}
+		if _, err := tx.ExecContext(ctx, `DELETE FROM captures WHERE subject = $1`, subject); err != nil {
+			return fmt.Errorf("delete captures: %w", err)
 		}
 		_, err = tx.ExecContext(ctx, `UPDATE audit SET address = '', user_agent = ''
 			WHERE subject = $1 AND actor = $1`, subject)

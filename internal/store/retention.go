@@ -25,10 +25,13 @@ type aged struct {
 }
 
 // ExpirePortfolios deletes the portfolios that were saved at until or before, each with
-// an audit record of the instant at. It works in small transactions and returns how many
+// an audit record of the instant at, and the captures that are as old. It works in small transactions and returns how many
 // it deleted, also when it fails halfway.
 func (s *DB) ExpirePortfolios(ctx context.Context, until, at time.Time) (int, error) {
 	defer s.truncate(ctx)
+	if err := s.expireCaptures(ctx, until); err != nil {
+		return 0, err
+	}
 	total, last := 0, aged{savedMS: math.MinInt64}
 	for {
 		batch, err := s.agedAfter(ctx, last, until)
@@ -42,6 +45,15 @@ func (s *DB) ExpirePortfolios(ctx context.Context, until, at time.Time) (int, er
 		}
 		last = batch[len(batch)-1]
 	}
+}
+
+// expireCaptures deletes the captures that were seen at until or before. Few are left that
+// long: those that could not be decrypted.
+func (s *DB) expireCaptures(ctx context.Context, until time.Time) error {
+	return s.change(ctx, "delete old captures", func(ctx context.Context, tx *sql.Tx) error {
+		_, err := tx.ExecContext(ctx, `DELETE FROM captures WHERE at_ms <= $1`, millis(until))
+		return err
+	})
 }
 
 // agedAfter finds the next portfolios to delete after last, grouped by user.

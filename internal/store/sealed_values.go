@@ -55,6 +55,7 @@ func sealedColumns() []sealedColumn {
 			scope, _ := key.([]byte)
 			return scopeData(scope)
 		}},
+		{"captures", "id", "sealed", byID(captureData)},
 	}
 }
 

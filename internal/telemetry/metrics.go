@@ -23,6 +23,7 @@ type Metrics struct {
 
 	gateway         *prometheus.CounterVec
 	gatewayDuration *prometheus.HistogramVec
+	captures        *prometheus.CounterVec
 
 	accessChanges *prometheus.CounterVec
 	unaudited     prometheus.Counter
@@ -54,6 +55,10 @@ func NewMetrics() *Metrics {
 			Namespace: namespace, Name: "gateway_requests_total",
 			Help: "Calls of the gateway, by feature and outcome; refused_key means that the vendor refused the API key.",
 		}, []string{"feature", "outcome"}),
+		captures: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Namespace: namespace, Name: "captures_total",
+			Help: "Answers to parse calls through the gateway, by what became of them: saved, known, refused, failed (tried again), lost (the database failed), no_copy.",
+		}, []string{"outcome"}),
 		gatewayDuration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Namespace: namespace, Name: "gateway_request_duration_seconds",
 			Help:    "Duration of calls of the gateway, with upload and answer, by feature.",
@@ -80,7 +85,7 @@ func NewMetrics() *Metrics {
 	m.registry.MustRegister(
 		collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
-		m.requests.count, m.requests.duration, m.tokens, m.limited, m.upstream, m.gateway, m.gatewayDuration, m.unaudited, m.accessChanges,
+		m.requests.count, m.requests.duration, m.tokens, m.limited, m.upstream, m.gateway, m.gatewayDuration, m.captures, m.unaudited, m.accessChanges,
 		m.fallback, m.fallbacks, m.fallbackCalls,
 	)
 	return m
@@ -138,6 +143,10 @@ func (m *Metrics) ObserveGateway(feature, outcome string, d time.Duration) {
 	m.gateway.WithLabelValues(feature, outcome).Inc()
 	m.gatewayDuration.WithLabelValues(feature).Observe(d.Seconds())
 }
+
+// CountCapture counts what became of an answer to a parse call; outcome is a constant of
+// package portfolio.
+func (m *Metrics) CountCapture(outcome string) { m.captures.WithLabelValues(outcome).Inc() }
 
 // SetFallback records whether the in-process cache replaces Redis. Repeating a state has
 // no effect.

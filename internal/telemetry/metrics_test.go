@@ -37,6 +37,7 @@ func TestObservationsAreScraped(t *testing.T) {
 	m.CountLimited("token-user")
 	m.ObserveUpstream("ok", 700*time.Millisecond)
 	m.ObserveGateway("parse", "ok", 4*time.Second)
+	m.CountCapture("saved")
 	m.SetFallback(true)
 	m.SetFallback(true)
 	m.WatchJWTCache(func() uint64 { return 41 }, func() uint64 { return 2 })
@@ -54,6 +55,7 @@ func TestObservationsAreScraped(t *testing.T) {
 		`casbroker_token_requests_total{outcome="other"} 1`,
 		`casbroker_rate_limited_total{limit="token-user"} 1`,
 		`casbroker_upstream_call_duration_seconds_bucket{outcome="ok",le="1"} 1`,
+		`casbroker_captures_total{outcome="saved"} 1`,
 		`casbroker_gateway_requests_total{feature="parse",outcome="ok"} 1`,
 		`casbroker_gateway_request_duration_seconds_bucket{feature="parse",le="5"} 1`,
 		`casbroker_kv_fallback_active 1`,

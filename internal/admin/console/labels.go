@@ -64,6 +64,7 @@ var actions = []choice{
 	{string(audit.TokenMint), "Token minted"},
 	{string(audit.TokenReuse), "Token reused"},
 	{string(audit.PortfolioSave), "Portfolio saved"},
+	{string(audit.PortfolioDiffers), "Portfolio differs"},
 	{string(audit.PortfolioDelete), "Portfolio deleted"},
 	{string(audit.PortfolioExpire), "Portfolio expired"},
 	{string(audit.DataExport), "User's data exported"},

@@ -1,0 +1,102 @@
+package gateway
+
+import (
+	"errors"
+	"io"
+	"sync"
+	"sync/atomic"
+)
+
+const (
+	// maxCopy is the longest answer that is copied, in bytes.
+	maxCopy = 16 << 20
+	// maxCopies bounds the copies in memory, in bytes.
+	maxCopies = 64 << 20
+)
+
+// Captures gets copies of the vendor's successful answers to parse calls.
+type Captures interface {
+	// Begin announces an answer to a call of subject. end is called once, not by the
+	// goroutine of the call: with the whole answer, or with the reason why there is no copy.
+	Begin(subject string) (end func(answer []byte, err error))
+}
+
+var (
+	errCopyTooLong = errors.New("the answer is longer than 16 MB")
+	errNoMemory    = errors.New("too many answers are being copied")
+	errIncomplete  = errors.New("the answer broke off")
+)
+
+// captures reports whether a successful answer to the call is copied.
+func (x *exchange) captures() bool { return x.Captures != nil && x.feature == Parse }
+
+// capture returns body, which is copied while it is read.
+func (x *exchange) capture(body io.ReadCloser) io.ReadCloser {
+	return &capturedAnswer{ReadCloser: body, total: &x.copies, end: x.Captures.Begin(x.token.Subject)}
+}
+
+// capturedAnswer is an answer that is copied while it is read. If the caller leaves before
+// it has read the whole answer, Close reads the rest.
+type capturedAnswer struct {
+	io.ReadCloser
+	total *atomic.Int64 // bytes of all copies
+	end   func(answer []byte, err error)
+
+	read   []byte
+	ended  bool  // it was read as a whole
+	err    error // why there is no copy
+	closed sync.Once
+}
+
+// Read reads from the answer.
+func (a *capturedAnswer) Read(p []byte) (int, error) {
+	n, err := a.ReadCloser.Read(p)
+	a.copy(p[:n])
+	switch {
+	case errors.Is(err, io.EOF):
+		a.ended = true
+	case err != nil && a.err == nil:
+		a.err = errors.Join(errIncomplete, err)
+	}
+	return n, err
+}
+
+// copy adds p to the copy.
+func (a *capturedAnswer) copy(p []byte) {
+	switch {
+	case a.err != nil:
+		return
+	case len(a.read)+len(p) > maxCopy:
+		a.fail(errCopyTooLong)
+	case a.total.Add(int64(len(p))) > maxCopies:
+		a.total.Add(-int64(len(p)))
+		a.fail(errNoMemory)
+	default:
+		a.read = append(a.read, p...)
+	}
+}
+
+// fail drops the copy.
+func (a *capturedAnswer) fail(err error) {
+	a.total.Add(-int64(len(a.read)))
+	a.read, a.err = nil, err
+}
+
+// Close closes the answer and passes the copy on.
+func (a *capturedAnswer) Close() error {
+	var err error
+	a.closed.Do(func() {
+		if !a.ended && a.err == nil {
+			_, _ = io.Copy(io.Discard, struct{ io.Reader }{a}) // the error is in a.err
+		}
+		err = a.ReadCloser.Close()
+		if a.err != nil {
+			a.fail(a.err)
+		}
+		go func() {
+			a.end(a.read, a.err)
+			a.total.Add(-int64(len(a.read)))
+		}()
+	})
+	return err
+}
