@@ -94,11 +94,12 @@ func (x *exchange) pass(w http.ResponseWriter, r *http.Request) error {
 	ctx, cancel := context.WithCancelCause(context.WithoutCancel(r.Context()))
 	defer cancel(nil)
 	var uploaded atomic.Bool
-	defer context.AfterFunc(r.Context(), func() {
+	unwatch := context.AfterFunc(r.Context(), func() {
 		if !uploaded.Load() || !x.captures() { // else the answer is worth having without the caller
 			cancel(context.Cause(r.Context()))
 		}
-	})()
+	})
+	defer unwatch()
 	timer := time.AfterFunc(total, func() { cancel(errTimeout) })
 	defer timer.Stop()
 	// These replace the deadlines of the server, which are for short calls.

@@ -46,13 +46,15 @@ func TestErasureLeavesOnlyTheAuditTrailOfAUser(t *testing.T) {
 		}
 		save(t, s, "demo:asha", named("Second", "2026-03-31"))
 		grantTo(t, s, "demo:asha", "gr_1", savedAt)
+		capture(t, s, "demo:asha", named("Third", "2026-03-31"))
+		capture(t, s, "demo:ravi", named("Third", "2026-03-31"))
 		save(t, s, "demo:ravi", named("Fund", "2026-03-31"))
 		grantTo(t, s, "demo:ravi", "gr_2", savedAt)
 
 		if got := erase(t, s, "demo:asha"); got != (privacy.EraseResult{Portfolios: 2, Grants: 1}) {
 			t.Errorf("erased %+v", got)
 		}
-		for table, want := range map[string]int{"portfolios": 1, "payloads": 1, "holdings": 1, "grants": 1, "audit": 6} {
+		for table, want := range map[string]int{"portfolios": 1, "payloads": 1, "holdings": 1, "grants": 1, "captures": 1, "audit": 6} {
 			if got := rows(table); got != want {
 				t.Errorf("%d rows in %s, want %d", got, table, want)
 			}

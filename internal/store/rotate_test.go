@@ -3,6 +3,7 @@ package store_test
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
 	"log/slog"
 	"strings"
@@ -86,8 +87,8 @@ func (v *keyring) change(t *testing.T, statement string, args ...any) {
 	}
 }
 
-// fill saves n portfolios of demo:asha, each under an Idempotency-Key, and returns
-// their payloads by id.
+// fill saves n portfolios of demo:asha, each under an Idempotency-Key, and as many captures,
+// and returns the payloads of the portfolios by id.
 func fill(t *testing.T, s *store.DB, first, n int) map[string][]byte {
 	t.Helper()
 	payloads := map[string][]byte{}
@@ -101,6 +102,7 @@ func fill(t *testing.T, s *store.DB, first, n int) map[string][]byte {
 			t.Fatal(err)
 		}
 		payloads[a.PortfolioID] = one.Payload
+		capture(t, s, c.Subject, one.Payload)
 	}
 	return payloads
 }
@@ -122,6 +124,15 @@ func reads(t *testing.T, s *store.DB, payloads map[string][]byte) {
 		a, err := s.ClaimKey(t.Context(), claim(fmt.Sprint("key ", i), "body", time.Second))
 		if err != nil || !a.Replayed || payloads[a.PortfolioID] == nil {
 			t.Errorf("the answer of key %d: %+v, %v", i, a, err)
+		}
+	}
+	ids, err := s.Captures(t.Context(), "demo:asha")
+	if err != nil || len(ids) != len(payloads) {
+		t.Errorf("listed %d captures of %d: %v", len(ids), len(payloads), err)
+	}
+	for _, id := range ids {
+		if c, err := s.Capture(t.Context(), id); err != nil || !json.Valid(c.Payload) {
+			t.Errorf("capture %s: %.40q, %v", id, c.Payload, err)
 		}
 	}
 }
@@ -154,7 +165,7 @@ func TestEverythingIsReadableDuringRotationAndWithoutTheOldKeyAfterIt(t *testing
 		tallies := reseal(t, v.open(t, "new", "old"))
 		stop()
 		readers.Wait()
-		for _, table := range []string{"portfolios", "payloads", "idempotency"} {
+		for _, table := range []string{"portfolios", "payloads", "idempotency", "captures"} {
 			if r := tallies[table]; r.Rows != n || r.Missing() != 0 || r.Damaged != 0 {
 				t.Errorf("got %+v", r)
 			}
@@ -210,7 +221,7 @@ func TestRotationCountsUndecryptableValuesAndKeepsThem(t *testing.T) {
 		rotating := v.open(t, "new", "old")
 		for range 2 {
 			tallies := reseal(t, rotating)
-			for _, table := range []string{"portfolios", "payloads", "idempotency"} {
+			for _, table := range []string{"portfolios", "payloads", "idempotency", "captures"} {
 				if r := tallies[table]; r.Unknown["lost"] != 3 || r.Missing() != 3 || r.Damaged != 0 {
 					t.Errorf("got %+v", r)
 				}
@@ -268,7 +279,7 @@ func TestVerifyCountsDecryptableAndOtherValuesAndChangesNothing(t *testing.T) {
 					t.Errorf("got %+v", r)
 				}
 			})
-			if err != nil || n != 3 {
+			if err != nil || n != 4 {
 				t.Errorf("%d tables, %v", n, err)
 			}
 		}

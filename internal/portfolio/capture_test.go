@@ -1,0 +1,203 @@
+package portfolio_test
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"casbroker/internal/audit"
+	"casbroker/internal/portfolio"
+	"casbroker/internal/store"
+	"casbroker/internal/testkit/storetest"
+)
+
+// captures is a Captures on a broker's database that counts outcomes.
+type captures struct {
+	*portfolio.Captures
+
+	mu       sync.Mutex
+	outcomes []string
+}
+
+// capturesOf returns the captures of a broker on db, and that broker. change modifies the
+// service.
+func capturesOf(t *testing.T, db *store.DB, change ...func(*portfolio.Service)) (*captures, *broker) {
+	t.Helper()
+	c := &captures{}
+	b := serve(t, db, append(change, func(s *portfolio.Service) {
+		c.Captures = &portfolio.Captures{
+			Store: db, Portfolios: s, Log: slog.New(slog.DiscardHandler), Now: s.Now, Observe: func(outcome string) {
+				c.mu.Lock()
+				defer c.mu.Unlock()
+				c.outcomes = append(c.outcomes, outcome)
+			},
+		}
+		s.Settle = c.Settle
+	})...)
+	return c, b
+}
+
+// see makes c see answers.
+func (c *captures) see(answers ...[]byte) {
+	for _, answer := range answers {
+		c.Begin("demo:asha")(answer, nil)
+	}
+}
+
+// want fails the test unless these are the outcomes so far.
+func (c *captures) want(t *testing.T, outcomes ...string) {
+	t.Helper()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !slices.Equal(c.outcomes, outcomes) {
+		t.Errorf("got %q, want %q", c.outcomes, outcomes)
+	}
+}
+
+func TestSameCaptureIsOnePortfolio(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		c, b := capturesOf(t, db)
+		c.see(minimal("Fund"), minimal("Fund"))
+		c.want(t, portfolio.CaptureSaved, portfolio.CaptureKnown)
+		b.save("asha", minimal("Fund")).want(t, http.StatusOK)
+		if list := b.get("asha", "/v1/portfolios"); strings.Count(string(list.body), `"provenance":"verified"`) != 1 || strings.Count(string(list.body), `"id"`) != 1 {
+			t.Errorf("got %s, want one verified portfolio", list.body)
+		}
+	})
+}
+
+// TestCaptureOfAKilledBrokerIsSavedByTheNext stands for kill -9 between the two
+// transactions: the answer is stored, the portfolio is not.
+func TestCaptureOfAKilledBrokerIsSavedByTheNext(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		killed, b := capturesOf(t, db)
+		b.killed.Store(true)
+		killed.see(minimal("Fund"))
+		killed.want(t, portfolio.CaptureFailed)
+
+		next, other := capturesOf(t, db)
+		if err := next.Run(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		next.want(t) // it is tried again later
+		other.clock.Add(int64(time.Minute))
+		two, third := capturesOf(t, db)
+		third.clock.Add(int64(time.Minute))
+		var running sync.WaitGroup
+		for _, c := range []*captures{next, two} {
+			running.Go(func() {
+				if err := c.Run(t.Context()); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		running.Wait()
+		if n := len(next.outcomes) + len(two.outcomes); n != 1 {
+			t.Errorf("it was saved %d times: %q %q", n, next.outcomes, two.outcomes)
+		}
+		if got := other.get("asha", "/v1/portfolios/latest"); !strings.Contains(string(got.body), `"provenance":"verified"`) {
+			t.Errorf("got %d %s", got.status, got.body)
+		}
+	})
+}
+
+func TestAnswerThatIsNoStatementIsDropped(t *testing.T) {
+	t.Parallel()
+	db := storetest.New(t)
+	c, b := capturesOf(t, db)
+	c.see([]byte(`{"status":"failed","msg":"Invalid PDF"}`), []byte(`{`), nil)
+	c.Begin("demo:asha")(nil, errors.New("the answer broke off"))
+	c.want(t, portfolio.CaptureRefused, portfolio.CaptureRefused, portfolio.CaptureRefused, portfolio.CaptureSkipped)
+	if ids, err := db.Captures(t.Context(), "demo:asha"); err != nil || len(ids) != 0 {
+		t.Errorf("got %q, %v", ids, err)
+	}
+	b.get("asha", "/v1/portfolios/latest").want(t, http.StatusNotFound)
+}
+
+func TestCaptureOfAnotherPersonIsRefusedByTheSetting(t *testing.T) {
+	t.Parallel()
+	c, _ := capturesOf(t, storetest.New(t), func(s *portfolio.Service) { s.RefuseOther = true })
+	c.see(minimal("Fund"), []byte(strings.Replace(string(minimal("Fund")), "AAAPZ9999A", "BBBPZ1111B", 1)))
+	c.want(t, portfolio.CaptureSaved, portfolio.CaptureRefused)
+}
+
+// TestSaveWaitsForTheAnswerThatIsOnItsWay checks that a browser which posts at once gets
+// the verified portfolio.
+func TestSaveWaitsForTheAnswerThatIsOnItsWay(t *testing.T) {
+	t.Parallel()
+	c, b := capturesOf(t, storetest.New(t))
+	end := c.Begin("demo:asha")
+	var ended atomic.Bool
+	time.AfterFunc(200*time.Millisecond, func() {
+		ended.Store(true)
+		end(minimal("Fund"), nil)
+	})
+	r := b.save("asha", minimal("Fund")).want(t, http.StatusOK)
+	if !ended.Load() || *r.Created {
+		t.Errorf("got %+v before the answer had ended", r)
+	}
+	b.save("ravi", minimal("Fund")).want(t, http.StatusCreated) // another user does not wait
+	c.Close()
+}
+
+func TestErasedCaptureIsNotSaved(t *testing.T) {
+	t.Parallel()
+	db := storetest.New(t)
+	c, b := capturesOf(t, db)
+	b.broken.Store(true)
+	c.see(minimal("Fund"))
+	stale := staleCaptures{db, mustCapture(t, db)}
+	eraseUser(t, db)
+	b.broken.Store(false)
+	b.clock.Add(int64(time.Minute))
+	c.Store = stale // read before the erasure, saved after it
+	if err := c.Run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	c.want(t, portfolio.CaptureFailed)
+	b.get("asha", "/v1/portfolios/latest").want(t, http.StatusNotFound)
+}
+
+// staleCaptures returns a capture that was read earlier.
+type staleCaptures struct {
+	*store.DB
+	capture portfolio.Capture
+}
+
+func (s staleCaptures) DueCaptures(context.Context, string, time.Time, int) ([]string, error) {
+	return []string{s.capture.ID}, nil
+}
+
+func (s staleCaptures) Capture(context.Context, string) (portfolio.Capture, error) {
+	return s.capture, nil
+}
+
+func mustCapture(t *testing.T, db *store.DB) portfolio.Capture {
+	t.Helper()
+	ids, err := db.Captures(t.Context(), "demo:asha")
+	if err != nil || len(ids) != 1 {
+		t.Fatalf("got %q, %v, want one capture", ids, err)
+	}
+	capture, err := db.Capture(t.Context(), ids[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	return capture
+}
+
+func eraseUser(t *testing.T, db *store.DB) {
+	t.Helper()
+	r := audit.New(t.Context(), begin, "demo:asha", audit.DataErase, "demo:asha", "")
+	if _, err := db.Erase(t.Context(), "demo:asha", r); err != nil {
+		t.Fatal(err)
+	}
+}
