@@ -16,10 +16,14 @@
 //     request: whatever is not exactly a path of the list is 404.
 //  3. Only listed headers pass, in both directions. Cookies, the caller's address and
 //     token, and the account's credits do not.
-//  4. No body is held in memory as a whole. Both have a size limit and a time limit.
+//  4. No body is held in memory as a whole, but for the copy of a parsed statement
+//     (Captures). Both bodies have a size limit and a time limit.
 //  5. A call is sent once. It is repeated only if nothing of it was sent, on a connection
 //     that turned out to be closed; a second parse would cost credits.
 //  6. Refusals have the vendor's shape (Dialect). The vendor's own errors pass with their
 //     words, since the widget recognizes a wrong password by the word "password".
 //  7. If the vendor refuses the API key, the caller gets 502: its own token is fine.
+//  8. A caller that leaves while its statement is parsed does not end the parse: it costs
+//     credits, and the copy of the answer is saved. Copying never delays an answer or makes
+//     a call fail.
 package gateway

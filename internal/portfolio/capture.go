@@ -62,6 +62,8 @@ const (
 	captureBytes = 16 << 20
 	// keepTimeout bounds how long a capture is in memory until it is stored and saved.
 	keepTimeout = 30 * time.Second
+	// closeTimeout bounds Close.
+	closeTimeout = 10 * time.Second
 	// settleTimeout bounds Settle.
 	settleTimeout = 3 * time.Second
 	// firstRetry and lastRetry bound the time between two tries, which doubles.
@@ -165,8 +167,19 @@ func (c *Captures) Settle(ctx context.Context, subject string) {
 // Run saves the captures that are due. It is meant to be called periodically.
 func (c *Captures) Run(ctx context.Context) error { return c.saveDue(ctx, "") }
 
-// Close waits for the answers that are on their way.
-func (c *Captures) Close() { c.all.Wait() }
+// Close waits for the answers that are on their way, at most closeTimeout.
+func (c *Captures) Close() {
+	done := make(chan struct{})
+	go func() {
+		c.all.Wait()
+		close(done)
+	}()
+	select {
+	case <-done:
+	case <-time.After(closeTimeout):
+		c.Log.Warn("the broker ends before all answers of the vendor are saved")
+	}
+}
 
 // saveDue saves the due captures of subject, or of all users if that is "".
 func (c *Captures) saveDue(ctx context.Context, subject string) error {

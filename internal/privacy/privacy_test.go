@@ -21,6 +21,7 @@ import (
 	"casbroker/internal/auth"
 	"casbroker/internal/httpapi"
 	"casbroker/internal/id"
+	"casbroker/internal/portfolio"
 	"casbroker/internal/privacy"
 	"casbroker/internal/store"
 	"casbroker/internal/testkit/apitest"
@@ -57,7 +58,10 @@ func start(t *testing.T, portfolios exporterFunc) *broker {
 			return next(c)
 		}
 	})
-	sources := []privacy.ExportSource{{Name: "portfolios", Exporter: portfolios}, {Name: "grants", Exporter: token.Exporter{Grants: b.db}}}
+	sources := []privacy.ExportSource{
+		{Name: "portfolios", Exporter: portfolios}, {Name: "captures", Exporter: &portfolio.Captures{Store: b.db}},
+		{Name: "grants", Exporter: token.Exporter{Grants: b.db}},
+	}
 	service := &privacy.Service{
 		Store: b.db, Sources: sources, Log: slog.New(slog.NewTextHandler(b.log, nil)), Now: func() time.Time { return begin },
 		ForgetTokens: func(context.Context, string) error { return nil },
@@ -108,6 +112,9 @@ type exported struct {
 		IssuedAt  time.Time `json:"issued_at"`
 		ExpiresAt time.Time `json:"expires_at"`
 	} `json:"grants"`
+	Captures []struct {
+		Payload jsontext.Value `json:"payload"`
+	} `json:"captures"`
 	Audit []struct {
 		ID     string    `json:"id"`
 		At     time.Time `json:"at"`
@@ -115,6 +122,15 @@ type exported struct {
 		Actor  string    `json:"actor"`
 		Object string    `json:"object"`
 	} `json:"audit"`
+}
+
+// capture stores an answer of the vendor that is not saved yet.
+func (b *broker) capture(t *testing.T, subject, payload string) {
+	t.Helper()
+	c := portfolio.Capture{ID: id.New("ca"), Subject: subject, At: begin, Payload: []byte(payload)}
+	if err := b.db.KeepCapture(t.Context(), c); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // grant records n grants of subject, a second apart, and returns the id of the first.
@@ -139,6 +155,9 @@ func TestExportHasAllDataOfItsUserOnly(t *testing.T) {
 	const n = 501 // more than one page
 	oldest := b.grant(t, "demo:asha", n)
 	b.grant(t, "demo:ravi", 1)
+	b.capture(t, "demo:asha", `{"nps":[]}`)
+	b.capture(t, "demo:asha", `<not JSON>`)
+	b.capture(t, "demo:ravi", `{"of":"ravi"}`)
 	res, body, err := b.call(t, "asha", http.MethodGet, "/v1/me/export")
 	if err != nil || res.StatusCode != http.StatusOK {
 		t.Fatalf("got %v %v %s", err, res, body)
@@ -157,6 +176,9 @@ func TestExportHasAllDataOfItsUserOnly(t *testing.T) {
 	}
 	if got.Subject != "demo:asha" || !got.ExportedAt.Equal(begin) || len(got.Grants) != n || len(got.Audit) != n+1 {
 		t.Errorf("%s at %s: %d grants, %d records", got.Subject, got.ExportedAt, len(got.Grants), len(got.Audit))
+	}
+	if c := got.Captures; len(c) != 2 || string(c[0].Payload) != `{"nps":[]}` || string(c[1].Payload) != "null" {
+		t.Errorf("got the captures %s", c)
 	}
 	if bytes.Contains(body, []byte("ravi")) {
 		t.Error("the export has data of another user")

@@ -19,8 +19,9 @@
 //   - Instants are integers, milliseconds since 1970, in columns that end in _ms. Amounts
 //     are decimals: NUMERIC in PostgreSQL, TEXT in SQLite, never floats.
 //   - Personal data is sealed (encrypted) before it is written: names, account numbers,
-//     findings, the statement itself, stored answers. Each ciphertext is bound to the row
-//     that it belongs to, so it does not open in another one. Hashes of it are keyed.
+//     findings, the statement itself, captures of it, stored answers. Each ciphertext is
+//     bound to the row that it belongs to, so it does not open in another one. Hashes of it
+//     are keyed.
 //   - What changes the portfolios of a user locks that user first (lockSubject), and
 //     deletes one with removePortfolio, so each owner has exactly one active portfolio.
 //   - Each transaction writes its audit records to a chain that no other transaction

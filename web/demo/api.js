@@ -22,7 +22,8 @@
  * @property {boolean} active whether it is the current statement of its owner
  * @property {number} owner number of the owner, from 1: statements with different PANs have different owners
  * @property {boolean} readable false while the broker cannot decrypt it
- * @property {'reported'} provenance
+ * @property {'verified' | 'reported'} provenance
+ * @property {boolean} differs_from_observed whether it differs from what the broker received from the parser
  * @property {'CDSL' | 'NSDL' | 'CAMS_KFINTECH'} cas_type
  * @property {{from: string, to: string} | null} period
  * @property {{name: string | null, pan_masked: string | null}} investor

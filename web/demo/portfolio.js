@@ -19,8 +19,11 @@ import { count, momentText, periodText, sourceName } from './format.js';
  */
 
 const provenances = {
+  verified: ['Verified', 'This service received the statement from the parser itself.'],
   reported: ['Reported by browser', 'Your browser sent this statement; this service did not get it from the parser itself.'],
 };
+
+const differs = ['Differs from parser', 'Your browser sent this statement, and it differs from the one that this service received from the parser.'];
 
 /**
  * Returns the elements that show a statement.
@@ -56,7 +59,7 @@ function card(title, ...content) {
 
 /** The card with the total value and the facts of the statement. */
 function summary(portfolio, onDelete) {
-  const [badge, meaning] = provenances[portfolio.provenance] ?? [portfolio.provenance, ''];
+  const [badge, meaning] = portfolio.differs_from_observed ? differs : provenances[portfolio.provenance] ?? [portfolio.provenance, ''];
   return el('section', { class: 'summary', 'aria-label': 'Total', 'data-testid': 'portfolio', 'data-id': portfolio.id },
     el('div', { class: 'summary-head' },
       el('p', { class: 'summary-label' }, 'Total value'),
