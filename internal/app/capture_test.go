@@ -188,3 +188,17 @@ func TestOtherAnswersAreNotSaved(t *testing.T) {
 	})
 	b.call(t, "asha", http.MethodGet, "/v1/portfolios/latest", "").must(t, 404)
 }
+
+func TestWhatOneReplicaSawIsVerifiedOnAll(t *testing.T) {
+	t.Parallel()
+	settings, _ := settingsFor(t, secret.URL(services.Postgres(t)), "memory")
+	settings.Token.Mode = config.ModeGateway
+	one, two := start(t, settings), start(t, settings)
+	answer := one.parsed(t, "asha", "cdsl")
+	// Right after the answer the other replica may not know of it: 201, and verified later.
+	two.call(t, "asha", http.MethodPost, "/v1/portfolios", answer)
+	within(t, 10*time.Second, "it is verified", func() bool { return two.latest(t, "asha").Provenance == "verified" })
+	if again := two.post(t, "asha", answer, 200); again.Provenance != "verified" || len(two.export(t, "asha").Portfolios) != 1 {
+		t.Errorf("got %+v", again)
+	}
+}

