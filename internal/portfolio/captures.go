@@ -1,0 +1,249 @@
+package portfolio
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/semaphore"
+
+	"casbroker/internal/audit"
+	"casbroker/internal/fault"
+	"casbroker/internal/id"
+	"casbroker/internal/statement"
+)
+
+const (
+	// captureBatch is how many captures are listed at a time.
+	captureBatch = 50
+	// captureBytes bounds the payloads that are saved at the same time; one of the maximum
+	// size at a time.
+	captureBytes = 16 << 20
+	// keepTimeout bounds how long a capture is in memory until it is stored and saved.
+	keepTimeout = 30 * time.Second
+	// closeTimeout bounds Close.
+	closeTimeout = 10 * time.Second
+	// settleTimeout bounds Settle.
+	settleTimeout = 3 * time.Second
+	// firstRetry and lastRetry bound the time between two tries, which doubles.
+	firstRetry, lastRetry = 10 * time.Second, time.Hour
+)
+
+// Captures stores answers of the vendor and saves them as portfolios. The exported fields
+// are required but Observe. It is safe for concurrent use.
+type Captures struct {
+	Store      CaptureStore
+	Portfolios *Service
+	Log        *slog.Logger
+	Now        func() time.Time
+	Observe    func(outcome string) // called with one of the constants; nil means not at all
+
+	once   sync.Once
+	saving *semaphore.Weighted // bytes of payloads
+
+	mu      sync.Mutex
+	running map[string]*captureGroup // by subject
+	all     sync.WaitGroup
+}
+
+// captureGroup are the answers of one user that are on their way.
+type captureGroup struct {
+	n    int
+	done chan struct{} // closed once n is 0
+}
+
+// Begin announces an answer of the vendor for subject. The caller must call end once: with
+// the whole answer, or with the reason why there is none. end returns when the answer is
+// saved, or stored for another try; it takes no longer than keepTimeout.
+func (c *Captures) Begin(subject string) (end func(answer []byte, err error)) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	g := c.running[subject]
+	if g == nil {
+		if c.running == nil {
+			c.running = map[string]*captureGroup{}
+		}
+		g = &captureGroup{done: make(chan struct{})}
+		c.running[subject] = g
+	}
+	g.n++
+	c.all.Add(1)
+	return func(answer []byte, err error) {
+		defer c.leave(subject, g)
+		if err != nil {
+			c.Log.Warn("an answer of the vendor is not saved, since there is no complete copy of it", "error", err)
+			c.observe(CaptureSkipped)
+			return
+		}
+		c.keep(subject, answer)
+	}
+}
+
+func (c *Captures) leave(subject string, g *captureGroup) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if g.n--; g.n == 0 {
+		delete(c.running, subject)
+		close(g.done)
+	}
+	c.all.Done()
+}
+
+// keep stores an answer and then tries to save it.
+func (c *Captures) keep(subject string, answer []byte) {
+	ctx, cancel := context.WithTimeout(context.Background(), keepTimeout)
+	defer cancel()
+	capture := Capture{ID: id.New("ca"), Subject: subject, At: c.Now().UTC().Truncate(time.Millisecond), Payload: answer}
+	if err := c.Store.KeepCapture(ctx, capture); err != nil {
+		c.Log.ErrorContext(ctx, "an answer of the vendor is lost: it cannot be stored; the user can still save it", "error", err)
+		c.observe(CaptureLost)
+		return
+	}
+	if err := c.save(ctx, capture); err != nil {
+		c.Log.WarnContext(ctx, "an answer of the vendor is not saved yet", "capture", capture.ID, "error", err)
+	}
+}
+
+// Settle waits until the answers that the vendor has just given to subject are saved, at
+// most settleTimeout.
+func (c *Captures) Settle(ctx context.Context, subject string) {
+	ctx, cancel := context.WithTimeout(ctx, settleTimeout)
+	defer cancel()
+	c.mu.Lock()
+	g := c.running[subject]
+	c.mu.Unlock()
+	if g != nil {
+		select {
+		case <-g.done:
+		case <-ctx.Done():
+		}
+	}
+	if err := c.saveDue(ctx, subject); err != nil { // another replica may have seen them
+		c.Log.WarnContext(ctx, "answers of the vendor are not saved yet", "error", err)
+	}
+}
+
+// Run saves the captures that are due. It is meant to be called periodically.
+func (c *Captures) Run(ctx context.Context) error { return c.saveDue(ctx, "") }
+
+// Close waits for the answers that are on their way, at most closeTimeout.
+func (c *Captures) Close() {
+	done := make(chan struct{})
+	go func() {
+		c.all.Wait()
+		close(done)
+	}()
+	select {
+	case <-done:
+	case <-time.After(closeTimeout):
+		c.Log.Warn("the broker ends before all answers of the vendor are saved")
+	}
+}
+
+// saveDue saves the due captures of subject, or of all users if that is "".
+func (c *Captures) saveDue(ctx context.Context, subject string) error {
+	var errs []error
+	for {
+		ids, err := c.Store.DueCaptures(ctx, subject, c.Now(), captureBatch)
+		if err != nil {
+			return errors.Join(append(errs, err)...)
+		}
+		for _, captureID := range ids {
+			err := c.saveStored(ctx, captureID)
+			if err != nil {
+				errs = append(errs, err)
+			}
+			if ctx.Err() != nil || errors.Is(err, errCaptureStuck) {
+				return errors.Join(errs...)
+			}
+		}
+		if len(ids) < captureBatch {
+			return errors.Join(errs...)
+		}
+	}
+}
+
+// errCaptureStuck is returned for a capture that stays due, since the database failed.
+var errCaptureStuck = errors.New("the capture stays due")
+
+func (c *Captures) saveStored(ctx context.Context, captureID string) error {
+	capture, err := c.Store.Capture(ctx, captureID)
+	switch {
+	case errors.Is(err, ErrNoCapture):
+		return nil
+	case errors.Is(err, ErrUnreadable):
+		return c.postpone(ctx, capture, err)
+	case err != nil:
+		return errors.Join(errCaptureStuck, err)
+	}
+	return c.save(ctx, capture)
+}
+
+// save saves a stored capture, or drops it if it cannot be a portfolio. It returns an
+// error if the capture is tried again.
+func (c *Captures) save(ctx context.Context, capture Capture) error {
+	c.once.Do(func() { c.saving = semaphore.NewWeighted(captureBytes) })
+	size := min(int64(len(capture.Payload)), captureBytes)
+	if err := c.saving.Acquire(ctx, size); err != nil {
+		return errors.Join(errCaptureStuck, err)
+	}
+	defer c.saving.Release(size)
+	created, err := c.Portfolios.saveCapture(ctx, capture)
+	f, isFault := errors.AsType[*fault.Fault](err)
+	switch {
+	case err == nil && created:
+		c.observe(CaptureSaved)
+	case err == nil:
+		c.observe(CaptureKnown)
+	case errors.Is(err, ErrNoCapture): // saved by another replica, or erased
+		return nil
+	case isFault && (f.Kind == fault.Invalid || f.Kind == fault.Unprocessable || f.Kind == fault.Conflict):
+		c.Log.InfoContext(ctx, "an answer of the vendor is not saved as a portfolio", "capture", capture.ID, "code", f.Code)
+		c.observe(CaptureRefused)
+		if err := c.Store.DropCapture(ctx, capture.ID); err != nil {
+			return errors.Join(errCaptureStuck, err)
+		}
+	default:
+		return c.postpone(ctx, capture, err)
+	}
+	return nil
+}
+
+// postpone makes a capture due again later, and returns err.
+func (c *Captures) postpone(ctx context.Context, capture Capture, err error) error {
+	c.observe(CaptureFailed)
+	wait := min(firstRetry<<min(capture.Tries, 16), lastRetry)
+	if failed := c.Store.PostponeCapture(ctx, capture.ID, c.Now().Add(wait)); failed != nil {
+		return errors.Join(errCaptureStuck, err, failed)
+	}
+	return err
+}
+
+func (c *Captures) observe(outcome string) {
+	if c.Observe != nil {
+		c.Observe(outcome)
+	}
+}
+
+// saveCapture saves c as a Verified portfolio and reports whether it is a new one.
+func (s *Service) saveCapture(ctx context.Context, c Capture) (created bool, err error) {
+	st, err := statement.Parse(c.Payload, s.Now())
+	if err != nil {
+		return false, err
+	}
+	now := s.Now().UTC().Truncate(time.Millisecond)
+	p := Portfolio{
+		ID: id.New("pf"), Subject: c.Subject, Provenance: Verified, ObservedAt: c.At, SavedAt: now, Summary: st.Summary,
+	}
+	r := audit.New(ctx, now, audit.Broker, audit.PortfolioSave, c.Subject, p.ID)
+	res, err := s.Store.SavePortfolio(ctx, SaveRequest{
+		Portfolio: p, Statement: *st, Payload: c.Payload, RefuseOther: s.RefuseOther, Render: renderSaved,
+		Capture: c.ID, Record: r.WithDetail(string(Verified)),
+	})
+	if err == nil && s.Observe != nil {
+		s.Observe(res.Created)
+	}
+	return res.Created, err
+}
