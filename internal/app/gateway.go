@@ -55,6 +55,7 @@ func gatewayFeatures(c config.Gateway) token.Features {
 type gatewayDeps struct {
 	box      *secret.Box
 	access   gateway.AccessPolicy
+	owned    gateway.Ownership
 	limits   *ratelimit.Limiter
 	captures gateway.Captures
 	metrics  *telemetry.Metrics
@@ -77,9 +78,12 @@ func mountGateway(router *server.Router, c config.Config, d gatewayDeps) error {
 	}
 	router.Mount(c.Gateway.Path, chain, &gateway.Handler{
 		Path: c.Gateway.Path, Features: c.Gateway.Features, Vendor: vendor, Tokens: gatewayTokens{d.box}, Access: d.access,
-		Captures: d.captures,
-		Uploads:  &gateway.Uploads{PerUser: c.Gateway.MaxUploadsPerUser, All: c.Gateway.MaxUploads},
-		Limit:    d.limits.Middleware(ratelimit.Upload),
+		Captures:  d.captures,
+		Uploads:   &gateway.Uploads{PerUser: c.Gateway.MaxUploadsPerUser, All: c.Gateway.MaxUploads},
+		Limit:     d.limits.Middleware(ratelimit.Upload),
+		LimitFree: d.limits.Middleware(ratelimit.Read),
+		Owned:     d.owned, Reference: gateway.NewReference(d.box.Digest), URL: gatewayURL(c),
+		CallbackHosts: c.Gateway.CallbackHosts, RedirectHosts: c.Gateway.RedirectHosts,
 		Timeouts: gateway.Timeouts{Upload: c.Gateway.UploadTimeout, Answer: c.Gateway.ParseTimeout},
 		Log:      d.log, Now: d.now, Observe: d.metrics.ObserveGateway,
 	})

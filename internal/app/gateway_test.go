@@ -312,11 +312,13 @@ func TestFeaturesNarrowATokenByRequestAndSetting(t *testing.T) {
 
 func TestFeaturesOfTokensAreThoseOfTheGateway(t *testing.T) {
 	t.Parallel()
-	want := fmt.Sprint([]string{gateway.Parse, gateway.ContractNote})
+	want := fmt.Sprint([]string{
+		gateway.Parse, gateway.ContractNote, gateway.Fetch, gateway.Generate, gateway.InboundEmail, gateway.Inbox,
+	})
 	if got := fmt.Sprint(token.FeatureNames()); got != want {
 		t.Errorf("package token has %s, package gateway %s", got, want)
 	}
-	if got := fmt.Sprint([]string{config.FeatureParse, config.FeatureContractNote}); got != want {
+	if got := fmt.Sprint(config.GatewayFeatures()); got != want {
 		t.Errorf("package config has %s, package gateway %s", got, want)
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"casbroker/internal/audit"
 	"casbroker/internal/auth"
 	"casbroker/internal/config"
+	"casbroker/internal/gateway"
 	"casbroker/internal/httpapi"
 	"casbroker/internal/portfolio"
 	"casbroker/internal/privacy"
@@ -192,6 +193,7 @@ func New(ctx context.Context, c config.Config, o Options) (_ *App, err error) { 
 		{Name: "portfolios", Exporter: portfolios},
 		{Name: "captures", Exporter: captures},
 		{Name: "grants", Exporter: token.Exporter{Grants: db}},
+		{Name: "vendor_resources", Exporter: gateway.Exporter{Owned: db}},
 	}}
 	sessions := &session.Service{Keys: adminKeys(c.Admin), Store: db, Box: box, Log: log, Now: o.Now}
 	for _, name := range session.Outdated(sessions.Keys) {
@@ -235,7 +237,7 @@ func New(ctx context.Context, c config.Config, o Options) (_ *App, err error) { 
 		},
 		&privacy.Handler{Privacy: userData, LimitExport: limitRead, LimitErase: limitSave})
 	err = mountGateway(a.router, c, gatewayDeps{
-		box: box, access: watcher, limits: limits, captures: captures, metrics: metrics, log: log, now: o.Now,
+		box: box, access: watcher, owned: db, limits: limits, captures: captures, metrics: metrics, log: log, now: o.Now,
 	})
 	if err != nil {
 		return nil, err

@@ -30,6 +30,9 @@ const (
 	DataExport       Action = "data.export"
 	DataErase        Action = "data.erase" // of all data about a user but the audit records
 
+	MailboxConnect    Action = "mailbox.connect" // through the gateway
+	MailboxDisconnect Action = "mailbox.disconnect"
+
 	AdminRead    Action = "admin.read"     // of personal data; Object says which
 	AdminSignIn  Action = "admin.sign_in"  // refused for a wrong key; Object is the claimed key name
 	AdminSignOut Action = "admin.sign_out" // also when the broker ended the session
@@ -41,6 +44,7 @@ const (
 var Actions = []Action{
 	TokenMint, TokenReuse, TokenRevoke, RevokeUser, RevokeAll, UserBlock, UserUnblock, AccessRefuse,
 	PortfolioSave, PortfolioDiffers, PortfolioDelete, PortfolioExpire, DataExport, DataErase,
+	MailboxConnect, MailboxDisconnect,
 	AdminRead, AdminSignIn, AdminSignOut, AuditExport, BrokerStart,
 }
 

@@ -110,6 +110,10 @@ type Token struct {
 const (
 	FeatureParse        = "parse"
 	FeatureContractNote = "contract_note"
+	FeatureFetch        = "fetch"
+	FeatureGenerate     = "generate"
+	FeatureInboundEmail = "inbound_email"
+	FeatureInbox        = "inbox"
 )
 
 // The choices of gateway.capture.
@@ -118,11 +122,18 @@ const (
 	CaptureOff  = "off"
 )
 
+// GatewayFeatures returns the choices of gateway.features.
+func GatewayFeatures() []string {
+	return []string{FeatureParse, FeatureContractNote, FeatureFetch, FeatureGenerate, FeatureInboundEmail, FeatureInbox}
+}
+
 // Gateway configures the proxy that tokens of the mode gateway are for.
 type Gateway struct {
 	Path              string        `yaml:"path"`     // below which the vendor's API is served
-	Features          []string      `yaml:"features"` // FeatureParse, FeatureContractNote
 	Capture           string        `yaml:"capture"`  // CaptureSave or CaptureOff
+	Features          []string      `yaml:"features"` // some of GatewayFeatures
+	CallbackHosts     []string      `yaml:"callback_hosts"`
+	RedirectHosts     []string      `yaml:"redirect_hosts"`
 	UploadTimeout     time.Duration `yaml:"upload_timeout"`
 	ParseTimeout      time.Duration `yaml:"parse_timeout"`
 	MaxUploads        int           `yaml:"max_uploads"`          // in progress on this replica; 0 for no bound

@@ -41,7 +41,7 @@ func TestExampleFileHasEveryKeyAndTheDefaults(t *testing.T) {
 	}
 	got.Auth.Verifiers, got.Seal.Keys = nil, nil // examples, without a default
 	got.Admin.Keys = nil                         // an empty list, not a nil one
-	for _, list := range []*[]string{&got.Server.TrustedProxies, &got.Server.AllowedOrigins, &got.Auth.TrustedOrigins} {
+	for _, list := range []*[]string{&got.Server.TrustedProxies, &got.Server.AllowedOrigins, &got.Auth.TrustedOrigins, &got.Gateway.CallbackHosts, &got.Gateway.RedirectHosts} {
 		*list = nil
 	}
 	if want := config.Default(); !reflect.DeepEqual(got, want) {
@@ -244,6 +244,38 @@ func TestGatewayPathHasOneSpelling(t *testing.T) {
 		if err := s.Validate(); (err == nil) != ok {
 			t.Errorf("%q: got %v", path, err)
 		}
+	}
+}
+
+func TestHostsOfTheGatewayHaveOneForm(t *testing.T) {
+	t.Parallel()
+	for host, ok := range map[string]bool{
+		"app.example": true, "localhost:3000": true, "127.0.0.1:8080": true, "[::1]:8080": true, "": false, "*": false, "*.app.example": false,
+		"App.example": false, "https://app.example": false, "app.example/": false, "app.example:": false, "a b": false, "x@app.example": false,
+	} {
+		for key, set := range map[string]func(*config.Gateway){
+			"gateway.callback_hosts[1]": func(g *config.Gateway) { g.CallbackHosts = []string{"b.example", host} },
+			"gateway.redirect_hosts[1]": func(g *config.Gateway) { g.RedirectHosts = []string{"b.example", host} },
+		} {
+			s := valid()
+			set(&s.Gateway)
+			if err := s.Validate(); (err == nil) != ok || err != nil && !strings.Contains(err.Error(), key+": ") {
+				t.Errorf("%s %q: got %v", key, host, err)
+			}
+		}
+	}
+}
+
+func TestMailboxesNeedThePagesThatConnectThem(t *testing.T) {
+	t.Parallel()
+	s := valid()
+	s.Gateway.Features = config.GatewayFeatures()
+	if err := s.Validate(); err == nil || !strings.Contains(err.Error(), "gateway.redirect_hosts: ") {
+		t.Errorf("got %v", err)
+	}
+	s.Gateway.RedirectHosts = []string{"app.example"}
+	if err := s.Validate(); err != nil {
+		t.Error(err)
 	}
 }
 

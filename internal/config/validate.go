@@ -118,16 +118,30 @@ var gatewayPath = regexp.MustCompile(`^(/[a-z0-9-]+)+$`)
 // reservedPaths are the first parts of paths that the broker serves itself.
 var reservedPaths = []string{"v1", "admin", "oauth", "console", "demo", "widget", "healthz", "readyz", "metrics"}
 
+// hostPattern is the form of a host with an optional port, as it is in a URL.
+var hostPattern = regexp.MustCompile(`^([a-z0-9-]+(\.[a-z0-9-]+)*|\[[0-9a-f:.]+\])(:[0-9]{1,5})?$`)
+
+func requireHosts(wrong *check.Errors, key string, hosts []string) {
+	for i, host := range hosts {
+		wrong.Require(hostPattern.MatchString(host), fmt.Sprintf("%s[%d]", key, i),
+			"want a host in lower case, with its port if the address has one, such as app.example, not %q", host)
+	}
+}
+
 func (g Gateway) validate(wrong *check.Errors) {
 	first, _, _ := strings.Cut(strings.TrimPrefix(g.Path, "/"), "/")
 	wrong.Require(gatewayPath.MatchString(g.Path), "gateway.path", "want a path such as /gateway, of a-z, 0-9, - and /, without a slash at the end")
 	wrong.Require(!slices.Contains(reservedPaths, first), "gateway.path", "want another path than /%s, which the broker uses itself", first)
 	for i, feature := range g.Features {
-		known := slices.Contains([]string{FeatureParse, FeatureContractNote}, feature)
-		wrong.Require(known, fmt.Sprintf("gateway.features[%d]", i), "want parse or contract_note, not %q", feature)
+		known := slices.Contains(GatewayFeatures(), feature)
+		wrong.Require(known, fmt.Sprintf("gateway.features[%d]", i), "want one of %s, not %q", strings.Join(GatewayFeatures(), ", "), feature)
 	}
-	wrong.Require(len(g.Features) > 0, "gateway.features", "want at least one of parse and contract_note")
 	wrong.Require(g.Capture == CaptureSave || g.Capture == CaptureOff, "gateway.capture", "want save or off, not %q", g.Capture)
+	wrong.Require(len(g.Features) > 0, "gateway.features", "want at least one of %s", strings.Join(GatewayFeatures(), ", "))
+	requireHosts(wrong, "gateway.callback_hosts", g.CallbackHosts)
+	requireHosts(wrong, "gateway.redirect_hosts", g.RedirectHosts)
+	wrong.Require(len(g.RedirectHosts) > 0 || !slices.Contains(g.Features, FeatureInbox), "gateway.redirect_hosts",
+		"required for the feature inbox: the hosts of the pages that connect mailboxes")
 	wrong.Require(g.UploadTimeout >= time.Second && g.UploadTimeout <= 10*time.Minute, "gateway.upload_timeout", "want 1s to 10m, not %s", g.UploadTimeout)
 	wrong.Require(g.ParseTimeout >= time.Second && g.ParseTimeout <= 10*time.Minute, "gateway.parse_timeout", "want 1s to 10m, not %s", g.ParseTimeout)
 	wrong.Require(g.MaxUploads >= 0, "gateway.max_uploads", "want 0 (no bound) or more")

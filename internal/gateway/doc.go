@@ -6,18 +6,21 @@
 //	             │ access: not blocked, not revoked
 //	             │ allow-list: method, path, the token's features
 //	             │ limits: requests, uploads in progress
+//	             │ ownership: sessions, addresses and mailboxes of the same user
 //	             ▼
 //	           httputil.ReverseProxy
 //
 // Rules:
 //
-//  1. All checks but the request limit are local. A refused call never reaches the vendor.
+//  1. All checks but the request limit and the ownership are local. A refused call never
+//     reaches the vendor.
 //  2. The path that is called at the vendor comes from the allow-list, not from the
-//     request: whatever is not exactly a path of the list is 404.
+//     request, except for an id of a fixed form that is stored as the caller's: whatever is
+//     not exactly a path of the list is 404.
 //  3. Only listed headers pass, in both directions. Cookies, the caller's address and
 //     token, and the account's credits do not.
-//  4. No body is held in memory as a whole, but for the copy of a parsed statement
-//     (Captures). Both bodies have a size limit and a time limit.
+//  4. No document is held in memory as a whole, but for the copy of a parsed statement
+//     (Captures). Bodies have a size limit and a time limit.
 //  5. A call is sent once. It is repeated only if nothing of it was sent, on a connection
 //     that turned out to be closed; a second parse would cost credits.
 //  6. Refusals have the vendor's shape (Dialect). The vendor's own errors pass with their
@@ -26,4 +29,8 @@
 //  8. A caller that leaves while its statement is parsed does not end the parse: it costs
 //     credits, and the copy of the answer is saved. Copying never delays an answer or makes
 //     a call fail.
+//  9. What a call makes at the vendor is stored as its user's before the answer is given.
+//     Another user's is the same 404 as one that does not exist.
+//
+// 10. The vendor's inbox token reaches no browser. Pages have a handle (inbox.go).
 package gateway

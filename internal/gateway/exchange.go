@@ -8,13 +8,14 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httputil"
+	"net/url"
 	"os"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"casbroker/internal/fault"
-	"casbroker/internal/httpapi"
+	"casbroker/internal/secret"
 )
 
 // exchange is one call and its answer.
@@ -22,10 +23,15 @@ type exchange struct {
 	*Handler
 
 	token   Token
-	route   route
+	route   *route
 	id      string // of the request, at the vendor too
 	feature string
 	began   time.Time
+
+	resource   string      // the id in the path
+	query      url.Values  // that the vendor gets
+	inboxToken secret.Text // that the vendor gets; "" for none
+	inspect    inspector   // sees the vendor's answer before the caller; nil for none
 
 	sent     bool   // the proxy got the request
 	answered string // the outcome that an answer of the vendor means; "" without one
@@ -84,12 +90,13 @@ func outcomeOf(answered string, err error) string {
 // pass streams the request to the vendor and the answer to w. It returns an error if
 // nothing was written to w. It panics with http.ErrAbortHandler if the answer broke off.
 func (x *exchange) pass(w http.ResponseWriter, r *http.Request) error {
-	done, err := x.Uploads.begin(x.token.Subject)
-	if err != nil {
-		return err
+	if !x.route.free {
+		done, err := x.Uploads.begin(x.token.Subject)
+		if err != nil {
+			return err
+		}
+		defer done()
 	}
-	defer done()
-	x.id = w.Header().Get(httpapi.HeaderRequestID)
 	total := x.Timeouts.Upload + x.Timeouts.Answer
 	ctx, cancel := context.WithCancelCause(context.WithoutCancel(r.Context()))
 	defer cancel(nil)

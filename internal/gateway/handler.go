@@ -13,17 +13,27 @@ import (
 	"casbroker/internal/httpapi"
 )
 
-// Handler serves the vendor's API below Path. All fields but Limit, Captures and
-// Observe are required.
+// Handler serves the vendor's API below Path. All fields but the limits, the hosts,
+// Captures and Observe are required.
 type Handler struct {
-	Path     string   // the prefix of all paths, such as "/gateway"
-	Features []string // that are served: Parse, ContractNote
-	Vendor   *Vendor
-	Tokens   Tokens
-	Access   AccessPolicy
-	Uploads  *Uploads
-	Limit    echo.MiddlewareFunc // counts requests of users; nil for no limit
-	Captures Captures            // gets copies of parsed statements; nil for no copies
+	Path      string   // the prefix of all paths, such as "/gateway"
+	Features  []string // that are served, such as Parse
+	Vendor    *Vendor
+	Tokens    Tokens
+	Access    AccessPolicy
+	Uploads   *Uploads
+	Limit     echo.MiddlewareFunc // counts calls that cost credits; nil for no limit
+	LimitFree echo.MiddlewareFunc // counts the other calls; nil for no limit
+	Captures  Captures            // gets copies of parsed statements; nil for no copies
+	Owned     Ownership
+	// Reference returns what stands for a user at the vendor, the same each time.
+	Reference func(subject string) string
+	// URL returns the gateway's own URL for a request to host.
+	URL func(host string) string
+	// CallbackHosts and RedirectHosts are the hosts, with their ports, that the vendor may
+	// send files to, and that a browser may be sent back to.
+	CallbackHosts, RedirectHosts []string
+
 	Timeouts Timeouts
 	Log      *slog.Logger
 	Now      func() time.Time
@@ -63,23 +73,37 @@ func (h *Handler) serve(c echo.Context) error {
 
 func (x *exchange) serve(c echo.Context) error {
 	h, r := x.Handler, c.Request()
-	r.Body = http.MaxBytesReader(c.Response().Writer, r.Body, maxBody(r))
 	path := strings.TrimPrefix(r.URL.EscapedPath(), h.Path)
 	if isVerify(r, path) {
 		return h.answerVerify(c)
 	}
+	if h.isCallback(r, path) {
+		x.feature = Inbox
+		return limit(h.LimitFree, func(c echo.Context) error { return h.finishConnection(c.Response(), c.Request()) })(c)
+	}
 	err := x.check(c, path)
+	// The body is bounded also if it is only drained.
+	r = c.Request()
+	r.Body = http.MaxBytesReader(c.Response().Writer, r.Body, x.route.maxBody(r))
 	if err == nil {
-		limited := x.forward
-		if h.Limit != nil {
-			limited = h.Limit(x.forward)
+		by := h.Limit
+		if x.route.free {
+			by = h.LimitFree
 		}
-		err = limited(c)
+		err = limit(by, x.forward)(c)
 	}
 	if err != nil && !x.sent {
 		drain(c.Response(), r)
 	}
 	return err
+}
+
+// limit returns next behind a limit; nil is none.
+func limit(by echo.MiddlewareFunc, next echo.HandlerFunc) echo.HandlerFunc {
+	if by == nil {
+		return next
+	}
+	return by(next)
 }
 
 // check returns an error if the request may not be made.
@@ -96,21 +120,36 @@ func (x *exchange) check(c echo.Context, path string) error {
 		return err
 	}
 	x.token = t
-	if x.route, err = find(r, path, x.Features); err != nil {
+	if x.route, x.resource, err = find(r, path, x.Features); err != nil {
 		return err
 	}
 	x.feature = x.route.feature
 	if !t.may(x.feature) {
 		return errFeature
 	}
-	if r.ContentLength > maxBody(r) {
-		return &http.MaxBytesError{Limit: maxBody(r)}
+	if limit := x.route.maxBody(r); r.ContentLength > limit {
+		return &http.MaxBytesError{Limit: limit}
 	}
 	return nil
 }
 
 // forward passes a request on that may be made.
-func (x *exchange) forward(c echo.Context) error { return x.pass(c.Response(), c.Request()) }
+func (x *exchange) forward(c echo.Context) error {
+	w, r := c.Response(), c.Request()
+	x.id = w.Header().Get(httpapi.HeaderRequestID)
+	if x.route.answer != nil {
+		return x.route.answer(x, w, r)
+	}
+	if r.Method != http.MethodPost {
+		r.Body, r.ContentLength = http.NoBody, 0
+	}
+	if x.route.prepare != nil {
+		if err := x.route.prepare(x, r); err != nil {
+			return err
+		}
+	}
+	return x.pass(w, r)
+}
 
 func (h *Handler) answerVerify(c echo.Context) error {
 	v, err := h.verify(c.Request())
@@ -126,6 +165,8 @@ type vendorError struct {
 	Status string `json:"status"`
 	Msg    string `json:"msg"`
 	Code   string `json:"code"`
+	// RequiresReconnect tells the widget to connect the mailbox again.
+	RequiresReconnect bool `json:"requires_reconnect,omitempty"`
 }
 
 // ContentType is the media type of the vendor's errors.
@@ -135,12 +176,14 @@ func (vendorError) ContentType() string { return echo.MIMEApplicationJSON }
 // vendor's codes where it has one.
 func Dialect(p httpapi.Problem) any {
 	e := vendorError{Status: "failed", Msg: p.Detail, Code: strings.ToUpper(p.Code)}
-	switch p.Status {
-	case http.StatusUnauthorized:
+	switch {
+	case p.Code == errNoMailbox.Code:
+		e.RequiresReconnect = true
+	case p.Status == http.StatusUnauthorized:
 		e.Code = "INVALID_API_KEY"
-	case http.StatusRequestEntityTooLarge:
+	case p.Status == http.StatusRequestEntityTooLarge:
 		e.Code = "FILE_TOO_LARGE"
-	case http.StatusTooManyRequests:
+	case p.Status == http.StatusTooManyRequests:
 		e.Code = "RATE_LIMITED"
 	}
 	if e.Msg == "" {

@@ -7,7 +7,7 @@ import (
 	"mime"
 	"net/http"
 	"net/http/httputil"
-	"net/url"
+	"strings"
 
 	"casbroker/internal/fault"
 	"casbroker/internal/httpapi"
@@ -23,14 +23,20 @@ var (
 // rewrite makes the request for the vendor. Nothing of the caller's URL is in it.
 func (x *exchange) rewrite(p *httputil.ProxyRequest) {
 	v := x.Vendor
-	p.Out.URL = &url.URL{Scheme: v.base.Scheme, Host: v.base.Host, Path: v.base.Path + x.route.path}
+	p.Out.URL = v.url(x.path(), x.query)
 	p.Out.Host = v.base.Host
 	p.Out.Trailer = nil
 	p.Out.Header = only(requestHeaders, p.In.Header)
 	p.Out.Header.Set("User-Agent", "casbroker")
 	p.Out.Header.Set(httpapi.HeaderRequestID, x.id)
 	p.Out.Header.Set("X-Api-Key", v.apiKey.Reveal())
+	if x.inboxToken != "" {
+		p.Out.Header.Set(headerInboxToken, x.inboxToken.Reveal())
+	}
 }
+
+// path returns the path of the call at the vendor.
+func (x *exchange) path() string { return strings.Replace(x.route.path, "{id}", x.resource, 1) }
 
 var (
 	errRefusedKey = fault.New(fault.BadGateway, "upstream_refused",
@@ -45,6 +51,7 @@ var (
 func (x *exchange) checkAnswer(res *http.Response) error {
 	media, _, _ := mime.ParseMediaType(res.Header.Get("Content-Type"))
 	switch {
+	case media == "application/json" && x.lostMailbox(res): // the mailbox was refused, not the API key
 	case res.StatusCode == http.StatusUnauthorized, res.StatusCode == http.StatusForbidden:
 		x.warn("the vendor refused the API key; check upstream.api_key and the account", res)
 		return errRefusedKey.Because(fmt.Errorf("HTTP %d", res.StatusCode))
@@ -63,6 +70,11 @@ func (x *exchange) checkAnswer(res *http.Response) error {
 		x.answered = OutcomeError
 	default:
 		x.answered = OutcomeOK
+	}
+	if x.inspect != nil {
+		if err := x.inspectAnswer(res); err != nil {
+			return err
+		}
 	}
 	res.Header = only(answerHeaders, res.Header)
 	res.Header.Set("Cache-Control", "no-store")

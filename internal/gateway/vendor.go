@@ -47,6 +47,11 @@ func NewVendor(address string, apiKey secret.Text) (*Vendor, error) {
 	}}}, nil
 }
 
+// url returns the address of path, with query.
+func (v *Vendor) url(path string, query url.Values) *url.URL {
+	return &url.URL{Scheme: v.base.Scheme, Host: v.base.Host, Path: v.base.Path + path, RawQuery: query.Encode()}
+}
+
 // once is a RoundTripper for ReverseProxy that passes on neither informational answers
 // (1xx) nor trailers, which could have any header. Redirects are not followed.
 type once struct{ next *http.Transport }

@@ -19,6 +19,7 @@ import (
 
 	"casbroker/internal/audit"
 	"casbroker/internal/auth"
+	"casbroker/internal/gateway"
 	"casbroker/internal/httpapi"
 	"casbroker/internal/id"
 	"casbroker/internal/portfolio"
@@ -61,6 +62,7 @@ func start(t *testing.T, portfolios exporterFunc) *broker {
 	sources := []privacy.ExportSource{
 		{Name: "portfolios", Exporter: portfolios}, {Name: "captures", Exporter: &portfolio.Captures{Store: b.db}},
 		{Name: "grants", Exporter: token.Exporter{Grants: b.db}},
+		{Name: "vendor_resources", Exporter: gateway.Exporter{Owned: b.db}},
 	}
 	service := &privacy.Service{
 		Store: b.db, Sources: sources, Log: slog.New(slog.NewTextHandler(b.log, nil)), Now: func() time.Time { return begin },

@@ -146,7 +146,7 @@ func cors(o Options) middleware.CORSConfig {
 		// AllowOrigins would treat an origin that contains * as a pattern.
 		AllowOriginFunc:  func(origin string) (bool, error) { return slices.Contains(o.AllowedOrigins, origin), nil },
 		AllowMethods:     []string{http.MethodGet, http.MethodHead, http.MethodPost, http.MethodDelete},
-		AllowHeaders:     []string{"Authorization", "Content-Type", "Content-Encoding", "Idempotency-Key", "X-Api-Key", httpapi.HeaderRequestID},
+		AllowHeaders:     []string{"Authorization", "Content-Type", "Content-Encoding", "Idempotency-Key", "X-Api-Key", "X-Inbox-Token", httpapi.HeaderRequestID},
 		AllowCredentials: o.AllowCookies,
 		ExposeHeaders: []string{
 			"Content-Disposition", "Idempotency-Replayed", "Location", "RateLimit", "RateLimit-Policy", "Retry-After",

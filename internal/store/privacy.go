@@ -62,7 +62,8 @@ func (s *DB) grants(ctx context.Context, subject string, after token.Grant, limi
 }
 
 // Erase deletes the data of subject: portfolios with their holdings, transactions and
-// payloads, captures, the answers stored for Idempotency-Keys, and grants. The audit trail stays,
+// payloads, captures, the answers stored for Idempotency-Keys, grants, and what it has at the
+// vendor through the gateway. The audit trail stays,
 // without the addresses of the subject's own requests, and r is appended to it, all or
 // nothing. Changes of access stay without their reasons. A block that is in force at
 // r.At stays with its reason. A concurrent save is entirely before the erasure, and
@@ -92,6 +93,9 @@ func (s *DB) Erase(ctx context.Context, subject string, r audit.Record) (privacy
 		}
 		if erased.Grants, err = deleteRows(ctx, tx, `DELETE FROM grants WHERE subject = $1`, subject); err != nil {
 			return fmt.Errorf("delete grants: %w", err)
+		}
+		if err := eraseResources(ctx, tx, subject); err != nil {
+			return err
 		}
 		if err := deleteReasons(ctx, tx, subject, r.At); err != nil {
 			return err

@@ -87,8 +87,11 @@ func (v *keyring) change(t *testing.T, statement string, args ...any) {
 	}
 }
 
+// sealedTables are the tables with sealed values. fill adds a value to each.
+var sealedTables = []string{"portfolios", "payloads", "idempotency", "captures", "mailbox_connections", "mailboxes"}
+
 // fill saves n portfolios of demo:asha, each under an Idempotency-Key, and as many captures,
-// and returns the payloads of the portfolios by id.
+// connections and mailboxes. It returns the payloads by the ids of the portfolios.
 func fill(t *testing.T, s *store.DB, first, n int) map[string][]byte {
 	t.Helper()
 	payloads := map[string][]byte{}
@@ -103,6 +106,8 @@ func fill(t *testing.T, s *store.DB, first, n int) map[string][]byte {
 		}
 		payloads[a.PortfolioID] = one.Payload
 		capture(t, s, c.Subject, one.Payload)
+		connect(t, s, fmt.Sprint("state ", i), fmt.Sprint("handle ", i))
+		begin(t, s, fmt.Sprint("pending ", i))
 	}
 	return payloads
 }
@@ -137,6 +142,19 @@ func reads(t *testing.T, s *store.DB, payloads map[string][]byte) {
 	}
 }
 
+// opensMailboxes fails the test unless s can decrypt n mailboxes and connections of fill.
+func opensMailboxes(t *testing.T, s *store.DB, n int) {
+	t.Helper()
+	for i := range n {
+		if m, err := s.Mailbox(t.Context(), fmt.Sprint("handle ", i)); err != nil || m.Token != mailboxToken {
+			t.Errorf("mailbox %d: %+v, %v", i, m, err)
+		}
+		if c, err := s.EndConnection(t.Context(), fmt.Sprint("pending ", i), "", "", savedAt); err != nil || c.State != "of the page" {
+			t.Errorf("connection %d: %+v, %v", i, c, err)
+		}
+	}
+}
+
 // reseal calls Reseal and returns the tallies by table.
 func reseal(t *testing.T, s *store.DB) map[string]store.Tally {
 	t.Helper()
@@ -165,7 +183,7 @@ func TestEverythingIsReadableDuringRotationAndWithoutTheOldKeyAfterIt(t *testing
 		tallies := reseal(t, v.open(t, "new", "old"))
 		stop()
 		readers.Wait()
-		for _, table := range []string{"portfolios", "payloads", "idempotency", "captures"} {
+		for _, table := range sealedTables {
 			if r := tallies[table]; r.Rows != n || r.Missing() != 0 || r.Damaged != 0 {
 				t.Errorf("got %+v", r)
 			}
@@ -176,6 +194,7 @@ func TestEverythingIsReadableDuringRotationAndWithoutTheOldKeyAfterIt(t *testing
 				t.Errorf("again: %+v", r)
 			}
 		}
+		opensMailboxes(t, v.open(t, "new"), n)
 	})
 }
 
@@ -221,7 +240,7 @@ func TestRotationCountsUndecryptableValuesAndKeepsThem(t *testing.T) {
 		rotating := v.open(t, "new", "old")
 		for range 2 {
 			tallies := reseal(t, rotating)
-			for _, table := range []string{"portfolios", "payloads", "idempotency", "captures"} {
+			for _, table := range sealedTables {
 				if r := tallies[table]; r.Unknown["lost"] != 3 || r.Missing() != 3 || r.Damaged != 0 {
 					t.Errorf("got %+v", r)
 				}
@@ -279,7 +298,7 @@ func TestVerifyCountsDecryptableAndOtherValuesAndChangesNothing(t *testing.T) {
 					t.Errorf("got %+v", r)
 				}
 			})
-			if err != nil || n != 4 {
+			if err != nil || n != len(sealedTables) {
 				t.Errorf("%d tables, %v", n, err)
 			}
 		}

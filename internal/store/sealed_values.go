@@ -48,14 +48,19 @@ func sealedColumns() []sealedColumn {
 	byID := func(data func(id string) string) func(any) string {
 		return func(key any) string { return data(fmt.Sprint(key)) }
 	}
+	byHash := func(data func(hash []byte) string) func(any) string {
+		return func(key any) string {
+			hash, _ := key.([]byte)
+			return data(hash)
+		}
+	}
 	return []sealedColumn{
 		{"portfolios", "id", "private", byID(privateData)},
 		{"payloads", "portfolio", "sealed", byID(payloadData)},
-		{"idempotency", "scope", "answer", func(key any) string {
-			scope, _ := key.([]byte)
-			return scopeData(scope)
-		}},
+		{"idempotency", "scope", "answer", byHash(scopeData)},
 		{"captures", "id", "sealed", byID(captureData)},
+		{"mailbox_connections", "state", "sealed", byHash(connectionData)},
+		{"mailboxes", "handle", "sealed", byHash(mailboxData)},
 	}
 }
 

@@ -13,11 +13,15 @@ type Features uint8
 const (
 	FeatureParse        Features = 1 << iota // parse account statements
 	FeatureContractNote                      // parse contract notes of brokers
+	FeatureFetch                             // get statements of CDSL with an OTP
+	FeatureGenerate                          // have a statement mailed to the investor
+	FeatureInboundEmail                      // forwarding addresses
+	FeatureInbox                             // mailboxes of the investor
 )
 
 // featureNames are the names of the features, in the order of their bits. Package gateway
 // has the same names.
-var featureNames = []string{"parse", "contract_note"}
+var featureNames = []string{"parse", "contract_note", "fetch", "generate", "inbound_email", "inbox"}
 
 // FeatureNames returns the names of all features.
 func FeatureNames() []string { return slices.Clone(featureNames) }

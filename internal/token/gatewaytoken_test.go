@@ -102,7 +102,7 @@ func TestGatewayTokenIsOneText(t *testing.T) {
 func TestFeaturesHaveNames(t *testing.T) {
 	t.Parallel()
 	all, ok := ParseFeatures(FeatureNames())
-	if !ok || all != FeatureParse|FeatureContractNote || strings.Join(all.Names(), " ") != "parse contract_note" {
+	if !ok || all != FeatureInbox<<1-1 || strings.Join(all.Names(), " ") != "parse contract_note fetch generate inbound_email inbox" {
 		t.Errorf("got %v, %v", all.Names(), ok)
 	}
 	for _, names := range [][]string{nil, {}, {""}, {"parse", "admin"}, {"Parse"}} {

@@ -69,6 +69,8 @@ var actions = []choice{
 	{string(audit.PortfolioExpire), "Portfolio expired"},
 	{string(audit.DataExport), "User's data exported"},
 	{string(audit.DataErase), "User's data erased"},
+	{string(audit.MailboxConnect), "Mailbox connected"},
+	{string(audit.MailboxDisconnect), "Mailbox disconnected"},
 	{string(audit.AdminSignIn), "Operator sign-in"},
 	{string(audit.AdminSignOut), "Operator sign-out"},
 	{string(audit.AdminRead), "Operator read"},
@@ -91,6 +93,7 @@ var refusals = []choice{
 	{"no_admin_keys", "no admin keys configured"},
 	{"too_many_uploads", "too many uploads at once"},
 	{"feature_not_allowed", "feature not in the token"},
+	{"inbox_not_connected", "mailbox not connected"},
 	{"large_save_under_way", "another large save is running"},
 	{"export_under_way", "another export is running"},
 }

@@ -1,0 +1,93 @@
+package gateway
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"casbroker/internal/fault"
+)
+
+// Kind is the kind of a Resource.
+type Kind string
+
+// The kinds of resources.
+const (
+	OTPSession Kind = "otp_session"
+	Address    Kind = "inbound_email" // a forwarding address
+	Mailbox    Kind = "inbox"
+)
+
+// Resource is something at the vendor that belongs to a user. The vendor itself knows only
+// the account.
+type Resource struct {
+	Kind      Kind
+	ID        string // the vendor's; "" for a mailbox
+	Subject   string
+	CreatedAt time.Time
+}
+
+// Ownership stores which user has which resources. It is the same on all replicas.
+type Ownership interface {
+	// ClaimResource stores r. It returns false if it is another user's.
+	ClaimResource(ctx context.Context, r Resource) (bool, error)
+	// ResourceOwner returns the subject of a resource, "" if it is not known.
+	ResourceOwner(ctx context.Context, kind Kind, id string) (string, error)
+	// Resources returns the resources of subject, the oldest first. With kind "" it returns
+	// those of all kinds.
+	Resources(ctx context.Context, subject string, kind Kind) ([]Resource, error)
+	// ReleaseResource removes a resource.
+	ReleaseResource(ctx context.Context, kind Kind, id string) error
+
+	Mailboxes
+}
+
+var (
+	errNoSession = fault.New(fault.NotFound, "not_found", "There is no such session; start again.")
+	errNoAddress = fault.New(fault.NotFound, "not_found", "There is no such forwarding address.")
+)
+
+// own returns missing if the resource in the path is not the caller's.
+func (x *exchange) own(ctx context.Context, kind Kind, missing error) error {
+	owner, err := x.Owned.ResourceOwner(ctx, kind, x.resource)
+	switch {
+	case err != nil:
+		return err
+	case owner != x.token.Subject:
+		return missing
+	default:
+		return nil
+	}
+}
+
+// claim stores that the caller owns what an answer of the vendor has made. The caller may
+// have gone meanwhile.
+func (x *exchange) claim(ctx context.Context, kind Kind, id string) error {
+	if !idPattern.MatchString(id) {
+		return errBadAnswer.Because(errID)
+	}
+	claimed, err := x.Owned.ClaimResource(context.WithoutCancel(ctx), Resource{kind, id, x.token.Subject, x.Now()})
+	if err == nil && !claimed {
+		err = errBadAnswer.Because(errTaken)
+	}
+	return err
+}
+
+// startSession starts an OTP session, which is the caller's.
+func (x *exchange) startSession(*http.Request) error {
+	x.inspect = func(ctx context.Context, a *smallAnswer) error {
+		var made struct {
+			SessionID string `json:"session_id"`
+		}
+		if a.failed() || a.decode(&made) != nil || made.SessionID == "" {
+			return nil // the vendor may report a failure with 200
+		}
+		return x.claim(ctx, OTPSession, made.SessionID)
+	}
+	return nil
+}
+
+// useSession sends the OTP of a session of the caller.
+func (x *exchange) useSession(r *http.Request) error {
+	return x.own(r.Context(), OTPSession, errNoSession)
+}
