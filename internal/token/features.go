@@ -23,9 +23,6 @@ const (
 // has the same names.
 var featureNames = []string{"parse", "contract_note", "fetch", "generate", "inbound_email", "inbox"}
 
-// FeatureNames returns the names of all features.
-func FeatureNames() []string { return slices.Clone(featureNames) }
-
 // ParseFeatures returns the set of the features names. It returns false for an unknown
 // name, and if there is none.
 func ParseFeatures(names []string) (f Features, ok bool) {

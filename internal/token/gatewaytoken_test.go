@@ -101,7 +101,7 @@ func TestGatewayTokenIsOneText(t *testing.T) {
 
 func TestFeaturesHaveNames(t *testing.T) {
 	t.Parallel()
-	all, ok := ParseFeatures(FeatureNames())
+	all, ok := ParseFeatures(featureNames)
 	if !ok || all != FeatureInbox<<1-1 || strings.Join(all.Names(), " ") != "parse contract_note fetch generate inbound_email inbox" {
 		t.Errorf("got %v, %v", all.Names(), ok)
 	}
