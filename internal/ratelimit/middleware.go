@@ -168,8 +168,8 @@ func (l *Limiter) LimitAuthFailures(more ...error) echo.MiddlewareFunc {
 	return l.limitFailures([]*rule{l.Rules.failures}, append(more, auth.ErrInvalidToken))
 }
 
-// LimitFailures does the same with the limits of class, for requests that fail with
-// failure.
+// LimitFailures is LimitAuthFailures for requests that fail with failure, with the limits
+// of class.
 func (l *Limiter) LimitFailures(class Class, failure error) echo.MiddlewareFunc {
 	limits := l.Rules.class(class)
 	if len(limits.rules) == 0 {
