@@ -139,10 +139,7 @@ func (s *Service) change(ctx context.Context, c Change, action audit.Action) (Ou
 	if err != nil {
 		return Outcome{}, err
 	}
-	// The change is committed, so a caller who disconnects must not stop it from spreading.
-	detached, cancel := context.WithTimeout(context.WithoutCancel(ctx), applyTimeout)
-	defer cancel()
-	s.Watcher.applyLocal(detached, o)
+	s.Watcher.applyLocal(ctx, o)
 	return o, nil
 }
 
@@ -157,10 +154,6 @@ func untilDetail(until time.Time) string {
 // instant returns t as it is stored, in UTC and milliseconds, so that the answer equals
 // what is read later.
 func instant(t time.Time) time.Time { return t.UTC().Truncate(time.Millisecond) }
-
-// applyTimeout bounds how long a call waits after the commit for the change to be applied
-// and announced.
-const applyTimeout = 5 * time.Second
 
 func result(o Outcome) Result {
 	r := Result{Already: o.Already, Subject: o.Subject, GrantID: o.GrantID, UpstreamValidUntil: o.UpstreamUntil}

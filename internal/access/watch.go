@@ -203,8 +203,21 @@ func (w *Watcher) applyLocal(ctx context.Context, o Outcome) {
 		w.apply(o.Change)
 		w.observe(TriggerLocal, 1)
 	}
-	if err := w.PubSub.Publish(ctx, topic, strconv.FormatInt(o.Newest, 10)); err != nil {
+	w.Announce(ctx, o.Newest)
+}
+
+// applyTimeout bounds how long a call waits after the commit for the change to be applied
+// and announced.
+const applyTimeout = 5 * time.Second
+
+// Announce brings the view of this replica up to version, which has been committed, and
+// announces it to the others. Errors are only logged, as by applyLocal. It does not end
+// with ctx: a caller who disconnects must not stop a change from spreading.
+func (w *Watcher) Announce(ctx context.Context, version int64) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), applyTimeout)
+	defer cancel()
+	if err := w.PubSub.Publish(ctx, topic, strconv.FormatInt(version, 10)); err != nil {
 		w.Log.WarnContext(ctx, "cannot announce a change of access to the other replicas; they find it at their next poll", "error", err)
 	}
-	_ = w.CatchUp(ctx, o.Newest) // CatchUp logs its errors
+	_ = w.CatchUp(ctx, version) // CatchUp logs its errors
 }

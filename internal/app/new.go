@@ -189,7 +189,7 @@ func New(ctx context.Context, c config.Config, o Options) (_ *App, err error) { 
 		captures.Close()
 		return nil
 	})
-	userData := &privacy.Service{Store: db, ForgetTokens: tokens.Forget, Log: log, Now: o.Now, Sources: []privacy.ExportSource{
+	userData := &privacy.Service{Store: db, ForgetTokens: tokens.Forget, Announce: watcher.Announce, Log: log, Now: o.Now, Sources: []privacy.ExportSource{
 		{Name: "portfolios", Exporter: portfolios},
 		{Name: "captures", Exporter: captures},
 		{Name: "grants", Exporter: token.Exporter{Grants: db}},

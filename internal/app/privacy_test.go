@@ -304,3 +304,39 @@ func TestExpiredDataIsDeletedAfterAStart(t *testing.T) {
 		}
 	})
 }
+
+// TestErasureEndsGatewayTokensOnAllReplicas uses two replicas on one database. With
+// separate caches the second one still has the token in its own.
+func TestErasureEndsGatewayTokensOnAllReplicas(t *testing.T) {
+	t.Parallel()
+	eachBackend(t, func(t *testing.T, settings config.Config, vendor *sandbox.Sandbox) {
+		settings.Token.Mode = config.ModeGateway
+		settings.Access.Poll = 100 * time.Millisecond
+		one, two := start(t, settings), start(t, settings)
+		g, other := two.gatewayToken(t, "asha", ""), two.gatewayToken(t, "rohan", "")
+		if again := two.gatewayToken(t, "asha", ""); again.AccessToken != g.AccessToken {
+			t.Fatalf("got %s, want the cached token", again.GrantID)
+		}
+		use := func(b *broker, g gatewayToken) answer {
+			return parse(t, b.URL+"/gateway", g.AccessToken, "cdsl", "ABCDE1234F")
+		}
+		use(two, g).must(t, 200)
+		one.latest(t, "asha")
+		one.call(t, "asha", http.MethodDelete, "/v1/me", "").must(t, 200)
+		use(one, g).mustFail(t, 401, "")
+		within(t, 2*time.Second, "the token ends", func() bool { return use(two, g).status == 401 })
+		before := calls(vendor)
+		next := two.gatewayToken(t, "asha", "")
+		if next.AccessToken == g.AccessToken || next.GrantID == g.GrantID {
+			t.Errorf("the token of the erased grant %s was handed out again", g.GrantID)
+		}
+		for _, b := range []*broker{one, two} {
+			use(b, g).mustFail(t, 401, "")
+		}
+		if calls(vendor) != before {
+			t.Error("the vendor was called with an erased token")
+		}
+		use(two, next).must(t, 200)
+		use(two, other).must(t, 200)
+	})
+}

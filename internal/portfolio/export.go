@@ -83,7 +83,7 @@ func (s *Service) exportOne(ctx context.Context, e *jsontext.Encoder, p Portfoli
 type captureView struct {
 	ID      string         `json:"id"`
 	At      time.Time      `json:"captured_at"`
-	Payload jsontext.Value `json:"payload"` // null if it is unreadable or not JSON
+	Payload jsontext.Value `json:"payload"` // null if it is unreadable or not a JSON object
 }
 
 // Export writes the captures of subject to e as a JSON array. There are some only while
@@ -105,7 +105,7 @@ func (c *Captures) Export(ctx context.Context, e *jsontext.Encoder, subject stri
 			return err
 		}
 		view := captureView{ID: capture.ID, At: capture.At, Payload: capture.Payload}
-		if !view.Payload.IsValid() {
+		if view.Payload.Kind() != '{' || !view.Payload.IsValid() {
 			view.Payload = []byte("null")
 		}
 		if err := json.MarshalEncode(e, view); err != nil {

@@ -39,7 +39,7 @@ type Store interface {
 	Append(ctx context.Context, records ...audit.Record) error
 	// Erase deletes all data about subject except the audit trail, to which it adds r, and
 	// the times of blocks and revocations, whose reasons it deletes. A block in force is
-	// kept with its reason.
+	// kept with its reason. It revokes all tokens of subject.
 	Erase(ctx context.Context, subject string, r audit.Record) (EraseResult, error)
 	// Trail returns up to limit records about subject after the given one, oldest first.
 	// The zero Record starts with the oldest.
@@ -50,4 +50,6 @@ type Store interface {
 type EraseResult struct {
 	Portfolios int `json:"portfolios"`
 	Grants     int `json:"grants"`
+	// AccessVersion is the version of the change of access that revoked the tokens.
+	AccessVersion int64 `json:"-"`
 }

@@ -66,7 +66,7 @@ func start(t *testing.T, portfolios exporterFunc) *broker {
 	}
 	service := &privacy.Service{
 		Store: b.db, Sources: sources, Log: slog.New(slog.NewTextHandler(b.log, nil)), Now: func() time.Time { return begin },
-		ForgetTokens: func(context.Context, string) error { return nil },
+		ForgetTokens: func(context.Context, string) error { return nil }, Announce: func(context.Context, int64) {},
 	}
 	(&privacy.Handler{Privacy: service}).Mount(v1)
 	server := httptest.NewServer(e)
@@ -126,10 +126,10 @@ type exported struct {
 	} `json:"audit"`
 }
 
-// capture stores an answer of the vendor that is not saved yet.
-func (b *broker) capture(t *testing.T, subject, payload string) {
+// capture stores an answer of the vendor that was seen at and is not saved yet.
+func (b *broker) capture(t *testing.T, subject, payload string, at time.Time) {
 	t.Helper()
-	c := portfolio.Capture{ID: id.New("ca"), Subject: subject, At: begin, Payload: []byte(payload)}
+	c := portfolio.Capture{ID: id.New("ca"), Subject: subject, At: at, Payload: []byte(payload)}
 	if err := b.db.KeepCapture(t.Context(), c); err != nil {
 		t.Fatal(err)
 	}
@@ -157,9 +157,9 @@ func TestExportHasAllDataOfItsUserOnly(t *testing.T) {
 	const n = 501 // more than one page
 	oldest := b.grant(t, "demo:asha", n)
 	b.grant(t, "demo:ravi", 1)
-	b.capture(t, "demo:asha", `{"nps":[]}`)
-	b.capture(t, "demo:asha", `<not JSON>`)
-	b.capture(t, "demo:ravi", `{"of":"ravi"}`)
+	b.capture(t, "demo:asha", `{"nps":[]}`, begin)
+	b.capture(t, "demo:asha", `<not JSON>`, begin.Add(time.Second))
+	b.capture(t, "demo:ravi", `{"of":"ravi"}`, begin)
 	res, body, err := b.call(t, "asha", http.MethodGet, "/v1/me/export")
 	if err != nil || res.StatusCode != http.StatusOK {
 		t.Fatalf("got %v %v %s", err, res, body)

@@ -23,9 +23,11 @@ import (
 type Service struct {
 	Store        Store
 	ForgetTokens func(ctx context.Context, subject string) error // removes cached tokens
-	Sources      []ExportSource                                  // in the order of the export; the audit trail is added last
-	Log          *slog.Logger
-	Now          func() time.Time
+	// Announce tells all replicas about the change of access with this version.
+	Announce func(ctx context.Context, version int64)
+	Sources  []ExportSource // in the order of the export; the audit trail is added last
+	Log      *slog.Logger
+	Now      func() time.Time
 
 	exporting sync.Map     // subjects with an export in progress on this replica
 	running   atomic.Int32 // number of exports in progress on this replica
@@ -87,13 +89,15 @@ func (s *Service) write(ctx context.Context, out io.Writer, now time.Time, subje
 // Erase deletes all data about who and records the erasure. Of the audit trail the
 // addresses and user agents of requests are deleted and the subject's id is kept. The
 // times of blocks and revocations are kept without their reasons; a block in force is
-// kept with its reason. Erasing a user twice is not an error.
+// kept with its reason. The user's gateway tokens end at once, on all replicas; no cached
+// token is handed out again. Erasing a user twice is not an error.
 func (s *Service) Erase(ctx context.Context, who auth.Principal) (EraseResult, error) {
 	r := audit.New(ctx, s.Now(), who.Subject, audit.DataErase, who.Subject, "").Anonymous()
 	erased, err := s.Store.Erase(ctx, who.Subject, r)
 	if err != nil {
 		return erased, err
 	}
+	s.Announce(ctx, erased.AccessVersion)
 	if err := s.ForgetTokens(ctx, who.Subject); err != nil {
 		s.Log.WarnContext(ctx, "tokens of an erased user stay in the cache until they expire", "error", err)
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"casbroker/internal/access"
 	"casbroker/internal/audit"
 	"casbroker/internal/privacy"
 	"casbroker/internal/token"
@@ -63,9 +64,8 @@ func (s *DB) grants(ctx context.Context, subject string, after token.Grant, limi
 
 // Erase deletes the data of subject: portfolios with their holdings, transactions and
 // payloads, captures, the answers stored for Idempotency-Keys, grants, and what it has at the
-// vendor through the gateway. The audit trail stays,
-// without the addresses of the subject's own requests, and r is appended to it, all or
-// nothing. Changes of access stay without their reasons. A block that is in force at
+// vendor through the gateway. Its tokens are revoked. The audit trail stays, without the
+// addresses of the subject's own requests, and r is appended to it, all or nothing. Changes of access stay without their reasons. A block that is in force at
 // r.At stays with its reason. A concurrent save is entirely before the erasure, and
 // erased, or entirely after it.
 func (s *DB) Erase(ctx context.Context, subject string, r audit.Record) (privacy.EraseResult, error) {
@@ -91,6 +91,9 @@ func (s *DB) Erase(ctx context.Context, subject string, r audit.Record) (privacy
 		if err != nil {
 			return fmt.Errorf("remove addresses from the audit trail: %w", err)
 		}
+		if erased.AccessVersion, err = s.revokeErased(ctx, tx, subject, r.At); err != nil {
+			return err
+		}
 		if erased.Grants, err = deleteRows(ctx, tx, `DELETE FROM grants WHERE subject = $1`, subject); err != nil {
 			return fmt.Errorf("delete grants: %w", err)
 		}
@@ -104,6 +107,20 @@ func (s *DB) Erase(ctx context.Context, subject string, r audit.Record) (privacy
 	})
 	s.truncate(ctx)
 	return erased, err
+}
+
+// revokeErased revokes all tokens of subject, which is about to be erased, and returns the
+// version of that change. It stays when the grants are gone: their tokens are still in
+// browsers and in the caches of replicas. A grant whose mint began before is refused.
+func (s *DB) revokeErased(ctx context.Context, tx *sql.Tx, subject string, at time.Time) (version int64, err error) {
+	if err := lockAccess(ctx, tx, s.dialect.lock); err != nil {
+		return 0, err
+	}
+	c := access.Change{Kind: access.RevokeUser, Subject: subject, At: at, Actor: subject}
+	if err := applyAccess(ctx, tx, &c); err != nil {
+		return 0, fmt.Errorf("revoke tokens: %w", err)
+	}
+	return c.Version, nil
 }
 
 // deleteReasons deletes the reasons of all blocks of subject, except of one that is in

@@ -26,14 +26,49 @@ func grantTo(t *testing.T, s *store.DB, subject, id string, at time.Time) {
 	}
 }
 
+// erase erases subject and returns what was deleted.
 func erase(t *testing.T, s *store.DB, subject string) privacy.EraseResult {
 	t.Helper()
+	before, err := s.AccessVersion(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
 	r := audit.New(t.Context(), savedAt.Add(time.Hour), subject, audit.DataErase, subject, "")
 	erased, err := s.Erase(t.Context(), subject, r)
 	if err != nil {
 		t.Fatal(err)
 	}
+	if erased.AccessVersion != before+1 {
+		t.Errorf("got access version %d, want %d", erased.AccessVersion, before+1)
+	}
+	erased.AccessVersion = 0
 	return erased
+}
+
+func TestErasureRevokesTokensOfItsUserOnly(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, s *store.DB) {
+		before, err := s.AccessVersion(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		grantTo(t, s, "demo:asha", "gr_1", savedAt)
+		erase(t, s, "demo:asha")
+		changes, err := s.AccessChanges(t.Context(), before, all)
+		if err != nil || len(changes) != 1 || changes[0].Kind != access.RevokeUser || changes[0].Subject != "demo:asha" {
+			t.Fatalf("got %+v, %v, want the revocation of the user", changes, err)
+		}
+		late := func(subject string) error { // its mint began before the erasure
+			g := token.Grant{ID: "gr_of_" + subject, Subject: subject, IssuedAt: savedAt, ExpiresAt: savedAt.Add(time.Hour), AccessVersion: before}
+			return s.RecordGrant(t.Context(), g, audit.New(t.Context(), savedAt, subject, audit.TokenMint, subject, g.ID))
+		}
+		if err := late("demo:asha"); !errors.Is(err, token.ErrRevoked) {
+			t.Errorf("got %v, want ErrRevoked", err)
+		}
+		if err := late("demo:ravi"); err != nil {
+			t.Errorf("another user: got %v", err)
+		}
+	})
 }
 
 func TestErasureLeavesOnlyTheAuditTrailOfAUser(t *testing.T) {
