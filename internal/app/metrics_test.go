@@ -1,7 +1,6 @@
 package app_test
 
 import (
-	"net"
 	"net/http"
 	"strings"
 	"testing"
@@ -10,12 +9,7 @@ import (
 
 func TestMetricsAreServedOnTheirOwnAddress(t *testing.T) {
 	t.Parallel()
-	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	address := l.Addr().String()
-	_ = l.Close()
+	address := freeAddress(t)
 	settings, _ := settingsFor(t, "sqlite:"+tempFile(t), "memory")
 	settings.Server.MetricsAddress = address
 	b := start(t, settings)
@@ -30,11 +24,7 @@ func TestMetricsAreServedOnTheirOwnAddress(t *testing.T) {
 	}
 	b.call(t, "", http.MethodGet, "/metrics", "").must(t, 404)
 
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+address+"/metrics", http.NoBody)
-	if err != nil {
-		t.Fatal(err)
-	}
-	metrics := send(t, http.DefaultClient, req).must(t, 200).body
+	metrics := scrape(t, address)
 	for _, want := range []string{
 		`casbroker_token_requests_total{outcome="minted"} 1`,
 		`casbroker_token_requests_total{outcome="reused"} 1`,

@@ -104,6 +104,7 @@ type Token struct {
 	Mode         string        `yaml:"mode"` // ModeDirect, ModeGateway or ModeBoth
 	Lifetime     time.Duration `yaml:"lifetime"`
 	MinRemaining time.Duration `yaml:"min_remaining"`
+	Pool         int           `yaml:"pool"` // direct tokens that are kept ready; 0 for none
 }
 
 // The choices of gateway.features.

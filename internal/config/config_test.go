@@ -185,7 +185,7 @@ func TestAllErrorsAreReportedAtOnce(t *testing.T) {
 	c.Server = config.Server{Address: "nowhere", TrustedProxies: []string{"0.0.0.0/0"}, AllowedOrigins: []string{"*", "https://*.app.example"}, PublicURL: "http://broker.example/"}
 	c.Log.Level = "loud"
 	c.Upstream = config.Upstream{URL: "http://api.example", APIKey: "at_x"}
-	c.Token.Mode, c.Token.Lifetime = "proxy", 90*time.Second
+	c.Token.Mode, c.Token.Lifetime, c.Token.Pool = "proxy", 90*time.Second, -1
 	c.Gateway = config.Gateway{Path: "/v1/x", Features: []string{"everything"}, UploadTimeout: time.Hour, MaxUploads: -1, MaxUploadsPerUser: -1}
 	c.Access = config.Access{Poll: time.Millisecond, MaxStaleness: 2 * time.Hour, WhenStale: "ignore"}
 	c.Cache.URL = "memcached://x"
@@ -202,7 +202,7 @@ func TestAllErrorsAreReportedAtOnce(t *testing.T) {
 	}
 	for _, key := range []string{
 		"server.address", "server.trusted_proxies[0]", "server.allowed_origins[0]", "server.allowed_origins[1]", "server.read_timeout", "log.level",
-		"upstream.url", "upstream.api_key", "upstream.timeout", "upstream.attempts", "server.public_url", "token.mode", "token.lifetime",
+		"upstream.url", "upstream.api_key", "upstream.timeout", "upstream.attempts", "server.public_url", "token.mode", "token.lifetime", "token.pool",
 		"gateway.path", "gateway.features[0]", "gateway.upload_timeout", "gateway.parse_timeout", "gateway.max_uploads", "gateway.max_uploads_per_user",
 		"access.poll", "access.max_staleness", "access.when_stale", "cache.url", "store.url",
 		"seal.hash_key", "seal.keys[0].key", "seal.keys[1].key", "seal.keys[1].id", "seal.keys[2].file",
@@ -368,6 +368,26 @@ func TestListMarksDefaultsAndHidesSecrets(t *testing.T) {
 	} {
 		if got := found[want.Key]; got != want {
 			t.Errorf("got %+v, want %+v", got, want)
+		}
+	}
+}
+
+func TestPoolFitsTheLifetimeAndModeOfTokens(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		token config.Token
+		ok    bool
+	}{
+		{config.Token{Mode: config.ModeDirect, Lifetime: time.Hour, Pool: 120}, true},
+		{config.Token{Mode: config.ModeBoth, Lifetime: 5 * time.Minute, Pool: 10}, true},
+		{config.Token{Mode: config.ModeDirect, Lifetime: time.Hour, Pool: 121}, false},
+		{config.Token{Mode: config.ModeDirect, Lifetime: 5 * time.Minute, Pool: 11}, false},
+		{config.Token{Mode: config.ModeGateway, Lifetime: time.Hour, Pool: 1}, false},
+	} {
+		settings := config.Default()
+		settings.Token = c.token
+		if err := settings.Validate(); strings.Contains(err.Error(), "token.pool") == c.ok { // the defaults lack secrets
+			t.Errorf("%+v: got %v, want token.pool valid: %t", c.token, err, c.ok)
 		}
 	}
 }

@@ -110,7 +110,15 @@ func (t Token) validate(wrong *check.Errors) {
 	whole := t.Lifetime%time.Minute == 0
 	wrong.Require(whole && t.Lifetime >= time.Minute && t.Lifetime <= time.Hour, "token.lifetime", "want whole minutes from 1m to 60m, not %s", t.Lifetime)
 	wrong.Require(t.MinRemaining >= 0 && t.MinRemaining <= t.Lifetime/2, "token.min_remaining", "want 0s (which means half of the lifetime) to half of token.lifetime, not %s", t.MinRemaining)
+	most := poolPerMinute * int(max(t.Lifetime, time.Minute)/time.Minute)
+	wrong.Require(t.Pool >= 0 && t.Pool <= most, "token.pool", "want 0 to %d with this token.lifetime, not %d", most, t.Pool)
+	wrong.Require(t.Pool <= 0 || t.Mode != ModeGateway, "token.pool", "want 0 with token.mode gateway: tokens of the gateway need no call to the vendor")
 }
+
+// poolPerMinute is the greatest token.pool for each minute of token.lifetime. A token of the
+// pool is minted four times in a lifetime, so a pool costs at most 8 of the account's 60
+// requests a minute while nobody takes tokens.
+const poolPerMinute = 2
 
 // gatewayPath is the form of gateway.path: no other spelling of it is the same path.
 var gatewayPath = regexp.MustCompile(`^(/[a-z0-9-]+)+$`)

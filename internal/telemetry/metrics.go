@@ -176,3 +176,25 @@ func (m *Metrics) WatchJWTCache(hits, misses func() uint64) {
 		}, func() float64 { return float64(read()) }))
 	}
 }
+
+// WatchTokenPool publishes how many tokens are ready in the pool, read at every scrape, and
+// returns a function that counts a request for one: whether one was ready. WatchTokenPool
+// may be called once.
+func (m *Metrics) WatchTokenPool(ready func() int) (count func(taken bool)) {
+	requests := prometheus.NewCounterVec(prometheus.CounterOpts{
+		Namespace: namespace, Name: "token_pool_requests_total",
+		Help: "New direct tokens that were needed, by result: taken from the pool, or missed, since it was empty.",
+	}, []string{"result"})
+	taken, missed := requests.WithLabelValues("taken"), requests.WithLabelValues("missed")
+	m.registry.MustRegister(requests, prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Namespace: namespace, Name: "token_pool_tokens",
+		Help: "Minted tokens that are ready and belong to no user yet.",
+	}, func() float64 { return float64(ready()) }))
+	return func(wasReady bool) {
+		if wasReady {
+			taken.Inc()
+		} else {
+			missed.Inc()
+		}
+	}
+}

@@ -41,6 +41,10 @@ func TestObservationsAreScraped(t *testing.T) {
 	m.SetFallback(true)
 	m.SetFallback(true)
 	m.WatchJWTCache(func() uint64 { return 41 }, func() uint64 { return 2 })
+	count := m.WatchTokenPool(func() int { return 7 })
+	count(true)
+	count(true)
+	count(false)
 	m.SetBuildInfo("v0.2.0", "1a2b3c4", "go1.26")
 	got := scrape(t, m)
 	for _, want := range []string{
@@ -60,6 +64,9 @@ func TestObservationsAreScraped(t *testing.T) {
 		`casbroker_gateway_request_duration_seconds_bucket{feature="parse",le="5"} 1`,
 		`casbroker_kv_fallback_active 1`,
 		`casbroker_kv_fallback_total 1`,
+		`casbroker_token_pool_tokens 7`,
+		`casbroker_token_pool_requests_total{result="taken"} 2`,
+		`casbroker_token_pool_requests_total{result="missed"} 1`,
 		`casbroker_jwt_cache_requests_total{result="hit"} 41`,
 		`casbroker_jwt_cache_requests_total{result="miss"} 2`,
 	} {

@@ -16,7 +16,11 @@
 //     repeated once.
 //  4. Concurrent requests for the same new token share one mint, unless a change of
 //     access came between them.
-//  5. The broker stores no token in clear: sealed in the cache, as a keyed hash in the grant.
+//  5. A Pool, if there is one, is the Minter. Its tokens belong to nobody until Mint hands
+//     one out, which happens after AccessPolicy.Admit; so a revocation before that has no
+//     bearing on them.
+//  6. The broker stores no token in clear: sealed in the cache and the pool, as a keyed
+//     hash in the grant.
 //
 // The answer is appended field by field, with jsontext.AppendQuote for the token and the
 // grant id. The escaping costs some 0.3 µs in BenchmarkAnswer and nothing that

@@ -324,12 +324,15 @@ func (a *fakeAccess) CatchUp(_ context.Context, version int64) error {
 }
 
 type fakeGrants struct {
+	mu      sync.Mutex
 	err     error
 	grants  []token.Grant
 	records []audit.Record
 }
 
 func (f *fakeGrants) RecordGrant(_ context.Context, g token.Grant, r audit.Record) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
 	if f.err != nil {
 		return f.err
 	}
