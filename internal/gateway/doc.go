@@ -21,6 +21,9 @@
 //     token, and the account's credits do not.
 //  4. No document is held in memory as a whole, but for the copy of a parsed statement
 //     (Captures). Bodies have a size limit and a time limit.
+//     Forms and JSON objects with a document are checked while they pass (document.go): one
+//     file that is a PDF, one field of each name, no pdf_url of a private network. The
+//     vendor gets no whole body of one that is refused.
 //  5. A call is sent once. It is repeated only if nothing of it was sent, on a connection
 //     that turned out to be closed; a second parse would cost credits.
 //  6. Refusals have the vendor's shape (Dialect). The vendor's own errors pass with their

@@ -28,10 +28,11 @@ type exchange struct {
 	feature string
 	began   time.Time
 
-	resource   string      // the id in the path
-	query      url.Values  // that the vendor gets
-	inboxToken secret.Text // that the vendor gets; "" for none
-	inspect    inspector   // sees the vendor's answer before the caller; nil for none
+	resource   string       // the id in the path
+	query      url.Values   // that the vendor gets
+	inboxToken secret.Text  // that the vendor gets; "" for none
+	inspect    inspector    // sees the vendor's answer before the caller; nil for none
+	document   *checkedBody // nil until the body of an upload is read
 
 	sent     bool   // the proxy got the request
 	answered string // the outcome that an answer of the vendor means; "" without one
@@ -150,10 +151,11 @@ const writeMargin = 10 * time.Second
 // request then, and err may be either.
 func explain(ctx context.Context, bodyErr, err error) error {
 	_, known := errors.AsType[*fault.Fault](err)
+	_, refused := errors.AsType[*fault.Fault](bodyErr)
 	_, tooLarge := errors.AsType[*http.MaxBytesError](bodyErr)
 	cause := context.Cause(ctx)
 	switch {
-	case tooLarge:
+	case refused, tooLarge:
 		return bodyErr
 	case known:
 		return err
@@ -204,10 +206,11 @@ const drainTimeout = 5 * time.Second
 
 // drain reads the rest of the body of a request that is refused. A browser that still
 // sends would see a broken connection instead of the answer.
-func drain(w http.ResponseWriter, r *http.Request) {
-	if r.ContentLength == 0 || r.Header.Get("Expect") != "" {
+func (x *exchange) drain(w http.ResponseWriter, r *http.Request, body io.Reader) {
+	// A caller that waits for leave to send does not get it.
+	if r.ContentLength == 0 || x.document == nil && r.Header.Get("Expect") != "" {
 		return
 	}
 	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(drainTimeout))
-	_, _ = io.Copy(io.Discard, r.Body)
+	_, _ = io.Copy(io.Discard, body)
 }

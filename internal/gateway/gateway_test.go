@@ -300,7 +300,7 @@ func TestOtherPathsAndMethodsNeverReachTheVendor(t *testing.T) {
 		t.Errorf("the vendor got %d requests", n)
 	}
 	// An absolute address and a query change nothing of what the vendor gets.
-	got, _ := w.raw(t, "POST http://evil.example/gateway/v4/smart/parse?to=evil HTTP/1.1\r\nHost: evil.example\r\nConnection: close\r\nX-Api-Key: "+valid+"\r\nContent-Length: 2\r\n\r\n{}")
+	got, _ := w.raw(t, "POST http://evil.example/gateway/v4/smart/parse?to=evil HTTP/1.1\r\nHost: evil.example\r\nConnection: close\r\nContent-Type: application/json\r\nX-Api-Key: "+valid+"\r\nContent-Length: 2\r\n\r\n{}")
 	r := w.lastRequest()
 	if fmt.Sprint(got) != "[200]" || r.Host == "evil.example" || r.RequestURI != "/v4/smart/parse" {
 		t.Errorf("got %v, the vendor %s at %s", got, r.RequestURI, r.Host)
@@ -324,7 +324,7 @@ func TestSmuggledRequestsNeverReachTheVendor(t *testing.T) {
 	} {
 		w := newWorld(t, ok)
 		text = strings.ReplaceAll(text, hidden, hidden+"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
-		w.raw(t, "POST /gateway/v4/smart/parse HTTP/1.1\r\nHost: x\r\nX-Api-Key: "+valid+"\r\n"+text)
+		w.raw(t, "POST /gateway/v4/smart/parse HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nX-Api-Key: "+valid+"\r\n"+text)
 		if n := w.requests.Load(); n > 1 || n == 1 && w.lastRequest().RequestURI != "/v4/smart/parse" {
 			t.Errorf("%s: the vendor got %d requests, the last for %s", name, n, w.lastRequest().RequestURI)
 		}
@@ -598,7 +598,7 @@ func TestBusyGatewayRefusesFurtherUploads(t *testing.T) {
 // file gets the answer, not a broken connection.
 func TestRefusalIsReadableWhileTheCallerStillSends(t *testing.T) {
 	t.Parallel()
-	body := `{"pdf_file":"` + strings.Repeat("A", 9<<20) + `"}`
+	body := `{"pdf_file":"JVBERi0x` + strings.Repeat("A", 9<<20) + `"}`
 	w := newWorld(t, errorWith(402, `{"status":"failed","msg":"Not enough credits"}`))
 	for name, value := range map[string]string{"token": "at_other", "credits": valid} {
 		a := send(t, request(t, w.url+"/gateway/v4/smart/parse", strings.NewReader(body), "X-Api-Key", value))

@@ -84,7 +84,8 @@ func (x *exchange) serve(c echo.Context) error {
 	err := x.check(c, path)
 	// The body is bounded also if it is only drained.
 	r = c.Request()
-	r.Body = http.MaxBytesReader(c.Response().Writer, r.Body, x.route.maxBody(r))
+	body := http.MaxBytesReader(c.Response().Writer, r.Body, x.route.maxBody(r))
+	r.Body = body
 	if err == nil {
 		by := h.Limit
 		if x.route.free {
@@ -92,8 +93,8 @@ func (x *exchange) serve(c echo.Context) error {
 		}
 		err = limit(by, x.forward)(c)
 	}
-	if err != nil && !x.sent {
-		drain(c.Response(), r)
+	if err != nil && (!x.sent || x.document != nil && x.document.refused.Load()) {
+		x.drain(c.Response(), r, body)
 	}
 	return err
 }
@@ -142,6 +143,11 @@ func (x *exchange) forward(c echo.Context) error {
 	}
 	if r.Method != http.MethodPost {
 		r.Body, r.ContentLength = http.NoBody, 0
+	}
+	if x.route.upload {
+		if err := x.checkDocument(w, r); err != nil {
+			return err
+		}
 	}
 	if x.route.prepare != nil {
 		if err := x.route.prepare(x, r); err != nil {

@@ -4,6 +4,8 @@ package netaddr
 import (
 	"net"
 	"net/netip"
+	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -20,3 +22,36 @@ func IsLoopback(host string) bool {
 	ip, err := netip.ParseAddr(strings.TrimSuffix(strings.TrimPrefix(host, "["), "]"))
 	return err == nil && ip.Unmap().IsLoopback()
 }
+
+// notPublic are the networks that are not part of the public Internet, besides those that
+// package netip knows: shared, for tests and documentation, reserved, and those of IPv6
+// that stand for an address of IPv4.
+var notPublic = []netip.Prefix{
+	netip.MustParsePrefix("0.0.0.0/8"), netip.MustParsePrefix("100.64.0.0/10"), netip.MustParsePrefix("192.0.0.0/24"),
+	netip.MustParsePrefix("192.0.2.0/24"), netip.MustParsePrefix("192.88.99.0/24"), netip.MustParsePrefix("198.18.0.0/15"),
+	netip.MustParsePrefix("198.51.100.0/24"), netip.MustParsePrefix("203.0.113.0/24"), netip.MustParsePrefix("240.0.0.0/4"),
+	netip.MustParsePrefix("::/96"), netip.MustParsePrefix("64:ff9b::/96"), netip.MustParsePrefix("64:ff9b:1::/48"),
+	netip.MustParsePrefix("100::/64"), netip.MustParsePrefix("2001::/23"), netip.MustParsePrefix("2001:db8::/32"),
+	netip.MustParsePrefix("2002::/16"), netip.MustParsePrefix("fec0::/10"),
+}
+
+// localNames are the last labels of names that only a local network knows.
+var localNames = []string{"localhost", "local", "internal", "intranet", "lan", "home", "corp", "localdomain", "arpa", "onion"}
+
+// IsPublic reports whether host, without a port, may be a server on the public Internet: a
+// name with a public form, or a public IP address. It resolves no names: a client must
+// still check the address that the connection is made to.
+func IsPublic(host string) bool {
+	if ip, err := netip.ParseAddr(host); err == nil {
+		ip = ip.Unmap()
+		inside := func(p netip.Prefix) bool { return p.Contains(ip) }
+		return ip.Zone() == "" && ip.IsGlobalUnicast() && !ip.IsPrivate() && !slices.ContainsFunc(notPublic, inside)
+	}
+	labels := strings.Split(strings.ToLower(strings.TrimSuffix(host, ".")), ".")
+	last := labels[len(labels)-1]
+	// A last label that begins with a digit would make an address of IPv4 in another form.
+	return len(host) <= 254 && len(labels) > 1 && !slices.Contains(localNames, last) && last[:min(1, len(last))] >= "a" &&
+		!slices.ContainsFunc(labels, func(l string) bool { return !label.MatchString(l) })
+}
+
+var label = regexp.MustCompile(`^[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9])?$`)

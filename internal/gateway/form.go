@@ -1,0 +1,245 @@
+package gateway
+
+import (
+	"bufio"
+	"bytes"
+	"mime"
+	"net/textproto"
+	"regexp"
+	"strings"
+)
+
+// maxPartHeader is the longest header of a part, in bytes.
+const maxPartHeader = 4 << 10
+
+var (
+	crlf     = []byte("\r\n")
+	headEnds = []byte("\r\n\r\n")
+)
+
+// boundaryPattern is RFC 2046's form of a boundary, without the characters that would have
+// to be quoted.
+var boundaryPattern = regexp.MustCompile(`^[0-9A-Za-z'+_.-]{1,70}$`)
+
+// formScanner checks a form as RFC 7578 describes it. It refuses what programs read in
+// different ways: text before the first part or after the last, line ends other than
+// CRLF, folded or repeated headers, encodings. mime/multipart cannot do that while the
+// form passes, and reads half as fast.
+type formScanner struct {
+	fields
+	delimiter []byte // without the line end before it
+	state     formState
+	text      []byte // what was read in this state; of content, the start
+	tail      []byte // the last bytes of the content, which may begin a delimiter
+	kind      fieldKind
+	length    int // of the content, with the delimiter after it
+}
+
+// formState is where in a form a scanner is.
+type formState int
+
+const (
+	atStart formState = iota
+	afterDelimiter
+	inHeader
+	inContent
+	afterEnd
+)
+
+func newFormScanner(boundary string, known fields) (*formScanner, error) {
+	if !boundaryPattern.MatchString(boundary) {
+		return nil, errForm
+	}
+	return &formScanner{fields: known, delimiter: []byte("--" + boundary)}, nil
+}
+
+func (s *formScanner) scan(p []byte) error {
+	for len(p) > 0 {
+		n, err := 0, error(nil)
+		if s.state == inContent {
+			n, err = s.scanContent(p)
+		} else {
+			n = 1
+			s.text = append(s.text, p[0])
+			err = s.scanText()
+		}
+		if err != nil {
+			return err
+		}
+		p = p[n:]
+	}
+	return nil
+}
+
+func (s *formScanner) end() error {
+	if s.state != afterEnd {
+		return errForm
+	}
+	return nil
+}
+
+// enter begins a state.
+func (s *formScanner) enter(state formState) { s.state, s.text = state, s.text[:0] }
+
+// scanText looks at s.text, which has got one more byte.
+func (s *formScanner) scanText() error {
+	switch s.state {
+	case atStart:
+		if !bytes.HasPrefix(s.delimiter, s.text) {
+			return errForm
+		}
+		if len(s.text) == len(s.delimiter) {
+			s.enter(afterDelimiter)
+		}
+	case afterDelimiter:
+		switch string(s.text) {
+		case "\r\n":
+			s.enter(inHeader)
+		case "--":
+			s.enter(afterEnd)
+		case "\r", "-":
+		default:
+			return errForm
+		}
+	case inHeader:
+		if len(s.text) > maxPartHeader {
+			return errForm
+		}
+		if bytes.HasSuffix(s.text, headEnds) {
+			return s.beginContent()
+		}
+	default: // afterEnd
+		if !bytes.HasPrefix(crlf, s.text) {
+			return errForm
+		}
+	}
+	return nil
+}
+
+// nameParameter finds parameters that some programs read in place of name.
+var nameParameter = regexp.MustCompile(`(?i)[;\s]name\*`)
+
+// beginContent reads the header in s.text.
+func (s *formScanner) beginContent() error {
+	if lines := strings.ReplaceAll(string(s.text), "\r\n", ""); strings.ContainsAny(lines, "\r\n\x00") {
+		return errForm
+	}
+	if bytes.Contains(s.text, []byte("\r\n ")) || bytes.Contains(s.text, []byte("\r\n\t")) {
+		return errForm
+	}
+	header, err := textproto.NewReader(bufio.NewReader(bytes.NewReader(s.text))).ReadMIMEHeader()
+	if err != nil {
+		return errForm
+	}
+	dispositions := header.Values("Content-Disposition")
+	if len(dispositions) != 1 || len(header.Values("Content-Type")) > 1 || nameParameter.MatchString(dispositions[0]) {
+		return errForm
+	}
+	disposition, params, err := mime.ParseMediaType(dispositions[0])
+	if err != nil || disposition != "form-data" {
+		return errForm
+	}
+	encoding := strings.ToLower(header.Get("Content-Transfer-Encoding"))
+	if encoding != "" && encoding != "binary" && encoding != "8bit" && encoding != "7bit" ||
+		strings.HasPrefix(strings.ToLower(header.Get("Content-Type")), "multipart/") {
+		return errForm
+	}
+	if s.kind, err = s.add(params["name"]); err != nil {
+		return err
+	}
+	if _, isFile := params["filename"]; isFile && s.kind != fileField {
+		return errFields
+	}
+	s.enter(inContent)
+	// Some programs take a delimiter right after the header, too: it is refused then.
+	s.tail, s.length = append(s.tail[:0], '\n'), 0
+	return nil
+}
+
+// scanContent looks for the delimiter after the content. It returns how much of p belongs
+// to the content and the delimiter.
+func (s *formScanner) scanContent(p []byte) (int, error) {
+	whole := len(crlf) + len(s.delimiter)
+	before := len(s.tail)
+	s.tail = append(s.tail, p[:min(len(p), whole-1)]...)
+	i, err := s.find(s.tail)
+	n := i + whole - before
+	if i < 0 && err == nil {
+		i, err = s.find(p)
+		n = i + whole
+	}
+	if err != nil {
+		return 0, err
+	}
+	if i < 0 {
+		s.tail = s.tail[:before]
+		s.keep(p)
+		return len(p), s.checkStart()
+	}
+	s.keep(p[:n])
+	s.text = s.text[:min(len(s.text), s.length-whole)]
+	err = s.checkContent(s.length - whole)
+	s.enter(afterDelimiter)
+	return n, err
+}
+
+// find returns where in b a line end and the delimiter begin, -1 if nowhere.
+func (s *formScanner) find(b []byte) (int, error) {
+	for from := 0; ; {
+		i := bytes.Index(b[from:], s.delimiter)
+		if i < 0 {
+			return -1, nil
+		}
+		i += from
+		switch {
+		case i >= 2 && b[i-2] == '\r' && b[i-1] == '\n':
+			return i - 2, nil
+		case i >= 1 && (b[i-1] == '\n' || b[i-1] == '\r'): // a delimiter for some programs
+			return -1, errForm
+		}
+		from = i + 1
+	}
+}
+
+// keep keeps the start of the content, which p continues, and the end.
+func (s *formScanner) keep(p []byte) {
+	s.length += len(p)
+	needed := s.kind == urlField || s.kind == fileField && !s.checked
+	if room := maxURL + len(crlf) + len(s.delimiter) - len(s.text); needed && room > 0 {
+		s.text = append(s.text, p[:min(len(p), room)]...)
+	}
+	end := len(crlf) + len(s.delimiter) - 1
+	if len(p) >= end {
+		s.tail = append(s.tail[:0], p[len(p)-end:]...)
+		return
+	}
+	s.tail = append(s.tail, p...)
+	if more := len(s.tail) - end; more > 0 {
+		s.tail = append(s.tail[:0], s.tail[more:]...)
+	}
+}
+
+// checkStart returns errNotPDF for a file whose start is not that of a PDF.
+func (s *formScanner) checkStart() error {
+	if s.kind == fileField && !s.checked && !s.foundPDF(s.text) && len(s.text) > pdfWithin+len(pdfSignature) {
+		return errNotPDF
+	}
+	return nil
+}
+
+// checkContent checks content of length bytes, the start of which is in s.text.
+func (s *formScanner) checkContent(length int) error {
+	switch s.kind {
+	case fileField:
+		if !s.checked && !s.foundPDF(s.text) {
+			return errNotPDF
+		}
+	case urlField:
+		if length > maxURL {
+			return errPDFURL
+		}
+		return s.foundURL(string(s.text))
+	case otherField:
+	}
+	return nil
+}
