@@ -61,6 +61,7 @@ type gatewayDeps struct {
 	metrics  *telemetry.Metrics
 	log      *slog.Logger
 	now      func() time.Time
+	onClose  func(func() error)
 }
 
 // mountGateway mounts the gateway, unless the settings have direct tokens only.
@@ -72,6 +73,7 @@ func mountGateway(router *server.Router, c config.Config, d gatewayDeps) error {
 	if err != nil {
 		return fmt.Errorf("upstream.url: %w", err)
 	}
+	d.onClose(vendor.Close)
 	chain := []server.Middleware{httpapi.InDialect(gateway.Dialect), d.limits.LimitAuthFailures(gateway.ErrToken)}
 	if c.Gateway.Capture == config.CaptureOff {
 		d.captures = nil
@@ -84,8 +86,10 @@ func mountGateway(router *server.Router, c config.Config, d gatewayDeps) error {
 		LimitFree: d.limits.Middleware(ratelimit.Read),
 		Owned:     d.owned, Reference: gateway.NewReference(d.box.Digest), URL: gatewayURL(c),
 		CallbackHosts: c.Gateway.CallbackHosts, RedirectHosts: c.Gateway.RedirectHosts,
-		Timeouts: gateway.Timeouts{Upload: c.Gateway.UploadTimeout, Answer: c.Gateway.ParseTimeout},
-		Log:      d.log, Now: d.now, Observe: d.metrics.ObserveGateway,
+		Timeouts: gateway.Timeouts{
+			Upload: c.Gateway.UploadTimeout, Parse: c.Gateway.ParseTimeout, OTP: c.Gateway.OTPTimeout, Other: c.Gateway.Timeout,
+		},
+		Log: d.log, Now: d.now, Observe: d.metrics.ObserveGateway,
 	})
 	return nil
 }

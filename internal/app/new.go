@@ -239,6 +239,7 @@ func New(ctx context.Context, c config.Config, o Options) (_ *App, err error) { 
 		&privacy.Handler{Privacy: userData, LimitExport: limitRead, LimitErase: limitSave})
 	err = mountGateway(a.router, c, gatewayDeps{
 		box: box, access: watcher, owned: db, limits: limits, captures: captures, metrics: metrics, log: log, now: o.Now,
+		onClose: a.onClose,
 	})
 	if err != nil {
 		return nil, err

@@ -136,7 +136,9 @@ type Gateway struct {
 	CallbackHosts     []string      `yaml:"callback_hosts"`
 	RedirectHosts     []string      `yaml:"redirect_hosts"`
 	UploadTimeout     time.Duration `yaml:"upload_timeout"`
-	ParseTimeout      time.Duration `yaml:"parse_timeout"`
+	ParseTimeout      time.Duration `yaml:"parse_timeout"`        // for the vendor's answer to a document
+	OTPTimeout        time.Duration `yaml:"otp_timeout"`          // to a call about a session of CDSL
+	Timeout           time.Duration `yaml:"timeout"`              // to another call
 	MaxUploads        int           `yaml:"max_uploads"`          // in progress on this replica; 0 for no bound
 	MaxUploadsPerUser int           `yaml:"max_uploads_per_user"` // 0 for no bound
 }
@@ -271,7 +273,7 @@ func Default() Config {
 		Token: Token{Mode: ModeDirect, Lifetime: time.Hour},
 		Gateway: Gateway{
 			Path: "/gateway", Features: []string{FeatureParse}, Capture: CaptureSave, UploadTimeout: time.Minute, ParseTimeout: time.Minute,
-			MaxUploads: 100, MaxUploadsPerUser: 3,
+			OTPTimeout: 50 * time.Second, Timeout: 30 * time.Second, MaxUploads: 100, MaxUploadsPerUser: 3,
 		},
 		Access: Access{Poll: 2 * time.Second, MaxStaleness: time.Minute, WhenStale: WhenStaleRefuse},
 		Cache:  Cache{URL: "memory", Timeout: 250 * time.Millisecond, Memory: 16 << 20, Standby: 2 << 20},

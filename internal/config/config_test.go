@@ -203,7 +203,7 @@ func TestAllErrorsAreReportedAtOnce(t *testing.T) {
 	for _, key := range []string{
 		"server.address", "server.trusted_proxies[0]", "server.allowed_origins[0]", "server.allowed_origins[1]", "server.read_timeout", "log.level",
 		"upstream.url", "upstream.api_key", "upstream.timeout", "upstream.attempts", "server.public_url", "token.mode", "token.lifetime", "token.pool",
-		"gateway.path", "gateway.features[0]", "gateway.upload_timeout", "gateway.parse_timeout", "gateway.max_uploads", "gateway.max_uploads_per_user",
+		"gateway.path", "gateway.features[0]", "gateway.upload_timeout", "gateway.parse_timeout", "gateway.otp_timeout", "gateway.timeout", "gateway.max_uploads", "gateway.max_uploads_per_user",
 		"access.poll", "access.max_staleness", "access.when_stale", "cache.url", "store.url",
 		"seal.hash_key", "seal.keys[0].key", "seal.keys[1].key", "seal.keys[1].id", "seal.keys[2].file",
 		"portfolio.max_body", "portfolio.other_owner", "audit.reuse", "audit.when_unwritable", "retention.portfolios", "retention.grants", "web.widget_url",

@@ -150,8 +150,13 @@ func (g Gateway) validate(wrong *check.Errors) {
 	requireHosts(wrong, "gateway.redirect_hosts", g.RedirectHosts)
 	wrong.Require(len(g.RedirectHosts) > 0 || !slices.Contains(g.Features, FeatureInbox), "gateway.redirect_hosts",
 		"required for the feature inbox: the hosts of the pages that connect mailboxes")
-	wrong.Require(g.UploadTimeout >= time.Second && g.UploadTimeout <= 10*time.Minute, "gateway.upload_timeout", "want 1s to 10m, not %s", g.UploadTimeout)
-	wrong.Require(g.ParseTimeout >= time.Second && g.ParseTimeout <= 10*time.Minute, "gateway.parse_timeout", "want 1s to 10m, not %s", g.ParseTimeout)
+	requireTimeout := func(key string, d time.Duration) {
+		wrong.Require(d >= time.Second && d <= 10*time.Minute, key, "want 1s to 10m, not %s", d)
+	}
+	requireTimeout("gateway.upload_timeout", g.UploadTimeout)
+	requireTimeout("gateway.parse_timeout", g.ParseTimeout)
+	requireTimeout("gateway.otp_timeout", g.OTPTimeout)
+	requireTimeout("gateway.timeout", g.Timeout)
 	wrong.Require(g.MaxUploads >= 0, "gateway.max_uploads", "want 0 (no bound) or more")
 	wrong.Require(g.MaxUploadsPerUser >= 0, "gateway.max_uploads_per_user", "want 0 (no bound) or more")
 }

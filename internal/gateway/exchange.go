@@ -81,7 +81,7 @@ func outcomeOf(answered string, err error) string {
 		return OutcomeCredential
 	case errors.Is(err, errBadAnswer):
 		return OutcomeBadAnswer
-	case errors.Is(err, errAborted), errors.Is(err, errSlowUpload), errors.Is(err, context.Canceled):
+	case errors.Is(err, errAborted), errors.Is(err, errSlowUpload), errors.Is(err, errStopping), errors.Is(err, context.Canceled):
 		return OutcomeAborted
 	default:
 		return OutcomeRefused
@@ -98,9 +98,15 @@ func (x *exchange) pass(w http.ResponseWriter, r *http.Request) error {
 		}
 		defer done()
 	}
-	total := x.Timeouts.Upload + x.Timeouts.Answer
+	limit := x.Timeouts.answer(x.feature)
+	total := x.Timeouts.Upload + limit
 	ctx, cancel := context.WithCancelCause(context.WithoutCancel(r.Context()))
 	defer cancel(nil)
+	ended, err := x.Vendor.begin(cancel)
+	if err != nil {
+		return err
+	}
+	defer ended()
 	var uploaded atomic.Bool
 	unwatch := context.AfterFunc(r.Context(), func() {
 		if !uploaded.Load() || !x.captures() { // else the answer is worth having without the caller
@@ -119,9 +125,9 @@ func (x *exchange) pass(w http.ResponseWriter, r *http.Request) error {
 	r = r.WithContext(ctx)
 	received := func() {
 		uploaded.Store(true)
-		timer.Reset(x.Timeouts.Answer)
+		timer.Reset(limit)
 		// The old deadline would end the request while the vendor works.
-		_ = control.SetReadDeadline(time.Now().Add(x.Timeouts.Answer + writeMargin))
+		_ = control.SetReadDeadline(time.Now().Add(limit + writeMargin))
 	}
 	body := &watchedBody{ReadCloser: r.Body, atEnd: sync.OnceFunc(received)}
 	if r.Body = body; r.ContentLength == 0 {

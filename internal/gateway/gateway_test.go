@@ -82,7 +82,7 @@ func newWorld(t testing.TB, answer http.HandlerFunc, change ...func(*gateway.Han
 	w.handler = &gateway.Handler{
 		Path: "/gateway", Features: []string{gateway.Parse}, Vendor: v, Tokens: fakeTokens{}, Access: &fakeAccess{},
 		Uploads:  &gateway.Uploads{},
-		Timeouts: gateway.Timeouts{Upload: 20 * time.Second, Answer: 20 * time.Second},
+		Timeouts: gateway.Timeouts{Upload: 20 * time.Second, Parse: 20 * time.Second, OTP: 20 * time.Second, Other: 20 * time.Second},
 		Log:      slog.New(slog.NewTextHandler(w.log, nil)), Now: time.Now,
 		Observe: func(feature, outcome string, _ time.Duration) {
 			w.mu.Lock()
@@ -375,7 +375,7 @@ func TestBadVendorsDoNotReachTheCaller(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t, c.answer, func(h *gateway.Handler) {
-				h.Timeouts = gateway.Timeouts{Upload: time.Second, Answer: 500 * time.Millisecond}
+				h.Timeouts = gateway.Timeouts{Upload: time.Second, Parse: 500 * time.Millisecond}
 			})
 			a := w.parse(t)
 			if a.status != c.status || !strings.Contains(a.body, `"status":"failed"`) || !strings.Contains(a.body, `"code":"`+c.code+`"`) {
@@ -495,7 +495,7 @@ func TestAnswerThatBreaksOffCutsTheConnection(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w := newWorld(t, answer, func(h *gateway.Handler) { h.Timeouts.Answer = time.Second })
+			w := newWorld(t, answer, func(h *gateway.Handler) { h.Timeouts.Parse = time.Second })
 			a := w.parse(t)
 			if a.status != 200 || a.err == nil {
 				t.Errorf("got %d and %v, want an answer that breaks off", a.status, a.err)

@@ -45,10 +45,25 @@ type Handler struct {
 	copies atomic.Int64 // bytes of copies in memory
 }
 
-// Timeouts bound the parts of a call.
+// Timeouts bound the parts of a call: until the request was received as a whole, and from
+// then to the end of the vendor's answer.
 type Timeouts struct {
-	Upload time.Duration // until the request was received as a whole
-	Answer time.Duration // from then to the end of the vendor's answer
+	Upload time.Duration
+	Parse  time.Duration // of documents
+	OTP    time.Duration // of CDSL's sessions
+	Other  time.Duration
+}
+
+// answer returns how long the vendor may take for a call of feature.
+func (t Timeouts) answer(feature string) time.Duration {
+	switch feature {
+	case Parse, ContractNote:
+		return t.Parse
+	case Fetch:
+		return t.OTP
+	default:
+		return t.Other
+	}
 }
 
 // Mount adds the routes to g, which is at Path. They need no other authentication.

@@ -23,6 +23,7 @@ type Vendor struct {
 	apiKey    secret.Text
 	transport http.RoundTripper
 	buffers   bufferPool
+	calls     calls
 }
 
 // NewVendor returns the vendor at address, such as "https://api.casparser.in". It does not
@@ -67,6 +68,9 @@ func (o once) RoundTrip(r *http.Request) (*http.Response, error) {
 	answer.Trailer = nil
 	return &answer, nil
 }
+
+// CloseIdleConnections closes the connections that no call uses.
+func (o once) CloseIdleConnections() { o.next.CloseIdleConnections() }
 
 // withoutValues is a context that ends with another but has none of its values.
 type withoutValues struct{ context.Context }
