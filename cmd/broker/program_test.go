@@ -31,6 +31,7 @@ type program struct {
 	path    string
 	folder  string // contains the database
 	address string
+	extra   []string // settings that replace those of settings
 	client  *http.Client
 	cmd     *exec.Cmd
 	output  *log
@@ -77,7 +78,7 @@ func (p *program) start() {
 	}
 	p.output = &log{}
 	p.cmd = exec.CommandContext(p.t.Context(), p.path, "serve") //nolint:gosec // as above
-	p.cmd.Env, p.cmd.Stdout, p.cmd.Stderr = append(os.Environ(), p.settings()...), p.output, p.output
+	p.cmd.Env, p.cmd.Stdout, p.cmd.Stderr = append(append(os.Environ(), p.settings()...), p.extra...), p.output, p.output
 	p.run()
 }
 

@@ -205,3 +205,25 @@ func TestWhatOneReplicaSawIsVerifiedOnAll(t *testing.T) {
 		t.Errorf("got %+v", again)
 	}
 }
+
+func TestMatchingSavesOnlyWhatThePagePosts(t *testing.T) {
+	t.Parallel()
+	eachBackend(t, func(t *testing.T, settings config.Config, _ *sandbox.Sandbox) {
+		settings.Token.Mode, settings.Gateway.Capture = config.ModeGateway, config.CaptureMatch
+		one, two := start(t, settings), start(t, settings)
+		answer := one.parsed(t, "asha", "cdsl")
+		one.call(t, "asha", http.MethodGet, "/v1/portfolios/latest", "").must(t, 404)
+		changed := regexp.MustCompile(`"units":\s*[0-9]`).FindString(answer)
+		forged := strings.Replace(answer, changed, changed[:len(changed)-1]+"9"+changed[len(changed)-1:], 1)
+		if p := one.post(t, "asha", forged, 201); p.Provenance != "reported" || !p.Differs || len(p.Differences) != 1 {
+			t.Errorf("got %+v, want the changed units", p)
+		}
+		p := two.post(t, "asha", `{"data":`+answer+`,"metadata":{"filename":"a.pdf"}}`, 201) // on the other replica
+		if p.Provenance != "verified" || p.Differs || !p.Active {
+			t.Errorf("got %+v, want a verified portfolio", p)
+		}
+		if latest := one.latest(t, "asha"); latest.ID != p.ID {
+			t.Errorf("got the latest %+v, want the verified one", latest)
+		}
+	})
+}

@@ -182,7 +182,10 @@ func New(ctx context.Context, c config.Config, o Options) (_ *App, err error) { 
 		Store: db, Reader: db, Keys: db, Log: log, Now: o.Now, Observe: counter.Save,
 		RefuseOther: c.Portfolio.OtherOwner == config.OtherOwnerRefuse,
 	}
-	captures := &portfolio.Captures{Store: db, Portfolios: portfolios, Log: log, Now: o.Now, Observe: metrics.CountCapture}
+	captures := &portfolio.Captures{
+		Store: db, Portfolios: portfolios, Log: log, Now: o.Now, Observe: metrics.CountCapture,
+		MatchOnly: c.Gateway.Capture == config.CaptureMatch,
+	}
 	if c.Token.Mode != config.ModeDirect {
 		portfolios.Settle = captures.Settle
 	}

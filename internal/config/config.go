@@ -119,8 +119,9 @@ const (
 
 // The choices of gateway.capture.
 const (
-	CaptureSave = "save"
-	CaptureOff  = "off"
+	CaptureSave  = "save"
+	CaptureMatch = "match"
+	CaptureOff   = "off"
 )
 
 // GatewayFeatures returns the choices of gateway.features.
@@ -131,7 +132,7 @@ func GatewayFeatures() []string {
 // Gateway configures the proxy that tokens of the mode gateway are for.
 type Gateway struct {
 	Path              string        `yaml:"path"`     // below which the vendor's API is served
-	Capture           string        `yaml:"capture"`  // CaptureSave or CaptureOff
+	Capture           string        `yaml:"capture"`  // CaptureSave, CaptureMatch or CaptureOff
 	Features          []string      `yaml:"features"` // some of GatewayFeatures
 	CallbackHosts     []string      `yaml:"callback_hosts"`
 	RedirectHosts     []string      `yaml:"redirect_hosts"`

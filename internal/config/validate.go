@@ -144,7 +144,8 @@ func (g Gateway) validate(wrong *check.Errors) {
 		known := slices.Contains(GatewayFeatures(), feature)
 		wrong.Require(known, fmt.Sprintf("gateway.features[%d]", i), "want one of %s, not %q", strings.Join(GatewayFeatures(), ", "), feature)
 	}
-	wrong.Require(g.Capture == CaptureSave || g.Capture == CaptureOff, "gateway.capture", "want save or off, not %q", g.Capture)
+	wrong.Require(g.Capture == CaptureSave || g.Capture == CaptureMatch || g.Capture == CaptureOff, "gateway.capture",
+		"want save, match or off, not %q", g.Capture)
 	wrong.Require(len(g.Features) > 0, "gateway.features", "want at least one of %s", strings.Join(GatewayFeatures(), ", "))
 	requireHosts(wrong, "gateway.callback_hosts", g.CallbackHosts)
 	requireHosts(wrong, "gateway.redirect_hosts", g.RedirectHosts)

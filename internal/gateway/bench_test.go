@@ -72,7 +72,9 @@ func compare(b *testing.B, body []byte) {
 // noCaptures drops the copies, whose saving is measured by the store's benchmark.
 type noCaptures struct{}
 
-func (noCaptures) Begin(string) func([]byte, error) { return func([]byte, error) {} }
+func (noCaptures) Begin(string, string) (func([]byte), func(error)) {
+	return func([]byte) {}, func(error) {}
+}
 
 var benchClient = &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: benchClients, WriteBufferSize: 64 << 10}}
 

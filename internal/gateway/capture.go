@@ -16,9 +16,11 @@ const (
 
 // Captures gets copies of the vendor's successful answers to parse calls.
 type Captures interface {
-	// Begin announces an answer to a call of subject. end is called once, not by the
-	// goroutine of the call: with the whole answer, or with the reason why there is no copy.
-	Begin(subject string) (end func(answer []byte, err error))
+	// Begin announces an answer to a call of subject with the token of grantID. keep gets
+	// the whole answer before its end is passed on, and delays that until it returns. end is
+	// called once, not by the goroutine of the call: with nil after keep, or with the reason
+	// why there is no copy.
+	Begin(subject, grantID string) (keep func(answer []byte), end func(err error))
 }
 
 var (
@@ -30,20 +32,26 @@ var (
 // captures reports whether a successful answer to the call is copied.
 func (x *exchange) captures() bool { return x.Captures != nil && x.feature == Parse }
 
-// capture returns body, which is copied while it is read.
-func (x *exchange) capture(body io.ReadCloser) io.ReadCloser {
-	return &capturedAnswer{ReadCloser: body, total: &x.copies, end: x.Captures.Begin(x.token.Subject)}
+// capture returns body, which is copied while it is read. length is its length in bytes,
+// -1 if that is not known.
+func (x *exchange) capture(body io.ReadCloser, length int64) io.ReadCloser {
+	keep, end := x.Captures.Begin(x.token.Subject, x.token.GrantID)
+	return &capturedAnswer{ReadCloser: body, total: &x.copies, left: length, keep: keep, end: end}
 }
 
-// capturedAnswer is an answer that is copied while it is read. If the caller leaves before
-// it has read the whole answer, Close reads the rest.
+// capturedAnswer is an answer that is copied while it is read. Its end is not returned
+// before the copy is kept: the last bytes if the length is known, otherwise io.EOF, without
+// which the caller's answer is not complete either. If the caller leaves before it has read
+// the whole answer, Close reads the rest.
 type capturedAnswer struct {
 	io.ReadCloser
 	total *atomic.Int64 // bytes of all copies
-	end   func(answer []byte, err error)
+	left  int64         // bytes to read; negative if that is not known
+	keep  func(answer []byte)
+	end   func(err error)
 
 	read   []byte
-	ended  bool  // it was read as a whole
+	ended  bool  // it was read as a whole, and the copy, if there is one, was kept
 	err    error // why there is no copy
 	closed sync.Once
 }
@@ -52,13 +60,22 @@ type capturedAnswer struct {
 func (a *capturedAnswer) Read(p []byte) (int, error) {
 	n, err := a.ReadCloser.Read(p)
 	a.copy(p[:n])
+	a.left -= int64(n)
 	switch {
-	case errors.Is(err, io.EOF):
-		a.ended = true
+	case errors.Is(err, io.EOF), err == nil && n > 0 && a.left == 0:
+		a.complete()
 	case err != nil && a.err == nil:
 		a.err = errors.Join(errIncomplete, err)
 	}
 	return n, err
+}
+
+// complete keeps the copy of an answer that was read as a whole.
+func (a *capturedAnswer) complete() {
+	if !a.ended && a.err == nil {
+		a.keep(a.read)
+	}
+	a.ended = true
 }
 
 // copy adds p to the copy.
@@ -82,7 +99,7 @@ func (a *capturedAnswer) fail(err error) {
 	a.read, a.err = nil, err
 }
 
-// Close closes the answer and passes the copy on.
+// Close closes the answer and ends the copy.
 func (a *capturedAnswer) Close() error {
 	var err error
 	a.closed.Do(func() {
@@ -94,7 +111,7 @@ func (a *capturedAnswer) Close() error {
 			a.fail(a.err)
 		}
 		go func() {
-			a.end(a.read, a.err)
+			a.end(a.err)
 			a.total.Add(-int64(len(a.read)))
 		}()
 	})

@@ -19,13 +19,18 @@ type copies chan captured
 
 type captured struct {
 	subject string
+	grantID string
 	answer  []byte
 	err     error
 }
 
 // Begin is that of gateway.Captures.
-func (c copies) Begin(subject string) func([]byte, error) {
-	return func(answer []byte, err error) { c <- captured{subject, answer, err} }
+func (c copies) Begin(subject, grantID string) (func([]byte), func(error)) {
+	got := captured{subject: subject, grantID: grantID}
+	return func(answer []byte) { got.answer = answer }, func(err error) {
+		got.err = err
+		c <- got
+	}
 }
 
 func (c copies) next(t *testing.T) captured {
@@ -75,7 +80,7 @@ func TestSuccessfulAnswersAreCopied(t *testing.T) {
 		if status, body := ask(t, w); status != 200 || !bytes.Equal(body, answer) {
 			t.Fatalf("%s: got %d, %d bytes", name, status, len(body))
 		}
-		if got := seen.next(t); got.subject != "app:asha" || got.err != nil || !bytes.Equal(got.answer, answer) {
+		if got := seen.next(t); got.subject != "app:asha" || got.grantID == "" || got.err != nil || !bytes.Equal(got.answer, answer) {
 			t.Errorf("%s: got %d bytes of %s, %v", name, len(got.answer), got.subject, got.err)
 		}
 	}
@@ -187,5 +192,58 @@ func TestVendorIsNotWaitedForWithoutCopiesWhenTheCallerLeaves(t *testing.T) {
 	case <-ended:
 	case <-time.After(10 * time.Second):
 		t.Error("the vendor's call goes on")
+	}
+}
+
+// slowCopies keeps copies only once release is closed.
+type slowCopies struct {
+	kept    chan string
+	release chan struct{}
+}
+
+// Begin is that of gateway.Captures.
+func (c slowCopies) Begin(string, string) (func([]byte), func(error)) {
+	return func(answer []byte) {
+		c.kept <- string(answer)
+		<-c.release
+	}, func(error) {}
+}
+
+func TestEndOfAnAnswerIsPassedOnOnceItsCopyIsKept(t *testing.T) {
+	t.Parallel()
+	answer := `{"meta":{}}`
+	for name, write := range map[string]func(http.ResponseWriter){
+		"with a length": func(rw http.ResponseWriter) { _, _ = io.WriteString(rw, answer) },
+		"in chunks": func(rw http.ResponseWriter) {
+			_, _ = io.WriteString(rw, answer[:5])
+			_ = http.NewResponseController(rw).Flush()
+			_, _ = io.WriteString(rw, answer[5:])
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c := slowCopies{make(chan string, 1), make(chan struct{})}
+			w := newWorld(t, func(rw http.ResponseWriter, _ *http.Request) {
+				rw.Header().Set("Content-Type", "application/json")
+				write(rw)
+			}, func(h *gateway.Handler) { h.Captures = c })
+			complete := make(chan bool)
+			go func() {
+				defer close(complete)
+				if _, body := ask(t, w); string(body) != answer {
+					t.Errorf("got %q, want %q", body, answer)
+				}
+			}()
+			if got := <-c.kept; got != answer {
+				t.Errorf("got the copy %q, want %q", got, answer)
+			}
+			select {
+			case <-complete:
+				t.Error("the answer was complete before its copy was kept")
+			case <-time.After(50 * time.Millisecond): // it can only come too early
+			}
+			close(c.release)
+			<-complete
+		})
 	}
 }

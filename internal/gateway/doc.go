@@ -30,8 +30,9 @@
 //     words, since the widget recognizes a wrong password by the word "password".
 //  7. If the vendor refuses the API key, the caller gets 502: its own token is fine.
 //  8. A caller that leaves while its statement is parsed does not end the parse: it costs
-//     credits, and the copy of the answer is saved. Copying never delays an answer or makes
-//     a call fail.
+//     credits, and the copy of the answer is saved. The end of an answer is passed on once
+//     its copy is stored, or after a second: what a caller has completely received is not
+//     lost with the process. Copying never makes a call fail.
 //  9. What a call makes at the vendor is stored as its user's before the answer is given.
 //     Another user's is the same 404 as one that does not exist.
 //

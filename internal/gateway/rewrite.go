@@ -80,7 +80,7 @@ func (x *exchange) checkAnswer(res *http.Response) error {
 	res.Header.Set("Cache-Control", "no-store")
 	res.Body = &boundedAnswer{ReadCloser: res.Body, left: maxAnswer}
 	if x.answered == OutcomeOK && x.captures() {
-		res.Body = x.capture(res.Body)
+		res.Body = x.capture(res.Body, res.ContentLength)
 	}
 	return nil
 }

@@ -178,6 +178,10 @@ type shown struct {
 	Code         string         `json:"code"`
 	Detail       string         `json:"detail"`
 	Errors       []finding      `json:"errors"`
+	Provenance   string         `json:"provenance"`
+	Differs      bool           `json:"differs_from_observed"`
+	Differences  []string       `json:"differences"`
+	Metadata     any            `json:"metadata"`
 }
 
 type finding struct {

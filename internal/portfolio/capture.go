@@ -4,23 +4,36 @@ import (
 	"context"
 	"time"
 
+	"casbroker/internal/audit"
 	"casbroker/internal/fault"
+	"casbroker/internal/statement"
 )
 
 // ErrNoCapture: the capture was saved meanwhile, or deleted with the data of its user.
 var ErrNoCapture = fault.New(fault.NotFound, "capture_not_found", "There is no such capture.")
 
 // Capture is an answer of the vendor to a parse call of a user, as the gateway saw it. It
-// is stored until it is saved as a Verified portfolio.
+// is stored until it is saved as a Verified portfolio. If captures are only matched, it is
+// stored for observedFor, until its user posts the same statement.
 type Capture struct {
 	ID      string // "ca_…"
 	Subject string
+	GrantID string    // of the token that the call was made with; "" if that is not known
 	At      time.Time // when it was seen
 	Payload []byte
 	Tries   int // saves that failed
 }
 
-// CaptureStore stores captures. Store.SavePortfolio deletes the one that it saves.
+// ObserveRequest turns a stored capture into one that is matched.
+type ObserveRequest struct {
+	Capture   Capture
+	Statement statement.Statement // that the payload is
+	Until     time.Time           // when the capture is deleted
+	Record    audit.Record        // added if a stored portfolio becomes Verified
+}
+
+// CaptureStore stores captures. Store.SavePortfolio deletes the one that it saves, and
+// those that it matches. Those that are matched are never due.
 type CaptureStore interface {
 	// KeepCapture stores a capture that is due at once.
 	KeepCapture(ctx context.Context, c Capture) error
@@ -34,12 +47,19 @@ type CaptureStore interface {
 	// PostponeCapture counts a failed save.
 	PostponeCapture(ctx context.Context, id string, next time.Time) error
 	DropCapture(ctx context.Context, id string) error
+	// ObserveCapture has a capture matched from now on. If its user has the same statement
+	// already, it deletes the capture, makes that portfolio Verified and returns true. It
+	// may return ErrNoCapture.
+	ObserveCapture(ctx context.Context, o ObserveRequest) (known bool, err error)
+	// DropObserved deletes the captures that were matched until now.
+	DropObserved(ctx context.Context, now time.Time) error
 }
 
 // What becomes of captures.
 const (
 	CaptureSaved   = "saved"   // a new portfolio
 	CaptureKnown   = "known"   // the user already had this statement
+	CaptureMatched = "matched" // kept to be compared with what the user posts
 	CaptureRefused = "refused" // not a statement, or of another person and the settings refuse those
 	CaptureFailed  = "failed"  // not saved yet, and tried again
 	CaptureLost    = "lost"    // not stored, since the database failed

@@ -2,6 +2,7 @@ package portfolio_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"log/slog"
 	"net/http"
@@ -47,8 +48,15 @@ func capturesOf(t *testing.T, db *store.DB, change ...func(*portfolio.Service)) 
 // see makes c see answers.
 func (c *captures) see(answers ...[]byte) {
 	for _, answer := range answers {
-		c.Begin("demo:asha")(answer, nil)
+		c.seeOne("gr_1", answer)
 	}
+}
+
+// seeOne makes c see an answer to a call with the token of a grant.
+func (c *captures) seeOne(grantID string, answer []byte) {
+	keep, end := c.Begin("demo:asha", grantID)
+	keep(answer)
+	end(nil)
 }
 
 // want fails the test unless these are the outcomes so far.
@@ -115,7 +123,8 @@ func TestAnswerThatIsNoStatementIsDropped(t *testing.T) {
 	db := storetest.New(t)
 	c, b := capturesOf(t, db)
 	c.see([]byte(`{"status":"failed","msg":"Invalid PDF"}`), []byte(`{`), nil)
-	c.Begin("demo:asha")(nil, errors.New("the answer broke off"))
+	_, end := c.Begin("demo:asha", "gr_1")
+	end(errors.New("the answer broke off"))
 	c.want(t, portfolio.CaptureRefused, portfolio.CaptureRefused, portfolio.CaptureRefused, portfolio.CaptureSkipped)
 	if ids, err := db.Captures(t.Context(), "demo:asha"); err != nil || len(ids) != 0 {
 		t.Errorf("got %q, %v", ids, err)
@@ -135,11 +144,12 @@ func TestCaptureOfAnotherPersonIsRefusedByTheSetting(t *testing.T) {
 func TestSaveWaitsForTheAnswerThatIsOnItsWay(t *testing.T) {
 	t.Parallel()
 	c, b := capturesOf(t, storetest.New(t))
-	end := c.Begin("demo:asha")
+	keep, end := c.Begin("demo:asha", "gr_1")
 	var ended atomic.Bool
 	time.AfterFunc(200*time.Millisecond, func() {
 		ended.Store(true)
-		end(minimal("Fund"), nil)
+		keep(minimal("Fund"))
+		end(nil)
 	})
 	r := b.save("asha", minimal("Fund")).want(t, http.StatusOK)
 	if !ended.Load() || *r.Created {
@@ -199,5 +209,132 @@ func eraseUser(t *testing.T, db *store.DB) {
 	r := audit.New(t.Context(), begin, "demo:asha", audit.DataErase, "demo:asha", "")
 	if _, err := db.Erase(t.Context(), "demo:asha", r); err != nil {
 		t.Fatal(err)
+	}
+}
+
+func TestMatchedCaptureVerifiesWhatItsUserPosts(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		c, b := capturesOf(t, db)
+		c.MatchOnly = true
+		c.see(minimal("Fund"))
+		c.want(t, portfolio.CaptureMatched)
+		b.get("asha", "/v1/portfolios/latest").want(t, http.StatusNotFound)
+
+		changed := b.save("asha", minimal("Changed")).want(t, http.StatusCreated)
+		if changed.Provenance != "reported" || !changed.Differs || !slices.Equal(changed.Differences, []string{"/nps/0/funds/0/name"}) {
+			t.Errorf("got %+v, want the changed name", changed)
+		}
+		posted := b.save("asha", []byte(`{"data":`+string(minimal("Fund"))+`,"metadata":{"filename":"a.pdf"}}`)).want(t, http.StatusCreated)
+		if posted.Provenance != "verified" || posted.Differs || !posted.Active || posted.Metadata == nil {
+			t.Errorf("got %+v, want a verified portfolio", posted)
+		}
+		if again := b.save("asha", minimal("Fund")).want(t, http.StatusOK); again.ID != posted.ID || again.Provenance != "verified" {
+			t.Errorf("got %+v again", again)
+		}
+		if late := b.save("asha", minimal("Late")).want(t, http.StatusCreated); !late.Differs {
+			t.Errorf("got %+v, want it compared with the verified portfolio", late)
+		}
+		if ids, err := db.Captures(t.Context(), "demo:asha"); err != nil || len(ids) != 0 {
+			t.Errorf("got %q, %v, want no captures after the match", ids, err)
+		}
+	})
+}
+
+func TestMatchedCaptureEndsAfterADay(t *testing.T) {
+	t.Parallel()
+	db := storetest.New(t)
+	c, b := capturesOf(t, db)
+	c.MatchOnly = true
+	c.see(minimal("Fund"), minimal("Other"), minimal("Fund"))
+	b.clock.Add(int64(24*time.Hour - time.Minute))
+	if err := c.Run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if p := b.save("asha", minimal("Other")).want(t, http.StatusCreated); p.Provenance != "verified" {
+		t.Errorf("within the day: got %s", p.Provenance)
+	}
+	b.clock.Add(int64(2 * time.Minute))
+	if p := b.save("asha", minimal("Fund")).want(t, http.StatusCreated); p.Provenance != "reported" {
+		t.Errorf("after the day: got %s", p.Provenance)
+	}
+	if err := c.Run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if ids, err := db.Captures(t.Context(), "demo:asha"); err != nil || len(ids) != 0 {
+		t.Errorf("got %q, %v, want none", ids, err)
+	}
+}
+
+func TestReportedPortfolioIsVerifiedByALaterMatch(t *testing.T) {
+	t.Parallel()
+	c, b := capturesOf(t, storetest.New(t))
+	c.MatchOnly = true
+	first := b.save("asha", minimal("Fund")).want(t, http.StatusCreated)
+	c.see(minimal("Fund"))
+	c.want(t, portfolio.CaptureKnown)
+	if p := b.get("asha", "/v1/portfolios/"+first.ID).want(t, http.StatusOK); p.Provenance != "verified" {
+		t.Errorf("got %+v", p)
+	}
+}
+
+// TestMetadataOfThePageIsAddedToAVerifiedPortfolio: the first metadata stays.
+func TestMetadataOfThePageIsAddedToAVerifiedPortfolio(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		c, b := capturesOf(t, db)
+		c.see(minimal("Fund"))
+		seen := b.get("asha", "/v1/portfolios/latest").want(t, http.StatusOK)
+		raw := func() string { return string(b.get("asha", "/v1/portfolios/"+seen.ID+"/raw").body) }
+		if seen.Metadata != nil || raw() != string(minimal("Fund")) {
+			t.Errorf("before: got %v, %s", seen.Metadata, raw())
+		}
+		const first, second = `{"filename":"a.pdf","parser_type":"nsdl"}`, `{"filename":"b.pdf"}`
+		post := func(metadata string, headers ...string) shown {
+			body := []byte(`{"data":` + string(minimal("Fund")) + `,"metadata":` + metadata + `}`)
+			return b.save("asha", body, headers...).want(t, http.StatusOK)
+		}
+		for _, p := range []shown{post(`"a text"`), post(first, "Idempotency-Key", "k"), post(first, "Idempotency-Key", "k"), post(second), post("null")} {
+			if p.ID != seen.ID || p.Provenance != "verified" || len(p.Warnings) == 0 && encode(t, p.Metadata) != first {
+				t.Errorf("got %+v, want the first metadata", p)
+			}
+			if left := slices.ContainsFunc(p.Warnings, func(f finding) bool { return f.Code == "metadata_left_out" }); left != (p.Metadata == nil) {
+				t.Errorf("got the warnings %v with the metadata %v", p.Warnings, p.Metadata)
+			}
+		}
+		if got := raw(); got != `{"data":`+string(minimal("Fund"))+`,"metadata":`+first+`}` {
+			t.Errorf("got %s", got)
+		}
+		if again := b.save("asha", []byte(raw())).want(t, http.StatusOK); again.ID != seen.ID { // the answer is a payload itself
+			t.Errorf("got %+v", again)
+		}
+		if list := string(b.get("asha", "/v1/portfolios").body); strings.Count(list, first) != 1 {
+			t.Errorf("got %s", list)
+		}
+		if other := b.save("ravi", minimal("Fund")).want(t, http.StatusCreated); other.Metadata != nil {
+			t.Errorf("another user: got %v", other.Metadata)
+		}
+	})
+}
+
+func encode(t *testing.T, v any) string {
+	t.Helper()
+	text, err := json.Marshal(v)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+func TestReportedPortfolioHasTheMetadataOfItsPayload(t *testing.T) {
+	t.Parallel()
+	b := start(t)
+	body := `{"data":` + string(minimal("Fund")) + `,"metadata":{"filename":"a.pdf"}}`
+	p := b.save("asha", []byte(body)).want(t, http.StatusCreated)
+	if encode(t, p.Metadata) != `{"filename":"a.pdf"}` {
+		t.Errorf("got %v", p.Metadata)
+	}
+	if raw := string(b.get("asha", "/v1/portfolios/"+p.ID+"/raw").body); raw != body {
+		t.Errorf("got %s, want the payload as sent", raw)
 	}
 }

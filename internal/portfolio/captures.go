@@ -25,19 +25,23 @@ const (
 	keepTimeout = 30 * time.Second
 	// closeTimeout bounds Close.
 	closeTimeout = 10 * time.Second
+	// keepWait is how long the end of an answer waits until the answer is stored.
+	keepWait = time.Second
 	// settleTimeout bounds Settle.
 	settleTimeout = 3 * time.Second
 	// firstRetry and lastRetry bound the time between two tries, which doubles.
 	firstRetry, lastRetry = 10 * time.Second, time.Hour
 )
 
-// Captures stores answers of the vendor and saves them as portfolios. The exported fields
-// are required but Observe. It is safe for concurrent use.
+// Captures stores answers of the vendor and saves them as portfolios, or has them matched
+// with what users post. The exported fields are required but MatchOnly and Observe. It is
+// safe for concurrent use.
 type Captures struct {
 	Store      CaptureStore
 	Portfolios *Service
 	Log        *slog.Logger
 	Now        func() time.Time
+	MatchOnly  bool                 // saves no portfolios
 	Observe    func(outcome string) // called with one of the constants; nil means not at all
 
 	once   sync.Once
@@ -54,10 +58,14 @@ type captureGroup struct {
 	done chan struct{} // closed once n is 0
 }
 
-// Begin announces an answer of the vendor for subject. The caller must call end once: with
-// the whole answer, or with the reason why there is none. end returns when the answer is
-// saved, or stored for another try; it takes no longer than keepTimeout.
-func (c *Captures) Begin(subject string) (end func(answer []byte, err error)) {
+// Begin announces an answer of the vendor for subject, to a call with the token of grantID.
+//
+// keep is called with the whole answer before its last byte is passed on. It returns once
+// the answer is durable; if that takes longer than keepWait, the answer is stored in the
+// background, and lost if the broker is killed before. The caller must call end once: with
+// nil after keep, or with the reason why there is no answer. end returns when the answer
+// is saved, or is left for another try; it takes no longer than keepTimeout.
+func (c *Captures) Begin(subject, grantID string) (keep func(answer []byte), end func(err error)) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	g := c.running[subject]
@@ -70,14 +78,59 @@ func (c *Captures) Begin(subject string) (end func(answer []byte, err error)) {
 	}
 	g.n++
 	c.all.Add(1)
-	return func(answer []byte, err error) {
+	k := keeping{captures: c, capture: Capture{Subject: subject, GrantID: grantID}}
+	return k.keep, func(err error) {
 		defer c.leave(subject, g)
-		if err != nil {
-			c.Log.Warn("an answer of the vendor is not saved, since there is no complete copy of it", "error", err)
-			c.observe(CaptureSkipped)
-			return
-		}
-		c.keep(subject, answer)
+		k.end(err)
+	}
+}
+
+// keeping is one answer that is on its way.
+type keeping struct {
+	captures *Captures
+	capture  Capture
+	stored   chan error // gets the result of storing the capture, and is then closed
+}
+
+// keep stores the answer.
+func (k *keeping) keep(answer []byte) {
+	c := k.captures
+	k.capture.ID, k.capture.Payload = id.New("ca"), answer
+	k.capture.At = c.Now().UTC().Truncate(time.Millisecond)
+	k.stored = make(chan error, 1)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		ctx, cancel := context.WithTimeout(context.Background(), keepTimeout)
+		defer cancel()
+		k.stored <- c.Store.KeepCapture(ctx, k.capture)
+	}()
+	wait := time.NewTimer(keepWait)
+	defer wait.Stop()
+	select {
+	case <-done:
+	case <-wait.C:
+		c.Log.Warn("an answer of the vendor is passed on before it is stored, since the database is slow")
+	}
+}
+
+// end saves the answer, if keep could store it.
+func (k *keeping) end(err error) {
+	c := k.captures
+	if err != nil {
+		c.Log.Warn("an answer of the vendor is not saved, since there is no complete copy of it", "error", err)
+		c.observe(CaptureSkipped)
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), keepTimeout)
+	defer cancel()
+	if err := <-k.stored; err != nil {
+		c.Log.ErrorContext(ctx, "an answer of the vendor is lost: it cannot be stored; the user can still save it", "error", err)
+		c.observe(CaptureLost)
+		return
+	}
+	if err := c.save(ctx, k.capture); err != nil {
+		c.Log.WarnContext(ctx, "an answer of the vendor is not saved yet", "capture", k.capture.ID, "error", err)
 	}
 }
 
@@ -89,21 +142,6 @@ func (c *Captures) leave(subject string, g *captureGroup) {
 		close(g.done)
 	}
 	c.all.Done()
-}
-
-// keep stores an answer and then tries to save it.
-func (c *Captures) keep(subject string, answer []byte) {
-	ctx, cancel := context.WithTimeout(context.Background(), keepTimeout)
-	defer cancel()
-	capture := Capture{ID: id.New("ca"), Subject: subject, At: c.Now().UTC().Truncate(time.Millisecond), Payload: answer}
-	if err := c.Store.KeepCapture(ctx, capture); err != nil {
-		c.Log.ErrorContext(ctx, "an answer of the vendor is lost: it cannot be stored; the user can still save it", "error", err)
-		c.observe(CaptureLost)
-		return
-	}
-	if err := c.save(ctx, capture); err != nil {
-		c.Log.WarnContext(ctx, "an answer of the vendor is not saved yet", "capture", capture.ID, "error", err)
-	}
 }
 
 // Settle waits until the answers that the vendor has just given to subject are saved, at
@@ -125,8 +163,11 @@ func (c *Captures) Settle(ctx context.Context, subject string) {
 	}
 }
 
-// Run saves the captures that are due. It is meant to be called periodically.
-func (c *Captures) Run(ctx context.Context) error { return c.saveDue(ctx, "") }
+// Run saves the captures that are due, and deletes those that were matched for long
+// enough. It is meant to be called periodically.
+func (c *Captures) Run(ctx context.Context) error {
+	return errors.Join(c.Store.DropObserved(ctx, c.Now()), c.saveDue(ctx, ""))
+}
 
 // Close waits for the answers that are on their way, at most closeTimeout.
 func (c *Captures) Close() {
@@ -190,13 +231,11 @@ func (c *Captures) save(ctx context.Context, capture Capture) error {
 		return errors.Join(errCaptureStuck, err)
 	}
 	defer c.saving.Release(size)
-	created, err := c.Portfolios.saveCapture(ctx, capture)
+	outcome, err := c.saveOrMatch(ctx, capture)
 	f, isFault := errors.AsType[*fault.Fault](err)
 	switch {
-	case err == nil && created:
-		c.observe(CaptureSaved)
 	case err == nil:
-		c.observe(CaptureKnown)
+		c.observe(outcome)
 	case errors.Is(err, ErrNoCapture): // saved by another replica, or erased
 		return nil
 	case isFault && (f.Kind == fault.Invalid || f.Kind == fault.Unprocessable || f.Kind == fault.Conflict):
@@ -227,12 +266,32 @@ func (c *Captures) observe(outcome string) {
 	}
 }
 
-// saveCapture saves c as a Verified portfolio and reports whether it is a new one.
-func (s *Service) saveCapture(ctx context.Context, c Capture) (created bool, err error) {
-	st, err := statement.Parse(c.Payload, s.Now())
+// saveOrMatch saves a stored capture, or has it matched. It returns what became of it.
+func (c *Captures) saveOrMatch(ctx context.Context, capture Capture) (outcome string, err error) {
+	st, err := statement.Parse(capture.Payload, c.Now())
 	if err != nil {
-		return false, err
+		return "", err
 	}
+	if c.MatchOnly {
+		r := audit.New(ctx, c.Now(), audit.Broker, audit.PortfolioSave, capture.Subject, "").WithDetail(string(Verified))
+		known, err := c.Store.ObserveCapture(ctx, ObserveRequest{
+			Capture: capture, Statement: *st, Until: capture.At.Add(observedFor), Record: r,
+		})
+		if known {
+			return CaptureKnown, err
+		}
+		return CaptureMatched, err
+	}
+	created, err := c.Portfolios.saveCapture(ctx, capture, st)
+	if created {
+		return CaptureSaved, err
+	}
+	return CaptureKnown, err
+}
+
+// saveCapture saves c, which is st, as a Verified portfolio and reports whether it is a
+// new one.
+func (s *Service) saveCapture(ctx context.Context, c Capture, st *statement.Statement) (created bool, err error) {
 	now := s.Now().UTC().Truncate(time.Millisecond)
 	p := Portfolio{
 		ID: id.New("pf"), Subject: c.Subject, Provenance: Verified, ObservedAt: c.At, SavedAt: now, Summary: st.Summary,

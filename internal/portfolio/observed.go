@@ -27,17 +27,17 @@ func (s *Service) compare(ctx context.Context, save *SaveRequest) error {
 		return err
 	}
 	compared := false
-	for _, portfolioID := range ids {
-		seen, err := s.Reader.Payload(ctx, p.Subject, portfolioID)
+	for _, observedID := range ids {
+		seen, err := s.observedPayload(ctx, p.Subject, observedID)
 		switch {
-		case errors.Is(err, ErrNotFound), errors.Is(err, ErrUnreadable): // deleted meanwhile, or its key is missing
+		case errors.Is(err, ErrNotFound), errors.Is(err, ErrNoCapture), errors.Is(err, ErrUnreadable): // deleted meanwhile, or its key is missing
 			continue
 		case err != nil:
 			return err
 		}
 		differences, err := statement.Differences(save.Payload, seen, maxDifferences)
 		if err != nil {
-			return fmt.Errorf("compare with %s: %w", portfolioID, err)
+			return fmt.Errorf("compare with %s: %w", observedID, err)
 		}
 		if !compared || len(differences) < len(p.Differences) {
 			p.Differences = differences
@@ -52,4 +52,13 @@ func (s *Service) compare(ctx context.Context, save *SaveRequest) error {
 		save.Differs = &r
 	}
 	return nil
+}
+
+// observedPayload returns the payload of a portfolio or a capture of subject.
+func (s *Service) observedPayload(ctx context.Context, subject, observedID string) ([]byte, error) {
+	if isPortfolioID(observedID) {
+		return s.Reader.Payload(ctx, subject, observedID)
+	}
+	c, err := s.Reader.Capture(ctx, observedID)
+	return c.Payload, err
 }

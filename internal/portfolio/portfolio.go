@@ -15,6 +15,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/go-json-experiment/json/jsontext"
+
 	"casbroker/internal/audit"
 	"casbroker/internal/fault"
 	"casbroker/internal/statement"
@@ -60,6 +62,11 @@ type Portfolio struct {
 	// differences.
 	Differs     bool
 	Differences []string
+	// Metadata is what the page said about the import, a JSON object; nil for nothing. It is
+	// that of the first save that had any. MetadataAdded is set if that came later than the
+	// payload, which does not have it.
+	Metadata      jsontext.Value
+	MetadataAdded bool
 	statement.Summary
 }
 
@@ -114,6 +121,9 @@ type SaveRequest struct {
 	Differs     *audit.Record // added if a portfolio is created; nil unless it differs
 	Claim       *Claim        // completed by the save; nil without an Idempotency-Key
 	Capture     string        // the id of the capture that is saved, and deleted by the save; "" without one
+	// ObservedSince makes a Reported statement Verified if it equals a capture of that time
+	// or later that is matched. Zero means that there are none.
+	ObservedSince time.Time
 	// Render returns the body of the answer for the portfolio that is stored.
 	Render func(p Portfolio, created bool) ([]byte, error)
 }
@@ -129,7 +139,8 @@ type SaveResult struct {
 // Store saves and deletes portfolios. A statement whose fingerprint the user already has
 // is not saved again, unless the saved copy is unreadable, which is then replaced. A save
 // decides in its transaction who the owner is and which portfolio of that owner is active.
-// A save of a Verified statement makes the stored one Verified.
+// A save of a Verified statement makes the stored one Verified. Metadata is added to a
+// stored portfolio that has none.
 //
 // After a nil error the change is durable. After an error nothing has changed, unless
 // the error says that the result is unknown. SavePortfolio may return ErrOtherOwner and
@@ -154,9 +165,12 @@ type Reader interface {
 	Transactions(ctx context.Context, subject, id string, holding, first, limit int) ([]statement.Transaction, error)
 	// Payload returns the payload as received, or ErrUnreadable.
 	Payload(ctx context.Context, subject, id string) ([]byte, error)
-	// Observed returns the ids of a few Verified portfolios with the issuer and period of
-	// st that the vendor gave since then, the latest first; none if st is one of them.
+	// Observed returns the ids of a few Verified portfolios, and captures that are matched,
+	// with the issuer and period of st that the vendor gave since then, the latest first;
+	// none if st is one of them.
 	Observed(ctx context.Context, subject string, st *statement.Statement, since time.Time) ([]string, error)
+	// Capture returns a capture, ErrNoCapture or ErrUnreadable.
+	Capture(ctx context.Context, id string) (Capture, error)
 }
 
 // MetadataReader reads portfolios without decrypting anything. It returns up to limit

@@ -1,10 +1,12 @@
 package portfolio
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"errors"
 	"log/slog"
+	"slices"
 	"time"
 
 	"casbroker/internal/audit"
@@ -40,7 +42,8 @@ type Service struct {
 	// portfolio. nil means not at all.
 	Observe func(created bool)
 	// Settle waits until the answers that the vendor has just given to subject are saved. A
-	// browser can post a statement before that. nil means that there are none.
+	// browser can post a statement, or ask for the latest, before that. nil means that there
+	// are none.
 	Settle func(ctx context.Context, subject string)
 	// RefuseOther refuses statements with a PAN that contradicts the user's earlier ones,
 	// with ErrOtherOwner. Otherwise they are saved for another owner.
@@ -66,9 +69,7 @@ func (s *Service) save(ctx context.Context, who auth.Principal, body []byte, key
 	}
 	ctx, cancel := context.WithTimeoutCause(context.WithoutCancel(ctx), saveTimeout, errSaveTimeout)
 	defer cancel()
-	if s.Settle != nil {
-		s.Settle(ctx, who.Subject)
-	}
+	s.settle(ctx, who)
 	if key == "" {
 		return s.store(ctx, who, body, st, nil)
 	}
@@ -93,15 +94,27 @@ func (s *Service) save(ctx context.Context, who auth.Principal, body []byte, key
 
 func (s *Service) store(ctx context.Context, who auth.Principal, body []byte, st *statement.Statement, claim *Claim) (SaveResult, error) {
 	now := s.Now().UTC().Truncate(time.Millisecond) // the precision of the store
-	p := Portfolio{ID: id.New("pf"), Subject: who.Subject, Provenance: Reported, SavedAt: now, Summary: st.Summary}
+	p := Portfolio{
+		ID: id.New("pf"), Subject: who.Subject, Provenance: Reported, SavedAt: now, Metadata: st.Metadata, Summary: st.Summary,
+	}
 	save := SaveRequest{
-		Portfolio: p, Statement: *st, Payload: body, RefuseOther: s.RefuseOther, Claim: claim, Render: renderSaved,
+		Portfolio: p, Statement: *st, Payload: body, RefuseOther: s.RefuseOther, Claim: claim, Render: rendererOf(st),
 		Record: audit.New(ctx, now, who.Subject, audit.PortfolioSave, who.Subject, p.ID),
+	}
+	if s.Settle != nil {
+		save.ObservedSince = now.Add(-observedFor)
 	}
 	if err := s.compare(ctx, &save); err != nil {
 		return SaveResult{}, err
 	}
 	return s.Store.SavePortfolio(ctx, save)
+}
+
+// settle calls Settle, if there is one.
+func (s *Service) settle(ctx context.Context, who auth.Principal) {
+	if s.Settle != nil {
+		s.Settle(ctx, who.Subject)
+	}
 }
 
 // release frees a key at once. If that fails, the key is free when its lease ends.
@@ -126,6 +139,9 @@ func (s *Service) Delete(ctx context.Context, who auth.Principal, portfolioID st
 // List returns the portfolios of who that q selects, newest first, and the cursor of the
 // next page, nil on the last page.
 func (s *Service) List(ctx context.Context, who auth.Principal, q Query) ([]Portfolio, *Cursor, error) {
+	if q.After == (Cursor{}) {
+		s.settle(ctx, who)
+	}
 	limit := q.Limit
 	q.Limit++ // one more shows whether there is a next page
 	list, err := s.Reader.Portfolios(ctx, who.Subject, q)
@@ -140,6 +156,7 @@ func (s *Service) List(ctx context.Context, who auth.Principal, q Query) ([]Port
 // saved last, with all its holdings. Statements of other owners are not considered. It
 // returns ErrNotFound if nothing was saved.
 func (s *Service) Latest(ctx context.Context, who auth.Principal) (Portfolio, []statement.Holding, error) {
+	s.settle(ctx, who)
 	portfolioID, err := s.Reader.LatestPortfolio(ctx, who.Subject)
 	switch {
 	case errors.Is(err, ErrNotFound):
@@ -194,12 +211,21 @@ func (s *Service) Transactions(ctx context.Context, who auth.Principal, portfoli
 }
 
 // Payload returns the payload of a portfolio of who as it was received, ErrNotFound, or
-// ErrUnreadable.
+// ErrUnreadable. If metadata was added to the portfolio later, the payload is the member
+// data of an object that has the metadata, too, as the widget gives both.
 func (s *Service) Payload(ctx context.Context, who auth.Principal, portfolioID string) ([]byte, error) {
 	if !isPortfolioID(portfolioID) {
 		return nil, ErrNotFound
 	}
-	return s.Reader.Payload(ctx, who.Subject, portfolioID)
+	payload, err := s.Reader.Payload(ctx, who.Subject, portfolioID)
+	if err != nil {
+		return nil, err
+	}
+	p, _, err := s.Reader.Portfolio(ctx, who.Subject, portfolioID, 0, 0)
+	if err != nil || !p.MetadataAdded {
+		return payload, err
+	}
+	return slices.Concat([]byte(`{"data":`), bytes.TrimSpace(payload), []byte(`,"metadata":`), p.Metadata, []byte(`}`)), nil
 }
 
 // Purge deletes expired Idempotency-Keys and returns their number. It is meant to be

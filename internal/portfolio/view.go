@@ -1,9 +1,11 @@
 package portfolio
 
 import (
+	"slices"
 	"time"
 
 	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
 	"github.com/shopspring/decimal"
 
 	"casbroker/internal/fault"
@@ -32,6 +34,7 @@ type summaryView struct {
 	SavedAt      time.Time               `json:"saved_at"`
 	Differs      bool                    `json:"differs_from_observed"`
 	Differences  []string                `json:"differences,omitzero"`
+	Metadata     jsontext.Value          `json:"metadata"`
 }
 
 type investorView struct {
@@ -97,7 +100,7 @@ func viewSummary(p Portfolio) summaryView {
 		TotalValue: statement.FormatRupees(p.TotalValue), Currency: "INR", Holdings: p.Counts,
 		ReceivedRows: p.ReceivedRows, StoredRows: p.StoredRows, Transactions: p.TransactionCount,
 		Rejected: p.Rejected, Warnings: p.Warnings, SavedAt: p.SavedAt,
-		Differs: p.Differs, Differences: p.Differences,
+		Differs: p.Differs, Differences: p.Differences, Metadata: p.Metadata,
 	}
 }
 
@@ -131,6 +134,17 @@ func renderSaved(p Portfolio, created bool) ([]byte, error) {
 	view := viewSummary(p)
 	view.Created = &created
 	return render(view)
+}
+
+// rendererOf is renderSaved for a save of st. The answer also warns of metadata of st that
+// is not kept, when the portfolio that st is was saved before.
+func rendererOf(st *statement.Statement) func(p Portfolio, created bool) ([]byte, error) {
+	return func(p Portfolio, created bool) ([]byte, error) {
+		if !created {
+			p.Warnings = slices.Concat(p.Warnings, st.MetadataWarnings())
+		}
+		return renderSaved(p, created)
+	}
 }
 
 // render encodes view as JSON. Equal values give equal bytes.

@@ -20,6 +20,7 @@ type envelope struct {
 	statement value
 	casTypes  []value // members that name the issuer, innermost first
 	parsers   []value // members that name the vendor's parser, innermost first
+	metadata  value   // the outermost one; absent without any
 }
 
 // unwrap finds the statement in a document. It prefers raw_response, the vendor's own
@@ -32,6 +33,9 @@ func unwrap(v value) (envelope, error) {
 			return e, err
 		}
 		metadata := v.member("metadata") // in an envelope or among the sections
+		if !e.metadata.present() {
+			e.metadata = metadata
+		}
 		e.casTypes = slices.Insert(e.casTypes, 0, metadata.member("cas_type"))
 		e.parsers = slices.Insert(e.parsers, 0, metadata.member("parser_type"))
 		inner := v.member("raw_response")

@@ -59,6 +59,7 @@ const (
 	codeLedger           = "ledger_mismatch"          // balances or units do not follow from one another
 	codeNotUnderstood    = "not_understood"           // an unknown member that holds value was left out
 	codeOtherCase        = "wrong_case"               // a known name in another case was left out
+	codeMetadata         = "metadata_left_out"        // metadata is not an object, or has more than MaxMetadata bytes
 	codeMoreWarnings     = "more_warnings"            // there are more warnings than are listed
 )
 

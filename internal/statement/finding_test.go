@@ -30,6 +30,8 @@ func TestWarningsNameTheirPlace(t *testing.T) {
 		"another issuer in the metadata":      {`{"data":{` + meta + `,"nps":[]},"metadata":{"cas_type":"nsdl"}}`, "/metadata/cas_type", codeIssuerMismatch},
 		"another issuer next to the data":     {`{"data":{` + meta + `,"nps":[]},"cas_type":"CAMS"}`, "/cas_type", codeIssuerMismatch},
 		"the parser of another issuer":        {`{"data":{` + meta + `,"nps":[]},"metadata":{"parser_type":"cams"}}`, "/metadata/parser_type", codeParserMismatch},
+		"metadata that is a text":             {`{"data":{` + meta + `,"nps":[]},"metadata":"a.pdf"}`, "/metadata", codeMetadata},
+		"long metadata":                       {`{"data":{` + meta + `,"nps":[]},"metadata":{"filename":"` + strings.Repeat("a", MaxMetadata) + `"}}`, "/metadata", codeMetadata},
 		"no period":                           {`{"cas_type":"CDSL","nps":[]}`, "", codeNoPeriod},
 		"half a period":                       {`{"cas_type":"CDSL","summary":{"statement_period":{"to":"2026-03-31"}},"nps":[]}`, "/summary/statement_period", codeHalfPeriod},
 		"not a time":                          {`{` + meta + `,"generated_at":"yesterday","nps":[]}`, "/generated_at", codeInvalidTime},

@@ -46,6 +46,7 @@ type parser struct {
 func (p *parser) statement(e envelope) {
 	v := e.statement
 	p.issuer(e)
+	p.metadata(e.metadata)
 	p.period(v)
 	for name, m := range v.members() {
 		switch string(name) {

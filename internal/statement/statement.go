@@ -1,6 +1,7 @@
 package statement
 
 import (
+	"github.com/go-json-experiment/json/jsontext"
 	"github.com/shopspring/decimal"
 
 	"casbroker/internal/fault"
@@ -103,4 +104,7 @@ type Statement struct {
 	Holdings     []Holding
 	Transactions []Transaction // by holding, then in the order in which they were sent
 	Fingerprint  [32]byte      // identifies the statement, however it is written or wrapped
+	// Metadata is what the widget says about the import, a compact JSON object such as
+	// {"filename":"cas.pdf"}; nil without any. It is no part of the statement.
+	Metadata jsontext.Value `json:",omitzero"`
 }

@@ -19,8 +19,8 @@ func (s *DB) KeepCapture(ctx context.Context, c portfolio.Capture) error {
 	}
 	sealed := s.box.Seal(captureData(c.ID), compressed)
 	return s.change(ctx, "keep a capture", func(ctx context.Context, tx *sql.Tx) error {
-		_, err := tx.ExecContext(ctx, `INSERT INTO captures (id, subject, sealed, at_ms, tries, next_ms) VALUES ($1, $2, $3, $4, 0, $4)`,
-			c.ID, c.Subject, sealed, millis(c.At))
+		_, err := tx.ExecContext(ctx, `INSERT INTO captures (id, subject, sealed, at_ms, tries, next_ms, grant_id)
+			VALUES ($1, $2, $3, $4, 0, $4, $5)`, c.ID, c.Subject, sealed, millis(c.At), c.GrantID)
 		return err
 	})
 }
@@ -29,10 +29,10 @@ func (s *DB) KeepCapture(ctx context.Context, c portfolio.Capture) error {
 // first: those of subject, or of all users if that is "".
 func (s *DB) DueCaptures(ctx context.Context, subject string, now time.Time, limit int) ([]string, error) {
 	if subject == "" {
-		return s.captureIDs(ctx, `SELECT id FROM captures WHERE next_ms <= $1 ORDER BY next_ms, id LIMIT $2`, millis(now), limit)
+		return s.captureIDs(ctx, `SELECT id FROM captures WHERE next_ms <= $1 AND fingerprint IS NULL ORDER BY next_ms, id LIMIT $2`, millis(now), limit)
 	}
-	return s.captureIDs(ctx, `SELECT id FROM captures WHERE next_ms <= $1 AND subject = $3 ORDER BY at_ms, id LIMIT $2`,
-		millis(now), limit, subject)
+	return s.captureIDs(ctx, `SELECT id FROM captures WHERE next_ms <= $1 AND fingerprint IS NULL AND subject = $3
+		ORDER BY at_ms, id LIMIT $2`, millis(now), limit, subject)
 }
 
 // Captures returns the ids of all captures of subject, the oldest first.
@@ -74,8 +74,8 @@ func (s *DB) Capture(ctx context.Context, id string) (portfolio.Capture, error) 
 	c := portfolio.Capture{ID: id}
 	var sealed []byte
 	var atMS int64
-	err := s.reader.QueryRowContext(ctx, `SELECT subject, sealed, at_ms, tries FROM captures WHERE id = $1`, id).
-		Scan(&c.Subject, &sealed, &atMS, &c.Tries)
+	err := s.reader.QueryRowContext(ctx, `SELECT subject, grant_id, sealed, at_ms, tries FROM captures WHERE id = $1`, id).
+		Scan(&c.Subject, &c.GrantID, &sealed, &atMS, &c.Tries)
 	switch {
 	case errors.Is(err, sql.ErrNoRows):
 		return c, portfolio.ErrNoCapture
@@ -109,21 +109,38 @@ func (s *DB) DropCapture(ctx context.Context, id string) error {
 	})
 }
 
-// takeCapture deletes the capture that a save is made of; "" is none. It returns
-// portfolio.ErrNoCapture if it is gone: another replica has saved it, or the user's data
-// was erased. The caller must have locked the user.
-func takeCapture(ctx context.Context, tx *sql.Tx, id string) error {
-	if id == "" {
-		return nil
+// takenCapture is what remains of a capture that is saved or matched.
+type takenCapture struct {
+	grantID string
+	atMS    int64
+}
+
+// takeCapture deletes a capture. It returns portfolio.ErrNoCapture if it is gone: another
+// replica has saved it, or the user's data was erased. The caller must have locked the user.
+func takeCapture(ctx context.Context, tx *sql.Tx, id string) ([]takenCapture, error) {
+	taken, err := takeCaptures(ctx, tx, `DELETE FROM captures WHERE id = $1 RETURNING grant_id, at_ms`, id)
+	if err == nil && len(taken) == 0 {
+		err = portfolio.ErrNoCapture
 	}
-	n, err := deleteRows(ctx, tx, `DELETE FROM captures WHERE id = $1`, id)
-	switch {
-	case err != nil:
-		return fmt.Errorf("delete the capture: %w", err)
-	case n == 0:
-		return portfolio.ErrNoCapture
+	return taken, err
+}
+
+// takeCaptures runs query, which must delete captures and return their grants and instants.
+func takeCaptures(ctx context.Context, tx *sql.Tx, query string, args ...any) ([]takenCapture, error) {
+	rows, err := tx.QueryContext(ctx, query, args...)
+	if err != nil {
+		return nil, fmt.Errorf("delete captures: %w", err)
 	}
-	return nil
+	defer func() { _ = rows.Close() }()
+	var taken []takenCapture
+	for rows.Next() {
+		var c takenCapture
+		if err := rows.Scan(&c.grantID, &c.atMS); err != nil {
+			return nil, err
+		}
+		taken = append(taken, c)
+	}
+	return taken, rows.Err()
 }
 
 // captureData returns the associated data of a capture.

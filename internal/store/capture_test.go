@@ -16,7 +16,13 @@ import (
 // capture stores a capture that was seen at savedAt, and returns its id.
 func capture(t *testing.T, s *store.DB, subject string, payload []byte) string {
 	t.Helper()
-	c := portfolio.Capture{ID: id.New("ca"), Subject: subject, At: savedAt, Payload: payload}
+	return captureUnder(t, s, subject, "", payload)
+}
+
+// captureUnder is capture for a call with the token of a grant.
+func captureUnder(t *testing.T, s *store.DB, subject, grantID string, payload []byte) string {
+	t.Helper()
+	c := portfolio.Capture{ID: id.New("ca"), Subject: subject, GrantID: grantID, At: savedAt, Payload: payload}
 	if err := s.KeepCapture(t.Context(), c); err != nil {
 		t.Fatal(err)
 	}
@@ -173,6 +179,126 @@ func TestOldCapturesAreDeleted(t *testing.T) {
 		}
 		if _, err := s.ExpirePortfolios(t.Context(), savedAt, savedAt); err != nil || rows("captures") != 0 {
 			t.Errorf("%v, %d captures, want none", err, rows("captures"))
+		}
+	})
+}
+
+// observe has a capture matched for a day.
+func observe(t *testing.T, s *store.DB, subject, grantID string, payload []byte) (captureID string, known bool) {
+	t.Helper()
+	one := saving(t, subject, payload)
+	captureID = captureUnder(t, s, subject, grantID, payload)
+	known, err := s.ObserveCapture(t.Context(), portfolio.ObserveRequest{
+		Capture:   portfolio.Capture{ID: captureID, Subject: subject, At: savedAt},
+		Statement: one.Statement, Until: savedAt.Add(24 * time.Hour),
+		Record: audit.New(t.Context(), savedAt, audit.Broker, audit.PortfolioSave, subject, ""),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return captureID, known
+}
+
+func TestPostedStatementIsVerifiedByAnObservedCapture(t *testing.T) {
+	t.Parallel()
+	eachWithRows(t, func(t *testing.T, s *store.DB, rows func(string) int) {
+		grantTo(t, s, "demo:asha", "gr_1", savedAt)
+		payload := named("Fund", "2026-03-31")
+		captureID, known := observe(t, s, "demo:asha", "gr_1", payload)
+		if known || rows("portfolios") != 0 {
+			t.Errorf("got known %t and %d portfolios, want none", known, rows("portfolios"))
+		}
+		due(t, s, "", savedAt.Add(48*time.Hour))
+
+		post := func(subject string, payload []byte, since time.Time) portfolio.Portfolio {
+			t.Helper()
+			one := saving(t, subject, payload)
+			one.ObservedSince = since
+			a, err := s.SavePortfolio(t.Context(), one)
+			if err != nil {
+				t.Fatal(err)
+			}
+			p, _, err := s.Portfolio(t.Context(), subject, a.PortfolioID, 0, all)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return p
+		}
+		if p := post("demo:ravi", payload, savedAt); p.Provenance != portfolio.Reported {
+			t.Errorf("another user: got %s", p.Provenance)
+		}
+		changed := saving(t, "demo:asha", named("Changed", "2026-03-31"))
+		if ids, err := s.Observed(t.Context(), "demo:asha", &changed.Statement, savedAt); err != nil || len(ids) != 1 || ids[0] != captureID {
+			t.Errorf("got the observed %q, %v, want %s", ids, err, captureID)
+		}
+		if p := post("demo:asha", payload, savedAt.Add(time.Millisecond)); p.Provenance != portfolio.Reported {
+			t.Errorf("too late: got %s", p.Provenance)
+		}
+		// The one that was reported too early becomes verified.
+		p := post("demo:asha", payload, savedAt)
+		if p.Provenance != portfolio.Verified || !p.ObservedAt.Equal(savedAt) || !p.Active {
+			t.Errorf("got %+v", p)
+		}
+		if n := rows("captures"); n != 0 || rows("portfolios") != 2 || rows("grant_portfolios") != 1 {
+			t.Errorf("%d captures and %d portfolios, %d with a grant", n, rows("portfolios"), rows("grant_portfolios"))
+		}
+		if _, known := observe(t, s, "demo:asha", "gr_gone", payload); !known || rows("captures") != 0 || rows("grant_portfolios") != 1 {
+			t.Errorf("a known statement: got %t, %d captures", known, rows("captures"))
+		}
+	})
+}
+
+func TestObservedCaptureOfADeletedUserIsGone(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, s *store.DB) {
+		one := saving(t, "demo:asha", named("Fund", "2026-03-31"))
+		_, err := s.ObserveCapture(t.Context(), portfolio.ObserveRequest{
+			Capture: portfolio.Capture{ID: "ca_gone", Subject: "demo:asha", At: savedAt}, Statement: one.Statement, Until: savedAt,
+		})
+		if !errors.Is(err, portfolio.ErrNoCapture) {
+			t.Errorf("got %v, want ErrNoCapture", err)
+		}
+	})
+}
+
+func TestObservedCapturesEndByThemselves(t *testing.T) {
+	t.Parallel()
+	eachWithRows(t, func(t *testing.T, s *store.DB, rows func(string) int) {
+		observe(t, s, "demo:asha", "", named("Fund", "2026-03-31"))
+		capture(t, s, "demo:asha", named("Other", "2026-03-31"))
+		if err := s.DropObserved(t.Context(), savedAt.Add(24*time.Hour-time.Millisecond)); err != nil || rows("captures") != 2 {
+			t.Errorf("too early: %v, %d captures, want 2", err, rows("captures"))
+		}
+		if err := s.DropObserved(t.Context(), savedAt.Add(24*time.Hour)); err != nil || rows("captures") != 1 {
+			t.Errorf("%v, %d captures, want the one that is not saved yet", err, rows("captures"))
+		}
+	})
+}
+
+func TestMetadataIsAddedOnce(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, s *store.DB) {
+		payload := named("Fund", "2026-03-31")
+		first, err := s.SavePortfolio(t.Context(), verified(t, "demo:asha", "", payload))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, metadata := range []string{`{"filename":"a.pdf"}`, `{"filename":"b.pdf"}`, ""} {
+			one := saving(t, "demo:asha", payload)
+			if metadata != "" {
+				one.Portfolio.Metadata = []byte(metadata)
+			}
+			a, err := s.SavePortfolio(t.Context(), one)
+			if err != nil || a.PortfolioID != first.PortfolioID || a.Created {
+				t.Fatalf("%+v, %v", a, err)
+			}
+			p, _, err := s.Portfolio(t.Context(), "demo:asha", first.PortfolioID, 0, all)
+			if err != nil || string(p.Metadata) != `{"filename":"a.pdf"}` || !p.MetadataAdded || p.Provenance != portfolio.Verified || p.Investor.Name == "" {
+				t.Errorf("after %s: got %+v, %v", metadata, p, err)
+			}
+		}
+		if raw, err := s.Payload(t.Context(), "demo:asha", first.PortfolioID); err != nil || !bytes.Equal(raw, payload) {
+			t.Errorf("got %.60s, %v, want the payload as the vendor gave it", raw, err)
 		}
 	})
 }

@@ -27,6 +27,10 @@ func everything(t *testing.T, s *store.DB) map[string][]byte {
 	if err := s.RecordGrant(t.Context(), g, audit.New(t.Context(), savedAt, g.Subject, audit.TokenMint, g.Subject, g.ID)); err != nil {
 		t.Fatal(err)
 	}
+	seen := named("Seen", "2026-03-31")
+	if _, err := s.SavePortfolio(t.Context(), verified(t, "demo:rohan", captureUnder(t, s, "demo:rohan", g.ID, seen), seen)); err != nil {
+		t.Fatal(err)
+	}
 	mustAlter(t, s, access.Change{Kind: access.Block, Subject: "demo:kabir"}, savedAt)
 	if claimed, err := s.ClaimJob(t.Context(), "sweep", savedAt, savedAt.Add(time.Minute), savedAt.Add(time.Hour)); !claimed || err != nil {
 		t.Fatal(claimed, err)
@@ -112,7 +116,7 @@ func TestMigratingDownOneVersionAndUpKeepsOlderData(t *testing.T) {
 	t.Parallel()
 	eachDown(t, 5, func(t *testing.T, s *store.DB, payloads map[string][]byte, rows [3]map[string]int) {
 		kept := maps.Clone(rows[0])
-		newer := []string{"sessions", "usage_counts", "captures", "vendor_resources", "mailbox_connections", "mailboxes"}
+		newer := []string{"sessions", "usage_counts", "captures", "vendor_resources", "mailbox_connections", "mailboxes", "grant_portfolios"}
 		for _, table := range newer {
 			delete(kept, table)
 		}

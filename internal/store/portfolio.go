@@ -26,23 +26,18 @@ func (s *DB) SavePortfolio(ctx context.Context, save portfolio.SaveRequest) (por
 		if err := s.lockSubject(ctx, tx, row.Subject); err != nil {
 			return err
 		}
-		if err := takeCapture(ctx, tx, save.Capture); err != nil {
-			return err
-		}
-		p, err := s.sameStatement(ctx, tx, row)
-		switch {
-		case errors.Is(err, sql.ErrNoRows):
-			a.Created = true
-			p, err = s.add(ctx, tx, save, row)
-		case err == nil && p.Unreadable:
-			p, err = s.restore(ctx, tx, p, save)
-		case err == nil && row.Provenance == portfolio.Verified:
-			p, err = s.verify(ctx, tx, p, row.ObservedAt, save.Record)
-		}
+		captures, err := s.takeCapturesFor(ctx, tx, row, &save)
 		if err != nil {
 			return err
 		}
-		a.PortfolioID = p.ID
+		p, created, err := s.addOrUpdate(ctx, tx, save, row)
+		if err != nil {
+			return err
+		}
+		if err := linkGrants(ctx, tx, p.ID, captures); err != nil {
+			return err
+		}
+		a.PortfolioID, a.Created = p.ID, created
 		if a.Body, err = save.Render(p, a.Created); err != nil {
 			return fmt.Errorf("render the answer: %w", err)
 		}
@@ -54,11 +49,40 @@ func (s *DB) SavePortfolio(ctx context.Context, save portfolio.SaveRequest) (por
 	return a, nil
 }
 
-// sameStatement returns the stored portfolio with the same statement as row, or
+// takeCapturesFor deletes the capture that a save is made of, or those that match it.
+func (*DB) takeCapturesFor(ctx context.Context, tx *sql.Tx, row *sealedPortfolio, save *portfolio.SaveRequest) ([]takenCapture, error) {
+	if save.Capture != "" {
+		return takeCapture(ctx, tx, save.Capture)
+	}
+	return matchCaptures(ctx, tx, row, save)
+}
+
+// addOrUpdate inserts row, or updates the stored portfolio with the same statement.
+func (s *DB) addOrUpdate(ctx context.Context, tx *sql.Tx, save portfolio.SaveRequest, row *sealedPortfolio) (
+	p portfolio.Portfolio, created bool, err error,
+) {
+	p, err = s.sameStatement(ctx, tx, row.Subject, row.fingerprint)
+	switch {
+	case errors.Is(err, sql.ErrNoRows):
+		p, err = s.add(ctx, tx, save, row)
+		return p, true, err
+	case err == nil && p.Unreadable:
+		p, err = s.restore(ctx, tx, p, save)
+		return p, false, err
+	case err == nil && row.Provenance == portfolio.Verified:
+		p, err = s.verify(ctx, tx, p, row.ObservedAt, save.Record)
+	}
+	if err == nil && p.Metadata == nil && row.Metadata != nil {
+		p, err = s.addMetadata(ctx, tx, p, row.Metadata)
+	}
+	return p, false, err
+}
+
+// sameStatement returns the stored portfolio of subject with this fingerprint, or
 // sql.ErrNoRows.
-func (s *DB) sameStatement(ctx context.Context, tx *sql.Tx, row *sealedPortfolio) (portfolio.Portfolio, error) {
+func (s *DB) sameStatement(ctx context.Context, tx *sql.Tx, subject string, fingerprint []byte) (portfolio.Portfolio, error) {
 	existing, err := s.scanPortfolio(ctx, tx.QueryRowContext(ctx, `SELECT `+portfolioColumns+` FROM portfolios
-		WHERE subject = $1 AND fingerprint = $2`, row.Subject, row.fingerprint))
+		WHERE subject = $1 AND fingerprint = $2`, subject, fingerprint))
 	if err != nil {
 		return portfolio.Portfolio{}, fmt.Errorf("look for the same statement: %w", err)
 	}

@@ -70,6 +70,7 @@ func (s *DB) openPrivate(ctx context.Context, p *openedPortfolio, sealed []byte)
 	}
 	p.Investor = statement.Investor{Name: private.Name, PANMasked: private.PANMasked}
 	p.accounts, p.Rejected, p.Warnings, p.Differences = private.Accounts, private.Rejected, private.Warnings, private.Differences
+	p.Metadata, p.MetadataAdded = private.Metadata, private.MetadataAdded
 	return nil
 }
 

@@ -15,9 +15,9 @@ import (
 // maxObserved is how many portfolios Observed returns at most.
 const maxObserved = 3
 
-// Observed returns the ids of the verified portfolios of subject with the issuer and
-// period of st that the broker has seen since then, the latest first; none if one of them
-// is the same statement as st.
+// Observed returns the ids of the verified portfolios of subject, and of its captures that
+// are matched, with the issuer and period of st that the broker has seen since then, the
+// latest first; none if one of them is the same statement as st.
 func (s *DB) Observed(ctx context.Context, subject string, st *statement.Statement, since time.Time) ([]string, error) {
 	ctx, cancel := withTimeout(ctx)
 	defer cancel()
@@ -26,13 +26,12 @@ func (s *DB) Observed(ctx context.Context, subject string, st *statement.Stateme
 }
 
 func (s *DB) observed(ctx context.Context, subject string, st *statement.Statement, since time.Time) ([]string, error) {
-	var period statement.Period
-	if st.Period != nil {
-		period = *st.Period
-	}
-	rows, err := s.reader.QueryContext(ctx, `SELECT id, fingerprint FROM portfolios
+	period := periodOf(st)
+	rows, err := s.reader.QueryContext(ctx, `SELECT id, fingerprint, observed_ms FROM portfolios
 		WHERE subject = $1 AND provenance = $2 AND cas_type = $3 AND period_from = $4 AND period_to = $5 AND observed_ms >= $6
-		ORDER BY observed_ms DESC, id DESC`,
+		UNION ALL SELECT id, fingerprint, at_ms FROM captures
+		WHERE subject = $1 AND fingerprint IS NOT NULL AND cas_type = $3 AND period_from = $4 AND period_to = $5 AND at_ms >= $6
+		ORDER BY 3 DESC, 1 DESC`,
 		subject, string(portfolio.Verified), string(st.CASType), period.From, period.To, millis(since))
 	if err != nil {
 		return nil, err
@@ -43,7 +42,8 @@ func (s *DB) observed(ctx context.Context, subject string, st *statement.Stateme
 	for rows.Next() {
 		var id string
 		var fingerprint []byte
-		if err := rows.Scan(&id, &fingerprint); err != nil {
+		var seenMS int64
+		if err := rows.Scan(&id, &fingerprint, &seenMS); err != nil {
 			return nil, err
 		}
 		if subtle.ConstantTimeCompare(fingerprint, own) == 1 {

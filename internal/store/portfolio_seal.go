@@ -1,10 +1,13 @@
 package store
 
 import (
+	"context"
+	"database/sql"
 	"fmt"
 	"sync"
 
 	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
 	"github.com/klauspost/compress/zstd"
 
 	"casbroker/internal/fault"
@@ -38,6 +41,9 @@ type private struct {
 	Warnings  []fault.Field `json:"warnings"`
 	// Differences has member names that a caller chose, too.
 	Differences []string `json:"differences,omitzero"`
+	// Metadata is what the page said, once a save had any.
+	Metadata      jsontext.Value `json:"metadata,omitzero"`
+	MetadataAdded bool           `json:"metadata_added,omitzero"`
 }
 
 // findings has the fields of a portfolio that no query selects by.
@@ -75,12 +81,45 @@ func (s *DB) seal(save portfolio.SaveRequest) (*sealedPortfolio, error) {
 
 // sealPrivate seals the private fields of r. It is called again after they have changed.
 func (s *DB) sealPrivate(r *sealedPortfolio) error {
-	plain, err := json.Marshal(private{r.Investor.Name, r.Investor.PANMasked, r.accounts, r.Rejected, r.Warnings, r.Differences})
+	var err error
+	r.private, err = s.sealFields(r.ID, private{
+		r.Investor.Name, r.Investor.PANMasked, r.accounts, r.Rejected, r.Warnings, r.Differences, r.Metadata, r.MetadataAdded,
+	})
+	return err
+}
+
+func (s *DB) sealFields(portfolioID string, fields private) ([]byte, error) {
+	plain, err := json.Marshal(fields)
 	if err != nil {
-		return fmt.Errorf("encode private fields: %w", err)
+		return nil, fmt.Errorf("encode private fields: %w", err)
 	}
-	r.private = s.box.Seal(privateData(r.ID), plain)
-	return nil
+	return s.box.Seal(privateData(portfolioID), plain), nil
+}
+
+// addMetadata adds metadata to p, which has none and is readable. The caller must have
+// locked the user.
+func (s *DB) addMetadata(ctx context.Context, tx *sql.Tx, p portfolio.Portfolio, metadata jsontext.Value) (portfolio.Portfolio, error) {
+	var sealed []byte
+	if err := tx.QueryRowContext(ctx, `SELECT private FROM portfolios WHERE id = $1`, p.ID).Scan(&sealed); err != nil {
+		return p, fmt.Errorf("read private fields: %w", err)
+	}
+	plain, err := s.box.Open(privateData(p.ID), sealed)
+	if err != nil {
+		return p, portfolio.ErrUnreadable.Because(fmt.Errorf("decrypt %s: %w", p.ID, err))
+	}
+	var fields private
+	if err := json.Unmarshal(plain, &fields); err != nil {
+		return p, fmt.Errorf("decode portfolio %s: %w", p.ID, err)
+	}
+	fields.Metadata, fields.MetadataAdded = metadata, true
+	if sealed, err = s.sealFields(p.ID, fields); err != nil {
+		return p, err
+	}
+	if _, err := tx.ExecContext(ctx, `UPDATE portfolios SET private = $1 WHERE id = $2`, sealed, p.ID); err != nil {
+		return p, fmt.Errorf("add metadata: %w", err)
+	}
+	p.Metadata, p.MetadataAdded = metadata, true
+	return p, nil
 }
 
 // accounts lists the distinct accounts of holdings, and returns for each holding the

@@ -57,7 +57,7 @@ func NewMetrics() *Metrics {
 		}, []string{"feature", "outcome"}),
 		captures: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Namespace: namespace, Name: "captures_total",
-			Help: "Answers to parse calls through the gateway, by what became of them: saved, known, refused, failed (tried again), lost (the database failed), no_copy.",
+			Help: "Answers to parse calls through the gateway, by what became of them: saved, known, matched (kept for a day, gateway.capture: match), refused, failed (tried again), lost (the database failed), no_copy.",
 		}, []string{"outcome"}),
 		gatewayDuration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Namespace: namespace, Name: "gateway_request_duration_seconds",
