@@ -92,7 +92,7 @@ func brokerEnvironment(address, folder, cache, vendor, apiKey string) []string {
 	}
 	environ := []string{
 		"CASBROKER_SERVER_ADDRESS=" + address,
-		"CASBROKER_UPSTREAM_URL=" + vendor, "CASBROKER_UPSTREAM_API_KEY=" + apiKey,
+		"CASBROKER_UPSTREAM_URL=" + vendor, "CASBROKER_UPSTREAM_KEYS_0_NAME=bench", "CASBROKER_UPSTREAM_KEYS_0_API_KEY=" + apiKey, "CASBROKER_UPSTREAM_KEYS_0_RATE=0",
 		"CASBROKER_STORE_URL=sqlite:" + filepath.Join(folder, "broker.db"),
 		"CASBROKER_CACHE_URL=" + cache,
 		"CASBROKER_SEAL_HASH_KEY=" + key("abcdefg"), "CASBROKER_SEAL_KEYS_0_ID=k1", "CASBROKER_SEAL_KEYS_0_KEY=" + key("hijklmn"),

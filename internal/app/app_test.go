@@ -77,7 +77,7 @@ func settingsWith(t testing.TB, store, cache secret.URL, o sandbox.Options) (con
 	c := config.Default()
 	c.Store.URL, c.Cache.URL = store, cache
 	c.Server.DrainDelay = 0
-	c.Upstream.URL, c.Upstream.APIKey = at.URL, apiKey
+	c.Upstream.URL, c.Upstream.Keys = at.URL, []config.UpstreamKey{{Name: "default", APIKey: apiKey, Weight: 1}}
 	c.Seal = config.Seal{HashKey: secret.Text(hashKey), Keys: []config.SealKey{{ID: "k1", Key: secret.Text(sealKey)}}}
 	c.Auth.Verifiers = []config.Verifier{{
 		Name: "app", Issuer: "https://app.example", Audience: []string{"casbroker"},

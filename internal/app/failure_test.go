@@ -100,7 +100,7 @@ func TestBrokerThatStartedBeforeItsDatabaseRefusesAWrongKey(t *testing.T) {
 func TestRefusedAPIKeyIsReportedWithoutShowingIt(t *testing.T) {
 	t.Parallel()
 	settings, _ := settingsFor(t, "sqlite:"+tempFile(t), "memory")
-	settings.Upstream.APIKey = "not-the-right-key"
+	settings.Upstream.Keys[0].APIKey = "not-the-right-key"
 	b := start(t, settings)
 	refused := b.call(t, "asha", http.MethodPost, "/v1/token", "").must(t, 503)
 	if !strings.Contains(refused.body, "upstream_refused_key") || strings.Contains(refused.body, "upstream.") {

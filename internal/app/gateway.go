@@ -53,6 +53,8 @@ func gatewayFeatures(c config.Gateway) token.Features {
 
 // gatewayDeps are what the gateway uses.
 type gatewayDeps struct {
+	keys     gateway.Keys
+	health   gateway.Health
 	box      *secret.Box
 	access   gateway.AccessPolicy
 	owned    gateway.Ownership
@@ -69,7 +71,7 @@ func mountGateway(router *server.Router, c config.Config, d gatewayDeps) error {
 	if c.Token.Mode == config.ModeDirect {
 		return nil
 	}
-	vendor, err := gateway.NewVendor(c.Upstream.URL, c.Upstream.APIKey)
+	vendor, err := gateway.NewVendor(c.Upstream.URL)
 	if err != nil {
 		return fmt.Errorf("upstream.url: %w", err)
 	}
@@ -79,7 +81,7 @@ func mountGateway(router *server.Router, c config.Config, d gatewayDeps) error {
 		d.captures = nil
 	}
 	router.Mount(c.Gateway.Path, chain, &gateway.Handler{
-		Path: c.Gateway.Path, Features: c.Gateway.Features, Vendor: vendor, Tokens: gatewayTokens{d.box}, Access: d.access,
+		Path: c.Gateway.Path, Features: c.Gateway.Features, Vendor: vendor, Keys: d.keys, Health: d.health, Tokens: gatewayTokens{d.box}, Access: d.access,
 		Captures:  d.captures,
 		Uploads:   &gateway.Uploads{PerUser: c.Gateway.MaxUploadsPerUser, All: c.Gateway.MaxUploads},
 		Limit:     d.limits.Middleware(ratelimit.Upload),

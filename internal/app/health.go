@@ -7,6 +7,7 @@ import (
 
 	"casbroker/internal/access"
 	"casbroker/internal/admin"
+	"casbroker/internal/apikey"
 	"casbroker/internal/cache"
 	"casbroker/internal/server"
 	"casbroker/internal/store"
@@ -17,12 +18,12 @@ import (
 const healthTimeout = 2 * time.Second
 
 // health returns a function that reports the state of each dependency.
-func health(vendor *upstream.Client, c cache.Cache, db *store.DB, w *access.Watcher, maxAge time.Duration) func(context.Context) []admin.Component {
+func health(vendor *upstream.Client, keys *apikey.Pool, c cache.Cache, db *store.DB, w *access.Watcher, maxAge time.Duration) func(context.Context) []admin.Component {
 	return func(ctx context.Context) []admin.Component {
 		ctx, cancel := context.WithTimeout(ctx, healthTimeout)
 		defer cancel()
 		return []admin.Component{
-			vendorHealth(vendor.State()), cacheHealth(c), component("database", db.Ready(ctx)), accessHealth(ctx, w, maxAge),
+			vendorHealth(vendor.State()), keyHealth(keys.Status()), cacheHealth(c), component("database", db.Ready(ctx)), accessHealth(ctx, w, maxAge),
 		}
 	}
 }

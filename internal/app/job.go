@@ -13,9 +13,11 @@ const (
 	// capturesEvery is how often statements that the gateway saw are tried again that could
 	// not be saved at once.
 	capturesEvery = 10 * time.Second
-	sweepEvery    = 10 * time.Minute
-	purgeEvery    = 10 * time.Minute
-	expireEvery   = time.Hour // how often a replica checks whether the daily deletion is due
+	// keysEvery is how often files with API keys are read again.
+	keysEvery   = 3 * time.Second
+	sweepEvery  = 10 * time.Minute
+	purgeEvery  = 10 * time.Minute
+	expireEvery = time.Hour // how often a replica checks whether the daily deletion is due
 )
 
 // finalRunTimeout bounds the last run of an uninterrupted job.

@@ -56,6 +56,9 @@ func New(ctx context.Context, c config.Config, o Options) (_ *App, err error) { 
 		return nil, err
 	}
 	c.Seal = seal
+	if c.Upstream, err = readAPIKeys(c.Upstream); err != nil {
+		return nil, err
+	}
 	log := newLog(c, o.LogTo)
 	logLostKeys(log, lostKeys)
 	metrics := telemetry.NewMetrics()
@@ -111,8 +114,9 @@ func New(ctx context.Context, c config.Config, o Options) (_ *App, err error) { 
 		return nil, fmt.Errorf("cache.url: %w", err)
 	}
 	a.onClose(shared.Close)
+	keys := newKeys(c, shared, metrics, log, o.Now)
 	vendor := upstream.New(upstream.Options{
-		URL: c.Upstream.URL, APIKey: c.Upstream.APIKey, Timeout: c.Upstream.Timeout, Deadline: c.Upstream.Deadline,
+		URL: c.Upstream.URL, Keys: keys, Timeout: c.Upstream.Timeout, Deadline: c.Upstream.Deadline,
 		Attempts: c.Upstream.Attempts, Log: log, Now: o.Now,
 		Observe: func(outcome string, took time.Duration) {
 			metrics.ObserveUpstream(outcome, took)
@@ -210,7 +214,7 @@ func New(ctx context.Context, c config.Config, o Options) (_ *App, err error) { 
 		Trail: &audit.Service{Store: db, Chains: db, Box: box},
 		Usage: &usage.Service{Store: db, Now: o.Now}, Vendor: &upstream.CreditsCache{Source: vendor, Now: o.Now},
 		Settings: listSettings(c), Version: build.String(), Now: o.Now,
-		Health: health(vendor, shared, db, watcher, c.Access.MaxStaleness),
+		Health: health(vendor, keys, shared, db, watcher, c.Access.MaxStaleness),
 	}
 
 	// Routes.
@@ -241,8 +245,8 @@ func New(ctx context.Context, c config.Config, o Options) (_ *App, err error) { 
 		},
 		&privacy.Handler{Privacy: userData, LimitExport: limitRead, LimitErase: limitSave})
 	err = mountGateway(a.router, c, gatewayDeps{
-		box: box, access: watcher, owned: db, limits: limits, captures: captures, metrics: metrics, log: log, now: o.Now,
-		onClose: a.onClose,
+		keys: keys, health: vendor.Health(), box: box, access: watcher, owned: db, limits: limits, captures: captures,
+		metrics: metrics, log: log, now: o.Now, onClose: a.onClose,
 	})
 	if err != nil {
 		return nil, err
@@ -264,6 +268,7 @@ func New(ctx context.Context, c config.Config, o Options) (_ *App, err error) { 
 	// Jobs.
 	sweep := &usage.Cleanup{Store: db, Jobs: db, Now: o.Now}
 	a.jobs = []job{
+		{name: "check API keys", every: keysEvery, atStart: true, do: func(ctx context.Context) error { return keys.Check(ctx, vendor) }},
 		{name: "write usage counts", every: countsEvery, do: uninterrupted(counter.Flush)},
 		{name: "delete old usage counts", every: sweepEvery, atStart: true, do: sweep.Run},
 		{name: "write audit records", every: recordsEvery, atStart: true, do: uninterrupted(recorder.Flush)},

@@ -361,7 +361,7 @@ func TestStartRecordShowsAChangedSecret(t *testing.T) {
 	}
 	starts()
 	starts()
-	settings.Upstream.APIKey = "another-key-7f3a91c2d4e5"
+	settings.Upstream.Keys[0].APIKey = "another-key-7f3a91c2d4e5"
 	starts()
 	all := starts()
 	// The newest counts may not be written yet.

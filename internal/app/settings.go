@@ -31,10 +31,11 @@ func Check(c config.Config) error {
 	_, authErr := newAuth(ctx, c.Auth, auth.Options{})
 	_, limitErr := newRules(c.RateLimit)
 	_, _, sealErr := readKeys(c.Seal)
+	_, keyErr := readAPIKeys(c.Upstream)
 	if c.Auth.Cookie == session.CookieName {
 		authErr = errors.Join(authErr, fmt.Errorf("auth.cookie: want another name than %s, which is the operators' session cookie", session.CookieName))
 	}
-	return errors.Join(c.Validate(), authErr, limitErr, sealErr, session.CheckKeys(adminKeys(c.Admin)), checkURLs(c))
+	return errors.Join(c.Validate(), authErr, limitErr, sealErr, keyErr, session.CheckKeys(adminKeys(c.Admin)), checkURLs(c))
 }
 
 // checkURLs parses the URLs of PostgreSQL and Redis as the adapters will.
@@ -102,7 +103,10 @@ func networks(list []string) []netip.Prefix {
 
 // secrets lists every secret in the settings, for the log to hide.
 func secrets(c config.Config) []secret.Text {
-	list := []secret.Text{c.Upstream.APIKey, c.Seal.HashKey}
+	list := []secret.Text{c.Seal.HashKey}
+	for _, k := range c.Upstream.AllKeys() {
+		list = append(list, k.APIKey)
+	}
 	for _, k := range c.Seal.Keys {
 		list = append(list, k.Key)
 	}

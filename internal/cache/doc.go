@@ -21,6 +21,7 @@
 //   - The first failed call switches Fallback to Memory, so its callers pay one timeout.
 //     A background probe counts a hit; once that works, the tokens that Redis missed
 //     are copied to it, and only then is it used again.
+//   - Reserve gives turns at the vendor, in order (pace.go).
 //   - While Memory counts, each replica has counters of its own, starting at zero.
 //   - Keys begin with "cb:" and hold hashes of subjects and addresses, never the
 //     originals. The hash tag keeps a user's token and counters in one cluster slot.
@@ -41,6 +42,7 @@ import (
 	"github.com/ulule/limiter/v3"
 
 	"casbroker/internal/access"
+	"casbroker/internal/apikey"
 	"casbroker/internal/ratelimit"
 	"casbroker/internal/token"
 )
@@ -50,6 +52,7 @@ type Cache interface {
 	ratelimit.Counter
 	token.Cache
 	access.PubSub
+	apikey.Pacer
 
 	// Close releases the cache's resources. No call may follow it.
 	Close() error

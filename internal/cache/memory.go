@@ -29,6 +29,7 @@ type MemoryOptions struct {
 type Memory struct {
 	tokens   *bytecache.Cache
 	counters counters
+	turns    turns
 	seeds    [2]maphash.Seed
 }
 

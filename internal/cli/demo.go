@@ -140,7 +140,7 @@ func demoAdmin(s *config.Config) (secret.Text, error) {
 
 // embedVendor replaces the vendor by the sandbox, unless an API key is set.
 func embedVendor(s *config.Config, page *demo.Handler, at net.Addr) {
-	if s.Upstream.APIKey != "" {
+	if s.Upstream.APIKey != "" || s.Upstream.APIKeyFile != "" || len(s.Upstream.Keys) > 0 {
 		return
 	}
 	s.Upstream.APIKey = demo.NewSecret()

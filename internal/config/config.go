@@ -53,11 +53,40 @@ type Log struct {
 
 // Upstream configures calls to the vendor's API.
 type Upstream struct {
-	URL      string        `yaml:"url"`
-	APIKey   secret.Text   `yaml:"api_key"`  // sent as x-api-key
-	Timeout  time.Duration `yaml:"timeout"`  // of one call, connect to last byte
-	Deadline time.Duration `yaml:"deadline"` // of all attempts together
-	Attempts int           `yaml:"attempts"`
+	URL        string        `yaml:"url"`
+	APIKey     secret.Text   `yaml:"api_key"`      // short for Keys with one key
+	APIKeyFile string        `yaml:"api_key_file"` // that has it
+	Keys       []UpstreamKey `yaml:"keys"`
+	SwitchAt   string        `yaml:"switch_at"` // share of a key's credits, such as "90%"; "" for none
+	Timeout    time.Duration `yaml:"timeout"`   // of one call, connect to last byte
+	Deadline   time.Duration `yaml:"deadline"`  // of all attempts together
+	Attempts   int           `yaml:"attempts"`
+}
+
+// UpstreamKey is an API key of the vendor: the key itself, or a file that has it.
+type UpstreamKey struct {
+	Name       string      `yaml:"name"`
+	APIKey     secret.Text `yaml:"api_key"`
+	APIKeyFile string      `yaml:"api_key_file"`
+	Weight     int         `yaml:"weight"`
+	Verifiers  []string    `yaml:"verifiers"` // whose users' calls it is for; none for all
+	Rate       int         `yaml:"rate"`      // requests per minute; 0 for no limit
+}
+
+// defaultKey is the name of the key in Upstream.APIKey.
+const defaultKey = "default"
+
+// setDefaults sets the defaults of an element of upstream.keys.
+func (k *UpstreamKey) setDefaults() { k.Weight, k.Rate = 1, 60 }
+
+// AllKeys returns Keys, or the only key if there is just that.
+func (u Upstream) AllKeys() []UpstreamKey {
+	if len(u.Keys) > 0 {
+		return u.Keys
+	}
+	k := UpstreamKey{Name: defaultKey, APIKey: u.APIKey, APIKeyFile: u.APIKeyFile}
+	k.setDefaults()
+	return []UpstreamKey{k}
 }
 
 // Auth configures which user tokens (JWTs) are accepted.
@@ -136,6 +165,7 @@ type Gateway struct {
 	Features          []string      `yaml:"features"` // some of GatewayFeatures
 	CallbackHosts     []string      `yaml:"callback_hosts"`
 	RedirectHosts     []string      `yaml:"redirect_hosts"`
+	Queue             time.Duration `yaml:"queue"` // longest wait for a turn at the vendor
 	UploadTimeout     time.Duration `yaml:"upload_timeout"`
 	ParseTimeout      time.Duration `yaml:"parse_timeout"`        // for the vendor's answer to a document
 	OTPTimeout        time.Duration `yaml:"otp_timeout"`          // to a call about a session of CDSL
@@ -275,6 +305,7 @@ func Default() Config {
 		Gateway: Gateway{
 			Path: "/gateway", Features: []string{FeatureParse}, Capture: CaptureSave, UploadTimeout: time.Minute, ParseTimeout: time.Minute,
 			OTPTimeout: 50 * time.Second, Timeout: 30 * time.Second, MaxUploads: 100, MaxUploadsPerUser: 3,
+			Queue: 2 * time.Second,
 		},
 		Access: Access{Poll: 2 * time.Second, MaxStaleness: time.Minute, WhenStale: WhenStaleRefuse},
 		Cache:  Cache{URL: "memory", Timeout: 250 * time.Millisecond, Memory: 16 << 20, Standby: 2 << 20},

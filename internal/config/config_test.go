@@ -40,7 +40,7 @@ func TestExampleFileHasEveryKeyAndTheDefaults(t *testing.T) {
 		t.Fatal(err)
 	}
 	got.Auth.Verifiers, got.Seal.Keys = nil, nil // examples, without a default
-	got.Admin.Keys = nil                         // an empty list, not a nil one
+	got.Admin.Keys, got.Upstream.Keys = nil, nil // empty lists, not nil ones
 	for _, list := range []*[]string{&got.Server.TrustedProxies, &got.Server.AllowedOrigins, &got.Auth.TrustedOrigins, &got.Gateway.CallbackHosts, &got.Gateway.RedirectHosts} {
 		*list = nil
 	}
@@ -104,12 +104,12 @@ func TestEnvironmentOverridesFileAndFileOverridesDefaults(t *testing.T) {
 func TestSecretIsReadFromAFile(t *testing.T) {
 	t.Parallel()
 	file := write(t, "the-key\n")
-	c, err := config.Load(config.Default(), "", []string{"CASBROKER_UPSTREAM_API_KEY_FILE=" + file})
+	c, err := config.Load(config.Default(), "", []string{"CASBROKER_SEAL_HASH_KEY_FILE=" + file})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if c.Upstream.APIKey.Reveal() != "the-key" {
-		t.Errorf("got %d bytes, want the key without its line break", len(c.Upstream.APIKey))
+	if c.Seal.HashKey.Reveal() != "the-key" {
+		t.Errorf("got %d bytes, want the key without its line break", len(c.Seal.HashKey))
 	}
 }
 
@@ -153,7 +153,7 @@ func TestInvalidSettingsAreRefusedByKey(t *testing.T) {
 		"an empty variable that needs a value": {"", []string{"CASBROKER_STORE_MIGRATE_AT_START="}, []string{"CASBROKER_STORE_MIGRATE_AT_START: want true or false"}},
 		"secret in a variable and in a file": {"", []string{"CASBROKER_UPSTREAM_API_KEY=a", "CASBROKER_UPSTREAM_API_KEY_FILE=b"},
 			[]string{"CASBROKER_UPSTREAM_API_KEY: set this or"}},
-		"a missing file of a secret":              {"", []string{"CASBROKER_UPSTREAM_API_KEY_FILE=/nowhere"}, []string{"CASBROKER_UPSTREAM_API_KEY_FILE"}},
+		"a missing file of a secret":              {"", []string{"CASBROKER_SEAL_HASH_KEY_FILE=/nowhere"}, []string{"CASBROKER_SEAL_HASH_KEY_FILE"}},
 		"a file for a setting that is not secret": {"", []string{"CASBROKER_LOG_LEVEL_FILE=/nowhere"}, []string{"CASBROKER_LOG_LEVEL_FILE: there is no such setting"}},
 	} {
 		t.Run(name, func(t *testing.T) {

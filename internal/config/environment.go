@@ -56,12 +56,17 @@ func (vars variables) fill(name string, v reflect.Value) (errs []error) {
 	case v.Kind() == reflect.Struct:
 		for i := range v.NumField() {
 			tag := v.Type().Field(i).Tag.Get("yaml")
-			errs = append(errs, vars.fill(name+"_"+strings.ToUpper(tag), v.Field(i))...)
+			below := name + "_" + strings.ToUpper(tag)
+			if file := fieldOf(v, tag+"_file"); file.IsValid() {
+				errs = append(errs, vars.fillEither(below, v.Field(i), file)...)
+				continue
+			}
+			errs = append(errs, vars.fill(below, v.Field(i))...)
 		}
 	case isStructs(v):
 		for i := 0; i < v.Len() || vars.anyUnder(name+"_"+strconv.Itoa(i)+"_"); i++ {
 			if i == v.Len() {
-				v.Set(reflect.Append(v, reflect.Zero(v.Type().Elem())))
+				v.Set(reflect.Append(v, newElement(v.Type().Elem())))
 			}
 			errs = append(errs, vars.fill(name+"_"+strconv.Itoa(i), v.Index(i))...)
 		}
@@ -71,6 +76,27 @@ func (vars variables) fill(name string, v reflect.Value) (errs []error) {
 		}
 	}
 	return errs
+}
+
+// fillEither sets text, a secret, from the variable name, or file, the setting of the same
+// name that has a file with the secret, from the variable name_FILE. Either clears the
+// other.
+func (vars variables) fillEither(name string, text, file reflect.Value) []error {
+	value, given := vars[name]
+	path, inFile := vars[name+fileSuffix]
+	delete(vars, name)
+	delete(vars, name+fileSuffix)
+	switch {
+	case given && inFile:
+		return []error{fmt.Errorf("%s: set this or %s, not both", name, name+fileSuffix)}
+	case given:
+		text.SetString(value)
+		file.SetString("")
+	case inFile:
+		text.SetString("")
+		file.SetString(path)
+	}
+	return nil
 }
 
 func (vars variables) anyUnder(prefix string) bool {

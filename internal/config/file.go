@@ -121,8 +121,18 @@ func (f *file) setList(key string, node ast.Node, v reflect.Value) {
 		f.addError(node, key, "want a list")
 		return
 	}
-	v.Set(reflect.MakeSlice(v.Type(), len(list.Values), len(list.Values)))
+	v.Set(reflect.MakeSlice(v.Type(), 0, len(list.Values)))
 	for i, item := range list.Values {
+		v.Set(reflect.Append(v, newElement(v.Type().Elem())))
 		f.set(fmt.Sprintf("%s[%d]", key, i), item, v.Index(i))
 	}
+}
+
+// newElement returns a new element of a list of structs of type t, with its defaults.
+func newElement(t reflect.Type) reflect.Value {
+	element := reflect.New(t)
+	if d, ok := element.Interface().(interface{ setDefaults() }); ok {
+		d.setDefaults()
+	}
+	return element.Elem()
 }

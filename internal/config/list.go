@@ -11,7 +11,7 @@ import (
 type Entry struct {
 	Key     string // "auth.verifiers[0].issuer"
 	Value   string // as written in a settings file; "[secret]" for a secret that is set
-	Default bool   // the value is that of Default; in an element of a list, the zero value
+	Default bool   // the value is that of Default; in an element of a list, that of a new one
 }
 
 // List returns all settings in the order of Config, with secrets hidden.
@@ -31,7 +31,7 @@ func list(entries []Entry, key string, v, standard reflect.Value) []Entry {
 		}
 	case isStructs(v) && v.Len() > 0:
 		for i := range v.Len() {
-			entries = list(entries, fmt.Sprintf("%s[%d]", key, i), v.Index(i), reflect.Zero(v.Type().Elem()))
+			entries = list(entries, fmt.Sprintf("%s[%d]", key, i), v.Index(i), newElement(v.Type().Elem()))
 		}
 	default:
 		isDefault := reflect.DeepEqual(v.Interface(), standard.Interface())

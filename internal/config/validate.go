@@ -24,7 +24,7 @@ func (c *Config) Validate() error {
 	var wrong check.Errors
 	c.Server.validate(&wrong)
 	c.Log.validate(&wrong)
-	c.Upstream.validate(&wrong)
+	c.Upstream.validate(&wrong, c.Auth.Verifiers)
 	c.Token.validate(&wrong)
 	c.Gateway.validate(&wrong)
 	reachable := c.Server.PublicURL != "" || netaddr.IsLoopback(c.Server.Address)
@@ -95,10 +95,11 @@ func (l Log) validate(wrong *check.Errors) {
 	wrong.Require(slices.Contains([]string{"json", "text"}, l.Format), "log.format", "want json or text, not %q", l.Format)
 }
 
-func (u Upstream) validate(wrong *check.Errors) {
+func (u Upstream) validate(wrong *check.Errors, verifiers []Verifier) {
 	wrong.URL("upstream.url", u.URL)
-	wrong.Require(u.APIKey != "", "upstream.api_key", "required: the vendor's API key, or the file that holds it in CASBROKER_UPSTREAM_API_KEY_FILE")
-	wrong.Require(!strings.HasPrefix(u.APIKey.Reveal(), "at_"), "upstream.api_key", "this is an access token; want the API key")
+	u.validateKeys(wrong, verifiers)
+	_, err := ParsePercent(u.SwitchAt)
+	wrong.Require(err == nil, "upstream.switch_at", "%v", err)
 	wrong.Require(u.Timeout > 0, "upstream.timeout", "want a positive duration")
 	wrong.Require(u.Deadline >= u.Timeout, "upstream.deadline", "want at least upstream.timeout, %s", u.Timeout)
 	wrong.Require(u.Attempts >= 1 && u.Attempts <= 10, "upstream.attempts", "want 1 to 10, not %d", u.Attempts)
@@ -158,6 +159,7 @@ func (g Gateway) validate(wrong *check.Errors) {
 	requireTimeout("gateway.parse_timeout", g.ParseTimeout)
 	requireTimeout("gateway.otp_timeout", g.OTPTimeout)
 	requireTimeout("gateway.timeout", g.Timeout)
+	wrong.Require(g.Queue >= 0 && g.Queue <= 30*time.Second, "gateway.queue", "want 0s to 30s, not %s", g.Queue)
 	wrong.Require(g.MaxUploads >= 0, "gateway.max_uploads", "want 0 (no bound) or more")
 	wrong.Require(g.MaxUploadsPerUser >= 0, "gateway.max_uploads_per_user", "want 0 (no bound) or more")
 }

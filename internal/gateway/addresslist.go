@@ -23,10 +23,7 @@ const (
 	maxPage     = 100
 )
 
-var (
-	errPaging = fault.New(fault.Invalid, "invalid_query", "limit must be between 1 and 100, and offset 0 or more.")
-	errPaced  = fault.New(fault.Limited, "rate_limited", "The statement service is busy; try again later.").After(time.Minute)
-)
+var errPaging = fault.New(fault.Invalid, "invalid_query", "limit must be between 1 and 100, and offset 0 or more.")
 
 // ownAddress is a forwarding address of the caller, as the vendor shows it.
 type ownAddress struct {
@@ -111,7 +108,7 @@ func (x *exchange) fetchAddresses(ctx context.Context, owned []Resource) ([]ownA
 				return nil, err
 			}
 		case a.status == http.StatusTooManyRequests:
-			return nil, errPaced
+			return nil, errPaced.After(time.Minute)
 		case a.failed() || jsontext.Value(a.body).Kind() != jsontext.KindBeginObject || !jsontext.Value(a.body).IsValid():
 			return nil, errBadAnswer.Because(fmt.Errorf("HTTP %d", a.status))
 		default:
@@ -131,31 +128,59 @@ func (x *exchange) existing(ctx context.Context, owned []Resource) ([]Resource, 
 	return left, err
 }
 
-// ask makes a call of its own and returns the answer, of whatever status.
+// ask makes a call of its own, without a body, and returns the answer, of whatever status
+// but those that are about the API key.
 func (x *exchange) ask(ctx context.Context, method, path string) (*smallAnswer, error) {
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
-	r, err := http.NewRequestWithContext(ctx, method, x.Vendor.url(path, nil).String(), http.NoBody)
+	call, err := x.begin(ctx, "")
 	if err != nil {
 		return nil, err
 	}
+	for {
+		a, useless, err := x.askOnce(ctx, call, method, path)
+		if err != nil {
+			call.done(healthOfError(err))
+			return nil, err
+		}
+		next, ok := (*vendorCall)(nil), false
+		if useless {
+			next, ok = x.other(ctx, call)
+		}
+		if !ok {
+			return a, refusedKey(a.status)
+		}
+		call = next
+	}
+}
+
+// refusedKey returns an error if the status of an answer is that for a refused key.
+func refusedKey(status int) error {
+	if status == http.StatusUnauthorized || status == http.StatusForbidden {
+		return errRefusedKey.Because(fmt.Errorf("HTTP %d", status))
+	}
+	return nil
+}
+
+// askOnce makes a call once. useless means that another key may get a better answer.
+func (x *exchange) askOnce(ctx context.Context, call *vendorCall, method, path string) (a *smallAnswer, useless bool, err error) {
+	r, err := http.NewRequestWithContext(ctx, method, x.Vendor.url(path, nil).String(), http.NoBody)
+	if err != nil {
+		return nil, false, err
+	}
 	r.Header.Set("User-Agent", "casbroker")
 	r.Header.Set(httpapi.HeaderRequestID, x.id)
-	r.Header.Set("X-Api-Key", x.Vendor.apiKey.Reveal())
+	r.Header.Set("X-Api-Key", call.key.Value.Reveal())
 	res, err := x.Vendor.transport.RoundTrip(r)
 	if err != nil {
-		return nil, unreachable(ctx, err)
-	}
-	if res.StatusCode == http.StatusUnauthorized || res.StatusCode == http.StatusForbidden {
-		_ = res.Body.Close()
-		x.warn("the vendor refused the API key; check upstream.api_key and the account", res)
-		return nil, errRefusedKey.Because(fmt.Errorf("HTTP %d", res.StatusCode))
+		return nil, false, unreachable(ctx, err)
 	}
 	body, err := readSmall(res)
 	if err != nil {
-		return nil, unreachable(ctx, err)
+		return nil, false, unreachable(ctx, err)
 	}
-	return &smallAnswer{res.StatusCode, body}, nil
+	useless, err = call.answered(res)
+	return &smallAnswer{res.StatusCode, body}, useless, err
 }
 
 // unreachable returns the caller's error for err of a call that the gateway made itself.

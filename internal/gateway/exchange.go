@@ -14,6 +14,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"casbroker/internal/apikey"
 	"casbroker/internal/fault"
 	"casbroker/internal/secret"
 )
@@ -33,6 +34,9 @@ type exchange struct {
 	inboxToken secret.Text  // that the vendor gets; "" for none
 	inspect    inspector    // sees the vendor's answer before the caller; nil for none
 	document   *checkedBody // nil until the body of an upload is read
+	call       *vendorCall
+	next       *vendorCall // with another key, if the vendor did not accept that of call
+	bodiless   bool        // the call may be repeated with another key
 
 	sent     bool   // the proxy got the request
 	answered string // the outcome that an answer of the vendor means; "" without one
@@ -79,6 +83,8 @@ func outcomeOf(answered string, err error) string {
 		return OutcomeUnreachable
 	case errors.Is(err, errRefusedKey):
 		return OutcomeCredential
+	case errors.Is(err, apikey.ErrOutOfCredits):
+		return OutcomeCredits
 	case errors.Is(err, errBadAnswer):
 		return OutcomeBadAnswer
 	case errors.Is(err, errAborted), errors.Is(err, errSlowUpload), errors.Is(err, errStopping), errors.Is(err, context.Canceled):
@@ -114,6 +120,9 @@ func (x *exchange) pass(w http.ResponseWriter, r *http.Request) error {
 		}
 	})
 	defer unwatch()
+	if x.call, err = x.begin(ctx, ""); err != nil {
+		return err
+	}
 	timer := time.AfterFunc(total, func() { cancel(errTimeout) })
 	defer timer.Stop()
 	// These replace the deadlines of the server, which are for short calls.
@@ -131,6 +140,7 @@ func (x *exchange) pass(w http.ResponseWriter, r *http.Request) error {
 	}
 	body := &watchedBody{ReadCloser: r.Body, atEnd: sync.OnceFunc(received)}
 	if r.Body = body; r.ContentLength == 0 {
+		x.bodiless = true
 		received()
 	}
 	proxy := httputil.ReverseProxy{
@@ -142,11 +152,19 @@ func (x *exchange) pass(w http.ResponseWriter, r *http.Request) error {
 		ErrorLog:       slog.NewLogLogger(x.Log.Handler(), slog.LevelWarn),
 	}
 	x.sent = true
-	proxy.ServeHTTP(w, r)
+	for {
+		proxy.ServeHTTP(w, r)
+		if x.next == nil {
+			break
+		}
+		x.call, x.next, x.failed = x.next, nil, nil
+	}
 	if x.failed == nil {
 		return nil
 	}
-	return explain(ctx, body.failure(), x.failed)
+	err = explain(ctx, body.failure(), x.failed)
+	x.call.done(healthOfError(err))
+	return err
 }
 
 // writeMargin is how much longer than the vendor's answer takes the caller has to read it.

@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"casbroker/internal/apikey"
 	"casbroker/internal/gateway"
 	"casbroker/internal/httpapi"
 	"casbroker/internal/server"
@@ -75,12 +76,12 @@ func newWorld(t testing.TB, answer http.HandlerFunc, change ...func(*gateway.Han
 		answer(rw, r)
 	}))
 	t.Cleanup(vendor.Close)
-	v, err := gateway.NewVendor(vendor.URL, apiKey)
+	v, err := gateway.NewVendor(vendor.URL)
 	if err != nil {
 		t.Fatal(err)
 	}
 	w.handler = &gateway.Handler{
-		Path: "/gateway", Features: []string{gateway.Parse}, Vendor: v, Tokens: fakeTokens{}, Access: &fakeAccess{},
+		Path: "/gateway", Features: []string{gateway.Parse}, Vendor: v, Keys: apikey.Static(apiKey), Tokens: fakeTokens{}, Access: &fakeAccess{},
 		Uploads:  &gateway.Uploads{},
 		Timeouts: gateway.Timeouts{Upload: 20 * time.Second, Parse: 20 * time.Second, OTP: 20 * time.Second, Other: 20 * time.Second},
 		Log:      slog.New(slog.NewTextHandler(w.log, nil)), Now: time.Now,

@@ -14,11 +14,13 @@ import (
 )
 
 // Handler serves the vendor's API below Path. All fields but the limits, the hosts,
-// Captures and Observe are required.
+// Health, Captures and Observe are required.
 type Handler struct {
 	Path      string   // the prefix of all paths, such as "/gateway"
 	Features  []string // that are served, such as Parse
 	Vendor    *Vendor
+	Keys      Keys
+	Health    Health // nil for none
 	Tokens    Tokens
 	Access    AccessPolicy
 	Uploads   *Uploads

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"mime"
 	"net/http"
 	"net/http/httputil"
 	"strings"
@@ -29,7 +28,7 @@ func (x *exchange) rewrite(p *httputil.ProxyRequest) {
 	p.Out.Header = only(requestHeaders, p.In.Header)
 	p.Out.Header.Set("User-Agent", "casbroker")
 	p.Out.Header.Set(httpapi.HeaderRequestID, x.id)
-	p.Out.Header.Set("X-Api-Key", v.apiKey.Reveal())
+	p.Out.Header.Set("X-Api-Key", x.call.key.Value.Reveal())
 	if x.inboxToken != "" {
 		p.Out.Header.Set(headerInboxToken, x.inboxToken.Reveal())
 	}
@@ -38,33 +37,31 @@ func (x *exchange) rewrite(p *httputil.ProxyRequest) {
 // path returns the path of the call at the vendor.
 func (x *exchange) path() string { return strings.Replace(x.route.path, "{id}", x.resource, 1) }
 
-var (
-	errRefusedKey = fault.New(fault.BadGateway, "upstream_refused",
-		"The statement service is not available to this app at the moment; its operator has to resolve this.").
-		WithNotef("The vendor refused the API key, or the account has no credits left; check upstream.api_key and the account.")
-	errBadAnswer = fault.New(fault.BadGateway, "upstream_bad_answer",
-		"The statement service gave an unexpected answer; try again later.")
-)
+var errBadAnswer = fault.New(fault.BadGateway, "upstream_bad_answer",
+	"The statement service gave an unexpected answer; try again later.")
 
 // checkAnswer decides whether an answer of the vendor is passed on, and removes from it
 // what the caller must not see.
 func (x *exchange) checkAnswer(res *http.Response) error {
-	media, _, _ := mime.ParseMediaType(res.Header.Get("Content-Type"))
+	lostMailbox := isJSON(res) && x.lostMailbox(res) // the mailbox was refused, not the API key
+	if lostMailbox {
+		x.call.done(healthOK)
+	} else if err := x.reportAnswer(res); err != nil {
+		return err
+	}
 	switch {
-	case media == "application/json" && x.lostMailbox(res): // the mailbox was refused, not the API key
+	case lostMailbox:
 	case res.StatusCode == http.StatusUnauthorized, res.StatusCode == http.StatusForbidden:
-		x.warn("the vendor refused the API key; check upstream.api_key and the account", res)
 		return errRefusedKey.Because(fmt.Errorf("HTTP %d", res.StatusCode))
 	case res.StatusCode < 200, res.StatusCode >= 300 && res.StatusCode < 400:
 		return errBadAnswer.Because(fmt.Errorf("HTTP %d", res.StatusCode))
-	case media != "application/json", res.Header.Get("Content-Encoding") != "":
-		return errBadAnswer.Because(fmt.Errorf("HTTP %d with the media type %q", res.StatusCode, media))
+	case !isJSON(res):
+		return errBadAnswer.Because(fmt.Errorf("HTTP %d with the media type %q", res.StatusCode, res.Header.Get("Content-Type")))
 	case res.ContentLength > maxAnswer:
 		return errBadAnswer.Because(errTooLong)
 	}
 	switch {
 	case res.StatusCode == http.StatusPaymentRequired:
-		x.warn("the vendor's account is out of credits", res)
 		x.answered = OutcomeCredits
 	case res.StatusCode >= 400:
 		x.answered = OutcomeError
@@ -96,10 +93,18 @@ func only(names []string, header http.Header) http.Header {
 	return kept
 }
 
-// warn logs what the operator has to see to.
-func (x *exchange) warn(message string, res *http.Response) {
-	x.Log.ErrorContext(res.Request.Context(), message, "status", res.StatusCode,
-		"request_id", x.id, "path", x.route.path)
+// reportAnswer reports the vendor's answer. It returns errOtherKey if the call is sent again
+// with another key.
+func (x *exchange) reportAnswer(res *http.Response) error {
+	useless, err := x.call.answered(res)
+	if err != nil || !useless || !x.bodiless {
+		return err
+	}
+	if next, ok := x.other(res.Request.Context(), x.call); ok {
+		x.next = next
+		return errOtherKey
+	}
+	return nil
 }
 
 // boundedAnswer is a body that fails when it is longer than left bytes.

@@ -9,8 +9,6 @@ import (
 	"strings"
 	"sync"
 	"time"
-
-	"casbroker/internal/secret"
 )
 
 // copyBuffer is the size of the buffers through which bodies are copied. With 64 KiB, 5 MB
@@ -20,7 +18,6 @@ const copyBuffer = 64 << 10
 // Vendor is the server that calls are passed on to. It is safe for concurrent use.
 type Vendor struct {
 	base      *url.URL
-	apiKey    secret.Text
 	transport http.RoundTripper
 	buffers   bufferPool
 	calls     calls
@@ -28,13 +25,13 @@ type Vendor struct {
 
 // NewVendor returns the vendor at address, such as "https://api.casparser.in". It does not
 // contact it.
-func NewVendor(address string, apiKey secret.Text) (*Vendor, error) {
+func NewVendor(address string) (*Vendor, error) {
 	base, err := url.Parse(strings.TrimRight(address, "/"))
 	if err != nil || base.Host == "" {
 		return nil, fmt.Errorf("want the URL of the vendor")
 	}
 	base.User = nil
-	return &Vendor{base: base, apiKey: apiKey, transport: once{&http.Transport{
+	return &Vendor{base: base, transport: once{&http.Transport{
 		Proxy:                  http.ProxyFromEnvironment,
 		DialContext:            (&net.Dialer{Timeout: 5 * time.Second}).DialContext,
 		TLSHandshakeTimeout:    5 * time.Second,

@@ -24,6 +24,7 @@ type Metrics struct {
 	gateway         *prometheus.CounterVec
 	gatewayDuration *prometheus.HistogramVec
 	captures        *prometheus.CounterVec
+	keys            keyMetrics
 
 	accessChanges *prometheus.CounterVec
 	unaudited     prometheus.Counter
@@ -82,6 +83,7 @@ func NewMetrics() *Metrics {
 			Help: "Calls that the in-process cache answered instead of Redis.",
 		}),
 	}
+	m.keys = newKeyMetrics(m.registry)
 	m.registry.MustRegister(
 		collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),

@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sync/singleflight"
 
+	"casbroker/internal/apikey"
 	"casbroker/internal/audit"
 	"casbroker/internal/auth"
 	"casbroker/internal/fault"
@@ -167,7 +168,7 @@ func (s *Service) mint(ctx context.Context, req mintRequest) (Issued, error) {
 		}.seal(s.Box)
 	} else {
 		var minted Minted
-		minted, err = s.Minter.Mint(ctx, req.TTL)
+		minted, err = s.Minter.Mint(apikey.WithApp(ctx, apikey.AppOf(req.key.Subject)), req.TTL)
 		t.value, t.expiresAt, vendorRequestID = minted.Value, t.issuedAt.Add(minted.ExpiresIn), minted.RequestID
 	}
 	if err != nil {

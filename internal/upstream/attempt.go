@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"time"
 
+	"casbroker/internal/apikey"
 	"casbroker/internal/telemetry"
 )
 
@@ -36,10 +37,10 @@ type response struct {
 func (r response) ok() bool { return r.status == http.StatusOK || r.status == http.StatusCreated }
 
 // attempt sends req once. Any status but 200 and 201 is returned as a failure.
-func (c *Client) attempt(ctx context.Context, req request) (response, *failure) {
+func (c *Client) attempt(ctx context.Context, req request, key *apikey.Key) (response, *failure) {
 	ctx, cancel := context.WithTimeoutCause(ctx, c.opts.Timeout, errTimeout)
 	defer cancel()
-	res, err := c.exchange(ctx, req)
+	res, err := c.exchange(ctx, req, key)
 	switch {
 	case errors.Is(err, errURL), errors.Is(err, errTooLong):
 		return res, &failure{
@@ -55,8 +56,8 @@ func (c *Client) attempt(ctx context.Context, req request) (response, *failure) 
 
 // exchange sends req and reads the response. A response with an error status is
 // returned without an error even if its body is incomplete.
-func (c *Client) exchange(ctx context.Context, req request) (response, error) {
-	httpReq, err := c.newRequest(ctx, req)
+func (c *Client) exchange(ctx context.Context, req request, key *apikey.Key) (response, error) {
+	httpReq, err := c.newRequest(ctx, req, key)
 	if err != nil {
 		return response{}, err
 	}
@@ -69,8 +70,12 @@ func (c *Client) exchange(ctx context.Context, req request) (response, error) {
 	if id := httpRes.Header.Get(headerRequestID); telemetry.ValidRequestID(id) {
 		res.requestID = id
 	}
-	res.retryAfter = retryAfter(httpRes.Header.Get("Retry-After"), c.opts.Now())
+	if res.retryAfter = retryAfter(httpRes.Header.Get("Retry-After"), c.opts.Now()); res.status == http.StatusTooManyRequests {
+		res.retryAfter = apikey.RetryAfter(httpRes.Header, c.opts.Now())
+	}
 	res.body, err = io.ReadAll(io.LimitReader(httpRes.Body, maxBody+1))
+	code, _ := vendorError(res.body)
+	key.Report(apikey.Answer{Status: res.status, Code: code, Header: httpRes.Header})
 	switch {
 	case !res.ok():
 		return res, nil
@@ -81,7 +86,7 @@ func (c *Client) exchange(ctx context.Context, req request) (response, error) {
 	}
 }
 
-func (c *Client) newRequest(ctx context.Context, req request) (*http.Request, error) {
+func (c *Client) newRequest(ctx context.Context, req request, key *apikey.Key) (*http.Request, error) {
 	if c.base == nil {
 		return nil, errURL
 	}
@@ -93,7 +98,7 @@ func (c *Client) newRequest(ctx context.Context, req request) (*http.Request, er
 	httpReq.Header.Set("Content-Type", "application/json")
 	httpReq.Header.Set("User-Agent", "casbroker")
 	httpReq.Header.Set(headerRequestID, req.id)
-	httpReq.Header.Set("X-Api-Key", c.opts.APIKey.Reveal())
+	httpReq.Header.Set("X-Api-Key", key.Value.Reveal())
 	return httpReq, nil
 }
 

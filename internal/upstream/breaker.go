@@ -4,9 +4,12 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"github.com/sony/gobreaker/v2"
+
+	"casbroker/internal/apikey"
 )
 
 var errBreakerOpen = errors.New("not called: the breaker is open after repeated failures")
@@ -37,91 +40,160 @@ func (s State) Healthy() bool {
 	return s.Breaker == Closed && (s.LastOutcome == "" || s.LastOutcome == outcomeOK)
 }
 
+// Health is how the vendor does, as all its callers see it: a circuit breaker and the last
+// outcome. It is safe for concurrent use.
+type Health struct {
+	breaker *gobreaker.TwoStepCircuitBreaker[struct{}]
+	openFor time.Duration
+	opened  atomic.Int64 // when the breaker last opened, in unix milliseconds
+	last    atomic.Pointer[lastAttempt]
+	now     func() time.Time
+}
+
 // lastAttempt is the outcome of an attempt and when it ended.
 type lastAttempt struct {
 	outcome string
 	at      time.Time
 }
 
+// Causes for the breaker.
+var (
+	errFailure  = errors.New("the vendor failed")
+	errExcluded = errors.New("the outcome says nothing of the vendor")
+)
+
+func newHealth(b Breaker, now func() time.Time, log *slog.Logger) *Health {
+	h := &Health{openFor: b.OpenFor, now: now}
+	h.breaker = gobreaker.NewTwoStepCircuitBreaker[struct{}](gobreaker.Settings{
+		Name:    "upstream",
+		Timeout: b.OpenFor,
+		ReadyToTrip: func(n gobreaker.Counts) bool {
+			return int(n.ConsecutiveFailures) >= b.Failures
+		},
+		OnStateChange: func(_ string, from, to gobreaker.State) {
+			level := slog.LevelInfo
+			if to == gobreaker.StateOpen {
+				h.opened.Store(now().UnixMilli())
+				level = slog.LevelWarn
+			}
+			log.Log(context.Background(), level, "upstream breaker changed", "from", from.String(), "to", to.String())
+		},
+		IsExcluded: func(err error) bool { return errors.Is(err, errExcluded) },
+	})
+	return h
+}
+
+// Health returns how the vendor does, for others that call it too.
+func (c *Client) Health() *Health { return c.health }
+
 // State returns the state of the vendor without calling it.
-func (c *Client) State() State {
+func (c *Client) State() State { return c.health.State() }
+
+// State returns the state of the vendor without calling it.
+func (h *Health) State() State {
 	s := State{Breaker: Closed}
-	switch c.breaker.State() {
+	switch h.breaker.State() {
 	case gobreaker.StateOpen:
 		s.Breaker = Open
 	case gobreaker.StateHalfOpen:
 		s.Breaker = HalfOpen
 	case gobreaker.StateClosed:
 	}
-	if last := c.last.Load(); last != nil {
+	if last := h.last.Load(); last != nil {
 		s.LastOutcome, s.At = last.outcome, last.at
 	}
 	return s
 }
 
-// record stores and observes the outcome of an attempt. An attempt canceled by the
-// caller says nothing about the vendor and is only observed.
-func (c *Client) record(outcome string, took time.Duration) {
-	if outcome != outcomeCanceled {
-		c.last.Store(&lastAttempt{outcome, c.opts.Now()})
+// Allow returns how long no calls are made, because the breaker is open. If that is 0, the
+// caller must call done once, with one of the outcomes listed at Options.Observe: "failed",
+// "timeout" and "unreachable" count towards opening the breaker, "canceled" is ignored, and
+// others, refusals too, show that the vendor works.
+func (h *Health) Allow() (done func(outcome string), wait time.Duration) {
+	end, err := h.breaker.Allow()
+	if err != nil {
+		return nil, h.untilClosed()
 	}
-	c.opts.Observe(outcome, took)
+	return func(outcome string) {
+		h.record(outcome)
+		end(breakerError(outcome))
+	}, 0
 }
 
-func (c *Client) newBreaker() *gobreaker.CircuitBreaker[response] {
-	return gobreaker.NewCircuitBreaker[response](gobreaker.Settings{
-		Name:    "upstream",
-		Timeout: c.opts.Breaker.OpenFor,
-		ReadyToTrip: func(n gobreaker.Counts) bool {
-			return int(n.ConsecutiveFailures) >= c.opts.Breaker.Failures
-		},
-		OnStateChange: func(_ string, from, to gobreaker.State) {
-			level := slog.LevelInfo
-			if to == gobreaker.StateOpen {
-				c.opened.Store(c.opts.Now().UnixMilli())
-				level = slog.LevelWarn
-			}
-			c.opts.Log.Log(context.Background(), level, "upstream breaker changed",
-				"from", from.String(), "to", to.String())
-		},
-		// A refusal such as 401 shows that the vendor works.
-		IsSuccessful: func(err error) bool {
-			var f *failure
-			return err == nil || errors.As(err, &f) && !f.tripsBreaker
-		},
-		// An attempt canceled by the caller says nothing about the vendor. Calls that a
-		// page makes must not stop the minting of tokens.
-		IsExcluded: func(err error) bool {
-			var f *failure
-			return errors.As(err, &f) && (f.outcome == outcomeCanceled || f.excluded)
-		},
-	})
+// breakerError returns what an outcome means for the breaker; nil is success.
+func breakerError(outcome string) error {
+	switch outcome {
+	case outcomeFailed, outcomeTimeout, outcomeUnreachable:
+		return errFailure
+	case outcomeCanceled:
+		return errExcluded
+	default:
+		return nil
+	}
 }
 
-// guarded makes one attempt, unless the breaker is open.
+// record stores the outcome of an attempt. One that was canceled by the caller says nothing
+// about the vendor.
+func (h *Health) record(outcome string) {
+	if outcome != outcomeCanceled {
+		h.last.Store(&lastAttempt{outcome, h.now()})
+	}
+}
+
+// untilClosed returns how long the breaker stays open from now on. It is at least 1 s, so
+// that callers do not come back while another call is testing the vendor.
+func (h *Health) untilClosed() time.Duration {
+	open := h.now().Sub(time.UnixMilli(h.opened.Load()))
+	return min(max(h.openFor-open, time.Second), max(h.openFor, time.Second))
+}
+
+// guarded makes one attempt, unless the breaker is open. If the vendor refuses the key, it
+// makes another with another key.
 func (c *Client) guarded(ctx context.Context, req request) (response, *failure) {
-	res, err := c.breaker.Execute(func() (response, error) {
-		start := time.Now()
-		res, f := c.attempt(ctx, req)
-		if f != nil {
-			f.excluded = req.excluded
-			c.record(f.outcome, time.Since(start))
+	var res response
+	var refused *failure
+	for except := ""; ; {
+		if c.health.State().Breaker == Open { // before a turn is taken
+			return res, c.breakerFailure()
+		}
+		key, err := c.takeKey(ctx, req, except)
+		switch {
+		case refused != nil && (err != nil || key.Name == except):
+			return res, refused
+		case err != nil:
+			return res, keyFailure(ctx, err)
+		}
+		var f *failure
+		if res, f = c.measured(ctx, req, key); f == nil || !f.aboutKey {
 			return res, f
 		}
-		c.record(outcomeOK, time.Since(start))
-		return res, nil
-	})
-	var f *failure
-	if err == nil || errors.As(err, &f) {
-		return res, f
+		refused, except = f, key.Name
 	}
-	c.opts.Observe(outcomeBreaker, 0)
-	return res, &failure{fault: ErrUnavailable, outcome: outcomeBreaker, retryAfter: c.openFor(), cause: errBreakerOpen}
 }
 
-// openFor returns how long the breaker stays open from now on. It is at least 1 s, so
-// that callers do not come back while another call is testing the vendor.
-func (c *Client) openFor() time.Duration {
-	open := c.opts.Now().Sub(time.UnixMilli(c.opened.Load()))
-	return min(max(c.opts.Breaker.OpenFor-open, time.Second), max(c.opts.Breaker.OpenFor, time.Second))
+// measured makes one attempt with key, and reports its outcome.
+func (c *Client) measured(ctx context.Context, req request, key *apikey.Key) (response, *failure) {
+	done, wait := c.health.Allow()
+	if wait > 0 {
+		return response{}, c.breakerFailure()
+	}
+	start := time.Now()
+	res, f := c.attempt(ctx, req, key)
+	outcome := outcomeOK
+	if f != nil {
+		outcome = f.outcome
+	}
+	c.opts.Observe(outcome, time.Since(start))
+	if f != nil && req.excluded {
+		// Calls that a page makes must not stop the minting of tokens.
+		c.health.record(outcome)
+		outcome = outcomeCanceled
+	}
+	done(outcome)
+	return res, f
+}
+
+func (c *Client) breakerFailure() *failure {
+	c.opts.Observe(outcomeBreaker, 0)
+	return &failure{fault: ErrUnavailable, outcome: outcomeBreaker, retryAfter: c.health.untilClosed(), cause: errBreakerOpen}
 }

@@ -1,6 +1,7 @@
 package upstream
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/http"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/cenkalti/backoff/v5"
 
+	"casbroker/internal/apikey"
 	"casbroker/internal/telemetry"
 )
 
@@ -19,6 +21,10 @@ type request struct {
 	body         []byte // JSON; nil for none
 	id           string // sent as X-Request-ID
 	excluded     bool   // failures do not count towards opening the breaker
+
+	key      *apikey.Key // that is used; nil for one of Keys
+	first    bool        // the first of Keys is used
+	attempts int         // 0 means Options.Attempts
 }
 
 // Causes of attempts that the client itself ended.
@@ -50,7 +56,7 @@ func (c *Client) do(ctx context.Context, req request) (response, error) {
 		return res, last
 	},
 		backoff.WithBackOff(pause),
-		backoff.WithMaxTries(uint(c.opts.Attempts)),
+		backoff.WithMaxTries(uint(cmp.Or(req.attempts, c.opts.Attempts))),
 		backoff.WithMaxElapsedTime(time.Until(deadline)),
 		backoff.WithNotify(func(err error, pause time.Duration) {
 			c.opts.Log.WarnContext(ctx, "upstream call failed, retrying",

@@ -29,11 +29,11 @@ var (
 	errRemaining = errors.New("remaining is missing although the credits are not unlimited")
 )
 
-// Credits returns the credits of the API key's account. Its errors are the faults that
+// Credits returns the credits of the account of the first API key. Its errors are the faults that
 // this package declares. They do not count towards opening the breaker, because failed
 // lookups for a page must not stop the minting of tokens.
 func (c *Client) Credits(ctx context.Context) (admin.Credits, error) {
-	res, err := c.do(ctx, request{method: http.MethodPost, path: "/v1/credits", excluded: true})
+	res, err := c.do(ctx, request{method: http.MethodPost, path: "/v1/credits", excluded: true, first: true})
 	if err != nil {
 		return admin.Credits{}, err
 	}

@@ -138,7 +138,7 @@ func TestRefusedCreditsTellCallersAndOperatorsWhatToDo(t *testing.T) {
 		{"a bad key", 401, `{"code":"INVALID_API_KEY","msg":"` + apiKey + `"}`, upstream.ErrRefusedKey, "check upstream.api_key", 1},
 		{"no credits", 402, `{"code":"INSUFFICIENT_CREDITS"}`, upstream.ErrOutOfCredits, "out of credits", 1},
 		{"a token as the key", 400, `{"detail":"Cannot check credits with an access token"}`, upstream.ErrRefusedKey, "holds an access token", 1},
-		{"too many requests", 429, "", upstream.ErrRateLimited, "try again later", 3},
+		{"too many requests", 429, "", upstream.ErrRateLimited, "try again later", 1},
 		{"a broken vendor", 500, "", upstream.ErrUnavailable, "try again later", 3},
 		{"a redirect", 302, "", upstream.ErrBadAnswer, "check upstream.url", 1},
 	} {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/go-json-experiment/json"
 
+	"casbroker/internal/apikey"
 	"casbroker/internal/fault"
 )
 
@@ -39,6 +40,9 @@ const operatorOnly = "This service cannot use the vendor's API at the moment. Th
 // noteMixedUp is the note for an access token that was configured as the API key.
 const noteMixedUp = "upstream.api_key holds an access token (at_…); the vendor wants the API key itself."
 
+// noteQuotaOrKey is the note for 403 without a code, which the vendor documents for both.
+const noteQuotaOrKey = "The vendor refused the API key, or its quota is used up: it answers both alike; check upstream.api_key and the account."
+
 // Outcomes of attempts, for metrics.
 const (
 	outcomeOK          = "ok"
@@ -64,7 +68,7 @@ type failure struct {
 	outcome      string
 	retryable    bool          // another attempt may succeed
 	tripsBreaker bool          // it counts towards opening the breaker
-	excluded     bool          // the breaker ignores it, whatever tripsBreaker says
+	aboutKey     bool          // another key may get a better answer
 	retryAfter   time.Duration // the vendor's Retry-After, or how long the breaker stays open; 0 if unknown
 	status       int           // 0 without a response
 	code         string        // the vendor's error code; "" without one
@@ -104,9 +108,10 @@ func statusFailure(res response) *failure {
 	}
 	switch res.status {
 	case http.StatusUnauthorized, http.StatusForbidden, http.StatusPaymentRequired:
-		f.fault = accountFault(res.status, code)
+		reason := apikey.ReasonOf(res.status, code)
+		f.fault, f.aboutKey = accountFault(reason), reason != ""
 	case http.StatusTooManyRequests:
-		f.fault, f.outcome, f.retryable = ErrRateLimited, outcomeRateLimited, true
+		f.fault, f.outcome, f.aboutKey = ErrRateLimited, outcomeRateLimited, true
 	case http.StatusInternalServerError, http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
 		f.retryable = true
 	case http.StatusBadRequest:
@@ -126,14 +131,13 @@ func statusFailure(res response) *failure {
 	return f
 }
 
-// accountFault distinguishes a bad key from an account without credits. The vendor's
-// documents name 402 and 403 for both, so the code decides if there is one.
-func accountFault(status int, code string) *fault.Fault {
-	switch {
-	case code == "INSUFFICIENT_CREDITS":
+// accountFault returns the fault for an answer that is about the key or its account.
+func accountFault(reason apikey.Reason) *fault.Fault {
+	switch reason {
+	case apikey.OutOfCredits:
 		return ErrOutOfCredits
-	case code != "INVALID_API_KEY" && status == http.StatusPaymentRequired:
-		return ErrOutOfCredits
+	case apikey.QuotaOrKey:
+		return ErrRefusedKey.WithNotef(noteQuotaOrKey)
 	default:
 		return ErrRefusedKey
 	}

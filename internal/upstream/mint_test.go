@@ -82,7 +82,7 @@ func TestRefusedMintTellsCallersAndOperatorsWhatToDo(t *testing.T) {
 		calls  int
 	}{
 		{"a bad key", 401, `{"status":"failed","msg":"bad ` + apiKey + `","code":"INVALID_API_KEY"}`, upstream.ErrRefusedKey, "check upstream.api_key", 1},
-		{"a key without rights", 403, `{}`, upstream.ErrRefusedKey, "check upstream.api_key", 1},
+		{"a bad key or no credits", 403, `{}`, upstream.ErrRefusedKey, "or its quota is used up", 1},
 		{"no credits", 402, `{"code":"INSUFFICIENT_CREDITS"}`, upstream.ErrOutOfCredits, "out of credits", 1},
 		{"no credits, by the code alone", 403, `{"code":"INSUFFICIENT_CREDITS"}`, upstream.ErrOutOfCredits, "out of credits", 1},
 		{"a bad key, by the code alone", 402, `{"code":"INVALID_API_KEY"}`, upstream.ErrRefusedKey, "check upstream.api_key", 1},
@@ -91,7 +91,7 @@ func TestRefusedMintTellsCallersAndOperatorsWhatToDo(t *testing.T) {
 		{"a wrong path", 404, "<html>", upstream.ErrBadAnswer, "check upstream.url", 1},
 		{"an empty answer", 204, "", upstream.ErrBadAnswer, "check upstream.url", 1},
 		{"not implemented", 501, "", upstream.ErrUnavailable, "try again later", 1},
-		{"too many requests", 429, `{"code":"RATE_LIMITED"}`, upstream.ErrRateLimited, "try again later", 3},
+		{"too many requests", 429, `{"code":"RATE_LIMITED"}`, upstream.ErrRateLimited, "try again later", 1},
 		{"a broken vendor", 500, "", upstream.ErrUnavailable, "try again later", 3},
 		{"a broken gateway", 502, "<html>", upstream.ErrUnavailable, "try again later", 3},
 		{"maintenance", 503, "", upstream.ErrUnavailable, "try again later", 3},

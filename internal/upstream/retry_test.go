@@ -23,7 +23,7 @@ func TestRetryAfterOfTheVendorIsHonored(t *testing.T) {
 		"seconds": func() string { return "7" },
 		"a date":  func() string { return time.Now().Add(7 * time.Second).UTC().Format(http.TimeFormat) },
 	} {
-		for _, status := range []int{429, 503} {
+		for _, status := range []int{500, 503} {
 			synctest.Test(t, func(t *testing.T) {
 				c, _, stop := serveInMemory(upstream.Options{},
 					func(w http.ResponseWriter, r *http.Request) { answer(status, "", "Retry-After", header())(w, r) },
@@ -42,15 +42,31 @@ func TestRetryAfterOfTheVendorIsHonored(t *testing.T) {
 func TestRetryAfterBeyondTheDeadlineIsReturnedAtOnce(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		c, v, stop := serveInMemory(upstream.Options{}, answer(429, "", "Retry-After", "26"))
+		c, v, stop := serveInMemory(upstream.Options{}, answer(503, "", "Retry-After", "26"))
 		defer stop()
 		began := time.Now()
 		_, err := c.Mint(t.Context(), time.Hour)
-		f := wantFault(t, err, upstream.ErrRateLimited)
+		f := wantFault(t, err, upstream.ErrUnavailable)
 		if f.RetryAfter != 26*time.Second || time.Since(began) > time.Second || v.calls() != 1 {
 			t.Errorf("retry after %v, returned after %v and %d calls", f.RetryAfter, time.Since(began), v.calls())
 		}
 	})
+}
+
+func TestRateLimitOfTheVendorIsReturnedAtOnce(t *testing.T) {
+	t.Parallel()
+	for header, want := range map[string]time.Duration{"7": 7 * time.Second, "": time.Minute, "soon": time.Minute} {
+		synctest.Test(t, func(t *testing.T) {
+			c, v, stop := serveInMemory(upstream.Options{}, answer(429, "", "Retry-After", header))
+			defer stop()
+			began := time.Now()
+			_, err := c.Mint(t.Context(), time.Hour)
+			f := wantFault(t, err, upstream.ErrRateLimited)
+			if f.RetryAfter != want || time.Since(began) > time.Second || v.calls() != 1 {
+				t.Errorf("%q: retry after %v, returned after %v and %d calls, want %v", header, f.RetryAfter, time.Since(began), v.calls(), want)
+			}
+		})
+	}
 }
 
 func TestCallersEarlierDeadlineIsRespected(t *testing.T) {

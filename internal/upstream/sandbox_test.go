@@ -64,7 +64,7 @@ func TestMintSurvivesOneFailureOfEachKind(t *testing.T) {
 	for _, f := range []sandbox.Fault{
 		{Kind: sandbox.FaultStatus, Status: 500}, {Kind: sandbox.FaultStatus, Status: 502},
 		{Kind: sandbox.FaultStatus, Status: 503}, {Kind: sandbox.FaultStatus, Status: 504},
-		{Kind: sandbox.FaultStatus, Status: 429}, {Kind: sandbox.FaultDrop}, {Kind: sandbox.FaultTruncate},
+		{Kind: sandbox.FaultDrop}, {Kind: sandbox.FaultTruncate},
 		{Kind: sandbox.FaultDelay, DelayMS: 700}, {Kind: sandbox.FaultDrip, DelayMS: 100},
 	} {
 		f.Path, f.Times = mintPath, 1

@@ -6,24 +6,31 @@ package upstream
 
 import (
 	"cmp"
+	"context"
 	"log/slog"
 	"net"
 	"net/http"
 	"net/url"
 	"strings"
-	"sync/atomic"
 	"time"
 
-	"github.com/sony/gobreaker/v2"
-
+	"casbroker/internal/apikey"
 	"casbroker/internal/secret"
 )
 
-// Options configures a Client. Zero values mean the defaults named here; URL and APIKey
-// have none.
+// Keys hands out API keys, at the pace that the vendor allows.
+type Keys interface {
+	// Take returns a key for one request, when it is its turn.
+	Take(ctx context.Context, use apikey.Use) (*apikey.Key, error)
+	// First returns the first key, whether it can be used or not, when it is its turn.
+	First(ctx context.Context) (*apikey.Key, error)
+}
+
+// Options configures a Client. Zero values mean the defaults named here; URL has none.
 type Options struct {
 	URL    string      // http or https, such as "https://api.casparser.in"; user and password are dropped
-	APIKey secret.Text // sent as x-api-key
+	Keys   Keys        // sent as x-api-key
+	APIKey secret.Text // the only key, if Keys is nil
 
 	Timeout  time.Duration // of one attempt, from connect to last byte; 10 s, as the vendor advises
 	Deadline time.Duration // of one call with all its attempts and pauses; 25 s
@@ -55,12 +62,10 @@ type Breaker struct {
 
 // Client calls the vendor. It is safe for concurrent use.
 type Client struct {
-	opts    Options
-	base    *url.URL // nil if Options.URL is invalid
-	http    *http.Client
-	breaker *gobreaker.CircuitBreaker[response]
-	opened  atomic.Int64 // when the breaker last opened, in unix milliseconds
-	last    atomic.Pointer[lastAttempt]
+	opts   Options
+	base   *url.URL // nil if Options.URL is invalid
+	http   *http.Client
+	health *Health
 }
 
 // New returns a client. It does not contact the vendor.
@@ -78,6 +83,9 @@ func New(o Options) *Client {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
+	if o.Keys == nil {
+		o.Keys = apikey.Static(o.APIKey)
+	}
 	if o.Observe == nil {
 		o.Observe = func(string, time.Duration) {}
 	}
@@ -89,7 +97,7 @@ func New(o Options) *Client {
 		// A redirect must not carry the key to another host.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}}
-	c.breaker = c.newBreaker()
+	c.health = newHealth(o.Breaker, o.Now, o.Log)
 	return c
 }
 

@@ -1,0 +1,195 @@
+package apikey
+
+import (
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"casbroker/internal/secret"
+)
+
+// Reason is why a key is set aside.
+type Reason string
+
+// The reasons.
+const (
+	Refused      Reason = "refused"
+	OutOfCredits Reason = "out_of_credits"
+	// QuotaOrKey: the vendor answered 403 without a code, which may mean either.
+	QuotaOrKey Reason = "quota_or_key"
+)
+
+// Pauses before a key that was set aside is tried again.
+const (
+	firstRetry   = time.Minute
+	maxRetry     = 15 * time.Minute
+	creditsRetry = 5 * time.Minute
+)
+
+// defaultHold is how long a key rests after a 429 without Retry-After.
+const defaultHold = time.Minute
+
+// key is a key of a Pool and its state, which Pool.mu guards.
+type key struct {
+	Settings
+	version int // of Value: how often it was replaced
+	credit  int // of byWeight
+
+	reason    Reason // why it is set aside; "" if it is not
+	since     time.Time
+	retryAt   time.Time
+	pause     time.Duration // before retryAt
+	heldUntil time.Time     // after a 429
+
+	limit   float64   // credits of the account; 0 if unknown
+	spent   float64   // share of limit that was used, from 0 to 1
+	askedAt time.Time // when Check last asked for the credits
+
+	badFile string // what is wrong with the file; "" if nothing is
+}
+
+// usable reports whether the key can be used at now.
+func (k *key) usable(now time.Time) bool { return k.reason == "" && !now.Before(k.heldUntil) }
+
+// Key is a key for one request.
+type Key struct {
+	Name  string
+	Value secret.Text
+
+	pool    *Pool // nil for a key of Static
+	key     *key
+	version int
+}
+
+func (k *Key) rate() int {
+	if k == nil || k.key == nil {
+		return 0
+	}
+	return k.key.Rate // never changes
+}
+
+// usable reports whether k can still be used, and updates its value.
+func (p *Pool) usable(k *Key) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	k.Value, k.version = k.key.Value, k.key.version
+	return k.key.usable(p.Now())
+}
+
+// Answer is what the vendor answered to a request, as far as it says something of the key.
+type Answer struct {
+	Status int
+	Code   string // the vendor's error code; "" if there is none
+	Header http.Header
+}
+
+// ReasonOf returns why a key with this answer is of no use, "" if the answer does not say
+// so.
+func ReasonOf(status int, code string) Reason {
+	switch status {
+	case http.StatusUnauthorized, http.StatusPaymentRequired, http.StatusForbidden:
+	default:
+		return ""
+	}
+	switch {
+	case code == "INSUFFICIENT_CREDITS":
+		return OutOfCredits
+	case code == "INVALID_API_KEY", status == http.StatusUnauthorized:
+		return Refused
+	case status == http.StatusPaymentRequired:
+		return OutOfCredits
+	case code == "":
+		return QuotaOrKey
+	default: // 403 with another code is about the request
+		return ""
+	}
+}
+
+// Report tells the pool of the vendor's answer to the request. A key that is refused is set
+// aside, and one that is used too fast rests.
+func (k *Key) Report(a Answer) {
+	if k.pool == nil {
+		return
+	}
+	p := k.pool
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if k.version != k.key.version {
+		return // the answer is about an older value
+	}
+	k.key.readHeader(a.Header)
+	if a.Status == http.StatusTooManyRequests {
+		p.hold(k.key, RetryAfter(a.Header, p.Now()))
+	} else if reason := ReasonOf(a.Status, a.Code); reason != "" && k.key.reason == "" {
+		p.setAside(k.key, reason)
+	}
+}
+
+// setAside sets k aside, or leaves it aside for longer.
+func (p *Pool) setAside(k *key, reason Reason) {
+	now := p.Now()
+	switch {
+	case reason == OutOfCredits:
+		k.pause = creditsRetry
+	case k.reason == "" || k.reason == OutOfCredits:
+		k.pause = firstRetry
+	default:
+		k.pause = min(2*k.pause, maxRetry)
+	}
+	k.retryAt = now.Add(k.pause)
+	if k.reason == reason {
+		return
+	}
+	if k.reason == "" {
+		k.since = now
+	}
+	k.reason = reason
+	p.Log.Error("the vendor does not accept an API key; it is set aside", "key_name", k.Name, "reason", reason, "until", k.retryAt.UTC())
+	p.OnChange(k.Name, reason)
+}
+
+// restore ends that k is set aside.
+func (p *Pool) restore(k *key) {
+	if k.reason == "" {
+		return
+	}
+	k.reason, k.pause, k.retryAt = "", 0, time.Time{}
+	p.Log.Info("an API key is used again", "key_name", k.Name)
+	p.OnChange(k.Name, "")
+}
+
+// hold lets k rest for d.
+func (p *Pool) hold(k *key, d time.Duration) {
+	now := p.Now()
+	if !now.Before(k.heldUntil) {
+		p.Log.Warn("the vendor accepts no more requests of an API key for now", "key_name", k.Name, "for", d.String())
+	}
+	if until := now.Add(d); until.After(k.heldUntil) {
+		k.heldUntil = until
+	}
+}
+
+// readHeader updates the credits from the header of an answer.
+func (k *key) readHeader(h http.Header) {
+	left, err := strconv.ParseFloat(h.Get("X-Credits-Remaining"), 64)
+	if err == nil && k.limit > 0 {
+		k.spent = min(max(1-left/k.limit, 0), 1)
+	}
+}
+
+// maxRetryAfter is the longest Retry-After that is believed.
+const maxRetryAfter = 24 * time.Hour
+
+// RetryAfter returns the Retry-After (RFC 9110, section 10.2.3) of a 429, 60 s if there is
+// none. It is 1 s at least.
+func RetryAfter(h http.Header, now time.Time) time.Duration {
+	text := strings.TrimSpace(h.Get("Retry-After"))
+	if seconds, err := strconv.ParseUint(text, 10, 64); err == nil {
+		return time.Duration(min(max(seconds, 1), uint64(maxRetryAfter/time.Second))) * time.Second
+	}
+	if at, err := http.ParseTime(text); err == nil {
+		return min(max(at.Sub(now), time.Second), maxRetryAfter)
+	}
+	return defaultHold
+}

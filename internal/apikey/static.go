@@ -1,0 +1,18 @@
+package apikey
+
+import (
+	"context"
+
+	"casbroker/internal/secret"
+)
+
+// Static is a single key that is always used, without a pace.
+type Static secret.Text
+
+// Take returns the key.
+func (s Static) Take(context.Context, Use) (*Key, error) {
+	return &Key{Name: "default", Value: secret.Text(s)}, nil
+}
+
+// First returns the key.
+func (s Static) First(ctx context.Context) (*Key, error) { return s.Take(ctx, Use{}) }

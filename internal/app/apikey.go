@@ -1,0 +1,92 @@
+package app
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+	"time"
+
+	"casbroker/internal/admin"
+	"casbroker/internal/apikey"
+	"casbroker/internal/config"
+	"casbroker/internal/secret"
+	"casbroker/internal/telemetry"
+)
+
+// readAPIKeys returns the settings with the API keys that are in files.
+func readAPIKeys(c config.Upstream) (config.Upstream, error) {
+	c.Keys = slices.Clone(c.Keys)
+	wrong := []error{readAPIKey(&c.APIKey, c.APIKeyFile, "upstream")}
+	for i := range c.Keys {
+		k := &c.Keys[i]
+		wrong = append(wrong, readAPIKey(&k.APIKey, k.APIKeyFile, fmt.Sprintf("upstream.keys[%d]", i)))
+	}
+	return c, errors.Join(wrong...)
+}
+
+// readAPIKey reads an API key from file, if that is not "". It returns an error if the key
+// cannot be one; Validate reports a missing one.
+func readAPIKey(value *secret.Text, file, key string) (err error) {
+	switch {
+	case file != "":
+		if *value, err = apikey.ReadFile(file); err != nil {
+			return fmt.Errorf("%s.api_key_file: %w", key, err)
+		}
+	case *value != "":
+		if err := apikey.Validate(*value); err != nil {
+			return fmt.Errorf("%s.api_key: %w", key, err)
+		}
+	}
+	return nil
+}
+
+// newKeys returns the pool of the API keys in the settings.
+func newKeys(c config.Config, pacer apikey.Pacer, metrics *telemetry.Metrics, log *slog.Logger, now func() time.Time) *apikey.Pool {
+	o := apikey.Options{
+		Pacer: pacer, Queue: c.Gateway.Queue, Log: log, Now: now,
+		OnChange: func(name string, reason apikey.Reason) { metrics.SetKey(name, string(reason)) },
+	}
+	o.SwitchAt, _ = config.ParsePercent(c.Upstream.SwitchAt) // Check has found it valid
+	for _, k := range c.Upstream.AllKeys() {
+		o.Keys = append(o.Keys, apikey.Settings{
+			Name: k.Name, Value: k.APIKey, File: k.APIKeyFile, Weight: k.Weight, Apps: k.Verifiers, Rate: k.Rate,
+		})
+	}
+	return apikey.New(o)
+}
+
+// keyHealth names the API keys that are set aside.
+func keyHealth(keys []apikey.Status) admin.Component {
+	p := admin.Component{Name: "api_keys", State: admin.OK}
+	var aside []string
+	for _, k := range keys {
+		if k.Reason != "" {
+			aside = append(aside, fmt.Sprintf("%s is set aside since %s: %s; it is tried again at %s.",
+				k.Name, k.Since.UTC().Format(time.RFC3339), reasonText(k.Reason), k.RetryAt.UTC().Format(time.RFC3339)))
+		}
+	}
+	switch len(aside) {
+	case 0:
+		return p
+	case len(keys):
+		p.State = admin.Down
+	default:
+		p.State = admin.Degraded
+	}
+	p.Note = strings.Join(aside, " ")
+	return p
+}
+
+// reasonText describes why a key is set aside.
+func reasonText(r apikey.Reason) string {
+	switch r {
+	case apikey.OutOfCredits:
+		return "its account is out of credits"
+	case apikey.QuotaOrKey:
+		return "the vendor refuses it, or its quota is used up (the vendor answers both alike)"
+	default:
+		return "the vendor refuses it"
+	}
+}

@@ -1,0 +1,169 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"mime"
+	"net/http"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/go-json-experiment/json"
+
+	"casbroker/internal/apikey"
+)
+
+// Keys hands out API keys, at the pace that the vendor allows.
+type Keys interface {
+	// Take returns a key for one request. It waits for its turn. It returns a fault with
+	// the time to wait if that is too far away, and one if no key can be used.
+	Take(ctx context.Context, use apikey.Use) (*apikey.Key, error)
+}
+
+// Health is how the vendor does. Other calls of the vendor share it.
+type Health interface {
+	// Allow returns how long no calls are made, since too many in a row failed. If that is
+	// 0, the caller must call done once, with the outcome of its call.
+	Allow() (done func(outcome string), wait time.Duration)
+}
+
+// The outcomes of calls for Health.
+const (
+	healthOK          = "ok"
+	healthRefused     = "refused"
+	healthRateLimited = "rate_limited"
+	healthFailed      = "failed"
+	healthTimeout     = "timeout"
+	healthUnreachable = "unreachable"
+	healthBadAnswer   = "bad_answer"
+	healthCanceled    = "canceled" // says nothing of the vendor
+)
+
+var (
+	errRefusedKey = apikey.ErrRefused
+	errPaced      = apikey.ErrBusy
+	errOtherKey   = errors.New("sent again with another API key")
+)
+
+// vendorCall is one request to the vendor.
+type vendorCall struct {
+	key  *apikey.Key
+	done func(healthOutcome string) // may be called more than once
+}
+
+// begin returns a call with a key, when it is its turn. except is the name of a key that
+// was tried already, "" for none.
+func (x *exchange) begin(ctx context.Context, except string) (*vendorCall, error) {
+	if x.Health == nil {
+		key, err := x.takeKey(ctx, except)
+		return &vendorCall{key, func(string) {}}, err
+	}
+	done, wait := x.Health.Allow()
+	if wait > 0 {
+		return nil, errUnreachable.After(wait)
+	}
+	key, err := x.takeKey(ctx, except)
+	if err != nil {
+		done(healthCanceled)
+		return nil, err
+	}
+	var once sync.Once
+	return &vendorCall{key, func(outcome string) { once.Do(func() { done(outcome) }) }}, nil
+}
+
+func (x *exchange) takeKey(ctx context.Context, except string) (*apikey.Key, error) {
+	return x.Keys.Take(ctx, apikey.Use{App: apikey.AppOf(x.token.Subject), Urgent: !x.route.free, Except: except})
+}
+
+// other returns a call with another key than that of call, if there is one that has its
+// turn soon.
+func (x *exchange) other(ctx context.Context, call *vendorCall) (*vendorCall, bool) {
+	next, err := x.begin(ctx, call.key.Name)
+	if err == nil && next.key.Name == call.key.Name {
+		next.done(healthCanceled)
+		return nil, false
+	}
+	return next, err == nil
+}
+
+// answered reports the vendor's answer. It reads an error as a whole. useless means that
+// the answer is about the key, and that another key may get a better one.
+func (v *vendorCall) answered(res *http.Response) (useless bool, err error) {
+	code := ""
+	if res.StatusCode >= http.StatusBadRequest {
+		if code, err = errorCode(res); err != nil {
+			v.done(healthBadAnswer)
+			return false, err
+		}
+	}
+	v.key.Report(apikey.Answer{Status: res.StatusCode, Code: code, Header: res.Header})
+	limited := res.StatusCode == http.StatusTooManyRequests
+	if limited && res.Header.Get("Retry-After") == "" {
+		res.Header.Set("Retry-After", strconv.Itoa(int(apikey.RetryAfter(res.Header, time.Now()).Seconds())))
+	}
+	outcome := healthOf(res.StatusCode, code)
+	if outcome == healthOK && !isJSON(res) {
+		outcome = healthBadAnswer
+	}
+	v.done(outcome)
+	return limited || apikey.ReasonOf(res.StatusCode, code) != "", nil
+}
+
+// errorCode returns the code of an error of the vendor, "" if it has none.
+func errorCode(res *http.Response) (string, error) {
+	if !isJSON(res) {
+		return "", nil
+	}
+	body, err := readSmall(res)
+	if err != nil {
+		return "", err
+	}
+	var e struct {
+		Code string `json:"code"`
+	}
+	_ = json.Unmarshal(body, &e) // no code then
+	return e.Code, nil
+}
+
+// isJSON reports whether the answer is JSON, as all answers of the vendor are.
+func isJSON(res *http.Response) bool {
+	media, _, _ := mime.ParseMediaType(res.Header.Get("Content-Type"))
+	return media == "application/json" && res.Header.Get("Content-Encoding") == ""
+}
+
+// healthOf returns what an answer says of the vendor. A document that the vendor cannot
+// read is no failure, whatever the status: a user could repeat it.
+func healthOf(status int, code string) string {
+	switch {
+	case status >= 500:
+		switch code {
+		case "PARSING_ERROR", "INVALID_PDF", "INVALID_PASSWORD", "UNSUPPORTED_FORMAT", "FILE_TOO_LARGE":
+			return healthOK
+		}
+		return healthFailed
+	case status == http.StatusTooManyRequests:
+		return healthRateLimited
+	case apikey.ReasonOf(status, code) != "":
+		return healthRefused
+	case status < 200, status >= 300 && status < 400:
+		return healthBadAnswer
+	default:
+		return healthOK
+	}
+}
+
+// healthOfError returns what a call without an answer says of the vendor. A caller that is
+// slow or leaves says nothing.
+func healthOfError(err error) string {
+	switch {
+	case errors.Is(err, errTimeout):
+		return healthTimeout
+	case errors.Is(err, errUnreachable):
+		return healthUnreachable
+	case errors.Is(err, errBadAnswer):
+		return healthBadAnswer
+	default:
+		return healthCanceled
+	}
+}
