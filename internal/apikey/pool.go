@@ -191,6 +191,11 @@ func (p *Pool) serving(app string) []*key {
 	return shared
 }
 
+// HasOwn reports whether app has keys of its own.
+func (p *Pool) HasOwn(app string) bool {
+	return slices.ContainsFunc(p.keys, func(k *key) bool { return slices.Contains(k.Apps, app) })
+}
+
 // byWeight returns one of keys, so that each is returned in proportion to its weight, and
 // the keys alternate: this is nginx's smooth weighted round-robin.
 func byWeight(keys []*key) *key {

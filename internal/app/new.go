@@ -181,7 +181,7 @@ func New(ctx context.Context, c config.Config, o Options) (_ *App, err error) { 
 			counter.Token(outcome)
 		},
 	}
-	a.startPool(running, tokens, o.Now)
+	a.startPool(running, tokens, keys, o.Now)
 	portfolios := &portfolio.Service{
 		Store: db, Reader: db, Keys: db, Log: log, Now: o.Now, Observe: counter.Save,
 		RefuseOther: c.Portfolio.OtherOwner == config.OtherOwnerRefuse,

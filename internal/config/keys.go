@@ -44,12 +44,17 @@ func (u Upstream) validateKeys(wrong *check.Errors, verifiers []Verifier) {
 			served[name] = true
 		}
 	}
-	if slices.ContainsFunc(u.Keys, func(k UpstreamKey) bool { return len(k.Verifiers) == 0 }) {
+	if u.hasShared() {
 		return
 	}
 	for _, v := range verifiers {
 		wrong.Require(served[v.Name], "upstream.keys", "no key is for the verifier %q; add it to the verifiers of a key, or a key without verifiers", v.Name)
 	}
+}
+
+// hasShared reports whether there is a key for the users of all verifiers.
+func (u Upstream) hasShared() bool {
+	return slices.ContainsFunc(u.AllKeys(), func(k UpstreamKey) bool { return len(k.Verifiers) == 0 })
 }
 
 // validateKey checks the key itself, whose settings are at key.

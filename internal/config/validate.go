@@ -26,6 +26,7 @@ func (c *Config) Validate() error {
 	c.Log.validate(&wrong)
 	c.Upstream.validate(&wrong, c.Auth.Verifiers)
 	c.Token.validate(&wrong)
+	wrong.Require(c.Token.Pool == 0 || c.Upstream.hasShared(), "token.pool", "needs a key in upstream.keys without verifiers")
 	c.Gateway.validate(&wrong)
 	reachable := c.Server.PublicURL != "" || netaddr.IsLoopback(c.Server.Address)
 	wrong.Require(reachable || c.Token.Mode == ModeDirect, "server.public_url",

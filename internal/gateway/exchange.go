@@ -151,20 +151,23 @@ func (x *exchange) pass(w http.ResponseWriter, r *http.Request) error {
 		BufferPool:     &x.Vendor.buffers,
 		ErrorLog:       slog.NewLogLogger(x.Log.Handler(), slog.LevelWarn),
 	}
-	x.sent = true
-	for {
-		proxy.ServeHTTP(w, r)
-		if x.next == nil {
-			break
-		}
-		x.call, x.next, x.failed = x.next, nil, nil
-	}
+	x.send(&proxy, w, r)
 	if x.failed == nil {
 		return nil
 	}
 	err = explain(ctx, body.failure(), x.failed)
 	x.call.done(healthOfError(err))
 	return err
+}
+
+// send sends the request, and again with another key if that may get a better answer.
+func (x *exchange) send(proxy http.Handler, w http.ResponseWriter, r *http.Request) {
+	x.sent = true
+	proxy.ServeHTTP(w, r)
+	for x.next != nil {
+		x.call, x.next, x.failed = x.next, nil, nil
+		proxy.ServeHTTP(w, r)
+	}
 }
 
 // writeMargin is how much longer than the vendor's answer takes the caller has to read it.
