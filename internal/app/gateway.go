@@ -60,6 +60,7 @@ type gatewayDeps struct {
 	owned    gateway.Ownership
 	limits   *ratelimit.Limiter
 	captures gateway.Captures
+	calls    gateway.Calls
 	metrics  *telemetry.Metrics
 	log      *slog.Logger
 	now      func() time.Time
@@ -75,14 +76,13 @@ func mountGateway(router *server.Router, c config.Config, d gatewayDeps) error {
 	if err != nil {
 		return fmt.Errorf("upstream.url: %w", err)
 	}
-	d.onClose(vendor.Close)
 	chain := []server.Middleware{httpapi.InDialect(gateway.Dialect), d.limits.LimitAuthFailures(gateway.ErrToken)}
 	if c.Gateway.Capture == config.CaptureOff {
 		d.captures = nil
 	}
-	router.Mount(c.Gateway.Path, chain, &gateway.Handler{
+	h := &gateway.Handler{
 		Path: c.Gateway.Path, Features: c.Gateway.Features, Vendor: vendor, Keys: d.keys, Health: d.health, Tokens: gatewayTokens{d.box}, Access: d.access,
-		Captures:  d.captures,
+		Captures: d.captures, Calls: d.calls,
 		Uploads:   &gateway.Uploads{PerUser: c.Gateway.MaxUploadsPerUser, All: c.Gateway.MaxUploads},
 		Limit:     d.limits.Middleware(ratelimit.Upload),
 		LimitFree: d.limits.Middleware(ratelimit.Read),
@@ -92,7 +92,13 @@ func mountGateway(router *server.Router, c config.Config, d gatewayDeps) error {
 			Upload: c.Gateway.UploadTimeout, Parse: c.Gateway.ParseTimeout, OTP: c.Gateway.OTPTimeout, Other: c.Gateway.Timeout,
 		},
 		Log: d.log, Now: d.now, Observe: d.metrics.ObserveGateway,
+	}
+	router.Mount(c.Gateway.Path, chain, h)
+	d.onClose(func() error { // after the vendor's calls have ended
+		h.Close()
+		return nil
 	})
+	d.onClose(vendor.Close)
 	return nil
 }
 

@@ -15,6 +15,7 @@ const (
 	capturesEvery = 10 * time.Second
 	// keysEvery is how often files with API keys are read again.
 	keysEvery   = 3 * time.Second
+	settleEvery = time.Minute // how often calls are settled whose end was not recorded
 	sweepEvery  = 10 * time.Minute
 	purgeEvery  = 10 * time.Minute
 	expireEvery = time.Hour // how often a replica checks whether the daily deletion is due

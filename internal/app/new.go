@@ -197,6 +197,7 @@ func New(ctx context.Context, c config.Config, o Options) (_ *App, err error) { 
 		captures.Close()
 		return nil
 	})
+	ledger := newLedger(c, db, box, metrics, log, o.Now)
 	userData := &privacy.Service{Store: db, ForgetTokens: tokens.Forget, Announce: watcher.Announce, Log: log, Now: o.Now, Sources: []privacy.ExportSource{
 		{Name: "portfolios", Exporter: portfolios},
 		{Name: "captures", Exporter: captures},
@@ -246,6 +247,7 @@ func New(ctx context.Context, c config.Config, o Options) (_ *App, err error) { 
 		&privacy.Handler{Privacy: userData, LimitExport: limitRead, LimitErase: limitSave})
 	err = mountGateway(a.router, c, gatewayDeps{
 		keys: keys, health: vendor.Health(), box: box, access: watcher, owned: db, limits: limits, captures: captures,
+		calls:   gatewayCalls{ledger},
 		metrics: metrics, log: log, now: o.Now, onClose: a.onClose,
 	})
 	if err != nil {
@@ -273,13 +275,15 @@ func New(ctx context.Context, c config.Config, o Options) (_ *App, err error) { 
 		{name: "delete old usage counts", every: sweepEvery, atStart: true, do: sweep.Run},
 		{name: "write audit records", every: recordsEvery, atStart: true, do: uninterrupted(recorder.Flush)},
 		{name: "save captured statements", every: capturesEvery, atStart: true, do: captures.Run}, // also those from before gateway.capture was off
+		{name: "settle calls", every: settleEvery, atStart: true, do: ledger.SettleOverdue},
 		{name: "remove expired idempotency keys", every: purgeEvery, do: func(ctx context.Context) error {
 			_, err := portfolios.Purge(ctx)
 			return err
 		}},
 	}
 	retention := &privacy.Retention{
-		Expirer: db, Jobs: db, Portfolios: c.Retention.Portfolios, Grants: c.Retention.Grants, Log: log, Now: o.Now,
+		Expirer: db, Jobs: db, Portfolios: c.Retention.Portfolios, Grants: c.Retention.Grants, Calls: c.Retention.Calls,
+		Log: log, Now: o.Now,
 	}
 	if retention.Enabled() {
 		// At the start too: a broker that restarts often would never reach the first tick.

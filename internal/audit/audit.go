@@ -33,6 +33,9 @@ const (
 	MailboxConnect    Action = "mailbox.connect" // through the gateway
 	MailboxDisconnect Action = "mailbox.disconnect"
 
+	BudgetReached Action = "budget.reached" // for the first time in its period; Object is its name
+	BudgetRaise   Action = "budget.raise"   // by an operator; Object is its name
+
 	AdminRead    Action = "admin.read"     // of personal data; Object says which
 	AdminSignIn  Action = "admin.sign_in"  // refused for a wrong key; Object is the claimed key name
 	AdminSignOut Action = "admin.sign_out" // also when the broker ended the session
@@ -44,7 +47,7 @@ const (
 var Actions = []Action{
 	TokenMint, TokenReuse, TokenRevoke, RevokeUser, RevokeAll, UserBlock, UserUnblock, AccessRefuse,
 	PortfolioSave, PortfolioDiffers, PortfolioDelete, PortfolioExpire, DataExport, DataErase,
-	MailboxConnect, MailboxDisconnect,
+	MailboxConnect, MailboxDisconnect, BudgetReached, BudgetRaise,
 	AdminRead, AdminSignIn, AdminSignOut, AuditExport, BrokerStart,
 }
 

@@ -18,6 +18,7 @@ type Config struct {
 	Auth      Auth      `yaml:"auth"`
 	Token     Token     `yaml:"token"`
 	Gateway   Gateway   `yaml:"gateway"`
+	Budgets   []Budget  `yaml:"budgets"`
 	Access    Access    `yaml:"access"`
 	Cache     Cache     `yaml:"cache"`
 	Store     Store     `yaml:"store"`
@@ -264,6 +265,7 @@ type Audit struct {
 type Retention struct {
 	Portfolios time.Duration `yaml:"portfolios"` // from the time of saving
 	Grants     time.Duration `yaml:"grants"`     // from the end of the token
+	Calls      time.Duration `yaml:"calls"`      // from the call through the gateway
 }
 
 // Admin lists the keys with which operators sign in. Users whose JWT has the role admin
@@ -321,5 +323,6 @@ func Default() Config {
 		},
 		Portfolio: Portfolio{MaxBody: 10 << 20, OtherOwner: OtherOwnerKeep},
 		Audit:     Audit{Reuse: ReuseCount, WhenUnwritable: UnwritableRefuse},
+		Retention: Retention{Calls: 90 * 24 * time.Hour},
 	}
 }

@@ -39,8 +39,8 @@ func TestExampleFileHasEveryKeyAndTheDefaults(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	got.Auth.Verifiers, got.Seal.Keys = nil, nil // examples, without a default
-	got.Admin.Keys, got.Upstream.Keys = nil, nil // empty lists, not nil ones
+	got.Auth.Verifiers, got.Seal.Keys = nil, nil                   // examples, without a default
+	got.Admin.Keys, got.Upstream.Keys, got.Budgets = nil, nil, nil // empty lists, not nil ones
 	for _, list := range []*[]string{&got.Server.TrustedProxies, &got.Server.AllowedOrigins, &got.Auth.TrustedOrigins, &got.Gateway.CallbackHosts, &got.Gateway.RedirectHosts} {
 		*list = nil
 	}

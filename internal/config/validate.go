@@ -31,6 +31,7 @@ func (c *Config) Validate() error {
 	reachable := c.Server.PublicURL != "" || netaddr.IsLoopback(c.Server.Address)
 	wrong.Require(reachable || c.Token.Mode == ModeDirect, "server.public_url",
 		"required with token.mode %s: the URL at which browsers reach the broker, such as https://broker.example", c.Token.Mode)
+	c.validateBudgets(&wrong)
 	c.Access.validate(&wrong)
 	c.Cache.validate(&wrong)
 	c.Store.validate(&wrong)
@@ -240,6 +241,7 @@ const minRetention = 24 * time.Hour
 func (r Retention) validate(wrong *check.Errors) {
 	const want = "want 0s (forever) or at least %s, not %s"
 	wrong.Require(r.Portfolios == 0 || r.Portfolios >= minRetention, "retention.portfolios", want, minRetention, r.Portfolios)
+	wrong.Require(r.Calls == 0 || r.Calls >= minRetention, "retention.calls", want, minRetention, r.Calls)
 	wrong.Require(r.Grants == 0 || r.Grants >= minRetention, "retention.grants", want, minRetention, r.Grants)
 }
 

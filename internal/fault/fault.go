@@ -29,6 +29,7 @@ const (
 	Unsupported                 // the media type or encoding is not supported
 	Unprocessable               // the request can be read, but its content is not acceptable
 	Limited                     // the caller sends too many requests
+	Exhausted                   // a budget is used up until it renews
 	Unavailable                 // a dependency is down; retrying later may help
 	BadGateway                  // the server that the request was passed on to did not answer properly
 )
@@ -47,7 +48,7 @@ type Fault struct {
 	Code       string        // stable, snake_case, part of the API
 	Detail     string        // a sentence for the caller; never about settings, keys or credits
 	Note       string        // advice for the operator; logged, never sent
-	RetryAfter time.Duration // for Limited and Unavailable; 0 means unknown
+	RetryAfter time.Duration // for Limited, Exhausted and Unavailable; 0 means unknown
 	Fields     []Field       // the invalid parts of the request, if known
 	cause      error
 }

@@ -37,4 +37,6 @@
 //     Another user's is the same 404 as one that does not exist.
 //
 // 10. The vendor's inbox token reaches no browser. Pages have a handle (inbox.go).
+// 11. A call that costs credits or makes something is recorded, within budgets, before the
+// vendor gets it, and settled afterwards, also if its caller has left (Calls).
 package gateway

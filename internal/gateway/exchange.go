@@ -38,6 +38,7 @@ type exchange struct {
 	next       *vendorCall // with another key, if the vendor did not accept that of call
 	bodiless   bool        // the call may be repeated with another key
 
+	record   record // for Calls
 	sent     bool   // the proxy got the request
 	answered string // the outcome that an answer of the vendor means; "" without one
 	failed   error  // why the proxy has no answer
@@ -113,6 +114,9 @@ func (x *exchange) pass(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	defer ended()
+	if err := x.beginRecord(r.Context()); err != nil {
+		return err
+	}
 	var uploaded atomic.Bool
 	unwatch := context.AfterFunc(r.Context(), func() {
 		if !uploaded.Load() || !x.captures() { // else the answer is worth having without the caller
@@ -131,9 +135,10 @@ func (x *exchange) pass(w http.ResponseWriter, r *http.Request) error {
 	_ = control.SetReadDeadline(now.Add(x.Timeouts.Upload)) // fails only without a connection
 	_ = control.SetWriteDeadline(now.Add(total + writeMargin))
 
-	r = r.WithContext(ctx)
+	r = r.WithContext(x.record.watchSending(ctx))
 	received := func() {
 		uploaded.Store(true)
+		x.record.received.Store(true)
 		timer.Reset(limit)
 		// The old deadline would end the request while the vendor works.
 		_ = control.SetReadDeadline(time.Now().Add(limit + writeMargin))
@@ -166,6 +171,7 @@ func (x *exchange) send(proxy http.Handler, w http.ResponseWriter, r *http.Reque
 	proxy.ServeHTTP(w, r)
 	for x.next != nil {
 		x.call, x.next, x.failed = x.next, nil, nil
+		x.record.again()
 		proxy.ServeHTTP(w, r)
 	}
 }

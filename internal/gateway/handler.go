@@ -4,6 +4,7 @@ import (
 	"log/slog"
 	"net/http"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -14,7 +15,7 @@ import (
 )
 
 // Handler serves the vendor's API below Path. All fields but the limits, the hosts,
-// Health, Captures and Observe are required.
+// Health, Captures, Calls and Observe are required.
 type Handler struct {
 	Path      string   // the prefix of all paths, such as "/gateway"
 	Features  []string // that are served, such as Parse
@@ -27,6 +28,7 @@ type Handler struct {
 	Limit     echo.MiddlewareFunc // counts calls that cost credits; nil for no limit
 	LimitFree echo.MiddlewareFunc // counts the other calls; nil for no limit
 	Captures  Captures            // gets copies of parsed statements; nil for no copies
+	Calls     Calls               // records calls that cost credits; nil for no records
 	Owned     Ownership
 	// Reference returns what stands for a user at the vendor, the same each time.
 	Reference func(subject string) string
@@ -44,7 +46,8 @@ type Handler struct {
 	// the constants of this package.
 	Observe func(feature, outcome string, took time.Duration)
 
-	copies atomic.Int64 // bytes of copies in memory
+	copies   atomic.Int64   // bytes of copies in memory
+	settling sync.WaitGroup // recorded calls that are not settled
 }
 
 // Timeouts bound the parts of a call: until the request was received as a whole, and from
@@ -77,13 +80,15 @@ func (h *Handler) Mount(g *echo.Group) {
 // serve answers one request.
 func (h *Handler) serve(c echo.Context) error {
 	x := &exchange{Handler: h, feature: featureOther, began: time.Now()}
+	var err error
 	outcome := OutcomeAborted // if the proxy panics to cut the connection
 	defer func() {
+		x.endRecord(c.Request().Context(), outcome, err)
 		if h.Observe != nil {
 			h.Observe(x.feature, outcome, time.Since(x.began))
 		}
 	}()
-	err := x.serve(c)
+	err = x.serve(c)
 	outcome = outcomeOf(x.answered, err)
 	return err
 }

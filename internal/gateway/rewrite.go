@@ -43,6 +43,7 @@ var errBadAnswer = fault.New(fault.BadGateway, "upstream_bad_answer",
 // checkAnswer decides whether an answer of the vendor is passed on, and removes from it
 // what the caller must not see.
 func (x *exchange) checkAnswer(res *http.Response) error {
+	x.record.observe(res)
 	lostMailbox := isJSON(res) && x.lostMailbox(res) // the mailbox was refused, not the API key
 	if lostMailbox {
 		x.call.done(healthOK)

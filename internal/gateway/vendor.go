@@ -57,7 +57,7 @@ type once struct{ next *http.Transport }
 // RoundTrip sends r once. It hides the context's values from the transport: ReverseProxy
 // puts a function there that passes informational answers on.
 func (o once) RoundTrip(r *http.Request) (*http.Response, error) {
-	res, err := o.next.RoundTrip(r.WithContext(withoutValues{r.Context()}))
+	res, err := o.next.RoundTrip(r.WithContext(traceSending(withoutValues{r.Context()}, r.Context())))
 	if err != nil {
 		return nil, err
 	}

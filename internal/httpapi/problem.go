@@ -45,6 +45,7 @@ var statuses = map[fault.Kind]int{
 	fault.Unsupported:     http.StatusUnsupportedMediaType,
 	fault.Unprocessable:   http.StatusUnprocessableEntity,
 	fault.Limited:         http.StatusTooManyRequests,
+	fault.Exhausted:       http.StatusPaymentRequired,
 	fault.Unavailable:     http.StatusServiceUnavailable,
 	fault.BadGateway:      http.StatusBadGateway,
 }

@@ -30,7 +30,7 @@ func TestEachKindOfFaultHasItsStatus(t *testing.T) {
 	t.Parallel()
 	for kind, status := range map[fault.Kind]int{
 		fault.Internal: 500, fault.Invalid: 400, fault.Unauthenticated: 401, fault.Forbidden: 403, fault.NotFound: 404,
-		fault.NotAllowed: 405, fault.Conflict: 409, fault.TooLarge: 413, fault.Unsupported: 415, fault.Unprocessable: 422,
+		fault.NotAllowed: 405, fault.Conflict: 409, fault.TooLarge: 413, fault.Unsupported: 415, fault.Unprocessable: 422, fault.Exhausted: 402,
 		fault.Limited: 429, fault.Unavailable: 503,
 	} {
 		if got := handle(t, http.MethodGet, fault.New(kind, "x", "X.")).Code; got != status {

@@ -27,6 +27,8 @@ type Expirer interface {
 	ExpirePortfolios(ctx context.Context, until, at time.Time) (int, error)
 	// ExpireGrants deletes grants whose tokens expired at until or before.
 	ExpireGrants(ctx context.Context, until time.Time) (int, error)
+	// ExpireCalls deletes calls through the gateway that began at until or before.
+	ExpireCalls(ctx context.Context, until time.Time) (int, error)
 }
 
 // Jobs coordinates jobs among replicas.
@@ -46,12 +48,13 @@ type Retention struct {
 	Jobs       Jobs
 	Portfolios time.Duration // from the save; 0 keeps them forever
 	Grants     time.Duration // from the token's expiry; 0 keeps them forever
+	Calls      time.Duration // from their beginning; 0 keeps them forever
 	Log        *slog.Logger
 	Now        func() time.Time
 }
 
 // Enabled reports whether any data has a retention period.
-func (r *Retention) Enabled() bool { return r.Portfolios > 0 || r.Grants > 0 }
+func (r *Retention) Enabled() bool { return r.Portfolios > 0 || r.Grants > 0 || r.Calls > 0 }
 
 // Run deletes old data, unless a run ended within the last day or another replica is
 // running. It is meant to be called periodically. After an error the next run is possible
@@ -65,7 +68,7 @@ func (r *Retention) Run(ctx context.Context) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, lease)
 	defer cancel()
-	portfolios, grants := 0, 0
+	portfolios, grants, calls := 0, 0, 0
 	if r.Portfolios > 0 {
 		if portfolios, err = r.Expirer.ExpirePortfolios(ctx, now.Add(-r.Portfolios), now); err != nil {
 			return fmt.Errorf("%d portfolios deleted: %w", portfolios, err)
@@ -76,6 +79,11 @@ func (r *Retention) Run(ctx context.Context) error {
 			return fmt.Errorf("%d grants deleted: %w", grants, err)
 		}
 	}
-	r.Log.InfoContext(ctx, "deleted data past its retention", "portfolios", portfolios, "grants", grants)
+	if r.Calls > 0 {
+		if calls, err = r.Expirer.ExpireCalls(ctx, now.Add(-r.Calls)); err != nil {
+			return fmt.Errorf("%d calls deleted: %w", calls, err)
+		}
+	}
+	r.Log.InfoContext(ctx, "deleted data past its retention", "portfolios", portfolios, "grants", grants, "calls", calls)
 	return r.Jobs.FinishJob(ctx, jobName, until, now.Add(interval))
 }

@@ -16,8 +16,8 @@ import (
 
 // expirer records its calls and fails on demand.
 type expirer struct {
-	portfolios, grants []time.Time
-	fails              bool
+	portfolios, grants, calls []time.Time
+	fails                     bool
 }
 
 func (s *expirer) ExpirePortfolios(_ context.Context, until, _ time.Time) (int, error) {
@@ -33,6 +33,11 @@ func (s *expirer) ExpireGrants(_ context.Context, until time.Time) (int, error) 
 	return 1, nil
 }
 
+func (s *expirer) ExpireCalls(_ context.Context, until time.Time) (int, error) {
+	s.calls = append(s.calls, until)
+	return 1, nil
+}
+
 // clock is a clock that tests move.
 type clock struct{ ahead atomic.Int64 }
 
@@ -40,7 +45,7 @@ func (c *clock) now() time.Time { return begin.Add(time.Duration(c.ahead.Load())
 
 func retention(db *store.DB, calls *expirer, c *clock) *privacy.Retention {
 	return &privacy.Retention{
-		Expirer: calls, Jobs: db, Portfolios: 72 * time.Hour, Grants: 48 * time.Hour,
+		Expirer: calls, Jobs: db, Portfolios: 72 * time.Hour, Grants: 48 * time.Hour, Calls: 24 * time.Hour,
 		Log: slog.New(slog.DiscardHandler), Now: c.now,
 	}
 }
@@ -56,8 +61,8 @@ func TestOldDataIsDeletedOnceADay(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if len(calls.portfolios) != 3 || len(calls.grants) != 3 {
-		t.Fatalf("got calls with %v and %v, want 3 each", calls.portfolios, calls.grants)
+	if len(calls.portfolios) != 3 || len(calls.grants) != 3 || len(calls.calls) != 3 {
+		t.Fatalf("got calls with %v, %v and %v, want 3 each", calls.portfolios, calls.grants, calls.calls)
 	}
 	if !calls.portfolios[0].Equal(begin.Add(-72*time.Hour)) || !calls.grants[1].Equal(begin.Add(-24*time.Hour)) {
 		t.Errorf("got calls with %v and %v, want 72h and 24h before the start", calls.portfolios, calls.grants)
@@ -72,7 +77,7 @@ func TestDataWithoutARetentionPeriodIsNotDeleted(t *testing.T) {
 	if err := r.Run(t.Context()); err != nil || !r.Enabled() || len(calls.portfolios) != 0 || len(calls.grants) != 1 {
 		t.Errorf("got %v and calls %+v, want 0 for portfolios and 1 for grants", err, calls)
 	}
-	r.Grants = 0
+	r.Grants, r.Calls = 0, 0
 	if r.Enabled() {
 		t.Error("Enabled without a retention period: got true, want false")
 	}

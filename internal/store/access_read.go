@@ -119,6 +119,7 @@ func (s *DB) ActiveBlock(ctx context.Context, subject string, now time.Time) (*a
 
 // querier is implemented by *sql.DB and *sql.Tx.
 type querier interface {
+	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
 	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
 }
 

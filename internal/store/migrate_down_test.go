@@ -41,6 +41,7 @@ func everything(t *testing.T, s *store.DB) map[string][]byte {
 	if err := s.AddCounts(t.Context(), counts); err != nil {
 		t.Fatal(err)
 	}
+	spend(t, s)
 	return payloads
 }
 
@@ -116,7 +117,10 @@ func TestMigratingDownOneVersionAndUpKeepsOlderData(t *testing.T) {
 	t.Parallel()
 	eachDown(t, 5, func(t *testing.T, s *store.DB, payloads map[string][]byte, rows [3]map[string]int) {
 		kept := maps.Clone(rows[0])
-		newer := []string{"sessions", "usage_counts", "captures", "vendor_resources", "mailbox_connections", "mailboxes", "grant_portfolios"}
+		newer := []string{
+			"sessions", "usage_counts", "captures", "vendor_resources", "mailbox_connections", "mailboxes", "grant_portfolios",
+			"gateway_calls", "call_totals", "budget_counters", "budgets_reached", "budget_raises", "usage_comparisons",
+		}
 		for _, table := range newer {
 			delete(kept, table)
 		}

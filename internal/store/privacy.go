@@ -64,10 +64,11 @@ func (s *DB) grants(ctx context.Context, subject string, after token.Grant, limi
 
 // Erase deletes the data of subject: portfolios with their holdings, transactions and
 // payloads, captures, the answers stored for Idempotency-Keys, grants, and what it has at the
-// vendor through the gateway. Its tokens are revoked. The audit trail stays, without the
-// addresses of the subject's own requests, and r is appended to it, all or nothing. Changes of access stay without their reasons. A block that is in force at
-// r.At stays with its reason. A concurrent save is entirely before the erasure, and
-// erased, or entirely after it.
+// vendor through the gateway. Its tokens are revoked. Its calls and their totals stay without
+// the subject. The audit trail stays, without the addresses of the subject's own requests,
+// and r is appended to it, all or nothing. Changes of access stay without their reasons. A
+// block that is in force at r.At stays with its reason. A concurrent save is entirely before
+// the erasure, and erased, or entirely after it.
 func (s *DB) Erase(ctx context.Context, subject string, r audit.Record) (privacy.EraseResult, error) {
 	var erased privacy.EraseResult
 	err := s.change(ctx, "erase a user", func(ctx context.Context, tx *sql.Tx) error {
@@ -98,6 +99,9 @@ func (s *DB) Erase(ctx context.Context, subject string, r audit.Record) (privacy
 			return fmt.Errorf("delete grants: %w", err)
 		}
 		if err := eraseResources(ctx, tx, subject); err != nil {
+			return err
+		}
+		if err := eraseCalls(ctx, tx, subject); err != nil {
 			return err
 		}
 		if err := deleteReasons(ctx, tx, subject, r.At); err != nil {

@@ -25,6 +25,7 @@ type Metrics struct {
 	gatewayDuration *prometheus.HistogramVec
 	captures        *prometheus.CounterVec
 	keys            keyMetrics
+	budgets         *budgetSeries
 
 	accessChanges *prometheus.CounterVec
 	unaudited     prometheus.Counter
@@ -83,7 +84,7 @@ func NewMetrics() *Metrics {
 			Help: "Calls that the in-process cache answered instead of Redis.",
 		}),
 	}
-	m.keys = newKeyMetrics(m.registry)
+	m.keys, m.budgets = newKeyMetrics(m.registry), newBudgetSeries(m.registry)
 	m.registry.MustRegister(
 		collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),

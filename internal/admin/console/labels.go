@@ -71,6 +71,8 @@ var actions = []choice{
 	{string(audit.DataErase), "User's data erased"},
 	{string(audit.MailboxConnect), "Mailbox connected"},
 	{string(audit.MailboxDisconnect), "Mailbox disconnected"},
+	{string(audit.BudgetReached), "Budget reached"},
+	{string(audit.BudgetRaise), "Budget raised"},
 	{string(audit.AdminSignIn), "Operator sign-in"},
 	{string(audit.AdminSignOut), "Operator sign-out"},
 	{string(audit.AdminRead), "Operator read"},

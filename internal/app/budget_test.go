@@ -1,0 +1,137 @@
+package app_test
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"casbroker/internal/budget"
+	"casbroker/internal/config"
+	"casbroker/internal/credit"
+	"casbroker/internal/sandbox"
+	"casbroker/internal/secret"
+	"casbroker/internal/testkit/services"
+	"casbroker/internal/testkit/storetest"
+)
+
+// books are the credits and calls by feature.
+type books map[string]struct {
+	calls   int64
+	credits credit.Amount
+}
+
+// ourBooks returns what a broker's database says about today, once no call is open.
+func ourBooks(t *testing.T, url string) books {
+	t.Helper()
+	db := storetest.Open(t, url, storetest.NewBox(t))
+	for end := time.Now().Add(10 * time.Second); ; <-time.After(5 * time.Millisecond) {
+		n, _, err := db.OpenCalls(t.Context())
+		if n == 0 && err == nil {
+			break
+		}
+		if time.Now().After(end) {
+			t.Fatalf("%d calls are open, %v", n, err)
+		}
+	}
+	today := time.Now().UTC().Truncate(24 * time.Hour)
+	list, err := db.CallTotals(t.Context(), budget.TotalsQuery{
+		From: today.AddDate(0, 0, -1), To: today.AddDate(0, 0, 1), By: []budget.Dimension{budget.ByFeature},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := books{}
+	for _, x := range list {
+		b[x.Feature] = struct {
+			calls   int64
+			credits credit.Amount
+		}{x.Calls, x.Credits}
+	}
+	return b
+}
+
+// vendorsBooks returns the vendor's own summary.
+func vendorsBooks(t *testing.T, url string) books {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, url+"/v1/usage/summary", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("X-Api-Key", apiKey)
+	var answer struct {
+		Summary struct {
+			ByFeature []struct {
+				Feature  string
+				Requests int64
+				Credits  float64
+			} `json:"by_feature"`
+		}
+	}
+	send(t, http.DefaultClient, req).must(t, 200).decode(t, &answer)
+	b := books{}
+	for _, f := range answer.Summary.ByFeature {
+		b[f.Feature] = struct {
+			calls   int64
+			credits credit.Amount
+		}{f.Requests, credit.Amount(f.Credits*1000 + 0.5)}
+	}
+	return b
+}
+
+func TestOurBooksEqualTheVendors(t *testing.T) {
+	t.Parallel()
+	eachBackend(t, func(t *testing.T, settings config.Config, vendor *sandbox.Sandbox) {
+		allFeatures(&settings)
+		b := start(t, settings)
+		for _, who := range []string{"asha", "rohan"} {
+			page := b.page(t, who)
+			parse(t, page.url, page.token, "cdsl", "ABCDE1234F").must(t, 200)
+			parse(t, page.url, page.token, "cdsl", "wrong")
+			page.call(t, "POST", "/v4/generate", `{"email":"a@mail.example","from_date":"2026-01-01","to_date":"2026-03-31","password":"Abcdef12#"}`).must(t, 200)
+			page.call(t, "POST", "/v4/cdsl/fetch", `{"pan":"x"}`).mustFail(t, 400, "")
+			var session struct {
+				ID string `json:"session_id"`
+			}
+			page.call(t, "POST", "/v4/cdsl/fetch", `{"pan":"ABCDE1234F","bo_id":"1234567890123456","dob":"1990-01-31"}`).must(t, 200).decode(t, &session)
+			page.call(t, "POST", "/v4/cdsl/fetch/"+session.ID+"/verify", `{"otp":"000000"}`)
+			page.call(t, "POST", "/v4/cdsl/fetch/"+session.ID+"/verify", `{"otp":"`+sandbox.OTP+`"}`).must(t, 200)
+			page.call(t, "POST", "/v4/inbox/connect", `{"redirect_uri":"https://app.example/back","provider":"gmail"}`).must(t, 200)
+			page.call(t, "POST", "/v4/inbound-email", `{}`).must(t, 201)
+		}
+		ours, theirs := ourBooks(t, settings.Store.URL.Reveal()), vendorsBooks(t, settings.Upstream.URL)
+		if len(ours) != 5 || len(theirs) != 5 {
+			t.Errorf("got the features %v and %v, want 5", ours, theirs)
+		}
+		for feature, want := range theirs {
+			if got := ours[feature]; got != want {
+				t.Errorf("%s: our books have %+v, the vendor's %+v", feature, got, want)
+			}
+		}
+	})
+}
+
+func TestBudgetHoldsOverReplicasAndComesInTheVendorsShape(t *testing.T) {
+	t.Parallel()
+	settings, vendor := settingsFor(t, secret.URL(services.Postgres(t)), secret.URL(services.OwnRedis(t).URL))
+	allFeatures(&settings)
+	settings.Budgets = []config.Budget{{Name: "user-day", Scope: config.ScopeUser, Period: config.PeriodDay, Credits: 2500}}
+	one, two := start(t, settings), start(t, settings)
+	asha := one.page(t, "asha")
+	use := func(b *broker) answer { return parse(t, asha.on(b).url, asha.token, "cdsl", "ABCDE1234F") }
+	use(one).must(t, 200)
+	use(two).must(t, 200)
+	for _, b := range []*broker{one, two} {
+		a := use(b).mustFail(t, 402, "BUDGET_EXHAUSTED")
+		if !strings.Contains(a.body, "Your budget for importing statements is used up. It renews on ") || a.header.Get("Retry-After") == "" {
+			t.Errorf("got %s %v", a.body, a.header)
+		}
+	}
+	if n := calls(vendor); n != 2 {
+		t.Errorf("the vendor got %d parses, want 2", n)
+	}
+	// What is left is enough for a cheaper call, and another user has a budget of its own.
+	asha.call(t, "POST", "/v4/generate", `{"email":"a@mail.example","from_date":"2026-01-01","to_date":"2026-03-31","password":"Abcdef12#"}`).must(t, 200)
+	rohan := one.page(t, "rohan")
+	parse(t, rohan.url, rohan.token, "cdsl", "ABCDE1234F").must(t, 200)
+}

@@ -1,0 +1,202 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"casbroker/internal/budget"
+	"casbroker/internal/credit"
+)
+
+// callColumns are the columns of gateway_calls in the order of callValues and scanCall.
+const callColumns = `id, subject, who, app, grant_id, request_id, key_name, feature, started_ms, lease_ms,
+	ended_ms, outcome, reason, delivery, reserved, used, portfolio_id`
+
+// callCount is the number of callColumns.
+const callCount = 17
+
+func callValues(c budget.Call) []any {
+	return []any{
+		c.ID, c.Subject, c.Who, c.App, c.GrantID, c.RequestID, c.KeyName, c.Feature, millis(c.StartedAt), optionalMillis(c.LeaseEnds),
+		optionalMillis(c.EndedAt), c.Outcome, c.Reason, string(c.Delivery), int64(c.Reserved), int64(c.Used), c.PortfolioID,
+	}
+}
+
+func scanCall(scan func(...any) error) (budget.Call, error) {
+	var c budget.Call
+	var startedMS, leaseMS, endedMS int64
+	err := scan(&c.ID, &c.Subject, &c.Who, &c.App, &c.GrantID, &c.RequestID, &c.KeyName, &c.Feature, &startedMS, &leaseMS,
+		&endedMS, &c.Outcome, &c.Reason, &c.Delivery, &c.Reserved, &c.Used, &c.PortfolioID)
+	c.StartedAt, c.LeaseEnds, c.EndedAt = instant(startedMS), optionalInstant(leaseMS), optionalInstant(endedMS)
+	return c, err
+}
+
+// insertCall returns the statement that inserts a call.
+func insertCall() string {
+	return `INSERT INTO gateway_calls (` + callColumns + `) VALUES (` + placeholders(1, callCount) + `)`
+}
+
+// BeginCall stores an open call, adds its price to counters and calls check with the sums.
+// If check fails, nothing is stored. It returns those budgets of check that were not
+// reached earlier in the period.
+func (s *DB) BeginCall(
+	ctx context.Context, c budget.Call, counters []budget.Counter, check budget.Check,
+) (reached []budget.Reached, err error) {
+	err = s.change(ctx, "record a call", func(ctx context.Context, tx *sql.Tx) error {
+		reached = nil
+		if _, err := tx.ExecContext(ctx, insertCall(), callValues(c)...); err != nil {
+			return fmt.Errorf("insert: %w", err)
+		}
+		if len(counters) == 0 {
+			return nil
+		}
+		sums, err := addCredits(ctx, tx, counters, c.Reserved)
+		if err != nil {
+			return fmt.Errorf("reserve credits: %w", err)
+		}
+		found, err := check(sums, func() ([]budget.Raise, error) { return raises(ctx, tx, c.StartedAt) })
+		if err != nil {
+			return err
+		}
+		for _, r := range found {
+			isNew, err := s.markReached(ctx, tx, r)
+			if err != nil {
+				return err
+			}
+			if isNew {
+				reached = append(reached, r)
+			}
+		}
+		return nil
+	})
+	return reached, err
+}
+
+// addCredits adds amount to each counter and returns the sums. The rows stay locked, in the
+// order of counters, until the transaction ends.
+func addCredits(ctx context.Context, tx *sql.Tx, counters []budget.Counter, amount credit.Amount) ([]credit.Amount, error) {
+	var query strings.Builder
+	query.WriteString(`INSERT INTO budget_counters (period, starts_ms, scope, who, credits) VALUES `)
+	args := make([]any, 0, 5*len(counters))
+	for i, c := range counters {
+		if i > 0 {
+			query.WriteString(", ")
+		}
+		query.WriteString("(" + placeholders(5*i+1, 5) + ")")
+		args = append(args, string(c.Period), millis(c.Starts), string(c.Scope), c.Who, int64(amount))
+	}
+	query.WriteString(` ON CONFLICT (period, starts_ms, scope, who) DO UPDATE
+		SET credits = budget_counters.credits + excluded.credits RETURNING period, scope, credits`)
+	rows, err := tx.QueryContext(ctx, query.String(), args...)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = rows.Close() }()
+	sums := make([]credit.Amount, len(counters))
+	for rows.Next() {
+		var found budget.Counter
+		var sum credit.Amount
+		if err := rows.Scan(&found.Period, &found.Scope, &sum); err != nil {
+			return nil, err
+		}
+		for i, c := range counters { // SQLite does not promise an order
+			if c.Period == found.Period && c.Scope == found.Scope {
+				sums[i] = sum
+			}
+		}
+	}
+	return sums, rows.Err()
+}
+
+// EndCall ends an open call, adds it to the totals of its day, and adds the difference to
+// what was reserved to its counters. It returns false if the call is not open.
+func (s *DB) EndCall(ctx context.Context, id string, r budget.Result, at time.Time) (c budget.Call, ended bool, err error) {
+	err = s.change(ctx, "settle a call", func(ctx context.Context, tx *sql.Tx) error {
+		c, err = scanCall(tx.QueryRowContext(ctx, `UPDATE gateway_calls SET ended_ms = $2, outcome = $3, reason = $4, delivery = $5,
+			key_name = CASE WHEN CAST($6 AS TEXT) = '' THEN key_name ELSE CAST($6 AS TEXT) END,
+			used = CASE WHEN CAST($5 AS TEXT) = 'unknown' THEN reserved ELSE CAST($7 AS BIGINT) END
+			WHERE id = $1 AND ended_ms = 0 RETURNING `+callColumns,
+			id, millis(at), r.Outcome, r.Reason, string(r.Delivery), r.KeyName, int64(r.Used)).Scan)
+		if errors.Is(err, sql.ErrNoRows) {
+			ended = false
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("update: %w", err)
+		}
+		ended = true
+		if err := addTotal(ctx, tx, c); err != nil {
+			return fmt.Errorf("add to the totals: %w", err)
+		}
+		if c.Used != c.Reserved {
+			if _, err := addCredits(ctx, tx, c.Counters(), c.Used-c.Reserved); err != nil {
+				return fmt.Errorf("settle credits: %w", err)
+			}
+		}
+		if c.Subject == "" { // erased while the call was open
+			_, err = tx.ExecContext(ctx, `UPDATE gateway_calls SET who = '' WHERE id = $1`, id)
+		}
+		return err
+	})
+	return c, ended && err == nil, err
+}
+
+// addTotal adds a call that has ended to the totals of the day on which it began.
+func addTotal(ctx context.Context, tx *sql.Tx, c budget.Call) error {
+	_, err := tx.ExecContext(ctx, `INSERT INTO call_totals (day_ms, subject, app, feature, key_name, calls, failures, credits)
+		VALUES ($1, $2, $3, $4, $5, 1, $6, $7)`+onSameTotal,
+		millis(budget.Day.Start(c.StartedAt)), c.Subject, c.App, c.Feature, c.KeyName, boolInt(c.Failed()), int64(c.Used))
+	return err
+}
+
+// onSameTotal ends an INSERT into call_totals that adds to a row that exists.
+const onSameTotal = ` ON CONFLICT (day_ms, subject, app, feature, key_name) DO UPDATE SET calls = call_totals.calls + excluded.calls,
+	failures = call_totals.failures + excluded.failures, credits = call_totals.credits + excluded.credits`
+
+// AddCall stores a call that has ended, unless one with its id is stored. It reports
+// whether it did.
+func (s *DB) AddCall(ctx context.Context, c budget.Call) (added bool, err error) {
+	err = s.change(ctx, "record a mail", func(ctx context.Context, tx *sql.Tx) error {
+		n, err := deleteRows(ctx, tx, insertCall()+` ON CONFLICT (id) DO NOTHING`, callValues(c)...)
+		if added = n == 1; err != nil || !added {
+			return err
+		}
+		if err := addTotal(ctx, tx, c); err != nil {
+			return fmt.Errorf("add to the totals: %w", err)
+		}
+		_, err = addCredits(ctx, tx, c.Counters(), c.Used)
+		return err
+	})
+	return added && err == nil, err
+}
+
+// OverdueCalls returns the ids of up to limit open calls whose lease ended at now or before.
+func (s *DB) OverdueCalls(ctx context.Context, now time.Time, limit int) ([]string, error) {
+	ctx, cancel := withTimeout(ctx)
+	defer cancel()
+	list, err := queryAll(ctx, s.reader, func(scan func(...any) error) (id string, err error) { return id, scan(&id) },
+		`SELECT id FROM gateway_calls WHERE ended_ms = 0 AND lease_ms <= $1 ORDER BY lease_ms LIMIT $2`, millis(now), limit)
+	return list, s.explain(ctx, "find calls to settle", err)
+}
+
+// queryAll returns what scan makes of each row of a query.
+func queryAll[T any](ctx context.Context, q querier, scan func(func(...any) error) (T, error), query string, args ...any) ([]T, error) {
+	rows, err := q.QueryContext(ctx, query, args...)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = rows.Close() }()
+	var list []T
+	for rows.Next() {
+		row, err := scan(rows.Scan)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, row)
+	}
+	return list, rows.Err()
+}
