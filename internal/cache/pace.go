@@ -3,6 +3,7 @@ package cache
 import (
 	"context"
 	"fmt"
+	"math"
 	"sync"
 	"time"
 
@@ -31,19 +32,24 @@ type turns struct {
 
 // Reserve takes the next turn of key.
 func (m *Memory) Reserve(_ context.Context, key string, p apikey.Pace) (time.Duration, bool, error) {
-	t := &m.turns
+	wait, ok := m.turns.reserve(key, p, p.MaxWait)
+	return wait, ok, nil
+}
+
+// reserve takes the next turn of key, unless the wait for it is longer than maxWait.
+func (t *turns) reserve(key string, p apikey.Pace, maxWait time.Duration) (time.Duration, bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	now := time.Now()
 	wait, next := turn(t.until[key].Sub(now), p)
-	if wait > p.MaxWait {
-		return wait, false, nil
+	if wait > maxWait {
+		return wait, false
 	}
 	if t.until == nil {
 		t.until = map[string]time.Time{}
 	}
 	t.until[key] = now.Add(next)
-	return wait, true, nil
+	return wait, true
 }
 
 // reserve is the same in Redis, with its clock, in microseconds. It returns the wait, and
@@ -79,10 +85,14 @@ func (r *Redis) Reserve(ctx context.Context, key string, p apikey.Pace) (time.Du
 	return time.Duration(answer[0]) * time.Microsecond, answer[1] == 1, nil
 }
 
-// Reserve takes the next turn of key, from Redis or, while that fails, from memory.
+// Reserve takes the next turn of key, from Redis or, while that fails, from memory, which
+// also counts the turns that Redis gave to this replica.
 func (f *Fallback) Reserve(ctx context.Context, key string, p apikey.Pace) (time.Duration, bool, error) {
 	if !f.degraded.Load() {
 		wait, ok, err := f.redis.Reserve(ctx, key, p)
+		if ok {
+			f.memory.turns.reserve(key, p, math.MaxInt64)
+		}
 		if err == nil || ctx.Err() != nil {
 			return wait, ok, err
 		}

@@ -32,7 +32,7 @@ func TestRetryAfterIsSecondsOrADate(t *testing.T) {
 
 func FuzzDecodeToken(f *testing.F) {
 	for _, seed := range []string{
-		`{"access_token":"at_a","token_type":"api_key","expires_in":3600}`, `{"access_token":"at_a","expires_in":1e3}`,
+		`{"access_token":"at_a","token_type":"api_key","expires_in":3600}`, `{"access_token":"at_a","expires_in":1e3}`, `{"access_token":"at_a","expires_in":"60.5"}`,
 		`{"ACCESS_TOKEN":"at_a","expires_in":60}`, `{"access_token":"at_\u0061","expires_in":60}`, `{"access_token":"at_\u0022","expires_in":60}`, `[]`, `null`, "", "\xff",
 	} {
 		f.Add([]byte(seed), 10)

@@ -6,9 +6,11 @@ import (
 	"fmt"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
 
 	"casbroker/internal/secret"
 	"casbroker/internal/token"
@@ -16,14 +18,11 @@ import (
 
 var _ token.Minter = (*Client)(nil)
 
-// slack is how much longer than requested a token may live, for a vendor that rounds up.
-const slack = time.Minute
-
 // What can be wrong with a response to Mint. None of these quotes it.
 var (
 	errShape  = errors.New("the body is not the documented JSON object")
 	errToken  = errors.New("access_token is not at_ followed by A-Z a-z 0-9 . _ ~ -, 4096 bytes at most")
-	errExpiry = errors.New("expires_in is not from 1 to 3600 seconds, or longer than requested")
+	errExpiry = errors.New("expires_in is not a number of seconds, or less than 1")
 )
 
 // Mint requests an access token that lives for life, rounded down to whole minutes and
@@ -50,8 +49,8 @@ func (c *Client) Mint(ctx context.Context, life time.Duration) (token.Minted, er
 // as "api_key", and nothing depends on it.
 func decodeToken(body []byte, requested time.Duration) (token.Minted, error) {
 	var t struct {
-		AccessToken string `json:"access_token"`
-		ExpiresIn   int64  `json:"expires_in"` // seconds
+		AccessToken string         `json:"access_token"`
+		ExpiresIn   jsontext.Value `json:"expires_in"` // seconds
 	}
 	// The decoder's own error quotes its input, so it is not returned.
 	if json.Unmarshal(body, &t) != nil {
@@ -60,12 +59,37 @@ func decodeToken(body []byte, requested time.Duration) (token.Minted, error) {
 	if !token.WellFormed(t.AccessToken) {
 		return token.Minted{}, errToken
 	}
-	if t.ExpiresIn < 1 || t.ExpiresIn > int64(token.MaxTTL/time.Second) {
-		return token.Minted{}, errExpiry
+	life, err := readLife(t.ExpiresIn, requested)
+	if err != nil {
+		return token.Minted{}, err
 	}
-	expires := time.Duration(t.ExpiresIn) * time.Second
-	if expires > requested+slack {
-		return token.Minted{}, errExpiry
+	return token.Minted{Value: secret.Text(t.AccessToken), ExpiresIn: life}, nil
+}
+
+// readLife returns the life of a token, in whole seconds, from expires_in: a number, or a
+// text with a number, as different documents of the vendor have it. Without it, the vendor
+// is taken to have granted what was requested; what is longer is not relied on.
+func readLife(v jsontext.Value, requested time.Duration) (time.Duration, error) {
+	if isNull(v) {
+		return requested, nil
 	}
-	return token.Minted{Value: secret.Text(t.AccessToken), ExpiresIn: min(expires, requested)}, nil
+	if v.Kind() == jsontext.KindString {
+		var text string
+		if json.Unmarshal(v, &text) != nil {
+			return 0, errExpiry
+		}
+		v = jsontext.Value(text)
+	}
+	if v.Kind() != jsontext.KindNumber || !v.IsValid() {
+		return 0, errExpiry
+	}
+	seconds, err := strconv.ParseFloat(strings.TrimSpace(string(v)), 64)
+	switch {
+	case seconds < 1:
+		return 0, errExpiry
+	case err != nil || seconds >= requested.Seconds(): // too large for a float
+		return requested, nil
+	default:
+		return time.Duration(seconds) * time.Second, nil
+	}
 }

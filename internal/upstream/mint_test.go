@@ -120,10 +120,11 @@ func TestUndocumentedTokenAnswerIsRefused(t *testing.T) {
 		"a backslash": `{"access_token":"at_a\\b","expires_in":60}`, "a slash": `{"access_token":"at_a/b","expires_in":60}`,
 		"a line break at the end": `{"access_token":"at_a\n","expires_in":60}`,
 		"too long":                `{"access_token":"at_` + strings.Repeat("a", 4094) + `","expires_in":60}`,
-		"no expiry":               `{"access_token":"at_a"}`, "expired": `{"access_token":"at_a","expires_in":0}`,
-		"negative": `{"access_token":"at_a","expires_in":-1}`, "over an hour": `{"access_token":"at_a","expires_in":3601}`,
-		"a fraction": `{"access_token":"at_a","expires_in":60.5}`, "a string": `{"access_token":"at_a","expires_in":"60"}`,
-		"too large": `{"access_token":"at_a","expires_in":1e99}`, "longer than requested": `{"access_token":"at_a","expires_in":3600}`,
+		"expired":                 `{"access_token":"at_a","expires_in":0}`, "less than a second": `{"access_token":"at_a","expires_in":0.5}`,
+		"negative": `{"access_token":"at_a","expires_in":-1}`, "very negative": `{"access_token":"at_a","expires_in":-1e999}`,
+		"a word": `{"access_token":"at_a","expires_in":"soon"}`, "an empty text": `{"access_token":"at_a","expires_in":""}`,
+		"not a number": `{"access_token":"at_a","expires_in":"NaN"}`, "two numbers": `{"access_token":"at_a","expires_in":"60 60"}`,
+		"a list of numbers": `{"access_token":"at_a","expires_in":[60]}`, "true": `{"access_token":"at_a","expires_in":true}`,
 		"a token twice": `{"access_token":"at_a","access_token":"at_b","expires_in":60}`,
 		"huge":          `{"access_token":"at_a","expires_in":60,"pad":"` + strings.Repeat("x", 70_000) + `"}`,
 	} {
@@ -136,12 +137,26 @@ func TestUndocumentedTokenAnswerIsRefused(t *testing.T) {
 	}
 }
 
-func TestTokenThatLivesSlightlyLongerIsUsedForAsLongAsRequested(t *testing.T) {
+func TestLifeOfATokenIsReadInAllFormsOfTheVendor(t *testing.T) {
 	t.Parallel()
-	c, _ := serve(t, answer(201, `{"access_token":"at_a","expires_in":630,"new_field":{}}`))
-	m, err := c.Mint(t.Context(), 10*time.Minute)
-	if err != nil || m.ExpiresIn != 10*time.Minute {
-		t.Errorf("got %v, %v, want 10m", m.ExpiresIn, err)
+	for expires, want := range map[string]time.Duration{
+		``:                                10 * time.Minute, // missing: what was requested
+		`,"expires_in":null`:              10 * time.Minute,
+		`,"expires_in":60,"new_field":{}`: time.Minute,
+		`,"expires_in":"60"`:              time.Minute,
+		`,"expires_in":60.0`:              time.Minute,
+		`,"expires_in":6e1`:               time.Minute,
+		`,"expires_in":"60.0"`:            time.Minute,
+		`,"expires_in":60.9`:              time.Minute,
+		`,"expires_in":630`:               10 * time.Minute, // longer than requested
+		`,"expires_in":"3600"`:            10 * time.Minute,
+		`,"expires_in":1e99`:              10 * time.Minute,
+		`,"expires_in":1e999`:             10 * time.Minute,
+	} {
+		c, _ := serve(t, answer(201, `{"access_token":"at_a"`+expires+`}`))
+		if m, err := c.Mint(t.Context(), 10*time.Minute); err != nil || m.ExpiresIn != want {
+			t.Errorf("%s: got %v, %v, want %v", expires, m.ExpiresIn, err, want)
+		}
 	}
 }
 
