@@ -98,13 +98,19 @@ type broker struct {
 // start runs the program until the test ends or stop is called.
 func start(t *testing.T, c config.Config) *broker {
 	t.Helper()
+	return startAt(t, c, nil)
+}
+
+// startAt is start with a clock; nil is that of the machine.
+func startAt(t *testing.T, c config.Config, now func() time.Time) *broker {
+	t.Helper()
 	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	b := &broker{URL: "http://" + l.Addr().String(), log: &syncBuffer{}, http: apitest.Client(t)}
 	ctx, cancel := context.WithCancel(context.Background())
-	a, err := app.New(ctx, c, app.Options{LogTo: b.log})
+	a, err := app.New(ctx, c, app.Options{LogTo: b.log, Now: now})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -58,6 +58,7 @@ type gatewayDeps struct {
 	box      *secret.Box
 	access   gateway.AccessPolicy
 	owned    gateway.Ownership
+	mail     gateway.MailStore
 	limits   *ratelimit.Limiter
 	captures gateway.Captures
 	calls    gateway.Calls
@@ -80,12 +81,15 @@ func mountGateway(router *server.Router, c config.Config, d gatewayDeps) error {
 	if c.Gateway.Capture == config.CaptureOff {
 		d.captures = nil
 	}
+	mail := newMail(c, d)
+	mountInbound(router, c, d, mail)
 	h := &gateway.Handler{
 		Path: c.Gateway.Path, Features: c.Gateway.Features, Vendor: vendor, Keys: d.keys, Health: d.health, Tokens: gatewayTokens{d.box}, Access: d.access,
 		Captures: d.captures, Calls: d.calls,
 		Uploads:   &gateway.Uploads{PerUser: c.Gateway.MaxUploadsPerUser, All: c.Gateway.MaxUploads},
 		Limit:     d.limits.Middleware(ratelimit.Upload),
 		LimitFree: d.limits.Middleware(ratelimit.Read),
+		Mail:      mail,
 		Owned:     d.owned, Reference: gateway.NewReference(d.box.Digest), URL: gatewayURL(c),
 		CallbackHosts: c.Gateway.CallbackHosts, RedirectHosts: c.Gateway.RedirectHosts,
 		Timeouts: gateway.Timeouts{

@@ -203,6 +203,7 @@ func New(ctx context.Context, c config.Config, o Options) (_ *App, err error) { 
 		{Name: "captures", Exporter: captures},
 		{Name: "grants", Exporter: token.Exporter{Grants: db}},
 		{Name: "vendor_resources", Exporter: gateway.Exporter{Owned: db}},
+		{Name: "forwarded_files", Exporter: gateway.FileExporter{Owned: db, Store: db, Now: o.Now}},
 	}}
 	sessions := &session.Service{Keys: adminKeys(c.Admin), Store: db, Box: box, Log: log, Now: o.Now}
 	for _, name := range session.Outdated(sessions.Keys) {
@@ -246,7 +247,7 @@ func New(ctx context.Context, c config.Config, o Options) (_ *App, err error) { 
 		},
 		&privacy.Handler{Privacy: userData, LimitExport: limitRead, LimitErase: limitSave})
 	err = mountGateway(a.router, c, gatewayDeps{
-		keys: keys, health: vendor.Health(), box: box, access: watcher, owned: db, limits: limits, captures: captures,
+		keys: keys, health: vendor.Health(), box: box, access: watcher, owned: db, mail: db, limits: limits, captures: captures,
 		calls:   gatewayCalls{ledger},
 		metrics: metrics, log: log, now: o.Now, onClose: a.onClose,
 	})
@@ -276,6 +277,9 @@ func New(ctx context.Context, c config.Config, o Options) (_ *App, err error) { 
 		{name: "write audit records", every: recordsEvery, atStart: true, do: uninterrupted(recorder.Flush)},
 		{name: "save captured statements", every: capturesEvery, atStart: true, do: captures.Run}, // also those from before gateway.capture was off
 		{name: "settle calls", every: settleEvery, atStart: true, do: ledger.SettleOverdue},
+		{name: "delete expired files of forwarding addresses", every: purgeEvery, atStart: true, do: func(ctx context.Context) error {
+			return db.DropExpiredFiles(ctx, o.Now())
+		}},
 		{name: "remove expired idempotency keys", every: purgeEvery, do: func(ctx context.Context) error {
 			_, err := portfolios.Purge(ctx)
 			return err

@@ -19,6 +19,7 @@ type Config struct {
 	Token     Token     `yaml:"token"`
 	Gateway   Gateway   `yaml:"gateway"`
 	Budgets   []Budget  `yaml:"budgets"`
+	Inbound   Inbound   `yaml:"inbound"`
 	Access    Access    `yaml:"access"`
 	Cache     Cache     `yaml:"cache"`
 	Store     Store     `yaml:"store"`
@@ -166,7 +167,8 @@ type Gateway struct {
 	Features          []string      `yaml:"features"` // some of GatewayFeatures
 	CallbackHosts     []string      `yaml:"callback_hosts"`
 	RedirectHosts     []string      `yaml:"redirect_hosts"`
-	Queue             time.Duration `yaml:"queue"` // longest wait for a turn at the vendor
+	Queue             time.Duration `yaml:"queue"`      // longest wait for a turn at the vendor
+	PollEvery         time.Duration `yaml:"poll_every"` // the least time between two calls about one forwarding address
 	UploadTimeout     time.Duration `yaml:"upload_timeout"`
 	ParseTimeout      time.Duration `yaml:"parse_timeout"`        // for the vendor's answer to a document
 	OTPTimeout        time.Duration `yaml:"otp_timeout"`          // to a call about a session of CDSL
@@ -307,11 +309,13 @@ func Default() Config {
 		Gateway: Gateway{
 			Path: "/gateway", Features: []string{FeatureParse}, Capture: CaptureSave, UploadTimeout: time.Minute, ParseTimeout: time.Minute,
 			OTPTimeout: 50 * time.Second, Timeout: 30 * time.Second, MaxUploads: 100, MaxUploadsPerUser: 3,
-			Queue: 2 * time.Second,
+			Queue:     2 * time.Second,
+			PollEvery: 10 * time.Second,
 		},
-		Access: Access{Poll: 2 * time.Second, MaxStaleness: time.Minute, WhenStale: WhenStaleRefuse},
-		Cache:  Cache{URL: "memory", Timeout: 250 * time.Millisecond, Memory: 16 << 20, Standby: 2 << 20},
-		Store:  Store{URL: "sqlite:data/broker.db", MigrateAtStart: true},
+		Inbound: Inbound{Path: "/inbound"},
+		Access:  Access{Poll: 2 * time.Second, MaxStaleness: time.Minute, WhenStale: WhenStaleRefuse},
+		Cache:   Cache{URL: "memory", Timeout: 250 * time.Millisecond, Memory: 16 << 20, Standby: 2 << 20},
+		Store:   Store{URL: "sqlite:data/broker.db", MigrateAtStart: true},
 		RateLimit: RateLimit{
 			Token:    Limits{User: "30-M", Address: "600-M", All: "6000-M"},
 			Save:     Limits{User: "20-M", Address: "200-M", All: "3000-M"},

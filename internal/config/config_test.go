@@ -41,7 +41,7 @@ func TestExampleFileHasEveryKeyAndTheDefaults(t *testing.T) {
 	}
 	got.Auth.Verifiers, got.Seal.Keys = nil, nil                   // examples, without a default
 	got.Admin.Keys, got.Upstream.Keys, got.Budgets = nil, nil, nil // empty lists, not nil ones
-	for _, list := range []*[]string{&got.Server.TrustedProxies, &got.Server.AllowedOrigins, &got.Auth.TrustedOrigins, &got.Gateway.CallbackHosts, &got.Gateway.RedirectHosts} {
+	for _, list := range []*[]string{&got.Server.TrustedProxies, &got.Server.AllowedOrigins, &got.Auth.TrustedOrigins, &got.Gateway.CallbackHosts, &got.Gateway.RedirectHosts, &got.Inbound.FileHosts} {
 		*list = nil
 	}
 	if want := config.Default(); !reflect.DeepEqual(got, want) {
@@ -187,6 +187,7 @@ func TestAllErrorsAreReportedAtOnce(t *testing.T) {
 	c.Upstream = config.Upstream{URL: "http://api.example", APIKey: "at_x"}
 	c.Token.Mode, c.Token.Lifetime, c.Token.Pool = "proxy", 90*time.Second, -1
 	c.Gateway = config.Gateway{Path: "/v1/x", Features: []string{"everything"}, UploadTimeout: time.Hour, MaxUploads: -1, MaxUploadsPerUser: -1}
+	c.Inbound = config.Inbound{Path: "inbound/", URL: "http://127.0.0.1/", FileHosts: []string{"*", "https://files.example"}}
 	c.Access = config.Access{Poll: time.Millisecond, MaxStaleness: 2 * time.Hour, WhenStale: "ignore"}
 	c.Cache.URL = "memcached://x"
 	c.Store.URL = "mysql://x"
@@ -204,6 +205,7 @@ func TestAllErrorsAreReportedAtOnce(t *testing.T) {
 		"server.address", "server.trusted_proxies[0]", "server.allowed_origins[0]", "server.allowed_origins[1]", "server.read_timeout", "log.level",
 		"upstream.url", "upstream.api_key", "upstream.timeout", "upstream.attempts", "server.public_url", "token.mode", "token.lifetime", "token.pool",
 		"gateway.path", "gateway.features[0]", "gateway.upload_timeout", "gateway.parse_timeout", "gateway.otp_timeout", "gateway.timeout", "gateway.max_uploads", "gateway.max_uploads_per_user",
+		"gateway.poll_every", "inbound.path", "inbound.url", "inbound.file_hosts[0]", "inbound.file_hosts[1]",
 		"access.poll", "access.max_staleness", "access.when_stale", "cache.url", "store.url",
 		"seal.hash_key", "seal.keys[0].key", "seal.keys[1].key", "seal.keys[1].id", "seal.keys[2].file",
 		"portfolio.max_body", "portfolio.other_owner", "audit.reuse", "audit.when_unwritable", "retention.portfolios", "retention.grants", "web.widget_url",

@@ -28,6 +28,7 @@ func (c *Config) Validate() error {
 	c.Token.validate(&wrong)
 	wrong.Require(c.Token.Pool == 0 || c.Upstream.hasShared(), "token.pool", "needs a key in upstream.keys without verifiers")
 	c.Gateway.validate(&wrong)
+	c.Inbound.validate(&wrong, c.Gateway, c.Upstream)
 	reachable := c.Server.PublicURL != "" || netaddr.IsLoopback(c.Server.Address)
 	wrong.Require(reachable || c.Token.Mode == ModeDirect, "server.public_url",
 		"required with token.mode %s: the URL at which browsers reach the broker, such as https://broker.example", c.Token.Mode)
@@ -162,6 +163,7 @@ func (g Gateway) validate(wrong *check.Errors) {
 	requireTimeout("gateway.otp_timeout", g.OTPTimeout)
 	requireTimeout("gateway.timeout", g.Timeout)
 	wrong.Require(g.Queue >= 0 && g.Queue <= 30*time.Second, "gateway.queue", "want 0s to 30s, not %s", g.Queue)
+	wrong.Require(g.PollEvery >= minPollEvery && g.PollEvery <= maxPollEvery, "gateway.poll_every", "want %s to %s, not %s", minPollEvery, maxPollEvery, g.PollEvery)
 	wrong.Require(g.MaxUploads >= 0, "gateway.max_uploads", "want 0 (no bound) or more")
 	wrong.Require(g.MaxUploadsPerUser >= 0, "gateway.max_uploads_per_user", "want 0 (no bound) or more")
 }

@@ -7,12 +7,16 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
+	"time"
 
+	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 
 	"casbroker/internal/fault"
 	"casbroker/internal/netaddr"
+	"casbroker/internal/secret"
 )
 
 // maxAddresses is how many forwarding addresses a user may have. A list asks the vendor for
@@ -63,24 +67,69 @@ func (x *exchange) createAddress(r *http.Request) error {
 		}
 	}
 	req.Reference = x.Reference(x.token.Subject)
-	x.inspect = x.claimAddress
+	if req.CallbackURL == "" {
+		req.CallbackURL = x.newCallback(r.Host)
+	}
+	x.inspect = func(ctx context.Context, a *smallAnswer) error { return x.claimAddress(ctx, r.Host, a) }
 	return replaceRequest(r, req)
 }
 
+// minCallbackTTL is how long an address lives at least that has a callback. The vendor
+// gives it 48 hours, and 30 minutes to one without.
+const minCallbackTTL = time.Hour
+
 // claimAddress stores that a new address is the caller's. If it cannot, the address is
 // deleted.
-func (x *exchange) claimAddress(ctx context.Context, a *smallAnswer) error {
+func (x *exchange) claimAddress(ctx context.Context, host string, a *smallAnswer) error {
 	var made struct {
-		ID string `json:"inbound_email_id"`
+		ID        string         `json:"inbound_email_id"`
+		ExpiresIn jsontext.Value `json:"expires_in"`
 	}
 	if a.failed() || a.decode(&made) != nil || made.ID == "" {
 		return nil // the vendor may report a failure with 200
+	}
+	if ttl, err := strconv.ParseFloat(string(made.ExpiresIn), 64); err == nil && ttl < minCallbackTTL.Seconds() {
+		x.callbackSecret = "" // the vendor has not taken the callback, so it must be asked often
 	}
 	err := x.claim(ctx, Address, made.ID)
 	if err != nil && !errors.Is(err, errBadAnswer) {
 		_, _ = x.ask(context.WithoutCancel(ctx), http.MethodDelete, addressPath(made.ID))
 	}
+	a.body = x.hideCallback(host, a.body)
 	return err
+}
+
+// newCallback returns a URL of the broker at which the vendor can report the files of a new
+// address, "" if it cannot reach the broker. host is that of the request.
+func (x *exchange) newCallback(host string) string {
+	base := x.Mail.callbackURL(host)
+	if base == "" {
+		return ""
+	}
+	x.callbackSecret = secret.Text(randomText())
+	return base + "/" + x.callbackSecret.Reveal()
+}
+
+// hideCallback returns the address in body, a JSON object of the vendor, without the
+// broker's callback URL: whoever knows it can report files. A URL that the page has chosen
+// itself stays.
+func (x *exchange) hideCallback(host string, body []byte) []byte {
+	var members map[string]jsontext.Value
+	if json.Unmarshal(body, &members) != nil {
+		return body // it has no callback_url that a page could read
+	}
+	text := memberText(members, "callback_url")
+	_, chosen := allowedURL(text, x.CallbackHosts)
+	base := x.Mail.callbackURL(host)
+	if text == "" || chosen && (base == "" || !strings.HasPrefix(text, base+"/")) {
+		return body
+	}
+	members["callback_url"] = jsontext.Value("null")
+	shown, err := json.Marshal(members, json.Deterministic(true))
+	if err != nil {
+		return []byte("{}")
+	}
+	return shown
 }
 
 // addressPath returns the path of a forwarding address.
@@ -88,19 +137,11 @@ func addressPath(id string) string { return "/v4/inbound-email/" + id }
 
 // useAddress makes a call about an address of the caller.
 func (x *exchange) useAddress(r *http.Request) error {
-	return x.own(r.Context(), Address, errNoAddress)
-}
-
-// pollAddress asks for the files of an address of the caller.
-func (x *exchange) pollAddress(r *http.Request) error {
-	query := r.URL.Query()
-	x.query = url.Values{}
-	for _, name := range []string{"since", "limit"} {
-		if query.Has(name) {
-			x.query.Set(name, query.Get(name))
-		}
+	x.inspect = func(_ context.Context, a *smallAnswer) error {
+		a.body = x.hideCallback(r.Host, a.body)
+		return nil
 	}
-	return x.own(r.Context(), Address, errNoAddress)
+	return x.own(r.Context(), Address, ErrNoAddress)
 }
 
 // deleteAddress deletes an address of the caller.
@@ -111,7 +152,7 @@ func (x *exchange) deleteAddress(r *http.Request) error {
 		}
 		return x.Owned.ReleaseResource(context.WithoutCancel(ctx), Address, x.resource)
 	}
-	return x.own(r.Context(), Address, errNoAddress)
+	return x.own(r.Context(), Address, ErrNoAddress)
 }
 
 // allowedURL returns the URL in text if its host is one of hosts, and its scheme is https,

@@ -64,7 +64,7 @@ func (x *exchange) listAddresses(w http.ResponseWriter, r *http.Request) error {
 			continue
 		}
 		if page.Total >= offset && len(page.List) < limit {
-			page.List = append(page.List, a.shown)
+			page.List = append(page.List, x.hideCallback(r.Host, a.shown))
 		}
 		page.Total++
 	}
@@ -128,7 +128,7 @@ func (x *exchange) existing(ctx context.Context, owned []Resource) ([]Resource, 
 	return left, err
 }
 
-// ask makes a call of its own, without a body, and returns the answer, of whatever status
+// ask makes a call of its own, with x.query and without a body, and returns the answer, of whatever status
 // but those that are about the API key.
 func (x *exchange) ask(ctx context.Context, method, path string) (*smallAnswer, error) {
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
@@ -164,7 +164,7 @@ func refusedKey(status int) error {
 
 // askOnce makes a call once. useless means that another key may get a better answer.
 func (x *exchange) askOnce(ctx context.Context, call *vendorCall, method, path string) (a *smallAnswer, useless bool, err error) {
-	r, err := http.NewRequestWithContext(ctx, method, x.Vendor.url(path, nil).String(), http.NoBody)
+	r, err := http.NewRequestWithContext(ctx, method, x.Vendor.url(path, x.query).String(), http.NoBody)
 	if err != nil {
 		return nil, false, err
 	}

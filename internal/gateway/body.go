@@ -27,8 +27,8 @@ type smallAnswer struct {
 	body   []byte
 }
 
-// inspector sees an answer before the caller gets it. If it returns an error, the caller
-// gets that.
+// inspector sees an answer before the caller gets it. It may replace the body. If it
+// returns an error, the caller gets that.
 type inspector func(ctx context.Context, a *smallAnswer) error
 
 // failed reports whether the status is that of a failure.
@@ -43,7 +43,19 @@ func (x *exchange) inspectAnswer(res *http.Response) error {
 	if err != nil {
 		return err
 	}
-	return x.inspect(res.Request.Context(), &smallAnswer{res.StatusCode, body})
+	a := &smallAnswer{res.StatusCode, body}
+	if err := x.inspect(res.Request.Context(), a); err != nil {
+		return err
+	}
+	setBody(res, a.body)
+	return nil
+}
+
+// setBody makes body that of res.
+func setBody(res *http.Response, body []byte) {
+	res.Body = io.NopCloser(bytes.NewReader(body))
+	res.ContentLength = int64(len(body))
+	res.Header.Set("Content-Length", strconv.Itoa(len(body)))
 }
 
 // readSmall reads the body of res as a whole and puts it back.
@@ -56,9 +68,7 @@ func readSmall(res *http.Response) ([]byte, error) {
 	case len(body) > maxInspected:
 		return nil, errBadAnswer.Because(errTooLong)
 	}
-	res.Body = io.NopCloser(bytes.NewReader(body))
-	res.ContentLength = int64(len(body))
-	res.Header.Set("Content-Length", strconv.Itoa(len(body)))
+	setBody(res, body)
 	return body, nil
 }
 

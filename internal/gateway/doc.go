@@ -39,4 +39,8 @@
 // 10. The vendor's inbox token reaches no browser. Pages have a handle (inbox.go).
 // 11. A call that costs credits or makes something is recorded, within budgets, before the
 // vendor gets it, and settled afterwards, also if its caller has left (Calls).
+//
+// 12. Polls for the files of a forwarding address are answered from the database (mail.go).
+// The vendor is asked once in a while for all replicas, or reports files to Inbound, which
+// believes nothing but the secret in the path.
 package gateway

@@ -37,6 +37,8 @@ type exchange struct {
 	call       *vendorCall
 	next       *vendorCall // with another key, if the vendor did not accept that of call
 	bodiless   bool        // the call may be repeated with another key
+	// callbackSecret is that of the callback which a new forwarding address gets; "" for none.
+	callbackSecret secret.Text
 
 	record   record // for Calls
 	sent     bool   // the proxy got the request

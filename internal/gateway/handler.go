@@ -30,6 +30,7 @@ type Handler struct {
 	Captures  Captures            // gets copies of parsed statements; nil for no copies
 	Calls     Calls               // records calls that cost credits; nil for no records
 	Owned     Ownership
+	Mail      *Mail // required with the feature InboundEmail
 	// Reference returns what stands for a user at the vendor, the same each time.
 	Reference func(subject string) string
 	// URL returns the gateway's own URL for a request to host.
@@ -186,6 +187,31 @@ func (h *Handler) answerVerify(c echo.Context) error {
 	}
 	c.Response().Header().Set("Cache-Control", "no-store")
 	return c.JSON(http.StatusOK, v)
+}
+
+// Mount adds the route to g.
+func (h *Inbound) Mount(g *echo.Group) {
+	g.POST("/:secret", h.serve)
+	// The log has the path of a request without a route, which may be a secret.
+	g.RouteNotFound("/:secret/*", func(echo.Context) error { return ErrNoCallback })
+}
+
+// callbackView is the answer to a callback.
+type callbackView struct {
+	Files int `json:"files"` // that were new
+}
+
+// serve answers one callback.
+func (h *Inbound) serve(c echo.Context) error {
+	a, err := h.receive(c.Request().Context(), c.Param("secret"), http.MaxBytesReader(c.Response().Writer, c.Request().Body, maxCallback))
+	if h.Observe != nil {
+		h.Observe(callbackOutcome(a, err))
+	}
+	if err != nil {
+		return err
+	}
+	c.Response().Header().Set("Cache-Control", "no-store")
+	return c.JSON(http.StatusOK, callbackView{a.Files})
 }
 
 // vendorError is an error in the vendor's shape.

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"casbroker/internal/fault"
+	"casbroker/internal/secret"
 )
 
 // Kind is the kind of a Resource.
@@ -25,6 +26,9 @@ type Resource struct {
 	ID        string // the vendor's; "" for a mailbox
 	Subject   string
 	CreatedAt time.Time
+	// CallbackSecret is the last part of the URL at which the vendor reports the files of a
+	// forwarding address; "" if it does not. It is stored as a keyed hash and never read back.
+	CallbackSecret secret.Text
 }
 
 // Ownership stores which user has which resources. It is the same on all replicas.
@@ -42,10 +46,7 @@ type Ownership interface {
 	Mailboxes
 }
 
-var (
-	errNoSession = fault.New(fault.NotFound, "not_found", "There is no such session; start again.")
-	errNoAddress = fault.New(fault.NotFound, "not_found", "There is no such forwarding address.")
-)
+var errNoSession = fault.New(fault.NotFound, "not_found", "There is no such session; start again.")
 
 // own returns missing if the resource in the path is not the caller's.
 func (x *exchange) own(ctx context.Context, kind Kind, missing error) error {
@@ -66,7 +67,9 @@ func (x *exchange) claim(ctx context.Context, kind Kind, id string) error {
 	if !idPattern.MatchString(id) {
 		return errBadAnswer.Because(errID)
 	}
-	claimed, err := x.Owned.ClaimResource(context.WithoutCancel(ctx), Resource{kind, id, x.token.Subject, x.Now()})
+	claimed, err := x.Owned.ClaimResource(context.WithoutCancel(ctx), Resource{
+		Kind: kind, ID: id, Subject: x.token.Subject, CreatedAt: x.Now(), CallbackSecret: x.callbackSecret,
+	})
 	if err == nil && !claimed {
 		err = errBadAnswer.Because(errTaken)
 	}

@@ -65,7 +65,7 @@ var routes = []route{
 	{method: "GET", path: "/v4/inbound-email", feature: InboundEmail, free: true, answer: (*exchange).listAddresses},
 	{method: "GET", path: "/v4/inbound-email/{id}", feature: InboundEmail, free: true, prepare: (*exchange).useAddress},
 	{method: "DELETE", path: "/v4/inbound-email/{id}", feature: InboundEmail, free: true, prepare: (*exchange).deleteAddress},
-	{method: "GET", path: "/v4/inbound-email/{id}/files", feature: InboundEmail, free: true, prepare: (*exchange).pollAddress},
+	{method: "GET", path: "/v4/inbound-email/{id}/files", feature: InboundEmail, free: true, answer: (*exchange).pollAddress},
 
 	{method: "POST", path: "/v4/inbox/connect", feature: Inbox, free: true, prepare: (*exchange).connectInbox},
 	{method: "POST", path: "/v4/inbox/status", feature: Inbox, free: true, prepare: (*exchange).useInbox},

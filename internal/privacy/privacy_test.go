@@ -63,6 +63,7 @@ func start(t *testing.T, portfolios exporterFunc) *broker {
 		{Name: "portfolios", Exporter: portfolios}, {Name: "captures", Exporter: &portfolio.Captures{Store: b.db}},
 		{Name: "grants", Exporter: token.Exporter{Grants: b.db}},
 		{Name: "vendor_resources", Exporter: gateway.Exporter{Owned: b.db}},
+		{Name: "forwarded_files", Exporter: gateway.FileExporter{Owned: b.db, Store: b.db, Now: func() time.Time { return begin }}},
 	}
 	service := &privacy.Service{
 		Store: b.db, Sources: sources, Log: slog.New(slog.NewTextHandler(b.log, nil)), Now: func() time.Time { return begin },

@@ -118,7 +118,7 @@ func TestMigratingDownOneVersionAndUpKeepsOlderData(t *testing.T) {
 	eachDown(t, 5, func(t *testing.T, s *store.DB, payloads map[string][]byte, rows [3]map[string]int) {
 		kept := maps.Clone(rows[0])
 		newer := []string{
-			"sessions", "usage_counts", "captures", "vendor_resources", "mailbox_connections", "mailboxes", "grant_portfolios",
+			"sessions", "usage_counts", "captures", "vendor_resources", "mailbox_connections", "mailboxes", "grant_portfolios", "mail_files",
 			"gateway_calls", "call_totals", "budget_counters", "budgets_reached", "budget_raises", "usage_comparisons",
 		}
 		for _, table := range newer {

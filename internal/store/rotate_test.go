@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"casbroker/internal/gateway"
 	"casbroker/internal/portfolio"
 	"casbroker/internal/secret"
 	"casbroker/internal/store"
@@ -88,7 +89,7 @@ func (v *keyring) change(t *testing.T, statement string, args ...any) {
 }
 
 // sealedTables are the tables with sealed values. fill adds a value to each.
-var sealedTables = []string{"portfolios", "payloads", "idempotency", "captures", "mailbox_connections", "mailboxes"}
+var sealedTables = []string{"portfolios", "payloads", "idempotency", "captures", "mailbox_connections", "mailboxes", "mail_files"}
 
 // fill saves n portfolios of demo:asha, each under an Idempotency-Key, and as many captures,
 // connections and mailboxes. It returns the payloads by the ids of the portfolios.
@@ -108,6 +109,8 @@ func fill(t *testing.T, s *store.DB, first, n int) map[string][]byte {
 		capture(t, s, c.Subject, one.Payload)
 		connect(t, s, fmt.Sprint("state ", i), fmt.Sprint("handle ", i))
 		begin(t, s, fmt.Sprint("pending ", i))
+		own(t, s, gateway.Address, fmt.Sprint("ie_fill_", i), c.Subject, savedAt)
+		addFiles(t, s, fmt.Sprint("ie_fill_", i), "", mailFile("msg", "a.pdf", savedAt))
 	}
 	return payloads
 }
@@ -142,7 +145,8 @@ func reads(t *testing.T, s *store.DB, payloads map[string][]byte) {
 	}
 }
 
-// opensMailboxes fails the test unless s can decrypt n mailboxes and connections of fill.
+// opensMailboxes fails the test unless s can decrypt n mailboxes, connections and files of
+// fill.
 func opensMailboxes(t *testing.T, s *store.DB, n int) {
 	t.Helper()
 	for i := range n {
@@ -151,6 +155,9 @@ func opensMailboxes(t *testing.T, s *store.DB, n int) {
 		}
 		if c, err := s.EndConnection(t.Context(), fmt.Sprint("pending ", i), "", "", savedAt); err != nil || c.State != "of the page" {
 			t.Errorf("connection %d: %+v, %v", i, c, err)
+		}
+		if f := mailFiles(t, s, fmt.Sprint("ie_fill_", i), time.Time{}, 1); len(f) != 1 || f[0].Members == nil {
+			t.Errorf("files %d: %+v", i, f)
 		}
 	}
 }

@@ -61,6 +61,7 @@ func sealedColumns() []sealedColumn {
 		{"captures", "id", "sealed", byID(captureData)},
 		{"mailbox_connections", "state", "sealed", byHash(connectionData)},
 		{"mailboxes", "handle", "sealed", byHash(mailboxData)},
+		{"mail_files", "id", "sealed", byID(mailFileData)},
 	}
 }
 

@@ -30,8 +30,14 @@ func (s *DB) ClaimResource(ctx context.Context, r gateway.Resource) (bool, error
 				return fmt.Errorf("delete old sessions: %w", err)
 			}
 		}
-		_, err := tx.ExecContext(ctx, `INSERT INTO vendor_resources (kind, id, subject, created_ms)
-			VALUES ($1, $2, $3, $4) ON CONFLICT (kind, id) DO NOTHING`, string(r.Kind), r.ID, r.Subject, millis(r.CreatedAt))
+		var secret []byte
+		if r.CallbackSecret != "" {
+			secret = s.callbackHash(r.CallbackSecret.Reveal())
+		}
+		// A new address has no files, so the vendor need not be asked at once.
+		_, err := tx.ExecContext(ctx, `INSERT INTO vendor_resources (kind, id, subject, created_ms, asked_ms, secret)
+			VALUES ($1, $2, $3, $4, $4, $5) ON CONFLICT (kind, id) DO NOTHING`,
+			string(r.Kind), r.ID, r.Subject, millis(r.CreatedAt), secret)
 		if err != nil {
 			return fmt.Errorf("insert: %w", err)
 		}
@@ -89,12 +95,15 @@ func (s *DB) resources(ctx context.Context, subject string, kind gateway.Kind) (
 	return list, rows.Err()
 }
 
-// ReleaseResource removes a resource. It is no error if there is none.
+// ReleaseResource removes a resource, and the files of an address. It is no error if there
+// is none.
 func (s *DB) ReleaseResource(ctx context.Context, kind gateway.Kind, id string) error {
-	return s.change(ctx, "release a resource of the vendor", func(ctx context.Context, tx *sql.Tx) error {
+	err := s.change(ctx, "release a resource of the vendor", func(ctx context.Context, tx *sql.Tx) error {
 		_, err := tx.ExecContext(ctx, `DELETE FROM vendor_resources WHERE kind = $1 AND id = $2`, string(kind), id)
 		return err
 	})
+	s.truncate(ctx)
+	return err
 }
 
 // eraseResources deletes what subject has at the vendor.

@@ -26,6 +26,8 @@ type Metrics struct {
 	captures        *prometheus.CounterVec
 	keys            keyMetrics
 	budgets         *budgetSeries
+	mailPolls       *prometheus.CounterVec
+	callbacks       *prometheus.CounterVec
 
 	accessChanges *prometheus.CounterVec
 	unaudited     prometheus.Counter
@@ -61,6 +63,7 @@ func NewMetrics() *Metrics {
 			Namespace: namespace, Name: "captures_total",
 			Help: "Answers to parse calls through the gateway, by what became of them: saved, known, matched (kept for a day, gateway.capture: match), refused, failed (tried again), lost (the database failed), no_copy.",
 		}, []string{"outcome"}),
+		mailPolls: newMailPolls(), callbacks: newCallbacks(),
 		gatewayDuration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Namespace: namespace, Name: "gateway_request_duration_seconds",
 			Help:    "Duration of calls of the gateway, with upload and answer, by feature.",
@@ -88,7 +91,7 @@ func NewMetrics() *Metrics {
 	m.registry.MustRegister(
 		collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
-		m.requests.count, m.requests.duration, m.tokens, m.limited, m.upstream, m.gateway, m.gatewayDuration, m.captures, m.unaudited, m.accessChanges,
+		m.requests.count, m.requests.duration, m.tokens, m.limited, m.upstream, m.gateway, m.gatewayDuration, m.captures, m.mailPolls, m.callbacks, m.unaudited, m.accessChanges,
 		m.fallback, m.fallbacks, m.fallbackCalls,
 	)
 	return m

@@ -38,6 +38,8 @@ func TestObservationsAreScraped(t *testing.T) {
 	m.ObserveUpstream("ok", 700*time.Millisecond)
 	m.ObserveGateway("parse", "ok", 4*time.Second)
 	m.CountCapture("saved")
+	m.CountMailPoll("stored")
+	m.CountCallback("refused")
 	m.SetFallback(true)
 	m.SetFallback(true)
 	m.WatchJWTCache(func() uint64 { return 41 }, func() uint64 { return 2 })
@@ -60,6 +62,8 @@ func TestObservationsAreScraped(t *testing.T) {
 		`casbroker_rate_limited_total{limit="token-user"} 1`,
 		`casbroker_upstream_call_duration_seconds_bucket{outcome="ok",le="1"} 1`,
 		`casbroker_captures_total{outcome="saved"} 1`,
+		`casbroker_mail_polls_total{answer="stored"} 1`,
+		`casbroker_inbound_callbacks_total{outcome="refused"} 1`,
 		`casbroker_gateway_requests_total{feature="parse",outcome="ok"} 1`,
 		`casbroker_gateway_request_duration_seconds_bucket{feature="parse",le="5"} 1`,
 		`casbroker_kv_fallback_active 1`,

@@ -1,0 +1,31 @@
+-- +goose Up
+-- What the broker knows of a forwarding address besides its owner.
+ALTER TABLE vendor_resources
+    ADD COLUMN secret      BYTEA, -- keyed hash of the secret in the path of the vendor's callback; NULL without one
+    ADD COLUMN asked_ms    BIGINT NOT NULL DEFAULT 0, -- when the vendor was last asked for files
+    ADD COLUMN mail_cursor TEXT NOT NULL DEFAULT ''; -- the vendor's, after the last file that it listed
+CREATE UNIQUE INDEX vendor_resources_by_secret ON vendor_resources (secret);
+
+-- Files that arrived at forwarding addresses, until their URL has expired.
+CREATE TABLE mail_files (
+    id          TEXT PRIMARY KEY,
+    kind        TEXT NOT NULL, -- inbound_email
+    address     TEXT NOT NULL,
+    message     BYTEA NOT NULL, -- keyed hash of the id of the mail
+    file        BYTEA NOT NULL, -- keyed hash of that and the name of the file
+    received_us BIGINT NOT NULL, -- microseconds since 1970; the page's cursor
+    expires_ms  BIGINT NOT NULL,
+    sealed      BYTEA NOT NULL, -- names and URL, as the vendor sent them
+    FOREIGN KEY (kind, address) REFERENCES vendor_resources (kind, id) ON DELETE CASCADE
+);
+CREATE UNIQUE INDEX mail_files_by_time ON mail_files (kind, address, received_us);
+CREATE UNIQUE INDEX mail_files_by_name ON mail_files (kind, address, message, file);
+CREATE INDEX mail_files_by_expiry ON mail_files (expires_ms);
+
+-- +goose Down
+DROP TABLE mail_files;
+DROP INDEX vendor_resources_by_secret;
+ALTER TABLE vendor_resources
+    DROP COLUMN secret,
+    DROP COLUMN asked_ms,
+    DROP COLUMN mail_cursor;
