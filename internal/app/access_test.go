@@ -15,6 +15,7 @@ import (
 	"casbroker/internal/sandbox"
 	"casbroker/internal/secret"
 	"casbroker/internal/testkit/services"
+	"casbroker/internal/testkit/storetest"
 )
 
 var operator = auth.Principal{Subject: "admin:meera", Roles: auth.RoleAdmin}
@@ -157,7 +158,7 @@ func checkPropagation(t *testing.T, at, ask *broker, soon time.Duration) {
 func TestReplicasLearnOfRevocationsWithRedisAndWithout(t *testing.T) {
 	t.Parallel()
 	redis := services.OwnRedis(t)
-	settings, _ := settingsFor(t, secret.URL(services.Postgres(t)), secret.URL(redis.URL))
+	settings, _ := settingsFor(t, secret.URL(storetest.Postgres(t)), secret.URL(redis.URL))
 	all := replicas(t, settings)
 	everyPair := func(soon time.Duration) {
 		for i := range all {
@@ -186,7 +187,7 @@ func TestReplicasLearnOfRevocationsWithRedisAndWithout(t *testing.T) {
 
 func TestRevokeAllEndsTheTokensOfAThousandUsers(t *testing.T) {
 	t.Parallel()
-	settings, _ := settingsFor(t, secret.URL(services.Postgres(t)), secret.URL(services.OwnRedis(t).URL))
+	settings, _ := settingsFor(t, secret.URL(storetest.Postgres(t)), secret.URL(services.OwnRedis(t).URL))
 	all := replicas(t, settings)
 	const users = 1000
 	var tokens [users]string
@@ -225,7 +226,7 @@ func TestRevokeAllEndsTheTokensOfAThousandUsers(t *testing.T) {
 
 func TestStaleAccessListRefusesTokensUnlessSetToServe(t *testing.T) {
 	t.Parallel()
-	database := services.Postgres(t)
+	database := storetest.Postgres(t)
 	settings, _ := settingsFor(t, secret.URL(database), "memory")
 	settings.RateLimit.Token = config.Limits{}
 	settings.Access = config.Access{Poll: 200 * time.Millisecond, MaxStaleness: 2 * time.Second, WhenStale: config.WhenStaleRefuse}
@@ -264,7 +265,7 @@ func TestStaleAccessListRefusesTokensUnlessSetToServe(t *testing.T) {
 
 func TestBrokerIsNotReadyBeforeItKnowsWhoIsBlocked(t *testing.T) {
 	t.Parallel()
-	database := services.Postgres(t)
+	database := storetest.Postgres(t)
 	settings, _ := settingsFor(t, secret.URL(database), "memory")
 	settings.Access.Poll = 200 * time.Millisecond
 	settings.Access.WhenStale = config.WhenStaleServe

@@ -10,7 +10,6 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -24,6 +23,7 @@ import (
 	"casbroker/internal/secret"
 	"casbroker/internal/testkit/apitest"
 	"casbroker/internal/testkit/services"
+	"casbroker/internal/testkit/storetest"
 )
 
 // Secrets in the settings of the tests.
@@ -40,10 +40,10 @@ var (
 // backends returns URLs of a new and empty store and cache, by their kind.
 var backends = map[string]func(t *testing.T) (store, cache secret.URL){
 	"SQLite and memory": func(t *testing.T) (secret.URL, secret.URL) {
-		return secret.URL("sqlite:" + filepath.Join(t.TempDir(), "broker.db")), "memory"
+		return secret.URL(storetest.SQLite(t)), "memory"
 	},
 	"PostgreSQL and Redis": func(t *testing.T) (secret.URL, secret.URL) {
-		return secret.URL(services.Postgres(t)), secret.URL(services.OwnRedis(t).URL)
+		return secret.URL(storetest.Postgres(t)), secret.URL(services.OwnRedis(t).URL)
 	},
 }
 

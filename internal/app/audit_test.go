@@ -13,6 +13,8 @@ import (
 	"casbroker/internal/audit"
 	"casbroker/internal/config"
 	"casbroker/internal/sandbox"
+	"casbroker/internal/secret"
+	"casbroker/internal/testkit/storetest"
 )
 
 // trailOf verifies and returns the audit trail of a stopped broker, oldest first.
@@ -82,7 +84,7 @@ func TestAuditTrailHasStartsReusesAndRefusals(t *testing.T) {
 
 func TestStartRecordShowsWhetherSettingsChanged(t *testing.T) {
 	t.Parallel()
-	settings, _ := settingsFor(t, "sqlite:"+tempFile(t), "memory")
+	settings, _ := settingsFor(t, secret.URL(storetest.SQLite(t)), "memory")
 	other := settings
 	other.Audit.Reuse = config.ReuseEach
 	for _, c := range []config.Config{settings, settings, other} {

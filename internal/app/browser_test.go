@@ -25,6 +25,7 @@ import (
 	"casbroker/internal/secret"
 	"casbroker/internal/server"
 	"casbroker/internal/testkit/services"
+	"casbroker/internal/testkit/storetest"
 	"casbroker/web"
 )
 
@@ -45,7 +46,7 @@ type demoApp struct {
 func openDemo(t *testing.T, before func(w http.ResponseWriter, r *http.Request) bool) *demoApp {
 	t.Helper()
 	now := time.Now()
-	settings, vendor := settingsWith(t, secret.URL("sqlite:"+filepath.Join(t.TempDir(), "broker.db")), "memory",
+	settings, vendor := settingsWith(t, secret.URL(storetest.SQLite(t)), "memory",
 		sandbox.Options{Now: func() time.Time { return now }})
 	page := &demo.Handler{Secret: demo.NewSecret(), Now: time.Now, Page: web.Demo, Widget: web.Widget, Sandbox: vendor}
 	settings.Auth.Verifiers = append(settings.Auth.Verifiers, config.Verifier{

@@ -13,6 +13,7 @@ import (
 	"casbroker/internal/sandbox"
 	"casbroker/internal/secret"
 	"casbroker/internal/testkit/services"
+	"casbroker/internal/testkit/storetest"
 )
 
 // observed has the members of a portfolio that say whether the broker has seen it.
@@ -79,7 +80,7 @@ func TestReportedStatementIsVerifiedWhenTheGatewaySeesIt(t *testing.T) {
 	t.Parallel()
 	// A vendor whose answers to one PDF are all the same.
 	now := time.Now()
-	settings, _ := settingsWith(t, secret.URL("sqlite:"+t.TempDir()+"/broker.db"), "memory", sandbox.Options{Now: func() time.Time { return now }})
+	settings, _ := settingsWith(t, secret.URL(storetest.SQLite(t)), "memory", sandbox.Options{Now: func() time.Time { return now }})
 	settings.Token.Mode = config.ModeGateway
 	b := start(t, settings)
 	settings.Gateway.Capture = config.CaptureOff
@@ -164,7 +165,7 @@ func TestPortfolioIsSavedAlthoughTheBrowserIsLost(t *testing.T) {
 
 func TestParseWorksWhileTheDatabaseIsDown(t *testing.T) {
 	t.Parallel()
-	database := services.Postgres(t)
+	database := storetest.Postgres(t)
 	settings, _ := settingsFor(t, secret.URL(database), "memory")
 	settings.Token.Mode = config.ModeGateway
 	b := start(t, settings)
@@ -194,7 +195,7 @@ func TestOtherAnswersAreNotSaved(t *testing.T) {
 
 func TestWhatOneReplicaSawIsVerifiedOnAll(t *testing.T) {
 	t.Parallel()
-	settings, _ := settingsFor(t, secret.URL(services.Postgres(t)), "memory")
+	settings, _ := settingsFor(t, secret.URL(storetest.Postgres(t)), "memory")
 	settings.Token.Mode = config.ModeGateway
 	one, two := start(t, settings), start(t, settings)
 	answer := one.parsed(t, "asha", "cdsl")

@@ -1,18 +1,18 @@
 package app_test
 
 import (
-	"path/filepath"
 	"testing"
 
 	"github.com/chromedp/chromedp"
 
 	"casbroker/internal/secret"
+	"casbroker/internal/testkit/storetest"
 )
 
 // openConsole runs a broker with the operator meera and opens its console.
 func openConsole(t *testing.T, l display) (*broker, *tab, string) {
 	t.Helper()
-	settings, _ := settingsFor(t, secret.URL("sqlite:"+filepath.Join(t.TempDir(), "broker.db")), "memory")
+	settings, _ := settingsFor(t, secret.URL(storetest.SQLite(t)), "memory")
 	key := withOperator(t, &settings, "meera")
 	b := start(t, settings)
 	page := openTab(t, l)

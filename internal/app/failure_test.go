@@ -13,6 +13,7 @@ import (
 	"casbroker/internal/sandbox"
 	"casbroker/internal/secret"
 	"casbroker/internal/testkit/services"
+	"casbroker/internal/testkit/storetest"
 )
 
 func tempFile(t *testing.T) secret.URL {
@@ -38,7 +39,7 @@ func TestCachedTokensAreServedWhileTheVendorIsDown(t *testing.T) {
 
 func TestCachedTokensAreServedWhileTheDatabaseIsDown(t *testing.T) {
 	t.Parallel()
-	database := services.Postgres(t)
+	database := storetest.Postgres(t)
 	settings, _ := settingsFor(t, secret.URL(database), "memory")
 	b := start(t, settings)
 	cached := b.token(t, "asha")
@@ -69,7 +70,7 @@ func TestCachedTokensAreServedWhileTheDatabaseIsDown(t *testing.T) {
 
 func TestBrokerThatStartedBeforeItsDatabaseRefusesAWrongKey(t *testing.T) {
 	t.Parallel()
-	database := services.Postgres(t)
+	database := services.Postgres(t) // the first start migrates it
 	settings, _ := settingsFor(t, secret.URL(database), "memory")
 	b := start(t, settings)
 	b.token(t, "asha")
@@ -99,7 +100,7 @@ func TestBrokerThatStartedBeforeItsDatabaseRefusesAWrongKey(t *testing.T) {
 
 func TestRefusedAPIKeyIsReportedWithoutShowingIt(t *testing.T) {
 	t.Parallel()
-	settings, _ := settingsFor(t, "sqlite:"+tempFile(t), "memory")
+	settings, _ := settingsFor(t, secret.URL(storetest.SQLite(t)), "memory")
 	settings.Upstream.Keys[0].APIKey = "not-the-right-key"
 	b := start(t, settings)
 	refused := b.call(t, "asha", http.MethodPost, "/v1/token", "").must(t, 503)
@@ -117,7 +118,7 @@ func TestTokenThatWouldBreakJSONIsRefused(t *testing.T) {
 		_, _ = w.Write([]byte(`{"access_token":"at_a\",\"expires_in\":9,\"x\":\"","expires_in":600}`))
 	}))
 	t.Cleanup(vendor.Close)
-	settings, _ := settingsFor(t, "sqlite:"+tempFile(t), "memory")
+	settings, _ := settingsFor(t, secret.URL(storetest.SQLite(t)), "memory")
 	settings.Upstream.URL = vendor.URL
 	b := start(t, settings)
 	var problem struct {
@@ -132,7 +133,7 @@ func TestTokenThatWouldBreakJSONIsRefused(t *testing.T) {
 func TestBrokerWorksWhileRedisIsDown(t *testing.T) {
 	t.Parallel()
 	redis := services.OwnRedis(t)
-	settings, _ := settingsFor(t, "sqlite:"+tempFile(t), secret.URL(redis.URL))
+	settings, _ := settingsFor(t, secret.URL(storetest.SQLite(t)), secret.URL(redis.URL))
 	b := start(t, settings)
 	before := b.token(t, "asha")
 	redis.Stop()
@@ -147,13 +148,13 @@ func TestBrokerStartsWhileRedisIsDown(t *testing.T) {
 	t.Parallel()
 	redis := services.OwnRedis(t)
 	redis.Stop()
-	settings, _ := settingsFor(t, "sqlite:"+tempFile(t), secret.URL(redis.URL))
+	settings, _ := settingsFor(t, secret.URL(storetest.SQLite(t)), secret.URL(redis.URL))
 	start(t, settings).token(t, "asha")
 }
 
 func TestBadRequestsGetAClearErrorAndNeverA5xx(t *testing.T) {
 	t.Parallel()
-	settings, _ := settingsFor(t, "sqlite:"+tempFile(t), "memory")
+	settings, _ := settingsFor(t, secret.URL(storetest.SQLite(t)), "memory")
 	b := start(t, settings)
 	for name, c := range map[string]struct {
 		who, method, path, body string
@@ -182,7 +183,7 @@ func TestBadRequestsGetAClearErrorAndNeverA5xx(t *testing.T) {
 
 func TestOnlyConfiguredOriginsMayCallFromABrowser(t *testing.T) {
 	t.Parallel()
-	settings, _ := settingsFor(t, "sqlite:"+tempFile(t), "memory")
+	settings, _ := settingsFor(t, secret.URL(storetest.SQLite(t)), "memory")
 	settings.Server.AllowedOrigins = []string{"https://app.example"}
 	b := start(t, settings)
 	good := b.call(t, "", http.MethodPost, "/v1/token", "", "Origin", "https://app.example").must(t, 401)

@@ -12,6 +12,7 @@ import (
 	"casbroker/internal/sandbox"
 	"casbroker/internal/secret"
 	"casbroker/internal/testkit/services"
+	"casbroker/internal/testkit/storetest"
 )
 
 // allFeatures allows every call of the gateway.
@@ -57,7 +58,7 @@ func twoReplicas(t *testing.T, test func(t *testing.T, vendor *sandbox.Sandbox, 
 	t.Helper()
 	t.Run("replica", func(t *testing.T) {
 		t.Parallel()
-		settings, vendor := settingsFor(t, secret.URL(services.Postgres(t)), secret.URL(services.OwnRedis(t).URL))
+		settings, vendor := settingsFor(t, secret.URL(storetest.Postgres(t)), secret.URL(services.OwnRedis(t).URL))
 		allFeatures(&settings)
 		test(t, vendor, start(t, settings), func() *broker { return start(t, settings) })
 	})

@@ -16,6 +16,7 @@ import (
 	"casbroker/internal/sandbox"
 	"casbroker/internal/secret"
 	"casbroker/internal/testkit/services"
+	"casbroker/internal/testkit/storetest"
 	"casbroker/internal/token"
 )
 
@@ -37,7 +38,7 @@ func (b *broker) gatewayToken(t *testing.T, who, body string) (g gatewayToken) {
 // gatewaySettings are settings for gateway tokens in memory.
 func gatewaySettings(t *testing.T) (config.Config, *sandbox.Sandbox) {
 	t.Helper()
-	c, vendor := settingsFor(t, secret.URL("sqlite:"+t.TempDir()+"/broker.db"), "memory")
+	c, vendor := settingsFor(t, secret.URL(storetest.SQLite(t)), "memory")
 	c.Token.Mode = config.ModeGateway
 	return c, vendor
 }
@@ -132,7 +133,7 @@ func TestGatewayTokensAreHandedOutWhileTheVendorIsDown(t *testing.T) {
 
 func TestRevocationEndsAGatewayTokenOnAllReplicas(t *testing.T) {
 	t.Parallel()
-	settings, vendor := settingsFor(t, secret.URL(services.Postgres(t)), secret.URL(services.OwnRedis(t).URL))
+	settings, vendor := settingsFor(t, secret.URL(storetest.Postgres(t)), secret.URL(services.OwnRedis(t).URL))
 	settings.Token.Mode = config.ModeGateway
 	settings.RateLimit.Upload = config.Limits{}
 	one, two := start(t, settings), start(t, settings)

@@ -8,6 +8,8 @@ import (
 
 	"casbroker/internal/config"
 	"casbroker/internal/sandbox"
+	"casbroker/internal/secret"
+	"casbroker/internal/testkit/storetest"
 )
 
 // saved is a portfolio in an answer.
@@ -136,7 +138,7 @@ func TestRateLimitedUserGetsRetryAfter(t *testing.T) {
 
 func TestTokenHasTheRequestedLifetime(t *testing.T) {
 	t.Parallel()
-	settings, _ := settingsFor(t, "sqlite:"+tempFile(t), "memory")
+	settings, _ := settingsFor(t, secret.URL(storetest.SQLite(t)), "memory")
 	b := start(t, settings)
 	whole := b.token(t, "asha")
 	var short issued

@@ -5,12 +5,15 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"casbroker/internal/secret"
+	"casbroker/internal/testkit/storetest"
 )
 
 func TestMetricsAreServedOnTheirOwnAddress(t *testing.T) {
 	t.Parallel()
 	address := freeAddress(t)
-	settings, _ := settingsFor(t, "sqlite:"+tempFile(t), "memory")
+	settings, _ := settingsFor(t, secret.URL(storetest.SQLite(t)), "memory")
 	settings.Server.MetricsAddress = address
 	b := start(t, settings)
 	b.token(t, "asha")

@@ -15,6 +15,7 @@ import (
 	"casbroker/internal/sandbox"
 	"casbroker/internal/secret"
 	"casbroker/internal/testkit/services"
+	"casbroker/internal/testkit/storetest"
 )
 
 // withOperator adds an admin key called name to the settings, and returns it.
@@ -110,7 +111,7 @@ func TestOperatorBlocksAUserAndIsRecorded(t *testing.T) {
 
 func TestSessionIsValidOnAllReplicasAndEndsOnAll(t *testing.T) {
 	t.Parallel()
-	settings, _ := settingsFor(t, secret.URL(services.Postgres(t)), secret.URL(services.OwnRedis(t).URL))
+	settings, _ := settingsFor(t, secret.URL(storetest.Postgres(t)), secret.URL(services.OwnRedis(t).URL))
 	key := withOperator(t, &settings, "meera")
 	one, other := start(t, settings), start(t, settings)
 	as := one.signIn(t, key)
@@ -123,7 +124,7 @@ func TestSessionIsValidOnAllReplicasAndEndsOnAll(t *testing.T) {
 
 func TestNonAdminIsRefusedAndRecorded(t *testing.T) {
 	t.Parallel()
-	settings, _ := settingsFor(t, secret.URL("sqlite:"+t.TempDir()+"/broker.db"), "memory")
+	settings, _ := settingsFor(t, secret.URL(storetest.SQLite(t)), "memory")
 	settings.RateLimit.Admin = config.Limits{}
 	key := withOperator(t, &settings, "meera")
 	b := start(t, settings)
@@ -149,7 +150,7 @@ func TestNonAdminIsRefusedAndRecorded(t *testing.T) {
 
 func TestUnusualSubjectsWorkInEveryOperatorCall(t *testing.T) {
 	t.Parallel()
-	settings, _ := settingsFor(t, secret.URL("sqlite:"+t.TempDir()+"/broker.db"), "memory")
+	settings, _ := settingsFor(t, secret.URL(storetest.SQLite(t)), "memory")
 	key := withOperator(t, &settings, "meera")
 	settings.RateLimit.Admin = config.Limits{}
 	b := start(t, settings)
@@ -215,7 +216,7 @@ func TestServiceIntrospectsAndRevokesAToken(t *testing.T) {
 
 func TestOtherSitesCannotUseOperatorRoutes(t *testing.T) {
 	t.Parallel()
-	settings, _ := settingsFor(t, secret.URL("sqlite:"+t.TempDir()+"/broker.db"), "memory")
+	settings, _ := settingsFor(t, secret.URL(storetest.SQLite(t)), "memory")
 	settings.Server.AllowedOrigins, settings.Auth.Cookie = []string{"https://app.example"}, "session"
 	key := withOperator(t, &settings, "meera")
 	b := start(t, settings)
@@ -240,7 +241,7 @@ func TestOtherSitesCannotUseOperatorRoutes(t *testing.T) {
 
 func TestRevokeAllNeedsConfirmation(t *testing.T) {
 	t.Parallel()
-	settings, _ := settingsFor(t, secret.URL("sqlite:"+t.TempDir()+"/broker.db"), "memory")
+	settings, _ := settingsFor(t, secret.URL(storetest.SQLite(t)), "memory")
 	key := withOperator(t, &settings, "meera")
 	b := start(t, settings)
 	as := b.signIn(t, key)
@@ -266,7 +267,7 @@ func TestRevokeAllNeedsConfirmation(t *testing.T) {
 
 func TestSignInAttemptsAreLimitedByAddress(t *testing.T) {
 	t.Parallel()
-	settings, _ := settingsFor(t, secret.URL("sqlite:"+t.TempDir()+"/broker.db"), "memory")
+	settings, _ := settingsFor(t, secret.URL(storetest.SQLite(t)), "memory")
 	key := withOperator(t, &settings, "meera")
 	settings.RateLimit.SignIn.Address = "3-H"
 	b := start(t, settings)
@@ -296,7 +297,7 @@ func TestSignInAttemptsAreLimitedByAddress(t *testing.T) {
 
 func TestRevokeAllOnOneReplicaHoldsOnOthersAndIsRecorded(t *testing.T) {
 	t.Parallel()
-	settings, _ := settingsFor(t, secret.URL(services.Postgres(t)), secret.URL(services.OwnRedis(t).URL))
+	settings, _ := settingsFor(t, secret.URL(storetest.Postgres(t)), secret.URL(services.OwnRedis(t).URL))
 	key := withOperator(t, &settings, "meera")
 	one, other := start(t, settings), start(t, settings)
 	asha, rohan := other.token(t, "asha"), other.token(t, "rohan")
@@ -343,7 +344,7 @@ func TestUsageIsCounted(t *testing.T) {
 
 func TestStartRecordShowsAChangedSecret(t *testing.T) {
 	t.Parallel()
-	settings, _ := settingsFor(t, secret.URL("sqlite:"+t.TempDir()+"/broker.db"), "memory")
+	settings, _ := settingsFor(t, secret.URL(storetest.SQLite(t)), "memory")
 	key := withOperator(t, &settings, "meera")
 	starts := func() []string {
 		b := start(t, settings)
@@ -372,7 +373,7 @@ func TestStartRecordShowsAChangedSecret(t *testing.T) {
 
 func TestUserCookieMustDifferFromTheOperatorCookie(t *testing.T) {
 	t.Parallel()
-	settings, _ := settingsFor(t, secret.URL("sqlite:"+t.TempDir()+"/broker.db"), "memory")
+	settings, _ := settingsFor(t, secret.URL(storetest.SQLite(t)), "memory")
 	settings.Auth.Cookie = session.CookieName
 	if err := app.Check(settings); err == nil || !strings.HasPrefix(err.Error(), "auth.cookie: ") {
 		t.Errorf("got %v", err)

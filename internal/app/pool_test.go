@@ -11,11 +11,13 @@ import (
 	"time"
 
 	"casbroker/internal/sandbox"
+	"casbroker/internal/secret"
+	"casbroker/internal/testkit/storetest"
 )
 
 func TestPoolGivesANewUserATokenWhileTheVendorIsDown(t *testing.T) {
 	t.Parallel()
-	settings, vendor := settingsFor(t, "sqlite:"+tempFile(t), "memory")
+	settings, vendor := settingsFor(t, secret.URL(storetest.SQLite(t)), "memory")
 	down := new(atomic.Bool)
 	settings.Upstream.URL = breakableVendor(t, vendor, down)
 	settings.Upstream.Attempts, settings.Token.Pool = 1, 1

@@ -19,6 +19,7 @@ import (
 	"casbroker/internal/config"
 	"casbroker/internal/sandbox"
 	"casbroker/internal/secret"
+	"casbroker/internal/testkit/storetest"
 )
 
 // exported has the members of an export that the tests check.
@@ -135,7 +136,7 @@ func keyFile(t *testing.T, name, key string) string {
 
 func TestLostKeyMakesOnlyItsDataUnreadable(t *testing.T) {
 	t.Parallel()
-	settings, _ := settingsFor(t, "sqlite:"+tempFile(t), "memory")
+	settings, _ := settingsFor(t, secret.URL(storetest.SQLite(t)), "memory")
 	b := start(t, settings)
 	payload := parse(t, settings.Upstream.URL, b.token(t, "asha").AccessToken, "nsdl", "right").must(t, 200).body
 	var p saved
@@ -183,7 +184,7 @@ func TestBrokerDoesNotStartWithoutTheFirstKey(t *testing.T) {
 	for name, file := range map[string]string{
 		"no file": filepath.Join(t.TempDir(), "nowhere"), "half a key": keyFile(t, "k2", sealKey[:20]), "the hash key": keyFile(t, "k2", hashKey),
 	} {
-		settings, _ := settingsFor(t, "sqlite:"+tempFile(t), "memory")
+		settings, _ := settingsFor(t, secret.URL(storetest.SQLite(t)), "memory")
 		settings.Seal.Keys = append([]config.SealKey{{ID: "k2", File: file}}, settings.Seal.Keys...)
 		_, err := app.New(t.Context(), settings, app.Options{LogTo: &syncBuffer{}})
 		if err == nil || !strings.Contains(err.Error(), "seal.keys[0].file: ") || strings.Contains(err.Error(), sealKey[:20]) {

@@ -10,14 +10,13 @@ import (
 
 	"casbroker/internal/auth"
 	"casbroker/internal/portfolio"
-	"casbroker/internal/testkit/services"
 	"casbroker/internal/testkit/storetest"
 )
 
 // Not parallel, because it counts the allocations of the whole process.
 func TestSavingALargeStatementAllocatesLittle(t *testing.T) {
 	who := auth.Principal{Subject: "demo:asha"}
-	for name, url := range map[string]func(t testing.TB) string{"sqlite": storetest.SQLite, "postgres": services.Postgres} {
+	for name, url := range map[string]func(t testing.TB) string{"sqlite": storetest.SQLite, "postgres": storetest.Postgres} {
 		t.Run(name, func(t *testing.T) {
 			db := storetest.Open(t, url(t), storetest.NewBox(t))
 			service := &portfolio.Service{Store: db, Reader: db, Keys: db, Log: slog.New(slog.DiscardHandler), Now: time.Now}

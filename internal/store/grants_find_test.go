@@ -14,7 +14,6 @@ import (
 	"casbroker/internal/audit"
 	"casbroker/internal/id"
 	"casbroker/internal/store"
-	"casbroker/internal/testkit/services"
 	"casbroker/internal/testkit/storetest"
 	"casbroker/internal/token"
 )
@@ -133,7 +132,7 @@ func TestListingAHundredThousandGrantsNeedsLittleMemory(t *testing.T) {
 	const n = 100_000
 	// SQLite, translated to Go, is slow under the race detector, so it lists a quarter.
 	for name, listed := range map[string]int{"postgres": n, "sqlite": n / 4} {
-		newURL := map[string]func(testing.TB) string{"sqlite": storetest.SQLite, "postgres": services.Postgres}[name]
+		newURL := map[string]func(testing.TB) string{"sqlite": storetest.SQLite, "postgres": storetest.Postgres}[name]
 		t.Run(name, func(t *testing.T) {
 			url := newURL(t)
 			s := storetest.Open(t, url, storetest.NewBox(t))

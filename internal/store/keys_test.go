@@ -11,6 +11,7 @@ import (
 	"casbroker/internal/secret"
 	"casbroker/internal/store"
 	"casbroker/internal/testkit/services"
+	"casbroker/internal/testkit/storetest"
 )
 
 // refused reports whether s refuses to be used because its first key is wrong.
@@ -146,7 +147,7 @@ func TestReplicasThatStartWithDifferentKeysUseOneOfThem(t *testing.T) {
 
 func TestKeysAreCheckedBeforeTheFirstUseOfADatabaseThatWasDown(t *testing.T) {
 	t.Parallel()
-	v := &keyring{url: services.Postgres(t), hash: secret.RandomKey(), keys: map[string]secret.Text{}}
+	v := &keyring{url: storetest.Postgres(t), hash: secret.RandomKey(), keys: map[string]secret.Text{}}
 	before := v.open(t, "k1")
 	if _, err := before.Migrate(t.Context()); err != nil {
 		t.Fatal(err)

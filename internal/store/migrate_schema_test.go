@@ -8,7 +8,6 @@ import (
 	"testing"
 
 	"casbroker/internal/store"
-	"casbroker/internal/testkit/services"
 	"casbroker/internal/testkit/storetest"
 )
 
@@ -60,7 +59,7 @@ const (
 func TestMigrationsOfBothDialectsEndInTheSameTablesAndColumns(t *testing.T) {
 	t.Parallel()
 	sqlite := schema(t, storetest.SQLite(t), sqliteSchema)
-	postgres := schema(t, services.Postgres(t), postgresSchema)
+	postgres := schema(t, storetest.Postgres(t), postgresSchema)
 	if len(sqlite) < 50 {
 		t.Errorf("found only %d columns", len(sqlite))
 	}

@@ -12,7 +12,7 @@ import (
 
 func TestConcurrentMigrationsRunOnce(t *testing.T) {
 	t.Parallel()
-	storetest.EachURL(t, func(t *testing.T, url string) {
+	storetest.EachEmptyURL(t, func(t *testing.T, url string) {
 		box := storetest.NewBox(t)
 		steps := make(chan int, 8)
 		var all sync.WaitGroup
@@ -42,7 +42,7 @@ func TestConcurrentMigrationsRunOnce(t *testing.T) {
 
 func TestUnmigratedDatabaseIsNotReadyAndSaysWhatToDo(t *testing.T) {
 	t.Parallel()
-	storetest.EachURL(t, func(t *testing.T, url string) {
+	storetest.EachEmptyURL(t, func(t *testing.T, url string) {
 		s := openUnmigrated(t, url, storetest.NewBox(t))
 		if err := s.Ready(t.Context()); err == nil || !strings.Contains(err.Error(), "broker migrate") {
 			t.Fatalf("before: %v", err)

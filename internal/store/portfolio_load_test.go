@@ -82,7 +82,7 @@ func TestFailingSavesDoNotAffectConcurrentOnes(t *testing.T) {
 
 func TestDatabaseLostDuringASaveIsUnavailableAndStoresNothing(t *testing.T) {
 	t.Parallel()
-	at := services.Postgres(t)
+	at := storetest.Postgres(t)
 	s := storetest.Open(t, at, storetest.NewBox(t))
 	one := saving(t, "demo:asha", named("Fund", "2026-03-31"))
 	render := one.Render
@@ -107,7 +107,7 @@ func TestDatabaseLostDuringASaveIsUnavailableAndStoresNothing(t *testing.T) {
 
 func TestConnectionLostDuringACommitReportsAnUnknownOutcome(t *testing.T) {
 	t.Parallel()
-	v := &keyring{url: services.Postgres(t), hash: secret.RandomKey(), keys: map[string]secret.Text{}}
+	v := &keyring{url: storetest.Postgres(t), hash: secret.RandomKey(), keys: map[string]secret.Text{}}
 	s := v.open(t, "k1")
 	if _, err := s.Migrate(t.Context()); err != nil {
 		t.Fatal(err)

@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	_ "github.com/jackc/pgx/v5/stdlib" // the driver "pgx"
@@ -18,17 +19,67 @@ import (
 
 var postgres service
 
+// template is a database that CopyOfPostgres copies.
+var template struct {
+	once sync.Once
+	name string
+	err  error
+}
+
 // Postgres returns the URL of a new, empty database that is dropped at the end of the test.
 func Postgres(t testing.TB) string {
 	t.Helper()
-	server := os.Getenv("TEST_POSTGRES_URL")
-	if server == "" {
-		path := need(t, "postgresql")
-		server = postgres.get(t, func() (string, error) { return startPostgres(filepath.Dir(path)) })
+	return create(t, postgresServer(t), "")
+}
+
+// CopyOfPostgres is Postgres with a database that fill has filled, which must be the same
+// function in all calls of a test binary: it is called once, and each test gets a copy. On
+// the server of TEST_POSTGRES_URL, where no database may be left behind, it fills each.
+func CopyOfPostgres(t testing.TB, fill func(url string) error) string {
+	t.Helper()
+	server := postgresServer(t)
+	if os.Getenv("TEST_POSTGRES_URL") != "" {
+		url := create(t, server, "")
+		if err := fill(url); err != nil {
+			t.Fatal(err)
+		}
+		return url
 	}
-	name := strings.ReplaceAll(id.New("test"), "-", "_")
-	execute(t, server, "CREATE DATABASE "+name)
+	template.once.Do(func() {
+		template.name = databaseName()
+		if template.err = run(server, "CREATE DATABASE "+template.name); template.err == nil {
+			template.err = fill(withName(t, server, template.name))
+		}
+	})
+	if template.err != nil {
+		t.Fatal(template.err)
+	}
+	return create(t, server, " TEMPLATE "+template.name)
+}
+
+// postgresServer returns the URL of a server, which it starts if none was given.
+func postgresServer(t testing.TB) string {
+	t.Helper()
+	if server := os.Getenv("TEST_POSTGRES_URL"); server != "" {
+		return server
+	}
+	path := need(t, "postgresql")
+	return postgres.get(t, func() (string, error) { return startPostgres(filepath.Dir(path)) })
+}
+
+func create(t testing.TB, server, option string) string {
+	t.Helper()
+	name := databaseName()
+	execute(t, server, "CREATE DATABASE "+name+option)
 	t.Cleanup(func() { execute(t, server, "DROP DATABASE IF EXISTS "+name+" WITH (FORCE)") })
+	return withName(t, server, name)
+}
+
+func databaseName() string { return strings.ReplaceAll(id.New("test"), "-", "_") }
+
+// withName returns the URL of the database name on server.
+func withName(t testing.TB, server, name string) string {
+	t.Helper()
 	u, err := url.Parse(server)
 	if err != nil {
 		t.Fatal(err)
@@ -68,14 +119,21 @@ func splitName(t testing.TB, address string) (server, name string) {
 
 func execute(t testing.TB, server, statement string) {
 	t.Helper()
+	if err := run(server, statement); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func run(server, statement string) error {
 	db, err := sql.Open("pgx", server)
 	if err != nil {
-		t.Fatal(err)
+		return err
 	}
 	defer func() { _ = db.Close() }()
 	if _, err := db.ExecContext(context.Background(), statement); err != nil {
-		t.Fatalf("%s: %v", statement, err)
+		return fmt.Errorf("%s: %w", statement, err)
 	}
+	return nil
 }
 
 // startPostgres creates a cluster in a temporary folder and starts a server on it, without

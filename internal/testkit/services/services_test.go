@@ -1,6 +1,7 @@
 package services_test
 
 import (
+	"database/sql"
 	"os"
 	"testing"
 
@@ -32,4 +33,31 @@ func TestEachTestGetsItsOwnDatabase(t *testing.T) {
 	if a, b := services.Postgres(t), services.Postgres(t); a == b {
 		t.Fatalf("both tests got %s", a)
 	}
+}
+
+func TestCopiesHaveTheTablesOfTheFirstButNotTheRowsOfEachOther(t *testing.T) {
+	filled := 0
+	fill := func(url string) error {
+		filled++
+		return exec(t, url, "CREATE TABLE numbers (n INT PRIMARY KEY)")
+	}
+	for range 2 {
+		if err := exec(t, services.CopyOfPostgres(t, fill), "INSERT INTO numbers VALUES (1)"); err != nil {
+			t.Error(err)
+		}
+	}
+	if filled != 1 && os.Getenv("TEST_POSTGRES_URL") == "" {
+		t.Errorf("filled %d databases, want 1", filled)
+	}
+}
+
+func exec(t *testing.T, url, statement string) error {
+	t.Helper()
+	db, err := sql.Open("pgx", url)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = db.Close() }()
+	_, err = db.ExecContext(t.Context(), statement)
+	return err
 }
