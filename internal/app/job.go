@@ -13,13 +13,14 @@ const (
 	// capturesEvery is how often statements that the gateway saw are tried again that could
 	// not be saved at once.
 	capturesEvery = 10 * time.Second
-	// keysEvery is how often files with API keys are read again.
-	keysEvery   = 3 * time.Second
-	settleEvery = time.Minute // how often calls are settled whose end was not recorded
-	sweepEvery  = 10 * time.Minute
-	purgeEvery  = 10 * time.Minute
-	expireEvery = time.Hour // how often a replica checks whether the daily deletion is due
+	settleEvery   = time.Minute // how often calls are settled whose end was not recorded
+	sweepEvery    = 10 * time.Minute
+	purgeEvery    = 10 * time.Minute
+	expireEvery   = time.Hour // how often a replica checks whether the daily deletion is due
 )
+
+// keysEvery is how often files with API keys are read again. Tests have less patience.
+var keysEvery = 3 * time.Second
 
 // finalRunTimeout bounds the last run of an uninterrupted job.
 const finalRunTimeout = 10 * time.Second

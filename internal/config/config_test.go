@@ -393,3 +393,74 @@ func TestPoolFitsTheLifetimeAndModeOfTokens(t *testing.T) {
 		}
 	}
 }
+
+func TestAPIKeysAreCheckedByName(t *testing.T) {
+	t.Parallel()
+	key := func(name string, change func(*config.UpstreamKey)) config.UpstreamKey {
+		k := config.UpstreamKey{Name: name, APIKey: secret.Text("key-of-" + name), Weight: 1, Rate: 60}
+		if change != nil {
+			change(&k)
+		}
+		return k
+	}
+	for want, keys := range map[string][]config.UpstreamKey{
+		"upstream.keys[0].name: want 1 to 32":                  {key("Main", nil)},
+		`upstream.keys[1].name: "main" is used twice`:          {key("main", nil), key("main", func(k *config.UpstreamKey) { k.APIKey = "b" })},
+		"upstream.keys[0].api_key: required":                   {key("a", func(k *config.UpstreamKey) { k.APIKey = "" })},
+		"upstream.keys[0].api_key: this is an access token":    {key("a", func(k *config.UpstreamKey) { k.APIKey = "at_x" })},
+		"upstream.keys[0].api_key_file: set this or api_key":   {key("a", func(k *config.UpstreamKey) { k.APIKeyFile = "/run/secrets/a" })},
+		"upstream.keys[1].api_key: this key is in the list":    {key("a", nil), key("b", func(k *config.UpstreamKey) { k.APIKey = "key-of-a" })},
+		"upstream.keys[0].weight: want 1 to 1000":              {key("a", func(k *config.UpstreamKey) { k.Weight = 0 })},
+		"upstream.keys[0].rate: want 0 (no limit) to 100000":   {key("a", func(k *config.UpstreamKey) { k.Rate = -1 })},
+		`upstream.keys[0].verifiers[1]: there is no "shop"`:    {key("a", func(k *config.UpstreamKey) { k.Verifiers = []string{"app", "shop"} })},
+		`upstream.keys: no key is for the verifier "back"`:     {key("a", func(k *config.UpstreamKey) { k.Verifiers = []string{"app"} })},
+		"token.pool: needs a key in upstream.keys without ver": {key("a", func(k *config.UpstreamKey) { k.Verifiers = []string{"app", "back"} })},
+	} {
+		c := valid()
+		c.Upstream.APIKey, c.Upstream.Keys = "", keys
+		c.Auth.Verifiers = []config.Verifier{{Name: "app"}, {Name: "back"}}
+		c.Token.Pool = 1
+		if err := c.Validate(); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("got %v, want %s", err, want)
+		}
+	}
+	c := valid()
+	c.Upstream.APIKey, c.Upstream.Keys = "key", []config.UpstreamKey{key("main", nil), key("spare", nil)}
+	if err := c.Validate(); err == nil || !strings.Contains(err.Error(), "upstream.api_key: set this or upstream.keys (main, spare), not both") {
+		t.Errorf("got %v, want an error that names the keys", err)
+	}
+	for _, share := range []string{"90", "0%", "100%", "x%", "9.5%", " 90%", "%"} {
+		c := valid()
+		c.Upstream.SwitchAt = share
+		if err := c.Validate(); err == nil || !strings.Contains(err.Error(), "upstream.switch_at: want 1% to 99%") {
+			t.Errorf("%q: got %v, want an error", share, err)
+		}
+	}
+}
+
+func TestAPIKeysHaveDefaultsAndFiles(t *testing.T) {
+	t.Parallel()
+	file := write(t, "upstream:\n  switch_at: 90%\n  api_key_file: /a\n  keys:\n    - name: main\n      api_key: x\n    - {name: slow, api_key_file: /b, weight: 3, rate: 0}\n")
+	c, err := config.Load(config.Default(), file, []string{
+		"CASBROKER_UPSTREAM_API_KEY=", "CASBROKER_UPSTREAM_KEYS_0_API_KEY_FILE=/c", "CASBROKER_UPSTREAM_KEYS_1_API_KEY=y",
+		"CASBROKER_UPSTREAM_KEYS_2_NAME=third", "CASBROKER_UPSTREAM_KEYS_2_VERIFIERS=app, back",
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []config.UpstreamKey{
+		{Name: "main", APIKeyFile: "/c", Weight: 1, Rate: 60}, {Name: "slow", APIKey: "y", Weight: 3},
+		{Name: "third", Weight: 1, Rate: 60, Verifiers: []string{"app", "back"}},
+	}
+	if got := c.Upstream; !reflect.DeepEqual(got.Keys, want) || got.APIKeyFile != "" || got.SwitchAt != "90%" {
+		t.Errorf("got %+v, want %+v", got, want)
+	}
+	if share, err := config.ParsePercent("90%"); share != 0.9 || err != nil {
+		t.Errorf("got %v, %v, want 0.9", share, err)
+	}
+	for _, e := range c.List() {
+		if e.Key == "upstream.keys[2].rate" && !e.Default || e.Key == "upstream.keys[1].rate" && e.Default {
+			t.Errorf("got %+v", e)
+		}
+	}
+}
