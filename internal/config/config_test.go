@@ -13,6 +13,7 @@ import (
 	"github.com/goccy/go-yaml"
 
 	"casbroker/internal/config"
+	"casbroker/internal/secret"
 )
 
 const example = "../../config/broker.yaml"
