@@ -1,9 +1,11 @@
 package app_test
 
 import (
+	"bytes"
 	"context"
 	"flag"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -11,6 +13,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -18,6 +21,7 @@ import (
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/chromedp"
 
+	"casbroker/internal/access"
 	"casbroker/internal/app"
 	"casbroker/internal/config"
 	"casbroker/internal/demo"
@@ -38,6 +42,8 @@ const stepTimeout = 30 * time.Second
 type demoApp struct {
 	URL    string
 	vendor *sandbox.Sandbox
+	access *access.Service
+	parse  atomic.Pointer[func()] // called when the vendor has got a statement
 }
 
 // openDemo serves the demo until the test ends. before, if not nil, may answer a request
@@ -48,7 +54,15 @@ func openDemo(t *testing.T, before func(w http.ResponseWriter, r *http.Request) 
 	now := time.Now()
 	settings, vendor := settingsWith(t, secret.URL(storetest.SQLite(t)), "memory",
 		sandbox.Options{Now: func() time.Time { return now }})
-	page := &demo.Handler{Secret: demo.NewSecret(), Now: time.Now, Page: web.Demo, Widget: web.Widget, Sandbox: vendor}
+	settings.Token.Mode = config.ModeBoth
+	shop := &demoApp{vendor: vendor}
+	at := httptest.NewServer(shop.callParse(vendor))
+	t.Cleanup(at.Close)
+	settings.Upstream.URL = at.URL
+	page := &demo.Handler{
+		Secret: demo.NewSecret(), Now: time.Now, Page: web.Demo, Widget: web.Widget, Sandbox: vendor,
+		Modes: []string{config.ModeGateway, config.ModeDirect}, Features: settings.Gateway.Features,
+	}
 	settings.Auth.Verifiers = append(settings.Auth.Verifiers, config.Verifier{
 		Name: "demo", Issuer: demo.Issuer, Audience: []string{demo.Audience},
 		Algorithms: []string{demo.Algorithm}, Secret: page.Secret, MaxLifetime: demo.TokenLife,
@@ -64,7 +78,23 @@ func openDemo(t *testing.T, before func(w http.ResponseWriter, r *http.Request) 
 		}
 	}))
 	t.Cleanup(s.Close)
-	return &demoApp{URL: s.URL, vendor: vendor}
+	shop.URL, shop.access = s.URL, a.Access()
+	return shop
+}
+
+// callParse returns vendor with calls of s.parse.
+func (s *demoApp) callParse(vendor http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if f := s.parse.Load(); f != nil && strings.HasSuffix(r.URL.Path, "/parse") {
+			body, err := io.ReadAll(r.Body)
+			if err != nil {
+				return // the gateway broke off
+			}
+			r.Body = io.NopCloser(bytes.NewReader(body))
+			(*f)()
+		}
+		vendor.ServeHTTP(w, r)
+	})
 }
 
 // display is the screen of a browser.

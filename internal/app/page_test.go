@@ -94,7 +94,7 @@ func importOnThePage(t *testing.T, shop *demoApp, l display) {
 	total := read(b, chromedp.Text(on("total")))
 	has(t, total, "₹", ",", ".")
 	has(t, read(b, chromedp.Text(on("source"))), "NSDL")
-	has(t, read(b, chromedp.Text(on("provenance"))), "Reported by browser")
+	has(t, read(b, chromedp.Text(on("provenance"))), "Verified")
 	if wide := read(b, chromedp.Evaluate[bool](`document.documentElement.scrollWidth > innerWidth`)); wide {
 		t.Error("the page is wider than the screen")
 	}
@@ -145,6 +145,7 @@ func TestPageExplainsErrorsAndNextSteps(t *testing.T) {
 	shop := openDemo(t, nil)
 	b := openTab(t, desktop)
 	b.signIn(shop.URL, "rohan")
+	b.do(chromedp.Click(on("mode-direct"))) // the errors are the vendor's own
 
 	b.do(chromedp.Click(on("import")), chromedp.WaitEnabled(in("file")), chromedp.SetUploadFiles(in("file"), []string{noPDF}))
 	has(t, read(b, chromedp.Text(in("error"), chromedp.NodeVisible)), "not a PDF")
@@ -172,10 +173,11 @@ func TestPageExplainsErrorsAndNextSteps(t *testing.T) {
 	b.choose(statement(t, "cams"))
 	shop.vendor.AddFault(sandbox.Fault{Path: "/v4/smart/parse", Kind: sandbox.FaultStatus, Status: http.StatusForbidden, Times: 1})
 	b.parse("any")
-	has(t, b.notice("bad"), "timed out", "AUTHENTICATION")
+	has(t, b.notice("bad"), "has ended", "Start the import again", "AUTHENTICATION")
 
 	other := openTab(t, desktop) // has no token yet
 	other.signIn(shop.URL, "asha")
+	other.do(chromedp.Click(on("mode-direct")))
 	shop.vendor.AddFault(sandbox.Fault{Path: "/v1/token", Kind: sandbox.FaultStatus, Status: http.StatusUnauthorized, Times: 1})
 	other.do(chromedp.Click(on("import")))
 	has(t, other.notice("bad"), "The operator of this service has to resolve this", "req_", "Try again")

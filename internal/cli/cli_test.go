@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -142,17 +143,23 @@ func TestMalformedAddressIsRefused(t *testing.T) {
 // demo runs broker demo on any port until stop is called, which returns the exit code.
 func demo(t *testing.T, folder string, environ ...string) (url string, stop func() int) {
 	t.Helper()
+	return demoAt(t, "127.0.0.1:0", folder, environ...)
+}
+
+// demoAt is demo on this address.
+func demoAt(t *testing.T, address, folder string, environ ...string) (url string, stop func() int) {
+	t.Helper()
 	out, printed := io.Pipe()
 	ctx, cancel := context.WithCancel(context.Background())
 	code := make(chan int, 1)
 	go func() {
-		code <- cli.Run(ctx, []string{"demo", "--address", "127.0.0.1:0", "--data", folder},
+		code <- cli.Run(ctx, []string{"demo", "--address", address, "--data", folder},
 			cli.Terminal{Out: printed, Err: printed, Environ: environ})
 		_ = printed.Close()
 	}()
 	var banner strings.Builder
-	address := regexp.MustCompile(`http://[0-9.:]+/`)
-	for buffer := make([]byte, 4096); !address.MatchString(banner.String()); {
+	page := regexp.MustCompile(`http://[0-9.:]+/`)
+	for buffer := make([]byte, 4096); !page.MatchString(banner.String()); {
 		n, err := out.Read(buffer)
 		if err != nil {
 			t.Fatalf("the demo printed %q and ended", banner.String())
@@ -167,7 +174,7 @@ func demo(t *testing.T, folder string, environ ...string) (url string, stop func
 	}
 	stop = sync.OnceValue(func() int { cancel(); return <-code })
 	t.Cleanup(func() { stop() })
-	return strings.TrimSuffix(address.FindString(banner.String()), "/"), stop
+	return strings.TrimSuffix(page.FindString(banner.String()), "/"), stop
 }
 
 func TestDemoKeepsItsDataAndKeysOverRestarts(t *testing.T) {
@@ -189,6 +196,44 @@ func TestDemoKeepsItsDataAndKeysOverRestarts(t *testing.T) {
 	ask(t, http.MethodGet, url+"/v1/portfolios/latest", signIn(t, url), "", &latest)
 	if latest.ID != id {
 		t.Errorf("after the second start: %q, want %q", latest.ID, id)
+	}
+}
+
+func TestDemoOffersTheGatewayFirst(t *testing.T) {
+	t.Parallel()
+	var page struct{ Modes, Features []string }
+	url, _ := demo(t, t.TempDir())
+	ask(t, http.MethodGet, url+"/demo/config", "", "", &page)
+	if !slices.Equal(page.Modes, []string{"gateway", "direct"}) || len(page.Features) != 6 {
+		t.Errorf("got the modes %q and features %q, want gateway, direct and all 6", page.Modes, page.Features)
+	}
+	for _, c := range []struct {
+		environ []string
+		want    string
+	}{
+		{[]string{"CASBROKER_TOKEN_MODE=gateway"}, "gateway"},
+		{[]string{"CASBROKER_TOKEN_MODE=direct"}, "direct"},
+		{[]string{"CASBROKER_SERVER_PUBLIC_URL=https://demo.example"}, "gateway direct"},
+	} {
+		url, _ := demo(t, t.TempDir(), c.environ...)
+		ask(t, http.MethodGet, url+"/demo/config", "", "", &page)
+		if got := strings.Join(page.Modes, " "); got != c.want {
+			t.Errorf("%v: got the modes %q, want %q", c.environ, got, c.want)
+		}
+	}
+}
+
+func TestDemoForOtherMachinesHasNoGatewayWithoutAPublicURL(t *testing.T) {
+	t.Parallel()
+	var page struct{ Modes []string }
+	url, _ := demoAt(t, "0.0.0.0:0", t.TempDir())
+	ask(t, http.MethodGet, url+"/demo/config", "", "", &page)
+	if !slices.Equal(page.Modes, []string{"direct"}) {
+		t.Errorf("got the modes %q, want direct", page.Modes)
+	}
+	code, _, errs := broker(t, []string{"CASBROKER_TOKEN_MODE=both"}, "demo", "--address", "0.0.0.0:0", "--data", t.TempDir())
+	if code != cli.ExitUsage || !strings.Contains(errs, "server.public_url") {
+		t.Errorf("with token.mode both: got exit code %d, %s, want the missing setting", code, errs)
 	}
 }
 

@@ -16,6 +16,7 @@ import (
 	"casbroker/internal/app"
 	"casbroker/internal/config"
 	"casbroker/internal/demo"
+	"casbroker/internal/netaddr"
 	"casbroker/internal/sandbox"
 	"casbroker/internal/secret"
 	"casbroker/internal/server"
@@ -38,16 +39,9 @@ func (c demoCommand) Run(ctx context.Context, t *Terminal) error {
 	if err := checkAddress(c.Address); err != nil {
 		return err
 	}
-	base, err := demoSettings(c.Data)
+	settings, err := c.load(t.Environ)
 	if err != nil {
 		return err
-	}
-	settings, err := config.Load(base, c.File, t.Environ)
-	if err != nil {
-		return usageError{err}
-	}
-	if c.Address != "" {
-		settings.Server.Address = c.Address
 	}
 	l, err := server.Listen(ctx, settings.Server.Address, addressSetting)
 	if err != nil {
@@ -64,6 +58,7 @@ func (c demoCommand) Run(ctx context.Context, t *Terminal) error {
 		return err
 	}
 	embedVendor(&settings, page, l.Addr())
+	offerModes(&settings, page, l.Addr())
 	if err := app.Check(settings); err != nil {
 		_ = l.Close()
 		return usageError{err}
@@ -72,11 +67,56 @@ func (c demoCommand) Run(ctx context.Context, t *Terminal) error {
 	return serve(ctx, l, settings, o, func() { banner(t, settings, page, l.Addr(), key) })
 }
 
+// load returns the settings: those of the demo, then the file and the environment, then
+// the flags. By default tokens are for the gateway or direct; on an address that other
+// machines reach they are direct unless the settings have the mode or a public URL, since
+// the gateway needs one there.
+func (c demoCommand) load(environ []string) (config.Config, error) {
+	base, err := demoSettings(c.Data)
+	if err != nil {
+		return base, err
+	}
+	base.Token.Mode = config.ModeBoth
+	s, err := c.loadOver(base, environ)
+	if err == nil && s.Server.PublicURL == "" && !netaddr.IsLoopback(s.Server.Address) {
+		base.Token.Mode = config.ModeDirect
+		return c.loadOver(base, environ)
+	}
+	return s, err
+}
+
+func (c demoCommand) loadOver(base config.Config, environ []string) (config.Config, error) {
+	s, err := config.Load(base, c.File, environ)
+	if err != nil {
+		return s, usageError{err}
+	}
+	if c.Address != "" {
+		s.Server.Address = c.Address
+	}
+	return s, nil
+}
+
+// offerModes has the page offer the modes of tokens, the gateway first, and the gateway
+// serve this page.
+func offerModes(s *config.Config, page *demo.Handler, at net.Addr) {
+	page.Modes = []string{s.Token.Mode}
+	if s.Token.Mode == config.ModeBoth {
+		page.Modes = []string{config.ModeGateway, config.ModeDirect}
+	}
+	page.Features = s.Gateway.Features
+	if _, port, err := net.SplitHostPort(at.String()); err == nil {
+		own := []string{"127.0.0.1:" + port, "localhost:" + port}
+		s.Gateway.CallbackHosts = append(s.Gateway.CallbackHosts, own...)
+		s.Gateway.RedirectHosts = append(s.Gateway.RedirectHosts, own...)
+	}
+}
+
 // demoSettings returns the defaults of the demo, with the keys in folder.
 func demoSettings(folder string) (config.Config, error) {
 	s := config.Default()
 	s.Log = config.Log{Level: "warn", Format: "text"}
 	s.Server.DrainDelay, s.Server.DrainTimeout = 0, demoDrain
+	s.Gateway.Features = config.GatewayFeatures()
 	s.Store.URL = secret.URL("sqlite:" + filepath.Join(folder, "broker.db"))
 	hash, err := loadOrMakeKey(filepath.Join(folder, "hash.key"))
 	if err != nil {
@@ -168,6 +208,11 @@ func banner(t *Terminal, s config.Config, page *demo.Handler, at net.Addr, key s
 	if key == "" {
 		admin = "as in the settings (admin.keys)"
 	}
+	tokens := map[string]string{
+		config.ModeBoth:    "through the gateway, or direct (chosen on the page)",
+		config.ModeGateway: "through the gateway",
+		config.ModeDirect:  "direct",
+	}[s.Token.Mode]
 	scheme, rest, _ := strings.Cut(s.Store.URL.Reveal(), ":")
 	store := "PostgreSQL"
 	if scheme == "sqlite" {
@@ -180,9 +225,10 @@ func banner(t *Terminal, s config.Config, page *demo.Handler, at net.Addr, key s
   Users     %s
   Console   http://%s/console/
   Admin     %s
+  Imports   %s
   Uses      %s, %s,
             %s
   Stop      Ctrl-C; imported data is kept
 
-`, reachable(at.String()), strings.Join(names, ", "), reachable(at.String()), admin, vendor, cache, store)
+`, reachable(at.String()), strings.Join(names, ", "), reachable(at.String()), admin, tokens, vendor, cache, store)
 }

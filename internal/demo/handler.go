@@ -27,6 +27,10 @@ type Handler struct {
 	WidgetURL  string       // URL of the vendor's own widget; "" for the stand-in
 	APIBaseURL string       // API that the widget calls when Sandbox is nil
 	Sandbox    http.Handler // the emulated vendor, mounted at SandboxPath; nil for none
+
+	// Modes are the modes of tokens that the page offers, the first preselected; nil means
+	// "direct" only. Features are what a gateway token may be used for.
+	Modes, Features []string
 }
 
 // SandboxPath is the path prefix of the emulated vendor.
@@ -38,6 +42,9 @@ type settings struct {
 	WidgetURL  string `json:"widget_url"`
 	APIBaseURL string `json:"api_base_url"`
 	Sandbox    bool   `json:"sandbox"`
+
+	Modes    []string `json:"modes"`
+	Features []string `json:"features"`
 }
 
 // Mount adds the routes to g, which has no prefix and does not authenticate.
@@ -54,8 +61,13 @@ func (h *Handler) Mount(g *echo.Group) {
 }
 
 func (h *Handler) config(c echo.Context) error {
+	modes := h.Modes
+	if len(modes) == 0 {
+		modes = []string{"direct"}
+	}
 	return c.JSON(http.StatusOK, settings{
 		Users: Users, WidgetURL: h.WidgetURL, APIBaseURL: h.vendorURL(), Sandbox: h.Sandbox != nil,
+		Modes: modes, Features: append([]string{}, h.Features...),
 	})
 }
 

@@ -10,6 +10,10 @@
  * @property {string} [widget_url] URL of the vendor's widget; empty for the stand-in
  * @property {string} api_base_url base URL of the API that the widget calls
  * @property {boolean} [sandbox] whether that API is the emulated vendor
+ * @property {Mode[]} modes modes of access tokens; the first is preselected
+ * @property {string[]} features what a gateway token may be used for
+ *
+ * @typedef {'gateway' | 'direct'} Mode whether the widget calls the broker or the vendor
  *
  * @typedef {object} Issue
  * @property {string} pointer JSON pointer into the statement
@@ -23,6 +27,7 @@
  * @property {number} owner number of the owner, from 1: statements with different PANs have different owners
  * @property {boolean} readable false while the broker cannot decrypt it
  * @property {'verified' | 'reported'} provenance
+ * @property {string[]} [differences] JSON pointers to where it differs; 20 at most
  * @property {boolean} differs_from_observed whether it differs from what the broker received from the parser
  * @property {'CDSL' | 'NSDL' | 'CAMS_KFINTECH'} cas_type
  * @property {{from: string, to: string} | null} period
@@ -123,8 +128,8 @@ export class Broker {
   }
 
   /** @returns {Promise<{access_token: string, api_base_url?: string}>} */
-  token() {
-    return this.#call('POST', '/v1/token', { body: {} });
+  token(/** @type {Mode} */ mode) {
+    return this.#call('POST', '/v1/token', { body: { mode } });
   }
 
   /**

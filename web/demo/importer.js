@@ -5,6 +5,7 @@ import { el } from './dom.js';
 
 /** @typedef {import('./api.js').Broker} Broker */
 /** @typedef {import('./api.js').Config} Config */
+/** @typedef {import('./api.js').Mode} Mode */
 /** @typedef {{data: unknown, metadata: unknown}} Payload */
 
 const standInURL = '/widget/portfolio-connect.js';
@@ -36,33 +37,85 @@ const notLoaded = {
 
 /** An error that the widget returned. */
 export class WidgetError extends Error {
-  /** @param {{code: string, title?: string, message?: string, remediation?: string, details?: {requestId?: string}}} error */
-  constructor({ code, title, message, remediation, details }) {
+  /** @param {WidgetFailure} error */
+  constructor(error) {
+    const { code, title, message, remediation, details } = { ...error, ...advice(error) };
     super(message ?? code);
     this.code = code;
     this.title = title ?? 'The statement was not imported';
     this.text = [message, remediation].filter(Boolean).join(' ');
     this.small = [`Code ${code}`, details?.requestId && `request ${details.requestId}`].filter(Boolean).join(' · ');
+    this.wait = details?.retryAfter ?? 0; // seconds
+    this.final = details?.status === 402; // another attempt cannot succeed
   }
+}
+
+/**
+ * @typedef {object} WidgetFailure
+ * @property {string} code
+ * @property {string} [title]
+ * @property {string} [message]
+ * @property {string} [remediation]
+ * @property {{status?: number, serverCode?: string, serverMessage?: string, requestId?: string, retryAfter?: number}} [details]
+ */
+
+/**
+ * Returns what this app knows better than the widget about an error: texts that replace
+ * the widget's.
+ * @param {WidgetFailure} error
+ */
+function advice({ code, details }) {
+  if (details?.status === 402) {
+    const text = details.serverCode === 'BUDGET_EXHAUSTED' && details.serverMessage;
+    return {
+      title: 'No more imports for now',
+      message: text || 'The credits for imports are used up.',
+      remediation: 'Nothing was imported or charged. Try again tomorrow, or contact support.',
+    };
+  }
+  if (code === 'AUTHENTICATION') {
+    return {
+      title: 'Your access to the importer has ended',
+      message: 'It expired, or it was revoked.',
+      remediation: 'Start the import again to get a new one.',
+    };
+  }
+  if (code === 'RATE_LIMITED' && details?.retryAfter) {
+    return { remediation: `Try again in ${details.retryAfter} seconds; the button below counts them.` };
+  }
+  return {};
 }
 
 /**
  * Opens the widget for the user to import a statement.
  * @param {Broker} broker
  * @param {Config} config
+ * @param {Mode} mode
+ * @param {(event: string) => void} onEvent called at each step in the widget
  * @returns {Promise<Payload | null>} null when the user closed the widget; throws a
  *   BrokerError when it gets no token, a WidgetError when the widget fails
  */
-export async function openWidget(broker, config) {
-  const [token] = await Promise.all([broker.token(), load(config.widget_url || standInURL)]);
+export async function openWidget(broker, config, mode, onEvent) {
+  const [token] = await Promise.all([broker.token(mode), load(config.widget_url || standInURL)]);
   const result = await widgetResult({
     accessToken: token.access_token,
     apiBaseUrl: new URL(token.api_base_url || config.api_base_url, location.href).href.replace(/\/$/, ''),
-    config: { title: 'Import your portfolio' },
+    config: { title: 'Import your portfolio', ...otherWays(config, mode) },
+    onEvent,
   });
   if (result?.status === 'success') return { data: result.data, metadata: result.metadata };
   if (result?.status === 'error') throw new WidgetError(result.error ?? { code: 'UNKNOWN' });
   return null;
+}
+
+/** Returns the settings for the vendor's widget that turn on what the gateway serves besides PDFs. */
+function otherWays({ widget_url: vendorWidget, features = [] }, mode) {
+  if (!vendorWidget || mode !== 'gateway') return {}; // the stand-in imports PDFs only
+  return {
+    enableGenerator: features.includes('generate'),
+    enableCdslFetch: features.includes('fetch'),
+    enableInboundEmail: features.includes('inbound_email'),
+  };
 }
 
 /** Returns the widget's result. Older versions of the widget reject when it is closed. */

@@ -5,9 +5,12 @@ import { confirmed } from './confirm.js';
 import { byId, el, show } from './dom.js';
 import { saveFile, whileBusy } from './download.js';
 import { newKey, openWidget, save, WidgetError } from './importer.js';
+import { chosenMode, initMode } from './mode.js';
 import { clearNotice, notify } from './notice.js';
+import { arrival, forget, isPending, remember } from './pending.js';
 import { portfolioView } from './portfolio.js';
 import { initPrivacy } from './privacy.js';
+import { provenanceName } from './provenance.js';
 import { drawStatements } from './statements.js';
 import { count, explain, periodText, sourceName } from './format.js';
 
@@ -31,7 +34,7 @@ let importing = false;
 function showError(error, title, action) {
   if (error.name === 'AbortError') return;
   if (error instanceof WidgetError) {
-    notify({ kind: 'bad', title: error.title, text: error.text, small: error.small, action });
+    notify({ kind: 'bad', title: error.title, text: error.text, small: error.small, wait: error.wait, action: error.final ? undefined : action });
     return;
   }
   if (typeof error.status !== 'number') reportError(error);
@@ -48,6 +51,7 @@ async function start() {
     return;
   }
   byId('users').replaceChildren(...config.users.map(userCard));
+  initMode(config.modes);
   show('samples', Boolean(config.sandbox));
   for (const link of document.querySelectorAll('[data-sample]')) {
     link.href = `${config.api_base_url.replace(/\/$/, '')}/_sandbox/samples/${link.dataset.sample}`;
@@ -89,7 +93,24 @@ async function signIn(user) {
   show('account', true);
   show('home', true);
   byId('home-title').focus({ preventScroll: true });
-  await refresh();
+  if ((await refresh()) && isPending(user.id)) await awaitArrival();
+}
+
+/** Waits for the statement of an import whose page, or importer, was closed while it was read. */
+async function awaitArrival() {
+  const session = broker;
+  notify({ kind: 'busy', title: 'Looking for your last import…', text: 'The importer was closed before it had finished. If your statement reached this service, it appears here.' });
+  try {
+    const id = await arrival(session.user, async () => (session.ended || importing ? undefined : (await session.list(null)).portfolios[0]?.id ?? ''));
+    if (session.ended || importing) return;
+    if (id === '') notify({ kind: 'info', title: 'Your last import did not arrive', text: 'Nothing new was saved. Import the statement again.' });
+    else if (await refresh(id)) {
+      const { cas_type: source, period } = statements.find((statement) => statement.id === id) ?? {};
+      notify({ kind: 'good', title: 'Your statement is here', text: `${sourceName(source)}, ${periodText(period)}: it was saved as the parser answered, without this page.` });
+    }
+  } catch (error) {
+    showError(error, 'Your statements could not be read', { label: 'Try again', run: awaitArrival });
+  }
 }
 
 async function signOut() {
@@ -198,40 +219,58 @@ function download(/** @type {Summary} */ portfolio, /** @type {HTMLElement} */ b
 async function importStatement() {
   if (importing) return;
   const session = broker;
+  const mode = chosenMode();
   clearNotice();
   setImporting(true);
   try {
-    const payload = await openWidget(session, config);
+    const payload = await openWidget(session, config, mode, (event) => {
+      if (event === 'UPLOAD_STARTED' && mode === 'gateway') remember(session.user, statements[0]?.id ?? '');
+      if (event === 'PARSE_ERROR') forget(session.user);
+    });
     if (payload && !session.ended) await saveImport(payload, newKey());
   } catch (error) {
     showError(error, 'The import could not start', { label: 'Try again', run: importStatement });
   } finally {
     setImporting(false);
   }
+  if (!session.ended && !unsaved && isPending(session.user)) await awaitArrival();
 }
 
 /** Saves the widget's result. On failure the error offers to save again. */
 async function saveImport(payload, key) {
   const session = broker;
+  const known = statements;
   unsaved = true;
   notify({ kind: 'busy', title: 'Saving your statement…' });
   try {
     const summary = await save(session, payload, key, (attempt) =>
       session.ended || notify({ kind: 'busy', title: 'Saving your statement…', text: `The service has not accepted it yet. Attempt ${attempt}.` }));
     unsaved = false;
-    if (await refresh(summary.id)) notify(savedNotice(summary));
+    forget(session.user);
+    if (await refresh(summary.id)) notify(savedNotice(summary, known));
   } catch (error) {
     unsaved = !session.ended && error.status !== 422;
+    if (!unsaved) forget(session.user);
     showError(error, 'Your statement is not saved', unsaved ? { label: 'Save again', run: () => saveImport(payload, key) } : undefined);
   }
 }
 
-function savedNotice(/** @type {Summary} */ summary) {
+/**
+ * Returns the message for a saved statement. What the service received itself is saved
+ * before the page posts it, so it is new unless it is older than the statements before.
+ * @param {Summary} summary
+ * @param {Summary[]} known the statements before, newest first
+ */
+function savedNotice(summary, known) {
   const source = `${sourceName(summary.cas_type)}, ${periodText(summary.period)}`;
-  if (summary.created === false) {
+  const seen = known.length > 0 && Date.parse(summary.saved_at) <= Date.parse(known[0].saved_at);
+  if (summary.created === false && (seen || summary.provenance === 'reported')) {
     return { kind: 'info', title: 'Already saved', text: `You imported this statement before (${source}). It was not saved again.` };
   }
-  return { kind: 'good', title: 'Portfolio saved', text: `${count(summary.stored_rows, 'holding')} from ${source}.` };
+  if (summary.differs_from_observed) {
+    return { kind: 'bad', title: 'Saved, but it differs from what the service saw', text: `${source}. Do not rely on it: import the original PDF again.` };
+  }
+  return { kind: 'good', title: 'Portfolio saved', text: `${count(summary.stored_rows, 'holding')} from ${source}. ${provenanceName(summary)}.` };
 }
 
 /** Updates the button. It stays enabled, as focus returns to it when the widget closes. */

@@ -6,6 +6,7 @@ import { TransactionList } from './transactions.js';
 import { rupees } from './money.js';
 import { HoldingsTable } from './table.js';
 import { count, momentText, periodText, sourceName } from './format.js';
+import { explanation, provenanceBadges } from './provenance.js';
 
 /** @typedef {import('./api.js').Portfolio} Portfolio */
 
@@ -17,13 +18,6 @@ import { count, momentText, periodText, sourceName } from './format.js';
  * @property {import('./transactions.js').ReadPage} transactions
  * @property {(error: Error, retry: () => void) => void} failed called when transactions cannot be read
  */
-
-const provenances = {
-  verified: ['Verified', 'This service received the statement from the parser itself.'],
-  reported: ['Reported by browser', 'Your browser sent this statement; this service did not get it from the parser itself.'],
-};
-
-const differs = ['Differs from parser', 'Your browser sent this statement, and it differs from the one that this service received from the parser.'];
 
 /**
  * Returns the elements that show a statement.
@@ -59,15 +53,14 @@ function card(title, ...content) {
 
 /** The card with the total value and the facts of the statement. */
 function summary(portfolio, onDelete) {
-  const [badge, meaning] = portfolio.differs_from_observed ? differs : provenances[portfolio.provenance] ?? [portfolio.provenance, ''];
   return el('section', { class: 'summary', 'aria-label': 'Total', 'data-testid': 'portfolio', 'data-id': portfolio.id },
     el('div', { class: 'summary-head' },
       el('p', { class: 'summary-label' }, 'Total value'),
-      el('p', { class: 'badges' },
+      el('div', { class: 'badges' },
         el('span', { class: 'badge', title: statusText(portfolio), 'data-testid': 'status' }, portfolio.active ? 'Active' : 'History'),
         portfolio.owner > 1 && el('span', { class: 'badge', title: 'Its PAN differs from the PAN of your first statements, so it is stored separately.', 'data-testid': 'owner' },
           'Another person’s PAN'),
-        el('span', { class: 'badge', title: meaning, 'data-testid': 'provenance' }, badge))),
+        ...provenanceBadges(portfolio))),
     el('p', { class: 'total', 'data-testid': 'total' }, rupees(portfolio.total_value)),
     el('dl', { class: 'facts' },
       fact('Investor', isolated(portfolio.investor?.name || missing(portfolio)), 'investor'),
@@ -75,7 +68,7 @@ function summary(portfolio, onDelete) {
       fact('Source', sourceName(portfolio.cas_type), 'source'),
       fact('Period', periodText(portfolio.period), 'period')),
     el('div', { class: 'summary-foot' },
-      el('p', {}, `${statusText(portfolio)} ${meaning} Saved ${momentText(portfolio.saved_at)}.`),
+      el('p', {}, `${statusText(portfolio)} ${explanation(portfolio)} Saved ${momentText(portfolio.saved_at)}.`),
       el('button', { type: 'button', class: 'on-dark', 'data-testid': 'delete', on: { click: onDelete } }, 'Delete statement')));
 }
 
@@ -91,9 +84,12 @@ function fact(name, value, id) {
   return el('div', {}, el('dt', {}, name), el('dd', { 'data-testid': id }, value));
 }
 
-/** Notices about rows that were not saved, warnings, and a locked statement. */
-function issues({ readable, rejected = [], warnings = [], received_rows: received }) {
+/** Notices about differences, rows that were not saved, warnings, and a locked statement. */
+function issues({ readable, rejected = [], warnings = [], received_rows: received, differences = [] }) {
   return [
+    differences.length > 0 && issueList('bad', `${count(differences.length, 'difference')} from what the service saw`,
+      'Do not rely on these figures: import the original PDF again. They differ here:',
+      differences.map((pointer) => ({ detail: '', pointer })), 'differences'),
     !readable && issueList('bad', 'Part of this statement is locked',
       'The investor, the accounts and the original cannot be decrypted at the moment. Please contact support.', [], 'locked'),
     rejected?.length > 0 && issueList(rejected.every(isEmptyRow) ? 'info' : 'bad', `${count(rejected.length, 'row')} of ${received} could not be saved`,
@@ -112,6 +108,6 @@ function issueList(kind, title, text, list, id) {
     el('summary', {}, title),
     text && el('p', {}, text),
     list.length > 0 && el('ul', {}, ...list.slice(0, maxIssues).map((issue) =>
-      el('li', {}, isolated(issue.detail), issue.pointer && el('code', {}, isolated(issue.pointer))))),
+      el('li', {}, issue.detail && isolated(issue.detail), issue.pointer && el('code', {}, isolated(issue.pointer))))),
     list.length > maxIssues && el('p', {}, `And ${(list.length - maxIssues).toLocaleString('en-IN')} more.`));
 }

@@ -3,6 +3,7 @@
 import { byId, el } from './dom.js';
 import { rupees } from './money.js';
 import { dayText, periodText, sourceName } from './format.js';
+import { differsName, explanation, provenanceName } from './provenance.js';
 
 /** @typedef {import('./api.js').Summary} Summary */
 
@@ -18,15 +19,19 @@ export function drawStatements(list, selected, onSelect) {
 }
 
 function entry(item, selected, onSelect) {
+  const about = `about-${item.id}`;
   return el('li', {},
+    el('span', { id: about, hidden: true }, explanation(item)),
     el('button', {
-      type: 'button', class: 'statement', 'aria-current': selected && 'true', 'data-testid': 'statement', 'data-id': item.id,
+      type: 'button', class: 'statement', 'aria-current': selected && 'true', 'aria-describedby': about, 'data-testid': 'statement', 'data-id': item.id,
       on: { click: () => onSelect(item.id) },
     },
     el('span', { class: 'statement-source' }, sourceName(item.cas_type), item.active && el('span', { class: 'active-tag', 'data-testid': 'active' }, 'Active')),
     el('span', { class: 'statement-total' }, rupees(item.total_value)),
     el('small', {}, periodText(item.period)),
     el('small', {}, `Saved ${dayText(item.saved_at)}`),
+    el('small', { class: `seen ${item.provenance}`, title: explanation(item), 'data-testid': 'seen' }, provenanceName(item)),
+    item.differs_from_observed && el('small', { class: 'flag', 'data-testid': 'seen-differs' }, differsName),
     item.owner > 1 && el('small', { class: 'flag', 'data-testid': 'other-owner' }, 'Another person’s PAN'),
     !item.readable && el('small', { class: 'flag' }, 'Locked')));
 }

@@ -7,13 +7,13 @@
 export const markup = `
 <dialog aria-labelledby="title" data-testid="widget-dialog">
   <form novalidate>
-    <header>
+    <div class="head">
       <img id="logo" alt="" width="32" height="32" hidden>
       <h2 id="title">Import your portfolio</h2>
       <button type="button" id="close" class="icon" aria-label="Close" data-testid="close">
         <svg viewBox="0 0 20 20" aria-hidden="true"><path d="m5 5 10 10M15 5 5 15"/></svg>
       </button>
-    </header>
+    </div>
     <div class="body">
       <p id="intro">Add your Consolidated Account Statement, the PDF that <span id="sources"></span> sends you by email.</p>
       <div class="drop">
@@ -42,10 +42,10 @@ export const markup = `
       <p id="status" role="status" data-testid="status"></p>
       <p id="note" hidden>This stand-in only imports uploaded PDFs. The vendor’s own widget has other ways to import.</p>
     </div>
-    <footer>
+    <div class="foot">
       <button type="button" id="cancel" data-testid="cancel">Cancel</button>
       <button type="submit" id="parse" class="primary" data-testid="parse">Parse statement</button>
-    </footer>
+    </div>
   </form>
 </dialog>`;
 
@@ -74,7 +74,7 @@ dialog {
 dialog[data-theme=light] { color-scheme: light; }
 dialog[data-theme=dark] { color-scheme: dark; }
 dialog::backdrop { background: rgb(10 18 15 / .55); }
-header { display: flex; align-items: center; gap: .75rem; padding: 1.1rem 1rem 0 1.5rem; }
+.head { display: flex; align-items: center; gap: .75rem; padding: 1.1rem 1rem 0 1.5rem; }
 h2 { flex: 1; margin: 0; font-size: 1.2rem; line-height: 1.3; font-weight: 650; letter-spacing: -.01em; overflow-wrap: anywhere; }
 #logo { border-radius: 8px; object-fit: contain; }
 .body { padding: .35rem 1.5rem 1.25rem; }
@@ -122,12 +122,12 @@ progress:indeterminate { background: linear-gradient(90deg, var(--line) 35%, var
 progress:indeterminate::-webkit-progress-bar { background: transparent; }
 progress:indeterminate::-moz-progress-bar { background: transparent; }
 @keyframes run { from { background-position: 100% 0; } to { background-position: 0 0; } }
-footer { position: sticky; bottom: 0; display: flex; justify-content: flex-end; gap: .6rem; padding: .9rem 1.5rem; border-top: 1px solid var(--line); background: var(--paper); }
+.foot { position: sticky; bottom: 0; display: flex; justify-content: flex-end; gap: .6rem; padding: .9rem 1.5rem; border-top: 1px solid var(--line); background: var(--paper); }
 @media (max-width: 26rem) {
-  header { padding-left: 1.1rem; }
+  .head { padding-left: 1.1rem; }
   .body { padding-inline: 1.1rem; }
-  footer { padding-inline: 1.1rem; }
-  footer .primary { flex: 1; }
+  .foot { padding-inline: 1.1rem; }
+  .foot .primary { flex: 1; }
 }
 @media (prefers-reduced-motion: no-preference) {
   dialog[open] { animation: rise .18s ease-out; }

@@ -1,0 +1,185 @@
+package app_test
+
+import (
+	"encoding/json"
+	"net/http"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
+
+	"casbroker/internal/sandbox"
+)
+
+// tipShown is an expression: whether the explanation of the badge with this data-testid is
+// visible.
+func tipShown(id string) string {
+	return `getComputedStyle(document.getElementById("about-` + id + `")).visibility === "visible"`
+}
+
+func TestPageShowsWhetherAStatementIsVerifiedOrReported(t *testing.T) {
+	t.Parallel()
+	shop := openDemo(t, nil)
+	for _, l := range []display{desktop, {"phone-dark", 360, 740, "dark"}} {
+		b := openTab(t, l)
+		user := map[display]string{desktop: "asha"}[l]
+		if user == "" {
+			user = "rohan"
+		}
+		b.signIn(shop.URL, user)
+		has(t, read(b, chromedp.Text(on("mode-text"))), "verified")
+		b.choose(statement(t, "cdsl"))
+		b.parse("any")
+		has(t, b.notice("good"), "Portfolio saved", "Verified")
+		if got := read(b, chromedp.Text(on("provenance"))); got != "Verified" {
+			t.Errorf("through the gateway: got the badge %q, want Verified", got)
+		}
+
+		// The explanation is there for pointer, keyboard and screen reader.
+		b.do(chromedp.Evaluate[chromedp.Void](`document.querySelector("[data-testid=provenance]").focus()`), until(tipShown("provenance")))
+		b.screenshot("7-verified")
+		b.do(chromedp.KeyEvent(kb.Escape), until("!("+tipShown("provenance")+")"))
+		about := read(b, chromedp.Evaluate[[]string](`[...document.querySelectorAll("[data-testid=provenance], [data-testid=statement]")]
+			.map((n) => document.getElementById(n.getAttribute("aria-describedby")).textContent)`))
+		if len(about) != 2 {
+			t.Fatalf("got the descriptions %q, want those of the badge and of the list's entry", about)
+		}
+		for _, text := range about {
+			has(t, text, "from the parser itself")
+		}
+
+		b.do(chromedp.Click(on("mode-direct")))
+		has(t, read(b, chromedp.Text(on("mode-text"))), "whole account")
+		b.do(chromedp.Reload(), chromedp.WaitVisible(on("total")), until(`document.getElementById("mode-direct").checked`))
+		b.choose(statement(t, "nsdl"))
+		b.parse("any")
+		has(t, b.notice("good"), "Portfolio saved", "Reported")
+		if seen := b.texts("seen"); strings.Join(seen, " ") != "Reported Verified" {
+			t.Errorf("got the labels %q in the list, want Reported, Verified", seen)
+		}
+		if wide := read(b, chromedp.Evaluate[bool](`document.documentElement.scrollWidth > innerWidth`)); wide {
+			t.Error("the page is wider than the screen")
+		}
+		b.wantNoErrors()
+	}
+}
+
+func TestPageShowsThatAStatementDiffersFromWhatTheServiceSaw(t *testing.T) {
+	t.Parallel()
+	shop := openDemo(t, nil)
+	b := openTab(t, desktop)
+	b.signIn(shop.URL, "meera")
+	// The page's own script changes a figure before it posts the statement.
+	b.do(chromedp.Evaluate[chromedp.Void](`(() => {
+		const send = globalThis.fetch;
+		globalThis.fetch = (path, init) => {
+			if (path !== "/v1/portfolios" || init.method !== "POST") return send(path, init);
+			const changed = init.body.replace(/"units":\s*(\d)/, '"units":9$1');
+			return send(path, { ...init, body: changed });
+		};
+	})()`))
+	b.choose(statement(t, "cdsl"))
+	b.parse("any")
+	has(t, b.notice("bad"), "Saved, but it differs from what the service saw", "import the original PDF again")
+	has(t, read(b, chromedp.Text(on("provenance"))), "Reported")
+	has(t, read(b, chromedp.Text(on("differs"))), "Differs from what the service saw")
+	has(t, read(b, chromedp.Text(on("differences"))), "1 difference", "/units")
+	if got := len(b.texts("seen-differs")); got != 1 {
+		t.Errorf("got %d entries of the list that differ, want 1", got)
+	}
+	b.screenshot("8-differs")
+	b.wantNoErrors()
+}
+
+func TestStatementIsThereAfterThePageWasClosedWhileItWasRead(t *testing.T) {
+	t.Parallel()
+	shop := openDemo(t, nil)
+	parsing, release := make(chan struct{}), make(chan struct{})
+	hold := func() {
+		close(parsing)
+		<-release
+	}
+	shop.parse.Store(&hold)
+	b := openTab(t, desktop)
+	b.signIn(shop.URL, "asha")
+	b.choose(statement(t, "cdsl"))
+	b.parse("any")
+	<-parsing
+	b.do(chromedp.Navigate("about:blank"), chromedp.Navigate(shop.URL))
+	has(t, b.notice("busy"), "Looking for your last import")
+	close(release)
+	has(t, b.notice("good"), "Your statement is here", "CDSL")
+	has(t, read(b, chromedp.Text(on("provenance"))), "Verified")
+	b.screenshot("9-return")
+	b.do(chromedp.Reload(), chromedp.WaitVisible(on("total")))
+	if got := b.texts("notice"); len(got) != 0 {
+		t.Errorf("at the next visit: got %q, want no message", got)
+	}
+	b.wantNoErrors()
+}
+
+func TestPageTellsWhatToDoAfterErrorsOfTheGateway(t *testing.T) {
+	t.Parallel()
+	var refusal atomic.Pointer[gatewayRefusal]
+	refuse := func(w http.ResponseWriter, r *http.Request) bool {
+		f := refusal.Load()
+		if f == nil || r.URL.Path != "/gateway/v4/smart/parse" {
+			return false
+		}
+		w.Header().Set("Retry-After", f.retryAfter)
+		w.WriteHeader(f.status)
+		_ = json.NewEncoder(w).Encode(map[string]string{"status": "failed", "msg": f.msg, "code": f.code})
+		return true
+	}
+	shop := openDemo(t, refuse)
+	b := openTab(t, desktop)
+	b.signIn(shop.URL, "rohan")
+
+	// A budget is used up: no button, since another attempt would fail, too.
+	refusal.Store(&gatewayRefusal{status: http.StatusPaymentRequired, code: "BUDGET_EXHAUSTED", msg: "Your imports of today are used up."})
+	b.choose(statement(t, "cams"))
+	b.parse("any")
+	has(t, b.notice("bad"), "No more imports for now", "Your imports of today are used up.", "Try again tomorrow")
+	if got := b.texts("notice-action"); len(got) != 0 {
+		t.Errorf("got the button %q, want none", got)
+	}
+
+	// Too many requests: a button that counts down.
+	refusal.Store(&gatewayRefusal{status: http.StatusTooManyRequests, code: "RATE_LIMITED", msg: "Wait.", retryAfter: "90"})
+	b.choose(statement(t, "cams"))
+	b.parse("any")
+	has(t, read(b, chromedp.Text(in("error"), chromedp.NodeVisible)), "90 seconds")
+	b.do(chromedp.Click(in("close")))
+	has(t, b.notice("bad"), "Too many imports", "Try again in ")
+	if disabled := read(b, chromedp.Evaluate[bool](`document.querySelector("[data-testid=notice-action]").disabled`)); !disabled {
+		t.Error("the button can be used at once, want after 90 s")
+	}
+	refusal.Store(nil)
+
+	// The token is revoked while the widget is open: the next import gets a new one.
+	b.choose(statement(t, "cams"))
+	if _, err := shop.access.RevokeUser(t.Context(), operator, "demo:rohan"); err != nil {
+		t.Fatal(err)
+	}
+	b.parse("any")
+	has(t, b.notice("bad"), "Your access to the importer has ended", "Start the import again")
+	b.do(chromedp.Click(on("notice-action")), chromedp.WaitEnabled(in("file")), chromedp.SetUploadFiles(in("file"), []string{statement(t, "cams")}),
+		until(string(in("picked"))+`.textContent.includes("kB")`))
+	b.parse("any")
+	has(t, b.notice("good"), "Portfolio saved", "Verified")
+
+	// The account is out of credits.
+	shop.vendor.AddFault(sandbox.Fault{Path: "/v4/smart/parse", Kind: sandbox.FaultStatus, Status: http.StatusPaymentRequired, Times: 1})
+	b.choose(statement(t, "cams"))
+	b.parse("any")
+	has(t, b.notice("bad"), "The credits for imports are used up.", "contact support")
+	b.wantNoErrors()
+}
+
+// gatewayRefusal is an error of the gateway.
+type gatewayRefusal struct {
+	status                int
+	code, msg, retryAfter string
+}
