@@ -13,6 +13,7 @@ import (
 	"casbroker/internal/access"
 	"casbroker/internal/audit"
 	"casbroker/internal/auth"
+	"casbroker/internal/budget"
 	"casbroker/internal/httpapi"
 	"casbroker/internal/token"
 	"casbroker/internal/usage"
@@ -46,6 +47,12 @@ func (h *Handler) Mount(g *echo.Group) {
 	get("/audit/export", h.export, "subject", "actor", "action", "without", "outcome", "from", "to", "format")
 
 	get("/stats", h.stats, "step", "from", "to")
+	get("/usage", h.costs, "from", "to", "limit")
+	get("/usage/comparisons", h.comparisons, "limit")
+	post("/usage/compare", h.compare)
+	get("/budgets", h.budgets)
+	post("/budgets/:name/raise", h.raiseBudget)
+
 	get("/overview", h.overview)
 	get("/credits", h.credits)
 	get("/settings", h.settings)
@@ -226,4 +233,63 @@ func (h *Handler) credits(c echo.Context, _ *httpapi.Params) error {
 
 func (h *Handler) settings(c echo.Context, _ *httpapi.Params) error {
 	return c.JSON(http.StatusOK, settingsView{h.Service.Version, orEmpty(h.Service.Settings)})
+}
+
+func (h *Handler) costs(c echo.Context, q *httpapi.Params) error {
+	from, to, limit := q.Time("from"), q.Time("to"), q.Limit(defaultCostliest, maxCostliest)
+	if err := q.Err(); err != nil {
+		return err
+	}
+	r, err := h.Service.Costs(c.Request().Context(), from, to, limit)
+	if err != nil {
+		return err
+	}
+	return c.JSON(http.StatusOK, r)
+}
+
+func (h *Handler) budgets(c echo.Context, _ *httpapi.Params) error {
+	list, err := h.Service.BudgetStates(c.Request().Context())
+	if err != nil {
+		return err
+	}
+	return c.JSON(http.StatusOK, list)
+}
+
+func (h *Handler) raiseBudget(c echo.Context, _ *httpapi.Params) error {
+	raise, err := readRaise(c.Response(), c.Request())
+	if err != nil {
+		return err
+	}
+	raise.Budget = param(c, "name")
+	r, err := h.Service.RaiseBudget(c.Request().Context(), raise)
+	if err != nil {
+		return err
+	}
+	return c.JSON(http.StatusCreated, r)
+}
+
+func (h *Handler) comparisons(c echo.Context, q *httpapi.Params) error {
+	limit := q.Limit(defaultComparisons, maxComparisons)
+	if err := q.Err(); err != nil {
+		return err
+	}
+	list, err := h.Service.Comparisons(c.Request().Context(), limit)
+	if err != nil {
+		return err
+	}
+	return c.JSON(http.StatusOK, struct {
+		Comparisons []budget.Comparison `json:"comparisons"`
+	}{orEmpty(list)})
+}
+
+func (h *Handler) compare(c echo.Context, _ *httpapi.Params) error {
+	day, err := readDay(c.Response(), c.Request())
+	if err != nil {
+		return err
+	}
+	result, err := h.Service.Compare(c.Request().Context(), day)
+	if err != nil {
+		return err
+	}
+	return c.JSON(http.StatusOK, result)
 }

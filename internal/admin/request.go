@@ -6,6 +6,8 @@ import (
 
 	"casbroker/internal/access"
 	"casbroker/internal/audit"
+	"casbroker/internal/budget"
+	"casbroker/internal/credit"
 	"casbroker/internal/fault"
 	"casbroker/internal/httpapi"
 )
@@ -74,6 +76,37 @@ func readConfirm(w http.ResponseWriter, r *http.Request) (string, error) {
 		Confirm string `json:"confirm"`
 	}](w, r, `{"confirm": "revoke everything"}`)
 	return req.Confirm, err
+}
+
+// readRaise reads a request to raise a budget, which the path names.
+func readRaise(w http.ResponseWriter, r *http.Request) (budget.Raise, error) {
+	req, err := read[struct {
+		Credits credit.Amount `json:"credits"`
+		Until   time.Time     `json:"until"`
+		Subject string        `json:"subject"`
+		App     string        `json:"app"`
+	}](w, r, `{"credits": "5", "until": "2036-04-01T10:00:00Z", "subject": "app:42"}`)
+	switch {
+	case httpapi.IsTypeError(err, "/until"):
+		return budget.Raise{}, budget.ErrUntil
+	case httpapi.IsTypeError(err, "/credits"):
+		return budget.Raise{}, budget.ErrCredits
+	}
+	return budget.Raise{Credits: req.Credits, Until: req.Until, Subject: req.Subject, App: req.App}, err
+}
+
+// readDay reads a request about a day, the zero time if it names none.
+func readDay(w http.ResponseWriter, r *http.Request) (day time.Time, err error) {
+	req, err := read[struct {
+		Day string `json:"day"`
+	}](w, r, `{"day": "2026-04-01"}`)
+	if err != nil || req.Day == "" {
+		return day, err
+	}
+	if day, err = time.Parse(time.DateOnly, req.Day); err != nil {
+		return day, budget.ErrDay
+	}
+	return day, nil
 }
 
 // readEmpty fails for a body with members, which the route would ignore.

@@ -11,6 +11,7 @@ import (
 	"casbroker/internal/access"
 	"casbroker/internal/audit"
 	"casbroker/internal/auth"
+	"casbroker/internal/budget"
 	"casbroker/internal/fault"
 	"casbroker/internal/httpapi"
 	"casbroker/internal/portfolio"
@@ -53,6 +54,8 @@ type Service struct {
 	Portfolios portfolio.MetadataReader
 	Trail      *audit.Service
 	Usage      *usage.Service
+	Budgets    *budget.Service
+	Comparer   *budget.Comparer
 	Vendor     CreditsReader
 	Version    string                                // of the broker
 	Settings   []Setting                             // in force, without secrets

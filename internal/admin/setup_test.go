@@ -19,6 +19,7 @@ import (
 	"casbroker/internal/admin"
 	"casbroker/internal/audit"
 	"casbroker/internal/auth"
+	"casbroker/internal/budget"
 	"casbroker/internal/cache"
 	"casbroker/internal/id"
 	"casbroker/internal/portfolio"
@@ -45,6 +46,7 @@ type broker struct {
 	db      *store.DB
 	service *admin.Service
 	counts  *usage.Counter
+	ledger  *budget.Ledger
 	log     *bytes.Buffer
 	passed  atomic.Int64 // since begin
 }
@@ -76,12 +78,15 @@ func start(t *testing.T, url string) *broker {
 		t.Fatal(err)
 	}
 	b.counts = &usage.Counter{Store: b.db, Now: b.now}
+	b.ledger = &budget.Ledger{Store: b.db, Budgets: testBudgets, Digest: box.Digest, Lease: budget.MinLease, Log: log, Now: b.now}
 	b.service = &admin.Service{
 		Access: &access.Service{Store: b.db, Watcher: watcher, Now: b.now},
 		Grants: &token.Directory{Grants: b.db, Box: box, Now: b.now},
 		Users:  b.db, Portfolios: b.db, Trail: &audit.Service{Store: b.db, Chains: b.db, Box: box},
 		Usage: &usage.Service{Store: b.db, Now: b.now}, Vendor: vendor(t, b.now),
-		Version: "1.2.3", Settings: []admin.Setting{{Key: "upstream.api_key", Value: "[secret]"}, {Key: "log.level", Value: "info", Default: true}},
+		Budgets:  &budget.Service{Ledger: b.ledger, Store: b.db, Apps: []string{"app", "shop"}},
+		Comparer: &budget.Comparer{Store: b.db, Jobs: b.db, Log: log, Now: b.now, Vendor: vendorUsage},
+		Version:  "1.2.3", Settings: []admin.Setting{{Key: "upstream.api_key", Value: "[secret]"}, {Key: "log.level", Value: "info", Default: true}},
 		Health: func(context.Context) []admin.Component { return []admin.Component{{Name: "database", State: admin.OK}} },
 		Now:    b.now,
 	}

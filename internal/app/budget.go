@@ -5,12 +5,15 @@ import (
 	"log/slog"
 	"time"
 
+	"casbroker/internal/apikey"
 	"casbroker/internal/budget"
 	"casbroker/internal/config"
 	"casbroker/internal/credit"
 	"casbroker/internal/gateway"
 	"casbroker/internal/secret"
+	"casbroker/internal/store"
 	"casbroker/internal/telemetry"
+	"casbroker/internal/upstream"
 )
 
 // budgetsOf returns the budgets of the settings.
@@ -54,4 +57,63 @@ func (g gatewayCalls) End(ctx context.Context, id string, r gateway.CallResult) 
 	return g.ledger.End(ctx, id, budget.Result{
 		Outcome: r.Outcome, Reason: r.Reason, KeyName: r.KeyName, Delivery: budget.Delivery(r.Delivery), Used: r.Used,
 	})
+}
+
+// newBudgets returns what reports on the calls of a ledger.
+func newBudgets(c config.Config, ledger *budget.Ledger, db *store.DB) *budget.Service {
+	s := &budget.Service{Ledger: ledger, Store: db}
+	for _, v := range c.Auth.Verifiers {
+		s.Apps = append(s.Apps, v.Name)
+	}
+	return s
+}
+
+// newComparer returns what compares the recorded calls with the vendor's usage. The usage of
+// all keys is added up.
+func newComparer(
+	keys *apikey.Pool, vendor *upstream.Client, db *store.DB, metrics *telemetry.Metrics, log *slog.Logger, now func() time.Time,
+) *budget.Comparer {
+	usage := func(ctx context.Context, from, to time.Time) (all []budget.VendorUsage, err error) {
+		for _, key := range keys.All() {
+			list, err := vendor.Usage(ctx, key, from, to)
+			if err != nil {
+				return nil, err
+			}
+			all = append(all, list...)
+		}
+		return all, nil
+	}
+	return &budget.Comparer{
+		Vendor: usage, Store: db, Jobs: db, Log: log, Now: now,
+		OnCompared: func(c budget.Comparison) {
+			byFeature := map[string]float64{}
+			for _, f := range c.Features[1:] {
+				byFeature[f.Feature] = f.Difference().Float()
+			}
+			metrics.SetUsageDifferences(byFeature)
+		},
+	}
+}
+
+// budgetJobs returns the jobs of calls and budgets.
+func budgetJobs(c config.Config, budgets *budget.Service, comparer *budget.Comparer, db *store.DB, metrics *telemetry.Metrics) []job {
+	jobs := []job{
+		{name: "settle calls", every: settleEvery, atStart: true, do: budgets.Ledger.SettleOverdue},
+		{name: "delete old counters of budgets", every: expireEvery, do: func(ctx context.Context) error {
+			return db.DropCounters(ctx, budgets.Ledger.Now())
+		}},
+	}
+	if c.Token.Mode != config.ModeDirect {
+		jobs = append(jobs, job{name: "compare usage with the vendor", every: compareEvery, atStart: true, do: comparer.Run})
+	}
+	if len(c.Budgets) > 0 {
+		jobs = append(jobs, job{name: "measure budgets", every: settleEvery, atStart: true, do: func(ctx context.Context) error {
+			states, err := budgets.States(ctx)
+			for _, b := range states {
+				metrics.SetBudget(b.Name, b.Most.Float(), b.Credits.Float())
+			}
+			return err
+		}})
+	}
+	return jobs
 }

@@ -135,3 +135,80 @@ func TestBudgetHoldsOverReplicasAndComesInTheVendorsShape(t *testing.T) {
 	rohan := one.page(t, "rohan")
 	parse(t, rohan.url, rohan.token, "cdsl", "ABCDE1234F").must(t, 200)
 }
+
+// ownUsage is the answer of GET /v1/usage.
+type ownUsage struct {
+	Days []struct {
+		Day, Feature, Credits string
+		Calls, Failures       int
+	}
+	Total struct {
+		Calls, Failures int
+		Credits         string
+	}
+	Budgets []struct {
+		Name, Credits, Used, Remaining string
+		Exhausted                      bool
+	}
+}
+
+// usageOf returns the usage of who, once that many calls have ended.
+func (b *broker) usageOf(t *testing.T, who string, calls int) (u ownUsage) {
+	t.Helper()
+	for end := time.Now().Add(10 * time.Second); ; <-time.After(5 * time.Millisecond) {
+		u = ownUsage{}
+		b.call(t, who, "GET", "/v1/usage", "").must(t, 200).decode(t, &u)
+		if u.Total.Calls == calls {
+			return u
+		}
+		if time.Now().After(end) {
+			t.Fatalf("got %+v, want %d calls", u, calls)
+		}
+	}
+}
+
+func TestUserSeesAndTakesAwayItsOwnCalls(t *testing.T) {
+	t.Parallel()
+	eachBackend(t, func(t *testing.T, settings config.Config, _ *sandbox.Sandbox) {
+		allFeatures(&settings)
+		settings.RateLimit.Read = config.Limits{}
+		settings.Budgets = []config.Budget{
+			{Name: "user-day", Scope: config.ScopeUser, Period: config.PeriodDay, Credits: 5000},
+			{Name: "all", Scope: config.ScopeAll, Period: config.PeriodMonth, Credits: 1500},
+			{Name: "other", Scope: config.ScopeUser, App: "app", Period: config.PeriodMonth, Credits: 9000, Soft: true},
+		}
+		b := start(t, settings)
+		asha := b.page(t, "asha")
+		parse(t, asha.url, asha.token, "cdsl", "wrong")
+		b.usageOf(t, "asha", 1) // it has given its credit back
+		parse(t, asha.url, asha.token, "cdsl", "ABCDE1234F").must(t, 200)
+		asha.call(t, "POST", "/v4/generate", `{"email":"a@mail.example","from_date":"2026-01-01","to_date":"2026-03-31","password":"Abcdef12#"}`).must(t, 200)
+		u := b.usageOf(t, "asha", 3)
+		if u.Total.Failures != 1 || u.Total.Credits != "1.5" || len(u.Days) != 2 || u.Days[1].Feature != "smart_parser" || u.Days[1].Calls != 2 || u.Days[1].Credits != "1" {
+			t.Errorf("got %+v", u)
+		}
+		if len(u.Budgets) != 2 || u.Budgets[0].Remaining != "3.5" || u.Budgets[0].Used != "1.5" || u.Budgets[0].Exhausted ||
+			u.Budgets[1].Name != "all" || !u.Budgets[1].Exhausted || u.Budgets[1].Used+u.Budgets[1].Credits != "" {
+			t.Errorf("got budgets %+v", u.Budgets)
+		}
+		if other := b.usageOf(t, "rohan", 0); len(other.Days) != 0 || other.Budgets[0].Remaining != "5" {
+			t.Errorf("another user sees %+v", other)
+		}
+		for _, query := range []string{"?subject=app:asha", "?from=x", "?from=2026-01-02T00:00:00Z&to=2026-01-01T00:00:00Z", "?from=2020-01-01T00:00:00Z"} {
+			b.call(t, "asha", "GET", "/v1/usage"+query, "").must(t, 400)
+		}
+		var export struct {
+			Calls []struct {
+				Feature, Outcome, Reason, Credits string
+			}
+		}
+		b.call(t, "asha", "GET", "/v1/me/export", "").must(t, 200).decode(t, &export)
+		if len(export.Calls) != 3 || export.Calls[1].Credits != "1" || export.Calls[0].Outcome != "vendor_error" || export.Calls[0].Reason != "INVALID_PASSWORD" {
+			t.Errorf("got the calls %+v", export.Calls)
+		}
+		b.call(t, "asha", "DELETE", "/v1/me", "").must(t, 200)
+		if u := b.usageOf(t, "asha", 0); len(u.Days) != 0 || u.Budgets[0].Remaining != "3.5" {
+			t.Errorf("after the erasure: got %+v, want no calls and no more credits than before", u)
+		}
+	})
+}

@@ -14,9 +14,12 @@ const (
 	// not be saved at once.
 	capturesEvery = 10 * time.Second
 	settleEvery   = time.Minute // how often calls are settled whose end was not recorded
-	sweepEvery    = 10 * time.Minute
-	purgeEvery    = 10 * time.Minute
-	expireEvery   = time.Hour // how often a replica checks whether the daily deletion is due
+	// compareEvery is how often a replica checks whether the daily comparison with the
+	// vendor's usage is due.
+	compareEvery = 10 * time.Minute
+	sweepEvery   = 10 * time.Minute
+	purgeEvery   = 10 * time.Minute
+	expireEvery  = time.Hour // how often a replica checks whether the daily deletion is due
 )
 
 // keysEvery is how often files with API keys are read again. Tests have less patience.

@@ -13,6 +13,7 @@ import (
 	"casbroker/internal/admin/session"
 	"casbroker/internal/audit"
 	"casbroker/internal/auth"
+	"casbroker/internal/budget"
 	"casbroker/internal/config"
 	"casbroker/internal/gateway"
 	"casbroker/internal/httpapi"
@@ -198,12 +199,14 @@ func New(ctx context.Context, c config.Config, o Options) (_ *App, err error) { 
 		return nil
 	})
 	ledger := newLedger(c, db, box, metrics, log, o.Now)
+	budgets, comparer := newBudgets(c, ledger, db), newComparer(keys, vendor, db, metrics, log, o.Now)
 	userData := &privacy.Service{Store: db, ForgetTokens: tokens.Forget, Announce: watcher.Announce, Log: log, Now: o.Now, Sources: []privacy.ExportSource{
 		{Name: "portfolios", Exporter: portfolios},
 		{Name: "captures", Exporter: captures},
 		{Name: "grants", Exporter: token.Exporter{Grants: db}},
 		{Name: "vendor_resources", Exporter: gateway.Exporter{Owned: db}},
 		{Name: "forwarded_files", Exporter: gateway.FileExporter{Owned: db, Store: db, Now: o.Now}},
+		{Name: "calls", Exporter: budget.Exporter{Store: db}},
 	}}
 	sessions := &session.Service{Keys: adminKeys(c.Admin), Store: db, Box: box, Log: log, Now: o.Now}
 	for _, name := range session.Outdated(sessions.Keys) {
@@ -214,7 +217,7 @@ func New(ctx context.Context, c config.Config, o Options) (_ *App, err error) { 
 		Grants: &token.Directory{Grants: db, Box: box, Now: o.Now},
 		Users:  db, Portfolios: db,
 		Trail: &audit.Service{Store: db, Chains: db, Box: box},
-		Usage: &usage.Service{Store: db, Now: o.Now}, Vendor: &upstream.CreditsCache{Source: vendor, Now: o.Now},
+		Usage: &usage.Service{Store: db, Now: o.Now}, Budgets: budgets, Comparer: comparer, Vendor: &upstream.CreditsCache{Source: vendor, Now: o.Now},
 		Settings: listSettings(c), Version: build.String(), Now: o.Now,
 		Health: health(vendor, keys, shared, db, watcher, c.Access.MaxStaleness),
 	}
@@ -245,6 +248,7 @@ func New(ctx context.Context, c config.Config, o Options) (_ *App, err error) { 
 		&portfolio.Handler{
 			Portfolios: portfolios, MaxBody: int64(c.Portfolio.MaxBody), LimitSave: limitSave, LimitRead: limitRead,
 		},
+		&budget.Handler{Service: budgets, Limit: limitRead},
 		&privacy.Handler{Privacy: userData, LimitExport: limitRead, LimitErase: limitSave})
 	err = mountGateway(a.router, c, gatewayDeps{
 		keys: keys, health: vendor.Health(), box: box, access: watcher, owned: db, mail: db, limits: limits, captures: captures,
@@ -276,7 +280,6 @@ func New(ctx context.Context, c config.Config, o Options) (_ *App, err error) { 
 		{name: "delete old usage counts", every: sweepEvery, atStart: true, do: sweep.Run},
 		{name: "write audit records", every: recordsEvery, atStart: true, do: uninterrupted(recorder.Flush)},
 		{name: "save captured statements", every: capturesEvery, atStart: true, do: captures.Run}, // also those from before gateway.capture was off
-		{name: "settle calls", every: settleEvery, atStart: true, do: ledger.SettleOverdue},
 		{name: "delete expired files of forwarding addresses", every: purgeEvery, atStart: true, do: func(ctx context.Context) error {
 			return db.DropExpiredFiles(ctx, o.Now())
 		}},
@@ -285,6 +288,7 @@ func New(ctx context.Context, c config.Config, o Options) (_ *App, err error) { 
 			return err
 		}},
 	}
+	a.jobs = append(a.jobs, budgetJobs(c, budgets, comparer, db, metrics)...)
 	retention := &privacy.Retention{
 		Expirer: db, Jobs: db, Portfolios: c.Retention.Portfolios, Grants: c.Retention.Grants, Calls: c.Retention.Calls,
 		Log: log, Now: o.Now,

@@ -86,14 +86,14 @@ func CountersAt(now time.Time, who, app string) []Counter {
 
 // Raise makes a budget larger for a while.
 type Raise struct {
-	ID      string
-	Budget  string // its name
-	Subject string // whose budget it is, with the scope User
-	App     string // whose budget it is, with the scope App
-	Credits credit.Amount
-	Until   time.Time
-	At      time.Time
-	Actor   string
+	ID      string        `json:"id"`                // "br_…"
+	Budget  string        `json:"budget"`            // its name
+	Subject string        `json:"subject,omitempty"` // whose budget it is, with the scope User
+	App     string        `json:"app,omitempty"`     // whose budget it is, with the scope App
+	Credits credit.Amount `json:"credits"`
+	Until   time.Time     `json:"until"`
+	At      time.Time     `json:"at"`
+	Actor   string        `json:"actor"`
 }
 
 // raised returns by how much raises enlarge b for a user of an app.

@@ -18,21 +18,21 @@ type VendorUsage struct {
 // vendor's usage may or may not have the unsure calls: those without an answer, which count
 // with their price, and those for which it refused the API key or its rate.
 type FeatureComparison struct {
-	Feature       string // "" for all together
-	Calls         int64
-	UnsureCalls   int64
-	Credits       credit.Amount
-	UnsureCredits credit.Amount
-	VendorCalls   int64
-	VendorCredits credit.Amount
-	Differs       bool
+	Feature       string        `json:"feature"` // "" for all together
+	Calls         int64         `json:"calls"`
+	UnsureCalls   int64         `json:"unsure_calls"`
+	Credits       credit.Amount `json:"credits"`
+	UnsureCredits credit.Amount `json:"unsure_credits"`
+	VendorCalls   int64         `json:"vendor_calls"`
+	VendorCredits credit.Amount `json:"vendor_credits"`
+	Differs       bool          `json:"differs"`
 }
 
 // Comparison compares what was recorded of a day with the vendor's usage.
 type Comparison struct {
-	Day      time.Time
-	At       time.Time // when it was made
-	Features []FeatureComparison
+	Day      time.Time           `json:"day"`      // its beginning, in UTC
+	At       time.Time           `json:"at"`       // when it was made
+	Features []FeatureComparison `json:"features"` // the first is all together
 }
 
 // Comparisons stores comparisons and reads what they are made of.

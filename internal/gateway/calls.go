@@ -101,6 +101,15 @@ type record struct {
 	whole    bool // first is the whole answer
 }
 
+// start records the call and takes an API key for it.
+func (x *exchange) start(ctx context.Context) (err error) {
+	if err := x.beginRecord(ctx); err != nil {
+		return err
+	}
+	x.call, err = x.begin(ctx, "")
+	return err
+}
+
 // beginRecord records the call, if it is one that is recorded.
 func (x *exchange) beginRecord(ctx context.Context) error {
 	c, recorded := x.route.charge()

@@ -116,9 +116,6 @@ func (x *exchange) pass(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	defer ended()
-	if err := x.beginRecord(r.Context()); err != nil {
-		return err
-	}
 	var uploaded atomic.Bool
 	unwatch := context.AfterFunc(r.Context(), func() {
 		if !uploaded.Load() || !x.captures() { // else the answer is worth having without the caller
@@ -126,7 +123,7 @@ func (x *exchange) pass(w http.ResponseWriter, r *http.Request) error {
 		}
 	})
 	defer unwatch()
-	if x.call, err = x.begin(ctx, ""); err != nil {
+	if err := x.start(ctx); err != nil {
 		return err
 	}
 	timer := time.AfterFunc(total, func() { cancel(errTimeout) })
