@@ -9,11 +9,17 @@ import (
 	"net/http/httptest"
 	"net/http/httputil"
 	"net/url"
+	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"casbroker/internal/gateway"
+	"casbroker/internal/portfolio"
+	"casbroker/internal/store"
+	"casbroker/internal/testkit/services"
+	"casbroker/internal/testkit/storetest"
 )
 
 // BenchmarkGateway compares the gateway, with its checks, its log and its copies of answers
@@ -111,4 +117,48 @@ func postBody(b *testing.B, url string, body []byte) {
 		b.Errorf("got %d, %v", res.StatusCode, err)
 	}
 	_ = res.Body.Close()
+}
+
+// BenchmarkCapture measures how much longer a parse call takes because its copy is stored
+// before its end is passed on: one caller at a time, an answer of 60 kB.
+func BenchmarkCapture(b *testing.B) {
+	answer := []byte(`{"text":"` + strings.Repeat("a statement ", 5000) + `"}`)
+	stores := map[string]func() *store.DB{
+		"without":    func() *store.DB { return nil },
+		"SQLite":     func() *store.DB { return storetest.New(b) },
+		"PostgreSQL": func() *store.DB { return storetest.Open(b, services.Postgres(b), storetest.NewBox(b)) },
+	}
+	for name, open := range stores {
+		b.Run(name, func(b *testing.B) {
+			db := open()
+			w := newWorld(b, func(rw http.ResponseWriter, r *http.Request) {
+				_, _ = io.Copy(io.Discard, r.Body)
+				rw.Header().Set("Content-Type", "application/json")
+				_, _ = rw.Write(answer)
+			}, func(h *gateway.Handler) {
+				h.Captures = noCaptures{}
+				if db != nil {
+					h.Captures = keepOnly{db}
+				}
+			})
+			var took []time.Duration
+			for b.Loop() {
+				start := time.Now()
+				postBody(b, w.url+"/gateway/v4/smart/parse", []byte("{}"))
+				took = append(took, time.Since(start))
+			}
+			slices.Sort(took)
+			b.ReportMetric(float64(took[len(took)/2].Microseconds()), "median-µs")
+			b.ReportMetric(float64(took[len(took)*99/100].Microseconds()), "p99-µs")
+		})
+	}
+}
+
+// keepOnly stores copies and saves none.
+type keepOnly struct{ db *store.DB }
+
+func (k keepOnly) Begin(subject, _ string) (func([]byte), func(error)) {
+	c := &portfolio.Captures{Store: k.db, Log: slog.New(slog.DiscardHandler), Now: time.Now}
+	keep, _ := c.Begin(subject, "")
+	return keep, func(error) {}
 }

@@ -16,11 +16,12 @@ const (
 
 // Captures gets copies of the vendor's successful answers to parse calls.
 type Captures interface {
-	// Begin announces an answer to a call of subject with the token of grantID. keep gets
+	// Begin announces an answer to the recorded call callID of subject, "" for one that is
+	// not recorded. keep gets
 	// the whole answer before its end is passed on, and delays that until it returns. end is
 	// called once, not by the goroutine of the call: with nil after keep, or with the reason
 	// why there is no copy.
-	Begin(subject, grantID string) (keep func(answer []byte), end func(err error))
+	Begin(subject, callID string) (keep func(answer []byte), end func(err error))
 }
 
 var (
@@ -35,7 +36,7 @@ func (x *exchange) captures() bool { return x.Captures != nil && x.feature == Pa
 // capture returns body, which is copied while it is read. length is its length in bytes,
 // -1 if that is not known.
 func (x *exchange) capture(body io.ReadCloser, length int64) io.ReadCloser {
-	keep, end := x.Captures.Begin(x.token.Subject, x.token.GrantID)
+	keep, end := x.Captures.Begin(x.token.Subject, x.record.id)
 	return &capturedAnswer{ReadCloser: body, total: &x.copies, left: length, keep: keep, end: end}
 }
 

@@ -19,14 +19,14 @@ type copies chan captured
 
 type captured struct {
 	subject string
-	grantID string
+	callID  string
 	answer  []byte
 	err     error
 }
 
 // Begin is that of gateway.Captures.
-func (c copies) Begin(subject, grantID string) (func([]byte), func(error)) {
-	got := captured{subject: subject, grantID: grantID}
+func (c copies) Begin(subject, callID string) (func([]byte), func(error)) {
+	got := captured{subject: subject, callID: callID}
 	return func(answer []byte) { got.answer = answer }, func(err error) {
 		got.err = err
 		c <- got
@@ -80,7 +80,7 @@ func TestSuccessfulAnswersAreCopied(t *testing.T) {
 		if status, body := ask(t, w); status != 200 || !bytes.Equal(body, answer) {
 			t.Fatalf("%s: got %d, %d bytes", name, status, len(body))
 		}
-		if got := seen.next(t); got.subject != "app:asha" || got.grantID == "" || got.err != nil || !bytes.Equal(got.answer, answer) {
+		if got := seen.next(t); got.subject != "app:asha" || got.err != nil || !bytes.Equal(got.answer, answer) {
 			t.Errorf("%s: got %d bytes of %s, %v", name, len(got.answer), got.subject, got.err)
 		}
 	}

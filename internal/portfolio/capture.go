@@ -18,7 +18,7 @@ var ErrNoCapture = fault.New(fault.NotFound, "capture_not_found", "There is no s
 type Capture struct {
 	ID      string // "ca_…"
 	Subject string
-	GrantID string    // of the token that the call was made with; "" if that is not known
+	CallID  string    // of the recorded call; "" if it was not recorded
 	At      time.Time // when it was seen
 	Payload []byte
 	Tries   int // saves that failed

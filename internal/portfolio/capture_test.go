@@ -48,13 +48,13 @@ func capturesOf(t *testing.T, db *store.DB, change ...func(*portfolio.Service)) 
 // see makes c see answers.
 func (c *captures) see(answers ...[]byte) {
 	for _, answer := range answers {
-		c.seeOne("gr_1", answer)
+		c.seeOne(answer)
 	}
 }
 
-// seeOne makes c see an answer to a call with the token of a grant.
-func (c *captures) seeOne(grantID string, answer []byte) {
-	keep, end := c.Begin("demo:asha", grantID)
+// seeOne makes c see an answer.
+func (c *captures) seeOne(answer []byte) {
+	keep, end := c.Begin("demo:asha", "")
 	keep(answer)
 	end(nil)
 }
@@ -123,7 +123,7 @@ func TestAnswerThatIsNoStatementIsDropped(t *testing.T) {
 	db := storetest.New(t)
 	c, b := capturesOf(t, db)
 	c.see([]byte(`{"status":"failed","msg":"Invalid PDF"}`), []byte(`{`), nil)
-	_, end := c.Begin("demo:asha", "gr_1")
+	_, end := c.Begin("demo:asha", "")
 	end(errors.New("the answer broke off"))
 	c.want(t, portfolio.CaptureRefused, portfolio.CaptureRefused, portfolio.CaptureRefused, portfolio.CaptureSkipped)
 	if ids, err := db.Captures(t.Context(), "demo:asha"); err != nil || len(ids) != 0 {
@@ -144,7 +144,7 @@ func TestCaptureOfAnotherPersonIsRefusedByTheSetting(t *testing.T) {
 func TestSaveWaitsForTheAnswerThatIsOnItsWay(t *testing.T) {
 	t.Parallel()
 	c, b := capturesOf(t, storetest.New(t))
-	keep, end := c.Begin("demo:asha", "gr_1")
+	keep, end := c.Begin("demo:asha", "")
 	var ended atomic.Bool
 	time.AfterFunc(200*time.Millisecond, func() {
 		ended.Store(true)

@@ -58,14 +58,15 @@ type captureGroup struct {
 	done chan struct{} // closed once n is 0
 }
 
-// Begin announces an answer of the vendor for subject, to a call with the token of grantID.
+// Begin announces an answer of the vendor for subject, to the recorded call callID, which
+// gets the id of the portfolio.
 //
 // keep is called with the whole answer before its last byte is passed on. It returns once
 // the answer is durable; if that takes longer than keepWait, the answer is stored in the
 // background, and lost if the broker is killed before. The caller must call end once: with
 // nil after keep, or with the reason why there is no answer. end returns when the answer
 // is saved, or is left for another try; it takes no longer than keepTimeout.
-func (c *Captures) Begin(subject, grantID string) (keep func(answer []byte), end func(err error)) {
+func (c *Captures) Begin(subject, callID string) (keep func(answer []byte), end func(err error)) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	g := c.running[subject]
@@ -78,7 +79,7 @@ func (c *Captures) Begin(subject, grantID string) (keep func(answer []byte), end
 	}
 	g.n++
 	c.all.Add(1)
-	k := keeping{captures: c, capture: Capture{Subject: subject, GrantID: grantID}}
+	k := keeping{captures: c, capture: Capture{Subject: subject, CallID: callID}}
 	return k.keep, func(err error) {
 		defer c.leave(subject, g)
 		k.end(err)

@@ -19,8 +19,8 @@ func (s *DB) KeepCapture(ctx context.Context, c portfolio.Capture) error {
 	}
 	sealed := s.box.Seal(captureData(c.ID), compressed)
 	return s.change(ctx, "keep a capture", func(ctx context.Context, tx *sql.Tx) error {
-		_, err := tx.ExecContext(ctx, `INSERT INTO captures (id, subject, sealed, at_ms, tries, next_ms, grant_id)
-			VALUES ($1, $2, $3, $4, 0, $4, $5)`, c.ID, c.Subject, sealed, millis(c.At), c.GrantID)
+		_, err := tx.ExecContext(ctx, `INSERT INTO captures (id, subject, sealed, at_ms, tries, next_ms, call_id)
+			VALUES ($1, $2, $3, $4, 0, $4, $5)`, c.ID, c.Subject, sealed, millis(c.At), c.CallID)
 		return err
 	})
 }
@@ -74,8 +74,8 @@ func (s *DB) Capture(ctx context.Context, id string) (portfolio.Capture, error) 
 	c := portfolio.Capture{ID: id}
 	var sealed []byte
 	var atMS int64
-	err := s.reader.QueryRowContext(ctx, `SELECT subject, grant_id, sealed, at_ms, tries FROM captures WHERE id = $1`, id).
-		Scan(&c.Subject, &c.GrantID, &sealed, &atMS, &c.Tries)
+	err := s.reader.QueryRowContext(ctx, `SELECT subject, call_id, sealed, at_ms, tries FROM captures WHERE id = $1`, id).
+		Scan(&c.Subject, &c.CallID, &sealed, &atMS, &c.Tries)
 	switch {
 	case errors.Is(err, sql.ErrNoRows):
 		return c, portfolio.ErrNoCapture
@@ -111,21 +111,21 @@ func (s *DB) DropCapture(ctx context.Context, id string) error {
 
 // takenCapture is what remains of a capture that is saved or matched.
 type takenCapture struct {
-	grantID string
-	atMS    int64
+	callID string
+	atMS   int64
 }
 
 // takeCapture deletes a capture. It returns portfolio.ErrNoCapture if it is gone: another
 // replica has saved it, or the user's data was erased. The caller must have locked the user.
 func takeCapture(ctx context.Context, tx *sql.Tx, id string) ([]takenCapture, error) {
-	taken, err := takeCaptures(ctx, tx, `DELETE FROM captures WHERE id = $1 RETURNING grant_id, at_ms`, id)
+	taken, err := takeCaptures(ctx, tx, `DELETE FROM captures WHERE id = $1 RETURNING call_id, at_ms`, id)
 	if err == nil && len(taken) == 0 {
 		err = portfolio.ErrNoCapture
 	}
 	return taken, err
 }
 
-// takeCaptures runs query, which must delete captures and return their grants and instants.
+// takeCaptures runs query, which must delete captures and return their calls and instants.
 func takeCaptures(ctx context.Context, tx *sql.Tx, query string, args ...any) ([]takenCapture, error) {
 	rows, err := tx.QueryContext(ctx, query, args...)
 	if err != nil {
@@ -135,7 +135,7 @@ func takeCaptures(ctx context.Context, tx *sql.Tx, query string, args ...any) ([
 	var taken []takenCapture
 	for rows.Next() {
 		var c takenCapture
-		if err := rows.Scan(&c.grantID, &c.atMS); err != nil {
+		if err := rows.Scan(&c.callID, &c.atMS); err != nil {
 			return nil, err
 		}
 		taken = append(taken, c)

@@ -37,7 +37,7 @@ func (s *DB) ObserveCapture(ctx context.Context, o portfolio.ObserveRequest) (kn
 		if _, err := s.verify(ctx, tx, p, c.At, o.Record); err != nil {
 			return err
 		}
-		return linkGrants(ctx, tx, p.ID, taken)
+		return linkCalls(ctx, tx, p, taken)
 	})
 	return known, err
 }
@@ -80,7 +80,7 @@ func matchCaptures(ctx context.Context, tx *sql.Tx, row *sealedPortfolio, save *
 		return nil, nil
 	}
 	taken, err := takeCaptures(ctx, tx, `DELETE FROM captures WHERE subject = $1 AND fingerprint = $2 AND at_ms >= $3
-		RETURNING grant_id, at_ms`, row.Subject, row.fingerprint, millis(save.ObservedSince))
+		RETURNING call_id, at_ms`, row.Subject, row.fingerprint, millis(save.ObservedSince))
 	for _, c := range taken {
 		p := &row.Portfolio
 		p.Provenance, p.Differs, p.Differences = portfolio.Verified, false, nil
@@ -93,15 +93,12 @@ func matchCaptures(ctx context.Context, tx *sql.Tx, row *sealedPortfolio, save *
 	return taken, err
 }
 
-// linkGrants stores that a portfolio was parsed with the tokens of captures. It ignores
-// grants that are gone.
-func linkGrants(ctx context.Context, tx *sql.Tx, portfolioID string, captures []takenCapture) error {
+// linkCalls notes in the recorded calls of captures which portfolio was saved from them.
+func linkCalls(ctx context.Context, tx *sql.Tx, p portfolio.Portfolio, captures []takenCapture) error {
 	for _, c := range captures {
-		_, err := tx.ExecContext(ctx, `INSERT INTO grant_portfolios (grant_id, portfolio, seen_ms)
-			SELECT id, $2, $3 FROM grants WHERE id = $1
-			ON CONFLICT (grant_id, portfolio) DO NOTHING`, c.grantID, portfolioID, c.atMS)
+		_, err := tx.ExecContext(ctx, `UPDATE gateway_calls SET portfolio_id = $1 WHERE id = $2 AND subject = $3`, p.ID, c.callID, p.Subject)
 		if err != nil {
-			return fmt.Errorf("link the portfolio to its grant: %w", err)
+			return fmt.Errorf("note the portfolio of a call: %w", err)
 		}
 	}
 	return nil

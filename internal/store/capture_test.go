@@ -16,13 +16,13 @@ import (
 // capture stores a capture that was seen at savedAt, and returns its id.
 func capture(t *testing.T, s *store.DB, subject string, payload []byte) string {
 	t.Helper()
-	return captureUnder(t, s, subject, "", payload)
+	return captureOf(t, s, subject, "", payload)
 }
 
-// captureUnder is capture for a call with the token of a grant.
-func captureUnder(t *testing.T, s *store.DB, subject, grantID string, payload []byte) string {
+// captureOf is capture for a recorded call.
+func captureOf(t *testing.T, s *store.DB, subject, callID string, payload []byte) string {
 	t.Helper()
-	c := portfolio.Capture{ID: id.New("ca"), Subject: subject, GrantID: grantID, At: savedAt, Payload: payload}
+	c := portfolio.Capture{ID: id.New("ca"), Subject: subject, CallID: callID, At: savedAt, Payload: payload}
 	if err := s.KeepCapture(t.Context(), c); err != nil {
 		t.Fatal(err)
 	}
@@ -184,10 +184,10 @@ func TestOldCapturesAreDeleted(t *testing.T) {
 }
 
 // observe has a capture matched for a day.
-func observe(t *testing.T, s *store.DB, subject, grantID string, payload []byte) (captureID string, known bool) {
+func observe(t *testing.T, s *store.DB, subject, callID string, payload []byte) (captureID string, known bool) {
 	t.Helper()
 	one := saving(t, subject, payload)
-	captureID = captureUnder(t, s, subject, grantID, payload)
+	captureID = captureOf(t, s, subject, callID, payload)
 	known, err := s.ObserveCapture(t.Context(), portfolio.ObserveRequest{
 		Capture:   portfolio.Capture{ID: captureID, Subject: subject, At: savedAt},
 		Statement: one.Statement, Until: savedAt.Add(24 * time.Hour),
@@ -202,9 +202,8 @@ func observe(t *testing.T, s *store.DB, subject, grantID string, payload []byte)
 func TestPostedStatementIsVerifiedByAnObservedCapture(t *testing.T) {
 	t.Parallel()
 	eachWithRows(t, func(t *testing.T, s *store.DB, rows func(string) int) {
-		grantTo(t, s, "demo:asha", "gr_1", savedAt)
 		payload := named("Fund", "2026-03-31")
-		captureID, known := observe(t, s, "demo:asha", "gr_1", payload)
+		captureID, known := observe(t, s, "demo:asha", "", payload)
 		if known || rows("portfolios") != 0 {
 			t.Errorf("got known %t and %d portfolios, want none", known, rows("portfolios"))
 		}
@@ -239,10 +238,10 @@ func TestPostedStatementIsVerifiedByAnObservedCapture(t *testing.T) {
 		if p.Provenance != portfolio.Verified || !p.ObservedAt.Equal(savedAt) || !p.Active {
 			t.Errorf("got %+v", p)
 		}
-		if n := rows("captures"); n != 0 || rows("portfolios") != 2 || rows("grant_portfolios") != 1 {
-			t.Errorf("%d captures and %d portfolios, %d with a grant", n, rows("portfolios"), rows("grant_portfolios"))
+		if n := rows("captures"); n != 0 || rows("portfolios") != 2 {
+			t.Errorf("%d captures and %d portfolios", n, rows("portfolios"))
 		}
-		if _, known := observe(t, s, "demo:asha", "gr_gone", payload); !known || rows("captures") != 0 || rows("grant_portfolios") != 1 {
+		if _, known := observe(t, s, "demo:asha", "gc_gone", payload); !known || rows("captures") != 0 {
 			t.Errorf("a known statement: got %t, %d captures", known, rows("captures"))
 		}
 	})

@@ -27,10 +27,6 @@ func everything(t *testing.T, s *store.DB) map[string][]byte {
 	if err := s.RecordGrant(t.Context(), g, audit.New(t.Context(), savedAt, g.Subject, audit.TokenMint, g.Subject, g.ID)); err != nil {
 		t.Fatal(err)
 	}
-	seen := named("Seen", "2026-03-31")
-	if _, err := s.SavePortfolio(t.Context(), verified(t, "demo:rohan", captureUnder(t, s, "demo:rohan", g.ID, seen), seen)); err != nil {
-		t.Fatal(err)
-	}
 	mustAlter(t, s, access.Change{Kind: access.Block, Subject: "demo:kabir"}, savedAt)
 	if claimed, err := s.ClaimJob(t.Context(), "sweep", savedAt, savedAt.Add(time.Minute), savedAt.Add(time.Hour)); !claimed || err != nil {
 		t.Fatal(claimed, err)
@@ -118,7 +114,7 @@ func TestMigratingDownOneVersionAndUpKeepsOlderData(t *testing.T) {
 	eachDown(t, 5, func(t *testing.T, s *store.DB, payloads map[string][]byte, rows [3]map[string]int) {
 		kept := maps.Clone(rows[0])
 		newer := []string{
-			"sessions", "usage_counts", "captures", "vendor_resources", "mailbox_connections", "mailboxes", "grant_portfolios", "mail_files",
+			"sessions", "usage_counts", "captures", "vendor_resources", "mailbox_connections", "mailboxes", "mail_files",
 			"gateway_calls", "call_totals", "budget_counters", "budgets_reached", "budget_raises", "usage_comparisons",
 		}
 		for _, table := range newer {

@@ -34,7 +34,7 @@ func (s *DB) SavePortfolio(ctx context.Context, save portfolio.SaveRequest) (por
 		if err != nil {
 			return err
 		}
-		if err := linkGrants(ctx, tx, p.ID, captures); err != nil {
+		if err := linkCalls(ctx, tx, p, captures); err != nil {
 			return err
 		}
 		a.PortfolioID, a.Created = p.ID, created
