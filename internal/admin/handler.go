@@ -100,11 +100,11 @@ func (h *Handler) grants(c echo.Context, q *httpapi.Params) error {
 }
 
 func (h *Handler) grant(c echo.Context, _ *httpapi.Params) error {
-	g, err := h.Service.Grant(c.Request().Context(), param(c, "id"))
+	s, err := h.Service.Session(c.Request().Context(), param(c, "id"))
 	if err != nil {
 		return err
 	}
-	return c.JSON(http.StatusOK, viewGrant(g, h.Service.Now()))
+	return c.JSON(http.StatusOK, sessionView{viewGrant(s.GrantInfo, h.Service.Now()), s.View()})
 }
 
 func (h *Handler) users(c echo.Context, q *httpapi.Params) error {

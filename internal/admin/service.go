@@ -145,6 +145,15 @@ func (s *Service) Grant(ctx context.Context, grantID string) (token.GrantInfo, e
 	return g, s.auditRead(ctx, g.Subject, g.ID)
 }
 
+// Session returns one grant and what happened under its token, or token.ErrNoGrant.
+func (s *Service) Session(ctx context.Context, grantID string) (token.Session, error) {
+	g, err := s.Grants.Session(ctx, grantID)
+	if err != nil {
+		return token.Session{}, err
+	}
+	return g, s.auditRead(ctx, g.Subject, g.ID)
+}
+
 // User returns what is stored about subject. For an unknown subject only Subject is set.
 func (s *Service) User(ctx context.Context, subject string) (User, error) {
 	block, err := s.Access.ActiveBlock(ctx, subject)

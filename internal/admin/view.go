@@ -35,6 +35,12 @@ func viewGrant(k token.GrantInfo, now time.Time) grantView {
 	return v
 }
 
+// sessionView is a grant with what happened under its token.
+type sessionView struct {
+	grantView
+	token.SessionView
+}
+
 func viewGrants(list []token.GrantInfo, now time.Time) []grantView {
 	views := make([]grantView, len(list))
 	for i, k := range list {

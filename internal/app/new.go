@@ -245,6 +245,7 @@ func New(ctx context.Context, c config.Config, o Options) (_ *App, err error) { 
 			Modes: tokenModes(c.Token.Mode), Features: gatewayFeatures(c.Gateway), GatewayURL: gatewayURL(c),
 		},
 		&access.Handler{Access: a.access, Limit: limitSave},
+		&token.SessionHandler{Grants: operators.Grants, Limit: limitRead},
 		&portfolio.Handler{
 			Portfolios: portfolios, MaxBody: int64(c.Portfolio.MaxBody), LimitSave: limitSave, LimitRead: limitRead,
 		},

@@ -44,9 +44,10 @@ type GrantReader interface {
 	// FindByTokenHash returns all grants with that hash, newest first: the vendor may hand
 	// out one token twice. It leaves out those that have expired by every replica's clock.
 	FindByTokenHash(ctx context.Context, hash []byte, now time.Time) ([]GrantInfo, error)
+	SessionReader
 }
 
-// Directory finds the grants of tokens for operators. All fields are required. It is safe
+// Directory finds the grants of tokens for operators, and for users their own. All fields are required. It is safe
 // for concurrent use.
 type Directory struct {
 	Grants GrantReader

@@ -168,3 +168,26 @@ func (h *Handler) appendAnswer(b []byte, t Issued, host string) ([]byte, error) 
 	}
 	return append(b, "\"}\n"...), nil
 }
+
+// SessionHandler serves GET /v1/grants/{id}, where users see what happened under a token
+// of theirs. Grants is required.
+type SessionHandler struct {
+	Grants *Directory
+	Limit  echo.MiddlewareFunc // nil for no limit
+}
+
+// Mount adds the route to g, which must authenticate.
+func (h *SessionHandler) Mount(g *echo.Group) {
+	g.GET("/grants/:id", h.session, auth.Private(auth.RoleUser, h.Limit)...)
+}
+
+func (h *SessionHandler) session(c echo.Context) error {
+	ctx := c.Request().Context()
+	s, err := h.Grants.OwnSession(ctx, auth.From(ctx), c.Param("id"))
+	if err != nil {
+		return err
+	}
+	return c.JSON(http.StatusOK, ownSessionView{
+		ID: s.ID, Mode: s.Mode, State: s.State, IssuedAt: s.IssuedAt, ExpiresAt: s.ExpiresAt, SessionView: s.View(),
+	})
+}

@@ -48,21 +48,22 @@ func (b grantsBody) url(cursor string) string {
 // Filtered reports whether there is a filter.
 func (b grantsBody) Filtered() bool { return b.Subject+b.State+b.From+b.To != "" }
 
-// grantBody is one grant.
+// grantBody is one grant and what happened under its token.
 type grantBody struct {
-	token.GrantInfo
+	token.Session
+	Funnel        funnel
 	WorksAtVendor bool   // although it is revoked
 	Trail         string // URL of the audit trail of its user
 }
 
 // grant shows one grant.
 func (h *Handler) grant(r request) (reply, error) {
-	g, err := h.Admin.Grant(r.Context(), r.key)
+	g, err := h.Admin.Session(r.Context(), r.key)
 	if err != nil {
 		return reply{}, err
 	}
 	b := grantBody{
-		GrantInfo: g, WorksAtVendor: !g.UpstreamUntil(r.now).IsZero(),
+		Session: g, Funnel: newFunnel(g), WorksAtVendor: !g.UpstreamUntil(r.now).IsZero(),
 		Trail: withQuery(home+"audit", "subject", g.Subject, "action", exceptReads),
 	}
 	return reply{page: "grant", title: "Grant", body: b}, nil

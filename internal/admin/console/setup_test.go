@@ -139,9 +139,20 @@ func newAdmin(t *testing.T, db *store.DB, box *secret.Box, c *clock) *admin.Serv
 // give records a grant of subject that was issued some time ago, and returns its id.
 func (o *testConsole) give(subject string, ago time.Duration) string {
 	o.t.Helper()
+	return o.giveToken(subject, token.ModeDirect, ago)
+}
+
+// giveGateway records a grant of a gateway token that was issued now, and returns its id.
+func (o *testConsole) giveGateway(subject string) string {
+	o.t.Helper()
+	return o.giveToken(subject, token.ModeGateway, 0)
+}
+
+func (o *testConsole) giveToken(subject string, mode token.Mode, ago time.Duration) string {
+	o.t.Helper()
 	at := o.clock.Now().Add(-ago)
 	g := token.Grant{
-		ID: id.New("gr"), Subject: subject, Mode: token.ModeDirect, IssuedAt: at, ExpiresAt: at.Add(time.Hour),
+		ID: id.New("gr"), Subject: subject, Mode: mode, IssuedAt: at, ExpiresAt: at.Add(time.Hour),
 		VendorRequestID: "req_1", AccessVersion: o.admin.Access.Watcher.Version(),
 	}
 	if err := o.db.RecordGrant(o.t.Context(), g, audit.New(o.t.Context(), at, subject, audit.TokenMint, subject, g.ID)); err != nil {
