@@ -91,6 +91,17 @@ func AppFrom(ctx context.Context) string {
 	return app
 }
 
+// backgroundKey is the context key of InBackground.
+type backgroundKey struct{}
+
+// InBackground returns a context for requests that no user waits for.
+func InBackground(ctx context.Context) context.Context {
+	return context.WithValue(ctx, backgroundKey{}, true)
+}
+
+// IsBackground reports whether ctx is of InBackground.
+func IsBackground(ctx context.Context) bool { return ctx.Value(backgroundKey{}) != nil }
+
 // operatorOnly is the detail of faults that only the operator can resolve.
 const operatorOnly = "The statement service is not available to this app at the moment; its operator has to resolve this."
 

@@ -23,7 +23,7 @@ func (a *App) startPool(running context.Context, tokens *token.Service, keys *ap
 	pool.Observe = a.metrics.WatchTokenPool(pool.Ready)
 	tokens.Minter = minters{shared: pool, own: tokens.Minter, keys: keys}
 	var filling sync.WaitGroup
-	filling.Go(func() { pool.Run(running) })
+	filling.Go(func() { pool.Run(apikey.InBackground(running)) })
 	a.onClose(func() error {
 		a.stop()
 		filling.Wait()

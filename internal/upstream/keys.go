@@ -21,7 +21,9 @@ func (c *Client) takeKey(ctx context.Context, req request, except string) (*apik
 	case req.first:
 		return c.opts.Keys.First(ctx)
 	default:
-		return c.opts.Keys.Take(ctx, apikey.Use{App: apikey.AppFrom(ctx), Urgent: true, Wait: c.opts.Deadline, Except: except})
+		return c.opts.Keys.Take(ctx, apikey.Use{
+			App: apikey.AppFrom(ctx), Urgent: !apikey.IsBackground(ctx), Wait: c.opts.Deadline, Except: except,
+		})
 	}
 }
 

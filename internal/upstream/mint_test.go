@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"casbroker/internal/apikey"
 	"casbroker/internal/fault"
 	"casbroker/internal/telemetry"
 	"casbroker/internal/upstream"
@@ -233,5 +234,34 @@ func TestCanceledMintReturnsTheCallersReason(t *testing.T) {
 	wantFault(t, err, upstream.ErrUnavailable)
 	if !errors.Is(err, context.Canceled) || v.calls() != 1 {
 		t.Errorf("%v after %d calls", err, v.calls())
+	}
+}
+
+// usedKeys records what keys were taken for.
+type usedKeys struct {
+	apikey.Static
+	uses []apikey.Use
+}
+
+func (k *usedKeys) Take(ctx context.Context, use apikey.Use) (*apikey.Key, error) {
+	k.uses = append(k.uses, use)
+	return k.Static.Take(ctx, use)
+}
+
+func TestMintThatNobodyWaitsForYieldsToOthers(t *testing.T) {
+	t.Parallel()
+	server := httptest.NewServer(answer(200, goodToken))
+	t.Cleanup(server.Close)
+	keys := &usedKeys{Static: apiKey}
+	o := quickOptions(server.URL)
+	o.Keys = keys
+	c := upstream.New(o)
+	for _, ctx := range []context.Context{t.Context(), apikey.InBackground(t.Context())} {
+		if _, err := c.Mint(ctx, time.Hour); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if len(keys.uses) != 2 || !keys.uses[0].Urgent || keys.uses[1].Urgent {
+		t.Errorf("took keys for %+v, want an urgent request, then one that is not", keys.uses)
 	}
 }

@@ -103,7 +103,7 @@ async function awaitArrival() {
   try {
     const id = await arrival(session.user, async () => (session.ended || importing ? undefined : (await session.list(null)).portfolios[0]?.id ?? ''));
     if (session.ended || importing) return;
-    if (id === '') notify({ kind: 'info', title: 'Your last import did not arrive', text: 'Nothing new was saved. Import the statement again.' });
+    if (id === '') notify({ kind: 'info', title: 'Your last import did not arrive', text: 'Nothing new was saved. If the statement is not in the list, import it again.' });
     else if (await refresh(id)) {
       const { cas_type: source, period } = statements.find((statement) => statement.id === id) ?? {};
       notify({ kind: 'good', title: 'Your statement is here', text: `${sourceName(source)}, ${periodText(period)}: it was saved as the parser answered, without this page.` });
