@@ -1,6 +1,7 @@
 package app
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
 	"time"
@@ -62,6 +63,7 @@ type gatewayDeps struct {
 	limits   *ratelimit.Limiter
 	captures gateway.Captures
 	calls    gateway.Calls
+	charge   func(ctx context.Context, subject, mail string, at time.Time) error // records a mail that arrived
 	metrics  *telemetry.Metrics
 	log      *slog.Logger
 	now      func() time.Time

@@ -37,7 +37,7 @@ func callbackURL(c config.Config) func(host string) string {
 // newMail returns what answers polls.
 func newMail(c config.Config, d gatewayDeps) *gateway.Mail {
 	return &gateway.Mail{
-		Store: d.mail, PollEvery: c.Gateway.PollEvery, CallbackURL: callbackURL(c), ObservePoll: d.metrics.CountMailPoll, Now: d.now,
+		Store: d.mail, PollEvery: c.Gateway.PollEvery, CallbackURL: callbackURL(c), Charge: d.charge, ObservePoll: d.metrics.CountMailPoll, Now: d.now,
 	}
 }
 

@@ -253,7 +253,7 @@ func New(ctx context.Context, c config.Config, o Options) (_ *App, err error) { 
 		&privacy.Handler{Privacy: userData, LimitExport: limitRead, LimitErase: limitSave})
 	err = mountGateway(a.router, c, gatewayDeps{
 		keys: keys, health: vendor.Health(), box: box, access: watcher, owned: db, mail: db, limits: limits, captures: captures,
-		calls:   gatewayCalls{ledger},
+		calls: gatewayCalls{ledger}, charge: ledger.RecordMail,
 		metrics: metrics, log: log, now: o.Now, onClose: a.onClose,
 	})
 	if err != nil {

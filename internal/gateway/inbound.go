@@ -116,7 +116,7 @@ func (h *Inbound) receive(ctx context.Context, secret string, body io.Reader) (A
 	if len(files) == 0 {
 		return Arrival{}, nil
 	}
-	a, err := h.Mail.add(ctx, address.ID, files, "")
+	a, err := h.Mail.add(ctx, address, files, "")
 	if errors.Is(err, ErrNoAddress) { // deleted meanwhile
 		return a, ErrNoCallback
 	}

@@ -88,6 +88,10 @@ type Mail struct {
 	// the request that did it; nil for none. A broker that is killed right after the change
 	// does not call it.
 	Arrived func(ctx context.Context, a Arrival)
+	// Charge records that the vendor charges for a mail to an address of subject; nil for
+	// none. It is called before the files are stored, and again if the mail is reported again:
+	// mail, which identifies it, must count once. If it fails, no files are stored.
+	Charge func(ctx context.Context, subject, mail string, at time.Time) error
 	// ObservePoll is called with how each poll was answered, a constant of this package; nil
 	// for none.
 	ObservePoll func(answer string)
@@ -128,9 +132,19 @@ func (m *Mail) due(a MailAddress, now time.Time) (until time.Time, due bool) {
 // maxSkew is how far the clocks of replicas may differ.
 const maxSkew = time.Minute
 
-// add stores files of an address and calls Arrived.
-func (m *Mail) add(ctx context.Context, address string, files []MailFile, cursor string) (Arrival, error) {
-	a, err := m.Store.AddFiles(ctx, address, files, cursor)
+// add stores files of an address, with what they cost, and calls Arrived.
+func (m *Mail) add(ctx context.Context, address MailAddress, files []MailFile, cursor string) (Arrival, error) {
+	charged := map[string]bool{}
+	for _, f := range files {
+		if m.Charge == nil || charged[f.MessageID] {
+			continue
+		}
+		charged[f.MessageID] = true
+		if err := m.Charge(ctx, address.Subject, address.ID+"/"+f.MessageID, m.Now()); err != nil {
+			return Arrival{}, err
+		}
+	}
+	a, err := m.Store.AddFiles(ctx, address.ID, files, cursor)
 	if err == nil && a.Files > 0 && m.Arrived != nil {
 		m.Arrived(ctx, a)
 	}

@@ -152,6 +152,6 @@ func (x *exchange) askFiles(ctx context.Context, a MailAddress) error {
 			return errBadAnswer.Because(err)
 		}
 	}
-	_, err = x.Mail.add(ctx, a.ID, files, got.Cursor)
+	_, err = x.Mail.add(ctx, a, files, got.Cursor)
 	return err
 }

@@ -26,6 +26,7 @@ type mailWorld struct {
 	queries []string // of the polls that the vendor got
 	arrived []gateway.Arrival
 	polls   []string // how they were answered
+	charged []string // mails
 }
 
 // newMailWorld starts a gateway whose vendor answers polls with answer.
@@ -50,6 +51,10 @@ func newMailWorld(t *testing.T, answer http.HandlerFunc) *mailWorld {
 		h.Features, h.Tokens, h.Owned, h.Now = allFeatures, manyTokens{}, m.db, m.now
 		h.Mail = &gateway.Mail{
 			Store: m.db, PollEvery: 10 * time.Second, Now: m.now, ObservePoll: func(answer string) { note(&m.polls, answer) },
+			Charge: func(_ context.Context, subject, mail string, _ time.Time) error {
+				note(&m.charged, subject+" "+mail)
+				return nil
+			},
 			Arrived: func(_ context.Context, a gateway.Arrival) {
 				m.mu.Lock()
 				defer m.mu.Unlock()
@@ -131,6 +136,9 @@ func TestVendorIsAskedWithItsOwnCursor(t *testing.T) {
 	}
 	if want := []gateway.Arrival{{Subject: "app:asha", Address: "ie_1", Messages: 3, Files: 3}, {Subject: "app:asha", Address: "ie_1", Messages: 1, Files: 1}}; !slices.Equal(m.arrived, want) {
 		t.Errorf("got the arrivals %+v, want %+v", m.arrived, want)
+	}
+	if got := strings.Join(m.charged, ","); got != "app:asha ie_1/msg_1,app:asha ie_1/msg_2,app:asha ie_1/msg_3,app:asha ie_1/msg_3,app:asha ie_1/msg_4" {
+		t.Errorf("the mails %s were charged", got)
 	}
 	if want := []string{"stored", "asked", "stored", "asked", "asked", "asked"}; !slices.Equal(m.polls, want) {
 		t.Errorf("polls were %q, want %q", m.polls, want)
