@@ -8,7 +8,8 @@
 // Rules:
 //
 //  1. An app with keys of its own (Settings.Apps) uses only these. The other apps share the
-//     keys that name no app.
+//     keys that name no app. What was made with a key is asked for with that key (Use.Only):
+//     another one may be of another account.
 //  2. Requests are distributed by weight over the keys that can be used. A key whose account
 //     has used Options.SwitchAt of its credits gets requests only if no other key can.
 //  3. A key that the vendor refuses is set aside: callers do not try it again. Check asks

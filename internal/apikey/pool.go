@@ -69,6 +69,7 @@ type Use struct {
 	Urgent bool          // goes before the others: a user waits for it
 	Wait   time.Duration // longest wait for a turn; 0 means Options.Queue
 	Except string        // name of a key that was tried already; "" for none
+	Only   string        // name of the key whose account has what the request is about; "" if any will do
 }
 
 // AppOf returns the app of a subject: the name of the verifier, which is before the colon.
@@ -168,7 +169,7 @@ func sleep(ctx context.Context, d time.Duration) error {
 func (p *Pool) choose(use Use, busy []string, next time.Duration) (*Key, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	serving, now := p.serving(use.App), p.Now()
+	serving, now := p.serving(use.App, use.Only), p.Now()
 	var ready []*key
 	for _, k := range serving {
 		if k.usable(now) && k.Name != use.Except && !slices.Contains(busy, k.Name) {
@@ -185,8 +186,14 @@ func (p *Pool) choose(use Use, busy []string, next time.Duration) (*Key, error) 
 	return &Key{Name: k.Name, Value: k.Value, pool: p, key: k, version: k.version}, nil
 }
 
-// serving returns the keys that app may use.
-func (p *Pool) serving(app string) []*key {
+// serving returns the keys that app may use: the one called only, if there still is one of
+// that name.
+func (p *Pool) serving(app, only string) []*key {
+	for _, k := range p.keys {
+		if only != "" && k.Name == only {
+			return []*key{k}
+		}
+	}
 	var own, shared []*key
 	for _, k := range p.keys {
 		switch {

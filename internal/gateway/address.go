@@ -93,6 +93,7 @@ func (x *exchange) claimAddress(ctx context.Context, host string, a *smallAnswer
 	}
 	err := x.claim(ctx, Address, made.ID)
 	if err != nil && !errors.Is(err, errBadAnswer) {
+		x.keyName = x.call.key.Name
 		_, _ = x.ask(context.WithoutCancel(ctx), http.MethodDelete, addressPath(made.ID))
 	}
 	a.body = x.hideCallback(host, a.body)

@@ -97,8 +97,10 @@ func (a ownAddress) hasStatus(status string) bool {
 // fetchAddresses returns those of the addresses that still exist at the vendor, and
 // releases the others.
 func (x *exchange) fetchAddresses(ctx context.Context, owned []Resource) ([]ownAddress, error) {
+	defer func() { x.keyName = "" }() // the caller's own call may use any
 	var list []ownAddress
 	for _, resource := range owned {
+		x.keyName = resource.KeyName
 		a, err := x.ask(ctx, http.MethodGet, addressPath(resource.ID))
 		switch {
 		case err != nil:

@@ -37,6 +37,7 @@ type exchange struct {
 	call       *vendorCall
 	next       *vendorCall // with another key, if the vendor did not accept that of call
 	bodiless   bool        // the call may be repeated with another key
+	keyName    string      // of the only API key that will do; "" for any
 	// callbackSecret is that of the callback which a new forwarding address gets; "" for none.
 	callbackSecret secret.Text
 

@@ -42,6 +42,7 @@ type Connection struct {
 	Subject     string
 	RedirectURI string // of the page
 	State       string // of the page
+	KeyName     string // of the API key that it was begun with; "" if it is not known
 	ExpiresAt   time.Time
 }
 
@@ -49,6 +50,7 @@ type Connection struct {
 type ConnectedMailbox struct {
 	Subject string
 	Token   secret.Text // the vendor's
+	KeyName string      // as that of Connection
 }
 
 // Mailboxes stores connections and mailboxes. Handles and states are stored as keyed
@@ -97,10 +99,14 @@ func (x *exchange) connectInbox(r *http.Request) error {
 		return errRedirect
 	}
 	now := x.Now()
-	c := Connection{x.token.Subject, u.String(), req.State, now.Add(connectionTTL)}
+	c := Connection{Subject: x.token.Subject, RedirectURI: u.String(), State: req.State, ExpiresAt: now.Add(connectionTTL)}
 	state := randomText()
-	if err := x.Owned.BeginConnection(r.Context(), state, c, now); err != nil {
-		return err
+	x.inspect = func(ctx context.Context, a *smallAnswer) error {
+		if a.failed() {
+			return nil
+		}
+		c.KeyName = x.call.key.Name
+		return x.Owned.BeginConnection(context.WithoutCancel(ctx), state, c, now)
 	}
 	req.RedirectURI, req.State = x.URL(r.Host)+callbackPath, state
 	return replaceRequest(r, req)
@@ -188,7 +194,7 @@ func (x *exchange) useInbox(r *http.Request) error {
 	if m.Token == "" || m.Subject != x.token.Subject {
 		return errNoMailbox
 	}
-	x.inboxToken = m.Token
+	x.inboxToken, x.keyName = m.Token, m.KeyName
 	x.inspect = func(_ context.Context, a *smallAnswer) error {
 		if a.status != http.StatusUnauthorized {
 			return nil

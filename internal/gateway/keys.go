@@ -73,7 +73,7 @@ func (x *exchange) begin(ctx context.Context, except string) (*vendorCall, error
 }
 
 func (x *exchange) takeKey(ctx context.Context, except string) (*apikey.Key, error) {
-	return x.Keys.Take(ctx, apikey.Use{App: apikey.AppOf(x.token.Subject), Urgent: !x.route.free, Except: except})
+	return x.Keys.Take(ctx, apikey.Use{App: apikey.AppOf(x.token.Subject), Urgent: !x.route.free, Except: except, Only: x.keyName})
 }
 
 // other returns a call with another key than that of call, if there is one that has its

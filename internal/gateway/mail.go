@@ -24,6 +24,7 @@ import (
 // MailAddress is a forwarding address of a user.
 type MailAddress struct {
 	ID, Subject string
+	KeyName     string    // as that of Resource
 	Callback    bool      // the vendor reports its files to Inbound
 	AskedAt     time.Time // when the vendor was last asked for files
 	Cursor      string    // the vendor's; "" before the first file

@@ -26,6 +26,7 @@ type Resource struct {
 	ID        string // the vendor's; "" for a mailbox
 	Subject   string
 	CreatedAt time.Time
+	KeyName   string // of the API key that it was made with: another may be of another account; "" if it is not known
 	// CallbackSecret is the last part of the URL at which the vendor reports the files of a
 	// forwarding address; "" if it does not. It is stored as a keyed hash and never read back.
 	CallbackSecret secret.Text
@@ -35,8 +36,8 @@ type Resource struct {
 type Ownership interface {
 	// ClaimResource stores r. It returns false if it is another user's.
 	ClaimResource(ctx context.Context, r Resource) (bool, error)
-	// ResourceOwner returns the subject of a resource, "" if it is not known.
-	ResourceOwner(ctx context.Context, kind Kind, id string) (string, error)
+	// Resource returns a resource, the zero Resource if it is not known.
+	Resource(ctx context.Context, kind Kind, id string) (Resource, error)
 	// Resources returns the resources of subject, the oldest first. With kind "" it returns
 	// those of all kinds.
 	Resources(ctx context.Context, subject string, kind Kind) ([]Resource, error)
@@ -48,15 +49,17 @@ type Ownership interface {
 
 var errNoSession = fault.New(fault.NotFound, "not_found", "There is no such session; start again.")
 
-// own returns missing if the resource in the path is not the caller's.
+// own returns missing if the resource in the path is not the caller's. The call gets the API
+// key that it was made with.
 func (x *exchange) own(ctx context.Context, kind Kind, missing error) error {
-	owner, err := x.Owned.ResourceOwner(ctx, kind, x.resource)
+	r, err := x.Owned.Resource(ctx, kind, x.resource)
 	switch {
 	case err != nil:
 		return err
-	case owner != x.token.Subject:
+	case r.Subject != x.token.Subject:
 		return missing
 	default:
+		x.keyName = r.KeyName
 		return nil
 	}
 }
@@ -68,7 +71,7 @@ func (x *exchange) claim(ctx context.Context, kind Kind, id string) error {
 		return errBadAnswer.Because(errID)
 	}
 	claimed, err := x.Owned.ClaimResource(context.WithoutCancel(ctx), Resource{
-		Kind: kind, ID: id, Subject: x.token.Subject, CreatedAt: x.Now(), CallbackSecret: x.callbackSecret,
+		Kind: kind, ID: id, Subject: x.token.Subject, CreatedAt: x.Now(), KeyName: x.call.key.Name, CallbackSecret: x.callbackSecret,
 	})
 	if err == nil && !claimed {
 		err = errBadAnswer.Because(errTaken)

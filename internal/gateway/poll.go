@@ -117,6 +117,7 @@ func (x *exchange) refresh(ctx context.Context, a MailAddress) error {
 // askFiles asks the vendor for the files of a after its cursor and stores them. If the
 // vendor does not know the address, it is released.
 func (x *exchange) askFiles(ctx context.Context, a MailAddress) error {
+	x.keyName = a.KeyName
 	x.query = url.Values{"limit": {fmt.Sprint(maxFiles)}}
 	if a.Cursor != "" {
 		x.query.Set("since", a.Cursor)

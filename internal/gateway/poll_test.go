@@ -247,7 +247,7 @@ func TestAddressThatExpiredAtTheVendorIsReleased(t *testing.T) {
 			t.Errorf("got %+v", a)
 		}
 	}
-	if owner, err := m.db.ResourceOwner(t.Context(), gateway.Address, "ie_1"); owner != "" || err != nil || m.requests.Load() != 1 {
-		t.Errorf("it is owned by %q, %v; the vendor got %d calls", owner, err, m.requests.Load())
+	if r, err := m.db.Resource(t.Context(), gateway.Address, "ie_1"); r.Subject != "" || err != nil || m.requests.Load() != 1 {
+		t.Errorf("got %+v, %v; the vendor got %d calls", r, err, m.requests.Load())
 	}
 }

@@ -35,8 +35,8 @@ func (s *DB) BeginConnection(ctx context.Context, state string, c gateway.Connec
 		if err != nil {
 			return fmt.Errorf("delete expired connections: %w", err)
 		}
-		_, err = tx.ExecContext(ctx, `INSERT INTO mailbox_connections (state, subject, sealed, expires_ms) VALUES ($1, $2, $3, $4)`,
-			key, c.Subject, s.box.Seal(connectionData(key), plain), millis(c.ExpiresAt))
+		_, err = tx.ExecContext(ctx, `INSERT INTO mailbox_connections (state, subject, sealed, expires_ms, key_name) VALUES ($1, $2, $3, $4, $5)`,
+			key, c.Subject, s.box.Seal(connectionData(key), plain), millis(c.ExpiresAt), c.KeyName)
 		return err
 	})
 }
@@ -55,8 +55,8 @@ func (s *DB) EndConnection(ctx context.Context, state, handle string, token secr
 	err := s.change(ctx, "end the connection of a mailbox", func(ctx context.Context, tx *sql.Tx) error {
 		var sealed []byte
 		var expiresMS int64
-		err := tx.QueryRowContext(ctx, `DELETE FROM mailbox_connections WHERE state = $1 RETURNING subject, sealed, expires_ms`, key).
-			Scan(&c.Subject, &sealed, &expiresMS)
+		err := tx.QueryRowContext(ctx, `DELETE FROM mailbox_connections WHERE state = $1 RETURNING subject, sealed, expires_ms, key_name`, key).
+			Scan(&c.Subject, &sealed, &expiresMS, &c.KeyName)
 		if errors.Is(err, sql.ErrNoRows) || err == nil && expiresMS <= millis(now) {
 			return gateway.ErrNoConnection
 		}
@@ -70,8 +70,8 @@ func (s *DB) EndConnection(ctx context.Context, state, handle string, token secr
 		if token == "" {
 			return nil
 		}
-		_, err = tx.ExecContext(ctx, `INSERT INTO mailboxes (handle, subject, sealed, connected_ms) VALUES ($1, $2, $3, $4)`,
-			handleKey, c.Subject, s.box.Seal(mailboxData(handleKey), []byte(token.Reveal())), millis(now))
+		_, err = tx.ExecContext(ctx, `INSERT INTO mailboxes (handle, subject, sealed, connected_ms, key_name) VALUES ($1, $2, $3, $4, $5)`,
+			handleKey, c.Subject, s.box.Seal(mailboxData(handleKey), []byte(token.Reveal())), millis(now), c.KeyName)
 		if err != nil {
 			return fmt.Errorf("insert mailbox: %w", err)
 		}
@@ -113,7 +113,7 @@ func (s *DB) Mailbox(ctx context.Context, handle string) (gateway.ConnectedMailb
 	var m gateway.ConnectedMailbox
 	var sealed []byte
 	key := s.handleHash(handle)
-	err := s.reader.QueryRowContext(ctx, `SELECT subject, sealed FROM mailboxes WHERE handle = $1`, key).Scan(&m.Subject, &sealed)
+	err := s.reader.QueryRowContext(ctx, `SELECT subject, sealed, key_name FROM mailboxes WHERE handle = $1`, key).Scan(&m.Subject, &sealed, &m.KeyName)
 	if errors.Is(err, sql.ErrNoRows) {
 		return gateway.ConnectedMailbox{}, nil
 	}

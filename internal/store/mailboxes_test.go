@@ -22,7 +22,7 @@ const mailboxToken = "it_the-vendors-token-of-a-mailbox"
 func begin(t *testing.T, s *store.DB, state string) gateway.Connection {
 	t.Helper()
 	c := gateway.Connection{
-		Subject: "demo:asha", RedirectURI: "https://app.example/import?step=2", State: "of the page", ExpiresAt: savedAt.Add(time.Hour),
+		Subject: "demo:asha", RedirectURI: "https://app.example/import?step=2", State: "of the page", KeyName: "second", ExpiresAt: savedAt.Add(time.Hour),
 	}
 	if err := s.BeginConnection(t.Context(), state, c, savedAt); err != nil {
 		t.Fatal(err)
@@ -43,7 +43,7 @@ func TestMailboxIsReadBackUntilItIsDeleted(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, s *store.DB) {
 		connect(t, s, "state", "handle")
-		if m, err := s.Mailbox(t.Context(), "handle"); err != nil || m.Subject != "demo:asha" || m.Token != mailboxToken {
+		if m, err := s.Mailbox(t.Context(), "handle"); err != nil || m.Subject != "demo:asha" || m.Token != mailboxToken || m.KeyName != "second" {
 			t.Errorf("got %+v, %v", m, err)
 		}
 		for _, handle := range []string{"other", "handle", "handle"} {

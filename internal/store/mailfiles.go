@@ -21,7 +21,7 @@ const (
 )
 
 // mailAddressColumns are what scanMailAddress reads.
-const mailAddressColumns = `SELECT id, subject, secret IS NOT NULL, asked_ms, mail_cursor FROM vendor_resources`
+const mailAddressColumns = `SELECT id, subject, secret IS NOT NULL, asked_ms, mail_cursor, key_name FROM vendor_resources`
 
 // MailAddress returns the forwarding address with id, the zero MailAddress if it is not
 // known.
@@ -40,7 +40,7 @@ func (s *DB) mailAddress(ctx context.Context, query string, args ...any) (gatewa
 	defer cancel()
 	var a gateway.MailAddress
 	var askedMS int64
-	err := s.reader.QueryRowContext(ctx, query, args...).Scan(&a.ID, &a.Subject, &a.Callback, &askedMS, &a.Cursor)
+	err := s.reader.QueryRowContext(ctx, query, args...).Scan(&a.ID, &a.Subject, &a.Callback, &askedMS, &a.Cursor, &a.KeyName)
 	if errors.Is(err, sql.ErrNoRows) {
 		return gateway.MailAddress{}, nil
 	}

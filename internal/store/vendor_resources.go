@@ -35,28 +35,30 @@ func (s *DB) ClaimResource(ctx context.Context, r gateway.Resource) (bool, error
 			secret = s.callbackHash(r.CallbackSecret.Reveal())
 		}
 		// A new address has no files, so the vendor need not be asked at once.
-		_, err := tx.ExecContext(ctx, `INSERT INTO vendor_resources (kind, id, subject, created_ms, asked_ms, secret)
-			VALUES ($1, $2, $3, $4, $4, $5) ON CONFLICT (kind, id) DO NOTHING`,
-			string(r.Kind), r.ID, r.Subject, millis(r.CreatedAt), secret)
+		_, err := tx.ExecContext(ctx, `INSERT INTO vendor_resources (kind, id, subject, created_ms, asked_ms, secret, key_name)
+			VALUES ($1, $2, $3, $4, $4, $5, $6) ON CONFLICT (kind, id) DO NOTHING`,
+			string(r.Kind), r.ID, r.Subject, millis(r.CreatedAt), secret, r.KeyName)
 		if err != nil {
 			return fmt.Errorf("insert: %w", err)
 		}
-		return tx.QueryRowContext(ctx, resourceOwner, string(r.Kind), r.ID).Scan(&owner)
+		return tx.QueryRowContext(ctx, `SELECT subject FROM vendor_resources WHERE kind = $1 AND id = $2`, string(r.Kind), r.ID).Scan(&owner)
 	})
 	return err == nil && owner == r.Subject, err
 }
 
-const resourceOwner = `SELECT subject FROM vendor_resources WHERE kind = $1 AND id = $2`
-
-// ResourceOwner returns the subject of a resource, "" if it is not known.
-func (s *DB) ResourceOwner(ctx context.Context, kind gateway.Kind, id string) (subject string, err error) {
+// Resource returns a resource, the zero Resource if it is not known.
+func (s *DB) Resource(ctx context.Context, kind gateway.Kind, id string) (gateway.Resource, error) {
 	ctx, cancel := withTimeout(ctx)
 	defer cancel()
-	err = s.reader.QueryRowContext(ctx, resourceOwner, string(kind), id).Scan(&subject)
+	r := gateway.Resource{Kind: kind, ID: id}
+	var createdMS int64
+	err := s.reader.QueryRowContext(ctx, `SELECT subject, created_ms, key_name FROM vendor_resources WHERE kind = $1 AND id = $2`, string(kind), id).
+		Scan(&r.Subject, &createdMS, &r.KeyName)
 	if errors.Is(err, sql.ErrNoRows) {
-		return "", nil
+		return gateway.Resource{}, nil
 	}
-	return subject, s.explain(ctx, "read the owner of a resource", err)
+	r.CreatedAt = instant(createdMS)
+	return r, s.explain(ctx, "read a resource", err)
 }
 
 // Resources returns the resources of subject, the oldest first. With kind "" it returns
@@ -69,11 +71,11 @@ func (s *DB) Resources(ctx context.Context, subject string, kind gateway.Kind) (
 }
 
 func (s *DB) resources(ctx context.Context, subject string, kind gateway.Kind) ([]gateway.Resource, error) {
-	query, args := `SELECT kind, id, created_ms FROM vendor_resources WHERE subject = $1 AND kind = $2
+	query, args := `SELECT kind, id, created_ms, key_name FROM vendor_resources WHERE subject = $1 AND kind = $2
 		ORDER BY created_ms, id`, []any{subject, string(kind)}
 	if kind == "" {
-		query = `SELECT kind, id, created_ms FROM vendor_resources WHERE subject = $1
-			UNION ALL SELECT CAST($2 AS TEXT), '', connected_ms FROM mailboxes WHERE subject = $1
+		query = `SELECT kind, id, created_ms, key_name FROM vendor_resources WHERE subject = $1
+			UNION ALL SELECT CAST($2 AS TEXT), '', connected_ms, '' FROM mailboxes WHERE subject = $1
 			ORDER BY 3, 2`
 		args[1] = string(gateway.Mailbox)
 	}
@@ -86,7 +88,7 @@ func (s *DB) resources(ctx context.Context, subject string, kind gateway.Kind) (
 	for rows.Next() {
 		r := gateway.Resource{Subject: subject}
 		var createdMS int64
-		if err := rows.Scan(&r.Kind, &r.ID, &createdMS); err != nil {
+		if err := rows.Scan(&r.Kind, &r.ID, &createdMS, &r.KeyName); err != nil {
 			return nil, err
 		}
 		r.CreatedAt = instant(createdMS)

@@ -24,11 +24,11 @@ func own(t *testing.T, s *store.DB, kind gateway.Kind, id, subject string, at ti
 
 func owner(t *testing.T, s *store.DB, kind gateway.Kind, id string) string {
 	t.Helper()
-	subject, err := s.ResourceOwner(t.Context(), kind, id)
+	r, err := s.Resource(t.Context(), kind, id)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return subject
+	return r.Subject
 }
 
 func TestResourceBelongsToItsFirstUser(t *testing.T) {

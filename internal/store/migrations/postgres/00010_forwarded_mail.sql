@@ -1,10 +1,14 @@
 -- +goose Up
--- What the broker knows of a forwarding address besides its owner.
+-- Which API key a resource was made with: with several, each has an account of its own. And
+-- what the broker knows of a forwarding address besides its owner.
 ALTER TABLE vendor_resources
+    ADD COLUMN key_name    TEXT NOT NULL DEFAULT '', -- '' if it is not known
     ADD COLUMN secret      BYTEA, -- keyed hash of the secret in the path of the vendor's callback; NULL without one
     ADD COLUMN asked_ms    BIGINT NOT NULL DEFAULT 0, -- when the vendor was last asked for files
     ADD COLUMN mail_cursor TEXT NOT NULL DEFAULT ''; -- the vendor's, after the last file that it listed
 CREATE UNIQUE INDEX vendor_resources_by_secret ON vendor_resources (secret);
+ALTER TABLE mailbox_connections ADD COLUMN key_name TEXT NOT NULL DEFAULT '';
+ALTER TABLE mailboxes ADD COLUMN key_name TEXT NOT NULL DEFAULT '';
 
 -- Files that arrived at forwarding addresses, until their URL has expired.
 CREATE TABLE mail_files (
@@ -24,8 +28,11 @@ CREATE INDEX mail_files_by_expiry ON mail_files (expires_ms);
 
 -- +goose Down
 DROP TABLE mail_files;
+ALTER TABLE mailboxes DROP COLUMN key_name;
+ALTER TABLE mailbox_connections DROP COLUMN key_name;
 DROP INDEX vendor_resources_by_secret;
 ALTER TABLE vendor_resources
+    DROP COLUMN key_name,
     DROP COLUMN secret,
     DROP COLUMN asked_ms,
     DROP COLUMN mail_cursor;
