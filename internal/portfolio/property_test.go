@@ -14,7 +14,7 @@ import (
 
 var (
 	seed       = flag.Uint64("seed", 0, "seed of the generated statements; 0 for a random one")
-	statements = flag.Int("statements", 300, "number of generated statements")
+	statements = flag.Int("statements", 300/raceDivisor, "number of generated statements")
 )
 
 // TestGeneratedStatementIsReadBackCompletely saves statements of every shape and compares

@@ -175,7 +175,7 @@ func reseal(t *testing.T, s *store.DB) map[string]store.Tally {
 func TestEverythingIsReadableDuringRotationAndWithoutTheOldKeyAfterIt(t *testing.T) {
 	t.Parallel()
 	eachKeyring(t, func(t *testing.T, v *keyring) {
-		const n = 250 // more than one batch
+		const n = 120 // more than one batch
 		payloads := fill(t, v.open(t, "old"), 0, n)
 		serving := v.open(t, "new", "old")
 		ctx, stop := context.WithCancel(t.Context())

@@ -1,0 +1,7 @@
+//go:build race
+
+package store_test
+
+// sqliteRaceDivisor is by how much less data SQLite gets under the race detector, where it is
+// ten times slower, since it is translated to Go.
+const sqliteRaceDivisor = 4
