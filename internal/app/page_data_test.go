@@ -209,7 +209,7 @@ func TestPageErasesTheUsersData(t *testing.T) {
 	b.enter(shop.URL, "meera")
 	b.do(chromedp.Click(on("erase")), chromedp.WaitVisible(on("confirm")))
 	b.screenshot("7-erase")
-	b.do(chromedp.Click(on("confirm-no")), chromedp.WaitVisible(on("total")), chromedp.Click(on("erase")), chromedp.Click(on("confirm-yes"), chromedp.NodeVisible))
+	b.do(chromedp.Click(on("confirm-no")), until(`!document.getElementById("confirm").open`), chromedp.WaitVisible(on("total")), chromedp.Click(on("erase")), chromedp.Click(on("confirm-yes"), chromedp.NodeVisible))
 	has(t, b.notice("good"), "erased", "1 statement")
 	b.do(chromedp.WaitVisible(on("empty")))
 	b.wantNoErrors()

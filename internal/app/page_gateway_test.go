@@ -50,7 +50,8 @@ func TestPageShowsWhetherAStatementIsVerifiedOrReported(t *testing.T) {
 			has(t, text, "from the parser itself")
 		}
 
-		b.do(chromedp.Click(on("mode-direct")))
+		b.do(chromedp.Evaluate[chromedp.Void](`document.getElementById("mode-gateway").focus()`), chromedp.KeyEvent(kb.ArrowRight),
+			until(`document.getElementById("mode-direct").checked`))
 		has(t, read(b, chromedp.Text(on("mode-text"))), "whole account")
 		b.do(chromedp.Reload(), chromedp.WaitVisible(on("total")), until(`document.getElementById("mode-direct").checked`))
 		b.choose(statement(t, "nsdl"))
