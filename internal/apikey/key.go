@@ -20,6 +20,18 @@ const (
 	QuotaOrKey Reason = "quota_or_key"
 )
 
+// Text describes r.
+func (r Reason) Text() string {
+	switch r {
+	case OutOfCredits:
+		return "its account is out of credits"
+	case QuotaOrKey:
+		return "the vendor refuses it, or its quota is used up (the answer is the same)"
+	default:
+		return "the vendor refuses it"
+	}
+}
+
 // Pauses before a key that was set aside is tried again.
 const (
 	firstRetry   = time.Minute
@@ -145,7 +157,7 @@ func (p *Pool) setAside(k *key, reason Reason) {
 		k.since = now
 	}
 	k.reason = reason
-	p.Log.Error("the vendor does not accept an API key; it is set aside", "key_name", k.Name, "reason", reason, "until", k.retryAt.UTC())
+	p.Log.Error("an API key is set aside: "+reason.Text(), "key_name", k.Name, "reason", reason, "until", k.retryAt.UTC())
 	p.OnChange(k.Name, reason)
 }
 

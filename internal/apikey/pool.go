@@ -112,7 +112,7 @@ var (
 	ErrRefused = fault.New(fault.BadGateway, "upstream_refused", operatorOnly).
 			WithNotef("The vendor refuses the API key, or the account has no credits left; check upstream.api_key or upstream.keys, and the account.")
 	// ErrOutOfCredits: every key that the app may use is out of credits.
-	ErrOutOfCredits = fault.New(fault.BadGateway, "upstream_out_of_credits", operatorOnly).
+	ErrOutOfCredits = fault.New(fault.Exhausted, "insufficient_credits", operatorOnly).
 			WithNotef("The vendor account is out of credits; buy more or wait until they are renewed.")
 	// ErrBusy: no key has a turn soon enough.
 	ErrBusy = fault.New(fault.Limited, "rate_limited", "The statement service is busy; try again later.")

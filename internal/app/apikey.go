@@ -64,7 +64,7 @@ func keyHealth(keys []apikey.Status) admin.Component {
 	for _, k := range keys {
 		if k.Reason != "" {
 			aside = append(aside, fmt.Sprintf("%s is set aside since %s: %s; it is tried again at %s.",
-				k.Name, k.Since.UTC().Format(time.RFC3339), reasonText(k.Reason), k.RetryAt.UTC().Format(time.RFC3339)))
+				k.Name, k.Since.UTC().Format(time.RFC3339), k.Reason.Text(), k.RetryAt.UTC().Format(time.RFC3339)))
 		}
 	}
 	switch len(aside) {
@@ -77,16 +77,4 @@ func keyHealth(keys []apikey.Status) admin.Component {
 	}
 	p.Note = strings.Join(aside, " ")
 	return p
-}
-
-// reasonText describes why a key is set aside.
-func reasonText(r apikey.Reason) string {
-	switch r {
-	case apikey.OutOfCredits:
-		return "its account is out of credits"
-	case apikey.QuotaOrKey:
-		return "the vendor refuses it, or its quota is used up (the vendor answers both alike)"
-	default:
-		return "the vendor refuses it"
-	}
 }

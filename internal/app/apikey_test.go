@@ -150,7 +150,7 @@ func TestCallsGoOnWithTheOtherKeyWhenOneIsOutOfCredits(t *testing.T) {
 			t.Errorf("the metrics lack %s", want)
 		}
 	}
-	if n := strings.Count(b.log.String(), "it is set aside"); n != 1 {
+	if n := strings.Count(b.log.String(), "an API key is set aside"); n != 1 {
 		t.Errorf("logged %d times that the key is set aside, want once", n)
 	}
 	b.hidesKeys(t)
@@ -223,6 +223,27 @@ func TestCallsFailAtOnceWhenAllKeysAreSetAside(t *testing.T) {
 		t.Errorf("got %q", got)
 	}
 	b.hidesKeys(t)
+}
+
+func TestCallsAreAnsweredAsTheVendorDoesWhenAllCreditsAreUsed(t *testing.T) {
+	t.Parallel()
+	settings, vendor := keySettings(t, sqlite(t), "memory", sandbox.Unlimited)
+	settings.Upstream.Keys = settings.Upstream.Keys[1:]
+	b := start(t, settings)
+	page := b.page(t, "asha")
+	for range 2 {
+		parse(t, page.url, page.token, "cdsl", "ABCDE1234F").must(t, 200)
+	}
+	for called := range 2 { // first by the vendor, then by the broker
+		vendor.taken()
+		a := parse(t, page.url, page.token, "cdsl", "ABCDE1234F").mustFail(t, 402, "INSUFFICIENT_CREDITS")
+		if n := len(vendor.taken()); n != 1-called {
+			t.Errorf("got %d calls, want %d", n, 1-called)
+		}
+		if after, _ := strconv.Atoi(a.header.Get("Retry-After")); called == 1 && (after < 280 || after > 300) {
+			t.Errorf("got Retry-After %q, want the time until the key is tried again", a.header.Get("Retry-After"))
+		}
+	}
 }
 
 func TestKeyFileIsReplacedWhileTheBrokerRuns(t *testing.T) {

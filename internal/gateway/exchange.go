@@ -148,15 +148,7 @@ func (x *exchange) pass(w http.ResponseWriter, r *http.Request) error {
 		x.bodiless = true
 		received()
 	}
-	proxy := httputil.ReverseProxy{
-		Rewrite:        x.rewrite,
-		ModifyResponse: x.checkAnswer,
-		ErrorHandler:   func(_ http.ResponseWriter, _ *http.Request, err error) { x.failed = err },
-		Transport:      x.Vendor.transport,
-		BufferPool:     &x.Vendor.buffers,
-		ErrorLog:       slog.NewLogLogger(x.Log.Handler(), slog.LevelWarn),
-	}
-	x.send(&proxy, w, r)
+	x.send(w, r)
 	if x.failed == nil {
 		return nil
 	}
@@ -166,7 +158,15 @@ func (x *exchange) pass(w http.ResponseWriter, r *http.Request) error {
 }
 
 // send sends the request, and again with another key if that may get a better answer.
-func (x *exchange) send(proxy http.Handler, w http.ResponseWriter, r *http.Request) {
+func (x *exchange) send(w http.ResponseWriter, r *http.Request) {
+	proxy := httputil.ReverseProxy{
+		Rewrite:        x.rewrite,
+		ModifyResponse: x.checkAnswer,
+		ErrorHandler:   func(_ http.ResponseWriter, _ *http.Request, err error) { x.failed = err },
+		Transport:      x.Vendor.transport,
+		BufferPool:     &x.Vendor.buffers,
+		ErrorLog:       slog.NewLogLogger(x.Log.Handler(), slog.LevelWarn),
+	}
 	x.sent = true
 	proxy.ServeHTTP(w, r)
 	for x.next != nil {

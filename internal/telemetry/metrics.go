@@ -57,7 +57,7 @@ func NewMetrics() *Metrics {
 		}, []string{"outcome"}),
 		gateway: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Namespace: namespace, Name: "gateway_requests_total",
-			Help: "Calls of the gateway, by feature and outcome; refused_key means that the vendor refused the API key.",
+			Help: "Calls of the gateway, by feature and outcome; refused_key means that the vendor refused the API key, or its quota is used up.",
 		}, []string{"feature", "outcome"}),
 		captures: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Namespace: namespace, Name: "captures_total",
