@@ -364,6 +364,23 @@ func TestFilesAreDroppedWhenTheirURLHasExpired(t *testing.T) {
 	}
 }
 
+func TestGuessedSecretsAreLimitedByAddress(t *testing.T) {
+	t.Parallel()
+	settings, _ := gatewaySettings(t)
+	allFeatures(&settings)
+	settings.RateLimit.Failures = "3-M"
+	b := start(t, settings)
+	path := b.callbackPath(t, settings, b.page(t, "asha").createAddress(t).ID)
+	for range 3 {
+		b.call(t, "", "POST", "/inbound/"+strings.Repeat("a", 43), "{}").must(t, 404)
+	}
+	for _, p := range []string{path, "/inbound/" + strings.Repeat("a", 43)} {
+		if a := b.call(t, "", "POST", p, "{}").must(t, 429); a.header.Get("Retry-After") == "" {
+			t.Errorf("got %v, want Retry-After", a.header)
+		}
+	}
+}
+
 func TestCallbacksAreTakenOnlyWhereTheVendorCanReachTheBroker(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {

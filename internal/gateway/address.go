@@ -136,11 +136,15 @@ func (x *exchange) hideCallback(host string, body []byte) []byte {
 // addressPath returns the path of a forwarding address.
 func addressPath(id string) string { return "/v4/inbound-email/" + id }
 
-// useAddress makes a call about an address of the caller.
+// useAddress makes a call about an address of the caller. One that has expired at the vendor
+// is released.
 func (x *exchange) useAddress(r *http.Request) error {
-	x.inspect = func(_ context.Context, a *smallAnswer) error {
+	x.inspect = func(ctx context.Context, a *smallAnswer) error {
 		a.body = x.hideCallback(r.Host, a.body)
-		return nil
+		if a.status != http.StatusNotFound {
+			return nil
+		}
+		return x.Owned.ReleaseResource(context.WithoutCancel(ctx), Address, x.resource)
 	}
 	return x.own(r.Context(), Address, ErrNoAddress)
 }

@@ -14,12 +14,12 @@ import (
 // FileHosts are the hosts on which the vendor has the files that it reports.
 type FileHosts struct {
 	hosts []string // in lower case, with a port if it is not 443; "*." stands for all hosts below a domain
-	local string   // the host and port of a vendor on this machine, whose files may have http; "" for none
+	local string   // the port of a vendor on this machine, whose files may have http; "" for none
 }
 
 // NewFileHosts returns these hosts. Without any, they are the registrable domain of the
 // vendor's address and all hosts below it: casparser.in and *.casparser.in for
-// "https://api.casparser.in". A vendor on this machine has its files at its own address.
+// "https://api.casparser.in". A vendor on this machine has its files at its own port.
 func NewFileHosts(hosts []string, vendor string) FileHosts {
 	f := FileHosts{hosts: hosts}
 	u, err := url.Parse(vendor)
@@ -27,7 +27,7 @@ func NewFileHosts(hosts []string, vendor string) FileHosts {
 		return f
 	}
 	if netaddr.IsLoopback(u.Host) {
-		f.local = u.Host
+		f.local = ":" + u.Port()
 		return f
 	}
 	if len(hosts) == 0 {
@@ -49,7 +49,7 @@ func (f FileHosts) Allow(text string) bool {
 		return false
 	}
 	if u.Scheme == "http" {
-		return f.local != "" && u.Host == f.local
+		return f.local == ":"+u.Port() && netaddr.IsLoopback(u.Host)
 	}
 	host := strings.TrimSuffix(strings.ToLower(u.Host), ":443")
 	name, _, _ := strings.Cut(host, ":")

@@ -30,7 +30,7 @@ type inbound struct {
 
 var callbackAt = time.Date(2026, 1, 15, 10, 0, 0, 0, time.UTC)
 
-func newInbound(t *testing.T) *inbound {
+func newInbound(t *testing.T, change ...func(*gateway.Mail)) *inbound {
 	t.Helper()
 	in := &inbound{db: storetest.New(t)}
 	r := gateway.Resource{Kind: gateway.Address, ID: "ie_1", Subject: "app:asha", CreatedAt: callbackAt, CallbackSecret: callbackSecret}
@@ -39,11 +39,15 @@ func newInbound(t *testing.T) *inbound {
 	}
 	e := echo.New()
 	e.HTTPErrorHandler = httpapi.HandleError
+	mail := &gateway.Mail{
+		Store: in.db, Now: func() time.Time { return callbackAt },
+		Arrived: func(_ context.Context, a gateway.Arrival) { in.arrived = append(in.arrived, a) },
+	}
+	for _, c := range change {
+		c(mail)
+	}
 	(&gateway.Inbound{
-		Mail: &gateway.Mail{
-			Store: in.db, Now: func() time.Time { return callbackAt },
-			Arrived: func(_ context.Context, a gateway.Arrival) { in.arrived = append(in.arrived, a) },
-		},
+		Mail:      mail,
 		Reference: func(subject string) string { return "user_" + subject },
 		FileHosts: gateway.NewFileHosts(nil, "https://api.casparser.in"),
 		Observe:   func(outcome string) { in.outcomes = append(in.outcomes, outcome) },
@@ -181,6 +185,31 @@ func TestForgedCallbackHasNoEffect(t *testing.T) {
 	}
 }
 
+// unwritable is a database that cannot be written to.
+type unwritable struct{ *store.DB }
+
+func (unwritable) AddFiles(context.Context, string, []gateway.MailFile, string) (gateway.Arrival, error) {
+	return gateway.Arrival{}, store.ErrUnavailable
+}
+
+func TestCallbackThatCannotBeStoredIsToBeRepeated(t *testing.T) {
+	t.Parallel()
+	for name, change := range map[string]func(*gateway.Mail){
+		"the files": func(m *gateway.Mail) { m.Store = unwritable{m.Store.(*store.DB)} },
+		"the price": func(m *gateway.Mail) {
+			m.Charge = func(context.Context, string, string, time.Time) error { return store.ErrUnavailable }
+		},
+	} {
+		in := newInbound(t, change)
+		if status, body := in.post(t, "/inbound/"+callbackSecret, notice(reported(goodURL))); status != 503 || fmt.Sprint(in.outcomes) != "[failed]" {
+			t.Errorf("%s: got %d %s and the outcomes %v, want 503", name, status, body, in.outcomes)
+		}
+		if n := len(in.files(t)); n != 0 || len(in.arrived) != 0 {
+			t.Errorf("%s: %d files are stored", name, n)
+		}
+	}
+}
+
 func TestFilesAreOnHostsOfTheVendorOnly(t *testing.T) {
 	t.Parallel()
 	for _, hosts := range []struct {
@@ -204,7 +233,9 @@ func TestFilesAreOnHostsOfTheVendorOnly(t *testing.T) {
 		{[]string{"bucket.s3.example", "files.example:8443"}, "https://api.casparser.in",
 			[]string{"https://bucket.s3.example/a", "https://files.example:8443/a"},
 			[]string{goodURL, "https://a.bucket.s3.example/a", "https://files.example/a", "https://other.s3.example/a"}},
-		{nil, "http://127.0.0.1:8090", []string{"http://127.0.0.1:8090/a"}, []string{"http://127.0.0.1:8091/a", "http://127.0.0.1/a", "http://localhost:8090/", "https://127.0.0.1:8090/a", goodURL}},
+		{nil, "http://127.0.0.1:8090", []string{"http://127.0.0.1:8090/a", "http://localhost:8090/a"}, []string{
+			"http://127.0.0.1:8091/a", "http://127.0.0.1/a", "http://192.0.2.1:8090/", "http://localhost.evil.example:8090/", "https://127.0.0.1:8090/a", goodURL,
+		}},
 	} {
 		f := gateway.NewFileHosts(hosts.list, hosts.vendor)
 		for _, url := range hosts.good {

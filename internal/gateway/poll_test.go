@@ -240,13 +240,21 @@ func TestPollIsAnsweredFromTheDatabaseWhileTheVendorFails(t *testing.T) {
 
 func TestAddressThatExpiredAtTheVendorIsReleased(t *testing.T) {
 	t.Parallel()
-	m := newMailWorld(t, says(404, `{"status":"failed","msg":"Inbound email not found"}`))
-	m.move(10 * time.Second)
-	for range 2 {
-		if a := m.poll(t, ""); a.status != 404 || !strings.Contains(a.body, `"code":"NOT_FOUND"`) {
-			t.Errorf("got %+v", a)
+	for _, path := range []string{"/files", ""} {
+		m := newMailWorld(t, says(404, `{"status":"failed","msg":"Inbound email not found"}`))
+		m.move(10 * time.Second)
+		for range 2 {
+			if a := m.call(t, http.MethodGet, "/v4/inbound-email/ie_1"+path, ""); a.status != 404 || !strings.Contains(a.body, `"status":"failed"`) {
+				t.Errorf("%q: got %+v", path, a)
+			}
 		}
+		m.isReleased(t)
 	}
+}
+
+// isReleased fails the test unless ie_1 is no longer owned, and the vendor was asked once.
+func (m *mailWorld) isReleased(t *testing.T) {
+	t.Helper()
 	if r, err := m.db.Resource(t.Context(), gateway.Address, "ie_1"); r.Subject != "" || err != nil || m.requests.Load() != 1 {
 		t.Errorf("got %+v, %v; the vendor got %d calls", r, err, m.requests.Load())
 	}
