@@ -51,10 +51,16 @@ type demoApp struct {
 // that a statement parsed twice gets the same answer.
 func openDemo(t *testing.T, before func(w http.ResponseWriter, r *http.Request) bool) *demoApp {
 	t.Helper()
+	return openDemoWith(t, before)
+}
+
+// openDemoWith is openDemo with budgets.
+func openDemoWith(t *testing.T, before func(w http.ResponseWriter, r *http.Request) bool, budgets ...config.Budget) *demoApp {
+	t.Helper()
 	now := time.Now()
 	settings, vendor := settingsWith(t, secret.URL(storetest.SQLite(t)), "memory",
 		sandbox.Options{Now: func() time.Time { return now }})
-	settings.Token.Mode = config.ModeBoth
+	settings.Token.Mode, settings.Budgets = config.ModeBoth, budgets
 	shop := &demoApp{vendor: vendor}
 	at := httptest.NewServer(shop.callParse(vendor))
 	t.Cleanup(at.Close)

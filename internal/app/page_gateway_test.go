@@ -10,6 +10,7 @@ import (
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
 
+	"casbroker/internal/config"
 	"casbroker/internal/sandbox"
 )
 
@@ -138,15 +139,6 @@ func TestPageTellsWhatToDoAfterErrorsOfTheGateway(t *testing.T) {
 	b := openTab(t, desktop)
 	b.signIn(shop.URL, "rohan")
 
-	// A budget is used up: no button, since another attempt would fail, too.
-	refusal.Store(&gatewayRefusal{status: http.StatusPaymentRequired, code: "BUDGET_EXHAUSTED", msg: "Your imports of today are used up."})
-	b.choose(statement(t, "cams"))
-	b.parse("any")
-	has(t, b.notice("bad"), "No more imports for now", "Your imports of today are used up.", "Try again tomorrow")
-	if got := b.texts("notice-action"); len(got) != 0 {
-		t.Errorf("got the button %q, want none", got)
-	}
-
 	// Too many requests: a button that counts down.
 	refusal.Store(&gatewayRefusal{status: http.StatusTooManyRequests, code: "RATE_LIMITED", msg: "Wait.", retryAfter: "90"})
 	b.choose(statement(t, "cams"))
@@ -176,6 +168,23 @@ func TestPageTellsWhatToDoAfterErrorsOfTheGateway(t *testing.T) {
 	b.choose(statement(t, "cams"))
 	b.parse("any")
 	has(t, b.notice("bad"), "The credits for imports are used up.", "contact support")
+	b.wantNoErrors()
+}
+
+func TestPageSaysWhenAUsedUpBudgetRenews(t *testing.T) {
+	t.Parallel()
+	shop := openDemoWith(t, nil, config.Budget{Name: "user-month", Scope: config.ScopeUser, Period: config.PeriodMonth, Credits: 1000})
+	b := openTab(t, desktop)
+	b.signIn(shop.URL, "asha")
+	b.choose(statement(t, "cdsl"))
+	b.parse("any")
+	b.notice("good")
+	b.choose(statement(t, "nsdl"))
+	b.parse("any")
+	has(t, b.notice("bad"), "No more imports for now", "It renews on 1 ", "Nothing was imported", "contact support")
+	if got := b.texts("notice-action"); len(got) != 0 {
+		t.Errorf("got the button %q, want none: another attempt would fail, too", got)
+	}
 	b.wantNoErrors()
 }
 

@@ -66,11 +66,11 @@ export class WidgetError extends Error {
  */
 function advice({ code, details }) {
   if (details?.status === 402) {
-    const text = details.serverCode === 'BUDGET_EXHAUSTED' && details.serverMessage;
+    const budget = details.serverCode === 'BUDGET_EXHAUSTED' && details.serverMessage; // says until when
     return {
       title: 'No more imports for now',
-      message: text || 'The credits for imports are used up.',
-      remediation: 'Nothing was imported or charged. Try again tomorrow, or contact support.',
+      message: budget || 'The credits for imports are used up.',
+      remediation: `Nothing was imported. ${budget ? 'If you cannot wait' : 'Try again later; if that does not help'}, contact support.`,
     };
   }
   if (code === 'AUTHENTICATION') {
