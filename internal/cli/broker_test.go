@@ -28,6 +28,10 @@ var remote = [][]string{
 	{"unblock", "app:42"},
 	{"audit", "list"},
 	{"audit", "export"},
+	{"usage"},
+	{"usage", "compare"},
+	{"budgets"},
+	{"budgets", "raise", "user-day", "--credits", "5", "--until", "2h", "--user", "app:42"},
 }
 
 func TestEveryCommandSignsInAndOut(t *testing.T) {

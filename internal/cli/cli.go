@@ -63,6 +63,14 @@ type commands struct {
 		Export exportTrailCommand `cmd:"" help:"Export all audit records of a running broker, for other programs."`
 		Verify verifyTrailCommand `cmd:"" help:"Check that the audit trail in the database of the settings is complete and unchanged, or name the first broken link of each chain."`
 	} `cmd:"" help:"Read the audit trail."`
+	Usage struct {
+		Show    usageCommand        `cmd:"" default:"withargs" help:"Print what the calls through the gateway of a running broker have cost."`
+		Compare compareUsageCommand `cmd:"" help:"Have a running broker compare a past day with the vendor's usage."`
+	} `cmd:"" help:"Print what the calls through the gateway of a running broker have cost, or compare them with the vendor's usage."`
+	Budgets struct {
+		List  budgetsCommand `cmd:"" default:"withargs" help:"Print the budgets of a running broker and how much of them is used."`
+		Raise raiseCommand   `cmd:"" help:"Make a budget of a running broker larger for a while."`
+	} `cmd:"" help:"Print the budgets of a running broker, or raise one for a while."`
 	Config struct {
 		Check checkCommand `cmd:"" help:"Check the settings, and list every error."`
 		Print printCommand `cmd:"" help:"Print the effective settings as YAML, with secrets hidden."`

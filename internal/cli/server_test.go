@@ -120,11 +120,15 @@ func succeed(w http.ResponseWriter, r *http.Request) {
 		_, _ = fmt.Fprintln(w, "{}")
 		return
 	case r.Method == http.MethodGet:
-		answer = map[string]any{"grants": []any{}, "records": []any{}, "next_cursor": nil}
+		answer = map[string]any{"grants": []any{}, "records": []any{}, "features": []any{}, "budgets": []any{}, "next_cursor": nil}
 	case of == "grants":
 		answer["subject"], answer["grant_id"] = "app:42", about
 	case of == "users":
 		answer["subject"] = about
+	case of == "usage":
+		answer["features"] = []any{}
+	case of == "budgets":
+		answer["budget"] = about
 	}
 	if verb == "block" {
 		answer["block"] = map[string]any{"subject": about, "reason": ""}
