@@ -83,14 +83,14 @@ func (o Options) reportRequest(c echo.Context, start time.Time, err error) {
 const maxMethod = 10
 
 // reportRefusal calls o.OnRefused if err means that the caller was not authenticated,
-// lacks permission or reached a limit.
+// lacks permission, reached a limit or has used up a budget.
 func (o Options) reportRefusal(c echo.Context, err error) {
 	var f *fault.Fault
 	if o.OnRefused == nil || !errors.As(err, &f) {
 		return
 	}
 	switch f.Kind {
-	case fault.Unauthenticated, fault.Forbidden, fault.Limited:
+	case fault.Unauthenticated, fault.Forbidden, fault.Limited, fault.Exhausted:
 		r := c.Request()
 		o.OnRefused(r.Context(), auth.Caller(c).Subject, r.Method[:min(len(r.Method), maxMethod)]+" "+c.Path(), f.Code)
 	default:

@@ -33,7 +33,7 @@ type Observer interface {
 }
 
 // OnRefused is called for every request that was not authenticated, lacked permission or
-// reached a limit. actor is "" for an unauthenticated caller, route is such as
+// reached a limit or a budget. actor is "" for an unauthenticated caller, route is such as
 // "GET /v1/portfolios", and code is that of the fault. It is called concurrently.
 type OnRefused func(ctx context.Context, actor, route, code string)
 

@@ -80,6 +80,8 @@ func (h *Handler) pages() map[string]pageFunc {
 		"users/:key/block":   h.blockForm,
 		"grants":             h.grants,
 		"grants/:key":        h.grant,
+		"usage":              h.usage,
+		raisePath:            h.raiseForm,
 		"audit":              h.audit,
 		"settings":           h.settings,
 		"revoke-all":         h.confirmAll,
@@ -97,6 +99,7 @@ func (h *Handler) forms() map[string]pageFunc {
 		"users/:key/revoke":  h.revokeUser,
 		"grants/:key/revoke": h.revokeGrant,
 		"revoke-all":         h.revokeAll,
+		raisePath:            h.raise,
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"casbroker/internal/access"
 	"casbroker/internal/admin"
 	"casbroker/internal/audit"
+	"casbroker/internal/budget"
 	"casbroker/internal/token"
 )
 
@@ -94,6 +95,8 @@ var refusals = []choice{
 	{"insecure_sign_in", "sign-in without https"},
 	{"no_admin_keys", "no admin keys configured"},
 	{"too_many_uploads", "too many uploads at once"},
+	{"budget_exhausted", "budget used up"},
+	{"too_many_files", "too many files at a forwarding address"},
 	{"feature_not_allowed", "feature not in the token"},
 	{"inbox_not_connected", "mailbox not connected"},
 	{"large_save_under_way", "another large save is running"},
@@ -171,3 +174,9 @@ var serviceStates = []choice{
 var dataStates = []choice{
 	{admin.OK, "up to date"}, {admin.Degraded, "delayed"}, {admin.Down, "unknown"}, {admin.Unused, "not used"},
 }
+
+// scopes are the labels of the scopes of budgets, periods those of their periods.
+var (
+	scopes  = []choice{{string(budget.User), "Each user"}, {string(budget.App), "Each app"}, {string(budget.All), "All together"}}
+	periods = []choice{{string(budget.Day), "Day"}, {string(budget.Month), "Month"}}
+)

@@ -179,7 +179,7 @@ func TestEveryRateLimitHasALabel(t *testing.T) {
 
 func TestEveryRefusalHasALabel(t *testing.T) {
 	t.Parallel()
-	compare(t, "refusals", refusals, allFaultCodes(t, "Unauthenticated", "Forbidden", "Limited"))
+	compare(t, "refusals", refusals, allFaultCodes(t, "Unauthenticated", "Forbidden", "Limited", "Exhausted"))
 }
 
 func TestEveryRewordedFaultExists(t *testing.T) {

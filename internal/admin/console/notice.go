@@ -30,6 +30,7 @@ const (
 	grantRevoked action = "grant_revoked"
 	userRevoked  action = "user_revoked"
 	allRevoked   action = "all_revoked"
+	budgetRaised action = "budget_raised"
 )
 
 // noticeTexts are the texts of actions: if something changed, and if nothing did.
@@ -39,6 +40,7 @@ var noticeTexts = map[action][2]string{
 	grantRevoked: {"The token is revoked", "The token was already revoked or expired"},
 	userRevoked:  {"All tokens of the user are revoked", "The user had no active token"},
 	allRevoked:   {"All tokens of all users are revoked", "There was no active token"},
+	budgetRaised: {"The budget is raised", ""},
 }
 
 // actionResult is the result of an action, for the next page.

@@ -10,6 +10,8 @@ import (
 	"net/http"
 	"strings"
 	"time"
+
+	"casbroker/internal/credit"
 )
 
 // request is a request of an operator.
@@ -59,13 +61,15 @@ var emptyBodies = map[string]any{
 	"revoke-all": revokeAllBody{},
 	"grants":     grantsBody{},
 	"grant":      grantBody{},
+	"usage":      usageBody{},
+	"raise":      raiseBody{},
 	"audit":      auditBody{},
 	"settings":   settingsBody{},
 	"problem":    problemBody{},
 }
 
 // navOf has the navigation entries of pages that are named otherwise.
-var navOf = map[string]string{"user": "users", "block": "users", "grant": "grants", "revoke-all": "grants"}
+var navOf = map[string]string{"user": "users", "block": "users", "grant": "grants", "revoke-all": "grants", "raise": "usage"}
 
 // parseTemplates parses the templates in pages and executes each once.
 func parseTemplates(pages fs.FS) (templates, error) {
@@ -116,6 +120,11 @@ var functions = template.FuncMap{
 	"outcomes":        func() []choice { return outcomes },
 	"states":          func() []choice { return states },
 	"kinds":           func() []choice { return kinds },
+	"periods":         func() []choice { return periods },
+	"day":             func(t time.Time) string { return t.UTC().Format(time.DateOnly) },
+	"add":             func(a, b int64) int64 { return a + b },
+	"sum":             func(a, b credit.Amount) credit.Amount { return a + b },
+	"amount":          func(a credit.Amount) string { return decimal(a.String()) },
 	"stages":          func() []choice { return stages },
 	"callOutcomes":    func() []choice { return callOutcomes },
 	"endings":         func() []choice { return endings },

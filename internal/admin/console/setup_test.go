@@ -20,6 +20,7 @@ import (
 	"casbroker/internal/admin/console"
 	"casbroker/internal/admin/session"
 	"casbroker/internal/audit"
+	"casbroker/internal/budget"
 	"casbroker/internal/fault"
 	"casbroker/internal/id"
 	"casbroker/internal/secret"
@@ -121,6 +122,10 @@ func newAdmin(t *testing.T, db *store.DB, box *secret.Box, c *clock) *admin.Serv
 		Trail:  &audit.Service{Store: db, Chains: db, Box: box},
 		Usage:  &usage.Service{Store: db, Now: c.Now},
 		Vendor: vendor{},
+		Budgets: &budget.Service{Store: db, Apps: []string{"app", "shop"}, Ledger: &budget.Ledger{
+			Store: db, Budgets: testBudgets, Digest: box.Digest, Lease: budget.MinLease, Log: slog.New(slog.DiscardHandler), Now: c.Now,
+		}},
+		Comparer: &budget.Comparer{Store: db, Jobs: db, Log: slog.New(slog.DiscardHandler), Now: c.Now},
 		Settings: []admin.Setting{
 			{Key: "upstream.url", Value: "https://vendor.example", Default: true},
 			{Key: "upstream.api_key", Value: "[secret]"},
