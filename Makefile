@@ -55,7 +55,6 @@ lint: $(LINT) ## Check for mistakes and for imports that are not allowed
 bench: ## Measure tokens, blocks, the gateway, parsing and saves, as ratios to baselines
 	@go run ./cmd/bench $(ARGS)
 	@go test -run '^$$' -bench '^BenchmarkTokenWithManyBlocked$$' -benchtime 300x ./internal/app
-	@go test -run '^$$' -bench '^BenchmarkGateway$$' -benchtime 10x ./internal/gateway
 	@go test -run '^$$' -bench '^BenchmarkParse$$' ./internal/statement
 	@go test -run '^$$' -bench '^BenchmarkSave$$' -benchtime 5x ./internal/store
 

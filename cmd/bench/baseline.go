@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"net"
 	"net/http"
 	"os"
 	"strings"
@@ -42,16 +41,7 @@ func serveBaseline(ctx context.Context, args []string) error {
 		}
 		e.POST("/v1/token", naive)
 	}
-	l, err := new(net.ListenConfig).Listen(ctx, "tcp", args[0])
-	if err != nil {
-		return err
-	}
-	s := &http.Server{Handler: e, ReadHeaderTimeout: 5 * time.Second}
-	context.AfterFunc(ctx, func() { _ = s.Close() })
-	if err := s.Serve(l); !errors.Is(err, http.ErrServerClosed) {
-		return err
-	}
-	return nil
+	return serve(ctx, args[0], e)
 }
 
 // subject verifies the JWT of a request in the usual way and returns its subject.

@@ -28,7 +28,7 @@ const (
 // figures are the result of one measurement.
 type figures struct {
 	perSecond float64
-	p99       time.Duration
+	p50, p99  time.Duration
 }
 
 // tokens returns n different JWTs of users 0 to users-1 in turn.
@@ -49,9 +49,20 @@ func tokens(n, users int) ([]string, error) {
 	return list, nil
 }
 
-// load requests n access tokens over several connections, with the JWTs in turn. It fails
-// unless every answer is 200.
-func load(ctx context.Context, address string, jwts []string, n, connections int) (figures, error) {
+// requests returns the i-th request, for which it may use out, and a body that follows.
+type requests func(out []byte, i int64) (request, body []byte)
+
+// tokenRequests are requests for access tokens, with the JWTs in turn.
+func tokenRequests(jwts []string) requests {
+	return func(out []byte, i int64) (request, body []byte) {
+		out = append(out[:0], "POST /v1/token HTTP/1.1\r\nHost: broker\r\nContent-Length: 0\r\nAuthorization: Bearer "...)
+		out = append(out, jwts[i%int64(len(jwts))]...)
+		return append(out, "\r\n\r\n"...), nil
+	}
+}
+
+// load sends n requests over several connections. It fails unless every answer is 200.
+func load(ctx context.Context, address string, list requests, n, connections int) (figures, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	var next atomic.Int64
@@ -61,7 +72,7 @@ func load(ctx context.Context, address string, jwts []string, n, connections int
 	for i := range connections {
 		all.Go(func() {
 			var err error
-			if times[i], err = request(ctx, address, jwts, &next, int64(n)); err != nil {
+			if times[i], err = request(ctx, address, list, &next, int64(n)); err != nil {
 				cancel(err)
 			}
 		})
@@ -73,12 +84,12 @@ func load(ctx context.Context, address string, jwts []string, n, connections int
 	}
 	every := slices.Concat(times...)
 	slices.Sort(every)
-	return figures{float64(len(every)) / took.Seconds(), every[len(every)*99/100]}, nil
+	return figures{float64(len(every)) / took.Seconds(), every[len(every)/2], every[len(every)*99/100]}, nil
 }
 
 // request sends requests on one connection until next reaches n, and returns their
 // durations.
-func request(ctx context.Context, address string, jwts []string, next *atomic.Int64, n int64) ([]time.Duration, error) {
+func request(ctx context.Context, address string, list requests, next *atomic.Int64, n int64) ([]time.Duration, error) {
 	conn, err := new(net.Dialer).DialContext(ctx, "tcp", address)
 	if err != nil {
 		return nil, err
@@ -87,14 +98,17 @@ func request(ctx context.Context, address string, jwts []string, next *atomic.In
 	_ = conn.SetDeadline(time.Now().Add(5 * time.Minute))
 	in := bufio.NewReader(conn)
 	var times []time.Duration
-	var out []byte
+	out := make([]byte, 0, 4<<10)
 	for i := next.Add(1) - 1; i < n && ctx.Err() == nil; i = next.Add(1) - 1 {
-		out = append(out[:0], "POST /v1/token HTTP/1.1\r\nHost: broker\r\nContent-Length: 0\r\nAuthorization: Bearer "...)
-		out = append(out, jwts[i%int64(len(jwts))]...)
-		out = append(out, "\r\n\r\n"...)
+		head, body := list(out, i)
 		start := time.Now()
-		if _, err := conn.Write(out); err != nil {
+		if _, err := conn.Write(head); err != nil {
 			return nil, err
+		}
+		if len(body) > 0 {
+			if _, err := conn.Write(body); err != nil {
+				return nil, err
+			}
 		}
 		if err := readAnswer(in); err != nil {
 			return nil, err

@@ -1,7 +1,8 @@
 // Command bench compares POST /v1/token with two baselines on the same machine: plain Echo
 // that verifies an HS256 token, and a naive limit and lookup with two round trips to Redis.
-// Every server is a process of its own; this process creates the load, over loopback. The
-// ratios can be compared between machines, the absolute figures cannot.
+// It also compares the gateway with a bare reverse proxy. Every server is a process of its
+// own; this process creates the load, over loopback. The ratios can be compared between
+// machines, the absolute figures cannot.
 package main
 
 import (
@@ -19,20 +20,31 @@ type plan struct {
 	connections int
 	requests    int // in each measurement
 	rounds      int // the median of which is reported
+	only        string
 }
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	if len(os.Args) > 1 && os.Args[1] == baselineCommand {
-		exit(serveBaseline(ctx, os.Args[2:]))
-		return
+	if len(os.Args) > 2 {
+		switch os.Args[1] {
+		case baselineCommand:
+			exit(serveBaseline(ctx, os.Args[2:]))
+			return
+		case vendorCommand:
+			exit(serveVendor(ctx, os.Args[2]))
+			return
+		case proxyCommand:
+			exit(serveProxy(ctx, os.Args[2], os.Args[3]))
+			return
+		}
 	}
 	var p plan
 	flag.IntVar(&p.users, "users", 50_000, "users with a cached token")
 	flag.IntVar(&p.connections, "connections", 64, "concurrent connections")
 	flag.IntVar(&p.requests, "requests", 100_000, "requests in each measurement")
 	flag.IntVar(&p.rounds, "rounds", 3, "rounds; the median is reported")
+	flag.StringVar(&p.only, "only", "", "measure only: tokens or gateway")
 	flag.Parse()
 	exit(run(ctx, p))
 }

@@ -26,12 +26,12 @@ type scenario struct {
 
 // comparison has all scenarios. Those that need Redis are nil without it.
 type comparison struct {
-	plain, naive, fresh, repeat, memory *scenario
+	plain, naive, fresh, repeat, memory, gateway *scenario
 }
 
 // scenarios returns the scenarios that can run.
 func (l *comparison) scenarios() []*scenario {
-	return slices.DeleteFunc([]*scenario{l.plain, l.naive, l.fresh, l.repeat, l.memory}, func(s *scenario) bool { return s == nil })
+	return slices.DeleteFunc([]*scenario{l.plain, l.naive, l.fresh, l.repeat, l.memory, l.gateway}, func(s *scenario) bool { return s == nil })
 }
 
 func run(ctx context.Context, p plan) error {
@@ -51,8 +51,32 @@ func run(ctx context.Context, p plan) error {
 	if redis == "" {
 		fmt.Println("!!! redis-server is NOT INSTALLED: comparisons with Redis are SKIPPED !!!")
 	}
-	l, stop, err := startServers(ctx, folder, redis)
+	if brokerProgram, err = buildBroker(ctx, folder); err != nil {
+		return err
+	}
+	if p.only != "gateway" {
+		if err := compareTokens(ctx, p, folder, redis); err != nil {
+			return err
+		}
+	}
+	if p.only == "tokens" {
+		return nil
+	}
+	start, stop := newStarter(ctx, folder)
 	defer stop()
+	return measureGateway(ctx, p, start)
+}
+
+// brokerProgram is the path of the broker.
+var brokerProgram string
+
+// compareTokens measures POST /v1/token and prints the result.
+func compareTokens(ctx context.Context, p plan, folder, redis string) error {
+	vendor := httptest.NewServer(sandbox.New(sandbox.Options{APIKey: apiKey, RateLimit: sandbox.Unlimited}))
+	defer vendor.Close()
+	start, stop := newStarter(ctx, folder)
+	defer stop()
+	l, err := startScenarios(redis, vendor.URL, start)
 	if err != nil {
 		return err
 	}
@@ -63,17 +87,15 @@ func run(ctx context.Context, p plan) error {
 	return nil
 }
 
-// startServers starts the servers of all scenarios. stop ends those that were started.
-func startServers(ctx context.Context, folder, redis string) (l *comparison, stop func(), err error) {
-	vendor := httptest.NewServer(sandbox.New(sandbox.Options{APIKey: apiKey, RateLimit: sandbox.Unlimited}))
+// newStarter returns a starter of servers, which stop ends.
+func newStarter(ctx context.Context, folder string) (start starter, stop func()) {
 	var started []*process
 	stop = func() {
 		for _, p := range started {
 			p.stop()
 		}
-		vendor.Close()
 	}
-	start := func(name string, environ func(address, folder string) []string, program string, args ...string) (*process, error) {
+	start = func(name string, environ func(address, folder string) []string, program string, args ...string) (*process, error) {
 		address, err := freeAddress(ctx)
 		if err != nil {
 			return nil, err
@@ -93,8 +115,7 @@ func startServers(ctx context.Context, folder, redis string) (l *comparison, sto
 		}
 		return p, err
 	}
-	l, err = startScenarios(ctx, folder, redis, vendor.URL, start)
-	return l, stop, err
+	return start, stop
 }
 
 // starter starts program as a server with its own folder. ADDRESS in args is replaced by
@@ -102,19 +123,15 @@ func startServers(ctx context.Context, folder, redis string) (l *comparison, sto
 type starter func(name string, environ func(address, folder string) []string, program string, args ...string) (*process, error)
 
 // startScenarios starts each server with start.
-func startScenarios(ctx context.Context, folder, redis, vendor string, start starter) (*comparison, error) {
+func startScenarios(redis, vendor string, start starter) (*comparison, error) {
 	me, err := self()
 	if err != nil {
 		return nil, err
 	}
-	program, err := buildBroker(ctx, folder)
-	if err != nil {
-		return nil, err
-	}
 	none := func(string, string) []string { return nil }
-	with := func(cache string) func(string, string) []string {
+	with := func(cache string, more ...string) func(string, string) []string {
 		return func(address, folder string) []string {
-			return brokerEnvironment(address, folder, cache, vendor, apiKey)
+			return append(brokerEnvironment(address, folder, cache, vendor, apiKey), more...)
 		}
 	}
 	l := &comparison{}
@@ -123,10 +140,14 @@ func startScenarios(ctx context.Context, folder, redis, vendor string, start sta
 		return nil, err
 	}
 	l.plain = &scenario{name: "(c) plain Echo + HS256", server: server, fresh: true}
-	if server, err = start("memory", with("memory"), program, "serve"); err != nil {
+	if server, err = start("memory", with("memory"), brokerProgram, "serve"); err != nil {
 		return nil, err
 	}
 	l.memory = &scenario{name: "broker in memory, repeated JWTs", server: server}
+	if server, err = start("tokens", with("memory", "CASBROKER_TOKEN_MODE=gateway"), brokerProgram, "serve"); err != nil {
+		return nil, err
+	}
+	l.gateway = &scenario{name: "the same, gateway tokens", server: server}
 	if redis == "" {
 		return l, nil
 	}
@@ -134,7 +155,7 @@ func startScenarios(ctx context.Context, folder, redis, vendor string, start sta
 		return nil, err
 	}
 	l.naive = &scenario{name: "(f) naive: ulule's Redis store, then GET", server: server, fresh: true}
-	if server, err = start("redis", with(redis), program, "serve"); err != nil {
+	if server, err = start("redis", with(redis), brokerProgram, "serve"); err != nil {
 		return nil, err
 	}
 	l.fresh = &scenario{name: "broker on Redis, every JWT new", server: server, fresh: true}
@@ -154,7 +175,7 @@ func measure(ctx context.Context, l *comparison, p plan) error {
 		if r == l.fresh {
 			continue // the same server as repeat
 		}
-		if _, err := load(ctx, r.server.address, repeating, p.users, p.connections); err != nil {
+		if _, err := load(ctx, r.server.address, tokenRequests(repeating), p.users, p.connections); err != nil {
 			return fmt.Errorf("%s: %w", r.name, err)
 		}
 	}
@@ -169,7 +190,7 @@ func measure(ctx context.Context, l *comparison, p plan) error {
 			if r.fresh {
 				jwts = fresh
 			}
-			f, err := load(ctx, r.server.address, jwts, p.requests, p.connections)
+			f, err := load(ctx, r.server.address, tokenRequests(jwts), p.requests, p.connections)
 			if err != nil {
 				return fmt.Errorf("%s: %w", r.name, err)
 			}
@@ -180,8 +201,8 @@ func measure(ctx context.Context, l *comparison, p plan) error {
 }
 
 // median returns the figures of the median round by requests per second.
-func (r *scenario) median() figures {
-	sorted := slices.SortedFunc(slices.Values(r.rounds), func(a, b figures) int { return int(a.perSecond - b.perSecond) })
+func median(rounds []figures) figures {
+	sorted := slices.SortedFunc(slices.Values(rounds), func(a, b figures) int { return int(a.perSecond - b.perSecond) })
 	return sorted[len(sorted)/2]
 }
 
@@ -190,12 +211,12 @@ func report(l *comparison, p plan) {
 	fmt.Printf("\nPOST /v1/token, %d users with a cached token, %d connections, median of %d × %d requests\n\n",
 		p.users, p.connections, p.rounds, p.requests)
 	fmt.Printf("%-42s %10s %9s %8s %8s %8s\n", "", "requests/s", "p99", "of (c)", "of (f)", "RSS")
-	base := l.plain.median().perSecond
+	base := median(l.plain.rounds).perSecond
 	for _, r := range l.scenarios() {
-		f := r.median()
+		f := median(r.rounds)
 		ofNaive := "-"
 		if l.naive != nil {
-			ofNaive = fmt.Sprintf("%.2f", f.perSecond/l.naive.median().perSecond)
+			ofNaive = fmt.Sprintf("%.2f", f.perSecond/median(l.naive.rounds).perSecond)
 		}
 		fmt.Printf("%-42s %10.0f %9s %8.2f %8s %5.0f MB\n",
 			r.name, f.perSecond, f.p99.Round(10*time.Microsecond), f.perSecond/base, ofNaive, r.memory)

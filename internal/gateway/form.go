@@ -1,10 +1,8 @@
 package gateway
 
 import (
-	"bufio"
 	"bytes"
 	"mime"
-	"net/textproto"
 	"regexp"
 	"strings"
 )
@@ -116,32 +114,55 @@ func (s *formScanner) scanText() error {
 	return nil
 }
 
-// nameParameter finds parameters that some programs read in place of name.
-var nameParameter = regexp.MustCompile(`(?i)[;\s]name\*`)
+var (
+	// nameParameter finds parameters that some programs read in place of name.
+	nameParameter = regexp.MustCompile(`(?i)[;\s]name\*`)
+	headerName    = regexp.MustCompile(`^[A-Za-z0-9-]+$`)
+)
+
+// partHeader is what the scanner reads in the header of a part.
+type partHeader struct{ disposition, contentType, encoding string }
+
+// readPartHeader reads the lines in text, which end with an empty one.
+func readPartHeader(text string) (h partHeader, err error) {
+	for line := range strings.SplitSeq(strings.TrimSuffix(text, "\r\n\r\n"), "\r\n") {
+		name, value, found := strings.Cut(line, ":")
+		if !found || !headerName.MatchString(name) || strings.ContainsAny(value, "\r\n\x00") {
+			return h, errForm // also for a folded line
+		}
+		var field *string
+		switch strings.ToLower(name) {
+		case "content-disposition":
+			field = &h.disposition
+		case "content-type":
+			field = &h.contentType
+		case "content-transfer-encoding":
+			field = &h.encoding
+		default:
+			continue
+		}
+		value = strings.TrimSpace(value)
+		if *field != "" || value == "" {
+			return h, errForm
+		}
+		*field = value
+	}
+	return h, nil
+}
 
 // beginContent reads the header in s.text.
 func (s *formScanner) beginContent() error {
-	if lines := strings.ReplaceAll(string(s.text), "\r\n", ""); strings.ContainsAny(lines, "\r\n\x00") {
-		return errForm
-	}
-	if bytes.Contains(s.text, []byte("\r\n ")) || bytes.Contains(s.text, []byte("\r\n\t")) {
-		return errForm
-	}
-	header, err := textproto.NewReader(bufio.NewReader(bytes.NewReader(s.text))).ReadMIMEHeader()
+	h, err := readPartHeader(string(s.text))
 	if err != nil {
+		return err
+	}
+	disposition, params, err := mime.ParseMediaType(h.disposition)
+	if err != nil || disposition != "form-data" || nameParameter.MatchString(h.disposition) || strings.HasPrefix(strings.ToLower(h.contentType), "multipart/") {
 		return errForm
 	}
-	dispositions := header.Values("Content-Disposition")
-	if len(dispositions) != 1 || len(header.Values("Content-Type")) > 1 || nameParameter.MatchString(dispositions[0]) {
-		return errForm
-	}
-	disposition, params, err := mime.ParseMediaType(dispositions[0])
-	if err != nil || disposition != "form-data" {
-		return errForm
-	}
-	encoding := strings.ToLower(header.Get("Content-Transfer-Encoding"))
-	if encoding != "" && encoding != "binary" && encoding != "8bit" && encoding != "7bit" ||
-		strings.HasPrefix(strings.ToLower(header.Get("Content-Type")), "multipart/") {
+	switch strings.ToLower(h.encoding) {
+	case "", "binary", "8bit", "7bit":
+	default:
 		return errForm
 	}
 	if s.kind, err = s.add(params["name"]); err != nil {

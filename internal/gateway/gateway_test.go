@@ -281,6 +281,10 @@ func TestOtherPathsAndMethodsNeverReachTheVendor(t *testing.T) {
 		"/gateway/v4/smart/%2e%2e/smart/parse", "/gateway/v4/%2E%2E/v4/smart/parse", "/gateway/v4%2fsmart%2fparse", "/gateway/v4/smart%2Fparse",
 		"/gateway/v4/smart/pars%65", "/gateway/v4/smart/parse%00", "/gateway/v4/smart/parse%20", "/gateway/v4/smart/parse;a=b", "/gateway/v4;/smart/parse",
 		"/gateway/V4/smart/parse", "/gateway/v4/Smart/Parse", "/GATEWAY/v4/smart/parse", "/gateway/v4/smart/parse.json", "/gateway/v4/smart/parse%3Fx",
+		"http://x/gateway/../gateway/v4/smart/parse", "http://x/v4/smart/parse", "http://x/gateway/v4/%2e%2e/v1/token", "https://api.casparser.in/v1/token",
+		"/gateway/v4/smart/parse/%2e%2e/%2e%2e/%2e%2e/v1/token", "/gateway/v4/cdsl/fetch/x/verify", "/gateway/v4/cdsl/fetch/../verify", "/gateway/v4/smart/parse%09",
+		"/gateway/v4/smart/parse%23", "/gateway/v4/smart/parse%0d%0aX-Api-Key:%20x", "/gateway/%76%34/smart/parse", "/gateway/v4/smart/parse%c0%ae", "/%67ateway/v4/smart/parse",
+		"/gateway/v1/token/verify/", "/gateway/V1/token/verify",
 		`/gateway/v4\smart\parse`, "/v4/smart/parse", "/gatewayv4/smart/parse", "/gateway/v4/contract_note/parse",
 	} {
 		got, body := w.raw(t, "POST "+path+" HTTP/1.1\r\nHost: x\r\nConnection: close\r\nX-Api-Key: "+valid+"\r\nContent-Length: 2\r\n\r\n{}")
@@ -321,13 +325,32 @@ func TestSmuggledRequestsNeverReachTheVendor(t *testing.T) {
 		"a space before a colon": "Content-Length : 0\r\n\r\n" + hidden,
 		"a folded header":        "X-A: b\r\n Content-Length: 64\r\n\r\n" + hidden,
 		"a bare line feed":       "Content-Length: 0\n\n" + hidden,
+		"a folded encoding":      "Transfer-Encoding:\r\n chunked\r\n\r\n0\r\n\r\n" + hidden,
+		"a folded second coding": "Transfer-Encoding: chunked\r\n , identity\r\nContent-Length: 2\r\n\r\n{}" + hidden,
+		"a tab in an encoding":   "Transfer-Encoding: \x0bchunked\r\n\r\n0\r\n\r\n" + hidden,
+		"a repeated encoding":    "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n" + hidden,
+		"an encoding in quotes":  "Transfer-Encoding: \"chunked\"\r\n\r\n0\r\n\r\n" + hidden,
+		"a hexadecimal length":   "Content-Length: 0x2\r\n\r\n{}" + hidden,
+		"a negative length":      "Content-Length: -1\r\n\r\n" + hidden,
+		"a signed chunk":         "Transfer-Encoding: chunked\r\n\r\n+2\r\n{}\r\n0\r\n\r\n" + hidden,
+		"an overlong chunk":      "Transfer-Encoding: chunked\r\n\r\n10000000000000002\r\n{}\r\n0\r\n\r\n" + hidden,
+		"a chunk without an end": "Transfer-Encoding: chunked\r\n\r\n2\r\n{}0\r\n\r\n" + hidden,
+		"an upgrade":             "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\nContent-Length: 2\r\n\r\n{}PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + hidden,
+		"a websocket":            "Connection: Upgrade\r\nUpgrade: websocket\r\nContent-Length: 2\r\n\r\n{}" + hidden,
+		"a length in a trailer":  "Trailer: Content-Length\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\nContent-Length: 64\r\nX-Api-Key: x\r\n\r\n" + hidden,
+		"a dropped length":       "Connection: Content-Length\r\nContent-Length: 2\r\n\r\n{}" + hidden,
+		"a dropped token":        "Connection: X-Api-Key, Content-Type\r\nContent-Length: 2\r\n\r\n{}" + hidden,
 		"a chunk extension":      "Transfer-Encoding: chunked\r\n\r\n2;a=\nb\r\n{}\r\n0\r\n\r\n" + hidden,
 	} {
 		w := newWorld(t, ok)
 		text = strings.ReplaceAll(text, hidden, hidden+"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
 		w.raw(t, "POST /gateway/v4/smart/parse HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nX-Api-Key: "+valid+"\r\n"+text)
-		if n := w.requests.Load(); n > 1 || n == 1 && w.lastRequest().RequestURI != "/v4/smart/parse" {
+		n := w.requests.Load()
+		if n > 1 || n == 1 && w.lastRequest().RequestURI != "/v4/smart/parse" {
 			t.Errorf("%s: the vendor got %d requests, the last for %s", name, n, w.lastRequest().RequestURI)
+		}
+		if r := w.lastRequest(); r != nil && (len(r.Trailer) > 0 || r.Header.Get("Upgrade") != "" || r.Header.Get("X-Api-Key") != apiKey) {
+			t.Errorf("%s: the vendor got %v and the trailers %v", name, r.Header, r.Trailer)
 		}
 	}
 }
