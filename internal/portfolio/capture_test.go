@@ -118,6 +118,43 @@ func TestCaptureOfAKilledBrokerIsSavedByTheNext(t *testing.T) {
 	})
 }
 
+// failingCaptures is a store that fails to keep captures, with each error once.
+type failingCaptures struct {
+	*store.DB
+	errs []error
+}
+
+func (s *failingCaptures) KeepCapture(ctx context.Context, c portfolio.Capture) error {
+	if len(s.errs) == 0 {
+		return s.DB.KeepCapture(ctx, c)
+	}
+	err := s.errs[0]
+	s.errs = s.errs[1:]
+	return err
+}
+
+func TestAnswerIsStoredOnceTheDatabaseIsBack(t *testing.T) {
+	t.Parallel()
+	db := storetest.New(t)
+	c, b := capturesOf(t, db)
+	c.Store = &failingCaptures{DB: db, errs: []error{store.ErrUnavailable, store.ErrUnavailable.Because(errors.New("still"))}}
+	c.see(minimal("Fund"))
+	c.want(t, portfolio.CaptureSaved)
+	if p := b.get("asha", "/v1/portfolios/latest").want(t, http.StatusOK); p.Provenance != "verified" {
+		t.Errorf("got %s, want verified", p.Provenance)
+	}
+}
+
+func TestAnswerThatCannotBeStoredIsLost(t *testing.T) {
+	t.Parallel()
+	db := storetest.New(t)
+	c, b := capturesOf(t, db)
+	c.Store = &failingCaptures{DB: db, errs: []error{errors.New("the column is too small")}}
+	c.see(minimal("Fund"))
+	c.want(t, portfolio.CaptureLost)
+	b.get("asha", "/v1/portfolios/latest").want(t, http.StatusNotFound)
+}
+
 func TestAnswerThatIsNoStatementIsDropped(t *testing.T) {
 	t.Parallel()
 	db := storetest.New(t)

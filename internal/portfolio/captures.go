@@ -27,6 +27,8 @@ const (
 	closeTimeout = 10 * time.Second
 	// keepWait is how long the end of an answer waits until the answer is stored.
 	keepWait = time.Second
+	// storeAgain is the time between two tries to store an answer.
+	storeAgain = 500 * time.Millisecond
 	// settleTimeout bounds Settle.
 	settleTimeout = 3 * time.Second
 	// firstRetry and lastRetry bound the time between two tries, which doubles.
@@ -104,7 +106,7 @@ func (k *keeping) keep(answer []byte) {
 		defer close(done)
 		ctx, cancel := context.WithTimeout(context.Background(), keepTimeout)
 		defer cancel()
-		k.stored <- c.Store.KeepCapture(ctx, k.capture)
+		k.stored <- c.store(ctx, k.capture)
 	}()
 	wait := time.NewTimer(keepWait)
 	defer wait.Stop()
@@ -112,6 +114,22 @@ func (k *keeping) keep(answer []byte) {
 	case <-done:
 	case <-wait.C:
 		c.Log.Warn("an answer of the vendor is passed on before it is stored, since the database is slow")
+	}
+}
+
+// store stores a capture. While the database is not available it tries again, until ctx
+// ends.
+func (c *Captures) store(ctx context.Context, capture Capture) error {
+	for {
+		err := c.Store.KeepCapture(ctx, capture)
+		if f, ok := errors.AsType[*fault.Fault](err); !ok || f.Kind != fault.Unavailable {
+			return err
+		}
+		select {
+		case <-time.After(storeAgain):
+		case <-ctx.Done():
+			return err
+		}
 	}
 }
 
