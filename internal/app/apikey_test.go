@@ -156,7 +156,7 @@ func TestCallsGoOnWithTheOtherKeyWhenOneIsOutOfCredits(t *testing.T) {
 	b.hidesKeys(t)
 }
 
-func TestRefusedKeyIsReplacedByTheOtherWhereNothingWasSent(t *testing.T) {
+func TestRefusedKeyIsReplacedByTheOther(t *testing.T) {
 	t.Parallel()
 	settings, vendor := keySettings(t, sqlite(t), "memory", sandbox.Unlimited)
 	settings.Token.Mode = config.ModeBoth
@@ -177,27 +177,6 @@ func TestRefusedKeyIsReplacedByTheOtherWhereNothingWasSent(t *testing.T) {
 	parse(t, page.url, page.token, "cdsl", "ABCDE1234F").mustFail(t, 502, "UPSTREAM_REFUSED") // sent once only
 	parse(t, page.url, page.token, "cdsl", "ABCDE1234F").must(t, 200)
 	b.hidesKeys(t)
-}
-
-func TestPollGoesOnWithTheOtherKey(t *testing.T) {
-	t.Parallel()
-	settings, vendor := keySettings(t, sqlite(t), "memory", sandbox.Unlimited)
-	settings.Upstream.Keys = settings.Upstream.Keys[:1]
-	first := start(t, settings)
-	page := first.page(t, "asha")
-	id := page.createAddress(t).ID
-	if err := first.stop(); err != nil {
-		t.Fatal(err)
-	}
-	for _, path := range []string{"/v4/inbound-email/" + id, "/v4/inbound-email"} {
-		settings.Upstream.Keys = []config.UpstreamKey{{Name: "gone", APIKey: goneKey, Weight: 1000}, {Name: "main", APIKey: mainKey, Weight: 1}}
-		b := start(t, settings)
-		vendor.taken()
-		page.on(b).call(t, "GET", path, "").must(t, 200)
-		if got, want := vendor.taken(), map[string]int{mainKey: 1, goneKey: 1}; !maps.Equal(got, want) {
-			t.Errorf("%s: got %v, want %v", path, got, want)
-		}
-	}
 }
 
 func TestCallsFailAtOnceWhenAllKeysAreSetAside(t *testing.T) {

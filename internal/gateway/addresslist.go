@@ -130,59 +130,45 @@ func (x *exchange) existing(ctx context.Context, owned []Resource) ([]Resource, 
 	return left, err
 }
 
-// ask makes a call of its own, with x.query and without a body, and returns the answer, of whatever status
-// but those that are about the API key.
+// ask makes a call of its own, with x.query and without a body, and returns the answer, of
+// whatever status but those that are about the API key.
 func (x *exchange) ask(ctx context.Context, method, path string) (*smallAnswer, error) {
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
-	call, err := x.begin(ctx, "")
+	call, err := x.begin(ctx)
 	if err != nil {
 		return nil, err
 	}
-	for {
-		a, useless, err := x.askOnce(ctx, call, method, path)
-		if err != nil {
-			call.done(healthOfError(err))
-			return nil, err
-		}
-		next, ok := (*vendorCall)(nil), false
-		if useless {
-			next, ok = x.other(ctx, call)
-		}
-		if !ok {
-			return a, refusedKey(a.status)
-		}
-		call = next
+	a, err := x.askWith(ctx, call, method, path)
+	switch {
+	case err != nil:
+		call.done(healthOfError(err))
+		return nil, err
+	case a.status == http.StatusUnauthorized || a.status == http.StatusForbidden:
+		return nil, errRefusedKey.Because(fmt.Errorf("HTTP %d", a.status))
+	default:
+		return a, nil
 	}
 }
 
-// refusedKey returns an error if the status of an answer is that for a refused key.
-func refusedKey(status int) error {
-	if status == http.StatusUnauthorized || status == http.StatusForbidden {
-		return errRefusedKey.Because(fmt.Errorf("HTTP %d", status))
-	}
-	return nil
-}
-
-// askOnce makes a call once. useless means that another key may get a better answer.
-func (x *exchange) askOnce(ctx context.Context, call *vendorCall, method, path string) (a *smallAnswer, useless bool, err error) {
+// askWith makes a call with the key of call.
+func (x *exchange) askWith(ctx context.Context, call *vendorCall, method, path string) (*smallAnswer, error) {
 	r, err := http.NewRequestWithContext(ctx, method, x.Vendor.url(path, x.query).String(), http.NoBody)
 	if err != nil {
-		return nil, false, err
+		return nil, err
 	}
 	r.Header.Set("User-Agent", "casbroker")
 	r.Header.Set(httpapi.HeaderRequestID, x.id)
 	r.Header.Set("X-Api-Key", call.key.Value.Reveal())
 	res, err := x.Vendor.transport.RoundTrip(r)
 	if err != nil {
-		return nil, false, unreachable(ctx, err)
+		return nil, unreachable(ctx, err)
 	}
 	body, err := readSmall(res)
 	if err != nil {
-		return nil, false, unreachable(ctx, err)
+		return nil, unreachable(ctx, err)
 	}
-	useless, err = call.answered(res)
-	return &smallAnswer{res.StatusCode, body}, useless, err
+	return &smallAnswer{res.StatusCode, body}, call.answered(res)
 }
 
 // unreachable returns the caller's error for err of a call that the gateway made itself.

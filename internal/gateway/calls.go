@@ -106,7 +106,7 @@ func (x *exchange) start(ctx context.Context) (err error) {
 	if err := x.beginRecord(ctx); err != nil {
 		return err
 	}
-	x.call, err = x.begin(ctx, "")
+	x.call, err = x.begin(ctx)
 	return err
 }
 
@@ -198,12 +198,6 @@ func (rec *record) observe(res *http.Response) {
 	if isJSON(res) {
 		res.Body = &watchedAnswer{ReadCloser: res.Body, record: rec}
 	}
-}
-
-// again forgets an answer, since the call is sent again with another API key.
-func (rec *record) again() {
-	rec.wrote.Store(false)
-	rec.status, rec.used, rec.said, rec.first, rec.whole = 0, 0, false, nil, false
 }
 
 // maxFirst is how much of an answer is kept to find the reason of a failure, in bytes.

@@ -35,9 +35,7 @@ type exchange struct {
 	inspect    inspector    // sees the vendor's answer before the caller; nil for none
 	document   *checkedBody // nil until the body of an upload is read
 	call       *vendorCall
-	next       *vendorCall // with another key, if the vendor did not accept that of call
-	bodiless   bool        // the call may be repeated with another key
-	keyName    string      // of the only API key that will do; "" for any
+	keyName    string // of the only API key that will do; "" for any
 	// callbackSecret is that of the callback which a new forwarding address gets; "" for none.
 	callbackSecret secret.Text
 
@@ -145,7 +143,6 @@ func (x *exchange) pass(w http.ResponseWriter, r *http.Request) error {
 	}
 	body := &watchedBody{ReadCloser: r.Body, atEnd: sync.OnceFunc(received)}
 	if r.Body = body; r.ContentLength == 0 {
-		x.bodiless = true
 		received()
 	}
 	x.send(w, r)
@@ -157,7 +154,7 @@ func (x *exchange) pass(w http.ResponseWriter, r *http.Request) error {
 	return err
 }
 
-// send sends the request, and again with another key if that may get a better answer.
+// send sends the request, once.
 func (x *exchange) send(w http.ResponseWriter, r *http.Request) {
 	proxy := httputil.ReverseProxy{
 		Rewrite:        x.rewrite,
@@ -169,11 +166,6 @@ func (x *exchange) send(w http.ResponseWriter, r *http.Request) {
 	}
 	x.sent = true
 	proxy.ServeHTTP(w, r)
-	for x.next != nil {
-		x.call, x.next, x.failed = x.next, nil, nil
-		x.record.again()
-		proxy.ServeHTTP(w, r)
-	}
 }
 
 // writeMargin is how much longer than the vendor's answer takes the caller has to read it.

@@ -43,7 +43,6 @@ const (
 var (
 	errRefusedKey = apikey.ErrRefused
 	errPaced      = apikey.ErrBusy
-	errOtherKey   = errors.New("sent again with another API key")
 )
 
 // vendorCall is one request to the vendor.
@@ -52,18 +51,17 @@ type vendorCall struct {
 	done func(healthOutcome string) // may be called more than once
 }
 
-// begin returns a call with a key, when it is its turn. except is the name of a key that
-// was tried already, "" for none.
-func (x *exchange) begin(ctx context.Context, except string) (*vendorCall, error) {
+// begin returns a call with a key, when it is its turn.
+func (x *exchange) begin(ctx context.Context) (*vendorCall, error) {
 	if x.Health == nil {
-		key, err := x.takeKey(ctx, except)
+		key, err := x.takeKey(ctx)
 		return &vendorCall{key, func(string) {}}, err
 	}
 	done, wait := x.Health.Allow()
 	if wait > 0 {
 		return nil, errUnreachable.After(wait)
 	}
-	key, err := x.takeKey(ctx, except)
+	key, err := x.takeKey(ctx)
 	if err != nil {
 		done(healthCanceled)
 		return nil, err
@@ -72,34 +70,21 @@ func (x *exchange) begin(ctx context.Context, except string) (*vendorCall, error
 	return &vendorCall{key, func(outcome string) { once.Do(func() { done(outcome) }) }}, nil
 }
 
-func (x *exchange) takeKey(ctx context.Context, except string) (*apikey.Key, error) {
-	return x.Keys.Take(ctx, apikey.Use{App: apikey.AppOf(x.token.Subject), Urgent: !x.route.free, Except: except, Only: x.keyName})
+func (x *exchange) takeKey(ctx context.Context) (*apikey.Key, error) {
+	return x.Keys.Take(ctx, apikey.Use{App: apikey.AppOf(x.token.Subject), Urgent: !x.route.free, Only: x.keyName})
 }
 
-// other returns a call with another key than that of call, if there is one that has its
-// turn soon.
-func (x *exchange) other(ctx context.Context, call *vendorCall) (*vendorCall, bool) {
-	next, err := x.begin(ctx, call.key.Name)
-	if err == nil && next.key.Name == call.key.Name {
-		next.done(healthCanceled)
-		return nil, false
-	}
-	return next, err == nil
-}
-
-// answered reports the vendor's answer. It reads an error as a whole. useless means that
-// the answer is about the key, and that another key may get a better one.
-func (v *vendorCall) answered(res *http.Response) (useless bool, err error) {
+// answered reports the vendor's answer. It reads an error as a whole.
+func (v *vendorCall) answered(res *http.Response) (err error) {
 	code := ""
 	if res.StatusCode >= http.StatusBadRequest {
 		if code, err = errorCode(res); err != nil {
 			v.done(healthBadAnswer)
-			return false, err
+			return err
 		}
 	}
 	v.key.Report(apikey.Answer{Status: res.StatusCode, Code: code, Header: res.Header})
-	limited := res.StatusCode == http.StatusTooManyRequests
-	if limited && res.Header.Get("Retry-After") == "" {
+	if res.StatusCode == http.StatusTooManyRequests && res.Header.Get("Retry-After") == "" {
 		res.Header.Set("Retry-After", strconv.Itoa(int(apikey.RetryAfter(res.Header, time.Now()).Seconds())))
 	}
 	outcome := healthOf(res.StatusCode, code)
@@ -107,7 +92,7 @@ func (v *vendorCall) answered(res *http.Response) (useless bool, err error) {
 		outcome = healthBadAnswer
 	}
 	v.done(outcome)
-	return limited || apikey.ReasonOf(res.StatusCode, code) != "", nil
+	return nil
 }
 
 // errorCode returns the code of an error of the vendor, "" if it has none.

@@ -47,7 +47,7 @@ func (x *exchange) checkAnswer(res *http.Response) error {
 	lostMailbox := isJSON(res) && x.lostMailbox(res) // the mailbox was refused, not the API key
 	if lostMailbox {
 		x.call.done(healthOK)
-	} else if err := x.reportAnswer(res); err != nil {
+	} else if err := x.call.answered(res); err != nil {
 		return err
 	}
 	switch {
@@ -92,20 +92,6 @@ func only(names []string, header http.Header) http.Header {
 		}
 	}
 	return kept
-}
-
-// reportAnswer reports the vendor's answer. It returns errOtherKey if the call is sent again
-// with another key.
-func (x *exchange) reportAnswer(res *http.Response) error {
-	useless, err := x.call.answered(res)
-	if err != nil || !useless || !x.bodiless {
-		return err
-	}
-	if next, ok := x.other(res.Request.Context(), x.call); ok {
-		x.next = next
-		return errOtherKey
-	}
-	return nil
 }
 
 // boundedAnswer is a body that fails when it is longer than left bytes.
