@@ -79,15 +79,15 @@ func (s *Service) exportOne(ctx context.Context, e *jsontext.Encoder, p Portfoli
 	}, json.Deterministic(true))
 }
 
-// captureView is a capture that is not saved as a portfolio yet.
+// captureView is a capture that is not saved as a portfolio.
 type captureView struct {
 	ID      string         `json:"id"`
 	At      time.Time      `json:"captured_at"`
 	Payload jsontext.Value `json:"payload"` // null if it is unreadable or not a JSON object
 }
 
-// Export writes the captures of subject to e as a JSON array. There are some only while
-// they cannot be saved.
+// Export writes the captures of subject to e as a JSON array: those that cannot be saved
+// yet, and those that are matched.
 func (c *Captures) Export(ctx context.Context, e *jsontext.Encoder, subject string) error {
 	ids, err := c.Store.Captures(ctx, subject)
 	if err != nil {
