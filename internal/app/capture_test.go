@@ -183,6 +183,27 @@ func TestStatementIsSavedOnceTheDatabaseIsBack(t *testing.T) {
 	}
 }
 
+func TestParseWorksWhileTheDatabaseIsDown(t *testing.T) {
+	t.Parallel()
+	database := storetest.Postgres(t)
+	settings, _ := settingsFor(t, secret.URL(database), "memory")
+	settings.Token.Mode = config.ModeGateway
+	b := start(t, settings)
+	g := b.gatewayToken(t, "asha", "")
+	services.RefuseConnections(t, database)
+	parse(t, g.BaseURL, g.AccessToken, "cdsl", "ABCDE1234F").must(t, 200)
+	services.AllowConnections(t, database)
+	if latest := b.latest(t, "asha"); latest.Provenance != "verified" {
+		t.Errorf("got %+v, want a verified portfolio", latest)
+	}
+	within(t, 20*time.Second, "the call is recorded", func() bool {
+		return strings.Contains(b.log.String(), "a call of an outage of the database is recorded")
+	})
+	if usage := b.call(t, "asha", http.MethodGet, "/v1/usage", "").body; !strings.Contains(usage, `"calls":1`) {
+		t.Errorf("got %s, want 1 call", usage)
+	}
+}
+
 func TestOtherAnswersAreNotSaved(t *testing.T) {
 	t.Parallel()
 	settings, vendor := gatewaySettings(t)

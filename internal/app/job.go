@@ -13,7 +13,7 @@ const (
 	// capturesEvery is how often statements that the gateway saw are tried again that could
 	// not be saved at once.
 	capturesEvery = 10 * time.Second
-	settleEvery   = time.Minute // how often calls are settled whose end was not recorded
+	settleEvery   = 10 * time.Second // how often calls are settled whose start or end was not recorded
 	// compareEvery is how often a replica checks whether the daily comparison with the
 	// vendor's usage is due.
 	compareEvery = 10 * time.Minute

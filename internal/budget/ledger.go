@@ -26,7 +26,7 @@ const (
 )
 
 // Ledger records calls within budgets. Store, Digest, Lease, Log and Now are required. It is
-// safe for concurrent use.
+// safe for concurrent use and must not be copied.
 type Ledger struct {
 	Store   Store
 	Budgets []Budget
@@ -39,6 +39,8 @@ type Ledger struct {
 	// that is reached, once in its period; nil for no notice.
 	OnSettled func(Call)
 	OnReached func(Reached)
+
+	deferred deferred
 }
 
 // who returns what stands for subject in counters: its app and a keyed hash.
@@ -48,7 +50,8 @@ func (l *Ledger) who(subject string) string {
 
 // Begin records a call that is about to be made, with the credits that it will cost, and
 // returns its id. Of c it uses Subject, GrantID, RequestID, Feature and Reserved. It returns
-// ErrExhausted if a budget does not allow the call.
+// ErrExhausted if a budget does not allow the call. While the database is unavailable, a
+// call that no budget can refuse is recorded later.
 func (l *Ledger) Begin(ctx context.Context, c Call) (string, error) {
 	now := l.Now()
 	c.ID, c.App, c.Who = id.New("gc"), apikey.AppOf(c.Subject), l.who(c.Subject)
@@ -56,6 +59,12 @@ func (l *Ledger) Begin(ctx context.Context, c Call) (string, error) {
 	var counters []Counter
 	if c.Reserved > 0 {
 		counters = c.Counters()
+	}
+	mayDefer := l.mayDefer(c.App)
+	if mayDefer {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, beginTimeout)
+		defer cancel()
 	}
 	var exceeded []Reached
 	reached, err := l.Store.BeginCall(ctx, c, counters,
@@ -68,6 +77,10 @@ func (l *Ledger) Begin(ctx context.Context, c Call) (string, error) {
 		})
 	if errors.Is(err, ErrExhausted) {
 		l.markReached(ctx, exceeded)
+	}
+	if mayDefer && unavailable(err) && l.deferred.add(c) {
+		l.Log.WarnContext(ctx, "a call is recorded later, since the database does not answer", "call", c.ID, "error", err)
+		return c.ID, nil
 	}
 	if err != nil {
 		return "", err
@@ -158,6 +171,9 @@ func (l *Ledger) notify(ctx context.Context, list []Reached) {
 // End settles a call. A call that is not open stays as it is. If End fails, SettleOverdue
 // settles the call later.
 func (l *Ledger) End(ctx context.Context, callID string, r Result) error {
+	if l.deferred.end(callID, r, l.Now()) {
+		return l.recordDeferred(ctx)
+	}
 	c, ended, err := l.Store.EndCall(ctx, callID, r, l.Now())
 	if err == nil && ended && l.OnSettled != nil {
 		l.OnSettled(c)
@@ -168,9 +184,13 @@ func (l *Ledger) End(ctx context.Context, callID string, r Result) error {
 // overdueCalls is how many calls SettleOverdue reads at a time.
 const overdueCalls = 100
 
-// SettleOverdue settles the calls whose lease has ended, at the price that was reserved. It
-// may run on several replicas at the same time.
+// SettleOverdue settles the calls whose lease has ended, at the price that was reserved, and
+// records those that were made while the database was unavailable. It may run on several
+// replicas at the same time.
 func (l *Ledger) SettleOverdue(ctx context.Context) error {
+	if err := l.recordDeferred(ctx); err != nil {
+		return err
+	}
 	for {
 		list, err := l.Store.OverdueCalls(ctx, l.Now(), overdueCalls)
 		if err != nil {

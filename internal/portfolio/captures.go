@@ -21,14 +21,17 @@ const (
 	// captureBytes bounds the payloads that are saved at the same time; one of the maximum
 	// size at a time.
 	captureBytes = 16 << 20
-	// keepTimeout bounds how long a capture is in memory until it is stored and saved.
-	keepTimeout = 30 * time.Second
+	// keepTimeout bounds how long a capture is in memory while the database is unavailable,
+	// and firstSave how long the first save takes then.
+	keepTimeout = 10 * time.Minute
+	firstSave   = 30 * time.Second
+	// firstKeep and lastKeep bound the time between two tries to store a capture, which
+	// doubles.
+	firstKeep, lastKeep = 250 * time.Millisecond, 5 * time.Second
 	// closeTimeout bounds Close.
 	closeTimeout = 10 * time.Second
 	// keepWait is how long the end of an answer waits until the answer is stored.
 	keepWait = time.Second
-	// storeAgain is the time between two tries to store an answer.
-	storeAgain = 500 * time.Millisecond
 	// settleTimeout bounds Settle.
 	settleTimeout = 3 * time.Second
 	// firstRetry and lastRetry bound the time between two tries, which doubles.
@@ -48,6 +51,7 @@ type Captures struct {
 
 	once   sync.Once
 	saving *semaphore.Weighted // bytes of payloads
+	closed chan struct{}
 
 	mu      sync.Mutex
 	running map[string]*captureGroup // by subject
@@ -65,10 +69,12 @@ type captureGroup struct {
 //
 // keep is called with the whole answer before its last byte is passed on. It returns once
 // the answer is durable; if that takes longer than keepWait, the answer is stored in the
-// background, and lost if the broker is killed before. The caller must call end once: with
-// nil after keep, or with the reason why there is no answer. end returns when the answer
-// is saved, or is left for another try; it takes no longer than keepTimeout.
+// background, and lost if the broker is killed before. It is tried again while the database
+// is unavailable. The caller must call end once: with nil after keep, or with the reason why
+// there is no answer. end returns when the answer is saved, or is left for another try; it
+// takes no longer than keepTimeout and firstSave.
 func (c *Captures) Begin(subject, callID string) (keep func(answer []byte), end func(err error)) {
+	c.init()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	g := c.running[subject]
@@ -104,9 +110,7 @@ func (k *keeping) keep(answer []byte) {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		ctx, cancel := context.WithTimeout(context.Background(), keepTimeout)
-		defer cancel()
-		k.stored <- c.store(ctx, k.capture)
+		k.stored <- k.store()
 	}()
 	wait := time.NewTimer(keepWait)
 	defer wait.Stop()
@@ -117,16 +121,20 @@ func (k *keeping) keep(answer []byte) {
 	}
 }
 
-// store stores a capture. While the database is not available it tries again, until ctx
-// ends.
-func (c *Captures) store(ctx context.Context, capture Capture) error {
-	for {
-		err := c.Store.KeepCapture(ctx, capture)
-		if f, ok := errors.AsType[*fault.Fault](err); !ok || f.Kind != fault.Unavailable {
+// store stores the answer, as soon as the database is available.
+func (k *keeping) store() error {
+	ctx, cancel := context.WithTimeout(context.Background(), keepTimeout)
+	defer cancel()
+	for pause := firstKeep; ; pause = min(2*pause, lastKeep) {
+		err := k.captures.Store.KeepCapture(ctx, k.capture)
+		f, isFault := errors.AsType[*fault.Fault](err)
+		if err == nil || !isFault || f.Kind != fault.Unavailable {
 			return err
 		}
 		select {
-		case <-time.After(storeAgain):
+		case <-time.After(pause):
+		case <-k.captures.closed:
+			return err
 		case <-ctx.Done():
 			return err
 		}
@@ -141,13 +149,13 @@ func (k *keeping) end(err error) {
 		c.observe(CaptureSkipped)
 		return
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), keepTimeout)
-	defer cancel()
 	if err := <-k.stored; err != nil {
-		c.Log.ErrorContext(ctx, "an answer of the vendor is lost: it cannot be stored; the user can still save it", "error", err)
+		c.Log.Error("an answer of the vendor is lost: it cannot be stored; the user can still save it", "error", err)
 		c.observe(CaptureLost)
 		return
 	}
+	ctx, cancel := context.WithTimeout(context.Background(), firstSave)
+	defer cancel()
 	if err := c.save(ctx, k.capture); err != nil {
 		c.Log.WarnContext(ctx, "an answer of the vendor is not saved yet", "capture", k.capture.ID, "error", err)
 	}
@@ -161,6 +169,10 @@ func (c *Captures) leave(subject string, g *captureGroup) {
 		close(g.done)
 	}
 	c.all.Done()
+}
+
+func (c *Captures) init() {
+	c.once.Do(func() { c.saving, c.closed = semaphore.NewWeighted(captureBytes), make(chan struct{}) })
 }
 
 // Settle waits until the answers that the vendor has just given to subject are saved, at
@@ -188,8 +200,11 @@ func (c *Captures) Run(ctx context.Context) error {
 	return errors.Join(c.Store.DropObserved(ctx, c.Now()), c.saveDue(ctx, ""))
 }
 
-// Close waits for the answers that are on their way, at most closeTimeout.
+// Close waits for the answers that are on their way, at most closeTimeout. Those that could
+// not be stored by then are lost.
 func (c *Captures) Close() {
+	c.init()
+	defer close(c.closed)
 	done := make(chan struct{})
 	go func() {
 		c.all.Wait()
@@ -244,7 +259,7 @@ func (c *Captures) saveStored(ctx context.Context, captureID string) error {
 // save saves a stored capture, or drops it if it cannot be a portfolio. It returns an
 // error if the capture is tried again.
 func (c *Captures) save(ctx context.Context, capture Capture) error {
-	c.once.Do(func() { c.saving = semaphore.NewWeighted(captureBytes) })
+	c.init()
 	size := min(int64(len(capture.Payload)), captureBytes)
 	if err := c.saving.Acquire(ctx, size); err != nil {
 		return errors.Join(errCaptureStuck, err)

@@ -11,7 +11,7 @@ import (
 )
 
 // KeepCapture stores c, sealed, until it is saved as a portfolio or dropped. It is due at
-// once.
+// once. A capture that is stored already stays as it is.
 func (s *DB) KeepCapture(ctx context.Context, c portfolio.Capture) error {
 	compressed, err := compress(c.Payload)
 	if err != nil {
@@ -20,7 +20,7 @@ func (s *DB) KeepCapture(ctx context.Context, c portfolio.Capture) error {
 	sealed := s.box.Seal(captureData(c.ID), compressed)
 	return s.change(ctx, "keep a capture", func(ctx context.Context, tx *sql.Tx) error {
 		_, err := tx.ExecContext(ctx, `INSERT INTO captures (id, subject, sealed, at_ms, tries, next_ms, call_id)
-			VALUES ($1, $2, $3, $4, 0, $4, $5)`, c.ID, c.Subject, sealed, millis(c.At), c.CallID)
+			VALUES ($1, $2, $3, $4, 0, $4, $5) ON CONFLICT (id) DO NOTHING`, c.ID, c.Subject, sealed, millis(c.At), c.CallID)
 		return err
 	})
 }

@@ -1,0 +1,110 @@
+package budget
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"sync"
+	"time"
+
+	"casbroker/internal/fault"
+)
+
+const (
+	// maxDeferred is how many calls may wait for the database.
+	maxDeferred = 10_000
+	// beginTimeout bounds how long a call that no budget can refuse waits for the database.
+	beginTimeout = 2 * time.Second
+)
+
+// deferred are the calls that were made while the database was unavailable. They are lost if
+// the broker is killed before it is available again. The zero value is empty.
+type deferred struct {
+	recording sync.Mutex // held while calls are recorded
+
+	mu    sync.Mutex
+	calls map[string]Call // by id, open ones too
+}
+
+// mayDefer reports whether a call of app may be made although it cannot be recorded now. It
+// may not if a budget could refuse it.
+func (l *Ledger) mayDefer(app string) bool {
+	return !slices.ContainsFunc(l.Budgets, func(b Budget) bool { return !b.Soft && b.concerns(app) })
+}
+
+// unavailable reports whether err says that the database does not answer.
+func unavailable(err error) bool {
+	f, ok := errors.AsType[*fault.Fault](err)
+	return ok && f.Kind == fault.Unavailable || errors.Is(err, context.DeadlineExceeded)
+}
+
+// add keeps a call, and reports whether there was room for it.
+func (d *deferred) add(c Call) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if len(d.calls) >= maxDeferred {
+		return false
+	}
+	if d.calls == nil {
+		d.calls = map[string]Call{}
+	}
+	d.calls[c.ID] = c
+	return true
+}
+
+// end ends a call, and reports whether it is one of d.
+func (d *deferred) end(callID string, r Result, at time.Time) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	c, ok := d.calls[callID]
+	if !ok || c.Delivery != Open {
+		return ok
+	}
+	c.EndedAt, c.Outcome, c.Reason, c.KeyName, c.Delivery, c.Used = at, r.Outcome, r.Reason, r.KeyName, r.Delivery, r.Used
+	if c.Delivery == Unknown {
+		c.Used = c.Reserved
+	}
+	d.calls[callID] = c
+	return true
+}
+
+// ended returns the calls that have ended, the oldest first.
+func (d *deferred) ended() []Call {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	var list []Call
+	for _, c := range d.calls {
+		if c.Delivery != Open {
+			list = append(list, c)
+		}
+	}
+	slices.SortFunc(list, func(a, b Call) int { return a.StartedAt.Compare(b.StartedAt) })
+	return list
+}
+
+func (d *deferred) remove(callID string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	delete(d.calls, callID)
+}
+
+// recordDeferred records the calls of d that have ended.
+func (l *Ledger) recordDeferred(ctx context.Context) error {
+	l.deferred.recording.Lock()
+	defer l.deferred.recording.Unlock()
+	for _, c := range l.deferred.ended() {
+		added, err := l.Store.AddCall(ctx, c)
+		if err == nil && !added { // the database has stored it before it stopped to answer
+			_, _, err = l.Store.EndCall(ctx, c.ID, Result{c.Outcome, c.Reason, c.KeyName, c.Delivery, c.Used}, c.EndedAt)
+		}
+		if err != nil {
+			return err
+		}
+		l.deferred.remove(c.ID)
+		l.Log.InfoContext(ctx, "a call of an outage of the database is recorded", "call", c.ID)
+		if l.OnSettled != nil {
+			l.OnSettled(c)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,85 @@
+package budget_test
+
+import (
+	"context"
+	"errors"
+	"sync/atomic"
+	"testing"
+
+	"casbroker/internal/budget"
+	"casbroker/internal/store"
+)
+
+// outage is a store that can be unavailable.
+type outage struct {
+	budget.Store
+	down atomic.Bool
+}
+
+func (o *outage) BeginCall(
+	ctx context.Context, c budget.Call, counters []budget.Counter, check budget.Check,
+) ([]budget.Reached, error) {
+	if o.down.Load() {
+		return nil, store.ErrUnavailable
+	}
+	return o.Store.BeginCall(ctx, c, counters, check)
+}
+
+func (o *outage) AddCall(ctx context.Context, c budget.Call) (bool, error) {
+	if o.down.Load() {
+		return false, store.ErrUnavailable
+	}
+	return o.Store.AddCall(ctx, c)
+}
+
+func TestCallsDuringAnOutageOfTheDatabaseAreRecordedAfterIt(t *testing.T) {
+	t.Parallel()
+	each(t, nil, func(t *testing.T, w *world) {
+		o := &outage{Store: w.db}
+		w.Store = o
+		o.down.Store(true)
+		var calls []string
+		for range 3 {
+			callID, err := w.Begin(t.Context(), budget.Call{Subject: "demo:asha", Feature: "smart_parser", Reserved: 1000})
+			if err != nil {
+				t.Fatalf("got %v, want a call that is recorded later", err)
+			}
+			calls = append(calls, callID)
+		}
+		ok := budget.Result{Outcome: budget.OutcomeOK, Delivery: budget.Answered, Used: 1000}
+		for _, callID := range calls[:2] {
+			if err := w.End(t.Context(), callID, ok); !errors.Is(err, store.ErrUnavailable) {
+				t.Errorf("got %v, want %v", err, store.ErrUnavailable)
+			}
+		}
+		o.down.Store(false)
+		if err := w.End(t.Context(), calls[2], budget.Result{Outcome: "timeout", Delivery: budget.Unknown}); err != nil {
+			t.Fatal(err)
+		}
+		for range 2 { // again, to no effect
+			if err := w.SettleOverdue(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if sum := w.sum(t); sum != 3000 || w.settled.Load() != 3 {
+			t.Errorf("got %v credits of %d calls, want 3 of 3", sum, w.settled.Load())
+		}
+	})
+}
+
+func TestHardBudgetRefusesCallsDuringAnOutageOfTheDatabase(t *testing.T) {
+	t.Parallel()
+	hard := budget.Budget{Name: "demo", Scope: budget.App, App: "demo", Period: budget.Day, Credits: 5000}
+	each(t, []budget.Budget{hard}, func(t *testing.T, w *world) {
+		o := &outage{Store: w.db}
+		w.Store = o
+		o.down.Store(true)
+		_, err := w.Begin(t.Context(), budget.Call{Subject: "demo:asha", Feature: "smart_parser", Reserved: 1000})
+		if !errors.Is(err, store.ErrUnavailable) {
+			t.Errorf("got %v, want %v", err, store.ErrUnavailable)
+		}
+		if _, err := w.Begin(t.Context(), budget.Call{Subject: "app:42", Feature: "smart_parser", Reserved: 1000}); err != nil {
+			t.Errorf("got %v for an app without a budget", err)
+		}
+	})
+}
