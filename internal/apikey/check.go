@@ -60,6 +60,9 @@ func (p *Pool) readFile(k *key) {
 	case problem != "" && problem != k.badFile:
 		p.Log.Error("the file of an API key cannot be used; the value read before is used still", "key_name", k.Name, "error", problem)
 	case problem == "" && value != k.Value:
+		if p.OnValue != nil {
+			p.OnValue(value)
+		}
 		k.Value, k.heldUntil, k.limit, k.spent, k.askedAt = value, time.Time{}, 0, 0, time.Time{}
 		k.version++
 		p.Log.Info("an API key was replaced, since its file has another one", "key_name", k.Name)

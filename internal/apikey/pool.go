@@ -34,6 +34,9 @@ type Options struct {
 	// OnChange is called when a key is set aside, with the reason, and with "" when it can
 	// be used again; nil for not at all.
 	OnChange func(name string, reason Reason)
+	// OnValue is called with a new value that was read from a file, before it is used; nil
+	// for not at all.
+	OnValue func(secret.Text)
 }
 
 // Pool hands out keys. It is safe for concurrent use.

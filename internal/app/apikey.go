@@ -47,6 +47,7 @@ func newKeys(c config.Config, pacer apikey.Pacer, metrics *telemetry.Metrics, lo
 	o := apikey.Options{
 		Pacer: pacer, Queue: c.Gateway.Queue, Log: log, Now: now,
 		OnChange: func(name string, reason apikey.Reason) { metrics.SetKey(name, string(reason)) },
+		OnValue:  func(value secret.Text) { telemetry.HideSecret(log, value) },
 	}
 	o.SwitchAt, _ = config.ParsePercent(c.Upstream.SwitchAt) // Check has found it valid
 	for _, k := range c.Upstream.AllKeys() {

@@ -6,6 +6,9 @@ import (
 	"context"
 	"io"
 	"log/slog"
+	"slices"
+	"sync"
+	"sync/atomic"
 
 	"casbroker/internal/secret"
 )
@@ -38,13 +41,37 @@ func NewLogger(w io.Writer, o LogOptions) *slog.Logger {
 	if o.Format == FormatText {
 		next = slog.NewTextHandler(w, plain)
 	}
-	return slog.New(&handler{next: next, scrub: newScrubber(o.Secrets)})
+	scrub := &scrubbers{secrets: o.Secrets}
+	scrub.current.Store(newScrubber(o.Secrets))
+	return slog.New(&handler{next: next, scrub: scrub})
+}
+
+// HideSecret makes log, which NewLogger has returned, hide one more secret.
+func HideSecret(log *slog.Logger, s secret.Text) {
+	if h, ok := log.Handler().(*handler); ok {
+		h.scrub.add(s)
+	}
+}
+
+// scrubbers has the scrubber in use, which all loggers that derive from one share.
+type scrubbers struct {
+	mu      sync.Mutex
+	secrets []secret.Text
+	current atomic.Pointer[scrubber]
+}
+
+// add adds a secret.
+func (s *scrubbers) add(more secret.Text) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.secrets = append(slices.Clip(s.secrets), more)
+	s.current.Store(newScrubber(s.secrets))
 }
 
 // handler removes secrets and personal data from records before next writes them.
 type handler struct {
 	next  slog.Handler
-	scrub *scrubber
+	scrub *scrubbers
 	hasID bool // WithAttrs has set the request id
 }
 
@@ -57,10 +84,11 @@ func (h *handler) Enabled(ctx context.Context, level slog.Level) bool {
 func (h *handler) Handle(ctx context.Context, r slog.Record) error {
 	var buf [16]slog.Attr // on the stack: enough for an access log line
 	attrs := buf[:0]
-	message := h.scrub.text(r.Message)
+	scrub := h.scrub.current.Load()
+	message := scrub.text(r.Message)
 	dirty, hasID := message != r.Message, h.hasID
 	r.Attrs(func(a slog.Attr) bool {
-		clean, changed := h.scrub.attr(a)
+		clean, changed := scrub.attr(a)
 		attrs = append(attrs, clean)
 		dirty = dirty || changed
 		hasID = hasID || a.Key == requestIDAttr
@@ -81,7 +109,7 @@ func (h *handler) WithAttrs(attrs []slog.Attr) slog.Handler {
 	c := *h
 	clean := make([]slog.Attr, len(attrs))
 	for i, a := range attrs {
-		clean[i], _ = h.scrub.attr(a)
+		clean[i], _ = h.scrub.current.Load().attr(a)
 		c.hasID = c.hasID || a.Key == requestIDAttr
 	}
 	c.next = h.next.WithAttrs(clean)

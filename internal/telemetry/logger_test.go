@@ -204,3 +204,18 @@ func BenchmarkAccessLogLine(b *testing.B) {
 		})
 	}
 }
+
+func TestSecretThatIsAddedLaterIsHidden(t *testing.T) {
+	t.Parallel()
+	var out bytes.Buffer
+	log := telemetry.NewLogger(&out, telemetry.LogOptions{Secrets: []secret.Text{apiKey}})
+	derived := log.With("job", "check")
+	telemetry.HideSecret(log, "new-key-of-the-vendor")
+	for _, l := range []*slog.Logger{log, derived} {
+		l.Info("uses new-key-of-the-vendor", "error", "refused new-key-of-the-vendor and "+apiKey)
+	}
+	if s := out.String(); strings.Contains(s, "of-the-vendor") || strings.Contains(s, apiKey) || strings.Count(s, "[secret]") != 6 {
+		t.Errorf("got %s, want no secret", s)
+	}
+	telemetry.HideSecret(slog.New(slog.DiscardHandler), "another") // has nothing to hide
+}
