@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -105,7 +106,7 @@ func (s *DB) Close() error {
 // usable once. After a change has failed, Ready tests by writing, since a full disk
 // still answers reads.
 func (s *DB) Ready(ctx context.Context) error {
-	if err := s.reader.PingContext(ctx); err != nil {
+	if err := s.ping(ctx); err != nil {
 		return ErrUnavailable.Because(fmt.Errorf("ping: %w", err))
 	}
 	if err := s.prepare(ctx); err != nil || !s.unwritable.Load() {
@@ -115,6 +116,17 @@ func (s *DB) Ready(ctx context.Context) error {
 		_, err := tx.ExecContext(ctx, `UPDATE access_state SET version = version`)
 		return err
 	})
+}
+
+// ping returns an error if no connection works. One that the database has closed while it was
+// idle fails; each ping removes it from the pool, until one is alive or new.
+func (s *DB) ping(ctx context.Context) (err error) {
+	for range maxConns + 1 {
+		if err = s.reader.PingContext(ctx); !errors.Is(err, driver.ErrBadConn) {
+			return err
+		}
+	}
+	return err
 }
 
 // prepare checks that the database is migrated and that the keys are right. Once both
