@@ -96,6 +96,7 @@ var refusals = []choice{
 	{"no_admin_keys", "no admin keys configured"},
 	{"too_many_uploads", "too many uploads at once"},
 	{"budget_exhausted", "budget used up"},
+	{"insufficient_credits", "no credits left at the vendor"},
 	{"too_many_files", "too many files at a forwarding address"},
 	{"feature_not_allowed", "feature not in the token"},
 	{"inbox_not_connected", "mailbox not connected"},
