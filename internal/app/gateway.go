@@ -34,10 +34,11 @@ func tokenModes(mode string) []token.Mode {
 // broker by is used if it is of this machine, too; a page of another host could choose it
 // otherwise.
 func gatewayURL(c config.Config) func(host string) string {
+	public := c.Server.PublicURL + c.Gateway.Path
 	return func(host string) string {
 		switch {
 		case c.Server.PublicURL != "":
-			return c.Server.PublicURL + c.Gateway.Path
+			return public
 		case netaddr.IsLoopback(host):
 			return "http://" + host + c.Gateway.Path
 		default:

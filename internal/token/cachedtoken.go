@@ -24,22 +24,24 @@ func CacheKeyFor(subject string, ttl time.Duration) CacheKey {
 
 // String returns "subject|minutes", or "subject|minutes|gateway", which is unique to the key.
 func (k CacheKey) String() string {
-	s := k.Subject + "|" + strconv.Itoa(k.Minutes)
 	if k.Gateway {
-		s += "|gateway"
+		return k.Subject + "|" + strconv.Itoa(k.Minutes) + "|gateway"
 	}
-	return s
+	return k.Subject + "|" + strconv.Itoa(k.Minutes)
 }
 
 // associatedData binds a sealed token to its key.
 func (k CacheKey) associatedData() string { return "token/" + k.String() }
 
 // The layout of a cached token before it is sealed: format (1 byte), issued and expires
-// (unix milliseconds, 8 bytes each), access version (8 bytes, since format 2), length of
-// the grant id (1 byte), grant id, token.
+// (unix milliseconds, 8 bytes each), access version (8 bytes, since format 2), features (1
+// byte, in format 3), length of the grant id (1 byte), grant id, token. Format 3 is for
+// gateway tokens: reading their features in the token itself would cost as much as the rest
+// of a reuse.
 const (
 	format1       = 1
 	format2       = 2
+	format3       = 3
 	format1Header = 1 + 8 + 8 + 1
 )
 
@@ -51,16 +53,24 @@ type cachedToken struct {
 	grantID   string
 	issuedAt  time.Time
 	expiresAt time.Time
-	version   int64 // 0 in format 1: older than every revocation
+	version   int64    // 0 in format 1: older than every revocation
+	features  Features // of a gateway token; 0 in formats 1 and 2
 }
 
 func (t cachedToken) encode() []byte {
-	b := make([]byte, 0, format1Header+8+len(t.grantID)+len(t.value))
-	b = append(b, format2)
+	b := make([]byte, 0, format1Header+9+len(t.grantID)+len(t.value))
+	format := byte(format2)
+	if t.features != 0 {
+		format = format3
+	}
+	b = append(b, format)
 	b = binary.BigEndian.AppendUint64(b, uint64(t.issuedAt.UnixMilli()))
 	b = binary.BigEndian.AppendUint64(b, uint64(t.expiresAt.UnixMilli()))
 	b = binary.BigEndian.AppendUint64(b, uint64(t.version)) //nolint:gosec // decoded to the same value
-	b = append(b, byte(len(t.grantID)))                     //nolint:gosec // our own id: 29 bytes
+	if format == format3 {
+		b = append(b, byte(t.features))
+	}
+	b = append(b, byte(len(t.grantID))) //nolint:gosec // our own id: 29 bytes
 	b = append(b, t.grantID...)
 	return append(b, t.value.Reveal()...)
 }
@@ -75,6 +85,10 @@ func decodeCachedToken(b []byte) (cachedToken, error) {
 	case b[0] == format2 && len(rest) > 8:
 		t.version = int64(binary.BigEndian.Uint64(rest)) //nolint:gosec // written by encode
 		rest = rest[8:]
+	case b[0] == format3 && len(rest) > 9 && rest[8] != 0:
+		t.version = int64(binary.BigEndian.Uint64(rest)) //nolint:gosec // written by encode
+		t.features = Features(rest[8])
+		rest = rest[9:]
 	case b[0] != format1:
 		return cachedToken{}, errFormat
 	}
