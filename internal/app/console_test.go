@@ -105,6 +105,8 @@ func walkTheConsole(t *testing.T, l display) {
 	page.checkPage("9-grants")
 	page.follow(on("nav-settings"), "version")
 	page.checkPage("10-settings")
+	page.follow(on("nav-usage"), "no-budgets")
+	page.checkPage("12-usage")
 	page.follow(on("nav-overview"), "live")
 	page.follow(on("revoke-all"), "phrase")
 	page.checkPage("11-revoke-all")
