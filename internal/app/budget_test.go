@@ -2,6 +2,7 @@ package app_test
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -216,4 +217,35 @@ func TestUserSeesAndTakesAwayItsOwnCalls(t *testing.T) {
 			t.Errorf("after the erasure: got %+v, want no calls and no more credits than before", u)
 		}
 	})
+}
+
+func TestMetricsCountCreditsAndBudgetsWithoutUsers(t *testing.T) {
+	t.Parallel()
+	settings, _ := gatewaySettings(t)
+	settings.Server.MetricsAddress = freeAddress(t)
+	settings.Budgets = []config.Budget{{Name: "user-day", Scope: config.ScopeUser, Period: config.PeriodDay, Credits: 1000}}
+	b := start(t, settings)
+	asha := b.page(t, "asha")
+	parse(t, asha.url, asha.token, "cdsl", "ABCDE1234F").must(t, 200)
+	parse(t, asha.url, asha.token, "cdsl", "ABCDE1234F").mustFail(t, 402, "BUDGET_EXHAUSTED")
+	b.usageOf(t, "asha", 1)
+	want := []string{
+		`casbroker_gateway_credits_total{feature="smart_parser",key="default"} 1`,
+		`casbroker_budget_reached_total{budget="user-day"} 1`,
+		`casbroker_budget_limit_credits{budget="user-day"} 1`,
+		`casbroker_budget_used_credits{budget="user-day"} `,
+	}
+	for end := time.Now().Add(10 * time.Second); ; <-time.After(5 * time.Millisecond) { // a job measures budgets
+		metrics := scrape(t, settings.Server.MetricsAddress)
+		missing := slices.IndexFunc(want, func(line string) bool { return !strings.Contains(metrics, line) })
+		if strings.Contains(metrics, "asha") {
+			t.Error("the metrics name a user")
+		}
+		if missing < 0 {
+			return
+		}
+		if time.Now().After(end) {
+			t.Fatalf("the metrics lack %s:\n%s", want[missing], metrics)
+		}
+	}
 }

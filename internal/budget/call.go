@@ -16,7 +16,7 @@ const (
 	Open     Delivery = ""         // the call has not ended
 	NotSent  Delivery = "not_sent" // the vendor did not get it
 	Answered Delivery = "answered" // the vendor said whether it costs credits
-	Rejected Delivery = "rejected" // the vendor refused the API key or its rate; its usage log may not have it
+	Rejected Delivery = "rejected" // the vendor refused the API key, for its rate or its credits too; its usage may not have it
 	Unknown  Delivery = "unknown"  // no answer; it counts with its price
 )
 

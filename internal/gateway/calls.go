@@ -51,7 +51,7 @@ type Delivery string
 const (
 	NotSent  Delivery = "not_sent" // the vendor did not get it, or not as a whole
 	Answered Delivery = "answered" // the vendor said whether it costs credits
-	Rejected Delivery = "rejected" // the vendor refused the API key or its rate
+	Rejected Delivery = "rejected" // the vendor refused the API key, for its rate or its credits too
 	Unknown  Delivery = "unknown"  // it was sent, and there is no answer
 )
 
@@ -161,7 +161,7 @@ func (x *exchange) result(outcome string, err error) CallResult {
 		switch {
 		case rec.said:
 			r.Used = rec.used
-		case !failed, rec.charge.onFailed && rec.status != http.StatusPaymentRequired:
+		case !failed, rec.charge.onFailed:
 			r.Used = rec.charge.price
 		}
 	}
@@ -177,7 +177,7 @@ func (x *exchange) delivery(err error) Delivery {
 	rec := &x.record
 	switch {
 	case rec.status == http.StatusUnauthorized && x.answered == "", // not the mailbox was refused
-		rec.status == http.StatusForbidden, rec.status == http.StatusTooManyRequests:
+		rec.status == http.StatusPaymentRequired, rec.status == http.StatusForbidden, rec.status == http.StatusTooManyRequests:
 		return Rejected
 	case rec.status != 0:
 		return Answered

@@ -99,7 +99,7 @@ func TestCallIsRecordedWithWhatTheVendorCharged(t *testing.T) {
 		"a wrong password":      {answers(400, `{"status":"error","msg":"Wrong password"}`), gateway.CallResult{Outcome: "vendor_error", Reason: "INVALID_PASSWORD", Delivery: gateway.Answered}},
 		"a failure with 200":    {answers(200, `{"status":"failed","msg":"Invalid password"}`), gateway.CallResult{Outcome: "vendor_error", Reason: "INVALID_PASSWORD", Delivery: gateway.Answered}},
 		"a long failure":        {answers(500, `{"code":"X","pad":"`+strings.Repeat("x", 5000)+`"}`), gateway.CallResult{Outcome: "vendor_error", Reason: "INTERNAL_SERVER_ERROR", Delivery: gateway.Answered}},
-		"no credits":            {answers(402, `{"code":"INSUFFICIENT_CREDITS"}`), gateway.CallResult{Outcome: "out_of_credits", Reason: "INSUFFICIENT_CREDITS", Delivery: gateway.Answered}},
+		"no credits":            {answers(402, `{"code":"INSUFFICIENT_CREDITS"}`), gateway.CallResult{Outcome: "out_of_credits", Reason: "INSUFFICIENT_CREDITS", Delivery: gateway.Rejected}},
 		"a refused key":         {answers(403, `{}`), gateway.CallResult{Outcome: "refused_key", Reason: "UPSTREAM_REFUSED", Delivery: gateway.Rejected}},
 		"too many requests":     {answers(429, `{}`), gateway.CallResult{Outcome: "vendor_error", Reason: "TOO_MANY_REQUESTS", Delivery: gateway.Rejected}},
 		"no JSON":               {answers(200, `<html>`, "Content-Type", "text/html"), gateway.CallResult{Outcome: "bad_answer", Reason: "UPSTREAM_BAD_ANSWER", Delivery: gateway.Answered, Used: credit.One}},
