@@ -106,16 +106,12 @@ func (f *fields) foundURL(text string) error {
 	return f.checkURL(text)
 }
 
-// decided reports whether the document was found to be acceptable.
-func (f *fields) decided() bool { return f.checked }
-
 // scanner checks a body while it is read.
 type scanner interface {
 	// scan gets the next bytes. It returns a fault if the call is not acceptable.
 	scan(p []byte) error
 	// end returns a fault unless the body was complete.
 	end() error
-	decided() bool
 }
 
 // checkDocument returns a fault if the document of r is not acceptable as far as its first
@@ -158,11 +154,11 @@ type checkedBody struct {
 	refused atomic.Bool
 }
 
-// begin reads until the document is known to be acceptable, at most headSize bytes.
+// begin reads headSize bytes, or the whole body if that is shorter.
 func (b *checkedBody) begin() error {
 	head := make([]byte, headSize)
 	n := 0
-	for n < len(head) && b.err == nil && !b.scanner.decided() {
+	for n < len(head) && b.err == nil {
 		m, _ := b.next(head[n:])
 		n += m
 	}

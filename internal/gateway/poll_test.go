@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"sync"
 	"testing"
 	"time"
@@ -192,8 +193,10 @@ func TestPollOfAnotherUsersAddressIsNotFound(t *testing.T) {
 
 func TestPollIsAnsweredFromTheDatabaseWhileTheVendorFails(t *testing.T) {
 	t.Parallel()
-	fail := says(200, vendorFiles(1, 1))
-	m := newMailWorld(t, func(rw http.ResponseWriter, r *http.Request) { fail(rw, r) })
+	var vendor atomic.Pointer[http.HandlerFunc]
+	becomes := func(h http.HandlerFunc) { vendor.Store(&h) }
+	becomes(says(200, vendorFiles(1, 1)))
+	m := newMailWorld(t, func(rw http.ResponseWriter, r *http.Request) { (*vendor.Load())(rw, r) })
 	m.move(10 * time.Second)
 	stored := m.poll(t, "").body
 	if !strings.Contains(stored, `"count":1`) {
@@ -214,7 +217,7 @@ func TestPollIsAnsweredFromTheDatabaseWhileTheVendorFails(t *testing.T) {
 		"is verbose":       large(2 << 20),
 	} {
 		m.move(10 * time.Second)
-		fail = answer
+		becomes(answer)
 		before := m.requests.Load()
 		a := m.poll(t, "")
 		if a.status != 200 || !strings.Contains(a.body, `"filename":"1.pdf"`) || !strings.Contains(a.body, `"count":1,`) {
@@ -231,7 +234,7 @@ func TestPollIsAnsweredFromTheDatabaseWhileTheVendorFails(t *testing.T) {
 	if log := m.log.String(); strings.Contains(log, "files.example") || !strings.Contains(log, "could not be asked") {
 		t.Errorf("got the log %s", log)
 	}
-	fail = says(200, vendorFiles(2, 2))
+	becomes(says(200, vendorFiles(2, 2)))
 	m.move(10 * time.Second)
 	if a := m.poll(t, ""); !strings.Contains(a.body, `"count":2,`) {
 		t.Errorf("after all that: got %s", a.body)
