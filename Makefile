@@ -13,7 +13,8 @@ TEST_TIMEOUT ?= 10m
 PACKAGES ?= ./...
 
 # SQLite is C, translated to Go, and its memory is not Go's, so the race detector can find
-# nothing in it. Without it there, the tests of the store take two thirds of the time.
+# nothing in it and only slows it down: the tests of the store take 80 instead of 110 s of
+# processor time without it there.
 NO_RACE := -gcflags=modernc.org/sqlite/lib=-race=false
 
 # What `broker version` says; empty, and then "unknown", outside a git repository.

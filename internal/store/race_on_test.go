@@ -3,5 +3,5 @@
 package store_test
 
 // sqliteRaceDivisor is by how much less data SQLite gets under the race detector, where it is
-// ten times slower, since it is translated to Go.
+// much slower, since it is translated to Go.
 const sqliteRaceDivisor = 4

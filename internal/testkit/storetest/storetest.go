@@ -1,7 +1,7 @@
 // Package storetest opens databases for tests. Each one is new and migrated, is
 // sealed with random keys, and is closed and removed when the test ends. It is a copy of
-// a database that is migrated once per test binary and dialect, which takes a tenth of
-// the time of migrating each.
+// a database that is migrated once per test binary and dialect, which takes less
+// time than migrating each.
 //
 //	db := storetest.New(t)                                  // a SQLite file
 //	storetest.Each(t, func(t *testing.T, db *store.DB) {…}) // the same test on SQLite and on PostgreSQL
