@@ -42,12 +42,18 @@ func readAPIKey(value *secret.Text, file, key string) (err error) {
 	return nil
 }
 
-// newKeys returns the pool of the API keys in the settings.
-func newKeys(c config.Config, pacer apikey.Pacer, metrics *telemetry.Metrics, log *slog.Logger, now func() time.Time) *apikey.Pool {
+// newKeys returns the pool of the API keys in the settings. onChange is that of
+// apikey.Options.
+func newKeys(
+	c config.Config, pacer apikey.Pacer, metrics *telemetry.Metrics, log *slog.Logger, now func() time.Time, onChange func(name string, reason apikey.Reason),
+) *apikey.Pool {
 	o := apikey.Options{
 		Pacer: pacer, Queue: c.Gateway.Queue, Log: log, Now: now,
-		OnChange: func(name string, reason apikey.Reason) { metrics.SetKey(name, string(reason)) },
-		OnValue:  func(value secret.Text) { telemetry.HideSecret(log, value) },
+		OnChange: func(name string, reason apikey.Reason) {
+			metrics.SetKey(name, string(reason))
+			onChange(name, reason)
+		},
+		OnValue: func(value secret.Text) { telemetry.HideSecret(log, value) },
 	}
 	o.SwitchAt, _ = config.ParsePercent(c.Upstream.SwitchAt) // Check has found it valid
 	for _, k := range c.Upstream.AllKeys() {

@@ -26,6 +26,7 @@ import (
 	"casbroker/internal/token"
 	"casbroker/internal/upstream"
 	"casbroker/internal/usage"
+	"casbroker/internal/webhook"
 	"casbroker/web"
 )
 
@@ -115,7 +116,7 @@ func New(ctx context.Context, c config.Config, o Options) (_ *App, err error) { 
 		return nil, fmt.Errorf("cache.url: %w", err)
 	}
 	a.onClose(shared.Close)
-	keys := newKeys(c, shared, metrics, log, o.Now)
+	keys := newKeys(c, shared, metrics, log, o.Now, keyEvents{db, log, o.Now}.record)
 	vendor := upstream.New(upstream.Options{
 		URL: c.Upstream.URL, Keys: keys, Timeout: c.Upstream.Timeout, Deadline: c.Upstream.Deadline,
 		Attempts: c.Upstream.Attempts, Log: log, Now: o.Now,
@@ -198,6 +199,7 @@ func New(ctx context.Context, c config.Config, o Options) (_ *App, err error) { 
 		captures.Close()
 		return nil
 	})
+	events := &webhook.Feed{Store: db, Now: o.Now}
 	ledger := newLedger(c, db, box, metrics, log, o.Now)
 	budgets, comparer := newBudgets(c, ledger, db), newComparer(keys, vendor, db, metrics, log, o.Now)
 	userData := &privacy.Service{Store: db, ForgetTokens: tokens.Forget, Announce: watcher.Announce, Log: log, Now: o.Now, Sources: []privacy.ExportSource{
@@ -250,6 +252,7 @@ func New(ctx context.Context, c config.Config, o Options) (_ *App, err error) { 
 			Portfolios: portfolios, MaxBody: int64(c.Portfolio.MaxBody), LimitSave: limitSave, LimitRead: limitRead,
 		},
 		&budget.Handler{Service: budgets, Limit: limitRead},
+		&webhook.Handler{Feed: events, Limit: limitRead},
 		&privacy.Handler{Privacy: userData, LimitExport: limitRead, LimitErase: limitSave})
 	err = mountGateway(a.router, c, gatewayDeps{
 		keys: keys, health: vendor.Health(), box: box, access: watcher, owned: db, mail: db, limits: limits, captures: captures,
@@ -289,10 +292,12 @@ func New(ctx context.Context, c config.Config, o Options) (_ *App, err error) { 
 			return err
 		}},
 	}
+	a.jobs = append(a.jobs, job{name: "put events into order", every: retryEvents, atStart: true, do: events.Run})
 	a.jobs = append(a.jobs, budgetJobs(c, budgets, comparer, db, metrics)...)
 	retention := &privacy.Retention{
 		Expirer: db, Jobs: db, Portfolios: c.Retention.Portfolios, Grants: c.Retention.Grants, Calls: c.Retention.Calls,
-		Log: log, Now: o.Now,
+		Events: c.Retention.Events,
+		Log:    log, Now: o.Now,
 	}
 	if retention.Enabled() {
 		// At the start too: a broker that restarts often would never reach the first tick.

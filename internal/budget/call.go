@@ -2,6 +2,7 @@ package budget
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	"casbroker/internal/audit"
@@ -56,6 +57,11 @@ func (c Call) Counters() []Counter { return CountersAt(c.StartedAt, c.Who, c.App
 
 // Failed reports whether the call has ended without success.
 func (c Call) Failed() bool { return c.Outcome != OutcomeOK }
+
+// ParsesStatement reports whether the call is for the vendor to parse a statement.
+func (c Call) ParsesStatement() bool {
+	return c.Feature == "smart_parser" || strings.HasSuffix(c.Feature, "_cas_parser")
+}
 
 // Result is how a call ended.
 type Result struct {

@@ -268,6 +268,7 @@ type Retention struct {
 	Portfolios time.Duration `yaml:"portfolios"` // from the time of saving
 	Grants     time.Duration `yaml:"grants"`     // from the end of the token
 	Calls      time.Duration `yaml:"calls"`      // from the call through the gateway
+	Events     time.Duration `yaml:"events"`     // from when it happened
 }
 
 // Admin lists the keys with which operators sign in. Users whose JWT has the role admin
@@ -327,6 +328,6 @@ func Default() Config {
 		},
 		Portfolio: Portfolio{MaxBody: 10 << 20, OtherOwner: OtherOwnerKeep},
 		Audit:     Audit{Reuse: ReuseCount, WhenUnwritable: UnwritableRefuse},
-		Retention: Retention{Calls: 90 * 24 * time.Hour},
+		Retention: Retention{Calls: 90 * 24 * time.Hour, Events: 30 * 24 * time.Hour},
 	}
 }

@@ -244,6 +244,7 @@ func (r Retention) validate(wrong *check.Errors) {
 	const want = "want 0s (forever) or at least %s, not %s"
 	wrong.Require(r.Portfolios == 0 || r.Portfolios >= minRetention, "retention.portfolios", want, minRetention, r.Portfolios)
 	wrong.Require(r.Calls == 0 || r.Calls >= minRetention, "retention.calls", want, minRetention, r.Calls)
+	wrong.Require(r.Events == 0 || r.Events >= minRetention, "retention.events", want, minRetention, r.Events)
 	wrong.Require(r.Grants == 0 || r.Grants >= minRetention, "retention.grants", want, minRetention, r.Grants)
 }
 

@@ -29,6 +29,8 @@ type Expirer interface {
 	ExpireGrants(ctx context.Context, until time.Time) (int, error)
 	// ExpireCalls deletes calls through the gateway that began at until or before.
 	ExpireCalls(ctx context.Context, until time.Time) (int, error)
+	// ExpireEvents deletes events that happened at until or before.
+	ExpireEvents(ctx context.Context, until time.Time) (int, error)
 }
 
 // Jobs coordinates jobs among replicas.
@@ -49,12 +51,15 @@ type Retention struct {
 	Portfolios time.Duration // from the save; 0 keeps them forever
 	Grants     time.Duration // from the token's expiry; 0 keeps them forever
 	Calls      time.Duration // from their beginning; 0 keeps them forever
+	Events     time.Duration // from when they happened; 0 keeps them forever
 	Log        *slog.Logger
 	Now        func() time.Time
 }
 
 // Enabled reports whether any data has a retention period.
-func (r *Retention) Enabled() bool { return r.Portfolios > 0 || r.Grants > 0 || r.Calls > 0 }
+func (r *Retention) Enabled() bool {
+	return r.Portfolios > 0 || r.Grants > 0 || r.Calls > 0 || r.Events > 0
+}
 
 // Run deletes old data, unless a run ended within the last day or another replica is
 // running. It is meant to be called periodically. After an error the next run is possible
@@ -68,7 +73,7 @@ func (r *Retention) Run(ctx context.Context) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, lease)
 	defer cancel()
-	portfolios, grants, calls := 0, 0, 0
+	portfolios, grants, calls, events := 0, 0, 0, 0
 	if r.Portfolios > 0 {
 		if portfolios, err = r.Expirer.ExpirePortfolios(ctx, now.Add(-r.Portfolios), now); err != nil {
 			return fmt.Errorf("%d portfolios deleted: %w", portfolios, err)
@@ -84,6 +89,11 @@ func (r *Retention) Run(ctx context.Context) error {
 			return fmt.Errorf("%d calls deleted: %w", calls, err)
 		}
 	}
-	r.Log.InfoContext(ctx, "deleted data past its retention", "portfolios", portfolios, "grants", grants, "calls", calls)
+	if r.Events > 0 {
+		if events, err = r.Expirer.ExpireEvents(ctx, now.Add(-r.Events)); err != nil {
+			return fmt.Errorf("%d events deleted: %w", events, err)
+		}
+	}
+	r.Log.InfoContext(ctx, "deleted data past its retention", "portfolios", portfolios, "grants", grants, "calls", calls, "events", events)
 	return r.Jobs.FinishJob(ctx, jobName, until, now.Add(interval))
 }

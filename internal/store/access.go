@@ -10,6 +10,7 @@ import (
 	"casbroker/internal/access"
 	"casbroker/internal/audit"
 	"casbroker/internal/token"
+	"casbroker/internal/webhook"
 )
 
 // accessLock orders changes of access: each change holds it exclusively, and each grant
@@ -43,6 +44,11 @@ func (s *DB) ChangeAccess(ctx context.Context, c access.Change, r audit.Record) 
 				return err
 			}
 		}
+		if write && !o.Already {
+			if err := s.emitAccess(ctx, tx, o.Change); err != nil {
+				return err
+			}
+		}
 		if err := tx.QueryRowContext(ctx, `SELECT version FROM access_state`).Scan(&o.Newest); err != nil {
 			return fmt.Errorf("read access version: %w", err)
 		}
@@ -56,6 +62,18 @@ func (s *DB) ChangeAccess(ctx context.Context, c access.Change, r audit.Record) 
 		return access.Outcome{}, err
 	}
 	return o, nil
+}
+
+// emitAccess writes the event of a change of access, if it has one.
+func (s *DB) emitAccess(ctx context.Context, tx *sql.Tx, c access.Change) error {
+	switch c.Kind {
+	case access.Block:
+		return s.emit(ctx, tx, webhook.New(webhook.UserBlocked, c.Subject, c.At, webhook.Object{}))
+	case access.RevokeGrant, access.RevokeUser, access.RevokeAll:
+		return s.emit(ctx, tx, webhook.New(webhook.TokenRevoked, c.Subject, c.At, webhook.Object{GrantID: c.GrantID}))
+	case access.Unblock:
+	}
+	return nil
 }
 
 // lockAccess takes accessLock with the statement lock, unless that is "".

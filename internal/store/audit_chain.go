@@ -74,6 +74,7 @@ type chainLease struct {
 	committed audit.Head // the head if the transaction is rolled back
 	head      audit.Head // the head with the transaction's records
 	uncertain bool       // the chain must not be used again
+	emitted   bool       // the transaction has events, unless it was rolled back
 }
 
 type leaseKey struct{}

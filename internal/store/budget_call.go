@@ -10,6 +10,7 @@ import (
 
 	"casbroker/internal/budget"
 	"casbroker/internal/credit"
+	"casbroker/internal/webhook"
 )
 
 // callColumns are the columns of gateway_calls in the order of callValues and scanCall.
@@ -140,7 +141,10 @@ func (s *DB) EndCall(ctx context.Context, id string, r budget.Result, at time.Ti
 		if c.Subject == "" { // erased while the call was open
 			_, err = tx.ExecContext(ctx, `UPDATE gateway_calls SET who = '' WHERE id = $1`, id)
 		}
-		return err
+		if err != nil || !c.Failed() || !c.ParsesStatement() {
+			return err
+		}
+		return s.emit(ctx, tx, webhook.New(webhook.StatementFailed, c.Subject, at, webhook.Object{CallID: c.ID, GrantID: c.GrantID, Reason: c.Reason}))
 	})
 	return c, ended && err == nil, err
 }

@@ -8,6 +8,7 @@ import (
 
 	"casbroker/internal/audit"
 	"casbroker/internal/budget"
+	"casbroker/internal/webhook"
 )
 
 // MarkReached records that a budget was reached, with an audit record. It reports whether
@@ -31,7 +32,10 @@ func (s *DB) markReached(ctx context.Context, tx *sql.Tx, r budget.Reached) (isN
 	if n == 0 {
 		return false, nil
 	}
-	return true, s.record(ctx, tx, r.Record)
+	if err := s.record(ctx, tx, r.Record); err != nil {
+		return false, err
+	}
+	return true, s.emit(ctx, tx, webhook.New(webhook.BudgetReached, r.Subject, r.At, webhook.Object{Budget: r.Budget.Name}))
 }
 
 const raiseColumns = `id, budget, subject, app, credits, until_ms, at_ms, actor`

@@ -29,6 +29,7 @@ type group struct {
 	queue    chan *pendingChange // unbuffered: a caller can give up until its change is taken
 	quit     chan struct{}
 	stop     func()
+	notify   func(*chainLease) // called after each commit; may be nil
 	ended    chan struct{}
 }
 
@@ -40,9 +41,9 @@ type pendingChange struct {
 }
 
 // newGroup starts the goroutine that makes the changes in db, until close is called.
-func newGroup(db *sql.DB, chains *chainPool) *group {
+func newGroup(db *sql.DB, chains *chainPool, notify func(*chainLease)) *group {
 	g := &group{
-		db: db, inserter: &inserter{}, chains: chains,
+		db: db, inserter: &inserter{}, chains: chains, notify: notify,
 		queue: make(chan *pendingChange), quit: make(chan struct{}), ended: make(chan struct{}),
 	}
 	g.stop = sync.OnceFunc(func() { close(g.quit) })
@@ -110,6 +111,9 @@ func (g *group) transact(first *pendingChange) {
 		err = lease.commit(ctx, tx)
 	}
 	lease.uncertain = lease.uncertain || err != nil // the database may have rolled back at any point
+	if err == nil && g.notify != nil {
+		g.notify(lease)
+	}
 	for _, c := range applied {
 		c.done <- asTimeout(ctx, err)
 	}

@@ -171,7 +171,7 @@ func TestGroupTransactionIsLimitedInSize(t *testing.T) {
 func TestClosingAGroupCommitsBegunChangesAndRefusesOthers(t *testing.T) {
 	t.Parallel()
 	inner := idle(t)
-	g := newGroup(inner.db, inner.chains)
+	g := newGroup(inner.db, inner.chains, nil)
 	begun, closing := make(chan bool), make(chan bool)
 	ended := make(chan error, 1)
 	go func() {

@@ -11,6 +11,7 @@ import (
 
 	"casbroker/internal/gateway"
 	"casbroker/internal/id"
+	"casbroker/internal/webhook"
 )
 
 const (
@@ -111,7 +112,10 @@ func (s *DB) AddFiles(ctx context.Context, address string, files []gateway.MailF
 		if stored+arrived.Files > maxMailFiles {
 			return gateway.ErrManyFiles
 		}
-		return nil
+		if arrived.Files == 0 {
+			return nil
+		}
+		return s.emit(ctx, tx, webhook.New(webhook.MailArrived, arrived.Subject, time.UnixMicro(last), webhook.Object{Address: address}))
 	})
 	if err != nil {
 		return gateway.Arrival{}, err

@@ -5,9 +5,11 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"time"
 
 	"casbroker/internal/audit"
 	"casbroker/internal/portfolio"
+	"casbroker/internal/webhook"
 )
 
 // SavePortfolio stores a statement, unless the subject already has it in a copy that can
@@ -97,10 +99,16 @@ func (s *DB) add(ctx context.Context, tx *sql.Tx, save portfolio.SaveRequest, ro
 	if err := s.dialect.insert(ctx, tx, row); err != nil {
 		return row.Portfolio, err
 	}
-	if err := s.record(ctx, tx, save.Record); err != nil || save.Differs == nil {
+	if err := s.record(ctx, tx, save.Record); err != nil {
 		return row.Portfolio, err
 	}
-	return row.Portfolio, s.record(ctx, tx, *save.Differs)
+	if err := s.emit(ctx, tx, portfolioEvent(webhook.PortfolioSaved, row.Subject, row.ID, save.Record.At)); err != nil || save.Differs == nil {
+		return row.Portfolio, err
+	}
+	if err := s.record(ctx, tx, *save.Differs); err != nil {
+		return row.Portfolio, err
+	}
+	return row.Portfolio, s.emit(ctx, tx, portfolioEvent(webhook.PortfolioDiffers, row.Subject, row.ID, save.Differs.At))
 }
 
 // restore replaces p, which cannot be decrypted, by the same statement. Its id, time,
@@ -130,7 +138,15 @@ func (s *DB) restore(ctx context.Context, tx *sql.Tx, p portfolio.Portfolio, sav
 	if err := s.dialect.insert(ctx, tx, row); err != nil {
 		return restored, err
 	}
-	return row.Portfolio, s.record(ctx, tx, save.Record)
+	if err := s.record(ctx, tx, save.Record); err != nil {
+		return restored, err
+	}
+	return row.Portfolio, s.emit(ctx, tx, portfolioEvent(webhook.PortfolioSaved, row.Subject, row.ID, save.Record.At))
+}
+
+// portfolioEvent returns an event about a portfolio.
+func portfolioEvent(t webhook.Type, subject, id string, at time.Time) webhook.Event {
+	return webhook.New(t, subject, at, webhook.Object{PortfolioID: id})
 }
 
 // DeletePortfolio deletes a portfolio, its holdings, transactions and payload, and the
@@ -141,6 +157,9 @@ func (s *DB) DeletePortfolio(ctx context.Context, subject, id string, r audit.Re
 		if err := s.removePortfolio(ctx, tx, subject, id); err != nil {
 			return err
 		}
-		return s.record(ctx, tx, r)
+		if err := s.record(ctx, tx, r); err != nil {
+			return err
+		}
+		return s.emit(ctx, tx, portfolioEvent(webhook.PortfolioDeleted, subject, id, r.At))
 	})
 }

@@ -10,6 +10,7 @@ import (
 	"casbroker/internal/audit"
 	"casbroker/internal/portfolio"
 	"casbroker/internal/statement"
+	"casbroker/internal/webhook"
 )
 
 // maxObserved is how many portfolios Observed returns at most.
@@ -79,7 +80,10 @@ func (s *DB) verify(ctx context.Context, tx *sql.Tx, p portfolio.Portfolio, seen
 	}
 	p.Provenance, p.Differs, p.Differences = portfolio.Verified, false, nil
 	r.Object = p.ID
-	return p, s.record(ctx, tx, r)
+	if err := s.record(ctx, tx, r); err != nil {
+		return p, err
+	}
+	return p, s.emit(ctx, tx, portfolioEvent(webhook.PortfolioSaved, p.Subject, p.ID, r.At))
 }
 
 // rankAgain decides again which portfolio of p's owner is active, and reports whether it

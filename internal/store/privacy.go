@@ -10,6 +10,7 @@ import (
 	"casbroker/internal/audit"
 	"casbroker/internal/privacy"
 	"casbroker/internal/token"
+	"casbroker/internal/webhook"
 )
 
 // Trail reads up to limit audit records about subject, oldest first, after the given
@@ -64,8 +65,8 @@ func (s *DB) grants(ctx context.Context, subject string, after token.Grant, limi
 
 // Erase deletes the data of subject: portfolios with their holdings, transactions and
 // payloads, captures, the answers stored for Idempotency-Keys, grants, and what it has at the
-// vendor through the gateway. Its tokens are revoked. Its calls and their totals stay without
-// the subject. The audit trail stays, without the addresses of the subject's own requests,
+// vendor through the gateway. Its tokens are revoked. Its calls, their totals and its events stay
+// without the subject. The audit trail stays, without the addresses of the subject's own requests,
 // and r is appended to it, all or nothing. Changes of access stay without their reasons. A
 // block that is in force at r.At stays with its reason. A concurrent save is entirely before
 // the erasure, and erased, or entirely after it.
@@ -105,6 +106,12 @@ func (s *DB) Erase(ctx context.Context, subject string, r audit.Record) (privacy
 			return err
 		}
 		if err := deleteReasons(ctx, tx, subject, r.At); err != nil {
+			return err
+		}
+		if err := eraseEvents(ctx, tx, subject); err != nil {
+			return err
+		}
+		if err := s.emit(ctx, tx, webhook.New(webhook.UserErased, subject, r.At, webhook.Object{})); err != nil {
 			return err
 		}
 		return s.record(ctx, tx, r)

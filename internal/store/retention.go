@@ -10,6 +10,7 @@ import (
 
 	"casbroker/internal/audit"
 	"casbroker/internal/portfolio"
+	"casbroker/internal/webhook"
 )
 
 // How many rows one transaction deletes. They are few, since other changes wait for it.
@@ -99,6 +100,9 @@ func (s *DB) expire(ctx context.Context, batch []aged, at time.Time) (int, error
 			}
 			r := audit.New(ctx, at, audit.Retention, audit.PortfolioExpire, p.subject, p.id)
 			if err := s.record(ctx, tx, r); err != nil {
+				return err
+			}
+			if err := s.emit(ctx, tx, portfolioEvent(webhook.PortfolioDeleted, p.subject, p.id, at)); err != nil {
 				return err
 			}
 			n++

@@ -53,6 +53,7 @@ type DB struct {
 	reader  *sql.DB // PostgreSQL: the same pool as writer
 	group   *group  // SQLite: the only user of writer; PostgreSQL: nil
 	chains  *chainPool
+	emitted chan struct{} // has a value after an event was committed
 	box     *secret.Box
 	log     *slog.Logger
 
@@ -65,14 +66,14 @@ type DB struct {
 // database.
 func Open(o Options) (*DB, error) {
 	scheme, rest, _ := strings.Cut(o.URL.Reveal(), ":")
-	db := &DB{box: o.Box, log: cmp.Or(o.Log, slog.New(slog.DiscardHandler))}
+	db := &DB{emitted: make(chan struct{}, 1), box: o.Box, log: cmp.Or(o.Log, slog.New(slog.DiscardHandler))}
 	var err error
 	switch scheme {
 	case "sqlite":
 		db.dialect = sqliteDialect(rest)
 		if db.writer, db.reader, err = openSQLite(rest); err == nil {
 			db.chains = newChainPool(db.writer, &db.dialect, o, 1)
-			db.group = newGroup(db.writer, db.chains)
+			db.group = newGroup(db.writer, db.chains, db.notifyEmitted)
 			db.dialect.insert = db.group.inserter.insert
 		}
 	case "postgres", "postgresql":
@@ -207,6 +208,9 @@ func (s *DB) inTransaction(ctx context.Context, do work) error {
 	err = lease.commit(ctx, tx)
 	if err != nil && (ctx.Err() != nil || s.dialect.down(err)) {
 		return errUnknownOutcome.Because(fmt.Errorf("commit: %w", err))
+	}
+	if err == nil {
+		s.notifyEmitted(lease)
 	}
 	return err
 }
