@@ -103,7 +103,7 @@ func budgetJobs(c config.Config, budgets *budget.Service, comparer *budget.Compa
 			return db.DropCounters(ctx, budgets.Ledger.Now())
 		}},
 	}
-	if c.Token.Mode != config.ModeDirect {
+	if usesGateway(c) {
 		jobs = append(jobs, job{name: "compare usage with the vendor", every: compareEvery, atStart: true, do: comparer.Run})
 	}
 	if len(c.Budgets) > 0 {

@@ -29,22 +29,26 @@ func tokenModes(mode string) []token.Mode {
 	}
 }
 
-// gatewayURL returns a function that returns the URL of the gateway for a request to host.
-// Without server.public_url the browser is on this machine, and the host that it knows the
+// brokerURL returns a function that returns the broker's URL for a request to host. Without server.public_url the browser is on this machine, and the host that it knows the
 // broker by is used if it is of this machine, too; a page of another host could choose it
 // otherwise.
-func gatewayURL(c config.Config) func(host string) string {
-	public := c.Server.PublicURL + c.Gateway.Path
+func brokerURL(c config.Config) func(host string) string {
 	return func(host string) string {
 		switch {
 		case c.Server.PublicURL != "":
-			return public
+			return c.Server.PublicURL
 		case netaddr.IsLoopback(host):
-			return "http://" + host + c.Gateway.Path
+			return "http://" + host
 		default:
-			return "http://" + c.Server.Address + c.Gateway.Path
+			return "http://" + c.Server.Address
 		}
 	}
+}
+
+// gatewayURL is brokerURL for the URL of the gateway.
+func gatewayURL(c config.Config) func(host string) string {
+	broker := brokerURL(c)
+	return func(host string) string { return broker(host) + c.Gateway.Path }
 }
 
 // gatewayFeatures returns the features of the settings, which Check has found valid.
@@ -71,21 +75,26 @@ type gatewayDeps struct {
 	onClose  func(func() error)
 }
 
-// mountGateway mounts the gateway, unless the settings have direct tokens only.
-func mountGateway(router *server.Router, c config.Config, d gatewayDeps) error {
-	if c.Token.Mode == config.ModeDirect {
-		return nil
+// usesGateway reports whether the vendor's answers pass through the broker.
+func usesGateway(c config.Config) bool {
+	return c.Token.Mode != config.ModeDirect || c.Compat.Has(config.CompatParse)
+}
+
+// mountGateway mounts the gateway, unless the settings have direct tokens only. It returns
+// the handler, nil if nothing uses it.
+func mountGateway(router *server.Router, c config.Config, d gatewayDeps) (*gateway.Handler, error) {
+	if !usesGateway(c) {
+		return nil, nil
 	}
 	vendor, err := gateway.NewVendor(c.Upstream.URL)
 	if err != nil {
-		return fmt.Errorf("upstream.url: %w", err)
+		return nil, fmt.Errorf("upstream.url: %w", err)
 	}
 	chain := []server.Middleware{httpapi.InDialect(gateway.Dialect), d.limits.LimitAuthFailures(gateway.ErrToken)}
 	if c.Gateway.Capture == config.CaptureOff {
 		d.captures = nil
 	}
 	mail := newMail(c, d)
-	mountInbound(router, c, d, mail)
 	h := &gateway.Handler{
 		Path: c.Gateway.Path, Features: c.Gateway.Features, Vendor: vendor, Keys: d.keys, Health: d.health, Tokens: gatewayTokens{d.box}, Access: d.access,
 		Captures: d.captures, Calls: d.calls,
@@ -100,13 +109,16 @@ func mountGateway(router *server.Router, c config.Config, d gatewayDeps) error {
 		},
 		Log: d.log, Now: d.now, Observe: d.metrics.ObserveGateway,
 	}
-	router.Mount(c.Gateway.Path, chain, h)
+	if c.Token.Mode != config.ModeDirect {
+		mountInbound(router, c, d, mail)
+		router.Mount(c.Gateway.Path, chain, h)
+	}
 	d.onClose(func() error { // after the vendor's calls have ended
 		h.Close()
 		return nil
 	})
 	d.onClose(vendor.Close)
-	return nil
+	return h, nil
 }
 
 // gatewayTokens opens the tokens of package token for the gateway.

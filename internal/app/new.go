@@ -192,7 +192,7 @@ func New(ctx context.Context, c config.Config, o Options) (_ *App, err error) { 
 		Store: db, Portfolios: portfolios, Log: log, Now: o.Now, Observe: metrics.CountCapture,
 		MatchOnly: c.Gateway.Capture == config.CaptureMatch,
 	}
-	if c.Token.Mode != config.ModeDirect {
+	if usesGateway(c) {
 		portfolios.Settle = captures.Settle
 	}
 	a.onClose(func() error {
@@ -241,20 +241,22 @@ func New(ctx context.Context, c config.Config, o Options) (_ *App, err error) { 
 			{Name: "auth", Ready: func(context.Context) error { return callers.Ready() }},
 		},
 	})
+	tokenHandler := &token.Handler{
+		Tokens: tokens, TTL: c.Token.Lifetime, Admit: limits.Admit(ratelimit.Token),
+		Modes: tokenModes(c.Token.Mode), Features: gatewayFeatures(c.Gateway), GatewayURL: gatewayURL(c),
+	}
+	portfolioHandler := &portfolio.Handler{
+		Portfolios: portfolios, MaxBody: int64(c.Portfolio.MaxBody), LimitSave: limitSave, LimitRead: limitRead,
+	}
 	a.router.Mount("/v1", []server.Middleware{limits.LimitAuthFailures(), callers.Middleware()},
-		&token.Handler{
-			Tokens: tokens, TTL: c.Token.Lifetime, Admit: limits.Admit(ratelimit.Token),
-			Modes: tokenModes(c.Token.Mode), Features: gatewayFeatures(c.Gateway), GatewayURL: gatewayURL(c),
-		},
+		tokenHandler,
 		&access.Handler{Access: a.access, Limit: limitSave},
 		&token.SessionHandler{Grants: operators.Grants, Limit: limitRead},
-		&portfolio.Handler{
-			Portfolios: portfolios, MaxBody: int64(c.Portfolio.MaxBody), LimitSave: limitSave, LimitRead: limitRead,
-		},
+		portfolioHandler,
 		&budget.Handler{Service: budgets, Limit: limitRead},
 		&webhook.Handler{Feed: events, Limit: limitRead},
 		&privacy.Handler{Privacy: userData, LimitExport: limitRead, LimitErase: limitSave})
-	err = mountGateway(a.router, c, gatewayDeps{
+	proxy, err := mountGateway(a.router, c, gatewayDeps{
 		keys: keys, health: vendor.Health(), box: box, access: watcher, owned: db, mail: db, limits: limits, captures: captures,
 		calls: gatewayCalls{ledger}, charge: ledger.RecordMail,
 		metrics: metrics, log: log, now: o.Now, onClose: a.onClose,
@@ -262,6 +264,9 @@ func New(ctx context.Context, c config.Config, o Options) (_ *App, err error) { 
 	if err != nil {
 		return nil, err
 	}
+	a.router.Mount("", nil, compatRoutes{
+		routes: c.Compat.Routes, callers: callers, limits: limits, tokens: tokenHandler, portfolios: portfolioHandler, gateway: proxy,
+	})
 	byOperator := []server.Middleware{limits.LimitAuthFailures(session.ErrEnded), sessions.Middleware(callers.Middleware())}
 	limitAdmin, limitSignIn := limits.Middleware(ratelimit.Admin), limits.LimitFailures(ratelimit.SignIn, session.ErrWrongKey)
 	a.router.Mount("/admin/v1", byOperator,

@@ -6,8 +6,9 @@ import (
 )
 
 // identify returns the caller of r. A bearer token takes precedence over the cookie,
-// since browsers send cookies by themselves; query parameters are ignored.
-func (a *Authenticator) identify(r *http.Request) (*Principal, error) {
+// since browsers send cookies by themselves; query parameters are ignored. changes says
+// that the call changes something, whatever its method.
+func (a *Authenticator) identify(r *http.Request, changes bool) (*Principal, error) {
 	token, err := bearer(r.Header)
 	if err != nil {
 		return nil, err
@@ -18,7 +19,7 @@ func (a *Authenticator) identify(r *http.Request) (*Principal, error) {
 	if a.cookie == "" {
 		return nil, ErrUnauthenticated
 	}
-	return a.byCookie(r)
+	return a.byCookie(r, changes)
 }
 
 // bearer returns the token of the Authorization header (RFC 6750, section 2.1), or "" if
@@ -41,10 +42,17 @@ func bearer(h http.Header) (string, error) {
 	return token, nil
 }
 
+// HasBearer reports whether a request with this header is authenticated by a bearer token.
+// A page of another origin cannot send one without a preflight, whatever the media type.
+func HasBearer(h http.Header) bool {
+	token, err := bearer(h)
+	return err == nil && token != ""
+}
+
 // byCookie authenticates by the cookie. Browsers send it whichever page makes the call,
 // so a state-changing call must come from a trusted origin. A missing cookie is
 // reported before a wrong origin.
-func (a *Authenticator) byCookie(r *http.Request) (*Principal, error) {
+func (a *Authenticator) byCookie(r *http.Request, changes bool) (*Principal, error) {
 	cookies := r.CookiesNamed(a.cookie)
 	switch {
 	case len(cookies) > 1: // a sibling domain can set one next to ours
@@ -52,7 +60,13 @@ func (a *Authenticator) byCookie(r *http.Request) (*Principal, error) {
 	case len(cookies) == 0 || cookies[0].Value == "":
 		return nil, ErrUnauthenticated
 	}
-	if err := a.origins.Check(r); err != nil {
+	checked := r
+	if changes && (r.Method == http.MethodGet || r.Method == http.MethodHead) {
+		post := *r // a GET is never refused
+		post.Method = http.MethodPost
+		checked = &post
+	}
+	if err := a.origins.Check(checked); err != nil {
 		return nil, ErrCrossOrigin.Because(err)
 	}
 	return a.Authenticate(r.Context(), cookies[0].Value)

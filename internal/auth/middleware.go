@@ -14,11 +14,17 @@ const realm = `Bearer realm="casbroker"`
 
 // Middleware authenticates requests; behind it, Caller and From return the Principal. If
 // that fails it sets WWW-Authenticate according to RFC 6750 and returns the fault.
-func (a *Authenticator) Middleware() echo.MiddlewareFunc {
+func (a *Authenticator) Middleware() echo.MiddlewareFunc { return a.middleware(false) }
+
+// ChangingMiddleware is Middleware for routes that change something even with GET. A
+// cookie authenticates those, too, only for pages of a trusted origin.
+func (a *Authenticator) ChangingMiddleware() echo.MiddlewareFunc { return a.middleware(true) }
+
+func (a *Authenticator) middleware(changes bool) echo.MiddlewareFunc {
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) error {
 			r := c.Request()
-			who, err := a.identify(r)
+			who, err := a.identify(r, changes)
 			if err != nil {
 				challenge(c, err)
 				return err

@@ -26,6 +26,7 @@ type Config struct {
 	Seal      Seal      `yaml:"seal"`
 	RateLimit RateLimit `yaml:"ratelimit"`
 	Portfolio Portfolio `yaml:"portfolio"`
+	Compat    Compat    `yaml:"compat"`
 	Audit     Audit     `yaml:"audit"`
 	Retention Retention `yaml:"retention"`
 	Admin     Admin     `yaml:"admin"`

@@ -39,6 +39,7 @@ func (c *Config) Validate() error {
 	c.Seal.validate(&wrong)
 	wrong.Require(c.Auth.CacheSize >= 0 && c.Auth.CacheSize <= 1<<30, "auth.cache_size", "want 0 to 1GiB")
 	c.Portfolio.validate(&wrong)
+	c.validateCompat(&wrong)
 	c.Audit.validate(&wrong)
 	c.Retention.validate(&wrong)
 	if c.Web.WidgetURL != "" {
@@ -128,7 +129,7 @@ const poolPerMinute = 2
 var gatewayPath = regexp.MustCompile(`^(/[a-z0-9-]+)+$`)
 
 // reservedPaths are the first parts of paths that the broker serves itself.
-var reservedPaths = []string{"v1", "admin", "oauth", "console", "demo", "widget", "healthz", "readyz", "metrics"}
+var reservedPaths = []string{"v1", "admin", "oauth", "console", "demo", "widget", "healthz", "readyz", "metrics", "openapi.yaml", "problems"}
 
 // hostPattern is the form of a host with an optional port, as it is in a URL.
 var hostPattern = regexp.MustCompile(`^([a-z0-9-]+(\.[a-z0-9-]+)*|\[[0-9a-f:.]+\])(:[0-9]{1,5})?$`)

@@ -79,7 +79,10 @@ func (h *Handler) Mount(g *echo.Group) {
 }
 
 // serve answers one request.
-func (h *Handler) serve(c echo.Context) error {
+func (h *Handler) serve(c echo.Context) error { return h.observed(c, (*exchange).serve) }
+
+// observed has a new exchange answer a request with serve, and reports how that ended.
+func (h *Handler) observed(c echo.Context, serve func(*exchange, echo.Context) error) error {
 	x := &exchange{Handler: h, feature: featureOther, began: time.Now()}
 	var err error
 	outcome := OutcomeAborted // if the proxy panics to cut the connection
@@ -89,7 +92,7 @@ func (h *Handler) serve(c echo.Context) error {
 			h.Observe(x.feature, outcome, time.Since(x.began))
 		}
 	}()
-	err = x.serve(c)
+	err = serve(x, c)
 	outcome = outcomeOf(x.answered, err)
 	return err
 }
@@ -104,9 +107,14 @@ func (x *exchange) serve(c echo.Context) error {
 		x.feature = Inbox
 		return limit(h.LimitFree, func(c echo.Context) error { return h.finishConnection(c.Response(), c.Request()) })(c)
 	}
-	err := x.check(c, path)
+	return x.admit(c, x.check(c, path))
+}
+
+// admit passes the request on, unless refused says why it must not be, and bounds its body
+// and the caller's requests.
+func (x *exchange) admit(c echo.Context, refused error) error {
+	h, r, err := x.Handler, c.Request(), refused
 	// The body is bounded also if it is only drained.
-	r = c.Request()
 	body := http.MaxBytesReader(c.Response().Writer, r.Body, x.route.maxBody(r))
 	r.Body = body
 	if err == nil {
@@ -147,8 +155,14 @@ func (x *exchange) check(c echo.Context, path string) error {
 	if x.route, x.resource, err = find(r, path, x.Features); err != nil {
 		return err
 	}
+	return x.checkRoute(r)
+}
+
+// checkRoute returns an error if the token may not be used for the route, or the body is
+// too long for it.
+func (x *exchange) checkRoute(r *http.Request) error {
 	x.feature = x.route.feature
-	if !t.may(x.feature) {
+	if !x.token.may(x.feature) {
 		return errFeature
 	}
 	if limit := x.route.maxBody(r); r.ContentLength > limit {

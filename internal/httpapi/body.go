@@ -17,6 +17,7 @@ type BodyRules struct {
 	MaxBytes int64
 	Required bool   // false: an empty body is the same as {}
 	Example  string // a valid body, for the text of ErrJSON: {"grant_id": "gr_…"}
+	Text     bool   // JSON as text/plain, or without a media type, will do, too
 	Secret   bool   // the body has a secret: ErrJSON comes without its cause, which may repeat it
 }
 
@@ -35,7 +36,7 @@ func ReadBody[T any](w http.ResponseWriter, r *http.Request, rules BodyRules) (T
 	case len(body) == 0 && !rules.Required:
 		return zero, nil
 	}
-	if media, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || media != "application/json" {
+	if !rules.accept(r.Header.Get("Content-Type")) {
 		return zero, rules.mediaType()
 	}
 	if jsontext.Value(body).Kind() != jsontext.KindBeginObject {
@@ -46,6 +47,19 @@ func ReadBody[T any](w http.ResponseWriter, r *http.Request, rules BodyRules) (T
 		return zero, rules.malformed(err)
 	}
 	return req, nil
+}
+
+// accept reports whether a body with this content type is taken for JSON.
+func (b BodyRules) accept(contentType string) bool {
+	media, _, err := mime.ParseMediaType(contentType)
+	switch {
+	case err == nil && media == "application/json":
+		return true
+	case !b.Text:
+		return false
+	default:
+		return contentType == "" || err == nil && media == "text/plain"
+	}
 }
 
 // IsTypeError reports whether ReadBody returned err because the value at pointer (RFC

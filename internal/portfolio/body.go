@@ -28,7 +28,7 @@ const (
 )
 
 var (
-	errMediaType = httpapi.ErrMediaType.Withf("Send the body as application/json in UTF-8.")
+	errMediaType = httpapi.ErrMediaType.Withf("Send the body as application/json in UTF-8; with a bearer token text/plain will do, too.")
 	errEncoding  = fault.New(fault.Unsupported, "unsupported_encoding",
 		"Send the body uncompressed, or with Content-Encoding: gzip.")
 	errNotGzip   = fault.New(fault.Invalid, "invalid_encoding", "The body is not valid gzip, although Content-Encoding says so.")
@@ -60,10 +60,14 @@ func newBodyLimiter(limit int64, maxWait time.Duration) *bodyLimiter {
 	}
 }
 
-// receive reads the body of a request of user. Once more than smallBody has arrived, it
+// receive reads the body of a request of user, which must be declared as JSON or, with
+// asText, as text or not at all. Once more than smallBody has arrived, it
 // waits for the limit; Content-Length alone reserves nothing. The caller must call release
 // when it no longer needs the body.
-func (l *bodyLimiter) receive(w http.ResponseWriter, r *http.Request, user string) (body []byte, release func(), err error) {
+func (l *bodyLimiter) receive(w http.ResponseWriter, r *http.Request, user string, asText bool) (body []byte, release func(), err error) {
+	if !isJSON(r.Header) && (!asText || !isText(r.Header)) {
+		return nil, nil, errMediaType
+	}
 	in, err := openBody(w, r, l.limit)
 	if err != nil {
 		return nil, nil, err
@@ -146,13 +150,10 @@ type requestBody struct {
 	tooLarge *fault.Fault
 }
 
-// openBody starts reading a JSON body of at most limit compressed bytes. The caller must
+// openBody starts reading a body of at most limit compressed bytes. The caller must
 // limit the uncompressed bytes. A body whose Content-Length is over limit is refused
 // without reading it.
 func openBody(w http.ResponseWriter, r *http.Request, limit int64) (*requestBody, error) {
-	if !isJSON(r.Header) {
-		return nil, errMediaType
-	}
 	coding := strings.ToLower(strings.TrimSpace(strings.Join(r.Header.Values("Content-Encoding"), ",")))
 	if coding != "" && coding != "identity" && coding != "gzip" && coding != "x-gzip" {
 		w.Header().Set("Accept-Encoding", "gzip") // RFC 7694, section 3
@@ -178,17 +179,30 @@ func openBody(w http.ResponseWriter, r *http.Request, limit int64) (*requestBody
 	return in, nil
 }
 
-// isJSON reports whether the content type is application/json or application/…+json, in
-// UTF-8.
-func isJSON(h http.Header) bool {
+// isText reports whether there is no content type, or text/plain in UTF-8, which browsers
+// send for a text if a page names no type.
+func isText(h http.Header) bool {
+	types := h.Values("Content-Type")
+	return len(types) == 0 || len(types) == 1 && types[0] == "" || mediaType(h) == "text/plain"
+}
+
+// mediaType returns the media type of a body in UTF-8, "" for another one.
+func mediaType(h http.Header) string {
 	kind, parameters, err := mime.ParseMediaType(h.Get("Content-Type"))
 	if err != nil || len(h.Values("Content-Type")) > 1 {
-		return false
+		return ""
 	}
 	charset, named := parameters["charset"]
 	if named && !strings.EqualFold(charset, "utf-8") {
-		return false
+		return ""
 	}
+	return kind
+}
+
+// isJSON reports whether the content type is application/json or application/…+json, in
+// UTF-8.
+func isJSON(h http.Header) bool {
+	kind := mediaType(h)
 	return kind == "application/json" || strings.HasPrefix(kind, "application/") && strings.HasSuffix(kind, "+json")
 }
 

@@ -43,14 +43,24 @@ func (h *Handler) Mount(g *echo.Group) {
 	g.GET("/portfolios/:id/raw", h.raw, read...)
 }
 
+// save answers a save. Text is taken for JSON only with a bearer token: with a cookie
+// alone, any page could send it.
 func (h *Handler) save(c echo.Context) error {
+	asIs := func(_ []byte, res SaveResult) ([]byte, error) { return res.Body, nil }
+	return h.answerSave(c, auth.HasBearer(c.Request().Header), c.Path(), asIs)
+}
+
+// answerSave saves the body of a request and answers with what render makes of the body
+// and the result. asText allows media types as for receive; portfolios is the path below
+// which the portfolios are.
+func (h *Handler) answerSave(c echo.Context, asText bool, portfolios string, render func(body []byte, res SaveResult) ([]byte, error)) error {
 	r := c.Request()
 	key, err := readKey(r.Header)
 	if err != nil {
 		return err
 	}
 	who := auth.From(r.Context())
-	body, release, err := h.bodies.receive(c.Response().Writer, r, who.Subject)
+	body, release, err := h.bodies.receive(c.Response().Writer, r, who.Subject, asText)
 	if err != nil {
 		return err
 	}
@@ -64,15 +74,19 @@ func (h *Handler) save(c echo.Context) error {
 	if err != nil {
 		return err
 	}
+	answer, err := render(body, res)
+	if err != nil {
+		return err
+	}
 	header, status := c.Response().Header(), http.StatusOK
-	header.Set("Location", c.Path()+"/"+res.PortfolioID)
+	header.Set("Location", portfolios+"/"+res.PortfolioID)
 	if res.Replayed {
 		header.Set("Idempotency-Replayed", "true")
 	}
 	if res.Created {
 		status = http.StatusCreated
 	}
-	return c.JSONBlob(status, res.Body)
+	return c.JSONBlob(status, answer)
 }
 
 func (h *Handler) list(c echo.Context) error {

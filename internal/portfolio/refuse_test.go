@@ -116,15 +116,18 @@ func TestInvalidStatementIsRefusedWithPointers(t *testing.T) {
 	}
 }
 
-func TestOnlyJSONInUTF8IsAccepted(t *testing.T) {
+func TestOnlyJSONOrTextInUTF8IsAccepted(t *testing.T) {
 	t.Parallel()
 	b := start(t)
 	for media, status := range map[string]int{
 		"application/json":                    http.StatusCreated,
 		"Application/JSON; Charset=\"UTF-8\"": http.StatusCreated,
 		"application/vnd.casparser+json":      http.StatusCreated,
-		"":                                    http.StatusUnsupportedMediaType,
-		"text/plain":                          http.StatusUnsupportedMediaType,
+		"":                                    http.StatusCreated, // there is a bearer token
+		"text/plain":                          http.StatusCreated,
+		"text/plain;charset=UTF-8":            http.StatusCreated,
+		"text/plain; charset=latin1":          http.StatusUnsupportedMediaType,
+		"text/html":                           http.StatusUnsupportedMediaType,
 		"text/json":                           http.StatusUnsupportedMediaType,
 		"application/json; charset=latin1":    http.StatusUnsupportedMediaType,
 		"application/x-www-form-urlencoded":   http.StatusUnsupportedMediaType,

@@ -1,9 +1,13 @@
 package statement
 
 import (
+	"bytes"
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
 
 	"casbroker/internal/fault"
 )
@@ -51,6 +55,32 @@ func unwrap(v value) (envelope, error) {
 	}
 	return e, notStatement(v, codeTooWrapped, "The statement is wrapped in too many objects; send what the widget passed to onSuccess.")
 }
+
+// Unwrap returns the statement within body as it was written, without the objects around
+// it. body must be one that Parse accepts.
+func Unwrap(body []byte) (jsontext.Value, error) {
+	v := jsontext.Value(bytes.TrimSpace(body))
+	for range maxEnvelopes {
+		var e struct {
+			RawResponse jsontext.Value `json:"raw_response"`
+			Data        jsontext.Value `json:"data"`
+		}
+		if err := json.Unmarshal(v, &e); err != nil {
+			return nil, err
+		}
+		switch {
+		case isPresent(e.RawResponse):
+			v = e.RawResponse
+		case isPresent(e.Data):
+			v = e.Data
+		default:
+			return v, nil
+		}
+	}
+	return v, nil
+}
+
+func isPresent(v jsontext.Value) bool { return len(v) > 0 && v.Kind() != jsontext.KindNull }
 
 // checkPayload returns an error if v is neither a statement nor an envelope of one.
 func checkPayload(v value) error {

@@ -43,25 +43,41 @@ func (h *Handler) Mount(g *echo.Group) {
 }
 
 func (h *Handler) issue(c echo.Context) error {
-	who := auth.Caller(c)
 	req, invalid := h.read(c)
+	t, err := h.obtain(c, req, invalid)
+	if err != nil {
+		return err
+	}
+	return h.respond(c, t, false)
+}
+
+// obtain returns the token that the caller of c gets for req. invalid is what is wrong with
+// the request, nil if it is valid.
+func (h *Handler) obtain(c echo.Context, req Request, invalid error) (Issued, error) {
+	who := auth.Caller(c)
 	var key CacheKey
 	if invalid == nil {
 		key = req.cacheKey(who.Subject)
 	}
 	sealed, err := h.Admit(c, key.Subject, key.Minutes, key.Gateway) // invalid requests count too
 	if err = cmp.Or(err, invalid); err != nil {
-		return err
+		return Issued{}, err
 	}
-	t, err := h.Tokens.Issue(c.Request().Context(), who, req, sealed)
-	if err != nil {
-		return err
-	}
+	return h.Tokens.Issue(c.Request().Context(), who, req, sealed)
+}
+
+// respond answers with t. With compat the answer has the members of drop-in paths, too.
+func (h *Handler) respond(c echo.Context, t Issued, compat bool) error {
 	buffer := buffers.Get().(*[]byte) //nolint:errcheck // the pool holds nothing else
 	defer buffers.Put(buffer)
 	answer, err := h.appendAnswer((*buffer)[:0], t, c.Request().Host)
 	if err != nil {
 		return err
+	}
+	if compat {
+		if answer, err = appendCompat(answer, t); err != nil {
+			return err
+		}
 	}
 	*buffer = answer
 	header := c.Response().Header()
@@ -91,6 +107,11 @@ type tokenBody struct {
 // read returns the request for a token that c makes.
 func (h *Handler) read(c echo.Context) (Request, error) {
 	body, err := httpapi.ReadBody[tokenBody](c.Response(), c.Request(), bodyRules)
+	return h.parsed(body, err)
+}
+
+// parsed returns the request that body is, or the fault for err of reading it.
+func (h *Handler) parsed(body tokenBody, err error) (Request, error) {
 	switch {
 	case httpapi.IsTypeError(err, "/expiry_minutes"):
 		return Request{}, errMinutes
