@@ -84,10 +84,14 @@ type settingsFlag struct {
 	File string `name:"config" short:"c" placeholder:"FILE" help:"The settings file (YAML). CASBROKER_… variables override it."`
 }
 
-// load returns the settings, or a usageError with all their errors.
+// load returns the settings, or a usageError with all their errors. A file that cannot be
+// read is the only error: what is missing is probably in it.
 func (f settingsFlag) load(t *Terminal) (config.Config, error) {
 	c, err := config.Load(config.Default(), f.File, t.Environ)
-	if err = errors.Join(err, app.Check(c)); err != nil {
+	if !errors.Is(err, config.ErrNotRead) {
+		err = errors.Join(err, app.Check(c))
+	}
+	if err != nil {
 		return c, usageError{err}
 	}
 	return c, nil

@@ -90,6 +90,22 @@ func TestConfigCheckListsEveryError(t *testing.T) {
 	}
 }
 
+func TestUnreadableFileIsTheOnlyError(t *testing.T) {
+	t.Parallel()
+	broken := filepath.Join(t.TempDir(), "broker.yaml")
+	if err := os.WriteFile(broken, []byte("log:\n  level: info\n level: debug\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range []string{broken, "/nowhere/broker.yaml"} {
+		for _, command := range []string{"serve", "config check", "config print"} {
+			code, out, errs := broker(t, nil, append(strings.Fields(command), "--config", file)...)
+			if code != cli.ExitUsage || out != "" || !strings.Contains(errs, file) || strings.Count(errs, "\n") != 1 {
+				t.Errorf("%s: got %d, %q and %q, want only that %s cannot be read", command, code, out, errs, file)
+			}
+		}
+	}
+}
+
 func TestNothingStartsWithMissingSettings(t *testing.T) {
 	t.Parallel()
 	for _, command := range []string{"serve", "migrate", "seal rotate", "seal verify"} {

@@ -38,9 +38,13 @@ func (c checkCommand) Run(t *Terminal) error {
 
 type printCommand struct{ settingsFlag }
 
-// Run prints the settings, valid or not, and fails if some could not be parsed.
+// Run prints the settings, valid or not, and fails if some could not be parsed. It prints
+// none if the file cannot be read.
 func (c printCommand) Run(t *Terminal) error {
 	settings, err := config.Load(config.Default(), c.File, t.Environ)
+	if errors.Is(err, config.ErrNotRead) {
+		return usageError{err}
+	}
 	if err != nil {
 		err = usageError{err}
 	}

@@ -24,11 +24,11 @@ type file struct {
 func (c *Config) readFile(path string) error {
 	text, err := os.ReadFile(path) //nolint:gosec // the operator names the file
 	if err != nil {
-		return fmt.Errorf("read the settings: %w", err)
+		return fmt.Errorf("%w: %w", ErrNotRead, err)
 	}
 	parsed, err := parser.ParseBytes(text, 0)
 	if err != nil {
-		return fmt.Errorf("%s: %s", path, withoutSource(err))
+		return fmt.Errorf("%w: %s: %s", ErrNotRead, path, withoutSource(err))
 	}
 	f := file{path: path}
 	for i, document := range parsed.Docs {

@@ -9,6 +9,10 @@ import (
 	"github.com/goccy/go-yaml"
 )
 
+// ErrNotRead is returned for a file of settings that cannot be read or is not YAML. None of
+// its settings are known then.
+var ErrNotRead = errors.New("cannot read the settings")
+
 // Load returns base, overridden by the YAML file at path (none if "") and then by the
 // environment. environ has the form of os.Environ. The error has every error of both;
 // the Config that comes with it has all valid settings.
