@@ -3,6 +3,7 @@ package budget
 import (
 	"context"
 	"errors"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -17,13 +18,21 @@ const (
 	beginTimeout = 2 * time.Second
 )
 
-// deferred are the calls that were made while the database was unavailable. They are lost if
-// the broker is killed before it is available again. The zero value is empty.
+// deferred are the calls that were made, and those that ended, while the database was
+// unavailable. They are lost if the broker is killed before it is available again; a call
+// whose end is lost is settled at its price. The zero value is empty.
 type deferred struct {
 	recording sync.Mutex // held while calls are recorded
 
 	mu    sync.Mutex
-	calls map[string]Call // by id, open ones too
+	calls map[string]Call   // by id, open ones too
+	ends  map[string]ending // of calls that are recorded, by id
+}
+
+// ending is how and when a call ended.
+type ending struct {
+	result Result
+	at     time.Time
 }
 
 // mayDefer reports whether a call of app may be made although it cannot be recorded now. It
@@ -68,6 +77,32 @@ func (d *deferred) end(callID string, r Result, at time.Time) bool {
 	return true
 }
 
+// keepEnd keeps the end of a call that is recorded, if there is room for it.
+func (d *deferred) keepEnd(callID string, e ending) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if len(d.ends) >= maxDeferred {
+		return
+	}
+	if d.ends == nil {
+		d.ends = map[string]ending{}
+	}
+	d.ends[callID] = e
+}
+
+// keptEnds returns the ends of keepEnd.
+func (d *deferred) keptEnds() map[string]ending {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return maps.Clone(d.ends)
+}
+
+func (d *deferred) removeEnd(callID string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	delete(d.ends, callID)
+}
+
 // ended returns the calls that have ended, the oldest first.
 func (d *deferred) ended() []Call {
 	d.mu.Lock()
@@ -88,7 +123,7 @@ func (d *deferred) remove(callID string) {
 	delete(d.calls, callID)
 }
 
-// recordDeferred records the calls of d that have ended.
+// recordDeferred records the calls that were made, and those that ended, in an outage.
 func (l *Ledger) recordDeferred(ctx context.Context) error {
 	l.deferred.recording.Lock()
 	defer l.deferred.recording.Unlock()
@@ -105,6 +140,12 @@ func (l *Ledger) recordDeferred(ctx context.Context) error {
 		if l.OnSettled != nil {
 			l.OnSettled(c)
 		}
+	}
+	for callID, e := range l.deferred.keptEnds() {
+		if err := l.settle(ctx, callID, e); err != nil {
+			return err
+		}
+		l.deferred.removeEnd(callID)
 	}
 	return nil
 }

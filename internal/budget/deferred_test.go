@@ -5,6 +5,7 @@ import (
 	"errors"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"casbroker/internal/budget"
 	"casbroker/internal/store"
@@ -30,6 +31,47 @@ func (o *outage) AddCall(ctx context.Context, c budget.Call) (bool, error) {
 		return false, store.ErrUnavailable
 	}
 	return o.Store.AddCall(ctx, c)
+}
+
+func (o *outage) EndCall(ctx context.Context, callID string, r budget.Result, at time.Time) (budget.Call, bool, error) {
+	if o.down.Load() {
+		return budget.Call{}, false, store.ErrUnavailable
+	}
+	return o.Store.EndCall(ctx, callID, r, at)
+}
+
+func TestCallThatEndsInAnOutageOfTheDatabaseCostsWhatTheVendorSaid(t *testing.T) {
+	t.Parallel()
+	hard := budget.Budget{Name: "user", Scope: budget.User, Period: budget.Day, Credits: 1000}
+	each(t, []budget.Budget{hard}, func(t *testing.T, w *world) {
+		o := &outage{Store: w.db}
+		w.Store = o
+		parse := budget.Call{Subject: "demo:asha", Feature: "smart_parser", Reserved: 1000}
+		callID, err := w.Begin(t.Context(), parse)
+		if err != nil {
+			t.Fatal(err)
+		}
+		o.down.Store(true)
+		failed := budget.Result{Outcome: "vendor_error", Reason: "INVALID_PASSWORD", Delivery: budget.Answered}
+		if err := w.End(t.Context(), callID, failed); !errors.Is(err, store.ErrUnavailable) {
+			t.Errorf("got %v, want %v", err, store.ErrUnavailable)
+		}
+		if err := w.SettleOverdue(t.Context()); !errors.Is(err, store.ErrUnavailable) {
+			t.Errorf("got %v, want %v", err, store.ErrUnavailable)
+		}
+		o.down.Store(false)
+		for range 2 { // again, to no effect
+			if err := w.SettleOverdue(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if sum := w.sum(t); sum != 0 || w.settled.Load() != 1 {
+			t.Errorf("got %v credits of %d calls, want 0 of 1", sum, w.settled.Load())
+		}
+		if _, err := w.Begin(t.Context(), parse); err != nil {
+			t.Errorf("got %v, want a call within the budget", err)
+		}
+	})
 }
 
 func TestCallsDuringAnOutageOfTheDatabaseAreRecordedAfterIt(t *testing.T) {

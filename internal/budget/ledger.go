@@ -171,10 +171,21 @@ func (l *Ledger) notify(ctx context.Context, list []Reached) {
 // End settles a call. A call that is not open stays as it is. If End fails, SettleOverdue
 // settles the call later.
 func (l *Ledger) End(ctx context.Context, callID string, r Result) error {
-	if l.deferred.end(callID, r, l.Now()) {
+	now := l.Now()
+	if l.deferred.end(callID, r, now) {
 		return l.recordDeferred(ctx)
 	}
-	c, ended, err := l.Store.EndCall(ctx, callID, r, l.Now())
+	e := ending{r, now}
+	err := l.settle(ctx, callID, e)
+	if unavailable(err) {
+		l.deferred.keepEnd(callID, e)
+	}
+	return err
+}
+
+// settle records the end of a call.
+func (l *Ledger) settle(ctx context.Context, callID string, e ending) error {
+	c, ended, err := l.Store.EndCall(ctx, callID, e.result, e.at)
 	if err == nil && ended && l.OnSettled != nil {
 		l.OnSettled(c)
 	}
@@ -185,7 +196,7 @@ func (l *Ledger) End(ctx context.Context, callID string, r Result) error {
 const overdueCalls = 100
 
 // SettleOverdue settles the calls whose lease has ended, at the price that was reserved, and
-// records those that were made while the database was unavailable. It may run on several
+// records those that were made or ended while the database was unavailable. It may run on several
 // replicas at the same time.
 func (l *Ledger) SettleOverdue(ctx context.Context) error {
 	if err := l.recordDeferred(ctx); err != nil {
