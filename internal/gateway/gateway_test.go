@@ -370,6 +370,15 @@ func TestTwoTokensAreRefused(t *testing.T) {
 	}
 }
 
+func TestOnlyALostMailboxAsksForAReconnect(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, ok)
+	a := send(t, request(t, w.url+"/gateway/v4/smart/parse", http.NoBody, "x-api-key", "at_other"))
+	if want := `{"status":"failed","msg":"Invalid access token","code":"INVALID_API_KEY"}`; a.status != 401 || strings.TrimSpace(a.body) != want {
+		t.Errorf("got %d %s, want %s", a.status, a.body, want)
+	}
+}
+
 func TestBadVendorsDoNotReachTheCaller(t *testing.T) {
 	t.Parallel()
 	page := "<html>" + strings.Repeat("x", 5000)

@@ -234,7 +234,7 @@ type vendorError struct {
 	Msg    string `json:"msg"`
 	Code   string `json:"code"`
 	// RequiresReconnect tells the widget to connect the mailbox again.
-	RequiresReconnect bool `json:"requires_reconnect,omitempty"`
+	RequiresReconnect bool `json:"requires_reconnect,omitzero"`
 }
 
 // ContentType is the media type of the vendor's errors.
