@@ -30,7 +30,7 @@ or set these variables:
   CASBROKER_ADMIN_KEYS_0_NAME=%s
   CASBROKER_ADMIN_KEYS_0_HASH=%s
 
-The key signs in to the console and to broker grants, revoke, block, unblock and audit.
+The key signs in to the console, and to the commands of broker that act on a running one, such as grants and usage.
 keys is a list: if there is a key already, the next one is CASBROKER_ADMIN_KEYS_1_….
 `
 
