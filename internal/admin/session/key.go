@@ -2,12 +2,8 @@ package session
 
 import (
 	"context"
-	"crypto/sha256"
-	"crypto/subtle"
-	"encoding/base64"
 	"errors"
 	"fmt"
-	"regexp"
 	"strings"
 
 	"casbroker/internal/secret"
@@ -20,12 +16,7 @@ const (
 	maxKey    = 256 // bytes; three times the length of the longest key
 )
 
-// hashPrefix begins the hash of a key in the settings.
-const hashPrefix = "sha256:"
-
 var errName = errors.New("the name of an admin key must be 1 to 32 of a-z, 0-9 and -")
-
-var keyName = regexp.MustCompile(`^[a-z0-9-]{1,32}$`)
 
 // Key is an admin key as the settings have it.
 type Key struct {
@@ -37,24 +28,11 @@ type Key struct {
 // cannot be recovered from the hash. It fails for a name that is not 1 to 32 of a-z,
 // 0-9 and "-".
 func NewKey(name string) (key secret.Text, hash string, err error) {
-	if !keyName.MatchString(name) {
+	if !secret.IsKeyName(name) {
 		return "", "", errName
 	}
-	key = secret.Text(keyPrefix + name + "_" + random())
-	return key, hashOf(key), nil
-}
-
-// random returns secret.KeySize random bytes in base64url, for keys and session tokens.
-func random() string {
-	return base64.RawURLEncoding.EncodeToString([]byte(secret.RandomKey().Reveal()))
-}
-
-// hashOf returns the hash of key for the settings. A fast hash is enough: a key has 256
-// random bits, so an attacker cannot try them all, however cheap one try is. A slow hash, which
-// passwords need, would only let a sign-in cost the broker memory and time.
-func hashOf(key secret.Text) string {
-	sum := sha256.Sum256([]byte(key.Reveal()))
-	return hashPrefix + base64.RawURLEncoding.EncodeToString(sum[:])
+	key, hash = secret.NewKey(keyPrefix, name)
+	return key, hash, nil
 }
 
 // matches reports whether hash is the hash of key, in a time that does not depend on
@@ -64,7 +42,7 @@ func matches(ctx context.Context, key, hash secret.Text) (bool, error) {
 	if isArgon2(hash) {
 		return matchesArgon2(ctx, key, hash)
 	}
-	return subtle.ConstantTimeCompare([]byte(hashOf(key)), []byte(hash.Reveal())) == 1, nil
+	return secret.EqualHash(secret.HashKey(key), hash), nil
 }
 
 // CheckKeys returns everything that is wrong with keys at once. Each error begins with
@@ -76,7 +54,7 @@ func CheckKeys(keys []Key) error {
 	}
 	first := map[string]int{}
 	for i, k := range keys {
-		if !keyName.MatchString(k.Name) {
+		if !secret.IsKeyName(k.Name) {
 			add(i, "name", "want 1 to 32 of a-z, 0-9 and -, not %q", k.Name)
 		} else if at, twice := first[k.Name]; twice {
 			add(i, "name", "%q is also the name of admin.keys[%d]", k.Name, at)
@@ -99,8 +77,7 @@ func checkHash(hash secret.Text) string {
 	if isArgon2(hash) {
 		return checkArgon2(hash)
 	}
-	encoded, ok := strings.CutPrefix(text, hashPrefix)
-	if sum, err := base64.RawURLEncoding.Strict().DecodeString(encoded); !ok || err != nil || len(sum) != sha256.Size {
+	if err := secret.CheckHash(hash); err != nil {
 		return "want the hash that broker admin-key prints (sha256: and 43 characters)"
 	}
 	return ""

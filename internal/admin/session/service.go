@@ -59,7 +59,7 @@ func (s *Service) SignIn(ctx context.Context, key secret.Text) (token secret.Tex
 	if !ok {
 		return "", Session{}, s.refuse(ctx, now, claimed)
 	}
-	token, session = secret.Text(random()), Session{Admin: claimed.Name, StartedAt: now, SeenAt: now}
+	token, session = secret.Text(secret.RandomToken()), Session{Admin: claimed.Name, StartedAt: now, SeenAt: now}
 	stored := Stored{ID: s.tokenHash(token), KeyHash: s.keyHash(claimed), Session: session}
 	if err := s.Store.StartSession(ctx, stored, now.Add(-IdleTimeout), session.record(ctx, now, audit.AdminSignIn)); err != nil {
 		return "", Session{}, err
