@@ -95,6 +95,7 @@ func TestCommandsInTheReadmeWork(t *testing.T) {
 
 func TestCommandsForOperatorsWork(t *testing.T) {
 	t.Parallel()
+	services.Curl(t)
 	p := build(t)
 	p.address = free(t)
 	folder := t.TempDir()
@@ -104,6 +105,13 @@ func TestCommandsForOperatorsWork(t *testing.T) {
 		t.Fatal(err)
 	}
 	if err := json.Unmarshal(out, &admin); err != nil {
+		t.Fatalf("%v in %s", err, out)
+	}
+	var service struct{ Key, Hash string }
+	if out, err = exec.CommandContext(t.Context(), p.path, "service-key", "backend", "--scope", "portfolios:read", "--json").Output(); err != nil { //nolint:gosec // our own program
+		t.Fatal(err)
+	}
+	if err := json.Unmarshal(out, &service); err != nil {
 		t.Fatalf("%v in %s", err, out)
 	}
 	keyFile := filepath.Join(folder, "meera.key")
@@ -124,6 +132,8 @@ func TestCommandsForOperatorsWork(t *testing.T) {
 	text := runScript(t, folder, script,
 		"PATH="+filepath.Dir(p.path)+":"+os.Getenv("PATH"), "CASPARSER_API_KEY=an-api-key-that-is-never-used",
 		"CASBROKER_SERVER_ADDRESS="+p.address, "CASBROKER_ADMIN_KEYS_0_NAME=meera", "CASBROKER_ADMIN_KEYS_0_HASH="+admin.Hash,
+		"CASBROKER_AUTH_SERVICE_KEYS_0_NAME=backend", "CASBROKER_AUTH_SERVICE_KEYS_0_HASH="+service.Hash,
+		"CASBROKER_AUTH_SERVICE_KEYS_0_SCOPES=portfolios:read", "CASBROKER_AUTH_SERVICE_KEYS_0_ACTS_FOR=app", "SERVICE_KEY="+service.Key,
 		"BROKER_URL=http://"+p.address, "BROKER_KEY_FILE="+keyFile)
 	audit, err := os.ReadFile(filepath.Join(folder, "audit.csv")) //nolint:gosec // a file of the test
 	if err != nil || !strings.Contains(string(audit), "access.block") {

@@ -69,7 +69,7 @@ type Change struct {
 	Reason  string    // of Block, for operators only; cleared when the user is erased
 	Until   time.Time // when a Block ends; zero for when it is lifted
 	At      time.Time
-	Actor   string // who made it: a Principal's subject
+	Actor   string // who made it, as auth.Principal.By says
 }
 
 // ActiveBlock is a block that is in force.

@@ -21,7 +21,7 @@ type Handler struct {
 
 // Mount adds the route to g, which must authenticate.
 func (h *Handler) Mount(g *echo.Group) {
-	middleware := []echo.MiddlewareFunc{auth.Require(auth.RoleUser)}
+	middleware := []echo.MiddlewareFunc{auth.RequireUser(auth.ScopeTokenWrite)}
 	if h.Limit != nil {
 		middleware = append(middleware, h.Limit)
 	}

@@ -81,7 +81,7 @@ func (s *Service) RevokeUser(ctx context.Context, by auth.Principal, subject str
 	if !IsSubject(subject) {
 		return Result{}, errSubject
 	}
-	o, err := s.change(ctx, Change{Kind: RevokeUser, Subject: subject, At: s.Now(), Actor: by.Subject}, audit.RevokeUser)
+	o, err := s.change(ctx, Change{Kind: RevokeUser, Subject: subject, At: s.Now(), Actor: by.By()}, audit.RevokeUser)
 	return result(o), err
 }
 
@@ -97,7 +97,7 @@ func (s *Service) SignOut(ctx context.Context, who auth.Principal, grantID strin
 	if grantID == "" {
 		return s.RevokeUser(ctx, who, who.Subject)
 	}
-	return s.revokeGrant(ctx, Change{Subject: who.Subject, GrantID: grantID, Actor: who.Subject})
+	return s.revokeGrant(ctx, Change{Subject: who.Subject, GrantID: grantID, Actor: who.By()})
 }
 
 // ActiveBlock returns the block of subject that is in force, nil if there is none.

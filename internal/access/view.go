@@ -55,6 +55,14 @@ func (v *View) Admit(subject string) (version int64, err error) {
 	return v.version, nil
 }
 
+// Blocked reports whether subject is blocked, as far as this view knows, however old it is.
+func (v *View) Blocked(subject string) bool {
+	now := v.now().UnixMilli()
+	v.mu.RLock()
+	defer v.mu.RUnlock()
+	return now < v.users[subject].blockedMS
+}
+
 // Valid reports whether this view knows of no revocation of the token of grantID, which
 // was issued to subject and carries version. A token with a version that is newer than
 // the view is not valid: either the view is about to be refreshed, or an older copy of

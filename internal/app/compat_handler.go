@@ -26,14 +26,14 @@ type compatRoutes struct {
 // Mount adds the routes to g, which is at the root.
 func (r compatRoutes) Mount(g *echo.Group) {
 	for _, route := range r.routes {
-		chain := []echo.MiddlewareFunc{httpapi.InDialect(httpapi.Compat), r.limits.LimitAuthFailures()}
+		chain := []echo.MiddlewareFunc{httpapi.InDialect(httpapi.Compat), r.limits.LimitAuthFailures(), r.limits.LimitServiceKeys()}
 		switch route.Is {
 		case config.CompatToken:
-			r.tokens.MountCompat(g, route.Path, append(chain, r.callers.ChangingMiddleware())...)
+			r.tokens.MountCompat(g, route.Path, append(chain, r.callers.ChangingMiddleware(), auth.RefuseSubject)...)
 		case config.CompatSave:
-			r.portfolios.MountCompat(g, route.Path, append(chain, r.callers.Middleware())...)
+			r.portfolios.MountCompat(g, route.Path, append(chain, r.callers.Middleware(), auth.RefuseSubject)...)
 		case config.CompatParse:
-			r.gateway.MountCompat(g, route.Path, append(chain, r.callers.Middleware())...)
+			r.gateway.MountCompat(g, route.Path, append(chain, r.callers.Middleware(), auth.RefuseSubject)...)
 		}
 	}
 }

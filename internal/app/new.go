@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -37,9 +38,9 @@ const (
 	mintMargin = 5 * time.Second
 )
 
-// noCORSPaths are the prefixes of the operators' paths, which no page of another origin
-// may read, not even one of server.allowed_origins.
-var noCORSPaths = []string{"/admin/", "/console", "/oauth/"}
+// noCORSPaths are the prefixes of the paths of operators and services, which no page of
+// another origin may read, not even one of server.allowed_origins.
+var noCORSPaths = []string{"/admin/", "/console", "/oauth/", "/v1/users/"}
 
 // New builds the program from settings. ctx bounds only the start. The App must be run or
 // closed. An error has everything that Check reports.
@@ -248,14 +249,19 @@ func New(ctx context.Context, c config.Config, o Options) (_ *App, err error) { 
 	portfolioHandler := &portfolio.Handler{
 		Portfolios: portfolios, MaxBody: int64(c.Portfolio.MaxBody), LimitSave: limitSave, LimitRead: limitRead,
 	}
-	a.router.Mount("/v1", []server.Middleware{limits.LimitAuthFailures(), callers.Middleware()},
+	authenticate := []server.Middleware{limits.LimitAuthFailures(), limits.LimitServiceKeys(), callers.Middleware()}
+	userRoutes := []server.Routes{ // also those that a service calls for a user
 		tokenHandler,
 		&access.Handler{Access: a.access, Limit: limitSave},
 		&token.SessionHandler{Grants: operators.Grants, Limit: limitRead},
 		portfolioHandler,
 		&budget.Handler{Service: budgets, Limit: limitRead},
-		&webhook.Handler{Feed: events, Limit: limitRead},
-		&privacy.Handler{Privacy: userData, LimitExport: limitRead, LimitErase: limitSave})
+	}
+	ownData := &privacy.Handler{Privacy: userData, LimitExport: limitRead, LimitErase: limitSave}
+	a.router.Mount("/v1", append(authenticate, auth.RefuseSubject), append(slices.Clip(userRoutes), ownData)...)
+	a.router.Mount("/v1", nil, &webhook.Handler{Feed: events, Limit: limitRead})
+	a.router.Mount("/v1/users", []server.Middleware{callers.ForUser(refuseBlocked(watcher))},
+		server.Below("/:subject", append(slices.Clip(userRoutes), privacy.UserHandler{Handler: ownData})...))
 	proxy, err := mountGateway(a.router, c, gatewayDeps{
 		keys: keys, health: vendor.Health(), box: box, access: watcher, owned: db, mail: db, limits: limits, captures: captures,
 		calls: gatewayCalls{ledger}, charge: ledger.RecordMail,
@@ -267,7 +273,7 @@ func New(ctx context.Context, c config.Config, o Options) (_ *App, err error) { 
 	a.router.Mount("", nil, compatRoutes{
 		routes: c.Compat.Routes, callers: callers, limits: limits, tokens: tokenHandler, portfolios: portfolioHandler, gateway: proxy,
 	})
-	byOperator := []server.Middleware{limits.LimitAuthFailures(session.ErrEnded), sessions.Middleware(callers.Middleware())}
+	byOperator := []server.Middleware{limits.LimitAuthFailures(session.ErrEnded), limits.LimitServiceKeys(), sessions.Middleware(callers.Middleware())}
 	limitAdmin, limitSignIn := limits.Middleware(ratelimit.Admin), limits.LimitFailures(ratelimit.SignIn, session.ErrWrongKey)
 	a.router.Mount("/admin/v1", byOperator,
 		&session.Handler{Sessions: sessions, Limit: limitAdmin, LimitSignIn: limitSignIn},

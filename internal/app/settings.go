@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"casbroker/internal/access"
 	"casbroker/internal/admin"
 	"casbroker/internal/admin/session"
 	"casbroker/internal/auth"
@@ -69,7 +70,7 @@ func newAuth(ctx context.Context, c config.Auth, o auth.Options) (*auth.Authenti
 			Name: v.Name, Issuer: v.Issuer, Audience: v.Audience, Algorithms: v.Algorithms,
 			Secret: v.Secret, JWKSURL: v.JWKSURL, OIDC: v.OIDC,
 			MaxLifetime: v.MaxLifetime, Leeway: v.Leeway, Refresh: v.Refresh,
-			Roles: auth.Roles(v.Roles),
+			Roles: auth.Roles(v.Roles), ActsFor: v.ActsFor,
 		}
 		if v.PublicKeyFile != "" {
 			pem, err := os.ReadFile(v.PublicKeyFile)
@@ -81,14 +82,29 @@ func newAuth(ctx context.Context, c config.Auth, o auth.Options) (*auth.Authenti
 		}
 		o.Verifiers = append(o.Verifiers, verifier)
 	}
+	for _, k := range c.ServiceKeys {
+		o.ServiceKeys = append(o.ServiceKeys, auth.ServiceKey(k))
+	}
 	a, err := auth.New(ctx, o)
 	return a, errors.Join(append(unreadable, err)...)
+}
+
+// refuseBlocked returns a function that returns access.ErrBlocked for a subject that is
+// blocked.
+func refuseBlocked(watcher *access.Watcher) func(subject string) error {
+	return func(subject string) error {
+		if watcher.Blocked(subject) {
+			return access.ErrBlocked
+		}
+		return nil
+	}
 }
 
 func newRules(c config.RateLimit) (ratelimit.Rules, error) {
 	return ratelimit.Parse("ratelimit", ratelimit.Settings{
 		Token: ratelimit.Limits(c.Token), Save: ratelimit.Limits(c.Save), Read: ratelimit.Limits(c.Read), Upload: ratelimit.Limits(c.Upload),
 		Admin: ratelimit.Limits(c.Admin), SignIn: ratelimit.Limits(c.SignIn), Failures: c.Failures,
+		Service: ratelimit.ServiceLimits(c.Service),
 	})
 }
 
@@ -115,6 +131,9 @@ func secrets(c config.Config) []secret.Text {
 	}
 	for _, k := range c.Admin.Keys {
 		list = append(list, k.Hash)
+	}
+	for _, k := range c.Auth.ServiceKeys {
+		list = append(list, k.Hash, k.PreviousHash)
 	}
 	return slices.Concat(list, c.Store.URL.Passwords(), c.Cache.URL.Passwords())
 }
@@ -159,6 +178,12 @@ func adminKeys(c config.Admin) []session.Key {
 // OutdatedAdminKeys returns the names of the admin keys whose hash has the form of
 // releases before 0.2.0. They work, and should be replaced.
 func OutdatedAdminKeys(c config.Config) []string { return session.Outdated(adminKeys(c.Admin)) }
+
+// NewServiceKey makes a key for the service name, and its hash for the settings. It fails
+// for an invalid name or scope.
+func NewServiceKey(name string, scopes []string) (key secret.Text, hash string, err error) {
+	return auth.NewServiceKey(name, scopes)
+}
 
 // listSettings lists the effective settings for operators, with secrets hidden.
 func listSettings(c config.Config) []admin.Setting {

@@ -86,7 +86,7 @@ type Source struct {
 type Record struct {
 	ID      string // "au_…"
 	At      time.Time
-	Actor   string // a Principal's subject, Retention or Broker
+	Actor   string // a Principal's subject, that of a service that acts for one, Retention or Broker
 	Role    string // the roles of the actor, "user, admin"
 	Action  Action
 	Subject string // the user whose data or token it was
@@ -96,14 +96,19 @@ type Record struct {
 	Source
 }
 
-// New returns a Record with the outcome OK, and with the Source and the role from ctx.
+// New returns a Record with the outcome OK, and with the Source and the role from ctx. If
+// actor is a user for whom a service makes the request, the service is the Actor.
 func New(ctx context.Context, at time.Time, actor string, action Action, subject, object string) Record {
 	r := Record{
 		ID: id.New("au"), At: at, Actor: actor, Role: RoleBroker, Action: action,
 		Subject: subject, Object: object, Outcome: OK,
 	}
 	if o, ok := ctx.Value(originKey{}).(*origin); ok {
-		r.Source, r.Role = o.source, o.role(ctx)
+		caller := o.caller(ctx)
+		r.Source, r.Role = o.source, caller.Role
+		if caller.Service != "" && caller.User == actor {
+			r.Actor = caller.Service
+		}
 	}
 	return r
 }
@@ -134,20 +139,27 @@ func (r Record) Refused(reason string) Record {
 
 type originKey struct{}
 
-// origin is a Source and a function that finds the role of the caller.
-type origin struct {
-	source Source
-	role   func(context.Context) string
+// Caller is what a Record has about the caller of a request.
+type Caller struct {
+	Role    string // the roles, "user, admin"
+	Service string // the service that makes the request for User; "" if User makes it
+	User    string
 }
 
-// WithSource returns a context that carries s. New calls role with its own context to find
-// the role of the caller, who is not authenticated yet when the source is known.
-func WithSource(ctx context.Context, s Source, role func(context.Context) string) context.Context {
+// origin is a Source and a function that finds the caller.
+type origin struct {
+	source Source
+	caller func(context.Context) Caller
+}
+
+// WithSource returns a context that carries s. New calls caller with its own context, since
+// the caller is not authenticated yet when the source is known.
+func WithSource(ctx context.Context, s Source, caller func(context.Context) Caller) context.Context {
 	if len(s.UserAgent) > maxUserAgent {
 		s.UserAgent = s.UserAgent[:maxUserAgent]
 	}
 	s.UserAgent = strings.ToValidUTF8(s.UserAgent, "") // a header may hold any byte, a database column may not
-	return context.WithValue(ctx, originKey{}, &origin{s, role})
+	return context.WithValue(ctx, originKey{}, &origin{s, caller})
 }
 
 // SourceOf returns the Source that ctx carries, or the zero Source.

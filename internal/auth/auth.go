@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"slices"
 	"time"
 
 	"casbroker/internal/check"
@@ -16,7 +17,8 @@ import (
 
 // Options configure an Authenticator. Only Verifiers is required.
 type Options struct {
-	Verifiers []Verifier // one per issuer
+	Verifiers   []Verifier   // one per issuer
+	ServiceKeys []ServiceKey // of services that cannot sign JWTs
 
 	// Cookie is the name of the cookie that pages of the same site may send instead of a
 	// bearer token; "" accepts no cookie.
@@ -35,10 +37,15 @@ type Options struct {
 type Authenticator struct {
 	byIssuer map[string]*verifier
 	all      []*verifier
-	cache    *cache
-	now      func() time.Time
-	cookie   string
-	origins  *http.CrossOriginProtection
+	// serviceKeys are few, so they are compared one by one.
+	serviceKeys []serviceKey
+	// actsFor has the names of the verifiers whose users a service may act for, by the name
+	// of the service's verifier, or by the Subject of its key.
+	actsFor map[string][]string
+	cache   *cache
+	now     func() time.Time
+	cookie  string
+	origins *http.CrossOriginProtection
 }
 
 // New returns an Authenticator, or an error that names every invalid setting by its
@@ -48,6 +55,7 @@ func New(ctx context.Context, opts Options) (*Authenticator, error) {
 	opts = opts.withDefaults()
 	a := &Authenticator{
 		byIssuer: make(map[string]*verifier, len(opts.Verifiers)),
+		actsFor:  make(map[string][]string),
 		cache:    newCache(opts.CacheSize),
 		now:      opts.Now,
 		cookie:   opts.Cookie,
@@ -58,6 +66,7 @@ func New(ctx context.Context, opts Options) (*Authenticator, error) {
 	wrong.Require(opts.CacheSize >= 0, "auth.cache_size", "want 0 or more, not %d", opts.CacheSize)
 	wrong.Require(len(opts.Verifiers) > 0, "auth.verifiers", "want at least one")
 	a.addVerifiers(&wrong, opts)
+	a.addServiceKeys(&wrong, opts)
 	if len(wrong) > 0 {
 		return nil, wrong.Join()
 	}
@@ -102,7 +111,23 @@ func (a *Authenticator) addVerifiers(wrong *check.Errors, opts Options) {
 		v.index = uint16(i)
 		a.byIssuer[settings.Issuer] = v
 		a.all = append(a.all, v)
+		a.actsFor[settings.Name] = settings.ActsFor
 	}
+	for i, settings := range opts.Verifiers {
+		a.checkActsFor(wrong, fmt.Sprintf("auth.verifiers[%d]", i), settings.ActsFor)
+	}
+}
+
+// checkActsFor adds an error for each of names that is not the name of a verifier. key is
+// that of the settings of the service.
+func (a *Authenticator) checkActsFor(wrong *check.Errors, key string, names []string) {
+	for i, name := range names {
+		wrong.Require(a.hasVerifier(name), fmt.Sprintf("%s.acts_for[%d]", key, i), "there is no %q in auth.verifiers", name)
+	}
+}
+
+func (a *Authenticator) hasVerifier(name string) bool {
+	return slices.ContainsFunc(a.all, func(v *verifier) bool { return v.name == name })
 }
 
 // Authenticate verifies token and returns its Principal, which is shared and must not

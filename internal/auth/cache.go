@@ -41,9 +41,10 @@ func digest(token string) bytecache.Key {
 	return bytecache.Key(sum[:])
 }
 
-// An encoded entry: expires (8 bytes), generation (4), verifier (2), roles (1), subject.
+// An encoded entry: expires (8 bytes), generation (4), verifier (2), scopes (2), roles (1),
+// subject.
 const (
-	entryHeader = 8 + 4 + 2 + 1
+	entryHeader = 8 + 4 + 2 + 2 + 1
 	maxEntry    = entryHeader + maxNameSize + len(":") + maxSubjectSize
 )
 
@@ -75,6 +76,7 @@ func (e entry) encode(b []byte) []byte {
 	b = binary.BigEndian.AppendUint64(b, uint64(e.expires)) //nolint:gosec // not negative
 	b = binary.BigEndian.AppendUint32(b, e.generation)
 	b = binary.BigEndian.AppendUint16(b, e.verifier)
+	b = binary.BigEndian.AppendUint16(b, uint16(e.who.Scopes))
 	b = append(b, byte(e.who.Roles))
 	return append(b, e.who.Subject...)
 }
@@ -84,7 +86,9 @@ func decodeEntry(b []byte) entry {
 		expires:    int64(binary.BigEndian.Uint64(b)), //nolint:gosec // written by encode
 		generation: binary.BigEndian.Uint32(b[8:]),
 		verifier:   binary.BigEndian.Uint16(b[12:]),
-		who:        &Principal{Roles: Role(b[14]), Subject: string(b[entryHeader:])},
+		who: &Principal{
+			Scopes: Scope(binary.BigEndian.Uint16(b[14:])), Roles: Role(b[16]), Subject: string(b[entryHeader:]),
+		},
 	}
 }
 

@@ -13,6 +13,9 @@ func (a *Authenticator) identify(r *http.Request, changes bool) (*Principal, err
 	if err != nil {
 		return nil, err
 	}
+	if isServiceKey(token) {
+		return a.byServiceKey(token)
+	}
 	if token != "" {
 		return a.Authenticate(r.Context(), token)
 	}
@@ -20,6 +23,12 @@ func (a *Authenticator) identify(r *http.Request, changes bool) (*Principal, err
 		return nil, ErrUnauthenticated
 	}
 	return a.byCookie(r, changes)
+}
+
+// HasServiceKey reports whether r is authenticated by a service key, right or wrong.
+func HasServiceKey(r *http.Request) bool {
+	token, err := bearer(r.Header)
+	return err == nil && isServiceKey(token)
 }
 
 // bearer returns the token of the Authorization header (RFC 6750, section 2.1), or "" if

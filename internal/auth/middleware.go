@@ -7,6 +7,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"casbroker/internal/fault"
+	"casbroker/internal/httpapi"
 )
 
 // realm starts every challenge.
@@ -41,23 +42,43 @@ func (a *Authenticator) middleware(changes bool) echo.MiddlewareFunc {
 func Caller(c echo.Context) Principal { return From(c.Request().Context()) }
 
 // Require passes a request on if its caller has role, or one of them if role combines
-// several. It must run after Middleware. It returns ErrForbidden, or ErrUnauthenticated
-// if the request has no caller.
-func Require(role Role) echo.MiddlewareFunc {
+// several. A service that acts for a user needs AllScopes, too; RequireUser asks for less.
+// It must run after Middleware. It returns ErrForbidden, or ErrUnauthenticated if the
+// request has no caller.
+func Require(role Role) echo.MiddlewareFunc { return require(role, AllScopes) }
+
+// RequireUser is Require for RoleUser, for calls that a service may make for a user if it
+// has scope.
+func RequireUser(scope Scope) echo.MiddlewareFunc { return require(RoleUser, scope) }
+
+func require(role Role, scope Scope) echo.MiddlewareFunc {
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) error {
 			who := Caller(c)
-			if who.Has(role) {
+			if who.Has(role) && (who.Actor == "" || who.Scopes.Has(scope)) {
 				return next(c)
 			}
-			err := ErrForbidden.Withf("This call needs the role %s.", strings.ReplaceAll(role.String(), ", ", " or "))
-			if who.Subject == "" {
-				err = ErrUnauthenticated
-			}
+			err := lacking(c.Path(), who, role, scope)
 			challenge(c, err)
 			return err
 		}
 	}
+}
+
+// lacking returns the error for a caller who may not use the route at path, since that
+// needs role, and scope for a service that acts for a user.
+func lacking(path string, who Principal, role Role, scope Scope) error {
+	switch {
+	case who.Subject == "":
+		return ErrUnauthenticated
+	case who.Actor != "":
+		return ErrForbidden.Withf("This call needs %s.", scope.needed())
+	}
+	names := strings.ReplaceAll(role.String(), ", ", " or ")
+	if role.has(RoleUser) && who.Scopes != 0 {
+		return ErrForbidden.Withf("This call needs the role %s. A service makes it for a user at %s.", names, userPath(path))
+	}
+	return ErrForbidden.Withf("This call needs the role %s.", names)
 }
 
 // challenge sets WWW-Authenticate according to err. Without credentials only the scheme
@@ -72,6 +93,8 @@ func challenge(c echo.Context, err error) {
 	case errors.Is(f, ErrUnauthenticated), errors.Is(f, ErrCrossOrigin):
 	case errors.Is(f, ErrForbidden):
 		value += `, error="insufficient_scope", error_description="` + f.Detail + `"`
+	case errors.Is(f, ErrServiceKey): // RFC 6750 has no code of its own for it
+		value += `, error="` + ErrInvalidToken.Code + `", error_description="` + f.Detail + `"`
 	case errors.Is(f, ErrInvalidToken), errors.Is(f, ErrInvalidRequest):
 		value += `, error="` + f.Code + `", error_description="` + f.Detail + `"`
 	default:
@@ -83,7 +106,17 @@ func challenge(c echo.Context, err error) {
 // Private returns the middleware of a route with personal data: it forbids caching of
 // the answers and requires role. limit may be nil.
 func Private(role Role, limit echo.MiddlewareFunc) []echo.MiddlewareFunc {
-	all := []echo.MiddlewareFunc{noStore, Require(role)}
+	return private(Require(role), limit)
+}
+
+// PrivateUser is Private for RoleUser, for calls that a service may make for a user if it
+// has scope.
+func PrivateUser(scope Scope, limit echo.MiddlewareFunc) []echo.MiddlewareFunc {
+	return private(RequireUser(scope), limit)
+}
+
+func private(require, limit echo.MiddlewareFunc) []echo.MiddlewareFunc {
+	all := []echo.MiddlewareFunc{noStore, require}
 	if limit == nil {
 		return all
 	}
@@ -93,6 +126,38 @@ func Private(role Role, limit echo.MiddlewareFunc) []echo.MiddlewareFunc {
 func noStore(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		c.Response().Header().Set("Cache-Control", "no-store")
+		return next(c)
+	}
+}
+
+// ForUser is the middleware of routes below /v1/users/{subject}/, with which a service makes
+// the calls of a user. Behind it, the Principal is that user, with the service as its Actor
+// and the scopes of the service, which RequireUser checks. It must run after Middleware. It
+// returns the error of blocked for the service, ErrSubject, ErrUnknownVerifier, or
+// ErrForbidden for a user of a verifier that the service may not act for.
+func (a *Authenticator) ForUser(blocked func(subject string) error) echo.MiddlewareFunc {
+	return func(next echo.HandlerFunc) echo.HandlerFunc {
+		return func(c echo.Context) error {
+			r := c.Request()
+			who := Caller(c)
+			user, err := a.actFor(who, r.URL.EscapedPath(), blocked)
+			if err != nil {
+				challenge(c, err)
+				return err
+			}
+			c.SetRequest(r.WithContext(With(r.Context(), user)))
+			return next(c)
+		}
+	}
+}
+
+// RefuseSubject refuses requests with a query parameter "subject": they are meant to be made
+// for another user, and would be made for the caller instead.
+func RefuseSubject(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		if u := c.Request().URL; u.RawQuery != "" && u.Query().Has("subject") {
+			return httpapi.ErrQuery.Withf("This call takes no parameter subject. A service makes it for a user at %s.", userPath(c.Path()))
+		}
 		return next(c)
 	}
 }

@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"cmp"
 	"context"
 	"strings"
 )
@@ -11,7 +12,7 @@ type Role uint8
 // The roles; a caller may have several.
 const (
 	RoleUser    Role = 1 << iota // acts for itself
-	RoleService                  // the app's back end: acts for any user
+	RoleService                  // the app's back end: has AllScopes
 	RoleAdmin                    // operates the broker
 )
 
@@ -33,13 +34,23 @@ func (r Role) String() string {
 type Principal struct {
 	// Subject is the caller's id throughout the broker: the verifier's name, a colon, and
 	// the token's "sub". Names contain no colon, so two verifiers cannot produce the same
-	// Subject.
+	// Subject. For a service key it is "key:" and the key's name.
 	Subject string
 	Roles   Role
+	Scopes  Scope // what the caller, or the Actor, may do for other users
+
+	// Actor is the Subject of the service that acts for the user Subject; "" for a caller
+	// that acts for itself.
+	Actor string
 }
 
+// By returns the id of whoever makes the call: the Actor, or the caller itself.
+func (p Principal) By() string { return cmp.Or(p.Actor, p.Subject) }
+
 // Has reports whether the caller has role, or one of them if role combines several.
-func (p Principal) Has(role Role) bool { return p.Roles&role != 0 }
+func (p Principal) Has(role Role) bool { return p.Roles.has(role) }
+
+func (r Role) has(one Role) bool { return r&one != 0 }
 
 type principalKey struct{}
 
@@ -70,5 +81,12 @@ func From(ctx context.Context) Principal {
 	return Principal{}
 }
 
-// RoleOf returns the names of the roles of the caller in ctx, "" if there is none.
-func RoleOf(ctx context.Context) string { return From(ctx).Roles.String() }
+// RoleOf returns the names of the roles of the caller in ctx, "" if there is none. That of
+// an Actor is RoleService.
+func RoleOf(ctx context.Context) string {
+	who := From(ctx)
+	if who.Actor != "" && who.Scopes != 0 {
+		return RoleService.String()
+	}
+	return who.Roles.String()
+}

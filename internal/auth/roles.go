@@ -10,8 +10,9 @@ import (
 	"casbroker/internal/check"
 )
 
-// Roles says which claims hold a caller's roles, and which of their values give which
-// role. A nil list means its default, an empty one means none.
+// Roles says which claims hold a caller's roles and scopes, and which of their values give
+// which role. A nil list means its default, an empty one means none. The values of single
+// scopes are their names.
 type Roles struct {
 	// Claims are names of claims, or dotted paths of nested ones ("realm_access.roles");
 	// default "roles" and "scope". A string is split at spaces; the strings of an array
@@ -19,7 +20,7 @@ type Roles struct {
 	Claims []string
 
 	User    []string // default nil: every verified caller is a user
-	Service []string // default "casbroker:service"
+	Service []string // default ScopeService; the role has AllScopes
 	Admin   []string // default "casbroker:admin"
 }
 
@@ -39,45 +40,56 @@ func (r Roles) check(wrong *check.Errors, key string) {
 // roleMapping is the compiled form of Roles.
 type roleMapping struct {
 	paths    []string
-	byValue  map[string]Role
-	everyone Role // the role of every verified caller
+	byValue  map[string]permissions
+	everyone permissions // those of every verified caller
 }
 
+// permissions are a set of roles (the lower byte) and scopes.
+type permissions uint32
+
+// permit returns the permissions of a role and of scopes.
+func permit(role Role, scopes Scope) permissions { return permissions(scopes)<<8 | permissions(role) }
+
 func (r Roles) compile() roleMapping {
-	m := roleMapping{paths: r.Claims, byValue: make(map[string]Role)}
+	m := roleMapping{paths: r.Claims, byValue: make(map[string]permissions)}
 	if r.Claims == nil {
 		m.paths = []string{"roles", "scope"}
 	}
 	if r.Service == nil {
-		r.Service = []string{"casbroker:service"}
+		r.Service = []string{ScopeService}
 	}
 	if r.Admin == nil {
 		r.Admin = []string{"casbroker:admin"}
 	}
 	if len(r.User) == 0 {
-		m.everyone = RoleUser
+		m.everyone = permit(RoleUser, 0)
 	}
-	for role, values := range map[Role][]string{RoleUser: r.User, RoleService: r.Service, RoleAdmin: r.Admin} {
+	for _, s := range scopeNames {
+		m.byValue[s.name] |= permit(0, s.scope)
+	}
+	for p, values := range map[permissions][]string{
+		permit(RoleUser, 0): r.User, permit(RoleService, AllScopes): r.Service, permit(RoleAdmin, 0): r.Admin,
+	} {
 		for _, value := range values {
-			m.byValue[value] |= role
+			m.byValue[value] |= p
 		}
 	}
 	return m
 }
 
-// of returns the roles in claims, a JSON object.
-func (m *roleMapping) of(claims jsontext.Value) Role {
-	if len(claims) == 0 {
-		return m.everyone
+// of returns the roles and scopes in claims, a JSON object.
+func (m *roleMapping) of(claims jsontext.Value) (Role, Scope) {
+	p := m.everyone
+	if len(claims) > 0 {
+		// The claims were decoded before, so reading them again cannot fail.
+		p |= m.object(jsontext.NewDecoder(bytes.NewBuffer(claims)), m.paths)
 	}
-	// The claims were decoded before, so reading them again cannot fail.
-	dec := jsontext.NewDecoder(bytes.NewBuffer(claims))
-	return m.everyone | m.object(dec, m.paths)
+	return Role(p & 0xff), Scope(p >> 8) //nolint:gosec // as permit put them together
 }
 
-// object returns the roles in the members at paths of the next JSON object.
-func (m *roleMapping) object(dec *jsontext.Decoder, paths []string) Role {
-	var role Role
+// object returns the permissions in the members at paths of the next JSON object.
+func (m *roleMapping) object(dec *jsontext.Decoder, paths []string) permissions {
+	var p permissions
 	if _, err := dec.ReadToken(); err != nil {
 		return 0
 	}
@@ -87,10 +99,10 @@ func (m *roleMapping) object(dec *jsontext.Decoder, paths []string) Role {
 			return 0
 		}
 		here, below := descend(paths, name.String())
-		role |= m.member(dec, here, below)
+		p |= m.member(dec, here, below)
 	}
 	_, _ = dec.ReadToken() // the closing brace
-	return role
+	return p
 }
 
 // descend reports whether one of paths is name, and returns the rest of those that lead
@@ -108,7 +120,7 @@ func descend(paths []string, name string) (here bool, below []string) {
 	return here, below
 }
 
-func (m *roleMapping) member(dec *jsontext.Decoder, here bool, below []string) Role {
+func (m *roleMapping) member(dec *jsontext.Decoder, here bool, below []string) permissions {
 	switch kind := dec.PeekKind(); {
 	case kind == '{' && len(below) > 0:
 		return m.object(dec, below)
@@ -122,18 +134,18 @@ func (m *roleMapping) member(dec *jsontext.Decoder, here bool, below []string) R
 	}
 }
 
-func (m *roleMapping) words(dec *jsontext.Decoder) (role Role) {
+func (m *roleMapping) words(dec *jsontext.Decoder) (p permissions) {
 	t, err := dec.ReadToken()
 	if err != nil {
 		return 0
 	}
 	for word := range strings.FieldsSeq(t.String()) {
-		role |= m.byValue[word]
+		p |= m.byValue[word]
 	}
-	return role
+	return p
 }
 
-func (m *roleMapping) elements(dec *jsontext.Decoder) (role Role) {
+func (m *roleMapping) elements(dec *jsontext.Decoder) (p permissions) {
 	_, _ = dec.ReadToken() // the opening bracket
 	for dec.PeekKind() != ']' {
 		if dec.PeekKind() != '"' {
@@ -146,8 +158,8 @@ func (m *roleMapping) elements(dec *jsontext.Decoder) (role Role) {
 		if err != nil {
 			return 0
 		}
-		role |= m.byValue[t.String()]
+		p |= m.byValue[t.String()]
 	}
 	_, _ = dec.ReadToken()
-	return role
+	return p
 }

@@ -48,6 +48,49 @@ func TestRolesComeFromTheConfiguredClaims(t *testing.T) {
 			if who.Roles != tt.want {
 				t.Errorf("got %q, want %q", who.Roles, tt.want)
 			}
+			if all := who.Scopes == auth.AllScopes; all != who.Has(auth.RoleService) {
+				t.Errorf("got the scopes %q with the roles %q", who.Scopes, who.Roles)
+			}
+		})
+	}
+}
+
+func TestScopesComeFromTheClaimsOfRoles(t *testing.T) {
+	t.Parallel()
+	const both = auth.ScopeTokenWrite | auth.ScopeUsersErase
+	for name, tt := range map[string]struct {
+		roles  auth.Roles
+		claims jwt.MapClaims
+		want   auth.Scope
+		text   string
+	}{
+		"none":             {auth.Roles{}, jwt.MapClaims{"scope": "openid token:writer"}, 0, ""},
+		"a scope claim":    {auth.Roles{}, jwt.MapClaims{"scope": "openid token:write users:erase"}, both, "token:write, users:erase"},
+		"an array":         {auth.Roles{Claims: []string{"scp"}}, jwt.MapClaims{"scp": []string{"users:erase", "token:write"}}, both, "token:write, users:erase"},
+		"the role service": {auth.Roles{Service: []string{"svc"}}, jwt.MapClaims{"scope": "svc"}, auth.AllScopes, "casbroker:service"},
+		"another name":     {auth.Roles{Service: []string{"svc"}}, jwt.MapClaims{"scope": "casbroker:service"}, 0, ""},
+		"all one by one": {auth.Roles{}, jwt.MapClaims{
+			"scope": "token:write statements:write portfolios:read portfolios:write users:erase events:read",
+		}, auth.AllScopes, "casbroker:service"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			v := withSecret()
+			v.Roles = tt.roles
+			claims := claimsOf("asha")
+			for k, value := range tt.claims {
+				claims[k] = value
+			}
+			a, token := newAuth(t, v), signHS(t, claims)
+			for range 2 { // from the cache, too
+				who, err := a.Authenticate(t.Context(), token)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if who.Scopes != tt.want || who.Scopes.String() != tt.text {
+					t.Errorf("got %q, want %q", who.Scopes, tt.text)
+				}
+			}
 		})
 	}
 }

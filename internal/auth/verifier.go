@@ -39,6 +39,10 @@ type Verifier struct {
 	Leeway      time.Duration // for nbf and iat, 0 to MaxLeeway; exp is exact
 	Refresh     time.Duration // between two loads of a key set; 0 means DefaultRefresh
 	Roles       Roles
+
+	// ActsFor are the names of the verifiers for whose users its services may act; none
+	// for nobody.
+	ActsFor []string
 }
 
 // verifier is the compiled form of a Verifier.
@@ -154,7 +158,8 @@ func (v *verifier) verify(ctx context.Context, t token, now time.Time) (entry, e
 	if err := v.check(&t.claims, now.Unix()); err != nil {
 		return entry{}, err
 	}
-	who := &Principal{Subject: v.name + ":" + t.claims.Subject, Roles: v.roles.of(t.claims.Rest)}
+	who := &Principal{Subject: v.name + ":" + t.claims.Subject}
+	who.Roles, who.Scopes = v.roles.of(t.claims.Rest)
 	return entry{who: who, expires: t.claims.Expires.at, verifier: v.index, generation: generation}, nil
 }
 

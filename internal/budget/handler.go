@@ -22,7 +22,7 @@ type Handler struct {
 
 // Mount adds the routes to g, which must authenticate callers.
 func (h *Handler) Mount(g *echo.Group) {
-	g.GET("/usage", h.usage, auth.Private(auth.RoleUser, h.Limit)...)
+	g.GET("/usage", h.usage, auth.PrivateUser(auth.ScopePortfoliosRead, h.Limit)...)
 }
 
 func (h *Handler) usage(c echo.Context) error {

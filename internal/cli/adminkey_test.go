@@ -2,6 +2,8 @@ package cli_test
 
 import (
 	"encoding/json"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -30,6 +32,65 @@ func TestAdminKeyPrintsJSONForScripts(t *testing.T) {
 	if err := json.Unmarshal([]byte(out), &made); code != cli.ExitOK || err != nil || len(made) != 3 || made["name"] != "asha" ||
 		!strings.HasPrefix(made["key"], "cbk_asha_") || !strings.HasPrefix(made["hash"], "sha256:") {
 		t.Errorf("got exit code %d, %s %s", code, out, errs)
+	}
+}
+
+func TestServiceKeyPrintsTheKeyAndSettingsThatWork(t *testing.T) {
+	t.Parallel()
+	args := []string{"service-key", "payroll", "--scope", "token:write", "--scope", "portfolios:read", "--for", "demo"}
+	code, out, errs := broker(t, nil, args...)
+	if code != cli.ExitOK || strings.Count(out, "cbs_payroll_") != 1 {
+		t.Fatalf("got exit code %d, %s%s", code, out, errs)
+	}
+	_, rest, _ := strings.Cut(out, "  auth:\n")
+	yaml, rest, _ := strings.Cut(rest, "\n\n")
+	file := filepath.Join(t.TempDir(), "broker.yaml")
+	if err := os.WriteFile(file, []byte("auth:\n"+strings.ReplaceAll(yaml, "\n  ", "\n")), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var environ []string
+	for line := range strings.Lines(rest) {
+		if line = strings.TrimSpace(line); strings.HasPrefix(line, "CASBROKER_") {
+			environ = append(environ, line)
+		}
+	}
+	verifier := []string{"CASBROKER_AUTH_VERIFIERS_0_NAME=demo"}
+	for _, way := range [][]string{{"--config", file}, nil} {
+		all := append(append(good(t), verifier...), environ...)
+		if way != nil {
+			all = append(good(t), verifier...)
+		}
+		_, settings, errs := broker(t, all, append([]string{"config", "print"}, way...)...)
+		for _, part := range []string{"name: payroll", "- token:write", "- portfolios:read", "- demo"} {
+			if !strings.Contains(settings, part) {
+				t.Errorf("%v: no %q in the settings %s%s", way, part, settings, errs)
+			}
+		}
+		if code, _, errs := broker(t, all, append([]string{"config", "check"}, way...)...); code != cli.ExitOK {
+			t.Errorf("%v: the settings are refused: %s", way, errs)
+		}
+		if strings.Contains(settings, "sha256:") {
+			t.Error("the settings show the hash")
+		}
+	}
+
+	_, out, _ = broker(t, nil, append(args, "--json")...)
+	var made struct {
+		Name, Key, Hash string
+		Scopes          []string
+		ActsFor         []string `json:"acts_for"`
+	}
+	if err := json.Unmarshal([]byte(out), &made); err != nil || made.Name != "payroll" || len(made.Scopes) != 2 || made.ActsFor[0] != "demo" || made.Hash == "" {
+		t.Errorf("got %s, %v", out, err)
+	}
+}
+
+func TestServiceKeyNeedsAValidNameAndScope(t *testing.T) {
+	t.Parallel()
+	for _, args := range [][]string{{}, {"payroll"}, {"a_b", "--scope", "token:write"}, {"payroll", "--scope", "token:read"}, {"payroll", "--scope", ""}} {
+		if code, out, errs := broker(t, nil, append([]string{"service-key"}, args...)...); code != cli.ExitUsage || out != "" || errs == "" {
+			t.Errorf("%q: got exit code %d, %s %s", args, code, out, errs)
+		}
 	}
 }
 

@@ -54,11 +54,13 @@ type commands struct {
 		Verify verifyCommand `cmd:"" help:"Decrypt everything, and report what cannot be decrypted."`
 	} `cmd:"" help:"Manage the encryption of data at rest."`
 	AdminKey adminKeyCommand `cmd:"" help:"Make an admin key for an operator, and print the setting for the broker."`
-	Grants   grantsCommand   `cmd:"" help:"List the access tokens that a running broker issued, newest first."`
-	Revoke   revokeCommand   `cmd:"" help:"Revoke tokens at a running broker: of a grant, of a user, or all."`
-	Block    blockCommand    `cmd:"" help:"Block a user at a running broker, and revoke the user's tokens."`
-	Unblock  unblockCommand  `cmd:"" help:"Unblock a user at a running broker."`
-	Audit    struct {
+
+	ServiceKey serviceKeyCommand `cmd:"" help:"Make a key for a service that acts for users, and print the setting for the broker."`
+	Grants     grantsCommand     `cmd:"" help:"List the access tokens that a running broker issued, newest first."`
+	Revoke     revokeCommand     `cmd:"" help:"Revoke tokens at a running broker: of a grant, of a user, or all."`
+	Block      blockCommand      `cmd:"" help:"Block a user at a running broker, and revoke the user's tokens."`
+	Unblock    unblockCommand    `cmd:"" help:"Unblock a user at a running broker."`
+	Audit      struct {
 		List   listTrailCommand   `cmd:"" help:"List the newest audit records of a running broker."`
 		Export exportTrailCommand `cmd:"" help:"Export all audit records of a running broker, for other programs."`
 		Verify verifyTrailCommand `cmd:"" help:"Check that the audit trail in the database of the settings is complete and unchanged, or name the first broken link of each chain."`

@@ -98,6 +98,17 @@ type Auth struct {
 	TrustedOrigins []string   `yaml:"trusted_origins"` // origins that may send changing requests with the cookie
 	CacheSize      Size       `yaml:"cache_size"`      // of the cache of verified tokens; 0 turns it off
 	Verifiers      []Verifier `yaml:"verifiers"`
+
+	ServiceKeys []ServiceKey `yaml:"service_keys"`
+}
+
+// ServiceKey is the hash of a key of a service, and what that may do.
+type ServiceKey struct {
+	Name         string      `yaml:"name"`
+	Hash         secret.Text `yaml:"hash"`          // "sha256:…" of the whole key
+	PreviousHash secret.Text `yaml:"previous_hash"` // of the key before, while it is replaced
+	Scopes       []string    `yaml:"scopes"`
+	ActsFor      []string    `yaml:"acts_for"` // names of verifiers
 }
 
 // Verifier configures one issuer of user tokens.
@@ -114,6 +125,7 @@ type Verifier struct {
 	Leeway        time.Duration `yaml:"leeway"`
 	Refresh       time.Duration `yaml:"refresh"`
 	Roles         Roles         `yaml:"roles"`
+	ActsFor       []string      `yaml:"acts_for"` // names of the verifiers for whose users its services may act
 }
 
 // Roles maps the values of claims to roles.
@@ -227,6 +239,15 @@ type RateLimit struct {
 	Admin    Limits `yaml:"admin"`
 	SignIn   Limits `yaml:"sign_in"`  // wrong admin keys
 	Failures string `yaml:"failures"` // refused tokens, per address
+
+	Service ServiceLimits `yaml:"service"`
+}
+
+// ServiceLimits are the rates of calls that services make for users; "" is no limit.
+type ServiceLimits struct {
+	User  string `yaml:"user"`  // for each user and service
+	Total string `yaml:"total"` // for each service
+	All   string `yaml:"all"`   // for all services
 }
 
 // Limits are rates such as "30-M"; "" is no limit.
@@ -326,6 +347,7 @@ func Default() Config {
 			Admin:    Limits{User: "120-M", Address: "240-M"},
 			SignIn:   Limits{Address: "10-M"},
 			Failures: "300-M",
+			Service:  ServiceLimits{User: "120-M", Total: "30000-M"},
 		},
 		Portfolio: Portfolio{MaxBody: 10 << 20, OtherOwner: OtherOwnerKeep},
 		Audit:     Audit{Reuse: ReuseCount, WhenUnwritable: UnwritableRefuse},

@@ -28,7 +28,8 @@ var (
 	ErrTime = fault.New(fault.Invalid, "invalid_time",
 		"A time must be as in RFC 3339 and from 1970 on, such as 2026-04-01T10:00:00Z; send a + in it as %2B.")
 
-	errNoSuchPath = fault.New(fault.NotFound, "no_such_path",
+	// ErrNoSuchPath is returned for a path without a route.
+	ErrNoSuchPath = fault.New(fault.NotFound, "no_such_path",
 		"There is nothing at this path; GET /openapi.yaml lists what there is.")
 	errMethodNotAllowed = fault.New(fault.NotAllowed, "method_not_allowed",
 		"This path does not take this method; the Allow header lists those it takes.")

@@ -81,7 +81,7 @@ func foreign(err error) *fault.Fault {
 	case !errors.As(err, &h):
 		return nil
 	case h.Code == http.StatusNotFound:
-		return errNoSuchPath
+		return ErrNoSuchPath
 	case h.Code == http.StatusMethodNotAllowed:
 		return errMethodNotAllowed
 	default:

@@ -19,7 +19,7 @@ func (h *Handler) MountCompat(g *echo.Group, path string, chain ...echo.Middlewa
 }
 
 func (h *Handler) saveCompat(c echo.Context) error {
-	return h.answerSave(c, true, "/v1/portfolios", renderCompat)
+	return h.answerSave(c, true, renderCompat)
 }
 
 // compatSaved are the members that the answer to a save has at a drop-in path, in addition

@@ -29,10 +29,13 @@ type Handler struct {
 	bodies *bodyLimiter
 }
 
-// Mount adds the routes to g, which must authenticate callers.
+// Mount adds the routes to g, which must authenticate callers. It may be called for several
+// groups.
 func (h *Handler) Mount(g *echo.Group) {
-	h.bodies = newBodyLimiter(cmp.Or(h.MaxBody, DefaultMaxBody), cmp.Or(h.MaxWait, DefaultMaxWait))
-	save, read := auth.Private(auth.RoleUser, h.LimitSave), auth.Private(auth.RoleUser, h.LimitRead)
+	if h.bodies == nil {
+		h.bodies = newBodyLimiter(cmp.Or(h.MaxBody, DefaultMaxBody), cmp.Or(h.MaxWait, DefaultMaxWait))
+	}
+	save, read := auth.PrivateUser(auth.ScopePortfoliosWrite, h.LimitSave), auth.PrivateUser(auth.ScopePortfoliosRead, h.LimitRead)
 	g.POST("/portfolios", h.save, save...)
 	g.DELETE("/portfolios/:id", h.delete, save...)
 	g.GET("/portfolios", h.list, read...)
@@ -47,13 +50,12 @@ func (h *Handler) Mount(g *echo.Group) {
 // alone, any page could send it.
 func (h *Handler) save(c echo.Context) error {
 	asIs := func(_ []byte, res SaveResult) ([]byte, error) { return res.Body, nil }
-	return h.answerSave(c, auth.HasBearer(c.Request().Header), c.Path(), asIs)
+	return h.answerSave(c, auth.HasBearer(c.Request().Header), asIs)
 }
 
 // answerSave saves the body of a request and answers with what render makes of the body
-// and the result. asText allows media types as for receive; portfolios is the path below
-// which the portfolios are.
-func (h *Handler) answerSave(c echo.Context, asText bool, portfolios string, render func(body []byte, res SaveResult) ([]byte, error)) error {
+// and the result. asText allows media types as for receive.
+func (h *Handler) answerSave(c echo.Context, asText bool, render func(body []byte, res SaveResult) ([]byte, error)) error {
 	r := c.Request()
 	key, err := readKey(r.Header)
 	if err != nil {
@@ -79,7 +81,7 @@ func (h *Handler) answerSave(c echo.Context, asText bool, portfolios string, ren
 		return err
 	}
 	header, status := c.Response().Header(), http.StatusOK
-	header.Set("Location", portfolios+"/"+res.PortfolioID)
+	header.Set("Location", auth.PathOf(who, "/portfolios/"+res.PortfolioID))
 	if res.Replayed {
 		header.Set("Idempotency-Replayed", "true")
 	}

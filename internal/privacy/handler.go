@@ -21,9 +21,20 @@ type Handler struct {
 
 // Mount adds the routes to g, which must authenticate callers.
 func (h *Handler) Mount(g *echo.Group) {
-	g.GET("/me/export", h.export, auth.Private(auth.RoleUser, h.LimitExport)...)
-	g.DELETE("/me", h.erase, auth.Private(auth.RoleUser, h.LimitErase)...)
+	h.mount(g, "/me")
 }
+
+// mount adds the routes about a user, whose path is at.
+func (h *Handler) mount(g *echo.Group, at string) {
+	g.GET(at+"/export", h.export, auth.PrivateUser(auth.ScopePortfoliosRead, h.LimitExport)...)
+	g.DELETE(at, h.erase, auth.PrivateUser(auth.ScopeUsersErase, h.LimitErase)...)
+}
+
+// UserHandler serves the routes of Handler where the path of the group names the user.
+type UserHandler struct{ *Handler }
+
+// Mount adds the routes to g, which must authenticate callers.
+func (h UserHandler) Mount(g *echo.Group) { h.mount(g, "") }
 
 // export streams all data of the caller as a file.
 func (h *Handler) export(c echo.Context) error {

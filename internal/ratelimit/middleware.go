@@ -14,8 +14,8 @@ import (
 	"casbroker/internal/auth"
 )
 
-// Middleware passes a request on while all limits of class allow it, and sets
-// RateLimit-Policy and RateLimit. It must run after authentication, since users are
+// Middleware passes a request on while all limits of class allow it, or all of Service for
+// a call that a service makes for a user, and sets RateLimit-Policy and RateLimit. It must run after authentication, since users are
 // counted by their Subject. It returns the errors of Admit.
 func (l *Limiter) Middleware(class Class) echo.MiddlewareFunc {
 	admit := l.Admit(class)
@@ -37,13 +37,16 @@ func (l *Limiter) Middleware(class Class) echo.MiddlewareFunc {
 // The function returns rate_limited, or limits_unavailable if the Counter fails:
 // requests that cannot be counted are refused.
 func (l *Limiter) Admit(class Class) func(c echo.Context, subject string, minutes int, gateway bool) ([]byte, error) {
-	limits := l.Rules.class(class)
+	own, ofServices := l.Rules.class(class), l.Rules.class(Service)
 	return func(c echo.Context, subject string, minutes int, gateway bool) ([]byte, error) {
-		fetch := TokenKey{subject, minutes, gateway}
+		fetch, who, limits := TokenKey{subject, minutes, gateway}, auth.Caller(c), own
+		if who.Actor != "" {
+			limits = ofServices
+		}
 		if len(limits.rules) == 0 && fetch == (TokenKey{}) {
 			return nil, nil
 		}
-		return l.admit(c, limits, fetch)
+		return l.admit(c, limits, who, fetch)
 	}
 }
 
@@ -56,10 +59,10 @@ type check struct {
 
 var checks = sync.Pool{New: func() any { return new(check) }}
 
-func (l *Limiter) admit(c echo.Context, limits *classRules, fetch TokenKey) ([]byte, error) {
+func (l *Limiter) admit(c echo.Context, limits *classRules, who auth.Principal, fetch TokenKey) ([]byte, error) {
 	ck := checks.Get().(*check) //nolint:errcheck // the pool holds nothing else
 	defer checks.Put(ck)
-	ck.fill(limits.rules, auth.Caller(c).Subject, c.RealIP())
+	ck.fill(limits.rules, who, c.RealIP())
 
 	h := c.Response().Header()
 	if limits.policy != nil {
@@ -76,13 +79,17 @@ func (l *Limiter) admit(c echo.Context, limits *classRules, fetch TokenKey) ([]b
 }
 
 // fill sets the hits of a request. An anonymous caller is counted by address only.
-func (ck *check) fill(rules []*rule, subject, ip string) {
+func (ck *check) fill(rules []*rule, who auth.Principal, ip string) {
 	ck.rules, ck.hits, ck.state = ck.rules[:0], ck.hits[:0], ck.state[:0]
 	for _, r := range rules {
 		hit := Hit{Rule: r.name, Rate: r.rate}
 		switch r.scope {
 		case perUser:
-			hit.Who = subject
+			hit.Who = who.Subject
+		case perService:
+			hit.Who = who.Actor
+		case perUserAndService:
+			hit.Who = who.Actor + "\n" + who.Subject // neither contains a line end
 		case perAddress:
 			hit.Who = countedAddress(ip)
 		case allCallers:
@@ -178,6 +185,21 @@ func (l *Limiter) LimitFailures(class Class, failure error) echo.MiddlewareFunc 
 	return l.limitFailures(limits.rules, []error{failure})
 }
 
+// LimitServiceKeys refuses requests with a service key from addresses that sent too many
+// wrong ones. It must run before authentication. Other requests pass.
+func (l *Limiter) LimitServiceKeys() echo.MiddlewareFunc {
+	limits := l.LimitFailures(ServiceKey, auth.ErrServiceKey)
+	return func(next echo.HandlerFunc) echo.HandlerFunc {
+		limited := limits(next)
+		return func(c echo.Context) error {
+			if auth.HasServiceKey(c.Request()) {
+				return limited(c)
+			}
+			return next(c)
+		}
+	}
+}
+
 func unlimited(next echo.HandlerFunc) echo.HandlerFunc { return next }
 
 func (l *Limiter) limitFailures(rules []*rule, failures []error) echo.MiddlewareFunc {
@@ -202,7 +224,7 @@ func (l *Limiter) checkFailures(rules []*rule, ip string) error {
 		return nil
 	}
 	var ck check
-	ck.fill(rules, "", ip)
+	ck.fill(rules, auth.Principal{}, ip)
 	now := l.now()
 	for i, r := range ck.rules {
 		if until := l.exhausted.get(ck.hits[i].limitKey(), now); until > 0 {
@@ -216,7 +238,7 @@ func (l *Limiter) checkFailures(rules []*rule, ip string) error {
 // that fails, the request still gets its own error.
 func (l *Limiter) countFailure(ctx context.Context, rules []*rule, ip string) {
 	var ck check
-	ck.fill(rules, "", ip)
+	ck.fill(rules, auth.Principal{}, ip)
 	states, _, err := l.Counter.Take(context.WithoutCancel(ctx), ck.hits, TokenKey{})
 	if err != nil {
 		return

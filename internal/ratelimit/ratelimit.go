@@ -1,7 +1,8 @@
 // Package ratelimit limits how often callers may make requests, and tells them what
 // is left in response headers. Each class of routes has up to three limits: per
-// user, per client address, and for all callers together. Failed authentications
-// have a limit of their own. A Counter does the counting; package auth says who the
+// user, per client address, and for all callers together. Calls that services make
+// for users have a class of their own, whatever the route, with limits per user, per
+// service and for all services together. Failed authentications have a limit of their own. A Counter does the counting; package auth says who the
 // caller is.
 package ratelimit
 
@@ -25,6 +26,9 @@ const (
 	Upload Class = "upload"  // uploading documents through the gateway
 	Admin  Class = "admin"   // operating the broker
 	SignIn Class = "sign_in" // signing in with a wrong admin key
+
+	Service    Class = "service"     // calls that services make for users
+	ServiceKey Class = "service_key" // calls with a wrong service key; it has the limits of SignIn
 )
 
 var (
@@ -37,7 +41,7 @@ var (
 // Hit is one request counted against one limit.
 type Hit struct {
 	Rule string // the limit's name, such as "token-user"
-	Who  string // a subject, an address, or "" for the limit that all callers share
+	Who  string // a subject, a service and a user, an address, or "" for the limit that all callers share
 	Rate limiter.Rate
 }
 

@@ -3,6 +3,8 @@ package ratelimit
 import (
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/ulule/limiter/v3"
@@ -16,10 +18,19 @@ type Limits struct {
 	All     string // for all callers together
 }
 
+// ServiceLimits are the limits of Service. Addresses are not limited: a back end makes all
+// its calls from a few.
+type ServiceLimits struct {
+	User  string // for each user that a service acts for, and each service
+	Total string // for each service
+	All   string // for all services together
+}
+
 // Settings are the limits of all classes.
 type Settings struct {
 	Token, Save, Read, Upload, Admin, SignIn Limits
 
+	Service  ServiceLimits
 	Failures string // failed authentications of each client address
 }
 
@@ -50,6 +61,8 @@ type scope int
 const (
 	perUser scope = iota
 	perAddress
+	perService        // the service that acts for the user
+	perUserAndService // both
 	allCallers
 )
 
@@ -74,6 +87,11 @@ func Parse(section string, s Settings) (Rules, error) {
 		Admin:  p.class(Admin, s.Admin),
 		SignIn: p.class(SignIn, s.SignIn),
 	}}
+	r.classes[Service] = newClass(
+		p.rule("service.user", "service-user", s.Service.User, perUserAndService),
+		p.rule("service.total", "service-total", s.Service.Total, perService),
+		p.rule("service.all", "service-all", s.Service.All, allCallers))
+	r.classes[ServiceKey] = r.classes[SignIn].renamed(SignIn, ServiceKey)
 	r.failures = p.rule("failures", "failures", s.Failures, perAddress)
 	if r.failures != nil {
 		r.failures.refusal = "Too many requests from this address could not be authenticated."
@@ -87,18 +105,27 @@ type parser struct {
 }
 
 func (p *parser) class(class Class, s Limits) *classRules {
-	c := &classRules{}
-	for _, r := range []*rule{
+	return newClass(
 		p.rule(string(class)+".user", string(class)+"-user", s.User, perUser),
 		p.rule(string(class)+".address", string(class)+"-address", s.Address, perAddress),
-		p.rule(string(class)+".all", string(class)+"-all", s.All, allCallers),
-	} {
-		if r != nil {
-			c.rules = append(c.rules, r)
-		}
-	}
+		p.rule(string(class)+".all", string(class)+"-all", s.All, allCallers))
+}
+
+// newClass returns a class with those of rules that are not nil.
+func newClass(rules ...*rule) *classRules {
+	c := &classRules{rules: slices.DeleteFunc(rules, func(r *rule) bool { return r == nil })}
 	c.policy = policy(c.rules)
 	return c
+}
+
+// renamed returns a copy of c, which is the class from, as the class to. The two count
+// separately.
+func (c *classRules) renamed(from, to Class) *classRules {
+	rules := make([]*rule, len(c.rules))
+	for i, r := range c.rules {
+		rules[i] = newRule(string(to)+strings.TrimPrefix(r.name, string(from)), r.rate, r.scope)
+	}
+	return newClass(rules...)
 }
 
 // rule returns nil if rate is "" or malformed.
@@ -115,7 +142,11 @@ func (p *parser) rule(key, name, rate string, scope scope) *rule {
 			p.section, key, err))
 		return nil
 	}
-	return &rule{name: name, scope: scope, rate: parsed, itemStart: `"` + name + `";r=`, refusal: refusal(parsed, scope)}
+	return newRule(name, parsed, scope)
+}
+
+func newRule(name string, rate limiter.Rate, scope scope) *rule {
+	return &rule{name: name, scope: scope, rate: rate, itemStart: `"` + name + `";r=`, refusal: refusal(rate, scope)}
 }
 
 func refusal(rate limiter.Rate, scope scope) string {
@@ -125,6 +156,10 @@ func refusal(rate limiter.Rate, scope scope) string {
 	switch scope {
 	case perUser:
 		return fmt.Sprintf("You may make %d of these requests a %s.", rate.Limit, period)
+	case perService:
+		return fmt.Sprintf("A service may make %d requests for users a %s.", rate.Limit, period)
+	case perUserAndService:
+		return fmt.Sprintf("A service may make %d requests for the same user a %s.", rate.Limit, period)
 	case perAddress:
 		return fmt.Sprintf("Your address may make %d of these requests a %s.", rate.Limit, period)
 	default:

@@ -29,10 +29,16 @@ func requestContext(next echo.HandlerFunc) echo.HandlerFunc {
 		}
 		c.Response().Header().Set(httpapi.HeaderRequestID, id)
 		ctx := telemetry.WithRequestID(r.Context(), id)
-		ctx = audit.WithSource(ctx, audit.Source{RequestID: id, Address: c.RealIP(), UserAgent: r.UserAgent()}, auth.RoleOf)
+		ctx = audit.WithSource(ctx, audit.Source{RequestID: id, Address: c.RealIP(), UserAgent: r.UserAgent()}, callerOf)
 		c.SetRequest(r.WithContext(auth.Reserve(ctx)))
 		return next(c)
 	}
+}
+
+// callerOf returns the caller in ctx for audit records.
+func callerOf(ctx context.Context) audit.Caller {
+	who := auth.From(ctx)
+	return audit.Caller{Role: auth.RoleOf(ctx), Service: who.Actor, User: who.Subject}
 }
 
 // statusClientClosed is logged for a request without a complete answer, because the
@@ -112,7 +118,7 @@ func logRequest(c echo.Context, log *slog.Logger, status int, took time.Duration
 		route = c.Request().URL.Path
 	}
 	source := audit.SourceOf(ctx)
-	attrs := append(make([]slog.Attr, 0, 10),
+	attrs := append(make([]slog.Attr, 0, 11),
 		slog.String("request_id", source.RequestID), // the logger would add it otherwise, at the cost of an allocation
 		slog.String("method", c.Request().Method),
 		slog.String("route", route),
@@ -123,6 +129,9 @@ func logRequest(c echo.Context, log *slog.Logger, status int, took time.Duration
 	)
 	if who := auth.Caller(c); who.Subject != "" {
 		attrs = append(attrs, slog.String("subject", who.Subject))
+		if who.Actor != "" {
+			attrs = append(attrs, slog.String("actor", who.Actor))
+		}
 	}
 	if err != nil {
 		attrs = append(attrs, slog.String("error", err.Error()))

@@ -76,6 +76,21 @@ func NewRouter(o Options) *Router {
 	return r
 }
 
+// Below returns routes with prefix before their paths.
+func Below(prefix string, routes ...Routes) Routes { return below{prefix, routes} }
+
+type below struct {
+	prefix string
+	routes []Routes
+}
+
+// Mount adds the routes to g.
+func (b below) Mount(g *echo.Group) {
+	for _, add := range b.routes {
+		add.Mount(g.Group(b.prefix))
+	}
+}
+
 // Mount adds routes under prefix, behind chain, whose first middleware is the outermost.
 func (r *Router) Mount(prefix string, chain []Middleware, routes ...Routes) {
 	if len(chain) > 0 {

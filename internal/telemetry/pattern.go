@@ -14,6 +14,9 @@ func pattern(in string) (int, string) {
 	if n := credential(in, "cbk_", isBase64URL); n > 0 {
 		return n, placeholderKey
 	}
+	if n := credential(in, "cbs_", isBase64URL); n > 0 {
+		return n, placeholderService
+	}
 	const shortest, longest = 10, 16
 	n := 0
 	for n < len(in) && isAlnum(in[n]) {

@@ -12,13 +12,14 @@ import (
 
 // The placeholders for hidden parts of a text.
 const (
-	placeholderSecret = "[secret]"
-	placeholderToken  = "[access token]"
-	placeholderKey    = "[admin key]"
-	placeholderJWT    = "[jwt]"
-	placeholderPAN    = "[pan]"
-	placeholderNumber = "[number]"
-	placeholderName   = "***" // the part before the @ of an e-mail address or URL
+	placeholderService = "[service key]"
+	placeholderSecret  = "[secret]"
+	placeholderToken   = "[access token]"
+	placeholderKey     = "[admin key]"
+	placeholderJWT     = "[jwt]"
+	placeholderPAN     = "[pan]"
+	placeholderNumber  = "[number]"
+	placeholderName    = "***" // the part before the @ of an e-mail address or URL
 )
 
 // minSecret is the length of the shortest registered secret that is searched for, in bytes.

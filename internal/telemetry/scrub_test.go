@@ -21,6 +21,7 @@ func TestScrubHidesByPattern(t *testing.T) {
 		{"an access token to its end", "key=at_abc.DEF-123~/+=, next", "key=[access token], next"},
 		{"no column's name", "at_ms and created_at_ms", "at_ms and created_at_ms"},
 		{"an admin key to its end", `{"key":"cbk_asha-2_AbCdEf-12_xyz"}, next`, `{"key":"[admin key]"}, next`},
+		{"a service key to its end", "Bearer cbs_payroll_AbCdEf-12_xyz, next", "Bearer [service key], next"},
 		{"an admin key cut short", "cbk_asha_AbC.", "[admin key]."},
 		{"no word that begins like an admin key", "cbk_name", "cbk_name"},
 		{"an escaped token", `"\nat_abcdefghij\u003cat_abcdefghij" %3Dat_abcdefghij`,
@@ -66,6 +67,7 @@ var (
 		{regexp.MustCompile(`^eyJ[\w-]{8,}[\w.-]*`), placeholderJWT},
 		{regexp.MustCompile(`^at_[^\x00-\x20"'` + "`" + `\\,;&<>()\[\]{}\x7f-\x{10ffff}]{8,}`), placeholderToken},
 		{regexp.MustCompile(`^cbk_[\w-]{8,}`), placeholderKey},
+		{regexp.MustCompile(`^cbs_[\w-]{8,}`), placeholderService},
 		{regexp.MustCompile(`^[A-Za-z]{5}[0-9]{4}[A-Za-z](?:[^A-Za-z0-9]|$)`), placeholderPAN},
 		{regexp.MustCompile(`^(?:[02-9]\d{9}|\d{11}|\d{12}|[02-9]\d{12}|(?:[013-9]\d|2[1-9])\d{12}|\d{15}|\d{16}|(?:IN|in)\d{14})` +
 			`(?:[^A-Za-z0-9]|$)`), placeholderNumber},
@@ -151,7 +153,7 @@ func FuzzScrubHidesRegisteredSecrets(f *testing.F) {
 	f.Add("redis://:", "@localhost", "pa%ss\\word")
 	f.Add("x", "literal-sec", "literal-secret")
 	f.Fuzz(func(t *testing.T, before, after, planted string) {
-		placeholders := placeholderSecret + placeholderToken + placeholderKey + placeholderJWT + placeholderPAN + placeholderNumber + placeholderName
+		placeholders := placeholderSecret + placeholderToken + placeholderKey + placeholderService + placeholderJWT + placeholderPAN + placeholderNumber + placeholderName
 		if len(planted) < minSecret || strings.ContainsAny(planted, placeholders) {
 			return // planted could be a part of a placeholder
 		}

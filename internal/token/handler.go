@@ -39,7 +39,7 @@ type Handler struct {
 
 // Mount adds the route to g, which must authenticate.
 func (h *Handler) Mount(g *echo.Group) {
-	g.POST("/token", h.issue, auth.Require(auth.RoleUser))
+	g.POST("/token", h.issue, auth.RequireUser(auth.ScopeTokenWrite))
 }
 
 func (h *Handler) issue(c echo.Context) error {
@@ -199,7 +199,7 @@ type SessionHandler struct {
 
 // Mount adds the route to g, which must authenticate.
 func (h *SessionHandler) Mount(g *echo.Group) {
-	g.GET("/grants/:id", h.session, auth.Private(auth.RoleUser, h.Limit)...)
+	g.GET("/grants/:id", h.session, auth.PrivateUser(auth.ScopePortfoliosRead, h.Limit)...)
 }
 
 func (h *SessionHandler) session(c echo.Context) error {

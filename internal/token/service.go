@@ -75,7 +75,7 @@ func (s *Service) issue(ctx context.Context, who auth.Principal, req Request, se
 	if err != nil {
 		return Issued{}, err
 	}
-	m := mintRequest{Request: req, key: req.cacheKey(who.Subject), version: version}
+	m := mintRequest{Request: req, key: req.cacheKey(who.Subject), version: version, by: who.By()}
 	if t, ok := s.reuse(ctx, m, sealed); ok {
 		return t, nil
 	}
@@ -101,13 +101,14 @@ func outcome(t Issued, err error) string {
 type mintRequest struct {
 	Request
 	key     CacheKey
-	version int64 // from AccessPolicy.Admit
+	version int64  // from AccessPolicy.Admit
+	by      string // who asks: the user or a service
 }
 
 // shareMint waits for a mint under way that was requested with the same key, features and
-// version, or begins one.
+// version by the same caller, or begins one.
 func (s *Service) shareMint(ctx context.Context, req mintRequest) (Issued, error) {
-	flight := strconv.FormatInt(req.version, 10) + "|" + strconv.Itoa(int(req.Features)) + "|" + req.key.String()
+	flight := strconv.FormatInt(req.version, 10) + "|" + strconv.Itoa(int(req.Features)) + "|" + req.key.String() + "\n" + req.by
 	done := s.mints.DoChan(flight, func() (issued any, err error) {
 		defer func() { // DoChan runs this in its own goroutine, where a panic would end the process
 			if reason := recover(); reason != nil {
