@@ -169,12 +169,22 @@ func TestRefusedKeyIsReplacedByTheOther(t *testing.T) {
 	if got := mint.health(t, "api_keys"); !strings.HasPrefix(got, "degraded gone is set aside") || !strings.Contains(got, "the vendor refuses it") {
 		t.Errorf("got %q", got)
 	}
+	usage := mint.call(t, "", http.MethodPost, "/admin/v1/usage/compare", "", "Authorization", "Bearer "+bearerAs(t, "meera", "casbroker:admin")).must(t, 503)
+	if want := "usage of the API key gone cannot be read. The vendor refused the API key"; !strings.Contains(usage.body, want) {
+		t.Errorf("got %s, want %q", usage.body, want)
+	}
+	if !strings.Contains(mint.log.String(), "API key gone, HTTP 401") {
+		t.Error("the log does not name the key that was refused")
+	}
 
 	settings.Store.URL = sqlite(t)
 	b := start(t, settings)
 	g := b.gatewayToken(t, "asha", `{"mode":"gateway"}`)
 	page := gatewayCaller{g.BaseURL, g.AccessToken}
-	parse(t, page.url, page.token, "cdsl", "ABCDE1234F").mustFail(t, 502, "UPSTREAM_REFUSED") // sent once only
+	once := parse(t, page.url, page.token, "cdsl", "ABCDE1234F").mustFail(t, 502, "UPSTREAM_REFUSED") // sent once only
+	if !strings.Contains(once.body, "try again") || once.header.Get("Retry-After") != "1" {
+		t.Errorf("got %s, want the advice to try again, since there is another key", once.body)
+	}
 	parse(t, page.url, page.token, "cdsl", "ABCDE1234F").must(t, 200)
 	b.hidesKeys(t)
 }

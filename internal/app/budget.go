@@ -1,7 +1,9 @@
 package app
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"log/slog"
 	"time"
 
@@ -9,6 +11,7 @@ import (
 	"casbroker/internal/budget"
 	"casbroker/internal/config"
 	"casbroker/internal/credit"
+	"casbroker/internal/fault"
 	"casbroker/internal/gateway"
 	"casbroker/internal/secret"
 	"casbroker/internal/store"
@@ -77,7 +80,7 @@ func newComparer(
 		for _, key := range keys.All() {
 			list, err := vendor.Usage(ctx, key, from, to)
 			if err != nil {
-				return nil, err
+				return nil, usageFault(key.Name, err)
 			}
 			all = append(all, list...)
 		}
@@ -93,6 +96,16 @@ func newComparer(
 			metrics.SetUsageDifferences(byFeature)
 		},
 	}
+}
+
+// usageFault returns err of asking the vendor for the usage of a key, in words for operators,
+// who alone get it.
+func usageFault(keyName string, err error) error {
+	f, ok := errors.AsType[*fault.Fault](err)
+	if !ok {
+		return err
+	}
+	return f.Withf("The vendor's usage of the API key %s cannot be read. %s", keyName, cmp.Or(f.Note, f.Detail))
 }
 
 // budgetJobs returns the jobs of calls and budgets.

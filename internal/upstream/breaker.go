@@ -181,7 +181,7 @@ func (c *Client) measured(ctx context.Context, req request, key *apikey.Key) (re
 	res, f := c.attempt(ctx, req, key)
 	outcome := outcomeOK
 	if f != nil {
-		outcome = f.outcome
+		outcome, f.keyName = f.outcome, key.Name
 	}
 	c.opts.Observe(outcome, time.Since(start))
 	if f != nil && req.excluded {

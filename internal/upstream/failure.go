@@ -24,7 +24,7 @@ var (
 		"The vendor accepts no more requests at the moment; try again later.")
 	// ErrRefusedKey: the vendor does not accept the API key, or not for this call.
 	ErrRefusedKey = fault.New(fault.Unavailable, "upstream_refused_key", operatorOnly).
-			After(30 * time.Second).WithNotef("The vendor refused the API key; check upstream.api_key.")
+			After(30 * time.Second).WithNotef("The vendor refused the API key; check upstream.api_key or upstream.keys.")
 	// ErrOutOfCredits: the account of the API key has no credits left.
 	ErrOutOfCredits = fault.New(fault.Unavailable, "upstream_out_of_credits", operatorOnly).
 			After(5 * time.Minute).WithNotef("The vendor account is out of credits; buy more or wait until they are renewed.")
@@ -41,7 +41,7 @@ const operatorOnly = "This service cannot use the vendor's API at the moment. Th
 const noteMixedUp = "upstream.api_key holds an access token (at_…); the vendor wants the API key itself."
 
 // noteQuotaOrKey is the note for 403 without a code, which the vendor documents for both.
-const noteQuotaOrKey = "The vendor refused the API key, or its quota is used up: it answers both alike; check upstream.api_key and the account."
+const noteQuotaOrKey = "The vendor refused the API key, or its quota is used up: it answers both alike; check upstream.api_key or upstream.keys, and the account."
 
 // Outcomes of attempts, for metrics.
 const (
@@ -70,6 +70,7 @@ type failure struct {
 	tripsBreaker bool          // it counts towards opening the breaker
 	aboutKey     bool          // another key may get a better answer
 	retryAfter   time.Duration // the vendor's Retry-After, or how long the breaker stays open; 0 if unknown
+	keyName      string        // of the API key; "" before one is taken
 	status       int           // 0 without a response
 	code         string        // the vendor's error code; "" without one
 	requestID    string        // the vendor's
@@ -81,6 +82,9 @@ type failure struct {
 func (f *failure) Error() string {
 	var b strings.Builder
 	b.WriteString(f.cause.Error())
+	if f.keyName != "" {
+		b.WriteString(", API key " + f.keyName)
+	}
 	if f.status != 0 {
 		fmt.Fprintf(&b, ", HTTP %d", f.status)
 	}
