@@ -20,12 +20,14 @@ import (
 // ErrUnavailable is returned when the database does not answer or cannot write. Nothing
 // was changed.
 var ErrUnavailable = fault.New(fault.Unavailable, "store_unavailable",
-	"The broker's database does not answer or cannot be written to; nothing was changed. Try again.").After(2 * time.Second)
+	"The service cannot reach its data at the moment; nothing was changed. Try again in some seconds.").
+	After(2 * time.Second).WithNotef("The database does not answer or cannot be written to.")
 
 // errUnknownOutcome is the ErrUnavailable of a change whose connection was lost during
 // the commit.
 var errUnknownOutcome = ErrUnavailable.Withf(
-	"The connection to the broker's database was lost before it confirmed the change, which may or may not have been made. It is safe to send the same request again.")
+	"The service could not confirm the change, which may or may not have been made. It is safe to send the same request again.").
+	WithNotef("The connection to the database was lost during the commit.")
 
 // queryTimeout bounds each read and each change, including the wait for a connection. A
 // database that hangs counts as unavailable.
