@@ -364,7 +364,9 @@ func TestTooLargeUploadsAreRefused(t *testing.T) {
 	upload(9<<20, 0).must(t, 200)
 	upload(9<<20, -1).must(t, 200)
 	before := calls(vendor)
-	upload(11<<20, 0).mustFail(t, 413, "FILE_TOO_LARGE")
+	if a := upload(11<<20, 0).mustFail(t, 413, "FILE_TOO_LARGE"); !strings.Contains(a.body, "10 MB at most") {
+		t.Errorf("got %s, want words for the one who chose the file", a.body)
+	}
 	if calls(vendor) != before {
 		t.Error("a large upload of known length reached the vendor")
 	}

@@ -38,11 +38,12 @@ var pdfSignature = []byte("%PDF-")
 
 // Failures of documents. The codes of the first are the vendor's.
 var (
-	errNotPDF = fault.New(fault.Invalid, "invalid_pdf", "The file is not a valid PDF.")
-	errForm   = fault.New(fault.Invalid, "invalid_form", "The form cannot be read.")
-	errFields = fault.New(fault.Invalid, "invalid_form", "A call has one file at most, and one field of each name.")
-	errMedia  = fault.New(fault.Invalid, "invalid_form", "Send a form (multipart/form-data) or JSON.")
-	errPDFURL = fault.New(fault.Invalid, "invalid_pdf_url", "pdf_url must be the https address of a PDF on a public server.")
+	errNotPDF   = fault.New(fault.Invalid, "invalid_pdf", "The file is not a valid PDF.")
+	errTooLarge = fault.New(fault.TooLarge, "file_too_large", "The file is too large; a PDF may have 10 MB at most.")
+	errForm     = fault.New(fault.Invalid, "invalid_form", "The form cannot be read.")
+	errFields   = fault.New(fault.Invalid, "invalid_form", "A call has one file at most, and one field of each name.")
+	errMedia    = fault.New(fault.Invalid, "invalid_form", "Send a form (multipart/form-data) or JSON.")
+	errPDFURL   = fault.New(fault.Invalid, "invalid_pdf_url", "pdf_url must be the https address of a PDF on a public server.")
 )
 
 // fieldKind is what a field of a form, or a member of a JSON object, is for.

@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"errors"
 	"log/slog"
 	"net/http"
 	"strings"
@@ -123,6 +124,9 @@ func (x *exchange) admit(c echo.Context, refused error) error {
 			by = h.LimitFree
 		}
 		err = limit(by, x.forward)(c)
+	}
+	if tooLarge, ok := errors.AsType[*http.MaxBytesError](err); ok && tooLarge.Limit > maxSmall {
+		err = errTooLarge.Because(err)
 	}
 	if err != nil && (!x.sent || x.document != nil && x.document.refused.Load()) {
 		x.drain(c.Response(), r, body)
