@@ -2,6 +2,7 @@ package apikey
 
 import (
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -72,6 +73,20 @@ type Key struct {
 	pool    *Pool // nil for a key of Static
 	key     *key
 	version int
+	use     Use // of Take
+}
+
+// Replaceable reports whether Take now has a key for the same use, because k was set aside
+// and another key can be used.
+func (k *Key) Replaceable() bool {
+	if k.pool == nil {
+		return false
+	}
+	p := k.pool
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	now := p.Now()
+	return !k.key.usable(now) && slices.ContainsFunc(p.serving(k.use.App, k.use.Only), func(other *key) bool { return other.usable(now) })
 }
 
 func (k *Key) rate() int {

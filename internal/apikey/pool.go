@@ -186,7 +186,7 @@ func (p *Pool) choose(use Use, busy []string, next time.Duration) (*Key, error) 
 		return nil, refusal(serving, now, next)
 	}
 	k := byWeight(ready)
-	return &Key{Name: k.Name, Value: k.Value, pool: p, key: k, version: k.version}, nil
+	return &Key{Name: k.Name, Value: k.Value, pool: p, key: k, version: k.version, use: use}, nil
 }
 
 // serving returns the keys that app may use: the one called only, if there still is one of

@@ -196,7 +196,10 @@ func TestCallsFailAtOnceWhenAllKeysAreSetAside(t *testing.T) {
 	settings.Upstream.Keys = []config.UpstreamKey{{Name: "gone", APIKey: goneKey, Weight: 1}}
 	b := start(t, settings)
 	g := b.gatewayToken(t, "asha", `{"mode":"gateway"}`)
-	parse(t, g.BaseURL, g.AccessToken, "cdsl", "x").mustFail(t, 502, "UPSTREAM_REFUSED")
+	only := parse(t, g.BaseURL, g.AccessToken, "cdsl", "x").mustFail(t, 502, "UPSTREAM_REFUSED")
+	if strings.Contains(only.body, "try again") {
+		t.Errorf("got %s, want no advice to try again, since there is no other key", only.body)
+	}
 	vendor.taken()
 	a := parse(t, g.BaseURL, g.AccessToken, "cdsl", "x").mustFail(t, 502, "UPSTREAM_REFUSED")
 	m := b.call(t, "asha", http.MethodPost, "/v1/token", `{"mode":"direct"}`).must(t, 503)

@@ -145,7 +145,7 @@ func (x *exchange) ask(ctx context.Context, method, path string) (*smallAnswer, 
 		call.done(healthOfError(err))
 		return nil, err
 	case a.status == http.StatusUnauthorized || a.status == http.StatusForbidden:
-		return nil, errRefusedKey.Because(fmt.Errorf("HTTP %d", a.status))
+		return nil, call.refused(a.status)
 	default:
 		return a, nil
 	}

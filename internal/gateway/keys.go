@@ -3,6 +3,7 @@ package gateway
 import (
 	"context"
 	"errors"
+	"fmt"
 	"mime"
 	"net/http"
 	"strconv"
@@ -93,6 +94,16 @@ func (v *vendorCall) answered(res *http.Response) (err error) {
 	}
 	v.done(outcome)
 	return nil
+}
+
+// refused returns the caller's error for an answer with this status, which says that the
+// vendor does not accept the key. answered must have been called.
+func (v *vendorCall) refused(status int) error {
+	err := errRefusedKey.Because(fmt.Errorf("HTTP %d for the API key %s", status, v.key.Name))
+	if v.key.Replaceable() {
+		return err.Withf("The statement service did not accept this call; try again.").After(time.Second)
+	}
+	return err
 }
 
 // errorCode returns the code of an error of the vendor, "" if it has none.

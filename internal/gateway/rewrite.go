@@ -53,7 +53,7 @@ func (x *exchange) checkAnswer(res *http.Response) error {
 	switch {
 	case lostMailbox:
 	case res.StatusCode == http.StatusUnauthorized, res.StatusCode == http.StatusForbidden:
-		return errRefusedKey.Because(fmt.Errorf("HTTP %d", res.StatusCode))
+		return x.call.refused(res.StatusCode)
 	case res.StatusCode < 200, res.StatusCode >= 300 && res.StatusCode < 400:
 		return errBadAnswer.Because(fmt.Errorf("HTTP %d", res.StatusCode))
 	case !isJSON(res):
