@@ -53,11 +53,13 @@ check: fmt-check vet lint test openapi tidy-check ## Run everything that a chang
 lint: $(LINT) ## Check for mistakes and for imports that are not allowed
 	@$(LINT) run
 
-bench: ## Measure tokens, blocks, the gateway, parsing and saves, as ratios to baselines
+bench: ## Measure tokens, blocks, the gateway, parsing, saves and events, as ratios to baselines
 	@go run ./cmd/bench $(ARGS)
 	@go test -run '^$$' -bench '^BenchmarkTokenWithManyBlocked$$' -benchtime 300x ./internal/app
 	@go test -run '^$$' -bench '^BenchmarkParse$$' ./internal/statement
 	@go test -run '^$$' -bench '^BenchmarkSave$$' -benchtime 5x ./internal/store
+	@go test -run '^$$' -bench '^BenchmarkEvents$$' -benchtime 1000x ./internal/webhook
+	@go test -run '^$$' -bench '^BenchmarkSaveToWebhook$$' -benchtime 1000x ./internal/app
 
 fmt: $(LINT) ## Format the Go code
 	@$(LINT) fmt

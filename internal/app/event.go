@@ -9,12 +9,8 @@ import (
 	"casbroker/internal/store"
 )
 
-const (
-	// retryEvents is when events are put into order again after the database has failed.
-	retryEvents = time.Second
-	// keyEventTimeout bounds how long the event of an API key is tried to be written.
-	keyEventTimeout = 10 * time.Second
-)
+// keyEventTimeout bounds how long the event of an API key is tried to be written.
+const keyEventTimeout = 10 * time.Second
 
 // keyEvents writes events about API keys.
 type keyEvents struct {

@@ -200,7 +200,7 @@ func New(ctx context.Context, c config.Config, o Options) (_ *App, err error) { 
 		captures.Close()
 		return nil
 	})
-	events := &webhook.Feed{Store: db, Now: o.Now}
+	events := newEvents(c.Webhooks, db, metrics, log, o.Now)
 	ledger := newLedger(c, db, box, metrics, log, o.Now)
 	budgets, comparer := newBudgets(c, ledger, db), newComparer(keys, vendor, db, metrics, log, o.Now)
 	userData := &privacy.Service{Store: db, ForgetTokens: tokens.Forget, Announce: watcher.Announce, Log: log, Now: o.Now, Sources: []privacy.ExportSource{
@@ -259,7 +259,7 @@ func New(ctx context.Context, c config.Config, o Options) (_ *App, err error) { 
 	}
 	ownData := &privacy.Handler{Privacy: userData, LimitExport: limitRead, LimitErase: limitSave}
 	a.router.Mount("/v1", append(authenticate, auth.RefuseSubject), append(slices.Clip(userRoutes), ownData)...)
-	a.router.Mount("/v1", nil, &webhook.Handler{Feed: events, Limit: limitRead})
+	a.router.Mount("/v1", nil, &webhook.Handler{Feed: events.feed, Limit: limitRead})
 	a.router.Mount("/v1/users", []server.Middleware{callers.ForUser(refuseBlocked(watcher))},
 		server.Below("/:subject", append(slices.Clip(userRoutes), privacy.UserHandler{Handler: ownData})...))
 	proxy, err := mountGateway(a.router, c, gatewayDeps{
@@ -303,7 +303,7 @@ func New(ctx context.Context, c config.Config, o Options) (_ *App, err error) { 
 			return err
 		}},
 	}
-	a.jobs = append(a.jobs, job{name: "put events into order", every: retryEvents, atStart: true, do: events.Run})
+	a.jobs = append(a.jobs, events.jobs()...)
 	a.jobs = append(a.jobs, budgetJobs(c, budgets, comparer, db, metrics)...)
 	retention := &privacy.Retention{
 		Expirer: db, Jobs: db, Portfolios: c.Retention.Portfolios, Grants: c.Retention.Grants, Calls: c.Retention.Calls,

@@ -33,10 +33,11 @@ func Check(c config.Config) error {
 	_, limitErr := newRules(c.RateLimit)
 	_, _, sealErr := readKeys(c.Seal)
 	_, keyErr := readAPIKeys(c.Upstream)
+	_, _, webhookErr := newEndpoints(c.Webhooks)
 	if c.Auth.Cookie == session.CookieName {
 		authErr = errors.Join(authErr, fmt.Errorf("auth.cookie: want another name than %s, which is the operators' session cookie", session.CookieName))
 	}
-	return errors.Join(c.Validate(), authErr, limitErr, sealErr, keyErr, session.CheckKeys(adminKeys(c.Admin)), checkURLs(c))
+	return errors.Join(c.Validate(), authErr, limitErr, sealErr, keyErr, webhookErr, session.CheckKeys(adminKeys(c.Admin)), checkURLs(c))
 }
 
 // checkURLs parses the URLs of PostgreSQL and Redis as the adapters will.
@@ -134,6 +135,9 @@ func secrets(c config.Config) []secret.Text {
 	}
 	for _, k := range c.Auth.ServiceKeys {
 		list = append(list, k.Hash, k.PreviousHash)
+	}
+	if endpoints, _, err := newEndpoints(c.Webhooks); err == nil {
+		list = append(list, endpointSecrets(endpoints)...)
 	}
 	return slices.Concat(list, c.Store.URL.Passwords(), c.Cache.URL.Passwords())
 }

@@ -19,6 +19,7 @@ type Config struct {
 	Token     Token     `yaml:"token"`
 	Gateway   Gateway   `yaml:"gateway"`
 	Budgets   []Budget  `yaml:"budgets"`
+	Webhooks  Webhooks  `yaml:"webhooks"`
 	Inbound   Inbound   `yaml:"inbound"`
 	Access    Access    `yaml:"access"`
 	Cache     Cache     `yaml:"cache"`

@@ -43,6 +43,7 @@ func TestExampleFileHasEveryKeyAndTheDefaults(t *testing.T) {
 	got.Auth.Verifiers, got.Seal.Keys = nil, nil                   // examples, without a default
 	got.Admin.Keys, got.Upstream.Keys, got.Budgets = nil, nil, nil // empty lists, not nil ones
 	got.Compat.Routes, got.Auth.ServiceKeys = nil, nil
+	got.Webhooks = config.Webhooks{} // the same
 	for _, list := range []*[]string{&got.Server.TrustedProxies, &got.Server.AllowedOrigins, &got.Auth.TrustedOrigins, &got.Gateway.CallbackHosts, &got.Gateway.RedirectHosts, &got.Inbound.FileHosts} {
 		*list = nil
 	}

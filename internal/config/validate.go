@@ -33,6 +33,7 @@ func (c *Config) Validate() error {
 	wrong.Require(reachable || c.Token.Mode == ModeDirect, "server.public_url",
 		"required with token.mode %s: the URL at which browsers reach the broker, such as https://broker.example", c.Token.Mode)
 	c.validateBudgets(&wrong)
+	c.Webhooks.validate(&wrong)
 	c.Access.validate(&wrong)
 	c.Cache.validate(&wrong)
 	c.Store.validate(&wrong)

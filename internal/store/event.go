@@ -53,10 +53,10 @@ func (s *DB) notifyEmitted(lease *chainLease) {
 	}
 }
 
-// NumberEvents gives up to limit events their positions and returns how many it was. Of
-// concurrent callers, one waits for the other, so that an event which is committed later
+// NumberEvents gives up to limit events their positions, adds their deliveries, which are due
+// at now, and returns how many it was. Of concurrent callers, one waits for the other, so that an event which is committed later
 // has a greater position.
-func (s *DB) NumberEvents(ctx context.Context, _ time.Time, limit int) (n int, err error) {
+func (s *DB) NumberEvents(ctx context.Context, now time.Time, limit int) (n int, err error) {
 	waiting, err := s.anyUnnumbered(ctx)
 	if err != nil || !waiting { // reads do not wait for SQLite's writer
 		return 0, err
@@ -71,8 +71,10 @@ func (s *DB) NumberEvents(ctx context.Context, _ time.Time, limit int) (n int, e
 		if err != nil {
 			return err
 		}
-		_, err = tx.ExecContext(ctx, `UPDATE event_state SET seq = seq + $1`, n)
-		return err
+		if _, err = tx.ExecContext(ctx, `UPDATE event_state SET seq = seq + $1`, n); err != nil {
+			return err
+		}
+		return addDeliveries(ctx, tx, last, now)
 	})
 	return n, err
 }

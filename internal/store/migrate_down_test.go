@@ -14,6 +14,7 @@ import (
 	"casbroker/internal/testkit/storetest"
 	"casbroker/internal/token"
 	"casbroker/internal/usage"
+	"casbroker/internal/webhook"
 )
 
 // everything inserts rows into every table, and returns the payloads for reads.
@@ -37,7 +38,11 @@ func everything(t *testing.T, s *store.DB) map[string][]byte {
 	if err := s.AddCounts(t.Context(), counts); err != nil {
 		t.Fatal(err)
 	}
+	if err := s.SyncEndpoints(t.Context(), []webhook.Filter{{Name: "app"}}, savedAt); err != nil {
+		t.Fatal(err)
+	}
 	spend(t, s)
+	number(t, s)
 	return payloads
 }
 
@@ -116,6 +121,7 @@ func TestMigratingDownOneVersionAndUpKeepsOlderData(t *testing.T) {
 		newer := []string{
 			"sessions", "usage_counts", "captures", "vendor_resources", "mailbox_connections", "mailboxes", "mail_files",
 			"gateway_calls", "call_totals", "budget_counters", "budgets_reached", "budget_raises", "usage_comparisons", "events",
+			"webhook_endpoints", "webhook_deliveries", "webhook_queues",
 		}
 		delete(kept, "event_state")
 		for _, table := range newer {

@@ -26,6 +26,7 @@ type Metrics struct {
 	captures        *prometheus.CounterVec
 	keys            keyMetrics
 	budgets         *budgetSeries
+	webhooks        *webhookSeries
 	mailPolls       *prometheus.CounterVec
 	callbacks       *prometheus.CounterVec
 
@@ -87,7 +88,7 @@ func NewMetrics() *Metrics {
 			Help: "Calls that the in-process cache answered instead of Redis.",
 		}),
 	}
-	m.keys, m.budgets = newKeyMetrics(m.registry), newBudgetSeries(m.registry)
+	m.keys, m.budgets, m.webhooks = newKeyMetrics(m.registry), newBudgetSeries(m.registry), newWebhookSeries(m.registry)
 	m.registry.MustRegister(
 		collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),

@@ -25,7 +25,8 @@ const (
 type Store interface {
 	// Emitted receives a value after this process has committed an event.
 	Emitted() <-chan struct{}
-	// NumberEvents gives up to limit events their positions and returns how many it was.
+	// NumberEvents gives up to limit events their positions, adds their deliveries, which are
+	// due at now, and returns how many events it was.
 	NumberEvents(ctx context.Context, now time.Time, limit int) (int, error)
 	// Events returns up to limit events after a position, in their order, and the last
 	// position that was given.
