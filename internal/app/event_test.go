@@ -9,6 +9,8 @@ import (
 
 	"casbroker/internal/config"
 	"casbroker/internal/sandbox"
+	"casbroker/internal/secret"
+	"casbroker/internal/testkit/storetest"
 )
 
 // eventPage is the answer of GET /v1/events.
@@ -56,7 +58,7 @@ func (b *broker) eventsUntil(t *testing.T, n int) (all eventPage) {
 func TestBackEndReadsWhatHasHappened(t *testing.T) {
 	t.Parallel()
 	eachBackend(t, func(t *testing.T, settings config.Config, _ *sandbox.Sandbox) {
-		settings.Token.Mode = config.ModeGateway
+		settings.Token.Mode, settings.Auth.Verifiers[0].ActsFor = config.ModeGateway, []string{"app"}
 		b := start(t, settings)
 		g := b.gatewayToken(t, "asha", "")
 		parse(t, g.BaseURL, g.AccessToken, "cdsl", "wrong")
@@ -88,6 +90,7 @@ func TestBackEndReadsWhatHasHappened(t *testing.T) {
 func TestReaderOfEventsIsAnsweredWhenOneArrivesOnAnotherReplica(t *testing.T) {
 	t.Parallel()
 	eachBackend(t, func(t *testing.T, settings config.Config, _ *sandbox.Sandbox) {
+		settings.Auth.Verifiers[0].ActsFor = []string{"app"}
 		b := start(t, settings)
 		other := b
 		if strings.HasPrefix(settings.Store.URL.Reveal(), "postgres") {
@@ -112,6 +115,12 @@ func TestReaderOfEventsIsAnsweredWhenOneArrivesOnAnotherReplica(t *testing.T) {
 func TestEventsRefuseWrongRequests(t *testing.T) {
 	t.Parallel()
 	settings, _ := gatewaySettings(t)
+	unrelated := start(t, settings)
+	if a := unrelated.events(t, "").must(t, 403); !strings.Contains(a.body, "may not act for any users") {
+		t.Errorf("got %s", a.body)
+	}
+	settings.Store.URL = secret.URL(storetest.SQLite(t))
+	settings.Auth.Verifiers[0].ActsFor = []string{"app"}
 	b := start(t, settings)
 	b.call(t, "asha", http.MethodGet, "/v1/events", "").must(t, 403)
 	for query, code := range map[string]string{

@@ -259,7 +259,7 @@ func New(ctx context.Context, c config.Config, o Options) (_ *App, err error) { 
 	}
 	ownData := &privacy.Handler{Privacy: userData, LimitExport: limitRead, LimitErase: limitSave}
 	a.router.Mount("/v1", append(authenticate, auth.RefuseSubject), append(slices.Clip(userRoutes), ownData)...)
-	a.router.Mount("/v1", nil, &webhook.Handler{Feed: events.feed, Limit: limitRead})
+	a.router.Mount("/v1", nil, &webhook.Handler{Feed: events.feed, ActsFor: callers.ActsFor, Limit: limitRead})
 	a.router.Mount("/v1/users", []server.Middleware{callers.ForUser(refuseBlocked(watcher))},
 		server.Below("/:subject", append(slices.Clip(userRoutes), privacy.UserHandler{Handler: ownData})...))
 	proxy, err := mountGateway(a.router, c, gatewayDeps{

@@ -65,6 +65,24 @@ func require(role Role, scope Scope) echo.MiddlewareFunc {
 	}
 }
 
+// requireService passes a request on if its caller is a service that has scope.
+func requireService(scope Scope) echo.MiddlewareFunc {
+	return func(next echo.HandlerFunc) echo.HandlerFunc {
+		return func(c echo.Context) error {
+			who := Caller(c)
+			if who.Actor == "" && who.Scopes.Has(scope) {
+				return next(c)
+			}
+			err := ErrForbidden.Withf("This call is for services and needs %s.", scope.needed())
+			if who.Subject == "" {
+				err = ErrUnauthenticated
+			}
+			challenge(c, err)
+			return err
+		}
+	}
+}
+
 // lacking returns the error for a caller who may not use the route at path, since that
 // needs role, and scope for a service that acts for a user.
 func lacking(path string, who Principal, role Role, scope Scope) error {
@@ -113,6 +131,11 @@ func Private(role Role, limit echo.MiddlewareFunc) []echo.MiddlewareFunc {
 // has scope.
 func PrivateUser(scope Scope, limit echo.MiddlewareFunc) []echo.MiddlewareFunc {
 	return private(RequireUser(scope), limit)
+}
+
+// PrivateService is Private for calls that a service makes for itself.
+func PrivateService(scope Scope, limit echo.MiddlewareFunc) []echo.MiddlewareFunc {
+	return private(requireService(scope), limit)
 }
 
 func private(require, limit echo.MiddlewareFunc) []echo.MiddlewareFunc {

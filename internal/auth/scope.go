@@ -15,7 +15,7 @@ const (
 	ScopePortfoliosRead                    // read all that the broker stores about a user
 	ScopePortfoliosWrite                   // save and delete portfolios
 	ScopeUsersErase                        // erase a user
-	ScopeEventsRead                        // read the events of all users
+	ScopeEventsRead                        // read events of users that it may act for, and of none
 	endOfScopes
 
 	AllScopes = endOfScopes - 1

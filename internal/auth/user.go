@@ -47,6 +47,11 @@ func (a *Authenticator) actFor(who Principal, path string, blocked func(subject 
 	return &Principal{Subject: subject, Roles: RoleUser, Scopes: who.Scopes, Actor: who.Subject}, nil
 }
 
+// ActsFor returns the names of the verifiers for whose users a service may act.
+func (a *Authenticator) ActsFor(service Principal) []string {
+	return a.actsFor[serviceOf(service.Subject)]
+}
+
 // serviceOf returns the key under which actsFor has a service: its whole subject for a
 // service key, the name of its verifier otherwise.
 func serviceOf(subject string) string {

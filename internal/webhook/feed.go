@@ -2,6 +2,7 @@ package webhook
 
 import (
 	"context"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -117,31 +118,49 @@ func (f *Feed) endWaits() {
 	}
 }
 
-// List returns up to limit events, 1 to MaxPage, after the given cursor; "" is before the
-// oldest. If there is none, it waits for one, for at most wait. It returns faults for an
-// invalid cursor or limit.
-func (f *Feed) List(ctx context.Context, after string, limit int, wait time.Duration) (Page, error) {
-	seq, ok := decodeCursor(after)
+// Query selects events.
+type Query struct {
+	After string // a cursor; "" is before the oldest
+	Limit int    // 1 to MaxPage
+	Wait  time.Duration
+	Apps  []string // names of verifiers, of whose users; events without a user are for all
+}
+
+// shows reports whether e is one that q selects.
+func (q Query) shows(e Event) bool {
+	app, _, _ := strings.Cut(e.Subject, ":")
+	return e.Subject == "" || slices.Contains(q.Apps, app)
+}
+
+// List returns events. If there is none, it waits for one, for at most q.Wait. It returns
+// faults for an invalid cursor or limit.
+func (f *Feed) List(ctx context.Context, q Query) (Page, error) {
+	seq, ok := decodeCursor(q.After)
 	switch {
 	case !ok:
 		return Page{}, httpapi.ErrCursor.Withf("after must be the next_after of an earlier answer; leave it out for the oldest event.")
-	case limit < 1 || limit > MaxPage:
+	case q.Limit < 1 || q.Limit > MaxPage:
 		return Page{}, httpapi.BadLimit(MaxPage)
 	}
-	timeout := time.NewTimer(wait)
+	timeout := time.NewTimer(q.Wait)
 	defer timeout.Stop()
 	for {
 		news := f.News() // before the events are read, so none is missed
-		list, newest, err := f.Store.Events(ctx, seq, limit)
+		list, newest, err := f.Store.Events(ctx, seq, q.Limit)
 		switch {
 		case err != nil:
 			return Page{}, err
 		case seq > newest:
 			return Page{}, httpapi.ErrCursor.Withf("after is later than the newest event: the broker's database was replaced by an older copy. Leave after out to start with the oldest event.")
 		case len(list) > 0:
-			return Page{Events: list, Next: encodeCursor(list[len(list)-1].Seq)}, nil
+			seq = list[len(list)-1].Seq
+			list = slices.DeleteFunc(list, func(e Event) bool { return !q.shows(e) })
+			if len(list) > 0 {
+				return Page{Events: list, Next: encodeCursor(seq)}, nil
+			}
+			continue // those of other apps
 		}
-		if wait <= 0 || !f.await(ctx, news, timeout.C) {
+		if q.Wait <= 0 || !f.await(ctx, news, timeout.C) {
 			return Page{Next: encodeCursor(seq)}, ctx.Err()
 		}
 	}

@@ -16,15 +16,21 @@ const defaultPage = 100
 
 var errWait = httpapi.ErrQuery.Withf("wait must be a whole number of seconds from 0 to %d.", int(MaxWait.Seconds()))
 
-// Handler serves events to the app's back end. Feed is required.
+// errNoUsers is returned to a service that may act for no users.
+var errNoUsers = auth.ErrForbidden.Withf("This service may not act for any users, so there are no events for it.").
+	WithNotef("acts_for of auth.verifiers[] or auth.service_keys[] names the verifiers for whose users a service may act")
+
+// Handler serves events to the app's back end. Feed and ActsFor are required.
 type Handler struct {
-	Feed  *Feed
-	Limit echo.MiddlewareFunc // nil for no limit
+	Feed *Feed
+	// ActsFor returns the names of the verifiers whose users' events a service may read.
+	ActsFor func(service auth.Principal) []string
+	Limit   echo.MiddlewareFunc // nil for no limit
 }
 
 // Mount adds the routes to g, which must authenticate callers.
 func (h *Handler) Mount(g *echo.Group) {
-	g.GET("/events", h.events, auth.Private(auth.RoleService, h.Limit)...)
+	g.GET("/events", h.events, auth.PrivateService(auth.ScopeEventsRead, h.Limit)...)
 }
 
 func (h *Handler) events(c echo.Context) error {
@@ -39,7 +45,11 @@ func (h *Handler) events(c echo.Context) error {
 	if err := q.Err(); err != nil {
 		return err
 	}
-	page, err := h.Feed.List(c.Request().Context(), q.Text("after"), limit, wait)
+	apps := h.ActsFor(auth.Caller(c))
+	if len(apps) == 0 {
+		return errNoUsers
+	}
+	page, err := h.Feed.List(c.Request().Context(), Query{After: q.Text("after"), Limit: limit, Wait: wait, Apps: apps})
 	if err != nil {
 		return err
 	}
