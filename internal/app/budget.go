@@ -74,7 +74,7 @@ func newBudgets(c config.Config, ledger *budget.Ledger, db *store.DB) *budget.Se
 // newComparer returns what compares the recorded calls with the vendor's usage. The usage of
 // all keys is added up.
 func newComparer(
-	keys *apikey.Pool, vendor *upstream.Client, db *store.DB, metrics *telemetry.Metrics, log *slog.Logger, now func() time.Time,
+	c config.Config, keys *apikey.Pool, vendor *upstream.Client, db *store.DB, metrics *telemetry.Metrics, log *slog.Logger, now func() time.Time,
 ) *budget.Comparer {
 	usage := func(ctx context.Context, from, to time.Time) (all []budget.VendorUsage, err error) {
 		for _, key := range keys.All() {
@@ -87,7 +87,7 @@ func newComparer(
 		return all, nil
 	}
 	return &budget.Comparer{
-		Vendor: usage, Store: db, Jobs: db, Log: log, Now: now,
+		Vendor: usage, Store: db, Jobs: db, Retention: c.Retention.Calls, Log: log, Now: now,
 		OnCompared: func(c budget.Comparison) {
 			byFeature := map[string]float64{}
 			for _, f := range c.Features[1:] {

@@ -202,7 +202,7 @@ func New(ctx context.Context, c config.Config, o Options) (_ *App, err error) { 
 	})
 	events := newEvents(c.Webhooks, db, metrics, log, o.Now)
 	ledger := newLedger(c, db, box, metrics, log, o.Now)
-	budgets, comparer := newBudgets(c, ledger, db), newComparer(keys, vendor, db, metrics, log, o.Now)
+	budgets, comparer := newBudgets(c, ledger, db), newComparer(c, keys, vendor, db, metrics, log, o.Now)
 	userData := &privacy.Service{Store: db, ForgetTokens: tokens.Forget, Announce: watcher.Announce, Log: log, Now: o.Now, Sources: []privacy.ExportSource{
 		{Name: "portfolios", Exporter: portfolios},
 		{Name: "captures", Exporter: captures},

@@ -29,10 +29,10 @@ var uncounted = []string{inboundEmail, "inbox_status", "inbox_disconnect"}
 
 // ErrDay is returned for a day that cannot be compared.
 var ErrDay = fault.New(fault.Unprocessable, "invalid_day",
-	"day must be a day of UTC that is over, such as 2026-04-01, and at most 60 days ago.").
+	"day must be a day of UTC that is over, such as 2026-04-01, at most 60 days ago, and all of its calls must still be stored.").
 	At(fault.Field{Pointer: "/day", Detail: "must be a day that is over, such as 2026-04-01"})
 
-// maxCompareAge is how old a day may be that is compared. Its calls must not be deleted.
+// maxCompareAge is how old a day may be that is compared.
 const maxCompareAge = 60 * 24 * time.Hour
 
 // Jobs lets one replica at a time run a job.
@@ -45,15 +45,17 @@ type Jobs interface {
 }
 
 // Comparer compares what was recorded with the vendor's usage. All fields but OnCompared
-// are required. It is safe for concurrent use.
+// and Retention are required. It is safe for concurrent use.
 type Comparer struct {
 	// Vendor returns the vendor's usage of all API keys between two instants, the second
 	// one excluded.
 	Vendor func(ctx context.Context, from, to time.Time) ([]VendorUsage, error)
 	Store  Comparisons
 	Jobs   Jobs
-	Log    *slog.Logger
-	Now    func() time.Time
+	// Retention is how long calls are kept; 0 is forever.
+	Retention time.Duration
+	Log       *slog.Logger
+	Now       func() time.Time
 	// OnCompared is called with each comparison; nil for no notice.
 	OnCompared func(Comparison)
 }
@@ -88,11 +90,14 @@ func (c *Comparer) Run(ctx context.Context) error {
 // Compare compares a day, which is the past one if it is zero, and stores the comparison. It
 // returns ErrDay, or the faults of the vendor.
 func (c *Comparer) Compare(ctx context.Context, day time.Time) (Comparison, error) {
-	today := Day.Start(c.Now())
+	now := c.Now()
+	today := Day.Start(now)
 	if day.IsZero() {
 		day = today.AddDate(0, 0, -1)
 	}
-	if day = Day.Start(day); !day.Before(today) || today.Sub(day) > maxCompareAge {
+	day = Day.Start(day)
+	deleted := c.Retention > 0 && now.Sub(day) >= c.Retention // some of its calls
+	if !day.Before(today) || today.Sub(day) > maxCompareAge || deleted {
 		return Comparison{}, ErrDay
 	}
 	return c.compare(ctx, day)

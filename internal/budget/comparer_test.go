@@ -123,3 +123,21 @@ func TestDifferencesToTheVendorAreNamed(t *testing.T) {
 		}
 	}
 }
+
+func TestOnlyDaysWhoseCallsAreStoredAreCompared(t *testing.T) {
+	t.Parallel()
+	w := newWorld(storetest.New(t), storetest.NewBox(t))
+	c := newComparer(w)
+	today := budget.Day.Start(w.now())
+	for _, x := range []struct {
+		retention time.Duration
+		days      int // ago
+		ok        bool
+	}{{0, 60, true}, {0, 61, false}, {0, 0, false}, {72 * time.Hour, 1, true}, {72 * time.Hour, 2, true}, {72 * time.Hour, 3, false}} {
+		c.Retention = x.retention
+		_, err := c.Compare(t.Context(), today.AddDate(0, 0, -x.days))
+		if x.ok && err != nil || !x.ok && !errors.Is(err, budget.ErrDay) {
+			t.Errorf("%d days ago, with calls kept for %s: got %v, want ok to be %v", x.days, x.retention, err, x.ok)
+		}
+	}
+}

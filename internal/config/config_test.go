@@ -198,7 +198,7 @@ func TestAllErrorsAreReportedAtOnce(t *testing.T) {
 	c.Seal.Keys = append(c.Seal.Keys, config.SealKey{ID: "b", Key: sealKey, File: "/run/secrets/seal"})
 	c.Portfolio = config.Portfolio{MaxBody: 1, OtherOwner: "mix"}
 	c.Audit = config.Audit{Reuse: "some", WhenUnwritable: "panic"}
-	c.Retention = config.Retention{Portfolios: 90 * time.Second, Grants: -time.Hour}
+	c.Retention = config.Retention{Portfolios: 90 * time.Second, Grants: -time.Hour, Calls: 71 * time.Hour}
 	c.Web.WidgetURL = "javascript:alert(1)"
 	err := c.Validate()
 	if err == nil {
@@ -211,7 +211,7 @@ func TestAllErrorsAreReportedAtOnce(t *testing.T) {
 		"gateway.poll_every", "inbound.path", "inbound.url", "inbound.file_hosts[0]", "inbound.file_hosts[1]",
 		"access.poll", "access.max_staleness", "access.when_stale", "cache.url", "store.url",
 		"seal.hash_key", "seal.keys[0].key", "seal.keys[1].key", "seal.keys[1].id", "seal.keys[2].file",
-		"portfolio.max_body", "portfolio.other_owner", "audit.reuse", "audit.when_unwritable", "retention.portfolios", "retention.grants", "web.widget_url",
+		"portfolio.max_body", "portfolio.other_owner", "audit.reuse", "audit.when_unwritable", "retention.portfolios", "retention.grants", "retention.calls", "web.widget_url",
 	} {
 		if !strings.Contains(err.Error(), key+": ") {
 			t.Errorf("got %v, want it to name %s", err, key)
@@ -307,7 +307,7 @@ func TestValidSettingsPass(t *testing.T) {
 	t.Parallel()
 	c := valid()
 	c.Portfolio.OtherOwner = config.OtherOwnerRefuse
-	c.Retention = config.Retention{Portfolios: 8760 * time.Hour, Grants: 24 * time.Hour}
+	c.Retention = config.Retention{Portfolios: 8760 * time.Hour, Grants: 24 * time.Hour, Calls: 72 * time.Hour}
 	if err := c.Validate(); err != nil {
 		t.Error(err)
 	}

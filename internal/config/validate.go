@@ -242,10 +242,14 @@ func (a Audit) validate(wrong *check.Errors) {
 // deleting recent data.
 const minRetention = 24 * time.Hour
 
+// minCallRetention keeps the whole past day, which is compared with the vendor's usage on
+// the next day.
+const minCallRetention = 72 * time.Hour
+
 func (r Retention) validate(wrong *check.Errors) {
 	const want = "want 0s (forever) or at least %s, not %s"
 	wrong.Require(r.Portfolios == 0 || r.Portfolios >= minRetention, "retention.portfolios", want, minRetention, r.Portfolios)
-	wrong.Require(r.Calls == 0 || r.Calls >= minRetention, "retention.calls", want, minRetention, r.Calls)
+	wrong.Require(r.Calls == 0 || r.Calls >= minCallRetention, "retention.calls", want, minCallRetention, r.Calls)
 	wrong.Require(r.Events == 0 || r.Events >= minRetention, "retention.events", want, minRetention, r.Events)
 	wrong.Require(r.Grants == 0 || r.Grants >= minRetention, "retention.grants", want, minRetention, r.Grants)
 }
