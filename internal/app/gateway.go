@@ -29,9 +29,9 @@ func tokenModes(mode string) []token.Mode {
 	}
 }
 
-// brokerURL returns a function that returns the broker's URL for a request to host. Without server.public_url the browser is on this machine, and the host that it knows the
-// broker by is used if it is of this machine, too; a page of another host could choose it
-// otherwise.
+// brokerURL returns a function that returns the broker's URL for a request to host. Without
+// server.public_url the browser is on this machine, and the host that it knows the broker by
+// is used if it is of this machine, too; a page of another host could choose it otherwise.
 func brokerURL(c config.Config) func(host string) string {
 	return func(host string) string {
 		switch {
