@@ -39,8 +39,9 @@ const (
 )
 
 // noCORSPaths are the prefixes of the paths of operators and services, which no page of
-// another origin may read, not even one of server.allowed_origins.
-var noCORSPaths = []string{"/admin/", "/console", "/oauth/", "/v1/users/"}
+// another origin may read, not even one of server.allowed_origins. Pages may call
+// /oauth/token: it takes no cookie.
+var noCORSPaths = []string{"/admin/", "/console", "/oauth/revoke", "/oauth/introspect", "/v1/users/"}
 
 // New builds the program from settings. ctx bounds only the start. The App must be run or
 // closed. An error has everything that Check reports.
@@ -278,9 +279,16 @@ func New(ctx context.Context, c config.Config, o Options) (_ *App, err error) { 
 	a.router.Mount("/admin/v1", byOperator,
 		&session.Handler{Sessions: sessions, Limit: limitAdmin, LimitSignIn: limitSignIn},
 		&admin.Handler{Service: operators, Log: log, Limit: limitAdmin})
-	a.router.Mount("/oauth", append([]server.Middleware{httpapi.InDialect(httpapi.OAuth)}, byOperator...), &oauth.Handler{
-		Tokens: &oauth.Service{Grants: operators.Grants, Access: a.access, Recorder: db, Now: o.Now}, Limit: limitRead,
-	})
+	a.router.Mount("/oauth", []server.Middleware{httpapi.InDialect(httpapi.OAuth)},
+		&oauth.Handler{
+			Tokens:       &oauth.Service{Grants: operators.Grants, Access: a.access, Recorder: db, Now: o.Now},
+			Authenticate: byOperator, Limit: limitRead,
+		},
+		&oauth.ExchangeHandler{
+			Tokens: tokenHandler, Auth: callers, Blocked: refuseBlocked(watcher),
+			LimitFailures: []server.Middleware{limits.LimitAuthFailures(), limits.LimitServiceKeys()}, Now: o.Now,
+		})
+	a.router.Mount("", nil, metadataHandler(c))
 	a.router.Mount("", nil, &console.Handler{
 		Admin: operators, Sessions: sessions, Pages: web.Console, Demo: len(o.DemoHistory) > 0, Version: build.String(),
 		Limit: limitAdmin, LimitSignIn: limitSignIn, Log: log, Now: o.Now,

@@ -9,20 +9,27 @@ import (
 // since browsers send cookies by themselves; query parameters are ignored. changes says
 // that the call changes something, whatever its method.
 func (a *Authenticator) identify(r *http.Request, changes bool) (*Principal, error) {
-	token, err := bearer(r.Header)
-	if err != nil {
-		return nil, err
-	}
-	if isServiceKey(token) {
-		return a.byServiceKey(token)
-	}
-	if token != "" {
-		return a.Authenticate(r.Context(), token)
+	if who, err := a.ByBearer(r); who != nil || err != nil {
+		return who, err
 	}
 	if a.cookie == "" {
 		return nil, ErrUnauthenticated
 	}
 	return a.byCookie(r, changes)
+}
+
+// ByBearer returns the caller that the Authorization header of r names, nil if it has no
+// bearer token. Cookies are ignored.
+func (a *Authenticator) ByBearer(r *http.Request) (*Principal, error) {
+	token, err := bearer(r.Header)
+	switch {
+	case err != nil || token == "":
+		return nil, err
+	case isServiceKey(token):
+		return a.byServiceKey(token)
+	default:
+		return a.Authenticate(r.Context(), token)
+	}
 }
 
 // HasServiceKey reports whether r is authenticated by a service key, right or wrong.

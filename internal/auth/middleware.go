@@ -10,8 +10,9 @@ import (
 	"casbroker/internal/httpapi"
 )
 
-// realm starts every challenge.
-const realm = `Bearer realm="casbroker"`
+// Challenge is the WWW-Authenticate of an answer to a request without valid credentials.
+// Every challenge begins with it.
+const Challenge = `Bearer realm="casbroker"`
 
 // Middleware authenticates requests; behind it, Caller and From return the Principal. If
 // that fails it sets WWW-Authenticate according to RFC 6750 and returns the fault.
@@ -106,7 +107,7 @@ func challenge(c echo.Context, err error) {
 	if !errors.As(err, &f) {
 		return
 	}
-	value := realm
+	value := Challenge
 	switch {
 	case errors.Is(f, ErrUnauthenticated), errors.Is(f, ErrCrossOrigin):
 	case errors.Is(f, ErrForbidden):

@@ -36,6 +36,13 @@ func (a *Authenticator) actFor(who Principal, path string, blocked func(subject 
 	if err != nil {
 		return nil, err
 	}
+	return a.ActFor(who, subject)
+}
+
+// ActFor returns the user subject with the service who as its Actor. It returns
+// ErrUnknownVerifier, or ErrForbidden for a user of a verifier that the service may not act
+// for.
+func (a *Authenticator) ActFor(who Principal, subject string) (*Principal, error) {
 	verifier, _, _ := strings.Cut(subject, ":")
 	if !a.hasVerifier(verifier) {
 		return nil, ErrUnknownVerifier

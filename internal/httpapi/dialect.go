@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"cmp"
 	"net/http"
 	"strings"
 
@@ -9,8 +10,8 @@ import (
 
 // Dialect turns the Problem of a failed request into the JSON document that answers it.
 // A group of routes whose callers expect other members than those of RFC 9457 chooses
-// one with InDialect. The document is sent as application/problem+json, unless it has a
-// method ContentType that returns another media type.
+// one with InDialect. The document is sent as application/problem+json with the status of
+// the Problem, unless it has methods ContentType and HTTPStatus that return others.
 type Dialect func(Problem) any
 
 const dialectKey = "casbroker.dialect"
@@ -40,6 +41,14 @@ func contentTypeOf(document any) string {
 	return ContentType
 }
 
+// statusOf returns the status with which a document that a Dialect returned for p is sent.
+func statusOf(document any, p Problem) int {
+	if d, ok := document.(interface{ HTTPStatus() int }); ok {
+		return d.HTTPStatus()
+	}
+	return p.Status
+}
+
 // oauthProblem adds to a Problem the members of an OAuth error (RFC 6749, section 5.2).
 type oauthProblem struct {
 	Problem
@@ -62,6 +71,40 @@ func OAuth(p Problem) any {
 		o.Error = "server_error"
 	}
 	return o
+}
+
+// oauthTokenProblem is an oauthProblem of the token endpoint, which answers nearly every
+// mistake with the status 400 (RFC 6749, section 5.2).
+type oauthTokenProblem struct{ oauthProblem }
+
+// ContentType is the media type that RFC 6749 asks for.
+func (oauthTokenProblem) ContentType() string { return echo.MIMEApplicationJSON }
+
+// HTTPStatus is the status of the answer.
+func (p oauthTokenProblem) HTTPStatus() int { return p.Status }
+
+// oauthTokenErrors are the RFC 6749 and RFC 8693 errors of Problems, by their code.
+var oauthTokenErrors = map[string]string{
+	"unsupported_grant_type": "unsupported_grant_type",
+	"unauthorized_client":    "unauthorized_client",
+	"invalid_target":         "invalid_target",
+	"invalid_scope":          "invalid_scope",
+	"invalid_features":       "invalid_scope", // scopes of gateway tokens are features
+}
+
+// OAuthToken is the Dialect of the token endpoint. A subject token that is not valid, or
+// whose user may have no token, is an invalid_request (RFC 8693, section 2.2.2).
+func OAuthToken(p Problem) any {
+	o, _ := OAuth(p).(oauthProblem)
+	switch {
+	case p.Code == "invalid_client", p.Status >= http.StatusInternalServerError:
+		return oauthTokenProblem{o}
+	case p.Status == http.StatusRequestEntityTooLarge, p.Status == http.StatusUnsupportedMediaType, p.Status == http.StatusTooManyRequests:
+		return oauthTokenProblem{o}
+	}
+	o.Status, o.Title = http.StatusBadRequest, http.StatusText(http.StatusBadRequest)
+	o.Error = cmp.Or(oauthTokenErrors[p.Code], "invalid_request")
+	return oauthTokenProblem{o}
 }
 
 // describable replaces characters that error_description must not contain.

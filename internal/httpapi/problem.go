@@ -107,10 +107,10 @@ func HandleError(err error, c echo.Context) {
 	document := dialectOf(c)(p)
 	h.Set(echo.HeaderContentType, contentTypeOf(document))
 	if c.Request().Method == http.MethodHead {
-		_ = c.NoContent(p.Status)
+		_ = c.NoContent(statusOf(document, p))
 		return
 	}
-	c.Response().WriteHeader(p.Status)
+	c.Response().WriteHeader(statusOf(document, p))
 	// This encoder, unlike Echo's, leaves < > & as they are.
 	_ = json.MarshalEncode(jsontext.NewEncoder(c.Response(), jsontext.AllowInvalidUTF8(true)), document)
 }

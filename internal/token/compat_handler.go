@@ -32,7 +32,7 @@ func (h *Handler) issueCompat(c echo.Context) error {
 
 // compatBody is the body of a request at a drop-in path.
 type compatBody struct {
-	tokenBody
+	Params
 	Minutes *int `json:"expiryMinutes"`
 }
 
@@ -58,12 +58,12 @@ func (h *Handler) readCompat(c echo.Context) (Request, error) {
 	case httpapi.IsTypeError(err, "/expiryMinutes"), err == nil && body.Minutes != nil && body.ExpiryMinutes != nil:
 		return Request{}, errMinutes
 	case err != nil:
-		return h.parsed(body.tokenBody, err)
+		return h.parsed(body.Params, err)
 	}
 	if body.Minutes != nil {
 		body.ExpiryMinutes = body.Minutes
 	}
-	return h.parse(body.tokenBody)
+	return h.parse(body.Params)
 }
 
 func (h *Handler) readQuery(query *httpapi.Params) (Request, error) {
@@ -73,7 +73,7 @@ func (h *Handler) readQuery(query *httpapi.Params) (Request, error) {
 	if query.Has("expiry_minutes") && query.Has("expiryMinutes") {
 		return Request{}, errMinutes
 	}
-	var body tokenBody
+	var body Params
 	for _, name := range []string{"expiry_minutes", "expiryMinutes"} {
 		if !query.Has(name) {
 			continue

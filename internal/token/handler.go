@@ -51,6 +51,13 @@ func (h *Handler) issue(c echo.Context) error {
 	return h.respond(c, t, false)
 }
 
+// Obtain returns a token for the caller of c, as POST /v1/token with p does: within the
+// limits of the caller, which c's request counts against.
+func (h *Handler) Obtain(c echo.Context, p Params) (Issued, error) {
+	req, invalid := h.parse(p)
+	return h.obtain(c, req, invalid)
+}
+
 // obtain returns the token that the caller of c gets for req. invalid is what is wrong with
 // the request, nil if it is valid.
 func (h *Handler) obtain(c echo.Context, req Request, invalid error) (Issued, error) {
@@ -97,8 +104,8 @@ var (
 	jsonType = []string{echo.MIMEApplicationJSON}
 )
 
-// tokenBody is the body of a request for a token.
-type tokenBody struct {
+// Params are what a request for a token may ask for. nil means the default.
+type Params struct {
 	ExpiryMinutes *int      `json:"expiry_minutes"`
 	Mode          *Mode     `json:"mode"`
 	Features      *[]string `json:"features"`
@@ -106,12 +113,12 @@ type tokenBody struct {
 
 // read returns the request for a token that c makes.
 func (h *Handler) read(c echo.Context) (Request, error) {
-	body, err := httpapi.ReadBody[tokenBody](c.Response(), c.Request(), bodyRules)
+	body, err := httpapi.ReadBody[Params](c.Response(), c.Request(), bodyRules)
 	return h.parsed(body, err)
 }
 
 // parsed returns the request that body is, or the fault for err of reading it.
-func (h *Handler) parsed(body tokenBody, err error) (Request, error) {
+func (h *Handler) parsed(body Params, err error) (Request, error) {
 	switch {
 	case httpapi.IsTypeError(err, "/expiry_minutes"):
 		return Request{}, errMinutes
@@ -125,7 +132,7 @@ func (h *Handler) parsed(body tokenBody, err error) (Request, error) {
 	return h.parse(body)
 }
 
-func (h *Handler) parse(body tokenBody) (Request, error) {
+func (h *Handler) parse(body Params) (Request, error) {
 	req := Request{TTL: h.TTL, Mode: ModeDirect}
 	if len(h.Modes) > 0 {
 		req.Mode = h.Modes[0]

@@ -238,7 +238,7 @@ func (s *Service) reuse(ctx context.Context, req mintRequest, sealed []byte) (Is
 func (s *Service) issued(req mintRequest, t cachedToken, reused bool) Issued {
 	return Issued{
 		Value: t.value, Mode: cmp.Or(req.Mode, ModeDirect), GrantID: t.grantID, Reused: reused,
-		IssuedAt: t.issuedAt, ExpiresAt: t.expiresAt,
+		IssuedAt: t.issuedAt, ExpiresAt: t.expiresAt, Features: req.Features,
 		RefreshAfter: t.expiresAt.Add(-s.minRemaining(t.expiresAt.Sub(t.issuedAt))),
 	}
 }

@@ -97,6 +97,7 @@ type Issued struct {
 	ExpiresAt    time.Time
 	RefreshAfter time.Time // from then on, a request returns a newer token
 	Reused       bool
+	Features     Features // of a gateway token
 }
 
 const (

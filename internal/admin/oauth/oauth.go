@@ -1,6 +1,7 @@
-// Package oauth serves token revocation (RFC 7009) and token introspection (RFC 7662) for
-// programs that implement those standards. The caller sends the token itself, not the id
-// of its grant. The packages access and token do the work.
+// Package oauth serves token exchange (RFC 8693), token revocation (RFC 7009), token
+// introspection (RFC 7662) and their description (RFC 8414) for programs that implement
+// those standards. Who revokes or introspects sends the token itself, not the id of its
+// grant. The packages access and token do the work.
 package oauth
 
 import (

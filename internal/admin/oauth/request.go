@@ -27,26 +27,35 @@ var (
 // readToken returns the token in the form of a request. It ignores other members, such as
 // token_type_hint (RFC 7009, section 2.1).
 func readToken(w http.ResponseWriter, r *http.Request) (secret.Text, error) {
-	if r.URL.RawQuery != "" {
-		return "", errInURL
-	}
-	if media, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || media != "application/x-www-form-urlencoded" {
-		return "", errMediaType
-	}
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
-	var tooBig *http.MaxBytesError
-	switch {
-	case errors.As(err, &tooBig):
-		return "", err
-	case err != nil:
-		return "", errRequest.Because(err)
-	}
-	form, err := url.ParseQuery(string(body))
+	form, err := readForm(w, r, errRequest)
 	if err != nil {
-		return "", errRequest // the cause repeats what was sent
+		return "", err
 	}
 	if tokens := form["token"]; len(tokens) != 1 || tokens[0] == "" {
 		return "", errRequest
 	}
 	return secret.Text(form.Get("token")), nil
+}
+
+// readForm returns the form of a request. malformed is returned for a body that is none.
+func readForm(w http.ResponseWriter, r *http.Request, malformed *fault.Fault) (url.Values, error) {
+	if r.URL.RawQuery != "" {
+		return nil, errInURL
+	}
+	if media, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || media != "application/x-www-form-urlencoded" {
+		return nil, errMediaType
+	}
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+	var tooBig *http.MaxBytesError
+	switch {
+	case errors.As(err, &tooBig):
+		return nil, err
+	case err != nil:
+		return nil, malformed.Because(err)
+	}
+	form, err := url.ParseQuery(string(body))
+	if err != nil {
+		return nil, malformed // the cause repeats what was sent
+	}
+	return form, nil
 }

@@ -1,5 +1,5 @@
 // Package services starts the real services for tests: Redis, PostgreSQL and
-// Chromium. They are processes on free ports, with temporary folders, that end with
+// Chromium, and runs Node.js. They are processes on free ports, with temporary folders, that end with
 // the test binary, even if that is killed. TEST_REDIS_URL and TEST_POSTGRES_URL name
 // services to use instead. If a program is missing, the test is skipped with a line
 // that names it; with CI=true it fails.
@@ -35,6 +35,8 @@ func Programs() []Program {
 		{"redis-server", find("redis-server")},
 		{"postgresql", find("postgres", "/usr/lib/postgresql/*/bin")},
 		{"curl", find("curl")},
+		{"nodejs", find("node")},
+		{"npm", find("npm")},
 		{"chromium", cmp.Or(find("chromium"), find("chromium-browser"), find("google-chrome"))},
 	}
 }
