@@ -250,6 +250,7 @@ func New(ctx context.Context, c config.Config, o Options) (_ *App, err error) { 
 	portfolioHandler := &portfolio.Handler{
 		Portfolios: portfolios, MaxBody: int64(c.Portfolio.MaxBody), LimitSave: limitSave, LimitRead: limitRead,
 	}
+	notBlocked := auth.RefuseServices(refuseBlocked(watcher))
 	authenticate := []server.Middleware{limits.LimitAuthFailures(), limits.LimitServiceKeys(), callers.Middleware()}
 	userRoutes := []server.Routes{ // also those that a service calls for a user
 		tokenHandler,
@@ -259,9 +260,9 @@ func New(ctx context.Context, c config.Config, o Options) (_ *App, err error) { 
 		&budget.Handler{Service: budgets, Limit: limitRead},
 	}
 	ownData := &privacy.Handler{Privacy: userData, LimitExport: limitRead, LimitErase: limitSave}
-	a.router.Mount("/v1", append(authenticate, auth.RefuseSubject), append(slices.Clip(userRoutes), ownData)...)
+	a.router.Mount("/v1", append(authenticate, notBlocked, auth.RefuseSubject), append(slices.Clip(userRoutes), ownData)...)
 	a.router.Mount("/v1", nil, &webhook.Handler{Feed: events.feed, ActsFor: callers.ActsFor, Limit: limitRead})
-	a.router.Mount("/v1/users", []server.Middleware{callers.ForUser(refuseBlocked(watcher))},
+	a.router.Mount("/v1/users", []server.Middleware{callers.ForUser()},
 		server.Below("/:subject", append(slices.Clip(userRoutes), privacy.UserHandler{Handler: ownData})...))
 	proxy, err := mountGateway(a.router, c, gatewayDeps{
 		keys: keys, health: vendor.Health(), box: box, access: watcher, owned: db, mail: db, limits: limits, captures: captures,
@@ -274,7 +275,7 @@ func New(ctx context.Context, c config.Config, o Options) (_ *App, err error) { 
 	a.router.Mount("", nil, compatRoutes{
 		routes: c.Compat.Routes, callers: callers, limits: limits, tokens: tokenHandler, portfolios: portfolioHandler, gateway: proxy,
 	})
-	byOperator := []server.Middleware{limits.LimitAuthFailures(session.ErrEnded), limits.LimitServiceKeys(), sessions.Middleware(callers.Middleware())}
+	byOperator := []server.Middleware{limits.LimitAuthFailures(session.ErrEnded), limits.LimitServiceKeys(), sessions.Middleware(callers.Middleware()), notBlocked}
 	limitAdmin, limitSignIn := limits.Middleware(ratelimit.Admin), limits.LimitFailures(ratelimit.SignIn, session.ErrWrongKey)
 	a.router.Mount("/admin/v1", byOperator,
 		&session.Handler{Sessions: sessions, Limit: limitAdmin, LimitSignIn: limitSignIn},

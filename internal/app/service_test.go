@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -359,6 +360,10 @@ func TestBlocksApplyToTheUserAndToTheService(t *testing.T) {
 	block("key:payroll")
 	b.as(t, key, http.MethodPost, "/v1/users/app:rohan/token", "").mustRefuse(t, 403, "subject_blocked")
 	b.as(t, key, http.MethodGet, "/v1/users/app:rohan/portfolios", "").mustRefuse(t, 403, "subject_blocked")
+	for path, status := range map[string]int{"/v1/events": 403, "/v1/portfolios": 403, "/admin/v1/overview": 403} {
+		b.as(t, key, http.MethodGet, path, "").mustRefuse(t, status, "subject_blocked")
+	}
+	b.as(t, key, http.MethodPost, "/oauth/introspect", "token=x", "Content-Type", "application/x-www-form-urlencoded").must(t, 403)
 	b.as(t, serviceToken(t, "backend", "svc1", "casbroker:service"), http.MethodGet, "/v1/users/app:rohan/portfolios", "").must(t, 200)
 }
 
@@ -413,6 +418,57 @@ func TestIdempotencyKeysOfServicesAndUsersAreSeparate(t *testing.T) {
 			b.as(t, svc, http.MethodPost, path, small(9), "Idempotency-Key", "k").mustRefuse(t, 422, "idempotency_key_reused")
 		}
 	})
+}
+
+func TestServiceSeesEventsOfItsUsersOnly(t *testing.T) {
+	t.Parallel()
+	settings, _ := settingsFor(t, sqlite(t), "memory")
+	serviceVerifiers(&settings)
+	key := serviceKey(t, &settings, "events", []string{"partner"}, "events:read")
+	b := start(t, settings)
+	app, partner := serviceToken(t, "backend", "svc1", "casbroker:service"), serviceToken(t, "partner-backend", "svc1", "casbroker:service")
+	for range 3 {
+		b.as(t, app, http.MethodDelete, "/v1/users/app:asha", "").must(t, 200)
+	}
+	b.as(t, partner, http.MethodDelete, "/v1/users/partner:asha", "").must(t, 200)
+	b.as(t, app, http.MethodDelete, "/v1/users/app:rohan", "").must(t, 200)
+	for token, want := range map[string][]string{
+		app:     {"app:asha", "app:asha", "app:asha", "app:rohan"},
+		partner: {"partner:asha"}, key: {"partner:asha"},
+	} {
+		var got []string
+		for after := ""; len(got) < len(want); {
+			var p eventPage
+			b.as(t, token, http.MethodGet, "/v1/events?limit=1&wait=10&after="+after, "").must(t, 200).decode(t, &p)
+			if len(p.Events) == 0 {
+				t.Fatalf("got %q and no more, want %q", got, want)
+			}
+			got, after = append(got, p.Events[0].Data.Subject), p.NextAfter
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("got the events of %q, want %q", got, want)
+		}
+	}
+	b.as(t, serviceToken(t, "backend", "svc1", "portfolios:read"), http.MethodGet, "/v1/events", "").mustRefuse(t, 403, "forbidden")
+}
+
+func TestOneAddressActsForManyUsersWithinAMinute(t *testing.T) {
+	t.Parallel()
+	settings, _ := settingsFor(t, sqlite(t), "memory")
+	settings.Token.Mode, settings.Server.PublicURL = config.ModeGateway, "https://broker.example"
+	key := serviceKey(t, &settings, "payroll", []string{"app"}, "token:write")
+	b := start(t, settings)
+	var group sync.WaitGroup
+	for worker := range 16 {
+		group.Go(func() {
+			for i := worker; i < 640; i += 16 {
+				if got := b.as(t, key, http.MethodPost, fmt.Sprint("/v1/users/app:", i, "/token"), ""); got.status != 200 {
+					t.Errorf("user %d: got %d %s", i, got.status, got.body)
+				}
+			}
+		})
+	}
+	group.Wait()
 }
 
 func TestRefusedCallOfAServiceIsAudited(t *testing.T) {

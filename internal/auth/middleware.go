@@ -157,19 +157,34 @@ func noStore(next echo.HandlerFunc) echo.HandlerFunc {
 // ForUser is the middleware of routes below /v1/users/{subject}/, with which a service makes
 // the calls of a user. Behind it, the Principal is that user, with the service as its Actor
 // and the scopes of the service, which RequireUser checks. It must run after Middleware. It
-// returns the error of blocked for the service, ErrSubject, ErrUnknownVerifier, or
-// ErrForbidden for a user of a verifier that the service may not act for.
-func (a *Authenticator) ForUser(blocked func(subject string) error) echo.MiddlewareFunc {
+// returns ErrSubject, ErrUnknownVerifier, or ErrForbidden for a user of a verifier that the
+// service may not act for.
+func (a *Authenticator) ForUser() echo.MiddlewareFunc {
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) error {
 			r := c.Request()
 			who := Caller(c)
-			user, err := a.actFor(who, r.URL.EscapedPath(), blocked)
+			user, err := a.actFor(who, r.URL.EscapedPath())
 			if err != nil {
 				challenge(c, err)
 				return err
 			}
 			c.SetRequest(r.WithContext(With(r.Context(), user)))
+			return next(c)
+		}
+	}
+}
+
+// RefuseServices refuses requests of services for which blocked returns an error. It must run
+// after Middleware.
+func RefuseServices(blocked func(subject string) error) echo.MiddlewareFunc {
+	return func(next echo.HandlerFunc) echo.HandlerFunc {
+		return func(c echo.Context) error {
+			if who := Caller(c); who.Scopes != 0 {
+				if err := blocked(who.Subject); err != nil {
+					return err
+				}
+			}
 			return next(c)
 		}
 	}
