@@ -142,10 +142,14 @@ func (l *Ledger) recordDeferred(ctx context.Context) error {
 		}
 	}
 	for callID, e := range l.deferred.keptEnds() {
-		if err := l.settle(ctx, callID, e); err != nil {
+		err := l.settle(ctx, callID, e)
+		if unavailable(err) {
 			return err
 		}
-		l.deferred.removeEnd(callID)
+		l.deferred.removeEnd(callID) // what fails otherwise would fail again; the lease settles it
+		if err != nil {
+			return err
+		}
 	}
 	return nil
 }

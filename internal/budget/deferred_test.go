@@ -9,13 +9,16 @@ import (
 
 	"casbroker/internal/budget"
 	"casbroker/internal/store"
+	"casbroker/internal/testkit/storetest"
 )
 
 // outage is a store that can be unavailable.
 type outage struct {
 	budget.Store
-	down atomic.Bool
+	down, broken atomic.Bool // unavailable; failing for another reason
 }
+
+var errBroken = errors.New("the database is damaged")
 
 func (o *outage) BeginCall(
 	ctx context.Context, c budget.Call, counters []budget.Counter, check budget.Check,
@@ -36,6 +39,9 @@ func (o *outage) AddCall(ctx context.Context, c budget.Call) (bool, error) {
 func (o *outage) EndCall(ctx context.Context, callID string, r budget.Result, at time.Time) (budget.Call, bool, error) {
 	if o.down.Load() {
 		return budget.Call{}, false, store.ErrUnavailable
+	}
+	if o.broken.Load() {
+		return budget.Call{}, false, errBroken
 	}
 	return o.Store.EndCall(ctx, callID, r, at)
 }
@@ -72,6 +78,35 @@ func TestCallThatEndsInAnOutageOfTheDatabaseCostsWhatTheVendorSaid(t *testing.T)
 			t.Errorf("got %v, want a call within the budget", err)
 		}
 	})
+}
+
+func TestEndThatCannotBeRecordedIsLeftToTheLease(t *testing.T) {
+	t.Parallel()
+	w := newWorld(storetest.New(t), storetest.NewBox(t))
+	o := &outage{Store: w.db}
+	w.Store = o
+	callID, err := w.Begin(t.Context(), budget.Call{Subject: "demo:asha", Feature: "smart_parser", Reserved: 1000})
+	if err != nil {
+		t.Fatal(err)
+	}
+	o.down.Store(true)
+	_ = w.End(t.Context(), callID, budget.Result{Outcome: budget.OutcomeOK, Delivery: budget.Answered})
+	o.down.Store(false)
+	o.broken.Store(true)
+	if err := w.SettleOverdue(t.Context()); !errors.Is(err, errBroken) {
+		t.Errorf("got %v, want %v", err, errBroken)
+	}
+	if err := w.SettleOverdue(t.Context()); err != nil {
+		t.Errorf("got %v, want no further try", err)
+	}
+	o.broken.Store(false)
+	w.ahead.Store(int64(w.Lease))
+	if err := w.SettleOverdue(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if sum := w.sum(t); sum != 1000 || w.settled.Load() != 1 {
+		t.Errorf("got %v credits of %d calls, want 1 of 1", sum, w.settled.Load())
+	}
 }
 
 func TestCallsDuringAnOutageOfTheDatabaseAreRecordedAfterIt(t *testing.T) {
