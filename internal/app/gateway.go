@@ -80,28 +80,22 @@ func usesGateway(c config.Config) bool {
 	return c.Token.Mode != config.ModeDirect || c.Compat.Has(config.CompatParse)
 }
 
-// mountGateway mounts the gateway, unless the settings have direct tokens only. It returns
-// the handler, nil if nothing uses it.
-func mountGateway(router *server.Router, c config.Config, d gatewayDeps) (*gateway.Handler, error) {
-	if !usesGateway(c) {
-		return nil, nil
-	}
+// newGateway returns the gateway. It also makes the calls of users who have no token of it.
+func newGateway(c config.Config, d gatewayDeps) (*gateway.Handler, error) {
 	vendor, err := gateway.NewVendor(c.Upstream.URL)
 	if err != nil {
 		return nil, fmt.Errorf("upstream.url: %w", err)
 	}
-	chain := []server.Middleware{httpapi.InDialect(gateway.Dialect), d.limits.LimitAuthFailures(gateway.ErrToken)}
 	if c.Gateway.Capture == config.CaptureOff {
 		d.captures = nil
 	}
-	mail := newMail(c, d)
 	h := &gateway.Handler{
 		Path: c.Gateway.Path, Features: c.Gateway.Features, Vendor: vendor, Keys: d.keys, Health: d.health, Tokens: gatewayTokens{d.box}, Access: d.access,
 		Captures: d.captures, Calls: d.calls,
 		Uploads:   &gateway.Uploads{PerUser: c.Gateway.MaxUploadsPerUser, All: c.Gateway.MaxUploads},
 		Limit:     d.limits.Middleware(ratelimit.Upload),
 		LimitFree: d.limits.Middleware(ratelimit.Read),
-		Mail:      mail,
+		Mail:      newMail(c, d),
 		Owned:     d.owned, Reference: gateway.NewReference(d.box.Digest), URL: gatewayURL(c),
 		CallbackHosts: c.Gateway.CallbackHosts, RedirectHosts: c.Gateway.RedirectHosts,
 		Timeouts: gateway.Timeouts{
@@ -109,16 +103,21 @@ func mountGateway(router *server.Router, c config.Config, d gatewayDeps) (*gatew
 		},
 		Log: d.log, Now: d.now, Observe: d.metrics.ObserveGateway,
 	}
-	if c.Token.Mode != config.ModeDirect {
-		mountInbound(router, c, d, mail)
-		router.Mount(c.Gateway.Path, chain, h)
-	}
 	d.onClose(func() error { // after the vendor's calls have ended
 		h.Close()
 		return nil
 	})
 	d.onClose(vendor.Close)
 	return h, nil
+}
+
+// mountGateway mounts the gateway, unless the settings have direct tokens only.
+func mountGateway(router *server.Router, c config.Config, h *gateway.Handler, d gatewayDeps) {
+	if c.Token.Mode == config.ModeDirect {
+		return
+	}
+	mountInbound(router, c, d, h.Mail)
+	router.Mount(c.Gateway.Path, []server.Middleware{httpapi.InDialect(gateway.Dialect), d.limits.LimitAuthFailures(gateway.ErrToken)}, h)
 }
 
 // gatewayTokens opens the tokens of package token for the gateway.

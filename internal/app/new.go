@@ -18,6 +18,7 @@ import (
 	"casbroker/internal/config"
 	"casbroker/internal/gateway"
 	"casbroker/internal/httpapi"
+	"casbroker/internal/ingest"
 	"casbroker/internal/portfolio"
 	"casbroker/internal/privacy"
 	"casbroker/internal/ratelimit"
@@ -226,6 +227,17 @@ func New(ctx context.Context, c config.Config, o Options) (_ *App, err error) { 
 		Health: health(vendor, keys, shared, db, watcher, c.Access.MaxStaleness),
 	}
 
+	forGateway := gatewayDeps{
+		keys: keys, health: vendor.Health(), box: box, access: watcher, owned: db, mail: db, limits: limits, captures: captures,
+		calls: gatewayCalls{ledger}, charge: ledger.RecordMail,
+		metrics: metrics, log: log, now: o.Now, onClose: a.onClose,
+	}
+	passOn, err := newGateway(c, forGateway)
+	if err != nil {
+		return nil, err
+	}
+	statements := &ingest.Service{Parser: statementParser{passOn}, Saver: statementSaver{newUploads(c, captures)}}
+
 	// Routes.
 	a.router = server.NewRouter(server.Options{
 		Log: log, Observer: metrics, OpenAPI: web.OpenAPI,
@@ -257,6 +269,7 @@ func New(ctx context.Context, c config.Config, o Options) (_ *App, err error) { 
 		&access.Handler{Access: a.access, Limit: limitSave},
 		&token.SessionHandler{Grants: operators.Grants, Limit: limitRead},
 		portfolioHandler,
+		&ingest.Handler{Service: statements, Limit: limits.Middleware(ratelimit.Upload), Key: portfolio.ReadKey},
 		&budget.Handler{Service: budgets, Limit: limitRead},
 	}
 	ownData := &privacy.Handler{Privacy: userData, LimitExport: limitRead, LimitErase: limitSave}
@@ -264,16 +277,9 @@ func New(ctx context.Context, c config.Config, o Options) (_ *App, err error) { 
 	a.router.Mount("/v1", nil, &webhook.Handler{Feed: events.feed, ActsFor: callers.ActsFor, Limit: limitRead})
 	a.router.Mount("/v1/users", []server.Middleware{callers.ForUser()},
 		server.Below("/:subject", append(slices.Clip(userRoutes), privacy.UserHandler{Handler: ownData})...))
-	proxy, err := mountGateway(a.router, c, gatewayDeps{
-		keys: keys, health: vendor.Health(), box: box, access: watcher, owned: db, mail: db, limits: limits, captures: captures,
-		calls: gatewayCalls{ledger}, charge: ledger.RecordMail,
-		metrics: metrics, log: log, now: o.Now, onClose: a.onClose,
-	})
-	if err != nil {
-		return nil, err
-	}
+	mountGateway(a.router, c, passOn, forGateway)
 	a.router.Mount("", nil, compatRoutes{
-		routes: c.Compat.Routes, callers: callers, limits: limits, tokens: tokenHandler, portfolios: portfolioHandler, gateway: proxy,
+		routes: c.Compat.Routes, callers: callers, limits: limits, tokens: tokenHandler, portfolios: portfolioHandler, gateway: passOn,
 	})
 	byOperator := []server.Middleware{limits.LimitAuthFailures(session.ErrEnded), limits.LimitServiceKeys(), sessions.Middleware(callers.Middleware()), notBlocked}
 	limitAdmin, limitSignIn := limits.Middleware(ratelimit.Admin), limits.LimitFailures(ratelimit.SignIn, session.ErrWrongKey)

@@ -53,8 +53,6 @@ func (c Credits) MarshalText() ([]byte, error) { return credit.Amount(c).Marshal
 var budgetName = regexp.MustCompile(`^[a-z0-9-]{1,32}$`)
 
 func (c *Config) validateBudgets(wrong *check.Errors) {
-	wrong.Require(len(c.Budgets) == 0 || c.Token.Mode != ModeDirect || c.Compat.Has(CompatParse), "budgets",
-		"want token.mode gateway or both, or a route of compat that is parse: the calls of direct tokens do not pass through the broker")
 	for i, b := range c.Budgets {
 		key := fmt.Sprintf("budgets[%d]", i)
 		wrong.Require(budgetName.MatchString(b.Name), key+".name", "required: 1 to 32 of a-z, 0-9 and -, not %q", b.Name)

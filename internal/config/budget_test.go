@@ -59,8 +59,4 @@ func TestEveryInvalidBudgetIsReported(t *testing.T) {
 	if err != nil && strings.Count(err.Error(), "\n") != 10 {
 		t.Errorf("got %v, want 11 errors", err)
 	}
-	c.Budgets, c.Token.Mode = []config.Budget{good}, config.ModeDirect
-	if err := c.Validate(); err == nil || !strings.Contains(err.Error(), "budgets: want token.mode gateway or both") {
-		t.Errorf("got %v for direct tokens, want an error: budgets would do nothing", err)
-	}
 }

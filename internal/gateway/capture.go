@@ -31,12 +31,12 @@ var (
 )
 
 // captures reports whether a successful answer to the call is copied.
-func (x *exchange) captures() bool { return x.Captures != nil && x.feature == Parse }
+func (x *exchange) captures() bool { return x.captured != nil && x.feature == Parse }
 
 // capture returns body, which is copied while it is read. length is its length in bytes,
 // -1 if that is not known.
 func (x *exchange) capture(body io.ReadCloser, length int64) io.ReadCloser {
-	keep, end := x.Captures.Begin(x.token.Subject, x.record.id)
+	keep, end := x.captured.Begin(x.token.Subject, x.record.id)
 	return &capturedAnswer{ReadCloser: body, total: &x.copies, left: length, keep: keep, end: end}
 }
 

@@ -2,10 +2,13 @@ package gateway
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"io"
 	"mime"
+	"net"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"os"
 	"regexp"
@@ -58,9 +61,25 @@ const (
 // fields checks the names of the fields of one call.
 type fields struct {
 	checkURL func(text string) error
+	strict   bool // see UserCall
 	names    map[string]bool
 	hasFile  bool
+	hasURL   bool
 	checked  bool // the document was found to be acceptable
+}
+
+// complete returns a fault if the call has not the document that a strict call needs.
+func (f *fields) complete() error {
+	switch {
+	case !f.strict:
+		return nil
+	case f.hasFile && f.hasURL:
+		return errOneOnly
+	case !f.checked:
+		return errNoDocument
+	default:
+		return nil
+	}
 }
 
 // namePattern is the form of a name. It has no character that some server would replace.
@@ -85,7 +104,12 @@ func (f *fields) add(name string) (fieldKind, error) {
 		return fileField, nil
 	case "pdf_url":
 		return urlField, nil
+	case "password":
+		return otherField, nil
 	default:
+		if f.strict {
+			return 0, errField
+		}
 		return otherField, nil
 	}
 }
@@ -103,7 +127,7 @@ func (f *fields) foundURL(text string) error {
 	if text == "" {
 		return nil
 	}
-	f.checked = true
+	f.checked, f.hasURL = true, true
 	return f.checkURL(text)
 }
 
@@ -119,10 +143,16 @@ type scanner interface {
 // bytes tell. The rest is checked when it is read.
 func (x *exchange) checkDocument(w http.ResponseWriter, r *http.Request) error {
 	media, params, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
-	if err != nil {
+	if err != nil || x.strict && media != "multipart/form-data" && media != "application/json" {
+		if x.strict {
+			return ErrMedia
+		}
 		return errMedia.Because(err)
 	}
-	known := fields{checkURL: x.Vendor.checkPDFURL}
+	known := fields{checkURL: x.Vendor.checkPDFURL, strict: x.strict}
+	if x.strict {
+		known.checkURL = func(text string) error { return x.checkResolved(r.Context(), text) }
+	}
 	var s scanner
 	switch media {
 	case "multipart/form-data":
@@ -253,7 +283,7 @@ func (s *queryScanner) end() error {
 			}
 		}
 	}
-	return nil
+	return s.complete()
 }
 
 // checkPDFURL returns errPDFURL unless text is the address of a file on a public server, or
@@ -276,3 +306,25 @@ func (v *Vendor) checkPDFURL(text string) error {
 func unexpected() error {
 	return httpapi.ErrJSON.Withf("The body must be a JSON object, as the API describes it.")
 }
+
+// hostOf returns the host of the URL text, and whether it is the vendor's.
+func (v *Vendor) hostOf(text string) (host string, own bool) {
+	u, err := url.Parse(text)
+	if err != nil {
+		return "", false
+	}
+	return u.Hostname(), u.Scheme == v.base.Scheme && u.Host == v.base.Host
+}
+
+// lookUp returns what looks up the addresses of a host.
+func (h *Handler) lookUp() func(ctx context.Context, host string) ([]netip.Addr, error) {
+	if h.LookUp != nil {
+		return h.LookUp
+	}
+	return func(ctx context.Context, host string) ([]netip.Addr, error) {
+		return net.DefaultResolver.LookupNetIP(ctx, "ip", host)
+	}
+}
+
+// isPublicAddress reports whether a is an address on the public Internet.
+func isPublicAddress(a netip.Addr) bool { return netaddr.IsPublic(a.Unmap().String()) }

@@ -73,7 +73,7 @@ func (s *formScanner) end() error {
 	if s.state != afterEnd {
 		return errForm
 	}
-	return nil
+	return s.complete()
 }
 
 // enter begins a state.

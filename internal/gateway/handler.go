@@ -1,9 +1,11 @@
 package gateway
 
 import (
+	"context"
 	"errors"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -39,6 +41,9 @@ type Handler struct {
 	// CallbackHosts and RedirectHosts are the hosts, with their ports, that the vendor may
 	// send files to, and that a browser may be sent back to.
 	CallbackHosts, RedirectHosts []string
+
+	// LookUp returns the addresses of a host; nil for those that the system knows.
+	LookUp func(ctx context.Context, host string) ([]netip.Addr, error)
 
 	Timeouts Timeouts
 	Log      *slog.Logger
@@ -84,7 +89,7 @@ func (h *Handler) serve(c echo.Context) error { return h.observed(c, (*exchange)
 
 // observed has a new exchange answer a request with serve, and reports how that ended.
 func (h *Handler) observed(c echo.Context, serve func(*exchange, echo.Context) error) error {
-	x := &exchange{Handler: h, feature: featureOther, began: time.Now()}
+	x := &exchange{Handler: h, feature: featureOther, began: time.Now(), captured: h.Captures}
 	var err error
 	outcome := OutcomeAborted // if the proxy panics to cut the connection
 	defer func() {

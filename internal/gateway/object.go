@@ -64,7 +64,7 @@ func (s *objectScanner) end() error {
 	if s.state != afterObject {
 		return unexpected()
 	}
-	return nil
+	return s.complete()
 }
 
 // scanByte looks at a byte outside of strings.

@@ -21,7 +21,13 @@ type Capture struct {
 	CallID  string    // of the recorded call; "" if it was not recorded
 	At      time.Time // when it was seen
 	Payload []byte
-	Tries   int // saves that failed
+	// Uploaded is set if its user sent the statement to the broker: it is saved, whatever the
+	// settings say of captures. Job is the id of the job that did, "" for none.
+	Uploaded bool
+	Job      string
+	// Delay is how long after At it becomes due.
+	Delay time.Duration
+	Tries int // saves that failed
 }
 
 // ObserveRequest turns a stored capture into one that is matched.
@@ -35,7 +41,7 @@ type ObserveRequest struct {
 // CaptureStore stores captures. Store.SavePortfolio deletes the one that it saves, and
 // those that it matches. Those that are matched are never due.
 type CaptureStore interface {
-	// KeepCapture stores a capture that is due at once.
+	// KeepCapture stores a capture, which is due after its Delay.
 	KeepCapture(ctx context.Context, c Capture) error
 	// DueCaptures returns the ids of captures that are due at now, of one subject, or of
 	// all if that is "".

@@ -74,6 +74,16 @@ type captureGroup struct {
 // there is no answer. end returns when the answer is saved, or is left for another try; it
 // takes no longer than keepTimeout and firstSave.
 func (c *Captures) Begin(subject, callID string) (keep func(answer []byte), end func(err error)) {
+	g := c.enter(subject)
+	k := keeping{captures: c, capture: Capture{Subject: subject, CallID: callID}}
+	return k.keep, func(err error) {
+		defer c.leave(subject, g)
+		k.end(err)
+	}
+}
+
+// enter adds an answer of subject, which leave removes.
+func (c *Captures) enter(subject string) *captureGroup {
 	c.init()
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -87,11 +97,7 @@ func (c *Captures) Begin(subject, callID string) (keep func(answer []byte), end 
 	}
 	g.n++
 	c.all.Add(1)
-	k := keeping{captures: c, capture: Capture{Subject: subject, CallID: callID}}
-	return k.keep, func(err error) {
-		defer c.leave(subject, g)
-		k.end(err)
-	}
+	return g
 }
 
 // keeping is one answer that is on its way.
@@ -266,6 +272,12 @@ func (c *Captures) save(ctx context.Context, capture Capture) error {
 	}
 	defer c.saving.Release(size)
 	outcome, err := c.saveOrMatch(ctx, capture)
+	return c.conclude(ctx, capture, outcome, err)
+}
+
+// conclude counts what became of a capture, and drops one that cannot be a portfolio. It
+// returns an error if the capture is tried again.
+func (c *Captures) conclude(ctx context.Context, capture Capture, outcome string, err error) error {
 	f, isFault := errors.AsType[*fault.Fault](err)
 	switch {
 	case err == nil:
@@ -306,7 +318,7 @@ func (c *Captures) saveOrMatch(ctx context.Context, capture Capture) (outcome st
 	if err != nil {
 		return "", err
 	}
-	if c.MatchOnly {
+	if c.MatchOnly && !capture.Uploaded {
 		r := audit.New(ctx, c.Now(), audit.Broker, audit.PortfolioSave, capture.Subject, "").WithDetail(string(Verified))
 		known, err := c.Store.ObserveCapture(ctx, ObserveRequest{
 			Capture: capture, Statement: *st, Until: capture.At.Add(observedFor), Record: r,
@@ -316,27 +328,28 @@ func (c *Captures) saveOrMatch(ctx context.Context, capture Capture) (outcome st
 		}
 		return CaptureMatched, err
 	}
-	created, err := c.Portfolios.saveCapture(ctx, capture, st)
-	if created {
+	r := audit.New(ctx, c.Now(), audit.Broker, audit.PortfolioSave, capture.Subject, "")
+	res, err := c.Portfolios.saveCapture(ctx, capture, st, r, nil)
+	if res.Created {
 		return CaptureSaved, err
 	}
 	return CaptureKnown, err
 }
 
-// saveCapture saves c, which is st, as a Verified portfolio and reports whether it is a
-// new one.
-func (s *Service) saveCapture(ctx context.Context, c Capture, st *statement.Statement) (created bool, err error) {
+// saveCapture saves c, which is st, as a Verified portfolio. It completes r, and claim
+// unless that is nil.
+func (s *Service) saveCapture(ctx context.Context, c Capture, st *statement.Statement, r audit.Record, claim *Claim) (SaveResult, error) {
 	now := s.Now().UTC().Truncate(time.Millisecond)
 	p := Portfolio{
 		ID: id.New("pf"), Subject: c.Subject, Provenance: Verified, ObservedAt: c.At, SavedAt: now, Summary: st.Summary,
 	}
-	r := audit.New(ctx, now, audit.Broker, audit.PortfolioSave, c.Subject, p.ID)
+	r.Object = p.ID
 	res, err := s.Store.SavePortfolio(ctx, SaveRequest{
 		Portfolio: p, Statement: *st, Payload: c.Payload, RefuseOther: s.RefuseOther, Render: renderSaved,
-		Capture: c.ID, Record: r.WithDetail(string(Verified)),
+		Capture: c.ID, Claim: claim, Record: r.WithDetail(string(Verified)),
 	})
 	if err == nil && s.Observe != nil {
 		s.Observe(res.Created)
 	}
-	return res.Created, err
+	return res, err
 }

@@ -57,7 +57,7 @@ func (h *Handler) save(c echo.Context) error {
 // and the result. asText allows media types as for receive.
 func (h *Handler) answerSave(c echo.Context, asText bool, render func(body []byte, res SaveResult) ([]byte, error)) error {
 	r := c.Request()
-	key, err := readKey(r.Header)
+	key, err := ReadKey(r.Header)
 	if err != nil {
 		return err
 	}

@@ -41,18 +41,20 @@ type Claim struct {
 	Subject string
 	Route   string // each route has its own keys
 	Key     string
-	Body    [32]byte  // SHA-256 of the body
-	Holder  string    // identifies this request among others with the same key
-	At      time.Time // when the key was claimed
-	Until   time.Time // end of the lease; other requests may then claim the key, unless it was completed
-	Expires time.Time // when the key and its answer may be deleted
+	Body    [32]byte // SHA-256 of the body
+	// Streamed is set for a claim made before the body is received. It completes with a Body.
+	Streamed bool
+	Holder   string    // identifies this request among others with the same key
+	At       time.Time // when the key was claimed
+	Until    time.Time // end of the lease; other requests may then claim the key, unless it was completed
+	Expires  time.Time // when the key and its answer may be deleted
 }
 
 // KeyStore stores Idempotency-Keys. Store.SavePortfolio completes a claim.
 type KeyStore interface {
 	// ClaimKey claims a key. It returns nil if the caller has the lease, and the earlier
 	// SaveResult if the same request was completed before. It may return ErrKeyReused,
-	// ErrKeyInFlight and ErrKeyOfDeleted.
+	// ErrKeyInFlight and ErrKeyOfDeleted, and for a claim that is Streamed ErrKeyAnswered.
 	ClaimKey(ctx context.Context, c Claim) (*SaveResult, error)
 	// ReleaseKey deletes a claim that was not completed.
 	ReleaseKey(ctx context.Context, c Claim) error
@@ -60,9 +62,9 @@ type KeyStore interface {
 	PurgeKeys(ctx context.Context, now time.Time) (int64, error)
 }
 
-// readKey returns the Idempotency-Key (draft-ietf-httpapi-idempotency-key-header-07): a
+// ReadKey returns the Idempotency-Key (draft-ietf-httpapi-idempotency-key-header-07): a
 // quoted string, or the bare value, which many clients send. It returns "" without one.
-func readKey(h http.Header) (string, error) {
+func ReadKey(h http.Header) (string, error) {
 	values := h.Values("Idempotency-Key")
 	if len(values) == 0 {
 		return "", nil

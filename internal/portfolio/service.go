@@ -75,7 +75,7 @@ func (s *Service) save(ctx context.Context, who auth.Principal, body []byte, key
 	}
 	now := s.Now()
 	claim := Claim{
-		Subject: who.Subject, Route: keyRoute(who), Key: key, Body: sha256.Sum256(body), Holder: id.New("cl"),
+		Subject: who.Subject, Route: keyRoute(routeSave, who), Key: key, Body: sha256.Sum256(body), Holder: id.New("cl"),
 		At: now, Until: now.Add(keyLease), Expires: now.Add(keyTTL),
 	}
 	earlier, err := s.Keys.ClaimKey(ctx, claim)
@@ -113,11 +113,11 @@ func (s *Service) store(ctx context.Context, who auth.Principal, body []byte, st
 // keyRoute returns the route under which the Idempotency-Keys of who are stored. A service
 // that acts for a user has keys of its own: it must not get the answer to a request that it
 // did not make, nor must the user or another service.
-func keyRoute(who auth.Principal) string {
+func keyRoute(route string, who auth.Principal) string {
 	if who.Actor == "" {
-		return routeSave
+		return route
 	}
-	return routeSave + " by " + who.Actor
+	return route + " by " + who.Actor
 }
 
 // settle calls Settle, if there is one.

@@ -15,11 +15,12 @@ const canonicalChunk = 8 << 10
 // fingerprint returns the SHA-256 of a statement in a canonical form: members in the
 // order of RFC 8785, section 3.2.3, strings with as few escapes as possible, numbers as
 // exact decimals, no white space. The form starts with the issuer, which may be named
-// in the envelope only. Other members of an envelope next to the sections are left out.
+// in the envelope only. Other members of an envelope next to the sections are left out, and
+// generated_at, which differs each time the same PDF is parsed.
 func fingerprint(issuer CASType, statement value) (sum [sha256.Size]byte) {
 	c := canonicalHash{hash: sha256.New(), out: make([]byte, 0, 2*canonicalChunk)}
 	c.out = append(append(c.out, issuer...), '\n')
-	c.value(statement, true)
+	c.value(statement, outermost)
 	_, _ = c.hash.Write(c.out)
 	c.hash.Sum(sum[:0])
 	return sum
@@ -33,19 +34,28 @@ type canonicalHash struct {
 	buf     [4 * maxNumber]byte
 }
 
-// value writes v. outermost is true for the statement itself.
-func (c *canonicalHash) value(v value, outermost bool) {
+// level is where in a statement a value is.
+type level int
+
+const (
+	inner level = iota
+	outermost
+	inMeta
+)
+
+// value writes v.
+func (c *canonicalHash) value(v value, at level) {
 	if len(c.out) > canonicalChunk {
 		_, _ = c.hash.Write(c.out)
 		c.out = c.out[:0]
 	}
 	switch v.kind() {
 	case '{':
-		c.object(v, outermost)
+		c.object(v, at)
 	case '[':
 		c.out = append(c.out, '[')
 		for e := range v.children() {
-			c.value(e, false)
+			c.value(e, inner)
 			c.out = append(c.out, ',')
 		}
 		c.out = append(c.out, ']')
@@ -62,7 +72,7 @@ func (c *canonicalHash) value(v value, outermost bool) {
 var envelopeMembers = []string{"status", "msg", "metadata", "data", "raw_response"}
 
 // object writes an object with its members sorted.
-func (c *canonicalHash) object(v value, outermost bool) {
+func (c *canonicalHash) object(v value, at level) {
 	first := len(c.members)
 	for m := range v.children() {
 		c.members = append(c.members, m.at)
@@ -70,11 +80,16 @@ func (c *canonicalHash) object(v value, outermost bool) {
 	l := &v.doc.layouts[v.node().start]
 	c.out = append(c.out, '{')
 	for i, n := range l.order {
-		if outermost && slices.Contains(envelopeMembers, string(l.names[n])) {
+		name := string(l.names[n])
+		if at == outermost && slices.Contains(envelopeMembers, name) || at != inner && name == "generated_at" {
 			continue
 		}
+		below := inner
+		if at == outermost && name == "meta" {
+			below = inMeta
+		}
 		c.out = append(c.out, l.heads[i]...)
-		c.value(value{v.doc, c.members[first+int(n)]}, false) // by index, because inner objects may reallocate the stack
+		c.value(value{v.doc, c.members[first+int(n)]}, below) // by index, because inner objects may reallocate the stack
 		c.out = append(c.out, ',')
 	}
 	c.out = append(c.out, '}')

@@ -116,7 +116,7 @@ func (d *differ) sameScalar(a, b value) bool {
 		return true
 	}
 	d.a.out, d.b.out = d.a.out[:0], d.b.out[:0]
-	d.a.value(a, false)
-	d.b.value(b, false)
+	d.a.value(a, inner)
+	d.b.value(b, inner)
 	return bytes.Equal(d.a.out, d.b.out)
 }

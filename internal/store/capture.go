@@ -10,8 +10,8 @@ import (
 	"casbroker/internal/portfolio"
 )
 
-// KeepCapture stores c, sealed, until it is saved as a portfolio or dropped. It is due at
-// once. A capture that is stored already stays as it is.
+// KeepCapture stores c, sealed, until it is saved as a portfolio or dropped. It is due
+// after its Delay. A capture that is stored already stays as it is.
 func (s *DB) KeepCapture(ctx context.Context, c portfolio.Capture) error {
 	compressed, err := compress(c.Payload)
 	if err != nil {
@@ -19,8 +19,9 @@ func (s *DB) KeepCapture(ctx context.Context, c portfolio.Capture) error {
 	}
 	sealed := s.box.Seal(captureData(c.ID), compressed)
 	return s.change(ctx, "keep a capture", func(ctx context.Context, tx *sql.Tx) error {
-		_, err := tx.ExecContext(ctx, `INSERT INTO captures (id, subject, sealed, at_ms, tries, next_ms, call_id)
-			VALUES ($1, $2, $3, $4, 0, $4, $5) ON CONFLICT (id) DO NOTHING`, c.ID, c.Subject, sealed, millis(c.At), c.CallID)
+		_, err := tx.ExecContext(ctx, `INSERT INTO captures (id, subject, sealed, at_ms, tries, next_ms, call_id, uploaded, job)
+			VALUES ($1, $2, $3, $4, 0, $5, $6, $7, $8) ON CONFLICT (id) DO NOTHING`,
+			c.ID, c.Subject, sealed, millis(c.At), millis(c.At.Add(c.Delay)), c.CallID, boolInt(c.Uploaded), c.Job)
 		return err
 	})
 }
@@ -73,16 +74,16 @@ func (s *DB) Capture(ctx context.Context, id string) (portfolio.Capture, error) 
 	defer cancel()
 	c := portfolio.Capture{ID: id}
 	var sealed []byte
-	var atMS int64
-	err := s.reader.QueryRowContext(ctx, `SELECT subject, call_id, sealed, at_ms, tries FROM captures WHERE id = $1`, id).
-		Scan(&c.Subject, &c.CallID, &sealed, &atMS, &c.Tries)
+	var atMS, uploaded int64
+	err := s.reader.QueryRowContext(ctx, `SELECT subject, call_id, sealed, at_ms, tries, uploaded, job FROM captures WHERE id = $1`, id).
+		Scan(&c.Subject, &c.CallID, &sealed, &atMS, &c.Tries, &uploaded, &c.Job)
 	switch {
 	case errors.Is(err, sql.ErrNoRows):
 		return c, portfolio.ErrNoCapture
 	case err != nil:
 		return c, s.explain(ctx, "read a capture", err)
 	}
-	c.At = instant(atMS)
+	c.At, c.Uploaded = instant(atMS), uploaded == 1
 	compressed, err := s.box.Open(captureData(id), sealed)
 	if err != nil {
 		return c, portfolio.ErrUnreadable.Because(fmt.Errorf("decrypt capture %s: %w", id, err))

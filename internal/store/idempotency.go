@@ -13,7 +13,8 @@ import (
 )
 
 // ClaimKey claims an Idempotency-Key. It returns nil if the claim holds, and the stored
-// answer if the request was completed before. It returns portfolio.ErrKeyReused if the
+// answer if the request was completed before. A claim that is streamed gets
+// portfolio.ErrKeyAnswered then. It returns portfolio.ErrKeyReused if the
 // completed request had another body, portfolio.ErrKeyInFlight, with the rest of the
 // lease as retry delay, while another request holds the key, portfolio.ErrKeyOfDeleted if
 // the answer was deleted with its portfolio, and portfolio.ErrUnreadable if the answer
@@ -52,6 +53,10 @@ func (s *DB) earlierAnswer(ctx context.Context, tx *sql.Tx, c portfolio.Claim) (
 		return nil, portfolio.ErrKeyInFlight
 	case err != nil:
 		return nil, fmt.Errorf("read claim: %w", err)
+	case !created.Valid && (c.Streamed || len(body) == 0): // one of the bodies is not received yet
+		return nil, portfolio.ErrKeyInFlight.After(max(instant(untilMS).Sub(c.At), time.Second))
+	case c.Streamed:
+		return nil, portfolio.ErrKeyAnswered
 	case subtle.ConstantTimeCompare(body, s.keyBody(c)) == 0:
 		return nil, portfolio.ErrKeyReused
 	case !created.Valid:
@@ -72,9 +77,9 @@ func (s *DB) completeKey(ctx context.Context, tx *sql.Tx, c *portfolio.Claim, a 
 	if c == nil {
 		return nil
 	}
-	result, err := tx.ExecContext(ctx, `UPDATE idempotency SET created = $1, portfolio = $2, answer = $3
+	result, err := tx.ExecContext(ctx, `UPDATE idempotency SET created = $1, portfolio = $2, answer = $3, body = $6
 		WHERE scope = $4 AND holder = $5 AND created IS NULL`,
-		boolInt(a.Created), a.PortfolioID, s.box.Seal(s.answerData(*c), a.Body), s.keyScope(*c), c.Holder)
+		boolInt(a.Created), a.PortfolioID, s.box.Seal(s.answerData(*c), a.Body), s.keyScope(*c), c.Holder, s.keyBody(*c))
 	if err != nil {
 		return fmt.Errorf("complete claim: %w", err)
 	}
@@ -113,7 +118,13 @@ func (s *DB) keyScope(c portfolio.Claim) []byte {
 	return s.box.Digest("idempotency key", fmt.Appendf(nil, "%q %q %q", c.Subject, c.Route, c.Key))
 }
 
-func (s *DB) keyBody(c portfolio.Claim) []byte { return s.box.Digest("idempotency body", c.Body[:]) }
+// keyBody returns the keyed hash of the body, empty while that is not known.
+func (s *DB) keyBody(c portfolio.Claim) []byte {
+	if c.Streamed {
+		return []byte{}
+	}
+	return s.box.Digest("idempotency body", c.Body[:])
+}
 
 // answerData returns the associated data of a stored answer.
 func (s *DB) answerData(c portfolio.Claim) string { return scopeData(s.keyScope(c)) }

@@ -1,0 +1,74 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"hash"
+	"net/http"
+	"time"
+
+	"casbroker/internal/auth"
+	"casbroker/internal/config"
+	"casbroker/internal/gateway"
+	"casbroker/internal/ingest"
+	"casbroker/internal/portfolio"
+)
+
+// uploadMargin is how much longer a request with a statement may take than its parts.
+const uploadMargin = time.Minute
+
+// newUploads returns what saves statements that users send.
+func newUploads(c config.Config, captures *portfolio.Captures) *portfolio.Uploads {
+	g := c.Gateway
+	return &portfolio.Uploads{Captures: captures, Lease: g.UploadTimeout + g.ParseTimeout + g.Queue + uploadMargin}
+}
+
+// statementParser parses documents with the gateway.
+type statementParser struct{ gateway *gateway.Handler }
+
+// Parse has the vendor parse the body of r.
+func (s statementParser) Parse(w http.ResponseWriter, r *http.Request, p ingest.Parsing) (ingest.Answer, error) {
+	a, err := s.gateway.Call(w, r, gateway.UserCall{
+		Subject: p.Subject, RequestID: p.RequestID, Method: http.MethodPost, Path: gateway.ParsePath, Captures: p.Copy, Strict: true, Hash: p.Sum,
+	})
+	return ingest.Answer{Status: a.Status, Header: a.Header, Body: a.Body}, err
+}
+
+// Read reads the body of r, with the same checks.
+func (s statementParser) Read(w http.ResponseWriter, r *http.Request, subject string, sum hash.Hash) ([]byte, error) {
+	return s.gateway.Check(w, r, gateway.UserCall{Subject: subject, Method: http.MethodPost, Path: gateway.ParsePath, Strict: true, Hash: sum})
+}
+
+// statementSaver saves the vendor's answers as portfolios.
+type statementSaver struct{ uploads *portfolio.Uploads }
+
+// Upload announces a statement.
+func (s statementSaver) Upload(ctx context.Context, who auth.Principal, key string) (ingest.Upload, bool, error) {
+	up, err := s.uploads.Upload(ctx, who, key)
+	if errors.Is(err, portfolio.ErrKeyAnswered) {
+		return nil, true, nil
+	}
+	return statementUpload{up}, false, err
+}
+
+// Replay returns the answer to an earlier request.
+func (s statementSaver) Replay(ctx context.Context, who auth.Principal, key string, document [32]byte) (ingest.Saved, error) {
+	return savedStatement(s.uploads.Replay(ctx, who, key, document))
+}
+
+// Payload returns the vendor's answer that a portfolio was made of.
+func (s statementSaver) Payload(ctx context.Context, who auth.Principal, portfolioID string) ([]byte, error) {
+	return s.uploads.Portfolios.Payload(ctx, who, portfolioID)
+}
+
+// statementUpload is one statement.
+type statementUpload struct{ *portfolio.Upload }
+
+// Save saves it.
+func (s statementUpload) Save(ctx context.Context, document [32]byte) (ingest.Saved, error) {
+	return savedStatement(s.Upload.Save(ctx, document))
+}
+
+func savedStatement(r portfolio.SaveResult, err error) (ingest.Saved, error) {
+	return ingest.Saved{PortfolioID: r.PortfolioID, Created: r.Created, Replayed: r.Replayed, Body: r.Body}, err
+}

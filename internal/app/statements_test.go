@@ -1,0 +1,158 @@
+package app_test
+
+import (
+	"encoding/json"
+	"net/http"
+	"strings"
+	"testing"
+
+	"casbroker/internal/config"
+	"casbroker/internal/sandbox"
+)
+
+// savedStatement is the answer of POST /v1/statements.
+type savedStatement struct {
+	ID         string          `json:"id"`
+	Created    bool            `json:"created"`
+	Provenance string          `json:"provenance"`
+	CASType    string          `json:"cas_type"`
+	Data       json.RawMessage `json:"data"`
+}
+
+// upload sends a PDF of source to POST /v1/statements. header holds pairs.
+func (b *broker) upload(t *testing.T, who, source, password string, header ...string) answer {
+	t.Helper()
+	body, contentType := form(source, password, 2000)
+	return b.call(t, who, http.MethodPost, "/v1/statements", string(body), append([]string{"Content-Type", contentType}, header...)...)
+}
+
+const parseCall = "/v4/smart/parse"
+
+func TestUploadedStatementIsAVerifiedPortfolio(t *testing.T) {
+	t.Parallel()
+	eachBackend(t, func(t *testing.T, settings config.Config, vendor *sandbox.Sandbox) {
+		b := start(t, settings) // with direct tokens, without a gateway
+		var first, again savedStatement
+		a := b.upload(t, "asha", "cdsl", "ABCDE1234F").must(t, 201)
+		a.decode(t, &first)
+		if !first.Created || first.Provenance != "verified" || first.CASType != "CDSL" || first.Data != nil ||
+			a.header.Get("Location") != "/v1/portfolios/"+first.ID {
+			t.Errorf("got %+v, Location %q", first, a.header.Get("Location"))
+		}
+		b.upload(t, "asha", "cdsl", "ABCDE1234F").must(t, 200).decode(t, &again)
+		if again.ID != first.ID || again.Created {
+			t.Errorf("got %+v, want the portfolio %s again", again, first.ID)
+		}
+		var found observed
+		b.call(t, "asha", http.MethodGet, a.header.Get("Location"), "").must(t, 200).decode(t, &found)
+		if found.Provenance != "verified" {
+			t.Errorf("got %+v", found)
+		}
+		b.call(t, "rohan", http.MethodGet, a.header.Get("Location"), "").must(t, 404)
+		if got := vendor.Calls(parseCall); got != 2 {
+			t.Errorf("the vendor got %d calls, want 2", got)
+		}
+		if u := b.usageOf(t, "asha", 2); u.Total.Credits != "2" {
+			t.Errorf("got %+v, want two credits", u)
+		}
+	})
+}
+
+func TestOnSubmitGetsTheParseResult(t *testing.T) {
+	t.Parallel()
+	settings, _ := settingsFor(t, "sqlite:"+tempFile(t), "memory")
+	settings.Gateway.Capture = config.CaptureOff // which is only for what pages post
+	b := start(t, settings)
+	var s savedStatement
+	a := b.upload(t, "asha", "nsdl", "ABCDE1234F", "Prefer", "return=representation", "Idempotency-Key", "k1").must(t, 201)
+	a.decode(t, &s)
+	raw := b.call(t, "asha", http.MethodGet, "/v1/portfolios/"+s.ID+"/raw", "").must(t, 200)
+	if string(s.Data) != raw.body || a.header.Get("Preference-Applied") != "return=representation" {
+		t.Errorf("got data %.80s, want %.80s", s.Data, raw.body)
+	}
+	// What onSubmit returns goes to onSuccess, which posts it as always.
+	if again := b.post(t, "asha", `{"data":`+string(s.Data)+`}`, 200); again.ID != s.ID || again.Provenance != "verified" {
+		t.Errorf("got %+v, want the verified portfolio", again)
+	}
+	replay := b.upload(t, "asha", "nsdl", "ABCDE1234F", "Prefer", "return=representation", "Idempotency-Key", "k1").must(t, 201)
+	if replay.body != a.body {
+		t.Errorf("got %.100s, want the first answer", replay.body)
+	}
+	b.upload(t, "asha", "nsdl", "ABCDE1234F", "Prefer", "return=all").must(t, 400)
+}
+
+func TestRepeatedUploadReachesTheVendorOnce(t *testing.T) {
+	t.Parallel()
+	eachBackend(t, func(t *testing.T, settings config.Config, vendor *sandbox.Sandbox) {
+		b := start(t, settings)
+		key := []string{"Idempotency-Key", `"an-upload"`}
+		b.upload(t, "asha", "cdsl", "wrong", key...).must(t, 422) // frees the key
+		first := b.upload(t, "asha", "cdsl", "ABCDE1234F", key...).must(t, 201)
+		again := b.upload(t, "asha", "cdsl", "ABCDE1234F", key...).must(t, 201) // with another boundary
+		if again.body != first.body || again.header.Get("Idempotency-Replayed") != "true" {
+			t.Errorf("got %s %v, want the first answer", again.body, again.header)
+		}
+		for _, other := range [][2]string{{"cdsl", "OTHER1234F"}, {"nsdl", "ABCDE1234F"}} {
+			if a := b.upload(t, "asha", other[0], other[1], key...).must(t, 422); !strings.Contains(a.body, "idempotency_key_reused") {
+				t.Errorf("got %s", a.body)
+			}
+		}
+		if got := vendor.Calls(parseCall); got != 2 {
+			t.Errorf("the vendor got %d calls, want 2", got)
+		}
+		b.upload(t, "rohan", "cdsl", "ABCDE1234F", key...).must(t, 201) // keys are separate for each user
+	})
+}
+
+func TestUnreadableStatementIsExplained(t *testing.T) {
+	t.Parallel()
+	settings, vendor := settingsFor(t, "sqlite:"+tempFile(t), "memory")
+	settings.RateLimit.Upload = config.Limits{}
+	b := start(t, settings)
+	wrong := b.upload(t, "asha", "cdsl", "wrong").must(t, 422)
+	for _, want := range []string{`"invalid_password"`, "Incorrect password for the PDF.", "PAN in capital letters"} {
+		if !strings.Contains(wrong.body, want) {
+			t.Errorf("got %s, want %q in it", wrong.body, want)
+		}
+	}
+	before := vendor.Calls(parseCall)
+	notPDF := "--x\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.pdf\"\r\n\r\n" + strings.Repeat("GIF89a", 1000) + "\r\n--x--\r\n"
+	for name, c := range map[string]struct{ contentType, body, code string }{
+		"not a PDF":      {"multipart/form-data; boundary=x", notPDF, "invalid_pdf"},
+		"unknown field":  {"multipart/form-data; boundary=x", "--x\r\nContent-Disposition: form-data; name=\"pin\"\r\n\r\n1\r\n--x--\r\n", "unknown_field"},
+		"no document":    {"multipart/form-data; boundary=x", "--x\r\nContent-Disposition: form-data; name=\"password\"\r\n\r\n1\r\n--x--\r\n", "no_document"},
+		"broken form":    {"multipart/form-data; boundary=x", "--x\r\nContent", "invalid_form"},
+		"other type":     {"text/plain", "hello", "unsupported_media_type"},
+		"urlencoded":     {"application/x-www-form-urlencoded", "pdf_url=https://example.com/a.pdf", "unsupported_media_type"},
+		"empty JSON":     {"application/json", "{}", "no_document"},
+		"unknown member": {"application/json", `{"pin":1,"pdf_url":"https://example.com/a.pdf"}`, "unknown_field"},
+	} {
+		a := b.call(t, "asha", http.MethodPost, "/v1/statements", c.body, "Content-Type", c.contentType)
+		if a.status < 400 || a.status > 422 || !strings.Contains(a.body, `"`+c.code+`"`) {
+			t.Errorf("%s: got %d %s, want %s", name, a.status, a.body, c.code)
+		}
+	}
+	if after := vendor.Calls(parseCall); after != before {
+		t.Errorf("the vendor got %d of these", after-before)
+	}
+	b.upload(t, "", "cdsl", "ABCDE1234F").must(t, 401)
+}
+
+func TestServiceUploadsForAUser(t *testing.T) {
+	t.Parallel()
+	settings, _ := settingsFor(t, "sqlite:"+tempFile(t), "memory")
+	may := serviceKey(t, &settings, "uploader", []string{"app"}, "statements:write")
+	mayNot := serviceKey(t, &settings, "reader", []string{"app"}, "portfolios:read")
+	b := start(t, settings)
+	body, contentType := form("cdsl", "ABCDE1234F", 2000)
+	var s savedStatement
+	a := b.as(t, may, http.MethodPost, "/v1/users/app:asha/statements", string(body), "Content-Type", contentType).must(t, 201)
+	a.decode(t, &s)
+	if got, want := a.header.Get("Location"), "/v1/users/app:asha/portfolios/"+s.ID; got != want {
+		t.Errorf("got Location %q, want %q", got, want)
+	}
+	b.as(t, mayNot, http.MethodPost, "/v1/users/app:asha/statements", string(body), "Content-Type", contentType).must(t, 403)
+	if found := b.latest(t, "asha"); found.ID != s.ID || found.Provenance != "verified" {
+		t.Errorf("got %+v, want %s", found, s.ID)
+	}
+}

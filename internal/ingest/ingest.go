@@ -1,0 +1,127 @@
+// Package ingest takes statements from users, has the vendor parse them, and saves them.
+//
+//	document ─▶ Parser (checks, API key, pacing, budgets) ─▶ the vendor's answer
+//	                                                          │ stored before its end is read
+//	                                                          ▼
+//	                                            Saver: a verified portfolio
+//
+// Rules:
+//
+//  1. The vendor is called once. What it answered is stored before anything else is done
+//     with it, and saved by another process if this one is killed.
+//  2. An Idempotency-Key is claimed before the document is read, so that a repetition does
+//     not reach the vendor. The document's hash is known when it was sent.
+//  3. A failure frees the key: nothing was saved.
+package ingest
+
+import (
+	"context"
+	"crypto/sha256"
+	"hash"
+	"net/http"
+
+	"casbroker/internal/auth"
+)
+
+// Parser has the vendor parse documents.
+type Parser interface {
+	// Parse sends the body of r to the vendor and returns its answer, whatever the status. A
+	// successful answer is copied to the Copy. sum gets what the caller sent. w is only used
+	// for the deadlines of its connection, and may be nil.
+	Parse(w http.ResponseWriter, r *http.Request, p Parsing) (Answer, error)
+	// Read reads the body of r without sending it, with the same checks.
+	Read(w http.ResponseWriter, r *http.Request, subject string, sum hash.Hash) ([]byte, error)
+}
+
+// Parsing is a call of Parser.
+type Parsing struct {
+	Subject   string
+	RequestID string
+	Copy      Copy
+	Sum       hash.Hash
+}
+
+// Copy gets a copy of a successful answer of the vendor, as gateway.Captures describes.
+type Copy interface {
+	Begin(subject, callID string) (keep func(answer []byte), end func(err error))
+}
+
+// Answer is the vendor's answer.
+type Answer struct {
+	Status int
+	Header http.Header // Retry-After
+	Body   []byte
+}
+
+// Saver saves the vendor's answers as portfolios.
+type Saver interface {
+	// Upload announces a statement of who. key is the caller's Idempotency-Key or "".
+	// answered is true if a request with this key was answered: Replay has the answer if
+	// that had the same document.
+	Upload(ctx context.Context, who auth.Principal, key string) (u Upload, answered bool, err error)
+	Replay(ctx context.Context, who auth.Principal, key string, document [sha256.Size]byte) (Saved, error)
+	// Payload returns the stored answer of the vendor.
+	Payload(ctx context.Context, who auth.Principal, portfolioID string) ([]byte, error)
+}
+
+// Upload is a statement on its way to the vendor and back. Close must be called.
+type Upload interface {
+	Copy
+	// Save saves the answer that was copied.
+	Save(ctx context.Context, document [sha256.Size]byte) (Saved, error)
+	Close(ctx context.Context)
+}
+
+// Saved is a statement that was saved.
+type Saved struct {
+	PortfolioID string
+	Created     bool   // false if it was saved before
+	Replayed    bool   // the answer of an earlier request with the same key
+	Body        []byte // JSON: the portfolio, for the caller
+	Data        []byte // JSON: the vendor's answer
+}
+
+// Service saves statements that users send.
+type Service struct {
+	Parser Parser
+	Saver  Saver
+}
+
+// Import has the vendor parse the document in the body of r, and saves it for who. w is as
+// for Parser.Parse.
+func (s *Service) Import(w http.ResponseWriter, r *http.Request, who auth.Principal, key, requestID string) (Saved, error) {
+	ctx := r.Context()
+	up, answered, err := s.Saver.Upload(ctx, who, key)
+	if answered {
+		return s.replay(w, r, who, key)
+	}
+	if err != nil {
+		return Saved{}, err
+	}
+	defer up.Close(ctx)
+	sum := sha256.New()
+	answer, err := s.Parser.Parse(w, r, Parsing{Subject: who.Subject, RequestID: requestID, Copy: up, Sum: sum})
+	if err != nil {
+		return Saved{}, explain(err)
+	}
+	if err := failureOf(answer); err != nil {
+		return Saved{}, err
+	}
+	saved, err := up.Save(ctx, [sha256.Size]byte(sum.Sum(nil)))
+	saved.Data = answer.Body
+	return saved, err
+}
+
+// replay answers a request with a key that was used before.
+func (s *Service) replay(w http.ResponseWriter, r *http.Request, who auth.Principal, key string) (Saved, error) {
+	ctx, sum := r.Context(), sha256.New()
+	if _, err := s.Parser.Read(w, r, who.Subject, sum); err != nil {
+		return Saved{}, explain(err)
+	}
+	saved, err := s.Saver.Replay(ctx, who, key, [sha256.Size]byte(sum.Sum(nil)))
+	if err != nil {
+		return Saved{}, err
+	}
+	saved.Data, err = s.Saver.Payload(ctx, who, saved.PortfolioID)
+	return saved, err
+}

@@ -1,0 +1,207 @@
+package portfolio
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"casbroker/internal/audit"
+	"casbroker/internal/auth"
+	"casbroker/internal/fault"
+	"casbroker/internal/id"
+	"casbroker/internal/statement"
+)
+
+// routeUpload is the route under which Idempotency-Keys of uploads are stored.
+const routeUpload = "POST /v1/statements"
+
+// uploadDelay is how long only the process that got the vendor's answer tries to save it.
+const uploadDelay = 10 * time.Second
+
+var (
+	// ErrKeyAnswered is returned for the claim of a request that is not read yet, if one
+	// with this key was answered: the bodies must be compared.
+	ErrKeyAnswered = fault.New(fault.Conflict, "idempotency_answered", "A request with this Idempotency-Key was answered before.")
+	// errPending is returned if the database is unavailable when a statement was parsed.
+	errPending = fault.New(fault.Unavailable, "save_pending",
+		"The statement was read, but is not saved yet; it will be as soon as that is possible. Do not send it again: look for it in some minutes.").
+		After(time.Minute)
+	errNoCopy = fault.New(fault.Unavailable, "save_unavailable",
+		"The statement was read, but could not be saved; send it again.").After(30 * time.Second)
+)
+
+// Uploads saves statements that users send to the broker, as soon as the vendor has parsed
+// them.
+type Uploads struct {
+	*Captures
+
+	// Lease is how long an Idempotency-Key stays claimed if the process dies during the
+	// request: longer than a request can take.
+	Lease time.Duration
+}
+
+// Upload is a statement on its way to the vendor and back.
+type Upload struct {
+	uploads *Uploads
+	who     auth.Principal
+	job     string // "" for none
+	claim   *Claim // nil without an Idempotency-Key
+
+	kept    keeping
+	group   *captureGroup // nil until the vendor answers
+	stored  chan error    // gets whether the vendor's answer is stored
+	settled bool          // the answer is saved or refused, or is left for another try
+}
+
+// Upload announces a statement of who, with the caller's Idempotency-Key or "". It returns
+// the faults of a claim, and ErrKeyAnswered if Replay may have the answer. The caller must
+// call Close.
+func (u *Uploads) Upload(ctx context.Context, who auth.Principal, key string) (*Upload, error) {
+	up := &Upload{uploads: u, who: who, stored: make(chan error, 1)}
+	if key == "" {
+		return up, nil
+	}
+	claim := u.claim(who, key)
+	claim.Streamed = true
+	earlier, err := u.Portfolios.Keys.ClaimKey(ctx, claim)
+	switch {
+	case err != nil:
+		return nil, err
+	case earlier != nil:
+		return nil, ErrKeyAnswered
+	}
+	up.claim = &claim
+	return up, nil
+}
+
+func (u *Uploads) claim(who auth.Principal, key string) Claim {
+	now := u.Now()
+	return Claim{
+		Subject: who.Subject, Route: keyRoute(routeUpload, who), Key: key, Holder: id.New("cl"),
+		At: now, Until: now.Add(u.Lease), Expires: now.Add(keyTTL),
+	}
+}
+
+// Replay returns the answer to an earlier request of who with key, whose body had this
+// hash.
+func (u *Uploads) Replay(ctx context.Context, who auth.Principal, key string, body [32]byte) (SaveResult, error) {
+	claim := u.claim(who, key)
+	claim.Body = body
+	earlier, err := u.Portfolios.Keys.ClaimKey(ctx, claim)
+	if err == nil && earlier == nil { // the answer expired meanwhile
+		u.Portfolios.release(ctx, claim)
+		err = ErrKeyInFlight
+	}
+	if err != nil {
+		return SaveResult{}, err
+	}
+	return *earlier, nil
+}
+
+// Begin announces the vendor's answer, as Captures.Begin does. The answer is stored, but
+// only saved by Save.
+func (up *Upload) Begin(subject, callID string) (keep func(answer []byte), end func(err error)) {
+	c := up.uploads.Captures
+	up.group = c.enter(subject)
+	up.kept = keeping{captures: c, capture: Capture{Subject: subject, CallID: callID, Uploaded: true, Job: up.job, Delay: uploadDelay}}
+	var once sync.Once
+	return up.kept.keep, func(err error) {
+		once.Do(func() {
+			if err == nil {
+				err = <-up.kept.stored
+			}
+			up.stored <- err
+		})
+	}
+}
+
+// Save saves the vendor's answer as a Verified portfolio. body is the hash of what the
+// caller sent. It returns a fault if the answer is not a statement, or may not be saved.
+func (up *Upload) Save(ctx context.Context, body [32]byte) (SaveResult, error) {
+	if up.group == nil {
+		return SaveResult{}, errNoCopy
+	}
+	ctx, cancel := context.WithTimeoutCause(context.WithoutCancel(ctx), saveTimeout, errSaveTimeout)
+	defer cancel()
+	select {
+	case err := <-up.stored:
+		if err != nil {
+			up.stored <- err // for Close
+			return SaveResult{}, errNoCopy.Because(err)
+		}
+	case <-ctx.Done():
+		up.claim = nil // it stays claimed: the answer will be saved
+		return SaveResult{}, errPending
+	}
+	up.settled = true
+	if up.claim != nil {
+		up.claim.Body, up.claim.Streamed = body, false
+	}
+	res, again, err := up.save(ctx, up.claim)
+	switch {
+	case again != nil:
+		up.claim = nil // it stays claimed: the answer will be saved
+		return SaveResult{}, errPending.Because(again)
+	case err == nil:
+		up.claim = nil
+	}
+	return res, err
+}
+
+// save tries once. again is an error after which the capture stays stored.
+func (up *Upload) save(ctx context.Context, claim *Claim) (res SaveResult, again, err error) {
+	c, capture := up.uploads.Captures, up.kept.capture
+	c.init()
+	size := min(int64(len(capture.Payload)), captureBytes)
+	if err := c.saving.Acquire(ctx, size); err != nil {
+		return res, err, nil
+	}
+	defer c.saving.Release(size)
+	st, err := statement.Parse(capture.Payload, c.Now())
+	if err == nil {
+		r := audit.New(ctx, c.Now(), up.who.Subject, audit.PortfolioSave, capture.Subject, "")
+		res, err = c.Portfolios.saveCapture(ctx, capture, st, r, claim)
+		if errors.Is(err, ErrKeyInFlight) { // the lease ended: the statement is worth more than the key
+			res, err = c.Portfolios.saveCapture(ctx, capture, st, r, nil)
+		}
+	}
+	outcome := CaptureKnown
+	if res.Created {
+		outcome = CaptureSaved
+	}
+	if errors.Is(err, ErrNoCapture) { // saved by another process, or erased
+		return res, err, nil
+	}
+	again = c.conclude(ctx, capture, outcome, err)
+	return res, again, err
+}
+
+// Close frees the Idempotency-Key unless the statement is saved, and drops an answer that
+// Save was not called for.
+func (up *Upload) Close(ctx context.Context) {
+	c := up.uploads.Captures
+	if up.claim != nil {
+		c.Portfolios.release(ctx, *up.claim)
+	}
+	if up.group == nil {
+		return
+	}
+	if up.settled {
+		c.leave(up.kept.capture.Subject, up.group)
+		return
+	}
+	go func() { // the database may be unavailable for long
+		defer c.leave(up.kept.capture.Subject, up.group)
+		if err := <-up.stored; err != nil {
+			c.Log.Error("an answer of the vendor is lost: it cannot be stored", "error", err)
+			c.observe(CaptureLost)
+			return
+		}
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), firstSave)
+		defer cancel()
+		if err := c.save(ctx, up.kept.capture); err != nil {
+			c.Log.WarnContext(ctx, "an answer of the vendor is not saved yet", "capture", up.kept.capture.ID, "error", err)
+		}
+	}()
+}
