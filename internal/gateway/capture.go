@@ -17,10 +17,9 @@ const (
 // Captures gets copies of the vendor's successful answers to parse calls.
 type Captures interface {
 	// Begin announces an answer to the recorded call callID of subject, "" for one that is
-	// not recorded. keep gets
-	// the whole answer before its end is passed on, and delays that until it returns. end is
-	// called once, not by the goroutine of the call: with nil after keep, or with the reason
-	// why there is no copy.
+	// not recorded. keep gets the whole answer before its end is passed on, and delays that
+	// until it returns. end is called once, not by the goroutine of the call: with nil after
+	// keep, or with the reason why there is no copy.
 	Begin(subject, callID string) (keep func(answer []byte), end func(err error))
 }
 
