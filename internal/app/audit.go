@@ -8,10 +8,18 @@ import (
 	"time"
 
 	"casbroker/internal/audit"
+	"casbroker/internal/auth"
 	"casbroker/internal/config"
 	"casbroker/internal/secret"
 	"casbroker/internal/store"
 )
+
+// recordReads returns a function that records the reads of services.
+func recordReads(recorder *audit.Recorder) func(ctx context.Context, user auth.Principal, route string) error {
+	return func(ctx context.Context, user auth.Principal, route string) error {
+		return recorder.RecordRead(ctx, user.Actor, user.Subject, route)
+	}
+}
 
 // startRecord returns the audit record of a start, which has the build and a fingerprint
 // of the settings.

@@ -145,7 +145,7 @@ func New(ctx context.Context, c config.Config, o Options) (_ *App, err error) { 
 		counter.Limit(limit)
 	}}
 	limitRead, limitSave := limits.Middleware(ratelimit.Read), limits.Middleware(ratelimit.Save)
-	recorder := &audit.Recorder{Store: db, Now: o.Now, Reuse: audit.Reuse(c.Audit.Reuse)}
+	recorder := &audit.Recorder{Store: db, Now: o.Now, Reuse: audit.Reuse(c.Audit.Reuse), Reads: audit.Reuse(c.Audit.ServiceReads)}
 	started, err := startRecord(c, box, o.Now())
 	if err != nil {
 		return nil, err
@@ -275,7 +275,7 @@ func New(ctx context.Context, c config.Config, o Options) (_ *App, err error) { 
 	ownData := &privacy.Handler{Privacy: userData, LimitExport: limitRead, LimitErase: limitSave}
 	a.router.Mount("/v1", append(authenticate, notBlocked, auth.RefuseSubject), append(slices.Clip(userRoutes), ownData)...)
 	a.router.Mount("/v1", nil, &webhook.Handler{Feed: events.feed, ActsFor: callers.ActsFor, Limit: limitRead})
-	a.router.Mount("/v1/users", []server.Middleware{callers.ForUser()},
+	a.router.Mount("/v1/users", []server.Middleware{callers.ForUser(recordReads(recorder))},
 		server.Below("/:subject", append(slices.Clip(userRoutes), privacy.UserHandler{Handler: ownData})...))
 	mountGateway(a.router, c, passOn, forGateway)
 	a.router.Mount("", nil, compatRoutes{

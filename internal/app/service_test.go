@@ -471,6 +471,48 @@ func TestOneAddressActsForManyUsersWithinAMinute(t *testing.T) {
 	group.Wait()
 }
 
+func TestReadsOfServicesAreRecordedBySetting(t *testing.T) {
+	t.Parallel()
+	eachBackend(t, func(t *testing.T, settings config.Config, _ *sandbox.Sandbox) {
+		serviceVerifiers(&settings)
+		for setting, want := range map[string][]string{
+			"count": {"backend:svc1 as broker:  ok count=2"},
+			"each": {
+				"backend:svc1 as service: GET /v1/users/:subject/portfolios ok", "backend:svc1 as service: GET /v1/users/:subject/portfolios/:id/raw ok",
+			},
+			"off": nil,
+		} {
+			settings := settings
+			settings.Audit.ServiceReads = setting
+			if !strings.HasPrefix(settings.Store.URL.Reveal(), "postgres") {
+				settings.Store.URL = sqlite(t)
+			} else if setting != "each" {
+				continue // a new database for each takes long
+			}
+			b := start(t, settings)
+			svc := serviceToken(t, "backend", "svc1", "portfolios:read portfolios:write")
+			made := b.as(t, svc, http.MethodPost, "/v1/users/app:asha/portfolios", small(1)).must(t, 201)
+			b.as(t, svc, http.MethodGet, "/v1/users/app:asha/portfolios", "").must(t, 200)
+			b.as(t, svc, http.MethodGet, made.header.Get("Location")+"/raw", "").must(t, 200)
+			b.as(t, svc, http.MethodGet, "/v1/users/app:asha/export", "").must(t, 200)
+			b.call(t, "asha", http.MethodGet, "/v1/portfolios", "").must(t, 200)
+			b.as(t, serviceToken(t, "backend", "svc2", "token:write"), http.MethodGet, "/v1/users/app:asha/portfolios", "").must(t, 403)
+			if err := b.stop(); err != nil {
+				t.Fatal(err)
+			}
+			var got []string
+			for _, line := range linesOf(trailOf(t, settings), audit.ServiceRead) {
+				line, _, _ = strings.Cut(line, " since=")
+				got = append(got, line)
+			}
+			slices.Sort(got)
+			if !slices.Equal(got, want) {
+				t.Errorf("%s: got %q, want %q", setting, got, want)
+			}
+		}
+	})
+}
+
 func TestRefusedCallOfAServiceIsAudited(t *testing.T) {
 	t.Parallel()
 	settings, _ := settingsFor(t, sqlite(t), "memory")

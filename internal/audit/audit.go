@@ -21,6 +21,7 @@ const (
 	RevokeAll    Action = "access.revoke_all"
 	UserBlock    Action = "access.block"
 	UserUnblock  Action = "access.unblock"
+	ServiceRead  Action = "service.read"  // of a user's data by a service; counted or one by one, by setting
 	AccessRefuse Action = "access.refuse" // a call was refused; Detail is the reason
 
 	PortfolioSave    Action = "portfolio.save"
@@ -45,7 +46,7 @@ const (
 
 // Actions are all of them.
 var Actions = []Action{
-	TokenMint, TokenReuse, TokenRevoke, RevokeUser, RevokeAll, UserBlock, UserUnblock, AccessRefuse,
+	TokenMint, TokenReuse, TokenRevoke, RevokeUser, RevokeAll, UserBlock, UserUnblock, ServiceRead, AccessRefuse,
 	PortfolioSave, PortfolioDiffers, PortfolioDelete, PortfolioExpire, DataExport, DataErase,
 	MailboxConnect, MailboxDisconnect, BudgetReached, BudgetRaise,
 	AdminRead, AdminSignIn, AdminSignOut, AuditExport, BrokerStart,

@@ -12,13 +12,13 @@ import (
 	"casbroker/internal/id"
 )
 
-// Reuse says how the reuse of cached tokens is recorded.
+// Reuse says how the reuse of cached tokens is recorded, or the reads of services.
 type Reuse string
 
 // The choices.
 const (
-	CountReuse Reuse = "count" // one record a minute with the number of reuses
-	EachReuse  Reuse = "each"  // one record before each reuse; a token is not handed out if that fails
+	CountReuse Reuse = "count" // one record a minute with the number; of reads one for each service
+	EachReuse  Reuse = "each"  // one record before each; a token is not handed out, or data not read, if that fails
 	NoReuse    Reuse = "off"   // no records
 )
 
@@ -28,12 +28,14 @@ const (
 	// maxPending bounds the records that wait to be written. Past it, events are counted
 	// instead.
 	maxPending = 1000
+	// maxServices bounds the services whose reads are counted separately.
+	maxServices = 50
 	// closeTimeout bounds the last write.
 	closeTimeout = 5 * time.Second
 )
 
-// Recorder records events that are too frequent for one transaction each: reused tokens and
-// refused calls. It bounds the number of records, so that callers cannot fill the disk.
+// Recorder records events that are too frequent for one transaction each: reused tokens, reads
+// of services and refused calls. It bounds the number of records, so that callers cannot fill the disk.
 // Store, Now and Reuse are required. It is safe for concurrent use and must not be copied.
 //
 // Records wait in memory until Flush writes them, also while the database is down. They are
@@ -42,6 +44,7 @@ type Recorder struct {
 	Store Appender
 	Now   func() time.Time
 	Reuse Reuse
+	Reads Reuse // of services; "" means NoReuse
 
 	reused   atomic.Int64
 	flushing sync.Mutex
@@ -49,6 +52,7 @@ type Recorder struct {
 	mu      sync.Mutex
 	pending []Record
 	refused refusals
+	reads   map[string]int64 // of the current period, by service
 	began   time.Time // start of the current period
 }
 
@@ -75,6 +79,27 @@ func (r *Recorder) RecordReuse(ctx context.Context, actor, subject, grant string
 		return r.Store.Append(ctx, New(ctx, r.Now(), actor, TokenReuse, subject, grant))
 	case CountReuse:
 		r.reused.Add(1)
+	case NoReuse:
+	}
+	return nil
+}
+
+// RecordRead records that service reads data of user. route is such as
+// "GET /v1/users/:subject/portfolios". With EachReuse it fails if the record cannot be written.
+func (r *Recorder) RecordRead(ctx context.Context, service, user, route string) error {
+	switch r.Reads {
+	case EachReuse:
+		return r.Store.Append(ctx, New(ctx, r.Now(), service, ServiceRead, user, route))
+	case CountReuse:
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		if r.reads == nil {
+			r.reads = map[string]int64{}
+		}
+		if _, known := r.reads[service]; !known && len(r.reads) >= maxServices {
+			service = otherReason
+		}
+		r.reads[service]++
 	case NoReuse:
 	}
 	return nil
@@ -149,6 +174,12 @@ func (r *Recorder) counts(now time.Time) (list []Record) {
 	if n := r.reused.Swap(0); n > 0 {
 		list = append(list, count(TokenReuse, n))
 	}
+	for _, service := range slices.Sorted(maps.Keys(r.reads)) {
+		record := count(ServiceRead, r.reads[service])
+		record.Actor = service
+		list = append(list, record)
+	}
+	clear(r.reads)
 	rest := r.refused.reset()
 	for _, reason := range slices.Sorted(maps.Keys(rest)) {
 		record := count(AccessRefuse, rest[reason])

@@ -116,6 +116,44 @@ func TestReusesAreRecordedEachOrNotAtAllBySetting(t *testing.T) {
 	}
 }
 
+func TestReadsAreCountedByServiceOrRecordedEach(t *testing.T) {
+	t.Parallel()
+	read := func(rec *audit.Recorder, service string) error {
+		return rec.RecordRead(from(t, "203.0.113.7"), service, "demo:asha", "GET /v1/users/:subject/usage")
+	}
+	rec, s, now := newRecorder(audit.CountReuse)
+	rec.Reads = audit.CountReuse
+	flush(t, rec)
+	for _, service := range []string{"key:b", "key:a", "key:b"} {
+		if err := read(rec, service); err != nil {
+			t.Fatal(err)
+		}
+	}
+	*now = begin.Add(time.Minute)
+	flush(t, rec)
+	flush(t, rec)
+	if len(s.records) != 2 || s.records[0].Actor != "key:a" || s.records[1].Actor != "key:b" || !strings.HasPrefix(s.records[1].Detail, "count=2 since=") {
+		t.Errorf("got %+v, want one record of each service", s.records)
+	}
+	s.records = nil
+	for i := range 100 {
+		_ = read(rec, fmt.Sprint("key:", i))
+	}
+	if err := rec.Close(); err != nil || len(s.records) != 51 {
+		t.Errorf("got %v and %d records of many services, want 51", err, len(s.records))
+	}
+
+	rec, s, _ = newRecorder(audit.CountReuse)
+	rec.Reads = audit.EachReuse
+	if err := read(rec, "key:a"); err != nil || len(s.records) != 1 || s.records[0].Subject != "demo:asha" || s.records[0].Actor != "key:a" {
+		t.Errorf("got %v, %+v, want one record of the user", err, s.records)
+	}
+	s.down = true
+	if err := read(rec, "key:a"); err == nil {
+		t.Error("got no error without a record")
+	}
+}
+
 func TestRefusalsCannotFillTheDisk(t *testing.T) {
 	t.Parallel()
 	rec, s, now := newRecorder(audit.CountReuse)

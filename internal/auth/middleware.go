@@ -1,7 +1,9 @@
 package auth
 
 import (
+	"context"
 	"errors"
+	"net/http"
 	"strings"
 
 	"github.com/labstack/echo/v4"
@@ -158,8 +160,9 @@ func noStore(next echo.HandlerFunc) echo.HandlerFunc {
 // the calls of a user. Behind it, the Principal is that user, with the service as its Actor
 // and the scopes of the service, which RequireUser checks. It must run after Middleware. It
 // returns ErrSubject, ErrUnknownVerifier, or ErrForbidden for a user of a verifier that the
-// service may not act for.
-func (a *Authenticator) ForUser() echo.MiddlewareFunc {
+// service may not act for. It calls record before a service reads, except for an export, which
+// is recorded as such, and returns its error. route is the method and the path of the route.
+func (a *Authenticator) ForUser(record func(ctx context.Context, user Principal, route string) error) echo.MiddlewareFunc {
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) error {
 			r := c.Request()
@@ -169,7 +172,13 @@ func (a *Authenticator) ForUser() echo.MiddlewareFunc {
 				challenge(c, err)
 				return err
 			}
-			c.SetRequest(r.WithContext(With(r.Context(), user)))
+			ctx := With(r.Context(), user)
+			c.SetRequest(r.WithContext(ctx))
+			if r.Method == http.MethodGet && user.Scopes.Has(ScopePortfoliosRead) && !strings.HasSuffix(c.Path(), "/export") {
+				if err := record(ctx, *user, r.Method+" "+c.Path()); err != nil {
+					return err
+				}
+			}
 			return next(c)
 		}
 	}

@@ -270,7 +270,7 @@ type Portfolio struct {
 	OtherOwner string `yaml:"other_owner"` // OtherOwnerKeep or OtherOwnerRefuse
 }
 
-// The choices of audit.reuse and audit.when_unwritable.
+// The choices of audit.reuse, audit.service_reads and audit.when_unwritable.
 const (
 	ReuseCount = "count"
 	ReuseEach  = "each"
@@ -283,6 +283,7 @@ const (
 // Audit configures the audit trail.
 type Audit struct {
 	Reuse          string `yaml:"reuse"`           // ReuseCount, ReuseEach or ReuseOff
+	ServiceReads   string `yaml:"service_reads"`   // the same choices
 	WhenUnwritable string `yaml:"when_unwritable"` // UnwritableRefuse or UnwritableContinue
 }
 
@@ -351,7 +352,7 @@ func Default() Config {
 			Service:  ServiceLimits{User: "120-M", Total: "30000-M"},
 		},
 		Portfolio: Portfolio{MaxBody: 10 << 20, OtherOwner: OtherOwnerKeep},
-		Audit:     Audit{Reuse: ReuseCount, WhenUnwritable: UnwritableRefuse},
+		Audit:     Audit{Reuse: ReuseCount, ServiceReads: ReuseCount, WhenUnwritable: UnwritableRefuse},
 		Retention: Retention{Calls: 90 * 24 * time.Hour, Events: 30 * 24 * time.Hour},
 	}
 }

@@ -234,6 +234,7 @@ func (p Portfolio) validate(wrong *check.Errors) {
 
 func (a Audit) validate(wrong *check.Errors) {
 	wrong.Require(slices.Contains([]string{ReuseCount, ReuseEach, ReuseOff}, a.Reuse), "audit.reuse", "want count, each or off, not %q", a.Reuse)
+	wrong.Require(slices.Contains([]string{ReuseCount, ReuseEach, ReuseOff}, a.ServiceReads), "audit.service_reads", "want count, each or off, not %q", a.ServiceReads)
 	wrong.Require(slices.Contains([]string{UnwritableRefuse, UnwritableContinue}, a.WhenUnwritable),
 		"audit.when_unwritable", "want refuse or continue, not %q", a.WhenUnwritable)
 }

@@ -64,6 +64,7 @@ var actions = []choice{
 	{string(audit.AccessRefuse), "Call refused"},
 	{string(audit.TokenMint), "Token minted"},
 	{string(audit.TokenReuse), "Token reused"},
+	{string(audit.ServiceRead), "Read by a service"},
 	{string(audit.PortfolioSave), "Portfolio saved"},
 	{string(audit.PortfolioDiffers), "Portfolio differs"},
 	{string(audit.PortfolioDelete), "Portfolio deleted"},
