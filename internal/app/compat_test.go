@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/chromedp/chromedp"
+
 	"casbroker/internal/config"
 	"casbroker/internal/sandbox"
 	"casbroker/internal/secret"
@@ -319,6 +321,21 @@ func TestMistakesAtDropInPathsAreNamed(t *testing.T) {
 	p.call(t, "asha", "GET", "/api/portfolio", "").must(t, 405)
 }
 
+func TestDropInTokensOfTheGatewayAreAnnounced(t *testing.T) {
+	t.Parallel()
+	settings, _ := compatSettings(t)
+	settings.Token.Mode = config.ModeGateway
+	p := page{start(t, settings), settings, "asha", true}
+	var g gatewayToken
+	p.fetch(t, "GET", "/api/casparser/token", "").must(t, 200).decode(t, &g)
+	if g.Mode != "gateway" || g.BaseURL != p.URL+"/gateway" {
+		t.Errorf("got %+v, want a gateway token with its address", g)
+	}
+	if !strings.Contains(p.log.String(), "apiBaseUrl") {
+		t.Error("the log does not say that pages have to know the address of the gateway")
+	}
+}
+
 func TestTextIsSavedWithABearerTokenOnly(t *testing.T) {
 	t.Parallel()
 	settings, _ := compatSettings(t)
@@ -328,5 +345,42 @@ func TestTextIsSavedWithABearerTokenOnly(t *testing.T) {
 		withCookie := []string{"Content-Type", media, "Cookie", "session=" + bearer(t, "ravi"), "Sec-Fetch-Site", "same-origin"}
 		b.call(t, "", "POST", "/v1/portfolios", body, withCookie...).must(t, 415)
 		b.call(t, "asha"+media, "POST", "/v1/portfolios", body, "Content-Type", media).must(t, 201)
+	}
+}
+
+// plainPage is a page of an app that calls its own back end with fetch and without headers.
+const plainPage = `<!doctype html><link rel="icon" href="data:,"><script type="module">
+const token = await (await fetch("/api/casparser/token")).json();
+const data = {meta: {cas_type: "CDSL"}, nps: [{pran: "110099990001", value: 1, funds: [{name: "Fund", units: 1, nav: 1, value: 1}]}]};
+const saved = await fetch("/api/portfolio", {method: "POST", body: JSON.stringify(data)});
+const form = new FormData();
+form.append("file", new File(["%PDF-1.4\n% cdsl\n%%EOF\n"], "cdsl.pdf", {type: "application/pdf"}));
+form.append("password", "ABCDE1234F");
+const parsed = await (await fetch("/api/parse-cas", {method: "POST", body: form})).json();
+document.title = [typeof token.access_token, saved.status, parsed.meta?.cas_type].join(" ");
+</script>`
+
+func TestPageCallsDropInPathsWithPlainFetch(t *testing.T) {
+	t.Parallel()
+	settings, _ := compatSettings(t)
+	b := start(t, settings)
+	// The app's own server passes /api on to the broker.
+	site := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasPrefix(r.URL.Path, "/api/") {
+			b.app.Handler().ServeHTTP(w, r)
+			return
+		}
+		http.SetCookie(w, &http.Cookie{Name: "session", Value: bearer(t, "asha"), HttpOnly: true}) //nolint:gosec // not Secure, since the test has no TLS
+		w.Header().Set("Content-Type", "text/html")
+		_, _ = io.WriteString(w, plainPage)
+	}))
+	t.Cleanup(site.Close)
+	tab := openTab(t, desktop)
+	tab.do(chromedp.Navigate(site.URL), until(`document.title === "string 201 CDSL"`))
+	tab.wantNoErrors()
+	var list struct{ Portfolios []struct{ Provenance string } }
+	b.call(t, "asha", "GET", "/v1/portfolios", "").must(t, 200).decode(t, &list)
+	if len(list.Portfolios) != 2 {
+		t.Errorf("got %+v, want the saved portfolio and the parsed one", list)
 	}
 }

@@ -278,6 +278,9 @@ func New(ctx context.Context, c config.Config, o Options) (_ *App, err error) { 
 	a.router.Mount("/v1/users", []server.Middleware{callers.ForUser(recordReads(recorder))},
 		server.Below("/:subject", append(slices.Clip(userRoutes), privacy.UserHandler{Handler: ownData})...))
 	mountGateway(a.router, c, passOn, forGateway)
+	if c.Compat.Has(config.CompatToken) && c.Token.Mode == config.ModeGateway {
+		log.Warn("tokens of compat.routes are gateway tokens: a front end must open the widget with apiBaseUrl set to api_base_url; token.mode both gives it direct ones")
+	}
 	a.router.Mount("", nil, compatRoutes{
 		routes: c.Compat.Routes, callers: callers, limits: limits, tokens: tokenHandler, portfolios: portfolioHandler, gateway: passOn,
 	})

@@ -1,10 +1,12 @@
 package config_test
 
 import (
+	"regexp"
 	"strings"
 	"testing"
 
 	"casbroker/internal/config"
+	"casbroker/web"
 )
 
 func TestDropInPathsAreChecked(t *testing.T) {
@@ -53,5 +55,24 @@ func TestListOfDropInPathsCanBeUsed(t *testing.T) {
 	}
 	if err := c.Validate(); len(c.Compat.Routes) != 12 || reports(err, "compat") || strings.Contains(err.Error(), "compat.") {
 		t.Errorf("got %d routes and %v, want 12 valid ones", len(c.Compat.Routes), err)
+	}
+}
+
+func TestDescribedPathsOfTheBrokerAreReserved(t *testing.T) {
+	t.Parallel()
+	paths := regexp.MustCompile(`(?m)^  (/[^\s:]*):$`).FindAllSubmatch(web.OpenAPI, -1)
+	if len(paths) < 30 {
+		t.Fatalf("got %d paths in the OpenAPI file, want all", len(paths))
+	}
+	for _, match := range paths {
+		path := string(match[1])
+		if strings.HasPrefix(path, "/api/") { // the examples of such paths
+			continue
+		}
+		c := config.Default()
+		c.Compat.Routes = []config.CompatRoute{{Path: strings.NewReplacer("{", "", "}", "").Replace(path), Is: "save"}}
+		if !reports(c.Validate(), "compat.routes[0].path") {
+			t.Errorf("%s is a path of the broker, but may be one of compat.routes", path)
+		}
 	}
 }

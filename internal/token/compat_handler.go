@@ -39,6 +39,9 @@ type compatBody struct {
 // compatRules are bodyRules for pages that send JSON as text, too.
 var compatRules = httpapi.BodyRules{MaxBytes: bodyRules.MaxBytes, Example: `{"expiryMinutes": 30}`, Text: true}
 
+// errTwice is returned for a request with the lifetime in both spellings.
+var errTwice = errMinutes.Withf("Send expiry_minutes or expiryMinutes, not both.")
+
 // readCompat returns the request for a token that c makes at a drop-in path. expiryMinutes
 // is the same as expiry_minutes; a GET has either in its query.
 func (h *Handler) readCompat(c echo.Context) (Request, error) {
@@ -55,8 +58,10 @@ func (h *Handler) readCompat(c echo.Context) (Request, error) {
 	}
 	body, err := httpapi.ReadBody[compatBody](c.Response(), r, compatRules)
 	switch {
-	case httpapi.IsTypeError(err, "/expiryMinutes"), err == nil && body.Minutes != nil && body.ExpiryMinutes != nil:
+	case httpapi.IsTypeError(err, "/expiryMinutes"):
 		return Request{}, errMinutes
+	case err == nil && body.Minutes != nil && body.ExpiryMinutes != nil:
+		return Request{}, errTwice
 	case err != nil:
 		return h.parsed(body.Params, err)
 	}
@@ -71,7 +76,7 @@ func (h *Handler) readQuery(query *httpapi.Params) (Request, error) {
 		return Request{}, err
 	}
 	if query.Has("expiry_minutes") && query.Has("expiryMinutes") {
-		return Request{}, errMinutes
+		return Request{}, errTwice
 	}
 	var body Params
 	for _, name := range []string{"expiry_minutes", "expiryMinutes"} {
