@@ -18,6 +18,7 @@ type compatRoutes struct {
 	routes     []config.CompatRoute
 	callers    *auth.Authenticator
 	limits     *ratelimit.Limiter
+	refuse     []echo.MiddlewareFunc // refuse callers who are authenticated, as under /v1
 	tokens     *token.Handler
 	portfolios *portfolio.Handler
 	gateway    *gateway.Handler // nil if there is no route of the kind parse
@@ -26,14 +27,21 @@ type compatRoutes struct {
 // Mount adds the routes to g, which is at the root.
 func (r compatRoutes) Mount(g *echo.Group) {
 	for _, route := range r.routes {
-		chain := []echo.MiddlewareFunc{httpapi.InDialect(httpapi.Compat), r.limits.LimitAuthFailures(), r.limits.LimitServiceKeys()}
 		switch route.Is {
 		case config.CompatToken:
-			r.tokens.MountCompat(g, route.Path, append(chain, r.callers.ChangingMiddleware(), auth.RefuseSubject)...)
+			r.tokens.MountCompat(g, route.Path, r.chain(r.callers.ChangingMiddleware())...)
 		case config.CompatSave:
-			r.portfolios.MountCompat(g, route.Path, append(chain, r.callers.Middleware(), auth.RefuseSubject)...)
+			r.portfolios.MountCompat(g, route.Path, r.chain(r.callers.Middleware())...)
 		case config.CompatParse:
-			r.gateway.MountCompat(g, route.Path, append(chain, r.callers.Middleware(), auth.RefuseSubject)...)
+			r.gateway.MountCompat(g, route.Path, r.chain(r.callers.Middleware())...)
 		}
 	}
+}
+
+// chain returns the middleware of a route, with authenticate among them.
+func (r compatRoutes) chain(authenticate echo.MiddlewareFunc) []echo.MiddlewareFunc {
+	chain := []echo.MiddlewareFunc{
+		httpapi.InDialect(httpapi.Compat), r.limits.LimitAuthFailures(), r.limits.LimitServiceKeys(), authenticate,
+	}
+	return append(chain, r.refuse...)
 }

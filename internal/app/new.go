@@ -282,7 +282,8 @@ func New(ctx context.Context, c config.Config, o Options) (_ *App, err error) { 
 		log.Warn("tokens of compat.routes are gateway tokens: a front end must open the widget with apiBaseUrl set to api_base_url; token.mode both gives it direct ones")
 	}
 	a.router.Mount("", nil, compatRoutes{
-		routes: c.Compat.Routes, callers: callers, limits: limits, tokens: tokenHandler, portfolios: portfolioHandler, gateway: passOn,
+		routes: c.Compat.Routes, callers: callers, limits: limits, refuse: []server.Middleware{notBlocked, auth.RefuseSubject},
+		tokens: tokenHandler, portfolios: portfolioHandler, gateway: passOn,
 	})
 	byOperator := []server.Middleware{limits.LimitAuthFailures(session.ErrEnded), limits.LimitServiceKeys(), sessions.Middleware(callers.Middleware()), notBlocked}
 	limitAdmin, limitSignIn := limits.Middleware(ratelimit.Admin), limits.LimitFailures(ratelimit.SignIn, session.ErrWrongKey)
