@@ -53,7 +53,7 @@ type Recorder struct {
 	pending []Record
 	refused refusals
 	reads   map[string]int64 // of the current period, by service
-	began   time.Time // start of the current period
+	began   time.Time        // start of the current period
 }
 
 // Appender stores records, all or none.
