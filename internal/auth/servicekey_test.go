@@ -72,6 +72,15 @@ func TestServiceKeysWithInvalidSettingsAreRefusedByKey(t *testing.T) {
 func TestVerifierMayBeCalledKeyWithoutServiceKeys(t *testing.T) {
 	t.Parallel()
 	v := withSecret()
-	v.Name = "key"
-	newAuth(t, v)
+	v.Name, v.ActsFor = "key", []string{"key"}
+	a := newAuth(t, v)
+	claims := claimsOf("svc")
+	claims["scope"] = "casbroker:service"
+	who, err := a.Authenticate(t.Context(), signHS(t, claims))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := a.ActsFor(*who); len(got) != 1 || got[0] != "key" {
+		t.Errorf("got %q, want its services to act for key", got)
+	}
 }

@@ -43,26 +43,21 @@ func (a *Authenticator) ActFor(who Principal, subject string) (*Principal, error
 	if !a.hasVerifier(verifier) {
 		return nil, ErrUnknownVerifier
 	}
-	if !slices.Contains(a.actsFor[serviceOf(who.Subject)], verifier) {
+	if !slices.Contains(a.ActsFor(who), verifier) {
 		return nil, ErrForbidden.Withf("This service may not act for users of the verifier %s.", verifier).
 			WithNotef("acts_for of auth.verifiers[] or auth.service_keys[] names the verifiers for whose users a service may act")
 	}
 	return &Principal{Subject: subject, Roles: RoleUser, Scopes: who.Scopes, Actor: who.Subject}, nil
 }
 
-// ActsFor returns the names of the verifiers for whose users a service may act.
+// ActsFor returns the names of the verifiers for whose users a service may act: those of its
+// key, or of the verifier of its JWT.
 func (a *Authenticator) ActsFor(service Principal) []string {
-	return a.actsFor[serviceOf(service.Subject)]
-}
-
-// serviceOf returns the key under which actsFor has a service: its whole subject for a
-// service key, the name of its verifier otherwise.
-func serviceOf(subject string) string {
-	verifier, _, _ := strings.Cut(subject, ":")
-	if verifier == serviceKeyApp {
-		return subject
+	if names, ok := a.actsFor[service.Subject]; ok {
+		return names
 	}
-	return verifier
+	verifier, _, _ := strings.Cut(service.Subject, ":")
+	return a.actsFor[verifier]
 }
 
 // subjectIn returns the subject in an escaped path below usersPath, ErrSubject, or

@@ -91,6 +91,8 @@ var refusals = []choice{
 	{"rate_limited", "rate limit reached"},
 	{"forbidden", "role missing"},
 	{"wrong_key", "wrong admin key"},
+	{"invalid_client", "wrong OAuth client"},
+	{"unauthorized_client", "OAuth client not allowed"},
 	{"invalid_service_key", "wrong service key"},
 	{"session_ended", "session ended"},
 	{"cross_origin", "sent by another site"},
