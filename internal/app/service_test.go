@@ -107,10 +107,13 @@ func TestServiceMakesEveryCallOfAUser(t *testing.T) {
 				t.Errorf("%s: got %s, want the user's own %s", path, got, own)
 			}
 		}
+		pdf, form := form("nsdl", "ABCDE1234F", 2000)
+		b.as(t, svc, http.MethodPost, user+"/statements", string(pdf), "Content-Type", form, "Idempotency-Key", "k").must(t, 201)
+		b.as(t, key, http.MethodPost, user+"/statements", string(pdf), "Content-Type", form, "Idempotency-Key", "k").must(t, 200) // a key of its own
 		b.as(t, svc, http.MethodGet, user+"/usage", "").must(t, 200)
 		var whole exported
 		b.as(t, key, http.MethodGet, user+"/export", "").must(t, 200).decode(t, &whole)
-		if whole.Subject != "app:asha" || len(whole.Portfolios) != 1 || len(whole.Grants) != 1 {
+		if whole.Subject != "app:asha" || len(whole.Portfolios) != 2 || len(whole.Grants) != 1 {
 			t.Errorf("got the export %+v", whole)
 		}
 		b.as(t, svc, http.MethodDelete, user+"/portfolios/"+p.ID, "").must(t, 204)
@@ -137,7 +140,7 @@ func TestServiceMakesEveryCallOfAUser(t *testing.T) {
 			}
 		}
 		want := []string{
-			"token.mint: backend:svc1 as service", "portfolio.save: backend:svc1 as service", "data.export: key:payroll as service",
+			"token.mint: backend:svc1 as service", "portfolio.save: backend:svc1 as service", "portfolio.save: backend:svc1 as service", "data.export: key:payroll as service",
 			"portfolio.delete: backend:svc1 as service", "access.revoke: backend:svc1 as service", "data.erase: key:payroll as service",
 		}
 		if !slices.Equal(got, want) {
