@@ -5,6 +5,7 @@ import (
 	"errors"
 	"hash"
 	"net/http"
+	"sync"
 	"time"
 
 	"casbroker/internal/auth"
@@ -21,6 +22,21 @@ const uploadMargin = time.Minute
 func newUploads(c config.Config, captures *portfolio.Captures) *portfolio.Uploads {
 	g := c.Gateway
 	return &portfolio.Uploads{Captures: captures, Lease: g.UploadTimeout + g.ParseTimeout + g.Queue + uploadMargin}
+}
+
+// startStatementJobs has jobs run until the broker is closed. Those in progress then have
+// server.drain_timeout.
+func (a *App) startStatementJobs(ctx context.Context, jobs *ingest.Jobs) *ingest.Jobs {
+	ctx, stop := context.WithCancel(ctx)
+	var running sync.WaitGroup
+	running.Go(func() { jobs.Run(ctx) })
+	a.onClose(func() error {
+		stop()
+		running.Wait()
+		jobs.Close(a.settings.Server.DrainTimeout)
+		return nil
+	})
+	return jobs
 }
 
 // statementParser parses documents with the gateway.
@@ -49,6 +65,11 @@ func (s statementSaver) Upload(ctx context.Context, who auth.Principal, key stri
 		return nil, true, nil
 	}
 	return statementUpload{up}, false, err
+}
+
+// Resume announces the statement of a job.
+func (s statementSaver) Resume(who auth.Principal, jobID string) ingest.Upload {
+	return statementUpload{s.uploads.Resume(who, jobID)}
 }
 
 // Replay returns the answer to an earlier request.

@@ -211,6 +211,7 @@ func New(ctx context.Context, c config.Config, o Options) (_ *App, err error) { 
 		{Name: "grants", Exporter: token.Exporter{Grants: db}},
 		{Name: "vendor_resources", Exporter: gateway.Exporter{Owned: db}},
 		{Name: "forwarded_files", Exporter: gateway.FileExporter{Owned: db, Store: db, Now: o.Now}},
+		{Name: "statement_jobs", Exporter: ingest.Exporter{Store: db}},
 		{Name: "calls", Exporter: budget.Exporter{Store: db}},
 	}}
 	sessions := &session.Service{Keys: adminKeys(c.Admin), Store: db, Box: box, Log: log, Now: o.Now}
@@ -237,6 +238,7 @@ func New(ctx context.Context, c config.Config, o Options) (_ *App, err error) { 
 		return nil, err
 	}
 	statements := &ingest.Service{Parser: statementParser{passOn}, Saver: statementSaver{newUploads(c, captures)}}
+	statementJobs := a.startStatementJobs(running, &ingest.Jobs{Service: statements, Store: db, Log: log, Now: o.Now})
 
 	// Routes.
 	a.router = server.NewRouter(server.Options{
@@ -269,7 +271,9 @@ func New(ctx context.Context, c config.Config, o Options) (_ *App, err error) { 
 		&access.Handler{Access: a.access, Limit: limitSave},
 		&token.SessionHandler{Grants: operators.Grants, Limit: limitRead},
 		portfolioHandler,
-		&ingest.Handler{Service: statements, Limit: limits.Middleware(ratelimit.Upload), Key: portfolio.ReadKey},
+		&ingest.Handler{
+			Service: statements, Jobs: statementJobs, Limit: limits.Middleware(ratelimit.Upload), LimitRead: limitRead, Key: portfolio.ReadKey,
+		},
 		&budget.Handler{Service: budgets, Limit: limitRead},
 	}
 	ownData := &privacy.Handler{Privacy: userData, LimitExport: limitRead, LimitErase: limitSave}
@@ -317,6 +321,7 @@ func New(ctx context.Context, c config.Config, o Options) (_ *App, err error) { 
 		{name: "delete expired files of forwarding addresses", every: purgeEvery, atStart: true, do: func(ctx context.Context) error {
 			return db.DropExpiredFiles(ctx, o.Now())
 		}},
+		{name: "end and delete jobs of statements", every: settleEvery, atStart: true, do: statementJobs.Clean},
 		{name: "remove expired idempotency keys", every: purgeEvery, do: func(ctx context.Context) error {
 			_, err := portfolios.Purge(ctx)
 			return err

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"casbroker/internal/config"
 	"casbroker/internal/sandbox"
@@ -155,4 +156,59 @@ func TestServiceUploadsForAUser(t *testing.T) {
 	if found := b.latest(t, "asha"); found.ID != s.ID || found.Provenance != "verified" {
 		t.Errorf("got %+v, want %s", found, s.ID)
 	}
+}
+
+// statementJob is the answer of GET /v1/jobs/{id}.
+type statementJob struct {
+	ID          string `json:"id"`
+	State       string `json:"state"`
+	PortfolioID string `json:"portfolio_id"`
+	Created     bool   `json:"created"`
+	Problem     struct {
+		Status int    `json:"status"`
+		Code   string `json:"code"`
+	} `json:"problem"`
+}
+
+// ended waits for a job of who to end, and returns it.
+func (b *broker) ended(t *testing.T, who, location string) (j statementJob) {
+	t.Helper()
+	within(t, 20*time.Second, "the job has ended", func() bool {
+		j = statementJob{}
+		b.call(t, who, http.MethodGet, location, "").must(t, 200).decode(t, &j)
+		return j.State == "done" || j.State == "failed"
+	})
+	return j
+}
+
+func TestStatementIsParsedAfterTheAnswer(t *testing.T) {
+	t.Parallel()
+	eachBackend(t, func(t *testing.T, settings config.Config, vendor *sandbox.Sandbox) {
+		settings.RateLimit.Read = config.Limits{}
+		b := start(t, settings)
+		async := []string{"Prefer", "respond-async", "Idempotency-Key", "one"}
+		a := b.upload(t, "asha", "cdsl", "ABCDE1234F", async...).must(t, 202)
+		location := a.header.Get("Location")
+		j := b.ended(t, "asha", location)
+		if j.State != "done" || !j.Created || b.latest(t, "asha").ID != j.PortfolioID {
+			t.Errorf("got %+v, want a new portfolio", j)
+		}
+		if again := b.upload(t, "asha", "cdsl", "ABCDE1234F", async...).must(t, 202); again.header.Get("Location") != location {
+			t.Errorf("got %s again, want %s", again.header.Get("Location"), location)
+		}
+		b.upload(t, "asha", "nsdl", "ABCDE1234F", async...).must(t, 422)
+		wrong := b.upload(t, "asha", "cdsl", "wrong", "Prefer", "respond-async").must(t, 202)
+		if j := b.ended(t, "asha", wrong.header.Get("Location")); j.State != "failed" || j.Problem.Code != "invalid_password" || j.Problem.Status != 422 {
+			t.Errorf("got %+v, want a wrong password", j)
+		}
+		b.call(t, "rohan", http.MethodGet, location, "").must(t, 404)
+		if got := vendor.Calls(parseCall); got != 2 {
+			t.Errorf("the vendor got %d calls, want 2", got)
+		}
+		if a := b.call(t, "asha", http.MethodGet, "/v1/me/export", "").must(t, 200); !strings.Contains(a.body, j.ID) {
+			t.Error("the export has no job")
+		}
+		b.call(t, "asha", http.MethodDelete, "/v1/me", "").must(t, 200)
+		b.call(t, "asha", http.MethodGet, location, "").must(t, 404)
+	})
 }

@@ -50,6 +50,9 @@ type CallError struct {
 // Error returns the text of the caller's error.
 func (e *CallError) Error() string { return e.Err.Error() }
 
+// NotSent reports whether the vendor has got nothing, or not all.
+func (e *CallError) NotSent() bool { return e.Delivery == NotSent }
+
 // Unwrap returns the caller's error.
 func (e *CallError) Unwrap() error { return e.Err }
 

@@ -121,5 +121,5 @@ func explain(err error) error {
 	unavailable := *f
 	unavailable.Kind = fault.Unavailable
 	unavailable.RetryAfter = max(f.RetryAfter, 10*time.Second)
-	return &unavailable
+	return unavailable.Because(err)
 }

@@ -12,10 +12,12 @@ import (
 	"casbroker/internal/httpapi"
 )
 
-// Handler serves the routes for users' statements. Service and Key are required.
+// Handler serves the routes for users' statements. Service, Jobs and Key are required.
 type Handler struct {
 	Service *Service
-	Limit   echo.MiddlewareFunc // counts uploads; nil for no limit
+	Jobs    *Jobs
+	// Limit counts uploads, LimitRead questions after jobs; nil for no limit.
+	Limit, LimitRead echo.MiddlewareFunc
 	// Key returns the Idempotency-Key of a request, "" without one.
 	Key func(h http.Header) (string, error)
 }
@@ -23,6 +25,7 @@ type Handler struct {
 // Mount adds the routes to g, which authenticates callers.
 func (h *Handler) Mount(g *echo.Group) {
 	g.POST("/statements", h.create, auth.PrivateUser(auth.ScopeStatementsWrite, h.Limit)...)
+	g.GET("/jobs/:id", h.job, auth.PrivateUser(auth.ScopeStatementsWrite, h.LimitRead)...)
 }
 
 // create has a statement parsed and saved.
@@ -41,11 +44,38 @@ func (h *Handler) create(c echo.Context) error {
 	if err != nil {
 		return err
 	}
+	if want.async {
+		return h.enqueue(c, key)
+	}
 	saved, err := h.Service.Import(c.Response(), r, auth.From(r.Context()), key, c.Response().Header().Get(httpapi.HeaderRequestID))
 	if err != nil {
 		return err
 	}
 	return h.answer(c, saved, want)
+}
+
+// enqueue stores a statement and answers with its job.
+func (h *Handler) enqueue(c echo.Context, key string) error {
+	r := c.Request()
+	who := auth.From(r.Context())
+	job, err := h.Jobs.Add(c.Response(), r, who, key)
+	if err != nil {
+		return err
+	}
+	header := c.Response().Header()
+	header.Set("Location", auth.PathOf(who, "/jobs/"+job.ID))
+	header.Set("Preference-Applied", "respond-async")
+	return c.JSON(http.StatusAccepted, viewJob(job))
+}
+
+// job answers with a job.
+func (h *Handler) job(c echo.Context) error {
+	ctx := c.Request().Context()
+	job, err := h.Jobs.Job(ctx, auth.From(ctx), c.Param("id"))
+	if err != nil {
+		return err
+	}
+	return c.JSON(http.StatusOK, viewJob(job))
 }
 
 // answer answers with a portfolio.
@@ -70,6 +100,7 @@ func (h *Handler) answer(c echo.Context, saved Saved, want preferences) error {
 // preferences are those of RFC 7240 that are understood.
 type preferences struct {
 	representation bool // the answer has the vendor's answer, too
+	async          bool // the answer does not wait for the vendor
 }
 
 var errPrefer = fault.New(fault.Invalid, "invalid_preference", "Prefer may ask for return=representation or return=minimal, once.")
@@ -79,6 +110,9 @@ func preferencesOf(h http.Header) (p preferences, err error) {
 	seen := false
 	for item := range strings.SplitSeq(strings.Join(h.Values("Prefer"), ","), ",") {
 		name, value, _ := strings.Cut(strings.TrimSpace(item), "=")
+		if strings.EqualFold(strings.TrimSpace(name), "respond-async") {
+			p.async = true
+		}
 		if !strings.EqualFold(strings.TrimSpace(name), "return") {
 			continue
 		}

@@ -12,6 +12,10 @@
 //  2. An Idempotency-Key is claimed before the document is read, so that a repetition does
 //     not reach the vendor. The document's hash is known when it was sent.
 //  3. A failure frees the key: nothing was saved.
+//  4. A job (Jobs) is stored, with its document sealed, before its request is answered. It
+//     is Running before the vendor gets the document, and never Waiting again unless the
+//     vendor got nothing: a job whose process was killed while it ran fails, unless the
+//     vendor's answer was stored.
 package ingest
 
 import (
@@ -59,6 +63,8 @@ type Saver interface {
 	// answered is true if a request with this key was answered: Replay has the answer if
 	// that had the same document.
 	Upload(ctx context.Context, who auth.Principal, key string) (u Upload, answered bool, err error)
+	// Resume announces the statement of a job, which is Done once it is saved.
+	Resume(who auth.Principal, jobID string) Upload
 	Replay(ctx context.Context, who auth.Principal, key string, document [sha256.Size]byte) (Saved, error)
 	// Payload returns the stored answer of the vendor.
 	Payload(ctx context.Context, who auth.Principal, portfolioID string) ([]byte, error)
@@ -92,12 +98,24 @@ type Service struct {
 func (s *Service) Import(w http.ResponseWriter, r *http.Request, who auth.Principal, key, requestID string) (Saved, error) {
 	ctx := r.Context()
 	up, answered, err := s.Saver.Upload(ctx, who, key)
-	if answered {
+	switch {
+	case answered:
 		return s.replay(w, r, who, key)
-	}
-	if err != nil {
+	case err != nil:
 		return Saved{}, err
+	default:
+		return s.send(w, r, who, up, requestID)
 	}
+}
+
+// run is Import for a job.
+func (s *Service) run(w http.ResponseWriter, r *http.Request, who auth.Principal, jobID string) (Saved, error) {
+	return s.send(w, r, who, s.Saver.Resume(who, jobID), "")
+}
+
+// send sends a document to the vendor and saves the answer.
+func (s *Service) send(w http.ResponseWriter, r *http.Request, who auth.Principal, up Upload, requestID string) (Saved, error) {
+	ctx := r.Context()
 	defer up.Close(ctx)
 	sum := sha256.New()
 	answer, err := s.Parser.Parse(w, r, Parsing{Subject: who.Subject, RequestID: requestID, Copy: up, Sum: sum})

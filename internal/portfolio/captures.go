@@ -346,7 +346,7 @@ func (s *Service) saveCapture(ctx context.Context, c Capture, st *statement.Stat
 	r.Object = p.ID
 	res, err := s.Store.SavePortfolio(ctx, SaveRequest{
 		Portfolio: p, Statement: *st, Payload: c.Payload, RefuseOther: s.RefuseOther, Render: renderSaved,
-		Capture: c.ID, Claim: claim, Record: r.WithDetail(string(Verified)),
+		Capture: c.ID, Job: c.Job, Claim: claim, Record: r.WithDetail(string(Verified)),
 	})
 	if err == nil && s.Observe != nil {
 		s.Observe(res.Created)

@@ -121,6 +121,7 @@ type SaveRequest struct {
 	Differs     *audit.Record // added if a portfolio is created; nil unless it differs
 	Claim       *Claim        // completed by the save; nil without an Idempotency-Key
 	Capture     string        // the id of the capture that is saved, and deleted by the save; "" without one
+	Job         string        // that is done when its capture is saved; "" without one
 	// ObservedSince makes a Reported statement Verified if it equals a capture of that time
 	// or later that is matched. Zero means that there are none.
 	ObservedSince time.Time

@@ -75,6 +75,11 @@ func (u *Uploads) Upload(ctx context.Context, who auth.Principal, key string) (*
 	return up, nil
 }
 
+// Resume announces the statement of a job. The job is done once it is saved.
+func (u *Uploads) Resume(who auth.Principal, jobID string) *Upload {
+	return &Upload{uploads: u, who: who, job: jobID, stored: make(chan error, 1)}
+}
+
 func (u *Uploads) claim(who auth.Principal, key string) Claim {
 	now := u.Now()
 	return Claim{
@@ -160,7 +165,11 @@ func (up *Upload) save(ctx context.Context, claim *Claim) (res SaveResult, again
 	defer c.saving.Release(size)
 	st, err := statement.Parse(capture.Payload, c.Now())
 	if err == nil {
-		r := audit.New(ctx, c.Now(), up.who.Subject, audit.PortfolioSave, capture.Subject, "")
+		actor := up.who.Subject
+		if up.job != "" {
+			actor = audit.Broker
+		}
+		r := audit.New(ctx, c.Now(), actor, audit.PortfolioSave, capture.Subject, "")
 		res, err = c.Portfolios.saveCapture(ctx, capture, st, r, claim)
 		if errors.Is(err, ErrKeyInFlight) { // the lease ended: the statement is worth more than the key
 			res, err = c.Portfolios.saveCapture(ctx, capture, st, r, nil)

@@ -43,6 +43,9 @@ func (s *DB) SavePortfolio(ctx context.Context, save portfolio.SaveRequest) (por
 		if a.Body, err = save.Render(p, a.Created); err != nil {
 			return fmt.Errorf("render the answer: %w", err)
 		}
+		if err := endJob(ctx, tx, save.Job, a, save.Portfolio.SavedAt); err != nil {
+			return err
+		}
 		return s.completeKey(ctx, tx, save.Claim, a)
 	})
 	if err != nil {

@@ -88,6 +88,9 @@ func (s *DB) Erase(ctx context.Context, subject string, r audit.Record) (privacy
 		if _, err := tx.ExecContext(ctx, `DELETE FROM captures WHERE subject = $1`, subject); err != nil {
 			return fmt.Errorf("delete captures: %w", err)
 		}
+		if _, err := tx.ExecContext(ctx, `DELETE FROM statement_jobs WHERE subject = $1`, subject); err != nil {
+			return fmt.Errorf("delete jobs: %w", err)
+		}
 		_, err = tx.ExecContext(ctx, `UPDATE audit SET address = '', user_agent = ''
 			WHERE subject = $1 AND actor = $1`, subject)
 		if err != nil {

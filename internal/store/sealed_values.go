@@ -59,6 +59,7 @@ func sealedColumns() []sealedColumn {
 		{"payloads", "portfolio", "sealed", byID(payloadData)},
 		{"idempotency", "scope", "answer", byHash(scopeData)},
 		{"captures", "id", "sealed", byID(captureData)},
+		{"statement_jobs", "id", "sealed", byID(jobData)},
 		{"mailbox_connections", "state", "sealed", byHash(connectionData)},
 		{"mailboxes", "handle", "sealed", byHash(mailboxData)},
 		{"mail_files", "id", "sealed", byID(mailFileData)},

@@ -1,0 +1,318 @@
+package ingest
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"net/http"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/semaphore"
+
+	"casbroker/internal/auth"
+	"casbroker/internal/fault"
+	"casbroker/internal/httpapi"
+	"casbroker/internal/id"
+)
+
+// State is that of a Job.
+type State string
+
+// The states of jobs.
+const (
+	Waiting State = "waiting"
+	Running State = "running" // the vendor may have got the document
+	Done    State = "done"
+	Failed  State = "failed"
+)
+
+// Job is a statement that is parsed after its request was answered.
+type Job struct {
+	ID          string // "jb_…"
+	Subject     string
+	State       State
+	CreatedAt   time.Time
+	EndedAt     time.Time // zero until it is Done or Failed
+	Tries       int       // after which the vendor had nothing of the document
+	PortfolioID string    // if it is Done
+	Created     bool      // the portfolio is new
+	Problem     []byte    // JSON: a Problem, if it is Failed
+}
+
+// Document is a statement, as it was received.
+type Document struct {
+	ContentType string
+	Body        []byte // with the password
+}
+
+// NewJob is a job that is about to be added.
+type NewJob struct {
+	Job
+	Document Document
+	// Key identifies the request of the subject among those with an Idempotency-Key, "" for
+	// one without. Sum is the hash of its document.
+	Key string
+	Sum [sha256.Size]byte
+}
+
+// JobLimits bound the jobs that have not ended.
+type JobLimits struct {
+	PerUser, All int
+	Bytes        int // of the documents of all
+}
+
+// JobStore stores jobs. Documents and problems are sealed; a document is deleted when its
+// job ends. A job is Done in the transaction that saves its portfolio.
+type JobStore interface {
+	// AddJob adds a job. It returns the earlier job if there is one with the same key and
+	// document, ErrKeyReused if that had another document, and ErrUserJobs and ErrJobs
+	// beyond the limits.
+	AddJob(ctx context.Context, j NewJob, l JobLimits) (Job, error)
+	// Job returns a job of subject, or ErrNoJob.
+	Job(ctx context.Context, subject, jobID string) (Job, error)
+	Jobs(ctx context.Context, subject string) ([]Job, error)
+	// TakeJob makes the oldest job that is due Running until the end of the lease, and
+	// returns it with its document; nil if there is none.
+	TakeJob(ctx context.Context, holder string, now, until time.Time) (*Job, Document, error)
+	// ExtendJob makes the lease longer. It returns false if the job is not the holder's.
+	ExtendJob(ctx context.Context, jobID, holder string, until time.Time) (bool, error)
+	// ReturnJob makes a job Waiting again: the vendor got nothing.
+	ReturnJob(ctx context.Context, jobID, holder string, next time.Time) error
+	// FailJob ends a job. It is deleted at a later time.
+	FailJob(ctx context.Context, jobID, holder string, problem []byte, now, deleted time.Time) error
+	// FailLostJobs ends the jobs whose lease has ended, unless the vendor's answer is stored.
+	FailLostJobs(ctx context.Context, problem []byte, now, deleted time.Time) error
+	// DropJobs deletes the jobs that were to be deleted until now.
+	DropJobs(ctx context.Context, now time.Time) error
+}
+
+const (
+	workers = 4 // jobs at a time, on each replica
+	// jobLease is how long a job stays Running after its process was killed; it is extended
+	// every extendEvery.
+	jobLease    = 10 * time.Second
+	extendEvery = 2 * time.Second
+	// maxAge bounds how long a job is tried again.
+	maxAge = time.Hour
+	// keepEnded is how long jobs are stored after they ended.
+	keepEnded = 24 * time.Hour
+	// maxReading bounds the documents in memory, in bytes, that are received for jobs.
+	maxReading = 128 << 20
+	// documentSize is more than a document can have, in bytes.
+	documentSize = 16 << 20
+	// firstRetry and lastRetry bound the time between two tries, which doubles.
+	firstRetry, lastRetry = 5 * time.Second, 5 * time.Minute
+)
+
+// jobLimits bound the jobs that have not ended.
+var jobLimits = JobLimits{PerUser: 5, All: 1000, Bytes: 512 << 20}
+
+// Faults of jobs.
+var (
+	ErrNoJob     = fault.New(fault.NotFound, "job_not_found", "You have no job with this id.")
+	ErrUserJobs  = fault.New(fault.Limited, "too_many_jobs", "Several of your statements are waiting to be read; wait until one is done.").After(30 * time.Second)
+	ErrJobs      = fault.New(fault.Unavailable, "too_many_jobs", "Many statements are waiting to be read; try again later.").After(time.Minute)
+	ErrKeyReused = fault.New(fault.Unprocessable, "idempotency_key_reused",
+		"This Idempotency-Key was used with another document; use a new key for each statement.")
+
+	errUnknown = fault.New(fault.Unavailable, "outcome_unknown",
+		"The service was interrupted while the statement was read, so it is not known whether that succeeded. Look for the portfolio, and send the statement again if it is not there.")
+	errUnreadableJob = fault.New(fault.Unavailable, "document_unreadable", "The stored statement cannot be read any more; send it again.")
+)
+
+// Jobs has statements parsed after their requests were answered. All fields are required.
+// It is safe for concurrent use.
+type Jobs struct {
+	Service *Service
+	Store   JobStore
+	Log     *slog.Logger
+	Now     func() time.Time
+
+	once    sync.Once
+	reading *semaphore.Weighted
+	working *semaphore.Weighted
+	added   chan struct{} // has a value after a job was added here
+	all     sync.WaitGroup
+}
+
+func (s *Jobs) init() {
+	s.once.Do(func() {
+		s.reading, s.working = semaphore.NewWeighted(maxReading), semaphore.NewWeighted(workers)
+		s.added = make(chan struct{}, 1)
+	})
+}
+
+// Add stores the document in the body of r as a job of who, after the checks of
+// Service.Import.
+func (s *Jobs) Add(w http.ResponseWriter, r *http.Request, who auth.Principal, key string) (Job, error) {
+	s.init()
+	if !s.reading.TryAcquire(documentSize) {
+		return Job{}, ErrJobs
+	}
+	defer s.reading.Release(documentSize)
+	sum := sha256.New()
+	body, err := s.Service.Parser.Read(w, r, who.Subject, sum)
+	if err != nil {
+		return Job{}, explain(err)
+	}
+	j := NewJob{
+		Job:      Job{ID: id.New("jb"), Subject: who.Subject, State: Waiting, CreatedAt: s.Now().UTC().Truncate(time.Millisecond)},
+		Document: Document{r.Header.Get("Content-Type"), body}, Sum: [sha256.Size]byte(sum.Sum(nil)),
+	}
+	if key != "" {
+		j.Key = who.Actor + " " + key
+	}
+	job, err := s.Store.AddJob(context.WithoutCancel(r.Context()), j, jobLimits)
+	if err == nil {
+		select {
+		case s.added <- struct{}{}:
+		default:
+		}
+	}
+	return job, err
+}
+
+// Job returns a job of who, or ErrNoJob.
+func (s *Jobs) Job(ctx context.Context, who auth.Principal, jobID string) (Job, error) {
+	if !id.Is("jb", jobID) {
+		return Job{}, ErrNoJob
+	}
+	return s.Store.Job(ctx, who.Subject, jobID)
+}
+
+// Run has jobs parsed as they become due, until ctx ends.
+func (s *Jobs) Run(ctx context.Context) {
+	s.init()
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	for {
+		if err := s.startDue(ctx); err != nil && ctx.Err() == nil {
+			s.Log.WarnContext(ctx, "statements that wait are not read", "error", err)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		case <-s.added:
+		}
+	}
+}
+
+// Clean ends the jobs whose process was killed, and deletes those that ended long ago. It is
+// meant to be called periodically.
+func (s *Jobs) Clean(ctx context.Context) error {
+	now := s.Now()
+	return errors.Join(s.Store.FailLostJobs(ctx, problemOf(errUnknown), now, now.Add(keepEnded)), s.Store.DropJobs(ctx, now))
+}
+
+// Close waits for the jobs that run, at most timeout.
+func (s *Jobs) Close(timeout time.Duration) {
+	done := make(chan struct{})
+	go func() {
+		s.all.Wait()
+		close(done)
+	}()
+	select {
+	case <-done:
+	case <-time.After(timeout):
+	}
+}
+
+// startDue starts the jobs that are due, as far as there are workers.
+func (s *Jobs) startDue(ctx context.Context) error {
+	for ctx.Err() == nil && s.working.TryAcquire(1) {
+		now, holder := s.Now(), id.New("jh")
+		job, document, err := s.Store.TakeJob(ctx, holder, now, now.Add(jobLease))
+		if err != nil || job == nil {
+			s.working.Release(1)
+			return err
+		}
+		s.all.Go(func() {
+			defer func() {
+				s.working.Release(1)
+				select {
+				case s.added <- struct{}{}: // another may wait for the worker
+				default:
+				}
+			}()
+			s.process(context.WithoutCancel(ctx), *job, holder, document)
+		})
+	}
+	return nil
+}
+
+// process has the document of a job parsed, once.
+func (s *Jobs) process(ctx context.Context, job Job, holder string, document Document) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	go s.extend(ctx, job.ID, holder)
+	err := s.parse(ctx, job, document)
+	if err == nil {
+		return // it is Done since its portfolio was saved
+	}
+	f, isFault := errors.AsType[*fault.Fault](err)
+	now := s.Now()
+	var failed error
+	switch {
+	case isFault && f.Code == "save_pending": // it will be Done
+		return
+	case s.again(job, err, f, now):
+		failed = s.Store.ReturnJob(ctx, job.ID, holder, now.Add(max(f.RetryAfter, min(firstRetry<<min(job.Tries, 10), lastRetry))))
+	default:
+		failed = s.Store.FailJob(ctx, job.ID, holder, problemOf(err), now, now.Add(keepEnded))
+	}
+	if failed != nil { // Clean ends it
+		s.Log.WarnContext(ctx, "the end of a job is not recorded", "job", job.ID, "error", failed)
+	}
+}
+
+// again reports whether a job that failed with err, which is f, is tried again: the vendor
+// has got nothing of it, and that may change soon.
+func (s *Jobs) again(job Job, err error, f *fault.Fault, now time.Time) bool {
+	var call interface{ NotSent() bool }
+	nothing := errors.As(err, &call) && call.NotSent() || errors.Is(err, errVendorBusy)
+	return f != nil && nothing &&
+		(f.Kind == fault.Unavailable || f.Kind == fault.Limited || f.Kind == fault.BadGateway) && now.Sub(job.CreatedAt) < maxAge
+}
+
+func (s *Jobs) parse(ctx context.Context, job Job, document Document) error {
+	if document.Body == nil {
+		return errUnreadableJob
+	}
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, "/", bytes.NewReader(document.Body))
+	if err != nil {
+		return err
+	}
+	r.Header.Set("Content-Type", document.ContentType)
+	_, err = s.Service.run(nil, r, auth.Principal{Subject: job.Subject}, job.ID)
+	return err
+}
+
+// extend makes the lease of a job longer until ctx ends.
+func (s *Jobs) extend(ctx context.Context, jobID, holder string) {
+	tick := time.NewTicker(extendEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+			if _, err := s.Store.ExtendJob(ctx, jobID, holder, s.Now().Add(jobLease)); err != nil && ctx.Err() == nil {
+				s.Log.WarnContext(ctx, "the lease of a job is not extended", "job", jobID, "error", err)
+			}
+		}
+	}
+}
+
+// problemOf returns the problem that err is for the caller.
+func problemOf(err error) []byte {
+	text, err := json.Marshal(httpapi.ProblemOf(err))
+	if err != nil {
+		return []byte("null")
+	}
+	return text
+}
