@@ -27,8 +27,8 @@ type running struct {
 	environ []string // for commands that use it
 }
 
-// startRunning runs a broker with an admin key of broker admin-key.
-func startRunning(t *testing.T) running {
+// startRunning runs a broker with an admin key of broker admin-key, and with more settings.
+func startRunning(t *testing.T, more ...string) running {
 	t.Helper()
 	_, out, errs := broker(t, nil, "admin-key", "asha", "--json")
 	var made struct{ Name, Key, Hash string }
@@ -37,7 +37,7 @@ func startRunning(t *testing.T) running {
 	}
 	vendor := httptest.NewServer(sandbox.New(sandbox.Options{APIKey: "hush-api-key"}))
 	t.Cleanup(vendor.Close)
-	settings, err := config.Load(config.Default(), "", append(good(t),
+	settings, err := config.Load(config.Default(), "", append(append(good(t), more...),
 		"CASBROKER_UPSTREAM_URL="+vendor.URL, "CASBROKER_SERVER_DRAIN_DELAY=0s",
 		"CASBROKER_ADMIN_KEYS_0_NAME="+made.Name, "CASBROKER_ADMIN_KEYS_0_HASH="+made.Hash,
 		"CASBROKER_RATELIMIT_SIGN_IN_ADDRESS=", "CASBROKER_RATELIMIT_ADMIN_USER=", "CASBROKER_RATELIMIT_ADMIN_ADDRESS="))
