@@ -1,6 +1,7 @@
 package app
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"hash"
@@ -53,6 +54,17 @@ func (s statementParser) Parse(w http.ResponseWriter, r *http.Request, p ingest.
 // Read reads the body of r, with the same checks.
 func (s statementParser) Read(w http.ResponseWriter, r *http.Request, subject string, sum hash.Hash) ([]byte, error) {
 	return s.gateway.Check(w, r, gateway.UserCall{Subject: subject, Method: http.MethodPost, Path: gateway.ParsePath, Strict: true, Hash: sum})
+}
+
+// Ask makes another call of the vendor for a user.
+func (s statementParser) Ask(w http.ResponseWriter, r *http.Request, subject, requestID, path string, body []byte) (ingest.Answer, error) {
+	sent, err := http.NewRequestWithContext(r.Context(), http.MethodPost, "/", bytes.NewReader(body))
+	if err != nil {
+		return ingest.Answer{}, err
+	}
+	sent.Header.Set("Content-Type", "application/json")
+	a, err := s.gateway.Call(w, sent, gateway.UserCall{Subject: subject, RequestID: requestID, Method: http.MethodPost, Path: path})
+	return ingest.Answer{Status: a.Status, Header: a.Header, Body: a.Body}, err
 }
 
 // statementSaver saves the vendor's answers as portfolios.

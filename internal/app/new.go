@@ -272,7 +272,7 @@ func New(ctx context.Context, c config.Config, o Options) (_ *App, err error) { 
 		&token.SessionHandler{Grants: operators.Grants, Limit: limitRead},
 		portfolioHandler,
 		&ingest.Handler{
-			Service: statements, Jobs: statementJobs, Limit: limits.Middleware(ratelimit.Upload), LimitRead: limitRead, Key: portfolio.ReadKey,
+			Service: statements, Jobs: statementJobs, Asker: statementParser{passOn}, Limit: limits.Middleware(ratelimit.Upload), LimitRead: limitRead, Key: portfolio.ReadKey,
 		},
 		&budget.Handler{Service: budgets, Limit: limitRead},
 	}

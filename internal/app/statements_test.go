@@ -212,3 +212,41 @@ func TestStatementIsParsedAfterTheAnswer(t *testing.T) {
 		b.call(t, "asha", http.MethodGet, location, "").must(t, 404)
 	})
 }
+
+func TestStatementIsFetchedWithoutAWidget(t *testing.T) {
+	t.Parallel()
+	settings, _ := settingsFor(t, "sqlite:"+tempFile(t), "memory")
+	off := start(t, settings)
+	const fetch = `{"pan":"ABCDE1234F","bo_id":"1234567890123456","dob":"1990-01-31"}`
+	if a := off.call(t, "asha", http.MethodPost, "/v1/statements/fetch", fetch).must(t, 403); !strings.Contains(a.body, "feature_not_offered") {
+		t.Errorf("got %s", a.body)
+	}
+	settings.Store.URL = "sqlite:" + tempFile(t)
+	settings.Gateway.Features = []string{config.FeatureParse, config.FeatureFetch, config.FeatureGenerate}
+	settings.RateLimit.Upload = config.Limits{}
+	b := start(t, settings)
+	var session struct {
+		ID string `json:"session_id"`
+	}
+	b.call(t, "asha", http.MethodPost, "/v1/statements/fetch", fetch).must(t, 200).decode(t, &session)
+	verify := "/v1/statements/fetch/" + session.ID + "/verify"
+	b.call(t, "rohan", http.MethodPost, verify, `{"otp":"`+sandbox.OTP+`"}`).must(t, 404)
+	b.call(t, "asha", http.MethodPost, verify, `{"otp":"000000"}`).must(t, 422)
+	b.call(t, "asha", http.MethodPost, verify, `{"otp":"1","pin":"2"}`).must(t, 400)
+	var fetched struct {
+		Files []struct {
+			URL string `json:"url"`
+		} `json:"files"`
+	}
+	b.call(t, "asha", http.MethodPost, verify, `{"otp":"`+sandbox.OTP+`"}`).must(t, 200).decode(t, &fetched)
+	if len(fetched.Files) == 0 {
+		t.Fatal("no file was fetched")
+	}
+	var s savedStatement
+	b.call(t, "asha", http.MethodPost, "/v1/statements", `{"pdf_url":"`+fetched.Files[0].URL+`","password":"ABCDE1234F"}`).must(t, 201).decode(t, &s)
+	if s.Provenance != "verified" || s.CASType != "CDSL" {
+		t.Errorf("got %+v", s)
+	}
+	b.call(t, "asha", http.MethodPost, "/v1/statements/request",
+		`{"email":"a@mail.example","from_date":"2026-01-01","to_date":"2026-03-31","password":"Abcdef12#"}`).must(t, 200)
+}

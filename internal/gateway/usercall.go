@@ -10,6 +10,7 @@ import (
 	"mime"
 	"mime/multipart"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 
@@ -55,6 +56,9 @@ func (e *CallError) NotSent() bool { return e.Delivery == NotSent }
 
 // Unwrap returns the caller's error.
 func (e *CallError) Unwrap() error { return e.Err }
+
+// errNotOffered is returned for a UserCall of a feature that is not served.
+var errNotOffered = fault.New(fault.Forbidden, "feature_not_offered", "This service does not offer that.")
 
 // ParsePath is the path of the call that parses any account statement.
 const ParsePath = "/v4/smart/parse"
@@ -117,6 +121,9 @@ func (x *exchange) accept(w *memoryAnswer, r *http.Request, u UserCall) (sent *h
 		return nil, finish, err
 	}
 	x.feature = x.route.feature
+	if x.feature != Parse && !slices.Contains(x.Features, x.feature) {
+		return nil, finish, errNotOffered.WithNotef("Add %s to gateway.features to offer it.", x.feature)
+	}
 	limit := x.route.maxBody(r)
 	if r.ContentLength > limit {
 		return nil, finish, &http.MaxBytesError{Limit: limit}

@@ -12,10 +12,11 @@ import (
 	"casbroker/internal/httpapi"
 )
 
-// Handler serves the routes for users' statements. Service, Jobs and Key are required.
+// Handler serves the routes for users' statements. Service, Jobs, Asker and Key are required.
 type Handler struct {
 	Service *Service
 	Jobs    *Jobs
+	Asker   Asker
 	// Limit counts uploads, LimitRead questions after jobs; nil for no limit.
 	Limit, LimitRead echo.MiddlewareFunc
 	// Key returns the Idempotency-Key of a request, "" without one.
@@ -24,7 +25,11 @@ type Handler struct {
 
 // Mount adds the routes to g, which authenticates callers.
 func (h *Handler) Mount(g *echo.Group) {
-	g.POST("/statements", h.create, auth.PrivateUser(auth.ScopeStatementsWrite, h.Limit)...)
+	upload := auth.PrivateUser(auth.ScopeStatementsWrite, h.Limit)
+	g.POST("/statements", h.create, upload...)
+	g.POST("/statements/request", h.requestByMail, upload...)
+	g.POST("/statements/fetch", h.fetch, upload...)
+	g.POST("/statements/fetch/:id/verify", h.verify, upload...)
 	g.GET("/jobs/:id", h.job, auth.PrivateUser(auth.ScopeStatementsWrite, h.LimitRead)...)
 }
 
