@@ -23,6 +23,7 @@ import (
 	"casbroker/internal/gateway"
 	"casbroker/internal/httpapi"
 	"casbroker/internal/id"
+	"casbroker/internal/ingest"
 	"casbroker/internal/portfolio"
 	"casbroker/internal/privacy"
 	"casbroker/internal/store"
@@ -65,6 +66,7 @@ func start(t *testing.T, portfolios exporterFunc) *broker {
 		{Name: "grants", Exporter: token.Exporter{Grants: b.db}}, {Name: "calls", Exporter: budget.Exporter{Store: b.db}},
 		{Name: "vendor_resources", Exporter: gateway.Exporter{Owned: b.db}},
 		{Name: "forwarded_files", Exporter: gateway.FileExporter{Owned: b.db, Store: b.db, Now: func() time.Time { return begin }}},
+		{Name: "statement_jobs", Exporter: ingest.Exporter{Store: b.db}},
 	}
 	service := &privacy.Service{
 		Store: b.db, Sources: sources, Log: slog.New(slog.NewTextHandler(b.log, nil)), Now: func() time.Time { return begin },
