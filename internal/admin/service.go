@@ -17,6 +17,7 @@ import (
 	"casbroker/internal/portfolio"
 	"casbroker/internal/token"
 	"casbroker/internal/usage"
+	"casbroker/internal/webhook"
 )
 
 // confirmation is the text that RevokeAll requires.
@@ -56,6 +57,7 @@ type Service struct {
 	Usage      *usage.Service
 	Budgets    *budget.Service
 	Comparer   *budget.Comparer
+	Webhooks   *webhook.Service
 	Vendor     CreditsReader
 	Version    string                                // of the broker
 	Settings   []Setting                             // in force, without secrets

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -32,6 +33,7 @@ import (
 	"casbroker/internal/token"
 	"casbroker/internal/upstream"
 	"casbroker/internal/usage"
+	"casbroker/internal/webhook"
 	"casbroker/web"
 )
 
@@ -85,6 +87,7 @@ func start(t *testing.T, url string) *broker {
 		Users:  b.db, Portfolios: b.db, Trail: &audit.Service{Store: b.db, Chains: b.db, Box: box},
 		Usage: &usage.Service{Store: b.db, Now: b.now}, Vendor: vendor(t, b.now),
 		Budgets:  &budget.Service{Ledger: b.ledger, Store: b.db, Apps: []string{"app", "shop"}},
+		Webhooks: &webhook.Service{Store: b.db, Sender: webhook.NewSender(loopback, b.now), Allowed: loopback, Now: b.now},
 		Comparer: &budget.Comparer{Store: b.db, Jobs: b.db, Log: log, Now: b.now, Vendor: vendorUsage},
 		Version:  "1.2.3", Settings: []admin.Setting{{Key: "upstream.api_key", Value: "[secret]"}, {Key: "log.level", Value: "info", Default: true}},
 		Health: func(context.Context) []admin.Component { return []admin.Component{{Name: "database", State: admin.OK}} },
@@ -227,3 +230,6 @@ func (b *broker) save(t *testing.T, subject string) string {
 	}
 	return p.ID
 }
+
+// loopback permits the receivers of the tests.
+var loopback = webhook.Allowed{Networks: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}}

@@ -223,7 +223,7 @@ func New(ctx context.Context, c config.Config, o Options) (_ *App, err error) { 
 		Grants: &token.Directory{Grants: db, Box: box, Now: o.Now},
 		Users:  db, Portfolios: db,
 		Trail: &audit.Service{Store: db, Chains: db, Box: box},
-		Usage: &usage.Service{Store: db, Now: o.Now}, Budgets: budgets, Comparer: comparer, Vendor: &upstream.CreditsCache{Source: vendor, Now: o.Now},
+		Usage: &usage.Service{Store: db, Now: o.Now}, Budgets: budgets, Comparer: comparer, Webhooks: events.service, Vendor: &upstream.CreditsCache{Source: vendor, Now: o.Now},
 		Settings: listSettings(c), Version: build.String(), Now: o.Now,
 		Health: health(vendor, keys, shared, db, watcher, c.Access.MaxStaleness),
 	}

@@ -73,7 +73,7 @@ func endpointSecrets(endpoints []webhook.Endpoint) (list []secret.Text) {
 type events struct {
 	feed      *webhook.Feed
 	deliverer *webhook.Deliverer
-	endpoints []webhook.Endpoint // of the settings
+	service   *webhook.Service
 	db        *store.DB
 	metrics   *telemetry.Metrics
 	now       func() time.Time
@@ -82,10 +82,12 @@ type events struct {
 // newEvents returns what works on events. Check has found c valid.
 func newEvents(c config.Webhooks, db *store.DB, metrics *telemetry.Metrics, log *slog.Logger, now func() time.Time) *events {
 	endpoints, allowed, _ := newEndpoints(c)
-	e := &events{feed: &webhook.Feed{Store: db, Now: now}, endpoints: endpoints, db: db, metrics: metrics, now: now}
+	sender := webhook.NewSender(allowed, now)
+	service := &webhook.Service{Store: db, Settings: endpoints, Allowed: allowed, Sender: sender, Now: now}
+	e := &events{feed: &webhook.Feed{Store: db, Now: now}, service: service, db: db, metrics: metrics, now: now}
 	e.deliverer = &webhook.Deliverer{
-		Deliveries: db, Sender: webhook.NewSender(allowed, now), Feed: e.feed, Log: log, Now: now, Observe: metrics.CountDelivery,
-		Endpoints: func(context.Context) ([]webhook.Endpoint, error) { return endpoints, nil },
+		Deliveries: db, Sender: sender, Feed: e.feed, Log: log, Now: now, Observe: metrics.CountDelivery,
+		Endpoints: service.Endpoints,
 	}
 	return e
 }
@@ -94,7 +96,7 @@ func newEvents(c config.Webhooks, db *store.DB, metrics *telemetry.Metrics, log 
 func (e *events) jobs() []job {
 	return []job{
 		{name: "put events into order", every: retryEvents, atStart: true, do: func(ctx context.Context) error {
-			if err := e.db.SyncEndpoints(ctx, webhook.Filters(e.endpoints), e.now()); err != nil {
+			if err := e.db.SyncEndpoints(ctx, webhook.Filters(e.service.Settings), e.now()); err != nil {
 				return err
 			}
 			return e.feed.Run(ctx)

@@ -36,6 +36,7 @@ const (
 
 	BudgetReached Action = "budget.reached" // for the first time in its period; Object is its name
 	BudgetRaise   Action = "budget.raise"   // by an operator; Object is its name
+	WebhookChange Action = "webhook.change" // by an operator; Object is its name, Detail says what was done
 
 	AdminRead    Action = "admin.read"     // of personal data; Object says which
 	AdminSignIn  Action = "admin.sign_in"  // refused for a wrong key; Object is the claimed key name
@@ -48,7 +49,7 @@ const (
 var Actions = []Action{
 	TokenMint, TokenReuse, TokenRevoke, RevokeUser, RevokeAll, UserBlock, UserUnblock, ServiceRead, AccessRefuse,
 	PortfolioSave, PortfolioDiffers, PortfolioDelete, PortfolioExpire, DataExport, DataErase,
-	MailboxConnect, MailboxDisconnect, BudgetReached, BudgetRaise,
+	MailboxConnect, MailboxDisconnect, BudgetReached, BudgetRaise, WebhookChange,
 	AdminRead, AdminSignIn, AdminSignOut, AuditExport, BrokerStart,
 }
 

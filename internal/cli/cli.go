@@ -74,6 +74,14 @@ type commands struct {
 		List  budgetsCommand `cmd:"" default:"withargs" help:"Print the budgets of a running broker and how much of them is used."`
 		Raise raiseCommand   `cmd:"" help:"Make a budget of a running broker larger for a while."`
 	} `cmd:"" help:"Print the budgets of a running broker, or raise one for a while."`
+	Webhooks struct {
+		List       webhooksCommand       `cmd:"" default:"withargs" help:"Print where a running broker sends events."`
+		Deliveries deliveriesCommand     `cmd:"" help:"Print what a running broker sent to a webhook, and what waits."`
+		Test       testWebhookCommand    `cmd:"" help:"Have a running broker send a test to a webhook."`
+		Replay     replayCommand         `cmd:"" help:"Have a running broker send events to a webhook again."`
+		Enable     enableWebhookCommand  `cmd:"" help:"Enable a webhook of a running broker."`
+		Disable    disableWebhookCommand `cmd:"" help:"Disable a webhook of a running broker."`
+	} `cmd:"" help:"Print, test, enable or disable where a running broker sends events, or send events again."`
 	Config struct {
 		Check checkCommand `cmd:"" help:"Check the settings, and list every error."`
 		Print printCommand `cmd:"" help:"Print the effective settings as YAML, with secrets hidden."`

@@ -9,6 +9,7 @@ import (
 
 	"casbroker/internal/access"
 	"casbroker/internal/audit"
+	"casbroker/internal/secret"
 	"casbroker/internal/store"
 	"casbroker/internal/testkit/storetest"
 	"casbroker/internal/webhook"
@@ -20,6 +21,15 @@ func block(t *testing.T, s *store.DB, subject string) {
 	c := access.Change{Kind: access.Block, Subject: subject, Reason: "stolen phone", At: savedAt, Actor: "admin/x"}
 	if _, err := s.ChangeAccess(t.Context(), c, audit.New(t.Context(), savedAt, "admin/x", audit.UserBlock, subject, "")); err != nil {
 		t.Error(err)
+	}
+}
+
+// addEndpoint adds a webhook that was made with the API.
+func addEndpoint(t *testing.T, s *store.DB, name string) {
+	t.Helper()
+	e := webhook.Endpoint{Name: name, URL: "https://app.example", Secrets: []secret.Text{"whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD"}}
+	if err := s.AddEndpoint(t.Context(), e, savedAt, audit.New(t.Context(), savedAt, "admin/x", audit.WebhookChange, "", name)); err != nil {
+		t.Fatal(err)
 	}
 }
 

@@ -62,6 +62,7 @@ func sealedColumns() []sealedColumn {
 		{"statement_jobs", "id", "sealed", byID(jobData)},
 		{"mailbox_connections", "state", "sealed", byHash(connectionData)},
 		{"mailboxes", "handle", "sealed", byHash(mailboxData)},
+		{"webhook_endpoints", "name", "sealed", byID(endpointData)},
 		{"mail_files", "id", "sealed", byID(mailFileData)},
 	}
 }

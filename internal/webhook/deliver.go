@@ -170,9 +170,13 @@ func (r *run) deliver(e Endpoint, delivery Delivery) {
 		result, err := r.Sender.Send(r.ctx, e, d.Event.Message())
 		// What has been sent is recorded also at the end of the program.
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(r.ctx), tryTimeout)
+		if err != nil {
+			r.Log.Error("an event cannot be sent", "endpoint", e.Name, "event", d.Event.ID, "error", err)
+			result.Error = ErrorEndpoint
+		}
 		switch {
-		case r.ctx.Err() != nil && !result.OK(), err != nil:
-			next, err = nil, errors.Join(err, r.Deliveries.Release(ctx, d))
+		case r.ctx.Err() != nil && !result.OK():
+			next, err = nil, r.Deliveries.Release(ctx, d)
 		default:
 			o := r.decide(d, result)
 			next, err = r.Deliveries.Finish(ctx, d, o, r.Now().Add(leaseTime))

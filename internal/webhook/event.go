@@ -25,6 +25,9 @@ const (
 	HoldingsChanged  Type = "holdings.changed"
 )
 
+// Test is the type of a message that an operator sends to test an endpoint. It is no event.
+const Test Type = "webhook.test"
+
 // Types are all of them.
 var Types = []Type{
 	PortfolioSaved, PortfolioDiffers, PortfolioDeleted, StatementFailed, TokenRevoked, UserBlocked, UserErased,

@@ -186,12 +186,17 @@ func (f *Feed) await(ctx context.Context, news <-chan struct{}, timeout <-chan t
 // feedCursor begins the cursors of events.
 const feedCursor = "ev "
 
-func encodeCursor(seq int64) string {
-	return httpapi.EncodeCursor(feedCursor + strconv.FormatInt(seq, 10))
+func encodeCursor(seq int64) string { return encodePosition(feedCursor, seq) }
+
+func decodeCursor(text string) (seq int64, ok bool) { return decodePosition(text, feedCursor) }
+
+// encodePosition returns the cursor of a position; kind tells those of one list from others.
+func encodePosition(kind string, seq int64) string {
+	return httpapi.EncodeCursor(kind + strconv.FormatInt(seq, 10))
 }
 
-// decodeCursor returns the position in text, 0 for "".
-func decodeCursor(text string) (seq int64, ok bool) {
+// decodePosition returns the position in a cursor, 0 for "".
+func decodePosition(text, kind string) (seq int64, ok bool) {
 	if text == "" {
 		return 0, true
 	}
@@ -199,7 +204,7 @@ func decodeCursor(text string) (seq int64, ok bool) {
 	if !ok {
 		return 0, false
 	}
-	number, ok := strings.CutPrefix(position, feedCursor)
+	number, ok := strings.CutPrefix(position, kind)
 	seq, err := strconv.ParseInt(number, 10, 64)
 	return seq, ok && err == nil && seq >= 0
 }

@@ -37,6 +37,7 @@ const (
 	ErrorStatus      = "status" // another one than 2xx
 	ErrorRedirect    = "redirect"
 	ErrorGone        = "gone" // 410
+	ErrorEndpoint    = "invalid_endpoint"
 )
 
 // errAddress is returned for a connection to an address that is not public and not allowed.

@@ -75,6 +75,7 @@ var actions = []choice{
 	{string(audit.MailboxDisconnect), "Mailbox disconnected"},
 	{string(audit.BudgetReached), "Budget reached"},
 	{string(audit.BudgetRaise), "Budget raised"},
+	{string(audit.WebhookChange), "Webhook changed"},
 	{string(audit.AdminSignIn), "Operator sign-in"},
 	{string(audit.AdminSignOut), "Operator sign-out"},
 	{string(audit.AdminRead), "Operator read"},

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/cookiejar"
 	"net/http/httptest"
+	"net/netip"
 	"net/url"
 	"strings"
 	"sync"
@@ -29,6 +30,7 @@ import (
 	"casbroker/internal/testkit/storetest"
 	"casbroker/internal/token"
 	"casbroker/internal/usage"
+	"casbroker/internal/webhook"
 	"casbroker/web"
 )
 
@@ -125,6 +127,7 @@ func newAdmin(t *testing.T, db *store.DB, box *secret.Box, c *clock) *admin.Serv
 		Budgets: &budget.Service{Store: db, Apps: []string{"app", "shop"}, Ledger: &budget.Ledger{
 			Store: db, Budgets: testBudgets, Digest: box.Digest, Lease: budget.MinLease, Log: slog.New(slog.DiscardHandler), Now: c.Now,
 		}},
+		Webhooks: &webhook.Service{Store: db, Sender: webhook.NewSender(loopback, c.Now), Allowed: loopback, Now: c.Now},
 		Comparer: &budget.Comparer{Store: db, Jobs: db, Log: slog.New(slog.DiscardHandler), Now: c.Now},
 		Settings: []admin.Setting{
 			{Key: "upstream.url", Value: "https://vendor.example", Default: true},
@@ -264,3 +267,6 @@ func expect(t *testing.T, a answer, status int, parts ...string) {
 }
 
 var errVendor = fault.New(fault.Unavailable, "upstream_unavailable", "The vendor does not answer.")
+
+// loopback permits the receivers of the tests.
+var loopback = webhook.Allowed{Networks: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}}
