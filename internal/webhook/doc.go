@@ -22,6 +22,11 @@
 //     arrive in their order; the next one waits until the one before was taken or given up.
 //     An event is sent again if the replica dies before it has recorded the answer.
 //
+// Measured on two shared, busy cores: 460 events/s from the change to the receiver on SQLite and
+// 160 on PostgreSQL (BenchmarkEvents), where the changes, blocks that wait for one another, came
+// at 860/s and 190/s; at 100 saves/s an event arrives 3 ms after the answer to its save on SQLite
+// and 2 ms on PostgreSQL, p99 202 and 43 ms (BenchmarkSaveToWebhook).
+//
 // Three parts are written by hand although there are libraries. riverqueue/river can enqueue
 // a job in our transactions, through database/sql, but only its paid edition runs jobs in
 // sequences: in a try with 50 users, whose first event failed once, the events of all 50
