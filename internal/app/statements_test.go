@@ -250,3 +250,20 @@ func TestStatementIsFetchedWithoutAWidget(t *testing.T) {
 	b.call(t, "asha", http.MethodPost, "/v1/statements/request",
 		`{"email":"a@mail.example","from_date":"2026-01-01","to_date":"2026-03-31","password":"Abcdef12#"}`).must(t, 200)
 }
+
+func TestUploadWithAKeyInFlightIsRefused(t *testing.T) {
+	t.Parallel()
+	settings, _ := settingsFor(t, "sqlite:"+tempFile(t), "memory")
+	url, arrived, release, _ := slowVendor(t)
+	settings.Upstream.URL = url
+	b := start(t, settings)
+	first := make(chan int, 1)
+	go func() { first <- b.upload(t, "asha", "cdsl", "ABCDE1234F", "Idempotency-Key", "k").status }()
+	<-arrived
+	a := b.upload(t, "asha", "cdsl", "ABCDE1234F", "Idempotency-Key", "k").must(t, 409)
+	if !strings.Contains(a.body, "idempotency_in_flight") || a.header.Get("Retry-After") == "" {
+		t.Errorf("got %s %v", a.body, a.header)
+	}
+	close(release)
+	<-first
+}
