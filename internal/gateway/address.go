@@ -144,7 +144,7 @@ func (x *exchange) useAddress(r *http.Request) error {
 		if a.status != http.StatusNotFound {
 			return nil
 		}
-		return x.Owned.ReleaseResource(context.WithoutCancel(ctx), Address, x.resource)
+		return x.release(ctx)
 	}
 	return x.own(r.Context(), Address, ErrNoAddress)
 }
@@ -155,7 +155,7 @@ func (x *exchange) deleteAddress(r *http.Request) error {
 		if a.failed() && a.status != http.StatusNotFound {
 			return nil
 		}
-		return x.Owned.ReleaseResource(context.WithoutCancel(ctx), Address, x.resource)
+		return x.release(ctx)
 	}
 	return x.own(r.Context(), Address, ErrNoAddress)
 }

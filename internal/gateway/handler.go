@@ -55,6 +55,7 @@ type Handler struct {
 
 	copies   atomic.Int64   // bytes of copies in memory
 	settling sync.WaitGroup // recorded calls that are not settled
+	owned    ownedCache
 }
 
 // Timeouts bound the parts of a call: until the request was received as a whole, and from

@@ -52,16 +52,28 @@ var errNoSession = fault.New(fault.NotFound, "not_found", "There is no such sess
 // own returns missing if the resource in the path is not the caller's. The call gets the API
 // key that it was made with.
 func (x *exchange) own(ctx context.Context, kind Kind, missing error) error {
-	r, err := x.Owned.Resource(ctx, kind, x.resource)
-	switch {
-	case err != nil:
-		return err
-	case r.Subject != x.token.Subject:
-		return missing
-	default:
-		x.keyName = r.KeyName
-		return nil
+	key := ownedKey{x.token.GrantID, kind, x.resource}
+	r, known := x.owned.get(key, x.Now())
+	if !known {
+		var err error
+		if r, err = x.Owned.Resource(ctx, kind, x.resource); err != nil {
+			return err
+		}
 	}
+	if r.Subject != x.token.Subject {
+		return missing
+	}
+	if !known && x.token.GrantID != "" { // else the call has no token
+		x.owned.put(key, r, x.Now())
+	}
+	x.keyName = r.KeyName
+	return nil
+}
+
+// release removes the address in the path, which the vendor does not have any more.
+func (x *exchange) release(ctx context.Context) error {
+	x.owned.remove(ownedKey{x.token.GrantID, Address, x.resource})
+	return x.Owned.ReleaseResource(context.WithoutCancel(ctx), Address, x.resource)
 }
 
 // claim stores that the caller owns what an answer of the vendor has made. The caller may

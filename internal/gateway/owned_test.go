@@ -221,6 +221,24 @@ func TestCallAboutAnAddressPassesNoQueryAndNoBody(t *testing.T) {
 	}
 }
 
+func TestAddressIsTheCallersUntilItIsDeleted(t *testing.T) {
+	t.Parallel()
+	w, owned := newOwnedWorld(t, says(200, `{"status":"success","inbound_email_id":"ie_1"}`))
+	owned.list = append(owned.list, gateway.Resource{Kind: gateway.Address, ID: "ie_1", Subject: "app:asha"})
+	for range 2 { // the second is remembered
+		if a := w.call(t, http.MethodGet, "/v4/inbound-email/ie_1", ""); a.status != 200 {
+			t.Fatalf("got %+v", a)
+		}
+	}
+	if a := w.call(t, http.MethodDelete, "/v4/inbound-email/ie_1", ""); a.status != 200 {
+		t.Fatalf("got %+v", a)
+	}
+	asked := w.requests.Load()
+	if a := w.call(t, http.MethodGet, "/v4/inbound-email/ie_1", ""); a.status != 404 || w.requests.Load() != asked {
+		t.Errorf("got %+v and %d calls, want 404 and none", a, w.requests.Load()-asked)
+	}
+}
+
 func TestListFailsAsAWhole(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
