@@ -103,6 +103,8 @@ var refusals = []choice{
 	{"budget_exhausted", "budget used up"},
 	{"insufficient_credits", "no credits left at the vendor"},
 	{"too_many_files", "too many files at a forwarding address"},
+	{"too_many_jobs", "too many statements waiting"},
+	{"feature_not_offered", "not in gateway.features"},
 	{"feature_not_allowed", "feature not in the token"},
 	{"inbox_not_connected", "mailbox not connected"},
 	{"large_save_under_way", "another large save is running"},
