@@ -60,9 +60,9 @@ func (c usageCommand) Run(ctx context.Context, t *Terminal) error {
 		}
 		members := map[string]string{"feature": "features", "day": "days", "app": "apps", "key": "keys", "user": "users"}
 		if c.By == "day" {
-			return printMember(t, answer, members[c.By], "DAY FEATURE CALLS FAILURES CREDITS", sum.dayCells)
+			return printMember(t, answer, c.JSON, members[c.By], "DAY FEATURE CALLS FAILURES CREDITS", sum.dayCells)
 		}
-		return printMember(t, answer, members[c.By], strings.ToUpper(c.By)+" CALLS FAILURES CREDITS", sum.cells)
+		return printMember(t, answer, c.JSON, members[c.By], strings.ToUpper(c.By)+" CALLS FAILURES CREDITS", sum.cells)
 	})
 }
 
@@ -74,8 +74,11 @@ func printObject(t *Terminal, answer jsontext.Value) error {
 	return printLine(t.Out, answer)
 }
 
-// printMember prints the list that is a member of an answer as a table.
-func printMember[Row any](t *Terminal, answer jsontext.Value, member, columns string, cells func(Row) []string) error {
+// printMember prints an answer as JSON, or the list that is one of its members as a table.
+func printMember[Row any](t *Terminal, answer jsontext.Value, asJSON bool, member, columns string, cells func(Row) []string) error {
+	if asJSON {
+		return printObject(t, answer)
+	}
 	members, err := membersOf(answer)
 	if err != nil {
 		return err
@@ -128,10 +131,7 @@ func (c compareUsageCommand) Run(ctx context.Context, t *Terminal) error {
 		if err != nil {
 			return err
 		}
-		if c.JSON {
-			return printObject(t, answer)
-		}
-		return printMember(t, answer, "features", "FEATURE DIFFERS CALLS UNSURE VENDOR-CALLS CREDITS UNSURE VENDOR-CREDITS", compared.cells)
+		return printMember(t, answer, c.JSON, "features", "FEATURE DIFFERS CALLS UNSURE VENDOR-CALLS CREDITS UNSURE VENDOR-CREDITS", compared.cells)
 	})
 }
 
@@ -173,10 +173,7 @@ func (c budgetsCommand) Run(ctx context.Context, t *Terminal) error {
 		if err != nil {
 			return err
 		}
-		if c.JSON {
-			return printObject(t, answer)
-		}
-		return printMember(t, answer, "budgets", "BUDGET SCOPE PERIOD KIND CREDITS MOST EXHAUSTED RENEWS", budgetState.cells)
+		return printMember(t, answer, c.JSON, "budgets", "BUDGET SCOPE PERIOD KIND CREDITS MOST EXHAUSTED RENEWS", budgetState.cells)
 	})
 }
 

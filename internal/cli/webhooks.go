@@ -54,10 +54,7 @@ func (c webhooksCommand) Run(ctx context.Context, t *Terminal) error {
 		if err != nil {
 			return err
 		}
-		if c.JSON {
-			return printObject(t, answer)
-		}
-		return printMember(t, answer, "webhooks", "WEBHOOK SOURCE HOST STATE PENDING OLDEST EVENTS", webhookState.cells)
+		return printMember(t, answer, c.JSON, "webhooks", "WEBHOOK SOURCE HOST STATE PENDING OLDEST EVENTS", webhookState.cells)
 	})
 }
 
