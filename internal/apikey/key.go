@@ -107,7 +107,7 @@ func (p *Pool) usable(k *Key) bool {
 // Answer is what the vendor answered to a request, as far as it says something of the key.
 type Answer struct {
 	Status int
-	Code   string // the vendor's error code; "" if there is none
+	Code   string // the vendor's error code; "" without one
 	Header http.Header
 }
 

@@ -89,7 +89,7 @@ func WithApp(ctx context.Context, app string) context.Context {
 	return context.WithValue(ctx, appKey{}, app)
 }
 
-// AppFrom returns the app that WithApp set, "" if there is none.
+// AppFrom returns the app that WithApp set, or "" without it.
 func AppFrom(ctx context.Context) string {
 	app, _ := ctx.Value(appKey{}).(string)
 	return app

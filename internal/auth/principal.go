@@ -81,7 +81,7 @@ func From(ctx context.Context) Principal {
 	return Principal{}
 }
 
-// RoleOf returns the names of the roles of the caller in ctx, "" if there is none. That of
+// RoleOf returns the names of the roles of the caller in ctx, "" without a caller. That of
 // an Actor is RoleService.
 func RoleOf(ctx context.Context) string {
 	who := From(ctx)

@@ -46,7 +46,7 @@ func ScopeNames() []string {
 	return names
 }
 
-// parseScope returns the scope with this name, 0 if there is none.
+// parseScope returns the scope with this name, or 0 for an unknown name.
 func parseScope(name string) Scope {
 	if name == ScopeService {
 		return AllScopes

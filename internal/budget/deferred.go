@@ -47,7 +47,7 @@ func unavailable(err error) bool {
 	return ok && f.Kind == fault.Unavailable || errors.Is(err, context.DeadlineExceeded)
 }
 
-// add keeps a call, and reports whether there was room for it.
+// add keeps a call. It reports false if maxDeferred calls are kept already.
 func (d *deferred) add(c Call) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()

@@ -140,7 +140,7 @@ func (x *exchange) admit(c echo.Context, refused error) error {
 	return err
 }
 
-// limit returns next behind a limit; nil is none.
+// limit returns next behind by; nil means no limit.
 func limit(by echo.MiddlewareFunc, next echo.HandlerFunc) echo.HandlerFunc {
 	if by == nil {
 		return next

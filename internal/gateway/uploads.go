@@ -7,7 +7,7 @@ import (
 	"casbroker/internal/fault"
 )
 
-// Uploads bounds how many uploads are in progress at the same time. A bound of 0 is none.
+// Uploads bounds how many uploads are in progress at the same time. 0 means no bound.
 // It is safe for concurrent use.
 type Uploads struct {
 	PerUser int

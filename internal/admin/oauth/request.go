@@ -37,7 +37,7 @@ func readToken(w http.ResponseWriter, r *http.Request) (secret.Text, error) {
 	return secret.Text(form.Get("token")), nil
 }
 
-// readForm returns the form of a request. malformed is returned for a body that is none.
+// readForm returns the form of a request. malformed is returned for any other body.
 func readForm(w http.ResponseWriter, r *http.Request, malformed *fault.Fault) (url.Values, error) {
 	if r.URL.RawQuery != "" {
 		return nil, errInURL
