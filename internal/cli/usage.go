@@ -55,9 +55,6 @@ func (c usageCommand) Run(ctx context.Context, t *Terminal) error {
 		if err != nil {
 			return err
 		}
-		if c.JSON {
-			return printObject(t, answer)
-		}
 		members := map[string]string{"feature": "features", "day": "days", "app": "apps", "key": "keys", "user": "users"}
 		if c.By == "day" {
 			return printMember(t, answer, c.JSON, members[c.By], "DAY FEATURE CALLS FAILURES CREDITS", sum.dayCells)
