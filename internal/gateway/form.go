@@ -118,6 +118,8 @@ var (
 	// nameParameter finds parameters that some programs read in place of name.
 	nameParameter = regexp.MustCompile(`(?i)[;\s]name\*`)
 	headerName    = regexp.MustCompile(`^[A-Za-z0-9-]+$`)
+	// headerValue is RFC 9110's form of a value: no control character but tab.
+	headerValue = regexp.MustCompile(`^(?s:[^\x00-\x08\x0a-\x1f\x7f])*$`)
 )
 
 // partHeader is what the scanner reads in the header of a part.
@@ -127,7 +129,7 @@ type partHeader struct{ disposition, contentType, encoding string }
 func readPartHeader(text string) (h partHeader, err error) {
 	for line := range strings.SplitSeq(strings.TrimSuffix(text, "\r\n\r\n"), "\r\n") {
 		name, value, found := strings.Cut(line, ":")
-		if !found || !headerName.MatchString(name) || strings.ContainsAny(value, "\r\n\x00") {
+		if !found || !headerName.MatchString(name) || !headerValue.MatchString(value) {
 			return h, errForm // also for a folded line
 		}
 		var field *string
