@@ -122,3 +122,27 @@ func printable(r rune) rune {
 	}
 	return r
 }
+
+// printObject prints an answer, which must be an object, on one line.
+func printObject(t *Terminal, answer jsontext.Value) error {
+	if _, err := membersOf(answer); err != nil {
+		return err
+	}
+	return printLine(t.Out, answer)
+}
+
+// printMember prints an answer as JSON, or the list that is one of its members as a table.
+func printMember[Row any](t *Terminal, answer jsontext.Value, asJSON bool, member, columns string, cells func(Row) []string) error {
+	if asJSON {
+		return printObject(t, answer)
+	}
+	members, err := membersOf(answer)
+	if err != nil {
+		return err
+	}
+	var rows []jsontext.Value
+	if members[member].Kind() != '[' || json.Unmarshal(members[member], &rows) != nil {
+		return formError{errNoList}
+	}
+	return printTable(t.Out, columns, cells)(rows)
+}
