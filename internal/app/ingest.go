@@ -7,23 +7,12 @@ import (
 	"hash"
 	"net/http"
 	"sync"
-	"time"
 
 	"casbroker/internal/auth"
-	"casbroker/internal/config"
 	"casbroker/internal/gateway"
 	"casbroker/internal/ingest"
 	"casbroker/internal/portfolio"
 )
-
-// uploadMargin is how much longer a request with a statement may take than its parts.
-const uploadMargin = time.Minute
-
-// newUploads returns what saves statements that users send.
-func newUploads(c config.Config, captures *portfolio.Captures) *portfolio.Uploads {
-	g := c.Gateway
-	return &portfolio.Uploads{Captures: captures, Lease: g.UploadTimeout + g.ParseTimeout + g.Queue + uploadMargin}
-}
 
 // startStatementJobs has jobs run until the broker is closed. Those in progress then have
 // server.drain_timeout.
@@ -46,7 +35,7 @@ type statementParser struct{ gateway *gateway.Handler }
 // Parse has the vendor parse the body of r.
 func (s statementParser) Parse(w http.ResponseWriter, r *http.Request, p ingest.Parsing) (ingest.Answer, error) {
 	a, err := s.gateway.Call(w, r, gateway.UserCall{
-		Subject: p.Subject, RequestID: p.RequestID, Method: http.MethodPost, Path: gateway.ParsePath, Captures: p.Copy, Strict: true, Hash: p.Sum,
+		Subject: p.Subject, RequestID: p.RequestID, Method: http.MethodPost, Path: gateway.ParsePath, Captures: p.Copy, Before: p.Before, Strict: true, Hash: p.Sum,
 	})
 	return ingest.Answer{Status: a.Status, Header: a.Header, Body: a.Body}, err
 }

@@ -237,7 +237,7 @@ func New(ctx context.Context, c config.Config, o Options) (_ *App, err error) { 
 	if err != nil {
 		return nil, err
 	}
-	statements := &ingest.Service{Parser: statementParser{passOn}, Saver: statementSaver{newUploads(c, captures)}}
+	statements := &ingest.Service{Parser: statementParser{passOn}, Saver: statementSaver{&portfolio.Uploads{Captures: captures}}}
 	statementJobs := a.startStatementJobs(running, &ingest.Jobs{Service: statements, Store: db, Log: log, Now: o.Now})
 
 	// Routes.

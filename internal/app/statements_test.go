@@ -251,19 +251,25 @@ func TestStatementIsFetchedWithoutAWidget(t *testing.T) {
 		`{"email":"a@mail.example","from_date":"2026-01-01","to_date":"2026-03-31","password":"Abcdef12#"}`).must(t, 200)
 }
 
+// TestUploadWithAKeyInFlightIsRefused also asks a replica whose clock is ten minutes ahead: by
+// that, the lease of the key has ended. slowVendor fails the test if it is called twice.
 func TestUploadWithAKeyInFlightIsRefused(t *testing.T) {
 	t.Parallel()
-	settings, _ := settingsFor(t, "sqlite:"+tempFile(t), "memory")
-	url, arrived, release, _ := slowVendor(t)
-	settings.Upstream.URL = url
-	b := start(t, settings)
-	first := make(chan int, 1)
-	go func() { first <- b.upload(t, "asha", "cdsl", "ABCDE1234F", "Idempotency-Key", "k").status }()
-	<-arrived
-	a := b.upload(t, "asha", "cdsl", "ABCDE1234F", "Idempotency-Key", "k").must(t, 409)
-	if !strings.Contains(a.body, "idempotency_in_flight") || a.header.Get("Retry-After") == "" {
-		t.Errorf("got %s %v", a.body, a.header)
-	}
-	close(release)
-	<-first
+	eachBackend(t, func(t *testing.T, settings config.Config, _ *sandbox.Sandbox) {
+		url, arrived, release, _ := slowVendor(t)
+		settings.Upstream.URL = url
+		b := start(t, settings)
+		ahead := startAt(t, settings, func() time.Time { return time.Now().Add(10 * time.Minute) })
+		first := make(chan int, 1)
+		go func() { first <- b.upload(t, "asha", "cdsl", "ABCDE1234F", "Idempotency-Key", "k").status }()
+		<-arrived
+		for name, replica := range map[string]*broker{"the same": b, "one ahead": ahead} {
+			a := replica.upload(t, "asha", "cdsl", "ABCDE1234F", "Idempotency-Key", "k").must(t, 409)
+			if !strings.Contains(a.body, "idempotency_in_flight") || a.header.Get("Retry-After") == "" {
+				t.Errorf("%s: got %s %v", name, a.body, a.header)
+			}
+		}
+		close(release)
+		<-first
+	})
 }

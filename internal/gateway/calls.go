@@ -106,7 +106,12 @@ func (x *exchange) start(ctx context.Context) (err error) {
 	if err := x.beginRecord(ctx); err != nil {
 		return err
 	}
-	x.call, err = x.begin(ctx)
+	if x.call, err = x.begin(ctx); err != nil || x.before == nil {
+		return err
+	}
+	if err = x.before(ctx); err != nil {
+		x.call.done(healthCanceled)
+	}
 	return err
 }
 

@@ -35,9 +35,10 @@ type exchange struct {
 	inspect    inspector    // sees the vendor's answer before the caller; nil for none
 	document   *checkedBody // nil until the body of an upload is read
 	call       *vendorCall
-	keyName    string   // of the only API key that will do; "" for any
-	captured   Captures // gets a copy of a parsed statement; nil for none
-	strict     bool     // see UserCall
+	keyName    string                          // of the only API key that will do; "" for any
+	captured   Captures                        // gets a copy of a parsed statement; nil for none
+	strict     bool                            // see UserCall
+	before     func(ctx context.Context) error // see UserCall; nil for none
 	// callbackSecret is that of the callback which a new forwarding address gets; "" for none.
 	callbackSecret secret.Text
 

@@ -27,6 +27,9 @@ type UserCall struct {
 	Path      string // at the vendor, such as "/v4/smart/parse"
 	// Captures gets a copy of a successful answer to a parse call; nil for no copy.
 	Captures Captures
+	// Before is called right before the vendor gets the call, which is not made if it returns
+	// an error. nil means not at all.
+	Before func(ctx context.Context) error
 	// Strict refuses a document with fields that no parse call of the vendor has, without a
 	// document, and with a pdf_url whose host has, at this moment, an address that is not public.
 	Strict bool
@@ -68,7 +71,7 @@ const ParsePath = "/v4/smart/parse"
 // status. The caller has authenticated the user and counted the call. w is only used for the
 // deadlines of its connection. The error is a *CallError.
 func (h *Handler) Call(w http.ResponseWriter, r *http.Request, u UserCall) (_ Answer, err error) {
-	x := &exchange{Handler: h, feature: featureOther, began: time.Now(), id: u.RequestID, captured: u.Captures, strict: u.Strict}
+	x := &exchange{Handler: h, feature: featureOther, began: time.Now(), id: u.RequestID, captured: u.Captures, before: u.Before, strict: u.Strict}
 	x.token.Subject = u.Subject
 	outcome := OutcomeAborted
 	defer func() {

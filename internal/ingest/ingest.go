@@ -42,7 +42,10 @@ type Parsing struct {
 	Subject   string
 	RequestID string
 	Copy      Copy
-	Sum       hash.Hash
+	// Before is called right before the vendor gets the document, which is not sent if it
+	// returns an error.
+	Before func(ctx context.Context) error
+	Sum    hash.Hash
 }
 
 // Copy gets a copy of a successful answer of the vendor, as gateway.Captures describes.
@@ -73,6 +76,8 @@ type Saver interface {
 // Upload is a statement on its way to the vendor and back. Close must be called.
 type Upload interface {
 	Copy
+	// Confirm returns an error if another request has got the Idempotency-Key of this one.
+	Confirm(ctx context.Context) error
 	// Save saves the answer that was copied.
 	Save(ctx context.Context, document [sha256.Size]byte) (Saved, error)
 	Close(ctx context.Context)
@@ -118,7 +123,7 @@ func (s *Service) send(w http.ResponseWriter, r *http.Request, who auth.Principa
 	ctx := r.Context()
 	defer up.Close(ctx)
 	sum := sha256.New()
-	answer, err := s.Parser.Parse(w, r, Parsing{Subject: who.Subject, RequestID: requestID, Copy: up, Sum: sum})
+	answer, err := s.Parser.Parse(w, r, Parsing{Subject: who.Subject, RequestID: requestID, Copy: up, Before: up.Confirm, Sum: sum})
 	if err != nil {
 		return Saved{}, explain(err)
 	}

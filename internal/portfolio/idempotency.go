@@ -13,9 +13,6 @@ import (
 const (
 	// keyTTL is how long the answer to a request with a key is stored.
 	keyTTL = 24 * time.Hour
-	// keyLease is how long a key stays claimed if the process dies during the request:
-	// slightly longer than a save may take.
-	keyLease = saveTimeout + 5*time.Second
 	// maxKey is the maximum length of a key, in bytes.
 	maxKey = 255
 )
@@ -46,16 +43,31 @@ type Claim struct {
 	Streamed bool
 	Holder   string    // identifies this request among others with the same key
 	At       time.Time // when the key was claimed
-	Until    time.Time // end of the lease; other requests may then claim the key, unless it was completed
+	Until    time.Time // end of the lease, which is extended while the request runs
 	Expires  time.Time // when the key and its answer may be deleted
+	// Replaces is an ended lease that this claim takes the place of; nil for none.
+	Replaces *EndedLease
 }
+
+// EndedLease is the error of a claim of a key whose lease has ended, by the clock of the
+// caller. Its request may have died, or only its extensions may be late.
+type EndedLease struct {
+	Holder string
+	Until  time.Time
+}
+
+// Error describes the lease.
+func (*EndedLease) Error() string { return "the lease of the idempotency key has ended" }
 
 // KeyStore stores Idempotency-Keys. Store.SavePortfolio completes a claim.
 type KeyStore interface {
 	// ClaimKey claims a key. It returns nil if the caller has the lease, and the earlier
 	// SaveResult if the same request was completed before. It may return ErrKeyReused,
-	// ErrKeyInFlight and ErrKeyOfDeleted, and for a claim that is Streamed ErrKeyAnswered.
+	// ErrKeyInFlight and ErrKeyOfDeleted, and for a claim that is Streamed ErrKeyAnswered. It
+	// returns an *EndedLease for a key with an ended lease that c does not replace.
 	ClaimKey(ctx context.Context, c Claim) (*SaveResult, error)
+	// ExtendKey moves the end of the lease of c. It returns false if c has lost the key.
+	ExtendKey(ctx context.Context, c Claim, until time.Time) (bool, error)
 	// ReleaseKey deletes a claim that was not completed.
 	ReleaseKey(ctx context.Context, c Claim) error
 	// PurgeKeys deletes expired keys and returns their number.

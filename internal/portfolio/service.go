@@ -73,21 +73,19 @@ func (s *Service) save(ctx context.Context, who auth.Principal, body []byte, key
 	if key == "" {
 		return s.store(ctx, who, body, st, nil)
 	}
-	now := s.Now()
-	claim := Claim{
-		Subject: who.Subject, Route: keyRoute(routeSave, who), Key: key, Body: sha256.Sum256(body), Holder: id.New("cl"),
-		At: now, Until: now.Add(keyLease), Expires: now.Add(keyTTL),
-	}
-	earlier, err := s.Keys.ClaimKey(ctx, claim)
+	claim := s.newClaim(who, routeSave, key)
+	claim.Body = sha256.Sum256(body)
+	held, earlier, err := s.claimKey(ctx, claim)
 	switch {
 	case err != nil:
 		return SaveResult{}, err
 	case earlier != nil:
 		return *earlier, nil
 	}
-	res, err := s.store(ctx, who, body, st, &claim)
+	defer held.end()
+	res, err := s.store(ctx, who, body, st, &held.claim)
 	if err != nil {
-		s.release(ctx, claim)
+		held.free(ctx)
 	}
 	return res, err
 }

@@ -9,7 +9,6 @@ import (
 	"casbroker/internal/audit"
 	"casbroker/internal/auth"
 	"casbroker/internal/fault"
-	"casbroker/internal/id"
 	"casbroker/internal/statement"
 )
 
@@ -33,20 +32,14 @@ var (
 
 // Uploads saves statements that users send to the broker, as soon as the vendor has parsed
 // them.
-type Uploads struct {
-	*Captures
-
-	// Lease is how long an Idempotency-Key stays claimed if the process dies during the
-	// request: longer than a request can take.
-	Lease time.Duration
-}
+type Uploads struct{ *Captures }
 
 // Upload is a statement on its way to the vendor and back.
 type Upload struct {
 	uploads *Uploads
 	who     auth.Principal
-	job     string // "" for none
-	claim   *Claim // nil without an Idempotency-Key
+	job     string   // "" for none
+	key     *heldKey // nil without an Idempotency-Key
 
 	kept    keeping
 	group   *captureGroup // nil until the vendor answers
@@ -62,16 +55,16 @@ func (u *Uploads) Upload(ctx context.Context, who auth.Principal, key string) (*
 	if key == "" {
 		return up, nil
 	}
-	claim := u.claim(who, key)
+	claim := u.Portfolios.newClaim(who, routeUpload, key)
 	claim.Streamed = true
-	earlier, err := u.Portfolios.Keys.ClaimKey(ctx, claim)
+	held, earlier, err := u.Portfolios.claimKey(ctx, claim)
 	switch {
 	case err != nil:
 		return nil, err
 	case earlier != nil:
 		return nil, ErrKeyAnswered
 	}
-	up.claim = &claim
+	up.key = held
 	return up, nil
 }
 
@@ -80,28 +73,29 @@ func (u *Uploads) Resume(who auth.Principal, jobID string) *Upload {
 	return &Upload{uploads: u, who: who, job: jobID, stored: make(chan error, 1)}
 }
 
-func (u *Uploads) claim(who auth.Principal, key string) Claim {
-	now := u.Now()
-	return Claim{
-		Subject: who.Subject, Route: keyRoute(routeUpload, who), Key: key, Holder: id.New("cl"),
-		At: now, Until: now.Add(u.Lease), Expires: now.Add(keyTTL),
-	}
-}
-
 // Replay returns the answer to an earlier request of who with key, whose body had this
 // hash.
 func (u *Uploads) Replay(ctx context.Context, who auth.Principal, key string, body [32]byte) (SaveResult, error) {
-	claim := u.claim(who, key)
+	claim := u.Portfolios.newClaim(who, routeUpload, key)
 	claim.Body = body
-	earlier, err := u.Portfolios.Keys.ClaimKey(ctx, claim)
-	if err == nil && earlier == nil { // the answer expired meanwhile
-		u.Portfolios.release(ctx, claim)
+	held, earlier, err := u.Portfolios.claimKey(ctx, claim)
+	if held != nil { // the answer expired meanwhile
+		held.free(ctx)
 		err = ErrKeyInFlight
 	}
 	if err != nil {
 		return SaveResult{}, err
 	}
 	return *earlier, nil
+}
+
+// Confirm returns ErrKeyInFlight if another request has got the Idempotency-Key of this one.
+// It is called right before the vendor gets the statement.
+func (up *Upload) Confirm(ctx context.Context) error {
+	if up.key == nil {
+		return nil
+	}
+	return up.key.confirm(ctx)
 }
 
 // Begin announces the vendor's answer, as Captures.Begin does. The answer is stored, but
@@ -136,22 +130,34 @@ func (up *Upload) Save(ctx context.Context, body [32]byte) (SaveResult, error) {
 			return SaveResult{}, errNoCopy.Because(err)
 		}
 	case <-ctx.Done():
-		up.claim = nil // it stays claimed: the answer will be saved
+		up.keepKey()
 		return SaveResult{}, errPending
 	}
 	up.settled = true
-	if up.claim != nil {
-		up.claim.Body, up.claim.Streamed = body, false
+	var claim *Claim
+	if up.key != nil {
+		completed := up.key.claim
+		completed.Body, completed.Streamed = body, false
+		claim = &completed
 	}
-	res, again, err := up.save(ctx, up.claim)
+	res, again, err := up.save(ctx, claim)
 	switch {
 	case again != nil:
-		up.claim = nil // it stays claimed: the answer will be saved
+		up.keepKey()
 		return SaveResult{}, errPending.Because(again)
-	case err == nil:
-		up.claim = nil
+	case err == nil && up.key != nil:
+		up.key.end()
+		up.key = nil
 	}
 	return res, err
+}
+
+// keepKey keeps the key claimed, since the answer will be saved without this request.
+func (up *Upload) keepKey() {
+	if up.key != nil {
+		up.key.keep()
+		up.key = nil
+	}
 }
 
 // save tries once. again is an error after which the capture stays stored.
@@ -190,8 +196,8 @@ func (up *Upload) save(ctx context.Context, claim *Claim) (res SaveResult, again
 // Save was not called for.
 func (up *Upload) Close(ctx context.Context) {
 	c := up.uploads.Captures
-	if up.claim != nil {
-		c.Portfolios.release(ctx, *up.claim)
+	if up.key != nil {
+		up.key.free(ctx)
 	}
 	if up.group == nil {
 		return

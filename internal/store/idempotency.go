@@ -16,18 +16,23 @@ import (
 // answer if the request was completed before. A claim that is streamed gets
 // portfolio.ErrKeyAnswered then. It returns portfolio.ErrKeyReused if the
 // completed request had another body, portfolio.ErrKeyInFlight, with the rest of the
-// lease as retry delay, while another request holds the key, portfolio.ErrKeyOfDeleted if
-// the answer was deleted with its portfolio, and portfolio.ErrUnreadable if the answer
-// cannot be decrypted.
+// lease as retry delay, while another request holds the key, a *portfolio.EndedLease if that
+// lease has ended and c does not replace it, portfolio.ErrKeyOfDeleted if the answer was
+// deleted with its portfolio, and portfolio.ErrUnreadable if the answer cannot be decrypted.
 func (s *DB) ClaimKey(ctx context.Context, c portfolio.Claim) (*portfolio.SaveResult, error) {
+	var replaces portfolio.EndedLease
+	if c.Replaces != nil {
+		replaces = *c.Replaces
+	}
 	var a *portfolio.SaveResult
 	err := s.change(ctx, "claim idempotency key", func(ctx context.Context, tx *sql.Tx) error {
 		result, err := tx.ExecContext(ctx, `INSERT INTO idempotency (scope, body, holder, until_ms, expires_ms)
 			VALUES ($1, $2, $3, $4, $5)
 			ON CONFLICT (scope) DO UPDATE SET body = excluded.body, holder = excluded.holder, until_ms = excluded.until_ms,
 				expires_ms = excluded.expires_ms, created = NULL, portfolio = NULL, answer = NULL
-			WHERE idempotency.expires_ms <= $6 OR (idempotency.created IS NULL AND idempotency.until_ms <= $6)`,
-			s.keyScope(c), s.keyBody(c), c.Holder, millis(c.Until), millis(c.Expires), millis(c.At))
+			WHERE idempotency.expires_ms <= $6 OR (idempotency.created IS NULL AND idempotency.until_ms <= $6
+				AND idempotency.holder = $7 AND idempotency.until_ms = $8)`,
+			s.keyScope(c), s.keyBody(c), c.Holder, millis(c.Until), millis(c.Expires), millis(c.At), replaces.Holder, millis(replaces.Until))
 		if err != nil {
 			return fmt.Errorf("insert claim: %w", err)
 		}
@@ -44,15 +49,18 @@ func (s *DB) ClaimKey(ctx context.Context, c portfolio.Claim) (*portfolio.SaveRe
 func (s *DB) earlierAnswer(ctx context.Context, tx *sql.Tx, c portfolio.Claim) (*portfolio.SaveResult, error) {
 	var body, sealed []byte
 	var untilMS int64
+	var holder string
 	var created sql.NullInt64
 	var id sql.NullString
-	err := tx.QueryRowContext(ctx, `SELECT body, until_ms, created, portfolio, answer FROM idempotency WHERE scope = $1`,
-		s.keyScope(c)).Scan(&body, &untilMS, &created, &id, &sealed)
+	err := tx.QueryRowContext(ctx, `SELECT body, holder, until_ms, created, portfolio, answer FROM idempotency WHERE scope = $1`,
+		s.keyScope(c)).Scan(&body, &holder, &untilMS, &created, &id, &sealed)
 	switch {
 	case errors.Is(err, sql.ErrNoRows): // released since the INSERT
 		return nil, portfolio.ErrKeyInFlight
 	case err != nil:
 		return nil, fmt.Errorf("read claim: %w", err)
+	case !created.Valid && untilMS <= millis(c.At):
+		return nil, &portfolio.EndedLease{Holder: holder, Until: instant(untilMS)}
 	case !created.Valid && (c.Streamed || len(body) == 0): // one of the bodies is not received yet
 		return nil, portfolio.ErrKeyInFlight.After(max(instant(untilMS).Sub(c.At), time.Second))
 	case c.Streamed:
@@ -88,6 +96,22 @@ func (s *DB) completeKey(ctx context.Context, tx *sql.Tx, c *portfolio.Claim, a 
 		return portfolio.ErrKeyInFlight // the lease ended and another request claimed the key
 	}
 	return err
+}
+
+// ExtendKey moves the end of the lease of c. It returns false if another request has claimed
+// the key since. The end of a claim that was completed does not matter.
+func (s *DB) ExtendKey(ctx context.Context, c portfolio.Claim, until time.Time) (held bool, err error) {
+	err = s.change(ctx, "extend idempotency key", func(ctx context.Context, tx *sql.Tx) error {
+		result, err := tx.ExecContext(ctx, `UPDATE idempotency SET until_ms = $1 WHERE scope = $2 AND holder = $3`,
+			millis(until), s.keyScope(c), c.Holder)
+		if err != nil {
+			return err
+		}
+		n, err := result.RowsAffected()
+		held = n == 1
+		return err
+	})
+	return held, err
 }
 
 // ReleaseKey gives up a claim that was not completed.

@@ -80,7 +80,21 @@ func TestClaimedKeyIsInFlightUntilItsLeaseEnds(t *testing.T) {
 			t.Errorf("another body within the lease: %v", err)
 		}
 		next := claim("k", "body", time.Minute)
+		var ended *portfolio.EndedLease
+		if _, err := s.ClaimKey(t.Context(), next); !errors.As(err, &ended) || ended.Holder != lost.Holder || !ended.Until.Equal(lost.Until) {
+			t.Fatalf("after the lease: got %v, want its holder and end", err)
+		}
+		if held, err := s.ExtendKey(t.Context(), lost, lost.Until.Add(-time.Second)); err != nil || !held {
+			t.Fatalf("got %v, %v, want the lease extended", held, err)
+		}
+		next.Replaces = ended
+		if _, err := s.ClaimKey(t.Context(), next); !errors.As(err, &next.Replaces) {
+			t.Fatalf("a lease that was extended: got %v", err)
+		}
 		mustClaim(t, s, next)
+		if held, err := s.ExtendKey(t.Context(), lost, lost.Until.Add(time.Hour)); err != nil || held {
+			t.Errorf("got %v, %v, want the lease lost", held, err)
+		}
 		if _, err := saveUnder(t, s, lost); !errors.Is(err, portfolio.ErrKeyInFlight) {
 			t.Errorf("a save after losing the lease: %v", err)
 		}

@@ -1,0 +1,90 @@
+package main
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"casbroker/internal/sandbox"
+)
+
+// TestKeyOfAKilledBrokerIsFreeSoon kills the broker while the vendor parses a statement that
+// was sent with an Idempotency-Key, and repeats the request after the restart.
+func TestKeyOfAKilledBrokerIsFreeSoon(t *testing.T) {
+	t.Parallel()
+	const apiKey = "an-api-key-of-the-sandbox"
+	vendor := sandbox.New(sandbox.Options{APIKey: apiKey, RateLimit: sandbox.Unlimited})
+	arrived, killed := make(chan struct{}), make(chan struct{})
+	var parses atomic.Int32
+	at := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/v4/smart/parse" && parses.Add(1) == 1 {
+			_, _ = io.Copy(io.Discard, r.Body)
+			close(arrived)
+			<-killed
+			return
+		}
+		vendor.ServeHTTP(w, r)
+	}))
+	t.Cleanup(at.Close)
+	p := build(t)
+	p.extra = []string{"CASBROKER_UPSTREAM_URL=" + at.URL, "CASBROKER_UPSTREAM_API_KEY=" + apiKey, "CASBROKER_RATELIMIT_UPLOAD_USER="}
+	p.start()
+	jwt := token(t, "asha")
+	lost := make(chan int, 1)
+	go func() {
+		status, _ := p.upload(t.Context(), jwt)
+		lost <- status
+	}()
+	<-arrived
+	if status, retryAfter := p.upload(t.Context(), jwt); status != http.StatusConflict || retryAfter == "" {
+		t.Errorf("got %d while the first request runs, want 409 with Retry-After", status)
+	}
+	p.kill()
+	died := time.Now()
+	close(killed)
+	if status := <-lost; status != 0 {
+		t.Errorf("the killed broker answered %d", status)
+	}
+	p.start()
+	for {
+		status, _ := p.upload(t.Context(), jwt)
+		if status == http.StatusCreated {
+			break
+		}
+		if status != http.StatusConflict || time.Since(died) > 30*time.Second {
+			t.Fatalf("got %d %s after the kill, want 201", status, time.Since(died))
+		}
+		<-time.After(100 * time.Millisecond)
+	}
+	t.Logf("the key was free %s after the kill", time.Since(died).Round(time.Millisecond))
+	if got := parses.Load(); got != 2 {
+		t.Errorf("the vendor got %d calls, want 2", got)
+	}
+}
+
+// upload sends a statement with an Idempotency-Key. It returns the status, 0 without an
+// answer, and Retry-After.
+func (p *program) upload(ctx context.Context, jwt string) (status int, retryAfter string) {
+	const body = "--x\r\nContent-Disposition: form-data; name=\"pdf_file\"; filename=\"cdsl.pdf\"\r\n\r\n%PDF-1.4\n% cdsl\n%%EOF\n\r\n" +
+		"--x\r\nContent-Disposition: form-data; name=\"password\"\r\n\r\nABCDE1234F\r\n--x--\r\n"
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+p.address+"/v1/statements", strings.NewReader(body))
+	if err != nil {
+		p.t.Error(err)
+		return 0, ""
+	}
+	req.Header.Set("Authorization", "Bearer "+jwt)
+	req.Header.Set("Content-Type", "multipart/form-data; boundary=x")
+	req.Header.Set("Idempotency-Key", "an-upload")
+	res, err := p.client.Do(req)
+	if err != nil {
+		return 0, ""
+	}
+	defer func() { _ = res.Body.Close() }()
+	_, _ = io.Copy(io.Discard, res.Body)
+	return res.StatusCode, res.Header.Get("Retry-After")
+}
