@@ -31,10 +31,12 @@
 //     once, in grant_state.go.
 //   - A query or change that takes longer than queryTimeout fails with ErrUnavailable.
 //
-// Two parts are written by hand although a plain loop would do: the group commit of
-// SQLite (group.go) and the bulk inserts (sqlite_insert.go, postgres_insert.go). Measured
-// by BenchmarkSave, 32 users who save statements of 50 KB with 30 holdings and 105
-// transactions on two cores: 2.5 times the saves per second of a transaction for each save
+// Three parts are written by hand although a plain loop or the driver would do: the
+// prepared statements that connections of SQLite keep (sqlite_statements.go), with which
+// the transactions of package budget's BenchmarkCall take half of the processor time; the
+// group commit of SQLite (group.go); and the bulk inserts (sqlite_insert.go,
+// postgres_insert.go). The latter two were measured by BenchmarkSave, 32 users who save
+// statements of 50 KB with 30 holdings and 105 transactions on two cores: 2.5 times the saves per second of a transaction for each save
 // and an INSERT for each row on SQLite (360/s against 140/s), 3 times on PostgreSQL
 // (320/s against 105/s). PostgreSQL's arrays are literals: as Go slices, which pgx encodes
 // element by element, saving a payload of 5 MB allocates 44 MB instead of 29 MB, over the

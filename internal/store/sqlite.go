@@ -55,10 +55,10 @@ func openSQLite(path string) (writer, reader *sql.DB, err error) {
 		return nil, nil, err
 	}
 	dsn := sqliteDSN(path)
-	if writer, err = sql.Open("sqlite", dsn+"&_txlock=immediate"); err != nil {
+	if writer, err = openCached(dsn + "&_txlock=immediate"); err != nil {
 		return nil, nil, err
 	}
-	if reader, err = sql.Open("sqlite", dsn+"&_pragma=query_only(1)"); err != nil {
+	if reader, err = openCached(dsn + "&_pragma=query_only(1)"); err != nil {
 		return nil, nil, errors.Join(err, writer.Close())
 	}
 	writer.SetMaxOpenConns(1)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"database/sql"
 	"database/sql/driver"
-	"errors"
 	"fmt"
 	"strings"
 
@@ -15,40 +14,19 @@ import (
 // time on finding the parameters than it saves on statements.
 const chunkRows = 10
 
-// inserter inserts many rows within the transaction of a group, with prepared
-// statements. It calls the driver itself: database/sql would copy each value twice,
-// which adds up to more memory than a large statement has. Only the group's goroutine
-// uses it.
+// inserter inserts many rows within the transaction of a group. It calls the driver itself:
+// database/sql would copy each value twice, which adds up to more memory than a large
+// statement has. Only the group's goroutine uses it.
 type inserter struct {
-	conn       *sql.Conn // of the transaction
-	statements map[string]preparedStatement
-	row        []any
-	args       []driver.NamedValue // of the next statement
+	conn *sql.Conn // of the transaction
+	row  []any
+	args []driver.NamedValue // of the next statement
 }
-
-// preparedStatement is a statement that the driver has prepared.
-type preparedStatement interface {
-	driver.Stmt
-	driver.StmtExecContext
-}
-
-var errDriver = errors.New("sqlite: the driver does not implement the interfaces that inserts need")
 
 // begin makes in work in the transaction of conn.
-func (in *inserter) begin(conn *sql.Conn) {
-	in.conn, in.statements = conn, map[string]preparedStatement{}
-}
+func (in *inserter) begin(conn *sql.Conn) { in.conn = conn }
 
-// end closes the prepared statements. It must be called before the transaction ends.
-func (in *inserter) end() {
-	_ = in.conn.Raw(func(any) error { // if the connection is gone, so are its statements
-		for _, s := range in.statements {
-			_ = s.Close()
-		}
-		return nil
-	})
-	*in = inserter{row: in.row[:0], args: in.args[:0]}
-}
+func (in *inserter) end() { *in = inserter{row: in.row[:0], args: in.args[:0]} }
 
 // insert is the dialect's insert. It formats amounts a few rows at a time, since all
 // of them at once need much memory.
@@ -113,31 +91,11 @@ func driverValue(v any) any {
 // exec runs query with the bound arguments.
 func (in *inserter) exec(ctx context.Context, query string) error {
 	return in.conn.Raw(func(conn any) error {
-		statement, err := in.prepare(ctx, conn, query)
-		if err == nil {
-			_, err = statement.ExecContext(ctx, in.args)
+		c, ok := conn.(driver.ExecerContext)
+		if !ok {
+			return errDriver
 		}
+		_, err := c.ExecContext(ctx, query, in.args)
 		return err
 	})
-}
-
-// prepare returns the prepared statement of query, which is made once a transaction.
-func (in *inserter) prepare(ctx context.Context, conn any, query string) (preparedStatement, error) {
-	if s := in.statements[query]; s != nil {
-		return s, nil
-	}
-	preparer, ok := conn.(driver.ConnPrepareContext)
-	if !ok {
-		return nil, errDriver
-	}
-	s, err := preparer.PrepareContext(ctx, query)
-	if err != nil {
-		return nil, err
-	}
-	prepared, ok := s.(preparedStatement)
-	if !ok {
-		return nil, errors.Join(errDriver, s.Close())
-	}
-	in.statements[query] = prepared
-	return prepared, nil
 }
