@@ -4,6 +4,10 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
+	"github.com/shopspring/decimal"
+
+	"casbroker/internal/secret"
 )
 
 // dematLists maps the lists in a demat account to the class of their holdings.
@@ -23,9 +27,9 @@ var rowLists = append(slices.Collect(maps.Keys(dematLists)), "schemes", "funds",
 
 // account is a demat account, folio or pension account: what its rows share.
 type account struct {
-	number      string
-	institution string
-	sum         sum // of the values of its rows
+	Account
+	pans []secret.Text // of additional_info: the first holder's, then all that are linked
+	sum  sum           // of the values of its rows
 }
 
 // section reads a section of the statement, or checks an unknown member.
@@ -60,13 +64,18 @@ func (p *parser) accounts(list value, name string, read func(s *section, v value
 
 // finishAccount checks the total of the account a, read from v, and adds it to s.
 func (p *parser) finishAccount(s *section, a account, v value) {
-	p.accountTotal(a, v)
+	a.Value = p.accountTotal(a, v)
 	s.accounts++
 	s.sum.include(a.sum)
+	if a.sum.rows > 0 || a.Value.Valid {
+		a.Owner = firstHolder(a.Holders, a.pans)
+		p.s.Accounts = append(p.s.Accounts, a.Account)
+	}
 }
 
-// accountTotal compares the value that v, an account, states with the rows in a.
-func (p *parser) accountTotal(a account, v value) {
+// accountTotal returns the value that v, an account, states and compares it with the rows
+// in a.
+func (p *parser) accountTotal(a account, v value) decimal.NullDecimal {
 	stated := v.member("value")
 	total := p.amount(stated)
 	switch {
@@ -76,19 +85,20 @@ func (p *parser) accountTotal(a account, v value) {
 	case total.Decimal.IsPositive():
 		p.warn(v, codeNoRows, "This has a value but no rows.")
 	}
+	return total
 }
 
 // dematAccount reads a demat account. NSDL numbers accounts by participant and client;
 // CDSL uses one number for both, which it may also state as that of the client.
 func (p *parser) dematAccount(s *section, v value) {
-	a := account{number: p.text(v.member("bo_id")), institution: p.text(v.member("dp_name"))}
+	a := account{Account: Account{Kind: Demat, Number: p.text(v.member("bo_id")), Institution: p.text(v.member("dp_name"))}}
 	participant, client := p.text(v.member("dp_id")), p.text(v.member("client_id"))
 	switch {
-	case a.number != "":
+	case a.Number != "":
 	case len(client) > len(participant) && strings.HasPrefix(client, participant):
-		a.number = client
+		a.Number = client
 	default:
-		a.number = participant + client
+		a.Number = participant + client
 	}
 	for name, m := range v.members() {
 		switch string(name) {
@@ -105,7 +115,7 @@ func (p *parser) dematAccount(s *section, v value) {
 			if _, known := dematLists[string(name)]; known {
 				p.dematList(&a, string(name), m)
 			} else {
-				p.accountMember(string(name), m)
+				p.accountMember(&a, string(name), m)
 			}
 		}
 	}
@@ -127,12 +137,13 @@ func (p *parser) dematList(a *account, name string, list value) {
 }
 
 // accountMember reads a member that accounts of all kinds may have.
-func (p *parser) accountMember(name string, v value) {
+func (p *parser) accountMember(a *account, name string, v value) {
 	switch name {
 	case "linked_holders":
-		p.expect(v, '[')
+		a.Holders = p.holders(v)
 	case "additional_info":
 		if p.expect(v, '{') {
+			a.pans = p.linkedPANs(v)
 			for name, m := range v.members() {
 				p.additionalInfo(string(name), m)
 			}
@@ -144,14 +155,14 @@ func (p *parser) accountMember(name string, v value) {
 
 // pensionAccount reads an account of the National Pension System.
 func (p *parser) pensionAccount(s *section, v value) {
-	a := account{number: p.text(v.member("pran")), institution: p.text(v.member("cra"))}
+	a := account{Account: Account{Kind: Pension, Number: p.text(v.member("pran")), Institution: p.text(v.member("cra"))}}
 	for name, m := range v.members() {
 		switch string(name) {
 		case "funds":
 			p.rows(&a, NPS, m, p.security)
 		case "pran", "cra", "value": // read before or after the loop
 		default:
-			p.accountMember(string(name), m)
+			p.accountMember(&a, string(name), m)
 		}
 	}
 	p.finishAccount(s, a, v)

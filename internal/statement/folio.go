@@ -38,7 +38,7 @@ func (p *parser) fundHouse(house account, v value) {
 		case "registrar":
 			p.ignoredText(m)
 		default:
-			p.accountMember(string(name), m)
+			p.accountMember(&house, string(name), m)
 		}
 	}
 }
@@ -46,12 +46,12 @@ func (p *parser) fundHouse(house account, v value) {
 // folio reads a folio and returns the sum of its rows. amc is the name of its fund
 // house, used unless v states another.
 func (p *parser) folio(s *section, v value, amc string) sum {
-	a := account{number: p.text(v.member("folio_number")), institution: p.text(v.member("amc"))}
-	if a.number == "" {
-		a.number = p.text(v.member("folio")) // the member's name in the list of a fund house
+	a := account{Account: Account{Kind: Folio, Number: p.text(v.member("folio_number")), Institution: p.text(v.member("amc"))}}
+	if a.Number == "" {
+		a.Number = p.text(v.member("folio")) // the member's name in the list of a fund house
 	}
-	if a.institution == "" {
-		a.institution = amc
+	if a.Institution == "" {
+		a.Institution = amc
 	}
 	for name, m := range v.members() {
 		switch string(name) {
@@ -61,7 +61,7 @@ func (p *parser) folio(s *section, v value, amc string) sum {
 		case "registrar":
 			p.ignoredText(m)
 		default:
-			p.accountMember(string(name), m)
+			p.accountMember(&a, string(name), m)
 		}
 	}
 	p.finishAccount(s, a, v)

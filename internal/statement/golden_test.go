@@ -11,6 +11,8 @@ import (
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
+
+	"casbroker/internal/secret"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden files")
@@ -50,11 +52,8 @@ func parsed(t *testing.T, payload []byte) []byte {
 	if err != nil {
 		t.Fatal(err)
 	}
-	plain := struct {
-		*Statement
-		PAN string // in clear, unlike secret.Text
-	}{st, string(st.PAN)}
-	b, err := json.Marshal(plain, json.Deterministic(true), jsontext.WithIndent("  "))
+	b, err := json.Marshal(st, json.Deterministic(true), jsontext.WithIndent("  "),
+		json.WithMarshalers(json.MarshalFunc(func(t secret.Text) ([]byte, error) { return json.Marshal(t.Reveal()) })))
 	if err != nil {
 		t.Fatal(err)
 	}

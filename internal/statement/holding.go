@@ -91,6 +91,8 @@ func (p *parser) rowInfo(h *Holding, l *ledger, v value) {
 			l.opening = p.signedAmount(m)
 		case "close_units":
 			l.closing = p.signedAmount(m)
+		case "is_demat":
+			h.InDemat = isTrue(m)
 		default:
 			p.additionalInfo(string(name), m)
 		}
@@ -132,4 +134,14 @@ func (p *parser) policy(h *Holding, name string, v value) bool {
 		return false
 	}
 	return true
+}
+
+// isTrue reports whether v is true, or a text that says so.
+func isTrue(v value) bool {
+	switch strings.ToLower(strings.Trim(v.text(), space)) {
+	case "true", "yes", "y", "1":
+		return true
+	default:
+		return v.kind() == 't'
+	}
 }

@@ -38,8 +38,9 @@ type parser struct {
 	today    string    // in India, YYYY-MM-DD
 	sections []section // those read so far
 
-	transactionValues []value // of one row, parallel to its Transactions
-	tooManyRejected   bool    // more rows were rejected than may be
+	transactionValues []value           // of one row, parallel to its Transactions
+	descriptions      map[string]string // of transactions, by their JSON text
+	tooManyRejected   bool              // more rows were rejected than may be
 }
 
 // statement reads the statement in e.
@@ -91,6 +92,7 @@ func (p *parser) finish(v value) {
 	if !found {
 		p.fault(v, codeNoSection, "The statement must have at least one of demat_accounts, mutual_funds, insurance and nps.")
 	}
+	p.identify()
 	p.s.StoredRows, p.s.TransactionCount, p.s.Counts = len(p.s.Holdings), len(p.s.Transactions), map[Class]int{}
 	for i := range p.s.Holdings {
 		p.s.Counts[p.s.Holdings[i].Class]++

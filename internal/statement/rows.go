@@ -35,7 +35,7 @@ func (p *parser) rows(a *account, class Class, list value, read readMember) {
 
 // row reads one row into a Holding, or rejects it.
 func (p *parser) row(a *account, class Class, v value, read readMember) {
-	h := Holding{Seq: len(p.s.Holdings), Class: class, Account: a.number, Institution: a.institution}
+	h := Holding{Seq: len(p.s.Holdings), Class: class, Account: a.Number, Institution: a.Institution, AccountIndex: len(p.s.Accounts)}
 	var l ledger
 	if p.expect(v, '{') {
 		for name, m := range v.members() {
@@ -62,6 +62,9 @@ func (p *parser) row(a *account, class Class, v value, read readMember) {
 	}
 	a.sum.add(h.Value)
 	p.s.Holdings = append(p.s.Holdings, h)
+	if h.Class == Insurance { // each row is a policy, which is an account
+		p.s.Accounts = append(p.s.Accounts, Account{Kind: Policy, Number: h.Account, Institution: h.Institution})
+	}
 }
 
 // empty reports whether h has no name, no ISIN and no amount other than zero. The

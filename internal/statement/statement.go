@@ -46,7 +46,10 @@ type Period struct {
 	To   string `json:"to"`
 }
 
-// Investor is the holder of the accounts. Empty fields were not stated.
+// Complete reports whether all rows of the statement are stored.
+func (s *Summary) Complete() bool { return s.StoredRows == s.ReceivedRows }
+
+// Investor is the person to whom the statement is addressed. Empty fields were not stated.
 type Investor struct {
 	Name      string
 	PANMasked string // "XXXXXX999A": at most the last four characters
@@ -69,19 +72,24 @@ type Summary struct {
 
 // Holding is one row of a statement. Empty strings and null amounts were not stated.
 type Holding struct {
-	Seq         int // position in the statement, from 0
-	Class       Class
-	ISIN        string
-	Name        string // as sent
-	Account     string // demat account, folio, policy number or PRAN
-	Institution string // depository participant, fund house, insurer or record-keeping agency
-	Category    string // type of a scheme, or tier of a pension account
-	Units       decimal.NullDecimal
-	Price       decimal.NullDecimal // rupees for one unit
-	Value       decimal.NullDecimal // rupees, like those that follow
-	Cost        decimal.NullDecimal
-	Gain        decimal.NullDecimal // the only amount that may be negative
-	SumAssured  decimal.NullDecimal
+	Seq     int // position in the statement, from 0
+	Class   Class
+	ISIN    string
+	Name    string // as sent
+	Account string // demat account, folio, policy number or PRAN, as stated
+	// AccountIndex is the index of the account in Statement.Accounts.
+	AccountIndex int
+	Institution  string // depository participant, fund house, insurer or record-keeping agency
+	Category     string // type of a scheme, or tier of a pension account
+	Units        decimal.NullDecimal
+	Price        decimal.NullDecimal // rupees for one unit
+	Value        decimal.NullDecimal // rupees, like those that follow
+	Cost         decimal.NullDecimal
+	Gain         decimal.NullDecimal // the only amount that may be negative
+	SumAssured   decimal.NullDecimal
+	// InDemat is set for a scheme of a folio whose units are held in a demat account, which
+	// is likely to list them, too.
+	InDemat bool
 }
 
 // Transaction is one line of a holding's ledger. Empty strings and null amounts were
@@ -91,16 +99,19 @@ type Transaction struct {
 	Holding int    // Seq of the holding
 	Date    string // YYYY-MM-DD
 	Type    string // upper case; usually one of the vendor's types
-	Units   decimal.NullDecimal
-	NAV     decimal.NullDecimal // rupees for one unit
-	Amount  decimal.NullDecimal // rupees
-	Balance decimal.NullDecimal // units after the transaction
+	// Description is the line of the statement, as sent. It may name people and folios.
+	Description string
+	Units       decimal.NullDecimal
+	NAV         decimal.NullDecimal // rupees for one unit
+	Amount      decimal.NullDecimal // rupees
+	Balance     decimal.NullDecimal // units after the transaction
 }
 
 // Statement is the result of Parse.
 type Statement struct {
 	Summary
-	PAN          secret.Text // ten characters, '*' for each masked one; "" if not stated
+	PAN          secret.Text // the header's: ten characters, '*' for each masked one; "" if not stated or not valid
+	Accounts     []Account   // in order of appearance; each has a holding or a stated value
 	Holdings     []Holding
 	Transactions []Transaction // by holding, then in the order in which they were sent
 	Fingerprint  [32]byte      // identifies the statement, however it is written or wrapped

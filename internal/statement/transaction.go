@@ -10,6 +10,9 @@ import (
 // maxTransactions is the number of transactions that a statement may have in all.
 const maxTransactions = 100_000
 
+// maxDescriptions is how many descriptions are looked up before one is allocated.
+const maxDescriptions = 1000
+
 // transactionTypes are the vendor's types of transactions.
 var transactionTypes = []string{
 	"PURCHASE", "PURCHASE_SIP", "REDEMPTION", "SWITCH_IN", "SWITCH_IN_MERGER", "SWITCH_OUT", "SWITCH_OUT_MERGER",
@@ -65,7 +68,9 @@ func (p *parser) transaction(t *Transaction, v value) bool {
 			t.Amount = p.signedAmount(m)
 		case "balance":
 			t.Balance = p.signedAmount(m)
-		case "description", "dividend_rate":
+		case "description":
+			t.Description = p.description(m)
+		case "dividend_rate":
 			p.ignoredText(m)
 		case "additional_info":
 			p.expect(m, '{')
@@ -83,6 +88,26 @@ func (p *parser) transactionDate(v value) string {
 		p.warn(v, codeTransactionDate, "This is not a date such as 2026-03-31; it was left out.")
 	}
 	return day
+}
+
+// description reads the description of a transaction. Most lines of a statement have one
+// of a few, so each is allocated once.
+func (p *parser) description(v value) string {
+	if p.ignoredText(v); v.kind() != '"' || len(v.raw()) > maxText {
+		return ""
+	}
+	raw := v.raw()
+	if known, ok := p.descriptions[string(raw)]; ok {
+		return known
+	}
+	if p.descriptions == nil {
+		p.descriptions = map[string]string{}
+	}
+	text := v.text()
+	if len(p.descriptions) < maxDescriptions {
+		p.descriptions[string(raw)] = text
+	}
+	return text
 }
 
 // transactionType reads the type of a transaction, in upper case. It first compares the

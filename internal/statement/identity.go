@@ -1,0 +1,176 @@
+package statement
+
+import (
+	"cmp"
+	"maps"
+	"regexp"
+	"slices"
+	"strings"
+	"unicode"
+
+	"github.com/shopspring/decimal"
+)
+
+// AccountKind is the kind of an account.
+type AccountKind string
+
+// The kinds of accounts.
+const (
+	Demat   AccountKind = "demat"
+	Folio   AccountKind = "folio"
+	Policy  AccountKind = "policy"
+	Pension AccountKind = "pension"
+)
+
+// Account is a demat account, a folio, an insurance policy or a pension account. Empty
+// fields were not stated.
+type Account struct {
+	Kind   AccountKind
+	Number string // as stated
+	// Key identifies the account among those of its kind. It is equal in the statements of
+	// all issuers, and "" if the statement does not identify the account.
+	Key         string
+	Institution string // depository participant, fund house, insurer or record-keeping agency
+	Holders     []Holder
+	// Owner is the first holder, otherwise the investor. It is completed from the PANs that
+	// the statement links to the account.
+	Owner Holder
+	Value decimal.NullDecimal // rupees, as stated
+}
+
+// identify sets the keys and owners of the accounts, and merges accounts with one key.
+func (p *parser) identify() {
+	houses := p.fundHouses()
+	type identity struct {
+		kind AccountKind
+		key  string
+	}
+	seen, indexes := map[identity]int{}, make([]int, len(p.s.Accounts))
+	all := p.s.Accounts
+	p.s.Accounts = all[:0]
+	for i, a := range all {
+		a.Key = accountKey(a, houses[i])
+		id := identity{a.Kind, a.Key}
+		same, ok := seen[id]
+		if ok && a.Key != "" {
+			p.s.Accounts[same].merge(a)
+			indexes[i] = same
+			continue
+		}
+		seen[id], indexes[i] = len(p.s.Accounts), len(p.s.Accounts)
+		p.s.Accounts = append(p.s.Accounts, a)
+	}
+	for i := range p.s.Holdings {
+		p.s.Holdings[i].AccountIndex = indexes[p.s.Holdings[i].AccountIndex]
+	}
+	alone := !slices.ContainsFunc(p.s.Accounts, func(a Account) bool {
+		return a.Owner.PAN != "" && !samePAN(a.Owner.PAN, p.s.Accounts[0].Owner.PAN)
+	})
+	for i := range p.s.Accounts {
+		p.s.Accounts[i].Owner = p.s.completeOwner(p.s.Accounts[i].Owner, alone)
+	}
+}
+
+// merge adds what another part of the statement states about the same account.
+func (a *Account) merge(other Account) {
+	if len(a.Holders) == 0 {
+		a.Holders = other.Holders
+	}
+	if a.Owner == (Holder{}) {
+		a.Owner = other.Owner
+	}
+	a.Institution = cmp.Or(a.Institution, other.Institution)
+	a.Value = decimal.NullDecimal{Decimal: a.Value.Decimal.Add(other.Value.Decimal), Valid: a.Value.Valid && other.Value.Valid}
+}
+
+// fundHouses returns the codes of the fund houses by account: the first six characters of
+// an ISIN of a fund, of which most of the account's holdings have the same.
+func (p *parser) fundHouses() []string {
+	codes := make([]string, len(p.s.Accounts))
+	for rows := p.s.Holdings; len(rows) > 0; {
+		index, n := rows[0].AccountIndex, 0
+		counts := map[string]int{}
+		for n < len(rows) && rows[n].AccountIndex == index {
+			if isin := rows[n].ISIN; strings.HasPrefix(isin, fundISINPrefix) {
+				counts[isin[:6]]++
+			}
+			n++
+		}
+		rows = rows[n:]
+		for _, code := range slices.Sorted(maps.Keys(counts)) {
+			if counts[code] > counts[codes[index]] {
+				codes[index] = code
+			}
+		}
+	}
+	return codes
+}
+
+// accountKey returns the Key of a. house is the code of the fund house of a folio.
+func accountKey(a Account, house string) string {
+	switch a.Kind {
+	case Folio:
+		return join(cmp.Or(house, nameKey(a.Institution)), folioKey(a.Number))
+	case Policy:
+		return join(nameKey(a.Institution), numberKey(a.Number))
+	default:
+		return numberKey(a.Number)
+	}
+}
+
+// join joins the two parts of a key, of which both are needed.
+func join(institution, number string) string {
+	if institution == "" || number == "" {
+		return ""
+	}
+	return institution + "/" + number
+}
+
+var (
+	folioWord = regexp.MustCompile(`(?i)^\s*folio\s*(no|number|num)?\s*[.:#-]*\s*`)
+	noSuffix  = regexp.MustCompile(`/0{1,2}$`)
+)
+
+// folioKey returns the number of a folio without spaces, the word "folio" and a suffix
+// of zero, which only some issuers write.
+func folioKey(number string) string {
+	number = strings.Join(strings.Fields(folioWord.ReplaceAllString(number, "")), "")
+	if isMasked(number) {
+		return ""
+	}
+	return strings.ToUpper(noSuffix.ReplaceAllString(number, ""))
+}
+
+// numberKey returns the letters and digits of a number, in upper case; "" for a masked one.
+func numberKey(number string) string {
+	if isMasked(number) {
+		return ""
+	}
+	return strings.Map(func(r rune) rune {
+		if unicode.IsLetter(r) || unicode.IsDigit(r) {
+			return unicode.ToUpper(r)
+		}
+		return -1
+	}, number)
+}
+
+// isMasked reports whether characters of number are hidden.
+func isMasked(number string) bool {
+	return strings.Contains(number, "*") || strings.Contains(strings.ToUpper(number), "XXX")
+}
+
+// commonWords are words in the names of institutions that some issuers leave out.
+var commonWords = []string{
+	"THE", "OF", "AND", "LTD", "LIMITED", "PVT", "PRIVATE", "CO", "COMPANY", "INDIA",
+	"MUTUAL", "FUND", "MF", "AMC", "ASSET", "MANAGEMENT", "LIFE", "INSURANCE", "ASSURANCE",
+}
+
+// nameKey returns the words of an institution's name that all issuers write, in upper
+// case.
+func nameKey(name string) string {
+	words := strings.FieldsFunc(strings.ToUpper(name), func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) })
+	if own := slices.DeleteFunc(slices.Clone(words), func(w string) bool { return slices.Contains(commonWords, w) }); len(own) > 0 {
+		words = own
+	}
+	return strings.Join(words, " ")
+}
