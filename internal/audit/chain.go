@@ -13,6 +13,7 @@ import (
 const (
 	chainPurpose  = "audit chain"
 	headPurpose   = "audit head"
+	stumpPurpose  = "audit stump"
 	originPurpose = "audit origin"
 )
 
@@ -71,6 +72,7 @@ type Head struct {
 	Number int64  // of the writer, from 1, without gaps
 	Seq    int64  // of the newest entry, 0 if there is none
 	MAC    []byte // of the newest entry, nil if there is none
+	Links  []byte // the State of all chains when this one began, as JSON; nil for chains of before
 }
 
 // Next returns the entry for r that follows h, and the head after it.
@@ -89,7 +91,8 @@ func (h Head) Sum(box *secret.Box) []byte {
 		Number int64  `json:"place"` // its name in the hashed form
 		Seq    int64  `json:"seq"`
 		MAC    []byte `json:"mac"`
-	}{h.Writer, h.Number, h.Seq, h.MAC}))
+		Links  []byte `json:"links,omitzero"`
+	}{h.Writer, h.Number, h.Seq, h.MAC, h.Links}))
 }
 
 // encode returns v as JSON. It cannot fail for the strings, numbers and bytes hashed here.
@@ -101,8 +104,41 @@ func encode(v any) []byte {
 	return b
 }
 
+// Stump is the part of a chain that its retention has removed: the entries up to Seq. The
+// zero Stump is that of a whole chain.
+type Stump struct {
+	Seq  int64
+	MAC  []byte // of the entry Seq
+	Seal []byte // the Sum
+}
+
+// Sum returns the keyed hash over t and the chain's writer. It prevents removing entries
+// other than by retention.
+func (t Stump) Sum(box *secret.Box, writer string) []byte {
+	return box.Digest(stumpPurpose, encode(struct {
+		Writer string `json:"writer"`
+		Seq    int64  `json:"seq"`
+		MAC    []byte `json:"mac"`
+	}{writer, t.Seq, t.MAC}))
+}
+
+// whole reports whether t is the zero Stump.
+func (t Stump) whole() bool { return t.Seq == 0 && len(t.MAC) == 0 && len(t.Seal) == 0 }
+
 // SealedHead is a stored Head.
 type SealedHead struct {
 	Head
-	Seal []byte // the Sum of Head
+	Seal  []byte // the Sum of Head
+	Stump Stump
+}
+
+// Unchained is the number of entries without a chain.
+type Unchained struct {
+	Records int64
+	Seal    []byte // the Sum
+}
+
+// Sum returns the keyed hash over u. It prevents adding entries without a chain.
+func (u Unchained) Sum(box *secret.Box) []byte {
+	return box.Digest("audit unchained", encode(u.Records))
 }

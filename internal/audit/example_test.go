@@ -11,8 +11,9 @@ import (
 
 // oneChain is an audit.ChainReader with the chain of one writer.
 type oneChain struct {
-	head    audit.SealedHead
-	entries []audit.Entry
+	head      audit.SealedHead
+	entries   []audit.Entry
+	unchained audit.Unchained
 }
 
 func (c *oneChain) Heads(_ context.Context, number int64, _ int) ([]audit.SealedHead, error) {
@@ -38,7 +39,9 @@ func (c *oneChain) NextWriter(_ context.Context, after string) (writer string, h
 	return c.head.Writer, true, nil
 }
 
-func (c *oneChain) Unchained(context.Context) (int64, error) { return 0, nil }
+func (c *oneChain) Unchained(context.Context) (int64, audit.Unchained, error) {
+	return 0, c.unchained, nil
+}
 
 // A change of a stored record is found by its MAC.
 func ExampleService_Verify() {
@@ -58,6 +61,7 @@ func ExampleService_Verify() {
 		chain.entries = append(chain.entries, e)
 	}
 	chain.head = audit.SealedHead{Head: head, Seal: head.Sum(box)}
+	chain.unchained.Seal = chain.unchained.Sum(box)
 
 	trail := audit.Service{Chains: chain, Box: box}
 	report, err := trail.Verify(ctx, func(b audit.Break) { fmt.Println(b) })

@@ -27,8 +27,8 @@ type ChainReader interface {
 	// NextWriter returns the writer of entries that follows after, and whether its chain
 	// has a head. "" is before the first writer and after the last.
 	NextWriter(ctx context.Context, after string) (writer string, headed bool, err error)
-	// Unchained counts the entries without a chain.
-	Unchained(ctx context.Context) (int64, error)
+	// Unchained counts the entries without a chain, and returns how many there should be.
+	Unchained(ctx context.Context) (found int64, sealed Unchained, err error)
 }
 
 // Service reads, exports and verifies the audit trail. All fields are required. It is safe

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/hmac"
 	"fmt"
+	"math"
 
 	"casbroker/internal/secret"
 )
@@ -21,12 +22,14 @@ const (
 	WrongHead Damage = "wrong_head" // the head was changed, or is older than the last entry
 	NoHead    Damage = "no_head"    // a writer has entries but no head
 	NoWriter  Damage = "no_chain"   // all entries and the head of a writer are missing
+	Added     Damage = "added"      // an entry was added to a chain, or without one
+	Rewritten Damage = "rewritten"  // a chain differs from what a later one or an anchor found
 )
 
 // Break is the first damage found in a chain.
 type Break struct {
-	Writer string // "" for NoWriter
-	Seq    int64  // of the entry; of the last one for WrongHead; the number of the writer for NoWriter
+	Writer string // "" for NoWriter and for records without a chain
+	Seq    int64  // of the entry; of the last one for WrongHead; the number of the writer for NoWriter; 0 without a chain
 	ID     string // of the record, "" if it is missing
 	Damage Damage
 	Detail string // a sentence for people
@@ -36,6 +39,8 @@ type Break struct {
 func (b Break) String() string {
 	where := fmt.Sprintf("writer %s, record %d", b.Writer, b.Seq)
 	switch {
+	case b.Writer == "" && b.Seq == 0:
+		where = "records without a chain"
 	case b.Writer == "":
 		where = fmt.Sprintf("writer number %d", b.Seq)
 	case b.ID != "":
@@ -58,24 +63,27 @@ const (
 	headPage = 100
 )
 
-// Verify checks all chains and calls report with the first damage in each damaged one.
-// Records may be appended meanwhile. An error means that the verification could not be
-// finished, not that there is damage.
+// Verify checks all chains and calls report with the first damage in each damaged one, and
+// with each difference from what anchors say. Records may be appended meanwhile. An error
+// means that the verification could not be finished, not that there is damage.
 //
-// Verify cannot detect that someone restored an earlier state of the whole database, or
-// removed the newest writers with all their entries. Nor can it tell whether an erasure or
-// someone else removed the address and user agent of a record.
-func (s *Service) Verify(ctx context.Context, report func(Break)) (Report, error) {
-	v := verification{chains: s.Chains, box: s.Box, onBreak: report}
-	if err := v.withHead(ctx); err != nil {
-		return v.report, err
+// Without an anchor, Verify cannot detect that someone restored an earlier state of the
+// whole database, or removed the newest writers with all their entries; an anchor shows
+// both, as far as they are older than it. Verify cannot tell whether an erasure or someone
+// else removed the address and user agent of a record.
+func (s *Service) Verify(ctx context.Context, report func(Break), anchors ...Anchor) (Report, error) {
+	v := verification{chains: s.Chains, box: s.Box, onBreak: report, heads: map[int64]SealedHead{}, damaged: map[int64]bool{}}
+	for _, check := range []func(context.Context) error{v.withHead, v.withoutHead, v.withoutChain, v.links} {
+		if err := check(ctx); err != nil {
+			return v.report, err
+		}
 	}
-	if err := v.withoutHead(ctx); err != nil {
-		return v.report, err
+	for _, a := range anchors {
+		if err := v.anchor(ctx, a); err != nil {
+			return v.report, err
+		}
 	}
-	var err error
-	v.report.Unchained, err = s.Chains.Unchained(ctx)
-	return v.report, err
+	return v.report, nil
 }
 
 type verification struct {
@@ -83,6 +91,8 @@ type verification struct {
 	box     *secret.Box
 	onBreak func(Break)
 	report  Report
+	heads   map[int64]SealedHead // of all chains, by number
+	damaged map[int64]bool       // the numbers of writers whose damage was reported
 }
 
 func (v *verification) broken(b Break) {
@@ -101,9 +111,13 @@ func (v *verification) withHead(ctx context.Context) error {
 			if h.Number != number+1 {
 				v.broken(Break{Seq: number + 1, Damage: NoWriter, Detail: fmt.Sprintf(
 					"writers %d to %d are missing with all their records", number+1, h.Number-1)})
+				for n := number + 1; n < h.Number; n++ {
+					v.damaged[n] = true
+				}
 			}
 			number = h.Number
 			v.report.Writers++
+			v.heads[number] = h
 			if err := v.chain(ctx, h); err != nil {
 				return err
 			}
@@ -129,29 +143,58 @@ func (v *verification) withoutHead(ctx context.Context) error {
 	}
 }
 
+// withoutChain compares the number of entries without a chain with the sealed one.
+func (v *verification) withoutChain(ctx context.Context) error {
+	found, sealed, err := v.chains.Unchained(ctx)
+	if err != nil {
+		return err
+	}
+	v.report.Unchained = found
+	wrong := Break{Damage: WrongHead, Detail: "their sealed number was changed or removed"}
+	switch {
+	case !hmac.Equal(sealed.Seal, sealed.Sum(v.box)):
+	case found > sealed.Records:
+		wrong.Damage, wrong.Detail = Added, fmt.Sprintf("there are %d, there were %d", found, sealed.Records)
+	case found < sealed.Records:
+		wrong.Damage, wrong.Detail = Missing, fmt.Sprintf("there are %d, there were %d", found, sealed.Records)
+	default:
+		return nil
+	}
+	v.broken(wrong)
+	return nil
+}
+
 // chain verifies the chain that ends with head.
 func (v *verification) chain(ctx context.Context, head SealedHead) error {
-	last, wrong, err := v.links(ctx, head)
+	last, wrong, err := v.entries(ctx, head)
 	if err == nil && wrong == nil {
 		wrong, err = v.end(ctx, head, last)
 	}
 	if wrong != nil {
 		wrong.Writer = head.Writer
+		v.damaged[head.Number] = true
 		v.broken(*wrong)
 	}
 	return err
 }
 
-// links verifies the entries in order. It returns the last intact one, and the first damage.
-func (v *verification) links(ctx context.Context, head SealedHead) (last Entry, wrong *Break, err error) {
-	last.Writer = head.Writer
-	for {
-		page, err := v.chains.Chain(ctx, head.Writer, last.Seq, last.ID, linkPage)
+// entries verifies the entries in order. It returns the last intact one, and the first damage.
+func (v *verification) entries(ctx context.Context, head SealedHead) (last Entry, wrong *Break, err error) {
+	last = Entry{Writer: head.Writer, Seq: head.Stump.Seq, MAC: head.Stump.MAC}
+	if !head.Stump.whole() && !hmac.Equal(head.Stump.Seal, head.Stump.Sum(v.box, head.Writer)) {
+		return last, &Break{Seq: last.Seq, Damage: WrongHead, Detail: "the note of what retention has removed was changed"}, nil
+	}
+	for seq, id := int64(math.MinInt64), ""; ; { // whatever numbers the entries have
+		page, err := v.chains.Chain(ctx, head.Writer, seq, id, linkPage)
 		if err != nil {
 			return last, nil, err
 		}
 		for _, e := range page {
 			switch {
+			case e.Seq < 1:
+				return last, &Break{Seq: e.Seq, ID: e.ID, Damage: Added, Detail: "no chain has a record with this number"}, nil
+			case e.Seq <= head.Stump.Seq:
+				return last, &Break{Seq: e.Seq, ID: e.ID, Damage: Added, Detail: "retention had removed the record with this number"}, nil
 			case e.Seq <= last.Seq:
 				return last, &Break{Seq: e.Seq, ID: e.ID, Damage: Reordered, Detail: "another record has the same number"}, nil
 			case e.Seq != last.Seq+1:
@@ -162,7 +205,7 @@ func (v *verification) links(ctx context.Context, head SealedHead) (last Entry, 
 			case !e.originOK(v.box):
 				return last, &Break{Seq: e.Seq, ID: e.ID, Damage: Changed, Detail: "its address or user agent was changed"}, nil
 			}
-			last = e
+			last, seq, id = e, e.Seq, e.ID
 			v.report.Records++
 		}
 		if len(page) < linkPage {

@@ -142,16 +142,25 @@ func (p *chainPool) create(ctx context.Context) (audit.Head, error) {
 			return audit.Head{}, err
 		}
 	}
-	head := audit.Head{Writer: id.New("wr")}
-	if err := tx.QueryRowContext(ctx, `SELECT COALESCE(MAX(place), 0) + 1 FROM audit_writers`).Scan(&head.Number); err != nil {
+	earlier, err := headsOf(ctx, tx)
+	if err != nil {
 		return audit.Head{}, err
 	}
-	_, err = tx.ExecContext(ctx, `INSERT INTO audit_writers (writer, place, seq, mac, seal) VALUES ($1, $2, 0, NULL, $3)`,
-		head.Writer, head.Number, head.Sum(p.box))
+	state := audit.NewState(earlier)
+	head := audit.Head{Writer: id.New("wr"), Number: int64(len(state)) + 1, Links: state.Encode()}
+	_, err = tx.ExecContext(ctx, `INSERT INTO audit_writers (writer, place, seq, mac, links, seal) VALUES ($1, $2, 0, NULL, $3, $4)`,
+		head.Writer, head.Number, head.Links, head.Sum(p.box))
 	if err != nil {
 		return audit.Head{}, err
 	}
 	return head, tx.Commit()
+}
+
+// headsOf reads the heads of all chains in the order of their numbers.
+func headsOf(ctx context.Context, q querier) ([]audit.Head, error) {
+	return queryAll(ctx, q, func(scan func(...any) error) (h audit.Head, err error) {
+		return h, scan(&h.Writer, &h.Number, &h.Seq, &h.MAC)
+	}, `SELECT writer, place, seq, mac FROM audit_writers ORDER BY place`)
 }
 
 // append adds r to the chain.

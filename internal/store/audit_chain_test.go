@@ -33,6 +33,7 @@ func eachTrail(t *testing.T, test func(t *testing.T, w trail)) {
 		if _, err := w.db.Migrate(t.Context()); err != nil {
 			t.Fatal(err)
 		}
+		storetest.SealUnchained(t, url, w.Box)
 		test(t, w)
 	})
 }
@@ -97,9 +98,9 @@ func (w trail) append(t *testing.T, db *store.DB, n int) {
 // swap returns statements that swap two records of the only chain.
 func swap(a, b int) []string {
 	return []string{
-		fmt.Sprintf("UPDATE audit SET seq = -1 WHERE seq = %d", a),
+		fmt.Sprintf("UPDATE audit SET seq = 1000 WHERE seq = %d", a),
 		fmt.Sprintf("UPDATE audit SET seq = %d WHERE seq = %d", a, b),
-		fmt.Sprintf("UPDATE audit SET seq = %d WHERE seq = -1", b),
+		fmt.Sprintf("UPDATE audit SET seq = %d WHERE seq = 1000", b),
 	}
 }
 
@@ -131,7 +132,6 @@ func TestVerifyReportsTheFirstBrokenLink(t *testing.T) {
 		{"two neighbors were swapped", swap(3, 4), audit.Reordered, 3},
 		{"the first two were swapped", swap(1, 2), audit.Reordered, 1},
 		{"the first and the last were swapped", swap(1, 6), audit.Reordered, 1},
-		{"one was moved out of the chain", []string{"UPDATE audit SET writer = '', seq = 0 WHERE seq = 3"}, audit.Missing, 3},
 		{"one took the position of a deleted one", []string{
 			"DELETE FROM audit WHERE seq = 3", "UPDATE audit SET seq = 3 WHERE seq = 6",
 		}, audit.Reordered, 3},
@@ -313,6 +313,7 @@ func TestRecordsOlderThanChainsAreReadAndCounted(t *testing.T) {
 	eachTrail(t, func(t *testing.T, w trail) {
 		w.do(t, `INSERT INTO audit (id, at_ms, actor, action, subject, object, request_id, address, user_agent)
 			VALUES ('au_1', 1, 'demo:asha', 'token.mint', 'demo:asha', 'gr_1', '', '', '')`)
+		storetest.SealUnchained(t, w.url, w.Box)
 		w.append(t, w.db, 1)
 		if report := w.whole(t, 1); report.Unchained != 1 {
 			t.Errorf("got %+v", report)

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"strings"
 
+	"github.com/pressly/goose/v3"
+
 	"casbroker/internal/audit"
 )
 
@@ -83,21 +85,10 @@ func (s *DB) Heads(ctx context.Context, number int64, limit int) ([]audit.Sealed
 }
 
 func (s *DB) heads(ctx context.Context, number int64, limit int) ([]audit.SealedHead, error) {
-	rows, err := s.reader.QueryContext(ctx, `SELECT writer, place, seq, mac, seal FROM audit_writers
+	return queryAll(ctx, s.reader, func(scan func(...any) error) (h audit.SealedHead, err error) {
+		return h, scan(&h.Writer, &h.Number, &h.Seq, &h.MAC, &h.Links, &h.Seal, &h.Stump.Seq, &h.Stump.MAC, &h.Stump.Seal)
+	}, `SELECT writer, place, seq, mac, links, seal, stump_seq, stump_mac, stump_seal FROM audit_writers
 		WHERE place > $1 ORDER BY place LIMIT $2`, number, limit)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = rows.Close() }()
-	var list []audit.SealedHead
-	for rows.Next() {
-		var h audit.SealedHead
-		if err := rows.Scan(&h.Writer, &h.Number, &h.Seq, &h.MAC, &h.Seal); err != nil {
-			return nil, err
-		}
-		list = append(list, h)
-	}
-	return list, rows.Err()
 }
 
 // NextWriter returns the writer that follows after, in the order of their names, and
@@ -113,10 +104,36 @@ func (s *DB) NextWriter(ctx context.Context, after string) (writer string, heade
 	return writer, headed, s.explain(ctx, "read writers of audit records", err)
 }
 
-// Unchained counts the audit records that are older than chains.
-func (s *DB) Unchained(ctx context.Context) (n int64, err error) {
+// Unchained counts the audit records without a chain, and returns how many there should be:
+// the zero Unchained if that is not stored.
+func (s *DB) Unchained(ctx context.Context) (found int64, sealed audit.Unchained, err error) {
 	ctx, cancel := withTimeout(ctx)
 	defer cancel()
-	err = s.reader.QueryRowContext(ctx, `SELECT COUNT(*) FROM audit WHERE writer = ''`).Scan(&n)
-	return n, s.explain(ctx, "count audit records", err)
+	if err = s.reader.QueryRowContext(ctx, countUnchained).Scan(&found); err == nil {
+		err = s.reader.QueryRowContext(ctx, `SELECT records, seal FROM audit_unchained`).Scan(&sealed.Records, &sealed.Seal)
+	}
+	if errors.Is(err, sql.ErrNoRows) {
+		return found, audit.Unchained{}, nil
+	}
+	return found, sealed, s.explain(ctx, "count audit records", err)
+}
+
+const countUnchained = `SELECT COUNT(*) FROM audit WHERE writer = ''`
+
+// sealUnchained returns the migration that stores how many records have no chain: those of
+// before chains existed.
+func (s *DB) sealUnchained() *goose.Migration {
+	up := func(ctx context.Context, tx *sql.Tx) error {
+		var u audit.Unchained
+		if err := tx.QueryRowContext(ctx, countUnchained).Scan(&u.Records); err != nil {
+			return err
+		}
+		_, err := tx.ExecContext(ctx, `INSERT INTO audit_unchained (one, records, seal) VALUES (1, $1, $2)`, u.Records, u.Sum(s.box))
+		return err
+	}
+	down := func(ctx context.Context, tx *sql.Tx) error {
+		_, err := tx.ExecContext(ctx, `DELETE FROM audit_unchained`)
+		return err
+	}
+	return goose.NewGoMigration(31, &goose.GoFunc{RunTx: up}, &goose.GoFunc{RunTx: down})
 }

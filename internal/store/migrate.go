@@ -57,6 +57,7 @@ func (s *DB) provider() (*goose.Provider, error) {
 		}
 		options = append(options, goose.WithSessionLocker(locker))
 	}
+	options = append(options, goose.WithGoMigrations(s.sealUnchained()))
 	return goose.NewProvider(goose.Dialect(s.dialect.goose), s.writer, files, options...)
 }
 

@@ -24,6 +24,7 @@ import (
 	"sync"
 	"testing"
 
+	"casbroker/internal/audit"
 	"casbroker/internal/secret"
 	"casbroker/internal/store"
 	"casbroker/internal/testkit/services"
@@ -138,6 +139,20 @@ func Open(t testing.TB, url string, box *secret.Box) *store.DB {
 		t.Fatal(err)
 	}
 	return db
+}
+
+// SealUnchained seals the number of audit records without a chain of the database at url with
+// box, since the copies that SQLite and Postgres return were migrated with another one.
+func SealUnchained(t testing.TB, url string, box *secret.Box) {
+	t.Helper()
+	u := audit.Unchained{}
+	db := SQL(t, url)
+	if err := db.QueryRowContext(t.Context(), `SELECT COUNT(*) FROM audit WHERE writer = ''`).Scan(&u.Records); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := db.ExecContext(t.Context(), `UPDATE audit_unchained SET records = $1, seal = $2`, u.Records, u.Sum(box)); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // SQL opens the database at url without the store, for tests that look at the tables
