@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/hex"
 	"fmt"
+	"net/http"
 	"time"
 
 	"casbroker/internal/audit"
@@ -43,6 +44,26 @@ func fingerprint(c config.Config, box *secret.Box) (string, error) {
 		fmt.Fprintf(&b, "%d:%s\n", len(s), s.Reveal())
 	}
 	return hex.EncodeToString(box.Digest("settings", b.Bytes())[:16]), nil
+}
+
+// publishAnchors returns the job that publishes anchors of the audit trail; none if the settings
+// want no anchors. The last one is published when the App is closed, after what is closed
+// before the database.
+func (a *App) publishAnchors(db *store.DB, box *secret.Box, now func() time.Time) []job {
+	settings := a.settings.Audit.Anchor
+	if settings.Every == 0 {
+		return nil
+	}
+	p := &audit.Publisher{
+		Trail: &audit.Service{Store: db, Chains: db, Box: box}, Log: a.log, Now: now, File: settings.File, URL: settings.URL, Client: &http.Client{},
+	}
+	a.onClose(func() error {
+		if err := p.Close(); err != nil {
+			a.log.Warn("the last audit anchor cannot be written", "error", err)
+		}
+		return nil
+	})
+	return []job{{name: "publish an audit anchor", every: settings.Every, atStart: true, do: uninterrupted(p.Publish)}}
 }
 
 // Trail is the audit trail of a database opened for one command.

@@ -25,6 +25,7 @@ func trailOf(t *testing.T, c config.Config) []audit.Entry {
 		t.Fatal(err)
 	}
 	defer func() { _ = trail.Close() }()
+	storetest.SealUnchained(t, c.Store.URL.Reveal(), trail.Box)
 	page, err := trail.Find(t.Context(), audit.Filter{}, "", audit.MaxLimit)
 	if err != nil {
 		t.Fatal(err)
@@ -108,7 +109,7 @@ func TestStartRecordShowsWhetherSettingsChanged(t *testing.T) {
 
 func TestBrokerContinuesWithoutAuditTrailOnlyIfSet(t *testing.T) {
 	t.Parallel()
-	for choice, status := range map[string]int{config.UnwritableRefuse: 500, config.UnwritableContinue: 200} {
+	for choice, status := range map[string]int{config.UnwritableRefuse: 503, config.UnwritableContinue: 200} {
 		t.Run(choice, func(t *testing.T) {
 			t.Parallel()
 			file := tempFile(t)

@@ -104,6 +104,7 @@ func New(ctx context.Context, c config.Config, o Options) (_ *App, err error) { 
 	if err := checkDatabase(ctx, db, log); err != nil {
 		return nil, err
 	}
+	anchors := a.publishAnchors(db, box, o.Now)
 	counter := &usage.Counter{Store: db, Now: o.Now}
 	a.onClose(func() error {
 		if err := counter.Close(); err != nil {
@@ -327,12 +328,13 @@ func New(ctx context.Context, c config.Config, o Options) (_ *App, err error) { 
 			return err
 		}},
 	}
+	a.jobs = append(a.jobs, anchors...)
 	a.jobs = append(a.jobs, events.jobs()...)
 	a.jobs = append(a.jobs, budgetJobs(c, budgets, comparer, db, metrics)...)
 	retention := &privacy.Retention{
 		Expirer: db, Jobs: db, Portfolios: c.Retention.Portfolios, Grants: c.Retention.Grants, Calls: c.Retention.Calls,
-		Events: c.Retention.Events,
-		Log:    log, Now: o.Now,
+		Events: c.Retention.Events, Records: c.Retention.Audit,
+		Log: log, Now: o.Now,
 	}
 	if retention.Enabled() {
 		// At the start too: a broker that restarts often would never reach the first tick.

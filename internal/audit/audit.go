@@ -42,6 +42,7 @@ const (
 	AdminSignIn  Action = "admin.sign_in"  // refused for a wrong key; Object is the claimed key name
 	AdminSignOut Action = "admin.sign_out" // also when the broker ended the session
 	AuditExport  Action = "audit.export"
+	AuditExpire  Action = "audit.expire" // records were deleted by Retention; Detail is their number
 	BrokerStart  Action = "broker.start" // Object is the fingerprint of the settings in force
 )
 
@@ -50,7 +51,7 @@ var Actions = []Action{
 	TokenMint, TokenReuse, TokenRevoke, RevokeUser, RevokeAll, UserBlock, UserUnblock, ServiceRead, AccessRefuse,
 	PortfolioSave, PortfolioDiffers, PortfolioDelete, PortfolioExpire, DataExport, DataErase,
 	MailboxConnect, MailboxDisconnect, BudgetReached, BudgetRaise, WebhookChange,
-	AdminRead, AdminSignIn, AdminSignOut, AuditExport, BrokerStart,
+	AdminRead, AdminSignIn, AdminSignOut, AuditExport, AuditExpire, BrokerStart,
 }
 
 // Known reports whether a is one of Actions.

@@ -66,6 +66,11 @@ func (e Entry) originOK(box *secret.Box) bool {
 	return e.Address == "" && e.UserAgent == "" || hmac.Equal(e.Origin, e.origin(box))
 }
 
+// Follows reports whether e is intact and follows the entry with the MAC before.
+func (e Entry) Follows(box *secret.Box, before []byte) bool {
+	return hmac.Equal(e.MAC, e.Sum(box, before)) && e.originOK(box)
+}
+
 // Head describes the end of the chain of one writer.
 type Head struct {
 	Writer string

@@ -15,11 +15,15 @@
 //     it, so a change breaks all later MACs.
 //  5. The source of a request enters the MAC as a keyed hash, so that removing the source
 //     does not break the chain.
-//  6. The sealed head says how long the chain is, so removing its end is detected.
+//  6. The sealed head says how long the chain is, so removing its end is detected. It also
+//     has the State of all chains when this one began, and an Anchor, kept elsewhere, has that
+//     of another time: an older head that was put back is detected.
 //  7. Frequent events (reused tokens, refused calls) go through Recorder, which bounds how
 //     many records they become.
 //  8. The hashed form of an entry must never change.
+//  9. Retention removes the beginning of a chain and leaves a sealed Stump, from which the
+//     rest is verified. The number of records without a chain is sealed.
 //
-// Verify cannot detect that an earlier state of the whole database was restored, or that
-// the newest chains were removed completely.
+// Without an Anchor, Verify cannot detect that an earlier state of the whole database was
+// restored, or that the newest chains were removed completely.
 package audit

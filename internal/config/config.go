@@ -285,6 +285,14 @@ type Audit struct {
 	Reuse          string `yaml:"reuse"`           // ReuseCount, ReuseEach or ReuseOff
 	ServiceReads   string `yaml:"service_reads"`   // the same choices
 	WhenUnwritable string `yaml:"when_unwritable"` // UnwritableRefuse or UnwritableContinue
+	Anchor         Anchor `yaml:"anchor"`
+}
+
+// Anchor configures the proof, outside of the database, of how long the audit trail was.
+type Anchor struct {
+	Every time.Duration `yaml:"every"` // 0 for none
+	File  string        `yaml:"file"`  // "" for none
+	URL   string        `yaml:"url"`   // "" for none
 }
 
 // Retention is how long records are kept; 0 means forever.
@@ -293,6 +301,7 @@ type Retention struct {
 	Grants     time.Duration `yaml:"grants"`     // from the end of the token
 	Calls      time.Duration `yaml:"calls"`      // from the call through the gateway
 	Events     time.Duration `yaml:"events"`     // from when it happened
+	Audit      time.Duration `yaml:"audit"`      // from when it was written
 }
 
 // Admin lists the keys with which operators sign in. Users whose JWT has the role admin
@@ -352,7 +361,7 @@ func Default() Config {
 			Service:  ServiceLimits{User: "120-M", Total: "30000-M"},
 		},
 		Portfolio: Portfolio{MaxBody: 10 << 20, OtherOwner: OtherOwnerKeep},
-		Audit:     Audit{Reuse: ReuseCount, ServiceReads: ReuseCount, WhenUnwritable: UnwritableRefuse},
+		Audit:     Audit{Reuse: ReuseCount, ServiceReads: ReuseCount, WhenUnwritable: UnwritableRefuse, Anchor: Anchor{Every: time.Hour}},
 		Retention: Retention{Calls: 90 * 24 * time.Hour, Events: 30 * 24 * time.Hour},
 	}
 }

@@ -237,11 +237,19 @@ func (a Audit) validate(wrong *check.Errors) {
 	wrong.Require(slices.Contains([]string{ReuseCount, ReuseEach, ReuseOff}, a.ServiceReads), "audit.service_reads", "want count, each or off, not %q", a.ServiceReads)
 	wrong.Require(slices.Contains([]string{UnwritableRefuse, UnwritableContinue}, a.WhenUnwritable),
 		"audit.when_unwritable", "want refuse or continue, not %q", a.WhenUnwritable)
+	wrong.Require(a.Anchor.Every == 0 || a.Anchor.Every >= time.Minute, "audit.anchor.every", "want 0s (never) or at least 1m, not %s", a.Anchor.Every)
+	wrong.Require(a.Anchor.Every > 0 || a.Anchor.File == "" && a.Anchor.URL == "", "audit.anchor.every", "want at least 1m, since audit.anchor has a file or url")
+	if a.Anchor.URL != "" {
+		wrong.URL("audit.anchor.url", a.Anchor.URL)
+	}
 }
 
 // minRetention is the shortest retention. It keeps a typing mistake (90s for 90 days) from
 // deleting recent data.
 const minRetention = 24 * time.Hour
+
+// minAuditRetention is as long as CERT-In has logs kept (Directions of 28 April 2022).
+const minAuditRetention = 180 * 24 * time.Hour
 
 // minCallRetention keeps the whole past day, which is compared with the vendor's usage on
 // the next day.
@@ -252,6 +260,7 @@ func (r Retention) validate(wrong *check.Errors) {
 	wrong.Require(r.Portfolios == 0 || r.Portfolios >= minRetention, "retention.portfolios", want, minRetention, r.Portfolios)
 	wrong.Require(r.Calls == 0 || r.Calls >= minCallRetention, "retention.calls", want, minCallRetention, r.Calls)
 	wrong.Require(r.Events == 0 || r.Events >= minRetention, "retention.events", want, minRetention, r.Events)
+	wrong.Require(r.Audit == 0 || r.Audit >= minAuditRetention, "retention.audit", want, minAuditRetention, r.Audit)
 	wrong.Require(r.Grants == 0 || r.Grants >= minRetention, "retention.grants", want, minRetention, r.Grants)
 }
 

@@ -31,6 +31,9 @@ type Expirer interface {
 	ExpireCalls(ctx context.Context, until time.Time) (int, error)
 	// ExpireEvents deletes events that happened at until or before.
 	ExpireEvents(ctx context.Context, until time.Time) (int, error)
+	// ExpireRecords deletes audit records written at until or before, and adds one with the
+	// time at.
+	ExpireRecords(ctx context.Context, until, at time.Time) (int, error)
 }
 
 // Jobs coordinates jobs among replicas.
@@ -52,13 +55,14 @@ type Retention struct {
 	Grants     time.Duration // from the token's expiry; 0 keeps them forever
 	Calls      time.Duration // from their beginning; 0 keeps them forever
 	Events     time.Duration // from when they happened; 0 keeps them forever
+	Records    time.Duration // of the audit trail, from when they were written; 0 keeps them forever
 	Log        *slog.Logger
 	Now        func() time.Time
 }
 
 // Enabled reports whether any data has a retention period.
 func (r *Retention) Enabled() bool {
-	return r.Portfolios > 0 || r.Grants > 0 || r.Calls > 0 || r.Events > 0
+	return r.Portfolios > 0 || r.Grants > 0 || r.Calls > 0 || r.Events > 0 || r.Records > 0
 }
 
 // Run deletes old data, unless a run ended within the last day or another replica is
@@ -73,27 +77,39 @@ func (r *Retention) Run(ctx context.Context) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, lease)
 	defer cancel()
-	portfolios, grants, calls, events := 0, 0, 0, 0
-	if r.Portfolios > 0 {
-		if portfolios, err = r.Expirer.ExpirePortfolios(ctx, now.Add(-r.Portfolios), now); err != nil {
-			return fmt.Errorf("%d portfolios deleted: %w", portfolios, err)
+	deleted := []any{}
+	for _, kind := range r.kinds(now) {
+		if kind.keep <= 0 {
+			continue
 		}
-	}
-	if r.Grants > 0 {
-		if grants, err = r.Expirer.ExpireGrants(ctx, now.Add(-r.Grants)); err != nil {
-			return fmt.Errorf("%d grants deleted: %w", grants, err)
+		n, err := kind.expire(ctx, now.Add(-kind.keep))
+		if err != nil {
+			return fmt.Errorf("%d %s deleted: %w", n, kind.name, err)
 		}
+		deleted = append(deleted, kind.name, n)
 	}
-	if r.Calls > 0 {
-		if calls, err = r.Expirer.ExpireCalls(ctx, now.Add(-r.Calls)); err != nil {
-			return fmt.Errorf("%d calls deleted: %w", calls, err)
-		}
-	}
-	if r.Events > 0 {
-		if events, err = r.Expirer.ExpireEvents(ctx, now.Add(-r.Events)); err != nil {
-			return fmt.Errorf("%d events deleted: %w", events, err)
-		}
-	}
-	r.Log.InfoContext(ctx, "deleted data past its retention", "portfolios", portfolios, "grants", grants, "calls", calls, "events", events)
+	r.Log.InfoContext(ctx, "deleted data past its retention", deleted...)
 	return r.Jobs.FinishJob(ctx, jobName, until, now.Add(interval))
+}
+
+// kind is data that has one retention period.
+type kind struct {
+	name   string
+	keep   time.Duration
+	expire func(ctx context.Context, until time.Time) (int, error)
+}
+
+// kinds are all of them. Audit records come last, since those before add some.
+func (r *Retention) kinds(now time.Time) []kind {
+	return []kind{
+		{"portfolios", r.Portfolios, func(ctx context.Context, until time.Time) (int, error) {
+			return r.Expirer.ExpirePortfolios(ctx, until, now)
+		}},
+		{"grants", r.Grants, r.Expirer.ExpireGrants},
+		{"calls", r.Calls, r.Expirer.ExpireCalls},
+		{"events", r.Events, r.Expirer.ExpireEvents},
+		{"audit_records", r.Records, func(ctx context.Context, until time.Time) (int, error) {
+			return r.Expirer.ExpireRecords(ctx, until, now)
+		}},
+	}
 }

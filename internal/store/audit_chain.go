@@ -166,14 +166,14 @@ func headsOf(ctx context.Context, q querier) ([]audit.Head, error) {
 // append adds r to the chain.
 func (l *chainLease) append(ctx context.Context, tx *sql.Tx, r audit.Record) error {
 	if l.err != nil {
-		return fmt.Errorf("append audit record: %w", l.err)
+		return unwritable(ctx, fmt.Errorf("append audit record: %w", l.err))
 	}
 	e, head := l.head.Next(l.pool.box, r)
 	_, err := tx.ExecContext(ctx, insertEntry,
 		e.ID, millis(e.At), e.Actor, e.Role, string(e.Action), e.Subject, e.Object, string(e.Outcome), e.Detail,
 		e.RequestID, e.Address, e.UserAgent, e.Writer, e.Seq, e.Origin, e.MAC)
 	if err != nil {
-		return fmt.Errorf("append audit record: %w", err)
+		return unwritable(ctx, fmt.Errorf("append audit record: %w", err))
 	}
 	l.head = head
 	return nil
@@ -191,9 +191,17 @@ func (l *chainLease) writeHead(ctx context.Context, tx *sql.Tx) error {
 	}
 	if err != nil {
 		l.uncertain = true
-		return fmt.Errorf("write the head of an audit chain: %w", err)
+		return unwritable(ctx, fmt.Errorf("write the head of an audit chain: %w", err))
 	}
 	return nil
+}
+
+// unwritable returns err, why the audit trail cannot be written, as ErrUnavailable.
+func unwritable(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return err
+	}
+	return ErrUnavailable.Because(err).WithNotef("The audit trail cannot be written to.")
 }
 
 // tolerate calls do, which writes to the audit trail. If changes may be made without

@@ -129,7 +129,7 @@ func (w trail) anchor(t *testing.T) audit.Anchor {
 	if err != nil {
 		t.Fatal(err)
 	}
-	list, err := audit.Anchors(w.Box, strings.NewReader(`{"msg":"audit anchor","anchor":"`+a.String()+`"}`+"\n"))
+	list, err := audit.Anchors(w.Box, []byte(`{"msg":"audit anchor","anchor":"`+a.String()+`"}`+"\n"))
 	if err != nil || len(list) != 1 {
 		t.Fatalf("got %v %v", list, err)
 	}
@@ -147,7 +147,7 @@ func TestAnchorsThatWereChangedAreRefused(t *testing.T) {
 		"no anchor": "", "cut short": a.String()[:40], "another state": later.String(), "another key": foreign.String(), "no base64": "anchor1.A",
 		"one of two": a.String() + "\n" + later.String(),
 	} {
-		if list, err := audit.Anchors(w.Box, strings.NewReader(text)); err == nil {
+		if list, err := audit.Anchors(w.Box, []byte(text)); err == nil {
 			t.Errorf("%s: got %v", sentence, list)
 		}
 	}

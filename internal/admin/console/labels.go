@@ -80,6 +80,7 @@ var actions = []choice{
 	{string(audit.AdminSignOut), "Operator sign-out"},
 	{string(audit.AdminRead), "Operator read"},
 	{string(audit.AuditExport), "Audit trail exported"},
+	{string(audit.AuditExpire), "Old audit records deleted"},
 	{string(audit.BrokerStart), "Broker started"},
 }
 
