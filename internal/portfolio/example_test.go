@@ -6,15 +6,16 @@ import (
 	"casbroker/internal/portfolio"
 )
 
-func ExampleOwnerOf() {
-	saved := []portfolio.Rank{{Owner: 1, PANHashes: panHashes("AAAPZ9999A")}}
-	for _, pan := range []string{"AAAPZ9999A", "AA******9A", "BBBPZ8888B", ""} {
-		owner, other := portfolio.OwnerOf(saved, panHashes(pan))
-		fmt.Printf("%q: owner %d, another person: %t\n", pan, owner, other)
+func ExampleFindOwners() {
+	known := []portfolio.KnownOwner{{Number: 1, Person: person("Asha Example", "AAAPZ9999A"), Statements: 1}}
+	for _, investor := range []portfolio.Person{
+		person("Asha Example", "AA******9A"), person("Ravi Example", "BBBPZ8888B"), person("Asha Example", ""),
+	} {
+		found := portfolio.FindOwners(known, portfolio.Stated{Investor: investor})
+		fmt.Printf("%s: owner %d, another person: %t, without a PAN: %t\n", investor.Name, found.Owner, found.Other, found.MissingPAN)
 	}
 	// Output:
-	// "AAAPZ9999A": owner 1, another person: false
-	// "AA******9A": owner 1, another person: false
-	// "BBBPZ8888B": owner 2, another person: true
-	// "": owner 1, another person: false
+	// Asha Example: owner 1, another person: false, without a PAN: false
+	// Ravi Example: owner 2, another person: true, without a PAN: false
+	// Asha Example: owner 1, another person: false, without a PAN: true
 }

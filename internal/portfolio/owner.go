@@ -3,91 +3,303 @@ package portfolio
 import (
 	"bytes"
 	"cmp"
-	"maps"
 	"slices"
-	"time"
 
 	"casbroker/internal/fault"
-	"casbroker/internal/statement"
 )
 
-// OtherOwner is the warning on a statement of another owner than the user's first one.
-var OtherOwner = fault.Field{
-	Code: "other_owner", Detail: "The PAN contradicts those of your first statements, so this one is saved for another owner.",
-}
+// Warnings about whose a statement is.
+var (
+	OtherOwner = fault.Field{
+		Code: "other_owner", Detail: "The PAN contradicts that of most of your statements, so this one is saved for another owner.",
+	}
+	SeveralOwners = fault.Field{
+		Code: "several_owners", Detail: "The accounts of this statement belong to several people; each row names its owner.",
+	}
+	MissingPAN = fault.Field{
+		Code: "missing_pan", Detail: "The statement has no PAN, so its owner is not certain.",
+	}
+	// MissingPANActive replaces MissingPAN if the statement takes the place of one with a PAN.
+	MissingPANActive = fault.Field{
+		Code:   "missing_pan",
+		Detail: "The statement has no PAN, so its owner is not certain. It is now the active one, in place of a statement of an owner with a PAN.",
+	}
+)
 
 // PANHashSize is the number of bytes that represent one character of a PAN.
 const PANHashSize = 4
 
-// Rank is the part of a saved portfolio that decides its owner, and whether it is the
-// active one of that owner.
-type Rank struct {
-	ID    string
-	Owner int
+// Person is what a statement tells about a person. Empty fields are not stated.
+type Person struct {
+	Name      string
+	PANMasked string
 	// PANHashes has PANHashSize bytes for each character of the PAN, zeros for a masked
-	// one. They can be compared but not reversed. It is empty if no PAN is stated.
+	// one. They can be compared but not reversed.
 	PANHashes []byte
-	Active    bool
-	CASType   statement.CASType
-	To        string // the last day of the period, YYYY-MM-DD; "" if not stated
-	Differs   bool   // from what the vendor gave
-	SavedAt   time.Time
 }
 
-// Compare orders the portfolios of one owner: it is positive if a rather than b should
-// be active. Statements of a depository come first, because they list securities and
-// funds; then those whose period ends later; then those that do not differ from what the
-// vendor gave; then those saved later.
-func (a Rank) Compare(b Rank) int {
-	return cmp.Or(
-		cmp.Compare(typeRank(a.CASType), typeRank(b.CASType)),
-		cmp.Compare(a.To, b.To),
-		differsRank(b)-differsRank(a),
-		a.SavedAt.Compare(b.SavedAt),
-		cmp.Compare(a.ID, b.ID),
-	)
+// KnownOwner is what the statements of a user tell about an owner.
+type KnownOwner struct {
+	Number int
+	Person
+	Statements int // portfolios of this owner
 }
 
-func differsRank(r Rank) int {
-	if r.Differs {
-		return 1
-	}
-	return 0
+// Stated is whose a statement and its accounts are, as the statement states it.
+type Stated struct {
+	Investor Person
+	Accounts []Person // the owner of each account
+	// Before has for each account the owner that it had in an earlier statement, 0 for none.
+	Before []int
+	// Number is the number of the statement's owner if that is not known: 0 for the one after
+	// the highest.
+	Number int
 }
 
-func typeRank(t statement.CASType) int {
-	if t.Depository() {
-		return 1
-	}
-	return 0
+// Owners is the result of FindOwners.
+type Owners struct {
+	Owner    int   // of the statement
+	Accounts []int // the owner of each account
+	// Stated has the owners of the statement and of its accounts, by number, with what the
+	// statement tells of them.
+	Stated []KnownOwner
+	// Known has all owners, by number, with what is known with this statement, which is
+	// counted.
+	Known []KnownOwner
+	// Other is set if the statement's owner contradicts the user of the statements before, and
+	// OfOther if it contradicts the user of all, which may be another one.
+	Other, OfOther bool
+	MissingPAN     bool // the statement has no PAN
 }
 
-// OwnerOf returns the owner of a new statement with panHashes: among the owners in saved
-// without a contradicting character, the one with the most matching characters, and of
-// equals the lowest number; a new owner if all contradict. other reports whether the
-// statement contradicts the first owner, who is assumed to be the user. saved must have
-// one Rank for each distinct PANHashes of each owner.
-func OwnerOf(saved []Rank, panHashes []byte) (owner int, other bool) {
-	known := map[int][]byte{}
-	for _, r := range saved {
-		known[r.Owner] = merge(known[r.Owner], r.PANHashes)
-	}
-	owners := slices.Sorted(maps.Keys(known))
-	last, best := 0, contradiction
-	for _, candidate := range owners {
-		if n := matches(known[candidate], panHashes); n > best {
-			owner, best = candidate, n
+// StatedPAN returns the PAN hashes of the statement's owner that the statement shows.
+func (o Owners) StatedPAN() []byte {
+	for _, stated := range o.Stated {
+		if stated.Number == o.Owner {
+			return stated.PANHashes
 		}
-		last = candidate
 	}
-	if best == contradiction {
-		owner = last + 1
-	}
-	return owner, len(owners) > 0 && matches(known[owners[0]], panHashes) == contradiction
+	return nil
 }
 
-// merge returns the hashes of the characters that are visible in a or b.
-func merge(a, b []byte) []byte {
+// FindOwners finds out whose a statement and its accounts are.
+//
+// A person with a PAN is the known owner without a contradicting character who has the
+// most equal ones; without any equal one, the name decides. Of equals it is the one that the
+// account had before, then the one with the same name, then the lowest number. An account
+// without a PAN keeps its owner; otherwise a person without a PAN is the one with the same
+// name, in this statement rather than others. Whoever is not known is a new owner; who has
+// neither PAN nor name is the owner of the statement, otherwise the user.
+//
+// The owner of the statement is the investor in its header. If that has no PAN, it is the
+// owner of an account with the investor's name, otherwise the user if they own an account,
+// otherwise the owner of most accounts.
+func FindOwners(known []KnownOwner, st Stated) Owners {
+	f := newFinder(known, st)
+	if st.Investor.HasPAN() {
+		f.owner = f.add(f.byPAN(st.Investor, 0), st.Investor)
+	}
+	for i, p := range st.Accounts {
+		if p.HasPAN() {
+			f.accounts[i] = f.add(f.byPAN(p, st.Before[i]), p)
+		}
+	}
+	missing := len(f.stated) == 0
+	if f.owner == 0 && st.Investor.Name != "" {
+		f.owner = f.investor()
+	}
+	for i, p := range st.Accounts {
+		if f.accounts[i] == 0 {
+			f.accounts[i] = f.add(f.withoutPAN(p, st.Before[i]), p)
+		}
+	}
+	if f.owner == 0 {
+		f.owner = f.mostAccounts()
+	}
+	if f.owner == 0 {
+		f.owner = f.add(f.user, Person{})
+	}
+	owner := f.known[f.owner]
+	owner.Statements++
+	f.known[f.owner] = owner
+	found := Owners{Owner: f.owner, Accounts: f.accounts, Stated: sorted(f.stated), Known: sorted(f.known), MissingPAN: missing}
+	found.Other = Contradicts(f.known[f.user].PANHashes, owner.PANHashes)
+	found.OfOther = Contradicts(f.known[UserOf(found.Known)].PANHashes, owner.PANHashes)
+	return found
+}
+
+// UserOf returns the number of the owner who most of the statements belong to, who is taken
+// for the user: of several the lowest, and 0 without any statement.
+func UserOf(known []KnownOwner) (user int) {
+	most := 0
+	for _, o := range known {
+		if o.Statements > most || o.Statements == most && most > 0 && o.Number < user {
+			user, most = o.Number, o.Statements
+		}
+	}
+	return user
+}
+
+// finder finds the owners of one statement.
+type finder struct {
+	Stated
+	known, stated map[int]KnownOwner // by number
+	user          int                // 0 if nothing is known
+	owner         int                // of the statement, 0 if not found yet
+	accounts      []int              // the owner of each account, 0 if not found yet
+}
+
+func newFinder(known []KnownOwner, st Stated) *finder {
+	f := &finder{Stated: st, known: map[int]KnownOwner{}, stated: map[int]KnownOwner{}, accounts: make([]int, len(st.Accounts))}
+	for _, o := range known {
+		f.known[o.Number] = o
+	}
+	f.user = UserOf(known)
+	return f
+}
+
+// add adds what the statement tells about p, who is the owner with this number, or a new
+// one for 0. It returns the number.
+func (f *finder) add(number int, p Person) int {
+	if _, taken := f.known[f.Number]; number == 0 && f.owner == 0 && f.Number > 0 && !taken {
+		number = f.Number
+	}
+	if number == 0 {
+		number = 1
+		for n := range f.known {
+			number = max(number, n+1)
+		}
+	}
+	for _, owners := range []map[int]KnownOwner{f.known, f.stated} {
+		o := owners[number]
+		o.Number, o.Person = number, o.Merge(p)
+		owners[number] = o
+	}
+	return number
+}
+
+// investor returns the owner of a statement whose header has a name and no PAN.
+func (f *finder) investor() int {
+	p := f.Investor
+	if number := f.byName(p, f.stated); number != 0 {
+		return f.add(number, p)
+	}
+	if len(f.stated) > 0 {
+		return f.mostAccounts()
+	}
+	before := 0
+	for i, account := range f.Accounts {
+		if before == 0 && SameName(account.Name, p.Name) {
+			before = f.Before[i]
+		}
+	}
+	return f.add(f.withoutPAN(p, before), p)
+}
+
+// mostAccounts returns the user if the statement states them, otherwise the owner of most of
+// its accounts, and 0 if it states nobody yet.
+func (f *finder) mostAccounts() (number int) {
+	counts := map[int]int{0: -1}
+	for _, owner := range f.accounts {
+		if owner != 0 {
+			counts[owner]++
+		}
+	}
+	for _, o := range sorted(f.stated) {
+		if o.Number == f.user {
+			return f.user
+		}
+		if counts[o.Number] > counts[number] {
+			number = o.Number
+		}
+	}
+	return number
+}
+
+// byPAN returns the known owner with the PAN of p, 0 for none. before is the owner that
+// p's account had before, 0 for none.
+func (f *finder) byPAN(p Person, before int) int {
+	type rank struct{ equal, before, named int }
+	compare := func(a, b rank) int {
+		return cmp.Or(cmp.Compare(a.equal, b.equal), cmp.Compare(a.before, b.before), cmp.Compare(a.named, b.named))
+	}
+	best, number := rank{equal: contradiction}, 0
+	for _, o := range sorted(f.known) {
+		r := rank{equal: matches(o.PANHashes, p.PANHashes), before: boolInt(o.Number == before), named: boolInt(SameName(o.Name, p.Name))}
+		if r.equal == 0 && o.Name != "" && p.Name != "" && r.before+r.named == 0 {
+			continue // nothing tells that they are the same
+		}
+		if compare(r, best) > 0 && r.equal != contradiction {
+			best, number = r, o.Number
+		}
+	}
+	return number
+}
+
+// byName returns the one of owners with the name of p, 0 for none: the user, otherwise the
+// lowest number.
+func (f *finder) byName(p Person, owners map[int]KnownOwner) int {
+	if o, ok := owners[f.user]; ok && SameName(o.Name, p.Name) {
+		return f.user
+	}
+	for _, o := range sorted(owners) {
+		if SameName(o.Name, p.Name) {
+			return o.Number
+		}
+	}
+	return 0
+}
+
+// withoutPAN returns the owner that p is, who has no PAN, 0 for a new one. before is the
+// owner that p's account had before, 0 for none.
+func (f *finder) withoutPAN(p Person, before int) int {
+	if before != 0 && f.known[before].Number == before {
+		return before
+	}
+	if number := cmp.Or(f.byName(p, f.stated), f.byName(p, f.known)); number != 0 {
+		return number
+	}
+	unnamed := f.owner
+	if unnamed == 0 {
+		unnamed = cmp.Or(f.mostAccounts(), f.user)
+	}
+	if p.Name == "" || unnamed != 0 && f.known[unnamed].Name == "" {
+		return unnamed
+	}
+	return 0
+}
+
+// HasPAN reports whether at least one character of the PAN of p is visible.
+func (p Person) HasPAN() bool {
+	return slices.ContainsFunc(p.PANHashes, func(b byte) bool { return b != 0 })
+}
+
+// Merge returns what is known of a person from p and q: the longer name, and the characters
+// of the PAN that are visible in one of them. The order of p and q does not matter.
+func (p Person) Merge(q Person) Person {
+	if cmp.Or(cmp.Compare(len(q.Name), len(p.Name)), cmp.Compare(p.Name, q.Name)) > 0 {
+		p.Name = q.Name
+	}
+	p.PANHashes, p.PANMasked = mergeHashes(p.PANHashes, q.PANHashes), mergeMasked(p.PANMasked, q.PANMasked)
+	return p
+}
+
+// mergeMasked returns a PAN with the characters that are visible in a or b.
+func mergeMasked(a, b string) string {
+	if len(a) != len(b) {
+		return cmp.Or(a, b)
+	}
+	both := []byte(a)
+	for i := range both {
+		if both[i] == 'X' {
+			both[i] = b[i]
+		}
+	}
+	return string(both)
+}
+
+// mergeHashes returns the hashes of the characters that are visible in a or b.
+func mergeHashes(a, b []byte) []byte {
 	if len(a) < len(b) {
 		a, b = b, a
 	}
@@ -99,6 +311,10 @@ func merge(a, b []byte) []byte {
 	}
 	return both
 }
+
+// Contradicts reports whether PANs with these hashes differ in a character that is visible
+// in both.
+func Contradicts(a, b []byte) bool { return matches(a, b) == contradiction }
 
 // contradiction is the result of matches for PANs that differ.
 const contradiction = -1
@@ -122,3 +338,20 @@ func matches(a, b []byte) int {
 
 // masked represents a masked character.
 var masked [PANHashSize]byte
+
+// sorted returns owners by number.
+func sorted(owners map[int]KnownOwner) []KnownOwner {
+	list := make([]KnownOwner, 0, len(owners))
+	for _, o := range owners {
+		list = append(list, o)
+	}
+	slices.SortFunc(list, func(a, b KnownOwner) int { return a.Number - b.Number })
+	return list
+}
+
+func boolInt(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}

@@ -1,6 +1,7 @@
 package portfolio_test
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -8,59 +9,240 @@ import (
 	"casbroker/internal/statement"
 )
 
-// panHashes uses the visible characters of pan as their hashes.
-func panHashes(pan string) []byte {
+// person is a Person whose hashes are the visible characters of pan.
+func person(name, pan string) portfolio.Person {
 	hashes := make([]byte, portfolio.PANHashSize*len(pan))
 	for i := range len(pan) {
 		if pan[i] != '*' {
 			hashes[portfolio.PANHashSize*i] = pan[i]
 		}
 	}
-	return hashes
+	return portfolio.Person{Name: name, PANHashes: hashes}
 }
 
-func TestOwnerIsTheOneWhosePANMatchesMost(t *testing.T) {
-	t.Parallel()
-	type saved struct {
-		owner int
-		pan   string
+// known returns owners 1, 2, … with this number of statements each.
+func known(people []portfolio.Person, statements ...int) (owners []portfolio.KnownOwner) {
+	for i, p := range people {
+		owners = append(owners, portfolio.KnownOwner{Number: i + 1, Person: p, Statements: statements[i]})
 	}
+	return owners
+}
+
+// The three people of these tests. Their PANs differ.
+const (
+	asha, ashaPAN = "Asha Vijay Example", "AAAPZ9999A"
+	ravi, raviPAN = "Ravi Example", "BBBPZ8888B"
+	dev, devPAN   = "Master Dev Example (Minor)", "CCCPZ7777C"
+)
+
+func TestStatementIsOfTheOwnerWhosePANMatchesMost(t *testing.T) {
+	t.Parallel()
+	type owners []string // their PANs
 	for name, c := range map[string]struct {
-		saved []saved
+		known owners
 		pan   string
 		owner int
 		other bool
 	}{
-		"the first statement gets the first owner":                {nil, "AAAPZ9999A", 1, false},
-		"the first statement may have no PAN":                     {nil, "", 1, false},
-		"the same PAN is the same owner":                          {[]saved{{1, "AAAPZ9999A"}}, "AAAPZ9999A", 1, false},
-		"another PAN is another owner":                            {[]saved{{1, "AAAPZ9999A"}}, "BBBPZ8888B", 2, true},
-		"one character that differs is enough":                    {[]saved{{1, "AAAPZ9999A"}}, "********9B", 2, true},
-		"a masked PAN that agrees is the same owner":              {[]saved{{1, "AAAPZ9999A"}}, "AA******9A", 1, false},
-		"two masks that show nothing in common agree":             {[]saved{{1, "AAA*******"}}, "********9A", 1, false},
-		"all that was seen of an owner's PAN counts":              {[]saved{{1, "AAA*******"}, {1, "********9A"}}, "AAB*****9A", 2, true},
-		"PAN characters of several statements are combined":       {[]saved{{1, "A********A"}, {2, "AA********"}, {2, "********9A"}}, "AA******9A", 2, false},
-		"the owner with more matching characters":                 {[]saved{{1, "AA********"}, {2, "AA******9A"}}, "AAAPZ9999A", 2, false},
-		"the lower owner number at equal matches":                 {[]saved{{2, "********9A"}, {1, "AA********"}}, "AA******9A", 1, false},
-		"an owner that contradicts is passed over":                {[]saved{{1, "BBBPZ8888B"}, {2, ""}}, "AAAPZ9999A", 2, true},
-		"another person is flagged each time":                     {[]saved{{1, "AAAPZ9999A"}, {2, "BBBPZ8888B"}}, "BBBPZ8888B", 2, true},
-		"no PAN goes to the first owner":                          {[]saved{{2, "BBBPZ8888B"}, {1, "AAAPZ9999A"}}, "", 1, false},
-		"a fully masked PAN goes to the first owner":              {[]saved{{1, "AAAPZ9999A"}, {2, "BBBPZ8888B"}}, "**********", 1, false},
-		"no PAN goes to the first remaining owner":                {[]saved{{3, "BBBPZ8888B"}, {2, "AAAPZ9999A"}}, "", 2, false},
-		"a PAN joins the statements without one":                  {[]saved{{1, ""}}, "AAAPZ9999A", 1, false},
-		"a third PAN has the number after the highest":            {[]saved{{4, "AAAPZ9999A"}, {2, "BBBPZ8888B"}}, "CCCPZ7777C", 5, true},
-		"a contradiction counts despite statements without a PAN": {[]saved{{1, ""}, {1, "AAAPZ9999A"}, {1, ""}}, "BBBPZ8888B", 2, true},
+		"the first statement gets the first owner":         {nil, ashaPAN, 1, false},
+		"the first statement may have no PAN":              {nil, "", 1, false},
+		"the same PAN is the same owner":                   {owners{ashaPAN}, ashaPAN, 1, false},
+		"another PAN is another owner":                     {owners{ashaPAN}, raviPAN, 2, true},
+		"one character that differs is enough":             {owners{ashaPAN}, "********9B", 2, true},
+		"a masked PAN that agrees is the same owner":       {owners{ashaPAN}, "AA******9A", 1, false},
+		"two masks that show nothing in common agree":      {owners{"AAA*******"}, "********9A", 1, false},
+		"the owner with more matching characters":          {owners{"AA********", "AA******9A"}, ashaPAN, 2, false},
+		"the lower owner number at equal matches":          {owners{"AA********", "********9A"}, "AA******9A", 1, false},
+		"an owner that contradicts is passed over":         {owners{raviPAN, ""}, ashaPAN, 2, true},
+		"another person is flagged each time":              {owners{ashaPAN, raviPAN}, raviPAN, 2, true},
+		"no PAN and no name goes to the user":              {owners{ashaPAN, raviPAN}, "", 1, false},
+		"a fully masked PAN goes to the user":              {owners{ashaPAN, raviPAN}, "**********", 1, false},
+		"a PAN joins the statements without name and PAN":  {owners{""}, ashaPAN, 1, false},
+		"a third PAN has the number after the highest one": {owners{ashaPAN, raviPAN}, devPAN, 3, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			var ranks []portfolio.Rank
-			for _, s := range c.saved {
-				ranks = append(ranks, portfolio.Rank{Owner: s.owner, PANHashes: panHashes(s.pan)})
+			var people []portfolio.Person
+			for _, pan := range c.known {
+				people = append(people, person("", pan))
 			}
-			if owner, other := portfolio.OwnerOf(ranks, panHashes(c.pan)); owner != c.owner || other != c.other {
-				t.Errorf("got owner %d, other %t; want %d, %t", owner, other, c.owner, c.other)
+			got := portfolio.FindOwners(known(people, 1, 1), portfolio.Stated{Investor: person("", c.pan)})
+			if got.Owner != c.owner || got.Other != c.other {
+				t.Errorf("got owner %d, other %t; want %d, %t", got.Owner, got.Other, c.owner, c.other)
 			}
 		})
+	}
+}
+
+func TestAccountsAreOfTheirHolders(t *testing.T) {
+	t.Parallel()
+	type people = []portfolio.Person
+	nobody := person("", "")
+	both := known(people{person(asha, ashaPAN), person(ravi, raviPAN)}, 2, 1)
+	for name, c := range map[string]struct {
+		known    []portfolio.KnownOwner
+		investor portfolio.Person
+		accounts people
+		before   []int
+		owner    int
+		want     []int
+	}{
+		"each account has the owner that it states": {
+			nil, person(asha, ashaPAN), people{person(asha, ashaPAN), person(ravi, raviPAN), person(dev, devPAN)}, nil, 1, []int{1, 2, 3},
+		},
+		"known owners keep their numbers": {
+			both, person(ravi, raviPAN), people{person(dev, devPAN), person(asha, "AAA*****9A"), person(ravi, raviPAN)}, nil, 2, []int{3, 1, 2},
+		},
+		"a header without a PAN is the holder of its name": {
+			nil, person(ravi, ""), people{person(asha, ashaPAN), person("RAVI  EXAMPLE", raviPAN)}, nil, 2, []int{1, 2},
+		},
+		"a header of another name is the user who has an account": {
+			both, person("Example Family", ""), people{person(ravi, raviPAN), person(ravi, raviPAN), person(asha, ashaPAN)}, nil, 1, []int{2, 2, 1},
+		},
+		"an empty header is the owner of most accounts": {
+			known(people{person(dev, devPAN)}, 1), nobody, people{person(asha, ashaPAN), person(ravi, raviPAN), person(ravi, raviPAN)}, nil, 3, []int{2, 3, 3},
+		},
+		"an account without a PAN is of the holder of its name": {
+			nil, person(asha, ashaPAN), people{person("Ravi Example", ""), person(ravi, raviPAN), person("Mrs. ASHA V EXAMPLE", "")}, nil, 1, []int{2, 2, 1},
+		},
+		"an account without a PAN is of a known owner of its name": {
+			both, person(asha, ashaPAN), people{person("RAVI EXAMPLE", "")}, nil, 1, []int{2},
+		},
+		"an account of a new name without a PAN is of a new owner": {
+			both, person(asha, ashaPAN), people{person(dev, ""), person("Dev Example", "")}, nil, 1, []int{3, 3},
+		},
+		"an account that states nobody is of the investor": {
+			both, person(ravi, raviPAN), people{nobody, nobody}, nil, 2, []int{2, 2},
+		},
+		"an account without a PAN keeps its owner": {
+			both, person("A. Example", ""), people{person("A. Example", ""), nobody}, []int{1, 2}, 1, []int{1, 2},
+		},
+		"an account with the PAN of another person changes its owner": {
+			both, person(asha, ashaPAN), people{person(ravi, raviPAN)}, []int{1}, 1, []int{2},
+		},
+		"of two owners whose PAN may be the same, the account's own": {
+			known(people{person("", "AA********"), person("", "********9A")}, 1, 1), nobody, people{person("", "AA******9A")}, []int{2}, 2, []int{2},
+		},
+		"of two owners whose PAN may be the same, the one with its name": {
+			known(people{person(ravi, "AA********"), person(asha, "********9A")}, 1, 1), person(asha, "AA******9A"), people{nobody}, nil, 2, []int{2},
+		},
+		"a name without a PAN gets a PAN": {
+			known(people{person(ravi, raviPAN), person(dev, "")}, 1, 1), person(ravi, raviPAN), people{person("Dev Example", devPAN)}, nil, 1, []int{2},
+		},
+		"another name without a PAN does not get that PAN": {
+			known(people{person(dev, "")}, 1), person(ravi, raviPAN), people{person(ravi, raviPAN)}, nil, 2, []int{2},
+		},
+		"without any name and PAN all is the user's": {
+			known(people{person(asha, ashaPAN), person(ravi, raviPAN)}, 1, 2), nobody, people{nobody, nobody}, nil, 2, []int{2, 2},
+		},
+		"without anything known all is of one owner": {
+			nil, nobody, people{nobody, nobody}, nil, 1, []int{1, 1},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			before := c.before
+			if before == nil {
+				before = make([]int, len(c.accounts))
+			}
+			got := portfolio.FindOwners(c.known, portfolio.Stated{Investor: c.investor, Accounts: c.accounts, Before: before})
+			if got.Owner != c.owner || !slices.Equal(got.Accounts, c.want) {
+				t.Errorf("got owner %d, accounts of %v; want %d, %v", got.Owner, got.Accounts, c.owner, c.want)
+			}
+		})
+	}
+}
+
+func TestStatementWithoutAnyPANIsFlagged(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		investor, account portfolio.Person
+		missing           bool
+	}{
+		"none":                     {person(asha, ""), person(asha, ""), true},
+		"a fully masked one":       {person(asha, "**********"), person(asha, ""), true},
+		"in the header":            {person(asha, "AA********"), person(asha, ""), false},
+		"at an account":            {person(asha, ""), person(asha, ashaPAN), false},
+		"of another person's fund": {person(asha, ""), person(ravi, raviPAN), false},
+	} {
+		got := portfolio.FindOwners(nil, portfolio.Stated{Investor: c.investor, Accounts: []portfolio.Person{c.account}, Before: []int{0}})
+		if got.MissingPAN != c.missing {
+			t.Errorf("%s: got missing %t, want %t", name, got.MissingPAN, c.missing)
+		}
+	}
+}
+
+func TestUserIsTheOwnerOfMostStatements(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		statements []int
+		user       int
+	}{
+		"nobody":                  {nil, 0},
+		"no statements":           {[]int{0, 0}, 0},
+		"the only one":            {[]int{1}, 1},
+		"the first of equals":     {[]int{2, 2, 1}, 1},
+		"the one with more":       {[]int{1, 3, 2}, 2},
+		"not one without any now": {[]int{0, 1}, 2},
+	} {
+		people := make([]portfolio.Person, len(c.statements))
+		if got := portfolio.UserOf(known(people, c.statements...)); got != c.user {
+			t.Errorf("%s: got owner %d, want %d", name, got, c.user)
+		}
+	}
+}
+
+func TestOtherOwnerContradictsTheUserAndNotTheFirstOwner(t *testing.T) {
+	t.Parallel()
+	people := []portfolio.Person{person(ravi, raviPAN), person(asha, ashaPAN)}
+	for pan, other := range map[string]bool{ashaPAN: false, "AA******9A": false, raviPAN: true, devPAN: true, "": false} {
+		got := portfolio.FindOwners(known(people, 1, 2), portfolio.Stated{Investor: person("", pan)})
+		if got.Other != other {
+			t.Errorf("%q: got other %t, want %t", pan, got.Other, other)
+		}
+	}
+}
+
+func TestKnowledgeOfAPersonDoesNotDependOnTheOrderOfStatements(t *testing.T) {
+	t.Parallel()
+	parts := []portfolio.Person{person("Asha V Example", "AAA*******"), person(asha, "********9A"), person("", "")}
+	parts[0].PANMasked, parts[1].PANMasked = "XXXXXXXXXA", "XXXXXXXX9A"
+	for _, order := range [][]int{{0, 1, 2}, {2, 1, 0}, {1, 0, 2}} {
+		var got portfolio.Person
+		for _, i := range order {
+			got = got.Merge(parts[i])
+		}
+		if want := person(asha, "AAA*****9A"); got.Name != asha || got.PANMasked != "XXXXXXXX9A" || !slices.Equal(got.PANHashes, want.PANHashes) {
+			t.Errorf("order %v: got %+v, want %+v", order, got, want)
+		}
+	}
+}
+
+func TestSameName(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		a, b string
+		same bool
+	}{
+		{"Asha Example", "ASHA  example", true},
+		{"Mrs. Asha Example", "EXAMPLE ASHA", true},
+		{"Asha V Example", "Asha Vijay Example", true},
+		{"Asha Vijay Exam", "Asha Vijay Example", true},
+		{"Asha Example", "Asha Vijay Example", true},
+		{"Master Dev Example (Minor)", "Dev Example", true},
+		{"Asha", "Asha", true},
+		{"Asha", "Asha Example", false},
+		{"A Example", "Asha Example", false},
+		{"A V Example", "Asha Vijay Example", false},
+		{"Vijay Example", "Asha Vijay Example", false},
+		{"Vijay Example", "Vijay Example HUF", false},
+		{"Asha Example", "Ravi Example", false},
+		{"", "", false},
+		{"(Minor)", "Mr", false},
+	} {
+		if got, back := portfolio.SameName(c.a, c.b), portfolio.SameName(c.b, c.a); got != c.same || back != c.same {
+			t.Errorf("%q, %q: got %t and %t, want %t", c.a, c.b, got, back, c.same)
+		}
 	}
 }
 

@@ -26,7 +26,7 @@ import (
 var (
 	// ErrNotFound: the caller has no such portfolio; another user may have it.
 	ErrNotFound = fault.New(fault.NotFound, "portfolio_not_found", "You have no portfolio with this id.")
-	// ErrOtherOwner: the statement's PAN contradicts those of the user's earlier
+	// ErrOtherOwner: the statement's PAN contradicts that of most of the user's
 	// statements, and the settings refuse such statements.
 	ErrOtherOwner = fault.New(fault.Conflict, "other_owner",
 		"This statement has a different PAN than your earlier ones; it was not saved.")
@@ -53,7 +53,8 @@ type Portfolio struct {
 	Subject    string
 	Provenance Provenance
 	SavedAt    time.Time
-	Owner      int       // from 1; statements of one user with contradicting PANs have different owners
+	Owner      int       // the number of an owner: the person to whom the statement is addressed
+	OfOther    bool      // the PAN of its owner contradicts that of the owner of most portfolios
 	Active     bool      // the highest Rank of its owner
 	Unreadable bool      // not decryptable: without Investor, account numbers and payload
 	ObservedAt time.Time // when the vendor last gave it to the broker; zero unless Verified
@@ -67,6 +68,10 @@ type Portfolio struct {
 	// payload, which does not have it.
 	Metadata      jsontext.Value
 	MetadataAdded bool
+	// Owners has its owner and the owners of its accounts, by number; nil if it was saved by a
+	// release that did not know accounts, and is not converted yet.
+	Owners   []Owner
+	Accounts []ListedAccount // by index in the statement; nil like Owners
 	statement.Summary
 }
 
@@ -155,8 +160,7 @@ type Store interface {
 // ErrNotFound.
 type Reader interface {
 	Portfolios(ctx context.Context, subject string, q Query) ([]Portfolio, error)
-	// LatestPortfolio returns the id of the first owner's portfolio whose period ends
-	// last, of several one that does not differ from what the vendor gave, and of those
+	// LatestPortfolio returns the id of the user's own portfolio whose period ends last, of several one that does not differ from what the vendor gave, and of those
 	// the one saved last.
 	LatestPortfolio(ctx context.Context, subject string) (id string, err error)
 	// Portfolio returns a portfolio and up to limit of its holdings, from number first on.

@@ -39,13 +39,14 @@ var (
 			{"period_from", scalar}, {"period_to", scalar}, {"private", scalar}, {"total_value", scalar},
 			{"received_rows", scalar}, {"stored_rows", scalar}, {"findings", scalar}, {"saved_ms", scalar},
 			{"owner", scalar}, {"active", scalar}, {"pan_marks", scalar}, {"transactions", scalar},
-			{"observed_ms", scalar}, {"differs", scalar},
+			{"observed_ms", scalar}, {"differs", scalar}, {"accounts", scalar}, {"account_details", scalar}, {"of_other", scalar},
 		},
 		rows: func(*sealedPortfolio) int { return 1 },
 		values: func(p *sealedPortfolio, _ int, list []any) []any {
 			return append(list, p.ID, p.Subject, p.fingerprint, string(p.Provenance), string(p.CASType), p.from, p.to, p.private,
 				p.TotalValue.String(), p.ReceivedRows, p.StoredRows, p.findings, millis(p.SavedAt), p.Owner, boolInt(p.Active),
-				p.panHashes, len(p.transactions), optionalMillis(p.ObservedAt), boolInt(p.Differs))
+				p.panHashes, len(p.transactions), optionalMillis(p.ObservedAt), boolInt(p.Differs),
+				p.links, p.details, boolInt(p.OfOther))
 		},
 	}
 	payloadTable = table{

@@ -114,11 +114,11 @@ func (s *DB) add(ctx context.Context, tx *sql.Tx, save portfolio.SaveRequest, ro
 	return row.Portfolio, s.emit(ctx, tx, portfolioEvent(webhook.PortfolioDiffers, row.Subject, row.ID, save.Differs.At))
 }
 
-// restore replaces p, which cannot be decrypted, by the same statement. Its id, time,
-// owner and whether it is active stay the same. If one of the two is verified, it is.
+// restore replaces p, which cannot be decrypted, by the same statement. Its id and time stay
+// the same. If one of the two is verified, it is.
 func (s *DB) restore(ctx context.Context, tx *sql.Tx, p portfolio.Portfolio, save portfolio.SaveRequest) (portfolio.Portfolio, error) {
 	restored := save.Portfolio
-	restored.ID, restored.SavedAt, restored.Owner, restored.Active = p.ID, p.SavedAt, p.Owner, p.Active
+	restored.ID, restored.SavedAt = p.ID, p.SavedAt
 	if p.Provenance == portfolio.Verified && restored.Provenance != portfolio.Verified {
 		restored.Provenance, restored.ObservedAt = p.Provenance, p.ObservedAt
 		restored.Differs, restored.Differences = false, nil
@@ -128,15 +128,17 @@ func (s *DB) restore(ctx context.Context, tx *sql.Tx, p portfolio.Portfolio, sav
 	if err != nil {
 		return restored, err
 	}
-	_, _, other, err := s.ownerOf(ctx, tx, row)
-	if err == nil && other {
-		err = s.warnOtherOwner(row)
-	}
-	if err != nil {
-		return restored, err
-	}
 	if _, err := tx.ExecContext(ctx, `DELETE FROM portfolios WHERE id = $1`, p.ID); err != nil {
 		return restored, fmt.Errorf("delete the unreadable portfolio: %w", err)
+	}
+	if p.Active {
+		if err := s.activateNext(ctx, tx, p.Subject, p.Owner); err != nil {
+			return restored, err
+		}
+	}
+	row.stated.Number = p.Owner // if nothing else tells of it
+	if err := s.assignOwner(ctx, tx, row, false); err != nil {
+		return restored, err
 	}
 	if err := s.dialect.insert(ctx, tx, row); err != nil {
 		return restored, err

@@ -15,7 +15,8 @@ import (
 )
 
 const portfolioColumns = `id, subject, provenance, cas_type, period_from, period_to, private,
-	total_value, received_rows, stored_rows, transactions, findings, saved_ms, owner, active, observed_ms, differs`
+	total_value, received_rows, stored_rows, transactions, findings, saved_ms, owner, active, observed_ms, differs,
+	accounts, account_details, of_other`
 
 // openedPortfolio is a portfolio with the account numbers that its holdings refer to.
 type openedPortfolio struct {
@@ -27,12 +28,13 @@ type openedPortfolio struct {
 func (s *DB) scanPortfolio(ctx context.Context, row interface{ Scan(dest ...any) error }) (openedPortfolio, error) {
 	var p openedPortfolio
 	var period statement.Period
-	var sealed []byte
+	var sealed, links, details []byte
 	var encoded string
 	var savedMS, observedMS int64
-	var active, differs int
+	var active, differs, ofOther int
 	err := row.Scan(&p.ID, &p.Subject, &p.Provenance, &p.CASType, &period.From, &period.To, &sealed,
-		&p.TotalValue, &p.ReceivedRows, &p.StoredRows, &p.TransactionCount, &encoded, &savedMS, &p.Owner, &active, &observedMS, &differs)
+		&p.TotalValue, &p.ReceivedRows, &p.StoredRows, &p.TransactionCount, &encoded, &savedMS, &p.Owner, &active, &observedMS, &differs,
+		&links, &details, &ofOther)
 	if err != nil {
 		return p, err
 	}
@@ -49,6 +51,10 @@ func (s *DB) scanPortfolio(ctx context.Context, row interface{ Scan(dest ...any)
 	p.Differs = differs == 1
 	if !p.Differs { // it may be verified since
 		p.Differences = nil
+	}
+	if err == nil && links != nil {
+		p.OfOther = ofOther == 1
+		err = s.scanAccounts(&p.Portfolio, links, details)
 	}
 	return p, err
 }
@@ -105,16 +111,17 @@ func (s *DB) portfolios(ctx context.Context, subject string, ms int64, q portfol
 	return list, rows.Err()
 }
 
-// LatestPortfolio returns the id of the portfolio of the subject's first owner whose
-// period ends last; of several, one that does not differ from what the broker saw, and of
+// LatestPortfolio returns the id of the portfolio of the user, the owner of most of the
+// subject's portfolios, whose period ends last; of several, one that does not differ from what the broker saw, and of
 // those the one that was saved last. It returns
 // portfolio.ErrNotFound if there is none.
 func (s *DB) LatestPortfolio(ctx context.Context, subject string) (string, error) {
 	ctx, cancel := withTimeout(ctx)
 	defer cancel()
 	var id string
-	err := s.reader.QueryRowContext(ctx, `SELECT id FROM portfolios WHERE subject = $1
-		ORDER BY owner, period_to DESC, differs, saved_ms DESC, id DESC LIMIT 1`, subject).Scan(&id)
+	err := s.reader.QueryRowContext(ctx, `SELECT id FROM portfolios WHERE subject = $1 AND owner =
+			(SELECT owner FROM portfolios WHERE subject = $1 GROUP BY owner ORDER BY COUNT(*) DESC, owner LIMIT 1)
+		ORDER BY period_to DESC, differs, saved_ms DESC, id DESC LIMIT 1`, subject).Scan(&id)
 	return id, s.notFound(ctx, "find the latest portfolio", err)
 }
 

@@ -23,53 +23,45 @@ func (s *DB) lockSubject(ctx context.Context, tx *sql.Tx, subject string) error 
 	return nil
 }
 
-// assignOwner decides to whom row belongs and whether it becomes the active portfolio of
-// that owner, and deactivates the previous one if so.
+// assignOwner decides to whom row and its accounts belong, and whether it becomes the active
+// portfolio of its owner, and deactivates the previous one if so. It returns
+// portfolio.ErrOtherOwner if the owner contradicts the user and refuseOther is set.
 func (s *DB) assignOwner(ctx context.Context, tx *sql.Tx, row *sealedPortfolio, refuseOther bool) error {
-	saved, owner, other, err := s.ownerOf(ctx, tx, row)
+	known, found, err := s.findOwners(ctx, tx, row)
 	switch {
 	case err != nil:
 		return err
-	case other && refuseOther:
+	case found.Other && refuseOther:
 		return portfolio.ErrOtherOwner
-	case other:
-		if err := s.warnOtherOwner(row); err != nil {
-			return err
-		}
 	}
-	row.Owner, row.Active = owner, true
+	row.Owner = found.Owner
+	replaced, err := s.activate(ctx, tx, row)
+	if err != nil {
+		return err
+	}
+	return s.linkAccounts(ctx, tx, row, known, found, replaced)
+}
+
+// activate decides whether row becomes the active portfolio of its owner, and deactivates the
+// previous one if so, which replaced reports.
+func (*DB) activate(ctx context.Context, tx *sql.Tx, row *sealedPortfolio) (replaced bool, err error) {
+	saved, err := readRanks(ctx, tx, `SELECT id, owner, active, cas_type, period_to, differs, saved_ms FROM portfolios
+		WHERE subject = $1 AND owner = $2 AND active = 1`, row.Subject, row.Owner)
+	if err != nil {
+		return false, fmt.Errorf("read active portfolios: %w", err)
+	}
+	row.Active = true
 	candidate := portfolio.Rank{ID: row.ID, CASType: row.CASType, To: row.to, Differs: row.Differs, SavedAt: instant(millis(row.SavedAt))}
 	for _, p := range saved {
-		if !p.Active || p.Owner != owner {
-			continue
-		}
 		if row.Active = candidate.Compare(p) > 0; !row.Active {
 			continue
 		}
 		if _, err := tx.ExecContext(ctx, `UPDATE portfolios SET active = 0 WHERE id = $1`, p.ID); err != nil {
-			return fmt.Errorf("deactivate portfolio: %w", err)
+			return false, fmt.Errorf("deactivate portfolio: %w", err)
 		}
+		replaced = true
 	}
-	return nil
-}
-
-// ownerOf returns the owner of row, as portfolio.OwnerOf decides, and the ranks that it
-// decided by: one for each set of PAN hashes of each owner, and the active portfolios.
-func (s *DB) ownerOf(ctx context.Context, tx *sql.Tx, row *sealedPortfolio) (saved []portfolio.Rank, owner int, other bool, err error) {
-	saved, err = readRanks(ctx, tx, `SELECT DISTINCT '', owner, pan_marks, 0, '', '', 0, 0 FROM portfolios WHERE subject = $1
-		UNION ALL
-		SELECT id, owner, NULL, active, cas_type, period_to, differs, saved_ms FROM portfolios WHERE subject = $1 AND active = 1`, row.Subject)
-	if err != nil {
-		return nil, 0, false, fmt.Errorf("read owners of portfolios: %w", err)
-	}
-	owner, other = portfolio.OwnerOf(saved, row.panHashes)
-	return saved, owner, other, nil
-}
-
-// warnOtherOwner adds the warning that row is the statement of another person.
-func (s *DB) warnOtherOwner(row *sealedPortfolio) error {
-	row.Warnings = append(slices.Clone(row.Warnings), portfolio.OtherOwner)
-	return s.sealPrivate(row)
+	return replaced, nil
 }
 
 // removePortfolio deletes a portfolio, with its dependent rows and the answers stored for
@@ -80,8 +72,9 @@ func (s *DB) removePortfolio(ctx context.Context, tx *sql.Tx, subject, id string
 		return err
 	}
 	var owner, active int
-	err := tx.QueryRowContext(ctx, `DELETE FROM portfolios WHERE id = $1 AND subject = $2 RETURNING owner, active`,
-		id, subject).Scan(&owner, &active)
+	var packed []byte
+	err := tx.QueryRowContext(ctx, `DELETE FROM portfolios WHERE id = $1 AND subject = $2 RETURNING owner, active, accounts`,
+		id, subject).Scan(&owner, &active, &packed)
 	switch {
 	case errors.Is(err, sql.ErrNoRows):
 		return portfolio.ErrNotFound
@@ -91,6 +84,9 @@ func (s *DB) removePortfolio(ctx context.Context, tx *sql.Tx, subject, id string
 	if _, err := tx.ExecContext(ctx, `UPDATE idempotency SET answer = NULL WHERE portfolio = $1`, id); err != nil {
 		return fmt.Errorf("delete stored answers: %w", err)
 	}
+	if err := s.unlinkAccounts(ctx, tx, subject, packed); err != nil {
+		return err
+	}
 	if active == 0 {
 		return nil
 	}
@@ -99,7 +95,7 @@ func (s *DB) removePortfolio(ctx context.Context, tx *sql.Tx, subject, id string
 
 // activateNext activates the best remaining portfolio of an owner.
 func (s *DB) activateNext(ctx context.Context, tx *sql.Tx, subject string, owner int) error {
-	remaining, err := readRanks(ctx, tx, `SELECT id, owner, NULL, active, cas_type, period_to, differs, saved_ms FROM portfolios
+	remaining, err := readRanks(ctx, tx, `SELECT id, owner, active, cas_type, period_to, differs, saved_ms FROM portfolios
 		WHERE subject = $1 AND owner = $2`, subject, owner)
 	if err != nil {
 		return fmt.Errorf("read remaining portfolios: %w", err)
@@ -114,8 +110,8 @@ func (s *DB) activateNext(ctx context.Context, tx *sql.Tx, subject string, owner
 	return nil
 }
 
-// readRanks runs query, which must select id, owner, PAN hashes, active, CAS type, end of
-// the period, whether it differs from what the broker saw, and the instant of the save.
+// readRanks runs query, which must select id, owner, active, CAS type, end of the period,
+// whether it differs from what the broker saw, and the instant of the save.
 func readRanks(ctx context.Context, tx *sql.Tx, query string, args ...any) ([]portfolio.Rank, error) {
 	rows, err := tx.QueryContext(ctx, query, args...)
 	if err != nil {
@@ -127,7 +123,7 @@ func readRanks(ctx context.Context, tx *sql.Tx, query string, args ...any) ([]po
 		var r portfolio.Rank
 		var active, differs int
 		var savedMS int64
-		if err := rows.Scan(&r.ID, &r.Owner, &r.PANHashes, &active, &r.CASType, &r.To, &differs, &savedMS); err != nil {
+		if err := rows.Scan(&r.ID, &r.Owner, &active, &r.CASType, &r.To, &differs, &savedMS); err != nil {
 			return nil, err
 		}
 		r.Active, r.Differs, r.SavedAt = active == 1, differs == 1, instant(savedMS)

@@ -20,6 +20,9 @@ type sealedPortfolio struct {
 	portfolio.Portfolio
 	fingerprint  []byte
 	panHashes    []byte
+	stated       statedAccounts
+	links        []byte // packed accountLinks
+	details      []byte // sealed accountDetails
 	from, to     string
 	private      []byte
 	payload      []byte
@@ -58,7 +61,7 @@ func (s *DB) seal(save portfolio.SaveRequest) (*sealedPortfolio, error) {
 	row := &sealedPortfolio{
 		Portfolio:    p,
 		fingerprint:  s.fingerprint(&st),
-		panHashes:    s.panHashes(p.Subject, st.PAN),
+		stated:       s.stateAccounts(p.Subject, p.ID, &st),
 		holdings:     st.Holdings,
 		transactions: st.Transactions,
 	}

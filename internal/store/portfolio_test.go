@@ -78,6 +78,10 @@ func TestSavedPortfolioIsReadBackCompletely(t *testing.T) {
 		}
 		p.Period, want.Portfolio.Period = nil, nil // compared; a pointer prints as an address
 		want.Portfolio.Owner, want.Portfolio.Active = 1, true
+		if len(p.Owners) != 1 || len(p.Accounts) != 1 {
+			t.Errorf("owners %+v, accounts %+v", p.Owners, p.Accounts)
+		}
+		p.Owners, p.Accounts = nil, nil
 		if got, want := fmt.Sprintf("%+v", p), fmt.Sprintf("%+v", want.Portfolio); got != want {
 			t.Errorf("portfolio\n got %s\nwant %s", got, want)
 		}

@@ -85,6 +85,9 @@ func (s *DB) Erase(ctx context.Context, subject string, r audit.Record) (privacy
 		if erased.Portfolios, err = deleteRows(ctx, tx, `DELETE FROM portfolios WHERE subject = $1`, subject); err != nil {
 			return fmt.Errorf("delete portfolios: %w", err)
 		}
+		if _, err := tx.ExecContext(ctx, `DELETE FROM owners WHERE subject = $1`, subject); err != nil {
+			return fmt.Errorf("delete owners: %w", err)
+		}
 		if _, err := tx.ExecContext(ctx, `DELETE FROM captures WHERE subject = $1`, subject); err != nil {
 			return fmt.Errorf("delete captures: %w", err)
 		}

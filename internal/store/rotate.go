@@ -40,13 +40,13 @@ func (s *DB) Reseal(ctx context.Context, report func(Tally)) error {
 
 // resealColumn goes through c until there is nothing left to reseal.
 func (s *DB) resealColumn(ctx context.Context, c sealedColumn) (Tally, error) {
-	all := Tally{Table: c.table}
+	all := Tally{Table: c.name()}
 	for range resealPasses {
 		pass, again, err := s.resealPass(ctx, c)
 		all.Rows += pass.Rows
 		all.Unknown, all.Damaged = pass.Unknown, pass.Damaged
 		if err != nil {
-			return all, fmt.Errorf("reseal %s: %w", c.table, err)
+			return all, fmt.Errorf("reseal %s: %w", c.name(), err)
 		}
 		if !again {
 			return all, nil
@@ -57,13 +57,13 @@ func (s *DB) resealColumn(ctx context.Context, c sealedColumn) (Tally, error) {
 			}
 		}
 	}
-	return all, fmt.Errorf("%s: %w", c.table, ErrStillSealing)
+	return all, fmt.Errorf("%s: %w", c.name(), ErrStillSealing)
 }
 
 // resealPass goes through c once. again reports that it found values to reseal, even if
 // others changed them first, so another pass is needed.
 func (s *DB) resealPass(ctx context.Context, c sealedColumn) (pass Tally, again bool, err error) {
-	pass = Tally{Table: c.table, Unknown: map[string]int{}}
+	pass = Tally{Table: c.name(), Unknown: map[string]int{}}
 	var after any
 	for {
 		batch, err := s.readSealed(ctx, c, after, s.box.Prefix())

@@ -89,9 +89,9 @@ func (v *keyring) change(t *testing.T, statement string, args ...any) {
 }
 
 // sealedTables are the tables with sealed values. fill adds a value to each.
-var sealedTables = []string{"portfolios", "payloads", "idempotency", "captures", "mailbox_connections", "mailboxes", "mail_files", "statement_jobs", "webhook_endpoints"}
+var sealedTables = []string{"portfolios", "portfolio_accounts", "owners", "payloads", "idempotency", "captures", "mailbox_connections", "mailboxes", "mail_files", "statement_jobs", "webhook_endpoints"}
 
-// fill saves n portfolios of demo:asha, each under an Idempotency-Key, and as many captures,
+// fill saves n portfolios of demo:asha, each of another owner and under an Idempotency-Key, and as many captures,
 // connections and mailboxes. It returns the payloads by the ids of the portfolios.
 func fill(t *testing.T, s *store.DB, first, n int) map[string][]byte {
 	t.Helper()
@@ -99,7 +99,8 @@ func fill(t *testing.T, s *store.DB, first, n int) map[string][]byte {
 	for i := first; i < first+n; i++ {
 		c := claim(fmt.Sprint("key ", i), "body", 0)
 		mustClaim(t, s, c)
-		one := saving(t, c.Subject, named(fmt.Sprint("Fund ", i), "2026-03-31"))
+		payload := named(fmt.Sprint("Fund ", i), "2026-03-31")
+		one := saving(t, c.Subject, bytes.Replace(payload, []byte("AAAPZ9999A"), fmt.Appendf(nil, "AAAPZ%04dA", i), 1))
 		one.Claim = &c
 		a, err := s.SavePortfolio(t.Context(), one)
 		if err != nil {

@@ -16,7 +16,7 @@ const (
 	batchBytes = 4 << 20
 )
 
-// Tally counts the sealed values of one table.
+// Tally counts the sealed values of one column.
 type Tally struct {
 	Table   string
 	Rows    int            // values that were resealed, or that can be decrypted
@@ -38,6 +38,14 @@ type sealedColumn struct {
 	associatedData     func(key any) string // of the row with this key
 }
 
+// name returns the name of the column's Tally: its table, unless that has several.
+func (c sealedColumn) name() string {
+	if c.column == "account_details" {
+		return "portfolio_accounts"
+	}
+	return c.table
+}
+
 // expand puts the column's names into a query.
 func (c sealedColumn) expand(query string) string {
 	return strings.NewReplacer("{table}", c.table, "{key}", c.key, "{column}", c.column).Replace(query)
@@ -56,6 +64,8 @@ func sealedColumns() []sealedColumn {
 	}
 	return []sealedColumn{
 		{"portfolios", "id", "private", byID(privateData)},
+		{"portfolios", "id", "account_details", byID(accountData)},
+		{"owners", "id", "sealed", byID(ownerData)},
 		{"payloads", "portfolio", "sealed", byID(payloadData)},
 		{"idempotency", "scope", "answer", byHash(scopeData)},
 		{"captures", "id", "sealed", byID(captureData)},
@@ -73,7 +83,7 @@ func (s *DB) Verify(ctx context.Context, report func(Tally)) error {
 	for _, c := range sealedColumns() {
 		count, err := s.verifyColumn(ctx, c)
 		if err != nil {
-			return fmt.Errorf("verify %s: %w", c.table, err)
+			return fmt.Errorf("verify %s: %w", c.name(), err)
 		}
 		report(count)
 	}
@@ -81,7 +91,7 @@ func (s *DB) Verify(ctx context.Context, report func(Tally)) error {
 }
 
 func (s *DB) verifyColumn(ctx context.Context, c sealedColumn) (Tally, error) {
-	count := Tally{Table: c.table, Unknown: map[string]int{}}
+	count := Tally{Table: c.name(), Unknown: map[string]int{}}
 	var after any
 	for {
 		batch, err := s.readSealed(ctx, c, after, nil)
