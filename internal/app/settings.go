@@ -70,7 +70,7 @@ func newAuth(ctx context.Context, c config.Auth, o auth.Options) (*auth.Authenti
 		verifier := auth.Verifier{
 			Name: v.Name, Issuer: v.Issuer, Audience: v.Audience, Algorithms: v.Algorithms,
 			Secret: v.Secret, JWKSURL: v.JWKSURL, OIDC: v.OIDC,
-			MaxLifetime: v.MaxLifetime, Leeway: v.Leeway, Refresh: v.Refresh,
+			MaxLifetime: v.MaxLifetime, Leeway: v.Leeway, Refresh: v.Refresh, MaxKeyAge: v.MaxKeyAge,
 			Roles: auth.Roles(v.Roles), ActsFor: v.ActsFor,
 		}
 		if v.PublicKeyFile != "" {

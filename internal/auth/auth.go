@@ -132,7 +132,7 @@ func (a *Authenticator) hasVerifier(name string) bool {
 
 // Authenticate verifies token and returns its Principal, which is shared and must not
 // be changed. It returns ErrInvalidToken with a detail that says which check failed, or
-// ErrUnavailable if the issuer's keys have never been loaded. It waits for a key set
+// ErrUnavailable if the issuer's keys have never been loaded, or not for MaxKeyAge. It waits for a key set
 // only if the token names an unknown key, for at most keyWait.
 func (a *Authenticator) Authenticate(ctx context.Context, token string) (*Principal, error) {
 	if len(token) > maxTokenSize {
@@ -151,9 +151,10 @@ func (a *Authenticator) Authenticate(ctx context.Context, token string) (*Princi
 	return e.who, nil
 }
 
-// current reports whether the keys that e was verified with are still in use.
-func (a *Authenticator) current(e entry) bool {
-	return a.all[e.verifier].keys.generation() == e.generation
+// current reports whether the keys that e was verified with still count at now, in
+// unix seconds.
+func (a *Authenticator) current(e entry, now int64) bool {
+	return a.all[e.verifier].keys.current(e.generation, now)
 }
 
 // verify makes every check of token. The claims are decoded before the signature is
@@ -178,8 +179,8 @@ func (a *Authenticator) verify(ctx context.Context, token string, now time.Time)
 func (a *Authenticator) Ready() error {
 	var missing []error
 	for _, v := range a.all {
-		if !v.keys.loaded() {
-			missing = append(missing, fmt.Errorf("verifier %q has not loaded its keys yet", v.name))
+		if err := v.keys.ready(a.now().Unix()); err != nil {
+			missing = append(missing, fmt.Errorf("verifier %q %w", v.name, err))
 		}
 	}
 	return errors.Join(missing...)

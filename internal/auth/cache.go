@@ -50,11 +50,11 @@ const (
 
 // get returns the Principal of the token with this digest, or nil if it is not cached,
 // has expired at now (unix seconds) or valid returns false for it.
-func (c *cache) get(key bytecache.Key, now int64, valid func(entry) bool) *Principal {
+func (c *cache) get(key bytecache.Key, now int64, valid func(e entry, now int64) bool) *Principal {
 	if c.entries != nil {
 		var buf [maxEntry]byte
 		if b, ok := c.entries.Get(key, buf[:0]); ok {
-			if e := decodeEntry(b); now < e.expires && valid(e) {
+			if e := decodeEntry(b); now < e.expires && valid(e, now) {
 				c.hits.Add(1)
 				return e.who
 			}

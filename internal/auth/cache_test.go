@@ -24,13 +24,13 @@ func fillCache(c *cache, n int) {
 	}
 }
 
-func always(entry) bool { return true }
+func always(entry, int64) bool { return true }
 
 func TestEntryIsReturnedAsStored(t *testing.T) {
 	t.Parallel()
 	c := newCache(1)
 	fillCache(c, 2)
-	who := c.get(digestOf(1), 0, func(e entry) bool { return e.verifier == 3 && e.generation == 7 && e.expires == 1001 })
+	who := c.get(digestOf(1), 0, func(e entry, _ int64) bool { return e.verifier == 3 && e.generation == 7 && e.expires == 1001 })
 	if who == nil || *who != (Principal{Subject: "demo:user-000001", Roles: RoleUser}) {
 		t.Errorf("got %+v", who)
 	}
@@ -49,7 +49,7 @@ func TestEntryIsInvalidOnceKeysChange(t *testing.T) {
 	t.Parallel()
 	c := newCache(1)
 	fillCache(c, 1)
-	if c.get(digestOf(0), 0, func(e entry) bool { return e.generation == 8 }) != nil {
+	if c.get(digestOf(0), 0, func(e entry, _ int64) bool { return e.generation == 8 }) != nil {
 		t.Error("the entry is still valid after its keys changed")
 	}
 }

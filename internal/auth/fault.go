@@ -17,7 +17,8 @@ var (
 	ErrInvalidToken = fault.New(fault.Unauthenticated, "invalid_token", "The token is not valid.")
 	// ErrInvalidRequest is returned when the credentials contradict one another.
 	ErrInvalidRequest = fault.New(fault.Invalid, "invalid_request", "The credentials of the request are contradictory.")
-	// ErrUnavailable is returned while the issuer's keys have never been loaded.
+	// ErrUnavailable is returned while the issuer's keys have never been loaded, or not for
+	// too long.
 	ErrUnavailable = fault.New(fault.Unavailable, "auth_unavailable",
 		"The keys of the token's issuer are not loaded yet; try again soon.").After(5 * time.Second)
 	// ErrCrossOrigin is returned when a page of another site used the caller's cookie.

@@ -22,9 +22,9 @@ func (f *fixedKey) find(context.Context, string, string) (any, uint32, error) {
 	return f.key, 0, nil
 }
 
-func (f *fixedKey) generation() uint32 { return 0 }
+func (f *fixedKey) current(uint32, int64) bool { return true }
 
-func (f *fixedKey) loaded() bool { return true }
+func (f *fixedKey) ready(int64) error { return nil }
 
 func (f *fixedKey) start(context.Context) {}
 

@@ -26,26 +26,31 @@ type keySet struct {
 }
 
 // newKeySet parses a JWK set (RFC 7517, section 5) and leaves out keys that none of algs
-// can use. The error says why keys were left out; the set is nil if none is left.
+// can use. The error says why keys were left out, also if none is left; the set is nil for a
+// document that is not a JWK set.
 func newKeySet(text []byte, algs []algorithm) (*keySet, error) {
 	var document struct {
-		Keys []json.RawMessage `json:"keys"`
+		Keys *[]json.RawMessage `json:"keys"`
 	}
 	if err := json.Unmarshal(text, &document); err != nil {
 		return nil, fmt.Errorf("not a JWK set: %w", err)
 	}
-	if len(document.Keys) > maxKeys {
-		return nil, fmt.Errorf("the set has %d keys, more than %d", len(document.Keys), maxKeys)
+	if document.Keys == nil {
+		return nil, errors.New("not a JWK set: it has no keys member")
+	}
+	keys := *document.Keys
+	if len(keys) > maxKeys {
+		return nil, fmt.Errorf("the set has %d keys, more than %d", len(keys), maxKeys)
 	}
 	set := &keySet{named: make(map[keyName]any), sole: make(map[string]any)}
 	var leftOut []error
-	for i, raw := range document.Keys {
+	for i, raw := range keys {
 		if err := set.add(raw, algs); err != nil {
 			leftOut = append(leftOut, fmt.Errorf("key %d: %w", i, err))
 		}
 	}
 	if len(set.named) == 0 {
-		return nil, errors.Join(append(leftOut, errors.New("no usable key in the set"))...)
+		leftOut = append(leftOut, errors.New("no usable key in the set"))
 	}
 	return set, errors.Join(leftOut...)
 }

@@ -2,6 +2,7 @@ package auth
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"sync"
 	"sync/atomic"
@@ -22,17 +23,20 @@ const (
 )
 
 // remoteKeys is a key set that one goroutine loads over HTTP; requests never load it
-// themselves. The last keys that were loaded stay in use until others arrive.
+// themselves. The last keys that were loaded stay in use until others arrive, for at most
+// maxAge.
 type remoteKeys struct {
-	name  string
-	every time.Duration
-	algs  []algorithm
-	fetch func(context.Context) ([]byte, error)
-	now   func() time.Time
-	log   *slog.Logger
+	name   string
+	every  time.Duration
+	maxAge time.Duration
+	algs   []algorithm
+	fetch  func(context.Context) ([]byte, error)
+	now    func() time.Time
+	log    *slog.Logger
 
-	set  atomic.Pointer[keySet] // nil until the first load
-	wake chan struct{}          // has capacity 1
+	set      atomic.Pointer[keySet] // nil until the first load
+	loadedAt atomic.Int64           // when that set was last loaded, in unix seconds
+	wake     chan struct{}          // has capacity 1
 
 	mu        sync.Mutex
 	done      chan struct{} // closed when the running or requested load ends; nil if there is none
@@ -41,17 +45,38 @@ type remoteKeys struct {
 
 func newRemoteKeys(s Verifier, algs []algorithm, opts Options) *remoteKeys {
 	return &remoteKeys{
-		name:  s.Name,
-		every: s.Refresh,
-		algs:  algs,
-		fetch: newKeyFetcher(opts.HTTP, s).fetch,
-		now:   opts.Now,
-		log:   opts.Log,
-		wake:  make(chan struct{}, 1),
+		name:   s.Name,
+		every:  s.Refresh,
+		maxAge: s.MaxKeyAge,
+		algs:   algs,
+		fetch:  newKeyFetcher(opts.HTTP, s).fetch,
+		now:    opts.Now,
+		log:    opts.Log,
+		wake:   make(chan struct{}, 1),
 	}
 }
 
+var (
+	errNotLoaded = errors.New("has not loaded its keys yet")
+	errKeysOld   = errors.New("has not been able to load its keys for longer than max_key_age")
+)
+
 func (r *remoteKeys) loaded() bool { return r.set.Load() != nil }
+
+func (r *remoteKeys) ready(now int64) error {
+	switch {
+	case !r.loaded():
+		return errNotLoaded
+	case r.old(now):
+		return errKeysOld
+	}
+	return nil
+}
+
+// old reports whether the keys were loaded too long ago to count at now, in unix seconds.
+func (r *remoteKeys) old(now int64) bool {
+	return now-r.loadedAt.Load() > int64(r.maxAge/time.Second)
+}
 
 func (r *remoteKeys) start(ctx context.Context) {
 	r.begin() // before New returns, so that early requests wait for the first load
@@ -91,10 +116,11 @@ func (r *remoteKeys) refresh(ctx context.Context) bool {
 		return false
 	}
 	set, err := newKeySet(text, r.algs)
-	if set == nil {
+	if set == nil || len(set.named) == 0 && !r.loaded() { // an issuer may withdraw its keys, but not begin without
 		r.logFailure(ctx, err)
 		return false
 	}
+	r.loadedAt.Store(r.now().Unix())
 	if old := r.set.Load(); old == nil || !old.same(set) {
 		r.replace(ctx, old, set, err)
 	}
@@ -103,7 +129,7 @@ func (r *remoteKeys) refresh(ctx context.Context) bool {
 
 func (r *remoteKeys) logFailure(ctx context.Context, err error) {
 	if ctx.Err() == nil {
-		r.log.WarnContext(ctx, "cannot load key set", "verifier", r.name, "serving", r.loaded(), "error", err)
+		r.log.WarnContext(ctx, "cannot load key set", "verifier", r.name, "serving", r.ready(r.now().Unix()) == nil, "error", err)
 	}
 }
 
@@ -116,6 +142,10 @@ func (r *remoteKeys) replace(ctx context.Context, old, set *keySet, leftOut erro
 	attrs := []any{"verifier", r.name, "keys", len(set.named)}
 	if leftOut != nil {
 		attrs = append(attrs, "left_out", leftOut)
+	}
+	if len(set.named) == 0 {
+		r.log.WarnContext(ctx, "the issuer has withdrawn all its keys: its tokens are refused", attrs...)
+		return
 	}
 	r.log.InfoContext(ctx, "key set loaded", attrs...)
 }
@@ -140,16 +170,14 @@ func (r *remoteKeys) find(ctx context.Context, alg, kid string) (any, uint32, er
 	return r.lookUp(name)
 }
 
-func (r *remoteKeys) generation() uint32 {
-	if set := r.set.Load(); set != nil {
-		return set.generation
-	}
-	return 0
+func (r *remoteKeys) current(generation uint32, now int64) bool {
+	set := r.set.Load()
+	return set != nil && set.generation == generation && !r.old(now)
 }
 
 func (r *remoteKeys) lookUp(name keyName) (any, uint32, error) {
 	set := r.set.Load()
-	if set == nil {
+	if set == nil || r.old(r.now().Unix()) {
 		return nil, 0, ErrUnavailable
 	}
 	key, err := set.find(name)

@@ -207,7 +207,7 @@ func TestOldKeysStayInUseWhileKeySetIsUnreachable(t *testing.T) {
 	}
 	for name, fail := range map[string]http.HandlerFunc{
 		"an error":           broken,
-		"an empty set":       func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte(`{"keys":[]}`)) },
+		"no set":             func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte(`{"error":"maintenance"}`)) },
 		"not JSON":           func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte(`<html>`)) },
 		"dropped connection": func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) },
 	} {
@@ -226,6 +226,60 @@ func TestOldKeysStayInUseWhileKeySetIsUnreachable(t *testing.T) {
 	}
 	if err := a.Ready(); err != nil {
 		t.Error(err)
+	}
+}
+
+func TestIssuerThatWithdrawsItsKeysHasNone(t *testing.T) {
+	t.Parallel()
+	for name, keys := range map[string][]string{"an empty set": nil, "no usable key": {`{"kty":"oct","k":"c2VjcmV0"}`}} {
+		s := newKeyServer(t, jwk(t, rsaKey().Public(), "k1"))
+		a := newAuthWith(t, auth.Options{Verifiers: []auth.Verifier{withKeySet(s.URL)}, CacheSize: 10})
+		token := signRS(t, "asha", "k1")
+		if got := askWith(t, a, token); got.body != "corp:asha" {
+			t.Fatalf("got %+v", got)
+		}
+		s.serve(keys...)
+		if got := askWith(t, a, signES(t, "asha", "k2")); got.code != "invalid_token" { // loads the set again
+			t.Errorf("%s: an unknown key: %+v", name, got)
+		}
+		if got := askWith(t, a, token); got.code != "invalid_token" || !strings.Contains(got.detail, "kid") {
+			t.Errorf("%s: a token of before: got %+v, want it refused", name, got)
+		}
+	}
+}
+
+func TestKeysThatCannotBeLoadedAgainCountForADay(t *testing.T) {
+	t.Parallel()
+	s := newKeyServer(t, jwk(t, rsaKey().Public(), "k1"))
+	var c clock
+	log := newEvents()
+	v := withKeySet(s.URL)
+	v.MaxLifetime = 48 * time.Hour
+	a := newAuthWith(t, auth.Options{Verifiers: []auth.Verifier{v}, Now: c.Now, CacheSize: 10, Log: slog.New(log)})
+	claims := claimsOf("asha")
+	claims["exp"] = time.Now().Add(47 * time.Hour).Unix()
+	token := sign(t, jwt.SigningMethodRS256, rsaKey(), claims, map[string]any{"kid": "k1"})
+	if got := askWith(t, a, token); got.body != "corp:asha" {
+		t.Fatalf("got %+v", got)
+	}
+	log.wait(t, "key set loaded")
+	s.answer(broken)
+	c.advance(23 * time.Hour)
+	if got := askWith(t, a, token); got.body != "corp:asha" {
+		t.Errorf("after 23 h: got %+v", got)
+	}
+	c.advance(2 * time.Hour)
+	if got := askWith(t, a, token); got.code != "auth_unavailable" || got.status != http.StatusServiceUnavailable {
+		t.Errorf("after 25 h: got %+v, want 503", got)
+	}
+	if err := a.Ready(); err == nil || !strings.Contains(err.Error(), "max_key_age") {
+		t.Errorf("got %v, want not ready", err)
+	}
+	s.serve(jwk(t, rsaKey().Public(), "k1"))
+	c.advance(11 * time.Second)
+	askWith(t, a, signES(t, "asha", "k2")) // loads the set again
+	if got := askWith(t, a, token); got.body != "corp:asha" || a.Ready() != nil {
+		t.Errorf("when the issuer is back: got %+v, %v", got, a.Ready())
 	}
 }
 

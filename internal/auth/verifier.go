@@ -15,6 +15,7 @@ const (
 	DefaultMaxLifetime = 24 * time.Hour // of a token
 	MaxLeeway          = 60 * time.Second
 	DefaultRefresh     = 10 * time.Minute // between two loads of a key set
+	DefaultMaxKeyAge   = 24 * time.Hour   // of a key set that cannot be loaded again
 )
 
 // maxNameSize is the maximum size of a verifier's name, in bytes.
@@ -38,6 +39,7 @@ type Verifier struct {
 	MaxLifetime time.Duration // of a token, from iat (if it has one) and from now to exp; 0 means DefaultMaxLifetime
 	Leeway      time.Duration // for nbf and iat, 0 to MaxLeeway; exp is exact
 	Refresh     time.Duration // between two loads of a key set; 0 means DefaultRefresh
+	MaxKeyAge   time.Duration // how long the last key set is used while none can be loaded; 0 means DefaultMaxKeyAge
 	Roles       Roles
 
 	// ActsFor are the names of the verifiers for whose users its services may act; none
@@ -62,10 +64,11 @@ type keySource interface {
 	// find returns the key that verifies tokens with alg and kid ("" for none), and the
 	// generation of the key. Its errors are faults.
 	find(ctx context.Context, alg, kid string) (any, uint32, error)
-	// generation returns that of the current keys; cached tokens of others are invalid.
-	generation() uint32
-	// loaded reports whether keys have ever been loaded.
-	loaded() bool
+	// current reports whether tokens that were verified with keys of this generation still
+	// count at now, in unix seconds.
+	current(generation uint32, now int64) bool
+	// ready returns nil if there are keys that count at now, and why not otherwise.
+	ready(now int64) error
 	// start keeps the keys fresh until ctx ends. It does not block.
 	start(ctx context.Context)
 }
@@ -78,6 +81,9 @@ func (s Verifier) build(wrong *check.Errors, key string, opts Options) *verifier
 	if s.Refresh == 0 {
 		s.Refresh = DefaultRefresh
 	}
+	if s.MaxKeyAge == 0 {
+		s.MaxKeyAge = DefaultMaxKeyAge
+	}
 	wrong.Require(verifierName.MatchString(s.Name), key+".name", "want 1 to 32 of a-z, 0-9 and -, not %q", s.Name)
 	wrong.Require(s.Issuer != "", key+".issuer", "required")
 	wrong.Require(len(s.Audience) > 0, key+".audience", "required: the aud claim of tokens that are meant for this broker")
@@ -85,6 +91,7 @@ func (s Verifier) build(wrong *check.Errors, key string, opts Options) *verifier
 	wrong.Require(s.MaxLifetime >= time.Second, key+".max_lifetime", "want a second or more, not %s", s.MaxLifetime)
 	wrong.Require(s.Leeway >= 0 && s.Leeway <= MaxLeeway, key+".leeway", "want 0s to %s, not %s", MaxLeeway, s.Leeway)
 	wrong.Require(s.Refresh >= time.Second, key+".refresh", "want a second or more, not %s", s.Refresh)
+	wrong.Require(s.MaxKeyAge >= s.Refresh, key+".max_key_age", "want %s (refresh) or more, not %s", s.Refresh, s.MaxKeyAge)
 	s.Roles.check(wrong, key+".roles")
 	algs := s.checkAlgorithms(wrong, key+".algorithms")
 	return &verifier{

@@ -125,6 +125,7 @@ type Verifier struct {
 	MaxLifetime   time.Duration `yaml:"max_lifetime"`
 	Leeway        time.Duration `yaml:"leeway"`
 	Refresh       time.Duration `yaml:"refresh"`
+	MaxKeyAge     time.Duration `yaml:"max_key_age"`
 	Roles         Roles         `yaml:"roles"`
 	ActsFor       []string      `yaml:"acts_for"` // names of the verifiers for whose users its services may act
 }
