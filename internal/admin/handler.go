@@ -44,8 +44,8 @@ func (h *Handler) Mount(g *echo.Group) {
 	post("/users/:subject/revoke", h.revokeUser)
 	post("/revoke-all", h.revokeAll)
 
-	get("/audit", h.records, "subject", "actor", "action", "without", "outcome", "from", "to", "limit", "cursor")
-	get("/audit/export", h.export, "subject", "actor", "action", "without", "outcome", "from", "to", "format")
+	get("/audit", h.records, "subject", "actor", "action", "without", "outcome", "request_id", "from", "to", "limit", "cursor")
+	get("/audit/export", h.export, "subject", "actor", "action", "without", "outcome", "request_id", "from", "to", "format")
 
 	get("/stats", h.stats, "step", "from", "to")
 	get("/usage", h.costs, "from", "to", "limit")

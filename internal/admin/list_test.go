@@ -43,6 +43,28 @@ func TestUsersCanBeFilteredByBlocked(t *testing.T) {
 	}
 }
 
+func TestAuditRecordsOfOneRequestAreFound(t *testing.T) {
+	t.Parallel()
+	b := startSQLite(t)
+	type records struct {
+		Records []struct {
+			Action    string `json:"action"`
+			RequestID string `json:"request_id"`
+		} `json:"records"`
+	}
+	var all, found records
+	b.post(t, "/users/app:asha/block", "{}", &changed{})
+	b.post(t, "/users/app:ravi/block", "{}", &changed{})
+	b.get(t, "/audit?action=access.block", &all)
+	if len(all.Records) != 2 {
+		t.Fatalf("got %+v", all)
+	}
+	b.get(t, "/audit?request_id="+all.Records[0].RequestID, &found)
+	if len(found.Records) != 1 || found.Records[0] != all.Records[0] {
+		t.Errorf("got %+v, want %+v alone", found, all.Records[0])
+	}
+}
+
 func TestAuditFilterWithoutExcludesAnAction(t *testing.T) {
 	t.Parallel()
 	b := startSQLite(t)

@@ -37,7 +37,7 @@ func auditFilter(q *httpapi.Params) audit.Filter {
 	f := audit.Filter{
 		Subject: q.Text("subject"), Actor: q.Text("actor"),
 		Action: audit.Action(q.Text("action")), Without: audit.Action(q.Text("without")), Outcome: audit.Outcome(q.Text("outcome")),
-		Since: q.Time("from"), Until: q.Time("to"),
+		RequestID: q.Text("request_id"), Since: q.Time("from"), Until: q.Time("to"),
 	}
 	switch f.Outcome {
 	case "", audit.OK, audit.Refused:

@@ -224,7 +224,7 @@ func checkFilter(f audit.Filter) error {
 	case f.Without != "" && !f.Without.Known():
 		return errWithout
 	}
-	return cmp.Or(checkSubject(f.Subject), checkText(f.Actor, string(f.Outcome)))
+	return cmp.Or(checkSubject(f.Subject), checkText(f.Actor, string(f.Outcome), f.RequestID))
 }
 
 // Export writes records of the audit trail to w. It returns the errors of

@@ -11,6 +11,7 @@ import (
 	"casbroker/internal/audit"
 	"casbroker/internal/auth"
 	"casbroker/internal/config"
+	"casbroker/internal/fault"
 	"casbroker/internal/secret"
 	"casbroker/internal/store"
 )
@@ -20,6 +21,15 @@ func recordReads(recorder *audit.Recorder) func(ctx context.Context, user auth.P
 	return func(ctx context.Context, user auth.Principal, route string) error {
 		return recorder.RecordRead(ctx, user.Actor, user.Subject, route)
 	}
+}
+
+// refusalReason returns what the record of a refusal has as its detail: the code of the fault,
+// and, after a colon, which check failed.
+func refusalReason(f *fault.Fault) string {
+	if f.Reason == "" {
+		return f.Code
+	}
+	return f.Code + ":" + f.Reason
 }
 
 // startRecord returns the audit record of a start, which has the build and a fingerprint

@@ -56,7 +56,7 @@ func TestAuditTrailHasStartsReusesAndRefusals(t *testing.T) {
 		b.token(t, "asha")
 		b.token(t, "asha")
 		b.call(t, "", http.MethodPost, "/v1/token", "").must(t, 401)
-		b.call(t, "", http.MethodGet, "/v1/portfolios", "", "Authorization", "Bearer x.y.z").must(t, 401)
+		b.call(t, "", http.MethodGet, "/v1/portfolios", "", "Authorization", "Bearer x.y.z", "User-Agent", "app at_abcdefghijklmnopqrstuvwx").must(t, 401)
 		if err := b.stop(); err != nil {
 			t.Fatal(err)
 		}
@@ -64,13 +64,18 @@ func TestAuditTrailHasStartsReusesAndRefusals(t *testing.T) {
 		for action, want := range map[audit.Action][]string{
 			audit.TokenMint: {"app:asha as user: " + first.GrantID + " ok"},
 			audit.AccessRefuse: {
-				"as : GET /v1/portfolios refused invalid_token", "as : POST /v1/token refused unauthenticated",
+				"as : GET /v1/portfolios refused invalid_token:malformed", "as : POST /v1/token refused unauthenticated",
 			},
 		} {
 			got := linesOf(entries, action)
 			slices.Sort(got) // records of the same time have no order
 			if !slices.Equal(got, want) {
 				t.Errorf("%s: got %q", action, got)
+			}
+		}
+		for _, e := range entries {
+			if e.Detail == "invalid_token:malformed" && e.UserAgent != "app [access token]" {
+				t.Errorf("got the user agent %q, want the token in it hidden", e.UserAgent)
 			}
 		}
 		if reuses := linesOf(entries, audit.TokenReuse); len(reuses) != 1 || !strings.HasPrefix(reuses[0], "broker as broker:  ok count=2 since=") {

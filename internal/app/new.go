@@ -16,6 +16,7 @@ import (
 	"casbroker/internal/auth"
 	"casbroker/internal/budget"
 	"casbroker/internal/config"
+	"casbroker/internal/fault"
 	"casbroker/internal/gateway"
 	"casbroker/internal/httpapi"
 	"casbroker/internal/ingest"
@@ -244,10 +245,10 @@ func New(ctx context.Context, c config.Config, o Options) (_ *App, err error) { 
 	// Routes.
 	a.router = server.NewRouter(server.Options{
 		Log: log, Observer: metrics, OpenAPI: web.OpenAPI,
-		OnRefused: func(ctx context.Context, actor, route, code string) {
-			counter.Refuse(code)
-			if code != session.ErrWrongKey.Code { // sessions records those itself, with the name of the key
-				recorder.RecordRefusal(ctx, actor, route, code)
+		OnRefused: func(ctx context.Context, actor, route string, f *fault.Fault) {
+			counter.Refuse(f.Code)
+			if f.Code != session.ErrWrongKey.Code { // sessions records those itself, with the name of the key
+				recorder.RecordRefusal(ctx, actor, route, refusalReason(f))
 			}
 		},
 		TrustedProxies: networks(c.Server.TrustedProxies),

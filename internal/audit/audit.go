@@ -107,8 +107,9 @@ func New(ctx context.Context, at time.Time, actor string, action Action, subject
 		Subject: subject, Object: object, Outcome: OK,
 	}
 	if o, ok := ctx.Value(originKey{}).(*origin); ok {
-		caller := o.caller(ctx)
-		r.Source, r.Role = o.source, caller.Role
+		r.Source = o.source
+		caller := o.caller(ctx, &r.Source)
+		r.Role = caller.Role
 		if caller.Service != "" && caller.User == actor {
 			r.Actor = caller.Service
 		}
@@ -149,15 +150,19 @@ type Caller struct {
 	User    string
 }
 
+// FindCaller returns the caller of the request that ctx belongs to. It may hide parts of the
+// Source that are not to be recorded.
+type FindCaller func(ctx context.Context, s *Source) Caller
+
 // origin is a Source and a function that finds the caller.
 type origin struct {
 	source Source
-	caller func(context.Context) Caller
+	caller FindCaller
 }
 
 // WithSource returns a context that carries s. New calls caller with its own context, since
 // the caller is not authenticated yet when the source is known.
-func WithSource(ctx context.Context, s Source, caller func(context.Context) Caller) context.Context {
+func WithSource(ctx context.Context, s Source, caller FindCaller) context.Context {
 	if len(s.UserAgent) > maxUserAgent {
 		s.UserAgent = s.UserAgent[:maxUserAgent]
 	}

@@ -48,6 +48,7 @@ type Filter struct {
 	Action         Action
 	Without        Action // any action but this
 	Outcome        Outcome
+	RequestID      string
 	Since          time.Time // this time or later
 	Until          time.Time // before this time
 }

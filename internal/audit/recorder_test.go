@@ -51,7 +51,7 @@ func newRecorder(reuse audit.Reuse) (r *audit.Recorder, s *memory, now *time.Tim
 func from(t *testing.T, address string) context.Context {
 	t.Helper()
 	source := audit.Source{RequestID: "req_1", Address: address, UserAgent: "test"}
-	return audit.WithSource(t.Context(), source, func(context.Context) audit.Caller { return audit.Caller{Role: "user"} })
+	return audit.WithSource(t.Context(), source, func(context.Context, *audit.Source) audit.Caller { return audit.Caller{Role: "user"} })
 }
 
 func flush(t *testing.T, rec *audit.Recorder) {

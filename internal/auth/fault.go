@@ -30,31 +30,31 @@ var (
 
 // Reasons to refuse a token. None of them repeats any part of the token.
 var (
-	errTooLong   = ErrInvalidToken.Withf("The token is longer than %d bytes.", maxTokenSize)
-	errMalformed = ErrInvalidToken.Withf("The token is not a JWT of three base64url parts with a signature.")
-	errHeader    = ErrInvalidToken.Withf("The token's header is not a JSON object that a JWT can have.")
-	errCritical  = ErrInvalidToken.Withf("The token's header has critical extensions (crit), which are not supported.")
-	errClaims    = ErrInvalidToken.Withf("The token's claims are not a JSON object with distinct names in valid UTF-8.")
+	errTooLong   = ErrInvalidToken.WithReason("too_long").Withf("The token is longer than %d bytes.", maxTokenSize)
+	errMalformed = ErrInvalidToken.WithReason("malformed").Withf("The token is not a JWT of three base64url parts with a signature.")
+	errHeader    = ErrInvalidToken.WithReason("malformed").Withf("The token's header is not a JSON object that a JWT can have.")
+	errCritical  = ErrInvalidToken.WithReason("critical_header").Withf("The token's header has critical extensions (crit), which are not supported.")
+	errClaims    = ErrInvalidToken.WithReason("malformed").Withf("The token's claims are not a JSON object with distinct names in valid UTF-8.")
 
-	errNoIssuer = ErrInvalidToken.Withf("The token has no issuer (iss).")
-	errIssuer   = ErrInvalidToken.Withf("The token's issuer (iss) is not accepted by this service.").
+	errNoIssuer = ErrInvalidToken.WithReason("issuer").Withf("The token has no issuer (iss).")
+	errIssuer   = ErrInvalidToken.WithReason("issuer").Withf("The token's issuer (iss) is not accepted by this service.").
 			WithNotef("compare it with auth.verifiers[].issuer")
-	errAlgorithm = ErrInvalidToken.Withf("The token's algorithm (alg) is not accepted from its issuer.").
+	errAlgorithm = ErrInvalidToken.WithReason("algorithm").Withf("The token's algorithm (alg) is not accepted from its issuer.").
 			WithNotef("compare it with auth.verifiers[].algorithms")
-	errNoKeyID   = ErrInvalidToken.Withf("The token names no key (kid) although its issuer has several.")
-	errKeyID     = ErrInvalidToken.Withf("The token names a key (kid) that its issuer does not have for this algorithm.")
-	errSignature = ErrInvalidToken.Withf("The token's signature was not made with the key of its issuer.")
+	errNoKeyID   = ErrInvalidToken.WithReason("key_unknown").Withf("The token names no key (kid) although its issuer has several.")
+	errKeyID     = ErrInvalidToken.WithReason("key_unknown").Withf("The token names a key (kid) that its issuer does not have for this algorithm.")
+	errSignature = ErrInvalidToken.WithReason("signature").Withf("The token's signature was not made with the key of its issuer.")
 
-	errNoAudience = ErrInvalidToken.Withf("The token has no audience (aud).")
-	errAudience   = ErrInvalidToken.Withf("The token's audience (aud) is not accepted by this service.").
+	errNoAudience = ErrInvalidToken.WithReason("audience").Withf("The token has no audience (aud).")
+	errAudience   = ErrInvalidToken.WithReason("audience").Withf("The token's audience (aud) is not accepted by this service.").
 			WithNotef("compare it with auth.verifiers[].audience")
-	errNoExpiry = ErrInvalidToken.Withf("The token has no expiry (exp).")
-	errExpired  = ErrInvalidToken.Withf("The token has expired (exp); get a new one.")
-	errLifetime = ErrInvalidToken.Withf("The token's lifetime is longer than this service accepts.").
+	errNoExpiry = ErrInvalidToken.WithReason("no_expiry").Withf("The token has no expiry (exp).")
+	errExpired  = ErrInvalidToken.WithReason("expired").Withf("The token has expired (exp); get a new one.")
+	errLifetime = ErrInvalidToken.WithReason("lifetime").Withf("The token's lifetime is longer than this service accepts.").
 			WithNotef("compare it with auth.verifiers[].max_lifetime")
-	errNotYet  = ErrInvalidToken.Withf("The token is not valid yet (nbf); compare the clocks.")
-	errFuture  = ErrInvalidToken.Withf("The token was issued in the future (iat); compare the clocks.")
-	errSubject = ErrInvalidToken.Withf("The token's subject (sub) must be 1 to %d bytes of visible text.", maxSubjectSize)
+	errNotYet  = ErrInvalidToken.WithReason("not_yet_valid").Withf("The token is not valid yet (nbf); compare the clocks.")
+	errFuture  = ErrInvalidToken.WithReason("not_yet_valid").Withf("The token was issued in the future (iat); compare the clocks.")
+	errSubject = ErrInvalidToken.WithReason("subject").Withf("The token's subject (sub) must be 1 to %d bytes of visible text.", maxSubjectSize)
 )
 
 // Reasons to refuse a request before its token is parsed.

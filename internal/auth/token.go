@@ -90,7 +90,7 @@ func claimsError(err error) error {
 		return errClaims
 	}
 	for name := range typed.JSONPointer.Tokens() {
-		return ErrInvalidToken.Withf("The token's claim %s has a type or value that it cannot have.", name)
+		return errClaims.Withf("The token's claim %s has a type or value that it cannot have.", name)
 	}
 	return errClaims
 }

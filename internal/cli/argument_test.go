@@ -95,7 +95,7 @@ func TestFiltersAreSentUnchanged(t *testing.T) {
 	d := newFakeBroker(t, succeed)
 	for _, args := range [][]string{
 		{"grants", "--user", "app: a&b", "--state", "revoked", "--limit", "5"},
-		{"audit", "list", "--subject", "app:42", "--actor", "admin/asha", "--action", "token.mint", "--outcome", "ok", "--limit", "5"},
+		{"audit", "list", "--subject", "app:42", "--actor", "admin/asha", "--action", "token.mint", "--outcome", "ok", "--request", "req_7f3Kq9", "--limit", "5"},
 	} {
 		if code, _, errs := d.run(t, args...); code != cli.ExitOK {
 			t.Errorf("%q: got exit code %d, %s", args, code, errs)
@@ -103,7 +103,7 @@ func TestFiltersAreSentUnchanged(t *testing.T) {
 	}
 	for _, want := range []string{
 		"GET /admin/v1/grants?limit=5&state=revoked&subject=app%3A+a%26b",
-		"GET /admin/v1/audit?action=token.mint&actor=admin%2Fasha&limit=5&outcome=ok&subject=app%3A42",
+		"GET /admin/v1/audit?action=token.mint&actor=admin%2Fasha&limit=5&outcome=ok&request_id=req_7f3Kq9&subject=app%3A42",
 	} {
 		if !slices.Contains(d.requests, want) {
 			t.Errorf("no %q in %q", want, d.requests)

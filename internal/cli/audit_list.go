@@ -28,6 +28,7 @@ type filterFlags struct {
 	Actor   name  `placeholder:"WHO" help:"Only records of what this user, admin or program did."`
 	Action  name  `placeholder:"ACTION" help:"Only records of this action, such as token.mint."`
 	Outcome *name `enum:"ok,refused" placeholder:"OUTCOME" help:"Only records with this outcome: ok or refused."`
+	Request *name `placeholder:"REQUEST_ID" help:"Only records of this request: the request_id of an answer or of the log."`
 	period
 }
 
@@ -37,6 +38,7 @@ func (f filterFlags) query() url.Values {
 	set(q, "actor", &f.Actor)
 	set(q, "action", &f.Action)
 	set(q, "outcome", f.Outcome)
+	set(q, "request_id", f.Request)
 	f.addTo(q)
 	return q
 }

@@ -48,6 +48,7 @@ type Fault struct {
 	Code       string        // stable, snake_case, part of the API
 	Detail     string        // a sentence for the caller; never about settings, keys or credits
 	Note       string        // advice for the operator; logged, never sent
+	Reason     string        // what tells faults with one Code apart in records; a stable word, or ""
 	RetryAfter time.Duration // for Limited, Exhausted and Unavailable; 0 means unknown
 	Fields     []Field       // the invalid parts of the request, if known
 	cause      error
@@ -98,6 +99,13 @@ func (f *Fault) Withf(format string, args ...any) *Fault {
 func (f *Fault) WithNotef(format string, args ...any) *Fault {
 	c := *f
 	c.Note = fmt.Sprintf(format, args...)
+	return &c
+}
+
+// WithReason returns a copy with a reason, a stable word that records have next to the Code.
+func (f *Fault) WithReason(reason string) *Fault {
+	c := *f
+	c.Reason = reason
 	return &c
 }
 

@@ -35,8 +35,10 @@ func requestContext(next echo.HandlerFunc) echo.HandlerFunc {
 	}
 }
 
-// callerOf returns the caller in ctx for audit records.
-func callerOf(ctx context.Context) audit.Caller {
+// callerOf is the audit.FindCaller of all requests. It hides what the log would hide of the
+// user agent, which holds whatever the caller put there.
+func callerOf(ctx context.Context, s *audit.Source) audit.Caller {
+	s.UserAgent = telemetry.Scrub(s.UserAgent)
 	who := auth.From(ctx)
 	return audit.Caller{Role: auth.RoleOf(ctx), Service: who.Actor, User: who.Subject}
 }
@@ -98,7 +100,7 @@ func (o Options) reportRefusal(c echo.Context, err error) {
 	switch f.Kind {
 	case fault.Unauthenticated, fault.Forbidden, fault.Limited, fault.Exhausted:
 		r := c.Request()
-		o.OnRefused(r.Context(), auth.Caller(c).Subject, r.Method[:min(len(r.Method), maxMethod)]+" "+c.Path(), f.Code)
+		o.OnRefused(r.Context(), auth.Caller(c).Subject, r.Method[:min(len(r.Method), maxMethod)]+" "+c.Path(), f)
 	default:
 	}
 }

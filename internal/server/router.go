@@ -16,6 +16,7 @@ import (
 	"github.com/labstack/echo/v4"
 	"github.com/labstack/echo/v4/middleware"
 
+	"casbroker/internal/fault"
 	"casbroker/internal/httpapi"
 )
 
@@ -35,7 +36,7 @@ type Observer interface {
 // OnRefused is called for every request that was not authenticated, lacked permission or
 // reached a limit or a budget. actor is "" for an unauthenticated caller, route is such as
 // "GET /v1/portfolios", and code is that of the fault. It is called concurrently.
-type OnRefused func(ctx context.Context, actor, route, code string)
+type OnRefused func(ctx context.Context, actor, route string, f *fault.Fault)
 
 // Options configures a Router. Log and OpenAPI are required.
 type Options struct {

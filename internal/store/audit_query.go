@@ -28,6 +28,7 @@ func (s *DB) Records(ctx context.Context, f audit.Filter, after audit.Cursor, li
 		where.add("action <> ?", string(f.Without))
 	}
 	where.equal("outcome", string(f.Outcome))
+	where.equal("request_id", f.RequestID)
 	if !f.Since.IsZero() {
 		where.add("at_ms >= ?", millis(f.Since))
 	}

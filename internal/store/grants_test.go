@@ -16,7 +16,7 @@ func TestGrantAndItsAuditRecordAreAtomic(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, s *store.DB) {
 		at := time.Date(2026, 4, 1, 10, 0, 0, 0, time.UTC)
-		ctx := audit.WithSource(t.Context(), audit.Source{RequestID: "req_1", Address: "203.0.113.7", UserAgent: "bad \xff bytes"}, func(context.Context) audit.Caller { return audit.Caller{} })
+		ctx := audit.WithSource(t.Context(), audit.Source{RequestID: "req_1", Address: "203.0.113.7", UserAgent: "bad \xff bytes"}, func(context.Context, *audit.Source) audit.Caller { return audit.Caller{} })
 		grant := token.Grant{ID: "gr_1", Subject: "app:asha", Mode: token.ModeDirect, IssuedAt: at, ExpiresAt: at.Add(time.Hour)}
 		record := audit.New(ctx, at, "app:asha", audit.TokenMint, "app:asha", grant.ID)
 		if err := s.RecordGrant(ctx, grant, record); err != nil {

@@ -13,10 +13,10 @@ import (
 
 // auditBody is a page of the audit trail and its filter.
 type auditBody struct {
-	Subject, Actor, Action, Outcome, From, To string // as entered
-	Views                                     []audit.View
-	First, Next                               string // URLs; First is "" on the first page, Next on the last
-	CSV, NDJSON                               string // URLs of exports of all matching records
+	Subject, Actor, Action, Outcome, RequestID, From, To string // as entered
+	Views                                                []audit.View
+	First, Next                                          string // URLs; First is "" on the first page, Next on the last
+	CSV, NDJSON                                          string // URLs of exports of all matching records
 }
 
 // audit lists audit records, newest first.
@@ -50,10 +50,11 @@ func auditFilter(r request) (auditBody, audit.Filter, error) {
 	q := httpapi.FormParams(r.URL.Query())
 	b := auditBody{
 		Subject: q.Text("subject"), Actor: q.Text("actor"), Action: q.Text("action"), Outcome: q.Text("outcome"),
-		From: q.Text("from"), To: q.Text("to"),
+		RequestID: q.Text("request_id"),
+		From:      q.Text("from"), To: q.Text("to"),
 	}
 	f := audit.Filter{
-		Subject: b.Subject, Actor: b.Actor, Outcome: audit.Outcome(b.Outcome), Since: readTime(q, "from"), Until: readTime(q, "to"),
+		Subject: b.Subject, Actor: b.Actor, Outcome: audit.Outcome(b.Outcome), RequestID: b.RequestID, Since: readTime(q, "from"), Until: readTime(q, "to"),
 	}
 	if b.Action == exceptReads {
 		f.Without = audit.AdminRead
@@ -65,13 +66,13 @@ func auditFilter(r request) (auditBody, audit.Filter, error) {
 
 // url returns the URL at path with the filter and other parameters.
 func (b auditBody) url(path string, pairs ...string) string {
-	return withQuery(path, append(pairs, "subject", b.Subject, "actor", b.Actor, "action", b.Action, "outcome", b.Outcome,
+	return withQuery(path, append(pairs, "subject", b.Subject, "actor", b.Actor, "action", b.Action, "outcome", b.Outcome, "request_id", b.RequestID,
 		"from", b.From, "to", b.To)...)
 }
 
 // Filtered reports whether there is a filter.
 func (b auditBody) Filtered() bool {
-	return b.Subject+b.Actor+b.Action+b.Outcome+b.From+b.To != ""
+	return b.Subject+b.Actor+b.Action+b.Outcome+b.RequestID+b.From+b.To != ""
 }
 
 // export writes the records that match the filter of r, in the format that r asks for.
@@ -100,7 +101,7 @@ func (auditBody) Detail(v audit.View) string {
 			text = "once since " + formatRFC3339(m[3])
 		}
 		if m[1] != "" {
-			text = label(refusals, m[1]) + ", " + text
+			text = refusalText(m[1]) + ", " + text
 		}
 		return text
 	}
@@ -113,8 +114,18 @@ func (auditBody) Detail(v audit.View) string {
 	case v.Detail == "already":
 		return "no change"
 	case v.Outcome == audit.Refused:
-		return label(refusals, v.Detail)
+		return refusalText(v.Detail)
 	default:
 		return v.Detail
 	}
+}
+
+// refusalText returns the reason of a refusal, a code with the check that failed, as a text
+// for people: "Invalid token: expired".
+func refusalText(reason string) string {
+	code, check, found := strings.Cut(reason, ":")
+	if !found {
+		return label(refusals, code)
+	}
+	return label(refusals, code) + ": " + strings.ReplaceAll(check, "_", " ")
 }
