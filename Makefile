@@ -24,7 +24,7 @@ BUILD := casbroker/internal/app
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run build test check lint bench fmt tidy openapi fuzz vuln vet fmt-check tidy-check
+.PHONY: help run build test check lint bench fmt tidy openapi clients fuzz vuln vet fmt-check tidy-check clients-check
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
@@ -47,7 +47,7 @@ test: ## Run all tests, with the race detector where a C compiler is installed
 	go test -v -count=1 -run '^TestProgramsAreInstalled$$' ./internal/testkit/services; \
 	set -x; go test $$race -timeout $(TEST_TIMEOUT) $(PACKAGES)
 
-check: fmt-check vet lint test openapi tidy-check ## Run everything that a change must pass
+check: fmt-check vet lint test openapi clients-check tidy-check ## Run everything that a change must pass
 	@echo 'check: passed'
 
 lint: $(LINT) ## Check for mistakes and for imports that are not allowed
@@ -70,6 +70,9 @@ tidy: ## Bring go.mod and go.sum up to date
 openapi: ## Check web/openapi.yaml, its examples too
 	@go test -count=1 -run '^TestOpenAPIFileIsValid$$' ./internal/testkit/apitest
 
+clients: ## Generate the clients in web/clients from web/openapi.yaml
+	@web/clients/generate
+
 fuzz: ## Run each fuzz target in FUZZ_IN (all) for FUZZTIME (10s)
 	@set -e; for file in $$(find $(FUZZ_IN) -name '*_test.go' -exec grep -l '^func Fuzz' {} +); do \
 		for target in $$(sed -n 's/^func \(Fuzz[A-Za-z0-9_]*\)(.*/\1/p' "$$file"); do \
@@ -87,6 +90,9 @@ vet:
 fmt-check:
 	@bad=$$(gofmt -l cmd internal web); [ -z "$$bad" ] || { \
 		echo 'not formatted, run make fmt:' >&2; echo "$$bad" >&2; exit 1; }
+
+clients-check:
+	@web/clients/generate --check
 
 tidy-check:
 	@go mod tidy -diff

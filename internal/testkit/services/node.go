@@ -4,6 +4,7 @@ import (
 	"context"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -17,16 +18,8 @@ const installTimeout = 2 * time.Minute
 // Node.js, npm or the registry it skips the test, or with CI=true fails it.
 func Node(t testing.TB, packages ...string) (run func(module string, args ...string) string) {
 	t.Helper()
-	node, npm, folder := need(t, "nodejs"), need(t, "npm"), t.TempDir()
-	ctx, cancel := context.WithTimeout(t.Context(), installTimeout)
-	defer cancel()
-	args := append([]string{"install", "--prefix", folder, "--ignore-scripts", "--no-audit", "--no-fund", "--prefer-offline"}, packages...)
-	if out, err := exec.CommandContext(ctx, npm, args...).CombinedOutput(); err != nil { //nolint:gosec // versions that the test names
-		if os.Getenv("CI") == "true" {
-			t.Fatalf("cannot install %s: %v\n%s", strings.Join(packages, " "), err, out)
-		}
-		t.Skipf("SKIPPED: cannot install %s: %v", strings.Join(packages, " "), err)
-	}
+	node, folder := need(t, "nodejs"), t.TempDir()
+	install(t, folder, packages...)
 	return func(module string, args ...string) string {
 		t.Helper()
 		// From standard input, a module finds the packages of the working directory.
@@ -38,5 +31,47 @@ func Node(t testing.TB, packages ...string) (run func(module string, args ...str
 			t.Fatalf("node: %v\n%s", err, out)
 		}
 		return string(out)
+	}
+}
+
+// NodePackage copies the files of an npm package of ours into a new folder, installs what the
+// package needs, and returns the folder. It skips or fails the test as Node does.
+func NodePackage(t testing.TB, source string) (folder string) {
+	t.Helper()
+	need(t, "nodejs")
+	folder = t.TempDir()
+	entries, err := os.ReadDir(source)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range entries {
+		if !e.Type().IsRegular() {
+			continue // node_modules and what was built
+		}
+		content, err := os.ReadFile(filepath.Join(source, e.Name())) //nolint:gosec // files of ours
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(folder, e.Name()), content, 0o600); err != nil { //nolint:gosec // a folder of the test
+			t.Fatal(err)
+		}
+	}
+	install(t, folder)
+	return folder
+}
+
+// install installs packages into folder; without any, those of its package.json.
+func install(t testing.TB, folder string, packages ...string) {
+	t.Helper()
+	npm := need(t, "npm")
+	ctx, cancel := context.WithTimeout(t.Context(), installTimeout)
+	defer cancel()
+	args := append([]string{"install", "--prefix", folder, "--ignore-scripts", "--no-audit", "--no-fund", "--prefer-offline"}, packages...)
+	if out, err := exec.CommandContext(ctx, npm, args...).CombinedOutput(); err != nil { //nolint:gosec // versions that the test names
+		what := strings.Join(packages, " ") + " in " + folder
+		if os.Getenv("CI") == "true" {
+			t.Fatalf("cannot install %s: %v\n%s", what, err, out)
+		}
+		t.Skipf("SKIPPED: cannot install %s: %v", what, err)
 	}
 }

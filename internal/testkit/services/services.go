@@ -1,6 +1,6 @@
 // Package services starts the real services for tests: Redis, PostgreSQL and
-// Chromium, and runs Node.js. They are processes on free ports, with temporary folders, that end with
-// the test binary, even if that is killed. TEST_REDIS_URL and TEST_POSTGRES_URL name
+// Chromium, and runs Node.js and Python. Services are processes on free ports, with
+// temporary folders, that end with the test binary, even if that is killed. TEST_REDIS_URL and TEST_POSTGRES_URL name
 // services to use instead. If a program is missing, the test is skipped with a line
 // that names it; with CI=true it fails.
 package services
@@ -29,16 +29,36 @@ type Program struct {
 	Path string // "" if it is not installed
 }
 
+// programs are what some tests need, and where each is found.
+var programs = []struct {
+	name string
+	find func() string
+}{
+	{"redis-server", func() string { return find("redis-server") }},
+	{"postgresql", func() string { return find("postgres", "/usr/lib/postgresql/*/bin") }},
+	{"curl", func() string { return find("curl") }},
+	{"nodejs", func() string { return find("node") }},
+	{"npm", func() string { return find("npm") }},
+	{"python3-requests", findPython},
+	{"chromium", func() string { return cmp.Or(find("chromium"), find("chromium-browser"), find("google-chrome")) }},
+}
+
 // Programs returns every program that some tests need, installed or not.
 func Programs() []Program {
-	return []Program{
-		{"redis-server", find("redis-server")},
-		{"postgresql", find("postgres", "/usr/lib/postgresql/*/bin")},
-		{"curl", find("curl")},
-		{"nodejs", find("node")},
-		{"npm", find("npm")},
-		{"chromium", cmp.Or(find("chromium"), find("chromium-browser"), find("google-chrome"))},
+	all := make([]Program, len(programs))
+	for i, p := range programs {
+		all[i] = Program{p.name, p.find()}
 	}
+	return all
+}
+
+// findPython returns the path of a Python that has the package requests, or "".
+func findPython() string {
+	path := find("python3")
+	if path == "" || exec.CommandContext(context.Background(), path, "-c", "import requests").Run() != nil { //nolint:gosec // on the PATH
+		return ""
+	}
+	return path
 }
 
 // find returns the path of a program on the PATH or in a folder that matches a pattern, or
@@ -62,6 +82,12 @@ func Curl(t testing.TB) string {
 	return need(t, "curl")
 }
 
+// Python returns the path of a Python that has the package requests.
+func Python(t testing.TB) string {
+	t.Helper()
+	return need(t, "python3-requests")
+}
+
 // Chromium returns the path of the browser.
 func Chromium(t testing.TB) string {
 	t.Helper()
@@ -72,9 +98,12 @@ func Chromium(t testing.TB) string {
 // fails it.
 func need(t testing.TB, name string) string {
 	t.Helper()
-	for _, p := range Programs() {
-		if p.Name == name && p.Path != "" {
-			return p.Path
+	for _, p := range programs {
+		if p.name != name {
+			continue
+		}
+		if path := p.find(); path != "" {
+			return path
 		}
 	}
 	if os.Getenv("CI") == "true" {
