@@ -6,6 +6,7 @@ import (
 	"database/sql/driver"
 	"errors"
 	"io"
+	"strings"
 
 	"modernc.org/sqlite"
 )
@@ -79,6 +80,14 @@ type cachedStatement struct {
 	inUse   bool // by rows that are not closed
 }
 
+// isPragma reports whether query is one of SQLite's settings, many of which take effect
+// when they are prepared, and not when they are run.
+func isPragma(query string) bool {
+	const word = "PRAGMA"
+	query = strings.TrimSpace(query)
+	return len(query) >= len(word) && strings.EqualFold(query[:len(word)], word)
+}
+
 // ExecContext runs a statement.
 func (c *cachingConn) ExecContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Result, error) {
 	s, err := c.statement(ctx, query)
@@ -122,7 +131,7 @@ func (c *cachingConn) statement(ctx context.Context, query string) (*cachedState
 		return nil, errors.Join(errDriver, prepared.Close())
 	}
 	s := &cachedStatement{preparedStatement: p, query: query, lastRun: c.runs, inUse: true}
-	if kept == nil {
+	if kept == nil && !isPragma(query) {
 		c.makeRoom()
 		c.statements[query] = s
 	}

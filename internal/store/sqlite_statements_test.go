@@ -130,6 +130,24 @@ func TestKeptStatementsAreBounded(t *testing.T) {
 	}
 }
 
+func TestPragmasAreNotKept(t *testing.T) {
+	t.Parallel()
+	db, kept := openStatements(t)
+	before := kept()
+	for range 2 {
+		for _, want := range []int{0, 1} {
+			var got int
+			mustExec(t, db, fmt.Sprint(" pragma query_only = ", want))
+			if mustScan(t, db.QueryRowContext(t.Context(), `PRAGMA query_only`), &got); got != want {
+				t.Errorf("got query_only %d, want %d", got, want)
+			}
+		}
+	}
+	if n := kept(); n != before {
+		t.Errorf("got %d statements, want %d", n, before)
+	}
+}
+
 func TestFailedStatementCanBeRunAgain(t *testing.T) {
 	t.Parallel()
 	db, _ := openStatements(t)
