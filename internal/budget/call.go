@@ -86,8 +86,8 @@ type Reached struct {
 // if the call must not be made.
 type Check func(sums []credit.Amount, raises func() ([]Raise, error)) ([]Reached, error)
 
-// Store stores calls and credits. What it has confirmed is durable, and the same on all
-// replicas.
+// Store stores calls and credits. What it has confirmed is committed, and the same on all
+// replicas. BeginCall and EndCall need not wait until it is on the disk.
 type Store interface {
 	// BeginCall stores an open call, adds its price to counters and calls check. If check
 	// fails, nothing is stored. It returns those budgets of check that were not reached

@@ -20,7 +20,8 @@ import (
 // budget allows.
 type Calls interface {
 	// Begin records a call before the vendor gets it, and returns its id. What it has
-	// recorded is durable. It returns a fault if the call must not be made.
+	// recorded survives the end of the process. It returns a fault if the call must not be
+	// made.
 	Begin(ctx context.Context, c Call) (id string, err error)
 	// End records how the call ended. If it fails, the call is settled later.
 	End(ctx context.Context, id string, r CallResult) error

@@ -36,10 +36,11 @@ func scanCall(scan func(...any) error) (budget.Call, error) {
 	return c, err
 }
 
-// insertCall returns the statement that inserts a call.
-func insertCall() string {
-	return `INSERT INTO gateway_calls (` + callColumns + `) VALUES (` + placeholders(1, callCount) + `)`
-}
+// insertCall inserts a call.
+var insertCall = `INSERT INTO gateway_calls (` + callColumns + `) VALUES (` + placeholders(1, callCount) + `)` //nolint:gosec // names of our own
+
+// errNeedsSync is returned by work of changeUnsynced that has to be made by change.
+var errNeedsSync = errors.New("the change has an audit record")
 
 // BeginCall stores an open call, adds its price to counters and calls check with the sums.
 // If check fails, nothing is stored. It returns those budgets of check that were not
@@ -47,52 +48,59 @@ func insertCall() string {
 func (s *DB) BeginCall(
 	ctx context.Context, c budget.Call, counters []budget.Counter, check budget.Check,
 ) (reached []budget.Reached, err error) {
-	err = s.change(ctx, "record a call", func(ctx context.Context, tx *sql.Tx) error {
-		reached = nil
-		if _, err := tx.ExecContext(ctx, insertCall(), callValues(c)...); err != nil {
-			return fmt.Errorf("insert: %w", err)
+	const action = "record a call"
+	synced := false
+	begin := func(ctx context.Context, tx *sql.Tx) (err error) {
+		reached, err = s.beginCall(ctx, tx, c, counters, check)
+		if err == nil && len(reached) > 0 && !synced {
+			return errNeedsSync
 		}
-		if len(counters) == 0 {
-			return nil
-		}
-		sums, err := addCredits(ctx, tx, counters, c.Reserved)
-		if err != nil {
-			return fmt.Errorf("reserve credits: %w", err)
-		}
-		found, err := check(sums, func() ([]budget.Raise, error) { return raises(ctx, tx, c.StartedAt) })
-		if err != nil {
-			return err
-		}
-		for _, r := range found {
-			isNew, err := s.markReached(ctx, tx, r)
-			if err != nil {
-				return err
-			}
-			if isNew {
-				reached = append(reached, r)
-			}
-		}
-		return nil
-	})
+		return err
+	}
+	if err = s.changeUnsynced(ctx, action, begin); errors.Is(err, errNeedsSync) {
+		synced = true
+		err = s.change(ctx, action, begin)
+	}
 	return reached, err
+}
+
+func (s *DB) beginCall(
+	ctx context.Context, tx *sql.Tx, c budget.Call, counters []budget.Counter, check budget.Check,
+) (reached []budget.Reached, err error) {
+	if _, err := tx.ExecContext(ctx, insertCall, callValues(c)...); err != nil {
+		return nil, fmt.Errorf("insert: %w", err)
+	}
+	if len(counters) == 0 {
+		return nil, nil
+	}
+	sums, err := addCredits(ctx, tx, counters, c.Reserved)
+	if err != nil {
+		return nil, fmt.Errorf("reserve credits: %w", err)
+	}
+	found, err := check(sums, func() ([]budget.Raise, error) { return raises(ctx, tx, c.StartedAt) })
+	if err != nil {
+		return nil, err
+	}
+	for _, r := range found {
+		isNew, err := s.markReached(ctx, tx, r)
+		if err != nil {
+			return nil, err
+		}
+		if isNew {
+			reached = append(reached, r)
+		}
+	}
+	return reached, nil
 }
 
 // addCredits adds amount to each counter and returns the sums. The rows stay locked, in the
 // order of counters, until the transaction ends.
 func addCredits(ctx context.Context, tx *sql.Tx, counters []budget.Counter, amount credit.Amount) ([]credit.Amount, error) {
-	var query strings.Builder
-	query.WriteString(`INSERT INTO budget_counters (period, starts_ms, scope, who, credits) VALUES `)
 	args := make([]any, 0, 5*len(counters))
-	for i, c := range counters {
-		if i > 0 {
-			query.WriteString(", ")
-		}
-		query.WriteString("(" + placeholders(5*i+1, 5) + ")")
+	for _, c := range counters {
 		args = append(args, string(c.Period), millis(c.Starts), string(c.Scope), c.Who, int64(amount))
 	}
-	query.WriteString(` ON CONFLICT (period, starts_ms, scope, who) DO UPDATE
-		SET credits = budget_counters.credits + excluded.credits RETURNING period, scope, credits`)
-	rows, err := tx.QueryContext(ctx, query.String(), args...)
+	rows, err := tx.QueryContext(ctx, addToCounters(len(counters)), args...)
 	if err != nil {
 		return nil, err
 	}
@@ -113,10 +121,25 @@ func addCredits(ctx context.Context, tx *sql.Tx, counters []budget.Counter, amou
 	return sums, rows.Err()
 }
 
+// addToCounters returns the statement that adds to n counters.
+func addToCounters(n int) string {
+	var query strings.Builder
+	query.WriteString(`INSERT INTO budget_counters (period, starts_ms, scope, who, credits) VALUES `)
+	for i := range n {
+		if i > 0 {
+			query.WriteString(", ")
+		}
+		query.WriteString("(" + placeholders(5*i+1, 5) + ")")
+	}
+	query.WriteString(` ON CONFLICT (period, starts_ms, scope, who) DO UPDATE
+		SET credits = budget_counters.credits + excluded.credits RETURNING period, scope, credits`)
+	return query.String()
+}
+
 // EndCall ends an open call, adds it to the totals of its day, and adds the difference to
 // what was reserved to its counters. It returns false if the call is not open.
 func (s *DB) EndCall(ctx context.Context, id string, r budget.Result, at time.Time) (c budget.Call, ended bool, err error) {
-	err = s.change(ctx, "settle a call", func(ctx context.Context, tx *sql.Tx) error {
+	err = s.changeUnsynced(ctx, "settle a call", func(ctx context.Context, tx *sql.Tx) error {
 		c, err = scanCall(tx.QueryRowContext(ctx, `UPDATE gateway_calls SET ended_ms = $2, outcome = $3, reason = $4, delivery = $5,
 			key_name = CASE WHEN CAST($6 AS TEXT) = '' THEN key_name ELSE CAST($6 AS TEXT) END,
 			used = CASE WHEN CAST($5 AS TEXT) = 'unknown' THEN reserved ELSE CAST($7 AS BIGINT) END
@@ -165,7 +188,7 @@ const onSameTotal = ` ON CONFLICT (day_ms, subject, app, feature, key_name) DO U
 // whether it did.
 func (s *DB) AddCall(ctx context.Context, c budget.Call) (added bool, err error) {
 	err = s.change(ctx, "record a mail", func(ctx context.Context, tx *sql.Tx) error {
-		n, err := deleteRows(ctx, tx, insertCall()+` ON CONFLICT (id) DO NOTHING`, callValues(c)...)
+		n, err := deleteRows(ctx, tx, insertCall+` ON CONFLICT (id) DO NOTHING`, callValues(c)...)
 		if added = n == 1; err != nil || !added {
 			return err
 		}

@@ -16,6 +16,13 @@ const (
 	groupTime = 50 * time.Millisecond
 )
 
+// syncDelay is how long after a change that did not wait for the disk the group makes it
+// durable. If that fails, it tries again after syncAgain.
+const (
+	syncDelay = 5 * time.Millisecond
+	syncAgain = time.Second
+)
+
 // errClosed is returned for changes after Close.
 var errClosed = ErrUnavailable.Because(errors.New("the database was closed"))
 
@@ -27,6 +34,9 @@ type group struct {
 	inserter *inserter
 	chains   *chainPool          // has one chain, for the audit records of all changes
 	queue    chan *pendingChange // unbuffered: a caller can give up until its change is taken
+	unsynced chan *pendingChange // like queue, for changes that do not wait for the disk
+	skipping bool                // the connection does not wait for the disk
+	syncDue  <-chan time.Time    // receives when changes that did not wait are to be made durable; nil if there are none
 	quit     chan struct{}
 	stop     func()
 	notify   func(*chainLease) // called after each commit; may be nil
@@ -38,13 +48,14 @@ type pendingChange struct {
 	caller context.Context
 	do     work
 	done   chan error
+	synced bool // done is sent once the change is on the disk
 }
 
 // newGroup starts the goroutine that makes the changes in db, until close is called.
 func newGroup(db *sql.DB, chains *chainPool, notify func(*chainLease)) *group {
 	g := &group{
 		db: db, inserter: &inserter{}, chains: chains, notify: notify,
-		queue: make(chan *pendingChange), quit: make(chan struct{}), ended: make(chan struct{}),
+		queue: make(chan *pendingChange), unsynced: make(chan *pendingChange), quit: make(chan struct{}), ended: make(chan struct{}),
 	}
 	g.stop = sync.OnceFunc(func() { close(g.quit) })
 	go g.loop()
@@ -59,11 +70,16 @@ func (g *group) close() {
 }
 
 // change returns when do is durable, or has failed and changed nothing. It drops do if
-// ctx ends before its turn, and rolls it back if ctx ends before do returns.
-func (g *group) change(ctx context.Context, do work) error {
-	c := &pendingChange{caller: ctx, do: do, done: make(chan error, 1)}
+// ctx ends before its turn, and rolls it back if ctx ends before do returns. If synced is
+// false, it does not wait for the disk: see DB.changeUnsynced.
+func (g *group) change(ctx context.Context, synced bool, do work) error {
+	c := &pendingChange{caller: ctx, do: do, done: make(chan error, 1), synced: synced}
+	queue := g.queue
+	if !synced {
+		queue = g.unsynced
+	}
 	select {
-	case g.queue <- c:
+	case queue <- c:
 		return <-c.done
 	case <-ctx.Done():
 		return ctx.Err()
@@ -78,13 +94,63 @@ func (g *group) loop() {
 		select {
 		case first := <-g.queue:
 			g.transact(first)
+		case first := <-g.unsynced:
+			g.transact(first)
+		case <-g.syncDue:
+			g.sync()
 		case <-g.quit:
+			if g.syncDue != nil {
+				g.sync()
+			}
 			return
 		}
 	}
 }
 
-// transact makes first and the waiting changes durable in one transaction.
+// sync makes the changes durable that did not wait for the disk. Any transaction that waits
+// does that, since their pages are in the same file.
+func (g *group) sync() {
+	c := &pendingChange{caller: context.Background(), done: make(chan error, 1), synced: true, do: touch}
+	g.transact(c)
+	if <-c.done != nil {
+		g.syncDue = time.After(syncAgain)
+	}
+}
+
+// touch writes a page, and changes nothing.
+func touch(ctx context.Context, tx *sql.Tx) error {
+	_, err := tx.ExecContext(ctx, `UPDATE access_state SET version = version`)
+	return err
+}
+
+// waitForDisk says whether the next transactions on conn wait for the disk. A new
+// connection does.
+func (g *group) waitForDisk(ctx context.Context, conn *sql.Conn, wait bool) error {
+	if wait != g.skipping {
+		return nil
+	}
+	level := "NORMAL"
+	if wait {
+		level = "FULL"
+	}
+	if _, err := conn.ExecContext(ctx, "PRAGMA synchronous = "+level); err != nil {
+		return err
+	}
+	g.skipping = !wait
+	return nil
+}
+
+// committed notes that a transaction was committed.
+func (g *group) committed(synced bool) {
+	if synced {
+		g.syncDue = nil
+	} else if g.syncDue == nil {
+		g.syncDue = time.After(syncDelay)
+	}
+}
+
+// transact makes first and the waiting changes in one transaction, which is durable then if
+// first has to be.
 func (g *group) transact(first *pendingChange) {
 	ctx, cancel := context.WithTimeout(context.Background(), queryTimeout)
 	defer cancel()
@@ -100,6 +166,10 @@ func (g *group) transact(first *pendingChange) {
 		return
 	}
 	defer func() { _ = conn.Close() }()
+	if err := g.waitForDisk(ctx, conn, first.synced); err != nil {
+		first.done <- asTimeout(ctx, err)
+		return
+	}
 	tx, err := conn.BeginTx(ctx, nil)
 	if err != nil {
 		first.done <- asTimeout(ctx, err)
@@ -111,6 +181,9 @@ func (g *group) transact(first *pendingChange) {
 		err = lease.commit(ctx, tx)
 	}
 	lease.uncertain = lease.uncertain || err != nil // the database may have rolled back at any point
+	if err == nil {
+		g.committed(first.synced)
+	}
 	if err == nil && g.notify != nil {
 		g.notify(lease)
 	}
@@ -127,7 +200,7 @@ func (g *group) applyAll(
 	g.inserter.begin(conn)
 	defer g.inserter.end()
 	began := time.Now()
-	for c := first; c != nil; c = g.next(began, len(applied)) {
+	for c := first; c != nil; c = g.next(began, len(applied), first.synced) {
 		failed, err := apply(ctx, tx, lease, c)
 		switch {
 		case err != nil:
@@ -141,13 +214,20 @@ func (g *group) applyAll(
 	return applied, nil
 }
 
-// next returns a waiting change, or nil if there is none or the transaction is full.
-func (g *group) next(began time.Time, applied int) *pendingChange {
+// next returns a waiting change, or nil if there is none or the transaction is full. A
+// transaction that does not wait for the disk takes in only changes that do not, either.
+func (g *group) next(began time.Time, applied int, synced bool) *pendingChange {
 	if applied == groupSize || time.Since(began) > groupTime {
 		return nil
 	}
+	queue := g.queue
+	if !synced {
+		queue = nil
+	}
 	select {
-	case c := <-g.queue:
+	case c := <-queue:
+		return c
+	case c := <-g.unsynced:
 		return c
 	default:
 		return nil

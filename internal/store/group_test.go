@@ -23,7 +23,7 @@ func idle(t *testing.T) *group {
 	}
 	d := sqliteDialect("")
 	return &group{
-		db: writer, inserter: &inserter{}, chains: newChainPool(writer, &d, Options{}, 1), queue: make(chan *pendingChange, 1000),
+		db: writer, inserter: &inserter{}, chains: newChainPool(writer, &d, Options{}, 1), queue: make(chan *pendingChange, 1000), unsynced: make(chan *pendingChange, 1000),
 	}
 }
 
@@ -44,7 +44,7 @@ func note(n int, more ...func() error) work {
 
 // wait puts do into the queue of g.
 func (g *group) wait(ctx context.Context, do work) *pendingChange {
-	c := &pendingChange{caller: ctx, do: do, done: make(chan error, 1)}
+	c := &pendingChange{caller: ctx, do: do, done: make(chan error, 1), synced: true}
 	g.queue <- c
 	return c
 }
@@ -175,7 +175,7 @@ func TestClosingAGroupCommitsBegunChangesAndRefusesOthers(t *testing.T) {
 	begun, closing := make(chan bool), make(chan bool)
 	ended := make(chan error, 1)
 	go func() {
-		ended <- g.change(t.Context(), note(1, func() error { close(begun); <-closing; return nil }))
+		ended <- g.change(t.Context(), true, note(1, func() error { close(begun); <-closing; return nil }))
 	}()
 	<-begun
 	go func() { <-g.quit; close(closing) }()
@@ -184,10 +184,68 @@ func TestClosingAGroupCommitsBegunChangesAndRefusesOthers(t *testing.T) {
 	if err := <-ended; err != nil {
 		t.Errorf("a change that had begun: %v", err)
 	}
-	if err := g.change(t.Context(), note(2)); !errors.Is(err, errClosed) {
+	if err := g.change(t.Context(), true, note(2)); !errors.Is(err, errClosed) {
 		t.Errorf("a later change: %v", err)
 	}
 	if list := g.noted(t); len(list) != 1 {
 		t.Errorf("inserted %v", list)
+	}
+}
+
+// waitUnsynced puts do into the queue of changes that do not wait for the disk.
+func (g *group) waitUnsynced(ctx context.Context, do work) *pendingChange {
+	c := &pendingChange{caller: ctx, do: do, done: make(chan error, 1)}
+	g.unsynced <- c
+	return c
+}
+
+// waitsForDisk reports whether the last transaction waited for the disk.
+func (g *group) waitsForDisk(t *testing.T) bool {
+	t.Helper()
+	var level int
+	mustScan(t, g.db.QueryRowContext(t.Context(), "PRAGMA synchronous"), &level)
+	return level == 2 // FULL
+}
+
+func TestChangesThatNeedNotWaitForTheDiskShareTransactionsThatDo(t *testing.T) {
+	t.Parallel()
+	g := idle(t)
+	mustExec(t, g.db, `CREATE TABLE access_state (version INTEGER)`)
+	g.waitUnsynced(t.Context(), note(1))
+	g.wait(t.Context(), note(2))
+	g.transact(<-g.queue)
+	if list := g.noted(t); len(list) != 2 || !g.waitsForDisk(t) || g.syncDue != nil {
+		t.Errorf("a change that waits: noted %v, waits %t, due %v", list, g.waitsForDisk(t), g.syncDue)
+	}
+
+	first := g.waitUnsynced(t.Context(), note(3))
+	second := g.waitUnsynced(t.Context(), note(4))
+	waiting := g.wait(t.Context(), note(5))
+	g.transact(<-g.unsynced)
+	if err := errors.Join(<-first.done, <-second.done); err != nil {
+		t.Fatal(err)
+	}
+	if list := g.noted(t); len(list) != 4 || g.waitsForDisk(t) {
+		t.Errorf("changes that do not wait: noted %v, waits %t", list, g.waitsForDisk(t))
+	}
+	if len(waiting.done) > 0 {
+		t.Error("a change that waits for the disk shared a transaction that does not")
+	}
+
+	<-g.syncDue
+	g.sync()
+	if !g.waitsForDisk(t) || g.syncDue != nil {
+		t.Errorf("after the sync: waits %t, due %v", g.waitsForDisk(t), g.syncDue)
+	}
+}
+
+func TestSyncThatFailsIsTriedAgain(t *testing.T) {
+	t.Parallel()
+	g := idle(t) // without the table that is written to
+	g.waitUnsynced(t.Context(), note(1))
+	g.transact(<-g.unsynced)
+	<-g.syncDue
+	if g.sync(); g.syncDue == nil {
+		t.Error("no other sync is due")
 	}
 }

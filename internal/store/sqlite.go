@@ -67,8 +67,8 @@ func openSQLite(path string) (writer, reader *sql.DB, err error) {
 }
 
 // sqliteDSN returns a data source name with pragmas, so that every connection gets
-// them. synchronous=FULL makes committed changes survive a power cut; secure_delete
-// overwrites deleted data.
+// them. synchronous=FULL makes committed changes survive a power cut (group.go sets NORMAL
+// for those that need not); secure_delete overwrites deleted data.
 func sqliteDSN(path string) string {
 	pragmas := url.Values{"_pragma": {
 		"busy_timeout(5000)", "journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(1)", "secure_delete(1)", "cache_size(-2000)",

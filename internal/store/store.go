@@ -115,10 +115,7 @@ func (s *DB) Ready(ctx context.Context) error {
 	if err := s.prepare(ctx); err != nil || !s.unwritable.Load() {
 		return err
 	}
-	return s.change(ctx, "test whether the database can be written to", func(ctx context.Context, tx *sql.Tx) error {
-		_, err := tx.ExecContext(ctx, `UPDATE access_state SET version = version`)
-		return err
-	})
+	return s.change(ctx, "test whether the database can be written to", touch)
 }
 
 // ping returns an error if no connection works. One that the database has closed while it was
@@ -165,19 +162,31 @@ type work func(ctx context.Context, tx *sql.Tx) error
 // returns an error, nothing was changed, unless the error is errUnknownOutcome. do must
 // not call change.
 func (s *DB) change(ctx context.Context, action string, do work) error {
+	return s.prepareAndTransact(ctx, action, true, do)
+}
+
+// changeUnsynced is change for what can be lost in a power cut if it was made in the last
+// milliseconds. On SQLite it does not wait for the disk: the change survives the end of the
+// process, however that ends, and it survives a power cut syncDelay later, or once a later
+// change has returned. do must not write audit records.
+func (s *DB) changeUnsynced(ctx context.Context, action string, do work) error {
+	return s.prepareAndTransact(ctx, action, false, do)
+}
+
+func (s *DB) prepareAndTransact(ctx context.Context, action string, synced bool, do work) error {
 	ctx, cancel := withTimeout(ctx)
 	defer cancel()
 	if err := s.prepare(ctx); err != nil {
 		return s.explain(ctx, action, cmp.Or(ctx.Err(), err))
 	}
-	return s.transact(ctx, action, do)
+	return s.transact(ctx, action, synced, do)
 }
 
-// transact is change without the check whether the database may be used.
-func (s *DB) transact(ctx context.Context, action string, do work) error {
+// transact is change, or changeUnsynced, without the check whether the database may be used.
+func (s *DB) transact(ctx context.Context, action string, synced bool, do work) error {
 	var err error
 	if s.group != nil {
-		err = s.group.change(ctx, do)
+		err = s.group.change(ctx, synced, do)
 	} else {
 		err = s.inTransaction(ctx, do)
 	}
