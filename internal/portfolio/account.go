@@ -49,8 +49,8 @@ type Account struct {
 
 // AccountStatement is an entry of an account in a statement.
 type AccountStatement struct {
-	// AccountID is the account. It is "" in the only entry of a statement that lists no
-	// account of its owner.
+	// AccountID is the account. It is "" in an entry of a statement that lists no account of
+	// its owner, and in the only entry of an Unknown one.
 	AccountID   string
 	PortfolioID string
 	Index       int // of the account in the statement: Holding.AccountIndex
@@ -60,6 +60,10 @@ type AccountStatement struct {
 	To          string // the last day of the period, YYYY-MM-DD; "" if not stated
 	SavedAt     time.Time
 	Provenance  Provenance
+	Rejected    int // rows of the statement that are not saved
+	// Unknown is set if it is not known which accounts the statement lists: a release that did
+	// not know accounts saved it, and it is not converted yet, or unreadable.
+	Unknown bool
 }
 
 // Compare orders the statements that list an account: it is positive if a covers the
@@ -71,7 +75,8 @@ func (a AccountStatement) Compare(b AccountStatement) int {
 // AccountReader reads the accounts of users.
 type AccountReader interface {
 	// Accounts returns the accounts of subject with their owners, by number, and the
-	// statements that list them, the latest first, as they were at one moment.
+	// statements that list them, the latest first, as they were at one moment. The entries of
+	// a statement are next to each other.
 	Accounts(ctx context.Context, subject string) ([]Account, []Owner, []AccountStatement, error)
 }
 

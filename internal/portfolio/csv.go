@@ -5,6 +5,8 @@ import (
 	"encoding/csv"
 	"fmt"
 	"net/http"
+	"slices"
+	"strconv"
 	"strings"
 
 	"casbroker/internal/httpapi"
@@ -36,30 +38,57 @@ func wantsCSV(q *httpapi.Params, h http.Header) bool {
 	return false
 }
 
-// columns are the columns of the CSV, named as in JSON.
-var columns = []string{
-	"id", "class", "isin", "name", "account", "institution", "category",
-	"units", "price", "value", "cost", "gain", "sum_assured",
+// columns are the columns of the CSV of a portfolio, named as in JSON. That of what a user
+// owns has ownedColumns before them.
+var (
+	columns = []string{
+		"id", "class", "isin", "name", "account", "institution", "category",
+		"units", "price", "value", "cost", "gain", "sum_assured",
+	}
+	ownedColumns = []string{"owner", "account_id", "portfolio_id", "as_of", "provenance"}
+)
+
+// renderCSV returns holdings as CSV.
+func renderCSV(holdings []holdingView) ([]byte, error) {
+	lines := make([][]string, 1, 1+len(holdings))
+	lines[0] = columns
+	for i := range holdings {
+		lines = append(lines, holdings[i].cells())
+	}
+	return writeCSV(lines)
 }
 
-// renderCSV returns holdings as CSV (RFC 4180). Text from the statement is escaped so
-// that a spreadsheet does not run it as a formula; amounts are left as they are.
-func renderCSV(holdings []holdingView) ([]byte, error) {
+// renderOwnedCSV returns the rows of v as CSV.
+func renderOwnedCSV(v *View) ([]byte, error) {
+	lines := make([][]string, 1, 1+len(v.Rows))
+	lines[0] = slices.Concat(ownedColumns, columns)
+	for _, r := range v.Rows {
+		a := &v.Accounts[r.Account]
+		holding := viewHolding(a.Statement.PortfolioID, r.Holding)
+		lines = append(lines, slices.Concat(
+			[]string{strconv.Itoa(a.Owner), a.ID, a.Statement.PortfolioID, a.Statement.To, string(a.Statement.Provenance)}, holding.cells()))
+	}
+	return writeCSV(lines)
+}
+
+// writeCSV writes lines as RFC 4180 says.
+func writeCSV(lines [][]string) ([]byte, error) {
 	var b bytes.Buffer
 	w := csv.NewWriter(&b)
 	w.UseCRLF = true
-	lines := make([][]string, 1, 1+len(holdings))
-	lines[0] = columns
-	for _, h := range holdings {
-		lines = append(lines, []string{
-			h.ID, string(h.Class), cell(h.ISIN), textCell(&h.Name), textCell(h.Account), textCell(h.Institution), textCell(h.Category),
-			cell(h.Units), cell(h.Price), cell(h.Value), cell(h.Cost), cell(h.Gain), cell(h.SumAssured),
-		})
-	}
 	if err := w.WriteAll(lines); err != nil {
 		return nil, fmt.Errorf("write csv: %w", err)
 	}
 	return b.Bytes(), nil
+}
+
+// cells returns the cells of h for columns. Text from the statement is escaped so that a
+// spreadsheet does not run it as a formula; amounts are left as they are.
+func (h *holdingView) cells() []string {
+	return []string{
+		h.ID, string(h.Class), cell(h.ISIN), textCell(&h.Name), textCell(h.Account), textCell(h.Institution), textCell(h.Category),
+		cell(h.Units), cell(h.Price), cell(h.Value), cell(h.Cost), cell(h.Gain), cell(h.SumAssured),
+	}
 }
 
 // cell returns *text, and "" for nil.

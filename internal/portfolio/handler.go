@@ -44,6 +44,7 @@ func (h *Handler) Mount(g *echo.Group) {
 	g.GET("/portfolios/:id/holdings", h.holdings, read...)
 	g.GET("/portfolios/:id/transactions", h.transactions, read...)
 	g.GET("/portfolios/:id/raw", h.raw, read...)
+	h.mountOwned(g, read)
 }
 
 // save answers a save. Text is taken for JSON only with a bearer token: with a cookie

@@ -112,6 +112,12 @@ type Query struct {
 	ActiveOnly bool
 }
 
+// Rows are the rows of a portfolio, without its transactions.
+type Rows struct {
+	Accounts []statement.Account
+	Holdings []statement.Holding // by their numbers
+}
+
 // AllHoldings selects the transactions of every holding.
 const AllHoldings = -1
 
@@ -170,6 +176,10 @@ type Reader interface {
 	Transactions(ctx context.Context, subject, id string, holding, first, limit int) ([]statement.Transaction, error)
 	// Payload returns the payload as received, or ErrUnreadable.
 	Payload(ctx context.Context, subject, id string) ([]byte, error)
+	AccountReader
+	// Rows returns the holdings and accounts of several portfolios by their ids, as they were
+	// at one moment, or ErrUnreadable. It leaves out those that subject does not have.
+	Rows(ctx context.Context, subject string, ids []string) (map[string]Rows, error)
 	// Observed returns the ids of a few Verified portfolios, and captures that are matched,
 	// with the issuer and period of st that the vendor gave since then, the latest first;
 	// none if st is one of them.

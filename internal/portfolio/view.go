@@ -106,15 +106,19 @@ func viewSummary(p Portfolio) summaryView {
 
 func viewHoldings(portfolioID string, holdings []statement.Holding) []holdingView {
 	views := make([]holdingView, len(holdings))
-	for i, h := range holdings {
-		views[i] = holdingView{
-			ID: HoldingID(portfolioID, h.Seq), Class: h.Class, Name: h.Name,
-			ISIN: stated(h.ISIN), Account: stated(h.Account), Institution: stated(h.Institution), Category: stated(h.Category),
-			Units: amount(statement.FormatUnits, h.Units), Price: amount(statement.FormatRupees, h.Price), Value: amount(statement.FormatRupees, h.Value),
-			Cost: amount(statement.FormatRupees, h.Cost), Gain: amount(statement.FormatRupees, h.Gain), SumAssured: amount(statement.FormatRupees, h.SumAssured),
-		}
+	for i := range holdings {
+		views[i] = viewHolding(portfolioID, &holdings[i])
 	}
 	return views
+}
+
+func viewHolding(portfolioID string, h *statement.Holding) holdingView {
+	return holdingView{
+		ID: HoldingID(portfolioID, h.Seq), Class: h.Class, Name: h.Name,
+		ISIN: stated(h.ISIN), Account: stated(h.Account), Institution: stated(h.Institution), Category: stated(h.Category),
+		Units: amount(statement.FormatUnits, h.Units), Price: amount(statement.FormatRupees, h.Price), Value: amount(statement.FormatRupees, h.Value),
+		Cost: amount(statement.FormatRupees, h.Cost), Gain: amount(statement.FormatRupees, h.Gain), SumAssured: amount(statement.FormatRupees, h.SumAssured),
+	}
 }
 
 func viewTransactions(portfolioID string, transactions []statement.Transaction) []transactionView {

@@ -10,7 +10,7 @@ import (
 )
 
 // Accounts returns the accounts of subject with their owners, and the statements that list
-// them, the latest first, in one snapshot. Portfolios that are not converted are left out.
+// them, the latest first, in one snapshot.
 func (s *DB) Accounts(ctx context.Context, subject string) ([]portfolio.Account, []portfolio.Owner, []portfolio.AccountStatement, error) {
 	ctx, cancel := withTimeout(ctx)
 	defer cancel()
@@ -43,7 +43,7 @@ type listing struct {
 }
 
 // statements returns an entry for each account of the listing, and one without an account if
-// its owner has none in it.
+// its owner has none in it, or none is known.
 func (l listing) statements() (list []portfolio.AccountStatement) {
 	owned := false
 	for i, a := range l.accounts {
@@ -66,9 +66,9 @@ type readListings struct {
 
 // readAccounts reads the owners and listings of subject in one query, so in one snapshot.
 func (s *DB) readAccounts(ctx context.Context, db querier, subject string) (read readListings, err error) {
-	rows, err := db.QueryContext(ctx, `SELECT 1, id, number, sealed, NULL, '', '', 0, '' FROM owners WHERE subject = $1
-		UNION ALL SELECT 0, id, owner, account_details, accounts, cas_type, period_to, saved_ms, provenance FROM portfolios
-		WHERE subject = $1`, subject)
+	rows, err := db.QueryContext(ctx, `SELECT 1, id, number, sealed, NULL, '', '', 0, '', 0 FROM owners WHERE subject = $1
+		UNION ALL SELECT 0, id, owner, account_details, accounts, cas_type, period_to, saved_ms, provenance,
+			received_rows - stored_rows FROM portfolios WHERE subject = $1`, subject)
 	if err != nil {
 		return read, err
 	}
@@ -78,7 +78,7 @@ func (s *DB) readAccounts(ctx context.Context, db querier, subject string) (read
 		var l listing
 		var isOwner, savedMS int64
 		var packed []byte
-		err := rows.Scan(&isOwner, &l.PortfolioID, &l.Owner, &l.sealed, &packed, &l.CASType, &l.To, &savedMS, &l.Provenance)
+		err := rows.Scan(&isOwner, &l.PortfolioID, &l.Owner, &l.sealed, &packed, &l.CASType, &l.To, &savedMS, &l.Provenance, &l.Rejected)
 		if err != nil {
 			return read, err
 		}
@@ -92,12 +92,11 @@ func (s *DB) readAccounts(ctx context.Context, db querier, subject string) (read
 		}
 		o.Statements++
 		read.owners[l.Owner] = o
-		if packed == nil {
-			continue
-		}
 		l.SavedAt = instant(savedMS)
-		if l.accountLinks, err = unpackLinks(packed); err != nil {
-			return read, fmt.Errorf("%s: %w", l.PortfolioID, err)
+		if l.Unknown = packed == nil; !l.Unknown {
+			if l.accountLinks, err = unpackLinks(packed); err != nil {
+				return read, fmt.Errorf("%s: %w", l.PortfolioID, err)
+			}
 		}
 		read.listings = append(read.listings, l)
 	}

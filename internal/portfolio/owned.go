@@ -1,0 +1,155 @@
+package portfolio
+
+import (
+	"context"
+	"time"
+
+	"casbroker/internal/auth"
+	"casbroker/internal/fault"
+	"casbroker/internal/id"
+)
+
+// maxReads is how often what a user owns is read, while portfolios are being deleted.
+const maxReads = 5
+
+// rowsAtOnce is how many portfolios are decoded at a time where many are read one after
+// another.
+const rowsAtOnce = 20
+
+var (
+	errNoAccount = fault.New(fault.NotFound, "account_not_found", "You have no account with this id.")
+	errNoOwner   = fault.New(fault.NotFound, "owner_not_found", "Your statements have no owner with this number.")
+	errChanging  = fault.New(fault.Unavailable, "holdings_changing",
+		"Your portfolios were changed while they were being read; try again.").After(time.Second)
+)
+
+// Owned is what a user's statements tell about the user's accounts.
+type Owned struct {
+	Owners   []Owner             // all
+	Accounts []Covered           // all that the selected statements list
+	Unknown  []*AccountStatement // selected, but not in View
+	View     View
+}
+
+// Owned returns what who owns, as the statements tell that q selects, reduced to what f
+// selects. It returns a fault for an owner or account that who does not have.
+func (s *Service) Owned(ctx context.Context, who auth.Principal, q Selection, f Filter) (o Owned, err error) {
+	s.settle(ctx, who)
+	err = s.readKnown(ctx, who, f, func(k knownAccounts) (complete bool, err error) {
+		o, complete, err = s.owned(ctx, who, k, q, f)
+		return complete, err
+	})
+	return o, err
+}
+
+// readKnown calls read with the accounts of who, until it is complete. It returns a fault if
+// f names an owner or account that who does not have.
+func (s *Service) readKnown(ctx context.Context, who auth.Principal, f Filter, read func(knownAccounts) (complete bool, err error)) error {
+	for range maxReads {
+		accounts, owners, statements, err := s.Reader.Accounts(ctx, who.Subject)
+		if err != nil {
+			return err
+		}
+		known := knownAccounts{owners, accounts, statements}
+		if err := known.check(f); err != nil {
+			return err
+		}
+		if complete, err := read(known); err != nil || complete {
+			return err
+		}
+	}
+	return errChanging
+}
+
+func (s *Service) owned(ctx context.Context, who auth.Principal, k knownAccounts, q Selection, f Filter) (o Owned, complete bool, err error) {
+	covered := k.of(f, Cover(k.accounts, k.statements, q))
+	rows, complete, err := s.rowsOf(ctx, who, counting(covered))
+	if err != nil || !complete {
+		return Owned{}, complete, err
+	}
+	o = Owned{Owners: k.owners, Accounts: covered, View: Consolidate(k.owners, covered, rows, f)}
+	for i := range k.statements {
+		if e := &k.statements[i]; e.Unknown && q.includes(e) {
+			o.Unknown = append(o.Unknown, e)
+		}
+	}
+	return o, true, nil
+}
+
+// knownAccounts are all accounts of a user, and their statements.
+type knownAccounts struct {
+	owners     []Owner
+	accounts   []Account
+	statements []AccountStatement
+}
+
+// check returns a fault if f names an owner or an account that is not there.
+func (k knownAccounts) check(f Filter) error {
+	if f.Account != "" && k.account(f.Account) == nil {
+		return errNoAccount
+	}
+	for _, o := range k.owners {
+		if o.Number == f.Owner {
+			return nil
+		}
+	}
+	if f.Owner != 0 {
+		return errNoOwner
+	}
+	return nil
+}
+
+// account returns the account with this id, or nil.
+func (k knownAccounts) account(accountID string) *Account {
+	for i := range k.accounts {
+		if k.accounts[i].ID == accountID {
+			return &k.accounts[i]
+		}
+	}
+	return nil
+}
+
+// of returns those in covered whose rows decide what f selects: all accounts of the owner,
+// since one may have the units of another.
+func (k knownAccounts) of(f Filter, covered []Covered) []Covered {
+	owner := f.Owner
+	if a := k.account(f.Account); a != nil && owner == 0 {
+		owner = a.Owner
+	}
+	if owner == 0 {
+		return covered
+	}
+	list := covered[:0]
+	for _, c := range covered {
+		if c.Owner == owner {
+			list = append(list, c)
+		}
+	}
+	return list
+}
+
+// counting returns the ids of the portfolios that count for an account in covered.
+func counting(covered []Covered) []string {
+	var ids []string
+	known := map[string]bool{}
+	for _, c := range covered {
+		if id := c.Statement.PortfolioID; c.EndedOn == "" && !known[id] {
+			known[id] = true
+			ids = append(ids, id)
+		}
+	}
+	return ids
+}
+
+// rowsOf returns the rows of portfolios of who. complete is false if one has been deleted.
+// Portfolios never change, so rows that are all there are those of any earlier moment.
+func (s *Service) rowsOf(ctx context.Context, who auth.Principal, ids []string) (rows map[string]Rows, complete bool, err error) {
+	if len(ids) == 0 {
+		return nil, true, nil
+	}
+	rows, err = s.Reader.Rows(ctx, who.Subject, ids)
+	return rows, len(rows) == len(ids), err
+}
+
+// isAccountID reports whether accountID has the form of an Account's id.
+func isAccountID(accountID string) bool { return id.Is("ac", accountID) }

@@ -1,0 +1,161 @@
+package portfolio
+
+import (
+	"net/http"
+	"slices"
+	"sync"
+
+	"github.com/labstack/echo/v4"
+
+	"casbroker/internal/auth"
+	"casbroker/internal/httpapi"
+)
+
+// The query parameters that select statements and parts of a view.
+var (
+	selects = []string{"provenance", "cas_type"}
+	filters = []string{"owner", "class", "account"}
+)
+
+// mountOwned adds the routes of what a user owns.
+func (h *Handler) mountOwned(g *echo.Group, read []echo.MiddlewareFunc) {
+	g.GET("/holdings", h.owned, read...)
+	g.GET("/accounts", h.accounts, read...)
+	g.GET("/accounts/:id", h.account, read...)
+	g.GET("/worth", h.worth, read...)
+	g.GET("/portfolios/:id/changes", h.changes, read...)
+}
+
+// owned answers with a page of what the caller owns as JSON, or with all of it as CSV.
+func (h *Handler) owned(c echo.Context) error {
+	c.Response().Header().Add("Vary", "Accept")
+	q, err := httpapi.QueryParams(c.Request().URL)
+	if err == nil {
+		err = q.Only(slices.Concat([]string{"as_of"}, selects, filters, []string{"format", "limit", "cursor"})...)
+	}
+	if err != nil {
+		return err
+	}
+	asCSV, limit := wantsCSV(q, c.Request().Header), q.Limit(maxOwnedLimit, maxOwnedLimit)
+	selection, filter := readSelection(q), readFilter(q)
+	if asCSV && (q.Has("limit") || q.Has("cursor")) {
+		q.Fail(errCSVPage)
+	}
+	if err := q.Err(); err != nil {
+		return err
+	}
+	ctx := c.Request().Context()
+	o, err := h.Portfolios.Owned(ctx, auth.From(ctx), selection, filter)
+	if err != nil {
+		return err
+	}
+	if asCSV {
+		return sendOwnedCSV(c, &o)
+	}
+	first, err := readOwnedCursor(q.Text("cursor"), &o)
+	if err != nil {
+		return err
+	}
+	end := min(first+limit, len(o.View.Rows))
+	buffer := buffers.Get().(*[]byte) //nolint:errcheck // it has nothing else
+	defer buffers.Put(buffer)
+	if *buffer, err = appendOwned((*buffer)[:0], &o, selection, first, end); err != nil {
+		return err
+	}
+	return c.JSONBlob(http.StatusOK, *buffer)
+}
+
+// buffers are for answers.
+var buffers = sync.Pool{New: func() any { return new([]byte) }}
+
+func sendOwnedCSV(c echo.Context, o *Owned) error {
+	body, err := renderOwnedCSV(&o.View)
+	if err != nil {
+		return err
+	}
+	c.Response().Header().Set("Content-Disposition", `attachment; filename="holdings.csv"`)
+	return c.Blob(http.StatusOK, typeCSV, body)
+}
+
+// accounts answers with all accounts, also those that have ended.
+func (h *Handler) accounts(c echo.Context) error {
+	q, err := httpapi.QueryParams(c.Request().URL)
+	if err == nil {
+		err = q.Only(slices.Concat([]string{"as_of"}, selects, []string{"owner"})...)
+	}
+	if err != nil {
+		return err
+	}
+	selection, filter := readSelection(q), readFilter(q)
+	if err := q.Err(); err != nil {
+		return err
+	}
+	ctx := c.Request().Context()
+	o, err := h.Portfolios.Owned(ctx, auth.From(ctx), selection, filter)
+	if err != nil {
+		return err
+	}
+	return respond(c, viewAccounts(&o))
+}
+
+// account answers with an account and the statements that list it.
+func (h *Handler) account(c echo.Context) error {
+	q, err := httpapi.QueryParams(c.Request().URL)
+	if err == nil {
+		err = q.Only()
+	}
+	if err != nil {
+		return err
+	}
+	ctx := c.Request().Context()
+	history, err := h.Portfolios.AccountHistory(ctx, auth.From(ctx), c.Param("id"))
+	if err != nil {
+		return err
+	}
+	view, err := viewHistory(&history)
+	if err != nil {
+		return err
+	}
+	return c.JSONBlob(http.StatusOK, view)
+}
+
+// worth answers with what the caller owned over time.
+func (h *Handler) worth(c echo.Context) error {
+	q, err := httpapi.QueryParams(c.Request().URL)
+	if err == nil {
+		err = q.Only(slices.Concat([]string{"from", "to", "interval"}, selects, filters)...)
+	}
+	if err != nil {
+		return err
+	}
+	query := WorthQuery{From: readDay(q, "from"), To: readDay(q, "to"), Selection: readSelection(q), Filter: readFilter(q)}
+	if query.Interval = oneOf(q, "interval", errInterval, Week, Month, Quarter, Year); query.Interval == "" {
+		query.Interval = Month
+	}
+	if err := q.Err(); err != nil {
+		return err
+	}
+	ctx := c.Request().Context()
+	list, err := h.Portfolios.Worth(ctx, auth.From(ctx), query)
+	if err != nil {
+		return err
+	}
+	return respond(c, viewWorth(query.Interval, list))
+}
+
+// changes answers with what a statement says differently than those before it.
+func (h *Handler) changes(c echo.Context) error {
+	q, err := httpapi.QueryParams(c.Request().URL)
+	if err == nil {
+		err = q.Only()
+	}
+	if err != nil {
+		return err
+	}
+	ctx := c.Request().Context()
+	changes, err := h.Portfolios.Changes(ctx, auth.From(ctx), c.Param("id"))
+	if err != nil {
+		return err
+	}
+	return respond(c, viewChanges(&changes))
+}
