@@ -54,6 +54,7 @@ func run(ctx context.Context, args []string, envKey string, out, errOut io.Write
 	oldErrors := flags.Bool("old-errors", false, `send errors with "status":"error", as in the vendor's older documents`)
 	openAPIErrors := flags.Bool("openapi-errors", false,
 		"answer an unknown key, an expired token and used-up credits with the same 403, as in the vendor's OpenAPI description")
+	onPremise := flags.Bool("on-premise", false, "serve the parser that the vendor's customers run themselves: no API key, tokens or credits")
 	personas := flags.Bool("personas", false, "print the fictional investors whose statements can be fetched, and exit")
 	flags.Usage = func() {
 		_, _ = fmt.Fprintf(flags.Output(), "Usage: sandbox [flags]\n\nServes an emulated CAS Parser API, all in memory.\n\nFlags:\n")
@@ -72,7 +73,7 @@ func run(ctx context.Context, args []string, envKey string, out, errOut io.Write
 	if *key == "" {
 		*key = envKey
 	}
-	generated := *key == ""
+	generated := *key == "" && !*onPremise
 	if generated {
 		*key = "sk_sandbox_" + strings.ToLower(rand.Text())
 	}
@@ -89,7 +90,7 @@ func run(ctx context.Context, args []string, envKey string, out, errOut io.Write
 	}
 	vendor := sandbox.New(sandbox.Options{
 		Accounts:  []sandbox.Account{{APIKey: *key, Credits: *credits}},
-		RateLimit: *rateLimit, ParseDelay: *delay, OldErrors: *oldErrors, OpenAPIErrors: *openAPIErrors,
+		RateLimit: *rateLimit, ParseDelay: *delay, OldErrors: *oldErrors, OpenAPIErrors: *openAPIErrors, OnPremise: *onPremise,
 	})
 	return serve(ctx, l, vendor, *delay)
 }

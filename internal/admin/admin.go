@@ -8,9 +8,13 @@ import (
 	"time"
 
 	"casbroker/internal/access"
+	"casbroker/internal/fault"
 	"casbroker/internal/portfolio"
 	"casbroker/internal/token"
 )
+
+// ErrNoCredits is returned for the credits of a parser that the operator runs.
+var ErrNoCredits = fault.New(fault.NotFound, "no_credits", "The parser runs on premises and costs no credits.")
 
 // CreditsReader reports the credits of the broker's account at the vendor. Its errors
 // are faults.

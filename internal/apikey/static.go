@@ -16,3 +16,9 @@ func (s Static) Take(context.Context, Use) (*Key, error) {
 
 // First returns the key.
 func (s Static) First(ctx context.Context) (*Key, error) { return s.Take(ctx, Use{}) }
+
+// None is for an upstream that takes no API key: requests are sent without one.
+type None struct{}
+
+// Take returns a key without a value.
+func (None) Take(context.Context, Use) (*Key, error) { return &Key{}, nil }

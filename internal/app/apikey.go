@@ -65,8 +65,12 @@ func newKeys(
 }
 
 // keyHealth names the API keys that are set aside.
-func keyHealth(keys []apikey.Status) admin.Component {
+func keyHealth(u config.Upstream, keys []apikey.Status) admin.Component {
 	p := admin.Component{Name: "api_keys", State: admin.OK}
+	if u.OnPremise() {
+		p.State, p.Note = admin.Unused, "The parser runs on premises and takes no API key."
+		return p
+	}
 	var aside []string
 	for _, k := range keys {
 		if k.Reason != "" {

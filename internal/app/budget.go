@@ -116,7 +116,7 @@ func budgetJobs(c config.Config, budgets *budget.Service, comparer *budget.Compa
 			return db.DropCounters(ctx, budgets.Ledger.Now())
 		}},
 	}
-	if usesGateway(c) {
+	if usesGateway(c) && !c.Upstream.OnPremise() {
 		jobs = append(jobs, job{name: "compare usage with the vendor", every: compareEvery, atStart: true, do: comparer.Run})
 	}
 	if len(c.Budgets) > 0 {

@@ -90,7 +90,7 @@ func newGateway(c config.Config, d gatewayDeps) (*gateway.Handler, error) {
 		d.captures = nil
 	}
 	h := &gateway.Handler{
-		Path: c.Gateway.Path, Features: c.Gateway.Features, Vendor: vendor, Keys: d.keys, Health: d.health, Tokens: gatewayTokens{d.box}, Access: d.access,
+		Path: c.Gateway.Path, OnPremise: c.Upstream.OnPremise(), Features: c.Gateway.Features, Vendor: vendor, Keys: d.keys, Health: d.health, Tokens: gatewayTokens{d.box}, Access: d.access,
 		Captures: d.captures, Calls: d.calls,
 		Uploads:   &gateway.Uploads{PerUser: c.Gateway.MaxUploadsPerUser, All: c.Gateway.MaxUploads},
 		Limit:     d.limits.Middleware(ratelimit.Upload),

@@ -9,6 +9,7 @@ import (
 	"casbroker/internal/admin"
 	"casbroker/internal/apikey"
 	"casbroker/internal/cache"
+	"casbroker/internal/config"
 	"casbroker/internal/server"
 	"casbroker/internal/store"
 	"casbroker/internal/upstream"
@@ -18,12 +19,13 @@ import (
 const healthTimeout = 2 * time.Second
 
 // health returns a function that reports the state of each dependency.
-func health(vendor *upstream.Client, keys *apikey.Pool, c cache.Cache, db *store.DB, w *access.Watcher, maxAge time.Duration) func(context.Context) []admin.Component {
+func health(s config.Config, vendor *upstream.Client, keys *apikey.Pool, c cache.Cache, db *store.DB, w *access.Watcher) func(context.Context) []admin.Component {
 	return func(ctx context.Context) []admin.Component {
 		ctx, cancel := context.WithTimeout(ctx, healthTimeout)
 		defer cancel()
 		return []admin.Component{
-			vendorHealth(vendor.State()), keyHealth(keys.Status()), cacheHealth(c), component("database", db.Ready(ctx)), accessHealth(ctx, w, maxAge),
+			vendorHealth(vendor.State()), keyHealth(s.Upstream, keys.Status()), cacheHealth(c), component("database", db.Ready(ctx)),
+			accessHealth(ctx, w, s.Access.MaxStaleness),
 		}
 	}
 }

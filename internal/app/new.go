@@ -225,13 +225,13 @@ func New(ctx context.Context, c config.Config, o Options) (_ *App, err error) { 
 		Grants: &token.Directory{Grants: db, Box: box, Now: o.Now},
 		Users:  db, Portfolios: db,
 		Trail: &audit.Service{Store: db, Chains: db, Box: box},
-		Usage: &usage.Service{Store: db, Now: o.Now}, Budgets: budgets, Comparer: comparer, Webhooks: events.service, Vendor: &upstream.CreditsCache{Source: vendor, Now: o.Now},
+		Usage: &usage.Service{Store: db, Now: o.Now}, Budgets: budgets, Comparer: comparer, Webhooks: events.service, Vendor: creditsReader(c, vendor, o.Now),
 		Settings: listSettings(c), Version: build.String(), Now: o.Now,
-		Health: health(vendor, keys, shared, db, watcher, c.Access.MaxStaleness),
+		Health: health(c, vendor, keys, shared, db, watcher),
 	}
 
 	forGateway := gatewayDeps{
-		keys: keys, health: vendor.Health(), box: box, access: watcher, owned: db, mail: db, limits: limits, captures: captures,
+		keys: gatewayKeys(c, keys), health: vendor.Health(), box: box, access: watcher, owned: db, mail: db, limits: limits, captures: captures,
 		calls: gatewayCalls{ledger}, charge: ledger.RecordMail,
 		metrics: metrics, log: log, now: o.Now, onClose: a.onClose,
 	}
@@ -260,7 +260,7 @@ func New(ctx context.Context, c config.Config, o Options) (_ *App, err error) { 
 		},
 	})
 	tokenHandler := &token.Handler{
-		Tokens: tokens, TTL: c.Token.Lifetime, Admit: limits.Admit(ratelimit.Token),
+		Tokens: tokens, TTL: c.Token.Lifetime, Admit: limits.Admit(ratelimit.Token), Refuse: refuseTokens(c),
 		Modes: tokenModes(c.Token.Mode), Features: gatewayFeatures(c.Gateway), GatewayURL: gatewayURL(c),
 	}
 	portfolioHandler := &portfolio.Handler{

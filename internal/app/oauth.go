@@ -22,6 +22,7 @@ func metadataHandler(c config.Config) *oauth.MetadataHandler {
 	if u, err := url.Parse(c.Server.PublicURL); err == nil {
 		h.Below = u.EscapedPath()
 	}
+	h.NoTokens = c.Upstream.OnPremise()
 	if c.Token.Mode != config.ModeDirect {
 		h.Scopes = gatewayFeatures(c.Gateway).Names()
 	}

@@ -28,9 +28,8 @@ func (c checkCommand) Run(t *Terminal) error {
 	for _, name := range app.OutdatedAdminKeys(settings) {
 		t.message(fmt.Sprintf("note: the admin key of %s has an argon2id hash, the form of older releases. It still works; to replace it, run: broker admin-key %s", name, name))
 	}
-	if settings.Token.Mode != config.ModeGateway {
-		t.message("note: token.mode " + settings.Token.Mode + " hands out the vendor's own tokens. Whoever has one reaches the whole vendor account until it expires: " +
-			"the mailboxes and OTP sessions of all users, and the credits. The vendor cannot revoke it. With token.mode gateway, browsers get tokens of this broker instead.")
+	for _, note := range settings.Notes() {
+		t.message("note: " + note)
 	}
 	_, err = fmt.Fprintln(t.Out, "The settings are valid.")
 	return err

@@ -57,6 +57,7 @@ type Log struct {
 
 // Upstream configures calls to the vendor's API.
 type Upstream struct {
+	Kind       string        `yaml:"kind"` // KindCloud or KindOnPremise
 	URL        string        `yaml:"url"`
 	APIKey     secret.Text   `yaml:"api_key"`      // short for Keys with one key
 	APIKeyFile string        `yaml:"api_key_file"` // that has it
@@ -83,8 +84,11 @@ const defaultKey = "default"
 // setDefaults sets the defaults of an element of upstream.keys.
 func (k *UpstreamKey) setDefaults() { k.Weight, k.Rate = 1, 60 }
 
-// AllKeys returns Keys, or the only key if there is just that.
+// AllKeys returns Keys, or the only key if there is just that; none for a parser on premises.
 func (u Upstream) AllKeys() []UpstreamKey {
+	if u.OnPremise() {
+		return nil
+	}
 	if len(u.Keys) > 0 {
 		return u.Keys
 	}
@@ -337,7 +341,7 @@ func Default() Config {
 		},
 		Log: Log{Level: "info", Format: "json"},
 		Upstream: Upstream{
-			URL: "https://api.casparser.in", Timeout: 10 * time.Second, Deadline: 25 * time.Second, Attempts: 3,
+			Kind: KindCloud, URL: "https://api.casparser.in", Timeout: 10 * time.Second, Deadline: 25 * time.Second, Attempts: 3,
 		},
 		Auth:  Auth{CacheSize: 4 << 20},
 		Token: Token{Mode: ModeDirect, Lifetime: time.Hour},

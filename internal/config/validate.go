@@ -26,7 +26,7 @@ func (c *Config) Validate() error {
 	c.Log.validate(&wrong)
 	c.Upstream.validate(&wrong, c.Auth.Verifiers)
 	c.Token.validate(&wrong)
-	wrong.Require(c.Token.Pool == 0 || c.Upstream.hasShared(), "token.pool", "needs a key in upstream.keys without verifiers")
+	c.validateOffers(&wrong)
 	c.Gateway.validate(&wrong)
 	c.Inbound.validate(&wrong, c.Gateway, c.Upstream)
 	reachable := c.Server.PublicURL != "" || netaddr.IsLoopback(c.Server.Address)
@@ -101,8 +101,13 @@ func (l Log) validate(wrong *check.Errors) {
 }
 
 func (u Upstream) validate(wrong *check.Errors, verifiers []Verifier) {
-	wrong.URL("upstream.url", u.URL)
-	u.validateKeys(wrong, verifiers)
+	if u.OnPremise() {
+		u.validateOnPremise(wrong)
+	} else {
+		wrong.Require(u.Kind == KindCloud, "upstream.kind", "want cloud or on_premise, not %q", u.Kind)
+		wrong.URL("upstream.url", u.URL)
+		u.validateKeys(wrong, verifiers)
+	}
 	_, err := ParsePercent(u.SwitchAt)
 	wrong.Require(err == nil, "upstream.switch_at", "%v", err)
 	wrong.Require(u.Timeout > 0, "upstream.timeout", "want a positive duration")

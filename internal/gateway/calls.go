@@ -122,6 +122,9 @@ func (x *exchange) beginRecord(ctx context.Context) error {
 	if !recorded || x.Calls == nil {
 		return nil
 	}
+	if x.OnPremise {
+		c.price = 0
+	}
 	id, err := x.Calls.Begin(context.WithoutCancel(ctx), Call{
 		Subject: x.token.Subject, GrantID: x.token.GrantID, RequestID: x.id, Feature: c.feature, Price: c.price,
 	})
@@ -165,7 +168,7 @@ func (x *exchange) result(outcome string, err error) CallResult {
 	}
 	if r.Delivery == Answered {
 		switch {
-		case rec.said:
+		case rec.said && !x.OnPremise:
 			r.Used = rec.used
 		case !failed, rec.charge.onFailed:
 			r.Used = rec.charge.price

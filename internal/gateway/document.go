@@ -47,6 +47,7 @@ var (
 	errFields   = fault.New(fault.Invalid, "invalid_form", "A call has one file at most, and one field of each name.")
 	errMedia    = fault.New(fault.Invalid, "invalid_form", "Send a form (multipart/form-data) or JSON.")
 	errPDFURL   = fault.New(fault.Invalid, "invalid_pdf_url", "pdf_url must be the https address of a PDF on a public server.")
+	errFileOnly = fault.New(fault.Invalid, "pdf_url_not_offered", "This service fetches no documents: send the statement itself as pdf_file.")
 )
 
 // fieldKind is what a field of a form, or a member of a JSON object, is for.
@@ -150,7 +151,10 @@ func (x *exchange) checkDocument(w http.ResponseWriter, r *http.Request) error {
 		return errMedia.Because(err)
 	}
 	known := fields{checkURL: x.Vendor.checkPDFURL, strict: x.strict}
-	if x.strict {
+	switch {
+	case x.OnPremise:
+		known.checkURL = func(string) error { return errFileOnly }
+	case x.strict:
 		known.checkURL = func(text string) error { return x.checkResolved(r.Context(), text) }
 	}
 	var s scanner

@@ -42,6 +42,10 @@ type Handler struct {
 	// send files to, and that a browser may be sent back to.
 	CallbackHosts, RedirectHosts []string
 
+	// OnPremise is set for a parser that the operator runs: its calls cost no credits, and it
+	// gets no addresses to fetch, since it may reach servers that callers must not.
+	OnPremise bool
+
 	// LookUp returns the addresses of a host; nil for those that the system knows.
 	LookUp func(ctx context.Context, host string) ([]netip.Addr, error)
 

@@ -99,6 +99,9 @@ func (v *vendorCall) answered(res *http.Response) (err error) {
 // refused returns the caller's error for an answer with this status, which says that the
 // vendor does not accept the key. answered must have been called.
 func (v *vendorCall) refused(status int) error {
+	if v.key.Value == "" {
+		return errBadAnswer.Because(fmt.Errorf("HTTP %d of a parser that takes no API key", status))
+	}
 	err := errRefusedKey.Because(fmt.Errorf("HTTP %d for the API key %s", status, v.key.Name))
 	if v.key.Replaceable() {
 		return err.Withf("The statement service did not accept this call; try again.").After(time.Second)

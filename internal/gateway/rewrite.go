@@ -28,7 +28,9 @@ func (x *exchange) rewrite(p *httputil.ProxyRequest) {
 	p.Out.Header = only(requestHeaders, p.In.Header)
 	p.Out.Header.Set("User-Agent", "casbroker")
 	p.Out.Header.Set(httpapi.HeaderRequestID, x.id)
-	p.Out.Header.Set("X-Api-Key", x.call.key.Value.Reveal())
+	if key := x.call.key.Value; key != "" { // a parser on premises takes none
+		p.Out.Header.Set("X-Api-Key", key.Reveal())
+	}
 	if x.inboxToken != "" {
 		p.Out.Header.Set(headerInboxToken, x.inboxToken.Reveal())
 	}

@@ -90,6 +90,7 @@ var oauthTokenErrors = map[string]string{
 	"invalid_target":         "invalid_target",
 	"invalid_scope":          "invalid_scope",
 	"invalid_features":       "invalid_scope", // scopes of gateway tokens are features
+	"tokens_unavailable":     "unsupported_grant_type",
 }
 
 // OAuthToken is the Dialect of the token endpoint. A subject token that is not valid, or

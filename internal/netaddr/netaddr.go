@@ -36,7 +36,7 @@ var notPublic = []netip.Prefix{
 }
 
 // localNames are the last labels of names that only a local network knows.
-var localNames = []string{"localhost", "local", "internal", "intranet", "lan", "home", "corp", "localdomain", "arpa", "onion"}
+var localNames = []string{"localhost", "local", "internal", "intranet", "lan", "home", "corp", "localdomain", "svc", "arpa", "onion"}
 
 // IsPublic reports whether host, without a port, may be a server on the public Internet: a
 // name with a public form, or a public IP address. It resolves no names: a client must

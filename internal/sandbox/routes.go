@@ -94,7 +94,12 @@ func (s *Sandbox) mountAPIRoutes() {
 		{pattern: "DELETE /v4/inbound-email/{id}", feature: inboundEmail, serve: s.deleteAddress, sample: s.sampleDelete},
 		{pattern: "GET /v4/inbound-email/{id}/files", feature: inboundEmail, serve: s.addressFiles, sample: s.sampleAddressFiles},
 	} {
-		s.mux.Handle(rt.pattern, s.api(rt))
+		if !s.opts.OnPremise || rt.upload {
+			s.mux.Handle(rt.pattern, s.api(rt))
+		}
+	}
+	if s.opts.OnPremise {
+		return
 	}
 	s.mux.HandleFunc("POST /v1/token/verify", s.verifyToken)
 	s.mux.HandleFunc("POST /v1/verify-token", s.verifyToken)
@@ -115,7 +120,9 @@ func (s *Sandbox) api(rt route) http.Handler {
 		}
 		r.Body = http.MaxBytesReader(w, r.Body, limit)
 		rep, charged, err := rt.run(c)
-		c.account.setCreditHeaders(w.Header(), charged)
+		if !s.opts.OnPremise {
+			c.account.setCreditHeaders(w.Header(), charged)
+		}
 		if err != nil {
 			rep.status = s.writeError(w, err)
 		} else {

@@ -68,6 +68,9 @@ type Options struct {
 	// the same 403 without a code, as in the vendor's OpenAPI description, instead of
 	// 401, 403 and 402.
 	OpenAPIErrors bool
+	// OnPremise makes it the parser that the vendor's customers run themselves: it only
+	// parses, takes no key, and has no tokens, credits, limits and mailboxes.
+	OnPremise bool
 	// CallbackWait is the pause before the first retry of a callback; it doubles
 	// with each retry. 0 means 250 ms.
 	CallbackWait time.Duration
@@ -79,6 +82,7 @@ type Sandbox struct {
 	opts          Options
 	mux           *http.ServeMux
 	accounts      map[string]*account // by API key; never changed after New
+	local         *account            // of all callers on premises
 	tokens        tokens
 	files         *store[file]
 	fetchSessions *store[fetchSession]
@@ -107,6 +111,7 @@ func New(opts Options) *Sandbox {
 		opts:          opts,
 		mux:           http.NewServeMux(),
 		accounts:      newAccounts(opts),
+		local:         &account{unlimited: true},
 		tokens:        tokens{byID: newStore[token](100_000)},
 		files:         newStore[file](2000),
 		fetchSessions: newStore[fetchSession](1000),

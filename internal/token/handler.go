@@ -30,6 +30,8 @@ type Handler struct {
 	// Modes are those that a request may ask for; the first is the default. Nil means
 	// ModeDirect only.
 	Modes []Mode
+	// Refuse is the answer to every request, nil for tokens.
+	Refuse error
 	// Features are those that a gateway token may have, and has if a request names none.
 	Features Features
 	// GatewayURL returns where the gateway is, for a request to this host. It is required
@@ -67,7 +69,7 @@ func (h *Handler) obtain(c echo.Context, req Request, invalid error) (Issued, er
 		key = req.cacheKey(who.Subject)
 	}
 	sealed, err := h.Admit(c, key.Subject, key.Minutes, key.Gateway) // invalid requests count too
-	if err = cmp.Or(err, invalid); err != nil {
+	if err = cmp.Or(err, h.Refuse, invalid); err != nil {
 		return Issued{}, err
 	}
 	return h.Tokens.Issue(c.Request().Context(), who, req, sealed)

@@ -46,6 +46,10 @@ var (
 	ErrRevoked = fault.New(fault.Unavailable, "token_revoked",
 		"The tokens of this account were revoked while a new one was made. Try again.").After(time.Second)
 
+	// ErrUnavailable is the answer to every request if there are no access tokens.
+	ErrUnavailable = fault.New(fault.Forbidden, "tokens_unavailable",
+		"This service has no access tokens. Send the statement to POST /v1/statements instead.")
+
 	errMinutes = fault.New(fault.Unprocessable, "invalid_expiry_minutes",
 		"expiry_minutes must be a whole number from 1 to 60.").
 		At(fault.Field{Pointer: "/expiry_minutes", Detail: "must be a whole number from 1 to 60"})

@@ -105,6 +105,7 @@ var refusals = []choice{
 	{"insufficient_credits", "no credits left at the vendor"},
 	{"too_many_files", "too many files at a forwarding address"},
 	{"too_many_jobs", "too many statements waiting"},
+	{"tokens_unavailable", "no access tokens on premises"},
 	{"feature_not_offered", "not in gateway.features"},
 	{"feature_not_allowed", "feature not in the token"},
 	{"inbox_not_connected", "mailbox not connected"},

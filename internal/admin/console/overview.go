@@ -41,6 +41,7 @@ type overviewBody struct {
 	Components []admin.Component
 	Credits    *admin.Credits // nil if unknown
 	Unknown    string         // why Credits is nil
+	OnPremise  bool           // there are no credits
 	Charts     []chart
 	Synthetic  bool   // some points are synthetic
 	Problem    string // why there are no charts
@@ -90,6 +91,7 @@ func (b *overviewBody) setCredits(c admin.Credits, err error) {
 		b.Credits = &c
 	case errors.As(err, &f) && f.Kind != fault.Internal:
 		b.Unknown = cmp.Or(f.Note, f.Detail) // operators read this page
+		b.OnPremise = errors.Is(err, admin.ErrNoCredits)
 	default:
 		b.Unknown = "The vendor did not report the credits."
 	}

@@ -124,8 +124,8 @@ type exchanged struct {
 // metadata describes the endpoints (RFC 8414).
 type metadata struct {
 	Issuer                   string   `json:"issuer"`
-	TokenEndpoint            string   `json:"token_endpoint"`
-	TokenAuthMethods         []string `json:"token_endpoint_auth_methods_supported"`
+	TokenEndpoint            string   `json:"token_endpoint,omitempty"`
+	TokenAuthMethods         []string `json:"token_endpoint_auth_methods_supported,omitempty"`
 	GrantTypes               []string `json:"grant_types_supported"`
 	ResponseTypes            []string `json:"response_types_supported"` // none: there is no authorization endpoint
 	Scopes                   []string `json:"scopes_supported,omitempty"`
@@ -140,16 +140,20 @@ type metadata struct {
 // of an access token type, which RFC 8414 allows for introspection.
 const bearerMethod = "Bearer"
 
-// describe returns the metadata of the broker at the URL issuer.
-func describe(issuer string, scopes []string) metadata {
-	return metadata{
-		Issuer:        issuer,
-		TokenEndpoint: issuer + "/oauth/token", TokenAuthMethods: []string{"none"}, GrantTypes: []string{grantTokenExchange},
+// describe returns the metadata of the broker at the URL issuer. Without tokens there is no
+// token endpoint.
+func describe(issuer string, scopes []string, tokens bool) metadata {
+	m := metadata{
+		Issuer: issuer, GrantTypes: []string{},
 		ResponseTypes: []string{}, Scopes: scopes,
 		RevocationEndpoint: issuer + "/oauth/revoke", RevocationAuthMethods: []string{bearerMethod},
 		IntrospectionEndpoint: issuer + "/oauth/introspect", IntrospectionAuthMethods: []string{bearerMethod},
 		ServiceDocumentation: issuer + "/openapi.yaml",
 	}
+	if tokens {
+		m.TokenEndpoint, m.TokenAuthMethods, m.GrantTypes = issuer+"/oauth/token", []string{"none"}, []string{grantTokenExchange}
+	}
+	return m
 }
 
 // errNoMetadata is returned if the broker does not know its own URL.

@@ -174,6 +174,8 @@ type MetadataHandler struct {
 	// Below is the path of that URL, which RFC 8414 puts behind the well-known one.
 	Below  string
 	Scopes []string // that gateway tokens may have; nil without gateway tokens
+	// NoTokens is set if POST /oauth/token gives none.
+	NoTokens bool
 }
 
 // Mount adds the routes to g, which must be at the root.
@@ -191,5 +193,5 @@ func (h *MetadataHandler) describe(c echo.Context) error {
 		return errNoMetadata
 	}
 	c.Response().Header().Set("Cache-Control", "max-age=300")
-	return c.JSON(http.StatusOK, describe(issuer, h.Scopes))
+	return c.JSON(http.StatusOK, describe(issuer, h.Scopes, !h.NoTokens))
 }
