@@ -13,28 +13,43 @@ func TestMalformedJSONIsRefused(t *testing.T) {
 	t.Parallel()
 	b := start(t)
 	for name, tt := range map[string]struct{ body, detail string }{
-		"empty":                   {"", "empty"},
-		"white space":             {" \n", "empty"},
-		"cut off":                 {`{"data":`, "too early"},
-		"second object":           {`{} {}`, "byte 3"},
-		"a name twice":            {"{\n\"a\":1,\n\"a\":2}", "line 3, byte 9"},
-		"a name twice, escaped":   {`{"a":1,"\u0061":2}`, "twice"},
-		"invalid UTF-8":           {"{\"a\":\"\xff\"}", "UTF-8"},
-		"half a surrogate":        {`{"a":"\ud800"}`, "UTF-8"},
-		"U+0000":                  {`{"a":"\u0000"}`, "U+0000"},
-		"a bare word":             {`{"a":NaN}`, "unexpected character"},
-		"a comment":               {`{} // done`, "byte 3"},
-		"nested too deep":         {strings.Repeat("[", 65) + strings.Repeat("]", 65), "more than 64 deep"},
-		"nested far too deep":     {strings.Repeat(`{"data":`, 100_000), "more than 64 deep"},
-		"a name that is too long": {`{"data":{"` + strings.Repeat("n", 1025) + "\" \n:1}}", "more than 1024 bytes"},
-		"too many members":        {`{` + strings.Repeat(`"n":1,`, 10_000) + `"n":1}`, "10000 members"},
-		"closed too often":        {"]}]:{", "unexpected character"},
-		"an absurd exponent":      {`{"a":1e999999999999}`, "exponent above 308"},
+		"empty":                 {"", "empty"},
+		"white space":           {" \n", "empty"},
+		"cut off":               {`{"data":`, "too early"},
+		"second object":         {`{} {}`, "line 1, column 4"},
+		"a name twice":          {"{\n\"a\":1,\n\"a\":2}", "line 3, column 1"},
+		"a name twice, escaped": {`{"a":1,"\u0061":2}`, "twice"},
+		"invalid UTF-8":         {"{\"a\":\"\xff\"}", "UTF-8"},
+		"half a surrogate":      {`{"a":"\ud800"}`, "UTF-8"},
+		"a bare word":           {"{\"é\":\n NaN}", "line 2, column 2: expected a value"},
+		"a comment":             {`{} // done`, "column 4"},
+		"a comma at the end":    {`{"a":1,}`, "column 7: expected a name"},
+		"closed too often":      {"]}]:{", "column 1: expected a value"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got := b.save("asha", []byte(tt.body)).want(t, http.StatusBadRequest)
 			if got.Code != "invalid_json" || !strings.Contains(got.Detail, tt.detail) {
 				t.Errorf("got %s: %s", got.Code, got.Detail)
+			}
+		})
+	}
+}
+
+func TestValidJSONBeyondALimitIsRefusedWithTheLimit(t *testing.T) {
+	t.Parallel()
+	b := start(t)
+	for name, tt := range map[string]struct{ body, pointer, code, detail string }{
+		"U+0000":                  {`{"a":"\u0000"}`, "/a", "nul_character", "U+0000"},
+		"nested too deep":         {strings.Repeat("[", 65) + strings.Repeat("]", 65), strings.Repeat("/0", 64), "too_deep", "at most 64 deep"},
+		"nested far too deep":     {strings.Repeat(`{"data":`, 100_000), strings.Repeat("/data", 64)[:256], "too_deep", "at most 64 deep"},
+		"a name that is too long": {`{"data":{"` + strings.Repeat("n", 1025) + "\" \n:1}}", "/data/" + strings.Repeat("n", 250), "name_too_long", "at most 1024 bytes"},
+		"too many members":        {`{` + strings.Repeat(`"n":1,`, 10_000) + `"n":1}`, "/n", "too_many_members", "10000 members"},
+		"an absurd exponent":      {`{"a":[0,1e999999999999]}`, "/a/1", "number_out_of_range", "exponent from -308 to 308"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got := b.save("asha", []byte(tt.body)).want(t, http.StatusBadRequest)
+			if got.Code != "payload_limit" || !strings.Contains(got.Detail, tt.detail) || len(got.Errors) != 1 || got.Errors[0] != (finding{tt.pointer, tt.code}) {
+				t.Errorf("got %s: %s %+v, want payload_limit with %s at %s", got.Code, got.Detail, got.Errors, tt.code, tt.pointer)
 			}
 		})
 	}

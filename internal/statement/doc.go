@@ -20,8 +20,8 @@
 //	*Statement
 //
 // The rules:
-//   - Parse returns a Statement or one fault, invalid_json or not_a_statement. The
-//     second lists everything that is wrong, up to 200 findings.
+//   - Parse returns a Statement or one fault: invalid_json, payload_limit for valid JSON
+//     beyond a limit, or not_a_statement, which lists what is wrong, up to 200 findings.
 //   - Every row becomes a Holding or is listed in Rejected, and none is counted twice:
 //     raw_response is preferred to data, and data to the object itself.
 //   - A known member of the wrong type is a fault. Null means "not stated".

@@ -2,6 +2,8 @@ package statement
 
 import (
 	"bytes"
+	"strconv"
+	"strings"
 
 	"github.com/go-json-experiment/json/jsontext"
 )
@@ -38,9 +40,9 @@ type node struct {
 }
 
 // parseDocument parses a JSON text (RFC 8259). The text must be valid UTF-8 without lone
-// surrogates, must not have a name twice in an object, must stay within the limits
-// above and must not contain U+0000, which PostgreSQL cannot store. Errors quote
-// nothing of the text.
+// surrogates and must not have a name twice in an object, or the error is errJSON. It must
+// stay within the limits above and must not contain U+0000, which PostgreSQL cannot store,
+// or the error is errLimit.
 func parseDocument(text []byte) (*document, error) {
 	if len(bytes.TrimLeft(text, space)) == 0 {
 		return nil, errJSON.Withf("The body is empty; send what the widget passed to onSuccess.")
@@ -98,26 +100,26 @@ func (b *builder) step() error {
 	}
 	raw, err := b.dec.ReadValue()
 	if err != nil {
-		return syntaxError(b.doc.text, err)
+		return b.syntaxError(err)
 	}
 	end := b.offset()
 	start := end - uint32(len(raw)) //nolint:gosec // a body has less than 4 GiB
 	if kind == '"' && b.atName() {
 		return b.setName(raw, start)
 	}
-	if problem := scalarProblem(kind, raw, b.escapes); problem != "" {
-		return jsonError(b.doc.text, int(start), problem)
+	if exceeded := scalarLimit(kind, raw, b.escapes); exceeded != noLimit {
+		return exceeded.at(b.pointer(b.name))
 	}
 	return b.add(node{start: start, end: end, kind: kind})
 }
 
 // begin opens an array or an object.
 func (b *builder) begin(kind jsontext.Kind) error {
-	if b.depth == maxDepth {
-		return jsonError(b.doc.text, int(b.dec.InputOffset()), "arrays and objects are nested more than 64 deep")
-	}
 	if _, err := b.dec.ReadToken(); err != nil {
-		return syntaxError(b.doc.text, err)
+		return b.syntaxError(err)
+	}
+	if b.depth == maxDepth {
+		return limitDepth.at(b.pointer(b.name))
 	}
 	b.open[b.depth].at, b.open[b.depth].members = b.count(), 0
 	b.depth++
@@ -127,7 +129,7 @@ func (b *builder) begin(kind jsontext.Kind) error {
 // end closes an array or an object.
 func (b *builder) end(kind jsontext.Kind) error {
 	if _, err := b.dec.ReadToken(); err != nil {
-		return syntaxError(b.doc.text, err)
+		return b.syntaxError(err)
 	}
 	b.depth--
 	closed := &b.open[b.depth]
@@ -147,7 +149,7 @@ func (b *builder) end(kind jsontext.Kind) error {
 // add appends the node of a value. If setName was called before, the value is a member.
 func (b *builder) add(n node) error {
 	if len(b.doc.nodes) == maxValues {
-		return jsonError(b.doc.text, int(b.offset()), "there are more than 1000000 values")
+		return limitValues.at(b.pointer(b.name))
 	}
 	n.name, n.nameLength, n.escaped = b.name.name, b.name.nameLength, b.name.escaped
 	b.name = node{}
@@ -165,16 +167,40 @@ func (b *builder) atName() bool {
 func (b *builder) setName(raw []byte, start uint32) error {
 	object := &b.open[b.depth-1]
 	object.members++
+	b.name = node{name: start + 1, nameLength: uint16(min(len(raw)-2, maxName)), escaped: b.escapes && bytes.IndexByte(raw, '\\') >= 0} //nolint:gosec // 1024 at most
 	switch {
 	case object.members > maxMembers:
-		return jsonError(b.doc.text, int(start), "an object has more than 10000 members")
+		return limitMembers.at(b.pointer(b.name))
 	case len(raw) > maxName+2:
-		return jsonError(b.doc.text, int(start), "a name has more than 1024 bytes")
+		b.name.escaped = false // it is cut, perhaps within an escape
+		return limitName.at(b.pointer(b.name))
 	case b.escapes && hasNUL(raw):
-		return jsonError(b.doc.text, int(start), nulProblem)
+		return limitNUL.at(b.pointer(b.name))
 	}
-	b.name = node{name: start + 1, nameLength: uint16(len(raw) - 2), escaped: b.escapes && bytes.IndexByte(raw, '\\') >= 0} //nolint:gosec // 1024 at most
 	return nil
+}
+
+// pointer returns the JSON pointer of the value or name that was read last, where member
+// is the name of a member. The nodes of values that are open have no end yet.
+func (b *builder) pointer(member node) string {
+	var p strings.Builder
+	for i := range b.depth {
+		at := b.open[i].at
+		if at == b.count() { // it is the value that was read last
+			break
+		}
+		if b.doc.nodes[at].kind == '[' {
+			_, length := b.dec.StackIndex(i + 1)
+			p.WriteString("/" + strconv.FormatInt(length-1, 10))
+			continue
+		}
+		n := member
+		if inner := i + 1; inner < b.depth && b.open[inner].at < b.count() {
+			n = b.doc.nodes[b.open[inner].at]
+		}
+		p.WriteString("/" + pointerEscapes.Replace(string(b.doc.nameOf(n))))
+	}
+	return cutPointer(p.String())
 }
 
 // offset returns how much of the text has been read, in bytes.

@@ -9,7 +9,7 @@ import (
 	"casbroker/internal/fault"
 )
 
-// FuzzParse parses any bytes. Parse returns one of two faults, or a statement whose
+// FuzzParse parses any bytes. Parse returns one of three faults, or a statement whose
 // numbers add up and whose findings point to existing values.
 func FuzzParse(f *testing.F) {
 	for _, pattern := range []string{"testdata/*.vendor.json", "../sandbox/statements/*.json"} {
@@ -31,8 +31,8 @@ func FuzzParse(f *testing.F) {
 	f.Fuzz(func(t *testing.T, payload []byte) {
 		st, err := Parse(payload, today)
 		if err != nil {
-			if !errors.Is(err, errJSON) && !errors.Is(err, errStatement) {
-				t.Fatalf("got %v, want invalid_json or not_a_statement", err)
+			if !errors.Is(err, errJSON) && !errors.Is(err, errLimit) && !errors.Is(err, errStatement) {
+				t.Fatalf("got %v, want invalid_json, payload_limit or not_a_statement", err)
 			}
 			if got := findingsOf(err); len(got) > maxFindings {
 				t.Errorf("got %d faults, want %d at most", len(got), maxFindings)

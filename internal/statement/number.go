@@ -25,7 +25,7 @@ type number struct {
 	exponent int
 }
 
-// parseNumber parses a number that scalarProblem has accepted. It may use buf for the
+// parseNumber parses a number that scalarLimit has accepted. It may use buf for the
 // digits.
 func parseNumber(text, buf []byte) number {
 	rest, negative := bytes.CutPrefix(text, []byte("-"))

@@ -6,8 +6,8 @@ import "time"
 var sectionNames = []string{"demat_accounts", "mutual_funds", "insurance", "nps"}
 
 // Parse reads the statement in body: a JSON text in any of the forms in which the
-// widget passes it on. It returns one fault, invalid_json or not_a_statement, with a
-// Field for everything that is wrong. now decides which periods are in the future.
+// widget passes it on. It returns one fault, invalid_json, payload_limit or
+// not_a_statement, the latter two with a Field for everything that is wrong. now decides which periods are in the future.
 // Every row of the Statement is in Holdings or in Rejected, and members that seem to
 // hold value but are not understood are in Warnings.
 func Parse(body []byte, now time.Time) (*Statement, error) {

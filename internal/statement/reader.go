@@ -91,7 +91,7 @@ func numberText(v value) (text []byte, ok bool) {
 	case '"':
 		text := bytes.Trim([]byte(v.text()), space)
 		number := jsontext.Value(text)
-		return text, len(text) == 0 || number.Kind() == '0' && number.IsValid() && scalarProblem('0', text, false) == ""
+		return text, len(text) == 0 || number.Kind() == '0' && number.IsValid() && scalarLimit('0', text, false) == noLimit
 	default:
 		return nil, !v.present()
 	}

@@ -14,52 +14,41 @@ func TestOnlyStrictJSONIsAccepted(t *testing.T) {
 	for name, tt := range map[string]struct{ body, want string }{
 		"nothing":                               {"", "The body is empty"},
 		"white space":                           {" \r\n\t", "The body is empty"},
-		"a byte order mark":                     {"\ufeff" + in(`1`), "byte 0: a byte order mark"},
-		"UTF-16":                                {"\xff\xfe{\x00}\x00", "byte 0"},
+		"a byte order mark":                     {"\ufeff" + in(`1`), "line 1, column 1: there is a byte order mark"},
+		"UTF-16":                                {"\xff\xfe{\x00}\x00", "column 1: expected a value"},
 		"a second document":                     {in(`1`) + in(`1`), "text after the JSON value"},
 		"text after the object":                 {in(`1`) + ` x`, "text after the JSON value"},
 		"NUL after the object":                  {in(`1`) + "\x00", "text after the JSON value"},
 		"cut off":                               {`{"cas_type":"CDSL","nps":[`, "the text ends too early"},
 		"cut off in a string":                   {`{"cas_type":"CD`, "the text ends too early"},
-		"a trailing comma":                      {`{"cas_type":"CDSL","nps":[],}`, "unexpected character"},
-		"single quotes":                         {`{'cas_type':"CDSL"}`, "unexpected character"},
-		"a name without quotes":                 {`{cas_type:"CDSL"}`, "unexpected character"},
-		"a comment":                             {`{/* */}`, "unexpected character"},
-		"a bare NaN":                            {in(`NaN`), "unexpected character"},
-		"a bare infinity":                       {in(`-Infinity`), "unexpected character"},
-		"a leading zero":                        {in(`01`), "unexpected character"},
-		"a leading plus":                        {in(`+1`), "unexpected character"},
-		"number that ends with a decimal point": {in(`1.`), "unexpected character"},
-		"a hexadecimal number":                  {in(`0x10`), "unexpected character"},
-		"a line break in a string":              {in("\"a\nb\""), "unexpected character"},
-		"an unknown escape":                     {in(`"\x41"`), "unexpected character"},
-		"bytes that are not UTF-8":              {in("\"\xc3\x28\""), "not UTF-8"},
-		"a surrogate in UTF-8":                  {in("\"\xed\xa0\x80\""), "not UTF-8"},
-		"an overlong NUL":                       {in("\"\xc0\x80\""), "not UTF-8"},
-		"a name that is not UTF-8":              {"{\"\xff\":1}", "not UTF-8"},
-		"half a surrogate":                      {in(`"\ud83d"`), "not UTF-8"},
-		"the other half":                        {in(`"\udc00 \ud83d"`), "not UTF-8"},
-		"U+0000":                                {in(`"a\u0000b"`), "U+0000"},
-		"U+0000 after a backslash":              {in(`"\\\u0000"`), "U+0000"},
-		"U+0000 in a name":                      {`{"a\u0000":1}`, "U+0000"},
-		"a NUL that is not escaped":             {in("\"\x00\""), "unexpected character"},
-		"a name twice":                          {`{"nps":[],"cas_type":"CDSL","nps":[]}`, "line 1, byte 28: an object has the same name twice"},
+		"a trailing comma":                      {`{"cas_type":"CDSL","nps":[],}`, "column 28: expected a name in double quotes"},
+		"single quotes":                         {`{'cas_type':"CDSL"}`, "column 2: expected a name in double quotes"},
+		"a name without quotes":                 {`{cas_type:"CDSL"}`, "column 2: expected a name in double quotes"},
+		"a comment":                             {`{/* */}`, "column 2: expected a name in double quotes"},
+		"a bare NaN":                            {in(`NaN`), "column 33: expected a value"},
+		"a bare infinity":                       {in(`-Infinity`), "column 34: expected a digit"},
+		"a leading zero":                        {in(`01`), "column 34: expected a comma or }"},
+		"a leading plus":                        {in(`+1`), "expected a value"},
+		"number that ends with a decimal point": {in(`1.`), "column 35: expected a digit"},
+		"a hexadecimal number":                  {in(`0x10`), "column 34: expected a comma or }"},
+		"a line break in a string":              {in("\"a\nb\""), "expected an escape such as"},
+		"an unknown escape":                     {in(`"\x41"`), "expected an escape that JSON has"},
+		"bytes that are not UTF-8":              {in("\"\xc3\x28\""), "expected text in UTF-8"},
+		"a surrogate in UTF-8":                  {in("\"\xed\xa0\x80\""), "expected text in UTF-8"},
+		"an overlong NUL":                       {in("\"\xc0\x80\""), "expected text in UTF-8"},
+		"a name that is not UTF-8":              {"{\"\xff\":1}", "column 3: expected text in UTF-8"},
+		"half a surrogate":                      {in(`"\ud83d"`), "the other half of a surrogate pair"},
+		"the other half":                        {in(`"\udc00 \ud83d"`), "the other half of a surrogate pair"},
+		"a NUL that is not escaped":             {in("\"\x00\""), "expected an escape such as"},
+		"a name twice":                          {`{"nps":[],"cas_type":"CDSL","nps":[]}`, "line 1, column 29: an object has the same name twice"},
 		"a name twice, once escaped":            {`{"nps":[],"\u006eps":[]}`, "the same name twice"},
 		"a name twice in an unknown member":     {in(`[{"a":{"b":1,"c":2,"b":1}}]`), "the same name twice"},
+		"no colon":                              {"{\n\"a\" 1}", "line 2, column 5: expected a colon after a name"},
+		"no comma in a list":                    {in(`[1 2]`), "column 36: expected a comma or ] after an element"},
+		"no value":                              {"{\"é\":}", "line 1, column 6: expected a value"},
+		"half a word":                           {in(`tru`), "column 36: expected true"},
+		"a bracket that nothing opens":          {`]`, "column 1: expected a value"},
 		"the empty name twice":                  {in(`{"":1,"":1}`), "the same name twice"},
-		"65 levels":                             {nested(65), "nested more than 64 deep"},
-		"65 levels of objects":                  {strings.Repeat(`{"a":`, 65) + "1" + strings.Repeat("}", 65), "nested more than 64 deep"},
-		"very many levels":                      {strings.Repeat("[", 1_000_000), "nested more than 64 deep"},
-		"a long string":                         {in(`"` + strings.Repeat("x", maxString) + `"`), "more than 65536 bytes"},
-		"a long name":                           {`{"` + strings.Repeat("x", maxName+1) + `":1}`, "more than 1024 bytes"},
-		"a long number":                         {in("0." + strings.Repeat("1", maxNumber)), "more than 400 characters"},
-		"an exponent of 309":                    {in("1e309"), "exponent above 308"},
-		"an exponent of -309":                   {in("1e-309"), "exponent above 308"},
-		"an exponent that overflows":            {in("1e999999999999999999999"), "exponent above 308"},
-		"zero with an exponent of 309":          {in("0e309"), "exponent above 308"},
-		"an infinite double":                    {in("2e308"), "exceeds the largest double"},
-		"an infinite double written out":        {in("-1" + strings.Repeat("0", 309)), "exceeds the largest double"},
-		"many digits before an exponent":        {in(strings.Repeat("9", 300) + "e20"), "exceeds the largest double"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -83,6 +72,44 @@ func TestOnlyStrictJSONIsAccepted(t *testing.T) {
 		if _, err := Parse([]byte(body), today); err != nil {
 			t.Errorf("%s: got %v", name, err)
 		}
+	}
+}
+
+func TestValidJSONBeyondALimitNamesTheLimitAndItsPlace(t *testing.T) {
+	t.Parallel()
+	in := func(s string) string { return `{"cas_type":"CDSL","nps":[],"x":` + s + `}` }
+	nested := func(n int) string { return strings.Repeat("[", n) + strings.Repeat("]", n) }
+	for name, tt := range map[string]struct{ body, pointer, code, sentence string }{
+		"U+0000":                         {in(`"a\u0000b"`), "/x", "nul_character", "U+0000"},
+		"U+0000 after a backslash":       {in(`["\\\u0000"]`), "/x/0", "nul_character", "U+0000"},
+		"U+0000 in a name":               {`{"a\u0000":1}`, "/a\x00", "nul_character", "U+0000"},
+		"65 levels":                      {nested(65), strings.Repeat("/0", 64), "too_deep", "at most 64 deep"},
+		"65 levels of objects":           {strings.Repeat(`{"a":`, 65) + "1" + strings.Repeat("}", 65), strings.Repeat("/a", 64), "too_deep", "at most 64 deep"},
+		"very many levels":               {strings.Repeat("[", 1_000_000), strings.Repeat("/0", 64), "too_deep", "at most 64 deep"},
+		"a long string":                  {in(`[1,"` + strings.Repeat("x", maxString) + `"]`), "/x/1", "string_too_long", "at most 65536 bytes"},
+		"a long name":                    {`{"a/b":{"` + strings.Repeat("x", maxName+1) + `":1}}`, "/a~1b/" + strings.Repeat("x", maxPointer-6), "name_too_long", "at most 1024 bytes"},
+		"a long number":                  {in("0." + strings.Repeat("1", maxNumber)), "/x", "number_too_long", "at most 400 characters"},
+		"an exponent of 309":             {in("1e309"), "/x", "number_out_of_range", "exponent from -308 to 308"},
+		"an exponent of -309":            {in("1e-309"), "/x", "number_out_of_range", "exponent from -308 to 308"},
+		"an exponent that overflows":     {in("1e999999999999999999999"), "/x", "number_out_of_range", "exponent from -308 to 308"},
+		"zero with an exponent of 309":   {in("0e309"), "/x", "number_out_of_range", "exponent from -308 to 308"},
+		"an infinite double":             {in("2e308"), "/x", "number_out_of_range", "the largest double"},
+		"an infinite double written out": {in("-1" + strings.Repeat("0", 309)), "/x", "number_out_of_range", "the largest double"},
+		"many digits before an exponent": {in(strings.Repeat("9", 300) + "e20"), "/x", "number_out_of_range", "the largest double"},
+		"many members":                   {in(`{` + manyNames(t, maxMembers+1) + `}`), "", "too_many_members", "at most 10000 members"},
+		"many values":                    {in(`[` + strings.Repeat("1,", maxValues) + `1]`), "/x/999996", "too_many_values", "at most 1000000 values"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			_, err := Parse([]byte(tt.body), today)
+			got := findingsOf(err)
+			if !errors.Is(err, errLimit) || !strings.Contains(err.Error(), tt.sentence) || len(got) != 1 {
+				t.Fatalf("got %v %+v, want payload_limit with %q", err, got, tt.sentence)
+			}
+			if got[0].Code != tt.code || got[0].Pointer != tt.pointer && tt.pointer != "" {
+				t.Errorf("got %s at %q, want %s at %q", got[0].Code, got[0].Pointer, tt.code, tt.pointer)
+			}
+		})
 	}
 }
 

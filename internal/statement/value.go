@@ -82,9 +82,11 @@ func (v value) children() iter.Seq[value] {
 }
 
 // name returns the name of v in its object. The bytes must not be changed.
-func (v value) name() []byte {
-	n := v.node()
-	raw := v.doc.text[n.name : n.name+uint32(n.nameLength)]
+func (v value) name() []byte { return v.doc.nameOf(*v.node()) }
+
+// nameOf returns the name of the node n in its object. The bytes must not be changed.
+func (d *document) nameOf(n node) []byte {
+	raw := d.text[n.name : n.name+uint32(n.nameLength)]
 	if n.escaped {
 		return []byte(unescape(raw, true))
 	}
@@ -129,10 +131,15 @@ func (v value) pointer() string {
 		}
 		at = c.at
 	}
-	if b.Len() > maxPointer {
-		return strings.ToValidUTF8(b.String()[:maxPointer], "")
+	return cutPointer(b.String())
+}
+
+// cutPointer cuts a JSON pointer at maxPointer bytes.
+func cutPointer(pointer string) string {
+	if len(pointer) > maxPointer {
+		return strings.ToValidUTF8(pointer[:maxPointer], "")
 	}
-	return b.String()
+	return pointer
 }
 
 // child is a node and its index among the children of its parent.
