@@ -2,116 +2,63 @@ package statement
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/sha256"
 	"hash"
 	"slices"
+	"strconv"
 
-	"github.com/go-json-experiment/json/jsontext"
+	"github.com/shopspring/decimal"
 )
 
-// canonicalChunk is the number of bytes that are hashed at a time.
-const canonicalChunk = 8 << 10
-
-// fingerprint returns the SHA-256 of a statement in a canonical form: members in the
-// order of RFC 8785, section 3.2.3, strings with as few escapes as possible, numbers as
-// exact decimals, no white space. The form starts with the issuer, which may be named
-// in the envelope only. Other members of an envelope next to the sections are left out, and
-// generated_at, which differs each time the same PDF is parsed.
-func fingerprint(issuer CASType, statement value) (sum [sha256.Size]byte) {
-	c := canonicalHash{hash: sha256.New(), out: make([]byte, 0, 2*canonicalChunk)}
-	c.out = append(append(c.out, issuer...), '\n')
-	c.value(statement, outermost)
-	_, _ = c.hash.Write(c.out)
-	c.hash.Sum(sum[:0])
-	return sum
+// fingerprint collects what is kept of a statement in a canonical form, of which it
+// returns the SHA-256. A row is hashed when it is stored, with its transactions; the
+// statement is hashed from the hashes of its accounts, and those from the hashes of their
+// rows, each sorted. So the order of accounts, rows, transactions and holders does not
+// matter, nor how numbers are written, nor what is not kept.
+type fingerprint struct {
+	hash  hash.Hash
+	out   []byte           // of the row or account that is written
+	lines []line           // of the transactions of the row
+	rows  [][hashSize]byte // of the holdings
+	last  [hashSize]byte   // of sum, so that it need not be allocated
 }
 
-// canonicalHash writes the canonical form into a hash.
-type canonicalHash struct {
-	hash    hash.Hash
-	out     []byte   // not hashed yet
-	members []uint32 // a stack: the nodes of the members of all open objects
-	buf     [4 * maxNumber]byte
-}
+const hashSize = sha256.Size
 
-// level is where in a statement a value is.
-type level int
+// line is a part of the canonical form in fingerprint.out.
+type line struct{ start, end int }
 
-const (
-	inner level = iota
-	outermost
-	inMeta
-)
-
-// value writes v.
-func (c *canonicalHash) value(v value, at level) {
-	if len(c.out) > canonicalChunk {
-		_, _ = c.hash.Write(c.out)
-		c.out = c.out[:0]
+// text appends a text. Texts end with U+0000, which parseDocument does not accept in them.
+func (f *fingerprint) text(texts ...string) {
+	for _, t := range texts {
+		f.out = append(append(f.out, t...), 0)
 	}
-	switch v.kind() {
-	case '{':
-		c.object(v, at)
-	case '[':
-		c.out = append(c.out, '[')
-		for e := range v.children() {
-			c.value(e, inner)
-			c.out = append(c.out, ',')
+}
+
+// amount appends an amount, which is the same for equal amounts.
+func (f *fingerprint) amount(amounts ...decimal.NullDecimal) {
+	for _, a := range amounts {
+		if a.Valid {
+			f.out = append(f.out, a.Decimal.String()...)
 		}
-		c.out = append(c.out, ']')
-	case '"':
-		c.text(v.raw())
-	case '0':
-		c.number(v.raw())
-	default:
-		c.out = append(c.out, v.raw()...)
+		f.out = append(f.out, 0)
 	}
 }
 
-// envelopeMembers are the members of an envelope, which may also be next to the sections.
-var envelopeMembers = []string{"status", "msg", "metadata", "data", "raw_response"}
-
-// object writes an object with its members sorted.
-func (c *canonicalHash) object(v value, at level) {
-	first := len(c.members)
-	for m := range v.children() {
-		c.members = append(c.members, m.at)
+// number appends the number that a value states, in the form of amount.
+func (f *fingerprint) number(v value) {
+	if text, ok := numberText(v); ok && len(text) > 0 {
+		f.out = appendNumber(f.out, text)
 	}
-	l := &v.doc.layouts[v.node().start]
-	c.out = append(c.out, '{')
-	for i, n := range l.order {
-		name := string(l.names[n])
-		if at == outermost && slices.Contains(envelopeMembers, name) || at != inner && name == "generated_at" {
-			continue
-		}
-		below := inner
-		if at == outermost && name == "meta" {
-			below = inMeta
-		}
-		c.out = append(c.out, l.heads[i]...)
-		c.value(value{v.doc, c.members[first+int(n)]}, below) // by index, because inner objects may reallocate the stack
-		c.out = append(c.out, ',')
-	}
-	c.out = append(c.out, '}')
-	c.members = c.members[:first]
+	f.out = append(f.out, 0)
 }
 
-// text writes a quoted string with as few escapes as possible.
-func (c *canonicalHash) text(raw []byte) {
-	if bytes.IndexByte(raw, '\\') < 0 {
-		c.out = append(c.out, raw...)
-		return
-	}
-	plain, _ := jsontext.AppendUnquote(nil, raw) // parseDocument has accepted it
-	c.out, _ = jsontext.AppendQuote(c.out, plain)
-}
-
-// number writes equal numbers equally: all digits, no exponent, no zeros at the end of
-// the fraction.
-func (c *canonicalHash) number(raw []byte) {
+// appendNumber appends a JSON number with all its digits: no exponent, no zeros at the end
+// of the fraction.
+func appendNumber(out, raw []byte) []byte {
 	if exponentIndex(raw) >= 0 {
-		n := parseNumber(raw, c.buf[:0])
-		raw = n.appendPlain(c.buf[len(c.buf)/2:][:0])
+		return parseNumber(raw, nil).appendPlain(out)
 	}
 	if bytes.IndexByte(raw, '.') >= 0 {
 		raw = bytes.TrimRight(bytes.TrimRight(raw, "0"), ".")
@@ -119,5 +66,85 @@ func (c *canonicalHash) number(raw []byte) {
 	if string(raw) == "-0" {
 		raw = raw[1:]
 	}
-	c.out = append(c.out, raw...)
+	return append(out, raw...)
+}
+
+// transaction adds a transaction of the row that is read. amounts are its units, NAV,
+// amount and balance, as stated.
+func (f *fingerprint) transaction(t *Transaction, amounts [4]value) {
+	start := len(f.out)
+	f.text(t.Date, t.Type, t.Description)
+	for _, v := range amounts {
+		f.number(v)
+	}
+	f.lines = append(f.lines, line{start, len(f.out)})
+}
+
+// row adds the row h, which states amounts, with the transactions added since the last row.
+func (f *fingerprint) row(h *Holding, amounts [6]value) {
+	compare := func(a, b line) int { return bytes.Compare(f.out[a.start:a.end], f.out[b.start:b.end]) }
+	if !slices.IsSortedFunc(f.lines, compare) {
+		slices.SortFunc(f.lines, compare)
+	}
+	f.hash.Reset()
+	for _, l := range f.lines {
+		_, _ = f.hash.Write(f.out[l.start:l.end])
+	}
+	f.out = f.out[:0]
+	f.text(string(h.Class), h.ISIN, h.Name, h.Category, strconv.FormatBool(h.InDemat))
+	for _, v := range amounts {
+		f.number(v)
+	}
+	f.rows = append(f.rows, f.sum())
+	f.discard()
+}
+
+// discard forgets the transactions added since the last row.
+func (f *fingerprint) discard() { f.out, f.lines = f.out[:0], f.lines[:0] }
+
+// sum hashes what was written.
+func (f *fingerprint) sum() [hashSize]byte {
+	_, _ = f.hash.Write(f.out)
+	f.hash.Sum(f.last[:0])
+	f.out = f.out[:0]
+	return f.last
+}
+
+// sorted appends hashes, sorted.
+func (f *fingerprint) sorted(hashes [][hashSize]byte) {
+	slices.SortFunc(hashes, func(a, b [hashSize]byte) int { return bytes.Compare(a[:], b[:]) })
+	for _, h := range hashes {
+		f.out = append(f.out, h[:]...)
+	}
+}
+
+// of returns the fingerprint of s, whose holdings are those that were added.
+func (f *fingerprint) of(s *Statement) [hashSize]byte {
+	rows := make([][][hashSize]byte, len(s.Accounts))
+	for i := range s.Holdings {
+		at := s.Holdings[i].AccountIndex
+		rows[at] = append(rows[at], f.rows[i])
+	}
+	accounts := make([][hashSize]byte, len(s.Accounts))
+	for i, a := range s.Accounts {
+		f.hash.Reset()
+		f.text(string(a.Kind), cmp.Or(a.Key, a.Number), a.Institution, strconv.Itoa(len(a.Holders)))
+		f.amount(a.Value)
+		holders := slices.Clone(a.Holders)
+		slices.SortFunc(holders, func(a, b Holder) int { return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.PAN, b.PAN)) })
+		for _, h := range holders {
+			f.text(h.Name, string(h.PAN))
+		}
+		f.sorted(rows[i])
+		accounts[i] = f.sum()
+	}
+	f.hash.Reset()
+	var period Period
+	if s.Period != nil {
+		period = *s.Period
+	}
+	f.text(string(s.CASType), string(s.PAN), period.From, period.To)
+	f.amount(decimal.NewNullDecimal(s.TotalValue))
+	f.sorted(accounts)
+	return f.sum()
 }

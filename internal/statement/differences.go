@@ -9,8 +9,8 @@ import (
 
 // Differences returns the JSON pointers, in text, of up to limit values at which the
 // statement in text differs from the one in other. Both must have been accepted by Parse.
-// Values are equal if their canonical forms are. Not compared are the objects around the
-// statements and the time at which the vendor generated them. A value that only other has
+// A null is like an absent member. Not compared are the objects around the statements and
+// the time at which the vendor generated them. A value that only other has
 // is listed where it would be in text.
 func Differences(text, other []byte, limit int) ([]string, error) {
 	d := differ{limit: limit}
@@ -30,11 +30,13 @@ func Differences(text, other []byte, limit int) ([]string, error) {
 	return d.pointers, nil
 }
 
+// envelopeMembers are the members of an envelope, which may also be next to the sections.
+var envelopeMembers = []string{"status", "msg", "metadata", "data", "raw_response"}
+
 // differ collects differences.
 type differ struct {
 	limit    int
 	pointers []string
-	a, b     canonicalHash // buffers of scalars
 }
 
 // add adds the pointer of v, or of the member or element of v called child.
@@ -61,7 +63,7 @@ func (d *differ) value(a, b value) {
 		d.members(a, b)
 	case a.kind() == '[':
 		d.array(a, b)
-	case !d.sameScalar(a, b):
+	case !sameScalar(a, b):
 		d.add(a)
 	}
 }
@@ -70,12 +72,12 @@ func (d *differ) value(a, b value) {
 func (d *differ) members(a, b value, skip ...string) {
 	others := map[string]value{}
 	for name, m := range b.members() {
-		if !slices.Contains(skip, string(name)) {
+		if m.present() && !slices.Contains(skip, string(name)) {
 			others[string(name)] = m
 		}
 	}
 	for name, m := range a.members() {
-		if slices.Contains(skip, string(name)) {
+		if !m.present() || slices.Contains(skip, string(name)) {
 			continue
 		}
 		other, ok := others[string(name)]
@@ -110,13 +112,15 @@ func (d *differ) array(a, b value) {
 	}
 }
 
-// sameScalar reports whether a and b, of the same kind, have the same canonical form.
-func (d *differ) sameScalar(a, b value) bool {
-	if bytes.Equal(a.raw(), b.raw()) {
+// sameScalar reports whether a and b, of the same kind, are the same text, however it is
+// escaped, or the same number, however it is written.
+func sameScalar(a, b value) bool {
+	switch {
+	case bytes.Equal(a.raw(), b.raw()):
 		return true
+	case a.kind() == '"':
+		return a.text() == b.text()
+	default:
+		return a.kind() == '0' && bytes.Equal(appendNumber(nil, a.raw()), appendNumber(nil, b.raw()))
 	}
-	d.a.out, d.b.out = d.a.out[:0], d.b.out[:0]
-	d.a.value(a, inner)
-	d.b.value(b, inner)
-	return bytes.Equal(d.a.out, d.b.out)
 }

@@ -5,8 +5,8 @@
 //	body
 //	 │ parseDocument   strict JSON within limits; one pass
 //	 v
-//	document           nodes in the order of the text; objects with the same member
-//	 │ unwrap          names share a layout
+//	document           nodes in the order of the text
+//	 │ unwrap
 //	 v
 //	envelope           the object that holds the sections, and what the objects
 //	 │ parser          around it say about it
@@ -15,7 +15,7 @@
 //	 ├── summary       totals and counts, compared with the rows
 //	 v
 //	findings           faults, rejected rows, warnings: pointer, code, sentence
-//	 │ fingerprint     SHA-256 of a canonical form
+//	 │ fingerprint     SHA-256 of what is kept, in a canonical form
 //	 v
 //	*Statement
 //
@@ -31,7 +31,8 @@
 //   - A finding has the JSON pointer of its place (RFC 6901), a stable code, and a
 //     sentence that contains nothing about the investor.
 //   - The fingerprint is the same for the same statement, whatever the order of its
-//     members, its white space, its number notation and its envelope.
+//     members, accounts, rows and holders, its number notation, its envelope, and what
+//     is not kept of it.
 //   - Depth, names, strings, numbers, values, rows, transactions and findings are
 //     limited, so a hostile body costs little more than its size.
 //

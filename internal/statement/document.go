@@ -21,17 +21,16 @@ const (
 // document is the tree of a JSON text, built in one pass. It can be walked in any order
 // without reading the text again. The nodes are in the order of the text.
 type document struct {
-	text    []byte
-	nodes   []node
-	layouts []layout // of its objects
+	text  []byte
+	nodes []node
 
 	lastChild map[uint32]child // by parent: where childToward continues
 }
 
 // node is one value of a document. A large statement has hundreds of thousands, so
-// objects and arrays use start and end for something else to keep a node small.
+// objects and arrays use end for something else to keep a node small.
 type node struct {
-	start      uint32 // where its text starts; for an object the index of its layout
+	start      uint32 // where its text starts; 0 for an array or object
 	end        uint32 // where its text ends; for an array or object the index of the node after its last descendant
 	name       uint32 // for a member: where its name starts in the text, after the quote
 	nameLength uint16
@@ -49,7 +48,7 @@ func parseDocument(text []byte) (*document, error) {
 	}
 	values := 1 + bytes.Count(text, []byte(",")) + bytes.Count(text, []byte("[")) + bytes.Count(text, []byte("{"))
 	b := builder{
-		dec:     jsontext.NewDecoder(bytes.NewBuffer(text), jsontext.AllowDuplicateNames(true)), // findLayout detects duplicates
+		dec:     jsontext.NewDecoder(bytes.NewBuffer(text), jsontext.AllowDuplicateNames(true)), // checkNames detects duplicates
 		doc:     &document{text: text, nodes: make([]node, 0, min(values, maxValues))},
 		escapes: bytes.IndexByte(text, '\\') >= 0,
 	}
@@ -81,7 +80,7 @@ type builder struct {
 	doc     *document
 	escapes bool        // the text has escapes
 	name    node        // has the name of the member whose value comes next
-	recent  [128]uint32 // the last layout of each layoutHash
+	recent  [128]layout // the last one of each layoutHash
 	depth   int
 	open    [maxDepth]struct {
 		at      uint32 // the node of the array or object
@@ -138,11 +137,9 @@ func (b *builder) end(kind jsontext.Kind) error {
 	if kind == ']' {
 		return nil
 	}
-	found, duplicate := b.findLayout(value{b.doc, closed.at}, closed.members)
-	if duplicate.kind() != 0 {
+	if duplicate := b.checkNames(value{b.doc, closed.at}, closed.members); duplicate.kind() != 0 {
 		return jsonError(b.doc.text, int(duplicate.node().name)-1, "an object has the same name twice")
 	}
-	n.start = found
 	return nil
 }
 
@@ -198,7 +195,8 @@ func (b *builder) pointer(member node) string {
 		if inner := i + 1; inner < b.depth && b.open[inner].at < b.count() {
 			n = b.doc.nodes[b.open[inner].at]
 		}
-		p.WriteString("/" + pointerEscapes.Replace(string(b.doc.nameOf(n))))
+		name := value{&document{text: b.doc.text, nodes: []node{n}}, 0}.name()
+		p.WriteString("/" + pointerEscapes.Replace(string(name)))
 	}
 	return cutPointer(p.String())
 }

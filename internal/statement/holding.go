@@ -11,17 +11,17 @@ import (
 func (p *parser) security(h *Holding, name string, v value) bool {
 	switch name {
 	case "units":
-		h.Units = p.amount(v)
+		h.Units, p.rowAmounts[0] = p.amount(v), v
 	case "value":
-		h.Value = p.amount(v)
+		h.Value, p.rowAmounts[2] = p.amount(v), v
 	case "name":
 		h.Name = p.text(v)
 	case "isin":
 		h.ISIN = p.isin(v)
 	case "nav":
-		h.Price = p.amount(v)
+		h.Price, p.rowAmounts[1] = p.amount(v), v
 	case "cost":
-		h.Cost = p.amount(v)
+		h.Cost, p.rowAmounts[3] = p.amount(v), v
 	case "gain":
 		h.Gain = p.gain(v)
 	case "coupon_rate", "maturity_date", "face_value": // of a bond: properties, not what the holding is worth
@@ -40,7 +40,7 @@ func (p *parser) gain(v value) (absolute decimal.NullDecimal) {
 	for name, m := range v.members() {
 		switch string(name) {
 		case "absolute":
-			absolute = p.signedAmount(m)
+			absolute, p.rowAmounts[5] = p.signedAmount(m), m
 		case "percentage":
 			p.signedAmount(m)
 		default:
@@ -125,7 +125,7 @@ func (p *parser) policy(h *Holding, name string, v value) bool {
 	case "provider":
 		h.Institution = p.text(v)
 	case "sum_assured":
-		h.SumAssured = p.amount(v)
+		h.SumAssured, p.rowAmounts[4] = p.amount(v), v
 	case "premium_amount":
 		p.amount(v)
 	case "life_assured", "status", "premium_frequency":

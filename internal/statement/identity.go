@@ -2,7 +2,6 @@ package statement
 
 import (
 	"cmp"
-	"maps"
 	"regexp"
 	"slices"
 	"strings"
@@ -84,33 +83,65 @@ func (a *Account) merge(other Account) {
 }
 
 // fundHouses returns the codes of the fund houses by account: the first six characters of
-// an ISIN of a fund, of which most of the account's holdings have the same.
+// the ISINs of funds, and of several codes the most frequent one.
 func (p *parser) fundHouses() []string {
 	codes := make([]string, len(p.s.Accounts))
+	var counts codeCounts
 	for rows := p.s.Holdings; len(rows) > 0; {
-		index, n := rows[0].AccountIndex, 0
-		counts := map[string]int{}
-		for n < len(rows) && rows[n].AccountIndex == index {
-			if isin := rows[n].ISIN; strings.HasPrefix(isin, fundISINPrefix) {
-				counts[isin[:6]]++
+		index := rows[0].AccountIndex
+		counts = counts[:0]
+		for len(rows) > 0 && rows[0].AccountIndex == index {
+			if isin := rows[0].ISIN; strings.HasPrefix(isin, fundISINPrefix) {
+				counts = counts.add(isin[:6])
 			}
-			n++
+			rows = rows[1:]
 		}
-		rows = rows[n:]
-		for _, code := range slices.Sorted(maps.Keys(counts)) {
-			if counts[code] > counts[codes[index]] {
-				codes[index] = code
-			}
-		}
+		codes[index] = counts.most()
 	}
 	return codes
+}
+
+// maxCodes is how many codes of one account are counted. An account has one or two.
+const maxCodes = 16
+
+// codeCounts counts codes.
+type codeCounts []struct {
+	code string
+	n    int
+}
+
+func (c codeCounts) add(code string) codeCounts {
+	for i := range c {
+		if c[i].code == code {
+			c[i].n++
+			return c
+		}
+	}
+	if len(c) == maxCodes {
+		return c
+	}
+	return append(c, codeCounts{{code, 1}}...)
+}
+
+// most returns the most frequent code, of equally frequent ones the first in the alphabet.
+func (c codeCounts) most() (code string) {
+	most := 0
+	for _, candidate := range c {
+		if candidate.n > most || candidate.n == most && candidate.code < code {
+			code, most = candidate.code, candidate.n
+		}
+	}
+	return code
 }
 
 // accountKey returns the Key of a. house is the code of the fund house of a folio.
 func accountKey(a Account, house string) string {
 	switch a.Kind {
 	case Folio:
-		return join(cmp.Or(house, nameKey(a.Institution)), folioKey(a.Number))
+		if house == "" {
+			house = nameKey(a.Institution)
+		}
+		return join(house, folioKey(a.Number))
 	case Policy:
 		return join(nameKey(a.Institution), numberKey(a.Number))
 	default:
@@ -126,19 +157,19 @@ func join(institution, number string) string {
 	return institution + "/" + number
 }
 
-var (
-	folioWord = regexp.MustCompile(`(?i)^\s*folio\s*(no|number|num)?\s*[.:#-]*\s*`)
-	noSuffix  = regexp.MustCompile(`/0{1,2}$`)
-)
+var folioWord = regexp.MustCompile(`(?i)^\s*folio\s*(no|number|num)?\s*[.:#-]*\s*`)
 
 // folioKey returns the number of a folio without spaces, the word "folio" and a suffix
 // of zero, which only some issuers write.
 func folioKey(number string) string {
-	number = strings.Join(strings.Fields(folioWord.ReplaceAllString(number, "")), "")
+	if strings.ContainsAny(number, "fF") {
+		number = folioWord.ReplaceAllString(number, "")
+	}
+	number = strings.ToUpper(strings.Join(strings.Fields(number), ""))
 	if isMasked(number) {
 		return ""
 	}
-	return strings.ToUpper(noSuffix.ReplaceAllString(number, ""))
+	return strings.TrimSuffix(strings.TrimSuffix(number, "/00"), "/0")
 }
 
 // numberKey returns the letters and digits of a number, in upper case; "" for a masked one.

@@ -4,52 +4,38 @@ import (
 	"bytes"
 	"cmp"
 	"slices"
-	"unicode/utf8"
-
-	"github.com/go-json-experiment/json/jsontext"
 )
 
-// layout is the names of an object's members. Consecutive objects mostly have the same
-// names, so a layout is sorted and checked for duplicates once for all of them.
-type layout struct {
-	names [][]byte // in the order in which they were sent
-	order []uint16 // indexes into names, sorted as RFC 8785 says
-	heads [][]byte // in that order: the quoted name and the colon of the canonical form
-}
+// layout is the names of an object's members, in the order in which they were sent.
+// Consecutive objects mostly have the same names, so a layout is checked for duplicates
+// once for all of them.
+type layout [][]byte
 
-// findLayout returns the index of the layout of an object with this many members, and
-// adds it if it is new. If a name is used twice, duplicate is its second member.
-func (b *builder) findLayout(object value, members int) (index uint32, duplicate value) {
-	if len(b.doc.layouts) == 0 {
-		b.doc.layouts = append(b.doc.layouts, layout{}) // of an empty object
-	}
-	if members == 0 {
-		return 0, value{}
+// checkNames returns the second member with a name of an object with this many members,
+// or an absent value if no name is used twice.
+func (b *builder) checkNames(object value, members int) (duplicate value) {
+	if members < 2 {
+		return value{}
 	}
 	recent := &b.recent[layoutHash(object, members)]
-	if b.doc.layouts[*recent].matches(object, members) {
-		return *recent, value{}
+	if recent.matches(object, members) {
+		return value{}
 	}
-	l := layout{names: make([][]byte, 0, members), order: make([]uint16, members), heads: make([][]byte, members)}
+	l, order := make(layout, 0, members), make([]uint16, members)
 	for m := range object.children() {
-		l.names = append(l.names, m.name())
+		l = append(l, m.name())
 	}
-	for i := range l.order {
-		l.order[i] = uint16(i)
+	for i := range order {
+		order[i] = uint16(i)
 	}
-	slices.SortStableFunc(l.order, func(i, j uint16) int { return compareNames(l.names[i], l.names[j]) })
+	slices.SortFunc(order, func(i, j uint16) int { return cmp.Or(bytes.Compare(l[i], l[j]), cmp.Compare(i, j)) })
 	for i := 1; i < members; i++ {
-		if bytes.Equal(l.names[l.order[i-1]], l.names[l.order[i]]) {
-			return 0, object.nth(int(l.order[i]))
+		if bytes.Equal(l[order[i-1]], l[order[i]]) {
+			return object.nth(int(order[i]))
 		}
 	}
-	for i, n := range l.order {
-		head, _ := jsontext.AppendQuote(nil, l.names[n]) // the decoder has accepted it
-		l.heads[i] = append(head, ':')
-	}
-	b.doc.layouts = append(b.doc.layouts, l)
-	*recent = uint32(len(b.doc.layouts) - 1) //nolint:gosec // one for each object at most
-	return *recent, value{}
+	*recent = l
+	return value{}
 }
 
 // layoutHash is equal for objects with the same layout. It is less than 128.
@@ -62,13 +48,13 @@ func layoutHash(object value, members int) int {
 }
 
 // matches reports whether l is the layout of object.
-func (l *layout) matches(object value, members int) bool {
-	if len(l.names) != members {
+func (l layout) matches(object value, members int) bool {
+	if len(l) != members {
 		return false
 	}
 	i := 0
 	for m := range object.children() {
-		if !bytes.Equal(l.names[i], m.name()) {
+		if !bytes.Equal(l[i], m.name()) {
 			return false
 		}
 		i++
@@ -85,30 +71,4 @@ func (v value) nth(n int) value {
 		n--
 	}
 	return value{}
-}
-
-// compareNames compares names by their UTF-16 code units (RFC 8785, section 3.2.3).
-func compareNames(a, b []byte) int {
-	i, n := 0, min(len(a), len(b))
-	for i < n && a[i] == b[i] {
-		i++
-	}
-	if i == n {
-		return cmp.Compare(len(a), len(b))
-	}
-	for !utf8.RuneStart(a[i]) { // the bytes before i are the same in both
-		i--
-	}
-	runeA, _ := utf8.DecodeRune(a[i:])
-	runeB, _ := utf8.DecodeRune(b[i:])
-	return cmp.Compare(utf16Order(runeA), utf16Order(runeB))
-}
-
-// utf16Order maps a rune to its position in the order of UTF-16, where runes that need
-// surrogates come before U+E000 to U+FFFF.
-func utf16Order(r rune) rune {
-	if r >= 0xe000 && r <= 0xffff {
-		return r + utf8.MaxRune
-	}
-	return r
 }

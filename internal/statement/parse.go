@@ -1,6 +1,9 @@
 package statement
 
-import "time"
+import (
+	"crypto/sha256"
+	"time"
+)
 
 // sectionNames are the members of a statement that hold rows.
 var sectionNames = []string{"demat_accounts", "mutual_funds", "insurance", "nps"}
@@ -19,7 +22,7 @@ func Parse(body []byte, now time.Time) (*Statement, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := parser{today: now.In(india).Format(time.DateOnly)}
+	p := parser{today: now.In(india).Format(time.DateOnly), canonical: fingerprint{hash: sha256.New()}}
 	p.s.Transactions = make([]Transaction, 0, min(doc.countElements("transactions"), maxTransactions))
 	p.s.Holdings = make([]Holding, 0, min(doc.countElements(rowLists...), MaxRows))
 	p.statement(e)
@@ -27,7 +30,7 @@ func Parse(body []byte, now time.Time) (*Statement, error) {
 		return nil, errStatement.At(p.faults...)
 	}
 	p.s.Warnings = p.warnings
-	p.s.Fingerprint = fingerprint(p.s.CASType, e.statement)
+	p.s.Fingerprint = p.canonical.of(&p.s)
 	return &p.s, nil
 }
 
@@ -38,6 +41,8 @@ type parser struct {
 	today    string    // in India, YYYY-MM-DD
 	sections []section // those read so far
 
+	canonical         fingerprint
+	rowAmounts        [6]value          // that the row states: units, price, value, cost, sum assured, gain
 	transactionValues []value           // of one row, parallel to its Transactions
 	descriptions      map[string]string // of transactions, by their JSON text
 	tooManyRejected   bool              // more rows were rejected than may be

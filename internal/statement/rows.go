@@ -36,6 +36,8 @@ func (p *parser) rows(a *account, class Class, list value, read readMember) {
 // row reads one row into a Holding, or rejects it.
 func (p *parser) row(a *account, class Class, v value, read readMember) {
 	h := Holding{Seq: len(p.s.Holdings), Class: class, Account: a.Number, Institution: a.Institution, AccountIndex: len(p.s.Accounts)}
+	p.rowAmounts = [6]value{}
+	p.canonical.discard()
 	var l ledger
 	if p.expect(v, '{') {
 		for name, m := range v.members() {
@@ -60,6 +62,7 @@ func (p *parser) row(a *account, class Class, v value, read readMember) {
 	if h.Class == Equity && strings.HasPrefix(h.ISIN, fundISINPrefix) {
 		h.Class = ETF
 	}
+	p.canonical.row(&h, p.rowAmounts)
 	a.sum.add(h.Value)
 	p.s.Holdings = append(p.s.Holdings, h)
 	if h.Class == Insurance { // each row is a policy, which is an account

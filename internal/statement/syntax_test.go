@@ -3,6 +3,7 @@ package statement
 import (
 	"encoding/json"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -138,6 +139,13 @@ func TestFingerprintIsIndependentOfNotationAndEnvelope(t *testing.T) {
 		"the open() result":             `{"status":"success","data":` + text + `,"metadata":{"filename":"a.pdf"}}`,
 		"the widget's own shape":        `{"cas_type":"CAMS_KFINTECH","folios":[{}],"raw_response":` + text + `}`,
 		"an envelope in an envelope":    `{"data":{"msg":"","data":` + text + `},"user":1}`,
+		"an unknown member":             `{"note":1,` + strings.TrimPrefix(text, "{"),
+		"a null member more":            strings.Replace(text, `"nav": 50,`, `"nav": 50, "folio": null,`, 1),
+		"a null member less":            strings.Replace(text, `"balance": 30, "dividend_rate": null`, `"balance": 30`, 1),
+		"one more null row":             strings.Replace(text, "null\n", `null, null`+"\n", 1),
+		"another time of the answer":    strings.Replace(text, `"statement_period"`, `"generated_at": "2026-05-24T04:17:38.123456", "statement_period"`, 1),
+		"ids of the vendor":             `{"request_id":"req_1","investor":{"cas_id":"7","email":"a@example.com"},` + strings.TrimPrefix(text, "{"),
+		"an amount as text":             strings.Replace(text, `"units": 20`, `"units": "20.0"`, 1),
 	} {
 		if got, err := Parse([]byte(other), today); err != nil || got.Fingerprint != st.Fingerprint {
 			t.Errorf("%s: got another fingerprint, %v", name, err)
@@ -145,12 +153,49 @@ func TestFingerprintIsIndependentOfNotationAndEnvelope(t *testing.T) {
 	}
 	for name, other := range map[string]string{
 		"a unit more":         strings.Replace(text, `"units": 20`, `"units": 20.000000001`, 1),
-		"an unknown member":   `{"note":1,` + strings.TrimPrefix(text, "{"),
-		"one more null row":   strings.Replace(text, "null\n", `null, null`+"\n", 1),
+		"another description": strings.Replace(text, `"description": "SIP"`, `"description": "SIP 2"`, 1),
+		"another type":        strings.Replace(text, `"type": "redemption"`, `"type": "SWITCH_OUT"`, 1),
+		"another folio":       strings.Replace(text, "910091/02", "910092/02", 1),
+		"a holder":            strings.Replace(text, `"linked_holders": null`, `"linked_holders": [{"name":"Asha"}]`, 1),
+		"another period":      strings.Replace(text, `"to": "2026-03-31"`, `"to": "2026-03-30"`, 1),
+		"a transaction less":  strings.Replace(text, `{"date": "2026-03-07", "type": "REVERSAL", "units": -0.5, "balance": 25.5},`, "", 1),
 		"another letter case": strings.Replace(text, "Example Gilt Fund", "Example gilt Fund", 1),
 	} {
 		if got, err := Parse([]byte(other), today); err != nil || other == text || got.Fingerprint == st.Fingerprint {
 			t.Errorf("%s: got the same fingerprint, %v", name, err)
+		}
+	}
+}
+
+func TestFingerprintIsIndependentOfOrder(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{"cams", "cdsl", "kfintech", "nsdl"} {
+		body := readFile(t, "../sandbox/statements/"+name+".json")
+		whole := decoded(t, body)
+		reverseLists(whole)
+		reversed, err := json.Marshal(whole)
+		if err != nil {
+			t.Fatal(err)
+		}
+		a, errA := Parse(body, today)
+		b, errB := Parse(reversed, today)
+		if errors.Join(errA, errB) != nil || a.Fingerprint != b.Fingerprint {
+			t.Errorf("%s: got another fingerprint with all lists reversed, %v %v", name, errA, errB)
+		}
+	}
+}
+
+// reverseLists reverses all arrays in v.
+func reverseLists(v any) {
+	switch v := v.(type) {
+	case []any:
+		slices.Reverse(v)
+		for _, e := range v {
+			reverseLists(e)
+		}
+	case map[string]any:
+		for _, m := range v {
+			reverseLists(m)
 		}
 	}
 }

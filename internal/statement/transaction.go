@@ -54,6 +54,7 @@ func (p *parser) transactions(h *Holding, l ledger) int {
 
 // transaction reads one transaction. It returns false if nothing of it can be stored.
 func (p *parser) transaction(t *Transaction, v value) bool {
+	var amounts [4]value
 	for name, m := range v.members() {
 		switch string(name) {
 		case "date":
@@ -61,13 +62,13 @@ func (p *parser) transaction(t *Transaction, v value) bool {
 		case "type":
 			t.Type = p.transactionType(m)
 		case "units":
-			t.Units = p.signedAmount(m)
+			t.Units, amounts[0] = p.signedAmount(m), m
 		case "nav":
-			t.NAV = p.signedAmount(m)
+			t.NAV, amounts[1] = p.signedAmount(m), m
 		case "amount":
-			t.Amount = p.signedAmount(m)
+			t.Amount, amounts[2] = p.signedAmount(m), m
 		case "balance":
-			t.Balance = p.signedAmount(m)
+			t.Balance, amounts[3] = p.signedAmount(m), m
 		case "description":
 			t.Description = p.description(m)
 		case "dividend_rate":
@@ -78,7 +79,11 @@ func (p *parser) transaction(t *Transaction, v value) bool {
 			p.unknownMember(string(name), m)
 		}
 	}
-	return t.Date != "" || t.Type != "" || t.Units.Valid || t.NAV.Valid || t.Amount.Valid || t.Balance.Valid
+	kept := t.Date != "" || t.Type != "" || t.Units.Valid || t.NAV.Valid || t.Amount.Valid || t.Balance.Valid
+	if kept {
+		p.canonical.transaction(t, amounts)
+	}
+	return kept
 }
 
 // transactionDate reads the date of a transaction, "" if it is not a date.

@@ -82,11 +82,9 @@ func (v value) children() iter.Seq[value] {
 }
 
 // name returns the name of v in its object. The bytes must not be changed.
-func (v value) name() []byte { return v.doc.nameOf(*v.node()) }
-
-// nameOf returns the name of the node n in its object. The bytes must not be changed.
-func (d *document) nameOf(n node) []byte {
-	raw := d.text[n.name : n.name+uint32(n.nameLength)]
+func (v value) name() []byte {
+	n := v.node()
+	raw := v.doc.text[n.name : n.name+uint32(n.nameLength)]
 	if n.escaped {
 		return []byte(unescape(raw, true))
 	}
