@@ -1,6 +1,7 @@
 package app_test
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"io"
@@ -8,9 +9,12 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
+
+	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
 
 	"casbroker/internal/config"
 	"casbroker/internal/sandbox"
@@ -161,7 +165,8 @@ func TestGoClientReturnsProblems(t *testing.T) {
 
 func TestTypeScriptClientMakesTheCallsOfABackEndAndAPage(t *testing.T) {
 	t.Parallel()
-	folder := services.NodePackage(t, "../../web/clients/typescript")
+	folder := t.TempDir()
+	services.NodePackage(t, folder, "../../web/clients/typescript")
 	uses, err := os.ReadFile("testdata/client.ts")
 	if err != nil {
 		t.Fatal(err)
@@ -169,7 +174,7 @@ func TestTypeScriptClientMakesTheCallsOfABackEndAndAPage(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(folder, "uses.ts"), uses, 0o600); err != nil { //nolint:gosec // a folder of the test
 		t.Fatal(err)
 	}
-	config := `{"extends": "./tsconfig.json", "files": ["client.ts", "example.ts", "uses.ts"]}`
+	config := `{"extends": "./tsconfig.json", "files": ["client.ts", "uses.ts"]}`
 	if err := os.WriteFile(filepath.Join(folder, "tsconfig.test.json"), []byte(config), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -185,5 +190,62 @@ func TestTypeScriptClientMakesTheCallsOfABackEndAndAPage(t *testing.T) {
 		if out, err := cmd.CombinedOutput(); err != nil {
 			t.Fatalf("%s: %v\n%s", strings.Join(command, " "), err, out)
 		}
+	}
+}
+
+// verifyInPython prints the type of each event of standard input that example.py accepts, and
+// "refused" for the others.
+const verifyInPython = `
+import json, sys, example
+for d in json.load(sys.stdin):
+    try:
+        print(example.verify(d["headers"], d["body"].encode())["type"])
+    except ValueError:
+        print("refused")
+`
+
+func TestPythonExampleRefusesWebhooksThatTheBrokerHasNotSigned(t *testing.T) {
+	t.Parallel()
+	python := services.Python(t)
+	sign := func(secret string, at time.Time) string {
+		w, err := standardwebhooks.NewWebhook(secret)
+		if err != nil {
+			t.Fatal(err)
+		}
+		signature, err := w.Sign("ev_1", at, []byte(`{"type":"user.erased"}`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return signature
+	}
+	type webhook struct {
+		Headers map[string]string `json:"headers"`
+		Body    string            `json:"body"`
+	}
+	sent := func(at time.Time, signature, body string) webhook {
+		return webhook{map[string]string{"webhook-id": "ev_1", "webhook-timestamp": strconv.FormatInt(at.Unix(), 10), "webhook-signature": signature}, body}
+	}
+	now, old := time.Now(), time.Now().Add(-time.Hour)
+	const body, other = `{"type":"user.erased"}`, "whsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="
+	input, err := json.Marshal([]webhook{
+		sent(now, sign(webhookSecret, now), body),
+		sent(now, "v1a,x "+sign(other, now)+" "+sign(webhookSecret, now), body), // while a secret is replaced
+		sent(now, sign(other, now), body),
+		sent(now, sign(webhookSecret, now), body+" "),
+		sent(old, sign(webhookSecret, old), body),
+		sent(now, sign(webhookSecret, old), body),
+		sent(now, "é", body),
+		{map[string]string{"webhook-timestamp": "x"}, body},
+		{map[string]string{}, body},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.CommandContext(t.Context(), python, "-c", verifyInPython) //nolint:gosec // a program of the test
+	cmd.Dir, cmd.Stdin = "../../web/clients/python", bytes.NewReader(input)
+	cmd.Env = append(os.Environ(), "WEBHOOK_SECRET="+webhookSecret, "SERVICE_KEY=key", "PYTHONDONTWRITEBYTECODE=1")
+	out, err := cmd.CombinedOutput()
+	if want := "user.erased\nuser.erased" + strings.Repeat("\nrefused", 7) + "\n"; err != nil || string(out) != want {
+		t.Errorf("got %s, %v, want %s", out, err, want)
 	}
 }

@@ -34,12 +34,11 @@ func Node(t testing.TB, packages ...string) (run func(module string, args ...str
 	}
 }
 
-// NodePackage copies the files of an npm package of ours into a new folder, installs what the
-// package needs, and returns the folder. It skips or fails the test as Node does.
-func NodePackage(t testing.TB, source string) (folder string) {
+// NodePackage copies the files of an npm package of ours into folder, and installs what the
+// package needs there. It skips or fails the test as Node does.
+func NodePackage(t testing.TB, folder, source string) {
 	t.Helper()
 	need(t, "nodejs")
-	folder = t.TempDir()
 	entries, err := os.ReadDir(source)
 	if err != nil {
 		t.Fatal(err)
@@ -57,7 +56,6 @@ func NodePackage(t testing.TB, source string) (folder string) {
 		}
 	}
 	install(t, folder)
-	return folder
 }
 
 // install installs packages into folder; without any, those of its package.json.

@@ -41,8 +41,13 @@ def main(user, path, password):
     for h in page["holdings"]:
         print(saved["provenance"], h["class"], h["name"], h["value"])
 
-    for e in call("GET", "/v1/events", params={"wait": 10})["events"]:
-        print("event", e["type"], e["data"].get("subject"))
+    after, seen = None, set()
+    while user not in seen:
+        answer = call("GET", "/v1/events", params={"after": after, "wait": 30})
+        for e in answer["events"]:
+            print("event", e["type"], e["data"].get("subject"))
+            seen.add(e["data"].get("subject"))
+        after = answer["next_after"]  # a back end keeps it
     while user not in received:
         server.handle_request()
 
@@ -54,7 +59,7 @@ class Receiver(http.server.BaseHTTPRequestHandler):
     """Takes webhooks, and refuses those that the broker has not signed."""
 
     def do_POST(self):
-        body = self.rfile.read(int(self.headers["Content-Length"]))
+        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         try:
             event = verify(self.headers, body)
         except ValueError:
@@ -75,8 +80,8 @@ def verify(headers, body):
     key = base64.b64decode(os.environ["WEBHOOK_SECRET"].removeprefix("whsec_"))
     stamp = headers.get("webhook-timestamp", "0")
     signed = f"{headers.get('webhook-id')}.{stamp}.".encode() + body
-    want = "v1," + base64.b64encode(hmac.new(key, signed, hashlib.sha256).digest()).decode()
-    signatures = headers.get("webhook-signature", "").split(" ")
+    want = b"v1," + base64.b64encode(hmac.new(key, signed, hashlib.sha256).digest())
+    signatures = headers.get("webhook-signature", "").encode().split(b" ")
     if abs(time.time() - int(stamp)) > 300 or not any(hmac.compare_digest(want, s) for s in signatures):
         raise ValueError("not signed by the broker")
     return json.loads(body)

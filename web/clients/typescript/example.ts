@@ -26,8 +26,14 @@ async function main() {
   }));
   for (const h of page.holdings) console.log(saved.provenance, h.class, h.name, h.value);
 
-  const { events } = unwrap(await broker.GET("/v1/events", { params: { query: { wait: 10 } } }));
-  for (const e of events) console.log("event", e.type, e.data.subject);
+  for (let after: string | undefined, seen = false; !seen; ) {
+    const list = unwrap(await broker.GET("/v1/events", { params: { query: { after, wait: 30 } } }));
+    for (const e of list.events) {
+      console.log("event", e.type, e.data.subject);
+      seen ||= e.data.subject === user;
+    }
+    after = list.next_after; // a back end keeps it
+  }
   await received;
 }
 

@@ -1814,7 +1814,7 @@ export interface components {
         };
         /**
          * @description A request with the same Idempotency-Key is in progress, or was interrupted (`idempotency_in_flight`): send it again
-         *     after Retry-After, when its claim on the key has expired. Or the portfolio saved with this key has been deleted
+         *     after Retry-After. The key of a request that was interrupted is free after 3 seconds. Or the portfolio saved with this key has been deleted
          *     (`idempotency_answer_deleted`): choose another key. Or the PAN of the statement contradicts the user's earlier
          *     ones, and the broker is configured to refuse that (`other_owner`).
          */

@@ -63,12 +63,16 @@ func run(user, path, password string) error {
 		fmt.Println(saved.Provenance, h.Class, h.Name, h.Value)
 	}
 
-	events, err := broker.ListEvents(ctx, casbroker.ListEventsParams{Wait: 10})
-	if err != nil {
-		return err
-	}
-	for _, e := range events.Events {
-		fmt.Println("event", e.Type, e.Data.Subject)
+	for after, seen := "", false; !seen; {
+		list, err := broker.ListEvents(ctx, casbroker.ListEventsParams{After: after, Wait: 30})
+		if err != nil {
+			return err
+		}
+		for _, e := range list.Events {
+			fmt.Println("event", e.Type, e.Data.Subject)
+			seen = seen || e.Data.Subject == user
+		}
+		after = list.NextAfter // a back end keeps it
 	}
 	for {
 		select {
