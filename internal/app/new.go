@@ -209,6 +209,7 @@ func New(ctx context.Context, c config.Config, o Options) (_ *App, err error) { 
 	budgets, comparer := newBudgets(c, ledger, db), newComparer(c, keys, vendor, db, metrics, log, o.Now)
 	userData := &privacy.Service{Store: db, ForgetTokens: tokens.Forget, Announce: watcher.Announce, Log: log, Now: o.Now, Sources: []privacy.ExportSource{
 		{Name: "portfolios", Exporter: portfolios},
+		{Name: "accounts", Exporter: portfolio.AccountExporter{Reader: db}},
 		{Name: "captures", Exporter: captures},
 		{Name: "grants", Exporter: token.Exporter{Grants: db}},
 		{Name: "vendor_resources", Exporter: gateway.Exporter{Owned: db}},

@@ -165,6 +165,8 @@ type shown struct {
 	Created      *bool          `json:"created"`
 	Active       bool           `json:"active"`
 	Owner        int            `json:"owner"`
+	Owners       []owner        `json:"owners"`
+	Accounts     []listed       `json:"accounts"`
 	Readable     bool           `json:"readable"`
 	Transactions int            `json:"transactions"`
 	Investor     map[string]any `json:"investor"`
@@ -189,13 +191,50 @@ type finding struct {
 	Code    string `json:"code"`
 }
 
+type owner struct {
+	Number    int     `json:"number"`
+	Name      *string `json:"name"`
+	PANMasked *string `json:"pan_masked"`
+	Accounts  int     `json:"accounts"`
+}
+
+type listed struct {
+	ID      string               `json:"id"`
+	Kind    string               `json:"kind"`
+	Number  *string              `json:"number"`
+	Owner   int                  `json:"owner"`
+	Holders []map[string]*string `json:"holders"`
+}
+
 type row struct {
-	ID      string  `json:"id"`
-	Class   string  `json:"class"`
-	Name    string  `json:"name"`
-	Account *string `json:"account"`
-	Units   *string `json:"units"`
-	Value   *string `json:"value"`
+	ID        string  `json:"id"`
+	AccountID *string `json:"account_id"`
+	Owner     int     `json:"owner"`
+	Class     string  `json:"class"`
+	Name      string  `json:"name"`
+	Account   *string `json:"account"`
+	Units     *string `json:"units"`
+	Value     *string `json:"value"`
+}
+
+// members are the members of a row as text, nil for null.
+type members map[string]*string
+
+// UnmarshalJSON decodes an object of texts, numbers and null.
+func (m *members) UnmarshalJSON(body []byte) error {
+	var raw map[string]json.RawMessage
+	if err := json.Unmarshal(body, &raw); err != nil {
+		return err
+	}
+	*m = members{}
+	for name, value := range raw {
+		text := new(string)
+		if err := json.Unmarshal(value, &text); err != nil {
+			text = new(string(value))
+		}
+		(*m)[name] = text
+	}
+	return nil
 }
 
 // want fails the test unless r has this status. It returns the decoded body.

@@ -38,22 +38,24 @@ func wantsCSV(q *httpapi.Params, h http.Header) bool {
 	return false
 }
 
-// columns are the columns of the CSV of a portfolio, named as in JSON. That of what a user
-// owns has ownedColumns before them.
+// columns are columns of all CSVs, named as in JSON. That of a portfolio has accountColumns
+// after them, that of what a user owns ownedColumns before them.
 var (
 	columns = []string{
 		"id", "class", "isin", "name", "account", "institution", "category",
 		"units", "price", "value", "cost", "gain", "sum_assured",
 	}
-	ownedColumns = []string{"owner", "account_id", "portfolio_id", "as_of", "provenance"}
+	accountColumns = []string{"account_id", "owner"}
+	ownedColumns   = []string{"owner", "account_id", "portfolio_id", "as_of", "provenance"}
 )
 
 // renderCSV returns holdings as CSV.
 func renderCSV(holdings []holdingView) ([]byte, error) {
 	lines := make([][]string, 1, 1+len(holdings))
-	lines[0] = columns
+	lines[0] = slices.Concat(columns, accountColumns)
 	for i := range holdings {
-		lines = append(lines, holdings[i].cells())
+		h := &holdings[i]
+		lines = append(lines, append(h.cells(), cell(h.AccountID), strconv.Itoa(h.Owner)))
 	}
 	return writeCSV(lines)
 }

@@ -88,7 +88,7 @@ func TestCSVHasTheSameValuesAsJSON(t *testing.T) {
 		{"name":"Last","units":0}]}]}`)).want(t, http.StatusCreated).ID
 	lines := b.holdingsCSV("asha", id)
 	var whole struct {
-		Rows []map[string]*string `json:"rows"`
+		Rows []members `json:"rows"`
 	}
 	if err := json.Unmarshal(b.get("asha", "/v1/portfolios/"+id).body, &whole); err != nil {
 		t.Fatal(err)
@@ -120,8 +120,9 @@ func TestCSVFollowsRFC4180(t *testing.T) {
 	b := start(t)
 	id := b.save("asha", minimal("A, \"B\"\nC")).want(t, http.StatusCreated).ID
 	r := b.call("asha", http.MethodGet, "/v1/portfolios/"+id+"/holdings", nil, "Accept", "text/csv")
-	want := "id,class,isin,name,account,institution,category,units,price,value,cost,gain,sum_assured\r\n" +
-		"ho_" + id[3:] + `_0,nps,,"A, ""B"" C",990000000091,,,1.5,,10.10,,,` + "\r\n"
+	accountID := b.get("asha", "/v1/portfolios/"+id).want(t, http.StatusOK).Accounts[0].ID
+	want := "id,class,isin,name,account,institution,category,units,price,value,cost,gain,sum_assured,account_id,owner\r\n" +
+		"ho_" + id[3:] + `_0,nps,,"A, ""B"" C",990000000091,,,1.5,,10.10,,,,` + accountID + ",1\r\n"
 	if string(r.body) != want {
 		t.Errorf("got %q, want %q", r.body, want)
 	}

@@ -25,9 +25,10 @@ const (
 // Transactions are lists here; in summaryView they are counts.
 type exportView struct {
 	summaryView
-	Holdings     []holdingView   `json:"holdings"`
-	Transactions transactionList `json:"transactions"`
-	Payload      jsontext.Value  `json:"payload"` // as received; null if it is unreadable
+	Accounts     []listedAccountView `json:"accounts"`
+	Holdings     []holdingView       `json:"holdings"`
+	Transactions transactionList     `json:"transactions"`
+	Payload      jsontext.Value      `json:"payload"` // as received; null if it is unreadable
 }
 
 // Export writes all portfolios of subject to e as a JSON array, newest first. Unreadable
@@ -74,7 +75,7 @@ func (s *Service) exportOne(ctx context.Context, e *jsontext.Encoder, p Portfoli
 		return err
 	}
 	return json.MarshalEncode(e, exportView{
-		summaryView: viewSummary(p), Holdings: viewHoldings(p.ID, rows),
+		summaryView: viewSummary(p), Accounts: viewListedAccounts(p.Accounts), Holdings: viewHoldings(&p, rows),
 		Transactions: transactionList{ctx, s.Reader, p}, Payload: payload,
 	}, json.Deterministic(true))
 }

@@ -122,7 +122,7 @@ func (h *Handler) latest(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	return respond(c, portfolioView{viewSummary(p), viewHoldings(p.ID, rows)})
+	return respond(c, viewPortfolio(&p, rows))
 }
 
 func (h *Handler) get(c echo.Context) error {
@@ -131,7 +131,7 @@ func (h *Handler) get(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	return respond(c, portfolioView{viewSummary(p), viewHoldings(p.ID, rows)})
+	return respond(c, viewPortfolio(&p, rows))
 }
 
 // holdings answers with a page of holdings as JSON, or with all of them as CSV.
@@ -149,11 +149,11 @@ func (h *Handler) holdings(c echo.Context) error {
 		return err
 	}
 	ctx := c.Request().Context()
-	rows, next, err := h.Portfolios.Holdings(ctx, auth.From(ctx), c.Param("id"), first, limit)
+	p, rows, next, err := h.Portfolios.Holdings(ctx, auth.From(ctx), c.Param("id"), first, limit)
 	if err != nil {
 		return err
 	}
-	page := holdingPage{Holdings: viewHoldings(c.Param("id"), rows)}
+	page := holdingPage{Holdings: viewHoldings(&p, rows)}
 	if next > 0 {
 		page.NextCursor = rowCursor(next)
 	}
@@ -170,7 +170,7 @@ func (h *Handler) holdingsCSV(c echo.Context, q *httpapi.Params) error {
 	if err != nil {
 		return err
 	}
-	body, err := renderCSV(viewHoldings(p.ID, rows))
+	body, err := renderCSV(viewHoldings(&p, rows))
 	if err != nil {
 		return err
 	}

@@ -76,7 +76,7 @@ func (b *broker) saveAndCompare(user string, want generated) {
 func (b *broker) compare(user string, saved shown, want generated) {
 	b.t.Helper()
 	var whole struct {
-		Rows []map[string]*string `json:"rows"`
+		Rows []members `json:"rows"`
 	}
 	if err := json.Unmarshal(b.get(user, "/v1/portfolios/"+saved.ID).body, &whole); err != nil {
 		b.t.Fatal(err)

@@ -184,14 +184,14 @@ func (s *Service) Get(ctx context.Context, who auth.Principal, portfolioID strin
 	return p, holdings, err
 }
 
-// Holdings returns up to limit holdings of a portfolio of who, from number first on, and
-// the number that the next page starts with, 0 on the last page.
-func (s *Service) Holdings(ctx context.Context, who auth.Principal, portfolioID string, first, limit int) ([]statement.Holding, int, error) {
-	_, holdings, err := s.read(ctx, who, portfolioID, first, limit+1)
+// Holdings returns a portfolio of who with up to limit of its holdings, from number first on,
+// and the number that the next page starts with, 0 on the last page.
+func (s *Service) Holdings(ctx context.Context, who auth.Principal, portfolioID string, first, limit int) (Portfolio, []statement.Holding, int, error) {
+	p, holdings, err := s.read(ctx, who, portfolioID, first, limit+1)
 	if err != nil || len(holdings) <= limit {
-		return holdings, 0, err
+		return p, holdings, 0, err
 	}
-	return holdings[:limit], holdings[limit].Seq, nil
+	return p, holdings[:limit], holdings[limit].Seq, nil
 }
 
 // Transactions returns up to limit transactions of a portfolio of who, from number first

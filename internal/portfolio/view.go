@@ -18,6 +18,7 @@ type summaryView struct {
 	Created      *bool                   `json:"created,omitzero"`
 	Active       bool                    `json:"active"`
 	Owner        int                     `json:"owner"`
+	Owners       []statedOwnerView       `json:"owners"`
 	Readable     bool                    `json:"readable"`
 	Provenance   Provenance              `json:"provenance"`
 	CASType      statement.CASType       `json:"cas_type"`
@@ -45,7 +46,8 @@ type investorView struct {
 // portfolioView is a portfolio with its holdings.
 type portfolioView struct {
 	summaryView
-	Rows []holdingView `json:"rows"`
+	Accounts []listedAccountView `json:"accounts"`
+	Rows     []holdingView       `json:"rows"`
 }
 
 // holdingView is a holding as callers see it. Amounts are exact: units without trailing
@@ -56,6 +58,8 @@ type holdingView struct {
 	ISIN        *string         `json:"isin"`
 	Name        string          `json:"name"`
 	Account     *string         `json:"account"`
+	AccountID   *string         `json:"account_id"`
+	Owner       int             `json:"owner"`
 	Institution *string         `json:"institution"`
 	Category    *string         `json:"category"`
 	Units       *string         `json:"units"`
@@ -95,7 +99,7 @@ type transactionPage struct {
 
 func viewSummary(p Portfolio) summaryView {
 	return summaryView{
-		ID: p.ID, Active: p.Active, Owner: p.Owner, Readable: !p.Unreadable, Provenance: p.Provenance, CASType: p.CASType, Period: p.Period,
+		ID: p.ID, Active: p.Active, Owner: p.Owner, Owners: viewStatedOwners(p.Owners), Readable: !p.Unreadable, Provenance: p.Provenance, CASType: p.CASType, Period: p.Period,
 		Investor:   investorView{Name: stated(p.Investor.Name), PANMasked: stated(p.Investor.PANMasked)},
 		TotalValue: statement.FormatRupees(p.TotalValue), Currency: "INR", Holdings: p.Counts,
 		ReceivedRows: p.ReceivedRows, StoredRows: p.StoredRows, Transactions: p.TransactionCount,
@@ -104,10 +108,17 @@ func viewSummary(p Portfolio) summaryView {
 	}
 }
 
-func viewHoldings(portfolioID string, holdings []statement.Holding) []holdingView {
+// viewPortfolio returns p with all its holdings.
+func viewPortfolio(p *Portfolio, holdings []statement.Holding) portfolioView {
+	return portfolioView{viewSummary(*p), viewListedAccounts(p.Accounts), viewHoldings(p, holdings)}
+}
+
+// viewHoldings returns holdings of p.
+func viewHoldings(p *Portfolio, holdings []statement.Holding) []holdingView {
 	views := make([]holdingView, len(holdings))
 	for i := range holdings {
-		views[i] = viewHolding(portfolioID, &holdings[i])
+		views[i] = viewHolding(p.ID, &holdings[i])
+		views[i].AccountID, views[i].Owner = p.accountOf(&holdings[i])
 	}
 	return views
 }

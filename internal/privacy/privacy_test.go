@@ -62,7 +62,7 @@ func start(t *testing.T, portfolios exporterFunc) *broker {
 		}
 	})
 	sources := []privacy.ExportSource{
-		{Name: "portfolios", Exporter: portfolios}, {Name: "captures", Exporter: &portfolio.Captures{Store: b.db}},
+		{Name: "portfolios", Exporter: portfolios}, {Name: "accounts", Exporter: portfolio.AccountExporter{Reader: b.db}}, {Name: "captures", Exporter: &portfolio.Captures{Store: b.db}},
 		{Name: "grants", Exporter: token.Exporter{Grants: b.db}}, {Name: "calls", Exporter: budget.Exporter{Store: b.db}},
 		{Name: "vendor_resources", Exporter: gateway.Exporter{Owned: b.db}},
 		{Name: "forwarded_files", Exporter: gateway.FileExporter{Owned: b.db, Store: b.db, Now: func() time.Time { return begin }}},

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"slices"
 
 	"casbroker/internal/portfolio"
 	"casbroker/internal/statement"
@@ -28,6 +29,9 @@ func (s *DB) holdings(ctx context.Context, p openedPortfolio, first, limit int) 
 		if account >= 0 && account < len(p.accounts) {
 			h.Account = p.accounts[account]
 		}
+		h.AccountIndex = slices.IndexFunc(p.Accounts, func(a portfolio.ListedAccount) bool {
+			return a.Number == h.Account && a.Institution == h.Institution
+		})
 		list = append(list, h)
 	}
 	return list, rows.Err()

@@ -24,7 +24,8 @@
  * @property {string} id
  * @property {boolean} [created]
  * @property {boolean} active whether it is the current statement of its owner
- * @property {number} owner number of the owner, from 1: statements with different PANs have different owners
+ * @property {number} owner number of the owner, from 1
+ * @property {{number: number, name: string | null, pan_masked: string | null, accounts: number}[]} owners the owner and those of its accounts
  * @property {boolean} readable false while the broker cannot decrypt it
  * @property {'verified' | 'reported'} provenance
  * @property {string[]} [differences] JSON pointers to where it differs; 20 at most

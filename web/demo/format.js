@@ -66,6 +66,11 @@ export function dateText(/** @type {string | null} */ text) {
   return text ? day.format(new Date(text)) : '–';
 }
 
+/** Reports whether the PAN of a statement contradicts that of most of the user's statements. */
+export function ofOther(/** @type {import('./api.js').Summary} */ { warnings }) {
+  return warnings.some(({ code }) => code === 'other_owner');
+}
+
 /** Returns a number with its noun: "1 holding", "23 holdings". */
 export function count(/** @type {number} */ n, /** @type {string} */ noun) {
   return `${n.toLocaleString('en-IN')} ${noun}${n === 1 ? '' : 's'}`;
@@ -76,7 +81,7 @@ const messages = {
   unreadable: ['The answer could not be read', 'It may have been changed on its way to this page. Try again in a moment.'],
   rate_limited: ['Too many requests', 'Wait a moment and try again.'],
   not_a_statement: ['This is not a statement that can be saved', 'Import the PDF that CDSL, NSDL, CAMS or KFintech sent you.'],
-  other_owner: ['This statement belongs to another person', 'Its PAN differs from the statements you saved before.'],
+  other_owner: ['This statement belongs to another person', 'Its PAN differs from that of most of your statements.'],
   portfolio_unreadable: ['This statement is locked', 'It cannot be decrypted at the moment. Please contact support.'],
   save_busy: ['The service is busy', 'It is saving other large statements. Try again in a moment.'],
   export_under_way: ['An export is already in progress', 'Wait until it has finished.'],

@@ -5,7 +5,7 @@ import { el, isolated } from './dom.js';
 import { TransactionList } from './transactions.js';
 import { rupees } from './money.js';
 import { HoldingsTable } from './table.js';
-import { count, momentText, periodText, sourceName } from './format.js';
+import { count, momentText, ofOther, periodText, sourceName } from './format.js';
 import { explanation, provenanceBadges } from './provenance.js';
 
 /** @typedef {import('./api.js').Portfolio} Portfolio */
@@ -58,7 +58,7 @@ function summary(portfolio, onDelete) {
       el('p', { class: 'summary-label' }, 'Total value'),
       el('div', { class: 'badges' },
         el('span', { class: 'badge', title: statusText(portfolio), 'data-testid': 'status' }, portfolio.active ? 'Active' : 'History'),
-        portfolio.owner > 1 && el('span', { class: 'badge', title: 'Its PAN differs from the PAN of your first statements, so it is stored separately.', 'data-testid': 'owner' },
+        ofOther(portfolio) && el('span', { class: 'badge', title: 'Its PAN differs from the PAN of most of your statements, so it is stored separately.', 'data-testid': 'owner' },
           'Another person’s PAN'),
         ...provenanceBadges(portfolio))),
     el('p', { class: 'total', 'data-testid': 'total' }, rupees(portfolio.total_value)),

@@ -2,7 +2,7 @@
 
 import { byId, el } from './dom.js';
 import { rupees } from './money.js';
-import { dayText, periodText, sourceName } from './format.js';
+import { dayText, ofOther, periodText, sourceName } from './format.js';
 import { differsName, explanation, provenanceName } from './provenance.js';
 
 /** @typedef {import('./api.js').Summary} Summary */
@@ -32,6 +32,6 @@ function entry(item, selected, onSelect) {
     el('small', {}, `Saved ${dayText(item.saved_at)}`),
     el('small', { class: `seen ${item.provenance}`, title: explanation(item), 'data-testid': 'seen' }, provenanceName(item)),
     item.differs_from_observed && el('small', { class: 'flag', 'data-testid': 'seen-differs' }, differsName),
-    item.owner > 1 && el('small', { class: 'flag', 'data-testid': 'other-owner' }, 'Another person’s PAN'),
+    ofOther(item) && el('small', { class: 'flag', 'data-testid': 'other-owner' }, 'Another person’s PAN'),
     !item.readable && el('small', { class: 'flag' }, 'Locked')));
 }
