@@ -19,6 +19,7 @@ import (
 const (
 	benchAddress    = "ie_benchmark"
 	uploadSize      = 5 << 20
+	smallUploadSize = 60 << 10
 	uploadClients   = 8
 	memoryClients   = 32
 	coldConnections = 4
@@ -31,15 +32,42 @@ type gatewayServers struct {
 	direct       *process // a broker that hands out the vendor's tokens
 }
 
-// passed is one kind of call, made through both servers.
+// passed is one kind of call, made in two ways.
 type passed struct {
-	name          string
-	call          func(prefix, token string) requests
-	broker        *process
-	n, clients    int
-	bytes         int // of a body
-	bare, gateway []figures
-	cpu           [2]float64 // seconds that bare and the broker used
+	name       string
+	n, clients int
+	bytes      int // of a body
+	base, ours way
+}
+
+// way is how calls are made, and how fast they were.
+type way struct {
+	server *process
+	call   requests
+	rounds []figures
+	cpu    float64 // seconds that the server used
+}
+
+// calls are pairs of ways for the same calls.
+type calls struct {
+	s      gatewayServers
+	tokens map[*process]string
+	list   []*passed
+}
+
+// add adds calls through the bare proxy and the gateway of broker.
+func (c *calls) add(p passed, broker *process, call func(prefix, token string) requests) {
+	token := c.tokens[broker]
+	p.base, p.ours = way{server: c.s.bare, call: call("", token)}, way{server: broker, call: call("/gateway", token)}
+	c.list = append(c.list, &p)
+}
+
+// addStatements adds uploads of form through the gateway and to POST /v1/statements.
+func (c *calls) addStatements(p passed, form uploadForm, jwt string) {
+	p.base = way{server: c.s.saving, call: form.call("/gateway", c.tokens[c.s.saving])}
+	p.ours = way{server: c.s.saving, call: form.statement(jwt)}
+	p.bytes = len(form.body)
+	c.list = append(c.list, &p)
 }
 
 // measureGateway compares the gateway with a bare reverse proxy, and measures how long new
@@ -49,7 +77,7 @@ func measureGateway(ctx context.Context, p plan, start starter) error {
 	if err != nil {
 		return err
 	}
-	form := newForm(uploadSize)
+	form, small := newForm(uploadSize), newForm(smallUploadSize)
 	token, err := prepareGateway(ctx, s.saving)
 	if err != nil {
 		return err
@@ -59,21 +87,27 @@ func measureGateway(ctx context.Context, p plan, start starter) error {
 		return err
 	}
 	peak := s.saving.peak()
-	calls := []*passed{
-		{name: "small JSON, no credits", call: addressCall, broker: s.broker, n: p.requests / 5, clients: p.connections},
-		{name: "the same, one at a time", call: addressCall, broker: s.broker, n: p.requests / 50, clients: 1},
-		{name: "small JSON, with credits", call: generateCall, broker: s.broker, n: p.requests / 25, clients: p.connections},
-		{name: "the same, one at a time", call: generateCall, broker: s.broker, n: p.requests / 100, clients: 1},
-		{name: "uploads of 5 MB", call: form.call, broker: s.broker, n: 25 * uploadClients, clients: uploadClients, bytes: uploadSize},
-		{name: "the same, saved", call: form.call, broker: s.saving, n: 25 * uploadClients, clients: uploadClients, bytes: uploadSize},
-	}
-	tokenOf := map[*process]string{s.saving: token}
-	if tokenOf[s.broker], err = prepareGateway(ctx, s.broker); err != nil {
+	through := calls{s: s, tokens: map[*process]string{s.saving: token}}
+	if through.tokens[s.broker], err = prepareGateway(ctx, s.broker); err != nil {
 		return err
 	}
+	jwts, err := tokens(1, 1)
+	if err != nil {
+		return err
+	}
+	through.add(passed{name: "small JSON, no credits", n: p.requests / 5, clients: p.connections}, s.broker, addressCall)
+	through.add(passed{name: "the same, one at a time", n: p.requests / 50, clients: 1}, s.broker, addressCall)
+	through.add(passed{name: "small JSON, with credits", n: p.requests / 25, clients: p.connections}, s.broker, generateCall)
+	through.add(passed{name: "the same, one at a time", n: p.requests / 100, clients: 1}, s.broker, generateCall)
+	through.add(passed{name: "uploads of 5 MB", n: 25 * uploadClients, clients: uploadClients, bytes: uploadSize}, s.broker, form.call)
+	through.add(passed{name: "the same, saved", n: 25 * uploadClients, clients: uploadClients, bytes: uploadSize}, s.saving, form.call)
+	through.add(passed{name: "uploads of 60 kB, saved", n: p.requests / 100, clients: uploadClients, bytes: smallUploadSize}, s.saving, small.call)
+	statements := calls{s: s, tokens: through.tokens}
+	statements.addStatements(passed{name: "5 MB", n: 25 * uploadClients, clients: uploadClients}, form, jwts[0])
+	statements.addStatements(passed{name: "60 kB", n: p.requests / 100, clients: uploadClients}, small, jwts[0])
 	for range p.rounds {
-		for _, c := range calls {
-			if err := c.measure(ctx, s.bare, tokenOf[c.broker]); err != nil {
+		for _, c := range slices.Concat(through.list, statements.list) {
+			if err := c.measure(ctx); err != nil {
 				return fmt.Errorf("%s: %w", c.name, err)
 			}
 		}
@@ -86,7 +120,8 @@ func measureGateway(ctx context.Context, p plan, start starter) error {
 	if err != nil {
 		return fmt.Errorf("direct tokens of new users: %w", err)
 	}
-	reportGateway(calls)
+	reportGateway("Calls through the gateway", "bare", "gateway", through.list)
+	reportGateway("Uploads to /v1/statements", "gateway", "ours", statements.list)
 	fmt.Printf("\n%d uploads of 5 MB at once: the broker used %.0f MB of memory at most\n", memoryClients, peak)
 	fmt.Printf("tokens of new users, with a vendor that takes %s: p50 %s, p99 %s; direct tokens: p50 %s\n",
 		mintTime, short(cold.p50), short(cold.p99), short(slow.p50))
@@ -201,18 +236,25 @@ func (f uploadForm) call(prefix, token string) requests {
 	return func([]byte, int64) (request, body []byte) { return head, f.body }
 }
 
-// measure makes the calls through both servers, one after the other.
-func (c *passed) measure(ctx context.Context, proxy *process, token string) error {
-	before := [2]float64{proxy.cpu(), c.broker.cpu()}
-	bare, err := load(ctx, proxy.address, c.call("", token), c.n, c.clients)
-	if err != nil {
-		return err
+// statement sends the form to POST /v1/statements.
+func (f uploadForm) statement(jwt string) requests {
+	head := fmt.Appendf(nil, "POST /v1/statements HTTP/1.1\r\nHost: broker\r\nAuthorization: Bearer %s\r\nContent-Type: %s\r\nContent-Length: %d\r\n\r\n",
+		jwt, f.contentType, len(f.body))
+	return func([]byte, int64) (request, body []byte) { return head, f.body }
+}
+
+// measure makes the calls in both ways, one after the other.
+func (c *passed) measure(ctx context.Context) error {
+	for _, w := range []*way{&c.base, &c.ours} {
+		before := w.server.cpu()
+		f, err := load(ctx, w.server.address, w.call, c.n, c.clients)
+		if err != nil {
+			return err
+		}
+		w.rounds = append(w.rounds, f)
+		w.cpu += w.server.cpu() - before
 	}
-	through, err := load(ctx, c.broker.address, c.call("/gateway", token), c.n, c.clients)
-	c.bare, c.gateway = append(c.bare, bare), append(c.gateway, through)
-	c.cpu[0] += proxy.cpu() - before[0]
-	c.cpu[1] += c.broker.cpu() - before[1]
-	return err
+	return nil
 }
 
 // coldTokens requests a token for each of n users who have none.
@@ -248,21 +290,21 @@ func (p *process) cpu() float64 {
 func short(d time.Duration) string { return d.Round(10 * time.Microsecond).String() }
 
 // reportGateway prints the comparison as a table. The ratio is the median of the rounds'.
-func reportGateway(calls []*passed) {
-	fmt.Printf("\n%-28s %12s %12s %10s %10s %9s %9s\n", "Calls through the gateway", "bare/s", "gateway/s", "bare p50", "p50", "of bare", "CPU")
-	for _, c := range calls {
-		ratios := make([]float64, len(c.bare))
+func reportGateway(title, base, ours string, list []*passed) {
+	fmt.Printf("\n%-28s %12s %12s %11s %10s %10s %9s\n", title, base+"/s", ours+"/s", base+" p50", "p50", "of "+base, "CPU")
+	for _, c := range list {
+		ratios := make([]float64, len(c.base.rounds))
 		for i := range ratios {
-			ratios[i] = c.gateway[i].perSecond / c.bare[i].perSecond
+			ratios[i] = c.ours.rounds[i].perSecond / c.base.rounds[i].perSecond
 		}
 		slices.Sort(ratios)
-		b, g := median(c.bare), median(c.gateway)
+		b, g := median(c.base.rounds), median(c.ours.rounds)
 		if c.bytes > 0 {
 			mb := float64(c.bytes) / 1e6
 			fmt.Printf("%-28s %7.0f MB/s %7.0f MB/s", c.name, b.perSecond*mb, g.perSecond*mb)
 		} else {
 			fmt.Printf("%-28s %12.0f %12.0f", c.name, b.perSecond, g.perSecond)
 		}
-		fmt.Printf(" %10s %10s %9.2f %9.2f\n", short(b.p50), short(g.p50), ratios[len(ratios)/2], c.cpu[1]/c.cpu[0])
+		fmt.Printf(" %11s %10s %10.2f %9.2f\n", short(b.p50), short(g.p50), ratios[len(ratios)/2], c.ours.cpu/c.base.cpu)
 	}
 }

@@ -61,7 +61,7 @@ func tokenRequests(jwts []string) requests {
 	}
 }
 
-// load sends n requests over several connections. It fails unless every answer is 200.
+// load sends n requests over several connections. It fails unless every answer is 200 or 201.
 func load(ctx context.Context, address string, list requests, n, connections int) (figures, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -119,7 +119,7 @@ func request(ctx context.Context, address string, list requests, next *atomic.In
 }
 
 var (
-	statusOK      = []byte("HTTP/1.1 200")
+	statusOK      = []byte("HTTP/1.1 20") // 200 and 201
 	contentLength = []byte("content-length:")
 )
 
