@@ -18,7 +18,6 @@ import (
 	"casbroker/internal/config"
 	"casbroker/internal/fault"
 	"casbroker/internal/gateway"
-	"casbroker/internal/httpapi"
 	"casbroker/internal/ingest"
 	"casbroker/internal/portfolio"
 	"casbroker/internal/privacy"
@@ -297,9 +296,9 @@ func New(ctx context.Context, c config.Config, o Options) (_ *App, err error) { 
 	a.router.Mount("/admin/v1", byOperator,
 		&session.Handler{Sessions: sessions, Limit: limitAdmin, LimitSignIn: limitSignIn},
 		&admin.Handler{Service: operators, Log: log, Limit: limitAdmin})
-	a.router.Mount("/oauth", []server.Middleware{httpapi.InDialect(httpapi.OAuth)},
+	a.router.Mount("/oauth", nil,
 		&oauth.Handler{
-			Tokens:       &oauth.Service{Grants: operators.Grants, Access: a.access, Recorder: db, Now: o.Now},
+			Tokens:       &oauth.Service{Grants: operators.Grants, ActsFor: callers.ActsFor, Access: a.access, Recorder: db, Now: o.Now},
 			Authenticate: byOperator, Limit: limitRead,
 		},
 		&oauth.ExchangeHandler{

@@ -301,6 +301,7 @@ func TestOAuthClientsOfNodeExchangeTokens(t *testing.T) {
 	run := services.Node(t, "openid-client@6.9.0", "oauth4webapi@3.8.8")
 	settings, _ := settingsFor(t, secret.URL(storetest.SQLite(t)), "memory")
 	settings.Token.Mode = config.ModeBoth
+	settings.Auth.Verifiers[0].ActsFor = []string{"app"}
 	b := start(t, settings)
 	module, err := os.ReadFile("testdata/oauth_clients.mjs")
 	if err != nil {

@@ -188,6 +188,7 @@ func TestUnusualSubjectsWorkInEveryOperatorCall(t *testing.T) {
 func TestServiceIntrospectsAndRevokesAToken(t *testing.T) {
 	t.Parallel()
 	eachBackend(t, func(t *testing.T, settings config.Config, _ *sandbox.Sandbox) {
+		settings.Auth.Verifiers[0].ActsFor = []string{"app"}
 		b := start(t, settings)
 		as := []string{"Authorization", "Bearer " + bearerAs(t, "backend", "casbroker:service"), "Content-Type", "application/x-www-form-urlencoded"}
 		issued := b.token(t, "asha")

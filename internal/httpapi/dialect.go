@@ -56,6 +56,9 @@ type oauthProblem struct {
 	Description string `json:"error_description,omitempty"`
 }
 
+// ContentType is the media type that RFC 6749 asks for.
+func (oauthProblem) ContentType() string { return echo.MIMEApplicationJSON }
+
 // OAuth is the Dialect of routes whose callers read RFC 6749 errors. The standard has few
 // error codes: every mistake in a request is an invalid_request.
 func OAuth(p Problem) any {
@@ -76,9 +79,6 @@ func OAuth(p Problem) any {
 // oauthTokenProblem is an oauthProblem of the token endpoint, which answers nearly every
 // mistake with the status 400 (RFC 6749, section 5.2).
 type oauthTokenProblem struct{ oauthProblem }
-
-// ContentType is the media type that RFC 6749 asks for.
-func (oauthTokenProblem) ContentType() string { return echo.MIMEApplicationJSON }
 
 // HTTPStatus is the status of the answer.
 func (p oauthTokenProblem) HTTPStatus() int { return p.Status }

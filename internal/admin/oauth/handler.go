@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"slices"
 	"strings"
 	"time"
 
@@ -27,7 +26,8 @@ type Handler struct {
 
 // Mount adds the routes to g, which must be /oauth.
 func (h *Handler) Mount(g *echo.Group) {
-	private := append(slices.Clip(h.Authenticate), auth.Private(auth.RoleService|auth.RoleAdmin, h.Limit)...)
+	private := append([]echo.MiddlewareFunc{httpapi.InDialect(httpapi.OAuth)}, h.Authenticate...)
+	private = append(private, auth.Private(auth.RoleService|auth.RoleAdmin, h.Limit)...)
 	g.POST("/revoke", h.revoke, private...)
 	g.POST("/introspect", h.introspect, private...)
 }

@@ -21,7 +21,6 @@ import (
 	"casbroker/internal/audit"
 	"casbroker/internal/auth"
 	"casbroker/internal/cache"
-	"casbroker/internal/httpapi"
 	"casbroker/internal/sandbox"
 	"casbroker/internal/secret"
 	"casbroker/internal/server"
@@ -80,11 +79,12 @@ func start(t *testing.T, url string) *broker {
 		Minter: vendor(t, b.now), Grants: b.db, Cache: cache, Access: watcher, Box: box, Log: log, Now: b.now, MintTimeout: time.Minute,
 	}
 	b.service = &oauth.Service{
-		Grants: &token.Directory{Grants: b.db, Box: box, Now: b.now},
-		Access: &access.Service{Store: b.db, Watcher: watcher, Now: b.now}, Recorder: b.db, Now: b.now,
+		Grants:  &token.Directory{Grants: b.db, Box: box, Now: b.now},
+		ActsFor: func(auth.Principal) []string { return []string{"app"} },
+		Access:  &access.Service{Store: b.db, Watcher: watcher, Now: b.now}, Recorder: b.db, Now: b.now,
 	}
 	router := server.NewRouter(server.Options{Log: log, OpenAPI: web.OpenAPI})
-	router.Mount("/oauth", []server.Middleware{httpapi.InDialect(httpapi.OAuth), authenticate}, &oauth.Handler{Tokens: b.service})
+	router.Mount("/oauth", []server.Middleware{authenticate}, &oauth.Handler{Tokens: b.service})
 	front := httptest.NewServer(router)
 	t.Cleanup(front.Close)
 	b.url = front.URL
@@ -315,7 +315,6 @@ func TestMalformedRequestGetsOAuthError(t *testing.T) {
 		"JSON":             {"robot", "POST", "", `{"token":"` + value + `"}`, "application/json", 415, "unsupported_media_type", "invalid_request"},
 		"no type":          {"robot", "POST", "", "token=" + value, "", 415, "unsupported_media_type", "invalid_request"},
 		"too large":        {"robot", "POST", "", "token=" + strings.Repeat("x", 20_000), form, 413, "body_too_large", "invalid_request"},
-		"GET":              {"robot", "GET", "", "", form, 405, "method_not_allowed", "invalid_request"},
 		"no credentials":   {"", "POST", "", "token=" + value, form, 401, "unauthenticated", "invalid_client"},
 		"user":             {"asha", "POST", "", "token=" + value, form, 403, "forbidden", "unauthorized_client"},
 	} {
@@ -325,7 +324,7 @@ func TestMalformedRequestGetsOAuthError(t *testing.T) {
 			if err := json.Unmarshal([]byte(r.body), &p); err != nil {
 				t.Fatalf("%s: %v in %s", name, err, r.body)
 			}
-			if r.status != c.status || p.Status != c.status || p.Code != c.code || p.Error != c.oauth || p.Description == "" {
+			if r.header.Get("Content-Type") != "application/json" || r.status != c.status || p.Status != c.status || p.Code != c.code || p.Error != c.oauth || p.Description == "" {
 				t.Errorf("%s at %s: got %d %+v", name, path, r.status, p)
 			}
 			if strings.Contains(r.body, value) {
@@ -339,6 +338,29 @@ func TestMalformedRequestGetsOAuthError(t *testing.T) {
 	if b.introspect(t, "robot", secret.Text(value)) == inactive {
 		t.Error("the token was revoked")
 	}
+}
+
+func TestServiceUsesOnlyTokensOfUsersForWhomItMayAct(t *testing.T) {
+	t.Parallel()
+	eachBroker(t, func(t *testing.T, b *broker) {
+		value := b.token(t, "shop:asha").Value
+		if got := b.introspect(t, "robot", value); got != inactive {
+			t.Errorf("introspect: got %s, want nothing about a user of another verifier", got)
+		}
+		r := b.post(t, "robot", "/oauth/revoke", "token="+url.QueryEscape(value.Reveal()))
+		if r.status != http.StatusForbidden || !strings.Contains(r.body, `"error":"unauthorized_client"`) || strings.Contains(r.body, "asha") {
+			t.Errorf("revoke: got %d %s", r.status, r.body)
+		}
+		if got := b.introspect(t, "meera", value); got == inactive {
+			t.Error("the service has revoked the token")
+		}
+		if r := b.post(t, "meera", "/oauth/revoke", "token="+url.QueryEscape(value.Reveal())); r.status != http.StatusOK {
+			t.Errorf("an admin got %d %s", r.status, r.body)
+		}
+		if got := b.introspect(t, "meera", value); got != inactive {
+			t.Errorf("after the revocation: got %s", got)
+		}
+	})
 }
 
 // unwritable is a Recorder that fails.

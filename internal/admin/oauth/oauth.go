@@ -8,6 +8,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 	"time"
 
 	"casbroker/internal/access"
@@ -25,19 +26,30 @@ type Recorder interface {
 // Service revokes and describes tokens. All fields are required. It is safe for
 // concurrent use.
 type Service struct {
-	Grants   *token.Directory
+	Grants *token.Directory
+	// ActsFor returns the names of the verifiers for whose users a service may act. The
+	// tokens of other users are unknown to it; an admin may use all.
+	ActsFor  func(service auth.Principal) []string
 	Access   *access.Service
 	Recorder Recorder
 	Now      func() time.Time
 }
 
-// Revoke ends all grants of the token value on behalf of by. An unknown or ended token is
-// not an error (RFC 7009, section 2.2). After an error some of the grants may have ended,
-// and a retry is safe.
+// errOtherToken is returned to a service for a token of a user for whom it may not act.
+var errOtherToken = auth.ErrForbidden.Withf("This service may not act for the user of the token.").
+	WithNotef("acts_for of auth.verifiers[] or auth.service_keys[] names the verifiers for whose users a service may act")
+
+// Revoke ends the grants of the token value on behalf of by. An unknown or ended token is
+// not an error (RFC 7009, section 2.2); one of other users is (section 2.1). After an error
+// some of the grants may have ended, and a retry is safe.
 func (s *Service) Revoke(ctx context.Context, by auth.Principal, value secret.Text) error {
-	list, err := s.Grants.ByToken(ctx, value)
+	all, err := s.Grants.ByToken(ctx, value)
 	if err != nil {
 		return err
+	}
+	list := s.ofUsers(by, all)
+	if len(list) == 0 && len(all) > 0 {
+		return errOtherToken
 	}
 	for _, g := range list {
 		_, err := s.Access.RevokeGrant(ctx, by, g.ID)
@@ -46,6 +58,21 @@ func (s *Service) Revoke(ctx context.Context, by auth.Principal, value secret.Te
 		}
 	}
 	return nil
+}
+
+// ofUsers returns the grants of list whose users by may act for.
+func (s *Service) ofUsers(by auth.Principal, list []token.GrantInfo) []token.GrantInfo {
+	if by.Has(auth.RoleAdmin) {
+		return list
+	}
+	names := s.ActsFor(by)
+	var own []token.GrantInfo
+	for _, g := range list {
+		if verifier, _, _ := strings.Cut(g.Subject, ":"); slices.Contains(names, verifier) {
+			own = append(own, g)
+		}
+	}
+	return own
 }
 
 // State describes a token (RFC 7662, section 2.2). It is the zero State for a token that
@@ -60,7 +87,8 @@ type State struct {
 	Mode      token.Mode `json:"mode,omitempty"` // not part of the RFC
 }
 
-// Introspect describes the newest active grant of the token value, if there is one. The
+// Introspect describes the newest active grant of the token value, if there is one, of users
+// for whom by may act. The
 // request of an admin is audited first; those of a service are not, because it may send
 // one with every call that it serves.
 func (s *Service) Introspect(ctx context.Context, by auth.Principal, value secret.Text) (State, error) {
@@ -68,6 +96,7 @@ func (s *Service) Introspect(ctx context.Context, by auth.Principal, value secre
 	if err != nil {
 		return State{}, err
 	}
+	list = s.ofUsers(by, list)
 	i := slices.IndexFunc(list, func(g token.GrantInfo) bool { return g.State == token.StateActive })
 	if i < 0 {
 		return State{}, nil
