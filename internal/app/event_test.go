@@ -62,6 +62,7 @@ func TestBackEndReadsWhatHasHappened(t *testing.T) {
 		b := start(t, settings)
 		g := b.gatewayToken(t, "asha", "")
 		parse(t, g.BaseURL, g.AccessToken, "cdsl", "wrong")
+		b.eventsUntil(t, 1) // the call is settled after its answer
 		statement := parse(t, g.BaseURL, g.AccessToken, "cdsl", "ABCDE1234F").must(t, 200).body
 		b.eventsUntil(t, 2) // the statement is saved without the page
 		saved := b.post(t, "asha", statement, 200)

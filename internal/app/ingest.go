@@ -9,14 +9,16 @@ import (
 	"sync"
 
 	"casbroker/internal/auth"
+	"casbroker/internal/config"
 	"casbroker/internal/gateway"
 	"casbroker/internal/ingest"
 	"casbroker/internal/portfolio"
+	"casbroker/internal/store"
 )
 
 // startStatementJobs has jobs run until the broker is closed. Those in progress then have
 // server.drain_timeout.
-func (a *App) startStatementJobs(ctx context.Context, jobs *ingest.Jobs) *ingest.Jobs {
+func (a *App) startStatementJobs(ctx context.Context, jobs *ingest.Jobs) {
 	ctx, stop := context.WithCancel(ctx)
 	var running sync.WaitGroup
 	running.Go(func() { jobs.Run(ctx) })
@@ -26,7 +28,16 @@ func (a *App) startStatementJobs(ctx context.Context, jobs *ingest.Jobs) *ingest
 		jobs.Close(a.settings.Server.DrainTimeout)
 		return nil
 	})
-	return jobs
+}
+
+// parseMail returns the consents to parse forwarded files. If the settings offer that, jobs
+// parse those files.
+func parseMail(c config.Config, jobs *ingest.Jobs, mail *gateway.Mail, db *store.DB) *ingest.Consents {
+	if c.Inbound.Parse {
+		jobs.FromVendor = gateway.NewFileHosts(c.Inbound.FileHosts, c.Upstream.URL).Allow
+		mail.Arrived = func(context.Context, gateway.Arrival) { jobs.Wake() }
+	}
+	return &ingest.Consents{Store: db, Offered: c.Inbound.Parse, Now: jobs.Now, Added: jobs.Wake}
 }
 
 // statementParser parses documents with the gateway.
@@ -35,7 +46,7 @@ type statementParser struct{ gateway *gateway.Handler }
 // Parse has the vendor parse the body of r.
 func (s statementParser) Parse(w http.ResponseWriter, r *http.Request, p ingest.Parsing) (ingest.Answer, error) {
 	a, err := s.gateway.Call(w, r, gateway.UserCall{
-		Subject: p.Subject, RequestID: p.RequestID, Method: http.MethodPost, Path: gateway.ParsePath, Captures: p.Copy, Before: p.Before, Strict: true, Hash: p.Sum,
+		Subject: p.Subject, RequestID: p.RequestID, Method: http.MethodPost, Path: gateway.ParsePath, Captures: p.Copy, Before: p.Before, Strict: true, Hash: p.Sum, InJob: p.InJob,
 	})
 	return ingest.Answer{Status: a.Status, Header: a.Header, Body: a.Body}, err
 }

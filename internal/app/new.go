@@ -213,6 +213,7 @@ func New(ctx context.Context, c config.Config, o Options) (_ *App, err error) { 
 		{Name: "grants", Exporter: token.Exporter{Grants: db}},
 		{Name: "vendor_resources", Exporter: gateway.Exporter{Owned: db}},
 		{Name: "forwarded_files", Exporter: gateway.FileExporter{Owned: db, Store: db, Now: o.Now}},
+		{Name: "mail_parsing", Exporter: ingest.ConsentExporter{Store: db}},
 		{Name: "statement_jobs", Exporter: ingest.Exporter{Store: db}},
 		{Name: "calls", Exporter: budget.Exporter{Store: db}},
 	}}
@@ -240,7 +241,9 @@ func New(ctx context.Context, c config.Config, o Options) (_ *App, err error) { 
 		return nil, err
 	}
 	statements := &ingest.Service{Parser: statementParser{passOn}, Saver: statementSaver{&portfolio.Uploads{Captures: captures}}}
-	statementJobs := a.startStatementJobs(running, &ingest.Jobs{Service: statements, Store: db, Log: log, Now: o.Now})
+	statementJobs := &ingest.Jobs{Service: statements, Store: db, Log: log, Now: o.Now}
+	consents := parseMail(c, statementJobs, passOn.Mail, db)
+	a.startStatementJobs(running, statementJobs)
 
 	// Routes.
 	a.router = server.NewRouter(server.Options{
@@ -276,6 +279,7 @@ func New(ctx context.Context, c config.Config, o Options) (_ *App, err error) { 
 		&ingest.Handler{
 			Service: statements, Jobs: statementJobs, Asker: statementParser{passOn}, Limit: limits.Middleware(ratelimit.Upload), LimitRead: limitRead, Key: portfolio.ReadKey,
 		},
+		&ingest.MailHandler{Consents: consents, Limit: limitSave, LimitRead: limitRead},
 		&budget.Handler{Service: budgets, Limit: limitRead},
 	}
 	ownData := &privacy.Handler{Privacy: userData, LimitExport: limitRead, LimitErase: limitSave}

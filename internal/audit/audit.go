@@ -34,6 +34,9 @@ const (
 	MailboxConnect    Action = "mailbox.connect" // through the gateway
 	MailboxDisconnect Action = "mailbox.disconnect"
 
+	MailConsent  Action = "mail_parsing.consent" // to keep the password of forwarded statements, or another password
+	MailWithdraw Action = "mail_parsing.withdraw"
+
 	BudgetReached Action = "budget.reached" // for the first time in its period; Object is its name
 	BudgetRaise   Action = "budget.raise"   // by an operator; Object is its name
 	WebhookChange Action = "webhook.change" // by an operator; Object is its name, Detail says what was done
@@ -50,7 +53,7 @@ const (
 var Actions = []Action{
 	TokenMint, TokenReuse, TokenRevoke, RevokeUser, RevokeAll, UserBlock, UserUnblock, ServiceRead, AccessRefuse,
 	PortfolioSave, PortfolioDiffers, PortfolioDelete, PortfolioExpire, DataExport, DataErase,
-	MailboxConnect, MailboxDisconnect, BudgetReached, BudgetRaise, WebhookChange,
+	MailboxConnect, MailboxDisconnect, MailConsent, MailWithdraw, BudgetReached, BudgetRaise, WebhookChange,
 	AdminRead, AdminSignIn, AdminSignOut, AuditExport, AuditExpire, BrokerStart,
 }
 

@@ -130,7 +130,7 @@ func (l *Ledger) recordDeferred(ctx context.Context) error {
 	for _, c := range l.deferred.ended() {
 		added, err := l.Store.AddCall(ctx, c)
 		if err == nil && !added { // the database has stored it before it stopped to answer
-			_, _, err = l.Store.EndCall(ctx, c.ID, Result{c.Outcome, c.Reason, c.KeyName, c.Delivery, c.Used}, c.EndedAt)
+			_, _, err = l.Store.EndCall(ctx, c.ID, Result{Outcome: c.Outcome, Reason: c.Reason, KeyName: c.KeyName, Delivery: c.Delivery, Used: c.Used}, c.EndedAt)
 		}
 		if err != nil {
 			return err

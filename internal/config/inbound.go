@@ -17,6 +17,7 @@ type Inbound struct {
 	Path      string   `yaml:"path"`       // "" for no such route
 	URL       string   `yaml:"url"`        // of the broker, as the vendor reaches it; "" for server.public_url
 	FileHosts []string `yaml:"file_hosts"` // of the URLs that it may report; none for those of the vendor's domain
+	Parse     bool     `yaml:"parse"`      // files of users who agree are parsed and saved by themselves
 }
 
 // The range of gateway.poll_every. An address lives 30 minutes after the vendor was last
@@ -29,7 +30,7 @@ const (
 // fileHostPattern is the form of an element of inbound.file_hosts.
 var fileHostPattern = regexp.MustCompile(`^(\*\.)?[a-z0-9-]+(\.[a-z0-9-]+)+(:[0-9]{1,5})?$`)
 
-func (i Inbound) validate(wrong *check.Errors, g Gateway, u Upstream) {
+func (i Inbound) validate(wrong *check.Errors, mode string, g Gateway, u Upstream) {
 	if i.Path != "" {
 		first, _, _ := strings.Cut(strings.TrimPrefix(i.Path, "/"), "/")
 		wrong.Require(gatewayPath.MatchString(i.Path), "inbound.path",
@@ -42,6 +43,11 @@ func (i Inbound) validate(wrong *check.Errors, g Gateway, u Upstream) {
 		wrong.URL("inbound.url", i.URL)
 		wrong.Require(!strings.HasSuffix(i.URL, "/"), "inbound.url", "want no slash at the end")
 		wrong.Require(strings.HasPrefix(i.URL, "https:") || u.IsLocal(), "inbound.url", "want https: the vendor calls no other address")
+	}
+	if i.Parse {
+		wrong.Require(slices.Contains(g.Features, FeatureInboundEmail), "inbound.parse",
+			"want %s in gateway.features: without it there are no forwarding addresses", FeatureInboundEmail)
+		wrong.Require(mode != ModeDirect, "inbound.parse", "want token.mode gateway or both: forwarding addresses are made through the gateway")
 	}
 	for n, host := range i.FileHosts {
 		wrong.Require(fileHostPattern.MatchString(host), fmt.Sprintf("inbound.file_hosts[%d]", n),

@@ -35,6 +35,13 @@ func TestSettingsOfCallbacksAreChecked(t *testing.T) {
 		{"inbound.file_hosts[0]", func(c *config.Config) { c.Inbound.FileHosts = []string{"*.in"} }, false},
 		{"inbound.file_hosts[0]", func(c *config.Config) { c.Inbound.FileHosts = []string{"a.*.example"} }, false},
 		{"inbound.file_hosts[0]", func(c *config.Config) { c.Inbound.FileHosts = []string{"A.example"} }, false},
+		{"inbound.parse", func(c *config.Config) {
+			c.Inbound.Parse, c.Token.Mode, c.Gateway.Features = true, config.ModeBoth, []string{config.FeatureInboundEmail}
+		}, true},
+		{"inbound.parse", func(c *config.Config) { c.Inbound.Parse, c.Token.Mode = true, config.ModeBoth }, false},
+		{"inbound.parse", func(c *config.Config) {
+			c.Inbound.Parse, c.Gateway.Features = true, []string{config.FeatureInboundEmail}
+		}, false},
 		{"gateway.poll_every", func(c *config.Config) { c.Gateway.PollEvery = 3 * time.Second }, true},
 		{"gateway.poll_every", func(c *config.Config) { c.Gateway.PollEvery = 2 * time.Second }, false},
 		{"gateway.poll_every", func(c *config.Config) { c.Gateway.PollEvery = 6 * time.Minute }, false},

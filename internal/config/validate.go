@@ -28,7 +28,7 @@ func (c *Config) Validate() error {
 	c.Token.validate(&wrong)
 	c.validateOffers(&wrong)
 	c.Gateway.validate(&wrong)
-	c.Inbound.validate(&wrong, c.Gateway, c.Upstream)
+	c.Inbound.validate(&wrong, c.Token.Mode, c.Gateway, c.Upstream)
 	reachable := c.Server.PublicURL != "" || netaddr.IsLoopback(c.Server.Address)
 	wrong.Require(reachable || c.Token.Mode == ModeDirect, "server.public_url",
 		"required with token.mode %s: the URL at which browsers reach the broker, such as https://broker.example", c.Token.Mode)

@@ -16,6 +16,8 @@
 //     is Running before the vendor gets the document, and never Waiting again unless the
 //     vendor got nothing: a job whose process was killed while it ran fails, unless the
 //     vendor's answer was stored.
+//  5. A file that was forwarded by mail is parsed by a job, too, if its user has agreed that
+//     the password is kept for that (mail.go).
 package ingest
 
 import (
@@ -46,6 +48,7 @@ type Parsing struct {
 	// returns an error.
 	Before func(ctx context.Context) error
 	Sum    hash.Hash
+	InJob  bool // a failure is reported as that of the job
 }
 
 // Copy gets a copy of a successful answer of the vendor, as gateway.Captures describes.
@@ -109,21 +112,22 @@ func (s *Service) Import(w http.ResponseWriter, r *http.Request, who auth.Princi
 	case err != nil:
 		return Saved{}, err
 	default:
-		return s.send(w, r, who, up, requestID)
+		return s.send(w, r, up, Parsing{Subject: who.Subject, RequestID: requestID})
 	}
 }
 
 // run is Import for a job.
 func (s *Service) run(w http.ResponseWriter, r *http.Request, who auth.Principal, jobID string) (Saved, error) {
-	return s.send(w, r, who, s.Saver.Resume(who, jobID), "")
+	return s.send(w, r, s.Saver.Resume(who, jobID), Parsing{Subject: who.Subject, InJob: true})
 }
 
-// send sends a document to the vendor and saves the answer.
-func (s *Service) send(w http.ResponseWriter, r *http.Request, who auth.Principal, up Upload, requestID string) (Saved, error) {
+// send sends a document to the vendor and saves the answer. It sets Copy, Before and Sum of p.
+func (s *Service) send(w http.ResponseWriter, r *http.Request, up Upload, p Parsing) (Saved, error) {
 	ctx := r.Context()
 	defer up.Close(ctx)
 	sum := sha256.New()
-	answer, err := s.Parser.Parse(w, r, Parsing{Subject: who.Subject, RequestID: requestID, Copy: up, Before: up.Confirm, Sum: sum})
+	p.Copy, p.Before, p.Sum = up, up.Confirm, sum
+	answer, err := s.Parser.Parse(w, r, p)
 	if err != nil {
 		return Saved{}, explain(err)
 	}

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"strings"
 	"sync"
 	"time"
 
@@ -47,6 +48,8 @@ type Job struct {
 type Document struct {
 	ContentType string
 	Body        []byte // with the password
+	// Forwarded is a file of a forwarding address that is the document instead; nil for none.
+	Forwarded *ForwardedFile
 }
 
 // NewJob is a job that is about to be added.
@@ -82,12 +85,26 @@ type JobStore interface {
 	ExtendJob(ctx context.Context, jobID, holder string, until time.Time) (bool, error)
 	// ReturnJob makes a job Waiting again: the vendor got nothing.
 	ReturnJob(ctx context.Context, jobID, holder string, next time.Time) error
-	// FailJob ends a job. It is deleted at a later time.
-	FailJob(ctx context.Context, jobID, holder string, problem []byte, now, deleted time.Time) error
+	// FailJob ends a job, with its event. A forwarded file whose password was refused is due
+	// again once there is another one.
+	FailJob(ctx context.Context, jobID, holder string, f Failure) error
 	// FailLostJobs ends the jobs whose lease has ended, unless the vendor's answer is stored.
 	FailLostJobs(ctx context.Context, problem []byte, now, deleted time.Time) error
 	// DropJobs deletes the jobs that were to be deleted until now.
 	DropJobs(ctx context.Context, now time.Time) error
+	// AddForwarded adds jobs for forwarded files that are due, the oldest of each user who
+	// has no such job, within the limits of all jobs.
+	AddForwarded(ctx context.Context, now time.Time, l JobLimits) error
+}
+
+// Failure is how a job failed.
+type Failure struct {
+	Problem     []byte // JSON
+	Reason      string // a stable code
+	At, Deleted time.Time
+	// Refused is when the password of a forwarded file was sent that the vendor refused;
+	// zero if it did not.
+	Refused time.Time
 }
 
 const (
@@ -96,8 +113,9 @@ const (
 	// every extendEvery.
 	jobLease    = 10 * time.Second
 	extendEvery = 2 * time.Second
-	// maxAge bounds how long a job is tried again.
-	maxAge = time.Hour
+	// maxAge bounds how long a job is tried again. The user of a forwarded file does not wait,
+	// and its URL works for longer than maxForwardedAge.
+	maxAge, maxForwardedAge = time.Hour, 24 * time.Hour
 	// keepEnded is how long jobs are stored after they ended.
 	keepEnded = 24 * time.Hour
 	// maxReading bounds the documents in memory, in bytes, that are received for jobs.
@@ -124,13 +142,16 @@ var (
 	errUnreadableJob = fault.New(fault.Unavailable, "document_unreadable", "The stored statement cannot be read any more; send it again.")
 )
 
-// Jobs has statements parsed after their requests were answered. All fields are required.
-// It is safe for concurrent use.
+// Jobs has statements parsed after their requests were answered. All fields but FromVendor
+// are required. It is safe for concurrent use.
 type Jobs struct {
 	Service *Service
 	Store   JobStore
 	Log     *slog.Logger
 	Now     func() time.Time
+	// FromVendor reports whether the vendor has reported files at url; nil if forwarded
+	// files are not parsed.
+	FromVendor func(url string) bool
 
 	once    sync.Once
 	reading *semaphore.Weighted
@@ -161,19 +182,25 @@ func (s *Jobs) Add(w http.ResponseWriter, r *http.Request, who auth.Principal, k
 	}
 	j := NewJob{
 		Job:      Job{ID: id.New("jb"), Subject: who.Subject, State: Waiting, CreatedAt: s.Now().UTC().Truncate(time.Millisecond)},
-		Document: Document{r.Header.Get("Content-Type"), body}, Sum: [sha256.Size]byte(sum.Sum(nil)),
+		Document: Document{ContentType: r.Header.Get("Content-Type"), Body: body}, Sum: [sha256.Size]byte(sum.Sum(nil)),
 	}
 	if key != "" {
 		j.Key = who.Actor + " " + key
 	}
 	job, err := s.Store.AddJob(context.WithoutCancel(r.Context()), j, jobLimits)
 	if err == nil {
-		select {
-		case s.added <- struct{}{}:
-		default:
-		}
+		s.Wake()
 	}
 	return job, err
+}
+
+// Wake has Run look for jobs at once.
+func (s *Jobs) Wake() {
+	s.init()
+	select {
+	case s.added <- struct{}{}:
+	default: // it will look anyway
+	}
 }
 
 // Job returns a job of who, or ErrNoJob.
@@ -224,6 +251,11 @@ func (s *Jobs) Close(timeout time.Duration) {
 
 // startDue starts the jobs that are due, as far as there are workers.
 func (s *Jobs) startDue(ctx context.Context) error {
+	if s.FromVendor != nil {
+		if err := s.Store.AddForwarded(ctx, s.Now(), jobLimits); err != nil {
+			return err
+		}
+	}
 	for ctx.Err() == nil && s.working.TryAcquire(1) {
 		now, holder := s.Now(), id.New("jh")
 		job, document, err := s.Store.TakeJob(ctx, holder, now, now.Add(jobLease))
@@ -232,13 +264,8 @@ func (s *Jobs) startDue(ctx context.Context) error {
 			return err
 		}
 		s.all.Go(func() {
-			defer func() {
-				s.working.Release(1)
-				select {
-				case s.added <- struct{}{}: // another may wait for the worker
-				default:
-				}
-			}()
+			defer s.Wake() // another may wait for the worker
+			defer s.working.Release(1)
 			s.process(context.WithoutCancel(ctx), *job, holder, document)
 		})
 	}
@@ -260,10 +287,10 @@ func (s *Jobs) process(ctx context.Context, job Job, holder string, document Doc
 	switch {
 	case isFault && f.Code == "save_pending": // it will be Done
 		return
-	case s.again(job, err, f, now):
+	case s.again(job, document, err, f, now):
 		failed = s.Store.ReturnJob(ctx, job.ID, holder, now.Add(max(f.RetryAfter, min(firstRetry<<min(job.Tries, 10), lastRetry))))
 	default:
-		failed = s.Store.FailJob(ctx, job.ID, holder, problemOf(err), now, now.Add(keepEnded))
+		failed = s.Store.FailJob(ctx, job.ID, holder, failureOfJob(document, err, now))
 	}
 	if failed != nil { // Clean ends it
 		s.Log.WarnContext(ctx, "the end of a job is not recorded", "job", job.ID, "error", failed)
@@ -272,14 +299,37 @@ func (s *Jobs) process(ctx context.Context, job Job, holder string, document Doc
 
 // again reports whether a job that failed with err, which is f, is tried again: the vendor
 // has got nothing of it, and that may change soon.
-func (s *Jobs) again(job Job, err error, f *fault.Fault, now time.Time) bool {
+func (s *Jobs) again(job Job, document Document, err error, f *fault.Fault, now time.Time) bool {
 	var call interface{ NotSent() bool }
 	nothing := errors.As(err, &call) && call.NotSent() || errors.Is(err, errVendorBusy)
+	until := job.CreatedAt.Add(maxAge)
+	if document.Forwarded != nil {
+		until = job.CreatedAt.Add(maxForwardedAge)
+	}
 	return f != nil && nothing &&
-		(f.Kind == fault.Unavailable || f.Kind == fault.Limited || f.Kind == fault.BadGateway) && now.Sub(job.CreatedAt) < maxAge
+		(f.Kind == fault.Unavailable || f.Kind == fault.Limited || f.Kind == fault.BadGateway) && now.Before(until)
+}
+
+// failureOfJob returns what is stored of a job that failed with err.
+func failureOfJob(document Document, err error, now time.Time) Failure {
+	p := httpapi.ProblemOf(err)
+	f := Failure{Problem: problemOf(err), Reason: strings.ToUpper(p.Code), At: now, Deleted: now.Add(keepEnded)}
+	if document.Forwarded != nil && p.Code == "invalid_password" {
+		f.Refused = document.Forwarded.PasswordAt
+	}
+	return f
 }
 
 func (s *Jobs) parse(ctx context.Context, job Job, document Document) error {
+	if file := document.Forwarded; file != nil {
+		if err := s.checkHost(ctx, job, *file); err != nil {
+			return err
+		}
+		var err error
+		if document, err = documentOf(*file); err != nil {
+			return err
+		}
+	}
 	if document.Body == nil {
 		return errUnreadableJob
 	}

@@ -66,6 +66,7 @@ func start(t *testing.T, portfolios exporterFunc) *broker {
 		{Name: "grants", Exporter: token.Exporter{Grants: b.db}}, {Name: "calls", Exporter: budget.Exporter{Store: b.db}},
 		{Name: "vendor_resources", Exporter: gateway.Exporter{Owned: b.db}},
 		{Name: "forwarded_files", Exporter: gateway.FileExporter{Owned: b.db, Store: b.db, Now: func() time.Time { return begin }}},
+		{Name: "mail_parsing", Exporter: ingest.ConsentExporter{Store: b.db}},
 		{Name: "statement_jobs", Exporter: ingest.Exporter{Store: b.db}},
 	}
 	service := &privacy.Service{

@@ -164,7 +164,7 @@ func (s *DB) EndCall(ctx context.Context, id string, r budget.Result, at time.Ti
 		if c.Subject == "" { // erased while the call was open
 			_, err = tx.ExecContext(ctx, `UPDATE gateway_calls SET who = '' WHERE id = $1`, id)
 		}
-		if err != nil || !c.Failed() || !c.ParsesStatement() {
+		if err != nil || !c.Failed() || !c.ParsesStatement() || r.InJob {
 			return err
 		}
 		return s.emit(ctx, tx, webhook.New(webhook.StatementFailed, c.Subject, at, webhook.Object{CallID: c.ID, GrantID: c.GrantID, Reason: c.Reason}))

@@ -134,9 +134,9 @@ func addFile(ctx context.Context, tx *sql.Tx, address string, f sealedFile, arri
 	if same > 0 {
 		return false, nil
 	}
-	_, err = tx.ExecContext(ctx, `INSERT INTO mail_files (id, kind, address, message, file, received_us, expires_ms, sealed)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`,
-		f.id, string(gateway.Address), address, f.message, f.file, f.received, f.expiresMS, f.sealed)
+	_, err = tx.ExecContext(ctx, `INSERT INTO mail_files (id, kind, address, message, file, received_us, expires_ms, sealed, parse)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, CASE WHEN EXISTS (SELECT 1 FROM mail_consents WHERE subject = $9) THEN 'due' ELSE '' END)`,
+		f.id, string(gateway.Address), address, f.message, f.file, f.received, f.expiresMS, f.sealed, arrived.Subject)
 	if err != nil {
 		return false, fmt.Errorf("insert a file: %w", err)
 	}

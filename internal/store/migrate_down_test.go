@@ -121,7 +121,7 @@ func TestMigratingDownOneVersionAndUpKeepsOlderData(t *testing.T) {
 		newer := []string{
 			"sessions", "usage_counts", "captures", "vendor_resources", "mailbox_connections", "mailboxes", "mail_files",
 			"gateway_calls", "call_totals", "budget_counters", "budgets_reached", "budget_raises", "usage_comparisons", "events",
-			"webhook_endpoints", "webhook_deliveries", "webhook_queues", "statement_jobs", "owners",
+			"webhook_endpoints", "webhook_deliveries", "webhook_queues", "statement_jobs", "mail_consents", "owners",
 		}
 		delete(kept, "event_state")
 		delete(kept, "audit_unchained")

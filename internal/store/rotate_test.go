@@ -89,7 +89,7 @@ func (v *keyring) change(t *testing.T, statement string, args ...any) {
 }
 
 // sealedTables are the tables with sealed values. fill adds a value to each.
-var sealedTables = []string{"portfolios", "portfolio_accounts", "owners", "payloads", "idempotency", "captures", "mailbox_connections", "mailboxes", "mail_files", "statement_jobs", "webhook_endpoints"}
+var sealedTables = []string{"portfolios", "portfolio_accounts", "owners", "payloads", "idempotency", "captures", "mailbox_connections", "mailboxes", "mail_files", "statement_jobs", "mail_consents", "webhook_endpoints"}
 
 // fill saves n portfolios of demo:asha, each of another owner and under an Idempotency-Key, and as many captures,
 // connections and mailboxes. It returns the payloads by the ids of the portfolios.
@@ -113,6 +113,7 @@ func fill(t *testing.T, s *store.DB, first, n int) map[string][]byte {
 		own(t, s, gateway.Address, fmt.Sprint("ie_fill_", i), c.Subject, savedAt)
 		addFiles(t, s, fmt.Sprint("ie_fill_", i), "", mailFile("msg", "a.pdf", savedAt))
 		addJob(t, s, fmt.Sprint("demo:fill-", i), "", savedAt)
+		giveConsent(t, s, fmt.Sprint("demo:fill-", i), "hush", savedAt)
 		addEndpoint(t, s, fmt.Sprint("fill-", i))
 	}
 	return payloads

@@ -74,6 +74,7 @@ func sealedColumns() []sealedColumn {
 		{"mailboxes", "handle", "sealed", byHash(mailboxData)},
 		{"webhook_endpoints", "name", "sealed", byID(endpointData)},
 		{"mail_files", "id", "sealed", byID(mailFileData)},
+		{"mail_consents", "subject", "sealed", byID(consentData)},
 	}
 }
 

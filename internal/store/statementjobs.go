@@ -10,6 +10,7 @@ import (
 
 	"casbroker/internal/ingest"
 	"casbroker/internal/portfolio"
+	"casbroker/internal/webhook"
 )
 
 // keepDone is how long a job is stored after its portfolio was saved.
@@ -142,26 +143,41 @@ func (s *DB) TakeJob(ctx context.Context, holder string, now, until time.Time) (
 		return nil, ingest.Document{}, err
 	}
 	var taken *ingest.Job
-	var sealed []byte
+	var document ingest.Document
 	err := s.change(ctx, "take a job", func(ctx context.Context, tx *sql.Tx) error {
+		var sealed []byte
+		var file string
 		j, err := s.scanJob(tx.QueryRowContext(ctx, `UPDATE statement_jobs SET state = 'running', holder = $1, next_ms = $2
 			WHERE id = (SELECT id FROM statement_jobs WHERE state = 'waiting' AND next_ms <= $3 ORDER BY next_ms, id LIMIT 1) AND state = 'waiting'
-			RETURNING `+jobColumns+`, sealed`, holder, millis(until), millis(now)), &sealed)
+			RETURNING `+jobColumns+`, sealed, mail_file`, holder, millis(until), millis(now)), &sealed, &file)
 		if errors.Is(err, sql.ErrNoRows) {
 			return nil
 		}
+		if err != nil {
+			return err
+		}
 		taken = &j
+		document, err = s.documentOf(ctx, tx, j, sealed, file)
 		return err
 	})
 	if err != nil || taken == nil {
 		return nil, ingest.Document{}, err
 	}
-	plain, err := s.box.Open(jobData(taken.ID), sealed)
+	return taken, document, nil
+}
+
+// documentOf returns the document of a job, the zero Document if it cannot be read any more.
+func (s *DB) documentOf(ctx context.Context, tx *sql.Tx, j ingest.Job, sealed []byte, file string) (ingest.Document, error) {
+	if file != "" {
+		f, err := s.forwardedFile(ctx, tx, j.Subject, file)
+		return ingest.Document{Forwarded: f}, err
+	}
+	plain, err := s.box.Open(jobData(j.ID), sealed)
 	if err != nil {
-		return taken, ingest.Document{}, nil //nolint:nilerr // a job without a document fails
+		return ingest.Document{}, nil //nolint:nilerr // a job without a document fails
 	}
 	contentType, body, _ := bytes.Cut(plain, []byte("\n"))
-	return taken, ingest.Document{ContentType: string(contentType), Body: body}, nil
+	return ingest.Document{ContentType: string(contentType), Body: body}, nil
 }
 
 func (s *DB) anyJobDue(ctx context.Context, now time.Time) (found bool, err error) {
@@ -195,13 +211,26 @@ func (s *DB) ReturnJob(ctx context.Context, jobID, holder string, next time.Time
 	})
 }
 
-// FailJob ends a job and deletes its document.
-func (s *DB) FailJob(ctx context.Context, jobID, holder string, problem []byte, now, deleted time.Time) error {
+// FailJob ends a job, with its event, and deletes its document.
+func (s *DB) FailJob(ctx context.Context, jobID, holder string, f ingest.Failure) error {
 	return s.change(ctx, "end a job", func(ctx context.Context, tx *sql.Tx) error {
-		_, err := tx.ExecContext(ctx, `UPDATE statement_jobs SET state = 'failed', ended_ms = $1, next_ms = $2, sealed = $3, size = 0
-			WHERE id = $4 AND holder = $5 AND state = 'running'`,
-			millis(now), millis(deleted), s.box.Seal(jobData(jobID), problem), jobID, holder)
-		return err
+		var subject, file string
+		err := tx.QueryRowContext(ctx, `UPDATE statement_jobs SET state = 'failed', ended_ms = $1, next_ms = $2, sealed = $3, size = 0
+			WHERE id = $4 AND holder = $5 AND state = 'running' RETURNING subject, mail_file`,
+			millis(f.At), millis(f.Deleted), s.box.Seal(jobData(jobID), f.Problem), jobID, holder).Scan(&subject, &file)
+		if errors.Is(err, sql.ErrNoRows) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		o := webhook.Object{JobID: jobID, Reason: f.Reason}
+		if file != "" {
+			if o.Address, err = refuseForwarded(ctx, tx, subject, file, f); err != nil {
+				return err
+			}
+		}
+		return s.emit(ctx, tx, webhook.New(webhook.StatementFailed, subject, f.At, o))
 	})
 }
 

@@ -41,7 +41,7 @@ func TestJobIsTakenOnceAndNeverAgainAfterItsLease(t *testing.T) {
 		took, document, err := s.TakeJob(t.Context(), "one", savedAt, savedAt.Add(time.Minute))
 		if err != nil || took == nil || took.ID != added.ID || string(document.Body) != "the document of demo:asha" ||
 			document.ContentType != "multipart/form-data; boundary=x" {
-			t.Fatalf("got %+v, %q, %v", took, document, err)
+			t.Fatalf("got %+v, %+v, %v", took, document, err)
 		}
 		late := savedAt.Add(2 * time.Minute)
 		if again, _, err := s.TakeJob(t.Context(), "two", late, late.Add(time.Minute)); again != nil || err != nil {

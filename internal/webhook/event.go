@@ -42,6 +42,7 @@ type Object struct {
 	PortfolioID string `json:"portfolio_id,omitempty"`
 	GrantID     string `json:"grant_id,omitempty"`
 	CallID      string `json:"call_id,omitempty"`
+	JobID       string `json:"job_id,omitempty"`
 	Address     string `json:"inbound_email_id,omitempty"`
 	Budget      string `json:"budget,omitempty"`
 	KeyName     string `json:"key_name,omitempty"`

@@ -73,6 +73,8 @@ var actions = []choice{
 	{string(audit.DataErase), "User's data erased"},
 	{string(audit.MailboxConnect), "Mailbox connected"},
 	{string(audit.MailboxDisconnect), "Mailbox disconnected"},
+	{string(audit.MailConsent), "Consent to read forwarded mail"},
+	{string(audit.MailWithdraw), "Consent to read forwarded mail withdrawn"},
 	{string(audit.BudgetReached), "Budget reached"},
 	{string(audit.BudgetRaise), "Budget raised"},
 	{string(audit.WebhookChange), "Webhook changed"},
@@ -109,6 +111,7 @@ var refusals = []choice{
 	{"feature_not_offered", "not in gateway.features"},
 	{"feature_not_allowed", "feature not in the token"},
 	{"inbox_not_connected", "mailbox not connected"},
+	{"mail_parsing_off", "forwarded mail is not read by itself"},
 	{"large_save_under_way", "another large save is running"},
 	{"export_under_way", "another export is running"},
 }

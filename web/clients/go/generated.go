@@ -10,6 +10,14 @@ import (
 	"time"
 )
 
+// Defines values for AccountKind.
+const (
+	AccountKindDemat   AccountKind = "demat"
+	AccountKindFolio   AccountKind = "folio"
+	AccountKindPension AccountKind = "pension"
+	AccountKindPolicy  AccountKind = "policy"
+)
+
 // Defines values for AssetClass.
 const (
 	AssetClassAIF                AssetClass = "aif"
@@ -84,10 +92,31 @@ const (
 	GrantStateRevoked GrantState = "revoked"
 )
 
+// Defines values for MailParsingRequestConsent.
+const (
+	MailParsingRequestConsentTrue MailParsingRequestConsent = true
+)
+
 // Defines values for Mode.
 const (
 	ModeDirect  Mode = "direct"
 	ModeGateway Mode = "gateway"
+)
+
+// Defines values for NoticeCode.
+const (
+	NoticeCodeNoPeriod         NoticeCode = "no_period"
+	NoticeCodeNoRows           NoticeCode = "no_rows"
+	NoticeCodeRejectedRows     NoticeCode = "rejected_rows"
+	NoticeCodeRowsWithoutValue NoticeCode = "rows_without_value"
+	NoticeCodeStatementNotRead NoticeCode = "statement_not_read"
+)
+
+// Defines values for PortfolioChangesChangesChange.
+const (
+	PortfolioChangesChangesChangeChanged PortfolioChangesChangesChange = "changed"
+	PortfolioChangesChangesChangeGone    PortfolioChangesChangesChange = "gone"
+	PortfolioChangesChangesChangeNew     PortfolioChangesChangesChange = "new"
 )
 
 // Defines values for Provenance.
@@ -105,6 +134,14 @@ const (
 	StageUploaded Stage = "uploaded"
 )
 
+// Defines values for StatementAccountKind.
+const (
+	StatementAccountKindDemat   StatementAccountKind = "demat"
+	StatementAccountKindFolio   StatementAccountKind = "folio"
+	StatementAccountKindPension StatementAccountKind = "pension"
+	StatementAccountKindPolicy  StatementAccountKind = "policy"
+)
+
 // Defines values for StatementJobState.
 const (
 	StatementJobStateDone    StatementJobState = "done"
@@ -113,9 +150,181 @@ const (
 	StatementJobStateWaiting StatementJobState = "waiting"
 )
 
+// Defines values for WorthInterval.
+const (
+	WorthIntervalMonth   WorthInterval = "month"
+	WorthIntervalQuarter WorthInterval = "quarter"
+	WorthIntervalWeek    WorthInterval = "week"
+	WorthIntervalYear    WorthInterval = "year"
+)
+
+// Defines values for Interval.
+const (
+	IntervalMonth   Interval = "month"
+	IntervalQuarter Interval = "quarter"
+	IntervalWeek    Interval = "week"
+	IntervalYear    Interval = "year"
+)
+
+// Defines values for GetWorthOfParamsInterval.
+const (
+	GetWorthOfParamsIntervalMonth   GetWorthOfParamsInterval = "month"
+	GetWorthOfParamsIntervalQuarter GetWorthOfParamsInterval = "quarter"
+	GetWorthOfParamsIntervalWeek    GetWorthOfParamsInterval = "week"
+	GetWorthOfParamsIntervalYear    GetWorthOfParamsInterval = "year"
+)
+
+// Account defines model for Account.
+type Account struct {
+	// AsOf The last day of the statement's period; null if it states none
+	AsOf AsOf `json:"as_of"`
+
+	// CASType The issuer of the statement
+	CASType CASType `json:"cas_type"`
+
+	// EndedOn The last day of the first period whose statement no longer lists it; null while it counts
+	EndedOn string `json:"ended_on"`
+
+	// FirstSeen RFC 3339
+	FirstSeen Instant `json:"first_seen"`
+
+	// Holders The first holder first
+	Holders []AccountHolder `json:"holders"`
+	ID      AccountID       `json:"id"`
+
+	// Institution null if the statement does not have it
+	Institution TextOrNull  `json:"institution"`
+	Kind        AccountKind `json:"kind"`
+
+	// LastSeen RFC 3339
+	LastSeen Instant `json:"last_seen"`
+
+	// NumberMasked At most its last four characters are visible
+	NumberMasked string      `json:"number_masked"`
+	Owner        int         `json:"owner"`
+	PortfolioID  PortfolioID `json:"portfolio_id"`
+
+	// Provenance `verified`: the broker itself received this statement from the vendor, through the gateway; `reported`: only a
+	// browser says that the vendor gave it
+	Provenance Provenance `json:"provenance"`
+
+	// Rows That count
+	Rows int `json:"rows"`
+
+	// StatedValue An exact decimal number; null if the statement does not have it
+	StatedValue DecimalOrNull `json:"stated_value"`
+
+	// Value The sum of its rows that count; null if it has ended
+	Value string `json:"value"`
+}
+
+// AccountHistory defines model for AccountHistory.
+type AccountHistory struct {
+	// AsOf The last day of the statement's period; null if it states none
+	AsOf AsOf `json:"as_of"`
+
+	// CASType The issuer of the statement
+	CASType CASType `json:"cas_type"`
+
+	// EndedOn The last day of the first period whose statement no longer lists it; null while it counts
+	EndedOn string `json:"ended_on"`
+
+	// FirstSeen RFC 3339
+	FirstSeen Instant `json:"first_seen"`
+
+	// Holders The first holder first
+	Holders []AccountHolder `json:"holders"`
+	ID      AccountID       `json:"id"`
+
+	// Institution null if the statement does not have it
+	Institution TextOrNull  `json:"institution"`
+	Kind        AccountKind `json:"kind"`
+
+	// LastSeen RFC 3339
+	LastSeen Instant `json:"last_seen"`
+
+	// NumberMasked At most its last four characters are visible
+	NumberMasked string      `json:"number_masked"`
+	Owner        int         `json:"owner"`
+	PortfolioID  PortfolioID `json:"portfolio_id"`
+
+	// Provenance `verified`: the broker itself received this statement from the vendor, through the gateway; `reported`: only a
+	// browser says that the vendor gave it
+	Provenance Provenance `json:"provenance"`
+
+	// Rows That count
+	Rows int `json:"rows"`
+
+	// StatedValue An exact decimal number; null if the statement does not have it
+	StatedValue DecimalOrNull      `json:"stated_value"`
+	Statements  []AccountStatement `json:"statements"`
+
+	// Value The sum of its rows that count; null if it has ended
+	Value string `json:"value"`
+}
+
+// AccountHolder defines model for AccountHolder.
+type AccountHolder struct {
+	// Name null if the statement does not have it
+	Name TextOrNull `json:"name"`
+
+	// PANMasked null if the statement does not have it
+	PANMasked TextOrNull `json:"pan_masked"`
+}
+
+// AccountID defines model for AccountID.
+type AccountID = string
+
+// AccountKind defines model for AccountKind.
+type AccountKind string
+
+// AccountList defines model for AccountList.
+type AccountList struct {
+	Accounts []Account `json:"accounts"`
+	Owners   []struct {
+		Accounts int `json:"accounts"`
+
+		// Name null if the statement does not have it
+		Name   TextOrNull `json:"name"`
+		Number int        `json:"number"`
+
+		// PANMasked null if the statement does not have it
+		PANMasked TextOrNull `json:"pan_masked"`
+	} `json:"owners"`
+}
+
+// AccountStatement defines model for AccountStatement.
+type AccountStatement struct {
+	// AsOf The last day of the statement's period; null if it states none
+	AsOf AsOf `json:"as_of"`
+
+	// CASType The issuer of the statement
+	CASType CASType `json:"cas_type"`
+	Counts  bool    `json:"counts"`
+
+	// Owner Of the account, as this statement tells
+	Owner       int         `json:"owner"`
+	PortfolioID PortfolioID `json:"portfolio_id"`
+
+	// Provenance `verified`: the broker itself received this statement from the vendor, through the gateway; `reported`: only a
+	// browser says that the vendor gave it
+	Provenance Provenance `json:"provenance"`
+	Rows       int        `json:"rows"`
+
+	// SavedAt RFC 3339
+	SavedAt Instant `json:"saved_at"`
+
+	// Value An exact decimal number
+	Value Decimal `json:"value"`
+}
+
 // Active One portfolio of each owner is active: a depository's statement is preferred to one of funds only, then the later
-// period end, then one that does not differ from what the broker saw, then the later arrival. The others are history.
+// period end, then one that does not differ from what the broker saw, then the later arrival. It is a hint among
+// statements; what an owner owns is in `GET /v1/holdings`.
 type Active = bool
+
+// AsOf The last day of the statement's period; null if it states none
+type AsOf = string
 
 // AssetClass defines model for AssetClass.
 type AssetClass string
@@ -149,11 +358,24 @@ type CallSum struct {
 	Failures Count        `json:"failures"`
 }
 
+// ClassTotal defines model for ClassTotal.
+type ClassTotal struct {
+	// Class An asset class; null for demat accounts of which the statement lists no rows
+	Class string `json:"class"`
+	Rows  int    `json:"rows"`
+
+	// Value An exact decimal number
+	Value Decimal `json:"value"`
+}
+
 // Count defines model for Count.
 type Count = int
 
 // CreditAmount Credits of the vendor, a decimal with at most 3 places
 type CreditAmount = string
+
+// DayOrNull defines model for DayOrNull.
+type DayOrNull = string
 
 // DaySum defines model for DaySum.
 type DaySum struct {
@@ -175,6 +397,18 @@ type Decimal = string
 
 // DecimalOrNull An exact decimal number; null if the statement does not have it
 type DecimalOrNull = string
+
+// Difference defines model for Difference.
+type Difference struct {
+	// After An exact decimal number; null if the statement does not have it
+	After DecimalOrNull `json:"after"`
+
+	// Before An exact decimal number; null if the statement does not have it
+	Before DecimalOrNull `json:"before"`
+
+	// Change An exact decimal number; null if the statement does not have it
+	Change DecimalOrNull `json:"change"`
+}
 
 // Differences Only if differs_from_observed is true: where the payload differs from what the broker received, as JSON pointers in
 // the payload. Of more than 20 differences the first are listed. The time at which the vendor generated the statement
@@ -220,6 +454,9 @@ type EventData struct {
 
 	// InboundEmailID Of the forwarding address
 	InboundEmailID string `json:"inbound_email_id,omitempty,omitzero"`
+
+	// JobID Of the job, if it failed: `GET /v1/jobs/{id}` says why
+	JobID string `json:"job_id,omitempty,omitzero"`
 
 	// KeyName Of the API key
 	KeyName     string `json:"key_name,omitempty,omitzero"`
@@ -334,6 +571,9 @@ type Holding struct {
 	// Account Demat account, folio, policy number or PRAN
 	Account string `json:"account"`
 
+	// AccountID The account, which has the same id in all statements of the user; null until an older portfolio is converted
+	AccountID string `json:"account_id"`
+
 	// Category As in the statement, such as Equity, Debt or Tier 1
 	Category string     `json:"category"`
 	Class    AssetClass `json:"class"`
@@ -353,6 +593,9 @@ type Holding struct {
 
 	// Name Name of the company, scheme, policy or fund
 	Name string `json:"name"`
+
+	// Owner The owner of the account: the first holder that the statement states, otherwise the person to whom it is addressed
+	Owner RowOwner `json:"owner"`
 
 	// Price An exact decimal number; null if the statement does not have it
 	Price DecimalOrNull `json:"price"`
@@ -402,8 +645,35 @@ type Investor struct {
 	Name TextOrNull `json:"name"`
 
 	// PANMasked The masked PAN; never a complete one
-	PANMasked string `json:"pan_masked"`
+	PANMasked MaskedPAN `json:"pan_masked"`
 }
+
+// MailParsing A consent to read forwarded statements
+type MailParsing struct {
+	// ConsentedAt RFC 3339
+	ConsentedAt Instant `json:"consented_at"`
+
+	// PasswordRefusedAt When the vendor last refused the password for a file; null if it never did
+	PasswordRefusedAt time.Time `json:"password_refused_at"`
+
+	// PasswordSetAt RFC 3339
+	PasswordSetAt Instant `json:"password_set_at"`
+}
+
+// MailParsingRequest defines model for MailParsingRequest.
+type MailParsingRequest struct {
+	// Consent The user agrees that the password is kept
+	Consent MailParsingRequestConsent `json:"consent"`
+
+	// Password Of the user's statements, usually the PAN in capital letters
+	Password string `json:"password"`
+}
+
+// MailParsingRequestConsent The user agrees that the password is kept
+type MailParsingRequestConsent bool
+
+// MaskedPAN The masked PAN; never a complete one
+type MaskedPAN = string
 
 // Metadata What the page said about the import, the `metadata` of the widget: that of the first save of this statement that
 // had any, null if none had. It is the page's word, also on a verified portfolio.
@@ -416,6 +686,25 @@ type Mode string
 
 // NextCursor The `cursor` of the next page; null on the last page
 type NextCursor = string
+
+// Notice defines model for Notice.
+type Notice struct {
+	// AccountID null for a notice about the whole statement
+	AccountID string `json:"account_id"`
+
+	// Code `rejected_rows`: rows of the statement could not be read; `rows_without_value`: rows that state none;
+	// `no_rows`: the statement lists no rows of the account, whose total is as stated; `no_period`: how old the statement
+	// is is not known; `statement_not_read`: an earlier release saved it, and it is not in the totals yet
+	Code        NoticeCode  `json:"code"`
+	Detail      string      `json:"detail"`
+	PortfolioID PortfolioID `json:"portfolio_id"`
+	Rows        int         `json:"rows"`
+}
+
+// NoticeCode `rejected_rows`: rows of the statement could not be read; `rows_without_value`: rows that state none;
+// `no_rows`: the statement lists no rows of the account, whose total is as stated; `no_period`: how old the statement
+// is is not known; `statement_not_read`: an earlier release saved it, and it is not in the totals yet
+type NoticeCode string
 
 // OpenedAt When the first recorded call was made with the token; null if none was
 type OpenedAt = time.Time
@@ -497,9 +786,101 @@ type OwnUsage struct {
 	Total CallSum `json:"total"`
 }
 
-// Owner The person whom the statement is about, numbered in order of arrival: statements with contradicting PANs have
-// different numbers; a masked character contradicts nothing
+// OwnedHolding defines model for OwnedHolding.
+type OwnedHolding struct {
+	// Account Demat account, folio, policy number or PRAN
+	Account   string    `json:"account"`
+	AccountID AccountID `json:"account_id"`
+
+	// AsOf The last day of the statement's period; null if it states none
+	AsOf AsOf `json:"as_of"`
+
+	// Category As in the statement, such as Equity, Debt or Tier 1
+	Category string     `json:"category"`
+	Class    AssetClass `json:"class"`
+
+	// Cost An exact decimal number; null if the statement does not have it
+	Cost DecimalOrNull `json:"cost"`
+
+	// Gain An exact decimal number; null if the statement does not have it
+	Gain DecimalOrNull `json:"gain"`
+
+	// ID The portfolio's id and the row number, from 0; unique in this broker
+	ID HoldingID `json:"id"`
+
+	// Institution Depository participant, fund house, insurer or record-keeping agency
+	Institution string `json:"institution"`
+	ISIN        string `json:"isin"`
+
+	// Name Name of the company, scheme, policy or fund
+	Name        string      `json:"name"`
+	Owner       int         `json:"owner"`
+	PortfolioID PortfolioID `json:"portfolio_id"`
+
+	// Price An exact decimal number; null if the statement does not have it
+	Price DecimalOrNull `json:"price"`
+
+	// Provenance `verified`: the broker itself received this statement from the vendor, through the gateway; `reported`: only a
+	// browser says that the vendor gave it
+	Provenance Provenance `json:"provenance"`
+
+	// SumAssured An exact decimal number; null if the statement does not have it
+	SumAssured DecimalOrNull `json:"sum_assured"`
+
+	// Units An exact decimal number; null if the statement does not have it
+	Units DecimalOrNull `json:"units"`
+
+	// Value An exact decimal number; null if the statement does not have it
+	Value DecimalOrNull `json:"value"`
+}
+
+// OwnedPage defines model for OwnedPage.
+type OwnedPage struct {
+	// Accounts Those that count
+	Accounts []Account `json:"accounts"`
+
+	// AsOf As asked for
+	AsOf    string       `json:"as_of"`
+	Classes []ClassTotal `json:"classes"`
+
+	// Complete false if there is a notice of `rejected_rows`, `rows_without_value` or `statement_not_read`
+	Complete bool           `json:"complete"`
+	Currency string         `json:"currency"`
+	Holdings []OwnedHolding `json:"holdings"`
+
+	// NextCursor The `cursor` of the next page; null on the last page
+	NextCursor NextCursor `json:"next_cursor"`
+	Notices    []Notice   `json:"notices"`
+
+	// OldestAsOf The end of the earliest period of a statement that counts
+	OldestAsOf string       `json:"oldest_as_of"`
+	Owners     []OwnerTotal `json:"owners"`
+
+	// TotalValue An exact decimal number
+	TotalValue Decimal `json:"total_value"`
+}
+
+// Owner The person to whom the statement is addressed, by the number that they have among the people whose statements the user
+// saved. People are told apart by their PANs, in which a masked character contradicts nothing, and by their names
+// if no PAN is known. The user is taken to be the owner of most statements.
 type Owner = int
+
+// OwnerTotal defines model for OwnerTotal.
+type OwnerTotal struct {
+	// Accounts That count
+	Accounts int `json:"accounts"`
+
+	// Name null if the statement does not have it
+	Name   TextOrNull `json:"name"`
+	Number int        `json:"number"`
+
+	// PANMasked null if the statement does not have it
+	PANMasked TextOrNull `json:"pan_masked"`
+	Rows      int        `json:"rows"`
+
+	// Value An exact decimal number
+	Value Decimal `json:"value"`
+}
 
 // Period defines model for Period.
 type Period struct {
@@ -509,8 +890,13 @@ type Period struct {
 
 // Portfolio A PortfolioSummary and its holdings
 type Portfolio struct {
+	// Accounts The accounts of the statement, in its order, each with all its holders. Empty until a portfolio of an older release is
+	// converted.
+	Accounts StatementAccounts `json:"accounts"`
+
 	// Active One portfolio of each owner is active: a depository's statement is preferred to one of funds only, then the later
-	// period end, then one that does not differ from what the broker saw, then the later arrival. The others are history.
+	// period end, then one that does not differ from what the broker saw, then the later arrival. It is a hint among
+	// statements; what an owner owns is in `GET /v1/holdings`.
 	Active Active `json:"active"`
 
 	// CASType The issuer of the statement
@@ -539,10 +925,15 @@ type Portfolio struct {
 	// Example: {"filename":"statement.pdf","parse_duration_ms":4210,"parser_type":"cdsl"}
 	Metadata Metadata `json:"metadata"`
 
-	// Owner The person whom the statement is about, numbered in order of arrival: statements with contradicting PANs have
-	// different numbers; a masked character contradicts nothing
-	Owner  Owner  `json:"owner"`
-	Period Period `json:"period"`
+	// Owner The person to whom the statement is addressed, by the number that they have among the people whose statements the user
+	// saved. People are told apart by their PANs, in which a masked character contradicts nothing, and by their names
+	// if no PAN is known. The user is taken to be the owner of most statements.
+	Owner Owner `json:"owner"`
+
+	// Owners The owner of the statement and the owners of its accounts, as the statement states them. Empty until a portfolio of
+	// an older release is converted, shortly after the upgrade.
+	Owners StatementOwners `json:"owners"`
+	Period Period          `json:"period"`
 
 	// Provenance `verified`: the broker itself received this statement from the vendor, through the gateway; `reported`: only a
 	// browser says that the vendor gave it
@@ -570,7 +961,7 @@ type Portfolio struct {
 	//
 	// - source and period: `cas_type_mismatch`, `parser_type_mismatch`, `missing_period`, `incomplete_period`,
 	//   `invalid_generated_at`
-	// - person: `invalid_pan`, `other_owner`
+	// - person: `invalid_pan`, `missing_pan`, `several_owners`, `other_owner`
 	// - rows: `invalid_isin`, `isin_check_digit`, `missing_name`
 	// - sums: `total_mismatch`, `section_total_mismatch`, `account_total_mismatch`, `account_count_mismatch`,
 	//   `value_without_rows`
@@ -578,6 +969,46 @@ type Portfolio struct {
 	// - unknown parts: `not_understood`, `wrong_case`; and `more_warnings` if there are too many to list
 	Warnings Warnings `json:"warnings"`
 }
+
+// PortfolioChanges defines model for PortfolioChanges.
+type PortfolioChanges struct {
+	Accounts []struct {
+		// Ended This statement shows that the account has ended
+		Ended bool      `json:"ended"`
+		ID    AccountID `json:"id"`
+		Owner int       `json:"owner"`
+
+		// PreviousAsOf The last day of the statement's period; null if it states none
+		PreviousAsOf AsOf `json:"previous_as_of"`
+
+		// PreviousPortfolioID The statement that the account was compared with; null if none before lists it
+		PreviousPortfolioID string `json:"previous_portfolio_id"`
+	} `json:"accounts"`
+	Changes []struct {
+		AccountID AccountID                     `json:"account_id"`
+		Change    PortfolioChangesChangesChange `json:"change"`
+		Class     AssetClass                    `json:"class"`
+
+		// HoldingID null if the statement does not have it
+		HoldingID TextOrNull `json:"holding_id"`
+
+		// ISIN null if the statement does not have it
+		ISIN  TextOrNull `json:"isin"`
+		Name  string     `json:"name"`
+		Owner int        `json:"owner"`
+
+		// PreviousHoldingID null if the statement does not have it
+		PreviousHoldingID TextOrNull `json:"previous_holding_id"`
+		Units             Difference `json:"units"`
+		Value             Difference `json:"value"`
+	} `json:"changes"`
+	PortfolioID PortfolioID `json:"portfolio_id"`
+	Unchanged   int         `json:"unchanged"`
+	Value       Difference  `json:"value"`
+}
+
+// PortfolioChangesChangesChange defines model for PortfolioChanges.Changes.Change.
+type PortfolioChangesChangesChange string
 
 // PortfolioID defines model for PortfolioID.
 type PortfolioID = string
@@ -592,7 +1023,8 @@ type PortfolioPage struct {
 // PortfolioSummary defines model for PortfolioSummary.
 type PortfolioSummary struct {
 	// Active One portfolio of each owner is active: a depository's statement is preferred to one of funds only, then the later
-	// period end, then one that does not differ from what the broker saw, then the later arrival. The others are history.
+	// period end, then one that does not differ from what the broker saw, then the later arrival. It is a hint among
+	// statements; what an owner owns is in `GET /v1/holdings`.
 	Active Active `json:"active"`
 
 	// CASType The issuer of the statement
@@ -627,10 +1059,15 @@ type PortfolioSummary struct {
 	// Example: {"filename":"statement.pdf","parse_duration_ms":4210,"parser_type":"cdsl"}
 	Metadata Metadata `json:"metadata"`
 
-	// Owner The person whom the statement is about, numbered in order of arrival: statements with contradicting PANs have
-	// different numbers; a masked character contradicts nothing
-	Owner  Owner  `json:"owner"`
-	Period Period `json:"period"`
+	// Owner The person to whom the statement is addressed, by the number that they have among the people whose statements the user
+	// saved. People are told apart by their PANs, in which a masked character contradicts nothing, and by their names
+	// if no PAN is known. The user is taken to be the owner of most statements.
+	Owner Owner `json:"owner"`
+
+	// Owners The owner of the statement and the owners of its accounts, as the statement states them. Empty until a portfolio of
+	// an older release is converted, shortly after the upgrade.
+	Owners StatementOwners `json:"owners"`
+	Period Period          `json:"period"`
 
 	// Provenance `verified`: the broker itself received this statement from the vendor, through the gateway; `reported`: only a
 	// browser says that the vendor gave it
@@ -663,7 +1100,7 @@ type PortfolioSummary struct {
 	//
 	// - source and period: `cas_type_mismatch`, `parser_type_mismatch`, `missing_period`, `incomplete_period`,
 	//   `invalid_generated_at`
-	// - person: `invalid_pan`, `other_owner`
+	// - person: `invalid_pan`, `missing_pan`, `several_owners`, `other_owner`
 	// - rows: `invalid_isin`, `isin_check_digit`, `missing_name`
 	// - sums: `total_mismatch`, `section_total_mismatch`, `account_total_mismatch`, `account_count_mismatch`,
 	//   `value_without_rows`
@@ -729,6 +1166,9 @@ type Revoked struct {
 	UpstreamValidUntil time.Time `json:"upstream_valid_until,omitempty,omitzero"`
 }
 
+// RowOwner The owner of the account: the first holder that the statement states, otherwise the person to whom it is addressed
+type RowOwner = int
+
 // SavedPortfolio A PortfolioSummary with `created`
 type SavedPortfolio = PortfolioSummary
 
@@ -740,6 +1180,32 @@ type SavedStatement = PortfolioSummary
 // broker, so these remain `issued`
 type Stage string
 
+// StatementAccount defines model for StatementAccount.
+type StatementAccount struct {
+	// Holders The first holder first
+	Holders StatementHolders `json:"holders"`
+
+	// ID The same in all statements of the user, from all issuers
+	ID string `json:"id"`
+
+	// Institution null if the statement does not have it
+	Institution TextOrNull           `json:"institution"`
+	Kind        StatementAccountKind `json:"kind"`
+
+	// Number As stated
+	Number string `json:"number"`
+
+	// Owner The owner of the account: the first holder that the statement states, otherwise the person to whom it is addressed
+	Owner RowOwner `json:"owner"`
+}
+
+// StatementAccountKind defines model for StatementAccount.Kind.
+type StatementAccountKind string
+
+// StatementAccounts The accounts of the statement, in its order, each with all its holders. Empty until a portfolio of an older release is
+// converted.
+type StatementAccounts = []StatementAccount
+
 // StatementForm A statement, as `pdf_file`, `file` or `pdf_url`, and its password
 type StatementForm struct {
 	// Password The password of the PDF
@@ -750,6 +1216,15 @@ type StatementForm struct {
 
 	// PDFURL The https address of the PDF on a public server, without credentials and on port 443. The vendor fetches it.
 	PDFURL string `json:"pdf_url,omitempty,omitzero"`
+}
+
+// StatementHolders The first holder first
+type StatementHolders = []struct {
+	// Name null if the statement does not have it
+	Name TextOrNull `json:"name"`
+
+	// PANMasked The masked PAN; never a complete one
+	PANMasked MaskedPAN `json:"pan_masked"`
 }
 
 // StatementJob A statement that is parsed after its request was answered
@@ -775,6 +1250,24 @@ type StatementJob struct {
 
 // StatementJobState `running`: the vendor may have got the document
 type StatementJobState string
+
+// StatementOwners The owner of the statement and the owners of its accounts, as the statement states them. Empty until a portfolio of
+// an older release is converted, shortly after the upgrade.
+type StatementOwners = []struct {
+	// Accounts How many of the statement's accounts are theirs
+	Accounts int `json:"accounts"`
+
+	// Name null if the statement does not have it
+	Name TextOrNull `json:"name"`
+
+	// Number The person to whom the statement is addressed, by the number that they have among the people whose statements the user
+	// saved. People are told apart by their PANs, in which a masked character contradicts nothing, and by their names
+	// if no PAN is known. The user is taken to be the owner of most statements.
+	Number Owner `json:"number"`
+
+	// PANMasked The masked PAN; never a complete one
+	PANMasked MaskedPAN `json:"pan_masked"`
+}
 
 // StatementRequest defines model for StatementRequest.
 type StatementRequest struct {
@@ -905,7 +1398,7 @@ type VendorMessage struct {
 //
 //   - source and period: `cas_type_mismatch`, `parser_type_mismatch`, `missing_period`, `incomplete_period`,
 //     `invalid_generated_at`
-//   - person: `invalid_pan`, `other_owner`
+//   - person: `invalid_pan`, `missing_pan`, `several_owners`, `other_owner`
 //   - rows: `invalid_isin`, `isin_check_digit`, `missing_name`
 //   - sums: `total_mismatch`, `section_total_mismatch`, `account_total_mismatch`, `account_count_mismatch`,
 //     `value_without_rows`
@@ -919,8 +1412,32 @@ type Warnings = []Finding
 // notice of forwarded mail, is refused with 422 and a sentence that names it.
 type WidgetPayload = json.RawMessage
 
+// Worth defines model for Worth.
+type Worth struct {
+	Currency string        `json:"currency"`
+	Interval WorthInterval `json:"interval"`
+	Points   []struct {
+		// Classes The total of each class; `unknown` for demat accounts of which the statement lists no rows
+		Classes    map[string]Decimal `json:"classes"`
+		Day        string             `json:"day"`
+		OldestAsOf DayOrNull          `json:"oldest_as_of"`
+
+		// Value null if no statement tells of this day or one before
+		Value string `json:"value"`
+	} `json:"points"`
+}
+
+// WorthInterval defines model for Worth.Interval.
+type WorthInterval string
+
+// AccountIDParameter defines model for AccountID.
+type AccountIDParameter = AccountID
+
 // ActiveParameter defines model for Active.
 type ActiveParameter = bool
+
+// AsOfParameter defines model for AsOf.
+type AsOfParameter = string
 
 // Cursor defines model for Cursor.
 type Cursor = string
@@ -937,17 +1454,39 @@ type HoldingParameter = HoldingID
 // IdempotencyKey defines model for IdempotencyKey.
 type IdempotencyKey = string
 
+// Interval defines model for Interval.
+type Interval string
+
 // JobID defines model for JobID.
 type JobID = string
 
 // Limit defines model for Limit.
 type Limit = int
 
+// OfAccount defines model for OfAccount.
+type OfAccount = AccountID
+
+// OfCASType The issuer of the statement
+type OfCASType = CASType
+
+// OfClass defines model for OfClass.
+type OfClass = AssetClass
+
+// OfOwner defines model for OfOwner.
+type OfOwner = int
+
+// OfProvenance `verified`: the broker itself received this statement from the vendor, through the gateway; `reported`: only a
+// browser says that the vendor gave it
+type OfProvenance = Provenance
+
 // PortfolioIDParameter defines model for PortfolioID.
 type PortfolioIDParameter = PortfolioID
 
 // Prefer defines model for Prefer.
 type Prefer = string
+
+// RowLimit defines model for RowLimit.
+type RowLimit = int
 
 // SessionID defines model for SessionID.
 type SessionID = string
@@ -958,6 +1497,18 @@ type SubjectParameter = Subject
 // To RFC 3339
 type To = Instant
 
+// WorthFrom defines model for WorthFrom.
+type WorthFrom = string
+
+// WorthTo defines model for WorthTo.
+type WorthTo = string
+
+// AccountResponse defines model for Account.
+type AccountResponse = AccountHistory
+
+// AccountListResponse defines model for AccountList.
+type AccountListResponse = AccountList
+
 // ErasedResponse defines model for Erased.
 type ErasedResponse = Erased
 
@@ -967,14 +1518,23 @@ type ExportResponse = Export
 // HoldingPageResponse defines model for HoldingPage.
 type HoldingPageResponse = HoldingPage
 
+// MailParsingResponse A consent to read forwarded statements
+type MailParsingResponse = MailParsing
+
 // OwnGrantResponse An access token of the caller, and what happened under it
 type OwnGrantResponse = OwnGrant
 
 // OwnUsageResponse defines model for OwnUsage.
 type OwnUsageResponse = OwnUsage
 
+// OwnedPageResponse defines model for OwnedPage.
+type OwnedPageResponse = OwnedPage
+
 // PortfolioResponse A PortfolioSummary and its holdings
 type PortfolioResponse = Portfolio
+
+// PortfolioChangesResponse defines model for PortfolioChanges.
+type PortfolioChangesResponse = PortfolioChanges
 
 // PortfolioPageResponse defines model for PortfolioPage.
 type PortfolioPageResponse = PortfolioPage
@@ -1008,6 +1568,12 @@ type TransactionPageResponse = TransactionPage
 
 // VendorAnswer defines model for VendorAnswer.
 type VendorAnswer = VendorMessage
+
+// WorthResponse defines model for Worth.
+type WorthResponse = Worth
+
+// MailParsingRequestBody defines model for MailParsing.
+type MailParsingRequestBody = MailParsingRequest
 
 // RevokedTokens defines model for RevokedTokens.
 type RevokedTokens = RevokeRequest
@@ -1097,6 +1663,48 @@ type GetOwnUsageParams struct {
 	To To `form:"to,omitempty" json:"to,omitempty,omitzero"`
 }
 
+// ListAccountsOfParams defines parameters for ListAccountsOf.
+type ListAccountsOfParams struct {
+	// AsOf Only statements of periods that end on this day or before; the day on which it was saved counts for one without a period
+	AsOf AsOfParameter `form:"as_of,omitempty" json:"as_of,omitempty,omitzero"`
+
+	// Provenance Only statements of this provenance
+	Provenance OfProvenance `form:"provenance,omitempty" json:"provenance,omitempty,omitzero"`
+
+	// CASType Only statements of this issuer
+	CASType OfCASType `form:"cas_type,omitempty" json:"cas_type,omitempty,omitzero"`
+
+	// Owner Only accounts of the owner with this number
+	Owner OfOwner `form:"owner,omitempty" json:"owner,omitempty,omitzero"`
+}
+
+// ListOwnedOfParams defines parameters for ListOwnedOf.
+type ListOwnedOfParams struct {
+	// AsOf Only statements of periods that end on this day or before; the day on which it was saved counts for one without a period
+	AsOf AsOfParameter `form:"as_of,omitempty" json:"as_of,omitempty,omitzero"`
+
+	// Provenance Only statements of this provenance
+	Provenance OfProvenance `form:"provenance,omitempty" json:"provenance,omitempty,omitzero"`
+
+	// CASType Only statements of this issuer
+	CASType OfCASType `form:"cas_type,omitempty" json:"cas_type,omitempty,omitzero"`
+
+	// Owner Only accounts of the owner with this number
+	Owner OfOwner `form:"owner,omitempty" json:"owner,omitempty,omitzero"`
+
+	// Class Only rows of this class
+	Class OfClass `form:"class,omitempty" json:"class,omitempty,omitzero"`
+
+	// Account Only the account with this id
+	Account OfAccount `form:"account,omitempty" json:"account,omitempty,omitzero"`
+
+	// Limit The maximum number of rows on a page
+	Limit RowLimit `form:"limit,omitempty" json:"limit,omitempty,omitzero"`
+
+	// Cursor The `next_cursor` of the previous page; omit it for the first page
+	Cursor Cursor `form:"cursor,omitempty" json:"cursor,omitempty,omitzero"`
+}
+
 // ListPortfoliosOfParams defines parameters for ListPortfoliosOf.
 type ListPortfoliosOfParams struct {
 	// Active true for active portfolios only, one per owner; false for all
@@ -1161,6 +1769,36 @@ type GetUsageOfParams struct {
 	To To `form:"to,omitempty" json:"to,omitempty,omitzero"`
 }
 
+// GetWorthOfParams defines parameters for GetWorthOf.
+type GetWorthOfParams struct {
+	// From The first day; the first that a statement tells of if omitted
+	From WorthFrom `form:"from,omitempty" json:"from,omitempty,omitzero"`
+
+	// To The last day; today if omitted
+	To WorthTo `form:"to,omitempty" json:"to,omitempty,omitzero"`
+
+	// Interval How far apart the points are
+	Interval GetWorthOfParamsInterval `form:"interval,omitempty" json:"interval,omitempty,omitzero"`
+
+	// Provenance Only statements of this provenance
+	Provenance OfProvenance `form:"provenance,omitempty" json:"provenance,omitempty,omitzero"`
+
+	// CASType Only statements of this issuer
+	CASType OfCASType `form:"cas_type,omitempty" json:"cas_type,omitempty,omitzero"`
+
+	// Owner Only accounts of the owner with this number
+	Owner OfOwner `form:"owner,omitempty" json:"owner,omitempty,omitzero"`
+
+	// Class Only rows of this class
+	Class OfClass `form:"class,omitempty" json:"class,omitempty,omitzero"`
+
+	// Account Only the account with this id
+	Account OfAccount `form:"account,omitempty" json:"account,omitempty,omitzero"`
+}
+
+// GetWorthOfParamsInterval defines parameters for GetWorthOf.
+type GetWorthOfParamsInterval string
+
 // ListEvents: List what has happened, and wait for more
 func (c *Client) ListEvents(ctx context.Context, params ListEventsParams) (answer200 *EventList, err error) {
 	r := request{method: http.MethodGet, path: path("/v1/events")}
@@ -1185,6 +1823,32 @@ func (c *Client) GetOwnGrant(ctx context.Context, id string) (answer200 *OwnGran
 // GetJob: Get a job of the caller
 func (c *Client) GetJob(ctx context.Context, id string) (answer200 *StatementJob, err error) {
 	r := request{method: http.MethodGet, path: path("/v1/jobs/%s", id)}
+	err = c.do(ctx, r, answers{
+		200: &answer200,
+	})
+	return
+}
+
+// DeleteMailParsing: Withdraw the caller's consent to read forwarded statements
+func (c *Client) DeleteMailParsing(ctx context.Context) (err error) {
+	r := request{method: http.MethodDelete, path: path("/v1/mail-parsing")}
+	err = c.do(ctx, r, answers{})
+	return
+}
+
+// GetMailParsing: Get the caller's consent to read forwarded statements
+func (c *Client) GetMailParsing(ctx context.Context) (answer200 *MailParsing, err error) {
+	r := request{method: http.MethodGet, path: path("/v1/mail-parsing")}
+	err = c.do(ctx, r, answers{
+		200: &answer200,
+	})
+	return
+}
+
+// PutMailParsing: Let forwarded statements be read by themselves
+func (c *Client) PutMailParsing(ctx context.Context, body MailParsingRequest) (answer200 *MailParsing, err error) {
+	r := request{method: http.MethodPut, path: path("/v1/mail-parsing")}
+	r.json(body)
 	err = c.do(ctx, r, answers{
 		200: &answer200,
 	})
@@ -1374,6 +2038,28 @@ func (c *Client) EraseUser(ctx context.Context, subject string) (answer200 *Eras
 	return
 }
 
+// ListAccountsOf: List the accounts of a user, from all statements
+func (c *Client) ListAccountsOf(ctx context.Context, subject string, params ListAccountsOfParams) (answer200 *AccountList, err error) {
+	r := request{method: http.MethodGet, path: path("/v1/users/%s/accounts", subject)}
+	r.param("as_of", params.AsOf)
+	r.param("provenance", params.Provenance)
+	r.param("cas_type", params.CASType)
+	r.param("owner", params.Owner)
+	err = c.do(ctx, r, answers{
+		200: &answer200,
+	})
+	return
+}
+
+// GetAccountOf: Get one account, with all statements that list it
+func (c *Client) GetAccountOf(ctx context.Context, subject string, id string) (answer200 *AccountHistory, err error) {
+	r := request{method: http.MethodGet, path: path("/v1/users/%s/accounts/%s", subject, id)}
+	err = c.do(ctx, r, answers{
+		200: &answer200,
+	})
+	return
+}
+
 // ExportUser: Export everything that the broker stores about a user
 func (c *Client) ExportUser(ctx context.Context, subject string) (answer200 *Export, err error) {
 	r := request{method: http.MethodGet, path: path("/v1/users/%s/export", subject)}
@@ -1392,9 +2078,52 @@ func (c *Client) GetGrantOf(ctx context.Context, subject string, id string) (ans
 	return
 }
 
+// ListOwnedOf: What a user owns now, from all statements
+func (c *Client) ListOwnedOf(ctx context.Context, subject string, params ListOwnedOfParams) (answer200 *OwnedPage, err error) {
+	r := request{method: http.MethodGet, path: path("/v1/users/%s/holdings", subject)}
+	r.param("as_of", params.AsOf)
+	r.param("provenance", params.Provenance)
+	r.param("cas_type", params.CASType)
+	r.param("owner", params.Owner)
+	r.param("class", params.Class)
+	r.param("account", params.Account)
+	r.param("limit", params.Limit)
+	r.param("cursor", params.Cursor)
+	err = c.do(ctx, r, answers{
+		200: &answer200,
+	})
+	return
+}
+
 // GetJobOf: Get a job of a user
 func (c *Client) GetJobOf(ctx context.Context, subject string, id string) (answer200 *StatementJob, err error) {
 	r := request{method: http.MethodGet, path: path("/v1/users/%s/jobs/%s", subject, id)}
+	err = c.do(ctx, r, answers{
+		200: &answer200,
+	})
+	return
+}
+
+// DeleteMailParsingOf: Withdraw a user's consent to read forwarded statements
+func (c *Client) DeleteMailParsingOf(ctx context.Context, subject string) (err error) {
+	r := request{method: http.MethodDelete, path: path("/v1/users/%s/mail-parsing", subject)}
+	err = c.do(ctx, r, answers{})
+	return
+}
+
+// GetMailParsingOf: Get a user's consent to read forwarded statements
+func (c *Client) GetMailParsingOf(ctx context.Context, subject string) (answer200 *MailParsing, err error) {
+	r := request{method: http.MethodGet, path: path("/v1/users/%s/mail-parsing", subject)}
+	err = c.do(ctx, r, answers{
+		200: &answer200,
+	})
+	return
+}
+
+// PutMailParsingOf: Let forwarded statements of a user be read by themselves
+func (c *Client) PutMailParsingOf(ctx context.Context, subject string, body MailParsingRequest) (answer200 *MailParsing, err error) {
+	r := request{method: http.MethodPut, path: path("/v1/users/%s/mail-parsing", subject)}
+	r.json(body)
 	err = c.do(ctx, r, answers{
 		200: &answer200,
 	})
@@ -1444,6 +2173,15 @@ func (c *Client) DeletePortfolioOf(ctx context.Context, subject string, id strin
 // GetPortfolioOf: Get one portfolio of a user, with its holdings
 func (c *Client) GetPortfolioOf(ctx context.Context, subject string, id string) (answer200 *Portfolio, err error) {
 	r := request{method: http.MethodGet, path: path("/v1/users/%s/portfolios/%s", subject, id)}
+	err = c.do(ctx, r, answers{
+		200: &answer200,
+	})
+	return
+}
+
+// PortfolioChangesOf: What a statement says differently than those before it
+func (c *Client) PortfolioChangesOf(ctx context.Context, subject string, id string) (answer200 *PortfolioChanges, err error) {
+	r := request{method: http.MethodGet, path: path("/v1/users/%s/portfolios/%s/changes", subject, id)}
 	err = c.do(ctx, r, answers{
 		200: &answer200,
 	})
@@ -1551,6 +2289,23 @@ func (c *Client) GetUsageOf(ctx context.Context, subject string, params GetUsage
 	r := request{method: http.MethodGet, path: path("/v1/users/%s/usage", subject)}
 	r.param("from", params.From)
 	r.param("to", params.To)
+	err = c.do(ctx, r, answers{
+		200: &answer200,
+	})
+	return
+}
+
+// GetWorthOf: What a user owned over time, by class
+func (c *Client) GetWorthOf(ctx context.Context, subject string, params GetWorthOfParams) (answer200 *Worth, err error) {
+	r := request{method: http.MethodGet, path: path("/v1/users/%s/worth", subject)}
+	r.param("from", params.From)
+	r.param("to", params.To)
+	r.param("interval", params.Interval)
+	r.param("provenance", params.Provenance)
+	r.param("cas_type", params.CASType)
+	r.param("owner", params.Owner)
+	r.param("class", params.Class)
+	r.param("account", params.Account)
 	err = c.do(ctx, r, answers{
 		200: &answer200,
 	})

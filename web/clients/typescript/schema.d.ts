@@ -24,6 +24,9 @@ export interface paths {
          *     A parse call has one file, which must be a PDF (else 400 `INVALID_PDF`), or a `pdf_url` that is a public https
          *     address (else 400 `INVALID_PDF_URL`), and one field of each name (else 400 `INVALID_FORM`).
          *     A gateway token ends with the next call when it is revoked.
+         *
+         *     With the vendor's parser on premises there are no tokens (403 `tokens_unavailable`): send statements to
+         *     `POST /v1/statements`.
          */
         post: operations["issueToken"];
         delete?: never;
@@ -92,7 +95,7 @@ export interface paths {
          *     not kept. The call counts as an upload, and costs the user's budget what a parse costs.
          *
          *     Send a form with `pdf_file` (or `file`) and `password`; or JSON with `pdf_file` in base64, or with `pdf_url`, an https
-         *     address on a public server, which the vendor fetches. No other fields. The password of an account statement is
+         *     address on a public server, which the vendor fetches; with a parser on premises only the file. No other fields. The password of an account statement is
          *     usually the investor's PAN in capital letters.
          *
          *     A statement is saved once: sending it again answers 200 with the existing id. With an `Idempotency-Key` the vendor is
@@ -206,6 +209,39 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/mail-parsing": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get the caller's consent to read forwarded statements
+         * @description Since when statements that arrive at the caller's forwarding addresses are read by themselves, and whether the vendor has refused the
+         *     password. The password is in no answer. 404 `no_mail_parsing` without consent.
+         */
+        get: operations["getMailParsing"];
+        /**
+         * Let forwarded statements be read by themselves
+         * @description The caller agrees that the broker keeps the password of their statements, encrypted, until they withdraw that (`DELETE`) or are erased.
+         *     From then on each statement that arrives at one of the caller's forwarding addresses is parsed as soon as it arrives, and saved as a
+         *     `verified` portfolio, within the same limits and budgets as other parses: each file once. A file whose password is wrong causes the
+         *     event `statement.failed`; it is read again, once, when another password is sent, if its URL still works then. Sending this again
+         *     replaces the password. 403 `mail_parsing_off` if the broker does not offer it.
+         */
+        put: operations["putMailParsing"];
+        post?: never;
+        /**
+         * Withdraw the caller's consent to read forwarded statements
+         * @description Deletes the password, and the jobs that wait for it. Files that arrived and are not read yet stay for the page. 204 also without consent.
+         */
+        delete: operations["deleteMailParsing"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/portfolios": {
         parameters: {
             query?: never;
@@ -225,8 +261,10 @@ export interface paths {
          *     a `fetch` that names none sends it; with only a cookie that is 415.
          *
          *     Every row is accounted for: `received_rows` is `stored_rows` plus the length of `rejected`. Oddities that were
-         *     stored are in `warnings`. A statement whose PAN contradicts the user's earlier ones is stored under another
-         *     `owner` with the warning `other_owner`, or refused with 409 `other_owner` if the broker is configured to.
+         *     stored are in `warnings`. A statement whose PAN contradicts that of the user, the owner of most of their statements, is
+         *     stored under another `owner` with the warning `other_owner`, or refused with 409 `other_owner` if the broker is configured
+         *     to. One without any PAN has the warning `missing_pan`. If its accounts belong to several people, it has the warning
+         *     `several_owners`, and each row names its `owner`.
          *
          *     A statement that the broker itself received from the vendor, through the gateway, is saved already: the answer is 200
          *     with the `verified` portfolio. If the broker is configured to match only, it is saved now, as `verified`. One that
@@ -252,8 +290,8 @@ export interface paths {
         };
         /**
          * Get the portfolio with the latest period, and its holdings
-         * @description The portfolio of the caller, not of another person, whose period ends last. For the current portfolio of each
-         *     person use `GET /v1/portfolios?active=true`.
+         * @description The portfolio of the caller, not of another person, whose period ends last. It is one statement; for all that the
+         *     caller owns use `GET /v1/holdings`.
          */
         get: operations["latestPortfolio"];
         put?: never;
@@ -281,7 +319,8 @@ export interface paths {
         /**
          * Delete one portfolio permanently
          * @description Deletes the payload, the portfolio, its holdings and its transactions. The same statement can be saved again
-         *     later. If it was the active one, the next of its owner becomes active.
+         *     later. If it was the active one, the next of its owner becomes active. Who the user is among the owners is decided
+         *     again.
          */
         delete: operations["deletePortfolio"];
         options?: never;
@@ -441,7 +480,7 @@ export interface paths {
         /**
          * Erase everything that the broker stores about the caller
          * @description Permanently deletes all portfolios, their payloads, the answers stored for Idempotency-Keys, the records of
-         *     access tokens, and the mailboxes, forwarding addresses with their files and OTP sessions of the gateway, in one transaction. Those
+         *     access tokens, the consent to read forwarded statements with its password, and the mailboxes, forwarding addresses with their files and OTP sessions of the gateway, in one transaction. Those
          *     that still exist at the vendor can no longer be used through the broker. The audit trail, with the record of this call, remains: ids, actions and times,
          *     but no names, PANs, accounts or amounts, and no longer the addresses and user agents of the caller's requests. The
          *     reasons of past blocks are deleted too; a block in force remains, with its reason. The caller's tokens are revoked, on
@@ -642,6 +681,37 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/users/{subject}/mail-parsing": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The user's id in the broker, percent-encoded; it may contain slashes, spaces and any other character */
+                subject: components["parameters"]["Subject"];
+            };
+            cookie?: never;
+        };
+        /**
+         * Get a user's consent to read forwarded statements
+         * @description As `GET /v1/mail-parsing` for the user of the path. Scope `statements:write`.
+         */
+        get: operations["getMailParsingOf"];
+        /**
+         * Let forwarded statements of a user be read by themselves
+         * @description As `PUT /v1/mail-parsing` for the user of the path. Scope `statements:write`.
+         */
+        put: operations["putMailParsingOf"];
+        post?: never;
+        /**
+         * Withdraw a user's consent to read forwarded statements
+         * @description As `DELETE /v1/mail-parsing` for the user of the path. Scope `statements:write`.
+         */
+        delete: operations["deleteMailParsingOf"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/users/{subject}/portfolios": {
         parameters: {
             query?: never;
@@ -789,6 +859,121 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/users/{subject}/holdings": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The user's id in the broker, percent-encoded; it may contain slashes, spaces and any other character */
+                subject: components["parameters"]["Subject"];
+            };
+            cookie?: never;
+        };
+        /**
+         * What a user owns now, from all statements
+         * @description As `GET /v1/holdings` for the user of the path. Scope `portfolios:read`.
+         */
+        get: operations["listOwnedOf"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/users/{subject}/accounts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The user's id in the broker, percent-encoded; it may contain slashes, spaces and any other character */
+                subject: components["parameters"]["Subject"];
+            };
+            cookie?: never;
+        };
+        /**
+         * List the accounts of a user, from all statements
+         * @description As `GET /v1/accounts` for the user of the path. Scope `portfolios:read`.
+         */
+        get: operations["listAccountsOf"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/users/{subject}/accounts/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The user's id in the broker, percent-encoded; it may contain slashes, spaces and any other character */
+                subject: components["parameters"]["Subject"];
+            };
+            cookie?: never;
+        };
+        /**
+         * Get one account, with all statements that list it
+         * @description As `GET /v1/accounts/{id}` for the user of the path. Scope `portfolios:read`.
+         */
+        get: operations["getAccountOf"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/users/{subject}/portfolios/{id}/changes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The user's id in the broker, percent-encoded; it may contain slashes, spaces and any other character */
+                subject: components["parameters"]["Subject"];
+            };
+            cookie?: never;
+        };
+        /**
+         * What a statement says differently than those before it
+         * @description As `GET /v1/portfolios/{id}/changes` for the user of the path. Scope `portfolios:read`.
+         */
+        get: operations["portfolioChangesOf"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/users/{subject}/worth": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The user's id in the broker, percent-encoded; it may contain slashes, spaces and any other character */
+                subject: components["parameters"]["Subject"];
+            };
+            cookie?: never;
+        };
+        /**
+         * What a user owned over time, by class
+         * @description As `GET /v1/worth` for the user of the path. Scope `portfolios:read`.
+         */
+        get: operations["getWorthOf"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/users/{subject}/usage": {
         parameters: {
             query?: never;
@@ -921,7 +1106,7 @@ export interface components {
          *
          *     - source and period: `cas_type_mismatch`, `parser_type_mismatch`, `missing_period`, `incomplete_period`,
          *       `invalid_generated_at`
-         *     - person: `invalid_pan`, `other_owner`
+         *     - person: `invalid_pan`, `missing_pan`, `several_owners`, `other_owner`
          *     - rows: `invalid_isin`, `isin_check_digit`, `missing_name`
          *     - sums: `total_mismatch`, `section_total_mismatch`, `account_total_mismatch`, `account_count_mismatch`,
          *       `value_without_rows`
@@ -1024,14 +1209,52 @@ export interface components {
         } | null;
         /**
          * @description One portfolio of each owner is active: a depository's statement is preferred to one of funds only, then the later
-         *     period end, then one that does not differ from what the broker saw, then the later arrival. The others are history.
+         *     period end, then one that does not differ from what the broker saw, then the later arrival. It is a hint among
+         *     statements; what an owner owns is in `GET /v1/holdings`.
          */
         Active: boolean;
         /**
-         * @description The person whom the statement is about, numbered in order of arrival: statements with contradicting PANs have
-         *     different numbers; a masked character contradicts nothing
+         * @description The person to whom the statement is addressed, by the number that they have among the people whose statements the user
+         *     saved. People are told apart by their PANs, in which a masked character contradicts nothing, and by their names
+         *     if no PAN is known. The user is taken to be the owner of most statements.
          */
         Owner: number;
+        /** @description The owner of the account: the first holder that the statement states, otherwise the person to whom it is addressed */
+        RowOwner: number;
+        /**
+         * @description The owner of the statement and the owners of its accounts, as the statement states them. Empty until a portfolio of
+         *     an older release is converted, shortly after the upgrade.
+         */
+        StatementOwners: {
+            number: components["schemas"]["Owner"];
+            name: components["schemas"]["TextOrNull"];
+            pan_masked: components["schemas"]["MaskedPAN"];
+            /** @description How many of the statement's accounts are theirs */
+            accounts: number;
+        }[];
+        /**
+         * @description The accounts of the statement, in its order, each with all its holders. Empty until a portfolio of an older release is
+         *     converted.
+         */
+        StatementAccounts: components["schemas"]["StatementAccount"][];
+        StatementAccount: {
+            /** @description The same in all statements of the user, from all issuers */
+            id: string;
+            /** @enum {string} */
+            kind: "demat" | "folio" | "policy" | "pension";
+            /** @description As stated */
+            number: string | null;
+            institution: components["schemas"]["TextOrNull"];
+            owner: components["schemas"]["RowOwner"];
+            holders: components["schemas"]["StatementHolders"];
+        };
+        /** @description The first holder first */
+        StatementHolders: {
+            name: components["schemas"]["TextOrNull"];
+            pan_masked: components["schemas"]["MaskedPAN"];
+        }[];
+        /** @description The masked PAN; never a complete one */
+        MaskedPAN: string | null;
         /**
          * @description False while the broker does not have the key that encrypts this portfolio: the investor and the accounts are null
          *     then, rejected and warnings empty, and the raw payload answers 503 `portfolio_unreadable`
@@ -1045,8 +1268,7 @@ export interface components {
         } | null;
         Investor: {
             name: components["schemas"]["TextOrNull"];
-            /** @description The masked PAN; never a complete one */
-            pan_masked: string | null;
+            pan_masked: components["schemas"]["MaskedPAN"];
         };
         /** @enum {string} */
         AssetClass: "equity" | "etf" | "corporate_bond" | "government_security" | "aif" | "demat_mutual_fund" | "mutual_fund" | "insurance" | "nps" | "sovereign_gold_bond" | "preference_share";
@@ -1072,6 +1294,7 @@ export interface components {
             created?: boolean;
             active: components["schemas"]["Active"];
             owner: components["schemas"]["Owner"];
+            owners: components["schemas"]["StatementOwners"];
             readable: components["schemas"]["Readable"];
             provenance: components["schemas"]["Provenance"];
             cas_type: components["schemas"]["CASType"];
@@ -1093,6 +1316,28 @@ export interface components {
             differs_from_observed: components["schemas"]["DiffersFromObserved"];
             differences?: components["schemas"]["Differences"];
             metadata: components["schemas"]["Metadata"];
+        };
+        MailParsingRequest: {
+            /**
+             * Format: password
+             * @description Of the user's statements, usually the PAN in capital letters
+             */
+            password: string;
+            /**
+             * @description The user agrees that the password is kept
+             * @enum {boolean}
+             */
+            consent: true;
+        };
+        /** @description A consent to read forwarded statements */
+        MailParsing: {
+            consented_at: components["schemas"]["Instant"];
+            password_set_at: components["schemas"]["Instant"];
+            /**
+             * Format: date-time
+             * @description When the vendor last refused the password for a file; null if it never did
+             */
+            password_refused_at: string | null;
         };
         /** @description A statement that is parsed after its request was answered */
         StatementJob: {
@@ -1176,6 +1421,7 @@ export interface components {
             id: components["schemas"]["PortfolioID"];
             active: components["schemas"]["Active"];
             owner: components["schemas"]["Owner"];
+            owners: components["schemas"]["StatementOwners"];
             readable: components["schemas"]["Readable"];
             provenance: components["schemas"]["Provenance"];
             cas_type: components["schemas"]["CASType"];
@@ -1194,6 +1440,7 @@ export interface components {
             differs_from_observed: components["schemas"]["DiffersFromObserved"];
             differences?: components["schemas"]["Differences"];
             metadata: components["schemas"]["Metadata"];
+            accounts: components["schemas"]["StatementAccounts"];
             rows: components["schemas"]["Holding"][];
         };
         PortfolioPage: {
@@ -1203,6 +1450,173 @@ export interface components {
         /** @description The `cursor` of the next page; null on the last page */
         NextCursor: string | null;
         Holding: {
+            id: components["schemas"]["HoldingID"];
+            class: components["schemas"]["AssetClass"];
+            isin: string | null;
+            /** @description Name of the company, scheme, policy or fund */
+            name: string;
+            /** @description Demat account, folio, policy number or PRAN */
+            account: string | null;
+            /** @description The account, which has the same id in all statements of the user; null until an older portfolio is converted */
+            account_id: string | null;
+            owner: components["schemas"]["RowOwner"];
+            /** @description Depository participant, fund house, insurer or record-keeping agency */
+            institution: string | null;
+            /** @description As in the statement, such as Equity, Debt or Tier 1 */
+            category: string | null;
+            units: components["schemas"]["DecimalOrNull"];
+            price: components["schemas"]["DecimalOrNull"];
+            value: components["schemas"]["DecimalOrNull"];
+            cost: components["schemas"]["DecimalOrNull"];
+            gain: components["schemas"]["DecimalOrNull"];
+            sum_assured: components["schemas"]["DecimalOrNull"];
+        };
+        HoldingPage: {
+            holdings: components["schemas"]["Holding"][];
+            next_cursor: components["schemas"]["NextCursor"];
+        };
+        AccountID: string;
+        /** @enum {string} */
+        AccountKind: "demat" | "folio" | "policy" | "pension";
+        /** Format: date */
+        DayOrNull: string | null;
+        /**
+         * Format: date
+         * @description The last day of the statement's period; null if it states none
+         */
+        AsOf: string | null;
+        OwnedPage: {
+            /**
+             * Format: date
+             * @description As asked for
+             */
+            as_of: string | null;
+            /**
+             * Format: date
+             * @description The end of the earliest period of a statement that counts
+             */
+            oldest_as_of: string | null;
+            total_value: components["schemas"]["Decimal"];
+            /** @enum {string} */
+            currency: "INR";
+            /** @description false if there is a notice of `rejected_rows`, `rows_without_value` or `statement_not_read` */
+            complete: boolean;
+            notices: components["schemas"]["Notice"][];
+            owners: components["schemas"]["OwnerTotal"][];
+            classes: components["schemas"]["ClassTotal"][];
+            /** @description Those that count */
+            accounts: components["schemas"]["Account"][];
+            holdings: components["schemas"]["OwnedHolding"][];
+            next_cursor: components["schemas"]["NextCursor"];
+        };
+        Notice: {
+            /**
+             * @description `rejected_rows`: rows of the statement could not be read; `rows_without_value`: rows that state none;
+             *     `no_rows`: the statement lists no rows of the account, whose total is as stated; `no_period`: how old the statement
+             *     is is not known; `statement_not_read`: an earlier release saved it, and it is not in the totals yet
+             * @enum {string}
+             */
+            code: "rejected_rows" | "rows_without_value" | "no_rows" | "no_period" | "statement_not_read";
+            detail: string;
+            portfolio_id: components["schemas"]["PortfolioID"];
+            /** @description null for a notice about the whole statement */
+            account_id: string | null;
+            rows: number | null;
+        };
+        OwnerTotal: {
+            number: number;
+            name: components["schemas"]["TextOrNull"];
+            pan_masked: components["schemas"]["TextOrNull"];
+            /** @description That count */
+            accounts: number;
+            value: components["schemas"]["Decimal"];
+            rows: number;
+        };
+        ClassTotal: {
+            /** @description An asset class; null for demat accounts of which the statement lists no rows */
+            class: string | null;
+            value: components["schemas"]["Decimal"];
+            rows: number;
+        };
+        AccountHolder: {
+            name: components["schemas"]["TextOrNull"];
+            pan_masked: components["schemas"]["TextOrNull"];
+        };
+        Account: {
+            id: components["schemas"]["AccountID"];
+            kind: components["schemas"]["AccountKind"];
+            /** @description At most its last four characters are visible */
+            number_masked: string | null;
+            institution: components["schemas"]["TextOrNull"];
+            /** @description The first holder first */
+            holders: components["schemas"]["AccountHolder"][];
+            owner: number;
+            first_seen: components["schemas"]["Instant"];
+            last_seen: components["schemas"]["Instant"];
+            /**
+             * Format: date
+             * @description The last day of the first period whose statement no longer lists it; null while it counts
+             */
+            ended_on: string | null;
+            portfolio_id: components["schemas"]["PortfolioID"];
+            cas_type: components["schemas"]["CASType"];
+            as_of: components["schemas"]["AsOf"];
+            provenance: components["schemas"]["Provenance"];
+            /** @description The sum of its rows that count; null if it has ended */
+            value: string | null;
+            stated_value: components["schemas"]["DecimalOrNull"];
+            /** @description That count */
+            rows: number;
+        };
+        AccountHistory: {
+            id: components["schemas"]["AccountID"];
+            kind: components["schemas"]["AccountKind"];
+            /** @description At most its last four characters are visible */
+            number_masked: string | null;
+            institution: components["schemas"]["TextOrNull"];
+            /** @description The first holder first */
+            holders: components["schemas"]["AccountHolder"][];
+            owner: number;
+            first_seen: components["schemas"]["Instant"];
+            last_seen: components["schemas"]["Instant"];
+            /**
+             * Format: date
+             * @description The last day of the first period whose statement no longer lists it; null while it counts
+             */
+            ended_on: string | null;
+            portfolio_id: components["schemas"]["PortfolioID"];
+            cas_type: components["schemas"]["CASType"];
+            as_of: components["schemas"]["AsOf"];
+            provenance: components["schemas"]["Provenance"];
+            /** @description The sum of its rows that count; null if it has ended */
+            value: string | null;
+            stated_value: components["schemas"]["DecimalOrNull"];
+            /** @description That count */
+            rows: number;
+            statements: components["schemas"]["AccountStatement"][];
+        };
+        AccountStatement: {
+            portfolio_id: components["schemas"]["PortfolioID"];
+            cas_type: components["schemas"]["CASType"];
+            as_of: components["schemas"]["AsOf"];
+            saved_at: components["schemas"]["Instant"];
+            provenance: components["schemas"]["Provenance"];
+            /** @description Of the account, as this statement tells */
+            owner: number;
+            value: components["schemas"]["Decimal"];
+            rows: number;
+            counts: boolean;
+        };
+        AccountList: {
+            owners: {
+                number: number;
+                name: components["schemas"]["TextOrNull"];
+                pan_masked: components["schemas"]["TextOrNull"];
+                accounts: number;
+            }[];
+            accounts: components["schemas"]["Account"][];
+        };
+        OwnedHolding: {
             id: components["schemas"]["HoldingID"];
             class: components["schemas"]["AssetClass"];
             isin: string | null;
@@ -1220,10 +1634,60 @@ export interface components {
             cost: components["schemas"]["DecimalOrNull"];
             gain: components["schemas"]["DecimalOrNull"];
             sum_assured: components["schemas"]["DecimalOrNull"];
+            account_id: components["schemas"]["AccountID"];
+            portfolio_id: components["schemas"]["PortfolioID"];
+            as_of: components["schemas"]["AsOf"];
+            provenance: components["schemas"]["Provenance"];
+            owner: number;
         };
-        HoldingPage: {
-            holdings: components["schemas"]["Holding"][];
-            next_cursor: components["schemas"]["NextCursor"];
+        Difference: {
+            before: components["schemas"]["DecimalOrNull"];
+            after: components["schemas"]["DecimalOrNull"];
+            change: components["schemas"]["DecimalOrNull"];
+        };
+        PortfolioChanges: {
+            portfolio_id: components["schemas"]["PortfolioID"];
+            accounts: {
+                id: components["schemas"]["AccountID"];
+                owner: number;
+                /** @description The statement that the account was compared with; null if none before lists it */
+                previous_portfolio_id: string | null;
+                previous_as_of: components["schemas"]["AsOf"];
+                /** @description This statement shows that the account has ended */
+                ended: boolean;
+            }[];
+            changes: {
+                /** @enum {string} */
+                change: "new" | "gone" | "changed";
+                account_id: components["schemas"]["AccountID"];
+                owner: number;
+                holding_id: components["schemas"]["TextOrNull"];
+                previous_holding_id: components["schemas"]["TextOrNull"];
+                class: components["schemas"]["AssetClass"];
+                isin: components["schemas"]["TextOrNull"];
+                name: string;
+                units: components["schemas"]["Difference"];
+                value: components["schemas"]["Difference"];
+            }[];
+            unchanged: number;
+            value: components["schemas"]["Difference"];
+        };
+        Worth: {
+            /** @enum {string} */
+            interval: "week" | "month" | "quarter" | "year";
+            /** @enum {string} */
+            currency: "INR";
+            points: {
+                /** Format: date */
+                day: string;
+                /** @description null if no statement tells of this day or one before */
+                value: string | null;
+                /** @description The total of each class; `unknown` for demat accounts of which the statement lists no rows */
+                classes: {
+                    [key: string]: components["schemas"]["Decimal"];
+                };
+                oldest_as_of: components["schemas"]["DayOrNull"];
+            }[];
         };
         Transaction: {
             id: components["schemas"]["TransactionID"];
@@ -1252,6 +1716,7 @@ export interface components {
             exported_at: components["schemas"]["Instant"];
             /** @description Newest first */
             portfolios: components["schemas"]["ExportedPortfolio"][];
+            accounts: components["schemas"]["ExportedAccounts"];
             /**
              * @description Statements that the broker received from the vendor and has not saved as portfolios, oldest first: yet, or since it
              *     only compares them with what is posted
@@ -1259,7 +1724,14 @@ export interface components {
             captures: components["schemas"]["ExportedCapture"][];
             /** @description Records of issued access tokens, oldest first; not the tokens themselves */
             grants: components["schemas"]["ExportedGrant"][];
-            /** @description Statements that are parsed after their requests were answered, for 24 hours after they ended */
+            /** @description The consent to read forwarded statements, without the password that is kept for that; null without consent */
+            mail_parsing: {
+                consented_at: components["schemas"]["Instant"];
+                password_set_at: components["schemas"]["Instant"];
+                /** Format: date-time */
+                password_refused_at: string | null;
+            } | null;
+            /** @description Statements that are parsed after their requests were answered, or were forwarded, for 24 hours after they ended */
             statement_jobs: components["schemas"]["StatementJob"][];
             /** @description What the caller has at the vendor through the gateway, oldest first */
             vendor_resources: components["schemas"]["ExportedResource"][];
@@ -1333,6 +1805,8 @@ export interface components {
             grant_id?: string;
             /** @description Of the call through the gateway */
             call_id?: string;
+            /** @description Of the job, if it failed: `GET /v1/jobs/{id}` says why */
+            job_id?: string;
             /** @description Of the forwarding address */
             inbound_email_id?: string;
             /** @description Its name */
@@ -1389,6 +1863,7 @@ export interface components {
             id: components["schemas"]["PortfolioID"];
             active: components["schemas"]["Active"];
             owner: components["schemas"]["Owner"];
+            owners: components["schemas"]["StatementOwners"];
             readable: components["schemas"]["Readable"];
             provenance: components["schemas"]["Provenance"];
             cas_type: components["schemas"]["CASType"];
@@ -1397,6 +1872,7 @@ export interface components {
             total_value: components["schemas"]["Decimal"];
             /** @enum {string} */
             currency: "INR";
+            accounts: components["schemas"]["StatementAccounts"];
             holdings: components["schemas"]["Holding"][];
             received_rows: components["schemas"]["Count"];
             stored_rows: components["schemas"]["Count"];
@@ -1411,6 +1887,30 @@ export interface components {
             payload: {
                 [key: string]: unknown;
             } | null;
+        };
+        /** @description What all statements together tell about accounts and their owners */
+        ExportedAccounts: {
+            owners: {
+                number: components["schemas"]["Owner"];
+                name: components["schemas"]["TextOrNull"];
+                pan_masked: components["schemas"]["MaskedPAN"];
+                accounts: components["schemas"]["Count"];
+                /** @description Most statements are of this owner */
+                user: boolean;
+            }[];
+            accounts: {
+                id: string;
+                /** @enum {string} */
+                kind: "demat" | "folio" | "policy" | "pension";
+                number: components["schemas"]["TextOrNull"];
+                institution: components["schemas"]["TextOrNull"];
+                owner: components["schemas"]["RowOwner"];
+                holders: components["schemas"]["StatementHolders"];
+                first_seen: components["schemas"]["Instant"];
+                last_seen: components["schemas"]["Instant"];
+                /** @description How many statements list it */
+                statements: number;
+            }[];
         };
         ExportedGrant: {
             id: string;
@@ -1625,6 +2125,22 @@ export interface components {
                 "application/json": components["schemas"]["StatementJob"];
             };
         };
+        /** @description The consent */
+        MailParsing: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["MailParsing"];
+            };
+        };
+        /** @description There is no consent any more */
+        Withdrawn: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content?: never;
+        };
         /** @description The job */
         StatementJob: {
             headers: {
@@ -1689,6 +2205,51 @@ export interface components {
                 "application/json": components["schemas"]["HoldingPage"];
             };
         };
+        /** @description One page, or all rows as a table; rows by account, then in the order of the statement */
+        OwnedPage: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["OwnedPage"];
+            };
+        };
+        /** @description By owner, in the order in which statements named them */
+        AccountList: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["AccountList"];
+            };
+        };
+        /** @description The account and its statements */
+        Account: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["AccountHistory"];
+            };
+        };
+        /** @description The differences by account; `unchanged` is the number of other holdings */
+        PortfolioChanges: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["PortfolioChanges"];
+            };
+        };
+        /** @description The earliest point first */
+        Worth: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["Worth"];
+            };
+        };
         /** @description One page; an empty list if the statement has none */
         TransactionPage: {
             headers: {
@@ -1744,7 +2305,9 @@ export interface components {
             };
         };
         /**
-         * @description The request cannot be read: `invalid_json`, `invalid_encoding`, `incomplete_body`, `invalid_query`,
+         * @description The request cannot be read: `invalid_json` (for a statement `detail` has the line, the column and what was expected), `payload_limit` (valid JSON
+         *     beyond a limit, with a pointer and one of `too_deep`, `name_too_long`, `string_too_long`, `number_too_long`, `number_out_of_range`,
+         *     `too_many_members`, `too_many_values`, `nul_character`), `invalid_encoding`, `incomplete_body`, `invalid_query`,
          *     `invalid_cursor`, `invalid_limit`, `invalid_holding`, `invalid_idempotency_key`, `invalid_state`, `invalid_action`, `invalid_outcome`,
          *     `invalid_time`, `invalid_format`, `invalid_step`, `invalid_range`, `invalid_preference`, `invalid_subject`; a statement is not a PDF or its form
          *     cannot be read (`invalid_pdf`, `invalid_form`, `unknown_field`, `no_document`, `invalid_pdf_url`), or its upload broke off or was
@@ -1815,8 +2378,8 @@ export interface components {
         /**
          * @description A request with the same Idempotency-Key is in progress, or was interrupted (`idempotency_in_flight`): send it again
          *     after Retry-After. The key of a request that was interrupted is free after 3 seconds. Or the portfolio saved with this key has been deleted
-         *     (`idempotency_answer_deleted`): choose another key. Or the PAN of the statement contradicts the user's earlier
-         *     ones, and the broker is configured to refuse that (`other_owner`).
+         *     (`idempotency_answer_deleted`): choose another key. Or the PAN of the statement contradicts that of the user,
+         *     and the broker is configured to refuse that (`other_owner`).
          */
         Conflict: {
             headers: {
@@ -1961,6 +2524,28 @@ export interface components {
         From: components["schemas"]["Instant"];
         /** @description Before this time, exclusive */
         To: components["schemas"]["Instant"];
+        /** @description Only statements of periods that end on this day or before; the day on which it was saved counts for one without a period */
+        AsOf: string;
+        /** @description Only statements of this provenance */
+        OfProvenance: components["schemas"]["Provenance"];
+        /** @description Only statements of this issuer */
+        OfCASType: components["schemas"]["CASType"];
+        /** @description Only accounts of the owner with this number */
+        OfOwner: number;
+        /** @description Only rows of this class */
+        OfClass: components["schemas"]["AssetClass"];
+        /** @description Only the account with this id */
+        OfAccount: components["schemas"]["AccountID"];
+        /** @description The maximum number of rows on a page */
+        RowLimit: number;
+        /** @description The first day; the first that a statement tells of if omitted */
+        WorthFrom: string;
+        /** @description The last day; today if omitted */
+        WorthTo: string;
+        /** @description How far apart the points are */
+        Interval: "week" | "month" | "quarter" | "year";
+        /** @description The account's id */
+        AccountID: components["schemas"]["AccountID"];
         /** @description The `next_cursor` of the previous page; omit it for the first page */
         Cursor: string;
     };
@@ -1979,6 +2564,11 @@ export interface components {
             content: {
                 "multipart/form-data": components["schemas"]["StatementForm"];
                 "application/json": components["schemas"]["StatementForm"];
+            };
+        };
+        MailParsing: {
+            content: {
+                "application/json": components["schemas"]["MailParsingRequest"];
             };
         };
         WidgetPayload: {
@@ -2199,6 +2789,64 @@ export interface operations {
             401: components["responses"]["Unauthenticated"];
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    getMailParsing: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: components["responses"]["MailParsing"];
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    putMailParsing: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: components["requestBodies"]["MailParsing"];
+        responses: {
+            200: components["responses"]["MailParsing"];
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["Unprocessable"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    deleteMailParsing: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            204: components["responses"]["Withdrawn"];
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
             429: components["responses"]["TooManyRequests"];
             500: components["responses"]["Internal"];
             503: components["responses"]["Unavailable"];
@@ -2727,6 +3375,75 @@ export interface operations {
             503: components["responses"]["Unavailable"];
         };
     };
+    getMailParsingOf: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The user's id in the broker, percent-encoded; it may contain slashes, spaces and any other character */
+                subject: components["parameters"]["Subject"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: components["responses"]["MailParsing"];
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    putMailParsingOf: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The user's id in the broker, percent-encoded; it may contain slashes, spaces and any other character */
+                subject: components["parameters"]["Subject"];
+            };
+            cookie?: never;
+        };
+        requestBody: components["requestBodies"]["MailParsing"];
+        responses: {
+            200: components["responses"]["MailParsing"];
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["Unprocessable"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    deleteMailParsingOf: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The user's id in the broker, percent-encoded; it may contain slashes, spaces and any other character */
+                subject: components["parameters"]["Subject"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            204: components["responses"]["Withdrawn"];
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
     listPortfoliosOf: {
         parameters: {
             query?: {
@@ -2936,6 +3653,163 @@ export interface operations {
         requestBody?: never;
         responses: {
             200: components["responses"]["PortfolioPayload"];
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    listOwnedOf: {
+        parameters: {
+            query?: {
+                /** @description Only statements of periods that end on this day or before; the day on which it was saved counts for one without a period */
+                as_of?: components["parameters"]["AsOf"];
+                /** @description Only statements of this provenance */
+                provenance?: components["parameters"]["OfProvenance"];
+                /** @description Only statements of this issuer */
+                cas_type?: components["parameters"]["OfCASType"];
+                /** @description Only accounts of the owner with this number */
+                owner?: components["parameters"]["OfOwner"];
+                /** @description Only rows of this class */
+                class?: components["parameters"]["OfClass"];
+                /** @description Only the account with this id */
+                account?: components["parameters"]["OfAccount"];
+                /** @description The maximum number of rows on a page */
+                limit?: components["parameters"]["RowLimit"];
+                /** @description The `next_cursor` of the previous page; omit it for the first page */
+                cursor?: components["parameters"]["Cursor"];
+            };
+            header?: never;
+            path: {
+                /** @description The user's id in the broker, percent-encoded; it may contain slashes, spaces and any other character */
+                subject: components["parameters"]["Subject"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: components["responses"]["OwnedPage"];
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    listAccountsOf: {
+        parameters: {
+            query?: {
+                /** @description Only statements of periods that end on this day or before; the day on which it was saved counts for one without a period */
+                as_of?: components["parameters"]["AsOf"];
+                /** @description Only statements of this provenance */
+                provenance?: components["parameters"]["OfProvenance"];
+                /** @description Only statements of this issuer */
+                cas_type?: components["parameters"]["OfCASType"];
+                /** @description Only accounts of the owner with this number */
+                owner?: components["parameters"]["OfOwner"];
+            };
+            header?: never;
+            path: {
+                /** @description The user's id in the broker, percent-encoded; it may contain slashes, spaces and any other character */
+                subject: components["parameters"]["Subject"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: components["responses"]["AccountList"];
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    getAccountOf: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The user's id in the broker, percent-encoded; it may contain slashes, spaces and any other character */
+                subject: components["parameters"]["Subject"];
+                /** @description The account's id */
+                id: components["parameters"]["AccountID"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: components["responses"]["Account"];
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    portfolioChangesOf: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The user's id in the broker, percent-encoded; it may contain slashes, spaces and any other character */
+                subject: components["parameters"]["Subject"];
+                /** @description The portfolio's id */
+                id: components["parameters"]["PortfolioID"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: components["responses"]["PortfolioChanges"];
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    getWorthOf: {
+        parameters: {
+            query?: {
+                /** @description The first day; the first that a statement tells of if omitted */
+                from?: components["parameters"]["WorthFrom"];
+                /** @description The last day; today if omitted */
+                to?: components["parameters"]["WorthTo"];
+                /** @description How far apart the points are */
+                interval?: components["parameters"]["Interval"];
+                /** @description Only statements of this provenance */
+                provenance?: components["parameters"]["OfProvenance"];
+                /** @description Only statements of this issuer */
+                cas_type?: components["parameters"]["OfCASType"];
+                /** @description Only accounts of the owner with this number */
+                owner?: components["parameters"]["OfOwner"];
+                /** @description Only rows of this class */
+                class?: components["parameters"]["OfClass"];
+                /** @description Only the account with this id */
+                account?: components["parameters"]["OfAccount"];
+            };
+            header?: never;
+            path: {
+                /** @description The user's id in the broker, percent-encoded; it may contain slashes, spaces and any other character */
+                subject: components["parameters"]["Subject"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: components["responses"]["Worth"];
             400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthenticated"];
             403: components["responses"]["Forbidden"];
