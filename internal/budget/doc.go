@@ -15,12 +15,13 @@
 //  1. SQL decides. A reservation is committed before the vendor is called, so several
 //     replicas never exceed a budget together, and neither a broker that is killed nor a
 //     cache that is lost changes anything. SQLite does not wait for the disk: its next
-//     sync begins within 5 ms, before the vendor can have answered. So a power cut loses
-//     at most the calls that were in flight and began in its last milliseconds, and the
-//     ends of calls, which are settled as rule 2 says. The comparison with the vendor's
-//     usage names what is missing. PostgreSQL waits, unless it is told otherwise.
-//  2. An open call counts with its price. One whose end is never recorded, since the broker
-//     was killed, is settled at that price once its lease has ended.
+//     sync begins within 20 ms, before the vendor can have answered. So a power cut loses
+//     at most calls that were in flight and had begun in the last milliseconds; the
+//     comparison with the vendor's usage names them. PostgreSQL waits, unless it is told
+//     otherwise.
+//  2. Calls end in the background, on SQLite some milliseconds later, many in one
+//     transaction. An open call counts with its price. One whose end is never recorded,
+//     since the broker was killed, is settled at that price once its lease has ended.
 //  3. A call that never reached the vendor costs nothing, and neither does one that failed,
 //     except that the vendor charges for inbox pulls that fail.
 //  4. Days and months are those of UTC.

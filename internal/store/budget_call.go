@@ -139,7 +139,7 @@ func addToCounters(n int) string {
 // EndCall ends an open call, adds it to the totals of its day, and adds the difference to
 // what was reserved to its counters. It returns false if the call is not open.
 func (s *DB) EndCall(ctx context.Context, id string, r budget.Result, at time.Time) (c budget.Call, ended bool, err error) {
-	err = s.changeUnsynced(ctx, "settle a call", func(ctx context.Context, tx *sql.Tx) error {
+	err = s.changeLater(ctx, "settle a call", func(ctx context.Context, tx *sql.Tx) error {
 		c, err = scanCall(tx.QueryRowContext(ctx, `UPDATE gateway_calls SET ended_ms = $2, outcome = $3, reason = $4, delivery = $5,
 			key_name = CASE WHEN CAST($6 AS TEXT) = '' THEN key_name ELSE CAST($6 AS TEXT) END,
 			used = CASE WHEN CAST($5 AS TEXT) = 'unknown' THEN reserved ELSE CAST($7 AS BIGINT) END

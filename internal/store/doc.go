@@ -12,8 +12,9 @@
 //
 //   - Every change goes through DB.change. It is durable when that returns nil. A change,
 //     its audit record and everything else that it causes are one transaction. Calls that
-//     cost credits go through DB.changeUnsynced, which does not wait for the disk on SQLite:
-//     package budget says why they may.
+//     cost credits go through DB.changeUnsynced, which does not wait for the disk on SQLite
+//     (package budget says why they may), and their ends through DB.changeLater, which shares
+//     a transaction with others.
 //   - The first change waits until the database is migrated and the sealing keys are known
 //     to be the right ones (keys.go).
 //   - A query is written once for both dialects. True differences are in dialect.go. The

@@ -17,9 +17,10 @@ const (
 )
 
 // syncDelay is how long after a change that did not wait for the disk the group makes it
-// durable. If that fails, it tries again after syncAgain.
+// durable, together with the changes that can be made later. If that fails, it tries again
+// after syncAgain.
 const (
-	syncDelay = 5 * time.Millisecond
+	syncDelay = 20 * time.Millisecond
 	syncAgain = time.Second
 )
 
@@ -35,8 +36,10 @@ type group struct {
 	chains   *chainPool          // has one chain, for the audit records of all changes
 	queue    chan *pendingChange // unbuffered: a caller can give up until its change is taken
 	unsynced chan *pendingChange // like queue, for changes that do not wait for the disk
+	later    chan *pendingChange // like queue, for changes that are made with the next sync
+	delayed  []*pendingChange    // that were received from later
 	skipping bool                // the connection does not wait for the disk
-	syncDue  <-chan time.Time    // receives when changes that did not wait are to be made durable; nil if there are none
+	syncDue  <-chan time.Time    // receives when the next sync is due; nil if there is nothing to do
 	quit     chan struct{}
 	stop     func()
 	notify   func(*chainLease) // called after each commit; may be nil
@@ -48,14 +51,24 @@ type pendingChange struct {
 	caller context.Context
 	do     work
 	done   chan error
-	synced bool // done is sent once the change is on the disk
+	urgency
 }
+
+// urgency says when a change is made, and when it is on the disk.
+type urgency int
+
+const (
+	durable  urgency = iota // as soon as possible; the caller waits until it is on the disk
+	unsynced                // as soon as possible; it is on the disk syncDelay later
+	later                   // within syncDelay, with others; the caller waits until it is on the disk
+)
 
 // newGroup starts the goroutine that makes the changes in db, until close is called.
 func newGroup(db *sql.DB, chains *chainPool, notify func(*chainLease)) *group {
 	g := &group{
 		db: db, inserter: &inserter{}, chains: chains, notify: notify,
-		queue: make(chan *pendingChange), unsynced: make(chan *pendingChange), quit: make(chan struct{}), ended: make(chan struct{}),
+		queue: make(chan *pendingChange), unsynced: make(chan *pendingChange), later: make(chan *pendingChange),
+		quit: make(chan struct{}), ended: make(chan struct{}),
 	}
 	g.stop = sync.OnceFunc(func() { close(g.quit) })
 	go g.loop()
@@ -70,14 +83,11 @@ func (g *group) close() {
 }
 
 // change returns when do is durable, or has failed and changed nothing. It drops do if
-// ctx ends before its turn, and rolls it back if ctx ends before do returns. If synced is
-// false, it does not wait for the disk: see DB.changeUnsynced.
-func (g *group) change(ctx context.Context, synced bool, do work) error {
-	c := &pendingChange{caller: ctx, do: do, done: make(chan error, 1), synced: synced}
-	queue := g.queue
-	if !synced {
-		queue = g.unsynced
-	}
+// ctx ends before its turn, and rolls it back if ctx ends before do returns. An
+// unsynced change returns before it is durable.
+func (g *group) change(ctx context.Context, u urgency, do work) error {
+	c := &pendingChange{caller: ctx, do: do, done: make(chan error, 1), urgency: u}
+	queue := [...]chan *pendingChange{durable: g.queue, unsynced: g.unsynced, later: g.later}[u]
 	select {
 	case queue <- c:
 		return <-c.done
@@ -96,7 +106,10 @@ func (g *group) loop() {
 			g.transact(first)
 		case first := <-g.unsynced:
 			g.transact(first)
+		case c := <-g.later:
+			g.delay(c)
 		case <-g.syncDue:
+			g.syncDue = nil
 			g.sync()
 		case <-g.quit:
 			if g.syncDue != nil {
@@ -107,14 +120,31 @@ func (g *group) loop() {
 	}
 }
 
-// sync makes the changes durable that did not wait for the disk. Any transaction that waits
-// does that, since their pages are in the same file.
-func (g *group) sync() {
-	c := &pendingChange{caller: context.Background(), done: make(chan error, 1), synced: true, do: touch}
-	g.transact(c)
-	if <-c.done != nil {
-		g.syncDue = time.After(syncAgain)
+// delay keeps a change for the next transaction that waits for the disk.
+func (g *group) delay(c *pendingChange) {
+	g.delayed = append(g.delayed, c)
+	switch {
+	case len(g.delayed) >= groupSize-1:
+		g.sync()
+	case g.syncDue == nil:
+		g.syncDue = time.After(syncDelay)
 	}
+}
+
+// sync makes the changes durable that did not wait for the disk, and those that were
+// delayed. Any transaction that waits for the disk does that, since there is one log.
+func (g *group) sync() {
+	c := &pendingChange{caller: context.Background(), done: make(chan error, 1), do: touch}
+	g.transact(c)
+	err := <-c.done
+	if err == nil {
+		return
+	}
+	g.syncDue = time.After(syncAgain)
+	for _, c := range g.delayed {
+		c.done <- err
+	}
+	g.delayed = nil
 }
 
 // touch writes a page, and changes nothing.
@@ -142,9 +172,10 @@ func (g *group) waitForDisk(ctx context.Context, conn *sql.Conn, wait bool) erro
 
 // committed notes that a transaction was committed.
 func (g *group) committed(synced bool) {
-	if synced {
+	switch {
+	case synced && len(g.delayed) == 0:
 		g.syncDue = nil
-	} else if g.syncDue == nil {
+	case g.syncDue == nil:
 		g.syncDue = time.After(syncDelay)
 	}
 }
@@ -166,7 +197,7 @@ func (g *group) transact(first *pendingChange) {
 		return
 	}
 	defer func() { _ = conn.Close() }()
-	if err := g.waitForDisk(ctx, conn, first.synced); err != nil {
+	if err := g.waitForDisk(ctx, conn, first.urgency == durable); err != nil {
 		first.done <- asTimeout(ctx, err)
 		return
 	}
@@ -182,7 +213,7 @@ func (g *group) transact(first *pendingChange) {
 	}
 	lease.uncertain = lease.uncertain || err != nil // the database may have rolled back at any point
 	if err == nil {
-		g.committed(first.synced)
+		g.committed(first.urgency == durable)
 	}
 	if err == nil && g.notify != nil {
 		g.notify(lease)
@@ -200,7 +231,7 @@ func (g *group) applyAll(
 	g.inserter.begin(conn)
 	defer g.inserter.end()
 	began := time.Now()
-	for c := first; c != nil; c = g.next(began, len(applied), first.synced) {
+	for c := first; c != nil; c = g.next(began, len(applied), first.urgency) {
 		failed, err := apply(ctx, tx, lease, c)
 		switch {
 		case err != nil:
@@ -216,18 +247,29 @@ func (g *group) applyAll(
 
 // next returns a waiting change, or nil if there is none or the transaction is full. A
 // transaction that does not wait for the disk takes in only changes that do not, either.
-func (g *group) next(began time.Time, applied int, synced bool) *pendingChange {
+func (g *group) next(began time.Time, applied int, first urgency) *pendingChange {
 	if applied == groupSize || time.Since(began) > groupTime {
 		return nil
 	}
-	queue := g.queue
-	if !synced {
-		queue = nil
+	if first == unsynced {
+		select {
+		case c := <-g.unsynced:
+			return c
+		default:
+			return nil
+		}
+	}
+	if len(g.delayed) > 0 {
+		c := g.delayed[0]
+		g.delayed = g.delayed[1:]
+		return c
 	}
 	select {
-	case c := <-queue:
+	case c := <-g.queue:
 		return c
 	case c := <-g.unsynced:
+		return c
+	case c := <-g.later:
 		return c
 	default:
 		return nil

@@ -23,7 +23,9 @@ func idle(t *testing.T) *group {
 	}
 	d := sqliteDialect("")
 	return &group{
-		db: writer, inserter: &inserter{}, chains: newChainPool(writer, &d, Options{}, 1), queue: make(chan *pendingChange, 1000), unsynced: make(chan *pendingChange, 1000),
+		db: writer, inserter: &inserter{}, chains: newChainPool(writer, &d, Options{}, 1),
+		queue: make(chan *pendingChange, 1000), unsynced: make(chan *pendingChange, 1000),
+		later: make(chan *pendingChange, 1000),
 	}
 }
 
@@ -44,7 +46,7 @@ func note(n int, more ...func() error) work {
 
 // wait puts do into the queue of g.
 func (g *group) wait(ctx context.Context, do work) *pendingChange {
-	c := &pendingChange{caller: ctx, do: do, done: make(chan error, 1), synced: true}
+	c := &pendingChange{caller: ctx, do: do, done: make(chan error, 1)}
 	g.queue <- c
 	return c
 }
@@ -175,7 +177,7 @@ func TestClosingAGroupCommitsBegunChangesAndRefusesOthers(t *testing.T) {
 	begun, closing := make(chan bool), make(chan bool)
 	ended := make(chan error, 1)
 	go func() {
-		ended <- g.change(t.Context(), true, note(1, func() error { close(begun); <-closing; return nil }))
+		ended <- g.change(t.Context(), durable, note(1, func() error { close(begun); <-closing; return nil }))
 	}()
 	<-begun
 	go func() { <-g.quit; close(closing) }()
@@ -184,7 +186,7 @@ func TestClosingAGroupCommitsBegunChangesAndRefusesOthers(t *testing.T) {
 	if err := <-ended; err != nil {
 		t.Errorf("a change that had begun: %v", err)
 	}
-	if err := g.change(t.Context(), true, note(2)); !errors.Is(err, errClosed) {
+	if err := g.change(t.Context(), durable, note(2)); !errors.Is(err, errClosed) {
 		t.Errorf("a later change: %v", err)
 	}
 	if list := g.noted(t); len(list) != 1 {
@@ -194,7 +196,7 @@ func TestClosingAGroupCommitsBegunChangesAndRefusesOthers(t *testing.T) {
 
 // waitUnsynced puts do into the queue of changes that do not wait for the disk.
 func (g *group) waitUnsynced(ctx context.Context, do work) *pendingChange {
-	c := &pendingChange{caller: ctx, do: do, done: make(chan error, 1)}
+	c := &pendingChange{caller: ctx, do: do, done: make(chan error, 1), urgency: unsynced}
 	g.unsynced <- c
 	return c
 }
@@ -237,15 +239,54 @@ func TestChangesThatNeedNotWaitForTheDiskShareTransactionsThatDo(t *testing.T) {
 	if !g.waitsForDisk(t) || g.syncDue != nil {
 		t.Errorf("after the sync: waits %t, due %v", g.waitsForDisk(t), g.syncDue)
 	}
+	if err := <-waiting.done; err != nil {
+		t.Error(err)
+	}
+}
+
+func TestChangesThatCanWaitAreMadeTogether(t *testing.T) {
+	t.Parallel()
+	s := openNew(t, "sqlite:"+filepath.Join(t.TempDir(), "broker.db"))
+	mustExec(t, s.writer, `CREATE TABLE noted (n INTEGER PRIMARY KEY)`)
+	ended, refused := make(chan error), errors.New("refused")
+	for n := range 2 * groupSize {
+		go func() {
+			ended <- s.changeLater(t.Context(), "note", note(n, func() error {
+				if n == 1 {
+					return refused
+				}
+				return nil
+			}))
+		}()
+	}
+	failures := 0
+	for range 2 * groupSize {
+		if err := <-ended; err != nil {
+			failures++
+		}
+	}
+	if list := s.group.noted(t); len(list) != 2*groupSize-1 || failures != 1 {
+		t.Errorf("got %d changes, %d failures, want %d, 1", len(list), failures, 2*groupSize-1)
+	}
+	if err := s.changeLater(t.Context(), "note", note(1)); err != nil || !s.group.waitsForDisk(t) {
+		t.Errorf("got %v, waits %t, want a change that is on the disk", err, s.group.waitsForDisk(t))
+	}
 }
 
 func TestSyncThatFailsIsTriedAgain(t *testing.T) {
 	t.Parallel()
-	g := idle(t) // without the table that is written to
-	g.waitUnsynced(t.Context(), note(1))
-	g.transact(<-g.unsynced)
+	g := idle(t)
+	delayed := &pendingChange{caller: t.Context(), do: note(2), done: make(chan error, 1), urgency: later}
+	g.delay(delayed)
 	<-g.syncDue
+	g.syncDue = nil
+	if err := g.db.Close(); err != nil {
+		t.Fatal(err)
+	}
 	if g.sync(); g.syncDue == nil {
 		t.Error("no other sync is due")
+	}
+	if err := <-delayed.done; err == nil || len(g.delayed) > 0 {
+		t.Errorf("a delayed change ended with %v, and %d are left", err, len(g.delayed))
 	}
 }

@@ -118,7 +118,7 @@ func (s *DB) keyFits(ctx context.Context, id string, proof []byte) (bool, error)
 func (s *DB) storeProof(ctx context.Context, id string) (same bool, err error) {
 	ctx, cancel := withTimeout(ctx)
 	defer cancel()
-	err = s.transact(ctx, "store a proof", true, func(ctx context.Context, tx *sql.Tx) error {
+	err = s.transact(ctx, "store a proof", durable, func(ctx context.Context, tx *sql.Tx) error {
 		_, err := tx.ExecContext(ctx, `INSERT INTO seal_keys (id, proof) VALUES ($1, $2) ON CONFLICT (id) DO NOTHING`,
 			id, s.box.Seal(proofData(id), nil))
 		if err != nil {

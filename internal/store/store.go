@@ -162,7 +162,7 @@ type work func(ctx context.Context, tx *sql.Tx) error
 // returns an error, nothing was changed, unless the error is errUnknownOutcome. do must
 // not call change.
 func (s *DB) change(ctx context.Context, action string, do work) error {
-	return s.prepareAndTransact(ctx, action, true, do)
+	return s.prepareAndTransact(ctx, action, durable, do)
 }
 
 // changeUnsynced is change for what can be lost in a power cut if it was made in the last
@@ -170,23 +170,29 @@ func (s *DB) change(ctx context.Context, action string, do work) error {
 // process, however that ends, and it survives a power cut syncDelay later, or once a later
 // change has returned. do must not write audit records.
 func (s *DB) changeUnsynced(ctx context.Context, action string, do work) error {
-	return s.prepareAndTransact(ctx, action, false, do)
+	return s.prepareAndTransact(ctx, action, unsynced, do)
 }
 
-func (s *DB) prepareAndTransact(ctx context.Context, action string, synced bool, do work) error {
+// changeLater is change for what no user waits for. On SQLite it takes up to syncDelay
+// longer, so that many such changes share a transaction.
+func (s *DB) changeLater(ctx context.Context, action string, do work) error {
+	return s.prepareAndTransact(ctx, action, later, do)
+}
+
+func (s *DB) prepareAndTransact(ctx context.Context, action string, u urgency, do work) error {
 	ctx, cancel := withTimeout(ctx)
 	defer cancel()
 	if err := s.prepare(ctx); err != nil {
 		return s.explain(ctx, action, cmp.Or(ctx.Err(), err))
 	}
-	return s.transact(ctx, action, synced, do)
+	return s.transact(ctx, action, u, do)
 }
 
-// transact is change, or changeUnsynced, without the check whether the database may be used.
-func (s *DB) transact(ctx context.Context, action string, synced bool, do work) error {
+// transact makes a change without the check whether the database may be used.
+func (s *DB) transact(ctx context.Context, action string, u urgency, do work) error {
 	var err error
 	if s.group != nil {
-		err = s.group.change(ctx, synced, do)
+		err = s.group.change(ctx, u, do)
 	} else {
 		err = s.inTransaction(ctx, do)
 	}
