@@ -44,7 +44,7 @@ func main() {
 	flag.IntVar(&p.connections, "connections", 64, "concurrent connections")
 	flag.IntVar(&p.requests, "requests", 100_000, "requests in each measurement")
 	flag.IntVar(&p.rounds, "rounds", 3, "rounds; the median is reported")
-	flag.StringVar(&p.only, "only", "", "measure only: tokens or gateway")
+	flag.StringVar(&p.only, "only", "", "measure only: tokens, reads or gateway")
 	flag.Parse()
 	exit(run(ctx, p))
 }

@@ -54,18 +54,30 @@ func run(ctx context.Context, p plan) error {
 	if brokerProgram, err = buildBroker(ctx, folder); err != nil {
 		return err
 	}
-	if p.only != "gateway" {
+	if p.measures("tokens") {
 		if err := compareTokens(ctx, p, folder, redis); err != nil {
 			return err
 		}
 	}
-	if p.only == "tokens" {
-		return nil
+	for _, part := range []struct {
+		name    string
+		measure func(context.Context, plan, starter) error
+	}{{"reads", measureReads}, {"gateway", measureGateway}} {
+		if !p.measures(part.name) {
+			continue
+		}
+		start, stop := newStarter(ctx, folder)
+		err := part.measure(ctx, p, start)
+		stop()
+		if err != nil {
+			return err
+		}
 	}
-	start, stop := newStarter(ctx, folder)
-	defer stop()
-	return measureGateway(ctx, p, start)
+	return nil
 }
+
+// measures reports whether a part is measured.
+func (p plan) measures(part string) bool { return p.only == "" || p.only == part }
 
 // brokerProgram is the path of the broker.
 var brokerProgram string

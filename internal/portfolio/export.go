@@ -8,27 +8,21 @@ import (
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 
-	"casbroker/internal/fault"
 	"casbroker/internal/statement"
 )
 
-var errInterrupted = fault.New(fault.Unavailable, "export_interrupted",
-	"A portfolio was deleted while it was being exported; try again.").After(time.Second)
-
-// How much an export holds in memory at a time, in addition to one payload.
-const (
-	exportPage         = 20   // portfolios
-	exportTransactions = 1000 // transactions
-)
+// exportPage is how many summaries of portfolios an export holds in memory at a time, in
+// addition to one portfolio.
+const exportPage = 20
 
 // exportView is a portfolio with everything that is stored of it. Holdings and
-// Transactions are lists here; in summaryView they are counts.
+// Transactions are lists here; in summaryView they are counts. What is unreadable is null.
 type exportView struct {
 	summaryView
 	Accounts     []listedAccountView `json:"accounts"`
-	Holdings     []holdingView       `json:"holdings"`
+	Holdings     *[]holdingView      `json:"holdings"`
 	Transactions transactionList     `json:"transactions"`
-	Payload      jsontext.Value      `json:"payload"` // as received; null if it is unreadable
+	Payload      jsontext.Value      `json:"payload"` // as received
 }
 
 // Export writes all portfolios of subject to e as a JSON array, newest first. Unreadable
@@ -57,27 +51,24 @@ func (s *Service) Export(ctx context.Context, e *jsontext.Encoder, subject strin
 
 // exportOne writes p, or nothing if p has been deleted in the meantime.
 func (s *Service) exportOne(ctx context.Context, e *jsontext.Encoder, p Portfolio) error {
-	payload, err := s.Reader.Payload(ctx, p.Subject, p.ID)
-	if errors.Is(err, ErrUnreadable) {
-		p.Unreadable, payload, err = true, []byte("null"), nil
-	}
+	stored, err := s.Reader.Copy(ctx, p.Subject, p.ID)
 	if errors.Is(err, ErrNotFound) {
 		return nil
 	}
 	if err != nil {
 		return err
 	}
-	_, rows, err := s.Reader.Portfolio(ctx, p.Subject, p.ID, 0, statement.MaxRows)
-	if errors.Is(err, ErrNotFound) || err == nil && len(rows) != p.StoredRows {
-		return nil
+	view := exportView{
+		summaryView: viewSummary(stored.Portfolio), Accounts: viewListedAccounts(stored.Accounts),
+		Transactions: transactionList{p.ID, stored.Transactions}, Payload: []byte("null"),
 	}
-	if err != nil {
-		return err
+	if stored.Holdings != nil {
+		view.Holdings = new(viewHoldings(&stored.Portfolio, stored.Holdings))
 	}
-	return json.MarshalEncode(e, exportView{
-		summaryView: viewSummary(p), Accounts: viewListedAccounts(p.Accounts), Holdings: viewHoldings(&p, rows),
-		Transactions: transactionList{ctx, s.Reader, p}, Payload: payload,
-	}, json.Deterministic(true))
+	if stored.Payload != nil {
+		view.Payload = stored.Payload
+	}
+	return json.MarshalEncode(e, view, json.Deterministic(true))
 }
 
 // captureView is a capture that is not saved as a portfolio.
@@ -116,40 +107,27 @@ func (c *Captures) Export(ctx context.Context, e *jsontext.Encoder, subject stri
 	return e.WriteToken(jsontext.EndArray)
 }
 
-// transactionList encodes the transactions of a portfolio, reading one page at a time.
+// transactionList encodes the transactions of a portfolio, one at a time.
 type transactionList struct {
-	ctx    context.Context
-	reader Reader
-	of     Portfolio
+	portfolioID string
+	each        EachTransaction // nil for unreadable ones
 }
 
-// MarshalJSONTo writes the transactions as an array, in their order. It fails if they
-// are deleted before all are written.
+// MarshalJSONTo writes the transactions as an array, in their order.
 func (l transactionList) MarshalJSONTo(e *jsontext.Encoder) error {
+	if l.each == nil {
+		return e.WriteToken(jsontext.Null)
+	}
 	if err := e.WriteToken(jsontext.BeginArray); err != nil {
 		return err
 	}
-	for first, n := 0, 0; ; {
-		list, err := l.reader.Transactions(l.ctx, l.of.Subject, l.of.ID, AllHoldings, first, exportTransactions)
-		if errors.Is(err, ErrNotFound) {
-			return errInterrupted
-		}
-		if err != nil {
-			return err
-		}
-		for _, view := range viewTransactions(l.of.ID, list) {
-			if err := json.MarshalEncode(e, view); err != nil {
-				return err
-			}
-		}
-		n += len(list)
-		switch {
-		case len(list) == exportTransactions:
-			first = list[len(list)-1].Seq + 1
-		case n != l.of.TransactionCount:
-			return errInterrupted
-		default:
-			return e.WriteToken(jsontext.EndArray)
-		}
+	var err error
+	decode := l.each(0, func(t *statement.Transaction) bool {
+		err = json.MarshalEncode(e, viewTransaction(l.portfolioID, t))
+		return err == nil
+	})
+	if err := errors.Join(err, decode); err != nil {
+		return err
 	}
+	return e.WriteToken(jsontext.EndArray)
 }

@@ -11,9 +11,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"casbroker/internal/audit"
-	"casbroker/internal/fault"
 	"casbroker/internal/portfolio"
-	"casbroker/internal/statement"
 )
 
 // exported has the members of an exported portfolio that tests check.
@@ -96,43 +94,38 @@ func TestExportHasEveryTransactionInOrder(t *testing.T) {
 	}
 }
 
-// deletingReader deletes each portfolio while it is being read.
+// deletingReader deletes each portfolio before or after it is copied.
 type deletingReader struct {
 	portfolio.Reader
 	*broker
-	atPayload bool // after its payload was read, otherwise after its first transactions
+	before bool
 }
 
-func (v deletingReader) remove(ctx context.Context, subject, id string) error {
-	return v.db.DeletePortfolio(ctx, subject, id, audit.New(ctx, begin, subject, audit.PortfolioDelete, subject, id))
-}
-
-func (v deletingReader) Payload(ctx context.Context, subject, id string) ([]byte, error) {
-	payload, err := v.Reader.Payload(ctx, subject, id)
-	if v.atPayload {
-		err = errors.Join(err, v.remove(ctx, subject, id))
+func (v deletingReader) Copy(ctx context.Context, subject, id string) (portfolio.Copy, error) {
+	remove := func() error {
+		return v.db.DeletePortfolio(ctx, subject, id, audit.New(ctx, begin, subject, audit.PortfolioDelete, subject, id))
 	}
-	return payload, err
-}
-
-func (v deletingReader) Transactions(ctx context.Context, subject, id string, holding, first, limit int) ([]statement.Transaction, error) {
-	list, err := v.Reader.Transactions(ctx, subject, id, holding, first, limit)
-	if first == 0 && err == nil {
-		err = v.remove(ctx, subject, id)
+	if v.before {
+		if err := remove(); err != nil {
+			return portfolio.Copy{}, err
+		}
+		return v.Reader.Copy(ctx, subject, id)
 	}
-	return list, err
+	c, err := v.Reader.Copy(ctx, subject, id)
+	return c, errors.Join(err, remove())
 }
 
-func TestPortfolioDeletedDuringAnExportIsLeftOutOrEndsIt(t *testing.T) {
+func TestPortfolioDeletedDuringAnExportIsCompleteOrLeftOut(t *testing.T) {
 	t.Parallel()
 	b := start(t)
-	b.save("asha", withTransactions(1500)).want(t, 201)
-	var f *fault.Fault
-	if list, err := export(t, deletingReader{b.db, b, false}, "asha"); !errors.As(err, &f) || f.Code != "export_interrupted" {
-		t.Errorf("half written: %v, %v", list, err)
-	}
-	b.save("asha", withTransactions(1500)).want(t, 201)
-	if list, err := export(t, deletingReader{b.db, b, true}, "asha"); err != nil || len(list) != 0 {
-		t.Errorf("not yet written: %v, %v", list, err)
+	for before, want := range map[bool]int{true: 0, false: 1} {
+		b.save("asha", withTransactions(1500)).want(t, 201)
+		list, err := export(t, deletingReader{b.db, b, before}, "asha")
+		if err != nil || len(list) != want {
+			t.Fatalf("before it is copied: %t: got %d portfolios, %v", before, len(list), err)
+		}
+		if want == 1 && (len(list[0].Holdings) != 1 || len(list[0].Transactions) != 1500 || list[0].Payload == nil) {
+			t.Errorf("got %d holdings, %d transactions", len(list[0].Holdings), len(list[0].Transactions))
+		}
 	}
 }

@@ -118,6 +118,19 @@ type Rows struct {
 	Holdings []statement.Holding // by their numbers
 }
 
+// Copy is everything that is stored of a portfolio. If something cannot be decrypted, it is
+// nil and the portfolio is Unreadable.
+type Copy struct {
+	Portfolio
+	Holdings     []statement.Holding // not nil, if they can be decrypted
+	Transactions EachTransaction
+	Payload      []byte // as received
+}
+
+// EachTransaction calls yield for the transactions of a portfolio from number first on, until
+// that returns false.
+type EachTransaction func(first int, yield func(*statement.Transaction) bool) error
+
 // AllHoldings selects the transactions of every holding.
 const AllHoldings = -1
 
@@ -166,14 +179,18 @@ type Store interface {
 // ErrNotFound.
 type Reader interface {
 	Portfolios(ctx context.Context, subject string, q Query) ([]Portfolio, error)
-	// LatestPortfolio returns the id of the user's own portfolio whose period ends last, of several one that does not differ from what the vendor gave, and of those
-	// the one saved last.
-	LatestPortfolio(ctx context.Context, subject string) (id string, err error)
-	// Portfolio returns a portfolio and up to limit of its holdings, from number first on.
+	// Latest returns the user's own portfolio whose period ends last, of several one that does
+	// not differ from what the vendor gave, and of those the one saved last, with all its
+	// holdings. It may return ErrUnreadable.
+	Latest(ctx context.Context, subject string) (Portfolio, []statement.Holding, error)
+	// Portfolio returns a portfolio and up to limit of its holdings, from number first on. It
+	// may return ErrUnreadable if limit is not 0.
 	Portfolio(ctx context.Context, subject, id string, first, limit int) (Portfolio, []statement.Holding, error)
 	// Transactions returns up to limit transactions of a portfolio, from number first on,
-	// of one holding or of AllHoldings.
+	// of one holding or of AllHoldings, or ErrUnreadable.
 	Transactions(ctx context.Context, subject, id string, holding, first, limit int) ([]statement.Transaction, error)
+	// Copy returns everything that is stored of a portfolio, as it was at one moment.
+	Copy(ctx context.Context, subject, id string) (Copy, error)
 	// Payload returns the payload as received, or ErrUnreadable.
 	Payload(ctx context.Context, subject, id string) ([]byte, error)
 	AccountReader

@@ -165,14 +165,11 @@ func (s *Service) List(ctx context.Context, who auth.Principal, q Query) ([]Port
 // returns ErrNotFound if nothing was saved.
 func (s *Service) Latest(ctx context.Context, who auth.Principal) (Portfolio, []statement.Holding, error) {
 	s.settle(ctx, who)
-	portfolioID, err := s.Reader.LatestPortfolio(ctx, who.Subject)
-	switch {
-	case errors.Is(err, ErrNotFound):
-		return Portfolio{}, nil, errNoPortfolio
-	case err != nil:
-		return Portfolio{}, nil, err
+	p, rows, err := s.Reader.Latest(ctx, who.Subject)
+	if errors.Is(err, ErrNotFound) {
+		err = errNoPortfolio
 	}
-	return s.Get(ctx, who, portfolioID)
+	return p, rows, err
 }
 
 // Get returns a portfolio of who with all its holdings, or ErrNotFound.

@@ -9,7 +9,7 @@ import (
 	"casbroker/internal/testkit/storetest"
 )
 
-func TestPortfolioWithoutItsKeyIsReadWithoutPrivateData(t *testing.T) {
+func TestPortfolioWithoutItsKeyIsListedAndItsRowsAreUnreadable(t *testing.T) {
 	t.Parallel()
 	url, digest := storetest.SQLite(t), secret.RandomKey()
 	lost, kept := secret.Key{ID: "k1", Secret: secret.RandomKey()}, secret.Key{ID: "k2", Secret: secret.RandomKey()}
@@ -20,24 +20,21 @@ func TestPortfolioWithoutItsKeyIsReadWithoutPrivateData(t *testing.T) {
 
 	b := serve(t, storetest.Open(t, url, newBox(t, digest, kept)))
 	list := b.list("asha", "")
-	if len(list) != 1 || list[0].Readable || list[0].Investor["name"] != nil || list[0].Investor["pan_masked"] != nil || list[0].TotalValue != "10.10" {
+	if len(list) != 1 || list[0].Readable || list[0].Investor["name"] != nil || list[0].Investor["pan_masked"] != nil || list[0].TotalValue != "" ||
+		list[0].Holdings["nps"] != 1 || list[0].StoredRows != 1 {
 		t.Errorf("got the list %+v", list)
 	}
-	got := b.get("asha", path).want(t, http.StatusOK)
-	if got.Readable || len(got.Rows) != 1 || got.Rows[0].Name != "Fund" || got.Rows[0].Account != nil || *got.Rows[0].Value != "10.10" {
-		t.Errorf("read %+v", got)
-	}
-	if line := b.holdingsCSV("asha", saved.ID)[1]; line[3] != "Fund" || line[4] != "" || line[9] != "10.10" {
-		t.Errorf("got the CSV line %q", line)
-	}
-	for _, other := range []string{path + "/holdings", path + "/transactions", "/v1/portfolios/latest"} {
-		if r := b.get("asha", other); r.status != http.StatusOK {
-			t.Errorf("%s answered %d: %s", other, r.status, r.body)
+	for _, rows := range []string{"", "/holdings", "/holdings?format=csv", "/transactions", "/raw"} {
+		r := b.get("asha", path+rows)
+		if got := r.want(t, http.StatusServiceUnavailable); got.Code != "portfolio_unreadable" || r.header.Get("Retry-After") != "300" {
+			t.Errorf("%s: got %s, %v", rows, got.Code, r.header)
 		}
 	}
-	raw := b.get("asha", path+"/raw")
-	if got := raw.want(t, http.StatusServiceUnavailable); got.Code != "portfolio_unreadable" || raw.header.Get("Retry-After") != "300" {
-		t.Errorf("the payload: %s, %v", got.Code, raw.header)
+	if got := b.get("asha", "/v1/portfolios/latest").want(t, http.StatusServiceUnavailable); got.Code != "portfolio_unreadable" {
+		t.Errorf("the latest: got %s", got.Code)
+	}
+	if list, err := export(t, b.db, "asha"); err != nil || len(list) != 1 || list[0].Holdings != nil || list[0].Transactions != nil || string(list[0].Payload) != "null" {
+		t.Errorf("exported %+v, %v", list, err)
 	}
 	if fresh := b.save("asha", minimal("Another")).want(t, http.StatusCreated); !fresh.Readable || fresh.Owner != 1 {
 		t.Errorf("a new portfolio: got %+v", fresh)

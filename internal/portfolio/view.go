@@ -24,7 +24,7 @@ type summaryView struct {
 	CASType      statement.CASType       `json:"cas_type"`
 	Period       *statement.Period       `json:"period"`
 	Investor     investorView            `json:"investor"`
-	TotalValue   string                  `json:"total_value"`
+	TotalValue   *string                 `json:"total_value"` // null if it is unreadable
 	Currency     string                  `json:"currency"`
 	Holdings     map[statement.Class]int `json:"holdings"`
 	ReceivedRows int                     `json:"received_rows"`
@@ -98,14 +98,18 @@ type transactionPage struct {
 }
 
 func viewSummary(p Portfolio) summaryView {
-	return summaryView{
+	view := summaryView{
 		ID: p.ID, Active: p.Active, Owner: p.Owner, Owners: viewStatedOwners(p.Owners), Readable: !p.Unreadable, Provenance: p.Provenance, CASType: p.CASType, Period: p.Period,
-		Investor:   investorView{Name: stated(p.Investor.Name), PANMasked: stated(p.Investor.PANMasked)},
-		TotalValue: statement.FormatRupees(p.TotalValue), Currency: "INR", Holdings: p.Counts,
+		Investor: investorView{Name: stated(p.Investor.Name), PANMasked: stated(p.Investor.PANMasked)},
+		Currency: "INR", Holdings: p.Counts,
 		ReceivedRows: p.ReceivedRows, StoredRows: p.StoredRows, Transactions: p.TransactionCount,
 		Rejected: p.Rejected, Warnings: p.Warnings, SavedAt: p.SavedAt,
 		Differs: p.Differs, Differences: p.Differences, Metadata: p.Metadata,
 	}
+	if !p.Unreadable {
+		view.TotalValue = new(statement.FormatRupees(p.TotalValue))
+	}
+	return view
 }
 
 // viewPortfolio returns p with all its holdings.
@@ -134,14 +138,18 @@ func viewHolding(portfolioID string, h *statement.Holding) holdingView {
 
 func viewTransactions(portfolioID string, transactions []statement.Transaction) []transactionView {
 	views := make([]transactionView, len(transactions))
-	for i, t := range transactions {
-		views[i] = transactionView{
-			ID: TransactionID(portfolioID, t.Seq), HoldingID: HoldingID(portfolioID, t.Holding),
-			Date: stated(t.Date), Type: stated(t.Type), Units: amount(statement.FormatUnits, t.Units), NAV: amount(statement.FormatRupees, t.NAV),
-			Amount: amount(statement.FormatRupees, t.Amount), Balance: amount(statement.FormatUnits, t.Balance),
-		}
+	for i := range transactions {
+		views[i] = viewTransaction(portfolioID, &transactions[i])
 	}
 	return views
+}
+
+func viewTransaction(portfolioID string, t *statement.Transaction) transactionView {
+	return transactionView{
+		ID: TransactionID(portfolioID, t.Seq), HoldingID: HoldingID(portfolioID, t.Holding),
+		Date: stated(t.Date), Type: stated(t.Type), Units: amount(statement.FormatUnits, t.Units), NAV: amount(statement.FormatRupees, t.NAV),
+		Amount: amount(statement.FormatRupees, t.Amount), Balance: amount(statement.FormatUnits, t.Balance),
+	}
 }
 
 // renderSaved returns the body of the answer to a save.

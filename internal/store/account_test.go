@@ -156,8 +156,8 @@ func TestUserIsTheOwnerOfMostStatementsAndADeleteDecidesAgain(t *testing.T) {
 					t.Errorf("%s: got other_owner %t for owner %d, want %t", when, got, p.Owner, want)
 				}
 			}
-			if got, err := s.LatestPortfolio(t.Context(), "demo:asha"); err != nil || got != latest {
-				t.Errorf("%s: got latest %q, %v, want %q", when, got, err, latest)
+			if got, _, err := s.Latest(t.Context(), "demo:asha"); err != nil || got.ID != latest {
+				t.Errorf("%s: got latest %q, %v, want %q", when, got.ID, err, latest)
 			}
 		}
 		check("one each", ravis.ID, first.ID)

@@ -109,8 +109,8 @@ func TestReportedPortfolioBecomesVerifiedAndActiveAgain(t *testing.T) {
 		}
 		check := func(latest, other string, differs bool) {
 			t.Helper()
-			if got, err := s.LatestPortfolio(t.Context(), "demo:asha"); got != latest || err != nil {
-				t.Errorf("the latest is %s, %v; want %s", got, err, latest)
+			if got, _, err := s.Latest(t.Context(), "demo:asha"); got.ID != latest || err != nil {
+				t.Errorf("the latest is %s, %v; want %s", got.ID, err, latest)
 			}
 			for id, active := range map[string]bool{latest: true, other: false} {
 				p, _, err := s.Portfolio(t.Context(), "demo:asha", id, 0, all)

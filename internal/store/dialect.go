@@ -1,10 +1,5 @@
 package store
 
-import (
-	"context"
-	"database/sql"
-)
-
 // dialect holds the true differences between the databases.
 type dialect struct {
 	name       string               // the folder of its migrations
@@ -13,9 +8,7 @@ type dialect struct {
 	lock       string               // statement: waits for the lock named $1 until the transaction ends; "" where there is one writer
 	sharedLock string               // statement: like lock, but holders of the shared lock do not exclude one another
 	skipLocked string               // appended to a SELECT of rows to change, to skip those that others have locked
+	together   bool                 // one statement can insert into several tables
 	truncate   string               // statement: removes deleted data from the files; "" where that is up to the operator
 	down       func(err error) bool // reports whether err means that the database is unreachable or cannot write
-
-	// insert inserts the rows of a new portfolio.
-	insert func(ctx context.Context, tx *sql.Tx, p *sealedPortfolio) error
 }

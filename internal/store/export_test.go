@@ -12,7 +12,7 @@ var UsersQuery = usersQuery
 func InsertColumns() map[string][]string {
 	columns := map[string][]string{"audit": strings.FieldsFunc(entryColumns, func(r rune) bool { return strings.ContainsRune(", \n\t", r) })}
 	for _, t := range portfolioTables {
-		columns[t.name] = strings.Split(names(t.columns), ", ")
+		columns[t.name] = t.columns
 	}
 	return columns
 }

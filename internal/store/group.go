@@ -32,7 +32,6 @@ var errClosed = ErrUnavailable.Because(errors.New("the database was closed"))
 // (group commit). Each has a savepoint, so one that fails does not affect the others.
 type group struct {
 	db       *sql.DB
-	inserter *inserter
 	chains   *chainPool          // has one chain, for the audit records of all changes
 	queue    chan *pendingChange // unbuffered: a caller can give up until its change is taken
 	unsynced chan *pendingChange // like queue, for changes that do not wait for the disk
@@ -66,7 +65,7 @@ const (
 // newGroup starts the goroutine that makes the changes in db, until close is called.
 func newGroup(db *sql.DB, chains *chainPool, notify func(*chainLease)) *group {
 	g := &group{
-		db: db, inserter: &inserter{}, chains: chains, notify: notify,
+		db: db, chains: chains, notify: notify,
 		queue: make(chan *pendingChange), unsynced: make(chan *pendingChange), later: make(chan *pendingChange),
 		quit: make(chan struct{}), ended: make(chan struct{}),
 	}
@@ -207,7 +206,7 @@ func (g *group) transact(first *pendingChange) {
 		return
 	}
 	defer func() { _ = tx.Rollback() }()
-	applied, err := g.applyAll(ctx, conn, tx, lease, first)
+	applied, err := g.applyAll(ctx, tx, lease, first)
 	if err == nil {
 		err = lease.commit(ctx, tx)
 	}
@@ -226,10 +225,8 @@ func (g *group) transact(first *pendingChange) {
 // applyAll applies first and the waiting changes, and returns those that are to be
 // committed. If it returns an error, the transaction is lost with all of them.
 func (g *group) applyAll(
-	ctx context.Context, conn *sql.Conn, tx *sql.Tx, lease *chainLease, first *pendingChange,
+	ctx context.Context, tx *sql.Tx, lease *chainLease, first *pendingChange,
 ) (applied []*pendingChange, err error) {
-	g.inserter.begin(conn)
-	defer g.inserter.end()
 	began := time.Now()
 	for c := first; c != nil; c = g.next(began, len(applied), first.urgency) {
 		failed, err := apply(ctx, tx, lease, c)

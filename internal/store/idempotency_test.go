@@ -188,7 +188,7 @@ func TestSaveRacingADeleteLeavesNoStoredAnswer(t *testing.T) {
 			record := audit.New(t.Context(), savedAt, "demo:asha", audit.PortfolioDelete, "demo:asha", p.ID)
 			go func() { deleted <- s.DeletePortfolio(t.Context(), "demo:asha", p.ID, record) }()
 			for range 100 { // gives a delete that does not wait the time to finish
-				if _, err := s.LatestPortfolio(t.Context(), "demo:asha"); errors.Is(err, portfolio.ErrNotFound) {
+				if _, _, err := s.Latest(t.Context(), "demo:asha"); errors.Is(err, portfolio.ErrNotFound) {
 					break
 				}
 			}

@@ -1,110 +1,99 @@
 package store
 
 import (
+	"context"
+	"database/sql"
 	"fmt"
 	"strings"
 )
 
-// table is one of the tables that a portfolio consists of. The INSERT statements of
-// both dialects derive from it.
+// table is one of the tables that a portfolio consists of. The INSERT statements derive
+// from it.
 type table struct {
 	name    string
-	columns []column // the first one is the portfolio's id
-	rows    func(p *sealedPortfolio) int
-	// values appends the values of row i to list, one for each column. Tables with many
-	// rows have pointers into p, since a value in an interface would be allocated.
-	values func(p *sealedPortfolio, i int, list []any) []any
+	columns []string
+	values  func(p *sealedPortfolio) []any // one for each column
 }
-
-type column struct {
-	name string
-	kind columnKind
-}
-
-// columnKind is the type of a column in an array of PostgreSQL.
-type columnKind int
-
-const (
-	scalar  columnKind = iota // never in an array
-	text                      // a string
-	integer                   // an int
-	amount                    // a decimal.NullDecimal: TEXT in SQLite, NUMERIC in PostgreSQL
-)
-
-var (
-	portfolioTable = table{
-		name: "portfolios",
-		columns: []column{
-			{"id", scalar}, {"subject", scalar}, {"fingerprint", scalar}, {"provenance", scalar}, {"cas_type", scalar},
-			{"period_from", scalar}, {"period_to", scalar}, {"private", scalar}, {"total_value", scalar},
-			{"received_rows", scalar}, {"stored_rows", scalar}, {"findings", scalar}, {"saved_ms", scalar},
-			{"owner", scalar}, {"active", scalar}, {"pan_marks", scalar}, {"transactions", scalar},
-			{"observed_ms", scalar}, {"differs", scalar}, {"accounts", scalar}, {"account_details", scalar}, {"of_other", scalar},
-		},
-		rows: func(*sealedPortfolio) int { return 1 },
-		values: func(p *sealedPortfolio, _ int, list []any) []any {
-			return append(list, p.ID, p.Subject, p.fingerprint, string(p.Provenance), string(p.CASType), p.from, p.to, p.private,
-				p.TotalValue.String(), p.ReceivedRows, p.StoredRows, p.findings, millis(p.SavedAt), p.Owner, boolInt(p.Active),
-				p.panHashes, len(p.transactions), optionalMillis(p.ObservedAt), boolInt(p.Differs),
-				p.links, p.details, boolInt(p.OfOther))
-		},
-	}
-	payloadTable = table{
-		name:    "payloads",
-		columns: []column{{"portfolio", scalar}, {"sealed", scalar}},
-		rows:    func(*sealedPortfolio) int { return 1 },
-		values:  func(p *sealedPortfolio, _ int, list []any) []any { return append(list, p.ID, p.payload) },
-	}
-	holdingTable = table{
-		name: "holdings",
-		columns: []column{
-			{"portfolio", scalar}, {"seq", integer}, {"class", text}, {"isin", text}, {"name", text}, {"account", integer},
-			{"institution", text}, {"category", text}, {"units", amount}, {"price", amount}, {"value", amount}, {"cost", amount},
-			{"gain", amount}, {"sum_assured", amount},
-		},
-		rows: func(p *sealedPortfolio) int { return len(p.holdings) },
-		values: func(p *sealedPortfolio, i int, list []any) []any {
-			h := &p.holdings[i]
-			return append(list, p.ID, h.Seq, string(h.Class), h.ISIN, h.Name, p.accountOf[i], h.Institution, h.Category,
-				&h.Units, &h.Price, &h.Value, &h.Cost, &h.Gain, &h.SumAssured)
-		},
-	}
-	transactionTable = table{
-		name: "transactions",
-		columns: []column{
-			{"portfolio", scalar}, {"seq", integer}, {"holding", integer}, {"date", text}, {"type", text},
-			{"units", amount}, {"nav", amount}, {"amount", amount}, {"balance", amount},
-		},
-		rows: func(p *sealedPortfolio) int { return len(p.transactions) },
-		values: func(p *sealedPortfolio, i int, list []any) []any {
-			t := &p.transactions[i]
-			return append(list, p.ID, &t.Seq, &t.Holding, &t.Date, &t.Type,
-				&t.Units, &t.NAV, &t.Amount, &t.Balance)
-		},
-	}
-)
 
 // portfolioTables lists the tables of a portfolio in the order in which they refer to
 // one another.
-var portfolioTables = []*table{&portfolioTable, &payloadTable, &holdingTable, &transactionTable}
-
-// names returns the names of columns, separated by commas.
-func names(columns []column) string {
-	list := make([]string, len(columns))
-	for i, c := range columns {
-		list[i] = c.name
-	}
-	return strings.Join(list, ", ")
+var portfolioTables = []*table{
+	{
+		name: "portfolios",
+		columns: []string{
+			"id", "subject", "fingerprint", "provenance", "cas_type", "period_from", "period_to", "private", "total_value",
+			"received_rows", "stored_rows", "findings", "saved_ms", "owner", "active", "pan_marks", "transactions",
+			"observed_ms", "differs", "accounts", "account_details", "of_other",
+		},
+		values: func(p *sealedPortfolio) []any {
+			return []any{
+				p.ID, p.Subject, p.fingerprint, string(p.Provenance), string(p.CASType), p.from, p.to, p.private, sealedTotal,
+				p.ReceivedRows, p.StoredRows, p.findings, millis(p.SavedAt), p.Owner, boolInt(p.Active), p.panHashes, p.TransactionCount,
+				optionalMillis(p.ObservedAt), boolInt(p.Differs), p.links, p.details, boolInt(p.OfOther),
+			}
+		},
+	},
+	sealedTable("payloads", func(p *sealedPortfolio) []byte { return p.payload }),
+	sealedTable("packed_holdings", func(p *sealedPortfolio) []byte { return p.holdings }),
+	sealedTable("packed_transactions", func(p *sealedPortfolio) []byte { return p.transactions }),
 }
 
-// insertInto returns the beginning of an INSERT statement for all columns of t.
-func (t *table) insertInto() string { return "INSERT INTO " + t.name + " (" + names(t.columns) + ") " }
+// sealedTotal is in the column total_value, whose amount is among the private fields. Only
+// earlier releases wrote it there.
+const sealedTotal = "0"
 
-// placeholders returns n numbered placeholders: "$3, $4" for first 3 and n 2.
-func placeholders(first, n int) string {
-	list := make([]string, n)
+// sealedTable returns a table with one sealed value for each portfolio.
+func sealedTable(name string, value func(p *sealedPortfolio) []byte) *table {
+	return &table{name, []string{"portfolio", "sealed"}, func(p *sealedPortfolio) []any { return []any{p.ID, value(p)} }}
+}
+
+// insertInto returns an INSERT statement whose first placeholder has the number first.
+func (t *table) insertInto(first int) string {
+	list := make([]string, len(t.columns))
 	for i := range list {
 		list[i] = fmt.Sprintf("$%d", first+i)
 	}
-	return strings.Join(list, ", ")
+	return "INSERT INTO " + t.name + " (" + strings.Join(t.columns, ", ") + ") VALUES (" + strings.Join(list, ", ") + ")"
+}
+
+// insertTogether is one statement that inserts into all tables, in one round trip. SQLite
+// does not have such statements.
+var insertTogether = func() string {
+	var b strings.Builder
+	next := 1
+	for i, t := range portfolioTables {
+		switch {
+		case i == 0:
+			b.WriteString("WITH ")
+		case i < len(portfolioTables)-1:
+			b.WriteString(", ")
+		}
+		if i < len(portfolioTables)-1 {
+			fmt.Fprintf(&b, "insert_%s AS (%s)", t.name, t.insertInto(next))
+		} else {
+			b.WriteString(" " + t.insertInto(next))
+		}
+		next += len(t.columns)
+	}
+	return b.String()
+}()
+
+// insert inserts a new portfolio.
+func (s *DB) insert(ctx context.Context, tx *sql.Tx, p *sealedPortfolio) error {
+	if s.dialect.together {
+		var args []any
+		for _, t := range portfolioTables {
+			args = append(args, t.values(p)...)
+		}
+		if _, err := tx.ExecContext(ctx, insertTogether, args...); err != nil {
+			return fmt.Errorf("insert portfolio: %w", err)
+		}
+		return nil
+	}
+	for _, t := range portfolioTables {
+		if _, err := tx.ExecContext(ctx, t.insertInto(1), t.values(p)...); err != nil {
+			return fmt.Errorf("insert into %s: %w", t.name, err)
+		}
+	}
+	return nil
 }

@@ -49,7 +49,8 @@ func (s *DB) provider() (*goose.Provider, error) {
 	if err != nil {
 		return nil, err
 	}
-	var options []goose.ProviderOption
+	// Branches are merged in any order, so a database can lack a number below its highest.
+	options := []goose.ProviderOption{goose.WithAllowOutofOrder(true)}
 	if s.dialect.lockFile == "" {
 		locker, err := lock.NewPostgresSessionLocker()
 		if err != nil {

@@ -40,6 +40,30 @@ func TestConcurrentMigrationsRunOnce(t *testing.T) {
 	})
 }
 
+func TestMissingMigrationBelowTheHighestIsRun(t *testing.T) {
+	t.Parallel()
+	storetest.EachURL(t, func(t *testing.T, url string) {
+		box := storetest.NewBox(t)
+		save(t, storetest.Open(t, url, box), "demo:asha", named("Fund", "2026-03-31"))
+		db := storetest.SQL(t, url)
+		for _, undo := range []string{`DROP TABLE packed_holdings`, `DROP TABLE packed_transactions`, `DELETE FROM goose_db_version WHERE version_id = 12`} {
+			if _, err := db.ExecContext(t.Context(), undo); err != nil {
+				t.Fatal(err)
+			}
+		}
+		s := openUnmigrated(t, url, box)
+		if err := s.Ready(t.Context()); err == nil || !strings.Contains(err.Error(), "broker migrate") {
+			t.Errorf("before: %v", err)
+		}
+		if n, err := s.Migrate(t.Context()); n != 1 || err != nil {
+			t.Fatalf("got %d migrations, %v", n, err)
+		}
+		if _, rows, err := s.Latest(t.Context(), "demo:asha"); err != nil || len(rows) != 1 {
+			t.Errorf("got %v, %v", rows, err)
+		}
+	})
+}
+
 func TestUnmigratedDatabaseIsNotReadyAndSaysWhatToDo(t *testing.T) {
 	t.Parallel()
 	storetest.EachEmptyURL(t, func(t *testing.T, url string) {

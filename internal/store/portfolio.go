@@ -91,7 +91,7 @@ func (s *DB) sameStatement(ctx context.Context, tx *sql.Tx, subject string, fing
 	if err != nil {
 		return portfolio.Portfolio{}, fmt.Errorf("look for the same statement: %w", err)
 	}
-	return existing.Portfolio, nil
+	return existing, nil
 }
 
 // add assigns row to its owner, decides whether it is active, and inserts it.
@@ -99,7 +99,7 @@ func (s *DB) add(ctx context.Context, tx *sql.Tx, save portfolio.SaveRequest, ro
 	if err := s.assignOwner(ctx, tx, row, save.RefuseOther); err != nil {
 		return row.Portfolio, err
 	}
-	if err := s.dialect.insert(ctx, tx, row); err != nil {
+	if err := s.insert(ctx, tx, row); err != nil {
 		return row.Portfolio, err
 	}
 	if err := s.record(ctx, tx, save.Record); err != nil {
@@ -140,7 +140,7 @@ func (s *DB) restore(ctx context.Context, tx *sql.Tx, p portfolio.Portfolio, sav
 	if err := s.assignOwner(ctx, tx, row, false); err != nil {
 		return restored, err
 	}
-	if err := s.dialect.insert(ctx, tx, row); err != nil {
+	if err := s.insert(ctx, tx, row); err != nil {
 		return restored, err
 	}
 	if err := s.record(ctx, tx, save.Record); err != nil {

@@ -18,23 +18,21 @@ const portfolioColumns = `id, subject, provenance, cas_type, period_from, period
 	total_value, received_rows, stored_rows, transactions, findings, saved_ms, owner, active, observed_ms, differs,
 	accounts, account_details, of_other`
 
-// openedPortfolio is a portfolio with the account numbers that its holdings refer to.
-type openedPortfolio struct {
-	portfolio.Portfolio
-	accounts []string
-}
-
-// scanPortfolio scans portfolioColumns and decrypts the private fields.
-func (s *DB) scanPortfolio(ctx context.Context, row interface{ Scan(dest ...any) error }) (openedPortfolio, error) {
-	var p openedPortfolio
+// scanPortfolio scans portfolioColumns, and what follows into more, and decrypts the private
+// fields.
+func (s *DB) scanPortfolio(ctx context.Context, row interface{ Scan(dest ...any) error }, more ...any) (portfolio.Portfolio, error) {
+	var p portfolio.Portfolio
 	var period statement.Period
 	var sealed, links, details []byte
 	var encoded string
 	var savedMS, observedMS int64
 	var active, differs, ofOther int
-	err := row.Scan(&p.ID, &p.Subject, &p.Provenance, &p.CASType, &period.From, &period.To, &sealed,
+	columns := []any{
+		&p.ID, &p.Subject, &p.Provenance, &p.CASType, &period.From, &period.To, &sealed,
 		&p.TotalValue, &p.ReceivedRows, &p.StoredRows, &p.TransactionCount, &encoded, &savedMS, &p.Owner, &active, &observedMS, &differs,
-		&links, &details, &ofOther)
+		&links, &details, &ofOther,
+	}
+	err := row.Scan(append(columns, more...)...)
 	if err != nil {
 		return p, err
 	}
@@ -54,14 +52,14 @@ func (s *DB) scanPortfolio(ctx context.Context, row interface{ Scan(dest ...any)
 	}
 	if err == nil && links != nil {
 		p.OfOther = ofOther == 1
-		err = s.scanAccounts(&p.Portfolio, links, details)
+		err = s.scanAccounts(&p, links, details)
 	}
 	return p, err
 }
 
 // openPrivate decrypts the private fields of p, or sets Unreadable. It logs a failure
 // unless the key is missing, which operators see elsewhere.
-func (s *DB) openPrivate(ctx context.Context, p *openedPortfolio, sealed []byte) error {
+func (s *DB) openPrivate(ctx context.Context, p *portfolio.Portfolio, sealed []byte) error {
 	plain, err := s.box.Open(privateData(p.ID), sealed)
 	if err != nil {
 		p.Unreadable = true
@@ -75,7 +73,10 @@ func (s *DB) openPrivate(ctx context.Context, p *openedPortfolio, sealed []byte)
 		return fmt.Errorf("decode portfolio %s: %w", p.ID, err)
 	}
 	p.Investor = statement.Investor{Name: private.Name, PANMasked: private.PANMasked}
-	p.accounts, p.Rejected, p.Warnings, p.Differences = private.Accounts, private.Rejected, private.Warnings, private.Differences
+	p.Rejected, p.Warnings, p.Differences = private.Rejected, private.Warnings, private.Differences
+	if private.TotalValue.Valid {
+		p.TotalValue = private.TotalValue.Decimal
+	}
 	p.Metadata, p.MetadataAdded = private.Metadata, private.MetadataAdded
 	return nil
 }
@@ -106,37 +107,57 @@ func (s *DB) portfolios(ctx context.Context, subject string, ms int64, q portfol
 		if err != nil {
 			return nil, err
 		}
-		list = append(list, p.Portfolio)
+		list = append(list, p)
 	}
 	return list, rows.Err()
 }
 
-// LatestPortfolio returns the id of the portfolio of the user, the owner of most of the
-// subject's portfolios, whose period ends last; of several, one that does not differ from what the broker saw, and of
-// those the one that was saved last. It returns
-// portfolio.ErrNotFound if there is none.
-func (s *DB) LatestPortfolio(ctx context.Context, subject string) (string, error) {
-	ctx, cancel := withTimeout(ctx)
-	defer cancel()
-	var id string
-	err := s.reader.QueryRowContext(ctx, `SELECT id FROM portfolios WHERE subject = $1 AND owner =
-			(SELECT owner FROM portfolios WHERE subject = $1 GROUP BY owner ORDER BY COUNT(*) DESC, owner LIMIT 1)
-		ORDER BY period_to DESC, differs, saved_ms DESC, id DESC LIMIT 1`, subject).Scan(&id)
-	return id, s.notFound(ctx, "find the latest portfolio", err)
+// latestID selects the id of the portfolio of the user, the owner of most of the subject's
+// portfolios, whose period ends last; of several, one that does not differ from what the
+// broker saw, and of those the one that was saved last.
+const latestID = `SELECT id FROM portfolios WHERE subject = $1 AND owner =
+		(SELECT owner FROM portfolios WHERE subject = $1 GROUP BY owner ORDER BY COUNT(*) DESC, owner LIMIT 1)
+	ORDER BY period_to DESC, differs, saved_ms DESC, id DESC LIMIT 1`
+
+// Latest returns the subject's latest portfolio, as portfolio.Reader defines it, with all its
+// holdings. It returns portfolio.ErrNotFound if there is none, and portfolio.ErrUnreadable if
+// its rows cannot be decrypted.
+func (s *DB) Latest(ctx context.Context, subject string) (portfolio.Portfolio, []statement.Holding, error) {
+	return s.portfolioWithRows(ctx, 0, math.MaxInt, `WHERE id = (`+latestID+`)`, subject)
 }
 
 // Portfolio returns a portfolio of subject and up to limit of its holdings, beginning
-// with number first. It returns portfolio.ErrNotFound if the subject has no such portfolio.
+// with number first. It returns portfolio.ErrNotFound if the subject has no such portfolio,
+// and portfolio.ErrUnreadable if its rows cannot be decrypted, unless limit is 0.
 func (s *DB) Portfolio(ctx context.Context, subject, id string, first, limit int) (portfolio.Portfolio, []statement.Holding, error) {
+	if limit > 0 {
+		return s.portfolioWithRows(ctx, first, limit, `WHERE id = $1 AND subject = $2`, id, subject)
+	}
 	ctx, cancel := withTimeout(ctx)
 	defer cancel()
-	p, err := s.scanPortfolio(ctx, s.reader.QueryRowContext(ctx,
-		`SELECT `+portfolioColumns+` FROM portfolios WHERE id = $1 AND subject = $2`, id, subject))
+	p, err := s.scanPortfolio(ctx, s.reader.QueryRowContext(ctx, `SELECT `+portfolioColumns+` FROM portfolios WHERE id = $1 AND subject = $2`, id, subject))
 	if err != nil {
 		return portfolio.Portfolio{}, nil, s.notFound(ctx, "read portfolio", err)
 	}
-	holdings, err := s.holdings(ctx, p, first, limit)
-	return p.Portfolio, holdings, s.explain(ctx, "read holdings", err)
+	return p, nil, nil
+}
+
+// portfolioWithRows reads the portfolio that the condition selects, in one query.
+func (s *DB) portfolioWithRows(ctx context.Context, first, limit int, where string, args ...any) (portfolio.Portfolio, []statement.Holding, error) {
+	ctx, cancel := withTimeout(ctx)
+	defer cancel()
+	var sealed sealedRows
+	query := `SELECT ` + portfolioColumns + `, ` + withHoldings + where //nolint:gosec // no values
+	row := s.reader.QueryRowContext(ctx, query, args...)
+	p, err := s.scanPortfolio(ctx, row, &sealed.packed, &sealed.payload)
+	if err != nil {
+		return portfolio.Portfolio{}, nil, s.notFound(ctx, "read portfolio", err)
+	}
+	rows, err := s.openRows(p.ID, sealed, p.SavedAt)
+	if err != nil {
+		return portfolio.Portfolio{}, nil, s.explain(ctx, "read holdings", err)
+	}
+	return p, page(rows.Holdings, first, limit), nil
 }
 
 // Payload returns the statement of a portfolio as it was received, byte for byte. It
@@ -151,15 +172,7 @@ func (s *DB) Payload(ctx context.Context, subject, id string) ([]byte, error) {
 	if err != nil {
 		return nil, s.notFound(ctx, "read payload", err)
 	}
-	compressed, err := s.box.Open(payloadData(id), sealed)
-	if err != nil {
-		return nil, portfolio.ErrUnreadable.Because(fmt.Errorf("decrypt payload of %s: %w", id, err))
-	}
-	plain, err := decompress(compressed)
-	if err != nil {
-		return nil, fmt.Errorf("decompress payload of %s: %w", id, err)
-	}
-	return plain, nil
+	return s.openCompressed(payloadData(id), sealed)
 }
 
 // PortfolioMetadata describes up to limit portfolios of subject, newest first, and counts

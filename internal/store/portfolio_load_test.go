@@ -36,7 +36,7 @@ func TestConcurrentSavesAreAllStoredOnce(t *testing.T) {
 			})
 		}
 		wait.Wait()
-		for _, table := range []string{"portfolios", "payloads", "holdings", "audit"} {
+		for _, table := range []string{"portfolios", "payloads", "packed_holdings", "packed_transactions", "audit"} {
 			if n := rows(table); n != users*each {
 				t.Errorf("%d rows in %s, want %d", n, table, users*each)
 			}

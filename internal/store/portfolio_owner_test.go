@@ -159,7 +159,7 @@ func TestStatementOfAnotherPersonIsRefusedIfConfigured(t *testing.T) {
 		if a, err := s.SavePortfolio(t.Context(), one); !errors.Is(err, portfolio.ErrOtherOwner) || a.PortfolioID != "" {
 			t.Errorf("answered %+v, %v", a, err)
 		}
-		for _, table := range []string{"portfolios", "payloads", "holdings", "audit"} {
+		for _, table := range []string{"portfolios", "payloads", "packed_holdings", "packed_transactions", "audit"} {
 			if n := rows(table); n != 1 {
 				t.Errorf("%d rows in %s", n, table)
 			}

@@ -37,7 +37,7 @@ func eachWithRows(t *testing.T, test func(t *testing.T, s *store.DB, rows func(t
 
 func TestChangeAndItsAuditRecordAreAtomic(t *testing.T) {
 	t.Parallel()
-	tables := []string{"portfolios", "payloads", "holdings", "audit"}
+	tables := []string{"portfolios", "payloads", "packed_holdings", "packed_transactions", "audit"}
 	eachWithRows(t, func(t *testing.T, s *store.DB, rows func(string) int) {
 		expect := func(when string, want ...int) {
 			t.Helper()
@@ -52,19 +52,19 @@ func TestChangeAndItsAuditRecordAreAtomic(t *testing.T) {
 		if _, err := s.SavePortfolio(t.Context(), broken); err == nil {
 			t.Error("got nil, want an error")
 		}
-		expect("after a failure", 0, 0, 0, 0)
+		expect("after a failure", 0, 0, 0, 0, 0)
 		a := save(t, s, "demo:asha", named("Fund", "2026-03-31"))
-		expect("saved", 1, 1, 1, 1)
+		expect("saved", 1, 1, 1, 1, 1)
 		save(t, s, "demo:asha", named("Fund", "2026-03-31"))
-		expect("saved again", 1, 1, 1, 1)
+		expect("saved again", 1, 1, 1, 1, 1)
 		foreign := audit.New(t.Context(), savedAt, "demo:ravi", audit.PortfolioDelete, "demo:ravi", a.PortfolioID)
 		_ = s.DeletePortfolio(t.Context(), "demo:ravi", a.PortfolioID, foreign)
-		expect("not deleted by another", 1, 1, 1, 1)
+		expect("not deleted by another", 1, 1, 1, 1, 1)
 		own := audit.New(t.Context(), savedAt, "demo:asha", audit.PortfolioDelete, "demo:asha", a.PortfolioID)
 		if err := s.DeletePortfolio(t.Context(), "demo:asha", a.PortfolioID, own); err != nil {
 			t.Fatal(err)
 		}
-		expect("deleted", 0, 0, 0, 2)
+		expect("deleted", 0, 0, 0, 0, 2)
 	})
 }
 
@@ -74,7 +74,9 @@ func TestPersonalDataIsNotReadableOnDisk(t *testing.T) {
 	s := storetest.Open(t, "sqlite:"+filepath.Join(folder, "broker.db"), storetest.NewBox(t))
 	c := claim("my-own-key", "body", 0)
 	mustClaim(t, s, c)
-	payload := strings.Replace(string(named("Fund", "2026-03-31")), `{"meta"`, `{"BBBPZ8888B":{"value":5},"meta"`, 1)
+	payload := string(ledgers(1))
+	payload = strings.Replace(payload, `{"meta"`, `{"BBBPZ8888B":{"value":5},"investor":{"name":"Asha Example","pan":"AAAPZ9999A"},"meta"`, 1)
+	payload = strings.Replace(payload, `"Fund 0","units":1,"value":10`, `"Rare Name","isin":"INF204K01562","units":4711.815,"value":5599887.75`, 1)
 	one := saving(t, "demo:asha", []byte(payload))
 	one.Claim = &c
 	one.Record.ID = id.New("au")
@@ -83,10 +85,13 @@ func TestPersonalDataIsNotReadableOnDisk(t *testing.T) {
 		t.Fatal(err)
 	}
 	disk := onDisk(t, folder)
-	if !bytes.Contains(disk, []byte("Sample AMC")) {
+	if !bytes.Contains(disk, []byte("CAMS_KFINTECH")) {
 		t.Fatal("the search does not find unencrypted data")
 	}
-	for _, secret := range []string{"Asha Example", "AAAPZ9999A", "BBBPZ8888B", "XXXXXX999A", "123/45", "folio_number", "my-own-key"} {
+	for _, secret := range []string{
+		"Asha Example", "AAAPZ9999A", "BBBPZ8888B", "XXXXXX999A", "123/45", "folio_number", "my-own-key",
+		"Rare Name", "INF204K01562", "4711.815", "5599887.75", "12345678901234567890", "REDEMPTION",
+	} {
 		if bytes.Contains(disk, []byte(secret)) {
 			t.Errorf("%s is readable", secret)
 		}
@@ -118,18 +123,32 @@ func onDisk(t *testing.T, folder string) []byte {
 func TestErasedDataIsNoLongerOnDisk(t *testing.T) {
 	t.Parallel()
 	folder := t.TempDir()
-	s := storetest.Open(t, "sqlite:"+filepath.Join(folder, "broker.db"), storetest.NewBox(t))
-	save(t, s, "demo:asha", named("A Fund To Be Erased", "2026-03-31"))
-	save(t, s, "demo:ravi", named("A Fund To Be Kept", "2026-03-31"))
-	if !bytes.Contains(onDisk(t, folder), []byte("A Fund To Be Erased")) {
-		t.Fatal("the search does not find unencrypted data")
+	url := "sqlite:" + filepath.Join(folder, "broker.db")
+	s := storetest.Open(t, url, storetest.NewBox(t))
+	erased := save(t, s, "demo:asha", named("Fund", "2026-03-31"))
+	kept := save(t, s, "demo:ravi", named("Fund", "2026-03-31"))
+	db := storetest.SQL(t, url)
+	var values [][]byte
+	for _, a := range []portfolio.SaveResult{erased, kept} {
+		for _, table := range []string{"payloads", "packed_holdings", "packed_transactions"} {
+			var value []byte
+			if err := db.QueryRowContext(t.Context(), `SELECT sealed FROM `+table+` WHERE portfolio = $1`, a.PortfolioID).Scan(&value); err != nil {
+				t.Fatal(err)
+			}
+			if !bytes.Contains(onDisk(t, folder), value) {
+				t.Fatalf("the search does not find the value in %s", table)
+			}
+			values = append(values, value)
+		}
 	}
 	r := audit.New(t.Context(), savedAt, "demo:asha", audit.DataErase, "demo:asha", "")
 	if _, err := s.Erase(t.Context(), "demo:asha", r); err != nil {
 		t.Fatal(err)
 	}
 	disk := onDisk(t, folder)
-	if bytes.Contains(disk, []byte("A Fund To Be Erased")) || !bytes.Contains(disk, []byte("A Fund To Be Kept")) {
-		t.Error("erased data is still in the files, or other data is not")
+	for i, value := range values {
+		if got, want := bytes.Contains(disk, value), i >= 3; got != want {
+			t.Errorf("value %d is in the files: %t, want %t", i, got, want)
+		}
 	}
 }

@@ -9,10 +9,12 @@ import (
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/klauspost/compress/zstd"
+	"github.com/shopspring/decimal"
 
 	"casbroker/internal/fault"
 	"casbroker/internal/portfolio"
 	"casbroker/internal/statement"
+	"casbroker/internal/store/packed"
 )
 
 // sealedPortfolio has the values of a portfolio's rows, encrypted where they are personal.
@@ -26,11 +28,9 @@ type sealedPortfolio struct {
 	from, to     string
 	private      []byte
 	payload      []byte
+	holdings     []byte
+	transactions []byte
 	findings     string
-	holdings     []statement.Holding
-	accounts     []string
-	accountOf    []int // for each holding, its index in accounts, or -1
-	transactions []statement.Transaction
 }
 
 // private has the fields of a portfolio that are sealed together; the payload is sealed
@@ -39,9 +39,11 @@ type sealedPortfolio struct {
 type private struct {
 	Name      string        `json:"name"`
 	PANMasked string        `json:"pan_masked"`
-	Accounts  []string      `json:"accounts"`
 	Rejected  []fault.Field `json:"rejected"`
 	Warnings  []fault.Field `json:"warnings"`
+	// TotalValue is null in portfolios that an earlier release saved, which have it in a
+	// column.
+	TotalValue decimal.NullDecimal `json:"total_value,omitzero"`
 	// Differences has member names that a caller chose, too.
 	Differences []string `json:"differences,omitzero"`
 	// Metadata is what the page said, once a save had any.
@@ -59,34 +61,59 @@ type findings struct {
 func (s *DB) seal(save portfolio.SaveRequest) (*sealedPortfolio, error) {
 	p, st := save.Portfolio, save.Statement
 	row := &sealedPortfolio{
-		Portfolio:    p,
-		fingerprint:  s.fingerprint(&st),
-		stated:       s.stateAccounts(p.Subject, p.ID, &st),
-		holdings:     st.Holdings,
-		transactions: st.Transactions,
+		Portfolio:   p,
+		fingerprint: s.fingerprint(&st),
+		stated:      s.stateAccounts(p.Subject, p.ID, &st),
 	}
 	if p.Period != nil {
 		row.from, row.to = p.Period.From, p.Period.To
 	}
-	row.accounts, row.accountOf = accounts(st.Holdings)
 	encoded, err := json.Marshal(findings{p.Counts})
 	if err != nil {
 		return nil, fmt.Errorf("encode findings: %w", err)
 	}
 	row.findings = string(encoded)
-	compressed, err := compress(save.Payload)
+	if row.payload, err = s.sealCompressed(payloadData(p.ID), save.Payload); err != nil {
+		return nil, err
+	}
+	if row.holdings, err = s.sealCompressed(holdingsData(p.ID), packed.Holdings(st.Accounts, st.Holdings)); err != nil {
+		return nil, err
+	}
+	if row.transactions, err = s.sealCompressed(transactionsData(p.ID), packed.Transactions(st.Transactions)); err != nil {
+		return nil, err
+	}
+	return row, s.sealPrivate(row)
+}
+
+// sealCompressed compresses plain, then seals it.
+func (s *DB) sealCompressed(associatedData string, plain []byte) ([]byte, error) {
+	compressed, err := compress(plain)
 	if err != nil {
 		return nil, err
 	}
-	row.payload = s.box.Seal(payloadData(p.ID), compressed)
-	return row, s.sealPrivate(row)
+	return s.box.Seal(associatedData, compressed), nil
+}
+
+// openCompressed is the inverse of sealCompressed. It returns portfolio.ErrUnreadable for
+// what cannot be decrypted.
+func (s *DB) openCompressed(associatedData string, sealed []byte) ([]byte, error) {
+	compressed, err := s.box.Open(associatedData, sealed)
+	if err != nil {
+		return nil, portfolio.ErrUnreadable.Because(fmt.Errorf("decrypt %s: %w", associatedData, err))
+	}
+	plain, err := decompress(compressed)
+	if err != nil {
+		return nil, fmt.Errorf("decompress %s: %w", associatedData, err)
+	}
+	return plain, nil
 }
 
 // sealPrivate seals the private fields of r. It is called again after they have changed.
 func (s *DB) sealPrivate(r *sealedPortfolio) error {
 	var err error
 	r.private, err = s.sealFields(r.ID, private{
-		r.Investor.Name, r.Investor.PANMasked, r.accounts, r.Rejected, r.Warnings, r.Differences, r.Metadata, r.MetadataAdded,
+		Name: r.Investor.Name, PANMasked: r.Investor.PANMasked, Rejected: r.Rejected, Warnings: r.Warnings,
+		TotalValue: decimal.NewNullDecimal(r.TotalValue), Differences: r.Differences, Metadata: r.Metadata, MetadataAdded: r.MetadataAdded,
 	})
 	return err
 }
@@ -125,27 +152,11 @@ func (s *DB) addMetadata(ctx context.Context, tx *sql.Tx, p portfolio.Portfolio,
 	return p, nil
 }
 
-// accounts lists the distinct accounts of holdings, and returns for each holding the
-// index of its account, or -1 without one.
-func accounts(holdings []statement.Holding) (list []string, of []int) {
-	of = make([]int, len(holdings))
-	indexes := map[string]int{"": -1}
-	for i, h := range holdings {
-		index, known := indexes[h.Account]
-		if !known {
-			index = len(list)
-			indexes[h.Account] = index
-			list = append(list, h.Account)
-		}
-		of[i] = index
-	}
-	return list, of
-}
-
-// privateData and payloadData return the associated data that the ciphertexts of portfolio
-// id are bound to.
-func privateData(id string) string { return "portfolio/" + id + "/private" }
-func payloadData(id string) string { return "portfolio/" + id + "/raw" }
+// These return the associated data that the ciphertexts of portfolio id are bound to.
+func privateData(id string) string      { return "portfolio/" + id + "/private" }
+func payloadData(id string) string      { return "portfolio/" + id + "/raw" }
+func holdingsData(id string) string     { return "portfolio/" + id + "/holdings" }
+func transactionsData(id string) string { return "portfolio/" + id + "/transactions" }
 
 // The compression window is small, since payloads are small and each concurrent call allocates one.
 var (

@@ -128,7 +128,7 @@ func TestPortfolioCanOnlyBeReadByItsSubject(t *testing.T) {
 		record := audit.New(t.Context(), savedAt, "demo:ravi", audit.PortfolioDelete, "demo:ravi", a.PortfolioID)
 		_, _, errPortfolio := s.Portfolio(t.Context(), "demo:ravi", a.PortfolioID, 0, all)
 		_, errPayload := s.Payload(t.Context(), "demo:ravi", a.PortfolioID)
-		_, errLatest := s.LatestPortfolio(t.Context(), "demo:ravi")
+		_, _, errLatest := s.Latest(t.Context(), "demo:ravi")
 		errDelete := s.DeletePortfolio(t.Context(), "demo:ravi", a.PortfolioID, record)
 		for _, err := range []error{errPortfolio, errPayload, errLatest, errDelete} {
 			if !errors.Is(err, portfolio.ErrNotFound) {
@@ -223,16 +223,16 @@ func TestLatestPortfolioIsTheOneWhosePeriodEndsLast(t *testing.T) {
 		march := save(t, s, "demo:asha", named("Fund", "2026-03-31"))
 		save(t, s, "demo:asha", named("Fund", "2026-01-31"))
 		save(t, s, "demo:asha", []byte(`{"meta":{"cas_type":"CDSL"},"nps":[{"funds":[{"name":"Fund","units":1}]}]}`))
-		if got, err := s.LatestPortfolio(t.Context(), "demo:asha"); err != nil || got != march.PortfolioID {
-			t.Errorf("got %s, %v", got, err)
+		if got, rows, err := s.Latest(t.Context(), "demo:asha"); err != nil || got.ID != march.PortfolioID || len(rows) != 1 {
+			t.Errorf("got %s with %v, %v", got.ID, rows, err)
 		}
 		later := saving(t, "demo:asha", named("Another", "2026-03-31"))
 		later.Portfolio.SavedAt = savedAt.Add(time.Second)
 		if _, err := s.SavePortfolio(t.Context(), later); err != nil {
 			t.Fatal(err)
 		}
-		if got, err := s.LatestPortfolio(t.Context(), "demo:asha"); err != nil || got != later.Portfolio.ID {
-			t.Errorf("of the same period: got %s, %v", got, err)
+		if got, _, err := s.Latest(t.Context(), "demo:asha"); err != nil || got.ID != later.Portfolio.ID {
+			t.Errorf("of the same period: got %s, %v", got.ID, err)
 		}
 	})
 }

@@ -78,7 +78,7 @@ func TestManyTransactionsAreSavedAndDeletedWithTheirPortfolio(t *testing.T) {
 	t.Parallel()
 	eachWithRows(t, func(t *testing.T, s *store.DB, rows func(string) int) {
 		a := save(t, s, "demo:asha", ledgers(4321))
-		if n := rows("transactions"); n != 4321 {
+		if n := rows("packed_transactions"); n != 1 {
 			t.Errorf("%d rows", n)
 		}
 		last, err := s.Transactions(t.Context(), "demo:asha", a.PortfolioID, portfolio.AllHoldings, 4320, all)
@@ -86,7 +86,7 @@ func TestManyTransactionsAreSavedAndDeletedWithTheirPortfolio(t *testing.T) {
 			t.Errorf("the last is %+v, %v", last, err)
 		}
 		remove(t, s, a.PortfolioID)
-		if n := rows("transactions"); n != 0 {
+		if n := rows("packed_transactions"); n != 0 {
 			t.Errorf("%d rows are left", n)
 		}
 	})

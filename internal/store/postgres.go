@@ -31,8 +31,8 @@ func postgresDialect() dialect {
 		lock:       "SELECT pg_advisory_xact_lock(hashtextextended($1, 0))",
 		sharedLock: "SELECT pg_advisory_xact_lock_shared(hashtextextended($1, 0))",
 		skipLocked: " FOR UPDATE SKIP LOCKED",
+		together:   true,
 		down:       postgresDown,
-		insert:     postgresInsert,
 	}
 }
 

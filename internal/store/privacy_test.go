@@ -89,7 +89,7 @@ func TestErasureLeavesOnlyTheAuditTrailOfAUser(t *testing.T) {
 		if got := erase(t, s, "demo:asha"); got != (privacy.EraseResult{Portfolios: 2, Grants: 1}) {
 			t.Errorf("erased %+v", got)
 		}
-		for table, want := range map[string]int{"portfolios": 1, "payloads": 1, "holdings": 1, "grants": 1, "captures": 1, "audit": 6} {
+		for table, want := range map[string]int{"portfolios": 1, "payloads": 1, "packed_holdings": 1, "packed_transactions": 1, "grants": 1, "captures": 1, "audit": 6} {
 			if got := rows(table); got != want {
 				t.Errorf("%d rows in %s, want %d", got, table, want)
 			}

@@ -89,7 +89,10 @@ func (v *keyring) change(t *testing.T, statement string, args ...any) {
 }
 
 // sealedTables are the tables with sealed values. fill adds a value to each.
-var sealedTables = []string{"portfolios", "portfolio_accounts", "owners", "payloads", "idempotency", "captures", "mailbox_connections", "mailboxes", "mail_files", "statement_jobs", "mail_consents", "webhook_endpoints"}
+var sealedTables = []string{
+	"portfolios", "portfolio_accounts", "owners", "payloads", "packed_holdings", "packed_transactions", "idempotency", "captures",
+	"mailbox_connections", "mailboxes", "mail_files", "statement_jobs", "mail_consents", "webhook_endpoints",
+}
 
 // fill saves n portfolios of demo:asha, each of another owner and under an Idempotency-Key, and as many captures,
 // connections and mailboxes. It returns the payloads by the ids of the portfolios.
@@ -128,6 +131,9 @@ func reads(t *testing.T, s *store.DB, payloads map[string][]byte) {
 	}
 	for _, p := range list {
 		payload, err := s.Payload(t.Context(), "demo:asha", p.ID)
+		if c, err := s.Copy(t.Context(), "demo:asha", p.ID); err != nil || c.Unreadable || len(c.Holdings) != 1 || c.Transactions == nil {
+			t.Errorf("copied %+v, %v", c, err)
+		}
 		if p.Unreadable || p.Investor.Name != "Asha Example" || err != nil || !bytes.Equal(payload, payloads[p.ID]) {
 			t.Errorf("%+v with payload %.40q, %v", p, payload, err)
 		}

@@ -67,6 +67,8 @@ func sealedColumns() []sealedColumn {
 		{"portfolios", "id", "account_details", byID(accountData)},
 		{"owners", "id", "sealed", byID(ownerData)},
 		{"payloads", "portfolio", "sealed", byID(payloadData)},
+		{"packed_holdings", "portfolio", "sealed", byID(holdingsData)},
+		{"packed_transactions", "portfolio", "sealed", byID(transactionsData)},
 		{"idempotency", "scope", "answer", byHash(scopeData)},
 		{"captures", "id", "sealed", byID(captureData)},
 		{"statement_jobs", "id", "sealed", byID(jobData)},

@@ -23,7 +23,7 @@ func TestFullDiskIsUnavailableAndStoresNothing(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	limit(pages + 2)
+	limit(pages + 1)
 	save := sample.saving(t.Context())
 	if _, err := s.SavePortfolio(t.Context(), save); !errors.Is(err, ErrUnavailable) {
 		t.Errorf("got %v", err)

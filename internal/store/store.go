@@ -76,7 +76,6 @@ func Open(o Options) (*DB, error) {
 		if db.writer, db.reader, err = openSQLite(rest); err == nil {
 			db.chains = newChainPool(db.writer, &db.dialect, o, 1)
 			db.group = newGroup(db.writer, db.chains, db.notifyEmitted)
-			db.dialect.insert = db.group.inserter.insert
 		}
 	case "postgres", "postgresql":
 		db.dialect = postgresDialect()
