@@ -67,11 +67,13 @@ type UserPage struct {
 // User is what operators see about one user.
 type User struct {
 	Subject        string
-	Block          *access.ActiveBlock  // nil for none
-	History        []access.Change      // the newest blocks and revocations, as in access.Service.History
-	Grants         token.Page           // the newest
-	Portfolios     []portfolio.Metadata // the newest
-	PortfolioCount int                  // of all portfolios
+	Block          *access.ActiveBlock         // nil for none
+	History        []access.Change             // the newest blocks and revocations, as in access.Service.History
+	Grants         token.Page                  // the newest
+	Portfolios     []portfolio.Metadata        // the newest
+	PortfolioCount int                         // of all portfolios
+	Accounts       []portfolio.AccountMetadata // those seen last
+	AccountCount   int                         // of all accounts
 }
 
 // Overview is the current state of the broker.

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"casbroker/internal/id"
 )
 
 // The answers, as far as the tests read them.
@@ -65,6 +67,14 @@ type (
 			} `json:"period"`
 		} `json:"portfolios"`
 		PortfoliosTotal int `json:"portfolios_total"`
+		Accounts        []struct {
+			ID         string    `json:"id"`
+			Kind       string    `json:"kind"`
+			Owner      int       `json:"owner"`
+			Statements int       `json:"statements"`
+			FirstSeen  time.Time `json:"first_seen"`
+		} `json:"accounts"`
+		AccountsTotal int `json:"accounts_total"`
 	}
 	changed struct {
 		Already            bool      `json:"already"`
@@ -135,6 +145,10 @@ func TestUserIsShownWithoutSealedDataAndAmounts(t *testing.T) {
 			!u.Portfolios[0].Active || u.Portfolios[0].Period.To != "2026-03-31" || u.Block != nil {
 			t.Errorf("got %+v", u)
 		}
+		if len(u.Accounts) != 1 || u.AccountsTotal != 1 || !id.Is("ac", u.Accounts[0].ID) || u.Accounts[0].Kind != "folio" ||
+			u.Accounts[0].Owner != 1 || u.Accounts[0].Statements != 1 || u.Accounts[0].FirstSeen.IsZero() {
+			t.Errorf("got the accounts %+v", u.Accounts)
+		}
 		for _, hidden := range []string{"Asha Example", "AAAPZ9999A", "999A", "123/45", "76543", "Sample"} {
 			if strings.Contains(body, hidden) {
 				t.Errorf("the answer contains %q", hidden)
@@ -150,7 +164,7 @@ func TestUserIsShownWithoutSealedDataAndAmounts(t *testing.T) {
 		}
 		var unknown user
 		b.get(t, "/users/app:unknown", &unknown)
-		if unknown.Subject != "app:unknown" || unknown.Grants == nil || unknown.Portfolios == nil || unknown.History == nil {
+		if unknown.Subject != "app:unknown" || unknown.Grants == nil || unknown.Portfolios == nil || unknown.Accounts == nil || unknown.History == nil {
 			t.Errorf("got %+v for an unknown user, want empty lists", unknown)
 		}
 	})

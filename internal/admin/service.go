@@ -27,7 +27,7 @@ const confirmation = "revoke everything"
 const MaxUsers = 200
 
 const (
-	maxUserItems   = 50 // grants, and portfolios, that User returns
+	maxUserItems   = 50 // grants, portfolios and accounts that User returns
 	maxUserHistory = 20 // changes of a user's access that User returns
 )
 
@@ -170,6 +170,9 @@ func (s *Service) User(ctx context.Context, subject string) (User, error) {
 		return User{}, err
 	}
 	if u.Portfolios, u.PortfolioCount, err = s.Portfolios.PortfolioMetadata(ctx, subject, maxUserItems); err != nil {
+		return User{}, err
+	}
+	if u.Accounts, u.AccountCount, err = s.Portfolios.AccountMetadata(ctx, subject, maxUserItems); err != nil {
 		return User{}, err
 	}
 	return u, s.auditRead(ctx, subject, "user")

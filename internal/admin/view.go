@@ -79,19 +79,22 @@ func viewHistory(list []access.Change) []changeView {
 }
 
 type userView struct {
-	Subject          string               `json:"subject"`
-	Block            *access.ActiveBlock  `json:"block"`
-	History          []changeView         `json:"history"`
-	Grants           []grantView          `json:"grants"`
-	GrantsNextCursor *string              `json:"grants_next_cursor"`
-	Portfolios       []portfolio.Metadata `json:"portfolios"`
-	PortfoliosTotal  int                  `json:"portfolios_total"`
+	Subject          string                      `json:"subject"`
+	Block            *access.ActiveBlock         `json:"block"`
+	History          []changeView                `json:"history"`
+	Grants           []grantView                 `json:"grants"`
+	GrantsNextCursor *string                     `json:"grants_next_cursor"`
+	Portfolios       []portfolio.Metadata        `json:"portfolios"`
+	PortfoliosTotal  int                         `json:"portfolios_total"`
+	Accounts         []portfolio.AccountMetadata `json:"accounts"`
+	AccountsTotal    int                         `json:"accounts_total"`
 }
 
 func viewUser(u User, now time.Time) userView {
 	return userView{
 		Subject: u.Subject, Block: u.Block, History: viewHistory(u.History), Grants: viewGrants(u.Grants.Grants, now), GrantsNextCursor: orNull(u.Grants.Next),
 		Portfolios: orEmpty(u.Portfolios), PortfoliosTotal: u.PortfolioCount,
+		Accounts: orEmpty(u.Accounts), AccountsTotal: u.AccountCount,
 	}
 }
 

@@ -47,6 +47,16 @@ type Account struct {
 	Statements int       // that list it
 }
 
+// AccountMetadata is what operators see of an account: no encrypted data.
+type AccountMetadata struct {
+	ID         string                `json:"id"`
+	Kind       statement.AccountKind `json:"kind"`
+	Owner      int                   `json:"owner"`
+	Statements int                   `json:"statements"` // that list it
+	FirstSeen  time.Time             `json:"first_seen"`
+	LastSeen   time.Time             `json:"last_seen"`
+}
+
 // AccountStatement is an entry of an account in a statement.
 type AccountStatement struct {
 	// AccountID is the account. It is "" in an entry of a statement that lists no account of

@@ -205,8 +205,9 @@ type Reader interface {
 	Capture(ctx context.Context, id string) (Capture, error)
 }
 
-// MetadataReader reads portfolios without decrypting anything. It returns up to limit
-// portfolios of subject, newest first, and the total number.
+// MetadataReader reads portfolios and accounts without decrypting anything. It returns up to
+// limit of those of subject, newest first, and the total number.
 type MetadataReader interface {
 	PortfolioMetadata(ctx context.Context, subject string, limit int) (list []Metadata, total int, err error)
+	AccountMetadata(ctx context.Context, subject string, limit int) (list []AccountMetadata, total int, err error)
 }

@@ -122,19 +122,14 @@ func (s *DB) latestAccounts(listings []listing) []portfolio.Account {
 					_, opened, readable = s.openAccounts(l.PortfolioID, l.accountLinks, l.sealed)
 				}
 				if of == nil {
-					of = &found{Account: portfolio.Account{FirstSeen: l.SavedAt, LastSeen: l.SavedAt}}
+					of = &found{}
 					of.ListedAccount = opened[i]
 					accounts[a.id] = of
 				}
 				of.Number, of.Institution, of.Holders, of.readable = opened[i].Number, opened[i].Institution, opened[i].Holders, readable
 			}
 			of.Statements++
-			if of.FirstSeen.After(l.SavedAt) {
-				of.FirstSeen = l.SavedAt
-			}
-			if of.LastSeen.Before(l.SavedAt) {
-				of.LastSeen = l.SavedAt
-			}
+			of.FirstSeen, of.LastSeen = widen(of.FirstSeen, of.LastSeen, l.SavedAt)
 		}
 	}
 	list := make([]portfolio.Account, 0, len(accounts))

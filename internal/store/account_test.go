@@ -281,3 +281,28 @@ func TestStatementThatListsNothingOfItsOwnerIsAnEntryWithoutAccount(t *testing.T
 		}
 	})
 }
+
+func TestOperatorsSeeAccountsWithoutNumbersAndNames(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, s *store.DB) {
+		saveLater(t, s, 0, folios("2026-01-31", "Asha Example", ashaPAN, folio{"1", "Asha Example", ashaPAN, fund}))
+		p := saveLater(t, s, time.Hour, folios("2026-02-28", "Asha Example", ashaPAN,
+			folio{"1", "Asha Example", ashaPAN, fund}, folio{"2", "Ravi Example", raviPAN, fund}))
+		want := []portfolio.AccountMetadata{
+			{ID: p.Accounts[0].ID, Kind: statement.Folio, Owner: 1, Statements: 2, FirstSeen: savedAt, LastSeen: savedAt.Add(time.Hour)},
+			{ID: p.Accounts[1].ID, Kind: statement.Folio, Owner: 2, Statements: 1, FirstSeen: savedAt.Add(time.Hour), LastSeen: savedAt.Add(time.Hour)},
+		}
+		for i := range want {
+			want[i].FirstSeen, want[i].LastSeen = want[i].FirstSeen.Truncate(time.Millisecond), want[i].LastSeen.Truncate(time.Millisecond)
+		}
+		for _, limit := range []int{0, 1, 50} {
+			got, total, err := s.AccountMetadata(t.Context(), "demo:asha", limit)
+			if err != nil || total != 2 || !slices.Equal(got, want[:min(limit, 2)]) {
+				t.Errorf("up to %d: got %+v of %d, %v, want %+v of 2", limit, got, total, err, want[:min(limit, 2)])
+			}
+		}
+		if got, total, err := s.AccountMetadata(t.Context(), "demo:ravi", 50); len(got) != 0 || total != 0 || err != nil {
+			t.Errorf("got %+v, %d, %v for another user, want none", got, total, err)
+		}
+	})
+}
