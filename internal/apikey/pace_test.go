@@ -151,6 +151,37 @@ func TestRequestsWaitInOrderAndOthersHearWhenToComeBack(t *testing.T) {
 	})
 }
 
+func TestCallerWhoseKeyIsSetAsideWaitsNoLongerThanTheQueueAllows(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		turns, err := cache.NewMemory(cache.MemoryOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		list := keys("a", "b")
+		list[0].Rate, list[1].Rate, list[0].Weight = 60, 60, 100 // 10 at once, then one each 1.2 s
+		p := apikey.New(apikey.Options{Keys: list, Pacer: turns, Queue: 2 * time.Second})
+		var a *apikey.Key
+		for n := range 20 {
+			k, err := p.Take(t.Context(), apikey.Use{Urgent: true, Only: list[n%2].Name})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if k.Name == "a" {
+				a = k
+			}
+		}
+		go func() { _, _ = p.Take(t.Context(), apikey.Use{Urgent: true, Only: "b"}) }()
+		synctest.Wait()
+		time.AfterFunc(time.Second, func() { a.Report(status(401, "")) })
+		began := time.Now()
+		k, err := p.Take(t.Context(), apikey.Use{Urgent: true}) // a's turn is in 1.2 s, b's in 2.4 s
+		if !errors.Is(err, apikey.ErrBusy) || time.Since(began) != 1200*time.Millisecond {
+			t.Errorf("got %+v, %v after %v, want a refusal after 1.2s", k, err, time.Since(began))
+		}
+	})
+}
+
 func TestKeysArePacedEachForItself(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -149,6 +149,7 @@ func (p *Pool) Take(ctx context.Context, use Use) (*Key, error) {
 		if wait == 0 || p.usable(k) {
 			return k, nil
 		}
+		use.Wait -= wait // for the turn of another key
 	}
 }
 
