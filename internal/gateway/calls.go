@@ -101,6 +101,7 @@ type record struct {
 	said     bool // used is the vendor's word
 	first    []byte
 	whole    bool // first is the whole answer
+	ended    bool // the whole answer was read
 }
 
 // start records the call and takes an API key for it.
@@ -163,8 +164,11 @@ func (x *exchange) result(outcome string, err error) CallResult {
 	if x.call != nil && r.Delivery != NotSent {
 		r.KeyName = x.call.key.Name
 	}
+	if outcome == OutcomeAborted && rec.ended { // only the caller did not get it all
+		r.Outcome = x.answered
+	}
 	code, failed := rec.failure()
-	if failed && outcome == OutcomeOK { // the vendor may report a failure with 200
+	if failed && r.Outcome == OutcomeOK { // the vendor may report a failure with 200
 		r.Outcome = OutcomeError
 	}
 	if r.Delivery == Answered {
@@ -226,7 +230,8 @@ func (a *watchedAnswer) Read(p []byte) (int, error) {
 	if len(rec.first) <= maxFirst {
 		rec.first = append(rec.first, p[:min(n, maxFirst+1-len(rec.first))]...)
 	}
-	rec.whole = rec.whole || errors.Is(err, io.EOF) && len(rec.first) <= maxFirst
+	rec.ended = rec.ended || errors.Is(err, io.EOF)
+	rec.whole = rec.ended && len(rec.first) <= maxFirst
 	return n, err
 }
 

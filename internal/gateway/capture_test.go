@@ -161,13 +161,14 @@ func TestAnswerIsCopiedAlthoughTheCallerLeaves(t *testing.T) {
 	t.Parallel()
 	seen, asked, left := make(copies, 1), make(chan bool), make(chan bool)
 	answer := []byte(`"` + strings.Repeat("a", 8<<20) + `"`) // more than the buffers of the connection
-	w := newWorld(t, func(rw http.ResponseWriter, r *http.Request) {
+	w, calls := newRecorded(t, func(rw http.ResponseWriter, r *http.Request) {
 		_, _ = io.ReadAll(r.Body)
 		close(asked)
 		<-left
 		rw.Header().Set("Content-Type", "application/json")
 		_, _ = rw.Write(answer)
-	}, withCopies(seen))
+	})
+	withCopies(seen)(w.handler)
 	leave(t, w, func() { <-asked })
 	close(left)
 	if got := seen.next(t); got.err != nil || !bytes.Equal(got.answer, answer) {
@@ -175,6 +176,10 @@ func TestAnswerIsCopiedAlthoughTheCallerLeaves(t *testing.T) {
 	}
 	if got := w.outcome(t, 1); got != "parse aborted" {
 		t.Errorf("got the outcome %q", got)
+	}
+	// The vendor was paid for an answer, which the user has in a portfolio.
+	if _, ended := calls.last(t, w); ended.Outcome != gateway.OutcomeOK || ended.Delivery != gateway.Answered {
+		t.Errorf("got %+v, want a call that succeeded", ended)
 	}
 }
 
