@@ -33,6 +33,8 @@ holdings[0]!.amount;
 
 const { portfolios } = unwrap(await service.GET("/v1/users/{subject}/portfolios", { params: { path, query: { active: true } } }));
 assert.deepEqual(portfolios.map((p) => p.id), [saved.id]);
+// @ts-expect-error a file of JSON is base64, not a Blob and text at once
+const wrong: Schemas["StatementDocument"] = { pdf_file: pdf("cdsl") };
 const token = unwrap(await service.POST("/v1/users/{subject}/token", { params: { path }, body: { expiry_minutes: 10 } }));
 assert.match(token.access_token, /^at_/);
 const { events } = unwrap(await service.GET("/v1/events", { params: { query: { wait: 10 } } }));

@@ -1,4 +1,4 @@
-package casbroker_test
+package casbroker
 
 import (
 	"context"
@@ -9,16 +9,14 @@ import (
 	"strings"
 	"testing"
 	"time"
-
-	casbroker "casbroker/web/clients/go"
 )
 
 // server answers every request with a handler, and returns a client of it.
-func server(t *testing.T, handler http.HandlerFunc) *casbroker.Client {
+func server(t *testing.T, handler http.HandlerFunc) *Client {
 	t.Helper()
 	s := httptest.NewServer(handler)
 	t.Cleanup(s.Close)
-	return casbroker.New(s.URL, "key")
+	return New(s.URL, "key")
 }
 
 func TestErrorSaysWhenToTryAgain(t *testing.T) {
@@ -29,7 +27,7 @@ func TestErrorSaysWhenToTryAgain(t *testing.T) {
 		_, _ = io.WriteString(w, `{"type":"/problems/rate_limited","title":"Too Many Requests","status":429,"code":"rate_limited","detail":"Wait.","request_id":"req_1"}`)
 	})
 	_, err := c.LatestPortfolio(t.Context())
-	var problem *casbroker.Error
+	var problem *Error
 	if !errors.As(err, &problem) || problem.RetryAfter != 12*time.Second || problem.Code != "rate_limited" {
 		t.Errorf("got %v, want 12s", err)
 	}
@@ -45,7 +43,7 @@ func TestAnswerOfAProxyIsAnErrorWithItsStatus(t *testing.T) {
 			_, _ = io.WriteString(w, body)
 		})
 		_, err := c.LatestPortfolio(t.Context())
-		var problem *casbroker.Error
+		var problem *Error
 		if !errors.As(err, &problem) || problem.Status != http.StatusBadGateway || problem.Code != "" || problem.Detail != "Bad Gateway" {
 			t.Errorf("%s: got %#v, want the status", name, err)
 		}
@@ -61,15 +59,15 @@ func TestParametersAreSentOnlyIfTheyAreSet(t *testing.T) {
 	from := time.Date(2026, 1, 2, 3, 4, 5, 0, time.FixedZone("IST", 19800))
 	for want, call := range map[string]func() error{
 		"GET /v1/portfolios Bearer key": func() error {
-			_, err := c.ListPortfolios(t.Context(), casbroker.ListPortfoliosParams{})
+			_, err := c.ListPortfolios(t.Context(), ListPortfoliosParams{})
 			return err
 		},
 		"GET /v1/portfolios?active=true&cursor=a%26b&limit=5 Bearer key": func() error {
-			_, err := c.ListPortfolios(t.Context(), casbroker.ListPortfoliosParams{Active: true, Limit: 5, Cursor: "a&b"})
+			_, err := c.ListPortfolios(t.Context(), ListPortfoliosParams{Active: true, Limit: 5, Cursor: "a&b"})
 			return err
 		},
 		"GET /v1/users/app:a%2Fb%3F/usage?from=2026-01-02T03%3A04%3A05%2B05%3A30 Bearer key": func() error {
-			_, err := c.GetUsageOf(t.Context(), "app:a/b?", casbroker.GetUsageOfParams{From: from})
+			_, err := c.GetUsageOf(t.Context(), "app:a/b?", GetUsageOfParams{From: from})
 			return err
 		},
 	} {
@@ -90,7 +88,7 @@ func TestFileThatCannotBeReadIsTheError(t *testing.T) {
 		w.WriteHeader(http.StatusCreated)
 	})
 	broken := errors.New("broken disk")
-	_, _, err := c.ImportStatement(t.Context(), casbroker.ImportStatementParams{}, casbroker.StatementForm{PDFFile: failing{broken}})
+	_, _, err := c.ImportStatement(t.Context(), ImportStatementParams{}, StatementForm{PDFFile: failing{broken}})
 	if !errors.Is(err, broken) {
 		t.Errorf("got %v, want %v", err, broken)
 	}
@@ -102,14 +100,14 @@ func TestCallEndsWithItsContext(t *testing.T) {
 		cancel()
 		<-r.Context().Done()
 	})
-	if _, err := c.ListEvents(ctx, casbroker.ListEventsParams{Wait: 30}); !errors.Is(err, context.Canceled) {
+	if _, err := c.ListEvents(ctx, ListEventsParams{Wait: 30}); !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v, want it canceled", err)
 	}
 }
 
 func TestAddressThatIsNotValidIsRefused(t *testing.T) {
-	c := casbroker.New("http://[", "key")
-	_, _, err := c.ImportStatement(t.Context(), casbroker.ImportStatementParams{}, casbroker.StatementForm{PDFFile: strings.NewReader("x")})
+	c := New("http://[", "key")
+	_, _, err := c.ImportStatement(t.Context(), ImportStatementParams{}, StatementForm{PDFFile: strings.NewReader("x")})
 	if err == nil {
 		t.Error("got no error")
 	}

@@ -174,6 +174,14 @@ const (
 	GetWorthOfParamsIntervalYear    GetWorthOfParamsInterval = "year"
 )
 
+// Defines values for GetWorthParamsInterval.
+const (
+	GetWorthParamsIntervalMonth   GetWorthParamsInterval = "month"
+	GetWorthParamsIntervalQuarter GetWorthParamsInterval = "quarter"
+	GetWorthParamsIntervalWeek    GetWorthParamsInterval = "week"
+	GetWorthParamsIntervalYear    GetWorthParamsInterval = "year"
+)
+
 // Account defines model for Account.
 type Account struct {
 	// AsOf The last day of the statement's period; null if it states none
@@ -1211,11 +1219,11 @@ type StatementForm struct {
 	// Password The password of the PDF
 	Password string `json:"password,omitempty,omitzero"`
 
-	// PDFFile The PDF, up to 10 MB; in JSON in base64
+	// PDFFile The PDF, up to 10 MB
 	PDFFile io.Reader `json:"pdf_file,omitempty,omitzero"`
 
 	// PDFURL The https address of the PDF on a public server, without credentials and on port 443. The vendor fetches it.
-	PDFURL string `json:"pdf_url,omitempty,omitzero"`
+	PDFURL StatementURL `json:"pdf_url,omitempty,omitzero"`
 }
 
 // StatementHolders The first holder first
@@ -1280,6 +1288,9 @@ type StatementRequest struct {
 	Password string `json:"password,omitempty,omitzero"`
 	ToDate   string `json:"to_date"`
 }
+
+// StatementURL The https address of the PDF on a public server, without credentials and on port 443. The vendor fetches it.
+type StatementURL = string
 
 // Stopped The last call that failed at that stage, which is why the next one was not reached; null without one
 type Stopped struct {
@@ -1587,6 +1598,21 @@ type TokenRequestBody = TokenRequest
 // notice of forwarded mail, is refused with 422 and a sentence that names it.
 type WidgetPayloadRequestBody = WidgetPayload
 
+// ListAccountsParams defines parameters for ListAccounts.
+type ListAccountsParams struct {
+	// AsOf Only statements of periods that end on this day or before; the day on which it was saved counts for one without a period
+	AsOf AsOfParameter `form:"as_of,omitempty" json:"as_of,omitempty,omitzero"`
+
+	// Provenance Only statements of this provenance
+	Provenance OfProvenance `form:"provenance,omitempty" json:"provenance,omitempty,omitzero"`
+
+	// CASType Only statements of this issuer
+	CASType OfCASType `form:"cas_type,omitempty" json:"cas_type,omitempty,omitzero"`
+
+	// Owner Only accounts of the owner with this number
+	Owner OfOwner `form:"owner,omitempty" json:"owner,omitempty,omitzero"`
+}
+
 // ListEventsParams defines parameters for ListEvents.
 type ListEventsParams struct {
 	// After The `next_after` of an earlier answer; leave it out for the oldest event
@@ -1597,6 +1623,33 @@ type ListEventsParams struct {
 
 	// Wait How long to wait for an event if there is none, in seconds
 	Wait int `form:"wait,omitempty" json:"wait,omitempty,omitzero"`
+}
+
+// ListOwnedParams defines parameters for ListOwned.
+type ListOwnedParams struct {
+	// AsOf Only statements of periods that end on this day or before; the day on which it was saved counts for one without a period
+	AsOf AsOfParameter `form:"as_of,omitempty" json:"as_of,omitempty,omitzero"`
+
+	// Provenance Only statements of this provenance
+	Provenance OfProvenance `form:"provenance,omitempty" json:"provenance,omitempty,omitzero"`
+
+	// CASType Only statements of this issuer
+	CASType OfCASType `form:"cas_type,omitempty" json:"cas_type,omitempty,omitzero"`
+
+	// Owner Only accounts of the owner with this number
+	Owner OfOwner `form:"owner,omitempty" json:"owner,omitempty,omitzero"`
+
+	// Class Only rows of this class
+	Class OfClass `form:"class,omitempty" json:"class,omitempty,omitzero"`
+
+	// Account Only the account with this id
+	Account OfAccount `form:"account,omitempty" json:"account,omitempty,omitzero"`
+
+	// Limit The maximum number of rows on a page
+	Limit RowLimit `form:"limit,omitempty" json:"limit,omitempty,omitzero"`
+
+	// Cursor The `next_cursor` of the previous page; omit it for the first page
+	Cursor Cursor `form:"cursor,omitempty" json:"cursor,omitempty,omitzero"`
 }
 
 // ListPortfoliosParams defines parameters for ListPortfolios.
@@ -1799,6 +1852,58 @@ type GetWorthOfParams struct {
 // GetWorthOfParamsInterval defines parameters for GetWorthOf.
 type GetWorthOfParamsInterval string
 
+// GetWorthParams defines parameters for GetWorth.
+type GetWorthParams struct {
+	// From The first day; the first that a statement tells of if omitted
+	From WorthFrom `form:"from,omitempty" json:"from,omitempty,omitzero"`
+
+	// To The last day; today if omitted
+	To WorthTo `form:"to,omitempty" json:"to,omitempty,omitzero"`
+
+	// Interval How far apart the points are
+	Interval GetWorthParamsInterval `form:"interval,omitempty" json:"interval,omitempty,omitzero"`
+
+	// Provenance Only statements of this provenance
+	Provenance OfProvenance `form:"provenance,omitempty" json:"provenance,omitempty,omitzero"`
+
+	// CASType Only statements of this issuer
+	CASType OfCASType `form:"cas_type,omitempty" json:"cas_type,omitempty,omitzero"`
+
+	// Owner Only accounts of the owner with this number
+	Owner OfOwner `form:"owner,omitempty" json:"owner,omitempty,omitzero"`
+
+	// Class Only rows of this class
+	Class OfClass `form:"class,omitempty" json:"class,omitempty,omitzero"`
+
+	// Account Only the account with this id
+	Account OfAccount `form:"account,omitempty" json:"account,omitempty,omitzero"`
+}
+
+// GetWorthParamsInterval defines parameters for GetWorth.
+type GetWorthParamsInterval string
+
+// ListAccounts: List the accounts of the user, from all statements
+func (c *Client) ListAccounts(ctx context.Context, params ListAccountsParams) (answer200 *AccountList, err error) {
+	r := request{method: http.MethodGet, path: path("/v1/accounts")}
+	r.param("as_of", params.AsOf)
+	r.param("provenance", params.Provenance)
+	r.param("cas_type", params.CASType)
+	r.param("owner", params.Owner)
+	err = c.do(ctx, r, answers{
+		200: &answer200,
+	})
+	return
+}
+
+// GetAccount: Get one account, with all statements that list it
+func (c *Client) GetAccount(ctx context.Context, id string) (answer200 *AccountHistory, err error) {
+	r := request{method: http.MethodGet, path: path("/v1/accounts/%s", id)}
+	err = c.do(ctx, r, answers{
+		200: &answer200,
+	})
+	return
+}
+
 // ListEvents: List what has happened, and wait for more
 func (c *Client) ListEvents(ctx context.Context, params ListEventsParams) (answer200 *EventList, err error) {
 	r := request{method: http.MethodGet, path: path("/v1/events")}
@@ -1814,6 +1919,23 @@ func (c *Client) ListEvents(ctx context.Context, params ListEventsParams) (answe
 // GetOwnGrant: See what happened under an access token of the caller
 func (c *Client) GetOwnGrant(ctx context.Context, id string) (answer200 *OwnGrant, err error) {
 	r := request{method: http.MethodGet, path: path("/v1/grants/%s", id)}
+	err = c.do(ctx, r, answers{
+		200: &answer200,
+	})
+	return
+}
+
+// ListOwned: What the user owns now, from all statements
+func (c *Client) ListOwned(ctx context.Context, params ListOwnedParams) (answer200 *OwnedPage, err error) {
+	r := request{method: http.MethodGet, path: path("/v1/holdings")}
+	r.param("as_of", params.AsOf)
+	r.param("provenance", params.Provenance)
+	r.param("cas_type", params.CASType)
+	r.param("owner", params.Owner)
+	r.param("class", params.Class)
+	r.param("account", params.Account)
+	r.param("limit", params.Limit)
+	r.param("cursor", params.Cursor)
 	err = c.do(ctx, r, answers{
 		200: &answer200,
 	})
@@ -1916,6 +2038,15 @@ func (c *Client) DeletePortfolio(ctx context.Context, id string) (err error) {
 // GetPortfolio: Get one portfolio, with its holdings
 func (c *Client) GetPortfolio(ctx context.Context, id string) (answer200 *Portfolio, err error) {
 	r := request{method: http.MethodGet, path: path("/v1/portfolios/%s", id)}
+	err = c.do(ctx, r, answers{
+		200: &answer200,
+	})
+	return
+}
+
+// PortfolioChanges: What a statement says differently than those before it
+func (c *Client) PortfolioChanges(ctx context.Context, id string) (answer200 *PortfolioChanges, err error) {
+	r := request{method: http.MethodGet, path: path("/v1/portfolios/%s/changes", id)}
 	err = c.do(ctx, r, answers{
 		200: &answer200,
 	})
@@ -2298,6 +2429,23 @@ func (c *Client) GetUsageOf(ctx context.Context, subject string, params GetUsage
 // GetWorthOf: What a user owned over time, by class
 func (c *Client) GetWorthOf(ctx context.Context, subject string, params GetWorthOfParams) (answer200 *Worth, err error) {
 	r := request{method: http.MethodGet, path: path("/v1/users/%s/worth", subject)}
+	r.param("from", params.From)
+	r.param("to", params.To)
+	r.param("interval", params.Interval)
+	r.param("provenance", params.Provenance)
+	r.param("cas_type", params.CASType)
+	r.param("owner", params.Owner)
+	r.param("class", params.Class)
+	r.param("account", params.Account)
+	err = c.do(ctx, r, answers{
+		200: &answer200,
+	})
+	return
+}
+
+// GetWorth: What the user owned over time, by class
+func (c *Client) GetWorth(ctx context.Context, params GetWorthParams) (answer200 *Worth, err error) {
+	r := request{method: http.MethodGet, path: path("/v1/worth")}
 	r.param("from", params.From)
 	r.param("to", params.To)
 	r.param("interval", params.Interval)

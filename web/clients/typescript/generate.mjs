@@ -4,7 +4,7 @@ import { bundle, createConfig } from "@redocly/openapi-core";
 import openapiTS, { astToString } from "openapi-typescript";
 import ts from "typescript";
 
-const tags = ["tokens", "statements", "portfolios", "privacy", "usage", "events", "services"];
+const excluded = ["admin", "oauth", "drop-in", "vendor", "operation", "demo"]; // tags
 const unused = ["#/components/parameters/RequestID", "#/components/parameters/HoldingsFormat"];
 
 // trim removes examples, which are long, headers of answers and the id of a request; and it leaves JSON as the
@@ -21,12 +21,11 @@ function trim(value) {
 }
 
 // A file is a Blob, which client.ts sends in a form.
-const transform = (_, { path }) =>
-  path?.endsWith("/StatementForm/pdf_file") ? ts.factory.createTypeReferenceNode("Blob") : undefined;
+const transform = ({ format }) => (format === "binary" ? ts.factory.createTypeReferenceNode("Blob") : undefined);
 
 const [description, output] = process.argv.slice(2);
 const config = await createConfig({
-  decorators: { "filter-in": { property: "tags", value: tags, matchStrategy: "any" } },
+  decorators: { "filter-out": { property: "tags", value: excluded, matchStrategy: "any" } },
 });
 const filtered = (await bundle({ ref: description, config })).bundle;
 const api = (await bundle({ doc: filtered, config: await createConfig({}), removeUnusedComponents: true })).bundle.parsed;

@@ -209,6 +209,98 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/holdings": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What the user owns now, from all statements
+         * @description Each account counts once, with the rows of the statement that covers it latest: of those that list it, the one whose
+         *     period ends last, and of these the one saved last. One without a period counts only for accounts that no other
+         *     lists. An account has ended, and counts no more, once a statement with a later period, of the same issuer and with
+         *     accounts of the same owner, does not list it; statements of another issuer do not end it, nor do those with rejected
+         *     rows. Units of a fund in a demat account that CAMS or KFintech list in a folio, too, count once: those of the demat
+         *     account, or those of the folio if they are of a later period and only one demat account has the fund.
+         *
+         *     Totals are the sums of `value`; `notices` say what they lack. With `limit`, totals are of all pages. A cursor is
+         *     refused (400 `invalid_cursor`) once the holdings have changed. `as_of`, `provenance` and `cas_type` select the
+         *     statements that the answer is made of: with `provenance=verified` it is what these alone tell. `owner`, `class` and
+         *     `account` select the part of the answer. A table has all rows; see `GET /v1/portfolios/{id}/holdings`.
+         */
+        get: operations["listOwned"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/accounts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the accounts of the user, from all statements
+         * @description Demat accounts, folios, policies and pension accounts, each once, whichever issuers list it, with its value in
+         *     `GET /v1/holdings`. Those that have ended have `ended_on` and no value.
+         */
+        get: operations["listAccounts"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/accounts/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get one account, with all statements that list it
+         * @description The latest statement first. `counts` marks the one that counts in `GET /v1/holdings`.
+         */
+        get: operations["getAccount"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/worth": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What the user owned over time, by class
+         * @description One point for the end of each interval from `from` to `to`, and one for `to` itself: the total that
+         *     `GET /v1/holdings?as_of=` gives for that day. Up to 400 points; days are those of India, a week ends on Sunday.
+         */
+        get: operations["getWorth"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/mail-parsing": {
         parameters: {
             query?: never;
@@ -367,6 +459,28 @@ export interface paths {
          *     portfolio; the id of any other is refused (400 `invalid_holding`).
          */
         get: operations["listTransactions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/portfolios/{id}/changes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What a statement says differently than those before it
+         * @description Compares each account of the statement with the statement before it that lists the account, whichever issuer that is
+         *     of, and accounts that this statement shows to have ended. Rows of the same ISIN, or of the same name if there is
+         *     none, are one holding.
+         */
+        get: operations["portfolioChanges"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1403,15 +1517,38 @@ export interface components {
         };
         /** @description A statement, as `pdf_file`, `file` or `pdf_url`, and its password */
         StatementForm: {
-            /** @description The PDF, up to 10 MB; in JSON in base64 */
+            /**
+             * Format: binary
+             * @description The PDF, up to 10 MB
+             */
             pdf_file?: Blob;
-            /** @description The same as pdf_file */
-            file?: string;
-            /** @description The https address of the PDF on a public server, without credentials and on port 443. The vendor fetches it. */
-            pdf_url?: string;
+            /**
+             * Format: binary
+             * @description The same as pdf_file
+             */
+            file?: Blob;
+            pdf_url?: components["schemas"]["StatementURL"];
             /** @description The password of the PDF */
             password?: string;
         };
+        /** @description A statement, as `pdf_file`, `file` or `pdf_url`, and its password */
+        StatementDocument: {
+            /**
+             * Format: byte
+             * @description The PDF in base64, up to 10 MB
+             */
+            pdf_file?: string;
+            /**
+             * Format: byte
+             * @description The same as pdf_file
+             */
+            file?: string;
+            pdf_url?: components["schemas"]["StatementURL"];
+            /** @description The password of the PDF */
+            password?: string;
+        };
+        /** @description The https address of the PDF on a public server, without credentials and on port 443. The vendor fetches it. */
+        StatementURL: string;
         /** @description A PortfolioSummary with `created`, and with `data` if that was asked for */
         SavedStatement: components["schemas"]["PortfolioSummary"] & unknown;
         /** @description A PortfolioSummary with `created` */
@@ -2563,7 +2700,7 @@ export interface components {
         Statement: {
             content: {
                 "multipart/form-data": components["schemas"]["StatementForm"];
-                "application/json": components["schemas"]["StatementForm"];
+                "application/json": components["schemas"]["StatementDocument"];
             };
         };
         MailParsing: {
@@ -2785,6 +2922,128 @@ export interface operations {
         requestBody?: never;
         responses: {
             200: components["responses"]["StatementJob"];
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    listOwned: {
+        parameters: {
+            query?: {
+                /** @description Only statements of periods that end on this day or before; the day on which it was saved counts for one without a period */
+                as_of?: components["parameters"]["AsOf"];
+                /** @description Only statements of this provenance */
+                provenance?: components["parameters"]["OfProvenance"];
+                /** @description Only statements of this issuer */
+                cas_type?: components["parameters"]["OfCASType"];
+                /** @description Only accounts of the owner with this number */
+                owner?: components["parameters"]["OfOwner"];
+                /** @description Only rows of this class */
+                class?: components["parameters"]["OfClass"];
+                /** @description Only the account with this id */
+                account?: components["parameters"]["OfAccount"];
+                /** @description The maximum number of rows on a page */
+                limit?: components["parameters"]["RowLimit"];
+                /** @description The `next_cursor` of the previous page; omit it for the first page */
+                cursor?: components["parameters"]["Cursor"];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: components["responses"]["OwnedPage"];
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    listAccounts: {
+        parameters: {
+            query?: {
+                /** @description Only statements of periods that end on this day or before; the day on which it was saved counts for one without a period */
+                as_of?: components["parameters"]["AsOf"];
+                /** @description Only statements of this provenance */
+                provenance?: components["parameters"]["OfProvenance"];
+                /** @description Only statements of this issuer */
+                cas_type?: components["parameters"]["OfCASType"];
+                /** @description Only accounts of the owner with this number */
+                owner?: components["parameters"]["OfOwner"];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: components["responses"]["AccountList"];
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    getAccount: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The account's id */
+                id: components["parameters"]["AccountID"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: components["responses"]["Account"];
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    getWorth: {
+        parameters: {
+            query?: {
+                /** @description The first day; the first that a statement tells of if omitted */
+                from?: components["parameters"]["WorthFrom"];
+                /** @description The last day; today if omitted */
+                to?: components["parameters"]["WorthTo"];
+                /** @description How far apart the points are */
+                interval?: components["parameters"]["Interval"];
+                /** @description Only statements of this provenance */
+                provenance?: components["parameters"]["OfProvenance"];
+                /** @description Only statements of this issuer */
+                cas_type?: components["parameters"]["OfCASType"];
+                /** @description Only accounts of the owner with this number */
+                owner?: components["parameters"]["OfOwner"];
+                /** @description Only rows of this class */
+                class?: components["parameters"]["OfClass"];
+                /** @description Only the account with this id */
+                account?: components["parameters"]["OfAccount"];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: components["responses"]["Worth"];
             400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthenticated"];
             403: components["responses"]["Forbidden"];
@@ -3018,6 +3277,28 @@ export interface operations {
         requestBody?: never;
         responses: {
             200: components["responses"]["TransactionPage"];
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    portfolioChanges: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The portfolio's id */
+                id: components["parameters"]["PortfolioID"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: components["responses"]["PortfolioChanges"];
             400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthenticated"];
             403: components["responses"]["Forbidden"];
