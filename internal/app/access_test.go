@@ -110,7 +110,6 @@ func TestBlockedUserGetsNoTokenUntilUnblocked(t *testing.T) {
 			if !strings.Contains(refused.body, `"code":"subject_blocked"`) || strings.Contains(refused.body, "stolen") {
 				t.Errorf("%q: got %s, want subject_blocked without the reason", who, refused.body)
 			}
-			b.signOut(t, who, "")
 			if _, err := b.app.Access().Unblock(t.Context(), operator, "app:"+who); err != nil {
 				t.Fatal(err)
 			}

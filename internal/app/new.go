@@ -269,7 +269,7 @@ func New(ctx context.Context, c config.Config, o Options) (_ *App, err error) { 
 	portfolioHandler := &portfolio.Handler{
 		Portfolios: portfolios, MaxBody: int64(c.Portfolio.MaxBody), LimitSave: limitSave, LimitRead: limitRead,
 	}
-	notBlocked := auth.RefuseServices(refuseBlocked(watcher))
+	notBlocked := auth.RefuseBlocked(refuseBlocked(watcher), c.Access.BlockCovers == config.BlockCoversTokens)
 	authenticate := []server.Middleware{limits.LimitAuthFailures(), limits.LimitServiceKeys(), callers.Middleware()}
 	userRoutes := []server.Routes{ // also those that a service calls for a user
 		tokenHandler,

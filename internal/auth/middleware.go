@@ -184,12 +184,12 @@ func (a *Authenticator) ForUser(record func(ctx context.Context, user Principal,
 	}
 }
 
-// RefuseServices refuses requests of services for which blocked returns an error. It must run
-// after Middleware.
-func RefuseServices(blocked func(subject string) error) echo.MiddlewareFunc {
+// RefuseBlocked refuses requests of callers for which blocked returns an error; with
+// servicesOnly, those of services. It must run after Middleware.
+func RefuseBlocked(blocked func(subject string) error, servicesOnly bool) echo.MiddlewareFunc {
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) error {
-			if who := Caller(c); who.Scopes != 0 {
+			if who := Caller(c); who.Subject != "" && (!servicesOnly || who.Scopes != 0) {
 				if err := blocked(who.Subject); err != nil {
 					return err
 				}

@@ -196,10 +196,13 @@ type Gateway struct {
 	MaxUploadsPerUser int           `yaml:"max_uploads_per_user"` // 0 for no bound
 }
 
-// The choices of access.when_stale.
+// The choices of access.when_stale and access.block_covers.
 const (
 	WhenStaleRefuse = "refuse"
 	WhenStaleServe  = "serve"
+
+	BlockCoversEverything = "everything"
+	BlockCoversTokens     = "tokens"
 )
 
 // Access configures how a replica learns of blocks and revocations.
@@ -207,6 +210,7 @@ type Access struct {
 	Poll         time.Duration `yaml:"poll"`          // between two reads of the database
 	MaxStaleness time.Duration `yaml:"max_staleness"` // the greatest age of the last successful read
 	WhenStale    string        `yaml:"when_stale"`    // WhenStaleRefuse or WhenStaleServe
+	BlockCovers  string        `yaml:"block_covers"`  // BlockCoversEverything or BlockCoversTokens
 }
 
 // Cache configures the cache of tokens and counters.
@@ -352,7 +356,7 @@ func Default() Config {
 			PollEvery: 10 * time.Second,
 		},
 		Inbound: Inbound{Path: "/inbound"},
-		Access:  Access{Poll: 2 * time.Second, MaxStaleness: time.Minute, WhenStale: WhenStaleRefuse},
+		Access:  Access{Poll: 2 * time.Second, MaxStaleness: time.Minute, WhenStale: WhenStaleRefuse, BlockCovers: BlockCoversEverything},
 		Cache:   Cache{URL: "memory", Timeout: 250 * time.Millisecond, Memory: 16 << 20, Standby: 2 << 20},
 		Store:   Store{URL: "sqlite:data/broker.db", MigrateAtStart: true},
 		RateLimit: RateLimit{

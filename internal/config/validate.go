@@ -181,6 +181,8 @@ func (a Access) validate(wrong *check.Errors) {
 		"want at least twice access.poll and at most 1h, not %s", a.MaxStaleness)
 	known := slices.Contains([]string{WhenStaleRefuse, WhenStaleServe}, a.WhenStale)
 	wrong.Require(known, "access.when_stale", "want refuse or serve, not %q", a.WhenStale)
+	known = slices.Contains([]string{BlockCoversEverything, BlockCoversTokens}, a.BlockCovers)
+	wrong.Require(known, "access.block_covers", "want everything or tokens, not %q", a.BlockCovers)
 }
 
 // cacheSchemes are the URL schemes of caches: in the process, one Redis server, a
