@@ -69,7 +69,7 @@ func TestGoClientMakesTheCallsOfABackEnd(t *testing.T) {
 			t.Errorf("got %+v, %v, want a token", token, err)
 		}
 		events, err := c.ListEvents(ctx, casbroker.ListEventsParams{Wait: 10})
-		if err != nil || len(events.Events) != 1 || events.Events[0].Type != casbroker.EventTypePortfolioSaved ||
+		if err != nil || len(events.Events) != 2 || events.Events[0].Type != casbroker.EventTypePortfolioSaved ||
 			events.Events[0].Data.Subject != user || events.Events[0].Data.PortfolioID != saved.ID {
 			t.Errorf("got %+v, %v, want the portfolio", events, err)
 		}

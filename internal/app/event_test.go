@@ -64,13 +64,15 @@ func TestBackEndReadsWhatHasHappened(t *testing.T) {
 		parse(t, g.BaseURL, g.AccessToken, "cdsl", "wrong")
 		b.eventsUntil(t, 1) // the call is settled after its answer
 		statement := parse(t, g.BaseURL, g.AccessToken, "cdsl", "ABCDE1234F").must(t, 200).body
-		b.eventsUntil(t, 2) // the statement is saved without the page
+		b.eventsUntil(t, 3) // the statement is saved without the page
 		saved := b.post(t, "asha", statement, 200)
 		b.call(t, "asha", http.MethodDelete, "/v1/portfolios/"+saved.ID, "").must(t, 204)
 		b.call(t, "asha", http.MethodPost, "/v1/token/revoke", "")
 		b.call(t, "asha", http.MethodDelete, "/v1/me", "").must(t, 200)
-		got := b.eventsUntil(t, 5)
-		want := []string{"statement.failed ", "portfolio.saved ", "portfolio.deleted ", "token.revoked ", "user.erased app:asha"}
+		got := b.eventsUntil(t, 7)
+		want := []string{
+			"statement.failed ", "portfolio.saved ", "holdings.changed ", "portfolio.deleted ", "holdings.changed ", "token.revoked ", "user.erased app:asha",
+		}
 		if !slices.Equal(got.types(), want) {
 			t.Errorf("got %q, want %q", got.types(), want)
 		}

@@ -81,6 +81,9 @@ func TestBackEndIsToldOfAPortfolioAndAnErasure(t *testing.T) {
 		if m.Type != "portfolio.saved" || m.ID != saved.header.Get("webhook-id") || m.Data["portfolio_id"] != b.latest(t, "asha").ID || len(m.Data) != 2 {
 			t.Errorf("got %s, want the portfolio with ids only", saved.body)
 		}
+		if changed := next(t, got); !strings.Contains(changed.body, `"holdings.changed"`) {
+			t.Errorf("got %s, want the change of the holdings", changed.body)
+		}
 		b.call(t, "asha", http.MethodDelete, "/v1/me", "").must(t, 200)
 		if erased := next(t, got); !strings.Contains(erased.body, `"user.erased"`) || !strings.Contains(erased.body, `"app:asha"`) {
 			t.Errorf("got %s, want the erasure", erased.body)

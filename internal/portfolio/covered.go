@@ -1,6 +1,7 @@
 package portfolio
 
 import (
+	"maps"
 	"slices"
 	"time"
 
@@ -122,4 +123,44 @@ func (c *coverage) endOf(i int) string {
 		}
 	}
 	return first
+}
+
+// Affects reports whether a user with these statements would own something else, or know it
+// from elsewhere, without portfolioID, which is one of them.
+func Affects(statements []AccountStatement, portfolioID string) bool {
+	without := make([]AccountStatement, 0, len(statements))
+	for i := range statements {
+		if statements[i].PortfolioID != portfolioID {
+			without = append(without, statements[i])
+		}
+	}
+	return !maps.Equal(sources(statements), sources(without))
+}
+
+// source is what decides the rows of an account that counts.
+type source struct {
+	portfolioID string
+	owner       int
+}
+
+// sources returns the source of each account that counts.
+func sources(statements []AccountStatement) map[string]source {
+	latest := map[string]*AccountStatement{}
+	for i := range statements {
+		e := &statements[i]
+		if known := latest[e.AccountID]; e.AccountID != "" && (known == nil || known.Compare(*e) < 0) {
+			latest[e.AccountID] = e
+		}
+	}
+	accounts := make([]Account, 0, len(latest))
+	for id, e := range latest {
+		accounts = append(accounts, Account{ListedAccount: ListedAccount{ID: id, Owner: e.Owner}})
+	}
+	list := make(map[string]source, len(accounts))
+	for _, c := range Cover(accounts, statements, Selection{}) {
+		if c.EndedOn == "" {
+			list[c.ID] = source{c.Statement.PortfolioID, c.Owner}
+		}
+	}
+	return list
 }

@@ -42,6 +42,18 @@ type listing struct {
 	sealed []byte
 }
 
+// unpack sets the accounts from their column, and when the portfolio was saved.
+func (l *listing) unpack(packed []byte, savedMS int64) (err error) {
+	l.SavedAt, l.Unknown = instant(savedMS), packed == nil
+	if l.Unknown {
+		return nil
+	}
+	if l.accountLinks, err = unpackLinks(packed); err != nil {
+		return fmt.Errorf("%s: %w", l.PortfolioID, err)
+	}
+	return nil
+}
+
 // statements returns an entry for each account of the listing, and one without an account if
 // its owner has none in it, or none is known.
 func (l listing) statements() (list []portfolio.AccountStatement) {
@@ -92,11 +104,8 @@ func (s *DB) readAccounts(ctx context.Context, db querier, subject string) (read
 		}
 		o.Statements++
 		read.owners[l.Owner] = o
-		l.SavedAt = instant(savedMS)
-		if l.Unknown = packed == nil; !l.Unknown {
-			if l.accountLinks, err = unpackLinks(packed); err != nil {
-				return read, fmt.Errorf("%s: %w", l.PortfolioID, err)
-			}
+		if err := l.unpack(packed, savedMS); err != nil {
+			return read, err
 		}
 		read.listings = append(read.listings, l)
 	}

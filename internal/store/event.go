@@ -15,16 +15,22 @@ import (
 // expireEvents is how many events one transaction deletes.
 const expireEvents = 500
 
-// emit writes an event as part of the change that it is about.
-func (s *DB) emit(ctx context.Context, tx *sql.Tx, e webhook.Event) error {
-	object, err := json.Marshal(e.Object)
-	if err != nil {
-		return fmt.Errorf("encode an event: %w", err)
+// emit writes events, in their order, as part of the change that they are about.
+func (s *DB) emit(ctx context.Context, tx *sql.Tx, events ...webhook.Event) error {
+	query, args := `INSERT INTO events (id, type, subject, who, at_ms, object) VALUES `, make([]any, 0, 6*len(events))
+	for i, e := range events {
+		object, err := json.Marshal(e.Object)
+		if err != nil {
+			return fmt.Errorf("encode an event: %w", err)
+		}
+		if i > 0 {
+			query += ", "
+		}
+		query += "(" + placeholders(len(args)+1, 6) + ")"
+		args = append(args, e.ID, string(e.Type), e.Subject, s.eventQueue(e.Subject), millis(e.At), string(object))
 	}
-	_, err = tx.ExecContext(ctx, `INSERT INTO events (id, type, subject, who, at_ms, object) VALUES ($1, $2, $3, $4, $5, $6)`,
-		e.ID, string(e.Type), e.Subject, s.eventQueue(e.Subject), millis(e.At), string(object))
-	if err != nil {
-		return fmt.Errorf("write an event: %w", err)
+	if _, err := tx.ExecContext(ctx, query, args...); err != nil {
+		return fmt.Errorf("write events: %w", err)
 	}
 	leaseOf(ctx).emitted = true
 	return nil

@@ -105,13 +105,21 @@ func (s *DB) add(ctx context.Context, tx *sql.Tx, save portfolio.SaveRequest, ro
 	if err := s.record(ctx, tx, save.Record); err != nil {
 		return row.Portfolio, err
 	}
-	if err := s.emit(ctx, tx, portfolioEvent(webhook.PortfolioSaved, row.Subject, row.ID, save.Record.At)); err != nil || save.Differs == nil {
-		return row.Portfolio, err
+	changed := row.first
+	if !changed {
+		var err error
+		if changed, err = affectsHoldings(ctx, tx, row.Subject, row.ID); err != nil {
+			return row.Portfolio, err
+		}
 	}
-	if err := s.record(ctx, tx, *save.Differs); err != nil {
-		return row.Portfolio, err
+	events := changeEvents(webhook.PortfolioSaved, row.Subject, row.ID, save.Record.At, changed)
+	if save.Differs != nil {
+		if err := s.record(ctx, tx, *save.Differs); err != nil {
+			return row.Portfolio, err
+		}
+		events = append(events, portfolioEvent(webhook.PortfolioDiffers, row.Subject, row.ID, save.Differs.At))
 	}
-	return row.Portfolio, s.emit(ctx, tx, portfolioEvent(webhook.PortfolioDiffers, row.Subject, row.ID, save.Differs.At))
+	return row.Portfolio, s.emit(ctx, tx, events...)
 }
 
 // restore replaces p, which cannot be decrypted, by the same statement. Its id and time stay
@@ -146,7 +154,11 @@ func (s *DB) restore(ctx context.Context, tx *sql.Tx, p portfolio.Portfolio, sav
 	if err := s.record(ctx, tx, save.Record); err != nil {
 		return restored, err
 	}
-	return row.Portfolio, s.emit(ctx, tx, portfolioEvent(webhook.PortfolioSaved, row.Subject, row.ID, save.Record.At))
+	changed, err := affectsHoldings(ctx, tx, row.Subject, row.ID)
+	if err != nil {
+		return restored, err
+	}
+	return row.Portfolio, s.emit(ctx, tx, changeEvents(webhook.PortfolioSaved, row.Subject, row.ID, save.Record.At, changed)...)
 }
 
 // portfolioEvent returns an event about a portfolio.
@@ -159,12 +171,13 @@ func portfolioEvent(t webhook.Type, subject, id string, at time.Time) webhook.Ev
 // subject has no such portfolio.
 func (s *DB) DeletePortfolio(ctx context.Context, subject, id string, r audit.Record) error {
 	return s.change(ctx, "delete portfolio", func(ctx context.Context, tx *sql.Tx) error {
-		if err := s.removePortfolio(ctx, tx, subject, id); err != nil {
+		changed, err := s.removePortfolio(ctx, tx, subject, id)
+		if err != nil {
 			return err
 		}
 		if err := s.record(ctx, tx, r); err != nil {
 			return err
 		}
-		return s.emit(ctx, tx, portfolioEvent(webhook.PortfolioDeleted, subject, id, r.At))
+		return s.emit(ctx, tx, changeEvents(webhook.PortfolioDeleted, subject, id, r.At, changed)...)
 	})
 }

@@ -83,7 +83,11 @@ func (s *DB) verify(ctx context.Context, tx *sql.Tx, p portfolio.Portfolio, seen
 	if err := s.record(ctx, tx, r); err != nil {
 		return p, err
 	}
-	return p, s.emit(ctx, tx, portfolioEvent(webhook.PortfolioSaved, p.Subject, p.ID, r.At))
+	changed, err := affectsHoldings(ctx, tx, p.Subject, p.ID) // they name the provenance
+	if err != nil {
+		return p, err
+	}
+	return p, s.emit(ctx, tx, changeEvents(webhook.PortfolioSaved, p.Subject, p.ID, r.At, changed)...)
 }
 
 // rankAgain decides again which portfolio of p's owner is active, and reports whether it

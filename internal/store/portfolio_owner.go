@@ -34,7 +34,7 @@ func (s *DB) assignOwner(ctx context.Context, tx *sql.Tx, row *sealedPortfolio, 
 	case found.Other && refuseOther:
 		return portfolio.ErrOtherOwner
 	}
-	row.Owner = found.Owner
+	row.Owner, row.first = found.Owner, len(known) == 0
 	replaced, err := s.activate(ctx, tx, row)
 	if err != nil {
 		return err
@@ -65,32 +65,36 @@ func (*DB) activate(ctx context.Context, tx *sql.Tx, row *sealedPortfolio) (repl
 }
 
 // removePortfolio deletes a portfolio, with its dependent rows and the answers stored for
-// its Idempotency-Keys, and activates the next one of its owner if it was active. It
-// returns portfolio.ErrNotFound if the subject has no such portfolio.
-func (s *DB) removePortfolio(ctx context.Context, tx *sql.Tx, subject, id string) error {
+// its Idempotency-Keys, and activates the next one of its owner if it was active. changed
+// reports whether the holdings of the user are different without it. It returns
+// portfolio.ErrNotFound if the subject has no such portfolio.
+func (s *DB) removePortfolio(ctx context.Context, tx *sql.Tx, subject, id string) (changed bool, err error) {
 	if err := s.lockSubject(ctx, tx, subject); err != nil {
-		return err
+		return false, err
+	}
+	if changed, err = affectsHoldings(ctx, tx, subject, id); err != nil {
+		return false, err
 	}
 	var owner, active int
 	var packed []byte
-	err := tx.QueryRowContext(ctx, `DELETE FROM portfolios WHERE id = $1 AND subject = $2 RETURNING owner, active, accounts`,
+	err = tx.QueryRowContext(ctx, `DELETE FROM portfolios WHERE id = $1 AND subject = $2 RETURNING owner, active, accounts`,
 		id, subject).Scan(&owner, &active, &packed)
 	switch {
 	case errors.Is(err, sql.ErrNoRows):
-		return portfolio.ErrNotFound
+		return false, portfolio.ErrNotFound
 	case err != nil:
-		return fmt.Errorf("delete portfolio: %w", err)
+		return false, fmt.Errorf("delete portfolio: %w", err)
 	}
 	if _, err := tx.ExecContext(ctx, `UPDATE idempotency SET answer = NULL WHERE portfolio = $1`, id); err != nil {
-		return fmt.Errorf("delete stored answers: %w", err)
+		return false, fmt.Errorf("delete stored answers: %w", err)
 	}
 	if err := s.unlinkAccounts(ctx, tx, subject, packed); err != nil {
-		return err
+		return false, err
 	}
-	if active == 0 {
-		return nil
+	if active == 1 {
+		err = s.activateNext(ctx, tx, subject, owner)
 	}
-	return s.activateNext(ctx, tx, subject, owner)
+	return changed, err
 }
 
 // activateNext activates the best remaining portfolio of an owner.

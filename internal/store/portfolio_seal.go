@@ -23,6 +23,7 @@ type sealedPortfolio struct {
 	fingerprint  []byte
 	panHashes    []byte
 	stated       statedAccounts
+	first        bool   // of its user
 	links        []byte // packed accountLinks
 	details      []byte // sealed accountDetails
 	from, to     string

@@ -91,7 +91,7 @@ func (s *DB) expire(ctx context.Context, batch []aged, at time.Time) (int, error
 	err := s.change(ctx, "delete old portfolios", func(ctx context.Context, tx *sql.Tx) error {
 		n = 0
 		for _, p := range batch {
-			err := s.removePortfolio(ctx, tx, p.subject, p.id)
+			changed, err := s.removePortfolio(ctx, tx, p.subject, p.id)
 			if errors.Is(err, portfolio.ErrNotFound) { // its user has deleted it meanwhile
 				continue
 			}
@@ -102,7 +102,7 @@ func (s *DB) expire(ctx context.Context, batch []aged, at time.Time) (int, error
 			if err := s.record(ctx, tx, r); err != nil {
 				return err
 			}
-			if err := s.emit(ctx, tx, portfolioEvent(webhook.PortfolioDeleted, p.subject, p.id, at)); err != nil {
+			if err := s.emit(ctx, tx, changeEvents(webhook.PortfolioDeleted, p.subject, p.id, at, changed)...); err != nil {
 				return err
 			}
 			n++

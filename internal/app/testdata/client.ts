@@ -38,7 +38,7 @@ const wrong: Schemas["StatementDocument"] = { pdf_file: pdf("cdsl") };
 const token = unwrap(await service.POST("/v1/users/{subject}/token", { params: { path }, body: { expiry_minutes: 10 } }));
 assert.match(token.access_token, /^at_/);
 const { events } = unwrap(await service.GET("/v1/events", { params: { query: { wait: 10 } } }));
-assert.deepEqual(events.map((e) => [e.type, e.data.subject, e.data.portfolio_id]), [["portfolio.saved", subject, saved.id]]);
+assert.deepEqual(events.map((e) => [e.type, e.data.subject, e.data.portfolio_id]), [["portfolio.saved", subject, saved.id], ["holdings.changed", subject, saved.id]]);
 
 // The calls of a page, whose token is renewed for each call.
 let asked = 0;
