@@ -37,7 +37,7 @@ func readCommands(t *testing.T, path string) string {
 // runScript runs a script with bash in folder and fails the test if a command fails.
 func runScript(t *testing.T, folder, script string, env ...string) (output string) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "bash", "-euo", "pipefail", "-c", script) //nolint:gosec // commands of our documents
 	cmd.Dir, cmd.Env = folder, append(os.Environ(), env...)

@@ -947,8 +947,8 @@ type Portfolio struct {
 	// browser says that the vendor gave it
 	Provenance Provenance `json:"provenance"`
 
-	// Readable False while the broker does not have the key that encrypts this portfolio: the investor and the accounts are null
-	// then, rejected and warnings empty, and the raw payload answers 503 `portfolio_unreadable`
+	// Readable False while the broker does not have the key that encrypts this portfolio: the investor and the total value are null
+	// then, rejected and warnings empty, and its rows, transactions and payload answer 503 `portfolio_unreadable`
 	Readable     Readable `json:"readable"`
 	ReceivedRows Count    `json:"received_rows"`
 
@@ -961,9 +961,9 @@ type Portfolio struct {
 	SavedAt    Instant `json:"saved_at"`
 	StoredRows Count   `json:"stored_rows"`
 
-	// TotalValue An exact decimal number
-	TotalValue   Decimal `json:"total_value"`
-	Transactions Count   `json:"transactions"`
+	// TotalValue An exact decimal number; null while the portfolio is not readable
+	TotalValue   TotalValue `json:"total_value"`
+	Transactions Count      `json:"transactions"`
 
 	// Warnings What was saved although it is odd, and what has a value but was left out:
 	//
@@ -1081,8 +1081,8 @@ type PortfolioSummary struct {
 	// browser says that the vendor gave it
 	Provenance Provenance `json:"provenance"`
 
-	// Readable False while the broker does not have the key that encrypts this portfolio: the investor and the accounts are null
-	// then, rejected and warnings empty, and the raw payload answers 503 `portfolio_unreadable`
+	// Readable False while the broker does not have the key that encrypts this portfolio: the investor and the total value are null
+	// then, rejected and warnings empty, and its rows, transactions and payload answer 503 `portfolio_unreadable`
 	Readable Readable `json:"readable"`
 
 	// ReceivedRows Rows in the payload
@@ -1098,8 +1098,8 @@ type PortfolioSummary struct {
 	// StoredRows Rows that became holdings; every other row is in `rejected`
 	StoredRows int `json:"stored_rows"`
 
-	// TotalValue An exact decimal number
-	TotalValue Decimal `json:"total_value"`
+	// TotalValue An exact decimal number; null while the portfolio is not readable
+	TotalValue TotalValue `json:"total_value"`
 
 	// Transactions Stored transactions, which are not counted as rows
 	Transactions int `json:"transactions"`
@@ -1139,8 +1139,8 @@ type Problem struct {
 // browser says that the vendor gave it
 type Provenance string
 
-// Readable False while the broker does not have the key that encrypts this portfolio: the investor and the accounts are null
-// then, rejected and warnings empty, and the raw payload answers 503 `portfolio_unreadable`
+// Readable False while the broker does not have the key that encrypts this portfolio: the investor and the total value are null
+// then, rejected and warnings empty, and its rows, transactions and payload answer 503 `portfolio_unreadable`
 type Readable = bool
 
 // Rejected Rows that did not become holdings, with the reason: `empty_row` has no values, `unknown_class` is in a list of an
@@ -1351,6 +1351,9 @@ type TokenRequest struct {
 	// `invalid_mode`.
 	Mode Mode `json:"mode,omitempty,omitzero"`
 }
+
+// TotalValue An exact decimal number; null while the portfolio is not readable
+type TotalValue = string
 
 // Transaction defines model for Transaction.
 type Transaction struct {

@@ -2,7 +2,7 @@
 // BROKER_URL, SERVICE_KEY and WEBHOOK_SECRET are in the environment:
 //
 //   npm run example -- demo:node statement.pdf PASSWORD
-import { openAsBlob } from "node:fs";
+import { readFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import { text } from "node:stream/consumers";
 import { Webhook } from "standardwebhooks";
@@ -17,7 +17,7 @@ async function main() {
   const broker = createClient(BROKER_URL, SERVICE_KEY);
   const saved = unwrap(await broker.POST("/v1/users/{subject}/statements", {
     params: { path: { subject: user } },
-    body: { pdf_file: await openAsBlob(file), password },
+    body: { pdf_file: new Blob([await readFile(file)]), password },
   }));
   if (!("provenance" in saved)) throw new Error("it is a job"); // only with Prefer: respond-async
 

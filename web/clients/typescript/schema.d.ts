@@ -1169,6 +1169,8 @@ export interface components {
         TransactionID: string;
         /** @description An exact decimal number */
         Decimal: string;
+        /** @description An exact decimal number; null while the portfolio is not readable */
+        TotalValue: string | null;
         /** @description An exact decimal number; null if the statement does not have it */
         DecimalOrNull: string | null;
         /** @description null if the statement does not have it */
@@ -1370,8 +1372,8 @@ export interface components {
         /** @description The masked PAN; never a complete one */
         MaskedPAN: string | null;
         /**
-         * @description False while the broker does not have the key that encrypts this portfolio: the investor and the accounts are null
-         *     then, rejected and warnings empty, and the raw payload answers 503 `portfolio_unreadable`
+         * @description False while the broker does not have the key that encrypts this portfolio: the investor and the total value are null
+         *     then, rejected and warnings empty, and its rows, transactions and payload answer 503 `portfolio_unreadable`
          */
         Readable: boolean;
         Period: {
@@ -1414,7 +1416,7 @@ export interface components {
             cas_type: components["schemas"]["CASType"];
             period: components["schemas"]["Period"];
             investor: components["schemas"]["Investor"];
-            total_value: components["schemas"]["Decimal"];
+            total_value: components["schemas"]["TotalValue"];
             /** @enum {string} */
             currency: "INR";
             holdings: components["schemas"]["HoldingCounts"];
@@ -1564,7 +1566,7 @@ export interface components {
             cas_type: components["schemas"]["CASType"];
             period: components["schemas"]["Period"];
             investor: components["schemas"]["Investor"];
-            total_value: components["schemas"]["Decimal"];
+            total_value: components["schemas"]["TotalValue"];
             /** @enum {string} */
             currency: "INR";
             holdings: components["schemas"]["HoldingCounts"];
@@ -2006,14 +2008,16 @@ export interface components {
             cas_type: components["schemas"]["CASType"];
             period: components["schemas"]["Period"];
             investor: components["schemas"]["Investor"];
-            total_value: components["schemas"]["Decimal"];
+            total_value: components["schemas"]["TotalValue"];
             /** @enum {string} */
             currency: "INR";
             accounts: components["schemas"]["StatementAccounts"];
-            holdings: components["schemas"]["Holding"][];
+            /** @description Null if they are not readable */
+            holdings: components["schemas"]["Holding"][] | null;
             received_rows: components["schemas"]["Count"];
             stored_rows: components["schemas"]["Count"];
-            transactions: components["schemas"]["Transaction"][];
+            /** @description Null if they are not readable */
+            transactions: components["schemas"]["Transaction"][] | null;
             rejected: components["schemas"]["Rejected"];
             warnings: components["schemas"]["Warnings"];
             saved_at: components["schemas"]["Instant"];
