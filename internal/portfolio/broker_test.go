@@ -174,6 +174,7 @@ type shown struct {
 	Holdings     map[string]int `json:"holdings"`
 	ReceivedRows int            `json:"received_rows"`
 	StoredRows   int            `json:"stored_rows"`
+	Complete     bool           `json:"complete"`
 	Rejected     []finding      `json:"rejected"`
 	Warnings     []finding      `json:"warnings"`
 	Rows         []row          `json:"rows"`

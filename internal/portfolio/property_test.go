@@ -47,6 +47,9 @@ func TestGeneratedStatementIsReadBackCompletely(t *testing.T) {
 func (b *broker) saveAndCompare(user string, want generated) {
 	b.t.Helper()
 	saved := b.save(user, want.payload)
+	if len(want.rows) == 0 && want.rejected > 0 && saved.status == http.StatusUnprocessableEntity { // no row left
+		return
+	}
 	if saved.status != http.StatusCreated {
 		b.t.Errorf("got %d: %s", saved.status, saved.body)
 		return

@@ -5,6 +5,7 @@ import (
 	"compress/gzip"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -71,24 +72,13 @@ func TestInvalidStatementIsRefusedWithPointers(t *testing.T) {
 		"a source of wrong type": {`{"meta":{"cas_type":7},"nps":[]}`, []finding{{"/meta/cas_type", "wrong_type"}}},
 		"no section":             {`{` + meta + `,"summary":{}}`, []finding{{"", "no_section"}}},
 		"only null sections":     {`{` + meta + `,"nps":null}`, []finding{{"", "no_section"}}},
-		"several mistakes": {
-			`{"raw_response":{` + meta + `,"nps":[{"pran":5,"funds":[{"units":-1,"value":"ten"},{"name":[]}]}],"demat_accounts":{}}}`,
-			[]finding{
-				{"/raw_response/nps/0/pran", "wrong_type"}, {"/raw_response/nps/0/funds/0/units", "negative"},
-				{"/raw_response/nps/0/funds/0/value", "wrong_type"}, {"/raw_response/nps/0/funds/1/name", "wrong_type"},
-				{"/raw_response/demat_accounts", "wrong_type"},
-			},
+		"a section of a wrong type": {
+			`{"raw_response":{` + meta + `,"nps":[{"pran":5,"funds":[{"units":-1,"value":"ten"},{"name":[]}]}],"demat_accounts":{"a":1}}}`,
+			[]finding{{"/raw_response/demat_accounts", "wrong_type"}},
 		},
-		"a negative value": {
-			`{` + meta + `,"demat_accounts":[{"holdings":{"equities":[{"name":"A","value":-0.01}]}}]}`,
-			[]finding{{"/demat_accounts/0/holdings/equities/0/value", "negative"}},
-		},
-		"a number out of all bounds": {
-			`{` + meta + `,"summary":{"total_value":1e40},"nps":[]}`, []finding{{"/summary/total_value", "out_of_range"}},
-		},
-		"an invalid date": {
-			`{"meta":{"cas_type":"NSDL","statement_period":{"from":"2026-02-30","to":"03/31/2026"}},"nps":[]}`,
-			[]finding{{"/meta/statement_period/from", "invalid_date"}, {"/meta/statement_period/to", "invalid_date"}},
+		"no row left": {
+			`{` + meta + `,"demat_accounts":[{"holdings":{"equities":[{"name":"A","value":-1.01},{"units":-1,"value":"ten"}]}}]}`,
+			[]finding{{"/demat_accounts/0/holdings/equities/0/value", "negative"}, {"/demat_accounts/0/holdings/equities/1/units", "negative"}},
 		},
 		"a name that is too long": {
 			`{` + meta + `,"nps":[{"funds":[{"name":"` + strings.Repeat("x", 1025) + `","units":1}]}]}`,
@@ -222,4 +212,20 @@ func damaged(zipped []byte) []byte {
 	c := bytes.Clone(zipped)
 	c[len(c)-6] ^= 0xff
 	return c
+}
+
+func TestBadRowCostsItselfOnly(t *testing.T) {
+	t.Parallel()
+	b := start(t)
+	got := b.save("asha", []byte(`{"meta":{"cas_type":"NSDL"},"investor":[],"summary":{"total_value":"Rs. 1,10,000"},"nps":[{"pran":5,"value":110000,"funds":[
+		{"name":"A","units":".5","value":"1,00,000.00"},{"name":"B","value":"(1,234.50)"},{"name":"C","units":-0.001,"value":"NIL"}]}]}`)).want(t, http.StatusCreated)
+	if got.Complete || got.ReceivedRows != 3 || got.StoredRows != 2 || len(got.Rejected) != 1 || got.Rejected[0] != (finding{"/nps/0/funds/1/value", "negative"}) {
+		t.Errorf("got %+v, want row 1 rejected alone", got)
+	}
+	want := []finding{{"", "missing_period"}, {"/nps/0/funds/2", "rounding_residue"}, {"/nps/0/value", "total_unchecked"}}
+	for _, f := range want {
+		if !slices.Contains(got.Warnings, f) {
+			t.Errorf("got warnings %+v, want %+v", got.Warnings, f)
+		}
+	}
 }

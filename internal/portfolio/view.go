@@ -29,6 +29,7 @@ type summaryView struct {
 	Holdings     map[statement.Class]int `json:"holdings"`
 	ReceivedRows int                     `json:"received_rows"`
 	StoredRows   int                     `json:"stored_rows"`
+	Complete     bool                    `json:"complete"`
 	Transactions int                     `json:"transactions"`
 	Rejected     []fault.Field           `json:"rejected"`
 	Warnings     []fault.Field           `json:"warnings"`
@@ -76,10 +77,12 @@ type transactionView struct {
 	HoldingID string  `json:"holding_id"`
 	Date      *string `json:"date"`
 	Type      *string `json:"type"`
-	Units     *string `json:"units"`
-	NAV       *string `json:"nav"`
-	Amount    *string `json:"amount"`
-	Balance   *string `json:"balance"`
+	// Description is as sent; null for portfolios that were saved without it.
+	Description *string `json:"description"`
+	Units       *string `json:"units"`
+	NAV         *string `json:"nav"`
+	Amount      *string `json:"amount"`
+	Balance     *string `json:"balance"`
 }
 
 type portfolioPage struct {
@@ -102,7 +105,7 @@ func viewSummary(p Portfolio) summaryView {
 		ID: p.ID, Active: p.Active, Owner: p.Owner, Owners: viewStatedOwners(p.Owners), Readable: !p.Unreadable, Provenance: p.Provenance, CASType: p.CASType, Period: p.Period,
 		Investor: investorView{Name: stated(p.Investor.Name), PANMasked: stated(p.Investor.PANMasked)},
 		Currency: "INR", Holdings: p.Counts,
-		ReceivedRows: p.ReceivedRows, StoredRows: p.StoredRows, Transactions: p.TransactionCount,
+		ReceivedRows: p.ReceivedRows, StoredRows: p.StoredRows, Complete: p.Complete(), Transactions: p.TransactionCount,
 		Rejected: p.Rejected, Warnings: p.Warnings, SavedAt: p.SavedAt,
 		Differs: p.Differs, Differences: p.Differences, Metadata: p.Metadata,
 	}
@@ -147,7 +150,7 @@ func viewTransactions(portfolioID string, transactions []statement.Transaction) 
 func viewTransaction(portfolioID string, t *statement.Transaction) transactionView {
 	return transactionView{
 		ID: TransactionID(portfolioID, t.Seq), HoldingID: HoldingID(portfolioID, t.Holding),
-		Date: stated(t.Date), Type: stated(t.Type), Units: amount(statement.FormatUnits, t.Units), NAV: amount(statement.FormatRupees, t.NAV),
+		Date: stated(t.Date), Type: stated(t.Type), Description: stated(t.Description), Units: amount(statement.FormatUnits, t.Units), NAV: amount(statement.FormatRupees, t.NAV),
 		Amount: amount(statement.FormatRupees, t.Amount), Balance: amount(statement.FormatUnits, t.Balance),
 	}
 }

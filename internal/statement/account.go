@@ -62,25 +62,27 @@ func (p *parser) accounts(list value, name string, read func(s *section, v value
 	p.sections = append(p.sections, s)
 }
 
-// finishAccount checks the total of the account a, read from v, and adds it to s.
-func (p *parser) finishAccount(s *section, a account, v value) {
+// finishAccount checks the total of the account a, read from v, adds it to s, and returns
+// the total.
+func (p *parser) finishAccount(s *section, a account, v value) decimal.NullDecimal {
 	a.Value = p.accountTotal(a, v)
 	s.accounts++
-	s.sum.include(a.sum)
+	s.sum.include(a.sum, a.Value)
 	if a.sum.rows > 0 || a.Value.Valid {
 		a.Owner = firstHolder(a.Holders, a.pans)
 		p.s.Accounts = append(p.s.Accounts, a.Account)
 	}
+	return a.Value
 }
 
 // accountTotal returns the value that v, an account, states and compares it with the rows
 // in a.
 func (p *parser) accountTotal(a account, v value) decimal.NullDecimal {
 	stated := v.member("value")
-	total := p.amount(stated)
+	total := p.rupees(stated)
 	switch {
 	case !total.Valid:
-	case a.sum.rows > 0:
+	case a.sum.rows+a.sum.unknowns > 0:
 		p.compareTotal(stated, total.Decimal, a.sum, codeAccountTotal)
 	case total.Decimal.IsPositive():
 		p.warn(v, codeNoRows, "This has a value but no rows.")
@@ -91,8 +93,8 @@ func (p *parser) accountTotal(a account, v value) decimal.NullDecimal {
 // dematAccount reads a demat account. NSDL numbers accounts by participant and client;
 // CDSL uses one number for both, which it may also state as that of the client.
 func (p *parser) dematAccount(s *section, v value) {
-	a := account{Account: Account{Kind: Demat, Number: p.text(v.member("bo_id")), Institution: p.text(v.member("dp_name"))}}
-	participant, client := p.text(v.member("dp_id")), p.text(v.member("client_id"))
+	a := account{Account: Account{Kind: Demat, Number: p.number(v.member("bo_id")), Institution: p.text(v.member("dp_name"))}}
+	participant, client := p.number(v.member("dp_id")), p.number(v.member("client_id"))
 	switch {
 	case a.Number != "":
 	case len(client) > len(participant) && strings.HasPrefix(client, participant):
@@ -110,7 +112,7 @@ func (p *parser) dematAccount(s *section, v value) {
 			}
 		case "bo_id", "dp_id", "client_id", "dp_name", "value": // read before or after the loop
 		case "demat_type":
-			p.ignoredText(m)
+			p.ignored(m)
 		default:
 			if _, known := dematLists[string(name)]; known {
 				p.dematList(&a, string(name), m)
@@ -129,7 +131,7 @@ func (p *parser) dematList(a *account, name string, list value) {
 	case known:
 		p.rows(a, class, list, p.security)
 	case list.kind() == '[':
-		p.rejectRows(list)
+		p.rejectRows(a, list)
 		p.unknownMember(name, list)
 	default:
 		p.unknownMember(name, list)
@@ -142,7 +144,7 @@ func (p *parser) accountMember(a *account, name string, v value) {
 	case "linked_holders":
 		a.Holders = p.holders(v)
 	case "additional_info":
-		if p.expect(v, '{') {
+		if p.optional(v, '{') {
 			a.pans = p.linkedPANs(v)
 			for name, m := range v.members() {
 				p.additionalInfo(string(name), m)
@@ -155,7 +157,7 @@ func (p *parser) accountMember(a *account, name string, v value) {
 
 // pensionAccount reads an account of the National Pension System.
 func (p *parser) pensionAccount(s *section, v value) {
-	a := account{Account: Account{Kind: Pension, Number: p.text(v.member("pran")), Institution: p.text(v.member("cra"))}}
+	a := account{Account: Account{Kind: Pension, Number: p.number(v.member("pran")), Institution: p.text(v.member("cra"))}}
 	for name, m := range v.members() {
 		switch string(name) {
 		case "funds":
@@ -179,13 +181,15 @@ func (p *parser) insurance(v value) {
 			case string(name) == "life_insurance_policies":
 				p.rows(&policies, Insurance, m, p.policy)
 			case m.kind() == '[':
-				p.rejectRows(m)
+				p.rejectRows(&policies, m)
 				p.unknownMember(string(name), m)
 			default:
 				p.unknownMember(string(name), m)
 			}
 		}
 	}
-	s.accounts, s.sum.incomplete = policies.sum.rows, policies.sum.rows > 0
+	if s.accounts = policies.sum.rows; policies.sum.unknowns > 0 {
+		s.sum.addUnknown(v)
+	}
 	p.sections = append(p.sections, s)
 }

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 )
 
@@ -20,6 +21,9 @@ func TestEveryRowIsStoredOrRejected(t *testing.T) {
 			t.Fatal(err)
 		}
 		st, err := Parse(body, today)
+		if len(g.stored) == 0 && err != nil && strings.Contains(err.Error(), "none that can be kept") {
+			continue
+		}
 		if err != nil {
 			t.Fatalf("seed %d: got %v %+v in %s", seed, err, findingsOf(err), body)
 		}

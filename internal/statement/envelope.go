@@ -25,6 +25,7 @@ type envelope struct {
 	casTypes  []value // members that name the issuer, innermost first
 	parsers   []value // members that name the vendor's parser, innermost first
 	metadata  value   // the outermost one; absent without any
+	others    []value // parts of other statements next to the one that is read
 }
 
 // unwrap finds the statement in a document. It prefers raw_response, the vendor's own
@@ -43,17 +44,30 @@ func unwrap(v value) (envelope, error) {
 		e.casTypes = slices.Insert(e.casTypes, 0, metadata.member("cas_type"))
 		e.parsers = slices.Insert(e.parsers, 0, metadata.member("parser_type"))
 		inner := v.member("raw_response")
-		if !inner.present() {
-			inner = v.member("data")
+		if data := v.member("data"); !inner.present() {
+			inner = data
+		} else if data.is('{') && (hasAny(data, sectionNames...) || data.member("raw_response").present()) {
+			e.others = append(e.others, data)
 		}
 		if !inner.present() {
 			e.statement = v
 			return e, nil
 		}
 		e.casTypes = slices.Insert(e.casTypes, 0, v.member("cas_type")) // part of the widget's own shape
+		e.others = append(e.others, sectionsOf(v)...)
 		v = inner
 	}
 	return e, notStatement(v, codeTooWrapped, "The statement is wrapped in too many objects; send what the widget passed to onSuccess.")
+}
+
+// sectionsOf returns the sections of v that are not empty.
+func sectionsOf(v value) (list []value) {
+	for _, name := range sectionNames {
+		if m := v.member(name); (m.kind() == '[' || m.kind() == '{') && m.node().end > m.at+1 {
+			list = append(list, m)
+		}
+	}
+	return list
 }
 
 // Unwrap returns the statement within body as it was written, without the objects around

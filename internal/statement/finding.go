@@ -22,7 +22,7 @@ const (
 	codeNoSection           = "no_section"            // none of the four sections is present
 	codePeriodReversed      = "period_reversed"       // the period ends before it begins
 	codePeriodInFuture      = "period_in_future"      // the period ends after today
-	codeInvalidDate         = "invalid_date"          // an end of the period is not a date
+	codeInvalidDate         = "invalid_date"          // an end of the period is not a date; a warning
 	codeTooLong             = "too_long"              // a string that is stored has more than 1024 bytes
 	codeNegative            = "negative"              // an amount that must not be negative is
 	codeOutOfRange          = "out_of_range"          // a number has too many digits
@@ -35,6 +35,8 @@ const (
 const (
 	codeEmptyRow     = "empty_row"     // no name, no ISIN and no amount other than zero
 	codeUnknownClass = "unknown_class" // the row is in an unknown list
+	// Rows with a value that cannot be used are rejected, too, with wrong_type, negative,
+	// out_of_range or too_long.
 )
 
 // Codes of warnings.
@@ -48,6 +50,14 @@ const (
 	codeInvalidISIN      = "invalid_isin"             // not an ISIN
 	codeCheckDigit       = "isin_check_digit"         // an ISIN with a wrong last digit
 	codeNoName           = "missing_name"             // a stored row has no name
+	codeResidue          = "rounding_residue"         // an amount is below zero by a residue of rounding
+	codeRepaired         = "isin_repaired"            // an ISIN had characters in it that do not belong there
+	codeEncumbered       = "locked_units"             // rows state units that are locked or pledged
+	codeUnchecked        = "total_unchecked"          // the total has parts of which the value is not known
+	codePeriodMismatch   = "period_mismatch"          // two members state different periods
+	codeTimeForDate      = "time_for_date"            // an end of the period is a time
+	codeSecond           = "second_statement"         // sections next to the data that is read
+	codeOtherName        = "wrong_name"               // a known name without its underscores was left out
 	codeTotal            = "total_mismatch"           // the total is not the sum of all rows
 	codeSectionTotal     = "section_total_mismatch"   // the total of a section is not the sum of its rows
 	codeAccountTotal     = "account_total_mismatch"   // the total of an account or a folio is not the sum of its rows

@@ -1,8 +1,10 @@
 package statement
 
+import "github.com/shopspring/decimal"
+
 // folios reads a folio or a fund house with a list of folios, and returns the sum of
-// the rows. amc is the name of the fund house around v, used unless v states another.
-func (p *parser) folios(s *section, v value, amc string) sum {
+// the rows and the stated total. amc is the name of the fund house around v, used unless v states another.
+func (p *parser) folios(s *section, v value, amc string) (sum, decimal.NullDecimal) {
 	list := v.member("folios")
 	if !list.present() {
 		return p.folio(s, v, amc)
@@ -23,32 +25,33 @@ func (p *parser) folios(s *section, v value, amc string) sum {
 		}
 	}
 	if !isFolioToo {
-		p.fundHouse(house, v)
+		return house.sum, p.fundHouse(house, v)
 	}
-	return house.sum
+	return house.sum, decimal.NullDecimal{}
 }
 
 // fundHouse reads the members of a fund house other than its folios. house has the sum
-// of their rows.
-func (p *parser) fundHouse(house account, v value) {
-	p.accountTotal(house, v)
+// of their rows. It returns the stated total.
+func (p *parser) fundHouse(house account, v value) decimal.NullDecimal {
+	total := p.accountTotal(house, v)
 	for name, m := range v.members() {
 		switch string(name) {
 		case "amc", "folios", "value": // read before the loop
 		case "registrar":
-			p.ignoredText(m)
+			p.ignored(m)
 		default:
 			p.accountMember(&house, string(name), m)
 		}
 	}
+	return total
 }
 
-// folio reads a folio and returns the sum of its rows. amc is the name of its fund
+// folio reads a folio and returns the sum of its rows and the stated total. amc is the name of its fund
 // house, used unless v states another.
-func (p *parser) folio(s *section, v value, amc string) sum {
-	a := account{Account: Account{Kind: Folio, Number: p.text(v.member("folio_number")), Institution: p.text(v.member("amc"))}}
+func (p *parser) folio(s *section, v value, amc string) (sum, decimal.NullDecimal) {
+	a := account{Account: Account{Kind: Folio, Number: p.number(v.member("folio_number")), Institution: p.text(v.member("amc"))}}
 	if a.Number == "" {
-		a.Number = p.text(v.member("folio")) // the member's name in the list of a fund house
+		a.Number = p.number(v.member("folio")) // the member's name in the list of a fund house
 	}
 	if a.Institution == "" {
 		a.Institution = amc
@@ -59,11 +62,10 @@ func (p *parser) folio(s *section, v value, amc string) sum {
 			p.rows(&a, MutualFund, m, p.scheme)
 		case "folio_number", "folio", "folios", "amc", "value": // read before or after the loop
 		case "registrar":
-			p.ignoredText(m)
+			p.ignored(m)
 		default:
 			p.accountMember(&a, string(name), m)
 		}
 	}
-	p.finishAccount(s, a, v)
-	return a.sum
+	return a.sum, p.finishAccount(s, a, v)
 }

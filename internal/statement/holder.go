@@ -15,11 +15,11 @@ type Holder struct {
 
 // holders reads linked_holders: the people who hold an account, the first holder first.
 func (p *parser) holders(list value) (holders []Holder) {
-	if !p.expect(list, '[') {
+	if !p.optional(list, '[') {
 		return nil
 	}
 	for v := range list.children() {
-		if !p.expect(v, '{') {
+		if !p.optional(v, '{') {
 			continue
 		}
 		h := Holder{Name: strings.Trim(p.text(v.member("name")), space), PAN: p.readPAN(v.member("pan"))}

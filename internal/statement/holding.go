@@ -11,9 +11,9 @@ import (
 func (p *parser) security(h *Holding, name string, v value) bool {
 	switch name {
 	case "units":
-		h.Units, p.rowAmounts[0] = p.amount(v), v
+		h.Units, p.rowAmounts[0] = p.units(v), v
 	case "value":
-		h.Value, p.rowAmounts[2] = p.amount(v), v
+		h.Value, p.rowAmounts[2] = p.rupees(v), v
 	case "name":
 		h.Name = p.text(v)
 	case "isin":
@@ -21,19 +21,23 @@ func (p *parser) security(h *Holding, name string, v value) bool {
 	case "nav":
 		h.Price, p.rowAmounts[1] = p.amount(v), v
 	case "cost":
-		h.Cost, p.rowAmounts[3] = p.amount(v), v
+		h.Cost, p.rowAmounts[3] = p.rupees(v), v
 	case "gain":
 		h.Gain = p.gain(v)
 	case "coupon_rate", "maturity_date", "face_value": // of a bond: properties, not what the holding is worth
-		p.ignoredText(v)
+		p.ignored(v)
 	default:
 		return false
 	}
 	return true
 }
 
-// gain reads the absolute gain of a holding.
+// gain reads the absolute gain of a holding, which may also be stated as a number.
 func (p *parser) gain(v value) (absolute decimal.NullDecimal) {
+	if v.kind() == '0' || v.kind() == '"' {
+		p.rowAmounts[5] = v
+		return p.signedAmount(v)
+	}
 	if !p.expect(v, '{') {
 		return absolute
 	}
@@ -42,7 +46,7 @@ func (p *parser) gain(v value) (absolute decimal.NullDecimal) {
 		case "absolute":
 			absolute, p.rowAmounts[5] = p.signedAmount(m), m
 		case "percentage":
-			p.signedAmount(m)
+			p.ignored(m)
 		default:
 			p.unknownMember(string(name), m)
 		}
@@ -56,7 +60,7 @@ func (p *parser) scheme(h *Holding, name string, v value) bool {
 	case "type":
 		h.Category = p.schemeType(v)
 	case "nominees":
-		p.expect(v, '[')
+		p.optional(v, '[')
 	default:
 		return p.security(h, name, v)
 	}
@@ -94,7 +98,11 @@ func (p *parser) rowInfo(h *Holding, l *ledger, v value) {
 		case "is_demat":
 			h.InDemat = isTrue(m)
 		default:
-			p.additionalInfo(string(name), m)
+			if (m.kind() == '[' || m.kind() == '{') && isEncumbrance(string(name)) {
+				p.encumbrance(v, m)
+			} else {
+				p.additionalInfo(string(name), m)
+			}
 		}
 	}
 }
@@ -119,17 +127,15 @@ func (p *parser) tier(v value) string {
 func (p *parser) policy(h *Holding, name string, v value) bool {
 	switch name {
 	case "policy_number":
-		h.Account = p.text(v)
+		h.Account = p.number(v)
 	case "policy_name":
 		h.Name = p.text(v)
 	case "provider":
 		h.Institution = p.text(v)
 	case "sum_assured":
 		h.SumAssured, p.rowAmounts[4] = p.amount(v), v
-	case "premium_amount":
-		p.amount(v)
-	case "life_assured", "status", "premium_frequency":
-		p.ignoredText(v)
+	case "premium_amount", "life_assured", "status", "premium_frequency":
+		p.ignored(v)
 	default:
 		return false
 	}

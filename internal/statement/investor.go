@@ -4,7 +4,7 @@ import "strings"
 
 // investor reads the member of that name.
 func (p *parser) investor(v value) {
-	if !p.expect(v, '{') {
+	if !p.optional(v, '{') {
 		return
 	}
 	for name, m := range v.members() {
@@ -14,7 +14,7 @@ func (p *parser) investor(v value) {
 		case "pan":
 			p.pan(m)
 		case "email", "mobile", "address", "pincode", "cas_id":
-			p.ignoredText(m)
+			p.ignored(m)
 		default:
 			p.unknownMember(string(name), m)
 		}

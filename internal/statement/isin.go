@@ -1,20 +1,38 @@
 package statement
 
-import "strings"
+import (
+	"strings"
+	"unicode"
+)
 
 // isin reads an ISIN (ISO 6166). Other text is left out with a warning; an ISIN with a
-// wrong check digit is stored with a warning.
+// wrong check digit is stored with a warning. Characters that a line break or a hyphenation
+// left in it are removed if the check digit is right then.
 func (p *parser) isin(v value) string {
 	text := strings.ToUpper(strings.Trim(p.text(v), space))
+	if text == "" || hasISINForm(text) && validCheckDigit(text) {
+		return text
+	}
+	repaired := strings.Map(withoutBreaks, text)
 	switch {
-	case text == "":
+	case repaired != text && hasISINForm(repaired) && validCheckDigit(repaired):
+		p.warn(v, codeRepaired, "This ISIN has spaces or hyphens in it; it was saved without them.")
+		return repaired
 	case !hasISINForm(text):
 		p.warn(v, codeInvalidISIN, "This is not an ISIN; it was left out.")
 		return ""
-	case !validCheckDigit(text):
+	default:
 		p.warn(v, codeCheckDigit, "This ISIN has a wrong check digit; it was saved as sent.")
+		return text
 	}
-	return text
+}
+
+// withoutBreaks drops spaces, line breaks, hyphens and characters that are not shown.
+func withoutBreaks(r rune) rune {
+	if r == '-' || unicode.IsSpace(r) || unicode.Is(unicode.Cf, r) || unicode.Is(unicode.Pd, r) {
+		return -1
+	}
+	return r
 }
 
 // hasISINForm reports whether text is two letters, nine letters or digits, and a digit.

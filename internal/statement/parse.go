@@ -29,6 +29,10 @@ func Parse(body []byte, now time.Time) (*Statement, error) {
 	if len(p.faults) > 0 {
 		return nil, errStatement.At(p.faults...)
 	}
+	if p.noRowLeft() {
+		list := p.s.Rejected[:min(len(p.s.Rejected), maxFindings)]
+		return nil, errStatement.Withf("The statement has %d rows, but none that can be kept.", p.s.ReceivedRows).At(list...)
+	}
 	p.s.Warnings = p.warnings
 	p.s.Fingerprint = p.canonical.of(&p.s)
 	return &p.s, nil
@@ -42,10 +46,15 @@ type parser struct {
 	sections []section // those read so far
 
 	canonical         fingerprint
-	rowAmounts        [6]value          // that the row states: units, price, value, cost, sum assured, gain
-	transactionValues []value           // of one row, parallel to its Transactions
-	descriptions      map[string]string // of transactions, by their JSON text
-	tooManyRejected   bool              // more rows were rejected than may be
+	rowAmounts        [6]value // that the row states: units, price, value, cost, sum assured, gain
+	transactionValues []value  // of one row, parallel to its Transactions
+	encumbered        struct { // rows that state locked or pledged units
+		rows  int
+		first value
+		last  value
+	}
+	descriptions    map[string]string // of transactions, by their JSON text
+	tooManyRejected bool              // more rows were rejected than may be
 }
 
 // statement reads the statement in e.
@@ -53,6 +62,9 @@ func (p *parser) statement(e envelope) {
 	v := e.statement
 	p.issuer(e)
 	p.metadata(e.metadata)
+	for _, m := range e.others {
+		p.warn(m, codeSecond, "This belongs to a second statement next to the one that is read; it was left out.")
+	}
 	p.period(v)
 	for name, m := range v.members() {
 		switch string(name) {
@@ -68,6 +80,7 @@ func (p *parser) statement(e envelope) {
 		}
 	}
 	p.summary(v.member("summary"))
+	p.warnOfEncumbrances()
 	p.finish(v)
 }
 

@@ -1,6 +1,7 @@
 package statement
 
 import (
+	"cmp"
 	"strings"
 	"time"
 )
@@ -8,38 +9,64 @@ import (
 // india is the time zone of the statements.
 var india = time.FixedZone("IST", int((5*time.Hour+30*time.Minute)/time.Second))
 
-// period reads the statement period from the first of its three possible places that
-// states it.
+// period reads the period of the statement from the first part that states one. Another
+// one that says something else is a warning.
 func (p *parser) period(statement value) {
+	var counts value
+	var period Period
+	wrongType := false
 	for _, v := range []value{statement.member("meta"), statement.member("summary"), statement} {
 		stated := v.member("statement_period")
-		if !p.expect(stated, '{') {
+		if !p.optional(stated, '{') {
+			wrongType = wrongType || stated.present()
 			continue
 		}
-		from, to := p.periodDay(stated.member("from")), p.periodDay(stated.member("to"))
-		if p.validPeriod(stated, from, to) {
-			p.s.Period = &Period{from, to}
-		}
-		if from != "" || to != "" {
-			return
+		other := Period{p.periodDay(stated.member("from")), p.periodDay(stated.member("to"))}
+		switch {
+		case other == Period{}:
+			wrongType = wrongType || stated.member("from").present() || stated.member("to").present()
+		case counts.kind() == 0:
+			counts, period = stated, other
+		case other != period:
+			p.warn(stated, codePeriodMismatch, "This is %s, but %s, which counts, is %s.", other, counts.pointer(), period)
 		}
 	}
-	p.warn(value{}, codeNoPeriod, "The statement has no period.")
+	switch {
+	case counts.kind() == 0 && !wrongType: // a warning says otherwise why there is none
+		p.warn(value{}, codeNoPeriod, "The statement has no period.")
+	case counts.kind() != 0 && p.validPeriod(counts, period.From, period.To):
+		p.s.Period = &period
+	}
 }
 
-// periodDay reads the first or last day of the period, "" if it is not stated.
+// String returns the period in words.
+func (p Period) String() string {
+	return cmp.Or(p.From, "an unknown day") + " to " + cmp.Or(p.To, "an unknown day")
+}
+
+// periodDay reads the first or last day of the period, "" if it is not stated. Of a time
+// the day counts.
 func (p *parser) periodDay(v value) string {
 	day, ok := p.date(v)
-	if !ok {
-		p.fault(v, codeInvalidDate, "This must be a date such as 2026-03-31.")
+	if ok {
+		return day
 	}
-	return day
+	text := strings.Trim(v.text(), space)
+	for _, format := range timeFormats {
+		if at, err := time.ParseInLocation(format, text, india); err == nil && at.Year() > 0 {
+			p.warn(v, codeTimeForDate, "This is a time; its day counts.")
+			return at.In(india).Format(time.DateOnly)
+		}
+	}
+	p.warn(v, codeInvalidDate, "This is not a date such as 2026-03-31; it was left out.")
+	return ""
 }
 
 // validPeriod reports whether v, a period of these days, can be stored.
 func (p *parser) validPeriod(v value, from, to string) bool {
 	switch {
 	case from == "" && to == "":
+	case (from == "" || to == "") && v.member("from").present() && v.member("to").present(): // there is a warning
 	case from == "" || to == "":
 		p.warn(v, codeHalfPeriod, "Only one end of the period is stated; the period was left out.")
 	case from > to:

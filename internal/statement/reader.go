@@ -2,6 +2,7 @@ package statement
 
 import (
 	"bytes"
+	"fmt"
 	"strings"
 	"time"
 
@@ -20,46 +21,128 @@ const maxText = 1024
 type reader struct {
 	faults   []fault.Field
 	warnings []fault.Field
+	within   part
+	rejected *fault.Field // why the row that is read cannot be stored; nil if it can
+	residue  bool         // the row has an amount that is below zero by a residue
 }
 
-// expect reports whether v is of this kind. Another kind is a fault unless v is null or
-// absent.
+// part is a part of a statement. What a wrong value costs depends on the part.
+type part int
+
+const (
+	frame       part = iota // what is around the rows: the value is left out
+	row                     // the row is rejected
+	transaction             // the value is left out of the transaction
+)
+
+// expect reports whether v is of this kind. An empty array is an empty object, as PHP
+// writes it. Another kind is a fault, or costs the row, unless v is null or absent.
 func (r *reader) expect(v value, kind jsontext.Kind) bool {
-	if v.kind() == kind {
+	if v.is(kind) {
 		return true
 	}
 	if v.present() {
-		r.fault(v, codeWrongType, "This must be %s, not %s.", kindName(kind), kindName(v.kind()))
+		sentence := "This must be " + kindName(kind) + ", not " + kindName(v.kind()) + "."
+		if r.within == frame {
+			r.fault(v, codeWrongType, "%s", sentence)
+		} else {
+			r.wrong(v, codeWrongType, "%s", sentence)
+		}
 	}
 	return false
 }
 
-// ignoredText checks a string that is not stored. A number will do, because nothing
-// depends on it.
-func (r *reader) ignoredText(v value) {
-	if v.present() && v.kind() != '"' && v.kind() != '0' {
-		r.fault(v, codeWrongType, "This must be a string, not %s.", kindName(v.kind()))
+// optional is expect for a part that the statement can be read without.
+func (r *reader) optional(v value, kind jsontext.Kind) bool {
+	if v.is(kind) {
+		return true
+	}
+	if v.present() {
+		r.warn(v, codeWrongType, "This must be %s, not %s; it was left out.", kindName(kind), kindName(v.kind()))
+	}
+	return false
+}
+
+// is reports whether v is of this kind.
+func (v value) is(kind jsontext.Kind) bool {
+	return v.kind() == kind || kind == '{' && v.kind() == '[' && v.node().end == v.at+1
+}
+
+// wrong records that a value cannot be used: it is left out or costs its row. The sentence
+// ends with a period.
+func (r *reader) wrong(v value, code, format string, args ...any) {
+	switch {
+	case r.within != row:
+		r.warn(v, code, "%s; it was left out.", strings.TrimSuffix(fmt.Sprintf(format, args...), "."))
+	case r.rejected == nil:
+		f := newFinding(v, code, format, args...)
+		r.rejected = &f
+	}
+}
+
+// ignored checks a string that is not stored. A number will do, because nothing depends
+// on it.
+func (r *reader) ignored(v value) {
+	if v.kind() != '0' {
+		r.optional(v, '"')
 	}
 }
 
 // text reads a string.
 func (r *reader) text(v value) string {
-	if !r.expect(v, '"') {
+	if v.kind() != '"' {
+		if v.present() {
+			r.wrong(v, codeWrongType, "This must be a string, not %s.", kindName(v.kind()))
+		}
 		return ""
 	}
-	if len(v.raw()) > maxText+2 && len(v.text()) > maxText {
-		r.fault(v, codeTooLong, "This text must have at most %d bytes.", maxText)
+	text := v.text()
+	if len(text) > maxText {
+		r.wrong(v, codeTooLong, "This text must have at most %d bytes.", maxText)
 		return ""
 	}
-	return v.text()
+	return text
 }
 
-// amount reads a number that must not be negative.
-func (r *reader) amount(v value) decimal.NullDecimal {
-	d := r.signedAmount(v)
-	if d.Valid && d.Decimal.IsNegative() {
-		r.fault(v, codeNegative, "This must not be negative.")
+// number reads the number of an account. Some encoders write it as a JSON number.
+func (r *reader) number(v value) string {
+	if v.kind() == '0' && len(v.raw()) <= maxDigits && parseDigits(string(v.raw())) >= 0 {
+		return string(v.raw())
 	}
+	return r.text(v)
+}
+
+// maxDigits is the length of the longest account number that number reads from a JSON
+// number.
+const maxDigits = 18
+
+// How far below zero amounts may be. Statements that round to three places show residues
+// of units that were redeemed.
+var (
+	unitResidue  = decimal.New(-1, -2)
+	rupeeResidue = decimal.New(-1, 0)
+)
+
+// units reads a number of units.
+func (r *reader) units(v value) decimal.NullDecimal { return r.least(v, unitResidue) }
+
+// rupees reads the value or cost of a row, or a total.
+func (r *reader) rupees(v value) decimal.NullDecimal { return r.least(v, rupeeResidue) }
+
+// amount reads a number that must not be negative.
+func (r *reader) amount(v value) decimal.NullDecimal { return r.least(v, decimal.Zero) }
+
+// least reads a number that must not be less than the residue.
+func (r *reader) least(v value, residue decimal.Decimal) decimal.NullDecimal {
+	d := r.signedAmount(v)
+	if !d.Valid || !d.Decimal.IsNegative() {
+		return d
+	}
+	if d.Decimal.LessThan(residue) {
+		r.wrong(v, codeNegative, "This must not be negative.")
+		return decimal.NullDecimal{}
+	}
+	r.residue = true
 	return d
 }
 
@@ -67,9 +150,7 @@ func (r *reader) amount(v value) decimal.NullDecimal {
 func (r *reader) signedAmount(v value) decimal.NullDecimal {
 	text, ok := numberText(v)
 	if !ok {
-		if v.kind() == '"' || r.expect(v, '0') {
-			r.fault(v, codeWrongType, "This must be a number.")
-		}
+		r.wrong(v, codeWrongType, "This must be a number.")
 		return decimal.NullDecimal{}
 	}
 	if len(text) == 0 {
@@ -77,21 +158,23 @@ func (r *reader) signedAmount(v value) decimal.NullDecimal {
 	}
 	d, ok := parseDecimal(text)
 	if !ok {
-		r.fault(v, codeOutOfRange, "This must have at most %d digits before the decimal point and %d after it.", maxWhole, maxFraction)
+		r.wrong(v, codeOutOfRange, "This must have at most %d digits before the decimal point and %d after it.", maxWhole, maxFraction)
 	}
 	return decimal.NullDecimal{Decimal: d, Valid: ok}
 }
 
 // numberText returns the JSON number that v is or, as a string, contains. It is empty
-// for null, an absent value and a blank string; ok is false for anything else.
+// for null, an absent value and a string that says so; ok is false for anything else.
 func numberText(v value) (text []byte, ok bool) {
 	switch v.kind() {
 	case '0':
 		return v.raw(), true
 	case '"':
 		text := bytes.Trim([]byte(v.text()), space)
-		number := jsontext.Value(text)
-		return text, len(text) == 0 || number.Kind() == '0' && number.IsValid() && scalarLimit('0', text, false) == noLimit
+		if number := jsontext.Value(text); number.Kind() == '0' && number.IsValid() {
+			return text, scalarLimit('0', text, false) == noLimit
+		}
+		return writtenAmount(string(text))
 	default:
 		return nil, !v.present()
 	}

@@ -5,9 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
+
+	"casbroker/internal/fault"
 )
 
 func TestOtherPayloadIsRefusedWithASentenceSayingWhatWasSent(t *testing.T) {
@@ -40,8 +43,8 @@ func TestOtherPayloadIsRefusedWithASentenceSayingWhatWasSent(t *testing.T) {
 		"a section in another case":  {`{"cas_type":"CDSL","Demat_Accounts":[]}`, "", codeNoSection, "at least one of"},
 		"a period that is reversed":  {`{"cas_type":"CDSL","statement_period":{"from":"2026-03-31","to":"2026-03-01"},"nps":[]}`, "/statement_period", codePeriodReversed, "must not end before"},
 		"a period in the future":     {`{"cas_type":"CDSL","statement_period":{"from":"2026-03-31","to":"2026-04-16"},"nps":[]}`, "/statement_period/to", codePeriodInFuture, "2026-04-15 in India"},
-		"the American order":         {`{"cas_type":"CDSL","statement_period":{"from":"03-31-2026","to":"2026-03-31"},"nps":[]}`, "/statement_period/from", codeInvalidDate, "must be a date"},
-		"a day that does not exist":  {`{"cas_type":"CDSL","statement_period":{"from":"2026-02-29","to":"2026-03-31"},"nps":[]}`, "/statement_period/from", codeInvalidDate, "must be a date"},
+		"no row left":                {`{"cas_type":"CDSL","nps":[{"funds":[null,{"name":"F","units":-1}]}]}`, "/nps/0/funds/0", codeEmptyRow, "is empty"},
+		"rows of unknown classes":    {`{"cas_type":"CDSL","insurance":{"general":[{"policy_name":"P"}]}}`, "/insurance/general/0", codeUnknownClass, "unknown class"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -58,7 +61,9 @@ func TestOtherPayloadIsRefusedWithASentenceSayingWhatWasSent(t *testing.T) {
 	}
 }
 
-func TestKnownMemberOfWrongTypeIsRefused(t *testing.T) {
+// A wrong type around the rows is a fault, in a row it costs the row, and elsewhere it costs
+// the value.
+func TestKnownMemberOfWrongTypeIsFound(t *testing.T) {
 	t.Parallel()
 	const whole = `{"meta":{"cas_type":"CDSL","statement_period":{"from":"2026-03-01","to":"2026-03-31"},"generated_at":"2026-04-01"},
 		"investor":{"name":"n","pan":"AAAPZ9999A","email":"e","mobile":"m","address":"a","pincode":"p","cas_id":"c"},
@@ -80,16 +85,19 @@ func TestKnownMemberOfWrongTypeIsRefused(t *testing.T) {
 	for at := 1; at < len(doc.nodes); at++ {
 		v := value{doc, uint32(at)}
 		for _, other := range []string{`true`, `{"a":{}}`, `[[]]`} {
-			if kind := other[0]; byte(v.kind()) == kind || v.pointer() == "/insurance" && kind == '[' || v.pointer() == "/summary/accounts/nps" && kind == '{' {
+			if kind := other[0]; byte(v.kind()) == kind || v.pointer() == "/insurance" && kind == '[' || v.pointer() == "/summary/accounts/nps" && kind == '{' ||
+				strings.HasSuffix(v.pointer(), "/gain") {
 				continue
 			}
-			_, err := Parse(replaced(t, whole, v.pointer(), other), today)
-			found := false
-			for _, f := range findingsOf(err) {
-				found = found || f.Pointer == v.pointer() && f.Code == codeWrongType
+			st, err := Parse(replaced(t, whole, v.pointer(), other), today)
+			findings := findingsOf(err)
+			if err == nil {
+				findings = slices.Concat(st.Rejected, st.Warnings)
 			}
-			if !found {
-				t.Errorf("%s as %s: got %v %+v, want wrong_type", v.pointer(), other, err, findingsOf(err))
+			if !slices.ContainsFunc(findings, func(f fault.Field) bool {
+				return f.Pointer == v.pointer() && (f.Code == codeWrongType || f.Code == codeEmptyTransaction)
+			}) {
+				t.Errorf("%s as %s: got %v %+v, want wrong_type", v.pointer(), other, err, findings)
 			}
 		}
 	}
@@ -123,27 +131,73 @@ func replaced(t *testing.T, text, pointer, other string) []byte {
 	return body
 }
 
-func TestNegativeAndUnreadableAmounts(t *testing.T) {
+func TestRowThatCannotBeReadCostsItselfOnly(t *testing.T) {
 	t.Parallel()
-	fund := func(s string) string { return fmt.Sprintf(scheme, `{"name":"F",`+s+`}`) }
-	for _, name := range []string{"units", "value", "nav", "cost"} {
-		_, err := Parse([]byte(fund(`"`+name+`":"-0.001"`)), today)
-		if got := findingsOf(err); len(got) != 1 || got[0].Code != codeNegative || got[0].Pointer != "/mutual_funds/0/schemes/0/"+name {
-			t.Errorf("%s: got %v %+v, want negative", name, err, got)
-		}
-	}
-	st, err := Parse([]byte(fund(`"units":-0.0,"gain":{"absolute":-5,"percentage":-1},"transactions":[{"units":-1,"amount":-2,"nav":-3,"balance":-4}]`)), today)
-	if err != nil || st.Holdings[0].Gain.Decimal.String() != "-5" || st.Transactions[0].Balance.Decimal.String() != "-4" || st.Holdings[0].Units.Decimal.IsNegative() {
-		t.Errorf("got %v, %+v; want gain -5, balance -4 and units 0", err, st)
-	}
-	for text, code := range map[string]string{
-		`1e30`: codeOutOfRange, `"1e30"`: codeOutOfRange, `0.` + strings.Repeat("0", 60) + `1`: codeOutOfRange,
-		`"ten"`: codeWrongType, `"1,000"`: codeWrongType, `"NaN"`: codeWrongType, `"+1"`: codeWrongType, `"0x1"`: codeWrongType, `"1e309"`: codeWrongType,
+	for row, want := range map[string]struct{ member, code string }{
+		`{"name":"F","units":"-0.011"}`:                                     {"/units", codeNegative},
+		`{"name":"F","value":-1.01}`:                                        {"/value", codeNegative},
+		`{"name":"F","cost":"(5.00)"}`:                                      {"/cost", codeNegative},
+		`{"name":"F","nav":-0.001}`:                                         {"/nav", codeNegative},
+		`{"name":"F","value":1e30}`:                                         {"/value", codeOutOfRange},
+		`{"name":"F","value":"1e30"}`:                                       {"/value", codeOutOfRange},
+		`{"name":"F","value":0.` + strings.Repeat("0", 60) + `1}`:           {"/value", codeOutOfRange},
+		`{"name":"F","value":"ten"}`:                                        {"/value", codeWrongType},
+		`{"name":"F","value":"1,00"}`:                                       {"/value", codeWrongType},
+		`{"name":"F","value":"NaN"}`:                                        {"/value", codeWrongType},
+		`{"name":"F","value":"0x1"}`:                                        {"/value", codeWrongType},
+		`{"name":"F","value":"1e309"}`:                                      {"/value", codeWrongType},
+		`{"name":"F","value":true}`:                                         {"/value", codeWrongType},
+		`{"name":["F"],"value":1}`:                                          {"/name", codeWrongType},
+		`{"name":"` + strings.Repeat("n", maxText+1) + `","value":1}`:       {"/name", codeTooLong},
+		`{"name":"F","additional_info":7}`:                                  {"/additional_info", codeWrongType},
+		`{"name":"F","transactions":"none","value":1}`:                      {"/transactions", codeWrongType},
+		`{"name":"F","value":"x","units":"y","transactions":[{"units":1}]}`: {"/value", codeWrongType},
+		`"F"`: {"", codeWrongType},
 	} {
-		_, err := Parse([]byte(fund(`"value":`+text)), today)
-		if got := findingsOf(err); len(got) != 1 || got[0].Code != code {
-			t.Errorf("%s: got %v %+v, want %s", text, err, got, code)
+		st, err := Parse([]byte(fmt.Sprintf(scheme, `{"name":"A","value":1},`+row+`,{"name":"B","transactions":[{"units":2}]}`)), today)
+		if err != nil {
+			t.Errorf("%s: got %v %+v", row, err, findingsOf(err))
+			continue
 		}
+		if len(st.Rejected) != 1 || st.Rejected[0].Code != want.code || st.Rejected[0].Pointer != "/mutual_funds/0/schemes/1"+want.member {
+			t.Errorf("%s: got %+v, want %s at %s", row, st.Rejected, want.code, want.member)
+		}
+		if st.Complete() || st.StoredRows != 2 || st.ReceivedRows != 3 || len(st.Warnings) != 0 || len(st.Transactions) != 1 || st.Transactions[0].Holding != 1 {
+			t.Errorf("%s: got %+v, want the other rows", row, st)
+		}
+	}
+}
+
+func TestStatementWithNoRowLeftIsRefused(t *testing.T) {
+	t.Parallel()
+	_, err := Parse([]byte(fmt.Sprintf(scheme, `{"name":"A","value":"x"},{"name":"B","units":-1}`)), today)
+	got := findingsOf(err)
+	if !errors.Is(err, errStatement) || !strings.Contains(err.Error(), "2 rows, but none") || len(got) != 2 || got[1].Code != codeNegative {
+		t.Errorf("got %v %+v, want both rows", err, got)
+	}
+	st, err := Parse([]byte(fmt.Sprintf(scheme, `null`)), today)
+	if err != nil || st.StoredRows != 0 || st.Complete() {
+		t.Errorf("got %v %+v, want a folio without rows", err, st)
+	}
+}
+
+func TestResidueOfRoundingIsKept(t *testing.T) {
+	t.Parallel()
+	st, err := Parse([]byte(fmt.Sprintf(scheme, `{"name":"F","units":-0.01,"value":-1,"cost":"(0.03)"},{"name":"G","units":-0.0}`)), today)
+	if err != nil || len(st.Warnings) != 1 || st.Warnings[0].Code != codeResidue || st.Warnings[0].Pointer != "/mutual_funds/0/schemes/0" || !st.Complete() {
+		t.Fatalf("got %v %+v, want one rounding_residue", err, st)
+	}
+	if h := st.Holdings[0]; h.Units.Decimal.String() != "-0.01" || h.Value.Decimal.String() != "-1" || h.Cost.Decimal.String() != "-0.03" {
+		t.Errorf("got %+v, want the amounts as sent", h)
+	}
+}
+
+func TestAmountsOfAnySignAreKept(t *testing.T) {
+	t.Parallel()
+	st, err := Parse([]byte(fmt.Sprintf(scheme, `{"name":"F","gain":{"absolute":-5,"percentage":"-1%"},"transactions":[{"units":-1,"amount":"(2)","nav":-3,"balance":-4}]},{"name":"G","gain":-7}`)), today)
+	if err != nil || st.Holdings[0].Gain.Decimal.String() != "-5" || st.Transactions[0].Balance.Decimal.String() != "-4" ||
+		st.Transactions[0].Amount.Decimal.String() != "-2" || st.Holdings[1].Gain.Decimal.String() != "-7" {
+		t.Errorf("got %v, %+v; want gains -5 and -7, amount -2 and balance -4", err, st)
 	}
 }
 
@@ -151,7 +205,6 @@ func TestExceededLimitIsRefusedWhereItIsExceeded(t *testing.T) {
 	t.Parallel()
 	many := func(what string, n int) string { return strings.TrimSuffix(strings.Repeat(what+",", n), ",") }
 	for name, tt := range map[string]struct{ body, pointer, code string }{
-		"a text":       {fmt.Sprintf(equity, `{"name":"`+strings.Repeat("n", maxText+1)+`"}`), "/demat_accounts/0/holdings/equities/0/name", codeTooLong},
 		"rows":         {fmt.Sprintf(equity, many(`{"name":"A"}`, MaxRows+9)), "/demat_accounts/0/holdings/equities/20000", codeTooManyRows},
 		"transactions": {fmt.Sprintf(scheme, `{"name":"F","transactions":[`+many(`{"units":0}`, maxTransactions+9)+`]}`), "/mutual_funds/0/schemes/0/transactions/100000", codeTooManyTransactions},
 	} {

@@ -1,9 +1,13 @@
 package statement
 
 import (
+	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/shopspring/decimal"
+
+	"casbroker/internal/fault"
 )
 
 const (
@@ -36,38 +40,68 @@ func (p *parser) rows(a *account, class Class, list value, read readMember) {
 // row reads one row into a Holding, or rejects it.
 func (p *parser) row(a *account, class Class, v value, read readMember) {
 	h := Holding{Seq: len(p.s.Holdings), Class: class, Account: a.Number, Institution: a.Institution, AccountIndex: len(p.s.Accounts)}
-	p.rowAmounts = [6]value{}
-	p.canonical.discard()
-	var l ledger
-	if p.expect(v, '{') {
-		for name, m := range v.members() {
-			switch {
-			case string(name) == "transactions":
-				l.list = m
-			case string(name) == "additional_info":
-				p.rowInfo(&h, &l, m)
-			case !read(&h, string(name), m):
-				p.unknownMember(string(name), m)
-			}
-		}
-	}
-	transactions := p.transactions(&h, l)
+	warnings, transactions := len(p.warnings), len(p.s.Transactions)
+	p.beginRow()
+	p.members(&h, v, read)
+	p.within = frame
 	switch {
-	case transactions == 0 && h.empty():
-		p.reject(v, codeEmptyRow, "This row is empty: it has no name, no ISIN and no amount other than zero.")
+	case p.rejected != nil:
+		p.warnings, p.s.Transactions = p.warnings[:warnings], p.s.Transactions[:transactions]
+		a.sum.addUnknown(v)
+		p.reject(*p.rejected)
+		return
+	case len(p.s.Transactions) == transactions && h.empty():
+		p.reject(newFinding(v, codeEmptyRow, "This row is empty: it has no name, no ISIN and no amount other than zero."))
 		return
 	case strings.Trim(h.Name, space) == "":
 		p.warn(v, codeNoName, "This row has no name; it was saved without one.")
 	}
+	if p.residue {
+		p.warn(v, codeResidue, "This row has an amount below zero by a residue of rounding; it was saved as sent.")
+	}
+	p.store(a, h, v)
+}
+
+// beginRow resets what the parser knows of the row that it reads.
+func (p *parser) beginRow() {
+	p.within, p.rejected, p.residue = row, nil, false
+	p.rowAmounts = [6]value{}
+	p.canonical.discard()
+}
+
+// members reads the members of the row v, and its transactions after them.
+func (p *parser) members(h *Holding, v value, read readMember) {
+	var l ledger
+	if !p.expect(v, '{') {
+		return
+	}
+	for name, m := range v.members() {
+		switch {
+		case string(name) == "transactions":
+			l.list = m
+		case string(name) == "additional_info":
+			p.rowInfo(h, &l, m)
+		case read(h, string(name), m):
+		case isEncumbrance(string(name)):
+			p.encumbrance(v, m)
+		default:
+			p.unknownMember(string(name), m)
+		}
+	}
+	p.transactions(h, l)
+}
+
+// store adds the row h, read from v, to the holdings.
+func (p *parser) store(a *account, h Holding, v value) {
 	if h.Class == Equity && strings.HasPrefix(h.ISIN, fundISINPrefix) {
 		h.Class = ETF
 	}
 	p.canonical.row(&h, p.rowAmounts)
-	a.sum.add(h.Value)
-	p.s.Holdings = append(p.s.Holdings, h)
-	if h.Class == Insurance { // each row is a policy, which is an account
+	if h.Class == Insurance { // each row is a policy, which is an account, and states no value
 		p.s.Accounts = append(p.s.Accounts, Account{Kind: Policy, Number: h.Account, Institution: h.Institution})
 	}
+	a.sum.add(h.Value, v)
+	p.s.Holdings = append(p.s.Holdings, h)
 }
 
 // empty reports whether h has no name, no ISIN and no amount other than zero. The
@@ -81,11 +115,12 @@ func (h *Holding) empty() bool {
 	return strings.Trim(h.Name, space) == "" && h.ISIN == "" && (h.Class != Insurance || h.Account == "")
 }
 
-// rejectRows rejects the rows of a list of an unknown class.
-func (p *parser) rejectRows(list value) {
+// rejectRows rejects the rows of a list of an unknown class in the account a.
+func (p *parser) rejectRows(a *account, list value) {
 	for v := range list.children() {
 		if p.countRow(v) {
-			p.reject(v, codeUnknownClass, "This row is in a list of an unknown class.")
+			a.sum.addUnknown(v)
+			p.reject(newFinding(v, codeUnknownClass, "This row is in a list of an unknown class."))
 		}
 	}
 }
@@ -99,12 +134,21 @@ func (p *parser) countRow(v value) bool {
 }
 
 // reject records why a row is not stored. Too many rejected rows are a fault.
-func (p *parser) reject(v value, code, detail string) {
+func (p *parser) reject(why fault.Field) {
 	switch n := len(p.s.Rejected); {
 	case n < maxRejected:
-		p.s.Rejected = append(p.s.Rejected, newFinding(v, code, "%s", detail))
+		p.s.Rejected = append(p.s.Rejected, why)
 	case n == maxRejected && !p.tooManyRejected:
 		p.tooManyRejected = true
-		p.fault(v, codeTooManyRejected, "At most %d rows of a statement may be unusable.", maxRejected)
+		p.faults = append(p.faults, fault.Field{
+			Pointer: why.Pointer, Code: codeTooManyRejected,
+			Detail: fmt.Sprintf("At most %d rows of a statement may be unusable.", maxRejected),
+		})
 	}
+}
+
+// noRowLeft reports whether the statement has rows, but none that can be stored. Empty
+// rows are not counted: an account may have nothing in it.
+func (p *parser) noRowLeft() bool {
+	return p.s.StoredRows == 0 && slices.ContainsFunc(p.s.Rejected, func(f fault.Field) bool { return f.Code != codeEmptyRow })
 }

@@ -26,16 +26,17 @@ type ledger struct {
 	closing decimal.NullDecimal // units after the last
 }
 
-// transactions reads the transactions of h and returns how many there are.
-func (p *parser) transactions(h *Holding, l ledger) int {
+// transactions reads the transactions of h.
+func (p *parser) transactions(h *Holding, l ledger) {
 	first := len(p.s.Transactions)
 	if !p.expect(l.list, '[') {
-		return 0
+		return
 	}
+	p.within = transaction
 	p.transactionValues = p.transactionValues[:0]
 	for v := range l.list.children() {
 		t := Transaction{Seq: len(p.s.Transactions), Holding: h.Seq}
-		if !p.expect(v, '{') || !p.transaction(&t, v) {
+		if !v.is('{') || !p.transaction(&t, v) {
 			p.warn(v, codeEmptyTransaction, "This transaction is empty; it was left out.")
 			continue
 		}
@@ -49,7 +50,6 @@ func (p *parser) transactions(h *Holding, l ledger) int {
 		p.transactionValues = append(p.transactionValues, v)
 	}
 	p.reconcile(h, l, p.s.Transactions[first:], p.transactionValues)
-	return len(p.s.Transactions) - first
 }
 
 // transaction reads one transaction. It returns false if nothing of it can be stored.
@@ -72,9 +72,9 @@ func (p *parser) transaction(t *Transaction, v value) bool {
 		case "description":
 			t.Description = p.description(m)
 		case "dividend_rate":
-			p.ignoredText(m)
+			p.ignored(m)
 		case "additional_info":
-			p.expect(m, '{')
+			p.optional(m, '{')
 		default:
 			p.unknownMember(string(name), m)
 		}
@@ -98,7 +98,8 @@ func (p *parser) transactionDate(v value) string {
 // description reads the description of a transaction. Most lines of a statement have one
 // of a few, so each is allocated once.
 func (p *parser) description(v value) string {
-	if p.ignoredText(v); v.kind() != '"' || len(v.raw()) > maxText {
+	if v.kind() != '"' {
+		p.ignored(v)
 		return ""
 	}
 	raw := v.raw()
@@ -108,7 +109,7 @@ func (p *parser) description(v value) string {
 	if p.descriptions == nil {
 		p.descriptions = map[string]string{}
 	}
-	text := v.text()
+	text := p.text(v)
 	if len(p.descriptions) < maxDescriptions {
 		p.descriptions[string(raw)] = text
 	}
@@ -127,6 +128,9 @@ func (p *parser) transactionType(v value) string {
 		}
 	}
 	text := strings.ToUpper(strings.Trim(p.text(v), space))
+	if text == "DIVIDEND_REINVESTMENT" { // as older documents of the vendor call it
+		return "DIVIDEND_REINVEST"
+	}
 	if text != "" && !slices.Contains(transactionTypes, text) {
 		p.warn(v, codeTransactionType, "This type of transaction is unknown; it was saved as sent.")
 	}

@@ -2,7 +2,6 @@ package statement
 
 import (
 	"regexp"
-	"slices"
 	"strings"
 )
 
@@ -12,26 +11,52 @@ var valueWords = []string{
 	"principal", "corpus", "worth", "wealth", "invested", "val", "total", "deposit", "accumul", "maturity", "outstanding", "contribution",
 }
 
-// knownNames are the names of the members that a statement is read from.
-var knownNames = append([]string{
+// knownNames maps the names of the members that a statement is read from, without what
+// separates their words, to the names.
+var knownNames = byLetters(append([]string{
 	"meta", "investor", "summary", "statement_period", "generated_at", "from", "to", "cas_type", "total_value", "accounts",
 	"demat_accounts", "mutual_funds", "insurance", "nps", "holdings", "folios", "value", "name", "pan", "isin", "units", "nav",
 	"cost", "gain", "absolute", "type", "transactions", "additional_info", "amc", "folio_number", "dp_id", "dp_name", "client_id",
 	"bo_id", "pran", "cra", "policy_number", "policy_name", "provider", "sum_assured", "date", "amount", "balance", "tier",
-}, rowLists...)
+	"linked_holders", "open_units", "close_units", "cas_id", "raw_response", "demat_type", "premium_amount",
+}, rowLists...)...)
+
+func byLetters(names ...string) map[string]string {
+	m := make(map[string]string, len(names))
+	for _, name := range names {
+		m[letters(name)] = name
+	}
+	return m
+}
 
 // unknownMember warns of an unknown member that seems to hold value, or that has a
-// known name in another case.
+// known name in another spelling.
 func (p *parser) unknownMember(name string, v value) {
 	lower := strings.ToLower(name)
-	switch {
+	switch known := knownNames[letters(lower)]; {
 	case len(p.warnings) > maxFindings || !v.present():
-	case lower != name && slices.Contains(knownNames, lower):
+	case known == name: // known elsewhere
+		p.warnOfValue(name, v)
+	case known == lower:
 		p.warn(v, codeOtherCase, "This name differs from a known one in upper and lower case only; the member was left out.")
-	case holdsValue(name, v):
+	case known != "":
+		p.warn(v, codeOtherName, "This name is another spelling of %s; the member was left out.", known)
+	default:
+		p.warnOfValue(name, v)
+	}
+}
+
+// warnOfValue warns of an unknown member that seems to hold value.
+func (p *parser) warnOfValue(name string, v value) {
+	if holdsValue(name, v) {
 		p.warn(v, codeNotUnderstood, "This member is unknown and seems to hold value; it was left out.")
 	}
 }
+
+// letters returns name without what separates its words.
+func letters(name string) string { return wordSeparators.Replace(name) }
+
+var wordSeparators = strings.NewReplacer("_", "", "-", "", " ", "")
 
 // additionalInfo checks a member of additional_info, whose members vary. A single
 // amount there describes a row that states its value; a list or an object may hold

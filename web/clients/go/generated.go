@@ -376,6 +376,9 @@ type ClassTotal struct {
 	Value Decimal `json:"value"`
 }
 
+// Complete Whether every row of the payload became a holding, which means that none was rejected
+type Complete = bool
+
 // Count defines model for Count.
 type Count = int
 
@@ -908,8 +911,11 @@ type Portfolio struct {
 	Active Active `json:"active"`
 
 	// CASType The issuer of the statement
-	CASType  CASType `json:"cas_type"`
-	Currency string  `json:"currency"`
+	CASType CASType `json:"cas_type"`
+
+	// Complete Whether every row of the payload became a holding, which means that none was rejected
+	Complete Complete `json:"complete"`
+	Currency string   `json:"currency"`
 
 	// Differences Only if differs_from_observed is true: where the payload differs from what the broker received, as JSON pointers in
 	// the payload. Of more than 20 differences the first are listed. The time at which the vendor generated the statement
@@ -953,7 +959,8 @@ type Portfolio struct {
 	ReceivedRows Count    `json:"received_rows"`
 
 	// Rejected Rows that did not become holdings, with the reason: `empty_row` has no values, `unknown_class` is in a list of an
-	// unknown asset class. The raw payload still has them.
+	// unknown asset class; `wrong_type`, `negative`, `out_of_range` or `too_long` is the first value of the row that cannot be used. The
+	// raw payload still has them.
 	Rejected Rejected  `json:"rejected"`
 	Rows     []Holding `json:"rows"`
 
@@ -967,14 +974,16 @@ type Portfolio struct {
 
 	// Warnings What was saved although it is odd, and what has a value but was left out:
 	//
-	// - source and period: `cas_type_mismatch`, `parser_type_mismatch`, `missing_period`, `incomplete_period`,
-	//   `invalid_generated_at`
+	// - source and period: `cas_type_mismatch`, `parser_type_mismatch`, `missing_period`, `incomplete_period`, `invalid_date`,
+	//   `time_for_date`, `period_mismatch` (two members disagree; the detail says which one counts), `invalid_generated_at`
 	// - person: `invalid_pan`, `missing_pan`, `several_owners`, `other_owner`
-	// - rows: `invalid_isin`, `isin_check_digit`, `missing_name`
-	// - sums: `total_mismatch`, `section_total_mismatch`, `account_total_mismatch`, `account_count_mismatch`,
-	//   `value_without_rows`
+	// - rows: `invalid_isin`, `isin_check_digit`, `isin_repaired`, `missing_name`, `rounding_residue` (up to 0.01 units or one rupee
+	//   below zero), `locked_units` (once for all rows)
+	// - sums: `total_mismatch`, `section_total_mismatch`, `account_total_mismatch`, `account_count_mismatch`, `total_unchecked` (the
+	//   detail names the parts without a value), `value_without_rows`
 	// - transactions: `empty_transaction`, `invalid_transaction_date`, `unknown_transaction_type`, `ledger_mismatch`
-	// - unknown parts: `not_understood`, `wrong_case`; and `more_warnings` if there are too many to list
+	// - values that were left out: `wrong_type`, `negative`, `out_of_range`, `too_long`
+	// - unknown parts: `not_understood`, `wrong_case`, `wrong_name`, `second_statement`; and `more_warnings` if there are too many to list
 	Warnings Warnings `json:"warnings"`
 }
 
@@ -1038,6 +1047,9 @@ type PortfolioSummary struct {
 	// CASType The issuer of the statement
 	CASType CASType `json:"cas_type"`
 
+	// Complete Whether every row of the payload became a holding, which means that none was rejected
+	Complete Complete `json:"complete"`
+
 	// Created Only in the answer to a save. False if the statement was saved before.
 	Created  bool   `json:"created,omitempty,omitzero"`
 	Currency string `json:"currency"`
@@ -1089,7 +1101,8 @@ type PortfolioSummary struct {
 	ReceivedRows int `json:"received_rows"`
 
 	// Rejected Rows that did not become holdings, with the reason: `empty_row` has no values, `unknown_class` is in a list of an
-	// unknown asset class. The raw payload still has them.
+	// unknown asset class; `wrong_type`, `negative`, `out_of_range` or `too_long` is the first value of the row that cannot be used. The
+	// raw payload still has them.
 	Rejected Rejected `json:"rejected"`
 
 	// SavedAt RFC 3339
@@ -1106,14 +1119,16 @@ type PortfolioSummary struct {
 
 	// Warnings What was saved although it is odd, and what has a value but was left out:
 	//
-	// - source and period: `cas_type_mismatch`, `parser_type_mismatch`, `missing_period`, `incomplete_period`,
-	//   `invalid_generated_at`
+	// - source and period: `cas_type_mismatch`, `parser_type_mismatch`, `missing_period`, `incomplete_period`, `invalid_date`,
+	//   `time_for_date`, `period_mismatch` (two members disagree; the detail says which one counts), `invalid_generated_at`
 	// - person: `invalid_pan`, `missing_pan`, `several_owners`, `other_owner`
-	// - rows: `invalid_isin`, `isin_check_digit`, `missing_name`
-	// - sums: `total_mismatch`, `section_total_mismatch`, `account_total_mismatch`, `account_count_mismatch`,
-	//   `value_without_rows`
+	// - rows: `invalid_isin`, `isin_check_digit`, `isin_repaired`, `missing_name`, `rounding_residue` (up to 0.01 units or one rupee
+	//   below zero), `locked_units` (once for all rows)
+	// - sums: `total_mismatch`, `section_total_mismatch`, `account_total_mismatch`, `account_count_mismatch`, `total_unchecked` (the
+	//   detail names the parts without a value), `value_without_rows`
 	// - transactions: `empty_transaction`, `invalid_transaction_date`, `unknown_transaction_type`, `ledger_mismatch`
-	// - unknown parts: `not_understood`, `wrong_case`; and `more_warnings` if there are too many to list
+	// - values that were left out: `wrong_type`, `negative`, `out_of_range`, `too_long`
+	// - unknown parts: `not_understood`, `wrong_case`, `wrong_name`, `second_statement`; and `more_warnings` if there are too many to list
 	Warnings Warnings `json:"warnings"`
 }
 
@@ -1144,7 +1159,8 @@ type Provenance string
 type Readable = bool
 
 // Rejected Rows that did not become holdings, with the reason: `empty_row` has no values, `unknown_class` is in a list of an
-// unknown asset class. The raw payload still has them.
+// unknown asset class; `wrong_type`, `negative`, `out_of_range` or `too_long` is the first value of the row that cannot be used. The
+// raw payload still has them.
 type Rejected = []Finding
 
 // RequestID defines model for RequestID.
@@ -1364,6 +1380,9 @@ type Transaction struct {
 	Balance string `json:"balance"`
 	Date    string `json:"date"`
 
+	// Description The line of the statement, as sent
+	Description string `json:"description"`
+
 	// HoldingID The portfolio's id and the row number, from 0; unique in this broker
 	HoldingID HoldingID `json:"holding_id"`
 
@@ -1410,14 +1429,16 @@ type VendorMessage struct {
 
 // Warnings What was saved although it is odd, and what has a value but was left out:
 //
-//   - source and period: `cas_type_mismatch`, `parser_type_mismatch`, `missing_period`, `incomplete_period`,
-//     `invalid_generated_at`
+//   - source and period: `cas_type_mismatch`, `parser_type_mismatch`, `missing_period`, `incomplete_period`, `invalid_date`,
+//     `time_for_date`, `period_mismatch` (two members disagree; the detail says which one counts), `invalid_generated_at`
 //   - person: `invalid_pan`, `missing_pan`, `several_owners`, `other_owner`
-//   - rows: `invalid_isin`, `isin_check_digit`, `missing_name`
-//   - sums: `total_mismatch`, `section_total_mismatch`, `account_total_mismatch`, `account_count_mismatch`,
-//     `value_without_rows`
+//   - rows: `invalid_isin`, `isin_check_digit`, `isin_repaired`, `missing_name`, `rounding_residue` (up to 0.01 units or one rupee
+//     below zero), `locked_units` (once for all rows)
+//   - sums: `total_mismatch`, `section_total_mismatch`, `account_total_mismatch`, `account_count_mismatch`, `total_unchecked` (the
+//     detail names the parts without a value), `value_without_rows`
 //   - transactions: `empty_transaction`, `invalid_transaction_date`, `unknown_transaction_type`, `ledger_mismatch`
-//   - unknown parts: `not_understood`, `wrong_case`; and `more_warnings` if there are too many to list
+//   - values that were left out: `wrong_type`, `negative`, `out_of_range`, `too_long`
+//   - unknown parts: `not_understood`, `wrong_case`, `wrong_name`, `second_statement`; and `more_warnings` if there are too many to list
 type Warnings = []Finding
 
 // WidgetPayload The argument of the widget's `onSuccess`, in any of its forms: `{data, metadata}`, `data` alone, the result of

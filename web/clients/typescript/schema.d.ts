@@ -1212,22 +1212,27 @@ export interface components {
             code?: string;
             detail: string;
         };
+        /** @description Whether every row of the payload became a holding, which means that none was rejected */
+        Complete: boolean;
         /**
          * @description Rows that did not become holdings, with the reason: `empty_row` has no values, `unknown_class` is in a list of an
-         *     unknown asset class. The raw payload still has them.
+         *     unknown asset class; `wrong_type`, `negative`, `out_of_range` or `too_long` is the first value of the row that cannot be used. The
+         *     raw payload still has them.
          */
         Rejected: components["schemas"]["Finding"][];
         /**
          * @description What was saved although it is odd, and what has a value but was left out:
          *
-         *     - source and period: `cas_type_mismatch`, `parser_type_mismatch`, `missing_period`, `incomplete_period`,
-         *       `invalid_generated_at`
+         *     - source and period: `cas_type_mismatch`, `parser_type_mismatch`, `missing_period`, `incomplete_period`, `invalid_date`,
+         *       `time_for_date`, `period_mismatch` (two members disagree; the detail says which one counts), `invalid_generated_at`
          *     - person: `invalid_pan`, `missing_pan`, `several_owners`, `other_owner`
-         *     - rows: `invalid_isin`, `isin_check_digit`, `missing_name`
-         *     - sums: `total_mismatch`, `section_total_mismatch`, `account_total_mismatch`, `account_count_mismatch`,
-         *       `value_without_rows`
+         *     - rows: `invalid_isin`, `isin_check_digit`, `isin_repaired`, `missing_name`, `rounding_residue` (up to 0.01 units or one rupee
+         *       below zero), `locked_units` (once for all rows)
+         *     - sums: `total_mismatch`, `section_total_mismatch`, `account_total_mismatch`, `account_count_mismatch`, `total_unchecked` (the
+         *       detail names the parts without a value), `value_without_rows`
          *     - transactions: `empty_transaction`, `invalid_transaction_date`, `unknown_transaction_type`, `ledger_mismatch`
-         *     - unknown parts: `not_understood`, `wrong_case`; and `more_warnings` if there are too many to list
+         *     - values that were left out: `wrong_type`, `negative`, `out_of_range`, `too_long`
+         *     - unknown parts: `not_understood`, `wrong_case`, `wrong_name`, `second_statement`; and `more_warnings` if there are too many to list
          */
         Warnings: components["schemas"]["Finding"][];
         TokenRequest: {
@@ -1424,6 +1429,7 @@ export interface components {
             received_rows: number;
             /** @description Rows that became holdings; every other row is in `rejected` */
             stored_rows: number;
+            complete: components["schemas"]["Complete"];
             /** @description Stored transactions, which are not counted as rows */
             transactions: number;
             rejected: components["schemas"]["Rejected"];
@@ -1572,6 +1578,7 @@ export interface components {
             holdings: components["schemas"]["HoldingCounts"];
             received_rows: components["schemas"]["Count"];
             stored_rows: components["schemas"]["Count"];
+            complete: components["schemas"]["Complete"];
             transactions: components["schemas"]["Count"];
             rejected: components["schemas"]["Rejected"];
             warnings: components["schemas"]["Warnings"];
@@ -1839,6 +1846,8 @@ export interface components {
              *     else the statement says
              */
             type: string | null;
+            /** @description The line of the statement, as sent */
+            description: string | null;
             units: components["schemas"]["DecimalOrNull"];
             nav: components["schemas"]["DecimalOrNull"];
             amount: components["schemas"]["DecimalOrNull"];
@@ -2568,8 +2577,8 @@ export interface components {
          *     - another document was sent: `wrong_type`, `no_success`, `inbound_email`, `contract_note`, `kyc`, `access_token`,
          *       `file_list`, `no_raw_response`, `wrapped_too_often`
          *     - missing or impossible values: `missing_cas_type`, `unknown_cas_type`, `no_section`, `period_reversed`,
-         *       `period_in_future`, `invalid_date`, `negative`
-         *     - limits exceeded: `too_long`, `out_of_range`, `too_many_rows`, `too_many_transactions`, `too_many_rejected`
+         *       `period_in_future`; and if no row can be kept, the reasons of `rejected`
+         *     - limits exceeded: `too_many_rows`, `too_many_transactions`, `too_many_rejected`
          */
         Unprocessable: {
             headers: {
