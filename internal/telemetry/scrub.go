@@ -108,8 +108,8 @@ type finding struct {
 // `\nat_…` or "%3Dat_…".
 func (s *scrubber) next(in string, start int) finding {
 	inWord := start > 0 && isAlnum(in[start-1])
-	escaped := -1 // the index after the last escape sequence
-	for i := start; i < len(in); i++ {
+	ends := uint8(0) // bit n is set if an escape sequence ends before in[i+n]; they may overlap, as in `%\u0026`
+	for i := start; i < len(in); i, ends = i+1, ends>>1 {
 		c := s.class[in[i]]
 		if c == 0 {
 			inWord = false
@@ -121,20 +121,20 @@ func (s *scrubber) next(in string, start int) finding {
 			}
 		}
 		if c&classAlnum != 0 {
-			if !inWord || i == escaped {
+			if !inWord || ends&1 != 0 {
 				if n, placeholder := pattern(in[i:]); n > 0 {
 					return finding{i, i + n, placeholder}
 				}
 			}
 			inWord = true
-			for i+1 < len(in) && i+1 != escaped && s.class[in[i+1]] == classAlnum {
-				i++ // only secrets and escapes matter in the rest of a word
+			for i+1 < len(in) && ends&2 == 0 && s.class[in[i+1]] == classAlnum {
+				i, ends = i+1, ends>>1 // only secrets and escapes matter in the rest of a word
 			}
 			continue
 		}
 		inWord = false
 		if c&classEscape != 0 {
-			escaped = i + escapeLen(in[i:])
+			ends |= 1 << escapeLen(in[i:])
 		}
 		if c&classAt != 0 {
 			if from := nameBefore(in, start, i); from < i {
@@ -156,6 +156,7 @@ func (s *scrubber) secretAt(in string) int {
 }
 
 // escapeLen returns the length of the escape sequence at the start of in: %3D, \u003c or \n.
+// It is less than 8.
 func escapeLen(in string) int {
 	switch {
 	case in[0] == '%':

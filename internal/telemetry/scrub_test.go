@@ -131,12 +131,20 @@ var pieces = []string{
 	"A", "x", "example.com", "v4.16.0", "asha", "literal-secret", "literal", "-secret", "-longer", `"`, ",", "(", "{", "\n", "~", "+",
 }
 
+// overlappingEscapes have a pattern after an escape sequence within which another one begins.
+var overlappingEscapes = []string{`%\u00269876543210`, "%%9eyJeyJ-secret", "%%1743499800000", `\u%%26%ABCDE1234F`, `\%\u0at_abcdefgh`}
+
 func TestScrubAgreesWithTheReference(t *testing.T) {
 	t.Parallel()
 	secrets := []string{"literal-secret-longer", "literal-secret"}
 	s := newScrubber([]secret.Text{"literal-secret", "literal-secret-longer"})
 	random := rand.New(rand.NewPCG(1, 2)) //nolint:gosec // the same strings on every run
-	for range 2_000 {
+	for _, in := range overlappingEscapes {
+		if got, want := s.text(in), reference(secrets, in); got != want {
+			t.Errorf("%q: got %q, want %q as the reference", in, got, want)
+		}
+	}
+	for range 10_000 {
 		var in strings.Builder
 		for range 1 + random.IntN(8) {
 			in.WriteString(pieces[random.IntN(len(pieces))])
@@ -166,6 +174,9 @@ func FuzzScrubHidesRegisteredSecrets(f *testing.F) {
 
 func FuzzScrubAgreesWithTheReference(f *testing.F) {
 	f.Add("at_abcdefgh eyJabcdefgh ABCDE1234F 9876543210 asha@example.com redis://a:b@c")
+	for _, overlapping := range overlappingEscapes {
+		f.Add(overlapping)
+	}
 	f.Fuzz(func(t *testing.T, in string) {
 		if strings.ToValidUTF8(in, "") != in {
 			return // regular expressions see runes where the scanner sees bytes
