@@ -19,7 +19,7 @@ const typeCSV = "text/csv; charset=utf-8; header=present"
 
 var (
 	errFormat  = httpapi.ErrQuery.Withf("format must be json or csv.")
-	errCSVPage = httpapi.ErrQuery.Withf("A CSV has all holdings at once: leave limit and cursor out, or ask for JSON.")
+	errCSVPage = httpapi.ErrQuery.Withf("A CSV has everything at once: leave limit and cursor out, or ask for JSON.")
 )
 
 // wantsCSV reports whether the answer should be CSV instead of JSON. The parameter
@@ -69,6 +69,22 @@ func renderOwnedCSV(v *View) ([]byte, error) {
 		holding := viewHolding(a.Statement.PortfolioID, r.Holding)
 		lines = append(lines, slices.Concat(
 			[]string{strconv.Itoa(a.Owner), a.ID, a.Statement.PortfolioID, a.Statement.To, string(a.Statement.Provenance)}, holding.cells()))
+	}
+	return writeCSV(lines)
+}
+
+// transactionColumns are the columns of the CSV of transactions, named as in JSON.
+var transactionColumns = []string{"id", "holding_id", "date", "type", "description", "units", "nav", "amount", "balance"}
+
+// renderTransactionsCSV returns transactions as CSV.
+func renderTransactionsCSV(list []transactionView) ([]byte, error) {
+	lines := make([][]string, 1, 1+len(list))
+	lines[0] = transactionColumns
+	for i := range list {
+		t := &list[i]
+		lines = append(lines, []string{
+			t.ID, t.HoldingID, cell(t.Date), textCell(t.Type), textCell(t.Description), cell(t.Units), cell(t.NAV), cell(t.Amount), cell(t.Balance),
+		})
 	}
 	return writeCSV(lines)
 }

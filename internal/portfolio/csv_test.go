@@ -187,3 +187,33 @@ func TestNamesAreExactInJSONAndEscapedInCSV(t *testing.T) {
 		}
 	}
 }
+
+func TestTransactionsComeInLongPagesAndAsCSV(t *testing.T) {
+	t.Parallel()
+	b := start(t)
+	lines := strings.TrimSuffix(strings.Repeat(`{"date":"2026-03-01","type":"PURCHASE","description":"=SIP, of Asha","units":"1,000.50"},`, 1100), ",")
+	id := b.save("asha", []byte(`{"meta":{"cas_type":"CAMS"},"mutual_funds":[{"schemes":[{"name":"A","transactions":[`+lines+`]},
+		{"name":"B","transactions":[{"type":"MISC","amount":"(2.5)"}]}]}]}`)).want(t, http.StatusCreated).ID
+	path := "/v1/portfolios/" + id + "/transactions"
+	if got := len(b.transactions("asha", id, 1000, "")); got != 1101 {
+		t.Errorf("got %d transactions in pages of 1000, want 1101", got)
+	}
+	b.get("asha", path+"?limit=1001").want(t, http.StatusBadRequest)
+	for query, want := range map[string]int{"?format=csv": 1102, "?format=csv&holding=" + strings.Replace(id, "pf_", "ho_", 1) + "_1": 2} {
+		r := b.call("asha", http.MethodGet, path+query, nil)
+		got, err := csv.NewReader(bytes.NewReader(r.body)).ReadAll()
+		if r.status != http.StatusOK || err != nil || len(got) != want || len(got[0]) != 9 || got[0][4] != "description" {
+			t.Fatalf("%s: got %d, %v and %d lines, want %d", query, r.status, err, len(got), want)
+		}
+		last := got[want-1]
+		if last[3] != "MISC" || last[7] != "-2.50" || last[4] != "" || last[1] != strings.Replace(id, "pf_", "ho_", 1)+"_1" {
+			t.Errorf("%s: got %q as the last line", query, last)
+		}
+		if want > 2 && (got[1][4] != "'=SIP, of Asha" || got[1][5] != "1000.5") {
+			t.Errorf("%s: got %q as the first line", query, got[1])
+		}
+	}
+	for _, query := range []string{"?format=csv&limit=5", "?format=csv&cursor=x", "?format=xml", "?format=csv&holding=ho_1"} {
+		b.get("asha", path+query).want(t, http.StatusBadRequest)
+	}
+}

@@ -179,12 +179,17 @@ func (h *Handler) holdingsCSV(c echo.Context, q *httpapi.Params) error {
 	return c.Blob(http.StatusOK, typeCSV, body)
 }
 
+// transactions answers with a page of transactions as JSON, or with all of them as CSV.
 func (h *Handler) transactions(c echo.Context) error {
+	c.Response().Header().Add("Vary", "Accept")
 	q, err := httpapi.QueryParams(c.Request().URL)
 	if err != nil {
 		return err
 	}
-	limit, first, holding := q.Limit(defaultLimit, maxLimit), readRowCursor(q, maxTransactions), readHolding(q, c.Param("id"))
+	if wantsCSV(q, c.Request().Header) {
+		return h.transactionsCSV(c, q)
+	}
+	limit, first, holding := q.Limit(defaultLimit, maxTransactionLimit), readRowCursor(q, maxTransactions), readHolding(q, c.Param("id"))
 	if err := q.Err(); err != nil {
 		return err
 	}
@@ -198,6 +203,28 @@ func (h *Handler) transactions(c echo.Context) error {
 		page.NextCursor = rowCursor(next)
 	}
 	return respond(c, page)
+}
+
+// transactionsCSV answers with all transactions, or those of one holding, as CSV.
+func (h *Handler) transactionsCSV(c echo.Context, q *httpapi.Params) error {
+	holding := readHolding(q, c.Param("id"))
+	if q.Has("limit") || q.Has("cursor") {
+		q.Fail(errCSVPage)
+	}
+	if err := q.Err(); err != nil {
+		return err
+	}
+	ctx := c.Request().Context()
+	list, _, err := h.Portfolios.Transactions(ctx, auth.From(ctx), c.Param("id"), holding, 0, maxTransactions)
+	if err != nil {
+		return err
+	}
+	body, err := renderTransactionsCSV(viewTransactions(c.Param("id"), list))
+	if err != nil {
+		return err
+	}
+	c.Response().Header().Set("Content-Disposition", `attachment; filename="transactions-`+c.Param("id")+`.csv"`)
+	return c.Blob(http.StatusOK, typeCSV, body)
 }
 
 func (h *Handler) raw(c echo.Context) error {

@@ -13,6 +13,8 @@ import (
 const (
 	defaultLimit = 20
 	maxLimit     = 100
+
+	maxTransactionLimit = 1000 // a ledger has more lines than a statement rows
 )
 
 // maxTransactions is larger than the number of any transaction: no payload has as many

@@ -78,7 +78,7 @@ func TestInvalidQueryIsRefused(t *testing.T) {
 	id := b.save("asha", minimal("Fund")).want(t, http.StatusCreated).ID
 	coded := func(s string) string { return "cursor=" + base64.RawURLEncoding.EncodeToString([]byte(s)) }
 	for query, code := range map[string]string{
-		"limit=0": "invalid_limit", "limit=101": "invalid_limit", "limit=x": "invalid_limit", "limit=1e1": "invalid_limit",
+		"limit=0": "invalid_limit", "limit=1001": "invalid_limit", "limit=x": "invalid_limit", "limit=1e1": "invalid_limit",
 		"cursor=***": "invalid_cursor", "cursor=AB": "invalid_cursor", coded("x"): "invalid_cursor",
 		coded("-1"): "invalid_cursor", coded("99999999999999999999 " + id): "invalid_cursor",
 		"limit=%zz": "invalid_query", "limit=5&limit=6": "invalid_query", "limit=5;cursor=x": "invalid_query", "a=%": "invalid_query",

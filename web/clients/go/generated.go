@@ -1532,6 +1532,9 @@ type SubjectParameter = Subject
 // To RFC 3339
 type To = Instant
 
+// TransactionLimit defines model for TransactionLimit.
+type TransactionLimit = int
+
 // WorthFrom defines model for WorthFrom.
 type WorthFrom = string
 
@@ -1711,8 +1714,8 @@ type ListTransactionsParams struct {
 	// Holding The id of a holding of this portfolio; all holdings if omitted
 	Holding HoldingParameter `form:"holding,omitempty" json:"holding,omitempty,omitzero"`
 
-	// Limit The maximum number of entries on a page
-	Limit Limit `form:"limit,omitempty" json:"limit,omitempty,omitzero"`
+	// Limit The maximum number of transactions on a page
+	Limit TransactionLimit `form:"limit,omitempty" json:"limit,omitempty,omitzero"`
 
 	// Cursor The `next_cursor` of the previous page; omit it for the first page
 	Cursor Cursor `form:"cursor,omitempty" json:"cursor,omitempty,omitzero"`
@@ -1817,8 +1820,8 @@ type ListTransactionsOfParams struct {
 	// Holding The id of a holding of this portfolio; all holdings if omitted
 	Holding HoldingParameter `form:"holding,omitempty" json:"holding,omitempty,omitzero"`
 
-	// Limit The maximum number of entries on a page
-	Limit Limit `form:"limit,omitempty" json:"limit,omitempty,omitzero"`
+	// Limit The maximum number of transactions on a page
+	Limit TransactionLimit `form:"limit,omitempty" json:"limit,omitempty,omitzero"`
 
 	// Cursor The `next_cursor` of the previous page; omit it for the first page
 	Cursor Cursor `form:"cursor,omitempty" json:"cursor,omitempty,omitzero"`

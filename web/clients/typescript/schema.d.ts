@@ -456,7 +456,8 @@ export interface paths {
         /**
          * List the transactions of one portfolio
          * @description Grouped by holding, in the order of the statement. `holding` selects the transactions of one holding of this
-         *     portfolio; the id of any other is refused (400 `invalid_holding`).
+         *     portfolio; the id of any other is refused (400 `invalid_holding`). Pages have up to 1000 transactions; with `format=csv`, or an `Accept`
+         *     header that names `text/csv`, the answer is a table of all of them, in the form that the table of holdings has.
          */
         get: operations["listTransactions"];
         put?: never;
@@ -2400,7 +2401,7 @@ export interface components {
                 "application/json": components["schemas"]["Worth"];
             };
         };
-        /** @description One page; an empty list if the statement has none */
+        /** @description One page, or all of them as a table; an empty list if the statement has none */
         TransactionPage: {
             headers: {
                 [name: string]: unknown;
@@ -2664,6 +2665,8 @@ export interface components {
         Active: boolean;
         /** @description The id of a holding of this portfolio; all holdings if omitted */
         Holding: components["schemas"]["HoldingID"];
+        /** @description The maximum number of transactions on a page */
+        TransactionLimit: number;
         /** @description The maximum number of entries on a page */
         Limit: number;
         /** @description The grant's id */
@@ -3275,8 +3278,8 @@ export interface operations {
             query?: {
                 /** @description The id of a holding of this portfolio; all holdings if omitted */
                 holding?: components["parameters"]["Holding"];
-                /** @description The maximum number of entries on a page */
-                limit?: components["parameters"]["Limit"];
+                /** @description The maximum number of transactions on a page */
+                limit?: components["parameters"]["TransactionLimit"];
                 /** @description The `next_cursor` of the previous page; omit it for the first page */
                 cursor?: components["parameters"]["Cursor"];
             };
@@ -3906,8 +3909,8 @@ export interface operations {
             query?: {
                 /** @description The id of a holding of this portfolio; all holdings if omitted */
                 holding?: components["parameters"]["Holding"];
-                /** @description The maximum number of entries on a page */
-                limit?: components["parameters"]["Limit"];
+                /** @description The maximum number of transactions on a page */
+                limit?: components["parameters"]["TransactionLimit"];
                 /** @description The `next_cursor` of the previous page; omit it for the first page */
                 cursor?: components["parameters"]["Cursor"];
             };
