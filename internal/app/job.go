@@ -17,6 +17,8 @@ const (
 	// compareEvery is how often a replica checks whether the daily comparison with the
 	// vendor's usage is due.
 	compareEvery = 10 * time.Minute
+	// convertEvery is how often a replica checks whether there are portfolios to convert.
+	convertEvery = time.Minute
 	sweepEvery   = 10 * time.Minute
 	purgeEvery   = 10 * time.Minute
 	expireEvery  = time.Hour // how often a replica checks whether the daily deletion is due

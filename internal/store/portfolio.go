@@ -136,19 +136,7 @@ func (s *DB) restore(ctx context.Context, tx *sql.Tx, p portfolio.Portfolio, sav
 	if err != nil {
 		return restored, err
 	}
-	if _, err := tx.ExecContext(ctx, `DELETE FROM portfolios WHERE id = $1`, p.ID); err != nil {
-		return restored, fmt.Errorf("delete the unreadable portfolio: %w", err)
-	}
-	if p.Active {
-		if err := s.activateNext(ctx, tx, p.Subject, p.Owner); err != nil {
-			return restored, err
-		}
-	}
-	row.stated.Number = p.Owner // if nothing else tells of it
-	if err := s.assignOwner(ctx, tx, row, false); err != nil {
-		return restored, err
-	}
-	if err := s.insert(ctx, tx, row); err != nil {
+	if err := s.replace(ctx, tx, p, row); err != nil {
 		return restored, err
 	}
 	if err := s.record(ctx, tx, save.Record); err != nil {
@@ -159,6 +147,23 @@ func (s *DB) restore(ctx context.Context, tx *sql.Tx, p portfolio.Portfolio, sav
 		return restored, err
 	}
 	return row.Portfolio, s.emit(ctx, tx, changeEvents(webhook.PortfolioSaved, row.Subject, row.ID, save.Record.At, changed)...)
+}
+
+// replace replaces p by row, which has the same id.
+func (s *DB) replace(ctx context.Context, tx *sql.Tx, p portfolio.Portfolio, row *sealedPortfolio) error {
+	if _, err := tx.ExecContext(ctx, `DELETE FROM portfolios WHERE id = $1`, p.ID); err != nil {
+		return fmt.Errorf("delete a portfolio to replace it: %w", err)
+	}
+	if p.Active {
+		if err := s.activateNext(ctx, tx, p.Subject, p.Owner); err != nil {
+			return err
+		}
+	}
+	row.stated.Number = p.Owner // if nothing else tells of it
+	if err := s.assignOwner(ctx, tx, row, false); err != nil {
+		return err
+	}
+	return s.insert(ctx, tx, row)
 }
 
 // portfolioEvent returns an event about a portfolio.

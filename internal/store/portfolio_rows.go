@@ -45,7 +45,7 @@ func (s *DB) openRows(portfolioID string, rows sealedRows, savedAt time.Time) (p
 	}
 	accounts, holdings, err := packed.ReadHoldings(plain)
 	if err != nil {
-		return portfolio.Rows{}, fmt.Errorf("holdings of %s: %w", portfolioID, err)
+		return portfolio.Rows{}, portfolio.ErrUnreadable.Because(fmt.Errorf("holdings of %s: %w", portfolioID, err))
 	}
 	return portfolio.Rows{Accounts: accounts, Holdings: holdings}, nil
 }
@@ -166,7 +166,7 @@ func (s *DB) openTransactions(portfolioID string, sealed sealedRows, savedAt tim
 	}
 	return func(first int, yield func(*statement.Transaction) bool) error {
 		if err := packed.ReadTransactions(plain, first, yield); err != nil {
-			return fmt.Errorf("transactions of %s: %w", portfolioID, err)
+			return portfolio.ErrUnreadable.Because(fmt.Errorf("transactions of %s: %w", portfolioID, err))
 		}
 		return nil
 	}, nil

@@ -96,7 +96,7 @@ func (s *DB) sealCompressed(associatedData string, plain []byte) ([]byte, error)
 }
 
 // openCompressed is the inverse of sealCompressed. It returns portfolio.ErrUnreadable for
-// what cannot be decrypted.
+// what cannot be decrypted or decompressed.
 func (s *DB) openCompressed(associatedData string, sealed []byte) ([]byte, error) {
 	compressed, err := s.box.Open(associatedData, sealed)
 	if err != nil {
@@ -104,7 +104,7 @@ func (s *DB) openCompressed(associatedData string, sealed []byte) ([]byte, error
 	}
 	plain, err := decompress(compressed)
 	if err != nil {
-		return nil, fmt.Errorf("decompress %s: %w", associatedData, err)
+		return nil, portfolio.ErrUnreadable.Because(fmt.Errorf("decompress %s: %w", associatedData, err))
 	}
 	return plain, nil
 }
