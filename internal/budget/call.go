@@ -90,8 +90,8 @@ type Check func(sums []credit.Amount, raises func() ([]Raise, error)) ([]Reached
 // Store stores calls and credits. What it has confirmed is committed, and the same on all
 // replicas. BeginCall and EndCall need not wait until it is on the disk.
 type Store interface {
-	// BeginCall stores an open call, adds its price to counters and calls check. If check
-	// fails, nothing is stored. It returns those budgets of check that were not reached
+	// BeginCall stores an open call, adds its price to counters and calls check, unless that
+	// is nil. If check fails, nothing is stored. It returns those budgets of check that were not reached
 	// earlier in the period, with an audit record of each.
 	BeginCall(ctx context.Context, c Call, counters []Counter, check Check) ([]Reached, error)
 	// EndCall ends an open call, adds it to the totals of its day, and adds the difference

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"log/slog"
+	"slices"
 	"time"
 
 	"casbroker/internal/apikey"
@@ -67,14 +68,17 @@ func (l *Ledger) Begin(ctx context.Context, c Call) (string, error) {
 		defer cancel()
 	}
 	var exceeded []Reached
-	reached, err := l.Store.BeginCall(ctx, c, counters,
-		func(sums []credit.Amount, raises func() ([]Raise, error)) (soft []Reached, err error) {
-			soft, exceeded, err = l.check(ctx, c, counters, sums, raises)
-			if err == nil && len(exceeded) > 0 {
-				err = latest(exceeded).Budget.exhausted(now)
-			}
-			return soft, err
-		})
+	check := func(sums []credit.Amount, raises func() ([]Raise, error)) (soft []Reached, err error) {
+		soft, exceeded, err = l.check(ctx, c, counters, sums, raises)
+		if err == nil && len(exceeded) > 0 {
+			err = latest(exceeded).Budget.exhausted(now)
+		}
+		return soft, err
+	}
+	if !slices.ContainsFunc(l.Budgets, func(b Budget) bool { return b.concerns(c.App) }) {
+		check = nil
+	}
+	reached, err := l.Store.BeginCall(ctx, c, counters, check)
 	if errors.Is(err, ErrExhausted) {
 		l.markReached(ctx, exceeded)
 	}

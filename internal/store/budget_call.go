@@ -42,8 +42,8 @@ var insertCall = `INSERT INTO gateway_calls (` + callColumns + `) VALUES (` + pl
 // errNeedsSync is returned by work of changeUnsynced that has to be made by change.
 var errNeedsSync = errors.New("the change has an audit record")
 
-// BeginCall stores an open call, adds its price to counters and calls check with the sums.
-// If check fails, nothing is stored. It returns those budgets of check that were not
+// BeginCall stores an open call, adds its price to counters and calls check with the sums,
+// unless it is nil. If check fails, nothing is stored. It returns those budgets of check that were not
 // reached earlier in the period.
 func (s *DB) BeginCall(
 	ctx context.Context, c budget.Call, counters []budget.Counter, check budget.Check,
@@ -73,9 +73,12 @@ func (s *DB) beginCall(
 	if len(counters) == 0 {
 		return nil, nil
 	}
-	sums, err := addCredits(ctx, tx, counters, c.Reserved)
+	if check == nil {
+		return nil, addCredits(ctx, tx, counters, c.Reserved)
+	}
+	sums, err := addAndSum(ctx, tx, counters, c.Reserved)
 	if err != nil {
-		return nil, fmt.Errorf("reserve credits: %w", err)
+		return nil, err
 	}
 	found, err := check(sums, func() ([]budget.Raise, error) { return raises(ctx, tx, c.StartedAt) })
 	if err != nil {
@@ -93,47 +96,66 @@ func (s *DB) beginCall(
 	return reached, nil
 }
 
-// addCredits adds amount to each counter and returns the sums. The rows stay locked, in the
-// order of counters, until the transaction ends.
-func addCredits(ctx context.Context, tx *sql.Tx, counters []budget.Counter, amount credit.Amount) ([]credit.Amount, error) {
-	args := make([]any, 0, 5*len(counters))
-	for _, c := range counters {
-		args = append(args, string(c.Period), millis(c.Starts), string(c.Scope), c.Who, int64(amount))
+// addCredits adds amount to each counter. The rows stay locked, in the order of counters,
+// until the transaction ends.
+func addCredits(ctx context.Context, tx *sql.Tx, counters []budget.Counter, amount credit.Amount) error {
+	if _, err := tx.ExecContext(ctx, addToCounters(len(counters)), counterValues(counters, amount)...); err != nil {
+		return fmt.Errorf("count credits: %w", err)
 	}
-	rows, err := tx.QueryContext(ctx, addToCounters(len(counters)), args...)
+	return nil
+}
+
+// addAndSum is addCredits, and returns the sums.
+func addAndSum(ctx context.Context, tx *sql.Tx, counters []budget.Counter, amount credit.Amount) ([]credit.Amount, error) {
+	type sum struct {
+		budget.Counter
+		credits credit.Amount
+	}
+	list, err := queryAll(ctx, tx, func(scan func(...any) error) (s sum, err error) { return s, scan(&s.Period, &s.Scope, &s.credits) },
+		addToCounters(len(counters))+` RETURNING period, scope, credits`, counterValues(counters, amount)...)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("count credits: %w", err)
 	}
-	defer func() { _ = rows.Close() }()
 	sums := make([]credit.Amount, len(counters))
-	for rows.Next() {
-		var found budget.Counter
-		var sum credit.Amount
-		if err := rows.Scan(&found.Period, &found.Scope, &sum); err != nil {
-			return nil, err
-		}
-		for i, c := range counters { // SQLite does not promise an order
-			if c.Period == found.Period && c.Scope == found.Scope {
-				sums[i] = sum
+	for _, s := range list { // SQLite does not promise an order
+		for i, c := range counters {
+			if c.Period == s.Period && c.Scope == s.Scope {
+				sums[i] = s.credits
 			}
 		}
 	}
-	return sums, rows.Err()
+	return sums, nil
 }
 
-// addToCounters returns the statement that adds to n counters.
+// addToCounters returns the statement that adds to n counters, with their counterValues.
 func addToCounters(n int) string {
-	var query strings.Builder
-	query.WriteString(`INSERT INTO budget_counters (period, starts_ms, scope, who, credits) VALUES `)
-	for i := range n {
-		if i > 0 {
-			query.WriteString(", ")
-		}
-		query.WriteString("(" + placeholders(5*i+1, 5) + ")")
+	if n == len(allCounters) {
+		return addToAll
 	}
-	query.WriteString(` ON CONFLICT (period, starts_ms, scope, who) DO UPDATE
-		SET credits = budget_counters.credits + excluded.credits RETURNING period, scope, credits`)
-	return query.String()
+	return addToFirst(n)
+}
+
+// allCounters are those of a call, and addToAll is the statement that adds to them.
+var (
+	allCounters = budget.Call{}.Counters()
+	addToAll    = addToFirst(len(allCounters))
+)
+
+func addToFirst(n int) string {
+	rows := make([]string, n)
+	for i := range rows {
+		rows[i] = "(" + placeholders(5*i+1, 5) + ")"
+	}
+	return `INSERT INTO budget_counters (period, starts_ms, scope, who, credits) VALUES ` + strings.Join(rows, ", ") +
+		` ON CONFLICT (period, starts_ms, scope, who) DO UPDATE SET credits = budget_counters.credits + excluded.credits`
+}
+
+func counterValues(counters []budget.Counter, amount credit.Amount) []any {
+	values := make([]any, 0, 5*len(counters))
+	for _, c := range counters {
+		values = append(values, string(c.Period), millis(c.Starts), string(c.Scope), c.Who, int64(amount))
+	}
+	return values
 }
 
 // EndCall ends an open call, adds it to the totals of its day, and adds the difference to
@@ -157,8 +179,8 @@ func (s *DB) EndCall(ctx context.Context, id string, r budget.Result, at time.Ti
 			return fmt.Errorf("add to the totals: %w", err)
 		}
 		if c.Used != c.Reserved {
-			if _, err := addCredits(ctx, tx, c.Counters(), c.Used-c.Reserved); err != nil {
-				return fmt.Errorf("settle credits: %w", err)
+			if err := addCredits(ctx, tx, c.Counters(), c.Used-c.Reserved); err != nil {
+				return err
 			}
 		}
 		if c.Subject == "" { // erased while the call was open
@@ -195,8 +217,7 @@ func (s *DB) AddCall(ctx context.Context, c budget.Call) (added bool, err error)
 		if err := addTotal(ctx, tx, c); err != nil {
 			return fmt.Errorf("add to the totals: %w", err)
 		}
-		_, err = addCredits(ctx, tx, c.Counters(), c.Used)
-		return err
+		return addCredits(ctx, tx, c.Counters(), c.Used)
 	})
 	return added && err == nil, err
 }
