@@ -54,16 +54,17 @@ var (
 var serviceKeyForm = regexp.MustCompile(`^[A-Za-z0-9._~+/=-]+$`)
 
 type parseCommand struct {
-	Path         name `arg:"" help:"A PDF file, a folder of them, or - for standard input."`
+	Path         name `arg:"" help:"A PDF file, a folder whose PDF files are sent one after the other, or - for a PDF on standard input."`
 	User         name `required:"" placeholder:"app:42" help:"The user whose statements these are."`
 	PasswordFile name `placeholder:"FILE" help:"A file with the password of the PDFs; or set BROKER_PDF_PASSWORD. It is usually the PAN in capital letters."`
-	Report       name `placeholder:"FILE" help:"Where the result of each file is written, one JSON object a line. A file that is in it as saved is not sent again. Default for a folder: broker-parse.jsonl in it."`
+	Report       name `placeholder:"FILE" help:"Where the result of each file is written, one JSON object a line. A file that is in it as saved for the user is not sent again, so an interrupted run goes on. Default for a folder: broker-parse.jsonl in it."`
 	URL          name `name:"url" placeholder:"URL" help:"The running broker, such as https://broker.example; or set BROKER_URL."`
 	KeyFile      name `name:"key-file" placeholder:"FILE" help:"A file with a service key (scope statements:write); or set BROKER_SERVICE_KEY_FILE or BROKER_SERVICE_KEY."`
 }
 
 // parsed is the result of one statement, a line of the report.
 type parsed struct {
+	User        string `json:"user"`
 	File        string `json:"file"`
 	SHA256      string `json:"sha256"`
 	PortfolioID string `json:"portfolio_id,omitempty"`
@@ -176,20 +177,21 @@ type uploader struct {
 
 // all sends the files and prints and reports the results.
 func (u uploader) all(ctx context.Context, files []string, report string) error {
-	saved, err := savedBefore(report)
+	saved, err := u.savedBefore(report)
 	if err != nil {
 		return err
 	}
 	failed := 0
 	for i, path := range files {
-		if len(files) > 1 {
-			_, _ = fmt.Fprintf(u.terminal.Err, "%d of %d: %s\n", i+1, len(files), strings.Map(printable, filepath.Base(path)))
-		}
 		p, pdf, err := u.read(path)
 		if err != nil {
 			return err
 		}
-		if slices.Contains(saved, p.SHA256) {
+		known := slices.Contains(saved, p.SHA256)
+		if len(files) > 1 {
+			_, _ = fmt.Fprintf(u.terminal.Err, "%d of %d: %s%s\n", i+1, len(files), strings.Map(printable, p.File), either(known, " (saved before)", ""))
+		}
+		if known {
 			continue
 		}
 		if err := u.send(ctx, &p, pdf); err != nil {
@@ -210,8 +212,8 @@ func (u uploader) all(ctx context.Context, files []string, report string) error 
 	return nil
 }
 
-// savedBefore returns the hashes of the statements that a report has as saved.
-func savedBefore(report string) (list []string, err error) {
+// savedBefore returns the hashes of the statements that a report has as saved for the user.
+func (u uploader) savedBefore(report string) (list []string, err error) {
 	if report == "" {
 		return nil, nil
 	}
@@ -221,7 +223,7 @@ func savedBefore(report string) (list []string, err error) {
 	}
 	for line := range bytes.Lines(content) {
 		var p parsed
-		if json.Unmarshal(line, &p) == nil && p.PortfolioID != "" { // the last line may be incomplete
+		if json.Unmarshal(line, &p) == nil && p.PortfolioID != "" && p.User == string(u.user) { // the last line may be incomplete
 			list = append(list, p.SHA256)
 		}
 	}
@@ -247,7 +249,7 @@ func (u uploader) read(path string) (p parsed, pdf []byte, err error) {
 		return p, nil, usageError{fmt.Errorf("%s is longer than 10 MB", path)}
 	}
 	sum := sha256.Sum256(pdf)
-	return parsed{File: filepath.Base(path), SHA256: hex.EncodeToString(sum[:])}, pdf, nil
+	return parsed{User: string(u.user), File: filepath.Base(path), SHA256: hex.EncodeToString(sum[:])}, pdf, nil
 }
 
 // send sends a PDF, again while the broker is busy, and puts the answer into p.

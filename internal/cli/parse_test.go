@@ -1,8 +1,11 @@
 package cli_test
 
 import (
+	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -10,6 +13,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/iotest"
 
 	"casbroker/internal/cli"
 )
@@ -34,7 +38,7 @@ func TestFolderIsParsedAndResumed(t *testing.T) {
 		n := sent.Add(1)
 		file, _, err := r.FormFile("pdf_file")
 		if err != nil || r.FormValue("password") != "ABCDE1234F" || r.Header.Get("Authorization") != "Bearer a-service-key" ||
-			!strings.HasPrefix(r.Header.Get("Idempotency-Key"), "parse-") || r.URL.Path != "/v1/users/app:42/statements" {
+			!strings.HasPrefix(r.Header.Get("Idempotency-Key"), "parse-") || !strings.HasPrefix(r.URL.Path, "/v1/users/app:4") {
 			t.Errorf("got %v, %s %v", err, r.URL.Path, r.Header)
 			return
 		}
@@ -57,9 +61,76 @@ func TestFolderIsParsedAndResumed(t *testing.T) {
 		t.Errorf("got %d, %d requests: %s%s", code, sent.Load(), out, errs)
 	}
 	mended.Store(true)
-	if code, out, errs = broker(t, environ, "parse", folder, "--user", "app:42"); code != cli.ExitOK || sent.Load() != 4 || out != "bad.PDF  pf_4\n" {
+	if code, out, errs = broker(t, environ, "parse", folder, "--user", "app:42"); code != cli.ExitOK || sent.Load() != 4 || out != "bad.PDF  pf_4\n" ||
+		!strings.Contains(errs, "1 of 3: a.pdf (saved before)\n") {
 		t.Errorf("got %d, %d requests: %s%s", code, sent.Load(), out, errs)
 	}
+	// The report is about one user: the same files are sent for another one.
+	if code, _, errs = broker(t, environ, "parse", folder, "--user", "app:42"); code != cli.ExitOK || sent.Load() != 4 {
+		t.Errorf("got %d, %d requests: %s", code, sent.Load(), errs)
+	}
+	code, _, errs = broker(t, environ, "parse", folder, "--user", "app:43")
+	if code != cli.ExitOK || sent.Load() != 7 {
+		t.Errorf("got %d, %d requests: %s, want the files sent for another user", code, sent.Load(), errs)
+	}
+}
+
+func TestStatementOnStandardInputIsParsed(t *testing.T) {
+	t.Parallel()
+	const pdf = "%PDF-1.4\n% cdsl\n%%EOF\n"
+	var got []string
+	d := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		file, _, err := r.FormFile("pdf_file")
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		content, err := io.ReadAll(file)
+		if err != nil {
+			t.Error(err)
+		}
+		got = append(got, string(content))
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = io.WriteString(w, `{"id":"pf_1","created":false}`)
+	}))
+	t.Cleanup(d.Close)
+	environ := []string{"BROKER_URL=" + d.URL, "BROKER_SERVICE_KEY=a-service-key", "BROKER_PDF_PASSWORD=ABCDE1234F"}
+	report := filepath.Join(t.TempDir(), "report.jsonl")
+	parse := func(in io.Reader, args ...string) (code int, out, errs string) {
+		var o, e bytes.Buffer
+		code = cli.Run(t.Context(), append([]string{"parse", "-", "--user", "app:42"}, args...), cli.Terminal{In: in, Out: &o, Err: &e, Environ: environ})
+		return code, o.String(), e.String()
+	}
+	if code, out, errs := parse(strings.NewReader(pdf), "--report", report); code != cli.ExitOK || out != "-  pf_1 (known)\n" || errs != "" {
+		t.Errorf("got %d %q %q", code, out, errs)
+	}
+	if len(got) != 1 || got[0] != pdf {
+		t.Errorf("the broker got %q, want the PDF as it was given", got)
+	}
+	line, err := os.ReadFile(report) //nolint:gosec // of the test
+	if err != nil || !strings.Contains(string(line), `"user":"app:42"`) || !strings.Contains(string(line), `"portfolio_id":"pf_1"`) {
+		t.Errorf("got the report %s, %v", line, err)
+	}
+	for name, c := range map[string]struct {
+		in   io.Reader
+		want string
+	}{
+		"too long":   {io.LimitReader(zeros{}, 12<<20), "longer than 10 MB"},
+		"unreadable": {iotest.ErrReader(errors.New("the disk is gone")), "the disk is gone"},
+	} {
+		if code, _, errs := parse(c.in); code == cli.ExitOK || !strings.Contains(errs, c.want) || len(got) != 1 {
+			t.Errorf("%s: got %d %s and %d requests", name, code, errs, len(got))
+		}
+	}
+}
+
+// zeros is an endless file.
+type zeros struct{}
+
+// Read fills p with zeros.
+func (zeros) Read(p []byte) (int, error) {
+	clear(p)
+	return len(p), nil
 }
 
 func TestParseSaysWhatIsMissing(t *testing.T) {
