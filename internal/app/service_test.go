@@ -241,36 +241,37 @@ func TestServiceActsOnlyForTheVerifiersInItsSettings(t *testing.T) {
 
 func TestUserOfAPathIsDecodedOnce(t *testing.T) {
 	t.Parallel()
-	settings, _ := settingsFor(t, sqlite(t), "memory")
-	serviceVerifiers(&settings)
-	b := start(t, settings)
-	svc := serviceToken(t, "backend", "svc1", "casbroker:service")
-	for _, sub := range []string{"a/b", "a b", "auth0|5f7c", "आशा", "100%", "a%2Fb", "a%252Fb", "..", "a:b", "x?y=z#w", "export", "é+;,&="} {
-		path := "/v1/users/" + url.PathEscape("app:"+sub)
-		made := b.as(t, svc, http.MethodPost, path+"/portfolios", small(3)).must(t, 201)
-		b.as(t, svc, http.MethodGet, made.header.Get("Location"), "").must(t, 200)
-		if got := b.call(t, sub, http.MethodGet, "/v1/portfolios/latest", ""); got.status != 200 {
-			t.Errorf("%s: the user does not find the portfolio: %s", sub, got.body)
+	eachBackend(t, func(t *testing.T, settings config.Config, _ *sandbox.Sandbox) {
+		serviceVerifiers(&settings)
+		b := start(t, settings)
+		svc := serviceToken(t, "backend", "svc1", "casbroker:service")
+		for _, sub := range []string{"a/b", "a b", "auth0|5f7c", "आशा", "100%", "a%2Fb", "a%252Fb", "..", "a:b", "x?y=z#w", "export", "é+;,&="} {
+			path := "/v1/users/" + url.PathEscape("app:"+sub)
+			made := b.as(t, svc, http.MethodPost, path+"/portfolios", small(3)).must(t, 201)
+			b.as(t, svc, http.MethodGet, made.header.Get("Location"), "").must(t, 200)
+			if got := b.call(t, sub, http.MethodGet, "/v1/portfolios/latest", ""); got.status != 200 {
+				t.Errorf("%s: the user does not find the portfolio: %s", sub, got.body)
+			}
+			b.as(t, svc, http.MethodDelete, path, "").must(t, 200)
 		}
-		b.as(t, svc, http.MethodDelete, path, "").must(t, 200)
-	}
-	for _, c := range []struct {
-		segment string
-		status  int
-		code    string
-	}{
-		{"", 404, "no_such_path"}, {"app", 400, "invalid_subject"}, {"app:", 400, "invalid_subject"}, {":42", 400, "invalid_subject"},
-		{"App:42", 400, "invalid_subject"}, {"app:%00", 400, "invalid_subject"}, {"app:a%00b", 400, "invalid_subject"},
-		{"app:%ff", 400, "invalid_subject"}, {"app:%20a", 400, "invalid_subject"}, {"app:a%0Ab", 400, "invalid_subject"},
-		{"app:%E2%80%8B", 400, "invalid_subject"}, {"app:" + strings.Repeat("a", 257), 400, "invalid_subject"},
-		{"app%253A42", 400, "invalid_subject"}, {"nobody:42", 404, "unknown_verifier"}, {"key:payroll", 404, "unknown_verifier"},
-		{"admin%2Fasha", 400, "invalid_subject"}, {"app/42", 404, "no_such_path"}, {"app:42/nothing", 404, "no_such_path"},
-	} {
-		b.as(t, svc, http.MethodGet, "/v1/users/"+c.segment+"/usage", "").mustRefuse(t, c.status, c.code)
-	}
-	b.as(t, svc, http.MethodDelete, "/v1/users/", "").mustRefuse(t, 404, "no_such_path")
-	b.as(t, svc, http.MethodGet, "/v1/users", "").mustRefuse(t, 404, "no_such_path")
-	b.as(t, svc, http.MethodPut, "/v1/users/app:42/token", "").mustRefuse(t, 405, "method_not_allowed")
+		for _, c := range []struct {
+			segment string
+			status  int
+			code    string
+		}{
+			{"", 404, "no_such_path"}, {"app", 400, "invalid_subject"}, {"app:", 400, "invalid_subject"}, {":42", 400, "invalid_subject"},
+			{"App:42", 400, "invalid_subject"}, {"app:%00", 400, "invalid_subject"}, {"app:a%00b", 400, "invalid_subject"},
+			{"app:%ff", 400, "invalid_subject"}, {"app:%20a", 400, "invalid_subject"}, {"app:a%0Ab", 400, "invalid_subject"},
+			{"app:%E2%80%8B", 400, "invalid_subject"}, {"app:" + strings.Repeat("a", 257), 400, "invalid_subject"},
+			{"app%253A42", 400, "invalid_subject"}, {"nobody:42", 404, "unknown_verifier"}, {"key:payroll", 404, "unknown_verifier"},
+			{"admin%2Fasha", 400, "invalid_subject"}, {"app/42", 404, "no_such_path"}, {"app:42/nothing", 404, "no_such_path"},
+		} {
+			b.as(t, svc, http.MethodGet, "/v1/users/"+c.segment+"/usage", "").mustRefuse(t, c.status, c.code)
+		}
+		b.as(t, svc, http.MethodDelete, "/v1/users/", "").mustRefuse(t, 404, "no_such_path")
+		b.as(t, svc, http.MethodGet, "/v1/users", "").mustRefuse(t, 404, "no_such_path")
+		b.as(t, svc, http.MethodPut, "/v1/users/app:42/token", "").mustRefuse(t, 405, "method_not_allowed")
+	})
 }
 
 func TestCallForAnotherUserPointsToThePathOfServices(t *testing.T) {
@@ -353,27 +354,28 @@ func TestWrongServiceKeysAreLimitedPerAddress(t *testing.T) {
 
 func TestBlocksApplyToTheUserAndToTheService(t *testing.T) {
 	t.Parallel()
-	settings, _ := settingsFor(t, sqlite(t), "memory")
-	serviceVerifiers(&settings)
-	key := serviceKey(t, &settings, "payroll", []string{"app"}, "casbroker:service")
-	b := start(t, settings)
-	block := func(subject string) {
-		t.Helper()
-		if _, err := b.app.Access().Block(t.Context(), operator, subject, "test", time.Time{}); err != nil {
-			t.Fatal(err)
+	eachBackend(t, func(t *testing.T, settings config.Config, _ *sandbox.Sandbox) {
+		serviceVerifiers(&settings)
+		key := serviceKey(t, &settings, "payroll", []string{"app"}, "casbroker:service")
+		b := start(t, settings)
+		block := func(subject string) {
+			t.Helper()
+			if _, err := b.app.Access().Block(t.Context(), operator, subject, "test", time.Time{}); err != nil {
+				t.Fatal(err)
+			}
 		}
-	}
-	block("app:asha")
-	b.as(t, key, http.MethodPost, "/v1/users/app:asha/token", "").mustRefuse(t, 403, "subject_blocked")
-	b.as(t, key, http.MethodPost, "/v1/users/app:rohan/token", "").must(t, 200)
-	block("key:payroll")
-	b.as(t, key, http.MethodPost, "/v1/users/app:rohan/token", "").mustRefuse(t, 403, "subject_blocked")
-	b.as(t, key, http.MethodGet, "/v1/users/app:rohan/portfolios", "").mustRefuse(t, 403, "subject_blocked")
-	for path, status := range map[string]int{"/v1/events": 403, "/v1/portfolios": 403, "/admin/v1/overview": 403} {
-		b.as(t, key, http.MethodGet, path, "").mustRefuse(t, status, "subject_blocked")
-	}
-	b.as(t, key, http.MethodPost, "/oauth/introspect", "token=x", "Content-Type", "application/x-www-form-urlencoded").must(t, 403)
-	b.as(t, serviceToken(t, "backend", "svc1", "casbroker:service"), http.MethodGet, "/v1/users/app:rohan/portfolios", "").must(t, 200)
+		block("app:asha")
+		b.as(t, key, http.MethodPost, "/v1/users/app:asha/token", "").mustRefuse(t, 403, "subject_blocked")
+		b.as(t, key, http.MethodPost, "/v1/users/app:rohan/token", "").must(t, 200)
+		block("key:payroll")
+		b.as(t, key, http.MethodPost, "/v1/users/app:rohan/token", "").mustRefuse(t, 403, "subject_blocked")
+		b.as(t, key, http.MethodGet, "/v1/users/app:rohan/portfolios", "").mustRefuse(t, 403, "subject_blocked")
+		for path, status := range map[string]int{"/v1/events": 403, "/v1/portfolios": 403, "/admin/v1/overview": 403} {
+			b.as(t, key, http.MethodGet, path, "").mustRefuse(t, status, "subject_blocked")
+		}
+		b.as(t, key, http.MethodPost, "/oauth/introspect", "token=x", "Content-Type", "application/x-www-form-urlencoded").must(t, 403)
+		b.as(t, serviceToken(t, "backend", "svc1", "casbroker:service"), http.MethodGet, "/v1/users/app:rohan/portfolios", "").must(t, 200)
+	})
 }
 
 func TestLimitsOfServicesAreTheirOwn(t *testing.T) {
@@ -431,34 +433,35 @@ func TestIdempotencyKeysOfServicesAndUsersAreSeparate(t *testing.T) {
 
 func TestServiceSeesEventsOfItsUsersOnly(t *testing.T) {
 	t.Parallel()
-	settings, _ := settingsFor(t, sqlite(t), "memory")
-	serviceVerifiers(&settings)
-	key := serviceKey(t, &settings, "events", []string{"partner"}, "events:read")
-	b := start(t, settings)
-	app, partner := serviceToken(t, "backend", "svc1", "casbroker:service"), serviceToken(t, "partner-backend", "svc1", "casbroker:service")
-	for range 3 {
-		b.as(t, app, http.MethodDelete, "/v1/users/app:asha", "").must(t, 200)
-	}
-	b.as(t, partner, http.MethodDelete, "/v1/users/partner:asha", "").must(t, 200)
-	b.as(t, app, http.MethodDelete, "/v1/users/app:rohan", "").must(t, 200)
-	for token, want := range map[string][]string{
-		app:     {"app:asha", "app:asha", "app:asha", "app:rohan"},
-		partner: {"partner:asha"}, key: {"partner:asha"},
-	} {
-		var got []string
-		for after := ""; len(got) < len(want); {
-			var p eventPage
-			b.as(t, token, http.MethodGet, "/v1/events?limit=1&wait=10&after="+after, "").must(t, 200).decode(t, &p)
-			if len(p.Events) == 0 {
-				t.Fatalf("got %q and no more, want %q", got, want)
+	eachBackend(t, func(t *testing.T, settings config.Config, _ *sandbox.Sandbox) {
+		serviceVerifiers(&settings)
+		key := serviceKey(t, &settings, "events", []string{"partner"}, "events:read")
+		b := start(t, settings)
+		app, partner := serviceToken(t, "backend", "svc1", "casbroker:service"), serviceToken(t, "partner-backend", "svc1", "casbroker:service")
+		for range 3 {
+			b.as(t, app, http.MethodDelete, "/v1/users/app:asha", "").must(t, 200)
+		}
+		b.as(t, partner, http.MethodDelete, "/v1/users/partner:asha", "").must(t, 200)
+		b.as(t, app, http.MethodDelete, "/v1/users/app:rohan", "").must(t, 200)
+		for token, want := range map[string][]string{
+			app:     {"app:asha", "app:asha", "app:asha", "app:rohan"},
+			partner: {"partner:asha"}, key: {"partner:asha"},
+		} {
+			var got []string
+			for after := ""; len(got) < len(want); {
+				var p eventPage
+				b.as(t, token, http.MethodGet, "/v1/events?limit=1&wait=10&after="+after, "").must(t, 200).decode(t, &p)
+				if len(p.Events) == 0 {
+					t.Fatalf("got %q and no more, want %q", got, want)
+				}
+				got, after = append(got, p.Events[0].Data.Subject), p.NextAfter
 			}
-			got, after = append(got, p.Events[0].Data.Subject), p.NextAfter
+			if !slices.Equal(got, want) {
+				t.Errorf("got the events of %q, want %q", got, want)
+			}
 		}
-		if !slices.Equal(got, want) {
-			t.Errorf("got the events of %q, want %q", got, want)
-		}
-	}
-	b.as(t, serviceToken(t, "backend", "svc1", "portfolios:read"), http.MethodGet, "/v1/events", "").mustRefuse(t, 403, "forbidden")
+		b.as(t, serviceToken(t, "backend", "svc1", "portfolios:read"), http.MethodGet, "/v1/events", "").mustRefuse(t, 403, "forbidden")
+	})
 }
 
 func TestOneAddressActsForManyUsersWithinAMinute(t *testing.T) {
@@ -524,28 +527,29 @@ func TestReadsOfServicesAreRecordedBySetting(t *testing.T) {
 
 func TestRefusedCallOfAServiceIsAudited(t *testing.T) {
 	t.Parallel()
-	settings, _ := settingsFor(t, sqlite(t), "memory")
-	serviceVerifiers(&settings)
-	b := start(t, settings)
-	b.as(t, serviceToken(t, "backend", "svc1", "token:write"), http.MethodGet, "/v1/users/app:asha/portfolios", "").must(t, 403)
-	b.as(t, serviceToken(t, "backend", "svc1", "token:write"), http.MethodPost, "/v1/users/partner:asha/token", "").must(t, 403)
-	b.call(t, "rohan", http.MethodDelete, "/v1/users/app:asha", "").must(t, 403)
-	if err := b.stop(); err != nil {
-		t.Fatal(err)
-	}
-	var got []string
-	for _, e := range trailOf(t, settings) {
-		if e.Action == audit.AccessRefuse {
-			got = append(got, strings.Join([]string{e.Actor, e.Role, e.Subject, e.Object, e.Detail}, "; "))
+	eachBackend(t, func(t *testing.T, settings config.Config, _ *sandbox.Sandbox) {
+		serviceVerifiers(&settings)
+		b := start(t, settings)
+		b.as(t, serviceToken(t, "backend", "svc1", "token:write"), http.MethodGet, "/v1/users/app:asha/portfolios", "").must(t, 403)
+		b.as(t, serviceToken(t, "backend", "svc1", "token:write"), http.MethodPost, "/v1/users/partner:asha/token", "").must(t, 403)
+		b.call(t, "rohan", http.MethodDelete, "/v1/users/app:asha", "").must(t, 403)
+		if err := b.stop(); err != nil {
+			t.Fatal(err)
 		}
-	}
-	slices.Sort(got)
-	want := []string{
-		"app:rohan; user; app:rohan; DELETE /v1/users/:subject; forbidden",
-		"backend:svc1; ; backend:svc1; POST /v1/users/:subject/token; forbidden",
-		"backend:svc1; service; app:asha; GET /v1/users/:subject/portfolios; forbidden",
-	}
-	if !slices.Equal(got, want) {
-		t.Errorf("got %q, want %q", got, want)
-	}
+		var got []string
+		for _, e := range trailOf(t, settings) {
+			if e.Action == audit.AccessRefuse {
+				got = append(got, strings.Join([]string{e.Actor, e.Role, e.Subject, e.Object, e.Detail}, "; "))
+			}
+		}
+		slices.Sort(got)
+		want := []string{
+			"app:rohan; user; app:rohan; DELETE /v1/users/:subject; forbidden",
+			"backend:svc1; ; backend:svc1; POST /v1/users/:subject/token; forbidden",
+			"backend:svc1; service; app:asha; GET /v1/users/:subject/portfolios; forbidden",
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	})
 }
