@@ -5,8 +5,10 @@ import (
 	"context"
 	"errors"
 	"hash"
+	"log/slog"
 	"net/http"
 	"sync"
+	"time"
 
 	"casbroker/internal/auth"
 	"casbroker/internal/config"
@@ -15,6 +17,14 @@ import (
 	"casbroker/internal/portfolio"
 	"casbroker/internal/store"
 )
+
+// newStatementJobs returns what parses statements after their requests were answered.
+func newStatementJobs(c config.Statements, statements *ingest.Service, db *store.DB, log *slog.Logger, now func() time.Time) *ingest.Jobs {
+	return &ingest.Jobs{
+		Service: statements, Store: db, Workers: c.Workers, Log: log, Now: now,
+		Limits: ingest.JobLimits{PerUser: c.MaxJobsPerUser, All: c.MaxJobs, Bytes: int(c.MaxStored)},
+	}
+}
 
 // startStatementJobs has jobs run until the broker is closed. Those in progress then have
 // server.drain_timeout.

@@ -241,7 +241,7 @@ func New(ctx context.Context, c config.Config, o Options) (_ *App, err error) { 
 		return nil, err
 	}
 	statements := &ingest.Service{Parser: statementParser{passOn}, Saver: statementSaver{&portfolio.Uploads{Captures: captures}}}
-	statementJobs := &ingest.Jobs{Service: statements, Store: db, Log: log, Now: o.Now}
+	statementJobs := newStatementJobs(c.Statements, statements, db, log, o.Now)
 	consents := parseMail(c, statementJobs, passOn.Mail, db)
 	a.startStatementJobs(running, statementJobs)
 

@@ -61,7 +61,7 @@ func TestStatementsAreParsedOnPremises(t *testing.T) {
 		if !strings.Contains(url.body, "pdf_url_not_offered") {
 			t.Errorf("got %s, want no address fetched", url.body)
 		}
-		b.call(t, "asha", http.MethodPost, "/v1/statements/fetch", `{"pan":"ABCDE1234F","bo_id":"1234567890123456","dob":"1990-01-31"}`).must(t, 403)
+		b.call(t, "asha", http.MethodPost, "/v1/statements/fetch", fetchCall).must(t, 403)
 	})
 }
 

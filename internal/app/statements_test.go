@@ -61,25 +61,26 @@ func TestUploadedStatementIsAVerifiedPortfolio(t *testing.T) {
 
 func TestOnSubmitGetsTheParseResult(t *testing.T) {
 	t.Parallel()
-	settings, _ := settingsFor(t, "sqlite:"+tempFile(t), "memory")
-	settings.Gateway.Capture = config.CaptureOff // which is only for what pages post
-	b := start(t, settings)
-	var s savedStatement
-	a := b.upload(t, "asha", "nsdl", "ABCDE1234F", "Prefer", "return=representation", "Idempotency-Key", "k1").must(t, 201)
-	a.decode(t, &s)
-	raw := b.call(t, "asha", http.MethodGet, "/v1/portfolios/"+s.ID+"/raw", "").must(t, 200)
-	if string(s.Data) != raw.body || a.header.Get("Preference-Applied") != "return=representation" {
-		t.Errorf("got data %.80s, want %.80s", s.Data, raw.body)
-	}
-	// What onSubmit returns goes to onSuccess, which posts it as always.
-	if again := b.post(t, "asha", `{"data":`+string(s.Data)+`}`, 200); again.ID != s.ID || again.Provenance != "verified" {
-		t.Errorf("got %+v, want the verified portfolio", again)
-	}
-	replay := b.upload(t, "asha", "nsdl", "ABCDE1234F", "Prefer", "return=representation", "Idempotency-Key", "k1").must(t, 201)
-	if replay.body != a.body {
-		t.Errorf("got %.100s, want the first answer", replay.body)
-	}
-	b.upload(t, "asha", "nsdl", "ABCDE1234F", "Prefer", "return=all").must(t, 400)
+	eachBackend(t, func(t *testing.T, settings config.Config, _ *sandbox.Sandbox) {
+		settings.Gateway.Capture = config.CaptureOff // which is only for what pages post
+		b := start(t, settings)
+		var s savedStatement
+		a := b.upload(t, "asha", "nsdl", "ABCDE1234F", "Prefer", "return=representation", "Idempotency-Key", "k1").must(t, 201)
+		a.decode(t, &s)
+		raw := b.call(t, "asha", http.MethodGet, "/v1/portfolios/"+s.ID+"/raw", "").must(t, 200)
+		if string(s.Data) != raw.body || a.header.Get("Preference-Applied") != "return=representation" {
+			t.Errorf("got data %.80s, want %.80s", s.Data, raw.body)
+		}
+		// What onSubmit returns goes to onSuccess, which posts it as always.
+		if again := b.post(t, "asha", `{"data":`+string(s.Data)+`}`, 200); again.ID != s.ID || again.Provenance != "verified" {
+			t.Errorf("got %+v, want the verified portfolio", again)
+		}
+		replay := b.upload(t, "asha", "nsdl", "ABCDE1234F", "Prefer", "return=representation", "Idempotency-Key", "k1").must(t, 201)
+		if replay.body != a.body {
+			t.Errorf("got %.100s, want the first answer", replay.body)
+		}
+		b.upload(t, "asha", "nsdl", "ABCDE1234F", "Prefer", "return=all").must(t, 400)
+	})
 }
 
 func TestRepeatedUploadReachesTheVendorOnce(t *testing.T) {
@@ -141,21 +142,22 @@ func TestUnreadableStatementIsExplained(t *testing.T) {
 
 func TestServiceUploadsForAUser(t *testing.T) {
 	t.Parallel()
-	settings, _ := settingsFor(t, "sqlite:"+tempFile(t), "memory")
-	may := serviceKey(t, &settings, "uploader", []string{"app"}, "statements:write")
-	mayNot := serviceKey(t, &settings, "reader", []string{"app"}, "portfolios:read")
-	b := start(t, settings)
-	body, contentType := form("cdsl", "ABCDE1234F", 2000)
-	var s savedStatement
-	a := b.as(t, may, http.MethodPost, "/v1/users/app:asha/statements", string(body), "Content-Type", contentType).must(t, 201)
-	a.decode(t, &s)
-	if got, want := a.header.Get("Location"), "/v1/users/app:asha/portfolios/"+s.ID; got != want {
-		t.Errorf("got Location %q, want %q", got, want)
-	}
-	b.as(t, mayNot, http.MethodPost, "/v1/users/app:asha/statements", string(body), "Content-Type", contentType).must(t, 403)
-	if found := b.latest(t, "asha"); found.ID != s.ID || found.Provenance != "verified" {
-		t.Errorf("got %+v, want %s", found, s.ID)
-	}
+	eachBackend(t, func(t *testing.T, settings config.Config, _ *sandbox.Sandbox) {
+		may := serviceKey(t, &settings, "uploader", []string{"app"}, "statements:write")
+		mayNot := serviceKey(t, &settings, "reader", []string{"app"}, "portfolios:read")
+		b := start(t, settings)
+		body, contentType := form("cdsl", "ABCDE1234F", 2000)
+		var s savedStatement
+		a := b.as(t, may, http.MethodPost, "/v1/users/app:asha/statements", string(body), "Content-Type", contentType).must(t, 201)
+		a.decode(t, &s)
+		if got, want := a.header.Get("Location"), "/v1/users/app:asha/portfolios/"+s.ID; got != want {
+			t.Errorf("got Location %q, want %q", got, want)
+		}
+		b.as(t, mayNot, http.MethodPost, "/v1/users/app:asha/statements", string(body), "Content-Type", contentType).must(t, 403)
+		if found := b.latest(t, "asha"); found.ID != s.ID || found.Provenance != "verified" {
+			t.Errorf("got %+v, want %s", found, s.ID)
+		}
+	})
 }
 
 // statementJob is the answer of GET /v1/jobs/{id}.
@@ -213,42 +215,49 @@ func TestStatementIsParsedAfterTheAnswer(t *testing.T) {
 	})
 }
 
-func TestStatementIsFetchedWithoutAWidget(t *testing.T) {
+// fetchCall starts an OTP session.
+const fetchCall = `{"pan":"ABCDE1234F","bo_id":"1234567890123456","dob":"1990-01-31"}`
+
+func TestStatementIsFetchedOnlyIfTheSettingsOfferThat(t *testing.T) {
 	t.Parallel()
 	settings, _ := settingsFor(t, "sqlite:"+tempFile(t), "memory")
-	off := start(t, settings)
-	const fetch = `{"pan":"ABCDE1234F","bo_id":"1234567890123456","dob":"1990-01-31"}`
-	if a := off.call(t, "asha", http.MethodPost, "/v1/statements/fetch", fetch).must(t, 403); !strings.Contains(a.body, "feature_not_offered") {
+	a := start(t, settings).call(t, "asha", http.MethodPost, "/v1/statements/fetch", fetchCall).must(t, 403)
+	if !strings.Contains(a.body, "feature_not_offered") {
 		t.Errorf("got %s", a.body)
 	}
-	settings.Store.URL = "sqlite:" + tempFile(t)
-	settings.Gateway.Features = []string{config.FeatureParse, config.FeatureFetch, config.FeatureGenerate}
-	settings.RateLimit.Upload = config.Limits{}
-	b := start(t, settings)
-	var session struct {
-		ID string `json:"session_id"`
-	}
-	b.call(t, "asha", http.MethodPost, "/v1/statements/fetch", fetch).must(t, 200).decode(t, &session)
-	verify := "/v1/statements/fetch/" + session.ID + "/verify"
-	b.call(t, "rohan", http.MethodPost, verify, `{"otp":"`+sandbox.OTP+`"}`).must(t, 404)
-	b.call(t, "asha", http.MethodPost, verify, `{"otp":"000000"}`).must(t, 422)
-	b.call(t, "asha", http.MethodPost, verify, `{"otp":"1","pin":"2"}`).must(t, 400)
-	var fetched struct {
-		Files []struct {
-			URL string `json:"url"`
-		} `json:"files"`
-	}
-	b.call(t, "asha", http.MethodPost, verify, `{"otp":"`+sandbox.OTP+`"}`).must(t, 200).decode(t, &fetched)
-	if len(fetched.Files) == 0 {
-		t.Fatal("no file was fetched")
-	}
-	var s savedStatement
-	b.call(t, "asha", http.MethodPost, "/v1/statements", `{"pdf_url":"`+fetched.Files[0].URL+`","password":"ABCDE1234F"}`).must(t, 201).decode(t, &s)
-	if s.Provenance != "verified" || s.CASType != "CDSL" {
-		t.Errorf("got %+v", s)
-	}
-	b.call(t, "asha", http.MethodPost, "/v1/statements/request",
-		`{"email":"a@mail.example","from_date":"2026-01-01","to_date":"2026-03-31","password":"Abcdef12#"}`).must(t, 200)
+}
+
+func TestStatementIsFetchedWithoutAWidget(t *testing.T) {
+	t.Parallel()
+	eachBackend(t, func(t *testing.T, settings config.Config, _ *sandbox.Sandbox) {
+		settings.Gateway.Features = []string{config.FeatureParse, config.FeatureFetch, config.FeatureGenerate}
+		settings.RateLimit.Upload = config.Limits{}
+		b := start(t, settings)
+		var session struct {
+			ID string `json:"session_id"`
+		}
+		b.call(t, "asha", http.MethodPost, "/v1/statements/fetch", fetchCall).must(t, 200).decode(t, &session)
+		verify := "/v1/statements/fetch/" + session.ID + "/verify"
+		b.call(t, "rohan", http.MethodPost, verify, `{"otp":"`+sandbox.OTP+`"}`).must(t, 404)
+		b.call(t, "asha", http.MethodPost, verify, `{"otp":"000000"}`).must(t, 422)
+		b.call(t, "asha", http.MethodPost, verify, `{"otp":"1","pin":"2"}`).must(t, 400)
+		var fetched struct {
+			Files []struct {
+				URL string `json:"url"`
+			} `json:"files"`
+		}
+		b.call(t, "asha", http.MethodPost, verify, `{"otp":"`+sandbox.OTP+`"}`).must(t, 200).decode(t, &fetched)
+		if len(fetched.Files) == 0 {
+			t.Fatal("no file was fetched")
+		}
+		var s savedStatement
+		b.call(t, "asha", http.MethodPost, "/v1/statements", `{"pdf_url":"`+fetched.Files[0].URL+`","password":"ABCDE1234F"}`).must(t, 201).decode(t, &s)
+		if s.Provenance != "verified" || s.CASType != "CDSL" {
+			t.Errorf("got %+v", s)
+		}
+		b.call(t, "asha", http.MethodPost, "/v1/statements/request",
+			`{"email":"a@mail.example","from_date":"2026-01-01","to_date":"2026-03-31","password":"Abcdef12#"}`).must(t, 200)
+	})
 }
 
 // TestUploadWithAKeyInFlightIsRefused also asks a replica whose clock is ten minutes ahead: by
@@ -271,5 +280,22 @@ func TestUploadWithAKeyInFlightIsRefused(t *testing.T) {
 		}
 		close(release)
 		<-first
+	})
+}
+
+func TestJobsAreBoundedBySettings(t *testing.T) {
+	t.Parallel()
+	eachBackend(t, func(t *testing.T, settings config.Config, _ *sandbox.Sandbox) {
+		url, arrived, release, _ := slowVendor(t)
+		settings.Upstream.URL = url
+		settings.Statements.MaxJobsPerUser, settings.Statements.MaxJobs = 1, 2
+		b := start(t, settings)
+		b.upload(t, "asha", "cdsl", "ABCDE1234F", "Prefer", "respond-async").must(t, 202)
+		<-arrived
+		defer close(release)
+		a := b.upload(t, "asha", "nsdl", "ABCDE1234F", "Prefer", "respond-async").must(t, 429)
+		if !strings.Contains(a.body, "too_many_jobs") || a.header.Get("Retry-After") == "" {
+			t.Errorf("got %s %v, want the limit of a user", a.body, a.header)
+		}
 	})
 }

@@ -28,6 +28,9 @@ type Config struct {
 	RateLimit RateLimit `yaml:"ratelimit"`
 	Portfolio Portfolio `yaml:"portfolio"`
 	Compat    Compat    `yaml:"compat"`
+
+	Statements Statements `yaml:"statements"`
+
 	Audit     Audit     `yaml:"audit"`
 	Retention Retention `yaml:"retention"`
 	Admin     Admin     `yaml:"admin"`
@@ -369,8 +372,9 @@ func Default() Config {
 			Failures: "300-M",
 			Service:  ServiceLimits{User: "120-M", Total: "30000-M"},
 		},
-		Portfolio: Portfolio{MaxBody: 10 << 20, OtherOwner: OtherOwnerKeep},
-		Audit:     Audit{Reuse: ReuseCount, ServiceReads: ReuseCount, WhenUnwritable: UnwritableRefuse, Anchor: Anchor{Every: time.Hour}},
-		Retention: Retention{Calls: 90 * 24 * time.Hour, Events: 30 * 24 * time.Hour},
+		Portfolio:  Portfolio{MaxBody: 10 << 20, OtherOwner: OtherOwnerKeep},
+		Statements: Statements{Workers: 4, MaxJobsPerUser: 5, MaxJobs: 1000, MaxStored: 512 << 20},
+		Audit:      Audit{Reuse: ReuseCount, ServiceReads: ReuseCount, WhenUnwritable: UnwritableRefuse, Anchor: Anchor{Every: time.Hour}},
+		Retention:  Retention{Calls: 90 * 24 * time.Hour, Events: 30 * 24 * time.Hour},
 	}
 }

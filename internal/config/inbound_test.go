@@ -8,7 +8,7 @@ import (
 	"casbroker/internal/config"
 )
 
-func TestSettingsOfCallbacksAreChecked(t *testing.T) {
+func TestSettingsOfCallbacksAndStatementsAreChecked(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
 		key    string
@@ -45,6 +45,13 @@ func TestSettingsOfCallbacksAreChecked(t *testing.T) {
 		{"gateway.poll_every", func(c *config.Config) { c.Gateway.PollEvery = 3 * time.Second }, true},
 		{"gateway.poll_every", func(c *config.Config) { c.Gateway.PollEvery = 2 * time.Second }, false},
 		{"gateway.poll_every", func(c *config.Config) { c.Gateway.PollEvery = 6 * time.Minute }, false},
+		{"statements.workers", func(c *config.Config) { c.Statements.Workers = 0 }, false},
+		{"statements.workers", func(c *config.Config) { c.Statements.Workers = 65 }, false},
+		{"statements.workers", func(c *config.Config) { c.Statements.Workers = 64 }, true},
+		{"statements.max_jobs", func(c *config.Config) { c.Statements.MaxJobs = 0 }, false},
+		{"statements.max_jobs_per_user", func(c *config.Config) { c.Statements.MaxJobs = 4 }, false},
+		{"statements.max_jobs_per_user", func(c *config.Config) { c.Statements.MaxJobsPerUser = 1000 }, true},
+		{"statements.max_stored", func(c *config.Config) { c.Statements.MaxStored = 1 << 20 }, false},
 	} {
 		s := config.Default()
 		c.change(&s)

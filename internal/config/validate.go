@@ -40,6 +40,7 @@ func (c *Config) Validate() error {
 	c.Seal.validate(&wrong)
 	wrong.Require(c.Auth.CacheSize >= 0 && c.Auth.CacheSize <= 1<<30, "auth.cache_size", "want 0 to 1GiB")
 	c.Portfolio.validate(&wrong)
+	c.Statements.validate(&wrong)
 	c.validateCompat(&wrong)
 	c.Audit.validate(&wrong)
 	c.Retention.validate(&wrong)

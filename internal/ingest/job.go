@@ -108,9 +108,10 @@ type Failure struct {
 }
 
 const (
-	workers = 4 // jobs at a time, on each replica
 	// jobLease is how long a job stays Running after its process was killed; it is extended
-	// every extendEvery.
+	// every extendEvery. It is no setting: it depends on how long the database may be
+	// unavailable, not on the vendor or the documents. Nor is maxAge, the vendor's longest
+	// outage that a user waits for, nor keepEnded, after which nobody asks.
 	jobLease    = 10 * time.Second
 	extendEvery = 2 * time.Second
 	// maxAge bounds how long a job is tried again. The user of a forwarded file does not wait,
@@ -125,9 +126,6 @@ const (
 	// firstRetry and lastRetry bound the time between two tries, which doubles.
 	firstRetry, lastRetry = 5 * time.Second, 5 * time.Minute
 )
-
-// jobLimits bound the jobs that have not ended.
-var jobLimits = JobLimits{PerUser: 5, All: 1000, Bytes: 512 << 20}
 
 // Faults of jobs.
 var (
@@ -147,6 +145,8 @@ var (
 type Jobs struct {
 	Service *Service
 	Store   JobStore
+	Limits  JobLimits
+	Workers int // jobs at a time, on each replica
 	Log     *slog.Logger
 	Now     func() time.Time
 	// FromVendor reports whether the vendor has reported files at url; nil if forwarded
@@ -162,7 +162,7 @@ type Jobs struct {
 
 func (s *Jobs) init() {
 	s.once.Do(func() {
-		s.reading, s.working = semaphore.NewWeighted(maxReading), semaphore.NewWeighted(workers)
+		s.reading, s.working = semaphore.NewWeighted(maxReading), semaphore.NewWeighted(int64(s.Workers))
 		s.added = make(chan struct{}, 1)
 	})
 }
@@ -187,7 +187,7 @@ func (s *Jobs) Add(w http.ResponseWriter, r *http.Request, who auth.Principal, k
 	if key != "" {
 		j.Key = who.Actor + " " + key
 	}
-	job, err := s.Store.AddJob(context.WithoutCancel(r.Context()), j, jobLimits)
+	job, err := s.Store.AddJob(context.WithoutCancel(r.Context()), j, s.Limits)
 	if err == nil {
 		s.Wake()
 	}
@@ -252,7 +252,7 @@ func (s *Jobs) Close(timeout time.Duration) {
 // startDue starts the jobs that are due, as far as there are workers.
 func (s *Jobs) startDue(ctx context.Context) error {
 	if s.FromVendor != nil {
-		if err := s.Store.AddForwarded(ctx, s.Now(), jobLimits); err != nil {
+		if err := s.Store.AddForwarded(ctx, s.Now(), s.Limits); err != nil {
 			return err
 		}
 	}
