@@ -1,10 +1,13 @@
 package app_test
 
 import (
+	"net/http"
+	"net/http/httptest"
 	"testing"
 
 	"github.com/chromedp/chromedp"
 
+	"casbroker/internal/config"
 	"casbroker/internal/secret"
 	"casbroker/internal/testkit/storetest"
 )
@@ -139,4 +142,47 @@ func TestConsoleOverviewRefreshesWithoutDisturbingTheReader(t *testing.T) {
 	page.do(until(look + ` && document.getElementById("refreshing").textContent.includes("session has ended")`))
 	page.follow(chromedp.CSS("#refreshing a"), "ended")
 	page.wantNoErrors()
+}
+
+func TestOperatorSendsEventsAgainInTheConsole(t *testing.T) {
+	t.Parallel()
+	for _, l := range []display{{"wide", 1400, 900, "light"}, {"narrow", 390, 844, "dark"}} {
+		t.Run(l.name, func(t *testing.T) {
+			t.Parallel()
+			settings, _ := settingsFor(t, secret.URL(storetest.SQLite(t)), "memory")
+			key := withOperator(t, &settings, "meera")
+			settings.Webhooks.AllowPrivate = []string{"127.0.0.0/8"}
+			receiver := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) }))
+			t.Cleanup(receiver.Close)
+			settings.Webhooks.Endpoints = []config.Webhook{
+				{Name: "crm", URL: secret.Text(receiver.URL), Secrets: []config.WebhookSecret{{Secret: "whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIz"}}},
+			}
+			b := start(t, settings)
+			b.token(t, "asha")
+			b.call(t, "asha", http.MethodPost, "/v1/token/revoke", "").must(t, http.StatusOK)
+			page := openTab(t, l)
+			page.do(chromedp.Navigate(b.URL+"/console/"), chromedp.WaitVisible(on("key")))
+			page.signInOperator(key)
+			page.follow(on("nav-webhooks"), "webhooks")
+			has(t, read(page, chromedp.Text(on("webhooks"))), "crm", "Enabled", "settings")
+			page.checkPage("13-webhooks")
+			page.follow(on("webhook-crm"), "replay-form")
+			within(t, stepTimeout, "the event is delivered", func() bool {
+				page.do(chromedp.Navigate(b.URL+"/console/webhooks/crm"), chromedp.WaitVisible(on("replay-form")))
+				return read(page, chromedp.Evaluate[bool](`document.querySelector("[data-testid=delivery] .state.active") !== null`))
+			})
+			has(t, read(page, chromedp.Text(on("deliveries"))), "token.revoked", "app:asha", "Delivered", "204")
+			page.checkPage("14-webhook")
+			page.follow(on("test"), "tested")
+			has(t, read(page, chromedp.Text(on("tested"))), "took the test message", "204")
+			page.checkPage("15-webhook-tested")
+			page.follow(on("disable"), "enable")
+			has(t, read(page, chromedp.Text(on("disabled"))), "by an operator")
+			page.checkPage("16-webhook-disabled")
+			page.follow(on("enable"), "notice")
+			page.do(chromedp.SendKeys(on("event-id"), "ev_none"))
+			page.follow(on("replay"), "error")
+			page.checkPage("17-webhook-replay-refused")
+		})
+	}
 }

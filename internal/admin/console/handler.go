@@ -82,6 +82,8 @@ func (h *Handler) pages() map[string]pageFunc {
 		"grants/:key":        h.grant,
 		"usage":              h.usage,
 		raisePath:            h.raiseForm,
+		"webhooks":           h.webhooks,
+		"webhooks/:key":      h.webhook,
 		"audit":              h.audit,
 		"settings":           h.settings,
 		"revoke-all":         h.confirmAll,
@@ -94,12 +96,17 @@ func (h *Handler) pages() map[string]pageFunc {
 // forms are the actions.
 func (h *Handler) forms() map[string]pageFunc {
 	return map[string]pageFunc{
-		"users/:key/block":   h.block,
-		"users/:key/unblock": h.unblock,
-		"users/:key/revoke":  h.revokeUser,
-		"grants/:key/revoke": h.revokeGrant,
-		"revoke-all":         h.revokeAll,
-		raisePath:            h.raise,
+		"users/:key/block":      h.block,
+		"users/:key/unblock":    h.unblock,
+		"users/:key/revoke":     h.revokeUser,
+		"grants/:key/revoke":    h.revokeGrant,
+		"revoke-all":            h.revokeAll,
+		raisePath:               h.raise,
+		"webhooks/:key/test":    h.testWebhook,
+		"webhooks/:key/enable":  h.enableWebhook(true),
+		"webhooks/:key/disable": h.enableWebhook(false),
+		"webhooks/:key/replay":  h.replayWebhook,
+		"webhooks/:key/secrets": h.addWebhookSecret,
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"casbroker/internal/audit"
 	"casbroker/internal/budget"
 	"casbroker/internal/token"
+	"casbroker/internal/webhook"
 )
 
 // choice is a value with its label.
@@ -143,6 +144,33 @@ var limits = []choice{
 	{"service_key-all", "wrong service keys in all"},
 	{"sign_in-user", "wrong admin keys per user"},
 	{"sign_in-all", "wrong admin keys of all users"},
+}
+
+// webhookSources are where webhooks are made.
+var webhookSources = []choice{{webhook.FromSettings, "settings"}, {webhook.FromAPI, "API"}}
+
+// webhookReasons are why a webhook is disabled.
+var webhookReasons = []choice{
+	{"operator", "by an operator"}, {"gone", "the receiver answered 410"}, {"settings", "no longer in the settings"},
+}
+
+// deliveryStates are the states of deliveries.
+var deliveryStates = []choice{
+	{"", "All"},
+	{string(webhook.Pending), "Waiting"},
+	{string(webhook.Delivered), "Delivered"},
+	{string(webhook.Failed), "Given up"},
+}
+
+// webhookErrors are why a receiver has not taken an event.
+var webhookErrors = []choice{
+	{webhook.ErrorTimeout, "no answer in time"},
+	{webhook.ErrorUnreachable, "not reached"},
+	{webhook.ErrorAddress, "its address is not public"},
+	{webhook.ErrorStatus, "refused"},
+	{webhook.ErrorRedirect, "redirected, which is not followed"},
+	{webhook.ErrorGone, "gone for good"},
+	{webhook.ErrorEndpoint, "cannot be sent with these settings"},
 }
 
 // tintCount is the number of colors for labels. It is more than maxSeries.

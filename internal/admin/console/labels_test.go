@@ -207,6 +207,7 @@ func TestEveryValueHasALabel(t *testing.T) {
 		{"outcomes", "audit", "Outcome", outcomes, []string{""}},
 		{"kinds", "access", "Kind", kinds, nil},
 		{"states", "token", "State", states, []string{""}},
+		{"deliveryStates", "webhook", "State", deliveryStates, []string{""}},
 	} {
 		want := values(readSource(t, c.folder).constants(c.typeName))
 		if len(want) == 0 {

@@ -31,6 +31,10 @@ const (
 	userRevoked  action = "user_revoked"
 	allRevoked   action = "all_revoked"
 	budgetRaised action = "budget_raised"
+
+	webhookEnabled  action = "webhook_enabled"
+	webhookDisabled action = "webhook_disabled"
+	webhookReplayed action = "webhook_replayed"
 )
 
 // noticeTexts are the texts of actions: if something changed, and if nothing did.
@@ -41,6 +45,10 @@ var noticeTexts = map[action][2]string{
 	userRevoked:  {"All tokens of the user are revoked", "The user had no active token"},
 	allRevoked:   {"All tokens of all users are revoked", "There was no active token"},
 	budgetRaised: {"The budget is raised", ""},
+
+	webhookEnabled:  {"The webhook is enabled", ""},
+	webhookDisabled: {"The webhook is disabled", ""},
+	webhookReplayed: {"The events are sent again", "There was no event to send again"},
 }
 
 // actionResult is the result of an action, for the next page.

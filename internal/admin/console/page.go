@@ -18,7 +18,7 @@ import (
 type request struct {
 	*http.Request
 	now time.Time
-	key string // from the path: a subject, or the id of a grant
+	key string // from the path: a subject, the id of a grant, or the name of a budget or webhook
 }
 
 // reply is a page or a redirect. A page may come with an error, which is shown above its
@@ -62,6 +62,8 @@ var emptyBodies = map[string]any{
 	"grants":     grantsBody{},
 	"grant":      grantBody{},
 	"usage":      usageBody{},
+	"webhooks":   webhooksBody{},
+	"webhook":    webhookBody{},
 	"raise":      raiseBody{},
 	"audit":      auditBody{},
 	"settings":   settingsBody{},
@@ -69,7 +71,7 @@ var emptyBodies = map[string]any{
 }
 
 // navOf has the navigation entries of pages that are named otherwise.
-var navOf = map[string]string{"user": "users", "block": "users", "grant": "grants", "revoke-all": "grants", "raise": "usage"}
+var navOf = map[string]string{"user": "users", "block": "users", "grant": "grants", "revoke-all": "grants", "raise": "usage", "webhook": "webhooks"}
 
 // parseTemplates parses the templates in pages and executes each once.
 func parseTemplates(pages fs.FS) (templates, error) {
@@ -130,6 +132,12 @@ var functions = template.FuncMap{
 	"endings":         func() []choice { return endings },
 	"userURL":         userURL,
 	"grantURL":        grantURL,
+	"webhookURL":      webhookURL,
+	"webhookSources":  func() []choice { return webhookSources },
+	"webhookReasons":  func() []choice { return webhookReasons },
+	"webhookErrors":   func() []choice { return webhookErrors },
+	"deliveryStates":  func() []choice { return deliveryStates },
+	"milliseconds":    func(d time.Duration) string { return plural(int(d.Milliseconds()), "millisecond") },
 	"escapeInvisible": escapeInvisible,
 	"isGrant":         func(object string) bool { return strings.HasPrefix(object, "gr_") },
 	"pair":            func(a, b any) [2]any { return [2]any{a, b} },

@@ -84,7 +84,7 @@ func TestEveryPageHasSecurityHeaders(t *testing.T) {
 	for _, path := range []string{
 		"/console/", "/console/?range=month", "/console/users", "/console/users/app:asha", "/console/users/app:asha/block",
 		"/console/users/app:asha/revoke", "/console/users/app:asha/unblock", "/console/grants", "/console/audit", "/console/settings", "/console/revoke-all",
-		"/console/usage", "/console/usage?range=quarter", "/console/budgets/user-day/raise", "/console/budgets/none/raise",
+		"/console/webhooks", "/console/webhooks/none", "/console/usage", "/console/usage?range=quarter", "/console/budgets/user-day/raise", "/console/budgets/none/raise",
 		"/console/sign-in?x", "/console/nothing", "/console/grants/gr_none", "/console/grants?cursor=x",
 	} {
 		a := b.get(path)
