@@ -22,7 +22,7 @@ import (
 const (
 	jwtIssuer   = "https://app.example"
 	jwtAudience = "casbroker"
-	jwtSecret   = "a-secret-for-the-benchmark-0123456789"
+	jwtSecret   = "Kq3vTz8mWx5rLb9nHc2yPd7sGj4fUe6aRwQh"
 )
 
 // figures are the result of one measurement.

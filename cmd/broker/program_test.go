@@ -22,7 +22,7 @@ import (
 const (
 	issuer    = "https://app.example"
 	audience  = "casbroker"
-	jwtSecret = "a-secret-for-tests-0123456789-abcdefg"
+	jwtSecret = "Kq3vTz8mWx5rLb9nHc2yPd7sGj4fUe6aRwQh"
 )
 
 // program is a built broker that runs as its own process.

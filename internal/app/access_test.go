@@ -228,7 +228,7 @@ func TestStaleAccessListRefusesTokensUnlessSetToServe(t *testing.T) {
 	database := storetest.Postgres(t)
 	settings, _ := settingsFor(t, secret.URL(database), "memory")
 	settings.RateLimit.Token = config.Limits{}
-	settings.Access = config.Access{Poll: 200 * time.Millisecond, MaxStaleness: 2 * time.Second, WhenStale: config.WhenStaleRefuse}
+	settings.Access.Poll, settings.Access.MaxStaleness = 200*time.Millisecond, 2*time.Second
 	b := start(t, settings)
 	settings.Access.WhenStale = config.WhenStaleServe
 	serving := start(t, settings)

@@ -29,7 +29,7 @@ import (
 // Secrets in the settings of the tests.
 const (
 	apiKey    = "live-key-7f3a91c2d4e5"
-	jwtSecret = "a-signing-secret-of-the-app-0123456789"
+	jwtSecret = "Vb7qW2rXz9LmT4kHc8NpYs3GdFj6Ue5RaQxw"
 )
 
 var (

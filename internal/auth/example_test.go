@@ -12,7 +12,7 @@ import (
 )
 
 func ExampleAuthenticator_Authenticate() {
-	const key = "an example secret of 32 bytes..."
+	const key = "Kq3vTz8mWx5rLb9nHc2yPd7sGj4fUe6aRwQh"
 	a, err := auth.New(context.Background(), auth.Options{Verifiers: []auth.Verifier{{
 		Name: "app", Issuer: "https://id.example", Audience: []string{"casbroker"},
 		Algorithms: []string{"HS256"}, Secret: secret.Text(key),

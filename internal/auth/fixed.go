@@ -33,6 +33,9 @@ func fixedSecret(wrong *check.Errors, key string, text secret.Text, algs []algor
 		wrong.Add(key, "this is a PEM file, not a secret; a public key belongs in public_key_file")
 		return nil
 	}
+	if err := secret.CheckStrength(text); err != nil {
+		wrong.Add(key, "%v", err)
+	}
 	return fixed(wrong, key, []byte(text.Reveal()), algs)
 }
 

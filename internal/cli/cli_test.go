@@ -33,7 +33,7 @@ func good(t *testing.T) []string {
 		"CASBROKER_AUTH_VERIFIERS_0_ISSUER=https://app.example",
 		"CASBROKER_AUTH_VERIFIERS_0_AUDIENCE=casbroker",
 		"CASBROKER_AUTH_VERIFIERS_0_ALGORITHMS=HS256",
-		"CASBROKER_AUTH_VERIFIERS_0_SECRET=hush-hush-hush-hush-hush-hush-hush",
+		"CASBROKER_AUTH_VERIFIERS_0_SECRET=Kq3vTz8mWx5rLb9nHc2yPd7sGj4fUe6aRwQh",
 	}
 }
 

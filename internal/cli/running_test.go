@@ -71,7 +71,7 @@ func ashaJWT(t *testing.T) string {
 	text, err := jwt.NewWithClaims(jwt.SigningMethodHS256, jwt.RegisteredClaims{
 		Issuer: "https://app.example", Audience: jwt.ClaimStrings{"casbroker"}, Subject: "asha",
 		IssuedAt: jwt.NewNumericDate(time.Now()), ExpiresAt: jwt.NewNumericDate(time.Now().Add(time.Hour)),
-	}).SignedString([]byte("hush-hush-hush-hush-hush-hush-hush"))
+	}).SignedString([]byte("Kq3vTz8mWx5rLb9nHc2yPd7sGj4fUe6aRwQh")) // that of good
 	if err != nil {
 		t.Fatal(err)
 	}
