@@ -38,5 +38,14 @@ func Bytes(prefix, s string) (b [16]byte, ok bool) {
 
 // FromBytes returns the id that Bytes(prefix, id) has turned into b.
 func FromBytes(prefix string, b [16]byte) string {
-	return prefix + "_" + strings.ToLower(ulid.ULID(b).String())
+	text := make([]byte, len(prefix)+1+ulid.EncodedSize)
+	n := copy(text, prefix)
+	text[n] = '_'
+	_ = ulid.ULID(b).MarshalTextTo(text[n+1:]) // only fails for another size
+	for i := n + 1; i < len(text); i++ {
+		if text[i] >= 'A' {
+			text[i] += 'a' - 'A'
+		}
+	}
+	return string(text)
 }

@@ -69,7 +69,7 @@ func (s *DB) linkAccounts(ctx context.Context, tx *sql.Tx, row *sealedPortfolio,
 		}
 		changed = changed || wrote
 	}
-	if changed || portfolio.UserOf(plainOwners(known)) != portfolio.UserOf(found.Known) {
+	if len(found.Known) > 1 && (changed || portfolio.UserOf(plainOwners(known)) != portfolio.UserOf(found.Known)) {
 		if err := markOthers(ctx, tx, row.Subject, found.Known); err != nil {
 			return err
 		}
@@ -82,9 +82,7 @@ func (s *DB) linkAccounts(ctx context.Context, tx *sql.Tx, row *sealedPortfolio,
 func (s *DB) setAccounts(row *sealedPortfolio, found portfolio.Owners, replaced bool) (err error) {
 	links := newLinks(found, row.stated.listed)
 	row.links, row.panHashes = links.pack(), found.StatedPAN()
-	if row.details, err = s.sealAccounts(row.ID, found, row.stated.accounts); err != nil {
-		return err
-	}
+	row.details = s.sealAccounts(row.ID, found, row.stated.accounts)
 	row.Owners, row.Accounts, _ = s.openAccounts(row.ID, links, row.details)
 	warnings := slices.Clone(row.Warnings)
 	if len(found.Stated) > 1 {

@@ -100,9 +100,10 @@ func unpackLinks(b []byte) (l accountLinks, err error) {
 	return l, nil
 }
 
-// linkReader reads packed accountLinks. After a failure, all that it returns is empty.
+// linkReader reads packed accountLinks and accountDetails. After a failure, all that it returns is empty.
 type linkReader struct {
 	b      []byte
+	texts  string // all that is read, if it has texts
 	failed bool
 }
 

@@ -3,8 +3,6 @@ package store
 import (
 	"fmt"
 
-	"github.com/go-json-experiment/json"
-
 	"casbroker/internal/portfolio"
 	"casbroker/internal/secret"
 	"casbroker/internal/statement"
@@ -15,24 +13,6 @@ type statedAccounts struct {
 	portfolio.Stated
 	accounts []statement.Account
 	listed   []accountLink // without owners
-}
-
-// accountDetails has what is sealed of the owners and accounts of a portfolio, in the order of
-// its accountLinks.
-type accountDetails struct {
-	Owners   []ownerDetails   `json:"owners"`
-	Accounts []listingDetails `json:"accounts"`
-}
-
-type ownerDetails struct {
-	Name      string `json:"name,omitzero"`
-	PANMasked string `json:"pan_masked,omitzero"`
-}
-
-type listingDetails struct {
-	Number      string             `json:"number,omitzero"`
-	Institution string             `json:"institution,omitzero"`
-	Holders     []portfolio.Holder `json:"holders,omitzero"`
 }
 
 // accountData returns the associated data of the accountDetails of a portfolio.
@@ -89,22 +69,19 @@ func (s *DB) panHasher(subject string) func(secret.Text) []byte {
 }
 
 // sealAccounts seals what a portfolio states of its accounts and their owners.
-func (s *DB) sealAccounts(portfolioID string, found portfolio.Owners, accounts []statement.Account) ([]byte, error) {
-	details := accountDetails{Owners: make([]ownerDetails, len(found.Stated)), Accounts: make([]listingDetails, len(accounts))}
+func (s *DB) sealAccounts(portfolioID string, found portfolio.Owners, accounts []statement.Account) []byte {
+	details := accountDetails{make([]portfolio.Holder, len(found.Stated)), make([]listingDetails, len(accounts))}
 	for i, o := range found.Stated {
-		details.Owners[i] = ownerDetails{o.Name, o.PANMasked}
+		details.owners[i] = portfolio.Holder{Name: o.Name, PANMasked: o.PANMasked}
 	}
 	for i, a := range accounts {
-		details.Accounts[i] = listingDetails{Number: a.Number, Institution: a.Institution}
-		for _, h := range a.Holders {
-			details.Accounts[i].Holders = append(details.Accounts[i].Holders, portfolio.Holder{Name: h.Name, PANMasked: portfolio.MaskPAN(h.PAN)})
+		holders := make([]portfolio.Holder, len(a.Holders))
+		for j, h := range a.Holders {
+			holders[j] = portfolio.Holder{Name: h.Name, PANMasked: portfolio.MaskPAN(h.PAN)}
 		}
+		details.accounts[i] = listingDetails{a.Number, a.Institution, holders}
 	}
-	plain, err := json.Marshal(details)
-	if err != nil {
-		return nil, fmt.Errorf("encode accounts: %w", err)
-	}
-	return s.box.Seal(accountData(portfolioID), plain), nil
+	return s.box.Seal(accountData(portfolioID), details.pack())
 }
 
 // openAccounts returns the owners and accounts of a portfolio. What is sealed of them is empty
@@ -114,23 +91,24 @@ func (s *DB) openAccounts(portfolioID string, links accountLinks, sealed []byte)
 ) {
 	var details accountDetails
 	plain, err := s.box.Open(accountData(portfolioID), sealed)
-	readable = err == nil && json.Unmarshal(plain, &details) == nil &&
-		len(details.Owners) == len(links.owners) && len(details.Accounts) == len(links.accounts)
-	if !readable {
-		details = accountDetails{make([]ownerDetails, len(links.owners)), make([]listingDetails, len(links.accounts))}
+	if readable = err == nil; readable {
+		details, readable = unpackDetails(plain)
 	}
-	counts := map[int]int{}
-	accounts = make([]portfolio.ListedAccount, len(links.accounts))
-	for i, a := range links.accounts {
-		d := details.Accounts[i]
-		counts[a.owner]++
-		accounts[i] = portfolio.ListedAccount{
-			ID: a.publicID(), Kind: a.kind, Owner: a.owner, Number: d.Number, Institution: d.Institution, Holders: d.Holders,
-		}
+	if readable = readable && len(details.owners) == len(links.owners) && len(details.accounts) == len(links.accounts); !readable {
+		details = accountDetails{make([]portfolio.Holder, len(links.owners)), make([]listingDetails, len(links.accounts))}
 	}
-	owners = make([]portfolio.Owner, len(links.owners))
+	owners, accounts = make([]portfolio.Owner, len(links.owners)), make([]portfolio.ListedAccount, len(links.accounts))
 	for i, o := range links.owners {
-		owners[i] = portfolio.Owner{Number: o.number, Name: details.Owners[i].Name, PANMasked: details.Owners[i].PANMasked, Accounts: counts[o.number]}
+		owners[i] = portfolio.Owner{Number: o.number, Name: details.owners[i].Name, PANMasked: details.owners[i].PANMasked}
+	}
+	for i, a := range links.accounts {
+		d := &details.accounts[i]
+		accounts[i] = portfolio.ListedAccount{
+			ID: a.publicID(), Kind: a.kind, Owner: a.owner, Number: d.number, Institution: d.institution, Holders: d.holders,
+		}
+		for j := range owners {
+			owners[j].Accounts += boolInt(owners[j].Number == a.owner)
+		}
 	}
 	return owners, accounts, readable
 }

@@ -20,6 +20,12 @@ type knownOwner struct {
 	unreadable bool   // its name cannot be decrypted
 }
 
+// ownerDetails is what is sealed of an owner, as JSON.
+type ownerDetails struct {
+	Name      string `json:"name,omitzero"`
+	PANMasked string `json:"pan_masked,omitzero"`
+}
+
 // ownerData returns the associated data of what is sealed of an owner.
 func ownerData(rowID string) string { return "owners/" + rowID }
 
