@@ -24,10 +24,15 @@
 //     beyond a limit, or not_a_statement, which lists what is wrong, up to 200 findings.
 //   - Every row becomes a Holding or is listed in Rejected, and none is counted twice:
 //     raw_response is preferred to data, and data to the object itself.
-//   - A known member of the wrong type is a fault. Null means "not stated".
+//   - A wrong structure around the rows is a fault. In a row, a value that cannot be used
+//     costs the row; elsewhere it costs itself, with a warning. A statement of which no
+//     row is left is a fault. Null means "not stated", and an empty array where an object
+//     belongs is an empty object.
+//   - Accounts are recognized across statements by their keys, and each has an owner.
 //   - An unknown member that seems to hold value is a warning; it is never dropped
 //     silently. Totals and balances that do not add up are warnings too.
-//   - Amounts are exact decimals, never floats.
+//   - Amounts are exact decimals, never floats. Text that people and PDFs write for an
+//     amount is read, too.
 //   - A finding has the JSON pointer of its place (RFC 6901), a stable code, and a
 //     sentence that contains nothing about the investor.
 //   - The fingerprint is the same for the same statement, whatever the order of its
