@@ -2026,6 +2026,7 @@ export interface components {
             holdings: components["schemas"]["Holding"][] | null;
             received_rows: components["schemas"]["Count"];
             stored_rows: components["schemas"]["Count"];
+            complete: components["schemas"]["Complete"];
             /** @description Null if they are not readable */
             transactions: components["schemas"]["Transaction"][] | null;
             rejected: components["schemas"]["Rejected"];
