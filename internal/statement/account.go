@@ -55,7 +55,7 @@ func (p *parser) accounts(list value, name string, read func(s *section, v value
 	}
 	s := section{name: name}
 	for v := range list.children() {
-		if p.expect(v, '{') {
+		if p.expect(v, '{') && p.countAccount(v) {
 			read(&s, v)
 		}
 	}

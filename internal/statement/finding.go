@@ -27,6 +27,7 @@ const (
 	codeNegative            = "negative"              // an amount that must not be negative is
 	codeOutOfRange          = "out_of_range"          // a number has too many digits
 	codeTooManyRows         = "too_many_rows"         // more than MaxRows
+	codeTooManyAccounts     = "too_many_accounts"     // more than MaxRows
 	codeTooManyTransactions = "too_many_transactions" // more than 100000
 	codeTooManyRejected     = "too_many_rejected"     // more than 1000
 )
@@ -52,6 +53,7 @@ const (
 	codeNoName           = "missing_name"             // a stored row has no name
 	codeResidue          = "rounding_residue"         // an amount is below zero by a residue of rounding
 	codeRepaired         = "isin_repaired"            // an ISIN had characters in it that do not belong there
+	codeTooManyHolders   = "too_many_holders"         // more than maxHolders of one account
 	codeEncumbered       = "locked_units"             // rows state units that are locked or pledged
 	codeUnchecked        = "total_unchecked"          // the total has parts of which the value is not known
 	codePeriodMismatch   = "period_mismatch"          // two members state different periods

@@ -32,6 +32,7 @@ func TestWarningsNameTheirPlace(t *testing.T) {
 		"another period":                        {`{` + meta + `,"summary":{"statement_period":{"from":"2026-03-01","to":"2026-03-30"}},"nps":[]}`, "/summary/statement_period", codePeriodMismatch},
 		"nominees as text":                      {fund(`{"name":"F","nominees":"Asha"}`), inFund + "/nominees", codeWrongType},
 		"a holder as text":                      {`{` + meta + `,"nps":[{"linked_holders":["Asha"],"funds":[{"name":"F"}]}]}`, "/nps/0/linked_holders/0", codeWrongType},
+		"very many holders":                     {`{` + meta + `,"nps":[{"linked_holders":[` + strings.Repeat(`{"name":"A"},`, maxHolders) + `{"name":"B"}],"funds":[{"name":"F"}]}]}`, "/nps/0/linked_holders/20", codeTooManyHolders},
 		"an unreadable total":                   {`{` + meta + `,"summary":{"total_value":"many"},"nps":[]}`, "/summary/total_value", codeWrongType},
 		"a total that is too large":             {`{` + meta + `,"summary":{"total_value":1e40},"nps":[]}`, "/summary/total_value", codeOutOfRange},
 		"a negative total":                      {`{` + meta + `,"nps":[{"value":-2,"funds":[]}]}`, "/nps/0/value", codeNegative},

@@ -19,7 +19,7 @@ func (p *parser) folios(s *section, v value, amc string) (sum, decimal.NullDecim
 	}
 	if p.expect(list, '[') {
 		for folio := range list.children() {
-			if p.expect(folio, '{') {
+			if p.expect(folio, '{') && p.countAccount(folio) {
 				house.sum.include(p.folios(s, folio, amc))
 			}
 		}

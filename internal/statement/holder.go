@@ -13,12 +13,20 @@ type Holder struct {
 	PAN  secret.Text // ten characters, '*' for each masked one; "" if not stated or not valid
 }
 
+// maxHolders is how many holders, and linked PANs, of an account are read. An account has
+// at most three.
+const maxHolders = 20
+
 // holders reads linked_holders: the people who hold an account, the first holder first.
 func (p *parser) holders(list value) (holders []Holder) {
 	if !p.optional(list, '[') {
 		return nil
 	}
 	for v := range list.children() {
+		if len(holders) == maxHolders {
+			p.warn(v, codeTooManyHolders, "At most %d holders of an account are read; the others were left out.", maxHolders)
+			break
+		}
 		if !p.optional(v, '{') {
 			continue
 		}
@@ -39,6 +47,9 @@ func (p *parser) linkedPANs(info value) (pans []secret.Text) {
 		}
 	}
 	for v := range info.member("linked_pans").children() {
+		if len(pans) == maxHolders {
+			break
+		}
 		if v.kind() == '{' {
 			v = v.member("pan")
 		}

@@ -16,6 +16,7 @@ func TestHostilePayloadTakesLittleMemory(t *testing.T) {
 		"a huge name over bad rows": begin + strings.Repeat("n", 9_500_000) + `":[` + strings.Repeat("0,", 198) + `0]}}]}`,
 		"very many zeros":           begin + `equities":[` + strings.Repeat("0,", 4_500_000) + `0]}}]}`,
 		"very many names":           `{` + manyNames(t, 800_000) + `}`,
+		"very many accounts":        `{"meta":{"cas_type":"CDSL"},"nps":[` + strings.Repeat(`{"value":1},`, 300_000) + `{}]}`,
 		"very many small numbers":   begin + `equities":[` + strings.Repeat("2.2250738585072011e-308,", 400_000) + `0]}}]}`,
 	} {
 		var before, after runtime.MemStats

@@ -8,6 +8,8 @@ import (
 	"unicode"
 
 	"github.com/shopspring/decimal"
+
+	"casbroker/internal/secret"
 )
 
 // AccountKind is the kind of an account.
@@ -62,12 +64,32 @@ func (p *parser) identify() {
 	for i := range p.s.Holdings {
 		p.s.Holdings[i].AccountIndex = indexes[p.s.Holdings[i].AccountIndex]
 	}
-	alone := !slices.ContainsFunc(p.s.Accounts, func(a Account) bool {
-		return a.Owner.PAN != "" && !samePAN(a.Owner.PAN, p.s.Accounts[0].Owner.PAN)
-	})
+	alone := p.s.hasOneOwner()
 	for i := range p.s.Accounts {
 		p.s.Accounts[i].Owner = p.s.completeOwner(p.s.Accounts[i].Owner, alone)
 	}
+}
+
+// hasOneOwner reports whether no two owners of accounts have different PANs.
+func (s *Statement) hasOneOwner() bool {
+	var first secret.Text
+	for i := range s.Accounts {
+		pan := s.Accounts[i].Owner.PAN
+		if first != "" && pan != "" && !samePAN(first, pan) {
+			return false
+		}
+		first = cmp.Or(first, pan)
+	}
+	return true
+}
+
+// countAccount counts an account. It returns false if there are more than MaxRows, which
+// is a fault.
+func (p *parser) countAccount(v value) bool {
+	if p.accountsRead++; p.accountsRead == MaxRows+1 {
+		p.fault(v, codeTooManyAccounts, "A statement may have at most %d accounts.", MaxRows)
+	}
+	return p.accountsRead <= MaxRows
 }
 
 // merge adds what another part of the statement states about the same account.

@@ -54,7 +54,8 @@ type parser struct {
 		last  value
 	}
 	descriptions    map[string]string // of transactions, by their JSON text
-	tooManyRejected bool              // more rows were rejected than may be
+	accountsRead    int
+	tooManyRejected bool // more rows were rejected than may be
 }
 
 // statement reads the statement in e.
@@ -110,7 +111,9 @@ func (p *parser) finish(v value) {
 	if !found {
 		p.fault(v, codeNoSection, "The statement must have at least one of demat_accounts, mutual_funds, insurance and nps.")
 	}
-	p.identify()
+	if len(p.faults) == 0 {
+		p.identify()
+	}
 	p.s.StoredRows, p.s.TransactionCount, p.s.Counts = len(p.s.Holdings), len(p.s.Transactions), map[Class]int{}
 	for i := range p.s.Holdings {
 		p.s.Counts[p.s.Holdings[i].Class]++

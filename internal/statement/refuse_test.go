@@ -206,6 +206,7 @@ func TestExceededLimitIsRefusedWhereItIsExceeded(t *testing.T) {
 	many := func(what string, n int) string { return strings.TrimSuffix(strings.Repeat(what+",", n), ",") }
 	for name, tt := range map[string]struct{ body, pointer, code string }{
 		"rows":         {fmt.Sprintf(equity, many(`{"name":"A"}`, MaxRows+9)), "/demat_accounts/0/holdings/equities/20000", codeTooManyRows},
+		"accounts":     {`{` + meta + `,"nps":[` + many(`{"value":0}`, MaxRows+9) + `]}`, "/nps/20000", codeTooManyAccounts},
 		"transactions": {fmt.Sprintf(scheme, `{"name":"F","transactions":[`+many(`{"units":0}`, maxTransactions+9)+`]}`), "/mutual_funds/0/schemes/0/transactions/100000", codeTooManyTransactions},
 	} {
 		_, err := Parse([]byte(tt.body), today)

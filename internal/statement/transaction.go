@@ -110,7 +110,7 @@ func (p *parser) description(v value) string {
 		p.descriptions = map[string]string{}
 	}
 	text := p.text(v)
-	if len(p.descriptions) < maxDescriptions {
+	if len(raw) <= maxText && len(p.descriptions) < maxDescriptions {
 		p.descriptions[string(raw)] = text
 	}
 	return text

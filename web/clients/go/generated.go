@@ -976,7 +976,7 @@ type Portfolio struct {
 	//
 	// - source and period: `cas_type_mismatch`, `parser_type_mismatch`, `missing_period`, `incomplete_period`, `invalid_date`,
 	//   `time_for_date`, `period_mismatch` (two members disagree; the detail says which one counts), `invalid_generated_at`
-	// - person: `invalid_pan`, `missing_pan`, `several_owners`, `other_owner`
+	// - person: `invalid_pan`, `missing_pan`, `several_owners`, `other_owner`, `too_many_holders`
 	// - rows: `invalid_isin`, `isin_check_digit`, `isin_repaired`, `missing_name`, `rounding_residue` (up to 0.01 units or one rupee
 	//   below zero), `locked_units` (once for all rows)
 	// - sums: `total_mismatch`, `section_total_mismatch`, `account_total_mismatch`, `account_count_mismatch`, `total_unchecked` (the
@@ -1121,7 +1121,7 @@ type PortfolioSummary struct {
 	//
 	// - source and period: `cas_type_mismatch`, `parser_type_mismatch`, `missing_period`, `incomplete_period`, `invalid_date`,
 	//   `time_for_date`, `period_mismatch` (two members disagree; the detail says which one counts), `invalid_generated_at`
-	// - person: `invalid_pan`, `missing_pan`, `several_owners`, `other_owner`
+	// - person: `invalid_pan`, `missing_pan`, `several_owners`, `other_owner`, `too_many_holders`
 	// - rows: `invalid_isin`, `isin_check_digit`, `isin_repaired`, `missing_name`, `rounding_residue` (up to 0.01 units or one rupee
 	//   below zero), `locked_units` (once for all rows)
 	// - sums: `total_mismatch`, `section_total_mismatch`, `account_total_mismatch`, `account_count_mismatch`, `total_unchecked` (the
@@ -1431,7 +1431,7 @@ type VendorMessage struct {
 //
 //   - source and period: `cas_type_mismatch`, `parser_type_mismatch`, `missing_period`, `incomplete_period`, `invalid_date`,
 //     `time_for_date`, `period_mismatch` (two members disagree; the detail says which one counts), `invalid_generated_at`
-//   - person: `invalid_pan`, `missing_pan`, `several_owners`, `other_owner`
+//   - person: `invalid_pan`, `missing_pan`, `several_owners`, `other_owner`, `too_many_holders`
 //   - rows: `invalid_isin`, `isin_check_digit`, `isin_repaired`, `missing_name`, `rounding_residue` (up to 0.01 units or one rupee
 //     below zero), `locked_units` (once for all rows)
 //   - sums: `total_mismatch`, `section_total_mismatch`, `account_total_mismatch`, `account_count_mismatch`, `total_unchecked` (the

@@ -1226,7 +1226,7 @@ export interface components {
          *
          *     - source and period: `cas_type_mismatch`, `parser_type_mismatch`, `missing_period`, `incomplete_period`, `invalid_date`,
          *       `time_for_date`, `period_mismatch` (two members disagree; the detail says which one counts), `invalid_generated_at`
-         *     - person: `invalid_pan`, `missing_pan`, `several_owners`, `other_owner`
+         *     - person: `invalid_pan`, `missing_pan`, `several_owners`, `other_owner`, `too_many_holders`
          *     - rows: `invalid_isin`, `isin_check_digit`, `isin_repaired`, `missing_name`, `rounding_residue` (up to 0.01 units or one rupee
          *       below zero), `locked_units` (once for all rows)
          *     - sums: `total_mismatch`, `section_total_mismatch`, `account_total_mismatch`, `account_count_mismatch`, `total_unchecked` (the
@@ -2580,7 +2580,7 @@ export interface components {
          *       `file_list`, `no_raw_response`, `wrapped_too_often`
          *     - missing or impossible values: `missing_cas_type`, `unknown_cas_type`, `no_section`, `period_reversed`,
          *       `period_in_future`; and if no row can be kept, the reasons of `rejected`
-         *     - limits exceeded: `too_many_rows`, `too_many_transactions`, `too_many_rejected`
+         *     - limits exceeded: `too_many_rows`, `too_many_accounts`, `too_many_transactions`, `too_many_rejected`
          */
         Unprocessable: {
             headers: {
