@@ -1,23 +1,3 @@
-// Package ingest takes statements from users, has the vendor parse them, and saves them.
-//
-//	document ─▶ Parser (checks, API key, pacing, budgets) ─▶ the vendor's answer
-//	                                                          │ stored before its end is read
-//	                                                          ▼
-//	                                            Saver: a verified portfolio
-//
-// Rules:
-//
-//  1. The vendor is called once. What it answered is stored before anything else is done
-//     with it, and saved by another process if this one is killed.
-//  2. An Idempotency-Key is claimed before the document is read, so that a repetition does
-//     not reach the vendor. The document's hash is known when it was sent.
-//  3. A failure frees the key: nothing was saved.
-//  4. A job (Jobs) is stored, with its document sealed, before its request is answered. It
-//     is Running before the vendor gets the document, and never Waiting again unless the
-//     vendor got nothing: a job whose process was killed while it ran fails, unless the
-//     vendor's answer was stored.
-//  5. A file that was forwarded by mail is parsed by a job, too, if its user has agreed that
-//     the password is kept for that (mail.go).
 package ingest
 
 import (
