@@ -8,6 +8,8 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"casbroker/internal/fault"
 )
 
@@ -16,6 +18,9 @@ const (
 	maxDeferred = 10_000
 	// beginTimeout bounds how long a call that no budget can refuse waits for the database.
 	beginTimeout = 2 * time.Second
+	// settledTogether is how many calls are settled at the same time, since the store settles
+	// those that come together in one transaction.
+	settledTogether = 64
 )
 
 // deferred are the calls that were made, and those that ended, while the database was
@@ -141,15 +146,16 @@ func (l *Ledger) recordDeferred(ctx context.Context) error {
 			l.OnSettled(c)
 		}
 	}
+	settling, ctx := errgroup.WithContext(ctx)
+	settling.SetLimit(settledTogether)
 	for callID, e := range l.deferred.keptEnds() {
-		err := l.settle(ctx, callID, e)
-		if unavailable(err) {
+		settling.Go(func() error {
+			err := l.settle(ctx, callID, e)
+			if err == nil || !unavailable(err) && ctx.Err() == nil {
+				l.deferred.removeEnd(callID) // what fails otherwise would fail again; the lease settles it
+			}
 			return err
-		}
-		l.deferred.removeEnd(callID) // what fails otherwise would fail again; the lease settles it
-		if err != nil {
-			return err
-		}
+		})
 	}
-	return nil
+	return settling.Wait()
 }

@@ -9,6 +9,8 @@ import (
 	"slices"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"casbroker/internal/apikey"
 	"casbroker/internal/audit"
 	"casbroker/internal/credit"
@@ -211,11 +213,19 @@ func (l *Ledger) SettleOverdue(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+		settling, ctx := errgroup.WithContext(ctx)
+		settling.SetLimit(settledTogether)
 		for _, callID := range list {
-			if err := l.End(ctx, callID, Result{Outcome: OutcomeUnknown, Delivery: Unknown}); err != nil {
+			settling.Go(func() error {
+				err := l.End(ctx, callID, Result{Outcome: OutcomeUnknown, Delivery: Unknown})
+				if err == nil {
+					l.Log.WarnContext(ctx, "the end of a call was not recorded; it counts with its price", "call", callID)
+				}
 				return err
-			}
-			l.Log.WarnContext(ctx, "the end of a call was not recorded; it counts with its price", "call", callID)
+			})
+		}
+		if err := settling.Wait(); err != nil {
+			return err
 		}
 		if len(list) < overdueCalls {
 			return nil

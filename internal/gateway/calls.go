@@ -144,12 +144,12 @@ func (x *exchange) endRecord(ctx context.Context, outcome string, err error) {
 	if x.record.id == "" {
 		return
 	}
-	r := x.result(outcome, err)
+	h, callID, r := x.Handler, x.record.id, x.result(outcome, err)
 	ctx = context.WithoutCancel(ctx)
 	go func() {
-		defer x.settling.Done()
-		if err := x.Calls.End(ctx, x.record.id, r); err != nil {
-			x.Log.WarnContext(ctx, "a call is not settled yet", "call", x.record.id, "error", err)
+		defer h.settling.Done()
+		if err := h.Calls.End(ctx, callID, r); err != nil {
+			h.Log.WarnContext(ctx, "a call is not settled yet", "call", callID, "error", err)
 		}
 	}()
 }
