@@ -49,7 +49,7 @@ func BenchmarkTokenWithManyBlocked(b *testing.B) {
 func quiet(b *testing.B) *app.App {
 	b.Helper()
 	settings, _ := settingsFor(b, secret.URL("sqlite:"+filepath.Join(b.TempDir(), "broker.db")), "memory")
-	settings.RateLimit.Token, settings.RateLimit.Read = config.Limits{}, config.Limits{}
+	settings.RateLimit.Token, settings.RateLimit.Read, settings.RateLimit.Save = config.Limits{}, config.Limits{}, config.Limits{}
 	settings.Log.Level = "error"
 	a, err := app.New(b.Context(), settings, app.Options{LogTo: io.Discard})
 	if err != nil {

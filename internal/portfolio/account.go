@@ -57,37 +57,42 @@ type AccountMetadata struct {
 	LastSeen   time.Time             `json:"last_seen"`
 }
 
-// AccountStatement is an entry of an account in a statement.
+// AccountStatement is a portfolio as a statement of a user's accounts.
 type AccountStatement struct {
-	// AccountID is the account. It is "" in an entry of a statement that lists no account of
-	// its owner, and in the only entry of an Unknown one.
-	AccountID   string
 	PortfolioID string
-	Index       int // of the account in the statement: Holding.AccountIndex
-	Owner       int // whose account it is, as of this statement
-	Rows        int // holdings of the account in the statement
+	Owner       int // of the portfolio
 	CASType     statement.CASType
 	To          string // the last day of the period, YYYY-MM-DD; "" if not stated
 	SavedAt     time.Time
 	Provenance  Provenance
-	Rejected    int // rows of the statement that are not saved
+	Rejected    int            // rows of the statement that are not saved
+	Entries     []AccountEntry // the accounts that it lists, by Holding.AccountIndex
 	// Unknown is set if it is not known which accounts the statement lists: a release that did
 	// not know accounts saved it, and it is not converted yet, or unreadable.
 	Unknown bool
 }
 
-// Compare orders the statements that list an account: it is positive if a covers the
-// account later than b.
-func (a AccountStatement) Compare(b AccountStatement) int {
-	return cmp.Or(cmp.Compare(a.To, b.To), a.SavedAt.Compare(b.SavedAt), cmp.Compare(a.PortfolioID, b.PortfolioID))
+// AccountEntry is an account in a statement.
+type AccountEntry struct {
+	Account int // its index in the user's accounts
+	Owner   int // whose account it is, as of this statement
+	Rows    int // holdings of the account in the statement
+}
+
+// Compare orders the statements of a user: it is positive if s tells of accounts later than
+// t.
+func (s *AccountStatement) Compare(t *AccountStatement) int {
+	return cmp.Or(cmp.Compare(s.To, t.To), s.SavedAt.Compare(t.SavedAt), cmp.Compare(s.PortfolioID, t.PortfolioID))
 }
 
 // AccountReader reads the accounts of users.
 type AccountReader interface {
 	// Accounts returns the accounts of subject with their owners, by number, and the
-	// statements that list them, the latest first, as they were at one moment. The entries of
-	// a statement are next to each other.
+	// statements that list them, the latest first, as they were at one moment.
 	Accounts(ctx context.Context, subject string) ([]Account, []Owner, []AccountStatement, error)
+	// AccountStatements is Accounts, but the accounts have no number, institution and holders.
+	// It decrypts no account.
+	AccountStatements(ctx context.Context, subject string) ([]Account, []Owner, []AccountStatement, error)
 }
 
 // MaskPAN returns a PAN of ten characters with at most the last four visible, "" for none.

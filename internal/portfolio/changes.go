@@ -72,7 +72,7 @@ func (s *Service) Changes(ctx context.Context, who auth.Principal, portfolioID s
 		return Changes{}, ErrNotFound
 	}
 	var c Changes
-	err := s.readKnown(ctx, who, Filter{}, func(k knownAccounts) (complete bool, err error) {
+	err := s.readKnown(ctx, who, Filter{}, s.Reader.AccountStatements, func(k knownAccounts) (complete bool, err error) {
 		if _, _, err := s.Reader.Portfolio(ctx, who.Subject, portfolioID, 0, 0); err != nil {
 			return false, err
 		}
@@ -95,16 +95,14 @@ type comparedAccount struct {
 
 // compared returns the accounts that portfolioID lists, or shows to have ended.
 func (k knownAccounts) compared(portfolioID string) []comparedAccount {
-	at := slices.IndexFunc(k.statements, func(e AccountStatement) bool { return e.PortfolioID == portfolioID })
+	at := slices.IndexFunc(k.statements, func(s AccountStatement) bool { return s.PortfolioID == portfolioID })
 	if at < 0 {
 		return nil
 	}
-	of := &k.statements[at]
-	earlier := func(e AccountStatement) bool { return e.Compare(*of) >= 0 }
-	before := slices.DeleteFunc(slices.Clone(k.statements), earlier)
-	own := slices.DeleteFunc(slices.Clone(k.statements), func(e AccountStatement) bool { return e.PortfolioID != portfolioID })
+	of := k.statements[at]
+	before := slices.DeleteFunc(slices.Clone(k.statements), func(s AccountStatement) bool { return s.Compare(&of) >= 0 })
 	was := coveredByID(Cover(k.accounts, before, Selection{}))
-	is := coveredByID(Cover(k.accounts, slices.Concat(before, own), Selection{}))
+	is := coveredByID(Cover(k.accounts, append(slices.Clone(before), of), Selection{}))
 	var list []comparedAccount
 	for i := range k.accounts {
 		a := comparedAccount{Account: &k.accounts[i], before: was[k.accounts[i].ID]}
@@ -162,7 +160,10 @@ func holdingsOf(a *Covered, lists map[string][][]*statement.Holding) []*statemen
 	if a == nil {
 		return nil
 	}
-	return lists[a.Statement.PortfolioID][a.Statement.Index]
+	if list := lists[a.Statement.PortfolioID]; a.Index < len(list) {
+		return list[a.Index]
+	}
+	return nil
 }
 
 // account compares the rows of the last of c.Accounts.

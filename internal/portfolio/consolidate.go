@@ -99,10 +99,10 @@ func countedAccounts(covered []Covered, rows map[string]Rows) []countedAccount {
 		portfolios[id] = r.byAccount()
 	}
 	for _, a := range covered {
-		if a.EndedOn == "" {
-			id, index := a.Statement.PortfolioID, a.Statement.Index
-			own := portfolios[id][index]
-			accounts = append(accounts, countedAccount{a, own, len(own) == 0, rows[id].Accounts[index].Value})
+		id := a.Statement.PortfolioID
+		if lists := portfolios[id]; a.EndedOn == "" && a.Index < len(lists) {
+			own := lists[a.Index]
+			accounts = append(accounts, countedAccount{a, own, len(own) == 0, rows[id].Accounts[a.Index].Value})
 		}
 	}
 	return accounts
@@ -123,8 +123,9 @@ func (a *countedAccount) sum() (s Sum) {
 func (r Rows) byAccount() [][]*statement.Holding {
 	lists := make([][]*statement.Holding, len(r.Accounts))
 	for i := range r.Holdings {
-		h := &r.Holdings[i]
-		lists[h.AccountIndex] = append(lists[h.AccountIndex], h)
+		if h := &r.Holdings[i]; h.AccountIndex >= 0 && h.AccountIndex < len(lists) {
+			lists[h.AccountIndex] = append(lists[h.AccountIndex], h)
+		}
 	}
 	return lists
 }

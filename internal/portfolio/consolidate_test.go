@@ -24,7 +24,7 @@ type family struct {
 	rng        *rand.Rand
 	owners     []portfolio.Owner
 	accounts   []portfolio.Account
-	statements [][]portfolio.AccountStatement // the entries of each
+	statements []portfolio.AccountStatement
 	rows       map[string]portfolio.Rows
 }
 
@@ -68,8 +68,7 @@ func (f *family) save(arrival int) {
 	}
 	all := f.rng.IntN(3) == 0
 	var rows portfolio.Rows
-	var entries []portfolio.AccountStatement
-	for _, a := range f.accounts {
+	for i, a := range f.accounts {
 		if !all && a.Owner != s.Owner || f.rng.IntN(4) == 0 {
 			continue
 		}
@@ -78,14 +77,9 @@ func (f *family) save(arrival int) {
 		if f.rng.IntN(2) == 0 {
 			listed.Value = decimal.NewNullDecimal(decimal.New(f.rng.Int64N(1e9), -2))
 		}
-		entry := s
-		entry.AccountID, entry.Owner, entry.Index = a.ID, a.Owner, len(rows.Accounts)
-		rows.Accounts, entries = append(rows.Accounts, listed), append(entries, entry)
+		rows.Accounts, s.Entries = append(rows.Accounts, listed), append(s.Entries, portfolio.AccountEntry{Account: i, Owner: a.Owner})
 	}
-	if !slices.ContainsFunc(entries, func(e portfolio.AccountStatement) bool { return e.Owner == s.Owner }) {
-		entries = append(entries, s)
-	}
-	f.statements, f.rows[s.PortfolioID] = append(f.statements, entries), rows
+	f.statements, f.rows[s.PortfolioID] = append(f.statements, s), rows
 }
 
 func (f *family) holdings(a portfolio.Account, issuer statement.CASType, index int) []statement.Holding {
@@ -122,12 +116,11 @@ type owned struct {
 // and returns what the family then has.
 func (f *family) union(q portfolio.Selection) map[string]owned {
 	list := slices.Clone(f.statements)
-	slices.SortFunc(list, func(a, b []portfolio.AccountStatement) int {
-		return cmp.Or(cmp.Compare(a[0].To, b[0].To), a[0].SavedAt.Compare(b[0].SavedAt))
+	slices.SortFunc(list, func(a, b portfolio.AccountStatement) int {
+		return cmp.Or(cmp.Compare(a.To, b.To), a.SavedAt.Compare(b.SavedAt))
 	})
 	known := map[string]owned{}
-	for _, entries := range list {
-		s := entries[0]
+	for _, s := range list {
 		day := s.To
 		if day == "" {
 			day = s.SavedAt.Add(5*time.Hour + 30*time.Minute).Format(time.DateOnly)
@@ -135,12 +128,11 @@ func (f *family) union(q portfolio.Selection) map[string]owned {
 		if q.AsOf != "" && day > q.AsOf || q.Provenance != "" && s.Provenance != q.Provenance || q.CASType != "" && s.CASType != q.CASType {
 			continue
 		}
-		tells := map[int]bool{}
-		for _, e := range entries {
+		tells := map[int]bool{s.Owner: true}
+		for i, e := range s.Entries {
+			id := f.accounts[e.Account].ID
 			tells[e.Owner] = true
-			if e.AccountID != "" {
-				known[e.AccountID] = f.read(e, known[e.AccountID], day)
-			}
+			known[id] = f.read(s, i, known[id], day)
 		}
 		for _, a := range f.accounts {
 			k := known[a.ID]
@@ -153,16 +145,16 @@ func (f *family) union(q portfolio.Selection) map[string]owned {
 	return known
 }
 
-// read returns what is known of an account after a statement with this entry of it.
-func (f *family) read(e portfolio.AccountStatement, before owned, day string) owned {
-	k := owned{to: e.To, day: max(day, before.day), issuers: append(slices.Clone(before.issuers), e.CASType)}
-	rows := f.rows[e.PortfolioID]
+// read returns what is known of an account after s, in which it has this index.
+func (f *family) read(s portfolio.AccountStatement, index int, before owned, day string) owned {
+	k := owned{to: s.To, day: max(day, before.day), issuers: append(slices.Clone(before.issuers), s.CASType)}
+	rows := f.rows[s.PortfolioID]
 	for _, h := range rows.Holdings {
-		if h.AccountIndex == e.Index {
+		if h.AccountIndex == index {
 			k.rows = append(k.rows, h)
 		}
 	}
-	if v := rows.Accounts[e.Index].Value; v.Valid {
+	if v := rows.Accounts[index].Value; v.Valid {
 		k.stated = v.Decimal.Rat()
 	}
 	return k
@@ -248,7 +240,7 @@ func (f *family) double(known map[string]owned, a portfolio.Account, k owned, h 
 
 // got is what Consolidate makes of the selected statements.
 func (f *family) got(q portfolio.Selection) (portfolio.View, totals) {
-	v := portfolio.Consolidate(f.owners, portfolio.Cover(f.accounts, slices.Concat(f.statements...), q), f.rows, portfolio.Filter{})
+	v := portfolio.Consolidate(f.owners, portfolio.Cover(f.accounts, f.statements, q), f.rows, portfolio.Filter{})
 	t := totals{}
 	for _, a := range v.Accounts {
 		t.add(a.Value.Rat(), a.Rows, "account "+a.ID)
@@ -316,7 +308,7 @@ func TestConsolidatedTotalIsTheUnionOfAllStatements(t *testing.T) {
 func (f *family) checkEnds(t *testing.T, q portfolio.Selection) {
 	t.Helper()
 	known := f.union(q)
-	covered := portfolio.Cover(f.accounts, slices.Concat(f.statements...), q)
+	covered := portfolio.Cover(f.accounts, f.statements, q)
 	if len(covered) != len(known) {
 		t.Fatalf("got %d accounts, want %d", len(covered), len(known))
 	}

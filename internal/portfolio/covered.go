@@ -11,12 +11,13 @@ import (
 // Covered is an account and the statement that counts for it.
 type Covered struct {
 	*Account
-	// Statement is the latest that lists the account.
-	Statement *AccountStatement
+	Statement *AccountStatement // the latest that lists the account
+	Index     int               // of the account in Statement
 	// EndedOn is the last day of the period of the statement that shows that the account has
 	// ended, YYYY-MM-DD, "" if there is none. It is the first statement that no longer lists
-	// the account: it is of an issuer that has listed it, lists accounts of its owner, has no
-	// rejected rows, and is later than every statement that lists the account.
+	// the account: it is of an issuer that has listed it, lists accounts of its owner or is
+	// addressed to its owner, has no rejected rows, and is later than every statement that
+	// lists the account.
 	EndedOn string
 }
 
@@ -36,11 +37,11 @@ func (q Selection) includes(s *AccountStatement) bool {
 
 // until returns the last day that a statement can tell of, YYYY-MM-DD: the end of its
 // period, or the day on which it was saved if it has none.
-func (a *AccountStatement) until() string {
-	if a.To != "" {
-		return a.To
+func (s *AccountStatement) until() string {
+	if s.To != "" {
+		return s.To
 	}
-	return dayOf(a.SavedAt)
+	return dayOf(s.SavedAt)
 }
 
 // dayOf returns the day of t in India, YYYY-MM-DD.
@@ -50,12 +51,9 @@ var india = time.FixedZone("IST", int((5*time.Hour+30*time.Minute)/time.Second))
 
 // Cover returns those of accounts that the selected statements list, in their order.
 func Cover(accounts []Account, statements []AccountStatement, q Selection) []Covered {
-	c := coverage{
-		covered: make([]Covered, len(accounts)), listed: make([]listed, len(accounts)),
-		index: make(map[string]int, len(accounts)), ends: map[series][]string{},
-	}
+	c := coverage{covered: make([]Covered, len(accounts)), listed: make([]listed, len(accounts))}
 	for i := range accounts {
-		c.covered[i].Account, c.index[accounts[i].ID] = &accounts[i], i
+		c.covered[i].Account = &accounts[i]
 	}
 	for i := range statements {
 		if s := &statements[i]; q.includes(s) {
@@ -74,8 +72,7 @@ func Cover(accounts []Account, statements []AccountStatement, q Selection) []Cov
 type coverage struct {
 	covered []Covered
 	listed  []listed // for each in covered
-	index   map[string]int
-	ends    map[series][]string // of the periods
+	series  []series
 }
 
 // listed says which statements list an account.
@@ -89,16 +86,18 @@ type listed struct {
 type series struct {
 	issuer statement.CASType
 	owner  int
+	ends   []string // of the periods
 }
 
-// add adds an entry.
+// add adds a statement.
 func (c *coverage) add(s *AccountStatement) {
-	if i, known := c.index[s.AccountID]; known {
-		a, l := &c.covered[i], &c.listed[i]
-		if a.Statement == nil || a.Statement.Compare(*s) < 0 {
-			a.Statement = s
+	until := s.until()
+	for i, e := range s.Entries {
+		a, l := &c.covered[e.Account], &c.listed[e.Account]
+		if a.Statement == nil || a.Statement.Compare(s) < 0 {
+			a.Statement, a.Index = s, i
 		}
-		l.until = max(l.until, s.until())
+		l.until = max(l.until, until)
 		if !slices.Contains(l.issuers, s.CASType) {
 			l.issuers = append(l.issuers, s.CASType)
 		}
@@ -106,17 +105,36 @@ func (c *coverage) add(s *AccountStatement) {
 	if s.To == "" || s.Rejected > 0 || s.Unknown {
 		return
 	}
-	of := series{s.CASType, s.Owner}
-	if ends := c.ends[of]; len(ends) == 0 || ends[len(ends)-1] != s.To {
-		c.ends[of] = append(ends, s.To)
+	c.tells(s, s.Owner)
+	last := s.Owner
+	for _, e := range s.Entries {
+		if owner := c.covered[e.Account].Owner; owner != last {
+			c.tells(s, owner)
+			last = owner
+		}
+	}
+}
+
+// tells notes that s tells which accounts owner has.
+func (c *coverage) tells(s *AccountStatement, owner int) {
+	i := slices.IndexFunc(c.series, func(of series) bool { return of.issuer == s.CASType && of.owner == owner })
+	if i < 0 {
+		i = len(c.series)
+		c.series = append(c.series, series{issuer: s.CASType, owner: owner})
+	}
+	if ends := c.series[i].ends; len(ends) == 0 || ends[len(ends)-1] != s.To {
+		c.series[i].ends = append(ends, s.To)
 	}
 }
 
 // endOf returns the EndedOn of account i.
 func (c *coverage) endOf(i int) string {
 	first := ""
-	for _, issuer := range c.listed[i].issuers {
-		for _, end := range c.ends[series{issuer, c.covered[i].Owner}] {
+	for _, of := range c.series {
+		if of.owner != c.covered[i].Owner || !slices.Contains(c.listed[i].issuers, of.issuer) {
+			continue
+		}
+		for _, end := range of.ends {
 			if end > c.listed[i].until && (first == "" || end < first) {
 				first = end
 			}
@@ -125,41 +143,20 @@ func (c *coverage) endOf(i int) string {
 	return first
 }
 
-// Affects reports whether a user with these statements would own something else, or know it
-// from elsewhere, without portfolioID, which is one of them.
-func Affects(statements []AccountStatement, portfolioID string) bool {
-	without := make([]AccountStatement, 0, len(statements))
-	for i := range statements {
-		if statements[i].PortfolioID != portfolioID {
-			without = append(without, statements[i])
-		}
-	}
-	return !maps.Equal(sources(statements), sources(without))
+// Affects reports whether a user with these accounts and statements would own something
+// else, or know it from elsewhere, without portfolioID, which is one of them. Of the accounts,
+// only ids and owners matter.
+func Affects(accounts []Account, statements []AccountStatement, portfolioID string) bool {
+	without := slices.DeleteFunc(slices.Clone(statements), func(s AccountStatement) bool { return s.PortfolioID == portfolioID })
+	return !maps.Equal(sources(accounts, statements), sources(accounts, without))
 }
 
-// source is what decides the rows of an account that counts.
-type source struct {
-	portfolioID string
-	owner       int
-}
-
-// sources returns the source of each account that counts.
-func sources(statements []AccountStatement) map[string]source {
-	latest := map[string]*AccountStatement{}
-	for i := range statements {
-		e := &statements[i]
-		if known := latest[e.AccountID]; e.AccountID != "" && (known == nil || known.Compare(*e) < 0) {
-			latest[e.AccountID] = e
-		}
-	}
-	accounts := make([]Account, 0, len(latest))
-	for id, e := range latest {
-		accounts = append(accounts, Account{ListedAccount: ListedAccount{ID: id, Owner: e.Owner}})
-	}
-	list := make(map[string]source, len(accounts))
+// sources returns the portfolio of each account that counts.
+func sources(accounts []Account, statements []AccountStatement) map[string]string {
+	list := map[string]string{}
 	for _, c := range Cover(accounts, statements, Selection{}) {
 		if c.EndedOn == "" {
-			list[c.ID] = source{c.Statement.PortfolioID, c.Owner}
+			list[c.ID] = c.Statement.PortfolioID
 		}
 	}
 	return list

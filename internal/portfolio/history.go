@@ -16,8 +16,9 @@ type AccountHistory struct {
 
 // ListedStatement is a statement that lists an account.
 type ListedStatement struct {
-	AccountStatement
-	Sum // of the account's rows, or what it states if it lists no rows
+	*AccountStatement
+	Owner int // of the account, as this statement tells
+	Sum       // of the account's rows, or what it states if it lists no rows
 }
 
 // AccountHistory returns an account of who with all its statements.
@@ -27,7 +28,7 @@ func (s *Service) AccountHistory(ctx context.Context, who auth.Principal, accoun
 	}
 	s.settle(ctx, who)
 	f := Filter{Account: accountID}
-	err = s.readKnown(ctx, who, f, func(k knownAccounts) (complete bool, err error) {
+	err = s.readKnown(ctx, who, f, s.Reader.Accounts, func(k knownAccounts) (complete bool, err error) {
 		o, complete, err := s.owned(ctx, who, k, Selection{}, f)
 		if err != nil || !complete {
 			return complete, err
@@ -52,18 +53,21 @@ func (s *Service) AccountHistory(ctx context.Context, who auth.Principal, accoun
 func (s *Service) listedBy(ctx context.Context, who auth.Principal, k knownAccounts, accountID string) (list []ListedStatement, complete bool, err error) {
 	var entries []Covered
 	for i := range k.statements {
-		if e := &k.statements[i]; e.AccountID == accountID {
-			entries = append(entries, Covered{Account: k.account(accountID), Statement: e})
+		of := &k.statements[i]
+		for index, e := range of.Entries {
+			if a := &k.accounts[e.Account]; a.ID == accountID {
+				entries = append(entries, Covered{Account: a, Statement: of, Index: index})
+			}
 		}
 	}
-	slices.SortFunc(entries, func(a, b Covered) int { return b.Statement.Compare(*a.Statement) })
+	slices.SortFunc(entries, func(a, b Covered) int { return b.Statement.Compare(a.Statement) })
 	for some := range slices.Chunk(entries, rowsAtOnce) {
 		rows, complete, err := s.rowsOf(ctx, who, counting(some))
 		if err != nil || !complete {
 			return nil, complete, err
 		}
 		for _, a := range countedAccounts(some, rows) {
-			list = append(list, ListedStatement{*a.Statement, a.sum()})
+			list = append(list, ListedStatement{a.Statement, a.Statement.Entries[a.Index].Owner, a.sum()})
 		}
 	}
 	return list, true, nil

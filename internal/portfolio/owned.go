@@ -34,19 +34,32 @@ type Owned struct {
 // Owned returns what who owns, as the statements tell that q selects, reduced to what f
 // selects. It returns a fault for an owner or account that who does not have.
 func (s *Service) Owned(ctx context.Context, who auth.Principal, q Selection, f Filter) (o Owned, err error) {
+	return s.readOwned(ctx, who, q, f, s.Reader.AccountStatements)
+}
+
+// OwnedAccounts is Owned, but also the accounts that do not count have their numbers,
+// institutions and holders.
+func (s *Service) OwnedAccounts(ctx context.Context, who auth.Principal, q Selection, f Filter) (o Owned, err error) {
+	return s.readOwned(ctx, who, q, f, s.Reader.Accounts)
+}
+
+func (s *Service) readOwned(ctx context.Context, who auth.Principal, q Selection, f Filter, accounts readAccounts) (o Owned, err error) {
 	s.settle(ctx, who)
-	err = s.readKnown(ctx, who, f, func(k knownAccounts) (complete bool, err error) {
+	err = s.readKnown(ctx, who, f, accounts, func(k knownAccounts) (complete bool, err error) {
 		o, complete, err = s.owned(ctx, who, k, q, f)
 		return complete, err
 	})
 	return o, err
 }
 
+// readAccounts is a method of AccountReader.
+type readAccounts func(ctx context.Context, subject string) ([]Account, []Owner, []AccountStatement, error)
+
 // readKnown calls read with the accounts of who, until it is complete. It returns a fault if
 // f names an owner or account that who does not have.
-func (s *Service) readKnown(ctx context.Context, who auth.Principal, f Filter, read func(knownAccounts) (complete bool, err error)) error {
+func (s *Service) readKnown(ctx context.Context, who auth.Principal, f Filter, from readAccounts, read func(knownAccounts) (complete bool, err error)) error {
 	for range maxReads {
-		accounts, owners, statements, err := s.Reader.Accounts(ctx, who.Subject)
+		accounts, owners, statements, err := from(ctx, who.Subject)
 		if err != nil {
 			return err
 		}
@@ -67,6 +80,7 @@ func (s *Service) owned(ctx context.Context, who auth.Principal, k knownAccounts
 	if err != nil || !complete {
 		return Owned{}, complete, err
 	}
+	describe(covered, rows)
 	o = Owned{Owners: k.owners, Accounts: covered, View: Consolidate(k.owners, covered, rows, f)}
 	for i := range k.statements {
 		if e := &k.statements[i]; e.Unknown && q.includes(e) {
@@ -139,6 +153,22 @@ func counting(covered []Covered) []string {
 		}
 	}
 	return ids
+}
+
+// describe sets what is sealed of the accounts in covered that count, if they do not have it.
+func describe(covered []Covered, rows map[string]Rows) {
+	for _, c := range covered {
+		list := rows[c.Statement.PortfolioID].Accounts
+		if c.EndedOn != "" || c.Number != "" || c.Institution != "" || c.Index >= len(list) {
+			continue
+		}
+		stated := &list[c.Index]
+		c.Number, c.Institution = stated.Number, stated.Institution
+		c.Holders = make([]Holder, len(stated.Holders))
+		for i, h := range stated.Holders {
+			c.Holders[i] = Holder{h.Name, MaskPAN(h.PAN)}
+		}
+	}
 }
 
 // rowsOf returns the rows of portfolios of who. complete is false if one has been deleted.

@@ -31,10 +31,8 @@ func monthly(months, rows int) *family {
 			To: time.Date(2024, time.Month(month+2), 0, 0, 0, 0, 0, time.UTC).Format(time.DateOnly), SavedAt: begin,
 		}
 		var r portfolio.Rows
-		var entries []portfolio.AccountStatement
 		for i := range f.accounts {
-			s.AccountID, s.Index = f.accounts[i].ID, i
-			r.Accounts, entries = append(r.Accounts, statement.Account{}), append(entries, s)
+			r.Accounts, s.Entries = append(r.Accounts, statement.Account{}), append(s.Entries, portfolio.AccountEntry{Account: i, Owner: 1})
 		}
 		for i := range rows {
 			r.Holdings = append(r.Holdings, statement.Holding{
@@ -44,7 +42,7 @@ func monthly(months, rows int) *family {
 				Value: decimal.NewNullDecimal(decimal.New(500025, -2)), Cost: decimal.NewNullDecimal(decimal.New(4000, 0)),
 			})
 		}
-		f.statements, f.rows[s.PortfolioID] = append(f.statements, entries), r
+		f.statements, f.rows[s.PortfolioID] = append(f.statements, s), r
 	}
 	return f
 }

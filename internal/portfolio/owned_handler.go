@@ -91,7 +91,7 @@ func (h *Handler) accounts(c echo.Context) error {
 		return err
 	}
 	ctx := c.Request().Context()
-	o, err := h.Portfolios.Owned(ctx, auth.From(ctx), selection, filter)
+	o, err := h.Portfolios.OwnedAccounts(ctx, auth.From(ctx), selection, filter)
 	if err != nil {
 		return err
 	}

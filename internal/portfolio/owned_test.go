@@ -7,7 +7,6 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"net/url"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -44,19 +43,19 @@ func panOf(owner int) string { return fmt.Sprintf("AAAPZ9%03dA", owner) }
 func nameOf(owner int) string { return "EXAMPLE PERSON " + string("ABCD"[owner]) }
 
 // payload returns a statement as the vendor gives it.
-func (f *family) payload(entries []portfolio.AccountStatement) []byte {
-	s, rows := entries[0], f.rows[entries[0].PortfolioID]
+func (f *family) payload(s portfolio.AccountStatement) []byte {
+	rows := f.rows[s.PortfolioID]
 	lists := map[statement.AccountKind][]map[string]any{}
-	for _, e := range entries {
-		a := f.accounts[slices.IndexFunc(f.accounts, func(a portfolio.Account) bool { return a.ID == e.AccountID })]
+	for index, e := range s.Entries {
+		a := f.accounts[e.Account]
 		listed := map[string]any{"linked_holders": []map[string]any{{"name": nameOf(a.Owner), "pan": panOf(a.Owner)}}}
-		if v := rows.Accounts[e.Index].Value; v.Valid {
+		if v := rows.Accounts[index].Value; v.Valid {
 			listed["value"] = json.Number(v.Decimal.String())
 		}
 		var own []map[string]any
 		byClass := map[string][]map[string]any{}
 		for _, h := range rows.Holdings {
-			if h.AccountIndex != e.Index {
+			if h.AccountIndex != index {
 				continue
 			}
 			row := map[string]any{"name": "EXAMPLE " + h.ISIN, "units": 1}
@@ -110,42 +109,47 @@ func newSavedFamily(rng *rand.Rand) *family {
 		f.accounts[i].ID = fmt.Sprintf("ac_%d", 1000+i)
 	}
 	saved := f.statements[:0]
-	for _, entries := range f.statements {
-		rows := f.rows[entries[0].PortfolioID]
-		for i := range rows.Holdings {
-			if h := &rows.Holdings[i]; h.ISIN != "" {
-				h.ISIN = isin("INF200K01" + h.ISIN[3:] + "0")
-			}
-			if rows.Holdings[i].Class == statement.Equity {
-				rows.Holdings[i].Class = statement.ETF
-			}
-		}
-		var listed []portfolio.AccountStatement
+	for _, s := range f.statements {
+		old := f.rows[s.PortfolioID]
+		var rows portfolio.Rows
+		var listed []portfolio.AccountEntry
 		demat := false
-		for _, e := range entries {
-			hasRows := slices.ContainsFunc(rows.Holdings, func(h statement.Holding) bool { return h.AccountIndex == e.Index })
-			if e.AccountID == "" || !hasRows { // without rows, a folio is not recognised
+		for index, e := range s.Entries {
+			var own []statement.Holding
+			for _, h := range old.Holdings {
+				if h.AccountIndex == index {
+					own = append(own, savable(h, len(listed)))
+				}
+			}
+			if len(own) == 0 { // without rows, a folio is not recognised
 				continue
 			}
-			var number int
-			_, _ = fmt.Sscanf(e.AccountID, "ac_%d", &number)
-			e.AccountID = fmt.Sprintf("ac_%d", 1000+number)
-			demat = demat || f.accounts[number].Kind == statement.Demat
-			listed = append(listed, e)
+			demat = demat || f.accounts[e.Account].Kind == statement.Demat
+			rows.Accounts, rows.Holdings, listed = append(rows.Accounts, old.Accounts[index]), append(rows.Holdings, own...), append(listed, e)
 		}
 		if len(listed) == 0 {
 			continue
 		}
-		for i := range listed {
-			if !demat {
-				listed[i].Rejected = 0
-			}
-			listed[i].SavedAt = savedAt(len(saved))
+		if !demat {
+			s.Rejected = 0
 		}
-		saved = append(saved, listed)
+		s.Entries, s.SavedAt, f.rows[s.PortfolioID] = listed, savedAt(len(saved)), rows
+		saved = append(saved, s)
 	}
 	f.statements = saved
 	return f
+}
+
+// savable returns h with an ISIN and the class that it is read with, in the account with this
+// index.
+func savable(h statement.Holding, account int) statement.Holding {
+	if h.AccountIndex = account; h.ISIN != "" {
+		h.ISIN = isin("INF200K01" + h.ISIN[3:] + "0")
+	}
+	if h.Class == statement.Equity {
+		h.Class = statement.ETF
+	}
+	return h
 }
 
 // savedAt is when the statement with this number is saved, from 0.
@@ -280,9 +284,9 @@ func TestHoldingsOfSavedStatementsAreTheirUnion(t *testing.T) {
 		for i := range 1 + *families/50 {
 			f := newSavedFamily(rand.New(rand.NewPCG(from, uint64(i)))) //nolint:gosec // as above, and i is not negative
 			user := fmt.Sprint("family-", i)
-			for n, entries := range f.statements {
-				b.clock.Store(int64(savedAt(n).Sub(begin)))
-				b.save(user, f.payload(entries)).want(t, http.StatusCreated)
+			for _, s := range f.statements {
+				b.clock.Store(int64(s.SavedAt.Sub(begin)))
+				b.save(user, f.payload(s)).want(t, http.StatusCreated)
 			}
 			for _, q := range []portfolio.Selection{{}, {CASType: statement.CDSL}, {AsOf: "2026-02-28"}, {AsOf: "2026-04-01"}} {
 				params := url.Values{}

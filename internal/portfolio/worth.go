@@ -70,7 +70,7 @@ type WorthQuery struct {
 // of its last day.
 func (s *Service) Worth(ctx context.Context, who auth.Principal, q WorthQuery) (list []Worth, err error) {
 	s.settle(ctx, who)
-	err = s.readKnown(ctx, who, q.Filter, func(k knownAccounts) (complete bool, err error) {
+	err = s.readKnown(ctx, who, q.Filter, s.Reader.AccountStatements, func(k knownAccounts) (complete bool, err error) {
 		days, err := s.days(q, k.statements)
 		if err != nil {
 			return false, err

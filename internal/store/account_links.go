@@ -35,6 +35,9 @@ type accountLink struct {
 	owner, rows int
 }
 
+// minAccountLink is the smallest number of bytes of a packed accountLink.
+const minAccountLink = 1 + 16 + 1 + 1
+
 // linksVersion is the first byte of packed accountLinks.
 const linksVersion = 1
 
@@ -88,7 +91,9 @@ func unpackLinks(b []byte) (l accountLinks, err error) {
 		o.panHashes = r.take(r.count())
 		l.owners = append(l.owners, o)
 	}
-	for n := r.count(); n > 0 && !r.failed; n-- {
+	n := r.count()
+	l.accounts = make([]accountLink, 0, min(n, len(r.b)/minAccountLink))
+	for ; n > 0 && !r.failed; n-- {
 		a := accountLink{kind: r.kind()}
 		copy(a.id[:], r.take(len(a.id)))
 		a.owner, a.rows = r.count(), r.count()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"slices"
 	"time"
 
 	"casbroker/internal/portfolio"
@@ -29,7 +30,7 @@ func affectsHoldings(ctx context.Context, tx *sql.Tx, subject, id string) (bool,
 		return false, fmt.Errorf("read the accounts of portfolios: %w", err)
 	}
 	defer func() { _ = rows.Close() }()
-	var statements []portfolio.AccountStatement
+	var listings []listing
 	for rows.Next() {
 		var l listing
 		var packed []byte
@@ -40,7 +41,9 @@ func affectsHoldings(ctx context.Context, tx *sql.Tx, subject, id string) (bool,
 		if err := l.unpack(packed, savedMS); err != nil {
 			return false, err
 		}
-		statements = append(statements, l.statements()...)
+		listings = append(listings, l)
 	}
-	return portfolio.Affects(statements, id), rows.Err()
+	slices.SortFunc(listings, func(a, b listing) int { return b.Compare(&a.AccountStatement) })
+	accounts, statements := entriesOf(listings)
+	return portfolio.Affects(accounts, statements, id), rows.Err()
 }
