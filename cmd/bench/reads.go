@@ -12,12 +12,17 @@ import (
 const (
 	readUsers = 200 // each with one statement
 	readRows  = 36  // of each statement
+
+	ownedUsers  = 20 // each with a statement for each month
+	ownedMonths = 24
+	ownedRows   = 100 // of each statement, in the same accounts
 )
 
 // read is one kind of read, and its rounds.
 type read struct {
 	name   string
 	path   func(user int) string
+	jwts   []string
 	rounds []figures
 }
 
@@ -38,10 +43,11 @@ func measureReads(ctx context.Context, p plan, start starter) error {
 	if err != nil {
 		return err
 	}
-	jwts, err := tokens(readUsers, readUsers)
+	all, err := tokens(readUsers+ownedUsers, readUsers+ownedUsers)
 	if err != nil {
 		return err
 	}
+	jwts, owners := all[:readUsers], all[readUsers:]
 	client := &http.Client{Timeout: time.Minute}
 	ids := make([]string, readUsers)
 	for i, jwt := range jwts {
@@ -49,9 +55,17 @@ func measureReads(ctx context.Context, p plan, start starter) error {
 			return err
 		}
 	}
+	if err := saveMonths(ctx, client, broker.address, owners); err != nil {
+		return err
+	}
 	reads := []*read{
-		{name: fmt.Sprintf("GET /v1/portfolios/latest, %d rows", readRows), path: func(int) string { return "/v1/portfolios/latest" }},
+		{name: fmt.Sprintf("GET /v1/portfolios/latest, %d rows", readRows), path: func(int) string { return "/v1/portfolios/latest" }, jwts: jwts},
 		{
+			name: fmt.Sprintf("GET /v1/holdings, %d statements of %d rows", ownedMonths, ownedRows),
+			path: func(int) string { return "/v1/holdings" }, jwts: owners,
+		},
+		{
+			jwts: jwts,
 			name: fmt.Sprintf("GET /v1/portfolios/{id}/holdings, %d rows", readRows),
 			path: func(user int) string { return "/v1/portfolios/" + ids[user] + "/holdings?limit=100" },
 		},
@@ -64,7 +78,7 @@ func measureReads(ctx context.Context, p plan, start starter) error {
 		}
 		base = append(base, f)
 		for _, r := range reads {
-			if f, err = load(ctx, broker.address, readRequests(r.path, jwts), p.requests/4, p.connections); err != nil {
+			if f, err = load(ctx, broker.address, readRequests(r.path, r.jwts), p.requests/4, p.connections); err != nil {
 				return fmt.Errorf("%s: %w", r.name, err)
 			}
 			r.rounds = append(r.rounds, f)
@@ -76,8 +90,8 @@ func measureReads(ctx context.Context, p plan, start starter) error {
 
 // reportReads prints the reads as a table.
 func reportReads(p plan, base []figures, reads []*read, memory float64) {
-	fmt.Printf("\nReads of %d users with one statement each, SQLite, %d connections, median of %d rounds; the broker used %.0f MB\n\n",
-		readUsers, p.connections, p.rounds, memory)
+	fmt.Printf("\nReads of %d users with one statement each, and of %d with more, SQLite, %d connections, median of %d rounds; the broker used %.0f MB\n\n",
+		readUsers, ownedUsers, p.connections, p.rounds, memory)
 	fmt.Printf("%-48s %10s %9s %8s\n", "", "requests/s", "p99", "of (c)")
 	plain := median(base)
 	fmt.Printf("%-48s %10.0f %9s %8.2f\n", "(c) plain Echo + HS256", plain.perSecond, plain.p99.Round(10*time.Microsecond), 1.0)
@@ -85,6 +99,19 @@ func reportReads(p plan, base []figures, reads []*read, memory float64) {
 		f := median(r.rounds)
 		fmt.Printf("%-48s %10.0f %9s %8.2f\n", r.name, f.perSecond, f.p99.Round(10*time.Microsecond), f.perSecond/plain.perSecond)
 	}
+}
+
+// saveMonths saves a statement of the same accounts for each month, for each of jwts.
+func saveMonths(ctx context.Context, client *http.Client, address string, jwts []string) error {
+	for i, jwt := range jwts {
+		for month := range ownedMonths {
+			to := time.Date(2024, time.Month(month+2), 0, 0, 0, 0, 0, time.UTC).Format(time.DateOnly)
+			if _, err := saveStatement(ctx, client, address, jwt, sampleStatement(readUsers+i, ownedRows, to)); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // readRequests are requests for the path of each user in turn.
@@ -123,10 +150,10 @@ func saveStatement(ctx context.Context, client *http.Client, address, jwt string
 // account, the others schemes of folios with some transactions.
 func sampleStatement(person, rows int, to string) []byte {
 	var b bytes.Buffer
-	fmt.Fprintf(&b, `{"meta":{"cas_type":"CDSL","statement_period":{"from":"2026-03-01","to":%q}},
+	fmt.Fprintf(&b, `{"meta":{"cas_type":"CDSL","statement_period":{"from":"%s-01","to":%q}},
 		"investor":{"name":"Asha Example","pan":"AAAPZ%04dA"},
 		"demat_accounts":[{"demat_type":"CDSL","dp_id":"12012345","client_id":"%08d","bo_id":"12012345%08d","dp_name":"Sample Securities Limited",
-		"holdings":{"equities":[`, to, person%10000, person, person)
+		"holdings":{"equities":[`, to[:len("2026-03")], to, person%10000, person, person)
 	for i := range rows / 2 {
 		if i > 0 {
 			b.WriteByte(',')

@@ -122,8 +122,9 @@ func (c *coverage) tells(s *AccountStatement, owner int) {
 		i = len(c.series)
 		c.series = append(c.series, series{issuer: s.CASType, owner: owner})
 	}
-	if ends := c.series[i].ends; len(ends) == 0 || ends[len(ends)-1] != s.To {
-		c.series[i].ends = append(ends, s.To)
+	of := &c.series[i]
+	if n := len(of.ends); n == 0 || of.ends[n-1] != s.To {
+		of.ends = append(of.ends, s.To)
 	}
 }
 

@@ -250,6 +250,11 @@ func respond(c echo.Context, view any) error {
 	if err != nil {
 		return err
 	}
+	return respondWith(c, body)
+}
+
+// respondWith answers 200 with body, which is JSON.
+func respondWith(c echo.Context, body []byte) error {
 	c.Response().Header().Set(echo.HeaderContentLength, strconv.Itoa(len(body)))
 	return c.JSONBlob(http.StatusOK, body)
 }

@@ -62,7 +62,7 @@ func (h *Handler) owned(c echo.Context) error {
 	if *buffer, err = appendOwned((*buffer)[:0], &o, selection, first, end); err != nil {
 		return err
 	}
-	return c.JSONBlob(http.StatusOK, *buffer)
+	return respondWith(c, *buffer)
 }
 
 // buffers are for answers.
@@ -116,7 +116,7 @@ func (h *Handler) account(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	return c.JSONBlob(http.StatusOK, view)
+	return respondWith(c, view)
 }
 
 // worth answers with what the caller owned over time.

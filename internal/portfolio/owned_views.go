@@ -60,7 +60,7 @@ func viewHistory(h *AccountHistory) (jsontext.Value, error) {
 	for i, s := range h.Statements {
 		list[i] = listingView{
 			PortfolioID: s.PortfolioID, CASType: s.CASType, AsOf: stated(s.To), SavedAt: s.SavedAt, Provenance: s.Provenance, Owner: s.Owner,
-			Value: statement.FormatRupees(s.Value), Rows: s.Sum.Rows,
+			Value: statement.FormatRupees(s.Value), Rows: s.Rows,
 			Counts: h.Counted != nil && s.PortfolioID == h.Statement.PortfolioID,
 		}
 	}

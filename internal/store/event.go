@@ -26,7 +26,7 @@ func (s *DB) emit(ctx context.Context, tx *sql.Tx, events ...webhook.Event) erro
 		if i > 0 {
 			query += ", "
 		}
-		query += "(" + placeholders(len(args)+1, 6) + ")"
+		query += "(" + placeholders(len(args)+1, 6) + ")" //nolint:gosec // numbers
 		args = append(args, e.ID, string(e.Type), e.Subject, s.eventQueue(e.Subject), millis(e.At), string(object))
 	}
 	if _, err := tx.ExecContext(ctx, query, args...); err != nil {
