@@ -53,7 +53,7 @@ type parser struct {
 		first value
 		last  value
 	}
-	descriptions    map[string]string // of transactions, by their JSON text
+	strings         map[string]string // shared by transactions
 	accountsRead    int
 	tooManyRejected bool // more rows were rejected than may be
 }

@@ -1,6 +1,7 @@
 package statement
 
 import (
+	"bytes"
 	"slices"
 	"strings"
 
@@ -10,8 +11,8 @@ import (
 // maxTransactions is the number of transactions that a statement may have in all.
 const maxTransactions = 100_000
 
-// maxDescriptions is how many descriptions are looked up before one is allocated.
-const maxDescriptions = 1000
+// maxShared is how many strings are shared by transactions.
+const maxShared = 2000
 
 // transactionTypes are the vendor's types of transactions.
 var transactionTypes = []string{
@@ -88,6 +89,12 @@ func (p *parser) transaction(t *Transaction, v value) bool {
 
 // transactionDate reads the date of a transaction, "" if it is not a date.
 func (p *parser) transactionDate(v value) string {
+	if v.kind() == '"' {
+		raw := v.raw()
+		if text := raw[1 : len(raw)-1]; isSimpleDate(string(text)) {
+			return p.shared(text)
+		}
+	}
 	day, ok := p.date(v)
 	if !ok {
 		p.warn(v, codeTransactionDate, "This is not a date such as 2026-03-31; it was left out.")
@@ -95,25 +102,32 @@ func (p *parser) transactionDate(v value) string {
 	return day
 }
 
-// description reads the description of a transaction. Most lines of a statement have one
-// of a few, so each is allocated once.
+// description reads the description of a transaction.
 func (p *parser) description(v value) string {
 	if v.kind() != '"' {
 		p.ignored(v)
 		return ""
 	}
-	raw := v.raw()
-	if known, ok := p.descriptions[string(raw)]; ok {
+	if raw := v.raw(); bytes.IndexByte(raw, '\\') < 0 && len(raw) <= maxText {
+		return p.shared(raw[1 : len(raw)-1])
+	}
+	return p.text(v)
+}
+
+// shared returns text as a string. Many transactions of a statement have one of a few
+// dates and descriptions, so each is allocated once.
+func (p *parser) shared(text []byte) string {
+	if known, ok := p.strings[string(text)]; ok {
 		return known
 	}
-	if p.descriptions == nil {
-		p.descriptions = map[string]string{}
+	s := string(text)
+	if p.strings == nil {
+		p.strings = map[string]string{}
 	}
-	text := p.text(v)
-	if len(raw) <= maxText && len(p.descriptions) < maxDescriptions {
-		p.descriptions[string(raw)] = text
+	if len(p.strings) < maxShared {
+		p.strings[s] = s
 	}
-	return text
+	return s
 }
 
 // transactionType reads the type of a transaction, in upper case. It first compares the
