@@ -10,10 +10,21 @@ var sectionNames = []string{"demat_accounts", "mutual_funds", "insurance", "nps"
 
 // Parse reads the statement in body: a JSON text in any of the forms in which the
 // widget passes it on. It returns one fault, invalid_json, payload_limit or
-// not_a_statement, the latter two with a Field for everything that is wrong. now decides which periods are in the future.
-// Every row of the Statement is in Holdings or in Rejected, and members that seem to
-// hold value but are not understood are in Warnings.
+// not_a_statement, the latter two with a Field for everything that is wrong. now decides
+// which periods are in the future. Every row of the Statement is in Holdings or in
+// Rejected, and members that seem to hold value but are not understood are in Warnings.
 func Parse(body []byte, now time.Time) (*Statement, error) {
+	st, err := ParseSaved(body, now)
+	if err == nil && st.noRowLeft() {
+		list := st.Rejected[:min(len(st.Rejected), maxFindings)]
+		return nil, errStatement.Withf("The statement has %d rows, but none that can be kept.", st.ReceivedRows).At(list...)
+	}
+	return st, err
+}
+
+// ParseSaved is Parse for a statement that was saved at the time now. It also reads those of
+// which no row can be kept, which earlier releases saved.
+func ParseSaved(body []byte, now time.Time) (*Statement, error) {
 	doc, err := parseDocument(body)
 	if err != nil {
 		return nil, err
@@ -28,10 +39,6 @@ func Parse(body []byte, now time.Time) (*Statement, error) {
 	p.statement(e)
 	if len(p.faults) > 0 {
 		return nil, errStatement.At(p.faults...)
-	}
-	if p.noRowLeft() {
-		list := p.s.Rejected[:min(len(p.s.Rejected), maxFindings)]
-		return nil, errStatement.Withf("The statement has %d rows, but none that can be kept.", p.s.ReceivedRows).At(list...)
 	}
 	p.s.Warnings = p.warnings
 	p.s.Fingerprint = p.canonical.of(&p.s)

@@ -175,7 +175,11 @@ func TestStatementWithNoRowLeftIsRefused(t *testing.T) {
 	if !errors.Is(err, errStatement) || !strings.Contains(err.Error(), "2 rows, but none") || len(got) != 2 || got[1].Code != codeNegative {
 		t.Errorf("got %v %+v, want both rows", err, got)
 	}
-	st, err := Parse([]byte(fmt.Sprintf(scheme, `null`)), today)
+	st, err := ParseSaved([]byte(`{`+meta+`,"insurance":{"general":[{"policy_name":"P"}]}}`), today)
+	if err != nil || st.StoredRows != 0 || len(st.Rejected) != 1 {
+		t.Errorf("got %v %+v, want a statement that an earlier release saved", err, st)
+	}
+	st, err = Parse([]byte(fmt.Sprintf(scheme, `null`)), today)
 	if err != nil || st.StoredRows != 0 || st.Complete() {
 		t.Errorf("got %v %+v, want a folio without rows", err, st)
 	}

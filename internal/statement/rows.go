@@ -149,6 +149,6 @@ func (p *parser) reject(why fault.Field) {
 
 // noRowLeft reports whether the statement has rows, but none that can be stored. Empty
 // rows are not counted: an account may have nothing in it.
-func (p *parser) noRowLeft() bool {
-	return p.s.StoredRows == 0 && slices.ContainsFunc(p.s.Rejected, func(f fault.Field) bool { return f.Code != codeEmptyRow })
+func (s *Statement) noRowLeft() bool {
+	return s.StoredRows == 0 && slices.ContainsFunc(s.Rejected, func(f fault.Field) bool { return f.Code != codeEmptyRow })
 }

@@ -63,7 +63,7 @@ func (s *DB) convert(ctx context.Context, id string) error {
 	if err != nil {
 		return err
 	}
-	st, err := statement.Parse(payload, instant(savedMS))
+	st, err := statement.ParseSaved(payload, instant(savedMS))
 	if err != nil {
 		return portfolio.ErrUnreadable.Because(fmt.Errorf("parse the payload of %s again: %w", id, err))
 	}

@@ -57,7 +57,7 @@ func (s *DB) parseAgain(portfolioID string, sealed []byte, savedAt time.Time) (*
 	if err != nil {
 		return nil, err
 	}
-	st, err := statement.Parse(payload, savedAt)
+	st, err := statement.ParseSaved(payload, savedAt)
 	if err != nil {
 		return nil, portfolio.ErrUnreadable.Because(fmt.Errorf("parse the payload of %s again: %w", portfolioID, err))
 	}
