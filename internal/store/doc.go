@@ -28,6 +28,11 @@
 //     amounts, findings, the statement itself, captures of it, stored answers. Each ciphertext is
 //     bound to the row that it belongs to, so it does not open in another one. Hashes of it
 //     are keyed.
+//   - Which accounts a portfolio lists, and whose they are, is one value next to it, by keyed
+//     hashes (account_links.go); numbers, names and masked PANs are another one, sealed
+//     (account_details.go). Neither changes. The accounts of a user are worked out from
+//     these when they are read. What is known of an owner from all portfolios is a row of
+//     owners, which each save and delete brings up to date; package portfolio has the rules.
 //   - What changes the portfolios of a user locks that user first (lockSubject), and
 //     deletes one with removePortfolio, so each owner has exactly one active portfolio.
 //   - Each transaction writes its audit records to a chain that no other transaction
