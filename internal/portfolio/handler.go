@@ -123,7 +123,7 @@ func (h *Handler) latest(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	return respond(c, viewPortfolio(&p, rows))
+	return respondPortfolio(c, &p, rows)
 }
 
 func (h *Handler) get(c echo.Context) error {
@@ -132,7 +132,7 @@ func (h *Handler) get(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	return respond(c, viewPortfolio(&p, rows))
+	return respondPortfolio(c, &p, rows)
 }
 
 // holdings answers with a page of holdings as JSON, or with all of them as CSV.
@@ -154,11 +154,7 @@ func (h *Handler) holdings(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	page := holdingPage{Holdings: viewHoldings(&p, rows)}
-	if next > 0 {
-		page.NextCursor = rowCursor(next)
-	}
-	return respond(c, page)
+	return respondWith(c, appendHoldingPage(make([]byte, 0, rowBytes*(len(rows)+1)), &p, rows, next))
 }
 
 // holdingsCSV answers with all holdings as CSV.
@@ -247,6 +243,15 @@ func (h *Handler) delete(c echo.Context) error {
 // respond answers 200 with view as JSON.
 func respond(c echo.Context, view any) error {
 	body, err := render(view)
+	if err != nil {
+		return err
+	}
+	return respondWith(c, body)
+}
+
+// respondPortfolio answers 200 with p and all its holdings.
+func respondPortfolio(c echo.Context, p *Portfolio, rows []statement.Holding) error {
+	body, err := appendPortfolio(make([]byte, 0, rowBytes*(len(rows)+len(p.Accounts)+4)), p, rows)
 	if err != nil {
 		return err
 	}

@@ -44,13 +44,6 @@ type investorView struct {
 	PANMasked *string `json:"pan_masked"`
 }
 
-// portfolioView is a portfolio with its holdings.
-type portfolioView struct {
-	summaryView
-	Accounts []listedAccountView `json:"accounts"`
-	Rows     []holdingView       `json:"rows"`
-}
-
 // holdingView is a holding as callers see it. Amounts are exact: units without trailing
 // zeros, rupees with at least two decimal places.
 type holdingView struct {
@@ -90,11 +83,6 @@ type portfolioPage struct {
 	NextCursor *string       `json:"next_cursor"`
 }
 
-type holdingPage struct {
-	Holdings   []holdingView `json:"holdings"`
-	NextCursor *string       `json:"next_cursor"`
-}
-
 type transactionPage struct {
 	Transactions []transactionView `json:"transactions"`
 	NextCursor   *string           `json:"next_cursor"`
@@ -113,11 +101,6 @@ func viewSummary(p Portfolio) summaryView {
 		view.TotalValue = new(statement.FormatRupees(p.TotalValue))
 	}
 	return view
-}
-
-// viewPortfolio returns p with all its holdings.
-func viewPortfolio(p *Portfolio, holdings []statement.Holding) portfolioView {
-	return portfolioView{viewSummary(*p), viewListedAccounts(p.Accounts), viewHoldings(p, holdings)}
 }
 
 // viewHoldings returns holdings of p.
