@@ -22,15 +22,12 @@ type Handler struct {
 
 // Mount adds the routes to g, which must authenticate callers.
 func (h *Handler) Mount(g *echo.Group) {
-	g.GET("/usage", h.usage, auth.PrivateUser(auth.ScopePortfoliosRead, h.Limit)...)
+	httpapi.TakesQuery(g.GET("/usage", h.usage, auth.PrivateUser(auth.ScopePortfoliosRead, h.Limit)...), "from", "to")
 }
 
 func (h *Handler) usage(c echo.Context) error {
 	q, err := httpapi.QueryParams(c.Request().URL)
 	if err != nil {
-		return err
-	}
-	if err := q.Only("from", "to"); err != nil {
 		return err
 	}
 	from, to := q.Time("from"), q.Time("to")

@@ -36,11 +36,6 @@ func (h *Handler) Mount(g *echo.Group) {
 // create has a statement parsed and saved.
 func (h *Handler) create(c echo.Context) error {
 	r := c.Request()
-	if q, err := httpapi.QueryParams(r.URL); err != nil {
-		return err
-	} else if err := q.Only(); err != nil {
-		return err
-	}
 	key, err := h.Key(r.Header)
 	if err != nil {
 		return err

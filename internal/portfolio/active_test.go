@@ -16,17 +16,26 @@ func statementOf(issuer, pan, to string) []byte {
 		"nps":[{"pran":"990000000091","funds":[{"name":"F","units":1,"value":1}]}]}`, issuer, to[:7], to, pan)
 }
 
-// list returns one page of the user's portfolios.
-func (b *broker) list(user, query string) []shown {
+// portfolioPage is a page of the list of portfolios.
+type portfolioPage struct {
+	Portfolios []shown `json:"portfolios"`
+	Next       *string `json:"next_cursor"`
+}
+
+// page returns one page of the user's portfolios.
+func (b *broker) page(user, query string) (p portfolioPage) {
 	b.t.Helper()
-	var page struct {
-		Portfolios []shown `json:"portfolios"`
-	}
 	r := b.get(user, "/v1/portfolios"+query)
-	if err := json.Unmarshal(r.body, &page); err != nil || r.status != http.StatusOK {
+	if err := json.Unmarshal(r.body, &p); err != nil || r.status != http.StatusOK {
 		b.t.Fatalf("got %d %s", r.status, r.body)
 	}
-	return page.Portfolios
+	return p
+}
+
+// list returns the portfolios on one page.
+func (b *broker) list(user, query string) []shown {
+	b.t.Helper()
+	return b.page(user, query).Portfolios
 }
 
 func TestEachOwnerHasOneActivePortfolio(t *testing.T) {

@@ -39,11 +39,11 @@ func (h *Handler) Mount(g *echo.Group) {
 	save, read := auth.PrivateUser(auth.ScopePortfoliosWrite, h.LimitSave), auth.PrivateUser(auth.ScopePortfoliosRead, h.LimitRead)
 	g.POST("/portfolios", h.save, save...)
 	g.DELETE("/portfolios/:id", h.delete, save...)
-	g.GET("/portfolios", h.list, read...)
+	httpapi.TakesQuery(g.GET("/portfolios", h.list, read...), listParams...)
 	g.GET("/portfolios/latest", h.latest, read...)
 	g.GET("/portfolios/:id", h.get, read...)
-	g.GET("/portfolios/:id/holdings", h.holdings, read...)
-	g.GET("/portfolios/:id/transactions", h.transactions, read...)
+	httpapi.TakesQuery(g.GET("/portfolios/:id/holdings", h.holdings, read...), "format", "limit", "cursor")
+	httpapi.TakesQuery(g.GET("/portfolios/:id/transactions", h.transactions, read...), "holding", "format", "limit", "cursor")
 	g.GET("/portfolios/:id/raw", h.raw, read...)
 	h.mountOwned(g, read)
 }
@@ -98,7 +98,7 @@ func (h *Handler) list(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	query := Query{Limit: q.Limit(defaultLimit, maxLimit), After: readListCursor(q), ActiveOnly: readActive(q)}
+	query := Query{Limit: q.Limit(defaultLimit, maxLimit), After: readListCursor(q), ActiveOnly: readActive(q), Only: readOnly(q)}
 	if err := q.Err(); err != nil {
 		return err
 	}

@@ -19,10 +19,11 @@ var (
 
 // mountOwned adds the routes of what a user owns.
 func (h *Handler) mountOwned(g *echo.Group, read []echo.MiddlewareFunc) {
-	g.GET("/holdings", h.owned, read...)
-	g.GET("/accounts", h.accounts, read...)
+	httpapi.TakesQuery(g.GET("/holdings", h.owned, read...),
+		slices.Concat([]string{"as_of"}, selects, filters, []string{"format", "limit", "cursor"})...)
+	httpapi.TakesQuery(g.GET("/accounts", h.accounts, read...), slices.Concat([]string{"as_of"}, selects, []string{"owner"})...)
 	g.GET("/accounts/:id", h.account, read...)
-	g.GET("/worth", h.worth, read...)
+	httpapi.TakesQuery(g.GET("/worth", h.worth, read...), slices.Concat([]string{"from", "to", "interval"}, selects, filters)...)
 	g.GET("/portfolios/:id/changes", h.changes, read...)
 }
 
@@ -30,9 +31,6 @@ func (h *Handler) mountOwned(g *echo.Group, read []echo.MiddlewareFunc) {
 func (h *Handler) owned(c echo.Context) error {
 	c.Response().Header().Add("Vary", "Accept")
 	q, err := httpapi.QueryParams(c.Request().URL)
-	if err == nil {
-		err = q.Only(slices.Concat([]string{"as_of"}, selects, filters, []string{"format", "limit", "cursor"})...)
-	}
 	if err != nil {
 		return err
 	}
@@ -80,9 +78,6 @@ func sendOwnedCSV(c echo.Context, o *Owned) error {
 // accounts answers with all accounts, also those that have ended.
 func (h *Handler) accounts(c echo.Context) error {
 	q, err := httpapi.QueryParams(c.Request().URL)
-	if err == nil {
-		err = q.Only(slices.Concat([]string{"as_of"}, selects, []string{"owner"})...)
-	}
 	if err != nil {
 		return err
 	}
@@ -100,13 +95,6 @@ func (h *Handler) accounts(c echo.Context) error {
 
 // account answers with an account and the statements that list it.
 func (h *Handler) account(c echo.Context) error {
-	q, err := httpapi.QueryParams(c.Request().URL)
-	if err == nil {
-		err = q.Only()
-	}
-	if err != nil {
-		return err
-	}
 	ctx := c.Request().Context()
 	history, err := h.Portfolios.AccountHistory(ctx, auth.From(ctx), c.Param("id"))
 	if err != nil {
@@ -122,9 +110,6 @@ func (h *Handler) account(c echo.Context) error {
 // worth answers with what the caller owned over time.
 func (h *Handler) worth(c echo.Context) error {
 	q, err := httpapi.QueryParams(c.Request().URL)
-	if err == nil {
-		err = q.Only(slices.Concat([]string{"from", "to", "interval"}, selects, filters)...)
-	}
 	if err != nil {
 		return err
 	}
@@ -145,13 +130,6 @@ func (h *Handler) worth(c echo.Context) error {
 
 // changes answers with what a statement says differently than those before it.
 func (h *Handler) changes(c echo.Context) error {
-	q, err := httpapi.QueryParams(c.Request().URL)
-	if err == nil {
-		err = q.Only()
-	}
-	if err != nil {
-		return err
-	}
 	ctx := c.Request().Context()
 	changes, err := h.Portfolios.Changes(ctx, auth.From(ctx), c.Param("id"))
 	if err != nil {

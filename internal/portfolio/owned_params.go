@@ -47,16 +47,9 @@ func readSelection(q *httpapi.Params) Selection {
 
 // readFilter reads which part of a view is wanted.
 func readFilter(q *httpapi.Params) Filter {
-	f := Filter{Class: oneOf(q, "class", errClass, classes...), Account: q.Text("account")}
+	f := Filter{Owner: readOwner(q), Class: oneOf(q, "class", errClass, classes...), Account: q.Text("account")}
 	if f.Account != "" && !isAccountID(f.Account) {
 		q.Fail(errAccount)
-	}
-	if text := q.Text("owner"); text != "" {
-		n, err := strconv.Atoi(text)
-		if err != nil || n < 1 {
-			q.Fail(errOwner)
-		}
-		f.Owner = n
 	}
 	return f
 }

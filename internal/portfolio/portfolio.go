@@ -110,6 +110,7 @@ type Query struct {
 	After      Cursor // the zero Cursor starts with the newest
 	Limit      int
 	ActiveOnly bool
+	Only       Only
 }
 
 // Rows are the rows of a portfolio, without its transactions.

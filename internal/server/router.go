@@ -11,6 +11,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -53,8 +54,9 @@ type Options struct {
 
 // Router is the http.Handler of the service. Routes are mounted before it serves.
 type Router struct {
-	echo   *echo.Echo
-	health *health
+	echo    *echo.Echo
+	health  *health
+	queries func() map[string][]string // declaredQueries, once all routes are mounted
 }
 
 // NewRouter returns a Router with the health routes and /openapi.yaml only.
@@ -64,6 +66,7 @@ func NewRouter(o Options) *Router {
 	e.HTTPErrorHandler = httpapi.HandleError
 	e.IPExtractor = ipExtractor(o.TrustedProxies)
 	r := &Router{echo: e, health: &health{checks: o.Checks, log: o.Log}}
+	r.queries = sync.OnceValue(r.declaredQueries)
 	e.Use(requestContext, observe(o), securityHeaders)
 	if len(o.AllowedOrigins) > 0 {
 		e.Use(middleware.CORSWithConfig(cors(o)))
@@ -92,9 +95,13 @@ func (b below) Mount(g *echo.Group) {
 	}
 }
 
-// Mount adds routes under prefix, behind chain, whose first middleware is the outermost.
+// Mount adds routes under prefix, behind chain, whose first middleware is the outermost. Behind
+// the chain of /v1, query parameters that a route did not declare are refused.
 func (r *Router) Mount(prefix string, chain []Middleware, routes ...Routes) {
 	if len(chain) > 0 {
+		if prefix == apiPrefix {
+			chain = append(slices.Clip(chain), r.refuseUnknownQuery)
+		}
 		r.echo.Use(forPrefix(prefix+"/", chain))
 	}
 	for _, add := range routes {

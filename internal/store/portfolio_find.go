@@ -93,21 +93,29 @@ func (s *DB) Portfolios(ctx context.Context, subject string, q portfolio.Query) 
 	return list, s.explain(ctx, "list portfolios", err)
 }
 
+// portfolios reads on until it has as many portfolios as q wants: owners and classes are packed
+// values, which SQL does not know.
 func (s *DB) portfolios(ctx context.Context, subject string, ms int64, q portfolio.Query) ([]portfolio.Portfolio, error) {
+	most := q.Limit
+	if q.Only != (portfolio.Only{}) {
+		most = math.MaxInt32
+	}
 	rows, err := s.reader.QueryContext(ctx, `SELECT `+portfolioColumns+` FROM portfolios
 		WHERE subject = $1 AND (saved_ms, id) < ($2, $3) AND active >= $4
-		ORDER BY saved_ms DESC, id DESC LIMIT $5`, subject, ms, q.After.ID, boolInt(q.ActiveOnly), q.Limit)
+		ORDER BY saved_ms DESC, id DESC LIMIT $5`, subject, ms, q.After.ID, boolInt(q.ActiveOnly), most)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { _ = rows.Close() }()
 	var list []portfolio.Portfolio
-	for rows.Next() {
+	for len(list) < q.Limit && rows.Next() {
 		p, err := s.scanPortfolio(ctx, rows)
 		if err != nil {
 			return nil, err
 		}
-		list = append(list, p)
+		if q.Only.Selects(&p) {
+			list = append(list, p)
+		}
 	}
 	return list, rows.Err()
 }

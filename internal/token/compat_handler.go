@@ -17,7 +17,7 @@ import (
 // another back end, behind chain, which must authenticate callers. It takes GET and POST.
 func (h *Handler) MountCompat(g *echo.Group, path string, chain ...echo.MiddlewareFunc) {
 	chain = append(chain, auth.Require(auth.RoleUser))
-	g.GET(path, h.issueCompat, chain...)
+	httpapi.TakesQuery(g.GET(path, h.issueCompat, chain...), "expiry_minutes", "expiryMinutes")
 	g.POST(path, h.issueCompat, chain...)
 }
 

@@ -30,15 +30,12 @@ type Handler struct {
 
 // Mount adds the routes to g, which must authenticate callers.
 func (h *Handler) Mount(g *echo.Group) {
-	g.GET("/events", h.events, auth.PrivateService(auth.ScopeEventsRead, h.Limit)...)
+	httpapi.TakesQuery(g.GET("/events", h.events, auth.PrivateService(auth.ScopeEventsRead, h.Limit)...), "after", "limit", "wait")
 }
 
 func (h *Handler) events(c echo.Context) error {
 	q, err := httpapi.QueryParams(c.Request().URL)
 	if err != nil {
-		return err
-	}
-	if err := q.Only("after", "limit", "wait"); err != nil {
 		return err
 	}
 	limit, wait := q.Limit(defaultPage, MaxPage), readWait(q)

@@ -1514,6 +1514,18 @@ type OfOwner = int
 // browser says that the vendor gave it
 type OfProvenance = Provenance
 
+// OfStatementClass defines model for OfStatementClass.
+type OfStatementClass = AssetClass
+
+// OfStatementOwner defines model for OfStatementOwner.
+type OfStatementOwner = int
+
+// PeriodFrom defines model for PeriodFrom.
+type PeriodFrom = string
+
+// PeriodTo defines model for PeriodTo.
+type PeriodTo = string
+
 // PortfolioIDParameter defines model for PortfolioID.
 type PortfolioIDParameter = PortfolioID
 
@@ -1684,6 +1696,24 @@ type ListPortfoliosParams struct {
 	// Active true for active portfolios only, one per owner; false for all
 	Active ActiveParameter `form:"active,omitempty" json:"active,omitempty,omitzero"`
 
+	// Provenance Only statements of this provenance
+	Provenance OfProvenance `form:"provenance,omitempty" json:"provenance,omitempty,omitzero"`
+
+	// CASType Only statements of this issuer
+	CASType OfCASType `form:"cas_type,omitempty" json:"cas_type,omitempty,omitzero"`
+
+	// Owner Only statements of the owner with this number, or with an account of that owner
+	Owner OfStatementOwner `form:"owner,omitempty" json:"owner,omitempty,omitzero"`
+
+	// Class Only statements with a row of this class
+	Class OfStatementClass `form:"class,omitempty" json:"class,omitempty,omitzero"`
+
+	// From Only statements whose period ends on this day or later; one without a period counts as of the day it was saved, in India
+	From PeriodFrom `form:"from,omitempty" json:"from,omitempty,omitzero"`
+
+	// To Only statements whose period ends on this day or earlier
+	To PeriodTo `form:"to,omitempty" json:"to,omitempty,omitzero"`
+
 	// Limit The maximum number of entries on a page
 	Limit Limit `form:"limit,omitempty" json:"limit,omitempty,omitzero"`
 
@@ -1789,6 +1819,24 @@ type ListOwnedOfParams struct {
 type ListPortfoliosOfParams struct {
 	// Active true for active portfolios only, one per owner; false for all
 	Active ActiveParameter `form:"active,omitempty" json:"active,omitempty,omitzero"`
+
+	// Provenance Only statements of this provenance
+	Provenance OfProvenance `form:"provenance,omitempty" json:"provenance,omitempty,omitzero"`
+
+	// CASType Only statements of this issuer
+	CASType OfCASType `form:"cas_type,omitempty" json:"cas_type,omitempty,omitzero"`
+
+	// Owner Only statements of the owner with this number, or with an account of that owner
+	Owner OfStatementOwner `form:"owner,omitempty" json:"owner,omitempty,omitzero"`
+
+	// Class Only statements with a row of this class
+	Class OfStatementClass `form:"class,omitempty" json:"class,omitempty,omitzero"`
+
+	// From Only statements whose period ends on this day or later; one without a period counts as of the day it was saved, in India
+	From PeriodFrom `form:"from,omitempty" json:"from,omitempty,omitzero"`
+
+	// To Only statements whose period ends on this day or earlier
+	To PeriodTo `form:"to,omitempty" json:"to,omitempty,omitzero"`
 
 	// Limit The maximum number of entries on a page
 	Limit Limit `form:"limit,omitempty" json:"limit,omitempty,omitzero"`
@@ -2026,6 +2074,12 @@ func (c *Client) ExportMe(ctx context.Context) (answer200 *Export, err error) {
 func (c *Client) ListPortfolios(ctx context.Context, params ListPortfoliosParams) (answer200 *PortfolioPage, err error) {
 	r := request{method: http.MethodGet, path: path("/v1/portfolios")}
 	r.param("active", params.Active)
+	r.param("provenance", params.Provenance)
+	r.param("cas_type", params.CASType)
+	r.param("owner", params.Owner)
+	r.param("class", params.Class)
+	r.param("from", params.From)
+	r.param("to", params.To)
 	r.param("limit", params.Limit)
 	r.param("cursor", params.Cursor)
 	err = c.do(ctx, r, answers{
@@ -2292,6 +2346,12 @@ func (c *Client) PutMailParsingOf(ctx context.Context, subject string, body Mail
 func (c *Client) ListPortfoliosOf(ctx context.Context, subject string, params ListPortfoliosOfParams) (answer200 *PortfolioPage, err error) {
 	r := request{method: http.MethodGet, path: path("/v1/users/%s/portfolios", subject)}
 	r.param("active", params.Active)
+	r.param("provenance", params.Provenance)
+	r.param("cas_type", params.CASType)
+	r.param("owner", params.Owner)
+	r.param("class", params.Class)
+	r.param("from", params.From)
+	r.param("to", params.To)
 	r.param("limit", params.Limit)
 	r.param("cursor", params.Cursor)
 	err = c.do(ctx, r, answers{

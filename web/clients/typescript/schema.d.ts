@@ -2686,6 +2686,14 @@ export interface components {
         OfCASType: components["schemas"]["CASType"];
         /** @description Only accounts of the owner with this number */
         OfOwner: number;
+        /** @description Only statements of the owner with this number, or with an account of that owner */
+        OfStatementOwner: number;
+        /** @description Only statements with a row of this class */
+        OfStatementClass: components["schemas"]["AssetClass"];
+        /** @description Only statements whose period ends on this day or later; one without a period counts as of the day it was saved, in India */
+        PeriodFrom: string;
+        /** @description Only statements whose period ends on this day or earlier */
+        PeriodTo: string;
         /** @description Only rows of this class */
         OfClass: components["schemas"]["AssetClass"];
         /** @description Only the account with this id */
@@ -3133,6 +3141,18 @@ export interface operations {
             query?: {
                 /** @description true for active portfolios only, one per owner; false for all */
                 active?: components["parameters"]["Active"];
+                /** @description Only statements of this provenance */
+                provenance?: components["parameters"]["OfProvenance"];
+                /** @description Only statements of this issuer */
+                cas_type?: components["parameters"]["OfCASType"];
+                /** @description Only statements of the owner with this number, or with an account of that owner */
+                owner?: components["parameters"]["OfStatementOwner"];
+                /** @description Only statements with a row of this class */
+                class?: components["parameters"]["OfStatementClass"];
+                /** @description Only statements whose period ends on this day or later; one without a period counts as of the day it was saved, in India */
+                from?: components["parameters"]["PeriodFrom"];
+                /** @description Only statements whose period ends on this day or earlier */
+                to?: components["parameters"]["PeriodTo"];
                 /** @description The maximum number of entries on a page */
                 limit?: components["parameters"]["Limit"];
                 /** @description The `next_cursor` of the previous page; omit it for the first page */
@@ -3747,6 +3767,18 @@ export interface operations {
             query?: {
                 /** @description true for active portfolios only, one per owner; false for all */
                 active?: components["parameters"]["Active"];
+                /** @description Only statements of this provenance */
+                provenance?: components["parameters"]["OfProvenance"];
+                /** @description Only statements of this issuer */
+                cas_type?: components["parameters"]["OfCASType"];
+                /** @description Only statements of the owner with this number, or with an account of that owner */
+                owner?: components["parameters"]["OfStatementOwner"];
+                /** @description Only statements with a row of this class */
+                class?: components["parameters"]["OfStatementClass"];
+                /** @description Only statements whose period ends on this day or later; one without a period counts as of the day it was saved, in India */
+                from?: components["parameters"]["PeriodFrom"];
+                /** @description Only statements whose period ends on this day or earlier */
+                to?: components["parameters"]["PeriodTo"];
                 /** @description The maximum number of entries on a page */
                 limit?: components["parameters"]["Limit"];
                 /** @description The `next_cursor` of the previous page; omit it for the first page */
