@@ -40,14 +40,14 @@ func TestSealRotateWorksNextToARunningBroker(t *testing.T) {
 	code, out, errs := broker(t, environ, "seal", "rotate")
 	for _, line := range []string{
 		"portfolios: 1 encrypted again, 0 with missing keys, 0 damaged\n", "payloads: 1 encrypted again,", "idempotency: 0 encrypted again,",
-		`All values are now encrypted with "next"; 4 rows were encrypted again. Every replica must have "next" first:`,
+		`All values are now encrypted with "next"; 6 rows were encrypted again. Every replica must have "next" first:`,
 	} {
 		if code != cli.ExitOK || !strings.Contains(out, line) {
 			t.Errorf("%d, no %q in\n%s%s", code, line, out, errs)
 		}
 	}
 	if code, out, errs := broker(t, environ, "seal", "verify"); code != cli.ExitOK || !strings.Contains(out, "payloads: 1 readable, 0 with missing keys, 0 damaged\n") ||
-		!strings.Contains(out, "All encrypted values can be decrypted: 4 rows.") {
+		!strings.Contains(out, "All encrypted values can be decrypted: 6 rows.") {
 		t.Errorf("verify: %d %s %s", code, out, errs)
 	}
 	ask(t, http.MethodGet, url+"/v1/portfolios/"+id+"/raw", signIn(t, url), "", nil)
@@ -81,11 +81,11 @@ func TestSealRotateNamesMissingKeys(t *testing.T) {
 	}
 	environ := rotating(t, folder)
 	code, out, errs := broker(t, environ, "seal", "rotate")
-	if code != cli.ExitFailed || !strings.Contains(errs, `"demo" (4)`) || !strings.Contains(out, "payloads: 0 encrypted again, 1 with missing keys") {
+	if code != cli.ExitFailed || !strings.Contains(errs, `"demo" (6)`) || !strings.Contains(out, "payloads: 0 encrypted again, 1 with missing keys") {
 		t.Errorf("got exit code %d, %s %s", code, out, errs)
 	}
 	code, out, errs = broker(t, environ, "seal", "verify")
-	if code != cli.ExitFailed || !strings.Contains(errs, `"demo" (4)`) || !strings.Contains(out, "payloads: 0 readable, 1 with missing keys") {
+	if code != cli.ExitFailed || !strings.Contains(errs, `"demo" (6)`) || !strings.Contains(out, "payloads: 0 readable, 1 with missing keys") {
 		t.Errorf("verify: %d %s %s", code, out, errs)
 	}
 	code, out, errs = broker(t, environ, "config", "check")
