@@ -52,7 +52,7 @@ func TestProgramPrintsInvestorsAndExits(t *testing.T) {
 	if err := run(t.Context(), []string{"-personas"}, "", &out, io.Discard); err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"asha", "Rohan Iyer", "CCCPN0000C", "9900000400000048", "1990-01-15", "123456", "kabir@example.com", "ID-SOURCE.pdf"} {
+	for _, want := range []string{"asha", "Rohan Iyer", "ZZZPN0000C", "9900000300000036", "1990-01-15", "123456", "meera@example.com", "ID-SOURCE.pdf"} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("got %s, want it to contain %s", out.String(), want)
 		}

@@ -35,7 +35,7 @@ type inbox struct {
 	account   *account
 	provider  string
 	email     string
-	investor  string // persona id; "" if each statement is of the sample's owner
+	investor  string // persona id; "" if it is of no persona
 	connected time.Time
 }
 

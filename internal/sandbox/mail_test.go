@@ -14,7 +14,7 @@ func TestFetchReturnsStatementsForTheRightOTP(t *testing.T) {
 	t.Parallel()
 	now := newClock()
 	c := start(t, sandbox.Options{Now: now.Now})
-	const identity = `{"pan":"AAAPV0000A","bo_id":"9900000100000014","dob":"1990-01-15"}`
+	const identity = `{"pan":"ZZZPV0000A","bo_id":"9900000100000014","dob":"1990-01-15"}`
 	started := c.call(http.MethodPost, "/v4/cdsl/fetch", identity)
 	started.want(t, 200, `"status":"success"`, `"msg":`)
 	verify := "/v4/cdsl/fetch/" + started.text("session_id") + "/verify"
@@ -41,7 +41,7 @@ func TestFetchSessionEndsAfterTenMinutesOrThreeWrongOTPs(t *testing.T) {
 	t.Parallel()
 	now := newClock()
 	c := start(t, sandbox.Options{Now: now.Now})
-	const identity = `{"pan":"AAAPV0000A","bo_id":"9900000100000014","dob":"1990-01-15"}`
+	const identity = `{"pan":"ZZZPV0000A","bo_id":"9900000100000014","dob":"1990-01-15"}`
 	startSession := func() string {
 		return "/v4/cdsl/fetch/" + c.call(http.MethodPost, "/v4/cdsl/fetch", identity).text("session_id") + "/verify"
 	}
@@ -53,7 +53,7 @@ func TestFetchSessionEndsAfterTenMinutesOrThreeWrongOTPs(t *testing.T) {
 		c.call(http.MethodPost, guessed, `{"otp":"1"}`).want(t, 400)
 	}
 	c.call(http.MethodPost, guessed, `{"otp":"123456"}`).want(t, 404)
-	for from, to := range map[string]string{"AAAPV0000A": "AAAPV0000", "14": "x", "1990-01-15": "15/01/1990"} {
+	for from, to := range map[string]string{"ZZZPV0000A": "ZZZPV0000", "14": "x", "1990-01-15": "15/01/1990"} {
 		c.call(http.MethodPost, "/v4/cdsl/fetch", strings.Replace(identity, from, to, 1)).want(t, 400)
 	}
 }
@@ -61,7 +61,7 @@ func TestFetchSessionEndsAfterTenMinutesOrThreeWrongOTPs(t *testing.T) {
 func TestOldestOfTooManySessionsIsEvicted(t *testing.T) {
 	t.Parallel()
 	c := start(t, sandbox.Options{RateLimit: sandbox.Unlimited})
-	const identity = `{"pan":"AAAPV0000A","bo_id":"9900000100000014","dob":"1990-01-15"}`
+	const identity = `{"pan":"ZZZPV0000A","bo_id":"9900000100000014","dob":"1990-01-15"}`
 	first := c.call(http.MethodPost, "/v4/cdsl/fetch", identity).text("session_id")
 	second := c.call(http.MethodPost, "/v4/cdsl/fetch", identity).text("session_id")
 	for range 999 {
@@ -90,7 +90,7 @@ func TestMailboxIsConnectedReadAndDisconnected(t *testing.T) {
 		t.Errorf("got %s credits charged, want 0.2", got)
 	}
 	link := all.body["files"].([]any)[1].(map[string]any)["url"].(string)
-	c.call(http.MethodPost, "/v4/smart/parse", `{"pdf_url":"`+link+`"}`).want(t, 200, "Rohan Iyer")
+	c.call(http.MethodPost, "/v4/smart/parse", `{"pdf_url":"`+link+`"}`).want(t, 200, `"cas_type":"NSDL"`)
 	c.call(http.MethodPost, "/v4/inbox/cas", `{"cas_types":["cams"]}`, "x-inbox-token", token).want(t, 200, `"count":1`)
 	c.call(http.MethodPost, "/v4/inbox/cas", `{"start_date":"2025-10-16"}`, "x-inbox-token", token).want(t, 200, `"count":1`)
 	c.call(http.MethodPost, "/v4/inbox/cas", `{"end_date":"today"}`, "x-inbox-token", token).want(t, 400)

@@ -19,10 +19,10 @@ func TestSmartParseDetectsTheSourceByContentThenByName(t *testing.T) {
 	t.Parallel()
 	c := start(t, sandbox.Options{})
 	for _, tt := range []struct{ rule, name, content, want string }{
-		{"CDSL by default", "statement.pdf", "", "Asha Verma"},
-		{"file name", "my-NSDL-2025.pdf", "", "Rohan Iyer"},
-		{"content, ignoring case", "statement.pdf", "Source: Cams", "Meera Nair"},
-		{"content before file name", "nsdl.pdf", "source: KFINTECH", "Kabir Sen"},
+		{"CDSL by default", "statement.pdf", "", `"cas_type":"CDSL"`},
+		{"file name", "my-NSDL-2025.pdf", "", `"cas_type":"NSDL"`},
+		{"content, ignoring case", "statement.pdf", "Source: Cams", `"to":"2026-09-30"},"generated_at"`},
+		{"content before file name", "nsdl.pdf", "source: KFINTECH", `"from":"2026-01-01"`},
 	} {
 		for _, field := range []string{"pdf_file", "file"} {
 			a := c.upload("/v4/smart/parse", field, tt.name, []byte("%PDF-1.7\n"+tt.content), "password", "secret")
@@ -39,9 +39,9 @@ func TestPDFMayBeSentAsBase64OrURL(t *testing.T) {
 	c := start(t, sandbox.Options{Now: now.Now})
 	pdf := c.call(http.MethodGet, "/_sandbox/samples/cams.pdf", "").raw
 	c.call(http.MethodPost, "/v4/smart/parse", `{"pdf_file":"`+base64.StdEncoding.EncodeToString(pdf)+`","password":"x"}`).
-		want(t, 200, "Meera Nair")
-	c.call(http.MethodPost, "/v4/smart/parse", `{"pdf_url":"https://files.example/kfintech-2025.pdf"}`).want(t, 200, "Kabir Sen")
-	c.upload("/v4/smart/parse", "", "", nil, "pdf_url", c.url+"/_sandbox/samples/nsdl.pdf", "password", "x").want(t, 200, "Rohan Iyer")
+		want(t, 200, "CAMS_KFINTECH", "2026-04-01")
+	c.call(http.MethodPost, "/v4/smart/parse", `{"pdf_url":"https://files.example/kfintech-2025.pdf"}`).want(t, 200, "CAMS_KFINTECH", "2026-01-01")
+	c.upload("/v4/smart/parse", "", "", nil, "pdf_url", c.url+"/_sandbox/samples/nsdl.pdf", "password", "x").want(t, 200, `"cas_type":"NSDL"`)
 	for _, url := range []string{"cdsl.pdf", "ftp://a.example/cdsl.pdf", "https://a.example/page.html", "https://a.example/missing.pdf", "http://a.example/_sandbox/files/x/y.pdf"} {
 		c.call(http.MethodPost, "/v4/smart/parse", `{"pdf_url":"`+url+`"}`).want(t, 400, `"code":"INVALID_PDF"`)
 	}
@@ -63,7 +63,7 @@ func TestInvalidUploadGetsTheDocumentedError(t *testing.T) {
 	c.call(http.MethodPost, smart, `{"pdf_file":"`+base64.StdEncoding.EncodeToString(big)+`"}`).want(t, 400, `"code":"FILE_TOO_LARGE"`)
 	c.call(http.MethodPost, smart, `[]`).want(t, 400, `"status":"failed"`)
 	c.upload("/v4/nsdl/parse", "pdf_file", "a.pdf", []byte("%PDF-1.4 CDSL")).want(t, 400, `"code":"UNSUPPORTED_FORMAT"`)
-	c.upload("/v4/cams_kfintech/parse", "pdf_file", "a.pdf", []byte("%PDF-1.4 kfintech")).want(t, 200, "Kabir Sen")
+	c.upload("/v4/cams_kfintech/parse", "pdf_file", "a.pdf", []byte("%PDF-1.4 kfintech")).want(t, 200, "CAMS_KFINTECH")
 
 	newer := start(t, sandbox.Options{PasswordStatus: 422})
 	newer.upload(smart, "pdf_file", "a.pdf", plain, "password", "wrong").want(t, 422, `"code":"INVALID_PASSWORD"`)
@@ -96,10 +96,10 @@ func TestContractNoteNamesItsBroker(t *testing.T) {
 func TestGenerateValidatesTheRequestOnBothPaths(t *testing.T) {
 	t.Parallel()
 	c := start(t, sandbox.Options{})
-	const valid = `{"email":"asha@example.com","from_date":"2025-01-01","to_date":"2025-09-30","password":"p","pan_no":"AAAPV0000A"}`
+	const valid = `{"email":"asha@example.com","from_date":"2025-01-01","to_date":"2025-09-30","password":"p","pan_no":"ZZZPV0000A"}`
 	for _, path := range []string{"/v4/generate", "/v4/kfintech/generate"} {
 		c.call(http.MethodPost, path, valid).want(t, 200, `"status":"success"`, `"msg":`)
-		for from, to := range map[string]string{"asha@example.com": "", "2025-09-30": "2024-09-30", `"p"`: `""`, "AAAPV0000A": "AAA"} {
+		for from, to := range map[string]string{"asha@example.com": "", "2025-09-30": "2024-09-30", `"p"`: `""`, "ZZZPV0000A": "AAA"} {
 			c.call(http.MethodPost, path, strings.Replace(valid, from, to, 1)).want(t, 400, `"status":"failed"`)
 		}
 	}

@@ -7,11 +7,11 @@ import (
 	"strings"
 )
 
-// Persona is a fictional investor whose statements the sandbox can give.
+// Persona is a fictional investor of whom the sandbox has a statement of each source.
 type Persona struct {
 	ID       string `json:"id"` // in file names, such as asha-cdsl.pdf
 	Name     string `json:"name"`
-	PAN      string `json:"pan"` // its number is 0000, which is never issued
+	PAN      string `json:"pan"` // begins with ZZ and has the number 0000: never issued
 	Email    string `json:"email"`
 	Mobile   string `json:"mobile"`
 	BOID     string `json:"bo_id"`
@@ -25,16 +25,13 @@ var errNoPersona = badRequest("No investor has this id; GET /_sandbox/personas l
 // Personas returns the fictional investors, each with other details.
 func Personas() []Persona { return slices.Clone(personas) }
 
-// personas has the owner of each sample, in the order of allSources.
+// personas are in the order in which they are listed. A statement that names none of them is
+// of the first.
 var personas = []Persona{
-	{"asha", "Asha Verma", "AAAPV0000A", "asha@example.com", "90000XXXXX", "9900000100000014", "1990-01-15", OTP, "AAAPV0000A"},
-	{"rohan", "Rohan Iyer", "BBBPI0000B", "rohan@example.com", "90001XXXXX", "9900000200000027", "1985-06-02", OTP, "BBBPI0000B"},
-	{"meera", "Meera Nair", "CCCPN0000C", "meera@example.com", "90002XXXXX", "9900000300000036", "1992-11-23", OTP, "CCCPN0000C"},
-	{"kabir", "Kabir Sen", "DDDPS0000D", "kabir@example.com", "90003XXXXX", "9900000400000048", "1978-03-30", OTP, "DDDPS0000D"},
+	{"asha", "Asha Verma", "ZZZPV0000A", "asha@example.com", "90000XXXXX", "9900000100000014", "1990-01-15", OTP, "ZZZPV0000A"},
+	{"rohan", "Rohan Iyer", "ZZZPI0000B", "rohan@example.com", "90001XXXXX", "9900000200000027", "1985-06-02", OTP, "ZZZPI0000B"},
+	{"meera", "Meera Nair", "ZZZPN0000C", "meera@example.com", "90002XXXXX", "9900000300000036", "1992-11-23", OTP, "ZZZPN0000C"},
 }
-
-// owner returns the persona whose statement the sample of s is.
-func (s source) owner() Persona { return personas[slices.Index(allSources, s)] }
 
 // findPersona returns the first persona for whom matches holds.
 func findPersona(matches func(Persona) bool) (Persona, bool) {
@@ -59,22 +56,6 @@ func detectPersona(text []byte, fileName string) string {
 	}
 	return p.ID
 }
-
-// rename returns a statement of owner with p's details in place of owner's. Holdings,
-// folio numbers and addresses stay.
-func (p Persona) rename(statement []byte, owner Persona) []byte {
-	if p == owner {
-		return statement
-	}
-	r := strings.NewReplacer(
-		owner.Name, p.Name, owner.PAN, p.PAN, maskPAN(owner.PAN), maskPAN(p.PAN), owner.Email, p.Email, owner.Mobile, p.Mobile,
-		owner.BOID, p.BOID, owner.BOID[:8], p.BOID[:8], owner.BOID[8:], p.BOID[8:],
-	)
-	return []byte(r.Replace(string(statement)))
-}
-
-// maskPAN hides all but the first and the last two characters, as depositories do.
-func maskPAN(pan string) string { return pan[:2] + "XXXXXX" + pan[8:] }
 
 // listPersonas is a control call.
 func (s *Sandbox) listPersonas(*http.Request) (reply, error) {

@@ -52,20 +52,20 @@ func sample(name string) json.RawMessage {
 }
 
 // generatedAt is the time in a sample that statement replaces.
-const generatedAt = "2025-10-03T09:30:00.000000Z"
+const generatedAt = "2026-11-03T09:30:00.000000Z"
 
 // timestamp is the vendor's form of a time: ISO 8601 in UTC with microseconds.
 const timestamp = "2006-01-02T15:04:05.000000Z07:00"
 
-// statement returns the sample of src as a statement of the investor with this persona
-// id, or of its owner for "", generated now.
+// statement returns the statement of src of the investor with this persona id, of the first
+// persona for "", generated now.
 func (s *Sandbox) statement(src source, investor string) json.RawMessage {
-	now := s.opts.Now().UTC().Format(timestamp)
-	b := bytes.Replace(sample(string(src)), []byte(generatedAt), []byte(now), 1)
-	if p, found := personaByID(investor); found {
-		b = p.rename(b, src.owner())
+	p, found := personaByID(investor)
+	if !found {
+		p = personas[0]
 	}
-	return b
+	now := s.opts.Now().UTC().Format(timestamp)
+	return bytes.Replace(sample(p.ID+"-"+string(src)), []byte(generatedAt), []byte(now), 1)
 }
 
 // fileName returns the vendor's name for a fetched or mailed statement.

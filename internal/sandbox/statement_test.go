@@ -3,6 +3,8 @@ package sandbox_test
 import (
 	"encoding/json"
 	"net/http"
+	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -43,10 +45,13 @@ type row struct {
 	More         struct {
 		Open  *decimal.Decimal `json:"open_units"`
 		Close *decimal.Decimal `json:"close_units"`
+
+		InDemat bool `json:"is_demat"`
 	} `json:"additional_info"`
 }
 
 type account struct {
+	Number  string                       `json:"folio_number"`
 	Value   decimal.Decimal              `json:"value"`
 	Holders []struct{ Name, PAN string } `json:"linked_holders"`
 	More    struct {
@@ -77,23 +82,31 @@ type statement struct {
 	} `json:"insurance"`
 }
 
-// statements parses the sample PDF of each source.
+// statements parses the sample PDF of each persona and source.
 func statements(t *testing.T) map[string]statement {
 	t.Helper()
-	c := start(t, sandbox.Options{})
+	c := start(t, sandbox.Options{RateLimit: -1})
 	all := map[string]statement{}
-	for _, source := range []string{"cdsl", "nsdl", "cams", "kfintech"} {
-		pdf := c.call(http.MethodGet, "/_sandbox/samples/"+source+".pdf", "").raw
-		a := c.upload("/v4/smart/parse", "pdf_file", "dropped.pdf", pdf)
-		a.want(t, http.StatusOK)
-		var s statement
-		if err := json.Unmarshal(a.raw, &s); err != nil {
-			t.Fatalf("%s: %v", source, err)
+	for _, p := range sandbox.Personas() {
+		for _, source := range []string{"cdsl", "nsdl", "cams", "kfintech"} {
+			name := p.ID + "-" + source
+			pdf := c.call(http.MethodGet, "/_sandbox/samples/"+name+".pdf", "").raw
+			a := c.upload("/v4/smart/parse", "pdf_file", "dropped.pdf", pdf)
+			a.want(t, http.StatusOK)
+			var s statement
+			if err := json.Unmarshal(a.raw, &s); err != nil {
+				t.Fatalf("%s: %v", name, err)
+			}
+			all[name] = s
 		}
-		all[source] = s
 	}
 	return all
 }
+
+// isFictionalPAN reports whether pan has the form of an individual's PAN that was never issued.
+func isFictionalPAN(pan string) bool { return fictionalPAN.MatchString(pan) }
+
+var fictionalPAN = regexp.MustCompile(`^ZZ[A-Z]P[A-Z]0000[A-Z]$`)
 
 // rows returns the holdings of the demat account, folio or pension account, by
 // asset class.
@@ -137,8 +150,8 @@ func TestSampleTotalsAddUp(t *testing.T) {
 		if s.Summary.Accounts["insurance"].Count != len(s.Insurance.Policies) {
 			t.Errorf("%s: got %d policies in the summary, want %d", source, s.Summary.Accounts["insurance"].Count, len(s.Insurance.Policies))
 		}
-		if count < 12 || count > 25 {
-			t.Errorf("%s: got %d rows, want 12 to 25", source, count)
+		if count < 9 || count > 25 {
+			t.Errorf("%s: got %d rows, want 9 to 25", source, count)
 		}
 	}
 }
@@ -266,20 +279,60 @@ func TestSamplesCoverEveryAssetClassAndTransactionType(t *testing.T) {
 
 func TestSamplesNameTheirSourceAndAFictionalInvestor(t *testing.T) {
 	t.Parallel()
-	types := map[string]string{"cdsl": "CDSL", "nsdl": "NSDL", "cams": "CAMS_KFINTECH", "kfintech": "CAMS_KFINTECH"}
-	for source, s := range statements(t) {
-		if s.Meta.CASType != types[source] {
-			t.Errorf("%s: got cas_type %q, want %q", source, s.Meta.CASType, types[source])
+	all := statements(t)
+	for _, p := range sandbox.Personas() {
+		for source, casType := range map[string]string{"cdsl": "CDSL", "nsdl": "NSDL", "cams": "CAMS_KFINTECH", "kfintech": "CAMS_KFINTECH"} {
+			s, name := all[p.ID+"-"+source], p.ID+"-"+source
+			if s.Meta.CASType != casType || s.Investor.Name != p.Name {
+				t.Errorf("%s: got cas_type %q of %q, want %q of %q", name, s.Meta.CASType, s.Investor.Name, casType, p.Name)
+			}
+			masked := p.PAN[:2] + "XXXXXX" + p.PAN[8:]
+			if casType == "CAMS_KFINTECH" {
+				masked = ""
+			}
+			if s.Investor.PAN != masked {
+				t.Errorf("%s: got PAN %q in the header, want %q: masked by depositories, missing from a CAMS or KFintech statement", name, s.Investor.PAN, masked)
+			}
+			for _, f := range s.Folios {
+				if masked == "" && (!isFictionalPAN(f.More.PAN) || len(f.Holders) == 0 || f.Holders[0].PAN != f.More.PAN) {
+					t.Errorf("%s: got PAN %q of a folio, holders %v; want the holder's PAN, of no real person", name, f.More.PAN, f.Holders)
+				}
+			}
 		}
-		want := map[string]string{"cdsl": "AAXXXXXX0A", "nsdl": "BBXXXXXX0B", "cams": "", "kfintech": ""}[source]
-		if s.Investor.PAN != want {
-			t.Errorf("%s: got PAN %q in the header, want %q: masked by depositories, missing from a CAMS or KFintech statement", source, s.Investor.PAN, want)
+	}
+}
+
+// folios returns the numbers of the folios of s, as the registrar writes them without the
+// ending /0.
+func (s statement) folios() (own, inDemat []string) {
+	for _, f := range s.Folios {
+		number := strings.TrimSuffix(f.Number, "/0")
+		if f.Schemes[0].More.InDemat {
+			inDemat = append(inDemat, f.Schemes[0].ISIN)
+		} else {
+			own = append(own, number)
 		}
-		for _, f := range s.Folios {
-			// PANs are numbered from 0001, so none with 0000 has been issued.
-			pan := f.More.PAN
-			if want == "" && (len(pan) != 10 || pan[3] != 'P' || pan[5:9] != "0000" || len(f.Holders) == 0 || f.Holders[0].PAN != pan) {
-				t.Errorf("%s: got PAN %q of a folio, holders %v; want the holder's PAN, of no real person", source, pan, f.Holders)
+	}
+	return own, inDemat
+}
+
+func TestStatementsOfAPersonaOverlapInFolios(t *testing.T) {
+	t.Parallel()
+	all := statements(t)
+	for _, p := range sandbox.Personas() {
+		joint, inDemat := all[p.ID+"-cams"].folios()
+		if again, _ := all[p.ID+"-kfintech"].folios(); !slices.Equal(joint, again) {
+			t.Errorf("%s: CAMS lists %v, KFintech %v; want the same folios, since they issue one statement", p.ID, joint, again)
+		}
+		for _, source := range []string{"cdsl", "nsdl"} {
+			s := all[p.ID+"-"+source]
+			// The last folio is one that the depositories do not know.
+			if listed, _ := s.folios(); !slices.Equal(listed, joint[:len(joint)-1]) {
+				t.Errorf("%s, %s: got the folios %v, want all of %v but the last", p.ID, source, listed, joint)
+			}
+			funds := s.Demat[0].Holdings["demat_mutual_funds"]
+			if !slices.ContainsFunc(funds, func(r row) bool { return slices.Contains(inDemat, r.ISIN) }) {
+				t.Errorf("%s, %s: got no demat account with one of %v, which CAMS lists as held in demat", p.ID, source, inDemat)
 			}
 		}
 	}
