@@ -93,6 +93,9 @@ type AccountReader interface {
 	// AccountStatements is Accounts, but the accounts have no number, institution and holders.
 	// It decrypts no account.
 	AccountStatements(ctx context.Context, subject string) ([]Account, []Owner, []AccountStatement, error)
+	// StatementsVersion returns a text that names all statements of subject, by id, with what
+	// may change of them: provenance, owner, and whether their accounts are known.
+	StatementsVersion(ctx context.Context, subject string) (string, error)
 }
 
 // MaskPAN returns a PAN of ten characters with at most the last four visible, "" for none.

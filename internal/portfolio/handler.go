@@ -27,7 +27,8 @@ type Handler struct {
 	LimitRead  echo.MiddlewareFunc // nil for no limit
 	MaxWait    time.Duration       // of a large save for other large ones; 0 for DefaultMaxWait
 
-	bodies *bodyLimiter
+	bodies  *bodyLimiter
+	answers ownedCache
 }
 
 // Mount adds the routes to g, which must authenticate callers. It may be called for several

@@ -29,6 +29,7 @@ type Owned struct {
 	Accounts []Covered           // all that the selected statements list
 	Unknown  []*AccountStatement // selected, but not in View
 	View     View
+	version  string // of the statements
 }
 
 // Owned returns what who owns, as the statements tell that q selects, reduced to what f
@@ -81,7 +82,7 @@ func (s *Service) owned(ctx context.Context, who auth.Principal, k knownAccounts
 		return Owned{}, complete, err
 	}
 	describe(covered, rows)
-	o = Owned{Owners: k.owners, Accounts: covered, View: Consolidate(k.owners, covered, rows, f)}
+	o = Owned{Owners: k.owners, Accounts: covered, View: Consolidate(k.owners, covered, rows, f), version: versionOf(k.statements)}
 	for i := range k.statements {
 		if e := &k.statements[i]; e.Unknown && q.includes(e) {
 			o.Unknown = append(o.Unknown, e)

@@ -43,23 +43,40 @@ func (h *Handler) owned(c echo.Context) error {
 		return err
 	}
 	ctx := c.Request().Context()
-	o, err := h.Portfolios.Owned(ctx, auth.From(ctx), selection, filter)
+	who := auth.From(ctx)
+	key := ownedKey{who.Subject, selection, filter, limit, q.Text("cursor")}
+	if !asCSV {
+		version, err := h.Portfolios.StatementsVersion(ctx, who)
+		if err != nil {
+			return err
+		}
+		if body := h.answers.get(key, version, h.Portfolios.Now()); body != nil {
+			return respondWith(c, body)
+		}
+	}
+	o, err := h.Portfolios.Owned(ctx, who, selection, filter)
 	if err != nil {
 		return err
 	}
 	if asCSV {
 		return sendOwnedCSV(c, &o)
 	}
-	first, err := readOwnedCursor(q.Text("cursor"), &o)
+	return h.sendOwned(c, key, &o)
+}
+
+// sendOwned answers with the page of o that key selects, and keeps the answer.
+func (h *Handler) sendOwned(c echo.Context, key ownedKey, o *Owned) error {
+	first, err := readOwnedCursor(key.cursor, o)
 	if err != nil {
 		return err
 	}
-	end := min(first+limit, len(o.View.Rows))
+	end := min(first+key.limit, len(o.View.Rows))
 	buffer := buffers.Get().(*[]byte) //nolint:errcheck // it has nothing else
 	defer buffers.Put(buffer)
-	if *buffer, err = appendOwned((*buffer)[:0], &o, selection, first, end); err != nil {
+	if *buffer, err = appendOwned((*buffer)[:0], o, key.Selection, first, end); err != nil {
 		return err
 	}
+	h.answers.put(key, o.version, *buffer, h.Portfolios.Now())
 	return respondWith(c, *buffer)
 }
 

@@ -6,6 +6,7 @@
 //	payload ─ receive (size, gzip) ─ statement.Parse ─ Store.SavePortfolio ─ answer
 //	                                                    │ same fingerprint: the saved one
 //	                                                    │ PAN: owner; rank: active or not
+//	GET /v1/holdings ─ Reader.AccountStatements ─ Cover (which statement counts) ─ Reader.Rows ─ Consolidate ─ answer
 //	answer of the vendor ─ Captures ─ KeepCapture ─ statement.Parse ─ Store.SavePortfolio (Verified)
 package portfolio
 

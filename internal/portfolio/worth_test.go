@@ -29,6 +29,8 @@ func (r *familyReader) AccountStatements(ctx context.Context, subject string) ([
 	return r.Accounts(ctx, subject)
 }
 
+func (r *familyReader) StatementsVersion(context.Context, string) (string, error) { return "", nil }
+
 func (r *familyReader) Rows(_ context.Context, _ string, ids []string) (map[string]portfolio.Rows, error) {
 	rows := map[string]portfolio.Rows{}
 	for _, id := range ids {

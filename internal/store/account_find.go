@@ -22,6 +22,17 @@ func (s *DB) AccountStatements(ctx context.Context, subject string) ([]portfolio
 	return s.accounts(ctx, subject, "NULL", entriesOf)
 }
 
+// StatementsVersion returns the ids of the portfolios of subject, in order, each with its
+// provenance, its owner and whether its accounts are known: what portfolio.AccountReader says.
+func (s *DB) StatementsVersion(ctx context.Context, subject string) (version string, err error) {
+	ctx, cancel := withTimeout(ctx)
+	defer cancel()
+	err = s.reader.QueryRowContext(ctx, `SELECT COALESCE(STRING_AGG(version, ',' ORDER BY version), '') FROM (
+		SELECT id || ' ' || provenance || ' ' || owner || CASE WHEN accounts IS NULL THEN ' unknown' ELSE ' known' END AS version
+		FROM portfolios WHERE subject = $1) AS list`, subject).Scan(&version)
+	return version, s.explain(ctx, "read the version of portfolios", err)
+}
+
 // accounts reads the accounts of subject with the column of what is sealed of them, and has
 // open collect them.
 func (s *DB) accounts(
