@@ -26,6 +26,7 @@ var boundaryPattern = regexp.MustCompile(`^[0-9A-Za-z'+_.-]{1,70}$`)
 type formScanner struct {
 	fields
 	delimiter []byte // without the line end before it
+	search    *search
 	state     formState
 	text      []byte // what was read in this state; of content, the start
 	tail      []byte // the last bytes of the content, which may begin a delimiter
@@ -48,7 +49,8 @@ func newFormScanner(boundary string, known fields) (*formScanner, error) {
 	if !boundaryPattern.MatchString(boundary) {
 		return nil, errForm
 	}
-	return &formScanner{fields: known, delimiter: []byte("--" + boundary)}, nil
+	delimiter := []byte("--" + boundary)
+	return &formScanner{fields: known, delimiter: delimiter, search: newSearch(delimiter)}, nil
 }
 
 func (s *formScanner) scan(p []byte) error {
@@ -209,7 +211,7 @@ func (s *formScanner) scanContent(p []byte) (int, error) {
 // find returns where in b a line end and the delimiter begin, -1 if nowhere.
 func (s *formScanner) find(b []byte) (int, error) {
 	for from := 0; ; {
-		i := bytes.Index(b[from:], s.delimiter)
+		i := s.search.index(b[from:])
 		if i < 0 {
 			return -1, nil
 		}
