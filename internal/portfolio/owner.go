@@ -3,6 +3,7 @@ package portfolio
 import (
 	"bytes"
 	"cmp"
+	"fmt"
 	"slices"
 
 	"casbroker/internal/fault"
@@ -25,6 +26,14 @@ var (
 		Detail: "The statement has no PAN, so its owner is not certain. It is now the active one, in place of a statement of an owner with a PAN.",
 	}
 )
+
+// MaxOwners is how many people a statement may name as owners of its accounts, and how many
+// owners a user may have. Real ones are few; more would make each save search long.
+const MaxOwners = 200
+
+// ErrTooManyOwners is returned for a statement with which there would be more than MaxOwners.
+var ErrTooManyOwners = fault.New(fault.Unprocessable, "too_many_owners",
+	fmt.Sprintf("Your statements may list the accounts of at most %d people; this one was not saved.", MaxOwners))
 
 // PANHashSize is the number of bytes that represent one character of a PAN.
 const PANHashSize = 4
@@ -101,7 +110,7 @@ func FindOwners(known []KnownOwner, st Stated) Owners {
 	}
 	for i, p := range st.Accounts {
 		if p.HasPAN() {
-			f.accounts[i] = f.add(f.byPAN(p, st.Before[i]), p)
+			f.accounts[i] = f.assign(p, st.Before[i], f.byPAN)
 		}
 	}
 	missing := len(f.stated) == 0
@@ -110,7 +119,7 @@ func FindOwners(known []KnownOwner, st Stated) Owners {
 	}
 	for i, p := range st.Accounts {
 		if f.accounts[i] == 0 {
-			f.accounts[i] = f.add(f.withoutPAN(p, st.Before[i]), p)
+			f.accounts[i] = f.assign(p, st.Before[i], f.withoutPAN)
 		}
 	}
 	if f.owner == 0 {
@@ -147,15 +156,30 @@ type finder struct {
 	user          int                // 0 if nothing is known
 	owner         int                // of the statement, 0 if not found yet
 	accounts      []int              // the owner of each account, 0 if not found yet
+	assigned      map[string]int     // the results of assign
 }
 
 func newFinder(known []KnownOwner, st Stated) *finder {
-	f := &finder{Stated: st, known: map[int]KnownOwner{}, stated: map[int]KnownOwner{}, accounts: make([]int, len(st.Accounts))}
+	f := &finder{
+		Stated: st, known: map[int]KnownOwner{}, stated: map[int]KnownOwner{}, accounts: make([]int, len(st.Accounts)), assigned: map[string]int{},
+	}
 	for _, o := range known {
 		f.known[o.Number] = o
 	}
 	f.user = UserOf(known)
 	return f
+}
+
+// assign returns the owner of an account that p owns, whom find finds, or a new one. Equal
+// people are found once, since a statement may have thousands of accounts.
+func (f *finder) assign(p Person, before int, find func(p Person, before int) int) int {
+	key := fmt.Sprintf("%x %d %s", p.PANHashes, before, p.Name)
+	number, ok := f.assigned[key]
+	if !ok {
+		number = f.add(find(p, before), p)
+		f.assigned[key] = number
+	}
+	return number
 }
 
 // add adds what the statement tells about p, who is the owner with this number, or a new
@@ -225,11 +249,15 @@ func (f *finder) byPAN(p Person, before int) int {
 	}
 	best, number := rank{equal: contradiction}, 0
 	for _, o := range sorted(f.known) {
-		r := rank{equal: matches(o.PANHashes, p.PANHashes), before: boolInt(o.Number == before), named: boolInt(SameName(o.Name, p.Name))}
+		r := rank{equal: matches(o.PANHashes, p.PANHashes), before: boolInt(o.Number == before)}
+		if r.equal == contradiction {
+			continue
+		}
+		r.named = boolInt(SameName(o.Name, p.Name))
 		if r.equal == 0 && o.Name != "" && p.Name != "" && r.before+r.named == 0 {
 			continue // nothing tells that they are the same
 		}
-		if compare(r, best) > 0 && r.equal != contradiction {
+		if compare(r, best) > 0 {
 			best, number = r, o.Number
 		}
 	}

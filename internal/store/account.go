@@ -11,7 +11,7 @@ import (
 )
 
 // findOwners decides whose row and its accounts are. It returns the owners that were known
-// before, too.
+// before, too, and portfolio.ErrTooManyOwners for too many new ones.
 func (s *DB) findOwners(ctx context.Context, tx *sql.Tx, row *sealedPortfolio) (map[int]knownOwner, portfolio.Owners, error) {
 	known, err := s.knownOwners(ctx, tx, row.Subject, row.ID)
 	if err != nil {
@@ -23,7 +23,11 @@ func (s *DB) findOwners(ctx context.Context, tx *sql.Tx, row *sealedPortfolio) (
 			return nil, portfolio.Owners{}, err
 		}
 	}
-	return known, portfolio.FindOwners(plainOwners(known), row.stated.Stated), nil
+	found := portfolio.FindOwners(plainOwners(known), row.stated.Stated)
+	if len(found.Known) > max(portfolio.MaxOwners, len(known)) {
+		return nil, portfolio.Owners{}, portfolio.ErrTooManyOwners
+	}
+	return known, found, nil
 }
 
 // readOwnersBefore sets whose the accounts of row were in the latest statements that list
@@ -123,18 +127,4 @@ func (s *DB) scanAccounts(p *portfolio.Portfolio, packed, sealed []byte) error {
 	p.Owners, p.Accounts, _ = s.openAccounts(p.ID, links, sealed)
 	addOtherOwner(p)
 	return nil
-}
-
-// unlinkAccounts decides again what is known of the owners of a portfolio that is deleted,
-// and which portfolios are of other people than the user. packed are its accountLinks, nil for
-// none.
-func (s *DB) unlinkAccounts(ctx context.Context, tx *sql.Tx, subject string, packed []byte) error {
-	if packed == nil {
-		return s.markOthers(ctx, tx, subject)
-	}
-	links, err := unpackLinks(packed)
-	if err != nil {
-		return err
-	}
-	return s.forgetOwners(ctx, tx, subject, links.owners)
 }

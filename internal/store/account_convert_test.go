@@ -123,3 +123,22 @@ func TestAccountsOfUnreadablePortfoliosStayWithoutNumbersAndNames(t *testing.T) 
 		}
 	})
 }
+
+func TestOwnersOfUsersErasedByAnEarlierReleaseAreDeleted(t *testing.T) {
+	t.Parallel()
+	storetest.EachURL(t, func(t *testing.T, url string) {
+		s := storetest.Open(t, url, storetest.NewBox(t))
+		saveLater(t, s, 0, ravis("2026-01-31"))
+		save(t, s, "demo:ravi", ravis("2026-01-31"))
+		if _, err := storetest.SQL(t, url).ExecContext(t.Context(), `DELETE FROM portfolios WHERE subject = 'demo:asha'`); err != nil {
+			t.Fatal(err)
+		}
+		convertAll(t, s)
+		if _, owners, _ := mustAccounts(t, s); len(owners) != 0 {
+			t.Errorf("got owners %+v, want none", owners)
+		}
+		if _, owners, _, err := s.Accounts(t.Context(), "demo:ravi"); len(owners) != 1 || err != nil {
+			t.Errorf("got owners %+v, %v of another user, want one", owners, err)
+		}
+	})
+}

@@ -18,6 +18,17 @@ type statedAccounts struct {
 // accountData returns the associated data of the accountDetails of a portfolio.
 func accountData(portfolioID string) string { return "portfolio/" + portfolioID + "/accounts" }
 
+// countOwners returns portfolio.ErrTooManyOwners if st names too many people as owners.
+func countOwners(st *statement.Statement) error {
+	owners := map[statement.Holder]bool{}
+	for i := range st.Accounts {
+		if owners[st.Accounts[i].Owner] = true; len(owners) > portfolio.MaxOwners {
+			return portfolio.ErrTooManyOwners
+		}
+	}
+	return nil
+}
+
 // stateAccounts returns what st, which is portfolio portfolioID of subject, tells about its
 // accounts.
 func (s *DB) stateAccounts(subject, portfolioID string, st *statement.Statement) statedAccounts {

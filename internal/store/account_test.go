@@ -1,6 +1,7 @@
 package store_test
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -304,6 +305,48 @@ func TestOperatorsSeeAccountsWithoutNumbersAndNames(t *testing.T) {
 		}
 		if got, total, err := s.AccountMetadata(t.Context(), "demo:ravi", 50); len(got) != 0 || total != 0 || err != nil {
 			t.Errorf("got %+v, %d, %v for another user, want none", got, total, err)
+		}
+	})
+}
+
+func TestStatementOfTooManyPeopleIsRefused(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, s *store.DB) {
+		people := func(from, n int) []byte {
+			var list []folio
+			for i := range n {
+				list = append(list, folio{fmt.Sprint(i), "", fmt.Sprintf("AAAPZ%04dA", from+i), fund})
+			}
+			return folios("2026-01-31", "Example Family", "", list...)
+		}
+		refused := func(payload []byte) {
+			t.Helper()
+			if _, err := s.SavePortfolio(t.Context(), saving(t, "demo:asha", payload)); !errors.Is(err, portfolio.ErrTooManyOwners) {
+				t.Errorf("got %v, want ErrTooManyOwners", err)
+			}
+		}
+		refused(people(0, portfolio.MaxOwners+1))
+		saveLater(t, s, 0, people(0, portfolio.MaxOwners))
+		refused(people(1000, 1))
+		if p := saveLater(t, s, time.Hour, people(5, 1)); p.Owner != 6 {
+			t.Errorf("got owner %d for one who is known, want 6", p.Owner)
+		}
+		if got := ownersOf(t, s); len(got) != portfolio.MaxOwners {
+			t.Errorf("got %d owners, want %d", len(got), portfolio.MaxOwners)
+		}
+	})
+}
+
+func TestStatementWithThousandsOfAccountsIsSaved(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, s *store.DB) {
+		var list []folio
+		for i := range 4000 {
+			list = append(list, folio{fmt.Sprint(i), fmt.Sprint("Person ", string(rune('A'+i%26))), "", fund})
+		}
+		p := saveLater(t, s, 0, folios("2026-01-31", "", "", list...))
+		if len(p.Owners) != 26 || len(p.Accounts) != 4000 {
+			t.Errorf("got %d accounts of %d owners, want 4000 of 26", len(p.Accounts), len(p.Owners))
 		}
 	})
 }

@@ -86,10 +86,10 @@ func (s *DB) writeOwner(ctx context.Context, tx *sql.Tx, subject string, before 
 	return true, nil
 }
 
-// forgetOwners decides again what is known of owners of subject, after a portfolio is deleted
-// that stated them: only what other portfolios tell. An owner that no portfolio tells of is
-// deleted.
-func (s *DB) forgetOwners(ctx context.Context, tx *sql.Tx, subject string, stated []ownerLink) error {
+// forgetOwners decides again what is known of the owners of subject, after a portfolio is
+// deleted: only what the others tell. An owner that none tells of is deleted. It also marks
+// the portfolios of other people than the user again.
+func (s *DB) forgetOwners(ctx context.Context, tx *sql.Tx, subject string) error {
 	told, unreadable, err := s.statedOwners(ctx, tx, subject)
 	if err != nil {
 		return err
@@ -98,20 +98,29 @@ func (s *DB) forgetOwners(ctx context.Context, tx *sql.Tx, subject string, state
 	if err != nil {
 		return err
 	}
-	for _, o := range stated {
-		before, p := known[o.number], told[o.number]
+	for number, before := range known {
+		p := told[number]
 		switch {
-		case before.row == "", unreadable[o.number]:
+		case before.row == "", unreadable[number]:
 		case p == nil:
 			_, err = tx.ExecContext(ctx, `DELETE FROM owners WHERE id = $1`, before.row)
 		default:
-			_, err = s.writeOwner(ctx, tx, subject, before, *p, o.number)
+			_, err = s.writeOwner(ctx, tx, subject, before, *p, number)
 		}
 		if err != nil {
 			return fmt.Errorf("forget an owner: %w", err)
 		}
 	}
 	return s.markOthers(ctx, tx, subject)
+}
+
+// sweepOwners deletes the owners of users without portfolios. They are left if a release that
+// did not know owners erased a user.
+func (s *DB) sweepOwners(ctx context.Context) error {
+	return s.change(ctx, "delete owners of nobody", func(ctx context.Context, tx *sql.Tx) error {
+		_, err := tx.ExecContext(ctx, `DELETE FROM owners WHERE NOT EXISTS (SELECT 1 FROM portfolios p WHERE p.subject = owners.subject)`)
+		return err
+	})
 }
 
 // statedOwners returns what the portfolios of subject state of each owner, by number, and the

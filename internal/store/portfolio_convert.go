@@ -17,7 +17,8 @@ const unconverted = `NOT EXISTS (SELECT 1 FROM packed_holdings h WHERE h.portfol
 // ConvertPortfolios parses the payloads of up to limit portfolios after the given id that an
 // earlier release saved, and stores what it reads as if they were saved now: packed rows,
 // accounts, owners and fingerprint. Id, time and provenance stay. A portfolio whose payload
-// cannot be read is counted and left as it is.
+// cannot be read is counted and left as it is. After the last one, it deletes what that
+// release left of erased users.
 func (s *DB) ConvertPortfolios(ctx context.Context, after string, limit int) (portfolio.Conversion, error) {
 	var done portfolio.Conversion
 	ids, err := s.unconverted(ctx, after, limit)
@@ -26,7 +27,7 @@ func (s *DB) ConvertPortfolios(ctx context.Context, after string, limit int) (po
 	}
 	for _, id := range ids {
 		switch err := s.convert(ctx, id); {
-		case errors.Is(err, portfolio.ErrUnreadable):
+		case errors.Is(err, portfolio.ErrUnreadable), errors.Is(err, portfolio.ErrTooManyOwners):
 			s.log.WarnContext(ctx, "a portfolio of an earlier release cannot be converted", "portfolio", id, "error", err)
 			done.Unreadable++
 		case err != nil:
@@ -36,7 +37,10 @@ func (s *DB) ConvertPortfolios(ctx context.Context, after string, limit int) (po
 		}
 		done.Last = id
 	}
-	return done, nil
+	if len(ids) == 0 {
+		err = s.sweepOwners(ctx)
+	}
+	return done, err
 }
 
 func (s *DB) unconverted(ctx context.Context, after string, limit int) ([]string, error) {

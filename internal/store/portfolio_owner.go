@@ -76,9 +76,8 @@ func (s *DB) removePortfolio(ctx context.Context, tx *sql.Tx, subject, id string
 		return false, err
 	}
 	var owner, active int
-	var packed []byte
-	err = tx.QueryRowContext(ctx, `DELETE FROM portfolios WHERE id = $1 AND subject = $2 RETURNING owner, active, accounts`,
-		id, subject).Scan(&owner, &active, &packed)
+	err = tx.QueryRowContext(ctx, `DELETE FROM portfolios WHERE id = $1 AND subject = $2 RETURNING owner, active`,
+		id, subject).Scan(&owner, &active)
 	switch {
 	case errors.Is(err, sql.ErrNoRows):
 		return false, portfolio.ErrNotFound
@@ -88,7 +87,7 @@ func (s *DB) removePortfolio(ctx context.Context, tx *sql.Tx, subject, id string
 	if _, err := tx.ExecContext(ctx, `UPDATE idempotency SET answer = NULL WHERE portfolio = $1`, id); err != nil {
 		return false, fmt.Errorf("delete stored answers: %w", err)
 	}
-	if err := s.unlinkAccounts(ctx, tx, subject, packed); err != nil {
+	if err := s.forgetOwners(ctx, tx, subject); err != nil {
 		return false, err
 	}
 	if active == 1 {

@@ -61,6 +61,9 @@ type findings struct {
 // that short.
 func (s *DB) seal(save portfolio.SaveRequest) (*sealedPortfolio, error) {
 	p, st := save.Portfolio, save.Statement
+	if err := countOwners(&st); err != nil {
+		return nil, err
+	}
 	row := &sealedPortfolio{
 		Portfolio:   p,
 		fingerprint: s.fingerprint(&st),
