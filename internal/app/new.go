@@ -191,6 +191,7 @@ func New(ctx context.Context, c config.Config, o Options) (_ *App, err error) { 
 	portfolios := &portfolio.Service{
 		Store: db, Reader: db, Keys: db, Log: log, Now: o.Now, Observe: counter.Save,
 		RefuseOther: c.Portfolio.OtherOwner == config.OtherOwnerRefuse,
+		Quota:       portfolio.Quota{Statements: c.Portfolio.MaxPerUser, Bytes: int64(c.Portfolio.MaxBytesPerUser)},
 	}
 	captures := &portfolio.Captures{
 		Store: db, Portfolios: portfolios, Log: log, Now: o.Now, Observe: metrics.CountCapture,

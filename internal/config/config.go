@@ -280,6 +280,10 @@ const (
 type Portfolio struct {
 	MaxBody    Size   `yaml:"max_body"`
 	OtherOwner string `yaml:"other_owner"` // OtherOwnerKeep or OtherOwnerRefuse
+	// MaxPerUser is the most statements that are stored for a user, MaxBytesPerUser the most
+	// bytes of these.
+	MaxPerUser      int  `yaml:"max_per_user"`
+	MaxBytesPerUser Size `yaml:"max_bytes_per_user"`
 }
 
 // The choices of audit.reuse, audit.service_reads and audit.when_unwritable.
@@ -372,7 +376,7 @@ func Default() Config {
 			Failures: "300-M",
 			Service:  ServiceLimits{User: "120-M", Total: "30000-M"},
 		},
-		Portfolio:  Portfolio{MaxBody: 10 << 20, OtherOwner: OtherOwnerKeep},
+		Portfolio:  Portfolio{MaxBody: 10 << 20, OtherOwner: OtherOwnerKeep, MaxPerUser: 500, MaxBytesPerUser: 100 << 20},
 		Statements: Statements{Workers: 4, MaxJobsPerUser: 5, MaxJobs: 1000, MaxStored: 512 << 20},
 		Audit:      Audit{Reuse: ReuseCount, ServiceReads: ReuseCount, WhenUnwritable: UnwritableRefuse, Anchor: Anchor{Every: time.Hour}},
 		Retention:  Retention{Calls: 90 * 24 * time.Hour, Events: 30 * 24 * time.Hour},

@@ -236,6 +236,8 @@ func wantKey(key secret.Text, err error) string {
 
 func (p Portfolio) validate(wrong *check.Errors) {
 	wrong.Require(p.MaxBody >= 1<<10 && p.MaxBody <= 100<<20, "portfolio.max_body", "want 1KiB to 100MiB")
+	wrong.Require(p.MaxPerUser >= 1, "portfolio.max_per_user", "want 1 or more, not %d", p.MaxPerUser)
+	wrong.Require(p.MaxBytesPerUser >= p.MaxBody, "portfolio.max_bytes_per_user", "want portfolio.max_body or more")
 	known := slices.Contains([]string{OtherOwnerKeep, OtherOwnerRefuse}, p.OtherOwner)
 	wrong.Require(known, "portfolio.other_owner", "want keep or refuse, not %q", p.OtherOwner)
 }

@@ -66,7 +66,7 @@ const (
 	CaptureSaved   = "saved"   // a new portfolio
 	CaptureKnown   = "known"   // the user already had this statement
 	CaptureMatched = "matched" // kept to be compared with what the user posts
-	CaptureRefused = "refused" // not a statement, or of another person and the settings refuse those
+	CaptureRefused = "refused" // not a statement, of another person and the settings refuse those, or over the quota
 	CaptureFailed  = "failed"  // not saved yet, and tried again
 	CaptureLost    = "lost"    // not stored, since the database failed
 	CaptureSkipped = "no_copy" // the answer was too large, or broke off, or memory was short

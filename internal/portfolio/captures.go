@@ -345,7 +345,7 @@ func (s *Service) saveCapture(ctx context.Context, c Capture, st *statement.Stat
 	}
 	r.Object = p.ID
 	res, err := s.Store.SavePortfolio(ctx, SaveRequest{
-		Portfolio: p, Statement: *st, Payload: c.Payload, RefuseOther: s.RefuseOther, Render: renderSaved,
+		Portfolio: p, Statement: *st, Payload: c.Payload, RefuseOther: s.RefuseOther, Quota: s.Quota, Render: renderSaved,
 		Capture: c.ID, Job: c.Job, Claim: claim, Record: r.WithDetail(string(Verified)),
 	})
 	if err == nil && s.Observe != nil {

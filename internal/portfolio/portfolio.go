@@ -143,6 +143,7 @@ type SaveRequest struct {
 	Payload   []byte // as received
 	// RefuseOther refuses a statement of another owner with ErrOtherOwner.
 	RefuseOther bool
+	Quota       Quota // refuses a statement that is not stored yet with ErrQuota
 	Record      audit.Record
 	Differs     *audit.Record // added if a portfolio is created; nil unless it differs
 	Claim       *Claim        // completed by the save; nil without an Idempotency-Key
@@ -170,8 +171,8 @@ type SaveResult struct {
 // stored portfolio that has none.
 //
 // After a nil error the change is durable. After an error nothing has changed, unless
-// the error says that the result is unknown. SavePortfolio may return ErrOtherOwner and
-// ErrNoCapture, DeletePortfolio ErrNotFound.
+// the error says that the result is unknown. SavePortfolio may return ErrOtherOwner,
+// ErrQuota and ErrNoCapture, DeletePortfolio ErrNotFound.
 type Store interface {
 	SavePortfolio(ctx context.Context, s SaveRequest) (SaveResult, error)
 	DeletePortfolio(ctx context.Context, subject, id string, r audit.Record) error
@@ -205,6 +206,8 @@ type Reader interface {
 	Observed(ctx context.Context, subject string, st *statement.Statement, since time.Time) ([]string, error)
 	// Capture returns a capture, ErrNoCapture or ErrUnreadable.
 	Capture(ctx context.Context, id string) (Capture, error)
+	// Stored returns what is stored for subject. A subject without portfolios is no error.
+	Stored(ctx context.Context, subject string) (Stored, error)
 }
 
 // MetadataReader reads portfolios and accounts without decrypting anything. It returns up to

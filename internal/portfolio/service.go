@@ -48,6 +48,8 @@ type Service struct {
 	// RefuseOther refuses statements with a PAN that contradicts the user's earlier ones,
 	// with ErrOtherOwner. Otherwise they are saved for another owner.
 	RefuseOther bool
+	// Quota bounds what is stored for each user.
+	Quota Quota
 }
 
 // Save stores the statement in body for who. When it returns a SaveResult, the portfolio
@@ -96,7 +98,7 @@ func (s *Service) store(ctx context.Context, who auth.Principal, body []byte, st
 		ID: id.New("pf"), Subject: who.Subject, Provenance: Reported, SavedAt: now, Metadata: st.Metadata, Summary: st.Summary,
 	}
 	save := SaveRequest{
-		Portfolio: p, Statement: *st, Payload: body, RefuseOther: s.RefuseOther, Claim: claim, Render: rendererOf(st),
+		Portfolio: p, Statement: *st, Payload: body, RefuseOther: s.RefuseOther, Quota: s.Quota, Claim: claim, Render: rendererOf(st),
 		Record: audit.New(ctx, now, who.Subject, audit.PortfolioSave, who.Subject, p.ID),
 	}
 	if s.Settle != nil {

@@ -89,9 +89,14 @@ func (u *Uploads) Replay(ctx context.Context, who auth.Principal, key string, bo
 	return *earlier, nil
 }
 
-// Confirm returns ErrKeyInFlight if another request has got the Idempotency-Key of this one.
-// It is called right before the vendor gets the statement.
+// Confirm returns ErrKeyInFlight if another request has got the Idempotency-Key of this one,
+// and ErrQuota if the user may have no more statements: then no credit is spent on this one,
+// although it may be one that the user has. It is called right before the vendor gets the
+// statement.
 func (up *Upload) Confirm(ctx context.Context) error {
+	if err := up.uploads.Portfolios.checkQuota(ctx, up.who.Subject); err != nil {
+		return err
+	}
 	if up.key == nil {
 		return nil
 	}

@@ -16,8 +16,9 @@ import (
 // be decrypted, completes the Idempotency-Key claim of the request, deletes the capture
 // that it was made of, and records the change: all or nothing. It returns
 // portfolio.ErrKeyInFlight if another request has taken over the claim,
-// portfolio.ErrNoCapture if the capture is gone, and portfolio.ErrOtherOwner if the
-// statement belongs to another person and save.RefuseOther is set.
+// portfolio.ErrNoCapture if the capture is gone, portfolio.ErrOtherOwner if the
+// statement belongs to another person and save.RefuseOther is set, and portfolio.ErrQuota if
+// the subject may have no more.
 func (s *DB) SavePortfolio(ctx context.Context, save portfolio.SaveRequest) (portfolio.SaveResult, error) {
 	row, err := s.seal(save)
 	if err != nil {
@@ -96,6 +97,9 @@ func (s *DB) sameStatement(ctx context.Context, tx *sql.Tx, subject string, fing
 
 // add assigns row to its owner, decides whether it is active, and inserts it.
 func (s *DB) add(ctx context.Context, tx *sql.Tx, save portfolio.SaveRequest, row *sealedPortfolio) (portfolio.Portfolio, error) {
+	if err := checkQuota(ctx, tx, save.Quota, row); err != nil {
+		return row.Portfolio, err
+	}
 	if err := s.assignOwner(ctx, tx, row, save.RefuseOther); err != nil {
 		return row.Portfolio, err
 	}

@@ -82,6 +82,7 @@ const messages = {
   rate_limited: ['Too many requests', 'Wait a moment and try again.'],
   not_a_statement: ['This is not a statement that can be saved', 'Import the PDF that CDSL, NSDL, CAMS or KFintech sent you.'],
   other_owner: ['This statement belongs to another person', 'Its PAN differs from that of most of your statements.'],
+  quota_exceeded: ['There is no room for this statement', 'Delete statements that you no longer need, then import it again.'],
   portfolio_unreadable: ['This statement is locked', 'It cannot be decrypted at the moment. Please contact support.'],
   save_busy: ['The service is busy', 'It is saving other large statements. Try again in a moment.'],
   export_under_way: ['An export is already in progress', 'Wait until it has finished.'],

@@ -2531,7 +2531,8 @@ export interface components {
          * @description A request with the same Idempotency-Key is in progress, or was interrupted (`idempotency_in_flight`): send it again
          *     after Retry-After. The key of a request that was interrupted is free after 3 seconds. Or the portfolio saved with this key has been deleted
          *     (`idempotency_answer_deleted`): choose another key. Or the PAN of the statement contradicts that of the user,
-         *     and the broker is configured to refuse that (`other_owner`).
+         *     and the broker is configured to refuse that (`other_owner`). Or the user has as many statements, or as large ones, as are
+         *     kept for one user (`quota_exceeded`): `detail` names the oldest; after a delete, send this one again.
          */
         Conflict: {
             headers: {
