@@ -11,6 +11,10 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
+
+	"casbroker/internal/portfolio"
+	"casbroker/internal/testkit/storetest"
 )
 
 // minimal returns a small statement with one fund called name.
@@ -23,9 +27,14 @@ func minimal(name string) []byte {
 
 func TestSampleStatementsAreSavedWithAllRows(t *testing.T) {
 	t.Parallel()
-	b := start(t)
-	for _, name := range []string{"cams", "cdsl", "kfintech", "nsdl"} {
-		file := filepath.Join("../sandbox/statements", name+".json")
+	b := serve(t, storetest.New(t), func(s *portfolio.Service) {
+		s.Now = func() time.Time { return time.Date(2026, 11, 15, 12, 0, 0, 0, time.UTC) } // after their periods
+	})
+	files, err := filepath.Glob("../sandbox/statements/*-*.json")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("got the samples %v, %v", files, err)
+	}
+	for _, file := range files {
 		payload, err := os.ReadFile(file) //nolint:gosec // named by the test
 		if err != nil {
 			t.Fatal(err)
