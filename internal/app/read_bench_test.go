@@ -21,12 +21,14 @@ func BenchmarkReadLatest(b *testing.B) {
 		a.Handler().ServeHTTP(w, r)
 		return w
 	}
-	var rows []string
-	for i := range 36 {
+	var rows, folios []string
+	for i := range 18 {
 		rows = append(rows, fmt.Sprintf(`{"isin":"INE002A01018","name":"SAMPLE INDUSTRIES %d LIMITED","units":%d,"price":%d.55,"value":%d.75}`, i, 10+i, 1000+i, 12000+i))
+		folios = append(folios, fmt.Sprintf(`{"folio_number":"10000%d/21","amc":"Sample Asset Management","schemes":[{"isin":"INF204K01562",
+			"name":"Sample Fund %d - Direct Plan","units":%d.123,"nav":101.2345,"value":%d.25,"cost":%d.00}]}`, i, i, 40+i, 5000+i, 4000))
 	}
-	body := `{"meta":{"cas_type":"CDSL"},"demat_accounts":[{"dp_id":"12012345","client_id":"00000001","holdings":{"equities":[` +
-		strings.Join(rows, ",") + `]}}]}`
+	body := `{"meta":{"cas_type":"CDSL"},"investor":{"name":"Asha Example","pan":"AAAPZ9999A"},"demat_accounts":[{"dp_id":"12012345",
+		"client_id":"00000001","holdings":{"equities":[` + strings.Join(rows, ",") + `]}}],"mutual_funds":[` + strings.Join(folios, ",") + `]}`
 	if w := send(http.MethodPost, "/v1/portfolios", body); w.Code != http.StatusCreated {
 		b.Fatal(w.Code, w.Body)
 	}

@@ -155,7 +155,10 @@ func (h *Handler) holdings(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	return respondWith(c, appendHoldingPage(make([]byte, 0, rowBytes*(len(rows)+1)), &p, rows, next))
+	buffer := buffers.Get().(*[]byte) //nolint:errcheck // it has nothing else
+	defer buffers.Put(buffer)
+	*buffer = appendHoldingPage((*buffer)[:0], &p, rows, next)
+	return respondWith(c, *buffer)
 }
 
 // holdingsCSV answers with all holdings as CSV.
@@ -252,11 +255,13 @@ func respond(c echo.Context, view any) error {
 
 // respondPortfolio answers 200 with p and all its holdings.
 func respondPortfolio(c echo.Context, p *Portfolio, rows []statement.Holding) error {
-	body, err := appendPortfolio(make([]byte, 0, rowBytes*(len(rows)+len(p.Accounts)+4)), p, rows)
-	if err != nil {
+	buffer := buffers.Get().(*[]byte) //nolint:errcheck // it has nothing else
+	defer buffers.Put(buffer)
+	var err error
+	if *buffer, err = appendPortfolio((*buffer)[:0], p, rows); err != nil {
 		return err
 	}
-	return respondWith(c, body)
+	return respondWith(c, *buffer)
 }
 
 // respondWith answers 200 with body, which is JSON.

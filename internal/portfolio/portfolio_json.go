@@ -10,7 +10,7 @@ import (
 func appendPortfolio(b []byte, p *Portfolio, rows []statement.Holding) ([]byte, error) {
 	summary, err := render(viewSummary(*p))
 	if err != nil {
-		return nil, err
+		return b, err
 	}
 	b = append(b, summary[:len(summary)-1]...)
 	b = append(b, `,"accounts":[`...)
@@ -57,6 +57,3 @@ func appendListedAccount(b []byte, a *ListedAccount) []byte {
 	}
 	return append(b, ']')
 }
-
-// rowBytes is the usual length of a row as JSON.
-const rowBytes = 400

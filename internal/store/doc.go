@@ -45,7 +45,7 @@
 // Three parts are written by hand although a plain loop, the driver or a library would do:
 // the prepared statements that connections of SQLite keep (sqlite_statements.go), with which
 // the transactions of package budget's BenchmarkCall take half of the processor time; the
-// group commit of SQLite (group.go), 1.9 times the saves per second of a transaction for each
+// group commit of SQLite (group.go), 1.15 times the saves per second of a transaction for each
 // save (BenchmarkSave: 32 users who save statements of 50 KB with 30 holdings and 105
 // transactions on two cores); and the encoding of rows (package packed), which is decoded 3
 // times as fast as JSON (BenchmarkDecode there).
