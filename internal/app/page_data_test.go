@@ -94,16 +94,17 @@ func TestPageShowsWhichStatementCountsAndWhoseItIs(t *testing.T) {
 		b := openTab(t, l)
 		b.enter(shop.URL, "asha")
 		if entries, active := b.texts("statement"), b.texts("active"); len(entries) != 3 || len(active) != 2 ||
-			strings.Contains(entries[1], "Active") || !strings.Contains(entries[0], "Another person’s PAN") {
+			strings.Contains(entries[1], "Active") || !strings.Contains(entries[0], "Another person") {
 			t.Errorf("got the list %q", entries)
 		}
+		b.do(chromedp.Click(on("statement")), chromedp.WaitVisible(on("statement-total")))
 		has(t, read(b, chromedp.Text(on("status"))), "Active")
-		has(t, read(b, chromedp.Text(on("owner"))), "Another person’s PAN")
-		has(t, read(b, chromedp.Text(on("warnings"))), "PAN")
+		has(t, read(b, chromedp.Text(on("owner"))), "Another person")
+		has(t, read(b, chromedp.Text(on("other-person"))), "other than that of most of your statements", "not added to yours")
 		has(t, read(b, chromedp.Text(on("rejected"))), "2 rows of 3 could not be saved", "/data/mutual_funds/0/schemes/1")
 		b.screenshot("5-other-owner")
 		b.do(chromedp.Evaluate[chromedp.Void](`document.querySelectorAll("[data-testid=statement]")[1].click()`),
-			until(`document.querySelector("[data-testid=status]").textContent === "History"`))
+			until(`document.querySelector("[data-testid=status]")?.textContent === "History"`))
 		if flags := b.texts("owner"); len(flags) != 0 {
 			t.Errorf("got the flags %q of the user's own statement", flags)
 		}
@@ -127,7 +128,8 @@ func TestPageShowsHostileNamesAsText(t *testing.T) {
 	for _, l := range []display{desktop, {"phone-light", 390, 844, "light"}} {
 		b := openTab(t, l)
 		b.enter(shop.URL, "asha")
-		b.do(chromedp.Evaluate[chromedp.Void](`document.querySelector("[data-testid=transactions]").open = true`),
+		b.do(chromedp.Click(on("statement")), chromedp.WaitVisible(on("statement-total")),
+			chromedp.Evaluate[chromedp.Void](`document.querySelector("[data-testid=transactions]").open = true`),
 			until(`document.querySelectorAll("[data-testid=transaction-row]").length === 7`))
 		shown := read(b, chromedp.Evaluate[[]string](`[...document.querySelectorAll("[data-testid=holding-row] .holding-name")].map((n) => n.textContent)`))
 		if fmt.Sprintf("%q", shown) != fmt.Sprintf("%q", names) {
@@ -165,6 +167,10 @@ func TestPageMarksUnreadableStatements(t *testing.T) {
 			"/v1/portfolios/" + id: `{` + summary + `,"rows":[{"id":"ho_1","class":"equity","isin":null,"name":"Example Steel","account":null,
 				"institution":null,"category":null,"units":"1","price":null,"value":"10.00","cost":null,"gain":null,"sum_assured":null}]}`,
 		}[r.URL.Path]
+		if r.URL.Path == "/v1/holdings" {
+			http.Error(w, `{"code":"portfolio_unreadable"}`, http.StatusServiceUnavailable)
+			return true
+		}
 		if answer == "" {
 			return false
 		}
@@ -173,11 +179,13 @@ func TestPageMarksUnreadableStatements(t *testing.T) {
 		return true
 	}
 	b := openTab(t, desktop)
-	b.enter(openDemo(t, lock).URL, "asha")
+	b.do(chromedp.Navigate(openDemo(t, lock).URL), chromedp.WaitVisible(on("user-asha")), chromedp.Click(on("user-asha")))
+	has(t, b.notice("bad"), "locked", "What you own could not be added up")
+	b.do(chromedp.Click(on("statement")), chromedp.WaitVisible(on("statement-total")))
 	has(t, read(b, chromedp.Text(on("locked"))), "locked", "contact support")
 	has(t, read(b, chromedp.Text(on("investor"))), "Locked")
 	has(t, strings.Join(b.texts("statement"), ""), "Locked")
-	has(t, read(b, chromedp.Text(on("holdings-table"))), "Example Steel", "₹10.00")
+	has(t, read(b, chromedp.Text(on("statement-holdings-table"))), "Example Steel", "₹10.00")
 	b.wantNoErrors()
 }
 
@@ -188,10 +196,16 @@ func TestPageDownloadsHoldingsAndAllData(t *testing.T) {
 	b := openTab(t, desktop)
 	b.enter(shop.URL, "rohan")
 	name, text := b.downloaded("download-csv")
-	if !strings.HasPrefix(name, "holdings-pf_") || !strings.HasSuffix(name, ".csv") {
+	if name != "holdings.csv" {
 		t.Errorf("got the file name %s", name)
 	}
 	has(t, text, "id,class,isin,name,", "'=Example Fund", ",10.00,", "\r\n")
+	b.do(chromedp.Click(on("statement")), chromedp.WaitVisible(on("statement-total")))
+	name, text = b.downloaded("statement-download-csv")
+	if !strings.HasPrefix(name, "holdings-pf_") || !strings.HasSuffix(name, ".csv") {
+		t.Errorf("got the file name %s", name)
+	}
+	has(t, text, "id,class,isin,name,", "'=Example Fund")
 	name, text = b.downloaded("export")
 	if name != "casbroker-export.json" {
 		t.Errorf("got the file name %s", name)
@@ -214,6 +228,7 @@ func TestPageErasesTheUsersData(t *testing.T) {
 	b.do(chromedp.WaitVisible(on("empty")))
 	b.wantNoErrors()
 }
+
 func TestPageShowsNoOtherStatementIfTheChosenOneFails(t *testing.T) {
 	t.Parallel()
 	var broken atomic.Bool
@@ -229,16 +244,16 @@ func TestPageShowsNoOtherStatementIfTheChosenOneFails(t *testing.T) {
 	for _, source := range []string{"cdsl", "nsdl"} {
 		b.choose(statement(t, source))
 		b.parse("any")
-		b.do(chromedp.WaitVisible(chromedp.CSS(`[data-testid="notice"][data-kind="good"]`)))
+		b.notice("good")
 	}
-	b.do(chromedp.WaitVisible(on("total")))
+	b.do(chromedp.Click(on("statement")), chromedp.WaitVisible(on("statement-total")))
 
 	broken.Store(true)
 	b.do(chromedp.Click(chromedp.CSS(`[data-testid="statement"]:not([aria-current])`)))
 	has(t, b.notice("bad"), "This statement could not be read", "Try again")
-	b.do(chromedp.WaitNotPresent(on("total")), chromedp.WaitNotPresent(on("holdings-table")))
+	b.do(chromedp.WaitNotPresent(on("statement-total")), chromedp.WaitVisible(on("total")))
 
 	broken.Store(false)
-	b.do(chromedp.Click(on("notice-action")), chromedp.WaitVisible(on("total")), chromedp.WaitVisible(on("holdings-table")))
+	b.do(chromedp.Click(on("notice-action")), chromedp.WaitVisible(on("statement-total")), chromedp.WaitVisible(on("statement-holdings-table")))
 	b.wantNoErrors()
 }

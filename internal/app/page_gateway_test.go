@@ -58,6 +58,7 @@ func TestPageShowsWhetherAStatementIsVerifiedOrReported(t *testing.T) {
 		b.choose(statement(t, "nsdl"))
 		b.parse("any")
 		has(t, b.notice("good"), "Portfolio saved", "Reported")
+		has(t, read(b, chromedp.Text(on("provenance"))), "Reported") // the latest statement has all accounts of the other
 		if seen := b.texts("seen"); strings.Join(seen, " ") != "Reported Verified" {
 			t.Errorf("got the labels %q in the list, want Reported, Verified", seen)
 		}
@@ -86,6 +87,8 @@ func TestPageShowsThatAStatementDiffersFromWhatTheServiceSaw(t *testing.T) {
 	b.parse("any")
 	has(t, b.notice("bad"), "Saved, but it differs from what the service saw", "import the original PDF again")
 	has(t, read(b, chromedp.Text(on("provenance"))), "Reported")
+	b.do(chromedp.Click(on("statement")), chromedp.WaitVisible(on("statement-total")))
+	has(t, read(b, chromedp.Text(on("statement-provenance"))), "Reported")
 	has(t, read(b, chromedp.Text(on("differs"))), "Differs from what the service saw")
 	has(t, read(b, chromedp.Text(on("differences"))), "1 difference", "/units")
 	if got := len(b.texts("seen-differs")); got != 1 {

@@ -78,8 +78,8 @@ func importOnThePage(t *testing.T, shop *demoApp, l display) {
 	b.signIn(shop.URL, "asha")
 	b.screenshot("2-empty")
 	if sample := read(b, chromedp.Evaluate[string](`fetch(document.querySelector("[data-testid=sample-nsdl]").href).then((r) => r.text())`,
-		chromedp.EvalAwaitPromise)); !strings.HasPrefix(sample, "%PDF-") {
-		t.Errorf("got the sample %.40q, want a PDF", sample)
+		chromedp.EvalAwaitPromise)); !strings.HasPrefix(sample, "%PDF-") || !strings.Contains(sample, "Asha Verma") {
+		t.Errorf("got the sample %.300q, want a PDF of Asha Verma", sample)
 	}
 
 	b.choose(statement(t, "nsdl"))
@@ -92,8 +92,11 @@ func importOnThePage(t *testing.T, shop *demoApp, l display) {
 	b.screenshot("4-portfolio")
 
 	total := read(b, chromedp.Text(on("total")))
-	has(t, total, "₹", ",", ".")
-	has(t, read(b, chromedp.Text(on("source"))), "NSDL")
+	if total != "₹47,26,010.53" {
+		t.Errorf("got the total %s, want that of the statement", total)
+	}
+	has(t, read(b, chromedp.Text(on("person"))), "What Asha Verma owns")
+	has(t, read(b, chromedp.Text(on("sources"))), "NSDL")
 	has(t, read(b, chromedp.Text(on("provenance"))), "Verified")
 	if wide := read(b, chromedp.Evaluate[bool](`document.documentElement.scrollWidth > innerWidth`)); wide {
 		t.Error("the page is wider than the screen")
@@ -120,6 +123,9 @@ func importOnThePage(t *testing.T, shop *demoApp, l display) {
 	if again := read(b, chromedp.Text(on("total"))); again != total {
 		t.Errorf("after a reload the total is %s, before it was %s", again, total)
 	}
+	b.do(chromedp.Click(on("statement")), chromedp.WaitVisible(on("statement-total")))
+	has(t, read(b, chromedp.Text(on("source"))), "NSDL")
+	b.screenshot("5-statement")
 	b.do(chromedp.Click(on("delete")), chromedp.Click(on("confirm-yes"), chromedp.NodeVisible))
 	has(t, b.notice("good"), "deleted")
 	b.do(chromedp.WaitVisible(on("empty")))

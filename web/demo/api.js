@@ -59,6 +59,41 @@
  *
  * @typedef {Summary & {rows: Holding[]}} Portfolio
  *
+ * @typedef {object} Account that counts in what the user owns
+ * @property {string} id
+ * @property {'demat' | 'folio' | 'policy' | 'pension'} kind
+ * @property {string} number_masked
+ * @property {string | null} institution
+ * @property {{name: string | null, pan_masked: string | null}[]} holders
+ * @property {number} owner
+ * @property {string} portfolio_id the statement that its rows are from
+ * @property {Summary['cas_type']} cas_type
+ * @property {string | null} as_of the end of that statement's period
+ * @property {Summary['provenance']} provenance
+ * @property {string | null} value of its rows that count
+ * @property {string | null} stated_value
+ * @property {number} rows
+ *
+ * @typedef {object} Owner a person
+ * @property {number} number
+ * @property {string | null} name
+ * @property {string | null} pan_masked
+ * @property {number} accounts
+ * @property {string} value
+ * @property {number} rows
+ *
+ * @typedef {Holding & {account_id: string, portfolio_id: string, as_of: string | null, provenance: Summary['provenance'], owner: number}} OwnedHolding
+ *
+ * @typedef {object} Owned what a user owns, from all statements
+ * @property {string | null} oldest_as_of
+ * @property {string} total_value
+ * @property {{code: string, detail: string, portfolio_id: string, account_id: string | null, rows: number | null}[]} notices what the totals lack
+ * @property {Owner[]} owners
+ * @property {{class: string, value: string, rows: number}[]} classes
+ * @property {Account[]} accounts
+ * @property {OwnedHolding[]} holdings
+ * @property {string | null} next_cursor
+ *
  * @typedef {object} Transaction amounts are decimal strings
  * @property {string} id
  * @property {string} holding_id
@@ -142,6 +177,27 @@ export class Broker {
     return this.#call('POST', '/v1/portfolios', { body: payload, headers: { 'Idempotency-Key': `"${key}"` } });
   }
 
+  /**
+   * Returns what the user owns, with all rows.
+   * @param {number} owner number of one person; 0 for all
+   * @returns {Promise<Owned>}
+   */
+  async owned(owner) {
+    const read = (/** @type {string | null} */ cursor) => this.#call('GET', `/v1/holdings?${ownedQuery(owner, cursor)}`);
+    const all = await read(null);
+    for (let cursor = all.next_cursor; cursor !== null;) {
+      const page = await read(cursor);
+      all.holdings.push(...page.holdings);
+      cursor = page.next_cursor;
+    }
+    return all;
+  }
+
+  /** @returns {Promise<Download>} the same as CSV */
+  ownedCSV(/** @type {number} */ owner) {
+    return this.#call('GET', `/v1/holdings?${ownedQuery(owner, null)}`, { file: true, headers: { Accept: 'text/csv' } });
+  }
+
   /** @returns {Promise<{portfolios: Summary[], next_cursor: string | null}>} */
   list(/** @type {string | null} */ cursor) {
     const query = new URLSearchParams({ limit: '20' });
@@ -204,6 +260,13 @@ export class Broker {
       return attempt();
     }
   }
+}
+
+function ownedQuery(owner, cursor) {
+  const query = new URLSearchParams();
+  if (owner > 0) query.set('owner', String(owner));
+  if (cursor) query.set('cursor', cursor);
+  return query;
 }
 
 /** Sends one request and returns its JSON or, with file, a Download; throws a BrokerError. */

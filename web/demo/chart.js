@@ -7,18 +7,23 @@ import { className, count } from './format.js';
 /** @typedef {import('./api.js').Holding} Holding */
 /** @typedef {{class: string, value: Decimal, perMille: number, holdings: number}} Slice */
 
-/**
- * Groups the holdings by class: classes with a value, largest first, and classes without.
- * @param {Holding[]} rows
- * @returns {{slices: Slice[], without: Slice[], total: Decimal}}
- */
-export function allocate(rows) {
+/** @typedef {{slices: Slice[], without: Slice[], total: Decimal}} Allocation classes with a value, largest first, and those without */
+
+/** Groups the holdings by class. */
+export function allocate(/** @type {Holding[]} */ rows) {
   const groups = Map.groupBy(rows, (row) => row.class);
-  const total = sum(rows.map((row) => row.value));
-  const all = [...groups].map(([name, holdings]) => {
-    const value = sum(holdings.map((row) => row.value));
-    return { class: name, value, perMille: value.perMille(total), holdings: holdings.length };
-  });
+  return allocateSums([...groups].map(([name, holdings]) => ({ class: name, value: sum(holdings.map((row) => row.value)), rows: holdings.length })));
+}
+
+/**
+ * Returns the share of each class.
+ * @param {{class: string, value: Decimal | string, rows: number}[]} classes
+ * @returns {Allocation}
+ */
+export function allocateSums(classes) {
+  const values = classes.map(({ value }) => (value instanceof Decimal ? value : Decimal.parse(value) ?? Decimal.zero));
+  const total = values.reduce((all, value) => all.plus(value), Decimal.zero);
+  const all = classes.map(({ class: name, rows }, i) => ({ class: name, value: values[i], perMille: values[i].perMille(total), holdings: rows }));
   all.sort((a, b) => b.value.compare(a.value));
   const hasValue = (slice) => slice.value.compare(Decimal.zero) > 0;
   return { slices: all.filter(hasValue), without: all.filter((slice) => !hasValue(slice)), total };
@@ -27,14 +32,13 @@ export function allocate(rows) {
 /**
  * Returns a donut chart and its legend. The legend has all the data of the chart; a
  * click on an entry calls onSelect with its class.
- * @param {Holding[]} rows
+ * @param {Allocation} allocated
  * @param {(name: string) => void} onSelect
  * @returns {HTMLElement}
  */
-export function allocation(rows, onSelect) {
-  const { slices, without, total } = allocate(rows);
+export function allocation({ slices, without, total }, onSelect) {
   if (slices.length === 0) {
-    return el('p', { class: 'quiet' }, 'No holding of this statement has a market value.');
+    return el('p', { class: 'quiet' }, 'None of these holdings has a market value.');
   }
   const figure = el('div', { class: 'allocation', 'data-testid': 'allocation' }, donut(slices, total), legend(slices, onSelect));
   if (without.length > 0) {
@@ -84,6 +88,6 @@ function legend(slices, onSelect) {
     el('li', {},
       el('button', { type: 'button', on: { click: () => onSelect(slice.class) }, title: 'Show these holdings' },
         el('span', { class: 'dot', 'data-class': slice.class }),
-        el('span', { class: 'legend-name' }, className(slice.class), el('small', {}, count(slice.holdings, 'holding'))),
+        el('span', { class: 'legend-name' }, className(slice.class), slice.holdings > 0 && el('small', {}, count(slice.holdings, 'holding'))),
         el('span', { class: 'legend-value' }, rupees(slice.value), el('small', {}, percent(slice.perMille)))))));
 }

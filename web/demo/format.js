@@ -20,6 +20,7 @@ const sources = { CDSL: 'CDSL', NSDL: 'NSDL', CAMS_KFINTECH: 'CAMS & KFintech' }
 
 /** Returns the name of an asset class; for an unknown one, its code in words. */
 export function className(/** @type {string} */ code) {
+  if (code === '') return 'Holdings not listed';
   return classes[code] ?? code.replaceAll('_', ' ');
 }
 
@@ -66,6 +67,25 @@ export function dateText(/** @type {string | null} */ text) {
   return text ? day.format(new Date(text)) : '–';
 }
 
+/**
+ * Returns how long ago a plain date was: "today", "12 days old", "3 months old".
+ * @param {string} text
+ * @param {Date} [now]
+ */
+export function ageText(text, now = new Date()) {
+  const days = Math.floor((now.getTime() - Date.parse(text)) / 86_400_000);
+  if (days < 1) return 'of today';
+  if (days < 60) return `${count(days, 'day')} old`;
+  return days < 730 ? `${Math.floor(days / 30.44)} months old` : `${Math.floor(days / 365.25)} years old`;
+}
+
+const kinds = { demat: 'Demat account', folio: 'Folio', policy: 'Policy', pension: 'Pension account' };
+
+/** Returns the name of a kind of account. */
+export function kindName(/** @type {string} */ kind) {
+  return kinds[kind] ?? kind;
+}
+
 /** Reports whether the PAN of a statement contradicts that of most of the user's statements. */
 export function ofOther(/** @type {import('./api.js').Summary} */ { warnings }) {
   return warnings.some(({ code }) => code === 'other_owner');
@@ -81,7 +101,7 @@ const messages = {
   unreadable: ['The answer could not be read', 'It may have been changed on its way to this page. Try again in a moment.'],
   rate_limited: ['Too many requests', 'Wait a moment and try again.'],
   not_a_statement: ['This is not a statement that can be saved', 'Import the PDF that CDSL, NSDL, CAMS or KFintech sent you.'],
-  other_owner: ['This statement belongs to another person', 'Its PAN differs from that of most of your statements.'],
+  other_owner: ['This statement belongs to another person', 'Its PAN differs from that of most of your statements, and this service accepts only yours.'],
   quota_exceeded: ['There is no room for this statement', 'Delete statements that you no longer need, then import it again.'],
   portfolio_unreadable: ['This statement is locked', 'It cannot be decrypted at the moment. Please contact support.'],
   save_busy: ['The service is busy', 'It is saving other large statements. Try again in a moment.'],

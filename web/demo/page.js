@@ -8,11 +8,12 @@ import { newKey, openWidget, save, WidgetError } from './importer.js';
 import { chosenMode, initMode } from './mode.js';
 import { clearNotice, notify } from './notice.js';
 import { arrival, forget, isPending, remember } from './pending.js';
+import { drawHeading, drawPeople, ownedView, personName } from './owned.js';
 import { portfolioView } from './portfolio.js';
 import { initPrivacy } from './privacy.js';
 import { provenanceName } from './provenance.js';
 import { drawStatements } from './statements.js';
-import { count, explain, periodText, sourceName } from './format.js';
+import { count, explain, ofOther, periodText, sourceName } from './format.js';
 
 /** @typedef {import('./api.js').Summary} Summary */
 
@@ -22,11 +23,15 @@ const userKey = 'demo-user'; // sessionStorage key of the selected user's id; no
 let config;
 /** @type {Broker | undefined} */
 let broker;
+/** @type {import('./api.js').Owned | undefined} what the user owns, of all people */
+let owned;
 /** @type {Summary[]} newest first */
 let statements = [];
 /** @type {string | null} */
 let olderCursor = null;
-let selected = ''; // id of the statement on display
+let selected = ''; // id of the statement on display; '' for none
+let person = 0; // number of the owner whose holdings are on display; 0 for the first
+let userName = ''; // of the signed-in user
 let unsaved = false; // whether an imported statement is not saved yet
 let importing = false;
 
@@ -38,8 +43,9 @@ function showError(error, title, action) {
     return;
   }
   if (typeof error.status !== 'number') reportError(error);
-  const final = error.code === 'subject_blocked'; // a retry cannot succeed
-  notify({ kind: 'bad', ...explain(error, title), action: final ? undefined : action });
+  const blocked = error.code === 'subject_blocked'; // a retry cannot succeed
+  notify({ kind: 'bad', ...explain(error, title), action: blocked ? undefined : action });
+  if (blocked && broker && !broker.ended) refresh(); // shows whether the block covers reading, too
 }
 
 async function start() {
@@ -53,9 +59,6 @@ async function start() {
   byId('users').replaceChildren(...config.users.map(userCard));
   initMode(config.modes);
   show('samples', Boolean(config.sandbox));
-  for (const link of document.querySelectorAll('[data-sample]')) {
-    link.href = `${config.api_base_url.replace(/\/$/, '')}/_sandbox/samples/${link.dataset.sample}`;
-  }
   show('loading', false);
   const user = config.users.find(({ id }) => id === sessionStorage.getItem(userKey));
   if (user) await signIn(user);
@@ -88,12 +91,22 @@ async function signIn(user) {
   }
   sessionStorage.setItem(userKey, user.id);
   byId('who').textContent = user.name;
-  byId('home-title').textContent = `${user.name.split(' ')[0]}’s portfolio`;
+  userName = user.name;
+  drawSamples(user);
+  byId('home-title').textContent = 'What you own';
   show('welcome', false);
   show('account', true);
   show('home', true);
   byId('home-title').focus({ preventScroll: true });
   if ((await refresh()) && isPending(user.id)) await awaitArrival();
+}
+
+/** Links to the samples of the investor who has the user's id. */
+function drawSamples(user) {
+  byId('sample-of').textContent = `${user.name.split(' ')[0]}’s statements`;
+  for (const link of document.querySelectorAll('[data-sample]')) {
+    link.href = `${config.api_base_url.replace(/\/$/, '')}/_sandbox/samples/${user.id}-${link.dataset.sample}.pdf`;
+  }
 }
 
 /** Waits for the statement of an import whose page, or importer, was closed while it was read. */
@@ -104,7 +117,7 @@ async function awaitArrival() {
     const id = await arrival(session.user, async () => (session.ended || importing ? undefined : (await session.list(null)).portfolios[0]?.id ?? ''));
     if (session.ended || importing) return;
     if (id === '') notify({ kind: 'info', title: 'Your last import did not arrive', text: 'Nothing new was saved. If the statement is not in the list, import it again.' });
-    else if (await refresh(id)) {
+    else if (await refresh()) {
       const { cas_type: source, period } = statements.find((statement) => statement.id === id) ?? {};
       notify({ kind: 'good', title: 'Your statement is here', text: `${sourceName(source)}, ${periodText(period)}: it was saved as the parser answered, without this page.` });
     }
@@ -119,58 +132,144 @@ async function signOut() {
   broker = undefined;
   unsaved = false;
   statements = [];
+  owned = undefined;
+  person = 0;
   sessionStorage.removeItem(userKey);
   clearNotice();
-  for (const section of ['home', 'account', 'portfolio', 'holdings', 'empty', 'statements']) show(section, false);
-  for (const section of ['portfolio', 'holdings']) byId(section).replaceChildren();
+  closeStatement();
+  for (const section of ['home', 'account', ...content]) show(section, false);
+  for (const section of ['people', 'overview', 'home-title', 'home-note']) byId(section).replaceChildren();
   show('welcome', true);
   byId('welcome-title').focus();
 }
 
+const content = ['blocked', 'empty', 'people', 'overview', 'statements']; // sections that depend on what was read
+
 /**
- * Reloads the list and shows a statement: the one with this id, or the current one.
+ * Reads what the user owns and the list of statements again, and shows both.
  * @returns {Promise<boolean>} whether both could be read; if not, it has shown the error
  */
-async function refresh(id = '') {
+async function refresh() {
   const session = broker;
-  try {
-    const page = await session.list(null);
-    if (session.ended) return true;
-    statements = page.portfolios;
-    olderCursor = page.next_cursor;
-  } catch (error) {
-    showError(error, 'Your statements could not be read', { label: 'Try again', run: () => refresh(id) });
+  const again = { label: 'Try again', run: refresh };
+  show('reading', owned === undefined);
+  const [list, all] = await Promise.allSettled([session.list(null), session.owned(0)]);
+  if (session.ended) return true;
+  show('reading', false);
+  const blocked = [list, all].some(({ reason }) => reason?.code === 'subject_blocked');
+  drawBlock(blocked);
+  if (blocked) return false;
+  if (list.status === 'rejected') {
+    drawOwned(undefined);
+    for (const section of content) show(section, false);
+    showError(list.reason, 'Your statements could not be read', again);
     return false;
   }
+  statements = list.value.portfolios;
+  olderCursor = list.value.next_cursor;
+  if (!statements.some(({ id }) => id === selected)) closeStatement();
   show('empty', statements.length === 0);
-  for (const section of ['statements', 'portfolio', 'holdings']) show(section, statements.length > 0);
-  const first = statements.find((statement) => statement.active) ?? statements[0];
-  return statements.length === 0 || select(id || first.id);
+  show('statements', statements.length > 0);
+  redrawList();
+  if (all.status === 'rejected') {
+    drawOwned(undefined);
+    showError(all.reason, 'What you own could not be added up', again);
+    return false;
+  }
+  return drawPerson(all.value);
 }
 
-/** Shows a statement; the result is that of refresh. */
+/** Shows that the user is blocked, and nothing else, or takes that away. */
+function drawBlock(/** @type {boolean} */ blocked) {
+  for (const section of blocked ? content : ['blocked']) show(section, blocked && section === 'blocked');
+  show('services', !blocked);
+  show('mode', !blocked && config.modes.length > 1);
+  show('import', !blocked);
+  if (!blocked) return;
+  drawOwned(undefined);
+  closeStatement();
+  clearNotice();
+}
+
+/**
+ * Shows what one person owns: the one chosen before, else whom most statements are of.
+ * @param {import('./api.js').Owned} all what all own
+ * @returns {Promise<boolean>} that of refresh
+ */
+async function drawPerson(all) {
+  const session = broker;
+  const of = (number) => all.owners.find((owner) => owner.number === number);
+  const owner = of(person) ?? of(statements.find((statement) => !ofOther(statement))?.owner) ?? all.owners[0];
+  person = owner?.number ?? 0;
+  try {
+    const one = all.owners.length > 1 ? await session.owned(person) : all;
+    if (session.ended || person !== (owner?.number ?? 0)) return true; // another one was chosen in the meantime
+    drawOwned(all, owner, one);
+    return true;
+  } catch (error) {
+    drawOwned(undefined);
+    showError(error, 'What you own could not be added up', { label: 'Try again', run: refresh });
+    return false;
+  }
+}
+
+/**
+ * Draws the main view.
+ * @param {import('./api.js').Owned | undefined} all undefined if it is not known
+ * @param {import('./api.js').Owner} [owner] who is shown
+ * @param {import('./api.js').Owned} [one] what that person owns
+ */
+function drawOwned(all, owner, one) {
+  owned = all;
+  const owners = all?.owners ?? [];
+  drawPeople(owners, owner?.number ?? 0, choosePerson);
+  if (all) drawHeading(owner, userName, owners.length > 1);
+  else byId('home-title').textContent = 'What you own';
+  if (!all) show('home-note', false);
+  const visible = one !== undefined && statements.length > 0;
+  byId('overview').replaceChildren(...(visible ? ownedView(one, downloadOwned) : []));
+  show('overview', visible);
+}
+
+async function choosePerson(/** @type {number} */ number) {
+  person = number;
+  await drawPerson(owned);
+  document.querySelector('[data-testid="person-choice"][aria-pressed="true"]')?.focus();
+}
+
+/** Shows a statement below the list, or closes it if it is shown already. */
 async function select(id) {
   const session = broker;
+  const open = selected !== id;
+  closeStatement();
+  if (!open) return;
   selected = id;
   redrawList();
   try {
     const portfolio = await session.portfolio(id);
-    if (selected !== id || session.ended) return true; // another one was selected in the meantime
-    const view = portfolioView(portfolio, {
+    if (selected !== id || session.ended) return; // another one was selected in the meantime
+    byId('statement').replaceChildren(...portfolioView(portfolio, {
       remove: () => remove(portfolio),
-      download: (button) => download(portfolio, button),
+      close: () => closeStatement(),
+      download: (button) => download(() => session.holdingsCSV(id), button),
       transactions: (holding, cursor) => session.transactions(id, holding, cursor),
       failed: (error, retry) => showError(error, 'The transactions could not be read', { label: 'Try again', run: retry }),
-    });
-    byId('portfolio').replaceChildren(...view.overview);
-    byId('holdings').replaceChildren(...view.holdings);
+    }));
+    show('statement', true);
+    byId('statement').firstChild.focus({ preventScroll: true });
+    byId('statement').scrollIntoView({ block: 'start' });
   } catch (error) {
-    if (selected !== id || session.ended) return true;
-    for (const section of ['portfolio', 'holdings']) byId(section).replaceChildren(); // they still show another statement
-    showError(error, 'This statement could not be read', { label: 'Try again', run: () => refresh(id) });
-    return false;
+    if (selected !== id || session.ended) return;
+    closeStatement();
+    showError(error, 'This statement could not be read', { label: 'Try again', run: () => select(id) });
   }
-  return true;
+}
+
+function closeStatement() {
+  selected = '';
+  byId('statement').replaceChildren();
+  show('statement', false);
+  redrawList();
 }
 
 function redrawList() {
@@ -202,16 +301,18 @@ async function remove(/** @type {Summary} */ portfolio) {
       return;
     }
   }
-  notify({ kind: 'good', title: 'Statement deleted', text: name });
-  await refresh();
+  closeStatement();
+  if (await refresh()) notify({ kind: 'good', title: 'Statement deleted', text: name });
 }
 
-function download(/** @type {Summary} */ portfolio, /** @type {HTMLElement} */ button) {
+const downloadOwned = (/** @type {HTMLElement} */ button) => download(() => broker.ownedCSV(owned.owners.length > 1 ? person : 0), button);
+
+function download(/** @type {() => Promise<import('./api.js').Download>} */ read, /** @type {HTMLElement} */ button) {
   return whileBusy(button, async () => {
     try {
-      saveFile(await broker.holdingsCSV(portfolio.id));
+      saveFile(await read());
     } catch (error) {
-      showError(error, 'The holdings were not downloaded', { label: 'Try again', run: () => download(portfolio, button) });
+      showError(error, 'The holdings were not downloaded', { label: 'Try again', run: () => download(read, button) });
     }
   });
 }
@@ -247,7 +348,7 @@ async function saveImport(payload, key) {
       session.ended || notify({ kind: 'busy', title: 'Saving your statement…', text: `The service has not accepted it yet. Attempt ${attempt}.` }));
     unsaved = false;
     forget(session.user);
-    if (await refresh(summary.id)) notify(savedNotice(summary, known));
+    if (await refresh()) notify(savedNotice(summary, known));
   } catch (error) {
     unsaved = !session.ended && error.status !== 422;
     if (!unsaved) forget(session.user);
@@ -270,6 +371,11 @@ function savedNotice(summary, known) {
   if (summary.differs_from_observed) {
     return { kind: 'bad', title: 'Saved, but it differs from what the service saw', text: `${source}. Do not rely on it: import the original PDF again.` };
   }
+  if (ofOther(summary)) {
+    const owner = summary.owners.find(({ number }) => number === summary.owner);
+    const name = owner ? personName(owner) : 'another person';
+    return { kind: 'info', title: 'Portfolio saved for another person', text: `${source}. It is a statement of ${name}, so it has a total of its own and is not added to yours. ${provenanceName(summary)}.` };
+  }
   return { kind: 'good', title: 'Portfolio saved', text: `${count(summary.stored_rows, 'holding')} from ${source}. ${provenanceName(summary)}.` };
 }
 
@@ -284,6 +390,7 @@ initPrivacy(() => broker, showError, refresh);
 byId('import').addEventListener('click', importStatement);
 byId('switch').addEventListener('click', signOut);
 byId('more').addEventListener('click', loadOlder);
+byId('check-block').addEventListener('click', refresh);
 addEventListener('beforeunload', (event) => {
   if (unsaved) event.preventDefault();
 });

@@ -1,6 +1,6 @@
 /** The view of one saved statement. */
 
-import { allocation } from './chart.js';
+import { allocate, allocation } from './chart.js';
 import { el, isolated } from './dom.js';
 import { TransactionList } from './transactions.js';
 import { rupees } from './money.js';
@@ -14,62 +14,89 @@ import { explanation, provenanceBadges } from './provenance.js';
  * The actions for the displayed statement.
  * @typedef {object} Actions
  * @property {() => void} remove
+ * @property {() => void} close
  * @property {(button: HTMLElement) => void} download downloads the holdings as CSV
  * @property {import('./transactions.js').ReadPage} transactions
  * @property {(error: Error, retry: () => void) => void} failed called when transactions cannot be read
  */
 
+const prefix = 'statement-'; // of the ids in the view
+
 /**
  * Returns the elements that show a statement.
  * @param {Portfolio} portfolio
  * @param {Actions} actions
- * @returns {{overview: HTMLElement[], holdings: HTMLElement[]}}
+ * @returns {HTMLElement[]}
  */
 export function portfolioView(portfolio, actions) {
-  const overview = [summary(portfolio, actions.remove), ...issues(portfolio)];
+  const overview = [summary(portfolio, actions), ...issues(portfolio)];
   if (portfolio.rows.length === 0) {
-    return { overview, holdings: [card('Holdings', el('p', { class: 'quiet' }, 'This statement has no holdings.'))] };
+    return [...overview, card('Holdings', el('p', { class: 'quiet' }, 'This statement has no holdings.'))];
   }
-  const table = new HoldingsTable(portfolio.rows);
-  const csv = el('button', { type: 'button', 'data-testid': 'download-csv', on: { click: () => actions.download(csv) } }, 'Download CSV');
-  const holdings = card('Holdings', table.element);
-  holdings.firstChild.replaceWith(el('div', { class: 'card-head' }, el('h2', {}, 'Holdings'), csv));
-  const showClass = (name) => {
-    table.showOnly(name);
-    holdings.focus({ preventScroll: true });
-    holdings.scrollIntoView({ block: 'start' });
-  };
-  const cards = [holdings];
+  const { element, showClass } = holdingsCard('Holdings of this statement', portfolio.rows, prefix, actions.download);
+  const cards = [...overview, card('Allocation', allocation(allocate(portfolio.rows), showClass)), element];
   if (portfolio.transactions > 0) {
     const list = new TransactionList(portfolio.rows, actions.transactions, actions.failed);
     cards.push(card('Transactions', el('p', { class: 'quiet small' }, `${count(portfolio.transactions, 'transaction')} in this statement.`), list.element));
   }
-  return { overview: [...overview, card('Allocation', allocation(portfolio.rows, showClass))], holdings: cards };
+  return cards;
 }
 
-function card(title, ...content) {
+/**
+ * Returns a card with a table of holdings, and a function that shows one class in it.
+ * @param {string} title
+ * @param {import('./api.js').Holding[]} rows
+ * @param {string} ids prefix of the ids in it
+ * @param {(button: HTMLElement) => void} download
+ */
+export function holdingsCard(title, rows, ids, download) {
+  const table = new HoldingsTable(rows, ids);
+  const csv = el('button', { type: 'button', 'data-testid': `${ids}download-csv`, on: { click: () => download(csv) } }, 'Download CSV');
+  const element = card(title, table.element);
+  element.firstChild.replaceWith(el('div', { class: 'card-head' }, el('h2', {}, title), csv));
+  const showClass = (/** @type {string} */ name) => {
+    table.showOnly(name);
+    element.focus({ preventScroll: true });
+    element.scrollIntoView({ block: 'start' });
+  };
+  return { element, showClass };
+}
+
+/** Returns a card with a title. */
+export function card(/** @type {string} */ title, ...content) {
   return el('section', { class: 'card', 'aria-label': title, tabindex: -1 }, el('h2', {}, title), ...content);
 }
 
 /** The card with the total value and the facts of the statement. */
-function summary(portfolio, onDelete) {
-  return el('section', { class: 'summary', 'aria-label': 'Total', 'data-testid': 'portfolio', 'data-id': portfolio.id },
+function summary(portfolio, { remove, close }) {
+  return el('section', { class: 'summary', 'aria-label': 'Statement', tabindex: -1, 'data-testid': 'portfolio', 'data-id': portfolio.id },
     el('div', { class: 'summary-head' },
-      el('p', { class: 'summary-label' }, 'Total value'),
+      el('p', { class: 'summary-label' }, `Total of this statement`),
       el('div', { class: 'badges' },
         el('span', { class: 'badge', title: statusText(portfolio), 'data-testid': 'status' }, portfolio.active ? 'Active' : 'History'),
-        ofOther(portfolio) && el('span', { class: 'badge', title: 'Its PAN differs from the PAN of most of your statements, so it is stored separately.', 'data-testid': 'owner' },
-          'Another person’s PAN'),
+        ofOther(portfolio) && el('span', { class: 'badge', title: otherPerson(portfolio), 'data-testid': 'owner' }, 'Another person'),
         ...provenanceBadges(portfolio))),
-    el('p', { class: 'total', 'data-testid': 'total' }, rupees(portfolio.total_value)),
+    el('p', { class: 'total', 'data-testid': 'statement-total' }, rupees(portfolio.total_value)),
     el('dl', { class: 'facts' },
       fact('Investor', isolated(portfolio.investor?.name || missing(portfolio)), 'investor'),
-      fact('PAN', isolated(portfolio.investor?.pan_masked || missing(portfolio)), 'pan'),
+      fact('PAN', isolated(portfolio.investor?.pan_masked || panOf(portfolio) || missing(portfolio)), 'pan'),
       fact('Source', sourceName(portfolio.cas_type), 'source'),
       fact('Period', periodText(portfolio.period), 'period')),
     el('div', { class: 'summary-foot' },
       el('p', {}, `${statusText(portfolio)} ${explanation(portfolio)} Saved ${momentText(portfolio.saved_at)}.`),
-      el('button', { type: 'button', class: 'on-dark', 'data-testid': 'delete', on: { click: onDelete } }, 'Delete statement')));
+      el('div', { class: 'buttons' },
+        el('button', { type: 'button', class: 'on-dark', 'data-testid': 'close-statement', on: { click: close } }, 'Close'),
+        el('button', { type: 'button', class: 'on-dark', 'data-testid': 'delete', on: { click: remove } }, 'Delete statement'))));
+}
+
+/** Returns the PAN of a statement's owner, which CAMS and KFintech state in the folios only. */
+function panOf({ owner, owners = [] }) {
+  return owners.find(({ number }) => number === owner)?.pan_masked;
+}
+
+/** Explains a statement of another person. */
+function otherPerson({ investor }) {
+  return `It names ${investor?.name ?? 'somebody'} with a PAN other than that of most of your statements. It is shown under that name and not added to yours.`;
 }
 
 function statusText({ active }) {
@@ -84,9 +111,12 @@ function fact(name, value, id) {
   return el('div', {}, el('dt', {}, name), el('dd', { 'data-testid': id }, value));
 }
 
-/** Notices about differences, rows that were not saved, warnings, and a locked statement. */
-function issues({ readable, rejected = [], warnings = [], received_rows: received, differences = [] }) {
+/** Notices about another person, differences, rows that were not saved, warnings, and a locked statement. */
+function issues(portfolio) {
+  const { readable, rejected = [], received_rows: received, differences = [] } = portfolio;
+  const warnings = portfolio.warnings?.filter(({ code }) => code !== 'other_owner');
   return [
+    ofOther(portfolio) && el('p', { class: 'notice', 'data-testid': 'other-person' }, el('span', {}, otherPerson(portfolio))),
     differences.length > 0 && issueList('bad', `${count(differences.length, 'difference')} from what the service saw`,
       'Do not rely on these figures: import the original PDF again. They differ here:',
       differences.map((pointer) => ({ detail: '', pointer })), 'differences'),
@@ -103,7 +133,8 @@ const isEmptyRow = (issue) => issue.code === 'empty_row';
 
 const maxIssues = 50; // listed; a statement may have thousands
 
-function issueList(kind, title, text, list, id) {
+/** Returns a notice that lists issues. */
+export function issueList(kind, title, text, list, id) {
   return el('details', { class: `notice ${kind}`, open: list.length < 4, 'data-testid': id },
     el('summary', {}, title),
     text && el('p', {}, text),

@@ -28,9 +28,25 @@ export function explanation(/** @type {Summary} */ { provenance, differs_from_ob
 export function provenanceBadges(/** @type {Summary} */ portfolio) {
   const { provenance, differs_from_observed: differs } = portfolio;
   return [
-    explained('provenance', provenanceName(portfolio), explanations[provenance] ?? '', provenance),
+    explained('statement-provenance', provenanceName(portfolio), explanations[provenance] ?? '', provenance),
     differs && explained('differs', differsName, difference, 'differs'),
   ].filter(Boolean);
+}
+
+/** Returns the badge of what these accounts add up to. */
+export function totalBadge(/** @type {import('./api.js').Account[]} */ accounts) {
+  if (accounts.length === 0) return false;
+  const verified = accounts.filter(({ provenance }) => provenance === 'verified').length;
+  if (verified === accounts.length) return explained('provenance', 'Verified', 'This service received all of it from the parser itself, so nobody could have changed it on the way.', 'verified');
+  if (verified === 0) return explained('provenance', 'Reported', 'Only your browser says so: this service got none of it from the parser itself.', 'reported');
+  return explained('provenance', `Verified: ${verified} of ${accounts.length} accounts`,
+    'This service received those from the parser itself. The others are marked Reported: only your browser says so.', 'partly');
+}
+
+/** Returns the mark of a row or an account in a list. */
+export function provenanceMark(/** @type {{provenance: Summary['provenance']}} */ { provenance }) {
+  const name = provenance === 'verified' ? 'Verified' : 'Reported';
+  return el('span', { class: `seen ${provenance}`, title: explanations[provenance] }, name);
 }
 
 /**

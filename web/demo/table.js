@@ -2,7 +2,8 @@
 
 import { el, isolated } from './dom.js';
 import { Decimal, quantity, rupees, sum } from './money.js';
-import { className, count } from './format.js';
+import { className, count, dateText, sourceName } from './format.js';
+import { provenanceMark } from './provenance.js';
 
 /** @typedef {import('./api.js').Holding} Holding */
 /** @typedef {{key: string, label: string, number?: boolean, show: (h: Holding) => any, optional?: boolean}} Column */
@@ -16,25 +17,34 @@ const columns = [
   { key: 'cost', label: 'Cost', number: true, optional: true, show: (h) => rupees(h.cost) },
   { key: 'value', label: 'Value', number: true, show: (h) => rupees(h.value) },
   { key: 'gain', label: 'Gain', number: true, optional: true, show: gain },
+  { key: 'as_of', label: 'From', optional: true, show: origin },
 ];
 
-/** A table over the holdings of one portfolio. */
+/**
+ * A table over holdings: those of one portfolio, or those of several, which then have
+ * the members cas_type, as_of and provenance.
+ */
 export class HoldingsTable {
   #sort = { key: 'value', descending: true };
   #filter = '';
   #classes = new Set();
 
-  constructor(/** @type {Holding[]} */ rows) {
-    this.rows = rows.map((row) => ({ row, element: rowElement(row), text: searchText(row) }));
-    this.columns = columns.filter((column) => !column.optional || rows.some((row) => row[column.key] !== null));
+  /**
+   * @param {Holding[]} rows
+   * @param {string} [prefix] of the ids in the table, where a page has several
+   */
+  constructor(rows, prefix = '') {
+    this.prefix = prefix;
+    this.rows = rows.map((row) => ({ row, element: rowElement(row, `${prefix}holding-row`), text: searchText(row) }));
+    this.columns = columns.filter((column) => !column.optional || rows.some((row) => (row[column.key] ?? null) !== null || (column.key === 'as_of' && row.cas_type)));
     this.body = el('tbody', { role: 'rowgroup' });
     this.headers = this.columns.map((column) => this.#header(column));
     this.search = el('input', {
-      type: 'search', id: 'filter', 'data-testid': 'filter', placeholder: 'Name, ISIN, folio or fund house', autocomplete: 'off',
+      type: 'search', id: `${prefix}filter`, 'data-testid': `${prefix}filter`, placeholder: 'Name, ISIN, folio or fund house', autocomplete: 'off',
       on: { input: () => this.#setFilter(this.search.value) },
     });
     this.chips = this.#classChips(rows);
-    this.count = el('p', { class: 'quiet small', role: 'status', 'data-testid': 'holding-count' });
+    this.count = el('p', { class: 'quiet small', role: 'status', 'data-testid': `${prefix}holding-count` });
     this.element = this.#assemble();
     this.#draw();
   }
@@ -48,25 +58,25 @@ export class HoldingsTable {
   #assemble() {
     return el('div', { class: 'holdings' },
       el('div', { class: 'tools' },
-        el('label', { for: 'filter', class: 'sr' }, 'Search the holdings'),
+        el('label', { for: `${this.prefix}filter`, class: 'sr' }, 'Search the holdings'),
         this.search,
         this.chips.length > 1 && el('div', { class: 'chips', role: 'group', 'aria-label': 'Show only these classes' }, ...this.chips)),
       this.count,
       // The roles are explicit, as narrow screens display rows as cards, which would drop them.
       el('div', { class: 'table' },
-        el('table', { role: 'table', 'aria-label': 'Holdings', 'data-testid': 'holdings-table' },
+        el('table', { role: 'table', 'aria-label': 'Holdings', 'data-testid': `${this.prefix}holdings-table` },
           el('thead', { role: 'rowgroup' }, el('tr', { role: 'row' }, ...this.headers)),
           this.body)));
   }
 
   #header(column) {
     return el('th', { role: 'columnheader', scope: 'col', 'data-key': column.key, class: column.number && 'number' },
-      el('button', { type: 'button', 'data-testid': `sort-${column.key}`, on: { click: () => this.#sortBy(column) } }, column.label));
+      el('button', { type: 'button', 'data-testid': `${this.prefix}sort-${column.key}`, on: { click: () => this.#sortBy(column) } }, column.label));
   }
 
   #classChips(rows) {
     return [...new Set(rows.map((row) => row.class))].map((name) =>
-      el('button', { type: 'button', class: 'chip', 'data-class': name, 'data-testid': `class-${name}`, on: { click: () => this.#toggle(name) } },
+      el('button', { type: 'button', class: 'chip', 'data-class': name, 'data-testid': `${this.prefix}class-${name}`, on: { click: () => this.#toggle(name) } },
         el('span', { class: 'dot', 'data-class': name }), className(name)));
   }
 
@@ -120,10 +130,10 @@ export class HoldingsTable {
 }
 
 /** Returns a function that creates the element of a row once, when it is first shown. */
-function rowElement(/** @type {Holding} */ row) {
+function rowElement(/** @type {Holding} */ row, /** @type {string} */ id) {
   let element;
   return (visibleColumns) => {
-    element ??= el('tr', { role: 'row', 'data-testid': 'holding-row' }, ...visibleColumns.map((column, i) =>
+    element ??= el('tr', { role: 'row', 'data-testid': id }, ...visibleColumns.map((column, i) =>
       i === 0
         ? el('th', { role: 'rowheader', scope: 'row' }, column.show(row))
         : el('td', { role: 'cell', class: column.number && 'number', 'data-label': column.label, 'data-key': column.key,
@@ -145,7 +155,7 @@ function columnText(row, key) {
 }
 
 function searchText(/** @type {Holding} */ h) {
-  return [h.name, h.isin, h.account, h.institution, h.category, className(h.class)].filter(Boolean).join(' ').toLowerCase();
+  return [h.name, h.isin, h.account, h.institution, h.category, className(h.class), h.cas_type && sourceName(h.cas_type)].filter(Boolean).join(' ').toLowerCase();
 }
 
 function nameAndFacts(/** @type {Holding} */ h) {
@@ -161,4 +171,12 @@ function gain(/** @type {Holding} */ h) {
   if (!number) return rupees(h.gain);
   const positive = number.compare(Decimal.zero) > 0;
   return el('span', { class: positive ? 'up' : number.negative && 'down' }, positive && '+', rupees(number));
+}
+
+/** Returns which statement a row is from, of what day, and whether that is verified. */
+function origin(h) {
+  return el('span', { class: 'origin' },
+    el('span', {}, sourceName(h.cas_type)),
+    el('small', {}, h.as_of ? dateText(h.as_of) : 'No date given'),
+    el('small', {}, provenanceMark(h)));
 }
