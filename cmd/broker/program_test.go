@@ -17,6 +17,8 @@ import (
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
+
+	"casbroker/internal/testkit/services"
 )
 
 const (
@@ -57,17 +59,42 @@ func (l *log) String() string {
 	return l.b.String()
 }
 
-// build builds the broker into a new folder, without the race detector.
-func build(t *testing.T) *program {
-	t.Helper()
-	p := &program{t: t, folder: t.TempDir(), client: &http.Client{Timeout: time.Minute}}
-	p.path = filepath.Join(p.folder, "broker")
-	cmd := exec.CommandContext(t.Context(), "go", "build", "-buildvcs=false", "-o", p.path, ".") //nolint:gosec // our own program
+// programs contains the built broker, and is removed at the end of the tests.
+var programs string
+
+func TestMain(m *testing.M) {
+	os.Exit(run(m))
+}
+
+func run(m *testing.M) int {
+	var err error
+	if programs, err = os.MkdirTemp("", "casbroker-program-"); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer func() { _ = os.RemoveAll(programs) }()
+	return m.Run()
+}
+
+// built builds the broker once, without the race detector, and returns its path.
+var built = sync.OnceValues(func() (path string, err error) {
+	path = filepath.Join(programs, "broker")
+	cmd := exec.CommandContext(context.Background(), "go", "build", "-buildvcs=false", "-o", path, ".") //nolint:gosec // our own program
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("got %v: %s", err, out)
+		return "", fmt.Errorf("%w: %s", err, out)
 	}
-	return p
+	return path, nil
+})
+
+// build returns a broker with a folder of its own, which all tests build together.
+func build(t *testing.T) *program {
+	t.Helper()
+	path, err := built()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &program{t: t, path: path, folder: services.TempDir(t), client: &http.Client{Timeout: time.Minute}}
 }
 
 // start starts the broker and waits until it is ready.

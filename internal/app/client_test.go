@@ -182,7 +182,7 @@ func TestTypeScriptClientMakesTheCallsOfABackEndAndAPage(t *testing.T) {
 	key := serviceKey(t, &settings, "backend", []string{"app"}, "casbroker:service")
 	b := start(t, settings)
 	for _, command := range [][]string{
-		{"npx", "tsc", "--strict", "--project", "tsconfig.test.json"}, {"node", "out/uses.js"},
+		{"node_modules/.bin/tsc", "--strict", "--project", "tsconfig.test.json"}, {"node", "out/uses.js"},
 	} {
 		cmd := exec.CommandContext(t.Context(), command[0], command[1:]...) //nolint:gosec // as in package.json
 		cmd.Dir = folder

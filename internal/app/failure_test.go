@@ -18,7 +18,7 @@ import (
 
 func tempFile(t *testing.T) secret.URL {
 	t.Helper()
-	return secret.URL(filepath.Join(t.TempDir(), "broker.db"))
+	return secret.URL(filepath.Join(services.TempDir(t), "broker.db"))
 }
 
 func TestCachedTokensAreServedWhileTheVendorIsDown(t *testing.T) {

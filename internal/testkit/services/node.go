@@ -2,6 +2,9 @@ package services
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -58,18 +61,37 @@ func NodePackage(t testing.TB, folder, source string) {
 	install(t, folder)
 }
 
-// install installs packages into folder; without any, those of its package.json.
+// install installs packages into folder; without any, those of its package.json. It copies
+// them if an earlier test, of any run, has installed the same.
 func install(t testing.TB, folder string, packages ...string) {
 	t.Helper()
 	npm := need(t, "npm")
+	list, err := os.ReadFile(filepath.Join(folder, "package.json")) //nolint:gosec // a folder of the test
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		t.Fatal(err)
+	}
 	ctx, cancel := context.WithTimeout(t.Context(), installTimeout)
 	defer cancel()
-	args := append([]string{"install", "--prefix", folder, "--ignore-scripts", "--no-audit", "--no-fund", "--prefer-offline"}, packages...)
-	if out, err := exec.CommandContext(ctx, npm, args...).CombinedOutput(); err != nil { //nolint:gosec // versions that the test names
+	installed, err := cached("npm", append([]string{string(list)}, packages...), func(into string) error {
+		if list != nil {
+			if err := os.WriteFile(filepath.Join(into, "package.json"), list, 0o600); err != nil { //nolint:gosec // a folder of ours
+				return err
+			}
+		}
+		args := append([]string{"install", "--prefix", into, "--ignore-scripts", "--no-audit", "--no-fund", "--prefer-offline"}, packages...)
+		if out, err := exec.CommandContext(ctx, npm, args...).CombinedOutput(); err != nil { //nolint:gosec // versions that the test names
+			return fmt.Errorf("%w: %s", err, out)
+		}
+		return nil
+	})
+	if err != nil {
 		what := strings.Join(packages, " ") + " in " + folder
 		if os.Getenv("CI") == "true" {
-			t.Fatalf("cannot install %s: %v\n%s", what, err, out)
+			t.Fatalf("cannot install %s: %v", what, err)
 		}
 		t.Skipf("SKIPPED: cannot install %s: %v", what, err)
+	}
+	if err := copyTree(filepath.Join(installed, "node_modules"), filepath.Join(folder, "node_modules")); err != nil {
+		t.Fatal(err)
 	}
 }

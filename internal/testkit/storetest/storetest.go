@@ -71,7 +71,7 @@ func eachURL(t *testing.T, sqlite, postgres func(testing.TB) string, test func(t
 // does not exist yet either.
 func EmptySQLite(t testing.TB) string {
 	t.Helper()
-	return "sqlite:" + filepath.Join(t.TempDir(), "data", "broker.db")
+	return "sqlite:" + filepath.Join(services.TempDir(t), "data", "broker.db")
 }
 
 // SQLite returns the URL of a new, migrated SQLite database.

@@ -1,0 +1,42 @@
+package services
+
+import (
+	"os"
+	"sync"
+	"testing"
+)
+
+// memoryFolder returns a folder of this test binary in memory, which is removed when the
+// binary ends, or "" if the machine has none.
+var memoryFolder = sync.OnceValue(func() string {
+	root := memoryRoot()
+	if root == "" {
+		return ""
+	}
+	folder, err := os.MkdirTemp(root, "casbroker-")
+	if err != nil {
+		return ""
+	}
+	if err := spawn(nil, "TERM", folder, "true"); err != nil {
+		_ = os.RemoveAll(folder)
+		return ""
+	}
+	return folder
+})
+
+// TempDir is t.TempDir with a folder in memory where the machine has one: databases and the
+// profiles of browsers are many small files, whose creation costs more than their use.
+// Programs may not run from there.
+func TempDir(t testing.TB) string {
+	t.Helper()
+	root := memoryFolder()
+	if root == "" {
+		return t.TempDir()
+	}
+	folder, err := os.MkdirTemp(root, "test-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(folder) })
+	return folder
+}
