@@ -2,7 +2,6 @@ package budget
 
 import (
 	"context"
-	"net/http"
 	"time"
 
 	"github.com/go-json-experiment/json"
@@ -39,7 +38,7 @@ func (h *Handler) usage(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	return c.JSON(http.StatusOK, u)
+	return httpapi.SendReadJSON(c, u)
 }
 
 // exportPage is how many calls are held in memory at a time.

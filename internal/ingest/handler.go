@@ -75,7 +75,7 @@ func (h *Handler) job(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	return c.JSON(http.StatusOK, viewJob(job))
+	return httpapi.SendReadJSON(c, viewJob(job))
 }
 
 // answer answers with a portfolio.

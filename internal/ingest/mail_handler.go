@@ -40,7 +40,7 @@ func (h *MailHandler) get(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	return c.JSON(http.StatusOK, viewConsent(consent))
+	return httpapi.SendReadJSON(c, viewConsent(consent))
 }
 
 func (h *MailHandler) put(c echo.Context) error {

@@ -3,7 +3,6 @@ package portfolio
 import (
 	"cmp"
 	"net/http"
-	"strconv"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -176,7 +175,7 @@ func (h *Handler) holdingsCSV(c echo.Context, q *httpapi.Params) error {
 		return err
 	}
 	c.Response().Header().Set("Content-Disposition", `attachment; filename="holdings-`+p.ID+`.csv"`)
-	return c.Blob(http.StatusOK, typeCSV, body)
+	return httpapi.SendRead(c, typeCSV, body)
 }
 
 // transactions answers with a page of transactions as JSON, or with all of them as CSV.
@@ -224,7 +223,7 @@ func (h *Handler) transactionsCSV(c echo.Context, q *httpapi.Params) error {
 		return err
 	}
 	c.Response().Header().Set("Content-Disposition", `attachment; filename="transactions-`+c.Param("id")+`.csv"`)
-	return c.Blob(http.StatusOK, typeCSV, body)
+	return httpapi.SendRead(c, typeCSV, body)
 }
 
 func (h *Handler) raw(c echo.Context) error {
@@ -233,7 +232,7 @@ func (h *Handler) raw(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	return c.JSONBlob(http.StatusOK, payload)
+	return respondWith(c, payload)
 }
 
 func (h *Handler) delete(c echo.Context) error {
@@ -266,6 +265,5 @@ func respondPortfolio(c echo.Context, p *Portfolio, rows []statement.Holding) er
 
 // respondWith answers 200 with body, which is JSON.
 func respondWith(c echo.Context, body []byte) error {
-	c.Response().Header().Set(echo.HeaderContentLength, strconv.Itoa(len(body)))
-	return c.JSONBlob(http.StatusOK, body)
+	return httpapi.SendRead(c, echo.MIMEApplicationJSON, body)
 }

@@ -1,7 +1,6 @@
 package portfolio
 
 import (
-	"net/http"
 	"slices"
 	"sync"
 
@@ -89,7 +88,7 @@ func sendOwnedCSV(c echo.Context, o *Owned) error {
 		return err
 	}
 	c.Response().Header().Set("Content-Disposition", `attachment; filename="holdings.csv"`)
-	return c.Blob(http.StatusOK, typeCSV, body)
+	return httpapi.SendRead(c, typeCSV, body)
 }
 
 // accounts answers with all accounts, also those that have ended.

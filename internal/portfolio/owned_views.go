@@ -1,7 +1,6 @@
 package portfolio
 
 import (
-	"time"
 
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/shopspring/decimal"
@@ -46,7 +45,7 @@ type listingView struct {
 	PortfolioID string            `json:"portfolio_id"`
 	CASType     statement.CASType `json:"cas_type"`
 	AsOf        *string           `json:"as_of"`
-	SavedAt     time.Time         `json:"saved_at"`
+	SavedAt     instant           `json:"saved_at"`
 	Provenance  Provenance        `json:"provenance"`
 	Owner       int               `json:"owner"`
 	Value       string            `json:"value"`
@@ -59,7 +58,7 @@ func viewHistory(h *AccountHistory) (jsontext.Value, error) {
 	list := make([]listingView, len(h.Statements))
 	for i, s := range h.Statements {
 		list[i] = listingView{
-			PortfolioID: s.PortfolioID, CASType: s.CASType, AsOf: stated(s.To), SavedAt: s.SavedAt, Provenance: s.Provenance, Owner: s.Owner,
+			PortfolioID: s.PortfolioID, CASType: s.CASType, AsOf: stated(s.To), SavedAt: instant(s.SavedAt), Provenance: s.Provenance, Owner: s.Owner,
 			Value: statement.FormatRupees(s.Value), Rows: s.Rows,
 			Counts: h.Counted != nil && s.PortfolioID == h.Statement.PortfolioID,
 		}

@@ -43,7 +43,7 @@ func TestSaveOverTheQuotaOfBytesIsRefused(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		b := serve(t, db, func(s *portfolio.Service) { s.Quota.Bytes = 64 << 10 })
-		text := make([]byte, 40<<10) // a text that does not compress
+		text := make([]byte, 40<<10)          // a text that does not compress
 		random := rand.New(rand.NewPCG(1, 2)) //nolint:gosec // the same each time
 		for i := range text {
 			text[i] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_"[random.IntN(64)]

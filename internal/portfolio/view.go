@@ -33,7 +33,7 @@ type summaryView struct {
 	Transactions int                     `json:"transactions"`
 	Rejected     []fault.Field           `json:"rejected"`
 	Warnings     []fault.Field           `json:"warnings"`
-	SavedAt      time.Time               `json:"saved_at"`
+	SavedAt      instant                 `json:"saved_at"`
 	Differs      bool                    `json:"differs_from_observed"`
 	Differences  []string                `json:"differences,omitzero"`
 	Metadata     jsontext.Value          `json:"metadata"`
@@ -94,7 +94,7 @@ func viewSummary(p Portfolio) summaryView {
 		Investor: investorView{Name: stated(p.Investor.Name), PANMasked: stated(p.Investor.PANMasked)},
 		Currency: "INR", Holdings: p.Counts,
 		ReceivedRows: p.ReceivedRows, StoredRows: p.StoredRows, Complete: p.Complete(), Transactions: p.TransactionCount,
-		Rejected: p.Rejected, Warnings: p.Warnings, SavedAt: p.SavedAt,
+		Rejected: p.Rejected, Warnings: p.Warnings, SavedAt: instant(p.SavedAt),
 		Differs: p.Differs, Differences: p.Differences, Metadata: p.Metadata,
 	}
 	if !p.Unreadable {
@@ -174,4 +174,12 @@ func amount(format func(decimal.Decimal) string, d decimal.NullDecimal) *string 
 	}
 	s := format(d.Decimal)
 	return &s
+}
+
+// instant is a time as callers see it, always with three digits of milliseconds.
+type instant time.Time
+
+// MarshalText returns the time in the form of RFC 3339.
+func (i instant) MarshalText() ([]byte, error) {
+	return time.Time(i).AppendFormat(nil, "2006-01-02T15:04:05.000Z07:00"), nil
 }

@@ -169,10 +169,10 @@ func cors(o Options) middleware.CORSConfig {
 		// AllowOrigins would treat an origin that contains * as a pattern.
 		AllowOriginFunc:  func(origin string) (bool, error) { return slices.Contains(o.AllowedOrigins, origin), nil },
 		AllowMethods:     []string{http.MethodGet, http.MethodHead, http.MethodPost, http.MethodDelete},
-		AllowHeaders:     []string{"Authorization", "Content-Type", "Content-Encoding", "Idempotency-Key", "X-Api-Key", "X-Inbox-Token", httpapi.HeaderRequestID},
+		AllowHeaders:     []string{"Authorization", "Content-Type", "Content-Encoding", "Idempotency-Key", "If-None-Match", "X-Api-Key", "X-Inbox-Token", httpapi.HeaderRequestID},
 		AllowCredentials: o.AllowCookies,
 		ExposeHeaders: []string{
-			"Content-Disposition", "Idempotency-Replayed", "Location", "RateLimit", "RateLimit-Policy", "Retry-After",
+			"Content-Disposition", "ETag", "Idempotency-Replayed", "Location", "RateLimit", "RateLimit-Policy", "Retry-After",
 			"WWW-Authenticate", httpapi.HeaderRequestID,
 		},
 		MaxAge: 600,

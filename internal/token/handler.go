@@ -217,7 +217,7 @@ func (h *SessionHandler) session(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	return c.JSON(http.StatusOK, ownSessionView{
+	return httpapi.SendReadJSON(c, ownSessionView{
 		ID: s.ID, Mode: s.Mode, State: s.State, IssuedAt: s.IssuedAt, ExpiresAt: s.ExpiresAt, SessionView: s.View(),
 	})
 }

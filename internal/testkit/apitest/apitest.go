@@ -5,6 +5,7 @@ package apitest
 
 import (
 	"bytes"
+	"compress/gzip"
 	"io"
 	"net/http"
 	"testing"
@@ -15,7 +16,23 @@ import (
 // answer with the common problems only. It is safe for concurrent use.
 func Check(t testing.TB, req *http.Request, res *http.Response, body []byte) {
 	t.Helper()
-	report(t, req, answer{res.StatusCode, res.Header, body})
+	plain, err := uncompressed(res.Header, body)
+	if err != nil {
+		t.Errorf("%s %s: the answer is not valid gzip: %v", req.Method, req.URL.Path, err)
+	}
+	report(t, req, answer{res.StatusCode, res.Header, plain})
+}
+
+// uncompressed returns body without its content coding.
+func uncompressed(header http.Header, body []byte) ([]byte, error) {
+	if header.Get("Content-Encoding") != "gzip" || len(body) == 0 {
+		return body, nil
+	}
+	z, err := gzip.NewReader(bytes.NewReader(body))
+	if err != nil {
+		return nil, err
+	}
+	return io.ReadAll(z)
 }
 
 // Client returns a client that calls Check for every answer. Its connections are closed

@@ -2527,6 +2527,13 @@ export interface components {
                 };
             };
         };
+        /** @description The answer is the same as the one with the `ETag` that `If-None-Match` names */
+        NotModified: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content?: never;
+        };
         /**
          * @description A request with the same Idempotency-Key is in progress, or was interrupted (`idempotency_in_flight`): send it again
          *     after Retry-After. The key of a request that was interrupted is free after 3 seconds. Or the portfolio saved with this key has been deleted
@@ -2801,6 +2808,7 @@ export interface operations {
         requestBody?: never;
         responses: {
             200: components["responses"]["OwnGrant"];
+            304: components["responses"]["NotModified"];
             400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthenticated"];
             403: components["responses"]["Forbidden"];
@@ -2949,6 +2957,7 @@ export interface operations {
         requestBody?: never;
         responses: {
             200: components["responses"]["StatementJob"];
+            304: components["responses"]["NotModified"];
             400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthenticated"];
             403: components["responses"]["Forbidden"];
@@ -2985,6 +2994,7 @@ export interface operations {
         requestBody?: never;
         responses: {
             200: components["responses"]["OwnedPage"];
+            304: components["responses"]["NotModified"];
             400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthenticated"];
             403: components["responses"]["Forbidden"];
@@ -3013,6 +3023,7 @@ export interface operations {
         requestBody?: never;
         responses: {
             200: components["responses"]["AccountList"];
+            304: components["responses"]["NotModified"];
             400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthenticated"];
             403: components["responses"]["Forbidden"];
@@ -3035,6 +3046,7 @@ export interface operations {
         requestBody?: never;
         responses: {
             200: components["responses"]["Account"];
+            304: components["responses"]["NotModified"];
             400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthenticated"];
             403: components["responses"]["Forbidden"];
@@ -3071,6 +3083,7 @@ export interface operations {
         requestBody?: never;
         responses: {
             200: components["responses"]["Worth"];
+            304: components["responses"]["NotModified"];
             400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthenticated"];
             403: components["responses"]["Forbidden"];
@@ -3090,6 +3103,7 @@ export interface operations {
         requestBody?: never;
         responses: {
             200: components["responses"]["MailParsing"];
+            304: components["responses"]["NotModified"];
             400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthenticated"];
             403: components["responses"]["Forbidden"];
@@ -3167,6 +3181,7 @@ export interface operations {
         requestBody?: never;
         responses: {
             200: components["responses"]["PortfolioPage"];
+            304: components["responses"]["NotModified"];
             400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthenticated"];
             403: components["responses"]["Forbidden"];
@@ -3216,6 +3231,7 @@ export interface operations {
         requestBody?: never;
         responses: {
             200: components["responses"]["Portfolio"];
+            304: components["responses"]["NotModified"];
             400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthenticated"];
             403: components["responses"]["Forbidden"];
@@ -3238,6 +3254,7 @@ export interface operations {
         requestBody?: never;
         responses: {
             200: components["responses"]["Portfolio"];
+            304: components["responses"]["NotModified"];
             400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthenticated"];
             403: components["responses"]["Forbidden"];
@@ -3287,6 +3304,7 @@ export interface operations {
         requestBody?: never;
         responses: {
             200: components["responses"]["HoldingPage"];
+            304: components["responses"]["NotModified"];
             400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthenticated"];
             403: components["responses"]["Forbidden"];
@@ -3316,6 +3334,7 @@ export interface operations {
         requestBody?: never;
         responses: {
             200: components["responses"]["TransactionPage"];
+            304: components["responses"]["NotModified"];
             400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthenticated"];
             403: components["responses"]["Forbidden"];
@@ -3338,6 +3357,7 @@ export interface operations {
         requestBody?: never;
         responses: {
             200: components["responses"]["PortfolioChanges"];
+            304: components["responses"]["NotModified"];
             400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthenticated"];
             403: components["responses"]["Forbidden"];
@@ -3360,6 +3380,7 @@ export interface operations {
         requestBody?: never;
         responses: {
             200: components["responses"]["PortfolioPayload"];
+            304: components["responses"]["NotModified"];
             400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthenticated"];
             403: components["responses"]["Forbidden"];
@@ -3384,6 +3405,7 @@ export interface operations {
         requestBody?: never;
         responses: {
             200: components["responses"]["OwnUsage"];
+            304: components["responses"]["NotModified"];
             400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthenticated"];
             403: components["responses"]["Forbidden"];
@@ -3525,6 +3547,7 @@ export interface operations {
         requestBody?: never;
         responses: {
             200: components["responses"]["OwnGrant"];
+            304: components["responses"]["NotModified"];
             400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthenticated"];
             403: components["responses"]["Forbidden"];
@@ -3686,6 +3709,7 @@ export interface operations {
         requestBody?: never;
         responses: {
             200: components["responses"]["StatementJob"];
+            304: components["responses"]["NotModified"];
             400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthenticated"];
             403: components["responses"]["Forbidden"];
@@ -3708,6 +3732,7 @@ export interface operations {
         requestBody?: never;
         responses: {
             200: components["responses"]["MailParsing"];
+            304: components["responses"]["NotModified"];
             400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthenticated"];
             403: components["responses"]["Forbidden"];
@@ -3796,6 +3821,7 @@ export interface operations {
         requestBody?: never;
         responses: {
             200: components["responses"]["PortfolioPage"];
+            304: components["responses"]["NotModified"];
             400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthenticated"];
             403: components["responses"]["Forbidden"];
@@ -3853,6 +3879,7 @@ export interface operations {
         requestBody?: never;
         responses: {
             200: components["responses"]["Portfolio"];
+            304: components["responses"]["NotModified"];
             400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthenticated"];
             403: components["responses"]["Forbidden"];
@@ -3877,6 +3904,7 @@ export interface operations {
         requestBody?: never;
         responses: {
             200: components["responses"]["Portfolio"];
+            304: components["responses"]["NotModified"];
             400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthenticated"];
             403: components["responses"]["Forbidden"];
@@ -3930,6 +3958,7 @@ export interface operations {
         requestBody?: never;
         responses: {
             200: components["responses"]["HoldingPage"];
+            304: components["responses"]["NotModified"];
             400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthenticated"];
             403: components["responses"]["Forbidden"];
@@ -3961,6 +3990,7 @@ export interface operations {
         requestBody?: never;
         responses: {
             200: components["responses"]["TransactionPage"];
+            304: components["responses"]["NotModified"];
             400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthenticated"];
             403: components["responses"]["Forbidden"];
@@ -3985,6 +4015,7 @@ export interface operations {
         requestBody?: never;
         responses: {
             200: components["responses"]["PortfolioPayload"];
+            304: components["responses"]["NotModified"];
             400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthenticated"];
             403: components["responses"]["Forbidden"];
@@ -4024,6 +4055,7 @@ export interface operations {
         requestBody?: never;
         responses: {
             200: components["responses"]["OwnedPage"];
+            304: components["responses"]["NotModified"];
             400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthenticated"];
             403: components["responses"]["Forbidden"];
@@ -4055,6 +4087,7 @@ export interface operations {
         requestBody?: never;
         responses: {
             200: components["responses"]["AccountList"];
+            304: components["responses"]["NotModified"];
             400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthenticated"];
             403: components["responses"]["Forbidden"];
@@ -4079,6 +4112,7 @@ export interface operations {
         requestBody?: never;
         responses: {
             200: components["responses"]["Account"];
+            304: components["responses"]["NotModified"];
             400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthenticated"];
             403: components["responses"]["Forbidden"];
@@ -4103,6 +4137,7 @@ export interface operations {
         requestBody?: never;
         responses: {
             200: components["responses"]["PortfolioChanges"];
+            304: components["responses"]["NotModified"];
             400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthenticated"];
             403: components["responses"]["Forbidden"];
@@ -4142,6 +4177,7 @@ export interface operations {
         requestBody?: never;
         responses: {
             200: components["responses"]["Worth"];
+            304: components["responses"]["NotModified"];
             400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthenticated"];
             403: components["responses"]["Forbidden"];
@@ -4169,6 +4205,7 @@ export interface operations {
         requestBody?: never;
         responses: {
             200: components["responses"]["OwnUsage"];
+            304: components["responses"]["NotModified"];
             400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthenticated"];
             403: components["responses"]["Forbidden"];
