@@ -3,12 +3,16 @@ package app_test
 import (
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/chromedp/chromedp"
+
+	"casbroker/internal/demo"
+	"casbroker/internal/sandbox"
 )
 
 // importAll imports statements on the page of a user who has signed in.
@@ -127,6 +131,42 @@ func TestPageOfABlockedUserShowsThatAndNothingElse(t *testing.T) {
 	}
 	b.do(chromedp.Click(on("check-block")), chromedp.WaitVisible(on("total")), chromedp.WaitVisible(on("import")))
 	b.wantNoErrors()
+}
+
+func TestPageOfAUserWhoMayNotImportShowsTheRest(t *testing.T) {
+	t.Parallel()
+	refuse := func(w http.ResponseWriter, r *http.Request) bool { // as with access.block_covers: tokens
+		if r.URL.Path != "/v1/token" {
+			return false
+		}
+		http.Error(w, `{"code":"subject_blocked"}`, http.StatusForbidden)
+		return true
+	}
+	shop := openDemo(t, refuse)
+	shop.save(t, "asha", statementJSON("CAMS", "AAAPZ9999A", "01", `[{"name":"Example Fund","units":1,"value":10}]`))
+	b := openTab(t, desktop)
+	b.enter(shop.URL, "asha")
+	b.do(chromedp.Click(on("import")))
+	has(t, b.notice("bad"), "Your account is blocked", "contact support")
+	b.do(chromedp.WaitVisible(on("total")), chromedp.WaitVisible(on("statement")))
+	if got := b.texts("notice-action"); len(got) != 0 {
+		t.Errorf("got the button %q, want none: another attempt would fail, too", got)
+	}
+	b.wantNoErrors()
+}
+
+func TestDemoUsersAreTheInvestorsOfTheSandbox(t *testing.T) {
+	t.Parallel()
+	var users, investors []string
+	for _, u := range demo.Users {
+		users = append(users, u.ID+" "+u.Name)
+	}
+	for _, p := range sandbox.Personas() {
+		investors = append(investors, p.ID+" "+p.Name)
+	}
+	if !slices.Equal(users, investors) {
+		t.Errorf("got the users %q, want the investors %q, whose samples the page offers", users, investors)
+	}
 }
 
 func TestPageSaysThatItReadsAndThatReadingFailed(t *testing.T) {

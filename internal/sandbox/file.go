@@ -43,7 +43,8 @@ func (f file) pdf() []byte {
 		"This is a fictional sample: nobody in it exists and nothing in it was ever traded.",
 	}
 	if p, found := personaByID(f.investor); found {
-		lines = append(lines, "Investor: "+p.Name)
+		t := readTotals(p, f.source)
+		lines = append(lines, "Investor: "+p.Name, "Period: "+t.Meta.Period.From+" to "+t.Meta.Period.To, "Total value: INR "+t.Summary.Total.String())
 	}
 	if f.day != "" {
 		lines = append(lines, "Dated "+f.day)

@@ -184,7 +184,7 @@ func TestPersonaGetsStatementsInItsName(t *testing.T) {
 			t.Errorf("the statement of %s has details of %s", p.Name, other.Name)
 		}
 		pdf := c.call(http.MethodGet, "/_sandbox/samples/"+p.ID+"-cams.pdf", "")
-		pdf.want(t, 200, "%PDF-", p.Name)
+		pdf.want(t, 200, "%PDF-", p.Name, "Period: 2026-04-01 to 2026-09-30", "Total value: INR ")
 		c.upload("/v4/smart/parse", "pdf_file", "statement.pdf", pdf.raw, "password", p.Password).want(t, 200, p.Name, `"pan":"`+p.PAN+`"`, "CAMS")
 		c.upload("/v4/smart/parse", "pdf_file", p.ID+"-nsdl.pdf", plain).want(t, 200, p.Name, `"cas_type":"NSDL"`)
 	}

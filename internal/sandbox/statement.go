@@ -65,7 +65,33 @@ func (s *Sandbox) statement(src source, investor string) json.RawMessage {
 		p = personas[0]
 	}
 	now := s.opts.Now().UTC().Format(timestamp)
-	return bytes.Replace(sample(p.ID+"-"+string(src)), []byte(generatedAt), []byte(now), 1)
+	return bytes.Replace(statementOf(p, src), []byte(generatedAt), []byte(now), 1)
+}
+
+// statementOf returns the file of p's statement of src.
+func statementOf(p Persona, src source) json.RawMessage { return sample(p.ID + "-" + string(src)) }
+
+// totals are the parts of a statement that its PDF prints.
+type totals struct {
+	Meta struct {
+		Period struct {
+			From string `json:"from"`
+			To   string `json:"to"`
+		} `json:"statement_period"`
+	} `json:"meta"`
+	Summary struct {
+		Total json.Number `json:"total_value"`
+	} `json:"summary"`
+}
+
+// readTotals reads the file of p's statement of src. It panics when that is not valid JSON,
+// as the files are fixed.
+func readTotals(p Persona, src source) totals {
+	var t totals
+	if err := json.Unmarshal(statementOf(p, src), &t); err != nil {
+		panic("sandbox: " + err.Error())
+	}
+	return t
 }
 
 // fileName returns the vendor's name for a fetched or mailed statement.
