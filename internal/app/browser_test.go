@@ -112,7 +112,7 @@ type display struct {
 
 var desktop = display{"wide-light", 1280, 860, "light"}
 
-// tab is a browser with one tab.
+// tab is a tab of the browser, with storage and a window of its own.
 type tab struct {
 	t    *testing.T
 	ctx  context.Context
@@ -121,15 +121,48 @@ type tab struct {
 	said []string // on the console
 }
 
-// openTab starts a new browser, because background tabs are not painted.
-func openTab(t *testing.T, l display) *tab {
-	t.Helper()
+// browser is the browser of all tests, since to start one takes a second of processor time.
+var browser struct {
+	once  sync.Once
+	ctx   context.Context
+	close func()
+	err   error
+}
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	if browser.close != nil {
+		browser.close()
+	}
+	os.Exit(code)
+}
+
+// startBrowser starts the browser at path, with its profile in folder.
+func startBrowser(path, folder string) {
 	options := append(slices.Clone(chromedp.DefaultExecAllocatorOptions[:]),
-		chromedp.ExecPath(services.Chromium(t)), chromedp.UserDataDir(services.TempDir(t)), chromedp.NoSandbox, chromedp.DisableGPU,
+		chromedp.ExecPath(path), chromedp.UserDataDir(folder), chromedp.NoSandbox, chromedp.DisableGPU,
 		chromedp.Flag("disable-quic", true), chromedp.Flag("disable-component-update", true))
 	allocator, end := chromedp.NewExecAllocator(context.Background(), options...)
-	t.Cleanup(end)
 	ctx, closeTab := chromedp.NewContext(allocator)
+	browser.ctx = ctx
+	browser.close = func() {
+		closeTab()
+		end()
+		_ = os.RemoveAll(folder)
+	}
+	browser.err = chromedp.Do(ctx, chromedp.Navigate("about:blank"))
+}
+
+// openTab opens a tab that shares nothing with those of other tests. Its window is its own,
+// because background tabs are not painted.
+func openTab(t *testing.T, l display) *tab {
+	t.Helper()
+	path := services.Chromium(t)
+	browser.once.Do(func() { startBrowser(path, services.SharedDir(t)) })
+	if browser.err != nil {
+		t.Fatal(browser.err)
+	}
+	ctx, closeTab := chromedp.NewContext(browser.ctx, chromedp.WithNewBrowserContext())
 	t.Cleanup(closeTab)
 	b := &tab{t: t, ctx: ctx, look: l}
 	if err := chromedp.Do(ctx, chromedp.Func(b.emulate)); err != nil {

@@ -40,3 +40,13 @@ func TempDir(t testing.TB) string {
 	t.Cleanup(func() { _ = os.RemoveAll(folder) })
 	return folder
 }
+
+// SharedDir is TempDir with a folder that outlives the test. Its user removes it.
+func SharedDir(t testing.TB) string {
+	t.Helper()
+	folder, err := os.MkdirTemp(memoryFolder(), "shared-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return folder
+}
