@@ -2,6 +2,7 @@ package portfolio
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"casbroker/internal/auth"
@@ -17,7 +18,7 @@ var errPoints = httpapi.ErrQuery.Withf("from, to and interval select more than %
 type Worth struct {
 	Day   string // YYYY-MM-DD
 	Known bool   // whether a statement tells of that day or one before
-	View         // without rows
+	View         // without rows and accounts
 }
 
 // Interval is a unit of the calendar.
@@ -116,24 +117,53 @@ func (s *Service) days(q WorthQuery, statements []AccountStatement) ([]string, e
 }
 
 // worth adds up one day after the other, with the rows of no more portfolios in memory than
-// one day and rowsAtOnce need. complete is false if a portfolio has been deleted.
+// one day and rowsAtOnce need. Days on which the same statements are selected are added up
+// once. complete is false if a portfolio has been deleted.
 func (s *Service) worth(ctx context.Context, who auth.Principal, known knownAccounts, days []string, q WorthQuery) (list []Worth, complete bool, err error) {
-	covered := make([][]Covered, len(days))
+	counts := known.selected(days, q.Selection)
+	var covered [][]Covered // of each number of selected statements
 	for i, day := range days {
+		if i > 0 && counts[i] == counts[i-1] {
+			continue
+		}
 		selection := q.Selection
 		selection.AsOf = day
-		covered[i] = known.of(q.Filter, Cover(known.accounts, known.statements, selection))
+		covered = append(covered, known.of(q.Filter, Cover(known.accounts, known.statements, selection)))
 	}
 	list = make([]Worth, len(days))
 	rows := map[string]Rows{}
 	for i, day := range days {
-		if rows, complete, err = s.nextRows(ctx, who, rows, covered[i:]); err != nil || !complete {
+		if i > 0 && counts[i] == counts[i-1] {
+			list[i] = list[i-1]
+			list[i].Day = day
+			continue
+		}
+		if rows, complete, err = s.nextRows(ctx, who, rows, covered); err != nil || !complete {
 			return nil, complete, err
 		}
-		list[i] = Worth{day, len(covered[i]) > 0, Consolidate(known.owners, covered[i], rows, q.Filter)}
-		list[i].Rows = nil
+		list[i] = Worth{day, len(covered[0]) > 0, Consolidate(known.owners, covered[0], rows, q.Filter)}
+		list[i].Rows, list[i].Accounts = nil, nil
+		covered = covered[1:]
 	}
 	return list, true, nil
+}
+
+// selected returns how many of the statements q selects as of each of days, which must be in
+// order.
+func (k knownAccounts) selected(days []string, q Selection) []int {
+	counts := make([]int, len(days))
+	q.AsOf = ""
+	for i := range k.statements {
+		if e := &k.statements[i]; q.includes(e) {
+			if first, _ := slices.BinarySearch(days, e.until()); first < len(days) {
+				counts[first]++
+			}
+		}
+	}
+	for i := 1; i < len(counts); i++ {
+		counts[i] += counts[i-1]
+	}
+	return counts
 }
 
 // nextRows returns those of rows that the first of covered needs, with those that it needs

@@ -103,6 +103,26 @@ func cutClass(name string) (string, bool) {
 	return name[len("class "):], true
 }
 
+// TestWorthCostsNoMoreForMorePointsOfTheSameStatements: 300 weeks must not cost what 300
+// consolidations do.
+func TestWorthCostsNoMoreForMorePointsOfTheSameStatements(t *testing.T) {
+	service, _ := serviceOf(newFamily(newRand(1)))
+	to := time.Date(2026, 8, 9, 0, 0, 0, 0, time.UTC)
+	allocations := func(interval portfolio.Interval, points int) float64 {
+		return testing.AllocsPerRun(3, func() {
+			query := portfolio.WorthQuery{From: to.AddDate(0, 0, -7*300), To: to, Interval: interval}
+			if list, err := service.Worth(t.Context(), caller, query); err != nil || len(list) != points {
+				t.Fatalf("got %d points, error %v; want %d", len(list), err, points)
+			}
+		})
+	}
+	if years, weeks := allocations(portfolio.Year, 7), allocations(portfolio.Week, 301); weeks > 10*years {
+		t.Errorf("got %.0f allocations for 301 weeks and %.0f for 7 years, want at most 10 times as many", weeks, years)
+	} else {
+		t.Logf("%.0f allocations for 301 weeks, %.0f for 7 years", weeks, years)
+	}
+}
+
 func TestWorthHasAPointAtTheEndOfEachInterval(t *testing.T) {
 	t.Parallel()
 	service, _ := serviceOf(newFamily(newRand(1)))
