@@ -53,7 +53,7 @@ func notices(o *Owned) []notice {
 			list = append(list, notice{noticeNoValue, "Rows of this account state no value; they are not in the totals.", from, &a.ID, &a.Unknown})
 		}
 		if a.NoRows {
-			list = append(list, notice{noticeNoRows, "The statement lists no rows of this account; its total is as stated.", from, &a.ID, nil})
+			list = append(list, notice{noticeNoRows, "The statement has no rows of this account that could be read; its total is as stated.", from, &a.ID, nil})
 		}
 	}
 	for _, s := range o.Unknown {
