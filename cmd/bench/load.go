@@ -22,7 +22,7 @@ import (
 const (
 	jwtIssuer   = "https://app.example"
 	jwtAudience = "casbroker"
-	jwtSecret   = "Kq3vTz8mWx5rLb9nHc2yPd7sGj4fUe6aRwQh"
+	jwtSecret   = "Kq3vTz8mWx5rLb9nHc2yPd7sGj4fUe6aRwQh" //nolint:gosec // of this program
 )
 
 // figures are the result of one measurement.

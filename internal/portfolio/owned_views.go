@@ -1,7 +1,6 @@
 package portfolio
 
 import (
-
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/shopspring/decimal"
 
