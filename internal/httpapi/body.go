@@ -8,6 +8,8 @@ import (
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
+
+	"casbroker/internal/fault"
 )
 
 var errNotObject = errors.New("the body is not a JSON object")
@@ -77,14 +79,26 @@ func readAtMost(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, er
 	return io.ReadAll(http.MaxBytesReader(w, r.Body, limit))
 }
 
-// malformed returns ErrJSON with cause, which may repeat what was sent, for the log.
+// malformed returns ErrJSON with cause, which may repeat what was sent, for the log. It says
+// which member is unknown or has the wrong type, if that is the cause.
 func (b BodyRules) malformed(cause error) error {
-	f := ErrJSON.Withf("The body must be empty, or a JSON object such as %s.", b.Example)
+	want := "be empty, or a JSON object"
 	if b.Required {
-		f = ErrJSON.Withf("The body must be a JSON object such as %s.", b.Example)
+		want = "be a JSON object"
 	}
+	f := ErrJSON.Withf("The body must %s such as %s.", want, b.Example)
 	if b.Secret {
 		return f
+	}
+	wrong, ok := errors.AsType[*json.SemanticError](cause)
+	switch {
+	case !ok || wrong.JSONPointer == "":
+	case errors.Is(wrong.Err, json.ErrUnknownName):
+		f = ErrJSON.Withf("The body has a member that this call does not take. It must %s such as %s.", want, b.Example).
+			At(fault.Field{Pointer: string(wrong.JSONPointer), Detail: "is not a member that this call takes"})
+	default:
+		f = ErrJSON.Withf("The body has a member of a wrong type. It must %s such as %s.", want, b.Example).
+			At(fault.Field{Pointer: string(wrong.JSONPointer), Detail: "has a wrong type or form"})
 	}
 	return f.Because(cause)
 }

@@ -111,6 +111,25 @@ func TestFaultShowsAnExampleBody(t *testing.T) {
 	}
 }
 
+func TestFaultNamesTheMemberThatIsWrong(t *testing.T) {
+	t.Parallel()
+	for body, want := range map[string]struct{ detail, pointer string }{
+		`{"sugar":1}`:     {"a member that this call does not take", "/sugar"},
+		`{"Name":"tea"}`:  {"a member that this call does not take", "/Name"},
+		`{"a/b":1}`:       {"a member that this call does not take", "/a~1b"},
+		`{"name":["x"]}`:  {"a member of a wrong type", "/name"},
+		`{"count":"two"}`: {"a member of a wrong type", "/count"},
+	} {
+		_, err := read(t, body, "application/json", false, false)
+		f, ok := errors.AsType[*fault.Fault](err)
+		if !ok || !errors.Is(f, httpapi.ErrJSON) || !strings.Contains(f.Detail, want.detail) || !strings.Contains(f.Detail, `{"name":"tea"}`) {
+			t.Errorf("%s: got %v, want ErrJSON with %q and the example", body, err, want.detail)
+		} else if len(f.Fields) != 1 || f.Fields[0].Pointer != want.pointer {
+			t.Errorf("%s: got %+v, want %s", body, f.Fields, want.pointer)
+		}
+	}
+}
+
 func TestInterruptedBodyIsMalformed(t *testing.T) {
 	t.Parallel()
 	errBroken := errors.New("connection lost")
