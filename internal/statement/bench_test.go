@@ -100,7 +100,7 @@ func timed(b *testing.B, n int, do func() error) time.Duration {
 
 // sized returns a statement of about size bytes, most of them transactions.
 func sized(b *testing.B, size int) []byte {
-	text, err := os.ReadFile("../sandbox/statements/cams.json")
+	text, err := os.ReadFile("../sandbox/statements/asha-cams.json")
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -158,7 +158,7 @@ func TestConsistentStatementHasNoWarning(t *testing.T) {
 		}
 	}
 	for _, name := range []string{"cams", "cdsl", "kfintech", "nsdl"} {
-		st, err := Parse(readFile(t, "../sandbox/statements/"+name+".json"), today)
+		st, err := Parse(readFile(t, "../sandbox/statements/asha-"+name+".json"), afterSamples)
 		if err != nil || len(st.Warnings) > 0 || len(st.Rejected) > 0 {
 			t.Errorf("%s: got %v, %+v %+v; want no finding", name, err, st.Warnings, st.Rejected)
 		}
