@@ -17,6 +17,9 @@ PACKAGES ?= ./...
 # processor time without it there.
 NO_RACE := -gcflags=modernc.org/sqlite/lib=-race=false
 
+# The tests collect garbage less often, which takes a tenth less processor time, and half as much memory again.
+TEST_GOGC ?= 200
+
 # What `broker version` says; empty, and then "unknown", outside a git repository.
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null)
 COMMIT ?= $(shell git rev-parse HEAD 2>/dev/null)
@@ -45,7 +48,7 @@ test: ## Run all tests, with the race detector where a C compiler is installed
 		[ "$$CI" != true ] || { echo 'with CI=true nothing is skipped' >&2; exit 1; }; \
 	fi; \
 	go test -v -count=1 -run '^TestProgramsAreInstalled$$' ./internal/testkit/services; \
-	set -x; go test $$race -timeout $(TEST_TIMEOUT) $(PACKAGES)
+	set -x; GOGC=$(TEST_GOGC) go test $$race -timeout $(TEST_TIMEOUT) $(PACKAGES)
 
 check: fmt-check vet lint test openapi clients-check tidy-check ## Run everything that a change must pass
 	@echo 'check: passed'

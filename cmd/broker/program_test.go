@@ -154,6 +154,7 @@ func (p *program) settings() []string {
 		return base64.StdEncoding.EncodeToString([]byte("a-key-for-tests-0123456789-abcd" + last))
 	}
 	list := []string{
+		"GOGC=100", // not that of the tests
 		"CASBROKER_SERVER_ADDRESS=" + p.address,
 		"CASBROKER_UPSTREAM_URL=http://127.0.0.1:9", "CASBROKER_UPSTREAM_API_KEY=a-key-that-is-never-used",
 		"CASBROKER_STORE_URL=sqlite:" + filepath.Join(p.folder, "broker.db"),
