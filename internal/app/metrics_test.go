@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"casbroker/internal/config"
 	"casbroker/internal/secret"
 	"casbroker/internal/testkit/storetest"
 )
@@ -14,7 +15,7 @@ func TestMetricsAreServedOnTheirOwnAddress(t *testing.T) {
 	t.Parallel()
 	address := freeAddress(t)
 	settings, _ := settingsFor(t, secret.URL(storetest.SQLite(t)), "memory")
-	settings.Server.MetricsAddress = address
+	settings.Server.MetricsAddress, settings.Access.BlockCovers = address, config.BlockCoversTokens // which the service of tokens counts
 	b := start(t, settings)
 	b.token(t, "asha")
 	b.token(t, "asha")

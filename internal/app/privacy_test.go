@@ -217,7 +217,7 @@ func TestWrongKeyIsReportedAtTheStart(t *testing.T) {
 		if log := b.log.String(); !strings.Contains(log, `"key_id":"k1"`) || !strings.Contains(log, `"level":"ERROR"`) || strings.Contains(log, other) {
 			t.Errorf("got the log %s", log)
 		}
-		for path, status := range map[string]int{"": 200, "/latest": 200, "/" + p.ID: 200, "/" + p.ID + "/raw": 503} {
+		for path, status := range map[string]int{"": 200, "/latest": 503, "/" + p.ID: 503, "/" + p.ID + "/raw": 503} {
 			b.call(t, "asha", http.MethodGet, "/v1/portfolios"+path, "").must(t, status)
 		}
 		if e := b.export(t, "asha"); len(e.Portfolios) != 1 || e.Portfolios[0].Readable {
