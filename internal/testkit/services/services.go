@@ -1,7 +1,9 @@
 // Package services starts the real services for tests: Redis, PostgreSQL and
 // Chromium, and runs Node.js and Python. Services are processes on free ports, with
-// temporary folders, that end with the test binary, even if that is killed. TEST_REDIS_URL and TEST_POSTGRES_URL name
-// services to use instead. If a program is missing, the test is skipped with a line
+// temporary folders, that end with the test binary, even if that is killed. What does not change between
+// runs (a new PostgreSQL cluster, npm packages) is kept in casbroker-tests in the user's
+// cache folder, which may be deleted. TEST_REDIS_URL and TEST_POSTGRES_URL name services
+// to use instead. If a program is missing, the test is skipped with a line
 // that names it; with CI=true it fails.
 package services
 
