@@ -220,8 +220,8 @@ export interface paths {
          * What the user owns now, from all statements
          * @description Each account counts once, with the rows of the statement that covers it latest: of those that list it, the one whose
          *     period ends last, and of these the one saved last. One without a period counts only for accounts that no other
-         *     lists. An account has ended, and counts no more, once a statement with a later period, of the same issuer and with
-         *     accounts of the same owner, does not list it; statements of another issuer do not end it, nor do those with rejected
+         *     lists. An account has ended, and counts no more, once a statement with a later period, of the same issuer and
+         *     addressed to its owner or with accounts of its owner, does not list it; statements of another issuer do not end it, nor do those with rejected
          *     rows. Units of a fund in a demat account that CAMS or KFintech list in a folio, too, count once: those of the demat
          *     account, or those of the folio if they are of a later period and only one demat account has the fund.
          *
