@@ -189,7 +189,7 @@ func (u uploader) all(ctx context.Context, files []string, report string) error 
 		}
 		known := slices.Contains(saved, p.SHA256)
 		if len(files) > 1 {
-			_, _ = fmt.Fprintf(u.terminal.Err, "%d of %d: %s%s\n", i+1, len(files), strings.Map(printable, p.File), either(known, " (saved before)", ""))
+			_, _ = fmt.Fprintf(u.terminal.Err, "%s %d of %d: %s%s\n", bar(i+1, len(files)), i+1, len(files), strings.Map(printable, p.File), either(known, " (saved before)", ""))
 		}
 		if known {
 			continue
@@ -210,6 +210,14 @@ func (u uploader) all(ctx context.Context, files []string, report string) error 
 		return fmt.Errorf("%d of %d: %w", failed, len(files), errSomeFailed)
 	}
 	return nil
+}
+
+// bar returns a progress bar. It is a line of its own for each file, so that it also reads
+// well in a log.
+func bar(done, all int) string {
+	const width = 20
+	filled := width * done / all
+	return "[" + strings.Repeat("#", filled) + strings.Repeat("-", width-filled) + "]"
 }
 
 // savedBefore returns the hashes of the statements that a report has as saved for the user.

@@ -57,7 +57,7 @@ func TestFolderIsParsedAndResumed(t *testing.T) {
 	environ := []string{"BROKER_URL=" + d.URL, "BROKER_SERVICE_KEY=a-service-key", "BROKER_PDF_PASSWORD=ABCDE1234F"}
 	code, out, errs := broker(t, environ, "parse", folder, "--user", "app:42")
 	if code != cli.ExitFailed || sent.Load() != 3 || !strings.Contains(out, "bad.PDF  not saved: The file is not a statement. (invalid_pdf)") ||
-		!strings.Contains(errs, "3 of 3: c.pdf") || !strings.Contains(errs, "1 of 3") || strings.Contains(out+errs, "ABCDE1234F") {
+		!strings.Contains(errs, "[####################] 3 of 3: c.pdf") || !strings.Contains(errs, "1 of 3") || strings.Contains(out+errs, "ABCDE1234F") {
 		t.Errorf("got %d, %d requests: %s%s", code, sent.Load(), out, errs)
 	}
 	mended.Store(true)
