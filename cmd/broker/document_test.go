@@ -69,7 +69,7 @@ func TestCommandsInTheReadmeWork(t *testing.T) {
 	p.cmd = exec.CommandContext(t.Context(), p.path, "demo", "--address", p.address, "--data", filepath.Join(p.folder, "data")) //nolint:gosec // our own program
 	p.cmd.Stdout, p.cmd.Stderr = p.output, p.output
 	p.run()
-	key := regexp.MustCompile(`cbk_admin_[\w-]+`).FindString(p.output.String())
+	key := strings.TrimSpace(p.printed(regexp.MustCompile(`cbk_admin_[\w-]+\s`)))
 
 	script := readCommands(t, "../../README.md")
 	script = replace(t, script, "http://127.0.0.1:8080", "http://"+p.address)

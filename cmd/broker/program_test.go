@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"sync"
 	"testing"
 	"time"
@@ -127,6 +128,25 @@ func (p *program) run() {
 		select {
 		case <-ctx.Done():
 			p.t.Fatalf("not ready: %s", p.output)
+		case <-retry.C:
+		}
+	}
+}
+
+// printed waits for output that matches pattern, which may come after the broker is ready,
+// and returns it.
+func (p *program) printed(pattern *regexp.Regexp) string {
+	p.t.Helper()
+	deadline := time.After(10 * time.Second)
+	retry := time.NewTicker(20 * time.Millisecond)
+	defer retry.Stop()
+	for {
+		if found := pattern.FindString(p.output.String()); found != "" {
+			return found
+		}
+		select {
+		case <-deadline:
+			p.t.Fatalf("no %s in the output: %s", pattern, p.output)
 		case <-retry.C:
 		}
 	}
