@@ -297,9 +297,9 @@ func New(ctx context.Context, c config.Config, o Options) (_ *App, err error) { 
 		tokens: tokenHandler, portfolios: portfolioHandler, gateway: passOn,
 	})
 	byOperator := []server.Middleware{limits.LimitAuthFailures(session.ErrEnded), limits.LimitServiceKeys(), sessions.Middleware(callers.Middleware()), notBlocked}
-	limitAdmin, limitSignIn := limits.Middleware(ratelimit.Admin), limits.LimitFailures(ratelimit.SignIn, session.ErrWrongKey)
+	limitAdmin, reserveSignIn := limits.Middleware(ratelimit.Admin), limits.Reserve(ratelimit.SignIn)
 	a.router.Mount("/admin/v1", byOperator,
-		&session.Handler{Sessions: sessions, Limit: limitAdmin, LimitSignIn: limitSignIn},
+		&session.Handler{Sessions: sessions, Limit: limitAdmin, ReserveSignIn: reserveSignIn},
 		&admin.Handler{Service: operators, Log: log, Limit: limitAdmin})
 	a.router.Mount("/oauth", nil,
 		&oauth.Handler{
@@ -313,7 +313,7 @@ func New(ctx context.Context, c config.Config, o Options) (_ *App, err error) { 
 	a.router.Mount("", nil, metadataHandler(c))
 	a.router.Mount("", nil, &console.Handler{
 		Admin: operators, Sessions: sessions, Pages: web.Console, Demo: len(o.DemoHistory) > 0, Version: build.String(),
-		Limit: limitAdmin, LimitSignIn: limitSignIn, Log: log, Now: o.Now,
+		Limit: limitAdmin, ReserveSignIn: reserveSignIn, Log: log, Now: o.Now,
 	})
 	a.router.Mount("", nil, o.Public...)
 

@@ -346,8 +346,9 @@ func TestWrongServiceKeysAreLimitedPerAddress(t *testing.T) {
 		b.as(t, "cbs_payroll_wrong", http.MethodGet, path, "").mustRefuse(t, 401, "invalid_service_key")
 	}
 	for _, path := range paths {
-		b.as(t, key, http.MethodGet, path, "").mustRefuse(t, 429, "rate_limited")
+		b.as(t, "cbs_payroll_wrong", http.MethodGet, path, "").mustRefuse(t, 429, "rate_limited")
 	}
+	b.as(t, key, http.MethodGet, paths[0], "").must(t, 200) // the right key is not held back
 	b.call(t, "asha", http.MethodGet, "/v1/portfolios", "").must(t, 200)
 	b.call(t, "", http.MethodPost, "/admin/v1/session", `{"key":"cbk_asha_wrong"}`, "Origin", b.URL).must(t, 403) // no admin keys, but not limited
 }

@@ -32,12 +32,6 @@ func (a *Authenticator) ByBearer(r *http.Request) (*Principal, error) {
 	}
 }
 
-// HasServiceKey reports whether r is authenticated by a service key, right or wrong.
-func HasServiceKey(r *http.Request) bool {
-	token, err := bearer(r.Header)
-	return err == nil && isServiceKey(token)
-}
-
 // bearer returns the token of the Authorization header (RFC 6750, section 2.1), or "" if
 // there is no such header or it has another scheme.
 func bearer(h http.Header) (string, error) {

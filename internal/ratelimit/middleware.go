@@ -91,7 +91,9 @@ func (ck *check) fill(rules []*rule, who auth.Principal, ip string) {
 		case perUserAndService:
 			hit.Who = who.Actor + "\n" + who.Subject // neither contains a line end
 		case perAddress:
-			hit.Who = countedAddress(ip)
+			hit.Who = countedAddress(ip, subscriberBits)
+		case perSite:
+			hit.Who = countedAddress(ip, siteBits)
 		case allCallers:
 		}
 		if hit.Who != "" || r.scope == allCallers {
@@ -100,9 +102,16 @@ func (ck *check) fill(rules []*rule, who auth.Principal, ip string) {
 	}
 }
 
-// countedAddress returns the address or network that requests from ip are counted by.
-// IPv6 addresses count by their /64, since one subscriber has at least that much.
-func countedAddress(ip string) string {
+// How many bits of an IPv6 address identify who has it. One subscriber has at least a /64,
+// and anyone can have a /48, which is 65,536 of these.
+const (
+	subscriberBits = 64
+	siteBits       = 48
+)
+
+// countedAddress returns the address or network that requests from ip are counted by: the
+// first bits of an IPv6 address.
+func countedAddress(ip string, bits int) string {
 	a, err := netip.ParseAddr(ip)
 	if err != nil || a.Is4() {
 		return ip
@@ -110,7 +119,7 @@ func countedAddress(ip string) string {
 	if a.Is4In6() {
 		return a.Unmap().String()
 	}
-	network, err := a.WithZone("").Prefix(64)
+	network, err := a.WithZone("").Prefix(bits)
 	if err != nil {
 		return ip
 	}
@@ -162,12 +171,12 @@ func (ck *check) setState(h http.Header, items []byte) {
 	}
 }
 
-// LimitAuthFailures refuses requests from addresses that sent too many requests whose
-// authentication failed. It must run before authentication. It counts requests that
-// fail with auth.ErrInvalidToken or one of more; requests without a token do not
-// count. Once the limit is exhausted, every request from that address gets
-// rate_limited until the window ends, whatever credentials it carries. Requests that
-// do not fail cost no round trip.
+// LimitAuthFailures holds back guesses: requests whose authentication fails with
+// auth.ErrInvalidToken or one of more count for their address, IPv6 addresses by their /48,
+// and past the limit they get rate_limited in place of their own error until the window
+// ends. Requests whose credentials are right always pass, and so do requests without any:
+// many callers may share an address. It must run before authentication. Neither requests
+// that pass nor those past the limit cost a round trip.
 func (l *Limiter) LimitAuthFailures(more ...error) echo.MiddlewareFunc {
 	if l.Rules.failures == nil {
 		return unlimited
@@ -185,19 +194,9 @@ func (l *Limiter) LimitFailures(class Class, failure error) echo.MiddlewareFunc 
 	return l.limitFailures(limits.rules, []error{failure})
 }
 
-// LimitServiceKeys refuses requests with a service key from addresses that sent too many
-// wrong ones. It must run before authentication. Other requests pass.
+// LimitServiceKeys is LimitFailures for wrong service keys.
 func (l *Limiter) LimitServiceKeys() echo.MiddlewareFunc {
-	limits := l.LimitFailures(ServiceKey, auth.ErrServiceKey)
-	return func(next echo.HandlerFunc) echo.HandlerFunc {
-		limited := limits(next)
-		return func(c echo.Context) error {
-			if auth.HasServiceKey(c.Request()) {
-				return limited(c)
-			}
-			return next(c)
-		}
-	}
+	return l.LimitFailures(ServiceKey, auth.ErrServiceKey)
 }
 
 func unlimited(next echo.HandlerFunc) echo.HandlerFunc { return next }
@@ -205,24 +204,37 @@ func unlimited(next echo.HandlerFunc) echo.HandlerFunc { return next }
 func (l *Limiter) limitFailures(rules []*rule, failures []error) echo.MiddlewareFunc {
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) error {
-			if err := l.checkFailures(rules, c.RealIP()); err != nil {
+			err := next(c)
+			if err == nil || !slices.ContainsFunc(failures, func(f error) bool { return errors.Is(err, f) }) {
 				return err
 			}
-			err := next(c)
-			if err != nil && slices.ContainsFunc(failures, func(f error) bool { return errors.Is(err, f) }) {
-				l.countFailure(c.Request().Context(), rules, c.RealIP())
+			// It counts even if the caller has hung up already.
+			refused := l.countAttempt(context.WithoutCancel(c.Request().Context()), rules, c.RealIP())
+			if refused == nil || errors.Is(refused, errUncounted) {
+				return err
 			}
-			return err
+			c.Response().Header().Del(echo.HeaderWWWAuthenticate) // of the failure
+			return refused
 		}
 	}
 }
 
-// checkFailures refuses a request if one of the limits is known to be exhausted. The
-// caller is not authenticated yet, so only limits by address and for all apply.
-func (l *Limiter) checkFailures(rules []*rule, ip string) error {
-	if l.exhausted.empty() {
-		return nil
+// Reserve returns a function that counts an attempt before its secret is compared, if the
+// comparison is too costly to be made as often as anyone asks. It returns rate_limited past
+// the limits of class, and limits_unavailable if the Counter fails.
+func (l *Limiter) Reserve(class Class) func(c echo.Context) error {
+	rules := l.Rules.class(class).rules
+	return func(c echo.Context) error {
+		if len(rules) == 0 {
+			return nil
+		}
+		return l.countAttempt(c.Request().Context(), rules, c.RealIP())
 	}
+}
+
+// countAttempt counts an attempt of a caller who is not authenticated, so only limits by
+// address and for all apply. It returns the error for an attempt past one of them.
+func (l *Limiter) countAttempt(ctx context.Context, rules []*rule, ip string) error {
 	var ck check
 	ck.fill(rules, auth.Principal{}, ip)
 	now := l.now()
@@ -231,21 +243,18 @@ func (l *Limiter) checkFailures(rules []*rule, ip string) error {
 			return l.refuse(r, until, now)
 		}
 	}
-	return nil
-}
-
-// countFailure counts a failed request, even if the caller has hung up already. If
-// that fails, the request still gets its own error.
-func (l *Limiter) countFailure(ctx context.Context, rules []*rule, ip string) {
-	var ck check
-	ck.fill(rules, auth.Principal{}, ip)
-	states, _, err := l.Counter.Take(context.WithoutCancel(ctx), ck.hits, TokenKey{})
+	states, _, err := l.Counter.Take(ctx, ck.hits, TokenKey{})
 	if err != nil {
-		return
+		return errUncounted.Because(err)
 	}
+	var refused error
 	for i, state := range states {
 		if state.Remaining <= 0 {
-			l.exhausted.add(ck.hits[i].limitKey(), state.Reset, l.now())
+			l.exhausted.add(ck.hits[i].limitKey(), state.Reset, now)
+		}
+		if state.Reached && refused == nil {
+			refused = l.refuse(ck.rules[i], state.Reset, now)
 		}
 	}
+	return refused
 }

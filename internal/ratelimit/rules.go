@@ -61,6 +61,7 @@ type scope int
 const (
 	perUser scope = iota
 	perAddress
+	perSite           // an address too, but IPv6 addresses count by their /48: for guesses
 	perService        // the service that acts for the user
 	perUserAndService // both
 	allCallers
@@ -80,19 +81,19 @@ type rule struct {
 func Parse(section string, s Settings) (Rules, error) {
 	p := parser{section: section}
 	r := Rules{classes: map[Class]*classRules{
-		Token:  p.class(Token, s.Token),
-		Save:   p.class(Save, s.Save),
-		Read:   p.class(Read, s.Read),
-		Upload: p.class(Upload, s.Upload),
-		Admin:  p.class(Admin, s.Admin),
-		SignIn: p.class(SignIn, s.SignIn),
+		Token:  p.class(Token, s.Token, perAddress),
+		Save:   p.class(Save, s.Save, perAddress),
+		Read:   p.class(Read, s.Read, perAddress),
+		Upload: p.class(Upload, s.Upload, perAddress),
+		Admin:  p.class(Admin, s.Admin, perAddress),
+		SignIn: p.class(SignIn, s.SignIn, perSite),
 	}}
 	r.classes[Service] = newClass(
 		p.rule("service.user", "service-user", s.Service.User, perUserAndService),
 		p.rule("service.total", "service-total", s.Service.Total, perService),
 		p.rule("service.all", "service-all", s.Service.All, allCallers))
 	r.classes[ServiceKey] = r.classes[SignIn].renamed(SignIn, ServiceKey)
-	r.failures = p.rule("failures", "failures", s.Failures, perAddress)
+	r.failures = p.rule("failures", "failures", s.Failures, perSite)
 	if r.failures != nil {
 		r.failures.refusal = "Too many requests from this address could not be authenticated."
 	}
@@ -104,10 +105,10 @@ type parser struct {
 	errs    []error
 }
 
-func (p *parser) class(class Class, s Limits) *classRules {
+func (p *parser) class(class Class, s Limits, address scope) *classRules {
 	return newClass(
 		p.rule(string(class)+".user", string(class)+"-user", s.User, perUser),
-		p.rule(string(class)+".address", string(class)+"-address", s.Address, perAddress),
+		p.rule(string(class)+".address", string(class)+"-address", s.Address, address),
 		p.rule(string(class)+".all", string(class)+"-all", s.All, allCallers))
 }
 
@@ -160,7 +161,7 @@ func refusal(rate limiter.Rate, scope scope) string {
 		return fmt.Sprintf("A service may make %d requests for users a %s.", rate.Limit, period)
 	case perUserAndService:
 		return fmt.Sprintf("A service may make %d requests for the same user a %s.", rate.Limit, period)
-	case perAddress:
+	case perAddress, perSite:
 		return fmt.Sprintf("Your address may make %d of these requests a %s.", rate.Limit, period)
 	default:
 		return "The service accepts no more of these requests at the moment." // without the number, as in header.go

@@ -27,15 +27,16 @@ import (
 // Handler serves the console under /console/. All fields but the limits and Demo are
 // required.
 type Handler struct {
-	Admin       *admin.Service
-	Sessions    *session.Service
-	Pages       fs.FS // the templates, and the browser's files in assets
-	Demo        bool  // marks the pages as a demo
-	Version     string
-	LimitSignIn echo.MiddlewareFunc // of sign-in attempts; nil for no limit
-	Limit       echo.MiddlewareFunc // of all other requests; nil for no limit
-	Log         *slog.Logger
-	Now         func() time.Time
+	Admin    *admin.Service
+	Sessions *session.Service
+	Pages    fs.FS // the templates, and the browser's files in assets
+	Demo     bool  // marks the pages as a demo
+	Version  string
+	// ReserveSignIn is that of session.Handler.
+	ReserveSignIn func(c echo.Context) error
+	Limit         echo.MiddlewareFunc // of all other requests; nil for no limit
+	Log           *slog.Logger
+	Now           func() time.Time
 
 	templates templates
 }
@@ -55,7 +56,7 @@ func (h *Handler) Mount(g *echo.Group) {
 	if err != nil {
 		panic("console: " + err.Error())
 	}
-	signIn, signedIn := h.chain(h.onSignInPage, h.LimitSignIn), h.chain(h.Limit, h.requireSession)
+	signIn, signedIn := h.chain(h.onSignInPage), h.chain(h.Limit, h.requireSession)
 	g.GET("/console", func(c echo.Context) error { return c.Redirect(http.StatusMovedPermanently, home) })
 	g.GET(assetsPath+"*", echo.StaticDirectoryHandler(assets, false), h.chain(revalidate, echo.WrapMiddleware(etags))...)
 	g.GET(signInPath, h.signInPage, h.chain()...)
@@ -251,7 +252,7 @@ func (h *Handler) signIn(c echo.Context) error {
 		return err
 	}
 	form := httpapi.FormParams(r.PostForm)
-	token, _, err := h.Sessions.SignIn(r.Context(), secret.Text(strings.TrimSpace(form.Text("key"))))
+	token, _, err := h.Sessions.SignIn(r.Context(), secret.Text(strings.TrimSpace(form.Text("key"))), session.Reservation(c, h.ReserveSignIn))
 	if err != nil {
 		return err
 	}

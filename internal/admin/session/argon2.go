@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"sync"
 
 	"github.com/alexedwards/argon2id"
 
@@ -58,4 +59,27 @@ func matchesArgon2(ctx context.Context, key, hash secret.Text) (bool, error) {
 	}
 	defer func() { <-argon2Slot }()
 	return argon2id.ComparePasswordAndHash(key.Reveal(), hash.Reveal())
+}
+
+// proven has the fast hashes of keys that were found right by an older hash, by that hash.
+// The zero value is empty. It is safe for concurrent use.
+type proven struct {
+	mu     sync.Mutex
+	hashes map[secret.Text]string
+}
+
+// has reports whether the key with this fast hash was found right by the older hash.
+func (p *proven) has(older secret.Text, hash string) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return secret.EqualHash(hash, secret.Text(p.hashes[older]))
+}
+
+func (p *proven) add(older secret.Text, hash string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.hashes == nil {
+		p.hashes = map[secret.Text]string{}
+	}
+	p.hashes[older] = hash
 }

@@ -24,15 +24,17 @@ var bodyRules = httpapi.BodyRules{MaxBytes: 4 << 10, Required: true, Example: `{
 // Handler serves POST, GET and DELETE /admin/v1/session, with which operators sign in,
 // read their session, and sign out. Sessions is required.
 type Handler struct {
-	Sessions    *Service
-	Limit       echo.MiddlewareFunc // nil for no limit
-	LimitSignIn echo.MiddlewareFunc // of POST; nil for no limit
+	Sessions *Service
+	Limit    echo.MiddlewareFunc // of signing out and of GET; nil for no limit
+	// ReserveSignIn counts an attempt to sign in that is not known to be right, or refuses
+	// it; nil for no limit.
+	ReserveSignIn func(c echo.Context) error
 }
 
 // Mount adds the routes to g, which must be /admin/v1 behind Service.Middleware. The
 // middleware lets requests to sign in or out pass without a session.
 func (h *Handler) Mount(g *echo.Group) {
-	g.POST("/session", h.signIn, limited(h.LimitSignIn)...)
+	g.POST("/session", h.signIn)
 	g.DELETE("/session", h.signOut, limited(h.Limit)...)
 	g.GET("/session", h.show, auth.Private(auth.RoleAdmin, h.Limit)...)
 }
@@ -74,7 +76,7 @@ func (h *Handler) signIn(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	token, session, err := h.Sessions.SignIn(c.Request().Context(), key)
+	token, session, err := h.Sessions.SignIn(c.Request().Context(), key, Reservation(c, h.ReserveSignIn))
 	if errors.Is(err, ErrWrongKey) {
 		return challenge(c, err)
 	}
@@ -83,6 +85,14 @@ func (h *Handler) signIn(c echo.Context) error {
 	}
 	SetCookie(c, token)
 	return answer(c, http.StatusCreated, &session)
+}
+
+// Reservation returns the argument of SignIn for the attempt in c; limit may be nil.
+func Reservation(c echo.Context, limit func(c echo.Context) error) func() error {
+	if limit == nil {
+		return nil
+	}
+	return func() error { return limit(c) }
 }
 
 func (h *Handler) show(c echo.Context) error { return answer(c, http.StatusOK, Current(c)) }

@@ -42,18 +42,32 @@ type Service struct {
 	Box   *secret.Box
 	Log   *slog.Logger
 	Now   func() time.Time
+
+	proven proven
 }
 
 // SignIn exchanges an admin key for a session and returns the session's token. It
 // returns ErrWrongKey or ErrNoKeys.
-func (s *Service) SignIn(ctx context.Context, key secret.Text) (token secret.Text, session Session, err error) {
+//
+// It calls reserve, unless that is nil, before it takes the attempt for a wrong one or does a
+// costly comparison, and returns its error instead. So wrong keys that are sent at the same
+// time are not all tried, and the right key needs no reservation; only one with an older hash
+// does, until it was proven once.
+func (s *Service) SignIn(ctx context.Context, key secret.Text, reserve func() error) (token secret.Text, session Session, err error) {
 	if len(s.Keys) == 0 {
 		return "", Session{}, ErrNoKeys
 	}
 	claimed := s.keyOf(nameIn(key))
-	ok, err := s.verify(ctx, key, claimed)
-	if err != nil {
-		return "", Session{}, err
+	ok := s.isProven(key, claimed)
+	if !ok {
+		if reserve != nil {
+			if err := reserve(); err != nil {
+				return "", Session{}, err
+			}
+		}
+		if ok, err = s.verify(ctx, key, claimed); err != nil {
+			return "", Session{}, err
+		}
 	}
 	now := s.now()
 	if !ok {
@@ -65,6 +79,19 @@ func (s *Service) SignIn(ctx context.Context, key secret.Text) (token secret.Tex
 		return "", Session{}, err
 	}
 	return token, session, nil
+}
+
+// isProven reports, at little cost, that key is the claimed one. False means that verify has
+// to tell for a key with an older hash, and that key is wrong otherwise.
+func (s *Service) isProven(key secret.Text, claimed *Key) bool {
+	if claimed == nil || len(key) > maxKey {
+		return false
+	}
+	hash := secret.HashKey(key)
+	if isArgon2(claimed.Hash) {
+		return s.proven.has(claimed.Hash, hash)
+	}
+	return secret.EqualHash(hash, claimed.Hash)
 }
 
 // verify reports whether key is the claimed one. If claimed is nil, key is compared with
@@ -80,6 +107,9 @@ func (s *Service) verify(ctx context.Context, key secret.Text, claimed *Key) (bo
 	same, err := matches(ctx, key, compared.Hash)
 	if err != nil {
 		return false, fmt.Errorf("compare an admin key: %w", err)
+	}
+	if same && claimed != nil && isArgon2(claimed.Hash) {
+		s.proven.add(claimed.Hash, secret.HashKey(key))
 	}
 	return same && claimed != nil, nil
 }

@@ -8,6 +8,7 @@ import (
 	"runtime"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -21,7 +22,7 @@ func TestSignInStartsSessionOfKeyHolder(t *testing.T) {
 	t.Parallel()
 	s := newService(t, rohan, asha)
 	s.wait(1234567 * time.Nanosecond)
-	token, started, err := s.SignIn(t.Context(), ashasKey)
+	token, started, err := s.SignIn(t.Context(), ashasKey, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -64,7 +65,7 @@ func TestWrongKeyIsRefusedAndRecordedWithoutItsText(t *testing.T) {
 		{"very long key", "admin/asha", "cbk_asha_" + secret.Text(strings.Repeat("x", 5000))},
 	} {
 		before := len(s.store.records())
-		token, started, err := s.SignIn(t.Context(), c.key)
+		token, started, err := s.SignIn(t.Context(), c.key, nil)
 		if !errors.Is(err, session.ErrWrongKey) || token != "" || started != (session.Session{}) {
 			t.Errorf("%s: got %v, want %v", c.name, err, session.ErrWrongKey)
 		}
@@ -88,7 +89,7 @@ func TestWrongKeyIsRefusedAndRecordedWithoutItsText(t *testing.T) {
 func TestKeyOfAnotherNameIsRefused(t *testing.T) {
 	t.Parallel()
 	s := newService(t, session.Key{Name: "meera", Hash: asha.Hash})
-	if _, _, err := s.SignIn(t.Context(), ashasKey); !errors.Is(err, session.ErrWrongKey) {
+	if _, _, err := s.SignIn(t.Context(), ashasKey, nil); !errors.Is(err, session.ErrWrongKey) {
 		t.Errorf("got %v, want %v", err, session.ErrWrongKey)
 	}
 }
@@ -98,7 +99,7 @@ func TestSignInFailsWhenItCannotBeRecorded(t *testing.T) {
 	s := newService(t, asha)
 	s.store.setDown(true)
 	for _, key := range []secret.Text{ashasKey, rohansKey} {
-		if _, _, err := s.SignIn(t.Context(), key); !errors.Is(err, errDown) {
+		if _, _, err := s.SignIn(t.Context(), key, nil); !errors.Is(err, errDown) {
 			t.Errorf("got %v, want %v", err, errDown)
 		}
 	}
@@ -106,7 +107,7 @@ func TestSignInFailsWhenItCannotBeRecorded(t *testing.T) {
 
 func TestSignInWithoutConfiguredKeysSaysHowToMakeOne(t *testing.T) {
 	t.Parallel()
-	_, _, err := newService(t).SignIn(t.Context(), ashasKey)
+	_, _, err := newService(t).SignIn(t.Context(), ashasKey, nil)
 	if !errors.Is(err, session.ErrNoKeys) || !strings.Contains(err.Error(), "broker admin-key") || !strings.Contains(err.Error(), "admin.keys") {
 		t.Errorf("got %v, want how to make a key and where its hash belongs", err)
 	}
@@ -121,7 +122,7 @@ func TestKeyWithOldHashIsAccepted(t *testing.T) {
 		}
 	}
 	for _, key := range []secret.Text{ashasKey[:len(ashasKey)-1] + "~", "cbk_asha_abc"} {
-		if _, _, err := s.SignIn(t.Context(), key); !errors.Is(err, session.ErrWrongKey) {
+		if _, _, err := s.SignIn(t.Context(), key, nil); !errors.Is(err, session.ErrWrongKey) {
 			t.Errorf("got %v, want %v", err, session.ErrWrongKey)
 		}
 	}
@@ -134,7 +135,7 @@ func TestUnknownNameCostsAsMuchAsKnownOne(t *testing.T) {
 	cost := func(key secret.Text) uint64 {
 		var before, after runtime.MemStats
 		runtime.ReadMemStats(&before)
-		_, _, _ = s.SignIn(t.Context(), key)
+		_, _, _ = s.SignIn(t.Context(), key, nil)
 		runtime.ReadMemStats(&after)
 		return after.TotalAlloc - before.TotalAlloc
 	}
@@ -155,7 +156,7 @@ func TestWaitForComparisonWithOldHashEndsWithContext(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	failed := make(chan error)
 	go func() {
-		_, _, err := s.SignIn(ctx, ashasKey)
+		_, _, err := s.SignIn(ctx, ashasKey, nil)
 		failed <- err
 	}()
 	cancel()
@@ -168,13 +169,63 @@ func TestWaitForComparisonWithOldHashEndsWithContext(t *testing.T) {
 	}
 }
 
+func TestWrongKeysSentAtOnceAreComparedOnlyWithAReservation(t *testing.T) {
+	t.Parallel()
+	limited := errors.New("limited")
+	for _, c := range []struct {
+		name       string
+		settings   session.Key
+		reserveFor int // reservations that the right key needs
+	}{
+		{"hash", asha, 0},
+		{"older hash", withOldHash(t, "asha", ashasKey), 1},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			s := newService(t, c.settings)
+			var reserved atomic.Int64
+			reserve := func() error {
+				if reserved.Add(1) > 10 {
+					return limited
+				}
+				return nil
+			}
+			if _, _, err := s.SignIn(t.Context(), ashasKey, reserve); err != nil || reserved.Load() != int64(c.reserveFor) {
+				t.Fatalf("got %v and %d reservations, want %d", err, reserved.Load(), c.reserveFor)
+			}
+			var all sync.WaitGroup
+			var wrong atomic.Int64
+			for i := range 150 {
+				all.Go(func() {
+					_, _, err := s.SignIn(t.Context(), secret.Text(fmt.Sprintf("cbk_asha_guess%d", i)), reserve)
+					if errors.Is(err, session.ErrWrongKey) {
+						wrong.Add(1)
+					} else if !errors.Is(err, limited) {
+						t.Error(err)
+					}
+				})
+			}
+			all.Wait()
+			if want := int64(10 - c.reserveFor); wrong.Load() != want {
+				t.Errorf("got %d keys compared, want %d", wrong.Load(), want)
+			}
+			if n := len(s.store.records()); n != 11-c.reserveFor {
+				t.Errorf("got %d records, want one of each key that was compared", n)
+			}
+			if _, _, err := s.SignIn(t.Context(), ashasKey, reserve); err != nil {
+				t.Errorf("the right key: got %v", err)
+			}
+		})
+	}
+}
+
 func TestConcurrentSignInsAllSucceed(t *testing.T) {
 	t.Parallel()
 	s := newService(t, asha, withOldHash(t, "rohan", rohansKey))
 	var all sync.WaitGroup
 	for i := range 8 {
 		all.Go(func() {
-			if _, _, err := s.SignIn(t.Context(), []secret.Text{ashasKey, rohansKey}[i%2]); err != nil {
+			if _, _, err := s.SignIn(t.Context(), []secret.Text{ashasKey, rohansKey}[i%2], nil); err != nil {
 				t.Error(err)
 			}
 		})

@@ -125,7 +125,7 @@ func (s *testService) wait(d time.Duration) { s.passed.Add(int64(d)) }
 // signIn signs in with a key that must be accepted.
 func (s *testService) signIn(t testing.TB, key secret.Text) secret.Text {
 	t.Helper()
-	token, _, err := s.SignIn(t.Context(), key)
+	token, _, err := s.SignIn(t.Context(), key, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
