@@ -36,8 +36,11 @@ func blockedOnly(q *httpapi.Params) bool {
 func auditFilter(q *httpapi.Params) audit.Filter {
 	f := audit.Filter{
 		Subject: q.Text("subject"), Actor: q.Text("actor"),
-		Action: audit.Action(q.Text("action")), Without: audit.Action(q.Text("without")), Outcome: audit.Outcome(q.Text("outcome")),
+		Action: audit.Action(q.Text("action")), Outcome: audit.Outcome(q.Text("outcome")),
 		RequestID: q.Text("request_id"), Since: q.Time("from"), Until: q.Time("to"),
+	}
+	if without := q.Text("without"); without != "" {
+		f.Without = []audit.Action{audit.Action(without)}
 	}
 	switch f.Outcome {
 	case "", audit.OK, audit.Refused:

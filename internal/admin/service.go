@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"io"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -224,7 +225,7 @@ func checkFilter(f audit.Filter) error {
 	switch {
 	case f.Action != "" && !f.Action.Known():
 		return errAction
-	case f.Without != "" && !f.Without.Known():
+	case slices.ContainsFunc(f.Without, func(a audit.Action) bool { return !a.Known() }):
 		return errWithout
 	}
 	return cmp.Or(checkSubject(f.Subject), checkText(f.Actor, string(f.Outcome), f.RequestID))

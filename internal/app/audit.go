@@ -16,7 +16,8 @@ import (
 	"casbroker/internal/store"
 )
 
-// recordReads returns a function that records the reads of services.
+// recordReads returns a function that records the reads of services, and of users who read
+// their own data.
 func recordReads(recorder *audit.Recorder) func(ctx context.Context, user auth.Principal, route string) error {
 	return func(ctx context.Context, user auth.Principal, route string) error {
 		return recorder.RecordRead(ctx, user.Actor, user.Subject, route)

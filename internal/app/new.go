@@ -146,7 +146,8 @@ func New(ctx context.Context, c config.Config, o Options) (_ *App, err error) { 
 		counter.Limit(limit)
 	}}
 	limitRead, limitSave := limits.Middleware(ratelimit.Read), limits.Middleware(ratelimit.Save)
-	recorder := &audit.Recorder{Store: db, Now: o.Now, Reuse: audit.Reuse(c.Audit.Reuse), Reads: audit.Reuse(c.Audit.ServiceReads)}
+	recorder := &audit.Recorder{Store: db, Now: o.Now, Reuse: audit.Reuse(c.Audit.Reuse),
+		Reads: audit.Reuse(c.Audit.Reads), ServiceReads: audit.Reuse(c.Audit.ServiceReads)}
 	started, err := startRecord(c, box, o.Now())
 	if err != nil {
 		return nil, err
@@ -268,7 +269,7 @@ func New(ctx context.Context, c config.Config, o Options) (_ *App, err error) { 
 		Modes: tokenModes(c.Token.Mode), Features: gatewayFeatures(c.Gateway), GatewayURL: gatewayURL(c),
 	}
 	portfolioHandler := &portfolio.Handler{
-		Portfolios: portfolios, MaxBody: int64(c.Portfolio.MaxBody), LimitSave: limitSave, LimitRead: limitRead,
+		Portfolios: portfolios, MaxBody: int64(c.Portfolio.MaxBody), LimitSave: limitSave, LimitRead: auth.RecordOwnReads(limitRead, recordReads(recorder)),
 	}
 	notBlocked := auth.RefuseBlocked(refuseBlocked(watcher), c.Access.BlockCovers == config.BlockCoversTokens)
 	authenticate := []server.Middleware{limits.LimitAuthFailures(), limits.LimitServiceKeys(), callers.Middleware()}

@@ -484,6 +484,56 @@ func TestOneAddressActsForManyUsersWithinAMinute(t *testing.T) {
 	group.Wait()
 }
 
+func TestReadsOfUsersAreRecordedBySetting(t *testing.T) {
+	t.Parallel()
+	eachBackend(t, func(t *testing.T, settings config.Config, _ *sandbox.Sandbox) {
+		serviceVerifiers(&settings)
+		for setting, want := range map[string][]string{
+			"count": {"app:asha as broker:  ok count=8", "app:rohan as broker:  ok count=1"},
+			"each": {
+				"app:asha as user: GET /v1/accounts ok", "app:asha as user: GET /v1/holdings ok", "app:asha as user: GET /v1/portfolios ok",
+				"app:asha as user: GET /v1/portfolios/:id ok", "app:asha as user: GET /v1/portfolios/:id/holdings ok",
+				"app:asha as user: GET /v1/portfolios/:id/raw ok", "app:asha as user: GET /v1/portfolios/:id/transactions ok",
+				"app:asha as user: GET /v1/worth ok", "app:rohan as user: GET /v1/portfolios ok",
+			},
+			"off": nil,
+		} {
+			settings := settings
+			settings.Audit.Reads = setting
+			if !strings.HasPrefix(settings.Store.URL.Reveal(), "postgres") {
+				settings.Store.URL = sqlite(t)
+			} else if setting != "count" {
+				continue // a new database for each takes long
+			}
+			b := start(t, settings)
+			made := b.call(t, "asha", http.MethodPost, "/v1/portfolios", small(1)).must(t, 201).header.Get("Location")
+			for _, path := range []string{"/v1/portfolios", made, made + "/holdings", made + "/transactions", made + "/raw", "/v1/holdings", "/v1/accounts", "/v1/worth"} {
+				b.call(t, "asha", http.MethodGet, path, "").must(t, 200)
+			}
+			b.call(t, "rohan", http.MethodGet, "/v1/portfolios", "").must(t, 200)
+			b.call(t, "asha", http.MethodGet, "/v1/me/export", "").must(t, 200) // has a record of its own
+			b.call(t, "", http.MethodGet, "/v1/portfolios", "").must(t, 401)
+			b.as(t, serviceToken(t, "backend", "svc1", "portfolios:read"), http.MethodGet, "/v1/users/app:asha/holdings", "").must(t, 200)
+			if err := b.stop(); err != nil {
+				t.Fatal(err)
+			}
+			var got []string
+			entries := trailOf(t, settings)
+			for _, line := range linesOf(entries, audit.UserRead) {
+				line, _, _ = strings.Cut(line, " since=")
+				got = append(got, line)
+			}
+			slices.Sort(got)
+			if !slices.Equal(got, want) {
+				t.Errorf("%s: got %q, want %q", setting, got, want)
+			}
+			if exports, services := len(linesOf(entries, audit.DataExport)), len(linesOf(entries, audit.ServiceRead)); exports != 1 || services != 1 {
+				t.Errorf("%s: got %d records of the export and %d of the service, want one each", setting, exports, services)
+			}
+		}
+	})
+}
+
 func TestReadsOfServicesAreRecordedBySetting(t *testing.T) {
 	t.Parallel()
 	eachBackend(t, func(t *testing.T, settings config.Config, _ *sandbox.Sandbox) {

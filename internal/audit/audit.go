@@ -21,6 +21,7 @@ const (
 	RevokeAll    Action = "access.revoke_all"
 	UserBlock    Action = "access.block"
 	UserUnblock  Action = "access.unblock"
+	UserRead     Action = "user.read"     // of a user's statements by the user; counted or one by one, by setting
 	ServiceRead  Action = "service.read"  // of a user's data by a service; counted or one by one, by setting
 	AccessRefuse Action = "access.refuse" // a call was refused; Detail is the reason
 
@@ -51,11 +52,14 @@ const (
 
 // Actions are all of them.
 var Actions = []Action{
-	TokenMint, TokenReuse, TokenRevoke, RevokeUser, RevokeAll, UserBlock, UserUnblock, ServiceRead, AccessRefuse,
+	TokenMint, TokenReuse, TokenRevoke, RevokeUser, RevokeAll, UserBlock, UserUnblock, UserRead, ServiceRead, AccessRefuse,
 	PortfolioSave, PortfolioDiffers, PortfolioDelete, PortfolioExpire, DataExport, DataErase,
 	MailboxConnect, MailboxDisconnect, MailConsent, MailWithdraw, BudgetReached, BudgetRaise, WebhookChange,
 	AdminRead, AdminSignIn, AdminSignOut, AuditExport, AuditExpire, BrokerStart,
 }
+
+// Reads are the actions that change nothing.
+var Reads = []Action{UserRead, ServiceRead, AdminRead}
 
 // Known reports whether a is one of Actions.
 func (a Action) Known() bool { return slices.Contains(Actions, a) }

@@ -46,7 +46,7 @@ const MaxLimit = 1000
 type Filter struct {
 	Subject, Actor string // exact matches
 	Action         Action
-	Without        Action // any action but this
+	Without        []Action // any action but these
 	Outcome        Outcome
 	RequestID      string
 	Since          time.Time // this time or later

@@ -12,12 +12,12 @@ import (
 	"casbroker/internal/id"
 )
 
-// Reuse says how the reuse of cached tokens is recorded, or the reads of services.
+// Reuse says how the reuse of cached tokens is recorded, or reads.
 type Reuse string
 
 // The choices.
 const (
-	CountReuse Reuse = "count" // one record a minute with the number; of reads one for each service
+	CountReuse Reuse = "count" // one record a minute with the number; of reads one for each reader
 	EachReuse  Reuse = "each"  // one record before each; a token is not handed out, or data not read, if that fails
 	NoReuse    Reuse = "off"   // no records
 )
@@ -28,23 +28,28 @@ const (
 	// maxPending bounds the records that wait to be written. Past it, events are counted
 	// instead.
 	maxPending = 1000
-	// maxServices bounds the services whose reads are counted separately.
+	// maxServices and maxReaders bound the services and the users whose reads are counted
+	// separately in a period.
 	maxServices = 50
+	maxReaders  = 20_000
+	// maxBatch bounds the records that one call stores.
+	maxBatch = 1000
 	// closeTimeout bounds the last write.
 	closeTimeout = 5 * time.Second
 )
 
 // Recorder records events that are too frequent for one transaction each: reused tokens, reads
-// of services and refused calls. It bounds the number of records, so that callers cannot fill the disk.
+// and refused calls. It bounds the number of records, so that callers cannot fill the disk.
 // Store, Now and Reuse are required. It is safe for concurrent use and must not be copied.
 //
 // Records wait in memory until Flush writes them, also while the database is down. They are
 // lost if the process is killed.
 type Recorder struct {
-	Store Appender
-	Now   func() time.Time
-	Reuse Reuse
-	Reads Reuse // of services; "" means NoReuse
+	Store        Appender
+	Now          func() time.Time
+	Reuse        Reuse
+	Reads        Reuse // by users themselves; "" means NoReuse
+	ServiceReads Reuse // by services; "" means NoReuse
 
 	reused   atomic.Int64
 	flushing sync.Mutex
@@ -52,8 +57,8 @@ type Recorder struct {
 	mu      sync.Mutex
 	pending []Record
 	refused refusals
-	reads   map[string]int64 // of the current period, by service
-	began   time.Time        // start of the current period
+	reads   readCounts
+	began   time.Time // start of the current period
 }
 
 // Appender stores records, all or none.
@@ -79,27 +84,6 @@ func (r *Recorder) RecordReuse(ctx context.Context, actor, subject, grant string
 		return r.Store.Append(ctx, New(ctx, r.Now(), actor, TokenReuse, subject, grant))
 	case CountReuse:
 		r.reused.Add(1)
-	case NoReuse:
-	}
-	return nil
-}
-
-// RecordRead records that service reads data of user. route is such as
-// "GET /v1/users/:subject/portfolios". With EachReuse it fails if the record cannot be written.
-func (r *Recorder) RecordRead(ctx context.Context, service, user, route string) error {
-	switch r.Reads {
-	case EachReuse:
-		return r.Store.Append(ctx, New(ctx, r.Now(), service, ServiceRead, user, route))
-	case CountReuse:
-		r.mu.Lock()
-		defer r.mu.Unlock()
-		if r.reads == nil {
-			r.reads = map[string]int64{}
-		}
-		if _, known := r.reads[service]; !known && len(r.reads) >= maxServices {
-			service = otherReason
-		}
-		r.reads[service]++
 	case NoReuse:
 	}
 	return nil
@@ -133,17 +117,18 @@ func (r *Recorder) flush(ctx context.Context, last bool) error {
 	r.flushing.Lock()
 	defer r.flushing.Unlock()
 	records := r.take(last)
-	if len(records) == 0 {
-		return nil
-	}
-	if err := r.Store.AppendOrFail(ctx, records...); err != nil {
-		for i := range records { // if they were stored in spite of the error, the same ids would make every retry fail
-			records[i].ID = id.New("au")
+	for len(records) > 0 {
+		batch := records[:min(len(records), maxBatch)]
+		if err := r.Store.AppendOrFail(ctx, batch...); err != nil {
+			for i := range batch { // if they were stored in spite of the error, the same ids would make every retry fail
+				batch[i].ID = id.New("au")
+			}
+			r.mu.Lock()
+			r.pending = append(records, r.pending...)
+			r.mu.Unlock()
+			return fmt.Errorf("%d audit records wait: %w", len(records), err)
 		}
-		r.mu.Lock()
-		r.pending = append(records, r.pending...)
-		r.mu.Unlock()
-		return fmt.Errorf("%d audit records wait: %w", len(records), err)
+		records = records[len(batch):]
 	}
 	return nil
 }
@@ -174,12 +159,11 @@ func (r *Recorder) counts(now time.Time) (list []Record) {
 	if n := r.reused.Swap(0); n > 0 {
 		list = append(list, count(TokenReuse, n))
 	}
-	for _, service := range slices.Sorted(maps.Keys(r.reads)) {
-		record := count(ServiceRead, r.reads[service])
-		record.Actor = service
+	for _, read := range r.reads.reset() {
+		record := count(read.action, read.n)
+		record.Actor, record.Subject = read.by, read.subject
 		list = append(list, record)
 	}
-	clear(r.reads)
 	rest := r.refused.reset()
 	for _, reason := range slices.Sorted(maps.Keys(rest)) {
 		record := count(AccessRefuse, rest[reason])

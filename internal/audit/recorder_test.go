@@ -17,12 +17,19 @@ var begin = time.Date(2026, 4, 1, 10, 0, 0, 0, time.UTC)
 // memory is an Appender that keeps records in memory, unless it is down.
 type memory struct {
 	down    bool
+	fails   int // the number of the call that fails, 0 for none
+	most    int // records that a call takes, 0 for any number
+	calls   int
 	records []audit.Record
 }
 
 func (m *memory) Append(_ context.Context, records ...audit.Record) error {
-	if m.down {
+	m.calls++
+	if m.down || m.calls == m.fails {
 		return errors.New("the database is down")
+	}
+	if m.most > 0 && len(records) > m.most {
+		return errors.New("too many records at once")
 	}
 	m.records = append(m.records, records...)
 	return nil
@@ -122,7 +129,7 @@ func TestReadsAreCountedByServiceOrRecordedEach(t *testing.T) {
 		return rec.RecordRead(from(t, "203.0.113.7"), service, "demo:asha", "GET /v1/users/:subject/usage")
 	}
 	rec, s, now := newRecorder(audit.CountReuse)
-	rec.Reads = audit.CountReuse
+	rec.ServiceReads = audit.CountReuse
 	flush(t, rec)
 	for _, service := range []string{"key:b", "key:a", "key:b"} {
 		if err := read(rec, service); err != nil {
@@ -144,13 +151,69 @@ func TestReadsAreCountedByServiceOrRecordedEach(t *testing.T) {
 	}
 
 	rec, s, _ = newRecorder(audit.CountReuse)
-	rec.Reads = audit.EachReuse
+	rec.ServiceReads = audit.EachReuse
 	if err := read(rec, "key:a"); err != nil || len(s.records) != 1 || s.records[0].Subject != "demo:asha" || s.records[0].Actor != "key:a" {
 		t.Errorf("got %v, %+v, want one record of the user", err, s.records)
 	}
 	s.down = true
 	if err := read(rec, "key:a"); err == nil {
 		t.Error("got no error without a record")
+	}
+}
+
+func TestReadsOfUsersAreCountedByUserOrRecordedEach(t *testing.T) {
+	t.Parallel()
+	read := func(rec *audit.Recorder, user string) error {
+		return rec.RecordRead(from(t, "203.0.113.7"), "", user, "GET /v1/holdings")
+	}
+	rec, s, now := newRecorder(audit.CountReuse)
+	rec.Reads = audit.CountReuse
+	flush(t, rec)
+	const users = 20_100 // more than are counted separately
+	for i := range users {
+		_ = read(rec, fmt.Sprintf("demo:%05d", i))
+	}
+	_, _ = read(rec, "demo:00000"), read(rec, "demo:00000")
+	*now = begin.Add(time.Minute)
+	s.most = 1000 // as few records as one transaction takes quickly
+	flush(t, rec)
+	if len(s.records) != 20_001 {
+		t.Fatalf("got %d records, want 20001", len(s.records))
+	}
+	for i, want := range map[int]string{
+		0: "demo:00000 demo:00000 count=3", 1: "demo:00001 demo:00001 count=1", 20_000: "other  count=100",
+	} {
+		r := s.records[i]
+		detail, _, _ := strings.Cut(r.Detail, " since=")
+		if got := r.Actor + " " + r.Subject + " " + detail; got != want || r.Action != audit.UserRead {
+			t.Errorf("got %s %q, want %q", r.Action, got, want)
+		}
+	}
+
+	rec, s, _ = newRecorder(audit.CountReuse)
+	rec.Reads = audit.EachReuse
+	if err := read(rec, "demo:asha"); err != nil || len(s.records) != 1 || s.records[0].Subject != "demo:asha" || s.records[0].Object != "GET /v1/holdings" {
+		t.Errorf("got %v, %+v, want one record of the user", err, s.records)
+	}
+	s.down = true
+	if err := read(rec, "demo:asha"); err == nil {
+		t.Error("got no error without a record")
+	}
+}
+
+func TestCountsOfReadsSurviveAFailedWrite(t *testing.T) {
+	t.Parallel()
+	rec, s, _ := newRecorder(audit.CountReuse)
+	rec.Reads = audit.CountReuse
+	for i := range 2500 {
+		_ = rec.RecordRead(t.Context(), "", fmt.Sprintf("demo:%04d", i), "GET /v1/holdings")
+	}
+	s.fails = 2 // the second batch of three
+	if err := rec.Close(); err == nil {
+		t.Error("got no error of a failed write")
+	}
+	if err := rec.Close(); err != nil || len(s.records) != 2500 {
+		t.Errorf("got %v and %d records, want all 2500", err, len(s.records))
 	}
 }
 

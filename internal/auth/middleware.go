@@ -184,6 +184,23 @@ func (a *Authenticator) ForUser(record func(ctx context.Context, user Principal,
 	}
 }
 
+// RecordOwnReads returns the middleware of routes where users read their own data: limit, and
+// then record, unless a service makes the call, which ForUser records. An error of record is
+// returned.
+func RecordOwnReads(limit echo.MiddlewareFunc, record func(ctx context.Context, user Principal, route string) error) echo.MiddlewareFunc {
+	return func(next echo.HandlerFunc) echo.HandlerFunc {
+		return limit(func(c echo.Context) error {
+			r := c.Request()
+			if who := From(r.Context()); who.Actor == "" {
+				if err := record(r.Context(), who, r.Method+" "+c.Path()); err != nil {
+					return err
+				}
+			}
+			return next(c)
+		})
+	}
+}
+
 // RefuseBlocked refuses requests of callers for which blocked returns an error; with
 // servicesOnly, those of services. It must run after Middleware.
 func RefuseBlocked(blocked func(subject string) error, servicesOnly bool) echo.MiddlewareFunc {

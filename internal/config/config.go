@@ -286,7 +286,7 @@ type Portfolio struct {
 	MaxBytesPerUser Size `yaml:"max_bytes_per_user"`
 }
 
-// The choices of audit.reuse, audit.service_reads and audit.when_unwritable.
+// The choices of audit.reuse, audit.reads, audit.service_reads and audit.when_unwritable.
 const (
 	ReuseCount = "count"
 	ReuseEach  = "each"
@@ -299,6 +299,7 @@ const (
 // Audit configures the audit trail.
 type Audit struct {
 	Reuse          string `yaml:"reuse"`           // ReuseCount, ReuseEach or ReuseOff
+	Reads          string `yaml:"reads"`           // the same choices
 	ServiceReads   string `yaml:"service_reads"`   // the same choices
 	WhenUnwritable string `yaml:"when_unwritable"` // UnwritableRefuse or UnwritableContinue
 	Anchor         Anchor `yaml:"anchor"`
@@ -378,7 +379,7 @@ func Default() Config {
 		},
 		Portfolio:  Portfolio{MaxBody: 10 << 20, OtherOwner: OtherOwnerKeep, MaxPerUser: 500, MaxBytesPerUser: 100 << 20},
 		Statements: Statements{Workers: 4, MaxJobsPerUser: 5, MaxJobs: 1000, MaxStored: 512 << 20},
-		Audit:      Audit{Reuse: ReuseCount, ServiceReads: ReuseCount, WhenUnwritable: UnwritableRefuse, Anchor: Anchor{Every: time.Hour}},
+		Audit:      Audit{Reuse: ReuseCount, Reads: ReuseCount, ServiceReads: ReuseCount, WhenUnwritable: UnwritableRefuse, Anchor: Anchor{Every: time.Hour}},
 		Retention:  Retention{Calls: 90 * 24 * time.Hour, Events: 30 * 24 * time.Hour},
 	}
 }

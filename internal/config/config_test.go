@@ -211,7 +211,7 @@ func TestAllErrorsAreReportedAtOnce(t *testing.T) {
 		"gateway.poll_every", "inbound.path", "inbound.url", "inbound.file_hosts[0]", "inbound.file_hosts[1]",
 		"access.poll", "access.max_staleness", "access.when_stale", "cache.url", "store.url",
 		"seal.hash_key", "seal.keys[0].key", "seal.keys[1].key", "seal.keys[1].id", "seal.keys[2].file",
-		"portfolio.max_body", "portfolio.other_owner", "audit.reuse", "audit.service_reads", "audit.when_unwritable", "retention.portfolios", "retention.grants", "retention.calls", "web.widget_url",
+		"portfolio.max_body", "portfolio.other_owner", "audit.reuse", "audit.reads", "audit.service_reads", "audit.when_unwritable", "retention.portfolios", "retention.grants", "retention.calls", "web.widget_url",
 	} {
 		if !strings.Contains(err.Error(), key+": ") {
 			t.Errorf("got %v, want it to name %s", err, key)

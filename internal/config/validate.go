@@ -243,8 +243,9 @@ func (p Portfolio) validate(wrong *check.Errors) {
 }
 
 func (a Audit) validate(wrong *check.Errors) {
-	wrong.Require(slices.Contains([]string{ReuseCount, ReuseEach, ReuseOff}, a.Reuse), "audit.reuse", "want count, each or off, not %q", a.Reuse)
-	wrong.Require(slices.Contains([]string{ReuseCount, ReuseEach, ReuseOff}, a.ServiceReads), "audit.service_reads", "want count, each or off, not %q", a.ServiceReads)
+	for _, c := range []struct{ key, choice string }{{"reuse", a.Reuse}, {"reads", a.Reads}, {"service_reads", a.ServiceReads}} {
+		wrong.Require(slices.Contains([]string{ReuseCount, ReuseEach, ReuseOff}, c.choice), "audit."+c.key, "want count, each or off, not %q", c.choice)
+	}
 	wrong.Require(slices.Contains([]string{UnwritableRefuse, UnwritableContinue}, a.WhenUnwritable),
 		"audit.when_unwritable", "want refuse or continue, not %q", a.WhenUnwritable)
 	wrong.Require(a.Anchor.Every == 0 || a.Anchor.Every >= time.Minute, "audit.anchor.every", "want 0s (never) or at least 1m, not %s", a.Anchor.Every)

@@ -24,8 +24,8 @@ func (s *DB) Records(ctx context.Context, f audit.Filter, after audit.Cursor, li
 	where.equal("subject", f.Subject)
 	where.equal("actor", f.Actor)
 	where.equal("action", string(f.Action))
-	if f.Without != "" {
-		where.add("action <> ?", string(f.Without))
+	for _, action := range f.Without {
+		where.add("action <> ?", string(action))
 	}
 	where.equal("outcome", string(f.Outcome))
 	where.equal("request_id", f.RequestID)

@@ -57,7 +57,7 @@ func auditFilter(r request) (auditBody, audit.Filter, error) {
 		Subject: b.Subject, Actor: b.Actor, Outcome: audit.Outcome(b.Outcome), RequestID: b.RequestID, Since: readTime(q, "from"), Until: readTime(q, "to"),
 	}
 	if b.Action == exceptReads {
-		f.Without = audit.AdminRead
+		f.Without = audit.Reads
 	} else {
 		f.Action = audit.Action(b.Action)
 	}

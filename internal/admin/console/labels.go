@@ -50,7 +50,7 @@ var kinds = []choice{
 	{string(access.RevokeAll), "All tokens of all users revoked"},
 }
 
-// exceptReads is the choice of all actions but the reads of operators.
+// exceptReads is the choice of all actions but audit.Reads.
 const exceptReads = "-" + string(audit.AdminRead)
 
 // actions are the audited actions, those that are searched for most often first.
@@ -65,6 +65,7 @@ var actions = []choice{
 	{string(audit.AccessRefuse), "Call refused"},
 	{string(audit.TokenMint), "Token minted"},
 	{string(audit.TokenReuse), "Token reused"},
+	{string(audit.UserRead), "Read by the user"},
 	{string(audit.ServiceRead), "Read by a service"},
 	{string(audit.PortfolioSave), "Portfolio saved"},
 	{string(audit.PortfolioDiffers), "Portfolio differs"},
