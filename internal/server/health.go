@@ -25,6 +25,14 @@ type Check struct {
 	Ready func(ctx context.Context) error
 }
 
+// The paths of probes.
+const (
+	alivePath = "/healthz"
+	readyPath = "/readyz"
+)
+
+func isProbe(path string) bool { return path == alivePath || path == readyPath }
+
 type health struct {
 	checks   []Check
 	log      *slog.Logger

@@ -105,12 +105,23 @@ func (o Options) reportRefusal(c echo.Context, err error) {
 	}
 }
 
+// logLevel returns the level of the access log line of a request. Probes come every few
+// seconds: the good ones are not of interest, and bad ones are no error of the server's own.
+func logLevel(path string, status int) slog.Level {
+	switch {
+	case isProbe(path) && status < http.StatusBadRequest:
+		return slog.LevelDebug
+	case isProbe(path):
+		return slog.LevelWarn
+	case status >= http.StatusInternalServerError:
+		return slog.LevelError
+	}
+	return slog.LevelInfo
+}
+
 // logRequest writes the access log line of a request.
 func logRequest(c echo.Context, log *slog.Logger, status int, took time.Duration, err error) {
-	level := slog.LevelInfo
-	if status >= http.StatusInternalServerError {
-		level = slog.LevelError
-	}
+	level := logLevel(c.Path(), status)
 	ctx := c.Request().Context()
 	if !log.Enabled(ctx, level) {
 		return

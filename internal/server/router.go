@@ -72,8 +72,8 @@ func NewRouter(o Options) *Router {
 		e.Use(middleware.CORSWithConfig(cors(o)))
 	}
 	e.Use(recoverPanic(o.Log))
-	e.GET("/healthz", r.health.alive)
-	e.GET("/readyz", r.health.ready)
+	e.GET(alivePath, r.health.alive)
+	e.GET(readyPath, r.health.ready)
 	e.GET("/openapi.yaml", func(c echo.Context) error {
 		return c.Blob(http.StatusOK, "application/yaml", o.OpenAPI)
 	})

@@ -191,6 +191,31 @@ func TestReadyzNamesTheFailedCheck(t *testing.T) {
 	}
 }
 
+func TestGoodProbesAreLoggedAtDebugAndBadOnesAtWarn(t *testing.T) {
+	t.Parallel()
+	var log bytes.Buffer
+	down := errors.New("down")
+	o := server.Options{
+		Log:    slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug})),
+		Checks: []server.Check{{Name: "store", Ready: func(context.Context) error { return down }}},
+	}
+	r := newRouter(o, getRoutes{"/other": func(c echo.Context) error { return c.NoContent(http.StatusNoContent) }})
+	for _, c := range []struct{ path, want string }{
+		{"/healthz", "level=DEBUG msg=request"}, {"/readyz", "level=WARN msg=request"}, {"/other", "level=INFO msg=request"},
+	} {
+		log.Reset()
+		get(t, r, c.path)
+		if !strings.Contains(log.String(), c.want) {
+			t.Errorf("%s: got %s, want %s", c.path, log.String(), c.want)
+		}
+	}
+	down = nil
+	log.Reset()
+	if get(t, r, "/readyz"); !strings.Contains(log.String(), "level=DEBUG msg=request") {
+		t.Errorf("got %s, want it at debug", log.String())
+	}
+}
+
 func TestHeadIsAnsweredLikeGetWithoutBody(t *testing.T) {
 	t.Parallel()
 	s := httptest.NewServer(newRouter(server.Options{}, nil))
