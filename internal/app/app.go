@@ -34,6 +34,10 @@ type Options struct {
 	// some, the console says that it shows a demo.
 	DemoHistory []usage.Count
 	Now         func() time.Time // nil means time.Now
+	// SettingsFile is the file of the settings, "" for none, and Environ the environment,
+	// in the form of os.Environ. The start logs what is unusual about them.
+	SettingsFile string
+	Environ      []string
 }
 
 // App is the whole program.

@@ -66,6 +66,9 @@ func New(ctx context.Context, c config.Config, o Options) (_ *App, err error) { 
 	}
 	log := newLog(c, o.LogTo)
 	logLostKeys(log, lostKeys)
+	if links := config.ServiceLinks(o.Environ); len(links) > 0 {
+		log.Debug("variables that Kubernetes has made for a Service are ignored", "variables", links)
+	}
 	metrics := telemetry.NewMetrics()
 	build := BuildInfo()
 	metrics.SetBuildInfo(build.Version, build.Commit, build.GoVersion)

@@ -11,15 +11,14 @@ import (
 )
 
 // Roles says which claims hold a caller's roles and scopes, and which of their values give
-// which role. A nil list means its default, an empty one means none. The values of single
-// scopes are their names.
+// which role. An empty list means its default. The values of single scopes are their names.
 type Roles struct {
 	// Claims are names of claims, or dotted paths of nested ones ("realm_access.roles");
 	// default "roles" and "scope". A string is split at spaces; the strings of an array
 	// are used as they are.
 	Claims []string
 
-	User    []string // default nil: every verified caller is a user
+	User    []string // default: every verified caller is a user
 	Service []string // default ScopeService; the role has AllScopes
 	Admin   []string // default "casbroker:admin"
 }
@@ -52,13 +51,13 @@ func permit(role Role, scopes Scope) permissions { return permissions(scopes)<<8
 
 func (r Roles) compile() roleMapping {
 	m := roleMapping{paths: r.Claims, byValue: make(map[string]permissions)}
-	if r.Claims == nil {
+	if len(r.Claims) == 0 {
 		m.paths = []string{"roles", "scope"}
 	}
-	if r.Service == nil {
+	if len(r.Service) == 0 {
 		r.Service = []string{ScopeService}
 	}
-	if r.Admin == nil {
+	if len(r.Admin) == 0 {
 		r.Admin = []string{"casbroker:admin"}
 	}
 	if len(r.User) == 0 {

@@ -30,8 +30,11 @@ func TestRolesComeFromTheConfiguredClaims(t *testing.T) {
 		"a name that is an address":         {auth.Roles{Claims: []string{"https://x.example/roles"}}, jwt.MapClaims{"https://x.example/roles": []string{"casbroker:admin"}}, auth.RoleUser | auth.RoleAdmin},
 		"user role by value, value present": {listed, jwt.MapClaims{"roles": "investor"}, auth.RoleUser},
 		"user role by value, value missing": {listed, jwt.MapClaims{"roles": "casbroker:service"}, auth.RoleService},
-		"a role switched off":               {auth.Roles{Admin: []string{}}, jwt.MapClaims{"roles": "casbroker:admin"}, auth.RoleUser},
-		"no claims looked at":               {auth.Roles{Claims: []string{}}, jwt.MapClaims{"roles": "casbroker:admin"}, auth.RoleUser},
+		"a role switched off":               {auth.Roles{Admin: []string{"nobody"}}, jwt.MapClaims{"roles": "casbroker:admin"}, auth.RoleUser},
+		"empty lists mean the defaults": {
+			auth.Roles{Claims: []string{}, User: []string{}, Service: []string{}, Admin: []string{}},
+			jwt.MapClaims{"roles": "casbroker:admin", "scope": "casbroker:service"}, auth.RoleUser | auth.RoleService | auth.RoleAdmin,
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -95,12 +95,13 @@ type settingsFlag struct {
 	File string `name:"config" short:"c" placeholder:"FILE" help:"The settings file (YAML). CASBROKER_… variables override it."`
 }
 
-// load returns the settings, or a usageError with all their errors. A file that cannot be
-// read is the only error: what is missing is probably in it.
+// load returns the settings, or a usageError with all their errors, without those that
+// follow from others. A file that cannot be read is the only error: what is missing is
+// probably in it.
 func (f settingsFlag) load(t *Terminal) (config.Config, error) {
 	c, err := config.Load(config.Default(), f.File, t.Environ)
 	if !errors.Is(err, config.ErrNotRead) {
-		err = errors.Join(err, app.Check(c))
+		err = c.Causes(err, app.Check(c))
 	}
 	if err != nil {
 		return c, usageError{err}

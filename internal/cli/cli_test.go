@@ -106,6 +106,33 @@ func TestUnreadableFileIsTheOnlyError(t *testing.T) {
 	}
 }
 
+func TestBrokenFileShowsItsOneErrorOnly(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{
+		"log: loud\n":                              "line 1: log: want keys under this one",
+		"autth:\n  verifiers: []\n":                "line 1: autth: there is no such setting",
+		"upstream:\n  seal:\n    hash_key: x\n":    "line 2: upstream.seal: there is no such setting",
+		"auth:\n  verifiers:\n    name: app\n":     "line 3: auth.verifiers: want a list",
+		"upstream: {api_key: k, attempts: many}\n": "line 1: upstream.attempts: want a whole number",
+		"seal: [\n":         "line 1: ",
+		"M%ALY 1\x7f2\n---": "settings",
+		"\xff\xfe":          "line 1: not a text in UTF-8",
+	} {
+		file := filepath.Join(t.TempDir(), "settings.yaml")
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		environ := good(t)
+		if strings.HasPrefix(text, "autth") || strings.HasPrefix(text, "upstream:\n") {
+			environ = nil
+		}
+		code, _, errs := broker(t, environ, "config", "check", "--config", file)
+		if code != cli.ExitUsage || strings.Count(errs, "\n") != 1 || !strings.Contains(errs, want) {
+			t.Errorf("%q: got %d and\n%s, want only %q", text, code, errs, want)
+		}
+	}
+}
+
 func TestNothingStartsWithMissingSettings(t *testing.T) {
 	t.Parallel()
 	for _, command := range []string{"serve", "migrate", "seal rotate", "seal verify"} {

@@ -63,7 +63,7 @@ func (c demoCommand) Run(ctx context.Context, t *Terminal) error {
 		_ = l.Close()
 		return usageError{err}
 	}
-	o := app.Options{LogTo: t.Err, Public: []server.Routes{page}, DemoHistory: demo.History(time.Now())}
+	o := app.Options{LogTo: t.Err, SettingsFile: c.File, Environ: t.Environ, Public: []server.Routes{page}, DemoHistory: demo.History(time.Now())}
 	return serve(ctx, l, settings, o, func() { banner(t, settings, page, l.Addr(), key) })
 }
 
@@ -155,10 +155,10 @@ func loadOrMakeKey(path string) (secret.Text, error) {
 }
 
 func demoVerifier(key secret.Text) config.Verifier {
-	return config.Verifier{
-		Name: "demo", Issuer: demo.Issuer, Audience: []string{demo.Audience},
-		Algorithms: []string{demo.Algorithm}, Secret: key, MaxLifetime: demo.TokenLife,
-	}
+	v := config.NewVerifier()
+	v.Name, v.Issuer, v.Audience = "demo", demo.Issuer, []string{demo.Audience}
+	v.Algorithms, v.Secret, v.MaxLifetime = []string{demo.Algorithm}, key, demo.TokenLife
+	return v
 }
 
 // adminName is the name of the demo's operator.

@@ -35,7 +35,7 @@ func (c serveCommand) Run(ctx context.Context, t *Terminal) error {
 	if err != nil {
 		return err
 	}
-	return serve(ctx, l, settings, app.Options{LogTo: t.Err}, func() {})
+	return serve(ctx, l, settings, app.Options{LogTo: t.Err, SettingsFile: c.File, Environ: t.Environ}, func() {})
 }
 
 // checkAddress returns a usageError for a value of --address that is neither host:port nor

@@ -137,7 +137,8 @@ type Verifier struct {
 	ActsFor       []string      `yaml:"acts_for"` // names of the verifiers for whose users its services may act
 }
 
-// Roles maps the values of claims to roles.
+// Roles maps the values of claims to roles. An empty list means its default; User has none,
+// and then every verified caller is a user.
 type Roles struct {
 	Claims  []string `yaml:"claims"`
 	User    []string `yaml:"user"`

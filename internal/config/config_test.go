@@ -40,15 +40,87 @@ func TestExampleFileHasEveryKeyAndTheDefaults(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	got.Auth.Verifiers, got.Seal.Keys = nil, nil                   // examples, without a default
-	got.Admin.Keys, got.Upstream.Keys, got.Budgets = nil, nil, nil // empty lists, not nil ones
-	got.Compat.Routes, got.Auth.ServiceKeys = nil, nil
-	got.Webhooks = config.Webhooks{} // the same
-	for _, list := range []*[]string{&got.Server.TrustedProxies, &got.Server.AllowedOrigins, &got.Auth.TrustedOrigins, &got.Gateway.CallbackHosts, &got.Gateway.RedirectHosts, &got.Inbound.FileHosts} {
-		*list = nil
-	}
+	got.Auth.Verifiers, got.Seal.Keys = nil, nil // examples, without a default
 	if want := config.Default(); !reflect.DeepEqual(got, want) {
 		t.Errorf("got %+v, want the defaults %+v", got, want)
+	}
+}
+
+func TestCopyOfTheExampleFileHasTheDefaultsInForce(t *testing.T) {
+	t.Parallel()
+	got, err := config.Load(config.Default(), example, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := load(t, `
+auth: {verifiers: [{name: app, issuer: "https://app.example", audience: [casbroker], algorithms: [HS256], max_lifetime: 1h, leeway: 30s}]}
+seal: {keys: [{id: k1}]}
+`)
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("got %+v, want %+v", got, want)
+	}
+	for _, e := range got.List() {
+		given := slices.Contains([]string{
+			"auth.verifiers[0].name", "auth.verifiers[0].issuer", "auth.verifiers[0].audience", "auth.verifiers[0].algorithms",
+			"auth.verifiers[0].max_lifetime", "auth.verifiers[0].leeway", "seal.keys[0].id",
+		}, e.Key)
+		if e.Default == given {
+			t.Errorf("%s is listed with default %v", e.Key, e.Default)
+		}
+	}
+	var out bytes.Buffer
+	if err := got.Print(&out); err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(out.String(), "service:\n          - casbroker:service\n") || !strings.Contains(out.String(), "claims:\n          - roles\n          - scope\n") {
+		t.Errorf("got %s, want the roles that are in force", out.String())
+	}
+}
+
+// lists calls visit with the key of each list of texts of a setting of type t.
+func lists(t reflect.Type, key string, visit func(key string)) {
+	switch {
+	case t.Kind() == reflect.Struct:
+		for i := range t.NumField() {
+			lists(t.Field(i).Type, strings.TrimPrefix(key+"."+t.Field(i).Tag.Get("yaml"), "."), visit)
+		}
+	case t.Kind() == reflect.Slice && t.Elem().Kind() == reflect.Struct:
+		lists(t.Elem(), key+".0", visit)
+	case t.Kind() == reflect.Slice:
+		visit(key)
+	}
+}
+
+func TestEmptyListMeansTheSameAsAMissingOne(t *testing.T) {
+	t.Parallel()
+	tested := 0
+	lists(reflect.TypeFor[config.Config](), "", func(key string) {
+		tested++
+		// A file with nothing but this list, and one with nothing but the mapping around it.
+		empty, missing := "[]", "{}"
+		parts := strings.Split(key, ".")
+		for i, part := range slices.Backward(parts) {
+			if part == "0" {
+				empty, missing = "["+empty+"]", "["+missing+"]"
+				continue
+			}
+			empty = "{" + part + ": " + empty + "}"
+			if i < len(parts)-1 {
+				missing = "{" + part + ": " + missing + "}"
+			}
+		}
+		want := load(t, missing)
+		if got := load(t, empty); !reflect.DeepEqual(got, want) {
+			t.Errorf("%s: got %+v, want %+v as with %s", empty, got, want, missing)
+		}
+		name := config.Prefix + strings.ToUpper(strings.ReplaceAll(key, ".", "_"))
+		got, err := config.Load(config.Default(), write(t, missing), []string{name + "="})
+		if err != nil || !reflect.DeepEqual(got, want) {
+			t.Errorf("%s=: got %+v and %v, want %+v", name, got, err, want)
+		}
+	})
+	if tested < 10 {
+		t.Errorf("got only %d lists", tested)
 	}
 }
 

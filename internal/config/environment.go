@@ -27,8 +27,8 @@ const fileSuffix = "_FILE"
 // variables are the environment variables with Prefix that no setting has used yet.
 type variables map[string]string
 
-// readEnvironment overrides c with the variables in environ. The error has every invalid
-// and every unknown variable.
+// readEnvironment overrides c with the variables in environ, without ServiceLinks. The error
+// has every invalid and every unknown variable.
 func (c *Config) readEnvironment(environ []string) error {
 	vars := variables{}
 	for _, line := range environ {
@@ -37,6 +37,9 @@ func (c *Config) readEnvironment(environ []string) error {
 			vars[name] = value
 		}
 	}
+	for _, name := range ServiceLinks(environ) {
+		delete(vars, name)
+	}
 	errs := vars.fill(strings.TrimSuffix(Prefix, "_"), reflect.ValueOf(c).Elem())
 	unknown := make([]string, 0, len(vars))
 	for name := range vars {
@@ -44,7 +47,7 @@ func (c *Config) readEnvironment(environ []string) error {
 	}
 	slices.Sort(unknown)
 	for _, name := range unknown {
-		errs = append(errs, fmt.Errorf("%s: there is no such setting", name))
+		errs = append(errs, &keyError{variable: name, unknown: true, text: name + ": " + errUnknown})
 	}
 	return errors.Join(errs...)
 }
@@ -72,7 +75,7 @@ func (vars variables) fill(name string, v reflect.Value) (errs []error) {
 		}
 	default:
 		if err := vars.set(name, v); err != nil {
-			errs = append(errs, fmt.Errorf("%s: %w", name, err))
+			errs = append(errs, &keyError{variable: name, text: name + ": " + err.Error()})
 		}
 	}
 	return errs
@@ -88,7 +91,7 @@ func (vars variables) fillEither(name string, text, file reflect.Value) []error 
 	delete(vars, name+fileSuffix)
 	switch {
 	case given && inFile:
-		return []error{fmt.Errorf("%s: set this or %s, not both", name, name+fileSuffix)}
+		return []error{&keyError{variable: name, text: fmt.Sprintf("%s: set this or %s, not both", name, name+fileSuffix)}}
 	case given:
 		text.SetString(value)
 		file.SetString("")

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"encoding"
 	"errors"
 	"fmt"
 	"os"
@@ -10,13 +11,16 @@ import (
 
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
-	"github.com/goccy/go-yaml/parser"
 )
+
+// errUnknown is what is said about a key or variable that is not a setting.
+const errUnknown = "there is no such setting"
 
 // file reads settings from a YAML document and collects its errors.
 type file struct {
-	path string
-	errs []error
+	path    string
+	aliases aliases
+	errs    []error
 }
 
 // readFile overrides c with the settings in the file at path. The error has every
@@ -26,33 +30,28 @@ func (c *Config) readFile(path string) error {
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrNotRead, err)
 	}
-	parsed, err := parser.ParseBytes(text, 0)
+	documents, err := parseYAML(text)
 	if err != nil {
-		return fmt.Errorf("%w: %s: %s", ErrNotRead, path, withoutSource(err))
+		return fmt.Errorf("%w: %s: %w", ErrNotRead, path, err)
 	}
 	f := file{path: path}
-	for i, document := range parsed.Docs {
+	for i, document := range documents {
 		if i > 0 {
 			f.addError(document, "", "want one document, and nothing after ---")
 			continue
 		}
-		f.set("", document.Body, reflect.ValueOf(c).Elem())
+		f.aliases = findAliases(document)
+		f.set("", document, reflect.ValueOf(c).Elem())
 	}
 	return errors.Join(f.errs...)
 }
 
-// withoutSource returns the message and line of a parser error, without the lines around
-// it, which the library shows and which may contain secrets.
-func withoutSource(err error) string {
-	var e yaml.Error
-	if errors.As(err, &e) && e.GetToken() != nil {
-		return fmt.Sprintf("line %d: %s", e.GetToken().Position.Line, e.GetMessage())
-	}
-	return "not valid YAML"
-}
-
 // addError adds an error about key, which is at node.
 func (f *file) addError(node ast.Node, key, format string, args ...any) {
+	f.add(node, key, false, fmt.Sprintf(format, args...))
+}
+
+func (f *file) add(node ast.Node, key string, unknown bool, text string) {
 	where := f.path
 	if at := node.GetToken(); at != nil {
 		where += ": line " + strconv.Itoa(at.Position.Line)
@@ -60,25 +59,53 @@ func (f *file) addError(node ast.Node, key, format string, args ...any) {
 	if key != "" {
 		where += ": " + key
 	}
-	f.errs = append(f.errs, fmt.Errorf("%s: %s", where, fmt.Sprintf(format, args...)))
+	f.errs = append(f.errs, &keyError{variable: variableOf(key), unknown: unknown, text: where + ": " + text})
 }
 
-// set sets v, the setting called key, to the value of node. An empty node leaves v
-// unchanged.
-func (f *file) set(key string, node ast.Node, v reflect.Value) {
+// set sets v, the setting called key, to the value of node. An empty node, null and ~ leave
+// v unchanged.
+func (f *file) set(key string, at ast.Node, v reflect.Value) {
+	if at == nil {
+		return
+	}
+	node, err := f.aliases.resolve(at)
+	if err != nil {
+		f.addError(at, key, "%v", err)
+		return
+	}
 	if node == nil || node.Type() == ast.NullType || node.Type() == ast.CommentGroupType {
 		return
 	}
 	switch {
 	case v.Kind() == reflect.Struct:
 		f.setFields(key, node, v)
-	case isStructs(v):
+	case v.Kind() == reflect.Slice:
 		f.setList(key, node, v)
+	case isText(v):
+		text, ok := scalarText(node)
+		if !ok || setText(v, text) != nil {
+			f.addError(node, key, "want %s", wanted(v.Type()))
+		}
 	default:
 		if yaml.NodeToValue(node, v.Addr().Interface()) != nil {
 			f.addError(node, key, "want %s", wanted(v.Type()))
 		}
 	}
+}
+
+// isText reports whether v is read from a text by itself, as it is written.
+func isText(v reflect.Value) bool {
+	_, ok := v.Addr().Interface().(encoding.TextUnmarshaler)
+	return ok || v.Kind() == reflect.String
+}
+
+// setText sets v, for which isText is true.
+func setText(v reflect.Value, text string) error {
+	if u, ok := v.Addr().Interface().(encoding.TextUnmarshaler); ok {
+		return u.UnmarshalText([]byte(text))
+	}
+	v.SetString(text)
+	return nil
 }
 
 // isStructs reports whether v is a list of structs.
@@ -88,18 +115,17 @@ func isStructs(v reflect.Value) bool {
 
 // setFields sets the fields of the struct v from the mapping at node.
 func (f *file) setFields(key string, node ast.Node, v reflect.Value) {
-	mapping, ok := node.(ast.MapNode)
-	if !ok {
-		f.addError(node, key, "want keys under this one")
+	pairs, err := f.aliases.pairs(node)
+	if err != nil {
+		f.addError(node, key, "%v", err)
 		return
 	}
-	for pairs := mapping.MapRange(); pairs.Next(); {
-		name := pairs.Key().String()
-		below := strings.TrimPrefix(key+"."+name, ".")
-		if field := fieldOf(v, name); field.IsValid() {
-			f.set(below, pairs.Value(), field)
+	for _, p := range pairs {
+		below := strings.TrimPrefix(key+"."+p.name, ".")
+		if field := fieldOf(v, p.name); field.IsValid() {
+			f.set(below, p.value, field)
 		} else {
-			f.addError(pairs.Key(), below, "there is no such setting")
+			f.add(p.key, below, true, errUnknown)
 		}
 	}
 }
@@ -114,17 +140,25 @@ func fieldOf(v reflect.Value, name string) reflect.Value {
 	return reflect.Value{}
 }
 
-// setList sets v, a list of structs, from the sequence at node.
+// setList sets v, a list of structs or of texts, from the sequence at node.
 func (f *file) setList(key string, node ast.Node, v reflect.Value) {
+	if tag, ok := node.(*ast.TagNode); ok && tag.Start.Value == "!!seq" {
+		node = tag.Value
+	}
 	list, ok := node.(*ast.SequenceNode)
 	if !ok {
-		f.addError(node, key, "want a list")
+		f.addError(node, key, "want %s", wanted(v.Type()))
 		return
 	}
 	v.Set(reflect.MakeSlice(v.Type(), 0, len(list.Values)))
 	for i, item := range list.Values {
 		v.Set(reflect.Append(v, newElement(v.Type().Elem())))
-		f.set(fmt.Sprintf("%s[%d]", key, i), item, v.Index(i))
+		element := fmt.Sprintf("%s[%d]", key, i)
+		if !isStructs(v) && (item == nil || item.Type() == ast.NullType) {
+			f.addError(node, element, "want %s", wanted(v.Type().Elem()))
+			continue
+		}
+		f.set(element, item, v.Index(i))
 	}
 }
 

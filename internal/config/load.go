@@ -22,7 +22,30 @@ func Load(base Config, path string, environ []string) (Config, error) {
 	if path != "" {
 		fileErr = c.readFile(path)
 	}
-	return c, errors.Join(fileErr, c.readEnvironment(environ))
+	err := errors.Join(fileErr, c.readEnvironment(environ))
+	standard := Default()
+	setEmptyLists(reflect.ValueOf(&c).Elem(), reflect.ValueOf(&standard).Elem())
+	for i := range c.Auth.Verifiers {
+		c.Auth.Verifiers[i].setZeroDurations()
+	}
+	return c, err
+}
+
+// setEmptyLists gives each list in v that is empty its default, whose value is in standard:
+// an empty list means the same as a missing one.
+func setEmptyLists(v, standard reflect.Value) {
+	switch {
+	case v.Kind() == reflect.Struct:
+		for i := range v.NumField() {
+			setEmptyLists(v.Field(i), standard.Field(i))
+		}
+	case v.Kind() == reflect.Slice && v.Len() == 0:
+		v.Set(standard)
+	case isStructs(v):
+		for i := range v.Len() {
+			setEmptyLists(v.Index(i), newElement(v.Type().Elem()))
+		}
+	}
 }
 
 // wanted describes the values of a setting of type t, for error messages.
@@ -34,6 +57,8 @@ func wanted(t reflect.Type) string {
 		return "true or false"
 	case t.Kind() == reflect.Int:
 		return "a whole number"
+	case t.Kind() == reflect.Slice && t.Elem().Kind() == reflect.Struct:
+		return "a list"
 	case t.Kind() == reflect.Slice:
 		return "a list of words"
 	default:
