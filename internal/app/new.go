@@ -259,7 +259,7 @@ func New(ctx context.Context, c config.Config, o Options) (_ *App, err error) { 
 				recorder.RecordRefusal(ctx, actor, route, refusalReason(f))
 			}
 		},
-		TrustedProxies: networks(c.Server.TrustedProxies),
+		TrustedProxies: networks(c.Server.TrustedProxies), OnForwardedIgnored: metrics.CountForwardedIgnored,
 		AllowedOrigins: c.Server.AllowedOrigins, NoCORS: noCORSPaths, AllowCookies: c.Auth.Cookie != "",
 		Checks: []server.Check{
 			{Name: "store", Ready: db.Ready},

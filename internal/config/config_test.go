@@ -2,6 +2,7 @@ package config_test
 
 import (
 	"bytes"
+	"fmt"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -257,7 +258,7 @@ func TestErrorInAFileDoesNotShowItsSecrets(t *testing.T) {
 func TestAllErrorsAreReportedAtOnce(t *testing.T) {
 	t.Parallel()
 	c := config.Default()
-	c.Server = config.Server{Address: "nowhere", TrustedProxies: []string{"0.0.0.0/0"}, AllowedOrigins: []string{"*", "https://*.app.example"}, PublicURL: "http://broker.example/"}
+	c.Server = config.Server{Address: "nowhere", TrustedProxies: []string{"everywhere", "0.0.0.0/0"}, AllowedOrigins: []string{"*", "https://*.app.example"}, PublicURL: "http://broker.example/"}
 	c.Log.Level = "loud"
 	c.Upstream = config.Upstream{URL: "http://api.example", APIKey: "at_x"}
 	c.Token.Mode, c.Token.Lifetime, c.Token.Pool = "proxy", 90*time.Second, -1
@@ -277,7 +278,7 @@ func TestAllErrorsAreReportedAtOnce(t *testing.T) {
 		t.Fatal("got no error")
 	}
 	for _, key := range []string{
-		"server.address", "server.trusted_proxies[0]", "server.allowed_origins[0]", "server.allowed_origins[1]", "server.read_timeout", "log.level",
+		"server.address", "server.trusted_proxies[0]", "server.trusted_proxies", "server.allowed_origins[0]", "server.allowed_origins[1]", "server.read_timeout", "log.level",
 		"upstream.url", "upstream.api_key", "upstream.timeout", "upstream.attempts", "server.public_url", "token.mode", "token.lifetime", "token.pool",
 		"gateway.path", "gateway.features[0]", "gateway.upload_timeout", "gateway.parse_timeout", "gateway.otp_timeout", "gateway.timeout", "gateway.max_uploads", "gateway.max_uploads_per_user",
 		"gateway.poll_every", "inbound.path", "inbound.url", "inbound.file_hosts[0]", "inbound.file_hosts[1]",
@@ -537,5 +538,64 @@ func TestAPIKeysHaveDefaultsAndFiles(t *testing.T) {
 		if e.Key == "upstream.keys[2].rate" && !e.Default || e.Key == "upstream.keys[1].rate" && e.Default {
 			t.Errorf("got %+v", e)
 		}
+	}
+}
+
+func TestTrustedProxiesAreNotTheWholeInternet(t *testing.T) {
+	t.Parallel()
+	for list, ok := range map[string]bool{
+		"": true, "10.0.0.0/8": true, "10.0.0.0/8 172.16.0.0/12 192.168.0.0/16 100.64.0.0/10 127.0.0.0/8": true,
+		"10.0.0.1/32 ::1/128": true, "2001:db8::/32 fc00::/7 fe80::/10": true, "2400:cb00::/32 2606:4700::/32 173.245.48.0/20": true,
+		"0.0.0.0/0": false, "::/0": false, "0.0.0.0/1 128.0.0.0/1": false, "0.0.0.0/1": false, "::/1 8000::/1": false, "::/1": false,
+		"2000::/3": false, "::ffff:0.0.0.0/96": false,
+		"0.0.0.0/2 64.0.0.0/2 128.0.0.0/2 192.0.0.0/3 224.0.0.0/3": false, "10.0.0.0/8 128.0.0.0/2": false,
+		strings.TrimSpace(eighths()): false, "10.0.0.0/8 10.1.0.0/16 10.0.0.0/8 11.0.0.0/8": true,
+	} {
+		s := valid()
+		s.Server.TrustedProxies = strings.Fields(list)
+		if err := s.Validate(); (err == nil) != ok || err != nil && !strings.Contains(err.Error(), "server.trusted_proxies: together") {
+			t.Errorf("%s: got %v, want ok to be %v", list, err, ok)
+		}
+	}
+}
+
+// eighths lists the networks of 8 bits that make up all of IPv4.
+func eighths() (list string) {
+	for i := range 256 {
+		list += fmt.Sprintf(" %d.0.0.0/8", i)
+	}
+	return list
+}
+
+func TestComposeFileTrustsItsOwnNetwork(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile("../../docker-compose.yml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var compose struct {
+		Services map[string]struct {
+			Environment any `yaml:"environment"`
+		} `yaml:"services"`
+		Networks map[string]struct {
+			IPAM struct {
+				Config []struct {
+					Subnet string `yaml:"subnet"`
+				} `yaml:"config"`
+			} `yaml:"ipam"`
+		} `yaml:"networks"`
+	}
+	if err := yaml.Unmarshal(text, &compose); err != nil {
+		t.Fatal(err)
+	}
+	network := compose.Networks["default"].IPAM.Config[0].Subnet
+	environment, _ := compose.Services["broker"].Environment.(map[string]any)
+	if got, want := environment["CASBROKER_SERVER_TRUSTED_PROXIES"], "${TRUSTED_PROXIES:-"+network+"}"; got != want {
+		t.Errorf("got %v, want %s", got, want)
+	}
+	s := valid()
+	s.Server.TrustedProxies = []string{network}
+	if err := s.Validate(); err != nil {
+		t.Error(err)
 	}
 }

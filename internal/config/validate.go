@@ -60,11 +60,7 @@ func (s Server) validate(wrong *check.Errors) {
 		wrong.URL("server.public_url", s.PublicURL)
 		wrong.Require(!strings.HasSuffix(s.PublicURL, "/"), "server.public_url", "want no slash at the end")
 	}
-	for i, network := range s.TrustedProxies {
-		prefix, err := netip.ParsePrefix(network)
-		wrong.Require(err == nil && prefix.Bits() > 0, fmt.Sprintf("server.trusted_proxies[%d]", i),
-			"want a network such as 10.0.0.0/8, or 10.0.0.1/32 for one address, not the whole internet")
-	}
+	s.validateProxies(wrong)
 	for i, origin := range s.AllowedOrigins {
 		u, err := url.Parse(origin)
 		ok := err == nil && u.Host != "" && !strings.ContainsAny(origin, "*?") && (u.Scheme == "https" || u.Scheme == "http") && origin == u.Scheme+"://"+u.Host
@@ -84,6 +80,24 @@ func (s Server) validate(wrong *check.Errors) {
 		wrong.Require(timeout.value > 0, "server."+timeout.key, "want a positive duration such as 30s")
 	}
 	wrong.Require(s.DrainDelay >= 0, "server.drain_delay", "want 0s or more")
+}
+
+// maxProxyShare is the greatest share of the Internet that trusted proxies may have. No
+// operator has a 16th of it.
+const maxProxyShare = 1.0 / 16
+
+func (s Server) validateProxies(wrong *check.Errors) {
+	var networks []netip.Prefix
+	for i, network := range s.TrustedProxies {
+		prefix, err := netip.ParsePrefix(network)
+		wrong.Require(err == nil, fmt.Sprintf("server.trusted_proxies[%d]", i), "want a network such as 10.0.0.0/8, or 10.0.0.1/32 for one address")
+		if err == nil {
+			networks = append(networks, prefix)
+		}
+	}
+	share := netaddr.Share(networks)
+	wrong.Require(share < maxProxyShare, "server.trusted_proxies",
+		"together these networks are %.0f%% of the Internet, so that any caller could choose the address that is recorded and limited; want those of your proxies", 100*share)
 }
 
 // isAddress reports whether address has the form host:port.

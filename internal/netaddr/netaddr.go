@@ -2,6 +2,7 @@
 package netaddr
 
 import (
+	"math"
 	"net"
 	"net/netip"
 	"regexp"
@@ -55,3 +56,53 @@ func IsPublic(host string) bool {
 }
 
 var label = regexp.MustCompile(`^[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9])?$`)
+
+// Share returns which share of the addresses of the Internet, from 0 to 1, networks cover
+// together: of IPv4, or of the global unicast addresses of IPv6 (2000::/3) if it is more.
+func Share(networks []netip.Prefix) float64 {
+	v4, v6 := cover{}, cover{shared: globalUnicast.Bits()}
+	for _, p := range networks {
+		switch p = Unmap(p); {
+		case p.Addr().Is4():
+			v4.add(p)
+		case p.Overlaps(globalUnicast):
+			v6.add(p)
+		}
+	}
+	return max(v4.share(), v6.share())
+}
+
+// Unmap returns p without the bits that are not part of the network, and a network of IPv4
+// in IPv6 (::ffff:10.0.0.0/104) as the one of IPv4.
+func Unmap(p netip.Prefix) netip.Prefix {
+	if ip := p.Addr(); ip.Is4In6() && p.Bits() >= 96 {
+		p = netip.PrefixFrom(ip.Unmap(), p.Bits()-96)
+	}
+	return p.Masked()
+}
+
+var globalUnicast = netip.MustParsePrefix("2000::/3")
+
+// cover is the union of networks of one family.
+type cover struct {
+	shared   int // how many leading bits all addresses share
+	networks []netip.Prefix
+}
+
+// add adds p, unless what is there covers it, and drops what p covers.
+func (c *cover) add(p netip.Prefix) {
+	covers := func(a, b netip.Prefix) bool { return a.Bits() <= b.Bits() && a.Overlaps(b) }
+	if slices.ContainsFunc(c.networks, func(there netip.Prefix) bool { return covers(there, p) }) {
+		return
+	}
+	c.networks = append(slices.DeleteFunc(c.networks, func(there netip.Prefix) bool { return covers(p, there) }), p)
+}
+
+// share adds up the networks, none of which overlap.
+func (c *cover) share() float64 {
+	sum := 0.0
+	for _, p := range c.networks {
+		sum += math.Pow(2, -float64(max(p.Bits()-c.shared, 0)))
+	}
+	return min(sum, 1)
+}

@@ -20,18 +20,24 @@ import (
 
 // requestContext puts the request id and the source of the request (address, user
 // agent) into its context. The caller's own X-Request-ID is used if it is valid.
-func requestContext(next echo.HandlerFunc) echo.HandlerFunc {
-	return func(c echo.Context) error {
-		r := c.Request()
-		id := r.Header.Get(httpapi.HeaderRequestID)
-		if !telemetry.ValidRequestID(id) {
-			id = telemetry.NewRequestID()
+func requestContext(f *forwarded) echo.MiddlewareFunc {
+	return func(next echo.HandlerFunc) echo.HandlerFunc {
+		return func(c echo.Context) error {
+			r := c.Request()
+			id := r.Header.Get(httpapi.HeaderRequestID)
+			if !telemetry.ValidRequestID(id) {
+				id = telemetry.NewRequestID()
+			}
+			c.Response().Header().Set(httpapi.HeaderRequestID, id)
+			ctx := telemetry.WithRequestID(r.Context(), id)
+			address, ignored := f.address(r)
+			if ignored != "" {
+				f.report(ctx, ignored, r.RemoteAddr)
+			}
+			ctx = audit.WithSource(ctx, audit.Source{RequestID: id, Address: address, UserAgent: r.UserAgent()}, callerOf)
+			c.SetRequest(r.WithContext(auth.Reserve(ctx)))
+			return next(c)
 		}
-		c.Response().Header().Set(httpapi.HeaderRequestID, id)
-		ctx := telemetry.WithRequestID(r.Context(), id)
-		ctx = audit.WithSource(ctx, audit.Source{RequestID: id, Address: c.RealIP(), UserAgent: r.UserAgent()}, callerOf)
-		c.SetRequest(r.WithContext(auth.Reserve(ctx)))
-		return next(c)
 	}
 }
 

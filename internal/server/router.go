@@ -6,7 +6,6 @@ package server
 import (
 	"context"
 	"log/slog"
-	"net"
 	"net/http"
 	"net/netip"
 	"slices"
@@ -45,11 +44,14 @@ type Options struct {
 	Observer       Observer       // nil for none
 	OnRefused      OnRefused      // nil for none
 	TrustedProxies []netip.Prefix // networks whose X-Forwarded-For is trusted
-	AllowedOrigins []string       // exact origins that CORS allows
-	NoCORS         []string       // prefixes of paths that no other origin may read
-	AllowCookies   bool           // let AllowedOrigins send cookies
-	Checks         []Check        // dependencies that /readyz asks
-	OpenAPI        []byte         // the document at /openapi.yaml
+	// OnForwardedIgnored is called, concurrently, for each request whose X-Forwarded-For is
+	// not used, or not all of it, with UntrustedPeer or UnreadableItem; nil for none.
+	OnForwardedIgnored func(reason string)
+	AllowedOrigins     []string // exact origins that CORS allows
+	NoCORS             []string // prefixes of paths that no other origin may read
+	AllowCookies       bool     // let AllowedOrigins send cookies
+	Checks             []Check  // dependencies that /readyz asks
+	OpenAPI            []byte   // the document at /openapi.yaml
 }
 
 // Router is the http.Handler of the service. Routes are mounted before it serves.
@@ -64,10 +66,11 @@ func NewRouter(o Options) *Router {
 	e := echo.New()
 	e.HideBanner, e.HidePort = true, true
 	e.HTTPErrorHandler = httpapi.HandleError
-	e.IPExtractor = ipExtractor(o.TrustedProxies)
+	forwarded := newForwarded(o)
+	e.IPExtractor = forwarded.extract
 	r := &Router{echo: e, health: &health{checks: o.Checks, log: o.Log}}
 	r.queries = sync.OnceValue(r.declaredQueries)
-	e.Use(requestContext, observe(o), securityHeaders)
+	e.Use(requestContext(forwarded), observe(o), securityHeaders)
 	if len(o.AllowedOrigins) > 0 {
 		e.Use(middleware.CORSWithConfig(cors(o)))
 	}
@@ -139,22 +142,6 @@ func (r *Router) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 // SetNotReady makes /readyz answer that the service is stopping, so that load balancers
 // send no more requests.
 func (r *Router) SetNotReady() { r.health.stopping.Store(true) }
-
-// ipExtractor returns a function that reads the caller's address: that of the connection
-// or, behind trusted proxies, the last address in X-Forwarded-For that is not trusted.
-func ipExtractor(trusted []netip.Prefix) echo.IPExtractor {
-	if len(trusted) == 0 {
-		return echo.ExtractIPDirect()
-	}
-	options := []echo.TrustOption{echo.TrustLoopback(false), echo.TrustLinkLocal(false), echo.TrustPrivateNet(false)}
-	for _, p := range trusted {
-		p = p.Masked()
-		options = append(options, echo.TrustIPRange(&net.IPNet{
-			IP: p.Addr().AsSlice(), Mask: net.CIDRMask(p.Bits(), p.Addr().BitLen()),
-		}))
-	}
-	return echo.ExtractIPFromXFFHeader(options...)
-}
 
 // cors allows the exact origins of o, and exposes to them the response headers that a
 // page can use, on errors too.

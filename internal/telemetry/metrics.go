@@ -30,6 +30,8 @@ type Metrics struct {
 	mailPolls       *prometheus.CounterVec
 	callbacks       *prometheus.CounterVec
 
+	forwardedIgnored *prometheus.CounterVec
+
 	accessChanges *prometheus.CounterVec
 	unaudited     prometheus.Counter
 	fallback      prometheus.Gauge
@@ -74,7 +76,7 @@ func NewMetrics() *Metrics {
 			Namespace: namespace, Name: "audit_unwritten_total",
 			Help: "Actions done without a record, because the audit trail could not be written.",
 		}),
-		accessChanges: newAccessChanges(),
+		accessChanges: newAccessChanges(), forwardedIgnored: newForwardedIgnored(),
 		fallback: prometheus.NewGauge(prometheus.GaugeOpts{
 			Namespace: namespace, Name: "kv_fallback_active",
 			Help: "1 while the in-process cache replaces Redis, else 0.",
@@ -92,7 +94,7 @@ func NewMetrics() *Metrics {
 	m.registry.MustRegister(
 		collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
-		m.requests.count, m.requests.duration, m.tokens, m.limited, m.upstream, m.gateway, m.gatewayDuration, m.captures, m.mailPolls, m.callbacks, m.unaudited, m.accessChanges,
+		m.requests.count, m.requests.duration, m.tokens, m.limited, m.upstream, m.gateway, m.gatewayDuration, m.captures, m.mailPolls, m.callbacks, m.unaudited, m.accessChanges, m.forwardedIgnored,
 		m.fallback, m.fallbacks, m.fallbackCalls,
 	)
 	return m
