@@ -89,6 +89,11 @@ func (s statementSaver) Upload(ctx context.Context, who auth.Principal, key stri
 	return statementUpload{up}, false, err
 }
 
+// CheckQuota returns portfolio.ErrQuota if who may have no more statements.
+func (s statementSaver) CheckQuota(ctx context.Context, who auth.Principal) error {
+	return s.uploads.Portfolios.CheckQuota(ctx, who.Subject)
+}
+
 // Resume announces the statement of a job.
 func (s statementSaver) Resume(who auth.Principal, jobID string) ingest.Upload {
 	return statementUpload{s.uploads.Resume(who, jobID)}

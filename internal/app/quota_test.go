@@ -11,6 +11,34 @@ import (
 	"casbroker/internal/sandbox"
 )
 
+// TestQuotaHoldsForStatementsThatWait has a user send two statements while there is room for
+// one, and repeat the first request once there is none.
+func TestQuotaHoldsForStatementsThatWait(t *testing.T) {
+	t.Parallel()
+	eachBackend(t, func(t *testing.T, settings config.Config, vendor *sandbox.Sandbox) {
+		settings.Portfolio.MaxPerUser = 1
+		settings.RateLimit.Read = config.Limits{}
+		held := hold(t, &settings, vendor)
+		b := start(t, settings)
+		first := b.upload(t, "asha", "cdsl", "ABCDE1234F", "Prefer", "respond-async", "Idempotency-Key", "one").must(t, 202).header.Get("Location")
+		held.arrivals(t, 1)
+		second := b.upload(t, "asha", "nsdl", "ABCDE1234F", "Prefer", "respond-async").must(t, 202).header.Get("Location")
+		held.release()
+		jobs := []statementJob{b.ended(t, "asha", first), b.ended(t, "asha", second)}
+		if jobs[0].State != "done" {
+			jobs[0], jobs[1] = jobs[1], jobs[0]
+		}
+		if jobs[0].State != "done" || jobs[1].State != "failed" || jobs[1].Problem.Code != "quota_exceeded" || jobs[1].Problem.Status != http.StatusConflict {
+			t.Errorf("got %+v, want one that is done and one that failed with 409 quota_exceeded", jobs)
+		}
+		again := b.upload(t, "asha", "cdsl", "ABCDE1234F", "Prefer", "respond-async", "Idempotency-Key", "one").must(t, 202)
+		if got := again.header.Get("Location"); got != first {
+			t.Errorf("got %s for a repetition, want %s", got, first)
+		}
+		b.upload(t, "asha", "cdsl", "ABCDE1234F", "Prefer", "respond-async", "Idempotency-Key", "two").mustRefuse(t, http.StatusConflict, "quota_exceeded")
+	})
+}
+
 func TestQuotaHoldsForAllWaysToSave(t *testing.T) {
 	t.Parallel()
 	eachBackend(t, func(t *testing.T, settings config.Config, vendor *sandbox.Sandbox) {
@@ -29,10 +57,7 @@ func TestQuotaHoldsForAllWaysToSave(t *testing.T) {
 		if !strings.Contains(refused.body, first.ID) {
 			t.Errorf("got %s, want it to name %s", refused.body, first.ID)
 		}
-		job := b.ended(t, "asha", b.upload(t, "asha", "cdsl", "ABCDE1234F", "Prefer", "respond-async").must(t, 202).header.Get("Location"))
-		if job.State != "failed" || job.Problem.Code != "quota_exceeded" || job.Problem.Status != http.StatusConflict {
-			t.Errorf("got %+v, want a job that failed with 409 quota_exceeded", job)
-		}
+		b.upload(t, "asha", "cdsl", "ABCDE1234F", "Prefer", "respond-async").mustRefuse(t, http.StatusConflict, "quota_exceeded")
 		if calls := vendor.Calls(parseCall); calls != 0 {
 			t.Errorf("the vendor got %d calls, want 0", calls)
 		}

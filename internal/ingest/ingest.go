@@ -49,6 +49,8 @@ type Saver interface {
 	// answered is true if a request with this key was answered: Replay has the answer if
 	// that had the same document.
 	Upload(ctx context.Context, who auth.Principal, key string) (u Upload, answered bool, err error)
+	// CheckQuota returns a fault if who may have no more statements.
+	CheckQuota(ctx context.Context, who auth.Principal) error
 	// Resume announces the statement of a job, which is Done once it is saved.
 	Resume(who auth.Principal, jobID string) Upload
 	Replay(ctx context.Context, who auth.Principal, key string, document [sha256.Size]byte) (Saved, error)

@@ -60,6 +60,9 @@ type NewJob struct {
 	// one without. Sum is the hash of its document.
 	Key string
 	Sum [sha256.Size]byte
+	// Refused is why the job may not be added; nil if it may. A repetition of an earlier job
+	// is not refused.
+	Refused error
 }
 
 // JobLimits bound the jobs that have not ended.
@@ -72,8 +75,8 @@ type JobLimits struct {
 // job ends. A job is Done in the transaction that saves its portfolio.
 type JobStore interface {
 	// AddJob adds a job. It returns the earlier job if there is one with the same key and
-	// document, ErrKeyReused if that had another document, and ErrUserJobs and ErrJobs
-	// beyond the limits.
+	// document, ErrKeyReused if that had another document, Refused if that is set, and
+	// ErrUserJobs and ErrJobs beyond the limits.
 	AddJob(ctx context.Context, j NewJob, l JobLimits) (Job, error)
 	// Job returns a job of subject, or ErrNoJob.
 	Job(ctx context.Context, subject, jobID string) (Job, error)
@@ -187,6 +190,7 @@ func (s *Jobs) Add(w http.ResponseWriter, r *http.Request, who auth.Principal, k
 	if key != "" {
 		j.Key = who.Actor + " " + key
 	}
+	j.Refused = s.Service.Saver.CheckQuota(r.Context(), who)
 	job, err := s.Store.AddJob(context.WithoutCancel(r.Context()), j, s.Limits)
 	if err == nil {
 		s.Wake()

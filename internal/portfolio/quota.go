@@ -47,8 +47,8 @@ func (s Stored) advice() string {
 
 func mebibytes(n int64) string { return fmt.Sprintf("%.1f MiB", float64(n)/(1<<20)) }
 
-// checkQuota returns ErrQuota if no statement of subject, however small, would be saved.
-func (s *Service) checkQuota(ctx context.Context, subject string) error {
+// CheckQuota returns ErrQuota if no statement of subject, however small, would be saved.
+func (s *Service) CheckQuota(ctx context.Context, subject string) error {
 	if s.Quota == (Quota{}) {
 		return nil
 	}

@@ -94,7 +94,7 @@ func (u *Uploads) Replay(ctx context.Context, who auth.Principal, key string, bo
 // although it may be one that the user has. It is called right before the vendor gets the
 // statement.
 func (up *Upload) Confirm(ctx context.Context) error {
-	if err := up.uploads.Portfolios.checkQuota(ctx, up.who.Subject); err != nil {
+	if err := up.uploads.Portfolios.CheckQuota(ctx, up.who.Subject); err != nil {
 		return err
 	}
 	if up.key == nil {

@@ -35,6 +35,9 @@ func (s *DB) AddJob(ctx context.Context, j ingest.NewJob, l ingest.JobLimits) (a
 				return err
 			}
 		}
+		if j.Refused != nil {
+			return j.Refused
+		}
 		if err := checkJobLimits(ctx, tx, j, l); err != nil {
 			return err
 		}
