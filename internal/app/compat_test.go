@@ -305,6 +305,9 @@ func TestMistakesAtDropInPathsAreNamed(t *testing.T) {
 		"minutes in a query":   {"GET", "/api/casparser/token?expiryMinutes=x", "", 422, "invalid_expiry_minutes"},
 		"unknown parameter":    {"GET", "/api/casparser/token?user=ravi", "", 400, "invalid_query"},
 		"mode":                 {"POST", "/api/casparser/token", `{"mode":"gateway"}`, 422, "invalid_mode"},
+		"query of a save":      {"POST", "/api/portfolio?x=1", "{}", 400, "invalid_query"},
+		"unreadable query":     {"POST", "/api/portfolio?x=%zz", "{}", 400, "invalid_query"},
+		"query of a parse":     {"POST", "/api/parse-cas?password=x", "{}", 400, "invalid_query"},
 		"not JSON":             {"POST", "/api/portfolio", "hello", 400, "invalid_json"},
 		"no statement":         {"POST", "/api/portfolio", `{"access_token":"at_x"}`, 422, "not_a_statement"},
 	} {

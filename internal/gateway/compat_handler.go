@@ -6,6 +6,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"casbroker/internal/auth"
+	"casbroker/internal/httpapi"
 )
 
 // parsePath is the vendor's call that MountCompat makes.
@@ -28,6 +29,9 @@ func (x *exchange) checkOwn(r *http.Request) error {
 	call := &http.Request{Method: http.MethodPost}
 	var err error
 	if x.route, _, err = find(call, parsePath, x.token.Features); err != nil {
+		return err
+	}
+	if err := httpapi.CheckQuery(r.URL, nil); err != nil {
 		return err
 	}
 	if _, err := x.Access.Admit(x.token.Subject); err != nil {

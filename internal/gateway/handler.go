@@ -173,7 +173,7 @@ func (x *exchange) check(c echo.Context, path string) error {
 }
 
 // checkRoute returns an error if the token may not be used for the route, or the body is
-// too long for it.
+// too long for it or encoded.
 func (x *exchange) checkRoute(r *http.Request) error {
 	x.feature = x.route.feature
 	if !x.token.may(x.feature) {
@@ -182,7 +182,7 @@ func (x *exchange) checkRoute(r *http.Request) error {
 	if limit := x.route.maxBody(r); r.ContentLength > limit {
 		return &http.MaxBytesError{Limit: limit}
 	}
-	return nil
+	return httpapi.RefuseEncoding(r.Header)
 }
 
 // forward passes a request on that may be made.

@@ -134,6 +134,9 @@ func (x *exchange) accept(w *memoryAnswer, r *http.Request, u UserCall) (sent *h
 		return nil, finish, &http.MaxBytesError{Limit: limit}
 	}
 	r.Body = http.MaxBytesReader(w, r.Body, limit) // also if it is only drained
+	if err = httpapi.RefuseEncoding(r.Header); err != nil {
+		return nil, finish, err
+	}
 	sent.Header.Set("Content-Type", r.Header.Get("Content-Type"))
 	sent.Body, sent.ContentLength = r.Body, r.ContentLength
 	if !x.route.upload {

@@ -5,6 +5,7 @@ import (
 	"io"
 	"mime"
 	"net/http"
+	"strings"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
@@ -25,7 +26,7 @@ type BodyRules struct {
 
 // ReadBody reads the JSON object in the body of r, strictly: each member is known, occurs
 // once and is valid UTF-8. It returns the zero T for an empty body that is not Required.
-// It fails with ErrMediaType, ErrJSON or an http.MaxBytesError.
+// It fails with ErrEncoding, ErrMediaType, ErrJSON or an http.MaxBytesError.
 func ReadBody[T any](w http.ResponseWriter, r *http.Request, rules BodyRules) (T, error) {
 	var zero T
 	body, err := readAtMost(w, r, rules.MaxBytes)
@@ -38,6 +39,9 @@ func ReadBody[T any](w http.ResponseWriter, r *http.Request, rules BodyRules) (T
 	case len(body) == 0 && !rules.Required:
 		return zero, nil
 	}
+	if err := RefuseEncoding(r.Header); err != nil {
+		return zero, err
+	}
 	if !rules.accept(r.Header.Get("Content-Type")) {
 		return zero, rules.mediaType()
 	}
@@ -49,6 +53,17 @@ func ReadBody[T any](w http.ResponseWriter, r *http.Request, rules BodyRules) (T
 		return zero, rules.malformed(err)
 	}
 	return req, nil
+}
+
+// RefuseEncoding returns ErrEncoding unless a body with this header is as it was, which
+// "identity" says, too.
+func RefuseEncoding(h http.Header) error {
+	for _, coding := range h.Values("Content-Encoding") {
+		if coding = strings.TrimSpace(coding); coding != "" && !strings.EqualFold(coding, "identity") {
+			return ErrEncoding
+		}
+	}
+	return nil
 }
 
 // accept reports whether a body with this content type is taken for JSON.

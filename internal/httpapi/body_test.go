@@ -87,6 +87,20 @@ func TestBodyIsReadOrRefusedWithTheRightFault(t *testing.T) {
 	}
 }
 
+func TestEncodedBodyIsRefused(t *testing.T) {
+	t.Parallel()
+	for coding, want := range map[string]error{
+		"gzip": httpapi.ErrEncoding, "br": httpapi.ErrEncoding, "gzip, identity": httpapi.ErrEncoding, "Identity": nil, " ": nil,
+	} {
+		req := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/", strings.NewReader(`{"name":"tea"}`))
+		req.Header.Set("Content-Type", "application/json")
+		req.Header.Set("Content-Encoding", coding)
+		if got, err := httpapi.ReadBody[item](httptest.NewRecorder(), req, rules(true)); !errors.Is(err, want) || err == nil && got.Name != "tea" {
+			t.Errorf("%q: got %+v, %v, want %v", coding, got, err, want)
+		}
+	}
+}
+
 func TestEmptyBodyEqualsEmptyObjectUnlessRequired(t *testing.T) {
 	t.Parallel()
 	for _, streamed := range []bool{false, true} {

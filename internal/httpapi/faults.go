@@ -12,6 +12,8 @@ var (
 	ErrBodyTooLarge = fault.New(fault.TooLarge, "body_too_large", "The request body is too large.")
 	// ErrMediaType is returned for a body that is not declared as JSON.
 	ErrMediaType = fault.New(fault.Unsupported, "unsupported_media_type", "Send the body as application/json.")
+	// ErrEncoding is returned for a body with a Content-Encoding that the route does not take.
+	ErrEncoding = fault.New(fault.Unsupported, "unsupported_encoding", "Send the body uncompressed, without Content-Encoding.")
 	// ErrJSON is returned for a body that is not a JSON object of the members that the
 	// route takes.
 	ErrJSON = fault.New(fault.Invalid, "invalid_json", "The body must be a JSON object.")

@@ -29,8 +29,7 @@ const (
 
 var (
 	errMediaType = httpapi.ErrMediaType.Withf("Send the body as application/json in UTF-8; with a bearer token text/plain will do, too.")
-	errEncoding  = fault.New(fault.Unsupported, "unsupported_encoding",
-		"Send the body uncompressed, or with Content-Encoding: gzip.")
+	errEncoding  = httpapi.ErrEncoding.Withf("Send the body uncompressed, or with Content-Encoding: gzip.")
 	errNotGzip   = fault.New(fault.Invalid, "invalid_encoding", "The body is not valid gzip, although Content-Encoding says so.")
 	errTruncated = fault.New(fault.Invalid, "incomplete_body", "The body did not arrive completely; send it again.")
 	errBusy      = fault.New(fault.Unavailable, "save_busy",

@@ -8,6 +8,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"casbroker/internal/auth"
+	"casbroker/internal/httpapi"
 	"casbroker/internal/statement"
 )
 
@@ -19,6 +20,9 @@ func (h *Handler) MountCompat(g *echo.Group, path string, chain ...echo.Middlewa
 }
 
 func (h *Handler) saveCompat(c echo.Context) error {
+	if err := httpapi.CheckQuery(c.Request().URL, nil); err != nil {
+		return err
+	}
 	return h.answerSave(c, true, renderCompat)
 }
 

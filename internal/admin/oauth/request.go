@@ -42,6 +42,9 @@ func readForm(w http.ResponseWriter, r *http.Request, malformed *fault.Fault) (u
 	if r.URL.RawQuery != "" {
 		return nil, errInURL
 	}
+	if err := httpapi.RefuseEncoding(r.Header); err != nil {
+		return nil, err
+	}
 	if media, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || media != "application/x-www-form-urlencoded" {
 		return nil, errMediaType
 	}
