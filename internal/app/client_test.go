@@ -101,30 +101,31 @@ func (b *broker) holdings(t *testing.T, c *casbroker.Client, user, id string) (a
 
 func TestGoClientMakesTheCallsOfAUser(t *testing.T) {
 	t.Parallel()
-	settings, _ := settingsFor(t, "sqlite:"+tempFile(t), "memory")
-	b := start(t, settings)
-	c, ctx := b.client(bearer(t, "asha")), t.Context()
-	saved, err := c.SavePortfolio(ctx, casbroker.SavePortfolioParams{}, json.RawMessage(small(1)))
-	if err != nil || !saved.Created || saved.Provenance != casbroker.ProvenanceReported {
-		t.Fatalf("got %+v, %v", saved, err)
-	}
-	_, job, err := c.ImportStatement(ctx, casbroker.ImportStatementParams{Prefer: "respond-async"},
-		casbroker.StatementForm{PDFFile: pdf("nsdl"), Password: "ABCDE1234F"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	within(t, 20*time.Second, "the job is done", func() bool {
-		job, err = c.GetJob(ctx, job.ID)
-		return err == nil && job.State == casbroker.StatementJobStateDone && !job.EndedAt.IsZero()
+	eachBackend(t, func(t *testing.T, settings config.Config, _ *sandbox.Sandbox) {
+		b := start(t, settings)
+		c, ctx := b.client(bearer(t, "asha")), t.Context()
+		saved, err := c.SavePortfolio(ctx, casbroker.SavePortfolioParams{}, json.RawMessage(small(1)))
+		if err != nil || !saved.Created || saved.Provenance != casbroker.ProvenanceReported {
+			t.Fatalf("got %+v, %v", saved, err)
+		}
+		_, job, err := c.ImportStatement(ctx, casbroker.ImportStatementParams{Prefer: "respond-async"},
+			casbroker.StatementForm{PDFFile: pdf("nsdl"), Password: "ABCDE1234F"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		within(t, 20*time.Second, "the job is done", func() bool {
+			job, err = c.GetJob(ctx, job.ID)
+			return err == nil && job.State == casbroker.StatementJobStateDone && !job.EndedAt.IsZero()
+		})
+		latest, err := c.GetPortfolio(ctx, job.PortfolioID)
+		if err != nil || latest.CASType != casbroker.CASTypeNSDL || len(latest.Rows) == 0 {
+			t.Errorf("got %+v, %v", latest, err)
+		}
+		export, err := c.ExportMe(ctx)
+		if err != nil || !strings.Contains(string(*export), `"subject":"app:asha"`) {
+			t.Errorf("got %.80s, %v", *export, err)
+		}
 	})
-	latest, err := c.GetPortfolio(ctx, job.PortfolioID)
-	if err != nil || latest.CASType != casbroker.CASTypeNSDL || len(latest.Rows) == 0 {
-		t.Errorf("got %+v, %v", latest, err)
-	}
-	export, err := c.ExportMe(ctx)
-	if err != nil || !strings.Contains(string(*export), `"subject":"app:asha"`) {
-		t.Errorf("got %.80s, %v", *export, err)
-	}
 }
 
 func TestGoClientReturnsProblems(t *testing.T) {

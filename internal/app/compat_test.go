@@ -24,13 +24,26 @@ import (
 func compatSettings(t *testing.T) (config.Config, *sandbox.Sandbox) {
 	t.Helper()
 	c, vendor := settingsFor(t, secret.URL(storetest.SQLite(t)), "memory")
+	return withCompatRoutes(t, c), vendor
+}
+
+// eachCompat is eachBackend with the settings of compatSettings.
+func eachCompat(t *testing.T, test func(t *testing.T, settings config.Config, vendor *sandbox.Sandbox)) {
+	t.Helper()
+	eachBackend(t, func(t *testing.T, settings config.Config, vendor *sandbox.Sandbox) {
+		test(t, withCompatRoutes(t, settings), vendor)
+	})
+}
+
+func withCompatRoutes(t *testing.T, c config.Config) config.Config {
+	t.Helper()
 	c, err := config.Load(c, "../../config/compat.yaml", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	c.Auth.Cookie = "session"
 	c.RateLimit.Token.User, c.RateLimit.Save.User = "", ""
-	return c, vendor
+	return c
 }
 
 // described are the paths that stand for all of their kind in web/openapi.yaml.
@@ -92,103 +105,105 @@ const textType = "text/plain;charset=UTF-8"
 
 func TestFrontEndsOfOtherBackEndsSaveUnchanged(t *testing.T) {
 	t.Parallel()
-	settings, vendor := compatSettings(t)
-	b := start(t, settings)
-	at := httptest.NewServer(vendor)
-	t.Cleanup(at.Close)
-	type request struct {
-		method, path, body, media string
-		reads                     []string
-	}
-	bare := func(data string) string { return data }
-	widget := func(data string) string { return `{"data":` + data + `,"metadata":{"filename":"a.pdf"}}` }
-	for name, row := range map[string]struct {
-		cookie   bool
-		token    request
-		save     request
-		envelope func(data string) string
-	}{
-		"the vendor's Flask, React and Vue examples": {
-			true, request{method: "GET", path: "/api/casparser/token", reads: []string{"access_token"}},
-			request{path: "/api/portfolio", media: textType}, bare,
-		},
-		"the vendor's Next example": {
-			true, request{method: "POST", path: "/api/casparser-token", reads: []string{"access_token", "expires_in"}},
-			request{path: "/api/portfolio", media: textType}, widget,
-		},
-		"a session cookie": {
-			true, request{method: "GET", path: "/api/casparser/token", reads: []string{"access_token"}},
-			request{path: "/api/casparser/save", media: "application/json", reads: []string{"success", "totalValue"}}, widget,
-		},
-		"minutes in another spelling": {
-			false, request{method: "POST", path: "/api/casparser/token", body: `{"expiryMinutes":30}`, media: "application/json", reads: []string{"ok", "accessToken"}},
-			request{path: "/api/casparser/save", media: "application/json", reads: []string{"success"}}, widget,
-		},
-		"minutes without a media type": {
-			false, request{method: "POST", path: "/api/casparser/token", body: `{"expiryMinutes":30}`, media: textType, reads: []string{"ok", "accessToken"}},
-			request{path: "/api/casparser/save", media: textType, reads: []string{"success"}}, widget,
-		},
-		"bare data": {
-			false, request{method: "POST", path: "/api/cas/token", reads: []string{"access_token"}},
-			request{path: "/api/cas/save", media: "application/json"}, bare,
-		},
-		"summary and data": {
-			false, request{method: "POST", path: "/api/parse-cas/token", reads: []string{"access_token"}},
-			request{path: "/api/parse-cas/save", media: "application/json", reads: []string{"summary", "data"}}, bare,
-		},
-		"count and investor": {
-			false, request{method: "POST", path: "/api/casparser/access-token", reads: []string{"access_token"}},
-			request{path: "/api/portfolio/import-connect", media: "application/json", reads: []string{"count", "investor"}}, widget,
-		},
-		"an envelope with a checksum": {
-			false, request{method: "POST", path: "/api/casparser/token", reads: []string{"access_token"}},
-			request{path: "/api/cas/sdk-callback", media: "application/json"},
-			func(data string) string {
-				return `{"checksum":"9f86d081884c7d65","source_type":"CDSL","metadata":{"filename":"a.pdf"},"data":` + data + `}`
+	eachCompat(t, func(t *testing.T, settings config.Config, vendor *sandbox.Sandbox) {
+		b := start(t, settings)
+		at := httptest.NewServer(vendor)
+		t.Cleanup(at.Close)
+		type request struct {
+			method, path, body, media string
+			reads                     []string
+		}
+		bare := func(data string) string { return data }
+		widget := func(data string) string { return `{"data":` + data + `,"metadata":{"filename":"a.pdf"}}` }
+		for name, row := range map[string]struct {
+			cookie   bool
+			token    request
+			save     request
+			envelope func(data string) string
+		}{
+			"the vendor's Flask, React and Vue examples": {
+				true, request{method: "GET", path: "/api/casparser/token", reads: []string{"access_token"}},
+				request{path: "/api/portfolio", media: textType}, bare,
 			},
-		},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			p := page{b, settings, strings.ReplaceAll(name, " ", "-"), row.cookie}
-			var header []string
-			if row.token.media != "" {
-				header = []string{"Content-Type", row.token.media}
-			}
-			got := p.fetch(t, row.token.method, row.token.path, row.token.body, header...).must(t, 200).mustHave(t, row.token.reads...)
-			if minutes := got["expires_in"].(float64) / 60; row.token.body != "" && minutes > 30 {
-				t.Errorf("the token lives %v minutes, want 30", minutes)
-			}
-			token, _ := got["access_token"].(string)
-			data := parse(t, at.URL, token, "cdsl", "ABCDE1234F").must(t, 200).body
-			saved := p.fetch(t, "POST", row.save.path, row.envelope(data), "Content-Type", row.save.media).must(t, 201)
-			saved.mustHave(t, append([]string{"id", "success", "ok", "message"}, row.save.reads...)...)
-			p.fetch(t, "POST", row.save.path, row.envelope(data), "Content-Type", row.save.media).must(t, 200)
-			if location := saved.header.Get("Location"); !strings.HasPrefix(location, "/v1/portfolios/pf_") {
-				t.Errorf("got Location %q, want that of the portfolio", location)
-			}
-			b.call(t, p.who, "GET", saved.header.Get("Location"), "").must(t, 200)
-		})
-	}
+			"the vendor's Next example": {
+				true, request{method: "POST", path: "/api/casparser-token", reads: []string{"access_token", "expires_in"}},
+				request{path: "/api/portfolio", media: textType}, widget,
+			},
+			"a session cookie": {
+				true, request{method: "GET", path: "/api/casparser/token", reads: []string{"access_token"}},
+				request{path: "/api/casparser/save", media: "application/json", reads: []string{"success", "totalValue"}}, widget,
+			},
+			"minutes in another spelling": {
+				false, request{method: "POST", path: "/api/casparser/token", body: `{"expiryMinutes":30}`, media: "application/json", reads: []string{"ok", "accessToken"}},
+				request{path: "/api/casparser/save", media: "application/json", reads: []string{"success"}}, widget,
+			},
+			"minutes without a media type": {
+				false, request{method: "POST", path: "/api/casparser/token", body: `{"expiryMinutes":30}`, media: textType, reads: []string{"ok", "accessToken"}},
+				request{path: "/api/casparser/save", media: textType, reads: []string{"success"}}, widget,
+			},
+			"bare data": {
+				false, request{method: "POST", path: "/api/cas/token", reads: []string{"access_token"}},
+				request{path: "/api/cas/save", media: "application/json"}, bare,
+			},
+			"summary and data": {
+				false, request{method: "POST", path: "/api/parse-cas/token", reads: []string{"access_token"}},
+				request{path: "/api/parse-cas/save", media: "application/json", reads: []string{"summary", "data"}}, bare,
+			},
+			"count and investor": {
+				false, request{method: "POST", path: "/api/casparser/access-token", reads: []string{"access_token"}},
+				request{path: "/api/portfolio/import-connect", media: "application/json", reads: []string{"count", "investor"}}, widget,
+			},
+			"an envelope with a checksum": {
+				false, request{method: "POST", path: "/api/casparser/token", reads: []string{"access_token"}},
+				request{path: "/api/cas/sdk-callback", media: "application/json"},
+				func(data string) string {
+					return `{"checksum":"9f86d081884c7d65","source_type":"CDSL","metadata":{"filename":"a.pdf"},"data":` + data + `}`
+				},
+			},
+		} {
+			t.Run(name, func(t *testing.T) {
+				t.Parallel()
+				p := page{b, settings, strings.ReplaceAll(name, " ", "-"), row.cookie}
+				var header []string
+				if row.token.media != "" {
+					header = []string{"Content-Type", row.token.media}
+				}
+				got := p.fetch(t, row.token.method, row.token.path, row.token.body, header...).must(t, 200).mustHave(t, row.token.reads...)
+				if minutes := got["expires_in"].(float64) / 60; row.token.body != "" && minutes > 30 {
+					t.Errorf("the token lives %v minutes, want 30", minutes)
+				}
+				token, _ := got["access_token"].(string)
+				data := parse(t, at.URL, token, "cdsl", "ABCDE1234F").must(t, 200).body
+				saved := p.fetch(t, "POST", row.save.path, row.envelope(data), "Content-Type", row.save.media).must(t, 201)
+				saved.mustHave(t, append([]string{"id", "success", "ok", "message"}, row.save.reads...)...)
+				p.fetch(t, "POST", row.save.path, row.envelope(data), "Content-Type", row.save.media).must(t, 200)
+				if location := saved.header.Get("Location"); !strings.HasPrefix(location, "/v1/portfolios/pf_") {
+					t.Errorf("got Location %q, want that of the portfolio", location)
+				}
+				b.call(t, p.who, "GET", saved.header.Get("Location"), "").must(t, 200)
+			})
+		}
+	})
 }
 
 func TestAnswerToADropInSaveHasTheStatement(t *testing.T) {
 	t.Parallel()
-	settings, _ := compatSettings(t)
-	p := page{start(t, settings), settings, "asha", false}
-	const data = `{"meta":{"cas_type":"CDSL"},"nps":[{"pran":"110099990001","value":120.5,"funds":[{"name":"Fund","units":1,"nav":120.5,"value":120.5}]}]}`
-	for _, body := range []string{data, `{"data":{"cas_type":"CDSL","raw_response":` + data + `}}`, `{"status":"success","data":` + data + `,"metadata":null}`} {
-		var got struct {
-			Data       json.RawMessage
-			TotalValue json.Number
-			Summary    json.RawMessage
-			Count      int
+	eachCompat(t, func(t *testing.T, settings config.Config, _ *sandbox.Sandbox) {
+		p := page{start(t, settings), settings, "asha", false}
+		const data = `{"meta":{"cas_type":"CDSL"},"nps":[{"pran":"110099990001","value":120.5,"funds":[{"name":"Fund","units":1,"nav":120.5,"value":120.5}]}]}`
+		for _, body := range []string{data, `{"data":{"cas_type":"CDSL","raw_response":` + data + `}}`, `{"status":"success","data":` + data + `,"metadata":null}`} {
+			var got struct {
+				Data       json.RawMessage
+				TotalValue json.Number
+				Summary    json.RawMessage
+				Count      int
+			}
+			p.fetch(t, "POST", "/api/portfolio", body, "Content-Type", "application/json").decode(t, &got)
+			if string(got.Data) != data || got.TotalValue != "120.50" || string(got.Summary) != `{"total_value":120.50}` || got.Count != 1 {
+				t.Errorf("%s: got %+v, want the statement and its sums", body, got)
+			}
 		}
-		p.fetch(t, "POST", "/api/portfolio", body, "Content-Type", "application/json").decode(t, &got)
-		if string(got.Data) != data || got.TotalValue != "120.50" || string(got.Summary) != `{"total_value":120.50}` || got.Count != 1 {
-			t.Errorf("%s: got %+v, want the statement and its sums", body, got)
-		}
-	}
+	})
 }
 
 // upload is the form of Pattern B.
@@ -205,9 +220,7 @@ func upload(source, password string) (body, contentType string) {
 func TestUploadToADropInPathIsParsedAndSaved(t *testing.T) {
 	t.Parallel()
 	for _, mode := range []string{config.ModeDirect, config.ModeBoth} {
-		t.Run(mode, func(t *testing.T) {
-			t.Parallel()
-			settings, vendor := compatSettings(t)
+		eachCompat(t, func(t *testing.T, settings config.Config, vendor *sandbox.Sandbox) {
 			settings.Token.Mode = mode
 			settings.Budgets = []config.Budget{{Name: "daily", Scope: config.ScopeUser, Period: config.PeriodDay, Credits: 1000}}
 			p := page{start(t, settings), settings, "asha", true}
@@ -275,17 +288,18 @@ func TestDropInPathsAuthenticateCallers(t *testing.T) {
 
 func TestBlockedUserGetsNothingAtDropInPaths(t *testing.T) {
 	t.Parallel()
-	settings, vendor := compatSettings(t)
-	p := page{start(t, settings), settings, "asha", true}
-	if _, err := p.app.Access().Block(t.Context(), operator, "app:asha", "", time.Time{}); err != nil {
-		t.Fatal(err)
-	}
-	form, media := upload("cdsl", "ABCDE1234F")
-	p.fetch(t, "GET", "/api/casparser/token", "").must(t, 403).mustHave(t, "error")
-	p.fetch(t, "POST", "/api/parse-cas", form, "Content-Type", media).must(t, 403).mustHave(t, "error")
-	if vendor.IssuedTokens() != 0 || calls(vendor) != 0 {
-		t.Error("the vendor was called for a blocked user")
-	}
+	eachCompat(t, func(t *testing.T, settings config.Config, vendor *sandbox.Sandbox) {
+		p := page{start(t, settings), settings, "asha", true}
+		if _, err := p.app.Access().Block(t.Context(), operator, "app:asha", "", time.Time{}); err != nil {
+			t.Fatal(err)
+		}
+		form, media := upload("cdsl", "ABCDE1234F")
+		p.fetch(t, "GET", "/api/casparser/token", "").must(t, 403).mustHave(t, "error")
+		p.fetch(t, "POST", "/api/parse-cas", form, "Content-Type", media).must(t, 403).mustHave(t, "error")
+		if vendor.IssuedTokens() != 0 || calls(vendor) != 0 {
+			t.Error("the vendor was called for a blocked user")
+		}
+	})
 }
 
 func TestMistakesAtDropInPathsAreNamed(t *testing.T) {
@@ -341,14 +355,15 @@ func TestDropInTokensOfTheGatewayAreAnnounced(t *testing.T) {
 
 func TestTextIsSavedWithABearerTokenOnly(t *testing.T) {
 	t.Parallel()
-	settings, _ := compatSettings(t)
-	b := start(t, settings)
-	const body = `{"meta":{"cas_type":"CDSL"},"nps":[{"pran":"110099990001","value":1,"funds":[{"name":"Fund","units":1,"nav":1,"value":1}]}]}`
-	for _, media := range []string{textType, ""} {
-		withCookie := []string{"Content-Type", media, "Cookie", "session=" + bearer(t, "ravi"), "Sec-Fetch-Site", "same-origin"}
-		b.call(t, "", "POST", "/v1/portfolios", body, withCookie...).must(t, 415)
-		b.call(t, "asha"+media, "POST", "/v1/portfolios", body, "Content-Type", media).must(t, 201)
-	}
+	eachCompat(t, func(t *testing.T, settings config.Config, _ *sandbox.Sandbox) {
+		b := start(t, settings)
+		const body = `{"meta":{"cas_type":"CDSL"},"nps":[{"pran":"110099990001","value":1,"funds":[{"name":"Fund","units":1,"nav":1,"value":1}]}]}`
+		for _, media := range []string{textType, ""} {
+			withCookie := []string{"Content-Type", media, "Cookie", "session=" + bearer(t, "ravi"), "Sec-Fetch-Site", "same-origin"}
+			b.call(t, "", "POST", "/v1/portfolios", body, withCookie...).must(t, 415)
+			b.call(t, "asha"+media, "POST", "/v1/portfolios", body, "Content-Type", media).must(t, 201)
+		}
+	})
 }
 
 // plainPage is a page of an app that calls its own back end with fetch and without headers.

@@ -204,16 +204,16 @@ func TestForgedCallbacksHaveNoEffect(t *testing.T) {
 	})
 }
 
-// eachWithoutCallback runs test with two replicas, and with one broker on SQLite, whose
+// eachWithoutCallback runs test with three replicas, and with one broker on SQLite, whose
 // vendor cannot call back. All have the same clock.
 func eachWithoutCallback(t *testing.T, test func(t *testing.T, settings config.Config, vendor *sandbox.Sandbox, now *movedClock, replicas []*broker)) {
 	t.Helper()
-	for name, n := range map[string]int{"two replicas": 2, "SQLite": 1} {
+	for name, n := range map[string]int{"three replicas": 3, "SQLite": 1} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			now := newMovedClock()
 			database, shared := "sqlite:"+tempFile(t), secret.URL("memory")
-			if n == 2 {
+			if n > 1 {
 				database, shared = secret.URL(services.Postgres(t)), secret.URL(services.OwnRedis(t).URL)
 			}
 			settings, vendor := settingsWith(t, database, shared, sandbox.Options{Now: now.Now, CallbackWait: time.Millisecond})
@@ -300,68 +300,74 @@ func TestPollsKeepAnAddressAliveAndItsEndIsSeen(t *testing.T) {
 
 func TestLostCallbackIsMadeUpForWithinAMinute(t *testing.T) {
 	t.Parallel()
-	now := newMovedClock()
-	settings, vendor := settingsWith(t, "sqlite:"+tempFile(t), "memory", sandbox.Options{Now: now.Now, CallbackWait: time.Millisecond})
-	allFeatures(&settings)
-	settings.Inbound.URL = "http://127.0.0.1:1" // nothing listens there
-	settings.Auth.Verifiers[0].Leeway = time.Minute
-	b := startAt(t, settings, now.Now)
-	asha := b.page(t, "asha")
-	a := asha.createAddress(t)
-	if got := deliver(t, settings, a.ID); got != "failed" {
-		t.Fatalf("the callback is %s", got)
-	}
-	for range 19 {
-		now.move(3 * time.Second)
-		if got := asha.poll(t, a.ID, ""); got.Count != 0 {
-			t.Fatalf("got %+v", got)
-		}
-	}
-	if n := vendor.Calls("/v4/inbound-email/" + a.ID + "/files"); n != 0 {
-		t.Errorf("the vendor got %d polls within 57 s", n)
-	}
-	now.move(3 * time.Second)
-	if got := asha.poll(t, a.ID, ""); got.Count != 1 {
-		t.Errorf("got %+v after a minute, want the file", got)
-	}
-	if n := vendor.Calls("/v4/inbound-email/" + a.ID + "/files"); n != 1 {
-		t.Errorf("the vendor got %d polls in a minute", n)
+	for name, backend := range backends {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			now := newMovedClock()
+			database, shared := backend(t)
+			settings, vendor := settingsWith(t, database, shared, sandbox.Options{Now: now.Now, CallbackWait: time.Millisecond})
+			allFeatures(&settings)
+			settings.Inbound.URL = "http://127.0.0.1:1" // nothing listens there
+			settings.Auth.Verifiers[0].Leeway = time.Minute
+			b := startAt(t, settings, now.Now)
+			asha := b.page(t, "asha")
+			a := asha.createAddress(t)
+			if got := deliver(t, settings, a.ID); got != "failed" {
+				t.Fatalf("the callback is %s", got)
+			}
+			for range 19 {
+				now.move(3 * time.Second)
+				if got := asha.poll(t, a.ID, ""); got.Count != 0 {
+					t.Fatalf("got %+v", got)
+				}
+			}
+			if n := vendor.Calls("/v4/inbound-email/" + a.ID + "/files"); n != 0 {
+				t.Errorf("the vendor got %d polls within 57 s", n)
+			}
+			now.move(3 * time.Second)
+			if got := asha.poll(t, a.ID, ""); got.Count != 1 {
+				t.Errorf("got %+v after a minute, want the file", got)
+			}
+			if n := vendor.Calls("/v4/inbound-email/" + a.ID + "/files"); n != 1 {
+				t.Errorf("the vendor got %d polls in a minute", n)
+			}
+		})
 	}
 }
 
 func TestFilesAreDroppedWhenTheirURLHasExpired(t *testing.T) {
 	t.Parallel()
-	url := "sqlite:" + string(tempFile(t))
-	settings, _ := settingsFor(t, secret.URL(url), "memory")
-	allFeatures(&settings)
-	b := start(t, settings)
-	if got := deliver(t, settings, b.page(t, "asha").createAddress(t).ID); got != "delivered" {
-		t.Fatalf("the callback is %s", got)
-	}
-	if err := b.stop(); err != nil {
-		t.Fatal(err)
-	}
-	rows := func() (n int) {
-		if err := storetest.SQL(t, url).QueryRowContext(t.Context(), "SELECT COUNT(*) FROM mail_files").Scan(&n); err != nil {
-			t.Fatal(err)
-		}
-		return n
-	}
-	for _, c := range []struct {
-		ahead time.Duration
-		want  int
-	}{{47 * time.Hour, 1}, {49 * time.Hour, 0}} {
-		b := startAt(t, settings, func() time.Time { return time.Now().Add(c.ahead) })
-		if c.want == 0 {
-			within(t, 10*time.Second, "the file is dropped", func() bool { return rows() == 0 })
+	eachBackend(t, func(t *testing.T, settings config.Config, _ *sandbox.Sandbox) {
+		allFeatures(&settings)
+		b := start(t, settings)
+		if got := deliver(t, settings, b.page(t, "asha").createAddress(t).ID); got != "delivered" {
+			t.Fatalf("the callback is %s", got)
 		}
 		if err := b.stop(); err != nil {
 			t.Fatal(err)
 		}
-		if n := rows(); n != c.want {
-			t.Errorf("after %s: %d files are stored, want %d", c.ahead, n, c.want)
+		rows := func() (n int) {
+			if err := storetest.SQL(t, settings.Store.URL.Reveal()).QueryRowContext(t.Context(), "SELECT COUNT(*) FROM mail_files").Scan(&n); err != nil {
+				t.Fatal(err)
+			}
+			return n
 		}
-	}
+		for _, c := range []struct {
+			ahead time.Duration
+			want  int
+		}{{47 * time.Hour, 1}, {49 * time.Hour, 0}} {
+			b := startAt(t, settings, func() time.Time { return time.Now().Add(c.ahead) })
+			if c.want == 0 {
+				within(t, 10*time.Second, "the file is dropped", func() bool { return rows() == 0 })
+			}
+			if err := b.stop(); err != nil {
+				t.Fatal(err)
+			}
+			if n := rows(); n != c.want {
+				t.Errorf("after %s: %d files are stored, want %d", c.ahead, n, c.want)
+			}
+		}
+	})
 }
 
 func TestGuessedSecretsAreLimitedByAddress(t *testing.T) {

@@ -10,7 +10,6 @@ import (
 	"casbroker/internal/audit"
 	"casbroker/internal/config"
 	"casbroker/internal/sandbox"
-	"casbroker/internal/secret"
 	"casbroker/internal/testkit/storetest"
 )
 
@@ -181,68 +180,69 @@ func TestWrongPasswordIsTriedOnceForEachFile(t *testing.T) {
 // right after the file is stored: nothing else has begun.
 func TestForwardedFileOfAKilledBrokerIsParsedByTheNext(t *testing.T) {
 	t.Parallel()
-	settings, vendor := settingsFor(t, "sqlite:"+tempFile(t), "memory")
-	parseMail(&settings)
-	b := start(t, settings)
-	b.call(t, "asha", http.MethodPut, "/v1/mail-parsing", rightPassword).must(t, 200)
-	if err := b.stop(); err != nil {
-		t.Fatal(err)
-	}
-	off := settings
-	off.Inbound.Parse = false
-	b = start(t, off)
-	if a := b.call(t, "asha", http.MethodPut, "/v1/mail-parsing", rightPassword).must(t, 403); !strings.Contains(a.body, "mail_parsing_off") {
-		t.Errorf("got %s", a.body)
-	}
-	b.call(t, "asha", http.MethodGet, "/v1/mail-parsing", "").must(t, 200)
-	deliveredFile(t, off, b.page(t, "asha").createAddress(t))
-	if err := b.stop(); err != nil {
-		t.Fatal(err)
-	}
-	if n := vendor.Calls(parseCall); n != 0 {
-		t.Fatalf("the vendor got %d parses while none are to be made", n)
-	}
-	b = start(t, settings)
-	if saved := b.savedWithin(t, "asha"); saved.Provenance != "verified" || vendor.Calls(parseCall) != 1 {
-		t.Errorf("got %+v after %d parses", saved, vendor.Calls(parseCall))
-	}
+	eachBackend(t, func(t *testing.T, settings config.Config, vendor *sandbox.Sandbox) {
+		parseMail(&settings)
+		b := start(t, settings)
+		b.call(t, "asha", http.MethodPut, "/v1/mail-parsing", rightPassword).must(t, 200)
+		if err := b.stop(); err != nil {
+			t.Fatal(err)
+		}
+		off := settings
+		off.Inbound.Parse = false
+		b = start(t, off)
+		if a := b.call(t, "asha", http.MethodPut, "/v1/mail-parsing", rightPassword).must(t, 403); !strings.Contains(a.body, "mail_parsing_off") {
+			t.Errorf("got %s", a.body)
+		}
+		b.call(t, "asha", http.MethodGet, "/v1/mail-parsing", "").must(t, 200)
+		deliveredFile(t, off, b.page(t, "asha").createAddress(t))
+		if err := b.stop(); err != nil {
+			t.Fatal(err)
+		}
+		if n := vendor.Calls(parseCall); n != 0 {
+			t.Fatalf("the vendor got %d parses while none are to be made", n)
+		}
+		b = start(t, settings)
+		if saved := b.savedWithin(t, "asha"); saved.Provenance != "verified" || vendor.Calls(parseCall) != 1 {
+			t.Errorf("got %+v after %d parses", saved, vendor.Calls(parseCall))
+		}
+	})
 }
 
 func TestConsentToParseMailMustBeComplete(t *testing.T) {
 	t.Parallel()
-	url := storetest.SQLite(t)
-	settings, _ := settingsFor(t, secret.URL(url), "memory")
-	parseMail(&settings)
-	reader := serviceKey(t, &settings, "reader", []string{"app"}, "portfolios:read")
-	b := start(t, settings)
-	for _, c := range []struct {
-		body string
-		want int
-		code string
-	}{
-		{`{"password":"hush-hush"}`, 422, "consent_required"},
-		{`{"password":"hush-hush","consent":false}`, 422, "consent_required"},
-		{`{"password":"","consent":true}`, 422, "invalid_password"},
-		{`{"password":"a\nb","consent":true}`, 422, "invalid_password"},
-		{`{"password":"` + strings.Repeat("é", 129) + `","consent":true}`, 422, "invalid_password"},
-		{`{"password":"hush-hush","consent":true,"x":1}`, 400, "invalid_json"},
-		{`{"password":5,"consent":true}`, 400, "invalid_json"},
-		{`["hush-hush"]`, 400, "invalid_json"},
-	} {
-		a := b.call(t, "asha", http.MethodPut, "/v1/mail-parsing", c.body)
-		if a.status != c.want || !strings.Contains(a.body, `"`+c.code+`"`) || strings.Contains(a.body, "hush") {
-			t.Errorf("%s: got %d %s", c.body, a.status, a.body)
+	eachBackend(t, func(t *testing.T, settings config.Config, _ *sandbox.Sandbox) {
+		parseMail(&settings)
+		reader := serviceKey(t, &settings, "reader", []string{"app"}, "portfolios:read")
+		b := start(t, settings)
+		for _, c := range []struct {
+			body string
+			want int
+			code string
+		}{
+			{`{"password":"hush-hush"}`, 422, "consent_required"},
+			{`{"password":"hush-hush","consent":false}`, 422, "consent_required"},
+			{`{"password":"","consent":true}`, 422, "invalid_password"},
+			{`{"password":"a\nb","consent":true}`, 422, "invalid_password"},
+			{`{"password":"` + strings.Repeat("é", 129) + `","consent":true}`, 422, "invalid_password"},
+			{`{"password":"hush-hush","consent":true,"x":1}`, 400, "invalid_json"},
+			{`{"password":5,"consent":true}`, 400, "invalid_json"},
+			{`["hush-hush"]`, 400, "invalid_json"},
+		} {
+			a := b.call(t, "asha", http.MethodPut, "/v1/mail-parsing", c.body)
+			if a.status != c.want || !strings.Contains(a.body, `"`+c.code+`"`) || strings.Contains(a.body, "hush") {
+				t.Errorf("%s: got %d %s", c.body, a.status, a.body)
+			}
 		}
-	}
-	b.call(t, "asha", http.MethodGet, "/v1/mail-parsing", "").must(t, 404)
-	b.call(t, "", http.MethodGet, "/v1/mail-parsing", "").must(t, 401)
-	b.as(t, reader, http.MethodPut, "/v1/users/app:asha/mail-parsing", rightPassword, "Content-Type", "application/json").must(t, 403)
-	b.call(t, "asha", http.MethodPut, "/v1/mail-parsing", rightPassword).must(t, 200)
-	var sealed string
-	if err := storetest.SQL(t, url).QueryRowContext(t.Context(), "SELECT CAST(sealed AS TEXT) FROM mail_consents").Scan(&sealed); err != nil {
-		t.Fatal(err)
-	}
-	if strings.Contains(sealed, "ABCDE1234F") {
-		t.Error("the password is stored in clear")
-	}
+		b.call(t, "asha", http.MethodGet, "/v1/mail-parsing", "").must(t, 404)
+		b.call(t, "", http.MethodGet, "/v1/mail-parsing", "").must(t, 401)
+		b.as(t, reader, http.MethodPut, "/v1/users/app:asha/mail-parsing", rightPassword, "Content-Type", "application/json").must(t, 403)
+		b.call(t, "asha", http.MethodPut, "/v1/mail-parsing", rightPassword).must(t, 200)
+		var sealed string
+		if err := storetest.SQL(t, settings.Store.URL.Reveal()).QueryRowContext(t.Context(), "SELECT CAST(sealed AS TEXT) FROM mail_consents").Scan(&sealed); err != nil {
+			t.Fatal(err)
+		}
+		if strings.Contains(sealed, "ABCDE1234F") {
+			t.Error("the password is stored in clear")
+		}
+	})
 }

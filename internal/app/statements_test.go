@@ -108,36 +108,37 @@ func TestRepeatedUploadReachesTheVendorOnce(t *testing.T) {
 
 func TestUnreadableStatementIsExplained(t *testing.T) {
 	t.Parallel()
-	settings, vendor := settingsFor(t, "sqlite:"+tempFile(t), "memory")
-	settings.RateLimit.Upload = config.Limits{}
-	b := start(t, settings)
-	wrong := b.upload(t, "asha", "cdsl", "wrong").must(t, 422)
-	for _, want := range []string{`"invalid_password"`, "Incorrect password for the PDF.", "PAN in capital letters"} {
-		if !strings.Contains(wrong.body, want) {
-			t.Errorf("got %s, want %q in it", wrong.body, want)
+	eachBackend(t, func(t *testing.T, settings config.Config, vendor *sandbox.Sandbox) {
+		settings.RateLimit.Upload = config.Limits{}
+		b := start(t, settings)
+		wrong := b.upload(t, "asha", "cdsl", "wrong").must(t, 422)
+		for _, want := range []string{`"invalid_password"`, "Incorrect password for the PDF.", "PAN in capital letters"} {
+			if !strings.Contains(wrong.body, want) {
+				t.Errorf("got %s, want %q in it", wrong.body, want)
+			}
 		}
-	}
-	before := vendor.Calls(parseCall)
-	notPDF := "--x\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.pdf\"\r\n\r\n" + strings.Repeat("GIF89a", 1000) + "\r\n--x--\r\n"
-	for name, c := range map[string]struct{ contentType, body, code string }{
-		"not a PDF":      {"multipart/form-data; boundary=x", notPDF, "invalid_pdf"},
-		"unknown field":  {"multipart/form-data; boundary=x", "--x\r\nContent-Disposition: form-data; name=\"pin\"\r\n\r\n1\r\n--x--\r\n", "unknown_field"},
-		"no document":    {"multipart/form-data; boundary=x", "--x\r\nContent-Disposition: form-data; name=\"password\"\r\n\r\n1\r\n--x--\r\n", "no_document"},
-		"broken form":    {"multipart/form-data; boundary=x", "--x\r\nContent", "invalid_form"},
-		"other type":     {"text/plain", "hello", "unsupported_media_type"},
-		"urlencoded":     {"application/x-www-form-urlencoded", "pdf_url=https://example.com/a.pdf", "unsupported_media_type"},
-		"empty JSON":     {"application/json", "{}", "no_document"},
-		"unknown member": {"application/json", `{"pin":1,"pdf_url":"https://example.com/a.pdf"}`, "unknown_field"},
-	} {
-		a := b.call(t, "asha", http.MethodPost, "/v1/statements", c.body, "Content-Type", c.contentType)
-		if a.status < 400 || a.status > 422 || !strings.Contains(a.body, `"`+c.code+`"`) {
-			t.Errorf("%s: got %d %s, want %s", name, a.status, a.body, c.code)
+		before := vendor.Calls(parseCall)
+		notPDF := "--x\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.pdf\"\r\n\r\n" + strings.Repeat("GIF89a", 1000) + "\r\n--x--\r\n"
+		for name, c := range map[string]struct{ contentType, body, code string }{
+			"not a PDF":      {"multipart/form-data; boundary=x", notPDF, "invalid_pdf"},
+			"unknown field":  {"multipart/form-data; boundary=x", "--x\r\nContent-Disposition: form-data; name=\"pin\"\r\n\r\n1\r\n--x--\r\n", "unknown_field"},
+			"no document":    {"multipart/form-data; boundary=x", "--x\r\nContent-Disposition: form-data; name=\"password\"\r\n\r\n1\r\n--x--\r\n", "no_document"},
+			"broken form":    {"multipart/form-data; boundary=x", "--x\r\nContent", "invalid_form"},
+			"other type":     {"text/plain", "hello", "unsupported_media_type"},
+			"urlencoded":     {"application/x-www-form-urlencoded", "pdf_url=https://example.com/a.pdf", "unsupported_media_type"},
+			"empty JSON":     {"application/json", "{}", "no_document"},
+			"unknown member": {"application/json", `{"pin":1,"pdf_url":"https://example.com/a.pdf"}`, "unknown_field"},
+		} {
+			a := b.call(t, "asha", http.MethodPost, "/v1/statements", c.body, "Content-Type", c.contentType)
+			if a.status < 400 || a.status > 422 || !strings.Contains(a.body, `"`+c.code+`"`) {
+				t.Errorf("%s: got %d %s, want %s", name, a.status, a.body, c.code)
+			}
 		}
-	}
-	if after := vendor.Calls(parseCall); after != before {
-		t.Errorf("the vendor got %d of these", after-before)
-	}
-	b.upload(t, "", "cdsl", "ABCDE1234F").must(t, 401)
+		if after := vendor.Calls(parseCall); after != before {
+			t.Errorf("the vendor got %d of these", after-before)
+		}
+		b.upload(t, "", "cdsl", "ABCDE1234F").must(t, 401)
+	})
 }
 
 func TestServiceUploadsForAUser(t *testing.T) {
