@@ -7,7 +7,6 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
-	"time"
 
 	"casbroker/internal/sandbox"
 )
@@ -33,16 +32,7 @@ func TestStatementsThatWaitSurviveAKill(t *testing.T) {
 	p.start()
 	done := 0
 	for jwt, path := range jobs {
-		var j struct {
-			State   string
-			Problem struct{ Code string }
-		}
-		for end := time.Now().Add(time.Minute); j.State != "done" && j.State != "failed"; <-time.After(100 * time.Millisecond) {
-			if time.Now().After(end) {
-				t.Fatalf("%s is still %s", path, j.State)
-			}
-			p.must(jwt, http.MethodGet, path, nil, http.StatusOK, &j)
-		}
+		j := p.endedJob(jwt, path)
 		var page struct{ Portfolios []struct{ Provenance string } }
 		p.must(jwt, http.MethodGet, "/v1/portfolios", nil, http.StatusOK, &page)
 		switch {

@@ -9,6 +9,7 @@ import (
 	"casbroker/internal/auth"
 	"casbroker/internal/config"
 	"casbroker/internal/sandbox"
+	"casbroker/internal/testkit/vendortest"
 )
 
 // TestQuotaHoldsForStatementsThatWait has a user send two statements while there is room for
@@ -18,12 +19,13 @@ func TestQuotaHoldsForStatementsThatWait(t *testing.T) {
 	eachBackend(t, func(t *testing.T, settings config.Config, vendor *sandbox.Sandbox) {
 		settings.Portfolio.MaxPerUser = 1
 		settings.RateLimit.Read = config.Limits{}
-		held := hold(t, &settings, vendor)
+		held := vendortest.Hold(t, vendor, parseCall)
+		settings.Upstream.URL = held.URL
 		b := start(t, settings)
 		first := b.upload(t, "asha", "cdsl", "ABCDE1234F", "Prefer", "respond-async", "Idempotency-Key", "one").must(t, 202).header.Get("Location")
-		held.arrivals(t, 1)
+		held.Arrivals(t, 1)
 		second := b.upload(t, "asha", "nsdl", "ABCDE1234F", "Prefer", "respond-async").must(t, 202).header.Get("Location")
-		held.release()
+		held.Release()
 		jobs := []statementJob{b.ended(t, "asha", first), b.ended(t, "asha", second)}
 		if jobs[0].State != "done" {
 			jobs[0], jobs[1] = jobs[1], jobs[0]

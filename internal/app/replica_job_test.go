@@ -1,66 +1,16 @@
 package app_test
 
 import (
-	"bytes"
 	"fmt"
-	"io"
 	"net/http"
-	"net/http/httptest"
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"casbroker/internal/config"
 	"casbroker/internal/sandbox"
+	"casbroker/internal/testkit/vendortest"
 )
-
-// heldVendor is a vendor that begins no parse before release is called.
-type heldVendor struct {
-	arrived chan struct{} // gets a value for each parse that has arrived as a whole
-	release func()
-}
-
-// hold puts a heldVendor in front of vendor, for brokers with the settings.
-func hold(t *testing.T, settings *config.Config, vendor http.Handler) heldVendor {
-	t.Helper()
-	released := make(chan struct{})
-	h := heldVendor{arrived: make(chan struct{}, 100), release: sync.OnceFunc(func() { close(released) })}
-	at := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.URL.Path != parseCall {
-			vendor.ServeHTTP(w, r)
-			return
-		}
-		body, err := io.ReadAll(r.Body)
-		if err != nil {
-			return // the caller has gone
-		}
-		h.arrived <- struct{}{}
-		select {
-		case <-released:
-			r.Body = io.NopCloser(bytes.NewReader(body))
-			vendor.ServeHTTP(w, r)
-		case <-r.Context().Done():
-		}
-	}))
-	t.Cleanup(at.Close)
-	t.Cleanup(h.release)
-	settings.Upstream.URL = at.URL
-	return h
-}
-
-// arrivals waits until n more parses have arrived.
-func (h heldVendor) arrivals(t *testing.T, n int) {
-	t.Helper()
-	patience := time.After(20 * time.Second)
-	for i := range n {
-		select {
-		case <-h.arrived:
-		case <-patience:
-			t.Fatalf("%d parses have arrived, want %d", i, n)
-		}
-	}
-}
 
 // deploy starts three replicas on PostgreSQL, or one broker on SQLite.
 func deploy(t *testing.T, settings config.Config) []*broker {
@@ -79,21 +29,23 @@ func TestReplicasParseTheStatementOfAJobOnce(t *testing.T) {
 	eachBackend(t, func(t *testing.T, settings config.Config, vendor *sandbox.Sandbox) {
 		settings.RateLimit.Read, settings.RateLimit.Upload = config.Limits{}, config.Limits{}
 		settings.Statements.Workers = 1
-		held := hold(t, &settings, vendor)
+		held := vendortest.Hold(t, vendor, parseCall)
+		settings.Upstream.URL = held.URL
 		all := deploy(t, settings)
 		var jobs [9]string
 		for i := range jobs {
 			jobs[i] = all[0].upload(t, fmt.Sprint("user", i), "cdsl", "ABCDE1234F", "Prefer", "respond-async").must(t, 202).header.Get("Location")
 		}
-		held.arrivals(t, len(all))
-		held.release()
+		held.Arrivals(t, len(all))
+		held.Release()
 		for i, location := range jobs {
 			who, b := fmt.Sprint("user", i), all[i%len(all)]
 			if j := b.ended(t, who, location); j.State != "done" || !j.Created || b.latest(t, who).ID != j.PortfolioID {
 				t.Errorf("got %+v, want a new portfolio", j)
 			}
 		}
-		held.arrivals(t, len(jobs)-len(all))
+		held.Arrivals(t, len(jobs)-len(all))
+		held.NoMore(t)
 		if n := vendor.Calls(parseCall); n != len(jobs) {
 			t.Errorf("the vendor got %d parses of %d statements", n, len(jobs))
 		}
@@ -107,7 +59,8 @@ func TestReplicasParseAForwardedFileOnce(t *testing.T) {
 		parseMail(&settings)
 		settings.RateLimit.Read = config.Limits{}
 		settings.Statements.Workers = 1
-		held := hold(t, &settings, vendor)
+		held := vendortest.Hold(t, vendor, parseCall)
+		settings.Upstream.URL = held.URL
 		all := deploy(t, settings)
 		const users = 6
 		for i := range users {
@@ -126,8 +79,8 @@ func TestReplicasParseAForwardedFileOnce(t *testing.T) {
 			}
 			repeated.Wait()
 		}
-		held.arrivals(t, len(all))
-		held.release()
+		held.Arrivals(t, len(all))
+		held.Release()
 		for i := range users {
 			if saved := all[(i+1)%len(all)].savedWithin(t, fmt.Sprint("user", i)); saved.Provenance != "verified" {
 				t.Errorf("got %+v, want it to be verified", saved)
