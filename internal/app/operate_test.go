@@ -387,6 +387,43 @@ func TestStartRecordShowsAChangedSecret(t *testing.T) {
 	}
 }
 
+// TestSessionThatWasWrittenByHandIsNone: whoever can write to the database must not become an
+// operator by it.
+func TestSessionThatWasWrittenByHandIsNone(t *testing.T) {
+	t.Parallel()
+	eachBackend(t, func(t *testing.T, settings config.Config, _ *sandbox.Sandbox) {
+		ashasKey, rohansKey := withOperator(t, &settings, "asha"), withOperator(t, &settings, "rohan")
+		b := start(t, settings)
+		db := storetest.SQL(t, settings.Store.URL.Reveal())
+		exec := func(query string) {
+			t.Helper()
+			if res, err := db.ExecContext(t.Context(), query); err != nil {
+				t.Fatal(err)
+			} else if n, err := res.RowsAffected(); err != nil || n == 0 {
+				t.Fatalf("%s changed %d rows, %v", query, n, err)
+			}
+		}
+		for name, change := range map[string]string{
+			"of another operator": `UPDATE sessions SET admin = 'rohan', key_mark = (SELECT key_mark FROM sessions WHERE admin = 'rohan' LIMIT 1) WHERE admin = 'asha'`,
+			"prolonged":           `UPDATE sessions SET seen_ms = seen_ms + 1800000 WHERE admin = 'asha'`,
+			"renewed":             `UPDATE sessions SET started_ms = started_ms + 1 WHERE admin = 'asha'`,
+			"without a MAC":       `UPDATE sessions SET mac = NULL WHERE admin = 'asha'`,
+			"with another MAC":    `UPDATE sessions SET mac = (SELECT mac FROM sessions WHERE admin = 'rohan' LIMIT 1) WHERE admin = 'asha'`,
+			"put in another's place": `UPDATE sessions SET admin = 'rohan', key_mark = r.key_mark, started_ms = r.started_ms, seen_ms = r.seen_ms, mac = r.mac
+				FROM (SELECT * FROM sessions WHERE admin = 'rohan' LIMIT 1) r WHERE sessions.admin = 'asha'`,
+		} {
+			b.signIn(t, rohansKey)
+			as := b.signIn(t, ashasKey)
+			b.call(t, "", http.MethodGet, "/admin/v1/session", "", as...).must(t, 200)
+			exec(change)
+			if got := b.call(t, "", http.MethodGet, "/admin/v1/session", "", as...); got.status != 401 || !strings.Contains(got.body, "session_ended") {
+				t.Errorf("a session %s: got %d %s, want 401 session_ended", name, got.status, got.body)
+			}
+			exec(`DELETE FROM sessions`)
+		}
+	})
+}
+
 func TestUserCookieMustDifferFromTheOperatorCookie(t *testing.T) {
 	t.Parallel()
 	settings, _ := settingsFor(t, secret.URL(storetest.SQLite(t)), "memory")

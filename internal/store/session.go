@@ -18,8 +18,8 @@ func (s *DB) StartSession(ctx context.Context, k session.Stored, idleSince time.
 		if _, err := tx.ExecContext(ctx, `DELETE FROM sessions WHERE seen_ms < $1`, millis(idleSince)); err != nil {
 			return fmt.Errorf("delete idle sessions: %w", err)
 		}
-		_, err := tx.ExecContext(ctx, `INSERT INTO sessions (id, admin, key_mark, started_ms, seen_ms) VALUES ($1, $2, $3, $4, $5)`,
-			k.ID, k.Admin, k.KeyHash, millis(k.StartedAt), millis(k.SeenAt))
+		_, err := tx.ExecContext(ctx, `INSERT INTO sessions (id, admin, key_mark, started_ms, seen_ms, mac) VALUES ($1, $2, $3, $4, $5, $6)`,
+			k.ID, k.Admin, k.KeyHash, millis(k.StartedAt), millis(k.SeenAt), k.MAC)
 		if err != nil {
 			return fmt.Errorf("insert session: %w", err)
 		}
@@ -33,8 +33,8 @@ func (s *DB) Session(ctx context.Context, id []byte) (*session.Stored, error) {
 	defer cancel()
 	k := session.Stored{ID: id}
 	var startedMS, seenMS int64
-	err := s.reader.QueryRowContext(ctx, `SELECT admin, key_mark, started_ms, seen_ms FROM sessions WHERE id = $1`, id).
-		Scan(&k.Admin, &k.KeyHash, &startedMS, &seenMS)
+	err := s.reader.QueryRowContext(ctx, `SELECT admin, key_mark, started_ms, seen_ms, mac FROM sessions WHERE id = $1`, id).
+		Scan(&k.Admin, &k.KeyHash, &startedMS, &seenMS, &k.MAC)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, nil //nolint:nilnil // no session is no error
 	}
@@ -45,11 +45,10 @@ func (s *DB) Session(ctx context.Context, id []byte) (*session.Stored, error) {
 	return &k, nil
 }
 
-// TouchSession stores that a session was used at the instant then, unless it was used
-// later.
-func (s *DB) TouchSession(ctx context.Context, id []byte, then time.Time) error {
+// TouchSession stores the time of the last use of k and its MAC, unless it was used later.
+func (s *DB) TouchSession(ctx context.Context, k session.Stored) error {
 	return s.change(ctx, "touch session", func(ctx context.Context, tx *sql.Tx) error {
-		_, err := tx.ExecContext(ctx, `UPDATE sessions SET seen_ms = $1 WHERE id = $2 AND seen_ms < $1`, millis(then), id)
+		_, err := tx.ExecContext(ctx, `UPDATE sessions SET seen_ms = $1, mac = $3 WHERE id = $2 AND seen_ms < $1`, millis(k.SeenAt), k.ID, k.MAC)
 		return err
 	})
 }

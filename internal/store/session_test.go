@@ -17,10 +17,19 @@ var signedInAt = time.Date(2026, 4, 1, 10, 0, 0, 0, time.UTC)
 func signIn(t *testing.T, s *store.DB, id string, at time.Time) {
 	t.Helper()
 	k := session.Stored{
-		ID: []byte(id), KeyHash: []byte{0, 0xff, 1}, Session: session.Session{Admin: "asha", StartedAt: at, SeenAt: at},
+		ID: []byte(id), KeyHash: []byte{0, 0xff, 1}, MAC: []byte("first"), Session: session.Session{Admin: "asha", StartedAt: at, SeenAt: at},
 	}
 	r := audit.New(t.Context(), at, "admin/asha", audit.AdminSignIn, "", "")
 	if err := s.StartSession(t.Context(), k, at.Add(-session.IdleTimeout), r); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// touch stores that a session was used, passed after it began, with a MAC that says so.
+func touch(t *testing.T, s *store.DB, id string, passed time.Duration) {
+	t.Helper()
+	k := session.Stored{ID: []byte(id), MAC: []byte("of " + passed.String()), Session: session.Session{SeenAt: signedInAt.Add(passed)}}
+	if err := s.TouchSession(t.Context(), k); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -50,7 +59,7 @@ func TestSessionIsReadBackAsItWasStored(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, s *store.DB) {
 		signIn(t, s, "one", signedInAt.Add(7*time.Millisecond))
 		k := sessionOf(t, s, "one")
-		if k == nil || string(k.ID) != "one" || string(k.KeyHash) != "\x00\xff\x01" || k.Admin != "asha" ||
+		if k == nil || string(k.ID) != "one" || string(k.KeyHash) != "\x00\xff\x01" || string(k.MAC) != "first" || k.Admin != "asha" ||
 			!k.StartedAt.Equal(signedInAt.Add(7*time.Millisecond)) || !k.SeenAt.Equal(k.StartedAt) {
 			t.Errorf("got %+v", k)
 		}
@@ -65,9 +74,7 @@ func TestSignInDeletesIdleSessions(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, s *store.DB) {
 		signIn(t, s, "old", signedInAt)
 		signIn(t, s, "used", signedInAt)
-		if err := s.TouchSession(t.Context(), []byte("used"), signedInAt.Add(time.Minute)); err != nil {
-			t.Fatal(err)
-		}
+		touch(t, s, "used", time.Minute)
 		signIn(t, s, "new", signedInAt.Add(session.IdleTimeout+time.Second))
 		if sessionOf(t, s, "old") != nil || sessionOf(t, s, "used") == nil || sessionOf(t, s, "new") == nil {
 			t.Error("another session than the idle one is gone")
@@ -80,15 +87,13 @@ func TestLastUseOfASessionNeverGoesBack(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, s *store.DB) {
 		signIn(t, s, "one", signedInAt)
 		for _, passed := range []time.Duration{5 * time.Minute, 2 * time.Minute} { // the second comes from a slow replica
-			if err := s.TouchSession(t.Context(), []byte("one"), signedInAt.Add(passed)); err != nil {
-				t.Fatal(err)
-			}
+			touch(t, s, "one", passed)
 		}
-		if k := sessionOf(t, s, "one"); !k.SeenAt.Equal(signedInAt.Add(5*time.Minute)) || !k.StartedAt.Equal(signedInAt) {
+		if k := sessionOf(t, s, "one"); !k.SeenAt.Equal(signedInAt.Add(5*time.Minute)) || !k.StartedAt.Equal(signedInAt) || string(k.MAC) != "of 5m0s" {
 			t.Errorf("got %+v", k)
 		}
-		if err := s.TouchSession(t.Context(), []byte("none"), signedInAt); err != nil || sessionOf(t, s, "none") != nil {
-			t.Errorf("touching no session: %v", err)
+		if touch(t, s, "none", 0); sessionOf(t, s, "none") != nil {
+			t.Error("touching no session made one")
 		}
 	})
 }

@@ -2,6 +2,7 @@ package session
 
 import (
 	"context"
+	"crypto/hmac"
 	"crypto/subtle"
 	"encoding/base64"
 	"fmt"
@@ -75,6 +76,7 @@ func (s *Service) SignIn(ctx context.Context, key secret.Text, reserve func() er
 	}
 	token, session = secret.Text(secret.RandomToken()), Session{Admin: claimed.Name, StartedAt: now, SeenAt: now}
 	stored := Stored{ID: s.tokenHash(token), KeyHash: s.keyHash(claimed), Session: session}
+	stored.MAC = stored.mac(s.Box)
 	if err := s.Store.StartSession(ctx, stored, now.Add(-IdleTimeout), session.record(ctx, now, audit.AdminSignIn)); err != nil {
 		return "", Session{}, err
 	}
@@ -149,11 +151,14 @@ func (s *Service) Find(ctx context.Context, token secret.Text, touch bool) (*Ses
 
 // touch stores that a session was used. If that fails, the session is not prolonged.
 func (s *Service) touch(ctx context.Context, stored *Stored, now time.Time) {
-	if err := s.Store.TouchSession(ctx, stored.ID, now); err != nil {
+	used := *stored
+	used.SeenAt = now
+	used.MAC = used.mac(s.Box)
+	if err := s.Store.TouchSession(ctx, used); err != nil {
 		s.Log.WarnContext(ctx, "session not prolonged", "admin", stored.Admin, "error", err)
 		return
 	}
-	stored.SeenAt = now
+	*stored = used
 }
 
 // SignOut ends the session of token. It does nothing if there is none.
@@ -165,12 +170,23 @@ func (s *Service) SignOut(ctx context.Context, token secret.Text) error {
 	return s.Store.EndSession(ctx, stored.ID, stored.record(ctx, s.now(), audit.AdminSignOut))
 }
 
-// stored returns what the store has for token, nil for nothing.
+// stored returns what the store has for token, nil for nothing. A row that the broker did not
+// write as it is counts as nothing.
 func (s *Service) stored(ctx context.Context, token secret.Text) (*Stored, error) {
 	if len(token) != base64.RawURLEncoding.EncodedLen(secret.KeySize) {
 		return nil, nil //nolint:nilnil // a missing session is not an error
 	}
-	return s.Store.Session(ctx, s.tokenHash(token))
+	stored, err := s.Store.Session(ctx, s.tokenHash(token))
+	if err != nil || stored == nil {
+		return nil, err
+	}
+	if !hmac.Equal(stored.MAC, stored.mac(s.Box)) {
+		if stored.MAC != nil { // an earlier release writes none
+			s.Log.WarnContext(ctx, "a session was changed in the database; it does not count", "admin", stored.Admin)
+		}
+		return nil, nil //nolint:nilnil // a missing session is not an error
+	}
+	return stored, nil
 }
 
 // keyOf returns the key of the admin with this name, nil if there is none.

@@ -304,7 +304,7 @@ func TestUseIsStoredOnceAMinute(t *testing.T) {
 // untouchable is a store that fails to store the use of a session.
 type untouchable struct{ *memoryStore }
 
-func (untouchable) TouchSession(context.Context, []byte, time.Time) error { return errDown }
+func (untouchable) TouchSession(context.Context, session.Stored) error { return errDown }
 
 func TestSessionIsNotProlongedWhenUseCannotBeStored(t *testing.T) {
 	t.Parallel()

@@ -6,10 +6,12 @@ package session
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"casbroker/internal/audit"
 	"casbroker/internal/auth"
+	"casbroker/internal/secret"
 )
 
 const (
@@ -50,7 +52,13 @@ func (s Session) record(ctx context.Context, at time.Time, action audit.Action) 
 type Stored struct {
 	ID      []byte // keyed hash of the token
 	KeyHash []byte // keyed hash of the hash in the settings
+	MAC     []byte // keyed hash of all other fields, nil for sessions that earlier releases started
 	Session
+}
+
+// mac returns the keyed hash of all fields of s but MAC.
+func (s *Stored) mac(box *secret.Box) []byte {
+	return box.Digest("session row", fmt.Appendf(nil, "%x %q %x %d %d", s.ID, s.Admin, s.KeyHash, s.StartedAt.UnixMilli(), s.SeenAt.UnixMilli()))
 }
 
 // Store keeps sessions. It is safe for concurrent use.
@@ -60,8 +68,8 @@ type Store interface {
 	StartSession(ctx context.Context, s Stored, idleSince time.Time, r audit.Record) error
 	// Session returns the session with this id, nil if there is none.
 	Session(ctx context.Context, id []byte) (*Stored, error)
-	// TouchSession sets when the session was last used.
-	TouchSession(ctx context.Context, id []byte, at time.Time) error
+	// TouchSession sets when s was last used, and its MAC, unless it was used later.
+	TouchSession(ctx context.Context, s Stored) error
 	// EndSession deletes the session with this id and inserts r in one transaction. It
 	// does nothing if there is no such session.
 	EndSession(ctx context.Context, id []byte, r audit.Record) error

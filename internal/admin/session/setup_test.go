@@ -64,11 +64,9 @@ func (m *memoryStore) Session(_ context.Context, id []byte) (found *session.Stor
 	return found, err
 }
 
-func (m *memoryStore) TouchSession(_ context.Context, id []byte, at time.Time) error {
+func (m *memoryStore) TouchSession(_ context.Context, s session.Stored) error {
 	return m.call(func() {
-		s := m.sessions[string(id)]
-		s.SeenAt = at
-		m.sessions[string(id)] = s
+		m.sessions[string(s.ID)] = s
 		m.touches++
 	})
 }
