@@ -159,7 +159,7 @@ func openCache(ctx context.Context, c config.Cache, log *slog.Logger, now func()
 	if err != nil {
 		return nil, err
 	}
-	redis, err := cache.NewRedis(cache.RedisOptions{URL: c.URL, Timeout: c.Timeout, Now: now})
+	redis, err := cache.NewRedis(cache.RedisOptions{URL: c.URL, Timeout: c.Timeout, Now: now, Log: log})
 	if err != nil {
 		return nil, err
 	}

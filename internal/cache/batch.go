@@ -3,6 +3,8 @@ package cache
 import (
 	"context"
 	"errors"
+	"fmt"
+	"log/slog"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -49,14 +51,12 @@ func (b *batch) add(c *call) {
 	}
 }
 
-// send executes the batch in one pipeline and completes its calls.
-func (b *batch) send(ctx context.Context, client redis.UniversalClient) {
+// send executes the batch in one pipeline and completes its calls. Keys with a value of a
+// wrong type take a second one.
+func (b *batch) send(ctx context.Context, client redis.UniversalClient, log *slog.Logger) {
 	pipe := client.Pipeline()
 	for i := range b.counters {
-		n := &b.counters[i]
-		n.incr = newIncrBy(ctx, n.key, n.hits)
-		_ = pipe.Process(ctx, n.incr) // only queues it
-		pipe.Expire(ctx, n.key, time.Duration(n.ttl)*time.Second)
+		b.counters[i].queue(ctx, pipe)
 	}
 	for _, c := range b.calls {
 		if c.tokenKey != "" {
@@ -64,6 +64,7 @@ func (b *batch) send(ctx context.Context, client redis.UniversalClient) {
 		}
 	}
 	_, _ = pipe.Exec(ctx) // each command has its own error
+	b.repair(ctx, client, log)
 	gets := b.gets
 	for _, c := range b.calls {
 		c.err = b.setCounts(c)
@@ -75,6 +76,48 @@ func (b *batch) send(ctx context.Context, client redis.UniversalClient) {
 		}
 		c.done <- struct{}{}
 	}
+}
+
+// queue adds the commands that count the hits to pipe.
+func (n *counter) queue(ctx context.Context, pipe redis.Pipeliner) {
+	n.incr = newIncrBy(ctx, n.key, n.hits)
+	_ = pipe.Process(ctx, n.incr) // only queues it
+	pipe.Expire(ctx, n.key, time.Duration(n.ttl)*time.Second)
+}
+
+// repair deletes keys whose value is of a wrong type, whoever wrote it, and counts the hits
+// of such counters again, from zero. So a wrong value costs its key, not the use of Redis.
+func (b *batch) repair(ctx context.Context, client redis.UniversalClient, log *slog.Logger) {
+	var pipe redis.Pipeliner
+	replace := func(key string, err error) {
+		if pipe == nil {
+			pipe = client.Pipeline()
+		}
+		pipe.Del(ctx, key)
+		log.WarnContext(ctx, "a key in Redis has a value of another type, and is deleted; does another program use it?", "redis_key", key, "error", err)
+	}
+	for i := range b.counters {
+		n := &b.counters[i]
+		if err := n.incr.Err(); isWrongValue(err) {
+			replace(n.key, err)
+			n.queue(ctx, pipe)
+		}
+	}
+	for _, get := range b.gets {
+		if err := get.Err(); isWrongValue(err) {
+			replace(fmt.Sprint(get.Args()[1]), err)
+		}
+	}
+	if pipe != nil {
+		_, _ = pipe.Exec(ctx)
+	}
+}
+
+// isWrongValue reports whether Redis answered that the value of a key is not one that the
+// command works on.
+func isWrongValue(err error) bool {
+	return redis.HasErrorPrefix(err, "WRONGTYPE") || // HasErrorPrefix drops "ERR "
+		redis.HasErrorPrefix(err, "value is not an integer") || redis.HasErrorPrefix(err, "increment or decrement would overflow")
 }
 
 // setCounts turns the count of each hit within the batch into its count in the window.
@@ -92,7 +135,7 @@ func (b *batch) setCounts(c *call) error {
 
 func (c *call) setToken(get *redis.StringCmd) error {
 	value, err := get.Bytes()
-	if errors.Is(err, redis.Nil) {
+	if errors.Is(err, redis.Nil) || isWrongValue(err) {
 		return nil
 	}
 	c.token = value

@@ -3,6 +3,7 @@ package cache
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"sync"
 	"time"
 
@@ -23,6 +24,7 @@ var errClosed = errors.New("closed")
 type batcher struct {
 	client  redis.UniversalClient
 	timeout time.Duration
+	log     *slog.Logger
 	queue   chan *call
 	closed  chan struct{}
 	closing sync.Once
@@ -50,9 +52,9 @@ type callHit struct {
 	count   int64 // of its window, including this hit
 }
 
-func newBatcher(client redis.UniversalClient, timeout time.Duration) *batcher {
+func newBatcher(client redis.UniversalClient, timeout time.Duration, log *slog.Logger) *batcher {
 	b := &batcher{
-		client: client, timeout: timeout,
+		client: client, timeout: timeout, log: log,
 		queue: make(chan *call, batchSize), closed: make(chan struct{}),
 		calls: sync.Pool{New: func() any { return &call{done: make(chan struct{}, 1)} }},
 	}
@@ -105,7 +107,7 @@ func (b *batcher) work() {
 		b.collect(&next)
 		// The deadline is that of the call that was queued first.
 		ctx, cancel := context.WithDeadline(context.Background(), next.calls[0].queued.Add(b.timeout))
-		next.send(ctx, b.client)
+		next.send(ctx, b.client, b.log)
 		cancel()
 		next.reset()
 	}

@@ -25,6 +25,8 @@
 //   - While Memory counts, each replica has counters of its own, starting at zero.
 //   - Keys begin with "cb:" and hold hashes of subjects and addresses, never the
 //     originals. The hash tag keeps a user's token and counters in one cluster slot.
+//   - A value of another type under one of our keys is deleted, and counting begins again:
+//     only errors of Redis itself open Memory.
 //   - A message may be lost. Subscribers get an empty message after each (re)connect.
 //   - URLs of Redis are never printed, neither in errors nor in logs.
 //

@@ -52,8 +52,9 @@ func (t *turns) reserve(key string, p apikey.Pace, maxWait time.Duration) (time.
 	return wait, true
 }
 
-// reserve is the same in Redis, with its clock, in microseconds. It returns the wait, and
-// whether the turn was taken.
+// reserve is the same in Redis, with its clock, in microseconds. It returns the wait,
+// whether the turn was taken, and whether the key had a value that no replica wrote there: one
+// of another type, or more than a day ahead. Such a value counts for nothing and is replaced.
 //
 // The library redis_rate has this algorithm but reserves no turns: callers who wait would
 // have to ask again and again, in no order. Its keys cannot begin with "cb:" either.
@@ -61,13 +62,20 @@ var reserve = redis.NewScript(`
 local interval, burst, max_wait = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
 local time = redis.call("TIME")
 local now = time[1] * 1000000 + time[2]
-local used = math.max(tonumber(redis.call("GET", KEYS[1]) or 0), now) + interval
+local stored, last, foreign = redis.pcall("GET", KEYS[1]), 0, 0
+if stored then
+	last = type(stored) == "string" and tonumber(stored) or nil
+	if not last or not (last <= now + 86400000000) then
+		last, foreign = 0, 1
+	end
+end
+local used = math.max(last, now) + interval
 local wait = math.max(used - burst * interval - now, 0)
 if wait > max_wait then
-	return {wait, 0}
+	return {wait, 0, foreign}
 end
 redis.call("SET", KEYS[1], string.format("%.0f", used), "PX", math.ceil((used - now) / 1000))
-return {wait, 1}
+return {wait, 1, foreign}
 `)
 
 // Reserve takes the next turn of key.
@@ -79,8 +87,11 @@ func (r *Redis) Reserve(ctx context.Context, key string, p apikey.Pace) (time.Du
 	if err != nil {
 		return 0, false, fmt.Errorf("redis: pace: %w", err)
 	}
-	if len(answer) != 2 {
-		return 0, false, fmt.Errorf("redis: pace: want two numbers, got %d", len(answer))
+	if len(answer) != 3 {
+		return 0, false, fmt.Errorf("redis: pace: want three numbers, got %d", len(answer))
+	}
+	if answer[2] == 1 {
+		r.log.WarnContext(ctx, "a key in Redis had a value of another type, and was replaced; does another program use it?", "redis_key", prefix+"pace:"+key)
 	}
 	return time.Duration(answer[0]) * time.Microsecond, answer[1] == 1, nil
 }

@@ -3,6 +3,7 @@ package cache
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -29,6 +30,7 @@ type RedisOptions struct {
 	// Now is the clock of the windows; time.Now when nil. Replicas whose clocks differ
 	// by d count in different windows for d around the end of each window.
 	Now func() time.Time
+	Log *slog.Logger // nil discards
 }
 
 // Redis stores tokens and counters for all replicas, on one server, behind Sentinel
@@ -40,6 +42,7 @@ type Redis struct {
 	timeout   time.Duration
 	pingAfter time.Duration
 	now       func() time.Time
+	log       *slog.Logger
 }
 
 // NewRedis returns a Redis without connecting, so it works while the server is down.
@@ -54,12 +57,15 @@ func NewRedis(o RedisOptions) (*Redis, error) {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
 	client, err := newClient(o.URL.Reveal(), o.Timeout)
 	if err != nil {
 		return nil, err
 	}
 	return &Redis{
-		client: client, batches: newBatcher(client, o.Timeout), timeout: o.Timeout, pingAfter: o.PingAfter, now: o.Now,
+		client: client, batches: newBatcher(client, o.Timeout, o.Log), timeout: o.Timeout, pingAfter: o.PingAfter, now: o.Now, log: o.Log,
 	}, nil
 }
 
