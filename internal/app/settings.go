@@ -118,6 +118,17 @@ func networks(list []string) []netip.Prefix {
 	return prefixes
 }
 
+// Secrets lists every secret in the settings, valid or not, for messages to hide.
+func Secrets(c config.Config) []secret.Text {
+	if seal, _, err := readKeys(c.Seal); err == nil {
+		c.Seal = seal
+	}
+	if upstream, err := readAPIKeys(c.Upstream); err == nil {
+		c.Upstream = upstream
+	}
+	return secrets(c)
+}
+
 // secrets lists every secret in the settings, for the log to hide.
 func secrets(c config.Config) []secret.Text {
 	list := []secret.Text{c.Seal.HashKey}

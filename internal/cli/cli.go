@@ -14,6 +14,7 @@ import (
 
 	"casbroker/internal/app"
 	"casbroker/internal/config"
+	"casbroker/internal/secret"
 	"casbroker/internal/telemetry"
 )
 
@@ -42,6 +43,8 @@ type Terminal struct {
 	In       io.Reader
 	Out, Err io.Writer
 	Environ  []string // in the form of os.Environ
+
+	secrets []secret.Text // of the settings, which messages hide
 }
 
 // commands are all commands.
@@ -100,6 +103,7 @@ type settingsFlag struct {
 // probably in it.
 func (f settingsFlag) load(t *Terminal) (config.Config, error) {
 	c, err := config.Load(config.Default(), f.File, t.Environ)
+	t.secrets = app.Secrets(c)
 	if !errors.Is(err, config.ErrNotRead) {
 		err = c.Causes(err, app.Check(c))
 	}
@@ -158,10 +162,10 @@ func checkEncoding(args []string) error {
 	return nil
 }
 
-// message prints text for people, with a prefix on each line. Keys and tokens in it are
-// hidden, and control characters are replaced.
+// message prints text for people, with a prefix on each line. Secrets of the settings, keys
+// and tokens in it are hidden, and control characters are replaced.
 func (t *Terminal) message(text string) {
-	text = strings.TrimRight(telemetry.Scrub(text), "\n")
+	text = strings.TrimRight(telemetry.Scrub(text, t.secrets...), "\n")
 	for line := range strings.SplitSeq(text, "\n") {
 		_, _ = fmt.Fprintln(t.Err, "broker: "+strings.Map(printable, line))
 	}

@@ -47,6 +47,7 @@ func (c demoCommand) Run(ctx context.Context, t *Terminal) error {
 	if err != nil {
 		return err
 	}
+	t.secrets = app.Secrets(settings)
 	page := &demo.Handler{
 		Secret: demo.NewSecret(), Now: time.Now, Page: web.Demo, Widget: web.Widget,
 		WidgetURL: settings.Web.WidgetURL, APIBaseURL: settings.Upstream.URL,

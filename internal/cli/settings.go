@@ -41,6 +41,7 @@ type printCommand struct{ settingsFlag }
 // none if the file cannot be read.
 func (c printCommand) Run(t *Terminal) error {
 	settings, err := config.Load(config.Default(), c.File, t.Environ)
+	t.secrets = app.Secrets(settings)
 	if errors.Is(err, config.ErrNotRead) {
 		return usageError{err}
 	}

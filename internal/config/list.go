@@ -16,8 +16,9 @@ type Entry struct {
 
 // List returns all settings in the order of Config, with secrets hidden.
 func (c *Config) List() []Entry {
-	defaults := Default()
-	return list(nil, "", reflect.ValueOf(c).Elem(), reflect.ValueOf(&defaults).Elem())
+	shown, defaults := *c, Default()
+	hideCredentials("", reflect.ValueOf(&shown).Elem())
+	return list(nil, "", reflect.ValueOf(&shown).Elem(), reflect.ValueOf(&defaults).Elem())
 }
 
 // list appends the entry of v, the setting called key, or those of its fields and

@@ -4,9 +4,12 @@ import (
 	"errors"
 	"io"
 	"reflect"
+	"strings"
 	"time"
 
 	"github.com/goccy/go-yaml"
+
+	"casbroker/internal/secret"
 )
 
 // ErrNotRead is returned for a file of settings that cannot be read or is not YAML. None of
@@ -68,5 +71,28 @@ func wanted(t reflect.Type) string {
 
 // Print writes the settings as YAML, with secrets hidden.
 func (c *Config) Print(w io.Writer) error {
-	return yaml.NewEncoder(w, yaml.Indent(2), yaml.IndentSequence(true)).Encode(c)
+	printed := *c
+	hideCredentials("", reflect.ValueOf(&printed).Elem())
+	return yaml.NewEncoder(w, yaml.Indent(2), yaml.IndentSequence(true)).Encode(&printed)
+}
+
+// hideCredentials hides user and password in each URL in v, the setting called name. No such
+// setting may have them, but one that is not valid is printed, too. Lists in v are replaced,
+// not changed.
+func hideCredentials(name string, v reflect.Value) {
+	switch {
+	case v.Kind() == reflect.Struct:
+		for i := range v.NumField() {
+			hideCredentials(v.Type().Field(i).Tag.Get("yaml"), v.Field(i))
+		}
+	case isStructs(v) && v.Len() > 0:
+		list := reflect.MakeSlice(v.Type(), v.Len(), v.Len())
+		reflect.Copy(list, v)
+		v.Set(list)
+		for i := range v.Len() {
+			hideCredentials("", v.Index(i))
+		}
+	case v.Type() == reflect.TypeFor[string]() && (name == "issuer" || strings.HasSuffix(name, "url")) && strings.ContainsAny(v.String(), "@?"):
+		v.SetString(secret.URL(v.String()).String())
+	}
 }

@@ -208,8 +208,9 @@ var cacheSchemes = []string{
 
 func (c Cache) validate(wrong *check.Errors) {
 	scheme, rest, _ := strings.Cut(c.URL.Reveal(), ":")
-	known := slices.Contains(cacheSchemes, scheme) && (scheme == "memory") == (rest == "")
+	known := slices.Contains(cacheSchemes, scheme) && (scheme == "memory") == (rest == "") && (scheme == "memory" || strings.HasPrefix(rest, "//"))
 	wrong.Require(known, "cache.url", "want memory or redis://<host>:<port>/<number>")
+	wrong.Require(!known || scheme == "memory" || c.URL.WellFormed(), "cache.url", wantEncoded)
 	wrong.Require(c.Timeout > 0, "cache.timeout", "want a positive duration")
 	wrong.Require(c.Memory >= 1<<20 && c.Memory <= 1<<30, "cache.memory", "want 1MiB to 1GiB")
 	wrong.Require(c.Standby >= 128<<10 && c.Standby <= 1<<30, "cache.standby", "want 128KiB to 1GiB")
@@ -217,9 +218,13 @@ func (c Cache) validate(wrong *check.Errors) {
 
 func (s Store) validate(wrong *check.Errors) {
 	scheme, rest, _ := strings.Cut(s.URL.Reveal(), ":")
-	ok := rest != "" && slices.Contains([]string{"sqlite", "postgres", "postgresql"}, scheme)
-	wrong.Require(ok, "store.url", "want sqlite:<file> or postgres://<user>:<password>@<host>/<database>")
+	postgres := slices.Contains([]string{"postgres", "postgresql"}, scheme) && strings.HasPrefix(rest, "//")
+	wrong.Require(postgres || scheme == "sqlite" && rest != "", "store.url", "want sqlite:<file> or postgres://<user>:<password>@<host>/<database>")
+	wrong.Require(!postgres || s.URL.WellFormed(), "store.url", wantEncoded)
 }
+
+// wantEncoded is the error of a URL that is not WellFormed.
+const wantEncoded = "want / ? # and @ in the password and in options percent-encoded: %%2F %%3F %%23 %%40"
 
 func (s Seal) validate(wrong *check.Errors) {
 	_, err := DecodeKey(s.HashKey)

@@ -42,13 +42,37 @@ func TestURLPrintsTheHostWithoutCredentials(t *testing.T) {
 	for whole, shown := range map[secret.URL]string{
 		"memory":                "memory",
 		"sqlite:data/broker.db": "sqlite:data/broker.db",
-		"postgres://bob:hush@db.example/x?sslmode=no": "postgres://hidden@db.example/x?sslmode=no",
-		"redis+sentinel://a/m?sentinel_password=hush": "redis+sentinel://a/m?hidden",
-		"redis://bob:hu%sh@db.example":                "redis://hidden@db.example",
-		"postgres:u:hush@h/d":                         "postgres://hidden@h/d",
-		"postgres://u:12#hush@h/d":                    "postgres://hidden@h/d",
-		"redis://:12/hu@sh?x@h:6379/0":                "redis://hidden@h:6379/0",
-		"":                                            "",
+		"sqlite:/srv/a@b/x.db":  "sqlite:/srv/a@b/x.db",
+		"":                      "",
+		"postgres://bob:hush@db.example/x?sslmode=no":      "postgres://hidden@db.example/x?sslmode=no",
+		"postgres://bob:hu%2Fsh@a:5432,b:5432/x":           "postgres://hidden@a:5432,b:5432/x",
+		"postgres://bob:hush@[fd00::1]:5432/x":             "postgres://hidden@[fd00::1]:5432/x",
+		"postgres://bob:hu@sh@db/x":                        "postgres://hidden@db/x",
+		"postgres:///x?host=/run/postgresql":               "postgres:///x?host=/run/postgresql",
+		"redis+sentinel://a/m?sentinel_password=hush":      "redis+sentinel://a/m?hidden",
+		"redis://bob:hu%sh@db.example":                     "redis://hidden@db.example",
+		"rediss+cluster://:hush@a:1,b:2?client_name=x":     "rediss+cluster://hidden@a:1,b:2?client_name=x",
+		"postgres://db/x?user=bob&pass%77ord=hush":         "postgres://db/x?hidden",
+		"postgres://db/x?application_name=y password=hush": "postgres://db/x?hidden",
+		"postgres://db/x?sslkey=hush":                      "postgres://db/x?hidden",
+		"postgres://db/x?a=%zz&b=hush":                     "postgres://db/x?hidden",
+		"postgres:u:hush@h/d":                              "postgres:[secret]",
+		"postgres://u:12#hush@h/d":                         "postgres:[secret]",
+		"postgres://u:12/hush@h/d":                         "postgres:[secret]",
+		"postgres://u:12?hush@h/d":                         "postgres:[secret]",
+		"postgres://u:12?hush":                             "postgres://u:12?hidden",
+		"postgres://u:hush":                                "postgres:[secret]",
+		"postgres://u:hu sh@h/d":                           "postgres://hidden@h/d",
+		"postgres://db password=hush":                      "postgres:[secret]",
+		"postgres://db/x password=hush":                    "postgres:[secret]",
+		"redis://:12/hu@sh?x@h:6379/0":                     "redis:[secret]",
+		"host=db user=bob password=hush dbname=x":          "[secret]",
+		"host=db user=bob password='a hush' dbname=x":      "[secret]",
+		`host=db password = 'it\'s hush' sslmode=disable`:  "[secret]",
+		"postgres:host=db password=hush":                   "postgres:[secret]",
+		"hush":                                             "[secret]",
+		"://bob:hush@db":                                   "[secret]",
+		"postgres://bob:hush@db/x\x00":                     "postgres:[secret]",
 	} {
 		if got := whole.String(); got != shown {
 			t.Errorf("got %s, want %s", got, shown)
@@ -62,11 +86,17 @@ func TestURLPrintsTheHostWithoutCredentials(t *testing.T) {
 func TestPasswordsOfAURL(t *testing.T) {
 	t.Parallel()
 	for whole, want := range map[secret.URL]string{
-		"postgres://bob:hu%2Fsh@db.example/x": "hu%2Fsh hu/sh",
-		"redis://:hush@db.example":            "hush hush",
-		"redis://db.example":                  "",
-		"sqlite:data/a@b.db":                  "",
-		"memory":                              "",
+		"postgres://bob:hu%2Fsh@db.example/x":                     "hu%2Fsh hu/sh",
+		"redis://:hush@db.example":                                "hush hush",
+		"redis://db.example":                                      "",
+		"sqlite:data/a@b.db":                                      "",
+		"memory":                                                  "",
+		"postgres://u:12/hush@h/d":                                "12/hush 12/hush",
+		"redis+sentinel://:a1@s/m?sentinel_password=b%2F2":        "a1 a1 b%2F2 b/2",
+		"postgres://db/x?pass%77ord=hush":                         "hush",
+		"host=db password=hush user=bob":                          "hush hush",
+		`host=db sslpassword = 'it\'s a' user=bob password='b c'`: `it\'s a it's a b c b c`,
+		"postgres:host=db password='open":                         "open open",
 	} {
 		var got []string
 		for _, p := range whole.Passwords() {
@@ -74,6 +104,19 @@ func TestPasswordsOfAURL(t *testing.T) {
 		}
 		if strings.Join(got, " ") != want {
 			t.Errorf("%s: got %q, want %q", whole, got, want)
+		}
+	}
+}
+
+func TestURLWithAPasswordThatIsNotEncodedIsNotWellFormed(t *testing.T) {
+	t.Parallel()
+	for whole, want := range map[secret.URL]bool{
+		"postgres://bob:hush@db.example/x?sslmode=no": true, "postgres:///x": true, "redis://db": true, "postgres://u:p@a,b/x": true, "postgres://u:a@b@h/x": true,
+		"postgres:u:hush@h/d": false, "postgres://u:1#hush@h/d": false, "postgres://u:1/hush@h/d": false, "postgres://u:1?hush@h/d": false,
+		"postgres:host=db": false, "host=db": false, "": false,
+	} {
+		if got := whole.WellFormed(); got != want {
+			t.Errorf("%q: got %v, want %v", whole.Reveal(), got, want)
 		}
 	}
 }

@@ -61,9 +61,9 @@ func newScrubber(secrets []secret.Text) *scrubber {
 	return s
 }
 
-// Scrub returns text with everything hidden that a logger hides in messages, except
-// registered secrets.
-func Scrub(text string) string { return newScrubber(nil).text(text) }
+// Scrub returns text with everything hidden that a logger hides in messages, also these
+// secrets.
+func Scrub(text string, secrets ...secret.Text) string { return newScrubber(secrets).text(text) }
 
 // add registers plain and its escaped forms in URLs and quoted strings.
 func (s *scrubber) add(plain string) {
