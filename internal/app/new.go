@@ -18,6 +18,7 @@ import (
 	"casbroker/internal/config"
 	"casbroker/internal/fault"
 	"casbroker/internal/gateway"
+	"casbroker/internal/httpapi"
 	"casbroker/internal/ingest"
 	"casbroker/internal/portfolio"
 	"casbroker/internal/privacy"
@@ -261,6 +262,7 @@ func New(ctx context.Context, c config.Config, o Options) (_ *App, err error) { 
 		},
 		TrustedProxies: networks(c.Server.TrustedProxies), OnForwardedIgnored: metrics.CountForwardedIgnored,
 		AllowedOrigins: c.Server.AllowedOrigins, NoCORS: noCORSPaths, AllowCookies: c.Auth.Cookie != "",
+		BodyRate: httpapi.BodyRate{Least: int64(c.Server.MinBodyRate), Grace: c.Server.BodyGrace, Timeout: c.Server.ReadTimeout},
 		Checks: []server.Check{
 			{Name: "store", Ready: db.Ready},
 			{Name: "access", Ready: watcher.Ready},

@@ -48,6 +48,8 @@ type Server struct {
 	ReadTimeout       time.Duration `yaml:"read_timeout"`
 	WriteTimeout      time.Duration `yaml:"write_timeout"`
 	IdleTimeout       time.Duration `yaml:"idle_timeout"`
+	MinBodyRate       Size          `yaml:"min_body_rate"` // of request bodies, per second; 0 for none
+	BodyGrace         time.Duration `yaml:"body_grace"`    // how far a body may be behind MinBodyRate
 	DrainDelay        time.Duration `yaml:"drain_delay"`   // between the first failing /readyz and the close of the listener
 	DrainTimeout      time.Duration `yaml:"drain_timeout"` // for requests in progress at the end
 }
@@ -349,6 +351,8 @@ func Default() Config {
 			ReadTimeout:       time.Minute,
 			WriteTimeout:      time.Minute,
 			IdleTimeout:       2 * time.Minute,
+			MinBodyRate:       16 << 10,
+			BodyGrace:         10 * time.Second,
 			DrainDelay:        2 * time.Second,
 			DrainTimeout:      20 * time.Second,
 		},

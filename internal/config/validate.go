@@ -75,10 +75,12 @@ func (s Server) validate(wrong *check.Errors) {
 		{"read_timeout", s.ReadTimeout},
 		{"write_timeout", s.WriteTimeout},
 		{"idle_timeout", s.IdleTimeout},
+		{"body_grace", s.BodyGrace},
 		{"drain_timeout", s.DrainTimeout},
 	} {
 		wrong.Require(timeout.value > 0, "server."+timeout.key, "want a positive duration such as 30s")
 	}
+	wrong.Require(s.MinBodyRate >= 0 && s.MinBodyRate <= 1<<20, "server.min_body_rate", "want 0 to 1MiB")
 	wrong.Require(s.DrainDelay >= 0, "server.drain_delay", "want 0s or more")
 }
 

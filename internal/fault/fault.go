@@ -25,6 +25,7 @@ const (
 	NotFound                    // the resource does not exist for this caller
 	NotAllowed                  // the resource does not support the method
 	Conflict                    // the resource exists already, or another request holds it
+	TooSlow                     // the body arrives too slowly
 	TooLarge                    // the body or a part of it exceeds a limit
 	Unsupported                 // the media type or encoding is not supported
 	Unprocessable               // the request can be read, but its content is not acceptable

@@ -174,7 +174,7 @@ func (x *exchange) checkDocument(w http.ResponseWriter, r *http.Request) error {
 	default:
 		return errMedia
 	}
-	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(x.Timeouts.Upload))
+	httpapi.SetReadDeadline(w, x.arriving, time.Now().Add(x.Timeouts.Upload))
 	x.document = &checkedBody{ReadCloser: r.Body, scanner: s}
 	r.Body = x.document
 	return x.document.begin()
@@ -249,7 +249,7 @@ func uploadError(err error) error {
 	case known, tooLarge:
 		return err
 	case errors.Is(err, os.ErrDeadlineExceeded):
-		return errSlowUpload.Because(err)
+		return httpapi.ErrBodyTooSlow.Because(err)
 	default:
 		return errAborted.Because(err)
 	}

@@ -16,6 +16,7 @@ import (
 
 	"casbroker/internal/apikey"
 	"casbroker/internal/fault"
+	"casbroker/internal/httpapi"
 	"casbroker/internal/secret"
 )
 
@@ -33,6 +34,7 @@ type exchange struct {
 	query      url.Values   // that the vendor gets
 	inboxToken secret.Text  // that the vendor gets; "" for none
 	inspect    inspector    // sees the vendor's answer before the caller; nil for none
+	arriving   io.Reader    // the caller's body, as the server gave it
 	document   *checkedBody // nil until the body of an upload is read
 	call       *vendorCall
 	keyName    string                          // of the only API key that will do; "" for any
@@ -71,8 +73,6 @@ var (
 		"The statement service did not answer in time; try again.")
 	errUnreachable = fault.New(fault.BadGateway, "upstream_unavailable",
 		"The statement service does not answer at the moment; try again later.")
-	errSlowUpload = fault.New(fault.Invalid, "upload_too_slow",
-		"The file did not arrive in time; try again with a better connection.")
 	errAborted = fault.New(fault.Invalid, "upload_aborted", "The upload was broken off.")
 	errTooLong = errors.New("the answer is too long")
 )
@@ -93,7 +93,7 @@ func outcomeOf(answered string, err error) string {
 		return OutcomeCredits
 	case errors.Is(err, errBadAnswer):
 		return OutcomeBadAnswer
-	case errors.Is(err, errAborted), errors.Is(err, errSlowUpload), errors.Is(err, errStopping), errors.Is(err, context.Canceled):
+	case errors.Is(err, errAborted), errors.Is(err, httpapi.ErrBodyTooSlow), errors.Is(err, errStopping), errors.Is(err, context.Canceled):
 		return OutcomeAborted
 	default:
 		return OutcomeRefused
@@ -132,10 +132,9 @@ func (x *exchange) pass(w http.ResponseWriter, r *http.Request) error {
 	timer := time.AfterFunc(total, func() { cancel(errTimeout) })
 	defer timer.Stop()
 	// These replace the deadlines of the server, which are for short calls.
-	control := http.NewResponseController(w)
 	now := time.Now()
-	_ = control.SetReadDeadline(now.Add(x.Timeouts.Upload)) // fails only without a connection
-	_ = control.SetWriteDeadline(now.Add(total + writeMargin))
+	httpapi.SetReadDeadline(w, x.arriving, now.Add(x.Timeouts.Upload))
+	_ = http.NewResponseController(w).SetWriteDeadline(now.Add(total + writeMargin)) // fails only without a connection
 
 	r = r.WithContext(x.record.watchSending(ctx))
 	received := func() {
@@ -143,7 +142,7 @@ func (x *exchange) pass(w http.ResponseWriter, r *http.Request) error {
 		x.record.received.Store(true)
 		timer.Reset(limit)
 		// The old deadline would end the request while the vendor works.
-		_ = control.SetReadDeadline(time.Now().Add(limit + writeMargin))
+		httpapi.SetReadDeadline(w, x.arriving, time.Now().Add(limit+writeMargin))
 	}
 	body := &watchedBody{ReadCloser: r.Body, atEnd: sync.OnceFunc(received)}
 	if r.Body = body; r.ContentLength == 0 {
@@ -189,7 +188,7 @@ func explain(ctx context.Context, bodyErr, err error) error {
 	case known:
 		return err
 	case errors.Is(bodyErr, os.ErrDeadlineExceeded):
-		return errSlowUpload.Because(bodyErr)
+		return httpapi.ErrBodyTooSlow.Because(bodyErr)
 	case errors.Is(cause, errTimeout):
 		return errTimeout.Because(err)
 	case bodyErr != nil:
@@ -240,6 +239,6 @@ func (x *exchange) drain(w http.ResponseWriter, r *http.Request, body io.Reader)
 	if r.ContentLength == 0 || x.document == nil && r.Header.Get("Expect") != "" {
 		return
 	}
-	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(drainTimeout))
+	httpapi.SetReadDeadline(w, x.arriving, time.Now().Add(drainTimeout))
 	_, _ = io.Copy(io.Discard, body)
 }

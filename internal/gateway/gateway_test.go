@@ -557,8 +557,8 @@ func TestSlowUploadIsCutOff(t *testing.T) {
 	if took := time.Since(start); took > 5*time.Second {
 		t.Errorf("it took %s", took)
 	}
-	if a.err == nil && a.status != 400 {
-		t.Errorf("got %d %s", a.status, a.body)
+	if a.err != nil || a.status != 408 || !strings.Contains(a.body, `"BODY_TOO_SLOW"`) {
+		t.Errorf("got %d %s, %v, want 408 BODY_TOO_SLOW", a.status, a.body, a.err)
 	}
 	if got := w.outcome(t, 1); got != "parse aborted" {
 		t.Errorf("got the outcome %q", got)

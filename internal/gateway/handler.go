@@ -125,6 +125,7 @@ func (x *exchange) serve(c echo.Context) error {
 // and the caller's requests.
 func (x *exchange) admit(c echo.Context, refused error) error {
 	h, r, err := x.Handler, c.Request(), refused
+	x.arriving = r.Body
 	// The body is bounded also if it is only drained.
 	body := http.MaxBytesReader(c.Response().Writer, r.Body, x.route.maxBody(r))
 	r.Body = body

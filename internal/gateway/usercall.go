@@ -133,6 +133,7 @@ func (x *exchange) accept(w *memoryAnswer, r *http.Request, u UserCall) (sent *h
 	if r.ContentLength > limit {
 		return nil, finish, &http.MaxBytesError{Limit: limit}
 	}
+	x.arriving = r.Body
 	r.Body = http.MaxBytesReader(w, r.Body, limit) // also if it is only drained
 	if err = httpapi.RefuseEncoding(r.Header); err != nil {
 		return nil, finish, err

@@ -26,13 +26,13 @@ type BodyRules struct {
 
 // ReadBody reads the JSON object in the body of r, strictly: each member is known, occurs
 // once and is valid UTF-8. It returns the zero T for an empty body that is not Required.
-// It fails with ErrEncoding, ErrMediaType, ErrJSON or an http.MaxBytesError.
+// It fails with ErrEncoding, ErrMediaType, ErrJSON, ErrBodyTooSlow or an http.MaxBytesError.
 func ReadBody[T any](w http.ResponseWriter, r *http.Request, rules BodyRules) (T, error) {
 	var zero T
 	body, err := readAtMost(w, r, rules.MaxBytes)
 	_, tooLarge := errors.AsType[*http.MaxBytesError](err)
 	switch {
-	case tooLarge:
+	case tooLarge, errors.Is(err, ErrBodyTooSlow):
 		return zero, err
 	case err != nil:
 		return zero, rules.malformed(err)

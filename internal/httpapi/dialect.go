@@ -100,7 +100,7 @@ func OAuthToken(p Problem) any {
 	switch {
 	case p.Code == "invalid_client", p.Status >= http.StatusInternalServerError:
 		return oauthTokenProblem{o}
-	case p.Status == http.StatusRequestEntityTooLarge, p.Status == http.StatusUnsupportedMediaType, p.Status == http.StatusTooManyRequests:
+	case p.Status == http.StatusRequestTimeout, p.Status == http.StatusRequestEntityTooLarge, p.Status == http.StatusUnsupportedMediaType, p.Status == http.StatusTooManyRequests:
 		return oauthTokenProblem{o}
 	}
 	o.Status, o.Title = http.StatusBadRequest, http.StatusText(http.StatusBadRequest)

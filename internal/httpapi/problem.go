@@ -41,6 +41,7 @@ var statuses = map[fault.Kind]int{
 	fault.NotFound:        http.StatusNotFound,
 	fault.NotAllowed:      http.StatusMethodNotAllowed,
 	fault.Conflict:        http.StatusConflict,
+	fault.TooSlow:         http.StatusRequestTimeout,
 	fault.TooLarge:        http.StatusRequestEntityTooLarge,
 	fault.Unsupported:     http.StatusUnsupportedMediaType,
 	fault.Unprocessable:   http.StatusUnprocessableEntity,

@@ -212,6 +212,8 @@ func (in *requestBody) explain(err error) error {
 	switch {
 	case errors.As(err, &tooLarge) || errors.Is(err, in.tooLarge):
 		return in.tooLarge
+	case errors.Is(err, httpapi.ErrBodyTooSlow):
+		return err
 	case errors.Is(err, gzip.ErrHeader) || errors.Is(err, gzip.ErrChecksum) || errors.As(err, &corrupt):
 		return errNotGzip
 	default:

@@ -52,6 +52,7 @@ type Options struct {
 	AllowCookies       bool     // let AllowedOrigins send cookies
 	Checks             []Check  // dependencies that /readyz asks
 	OpenAPI            []byte   // the document at /openapi.yaml
+	BodyRate           httpapi.BodyRate
 }
 
 // Router is the http.Handler of the service. Routes are mounted before it serves.
@@ -74,7 +75,7 @@ func NewRouter(o Options) *Router {
 	if len(o.AllowedOrigins) > 0 {
 		e.Use(middleware.CORSWithConfig(cors(o)))
 	}
-	e.Use(recoverPanic(o.Log))
+	e.Use(recoverPanic(o.Log), timeBodies(o.BodyRate))
 	e.GET(alivePath, r.health.alive)
 	e.GET(readyPath, r.health.ready)
 	e.GET("/openapi.yaml", func(c echo.Context) error {

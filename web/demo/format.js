@@ -106,6 +106,7 @@ const messages = {
   portfolio_unreadable: ['This statement is locked', 'It cannot be decrypted at the moment. Please contact support.'],
   save_busy: ['The service is busy', 'It is saving other large statements. Try again in a moment.'],
   export_under_way: ['An export is already in progress', 'Wait until it has finished.'],
+  body_too_slow: ['Your connection is too slow', 'Try again over a faster one.'],
   body_too_large: ['This statement is too large', 'Request a statement for a shorter period and import that.'],
   portfolio_not_found: ['This statement is no longer there', 'It was deleted, possibly in another window.'],
   idempotency_in_flight: ['This statement is already being saved', 'Try again in a moment.'],
