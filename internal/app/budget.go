@@ -58,7 +58,7 @@ func (g gatewayCalls) Begin(ctx context.Context, c gateway.Call) (string, error)
 // End records how a call ended.
 func (g gatewayCalls) End(ctx context.Context, id string, r gateway.CallResult) error {
 	return g.ledger.End(ctx, id, budget.Result{
-		Outcome: r.Outcome, Reason: r.Reason, KeyName: r.KeyName, Delivery: budget.Delivery(r.Delivery), Used: r.Used, InJob: r.InJob,
+		Outcome: r.Outcome, Reason: r.Reason, KeyName: r.KeyName, Delivery: budget.Delivery(r.Delivery), Used: r.Used,
 	})
 }
 

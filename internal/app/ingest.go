@@ -56,7 +56,7 @@ type statementParser struct{ gateway *gateway.Handler }
 // Parse has the vendor parse the body of r.
 func (s statementParser) Parse(w http.ResponseWriter, r *http.Request, p ingest.Parsing) (ingest.Answer, error) {
 	a, err := s.gateway.Call(w, r, gateway.UserCall{
-		Subject: p.Subject, RequestID: p.RequestID, Method: http.MethodPost, Path: gateway.ParsePath, Captures: p.Copy, Before: p.Before, Strict: true, Hash: p.Sum, InJob: p.InJob,
+		Subject: p.Subject, RequestID: p.RequestID, Method: http.MethodPost, Path: gateway.ParsePath, Captures: p.Copy, Before: p.Before, Strict: true, Hash: p.Sum,
 	})
 	return ingest.Answer{Status: a.Status, Header: a.Header, Body: a.Body}, err
 }

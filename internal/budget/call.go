@@ -70,7 +70,6 @@ type Result struct {
 	KeyName  string
 	Delivery Delivery      // not Open
 	Used     credit.Amount // with Unknown, the price that was reserved counts instead
-	InJob    bool          // a failure has the event of a job, not one of its own
 }
 
 // Reached says that a budget was reached for the first time in a period.

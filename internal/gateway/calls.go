@@ -43,7 +43,6 @@ type CallResult struct {
 	KeyName  string // of the API key
 	Delivery Delivery
 	Used     credit.Amount // 0 unless Delivery is Answered
-	InJob    bool          // as that of UserCall
 }
 
 // Delivery says what became of a call at the vendor.
@@ -160,7 +159,7 @@ func (h *Handler) Close() { h.settling.Wait() }
 // result returns how the call ended.
 func (x *exchange) result(outcome string, err error) CallResult {
 	rec := &x.record
-	r := CallResult{Outcome: outcome, Delivery: x.delivery(err), InJob: x.inJob}
+	r := CallResult{Outcome: outcome, Delivery: x.delivery(err)}
 	if x.call != nil && r.Delivery != NotSent {
 		r.KeyName = x.call.key.Name
 	}

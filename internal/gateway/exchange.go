@@ -41,7 +41,6 @@ type exchange struct {
 	captured   Captures                        // gets a copy of a parsed statement; nil for none
 	strict     bool                            // see UserCall
 	before     func(ctx context.Context) error // see UserCall; nil for none
-	inJob      bool                            // see UserCall
 	// callbackSecret is that of the callback which a new forwarding address gets; "" for none.
 	callbackSecret secret.Text
 

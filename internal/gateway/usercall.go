@@ -33,8 +33,6 @@ type UserCall struct {
 	// Strict refuses a document with fields that no parse call of the vendor has, without a
 	// document, and with a pdf_url whose host has, at this moment, an address that is not public.
 	Strict bool
-	// InJob says that the call is part of a job, which reports a failure itself.
-	InJob bool
 	// Hash gets what the caller sent, in a form that is the same each time: the fields of a
 	// form without the boundary, or the body itself. nil for no hash.
 	Hash hash.Hash
@@ -73,7 +71,7 @@ const ParsePath = "/v4/smart/parse"
 // status. The caller has authenticated the user and counted the call. w is only used for the
 // deadlines of its connection. The error is a *CallError.
 func (h *Handler) Call(w http.ResponseWriter, r *http.Request, u UserCall) (_ Answer, err error) {
-	x := &exchange{Handler: h, feature: featureOther, began: time.Now(), id: u.RequestID, captured: u.Captures, before: u.Before, strict: u.Strict, inJob: u.InJob}
+	x := &exchange{Handler: h, feature: featureOther, began: time.Now(), id: u.RequestID, captured: u.Captures, before: u.Before, strict: u.Strict}
 	x.token.Subject = u.Subject
 	outcome := OutcomeAborted
 	defer func() {

@@ -22,13 +22,12 @@ type Parser interface {
 // Parsing is a call of Parser.
 type Parsing struct {
 	Subject   string
-	RequestID string
+	RequestID string // or the id of a job, which reports a failure itself
 	Copy      Copy
 	// Before is called right before the vendor gets the document, which is not sent if it
 	// returns an error.
 	Before func(ctx context.Context) error
 	Sum    hash.Hash
-	InJob  bool // a failure is reported as that of the job
 }
 
 // Copy gets a copy of a successful answer of the vendor, as gateway.Captures describes.
@@ -100,7 +99,7 @@ func (s *Service) Import(w http.ResponseWriter, r *http.Request, who auth.Princi
 
 // run is Import for a job.
 func (s *Service) run(w http.ResponseWriter, r *http.Request, who auth.Principal, jobID string) (Saved, error) {
-	return s.send(w, r, s.Saver.Resume(who, jobID), Parsing{Subject: who.Subject, InJob: true})
+	return s.send(w, r, s.Saver.Resume(who, jobID), Parsing{Subject: who.Subject, RequestID: jobID})
 }
 
 // send sends a document to the vendor and saves the answer. It sets Copy, Before and Sum of p.

@@ -91,8 +91,9 @@ type JobStore interface {
 	// FailJob ends a job, with its event. A forwarded file whose password was refused is due
 	// again once there is another one.
 	FailJob(ctx context.Context, jobID, holder string, f Failure) error
-	// FailLostJobs ends the jobs whose lease has ended, unless the vendor's answer is stored.
-	FailLostJobs(ctx context.Context, problem []byte, now, deleted time.Time) error
+	// FailLostJobs ends the jobs whose lease has ended at f.At, unless the vendor's answer is
+	// stored, each with its event.
+	FailLostJobs(ctx context.Context, f Failure) error
 	// DropJobs deletes the jobs that were to be deleted until now.
 	DropJobs(ctx context.Context, now time.Time) error
 	// AddForwarded adds jobs for forwarded files that are due, the oldest of each user who
@@ -237,7 +238,7 @@ func (s *Jobs) Run(ctx context.Context) {
 // meant to be called periodically.
 func (s *Jobs) Clean(ctx context.Context) error {
 	now := s.Now()
-	return errors.Join(s.Store.FailLostJobs(ctx, problemOf(errUnknown), now, now.Add(keepEnded)), s.Store.DropJobs(ctx, now))
+	return errors.Join(s.Store.FailLostJobs(ctx, failureOfJob(Document{}, errUnknown, now)), s.Store.DropJobs(ctx, now))
 }
 
 // Close waits for the jobs that run, at most timeout.

@@ -186,8 +186,11 @@ func (s *DB) EndCall(ctx context.Context, id string, r budget.Result, at time.Ti
 		if c.Subject == "" { // erased while the call was open
 			_, err = tx.ExecContext(ctx, `UPDATE gateway_calls SET who = '' WHERE id = $1`, id)
 		}
-		if err != nil || !c.Failed() || !c.ParsesStatement() || r.InJob {
+		if err != nil || !c.Failed() || !c.ParsesStatement() {
 			return err
+		}
+		if inJob, err := isJob(ctx, tx, c.RequestID, c.Subject); err != nil || inJob {
+			return err // the job reports it
 		}
 		return s.emit(ctx, tx, webhook.New(webhook.StatementFailed, c.Subject, at, webhook.Object{CallID: c.ID, GrantID: c.GrantID, Reason: c.Reason}))
 	})

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"time"
 
+	"casbroker/internal/id"
 	"casbroker/internal/ingest"
 	"casbroker/internal/portfolio"
 	"casbroker/internal/webhook"
@@ -217,40 +218,47 @@ func (s *DB) ReturnJob(ctx context.Context, jobID, holder string, next time.Time
 // FailJob ends a job, with its event, and deletes its document.
 func (s *DB) FailJob(ctx context.Context, jobID, holder string, f ingest.Failure) error {
 	return s.change(ctx, "end a job", func(ctx context.Context, tx *sql.Tx) error {
-		var subject, file string
-		err := tx.QueryRowContext(ctx, `UPDATE statement_jobs SET state = 'failed', ended_ms = $1, next_ms = $2, sealed = $3, size = 0
-			WHERE id = $4 AND holder = $5 AND state = 'running' RETURNING subject, mail_file`,
-			millis(f.At), millis(f.Deleted), s.box.Seal(jobData(jobID), f.Problem), jobID, holder).Scan(&subject, &file)
-		if errors.Is(err, sql.ErrNoRows) {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		o := webhook.Object{JobID: jobID, Reason: f.Reason}
-		if file != "" {
-			if o.Address, err = refuseForwarded(ctx, tx, subject, file, f); err != nil {
-				return err
-			}
-		}
-		return s.emit(ctx, tx, webhook.New(webhook.StatementFailed, subject, f.At, o))
+		return s.failJob(ctx, tx, jobID, f, ` AND state = 'running' AND holder = $5`, holder)
 	})
 }
 
-// FailLostJobs ends the jobs whose lease has ended, unless the vendor's answer is stored.
-func (s *DB) FailLostJobs(ctx context.Context, problem []byte, now, deleted time.Time) error {
+// failJob ends a job that meets a condition, which begins with AND and has values from $5 on.
+func (s *DB) failJob(ctx context.Context, tx *sql.Tx, jobID string, f ingest.Failure, condition string, values ...any) error {
+	var subject, file string
+	err := tx.QueryRowContext(ctx, `UPDATE statement_jobs SET state = 'failed', ended_ms = $1, next_ms = $2, sealed = $3, size = 0
+		WHERE id = $4`+condition+` RETURNING subject, mail_file`,
+		append([]any{millis(f.At), millis(f.Deleted), s.box.Seal(jobData(jobID), f.Problem), jobID}, values...)...).Scan(&subject, &file)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	o := webhook.Object{JobID: jobID, Reason: f.Reason}
+	if file != "" {
+		if o.Address, err = refuseForwarded(ctx, tx, subject, file, f); err != nil {
+			return err
+		}
+	}
+	return s.emit(ctx, tx, webhook.New(webhook.StatementFailed, subject, f.At, o))
+}
+
+// lostJob is the condition of jobs whose lease has ended at $1, unless the vendor's answer is
+// stored.
+const lostJob = ` AND state = 'running' AND next_ms <= $1 AND NOT EXISTS (SELECT 1 FROM captures WHERE captures.job = statement_jobs.id)`
+
+// FailLostJobs ends the jobs whose lease has ended at f.At, unless the vendor's answer is
+// stored, each with its event.
+func (s *DB) FailLostJobs(ctx context.Context, f ingest.Failure) error {
 	read, cancel := withTimeout(ctx)
 	defer cancel()
-	const lost = `state = 'running' AND next_ms <= $1 AND NOT EXISTS (SELECT 1 FROM captures WHERE captures.job = statement_jobs.id)`
-	ids, err := readTexts(read, s.reader, `SELECT id FROM statement_jobs WHERE `+lost+` ORDER BY id LIMIT 100`, millis(now))
+	ids, err := readTexts(read, s.reader, `SELECT id FROM statement_jobs WHERE TRUE`+lostJob+` ORDER BY id LIMIT 100`, millis(f.At))
 	if err != nil || len(ids) == 0 {
 		return s.explain(read, "look for lost jobs", err)
 	}
 	return s.change(ctx, "end lost jobs", func(ctx context.Context, tx *sql.Tx) error {
 		for _, jobID := range ids {
-			_, err := tx.ExecContext(ctx, `UPDATE statement_jobs SET state = 'failed', ended_ms = $1, next_ms = $2, sealed = $3, size = 0
-				WHERE id = $4 AND `+lost, millis(now), millis(deleted), s.box.Seal(jobData(jobID), problem), jobID)
-			if err != nil {
+			if err := s.failJob(ctx, tx, jobID, f, lostJob); err != nil {
 				return err
 			}
 		}
@@ -279,6 +287,15 @@ func endJob(ctx context.Context, tx *sql.Tx, jobID string, saved portfolio.SaveR
 		return fmt.Errorf("end a job: %w", err)
 	}
 	return nil
+}
+
+// isJob reports whether a call with this request id was made for a job of subject.
+func isJob(ctx context.Context, tx *sql.Tx, requestID, subject string) (found bool, err error) {
+	if !id.Is("jb", requestID) {
+		return false, nil
+	}
+	err = tx.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM statement_jobs WHERE id = $1 AND subject = $2)`, requestID, subject).Scan(&found)
+	return found, err
 }
 
 // jobData returns the associated data of a job's document, or of its problem after that.

@@ -3,14 +3,18 @@ package store_test
 import (
 	"crypto/sha256"
 	"errors"
+	"fmt"
 	"testing"
 	"time"
 
+	"casbroker/internal/budget"
+	"casbroker/internal/credit"
 	"casbroker/internal/id"
 	"casbroker/internal/ingest"
 	"casbroker/internal/portfolio"
 	"casbroker/internal/store"
 	"casbroker/internal/testkit/storetest"
+	"casbroker/internal/webhook"
 )
 
 // jobLimits are narrow.
@@ -34,6 +38,52 @@ func addJob(t *testing.T, s *store.DB, subject, key string, at time.Time) ingest
 	return j
 }
 
+// lostAt is how jobs fail whose process was killed.
+func lostAt(at, deleted time.Time) ingest.Failure {
+	return ingest.Failure{Problem: []byte(`{"code":"outcome_unknown"}`), Reason: "OUTCOME_UNKNOWN", At: at, Deleted: deleted}
+}
+
+// TestLostJobIsReportedOnce also settles the call of the job, whose end was not recorded, and
+// calls of others with its id as that of their request.
+func TestLostJobIsReportedOnce(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, s *store.DB) {
+		job := addJob(t, s, "demo:asha", "", savedAt)
+		if _, _, err := s.TakeJob(t.Context(), "one", savedAt, savedAt); err != nil {
+			t.Fatal(err)
+		}
+		for i, subject := range []string{"demo:asha", "demo:rohan"} {
+			c := budget.Call{ID: fmt.Sprint("gc_", i), Subject: subject, Who: subject, App: "demo", RequestID: job.ID, Feature: "smart_parser", StartedAt: savedAt, Reserved: credit.One}
+			_, err := s.BeginCall(t.Context(), c, c.Counters(), func([]credit.Amount, func() ([]budget.Raise, error)) ([]budget.Reached, error) { return nil, nil })
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		for range 2 {
+			if err := s.FailLostJobs(t.Context(), lostAt(savedAt.Add(time.Minute), savedAt.Add(time.Hour))); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for i := range 2 {
+			if _, ended, err := s.EndCall(t.Context(), fmt.Sprint("gc_", i), budget.Result{Outcome: budget.OutcomeUnknown, Delivery: budget.Unknown}, savedAt); err != nil || !ended {
+				t.Fatal(ended, err)
+			}
+		}
+		number(t, s)
+		got := eventsAfter(t, s, 0)
+		if len(got) != 2 {
+			t.Fatalf("got %+v, want an event of the job and one of the other user's call", got)
+		}
+		of := map[string]webhook.Event{got[0].Subject: got[0], got[1].Subject: got[1]}
+		if e := of["demo:asha"]; e.Type != webhook.StatementFailed || e.Object.JobID != job.ID || e.Object.CallID != "" || e.Object.Reason != "OUTCOME_UNKNOWN" {
+			t.Errorf("got %+v, want the failure of %s", e, job.ID)
+		}
+		if e := of["demo:rohan"]; e.Object.CallID != "gc_1" || e.Object.JobID != "" {
+			t.Errorf("got %+v, want the failure of a call", e)
+		}
+	})
+}
+
 func TestJobIsTakenOnceAndNeverAgainAfterItsLease(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, s *store.DB) {
@@ -54,7 +104,7 @@ func TestJobIsTakenOnceAndNeverAgainAfterItsLease(t *testing.T) {
 			at   time.Time
 			want ingest.State
 		}{{savedAt.Add(80 * time.Second), ingest.Running}, {late, ingest.Failed}} {
-			if err := s.FailLostJobs(t.Context(), []byte(`{"code":"outcome_unknown"}`), c.at, late.Add(time.Hour)); err != nil {
+			if err := s.FailLostJobs(t.Context(), lostAt(c.at, late.Add(time.Hour))); err != nil {
 				t.Fatal(err)
 			}
 			if j, err := s.Job(t.Context(), "demo:asha", added.ID); err != nil || j.State != c.want {
@@ -88,7 +138,7 @@ func TestLostJobWithAStoredAnswerIsDone(t *testing.T) {
 		if err := s.KeepCapture(t.Context(), c); err != nil {
 			t.Fatal(err)
 		}
-		if err := s.FailLostJobs(t.Context(), []byte(`{}`), savedAt.Add(time.Hour), savedAt.Add(time.Hour)); err != nil {
+		if err := s.FailLostJobs(t.Context(), lostAt(savedAt.Add(time.Hour), savedAt.Add(time.Hour))); err != nil {
 			t.Fatal(err)
 		}
 		if j, err := s.Job(t.Context(), "demo:asha", added.ID); err != nil || j.State != ingest.Running {
