@@ -50,3 +50,31 @@ func TestMetricsAreServedOnTheirOwnAddress(t *testing.T) {
 		t.Error("the metrics name a user")
 	}
 }
+
+func TestLimitsThatObserveLetRequestsPass(t *testing.T) {
+	t.Parallel()
+	address := freeAddress(t)
+	settings, _ := settingsFor(t, secret.URL(storetest.SQLite(t)), "memory")
+	settings.Server.MetricsAddress = address
+	settings.RateLimit.Read = config.Limits{User: "2-D", Mode: config.ModeObserve}
+	settings.RateLimit.Save = config.Limits{User: "1-D", Mode: config.ModeEnforce}
+	b := start(t, settings)
+	for range 5 {
+		if got := b.call(t, "asha", http.MethodGet, "/v1/portfolios", "").must(t, 200).header.Get("RateLimit"); got != "" {
+			t.Errorf("got RateLimit %s, want none", got)
+		}
+	}
+	b.signOut(t, "asha", "")
+	b.call(t, "asha", http.MethodPost, "/v1/token/revoke", "").mustRefuse(t, 429, "rate_limited")
+	metrics := scrape(t, address)
+	for _, want := range []string{
+		`casbroker_rate_limited_total{limit="read-user",mode="observe"} 3`, `casbroker_rate_limited_total{limit="save-user",mode="enforce"} 1`,
+	} {
+		if !strings.Contains(metrics, want) {
+			t.Errorf("the metrics lack %s", want)
+		}
+	}
+	if n := strings.Count(b.log.String(), "read-user"); n != 1 {
+		t.Errorf("got %d lines in the log, want 1", n)
+	}
+}

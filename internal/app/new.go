@@ -145,9 +145,11 @@ func New(ctx context.Context, c config.Config, o Options) (_ *App, err error) { 
 	if err != nil {
 		return nil, err
 	}
-	limits := &ratelimit.Limiter{Counter: shared, Rules: rules, Now: o.Now, Observe: func(limit string) {
-		metrics.CountLimited(limit)
-		counter.Limit(limit)
+	limits := &ratelimit.Limiter{Counter: shared, Rules: rules, Now: o.Now, Log: log, OnReached: func(limit, mode string) {
+		metrics.CountLimited(limit, mode)
+		if mode == ratelimit.Enforce {
+			counter.Limit(limit)
+		}
 	}}
 	limitRead, limitSave := limits.Middleware(ratelimit.Read), limits.Middleware(ratelimit.Save)
 	recorder := &audit.Recorder{Store: db, Now: o.Now, Reuse: audit.Reuse(c.Audit.Reuse),

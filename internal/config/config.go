@@ -264,6 +264,7 @@ type ServiceLimits struct {
 	User  string `yaml:"user"`  // for each user and service
 	Total string `yaml:"total"` // for each service
 	All   string `yaml:"all"`   // for all services
+	Mode  string `yaml:"mode"`  // ModeEnforce or ModeObserve
 }
 
 // Limits are rates such as "30-M"; "" is no limit.
@@ -271,7 +272,14 @@ type Limits struct {
 	User    string `yaml:"user"`
 	Address string `yaml:"address"`
 	All     string `yaml:"all"`
+	Mode    string `yaml:"mode"` // ModeEnforce or ModeObserve
 }
+
+// The choices of ratelimit.<class>.mode.
+const (
+	ModeEnforce = "enforce"
+	ModeObserve = "observe"
+)
 
 // The choices of portfolio.other_owner.
 const (
@@ -373,14 +381,14 @@ func Default() Config {
 		Cache:   Cache{URL: "memory", Timeout: 250 * time.Millisecond, Memory: 16 << 20, Standby: 2 << 20},
 		Store:   Store{URL: "sqlite:data/broker.db", MigrateAtStart: true},
 		RateLimit: RateLimit{
-			Token:    Limits{User: "30-M", Address: "600-M", All: "6000-M"},
-			Save:     Limits{User: "20-M", Address: "200-M", All: "3000-M"},
-			Read:     Limits{User: "120-M", Address: "1200-M", All: "30000-M"},
-			Upload:   Limits{User: "10-M", Address: "60-M", All: "600-M"},
-			Admin:    Limits{User: "120-M", Address: "240-M"},
-			SignIn:   Limits{Address: "10-M"},
+			Token:    Limits{User: "30-M", Address: "600-M", All: "6000-M", Mode: ModeEnforce},
+			Save:     Limits{User: "20-M", Address: "200-M", All: "3000-M", Mode: ModeEnforce},
+			Read:     Limits{User: "120-M", Address: "1200-M", All: "30000-M", Mode: ModeEnforce},
+			Upload:   Limits{User: "10-M", Address: "60-M", All: "600-M", Mode: ModeEnforce},
+			Admin:    Limits{User: "120-M", Address: "240-M", Mode: ModeEnforce},
+			SignIn:   Limits{Address: "10-M", Mode: ModeEnforce},
 			Failures: "300-M",
-			Service:  ServiceLimits{User: "120-M", Total: "30000-M"},
+			Service:  ServiceLimits{User: "120-M", Total: "30000-M", Mode: ModeEnforce},
 		},
 		Portfolio:  Portfolio{MaxBody: 10 << 20, OtherOwner: OtherOwnerKeep, MaxPerUser: 500, MaxBytesPerUser: 100 << 20},
 		Statements: Statements{Workers: 4, MaxJobsPerUser: 5, MaxJobs: 1000, MaxStored: 512 << 20},

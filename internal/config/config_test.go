@@ -201,7 +201,7 @@ func TestAdminKeysComeFromTheFileAndTheEnvironment(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := []config.AdminKey{{Name: "asha", Hash: hash}, {Name: "rohan", Hash: hash}}
-	if !slices.Equal(c.Admin.Keys, want) || c.RateLimit.SignIn != (config.Limits{Address: "5-M"}) {
+	if !slices.Equal(c.Admin.Keys, want) || c.RateLimit.SignIn != (config.Limits{Address: "5-M", Mode: config.ModeEnforce}) {
 		t.Errorf("got %+v and limits %+v, want %+v and 5-M", c.Admin, c.RateLimit.SignIn, want)
 	}
 	if c.Admin.Keys[0].Hash.Reveal() != hash {

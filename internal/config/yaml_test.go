@@ -134,9 +134,9 @@ auth:
       roles: {service: [svc]}
 seal: {keys: [&k {id: k1, key: 0123}, {<<: *k, id: k2}]}
 `)
-	usual := config.Limits{User: "5-M", Address: "10-M", All: "100-M"}
-	if r := c.RateLimit; r.Token != usual || r.Save != usual || r.Read != (config.Limits{User: "5-M", Address: "20-M", All: "100-M"}) ||
-		r.Upload != (config.Limits{User: "1-M", Address: "10-M", All: "100-M"}) || r.Failures != "10-M" {
+	usual := config.Limits{User: "5-M", Address: "10-M", All: "100-M", Mode: config.ModeEnforce}
+	if r := c.RateLimit; r.Token != usual || r.Save != usual || r.Read != (config.Limits{User: "5-M", Address: "20-M", All: "100-M", Mode: config.ModeEnforce}) ||
+		r.Upload != (config.Limits{User: "1-M", Address: "10-M", All: "100-M", Mode: config.ModeEnforce}) || r.Failures != "10-M" {
 		t.Errorf("got %+v", r)
 	}
 	if origins := []string{"https://a.example", "https://b.example"}; !slices.Equal(c.Auth.TrustedOrigins, origins) || !slices.Equal(c.Server.AllowedOrigins, origins) {

@@ -39,9 +39,10 @@ func (e *exhausted) get(k limitKey, now int64) int64 {
 	return until
 }
 
-func (e *exhausted) add(k limitKey, until, now int64) {
+// add remembers k until its window ends, and reports whether there was room for it.
+func (e *exhausted) add(k limitKey, until, now int64) bool {
 	if until <= now {
-		return
+		return false
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -52,10 +53,12 @@ func (e *exhausted) add(k limitKey, until, now int64) {
 		e.swept = now
 		e.deleteExpired(now)
 	}
-	if len(e.until) < maxExhausted {
+	room := len(e.until) < maxExhausted
+	if room {
 		e.until[k] = until
 	}
 	e.size.Store(int64(len(e.until)))
+	return room
 }
 
 func (e *exhausted) deleteExpired(now int64) {

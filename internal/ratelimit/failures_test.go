@@ -52,7 +52,7 @@ func TestVerifiedCallersPassWhateverOthersAtTheirAddressSend(t *testing.T) {
 func TestGuessesSentAtOnceAreHeldBackPastTheLimit(t *testing.T) {
 	t.Parallel()
 	s := newTestServer(t, ratelimit.Settings{Failures: "10-M"})
-	s.limiter.Observe = nil
+	s.limiter.OnReached = nil
 	codes := make(chan int, 150)
 	for range cap(codes) {
 		go func() { codes <- s.get(t, "forger", here).Code }()

@@ -11,7 +11,8 @@ import (
 
 // The fields of draft-ietf-httpapi-ratelimit-headers-11, in Go's canonical form. The
 // limit that all callers share is left out: section 8.2 warns against disclosing how
-// much load a server can take.
+// much load a server can take. So are limits that refuse nothing, for which no caller
+// should wait.
 const (
 	headerPolicy = "Ratelimit-Policy"
 	headerState  = "Ratelimit"
@@ -22,7 +23,7 @@ const (
 func policy(rules []*rule) []string {
 	var items []string
 	for _, r := range rules {
-		if r.scope != allCallers {
+		if r.disclosed() {
 			items = append(items, fmt.Sprintf("%q;q=%d;w=%d", r.name, r.rate.Limit, int64(r.rate.Period.Seconds())))
 		}
 	}
@@ -32,10 +33,12 @@ func policy(rules []*rule) []string {
 	return []string{strings.Join(items, ", ")}
 }
 
+func (r *rule) disclosed() bool { return r.scope != allCallers && !r.observed }
+
 // appendState appends the item of r to a RateLimit value: how many requests are left
 // for how many seconds (section 4.1).
 func appendState(b []byte, r *rule, state limiter.Context, now int64) []byte {
-	if r.scope == allCallers {
+	if !r.disclosed() {
 		return b
 	}
 	if len(b) > 0 {

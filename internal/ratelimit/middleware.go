@@ -75,7 +75,7 @@ func (l *Limiter) admit(c echo.Context, limits *classRules, who auth.Principal, 
 	if err != nil {
 		return nil, errUncounted.Because(err)
 	}
-	return token, l.evaluate(ck, states, h)
+	return token, l.evaluate(c.Request().Context(), ck, states, h)
 }
 
 // fill sets the hits of a request. An anonymous caller is counted by address only.
@@ -130,7 +130,7 @@ func countedAddress(ip string, bits int) string {
 func (l *Limiter) checkExhausted(ck *check, h http.Header) error {
 	now := l.now()
 	for i, r := range ck.rules {
-		until := l.exhausted.get(ck.hits[i].limitKey(), now)
+		until := l.exhaustedUntil(r, ck.hits[i], now)
 		if until == 0 {
 			continue
 		}
@@ -140,9 +140,32 @@ func (l *Limiter) checkExhausted(ck *check, h http.Header) error {
 	return nil
 }
 
+// exhaustedUntil returns until when r refuses h, as far as is known; 0 if it does not.
+func (l *Limiter) exhaustedUntil(r *rule, h Hit, now int64) int64 {
+	if r.observed {
+		return 0
+	}
+	return l.exhausted.get(h.limitKey(), now)
+}
+
+// isPast reports whether r refuses h, whose state is given. It remembers an exhausted limit,
+// and counts and logs a request past one that is only observed.
+func (l *Limiter) isPast(ctx context.Context, r *rule, h Hit, state limiter.Context, now int64) bool {
+	if r.observed {
+		if state.Reached {
+			l.observe(ctx, r, h.limitKey(), state.Reset, now)
+		}
+		return false
+	}
+	if state.Remaining <= 0 {
+		l.exhausted.add(h.limitKey(), state.Reset, now)
+	}
+	return state.Reached
+}
+
 // evaluate sets RateLimit from states. If limits are exceeded it refuses the request
 // because of the one that lasts longest.
-func (l *Limiter) evaluate(ck *check, states []limiter.Context, h http.Header) error {
+func (l *Limiter) evaluate(ctx context.Context, ck *check, states []limiter.Context, h http.Header) error {
 	now := l.now()
 	var exceeded *rule
 	var until int64
@@ -150,10 +173,7 @@ func (l *Limiter) evaluate(ck *check, states []limiter.Context, h http.Header) e
 	for i, state := range states {
 		r := ck.rules[i]
 		items = appendState(items, r, state, now)
-		if state.Remaining <= 0 {
-			l.exhausted.add(ck.hits[i].limitKey(), state.Reset, now)
-		}
-		if state.Reached && (exceeded == nil || state.Reset > until) {
+		if l.isPast(ctx, r, ck.hits[i], state, now) && (exceeded == nil || state.Reset > until) {
 			exceeded, until = r, state.Reset
 		}
 	}
@@ -239,7 +259,7 @@ func (l *Limiter) countAttempt(ctx context.Context, rules []*rule, ip string) er
 	ck.fill(rules, auth.Principal{}, ip)
 	now := l.now()
 	for i, r := range ck.rules {
-		if until := l.exhausted.get(ck.hits[i].limitKey(), now); until > 0 {
+		if until := l.exhaustedUntil(r, ck.hits[i], now); until > 0 {
 			return l.refuse(r, until, now)
 		}
 	}
@@ -249,10 +269,7 @@ func (l *Limiter) countAttempt(ctx context.Context, rules []*rule, ip string) er
 	}
 	var refused error
 	for i, state := range states {
-		if state.Remaining <= 0 {
-			l.exhausted.add(ck.hits[i].limitKey(), state.Reset, now)
-		}
-		if state.Reached && refused == nil {
+		if l.isPast(ctx, ck.rules[i], ck.hits[i], state, now) && refused == nil {
 			refused = l.refuse(ck.rules[i], state.Reset, now)
 		}
 	}

@@ -8,6 +8,7 @@ package ratelimit
 
 import (
 	"context"
+	"log/slog"
 	"time"
 
 	"github.com/ulule/limiter/v3"
@@ -73,8 +74,11 @@ type Counter interface {
 type Limiter struct {
 	Counter Counter
 	Rules   Rules
-	Now     func() time.Time  // time.Now when nil
-	Observe func(rule string) // called with the limit that refused a request; may be nil
+	Now     func() time.Time // time.Now when nil
+	Log     *slog.Logger     // has limits that are only observed, once a window; nil discards
+	// OnReached is called with the limit that a request was past, and its mode: one that is
+	// only observed let it pass. May be nil.
+	OnReached func(limit, mode string)
 
 	exhausted exhausted
 }
@@ -86,11 +90,23 @@ func (l *Limiter) now() int64 {
 	return l.Now().Unix()
 }
 
+func (l *Limiter) reached(limit, mode string) {
+	if l.OnReached != nil {
+		l.OnReached(limit, mode)
+	}
+}
+
+// observe counts and logs a request past r, which is only observed, until reset.
+func (l *Limiter) observe(ctx context.Context, r *rule, k limitKey, reset, now int64) {
+	l.reached(r.name, Observe)
+	if l.Log != nil && l.exhausted.get(k, now) == 0 && l.exhausted.add(k, reset, now) {
+		l.Log.WarnContext(ctx, "a request was past a limit, which only observes", "limit", r.name)
+	}
+}
+
 // refuse returns the error for a request that r refuses until reset.
 func (l *Limiter) refuse(r *rule, reset, now int64) error {
-	if l.Observe != nil {
-		l.Observe(r.name)
-	}
+	l.reached(r.name, Enforce)
 	wait := max(r.secondsLeft(reset, now), 1)
 	return errLimited.Withf("%s Try again in %d s.", r.refusal, wait).After(time.Duration(wait) * time.Second)
 }

@@ -72,7 +72,9 @@ func newTestServer(t *testing.T, s ratelimit.Settings) *testServer {
 	w.counter = &counter{now: now, counts: map[string]int64{}, tokens: map[string]string{}}
 	w.limiter = &ratelimit.Limiter{
 		Counter: w.counter, Rules: rules, Now: now,
-		Observe: func(rule string) { w.refused = append(w.refused, rule) },
+		OnReached: func(limit, mode string) {
+			w.refused = append(w.refused, limit+map[string]string{ratelimit.Observe: " (observed)"}[mode])
+		},
 	}
 	w.HTTPErrorHandler = httpapi.HandleError
 	w.IPExtractor = echo.ExtractIPDirect()
@@ -115,6 +117,13 @@ func (s *testServer) get(t testing.TB, who, address string) *httptest.ResponseRe
 	w := httptest.NewRecorder()
 	s.ServeHTTP(w, r)
 	return w
+}
+
+func newRequest(t testing.TB) *http.Request {
+	t.Helper()
+	r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/", nil)
+	r.RemoteAddr = here
+	return r
 }
 
 func want(t testing.TB, w *httptest.ResponseRecorder, status int, headers map[string]string) {
@@ -180,7 +189,7 @@ func TestRefusalSaysWhyAndForHowLong(t *testing.T) {
 				t.Errorf("got %s", body)
 			}
 			if len(s.refused) != 1 || s.refused[0] != c.rule {
-				t.Errorf("Observe got %v, want %s", s.refused, c.rule)
+				t.Errorf("OnReached got %v, want %s", s.refused, c.rule)
 			}
 			s.at = s.at.Add(42 * time.Second)
 			want(t, s.get(t, "demo:asha", here), http.StatusOK, nil)
@@ -299,7 +308,7 @@ func TestUncountedRequestIsRefused(t *testing.T) {
 func TestConcurrentRequestsPassOnlyUpToTheLimit(t *testing.T) {
 	t.Parallel()
 	s := newTestServer(t, limits(ratelimit.Limits{User: "50-M"}))
-	s.limiter.Observe = nil
+	s.limiter.OnReached = nil
 	codes := make(chan int, 200)
 	for range cap(codes) {
 		go func() { codes <- s.get(t, "demo:asha", here).Code }()

@@ -16,7 +16,14 @@ type Limits struct {
 	User    string // for each authenticated caller
 	Address string // for each client address; IPv6 addresses count by their /64
 	All     string // for all callers together
+	Mode    string // Enforce or Observe; "" means Enforce
 }
+
+// The modes of a class.
+const (
+	Enforce = "enforce"
+	Observe = "observe" // requests past a limit are counted and logged, and pass
+)
 
 // ServiceLimits are the limits of Service. Addresses are not limited: a back end makes all
 // its calls from a few.
@@ -24,6 +31,7 @@ type ServiceLimits struct {
 	User  string // for each user that a service acts for, and each service
 	Total string // for each service
 	All   string // for all services together
+	Mode  string // Enforce or Observe; "" means Enforce
 }
 
 // Settings are the limits of all classes.
@@ -74,6 +82,7 @@ type rule struct {
 	rate      limiter.Rate
 	itemStart string // the constant first part of its item in RateLimit
 	refusal   string // the first sentence of a refusal
+	observed  bool   // it refuses nothing
 }
 
 // Parse parses s. Its error names every wrong key, prefixed by section:
@@ -88,7 +97,7 @@ func Parse(section string, s Settings) (Rules, error) {
 		Admin:  p.class(Admin, s.Admin, perAddress),
 		SignIn: p.class(SignIn, s.SignIn, perSite),
 	}}
-	r.classes[Service] = newClass(
+	r.classes[Service] = p.newClass("service", s.Service.Mode,
 		p.rule("service.user", "service-user", s.Service.User, perUserAndService),
 		p.rule("service.total", "service-total", s.Service.Total, perService),
 		p.rule("service.all", "service-all", s.Service.All, allCallers))
@@ -106,10 +115,24 @@ type parser struct {
 }
 
 func (p *parser) class(class Class, s Limits, address scope) *classRules {
-	return newClass(
+	return p.newClass(string(class), s.Mode,
 		p.rule(string(class)+".user", string(class)+"-user", s.User, perUser),
 		p.rule(string(class)+".address", string(class)+"-address", s.Address, address),
 		p.rule(string(class)+".all", string(class)+"-all", s.All, allCallers))
+}
+
+// newClass returns a class with those of rules that are not nil, in this mode. section is
+// that of its settings.
+func (p *parser) newClass(section, mode string, rules ...*rule) *classRules {
+	if mode != "" && mode != Enforce && mode != Observe {
+		p.errs = append(p.errs, fmt.Errorf("%s.%s.mode: want enforce or observe, not %q", p.section, section, mode))
+	}
+	for _, r := range rules {
+		if r != nil {
+			r.observed = mode == Observe
+		}
+	}
+	return newClass(rules...)
 }
 
 // newClass returns a class with those of rules that are not nil.
@@ -125,6 +148,7 @@ func (c *classRules) renamed(from, to Class) *classRules {
 	rules := make([]*rule, len(c.rules))
 	for i, r := range c.rules {
 		rules[i] = newRule(string(to)+strings.TrimPrefix(r.name, string(from)), r.rate, r.scope)
+		rules[i].observed = r.observed
 	}
 	return newClass(rules...)
 }

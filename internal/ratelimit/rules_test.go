@@ -14,6 +14,7 @@ func TestErrorNamesEveryMalformedRate(t *testing.T) {
 		Save:     ratelimit.Limits{User: "0-M", Address: "-5-M", All: "many-M"},
 		SignIn:   ratelimit.Limits{Address: "10"},
 		Failures: "60 per minute",
+		Read:     ratelimit.Limits{Mode: "watch"}, Service: ratelimit.ServiceLimits{Mode: "off"},
 	})
 	if err == nil {
 		t.Fatal("malformed rates were accepted")
@@ -26,7 +27,12 @@ func TestErrorNamesEveryMalformedRate(t *testing.T) {
 			t.Errorf("got %[2]v, want it to name %[1]s", key, err)
 		}
 	}
-	if strings.Contains(err.Error(), "limits.token.all") || strings.Contains(err.Error(), "read") {
+	for _, key := range []string{"limits.read.mode", "limits.service.mode"} {
+		if !strings.Contains(err.Error(), key+": want enforce or observe") {
+			t.Errorf("got %[2]v, want it to name %[1]s", key, err)
+		}
+	}
+	if strings.Contains(err.Error(), "limits.token.all") || strings.Contains(err.Error(), "read.user") {
 		t.Errorf("got %v, which names a valid key", err)
 	}
 }

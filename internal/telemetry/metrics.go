@@ -51,8 +51,8 @@ func NewMetrics() *Metrics {
 		}, []string{"outcome"}),
 		limited: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Namespace: namespace, Name: "rate_limited_total",
-			Help: "Requests refused because a limit was reached, by limit.",
-		}, []string{"limit"}),
+			Help: "Requests past a limit, by limit and mode: enforce (refused), observe (passed).",
+		}, []string{"limit", "mode"}),
 		upstream: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Namespace: namespace, Name: "upstream_call_duration_seconds",
 			Help:    "Duration of single calls to the vendor, by outcome.",
@@ -131,10 +131,10 @@ func (m *Metrics) CountToken(outcome string) {
 	m.tokens.WithLabelValues(outcome).Inc()
 }
 
-// CountLimited counts one request refused by a limit, such as "token-user". The number of
-// limits must be small.
-func (m *Metrics) CountLimited(limit string) {
-	m.limited.WithLabelValues(limit).Inc()
+// CountLimited counts one request past a limit, such as "token-user"; mode is a constant of
+// package ratelimit. The number of limits must be small.
+func (m *Metrics) CountLimited(limit, mode string) {
+	m.limited.WithLabelValues(limit, mode).Inc()
 }
 
 // CountUnaudited counts one action done without its audit record.

@@ -34,7 +34,7 @@ func TestObservationsAreScraped(t *testing.T) {
 	m.CountToken("reused")
 	m.CountToken("reused")
 	m.CountToken("no such outcome")
-	m.CountLimited("token-user")
+	m.CountLimited("token-user", "enforce")
 	m.ObserveUpstream("ok", 700*time.Millisecond)
 	m.ObserveGateway("parse", "ok", 4*time.Second)
 	m.CountCapture("saved")
@@ -59,7 +59,7 @@ func TestObservationsAreScraped(t *testing.T) {
 		`casbroker_token_requests_total{outcome="minted"} 1`,
 		`casbroker_token_requests_total{outcome="reused"} 2`,
 		`casbroker_token_requests_total{outcome="other"} 1`,
-		`casbroker_rate_limited_total{limit="token-user"} 1`,
+		`casbroker_rate_limited_total{limit="token-user",mode="enforce"} 1`,
 		`casbroker_upstream_call_duration_seconds_bucket{outcome="ok",le="1"} 1`,
 		`casbroker_captures_total{outcome="saved"} 1`,
 		`casbroker_mail_polls_total{answer="stored"} 1`,
