@@ -10,8 +10,9 @@ import (
 )
 
 const (
-	readUsers = 200 // each with one statement
-	readRows  = 36  // of each statement
+	readUsers = 200  // each with one statement, read again and again
+	manyUsers = 3000 // each with one statement, read in turn: more than the broker keeps answers of
+	readRows  = 36   // of each statement
 
 	ownedUsers  = 20 // each with a statement for each month
 	ownedMonths = 24
@@ -24,6 +25,9 @@ type read struct {
 	path   func(user int) string
 	jwts   []string
 	rounds []figures
+	// In all rounds:
+	requests int
+	cpu      float64 // seconds that the server used
 }
 
 // measureReads compares reads of saved statements with plain Echo that verifies a JWT, and
@@ -43,15 +47,15 @@ func measureReads(ctx context.Context, p plan, start starter) error {
 	if err != nil {
 		return err
 	}
-	all, err := tokens(readUsers+ownedUsers, readUsers+ownedUsers)
+	all, err := tokens(readUsers+manyUsers+ownedUsers, readUsers+manyUsers+ownedUsers)
 	if err != nil {
 		return err
 	}
-	jwts, owners := all[:readUsers], all[readUsers:]
+	jwts, many, owners := all[:readUsers], all[readUsers:readUsers+manyUsers], all[readUsers+manyUsers:]
 	client := &http.Client{Timeout: time.Minute}
-	ids := make([]string, readUsers)
-	for i, jwt := range jwts {
-		if ids[i], err = saveStatement(ctx, client, broker.address, jwt, sampleStatement(i, readRows, "2026-03-31")); err != nil {
+	ids := make([]string, readUsers+manyUsers)
+	for i := range ids {
+		if ids[i], err = saveStatement(ctx, client, broker.address, all[i], sampleStatement(i, readRows, "2026-03-31")); err != nil {
 			return err
 		}
 	}
@@ -60,6 +64,7 @@ func measureReads(ctx context.Context, p plan, start starter) error {
 	}
 	reads := []*read{
 		{name: fmt.Sprintf("GET /v1/portfolios/latest, %d rows", readRows), path: func(int) string { return "/v1/portfolios/latest" }, jwts: jwts},
+		{name: fmt.Sprintf("the same, %d users in turn", manyUsers), path: func(int) string { return "/v1/portfolios/latest" }, jwts: many},
 		{
 			name: fmt.Sprintf("GET /v1/holdings, %d statements of %d rows", ownedMonths, ownedRows),
 			path: func(int) string { return "/v1/holdings" }, jwts: owners,
@@ -70,34 +75,44 @@ func measureReads(ctx context.Context, p plan, start starter) error {
 			path: func(user int) string { return "/v1/portfolios/" + ids[user] + "/holdings?limit=100" },
 		},
 	}
-	var base []figures
+	base := &read{name: "(c) plain Echo + HS256"}
 	for range p.rounds {
-		f, err := load(ctx, plain.address, tokenRequests(jwts), p.requests, p.connections)
-		if err != nil {
+		if err := base.measure(ctx, plain, tokenRequests(jwts), p.requests, p.connections); err != nil {
 			return err
 		}
-		base = append(base, f)
 		for _, r := range reads {
-			if f, err = load(ctx, broker.address, readRequests(r.path, r.jwts), p.requests/4, p.connections); err != nil {
-				return fmt.Errorf("%s: %w", r.name, err)
+			if err := r.measure(ctx, broker, readRequests(r.path, r.jwts), p.requests/4, p.connections); err != nil {
+				return err
 			}
-			r.rounds = append(r.rounds, f)
 		}
 	}
 	reportReads(p, base, reads, broker.memory(ctx))
 	return nil
 }
 
-// reportReads prints the reads as a table.
-func reportReads(p plan, base []figures, reads []*read, memory float64) {
-	fmt.Printf("\nReads of %d users with one statement each, and of %d with more, SQLite, %d connections, median of %d rounds; the broker used %.0f MB\n\n",
-		readUsers, ownedUsers, p.connections, p.rounds, memory)
-	fmt.Printf("%-48s %10s %9s %8s\n", "", "requests/s", "p99", "of (c)")
-	plain := median(base)
-	fmt.Printf("%-48s %10.0f %9s %8.2f\n", "(c) plain Echo + HS256", plain.perSecond, plain.p99.Round(10*time.Microsecond), 1.0)
-	for _, r := range reads {
+// measure sends n requests to server in another round.
+func (r *read) measure(ctx context.Context, server *process, list requests, n, connections int) error {
+	before := server.cpu()
+	f, err := load(ctx, server.address, list, n, connections)
+	if err != nil {
+		return fmt.Errorf("%s: %w", r.name, err)
+	}
+	r.rounds, r.requests, r.cpu = append(r.rounds, f), r.requests+n, r.cpu+server.cpu()-before
+	return nil
+}
+
+// reportReads prints the reads as a table: requests per second, and the processor time of the
+// server for each, which other load on the machine changes least.
+func reportReads(p plan, base *read, reads []*read, memory float64) {
+	fmt.Printf("\nReads of %d users with one statement each, of %d more in turn, and of %d with more statements, SQLite, %d connections, median of %d rounds; the broker used %.0f MB\n\n",
+		readUsers, manyUsers, ownedUsers, p.connections, p.rounds, memory)
+	fmt.Printf("%-48s %10s %9s %8s %8s %8s\n", "", "requests/s", "p99", "of (c)", "CPU", "of (c)")
+	plain := median(base.rounds)
+	for _, r := range append([]*read{base}, reads...) {
 		f := median(r.rounds)
-		fmt.Printf("%-48s %10.0f %9s %8.2f\n", r.name, f.perSecond, f.p99.Round(10*time.Microsecond), f.perSecond/plain.perSecond)
+		cpu, plainCPU := r.cpu/float64(r.requests), base.cpu/float64(base.requests)
+		fmt.Printf("%-48s %10.0f %9s %8.2f %5.0f us %8.1f\n",
+			r.name, f.perSecond, f.p99.Round(10*time.Microsecond), f.perSecond/plain.perSecond, 1e6*cpu, cpu/plainCPU)
 	}
 }
 
@@ -106,7 +121,7 @@ func saveMonths(ctx context.Context, client *http.Client, address string, jwts [
 	for i, jwt := range jwts {
 		for month := range ownedMonths {
 			to := time.Date(2024, time.Month(month+2), 0, 0, 0, 0, 0, time.UTC).Format(time.DateOnly)
-			if _, err := saveStatement(ctx, client, address, jwt, sampleStatement(readUsers+i, ownedRows, to)); err != nil {
+			if _, err := saveStatement(ctx, client, address, jwt, sampleStatement(readUsers+manyUsers+i, ownedRows, to)); err != nil {
 				return err
 			}
 		}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -16,32 +17,78 @@ import (
 // minGzip is the length of the longest body that is not compressed, in bytes.
 const minGzip = 1 << 10
 
-// SendRead answers a read with body: with its ETag, compressed if the caller accepts gzip, or
-// 304 if the caller has this body already. It must not be used for a body that has a secret:
-// what a caller chose and is repeated next to it would tell the secret by the length.
-func SendRead(c echo.Context, contentType string, body []byte) error {
-	header := c.Response().Header()
-	// It is weak, since it is the same for the compressed body.
-	tag := `W/"` + strconv.FormatUint(xxhash.Sum64(body), 36) + `"`
-	header.Set("ETag", tag)
-	header.Add("Vary", "Accept-Encoding")
-	request := c.Request().Header
-	if matches(request.Values("If-None-Match"), tag) {
-		return c.NoContent(http.StatusNotModified)
-	}
-	if len(body) <= minGzip || !acceptsGzip(request.Values("Accept-Encoding")) {
-		header.Set(echo.HeaderContentLength, strconv.Itoa(len(body)))
-		return c.Blob(http.StatusOK, contentType, body)
+// Answer is the answer to a read, as it is sent. It may be sent several times.
+type Answer struct {
+	contentType string
+	tag         string // the ETag
+	isGzip      bool
+	body        []byte
+}
+
+// NewAnswer returns the answer with body: with its ETag, and compressed if that is wanted and
+// body is long enough. It must not be used for a body that has a secret: what a caller chose and
+// is repeated next to it would tell the secret by the length. The answer does not refer to body.
+func NewAnswer(contentType string, body []byte, compressed bool) (Answer, error) {
+	a := Answer{contentType: contentType, tag: tagOf(body), body: body}
+	if !compressed || len(body) <= minGzip {
+		a.body = slices.Clone(body)
+		return a, nil
 	}
 	z := compressors.Get().(*compressor) //nolint:errcheck // the pool holds nothing else
 	defer compressors.Put(z)
-	compressed, err := z.compress(body)
-	if err != nil {
+	compact, err := z.compress(body)
+	a.body, a.isGzip = slices.Clone(compact), true
+	return a, err
+}
+
+// Size returns the number of bytes that are sent.
+func (a *Answer) Size() int { return len(a.body) }
+
+// Send sends a, or 304 if the caller has it already. a must have been made with compressed as
+// AcceptsGzip tells of this caller.
+func (a *Answer) Send(c echo.Context) error {
+	if hasAlready(c, a.tag) {
+		return c.NoContent(http.StatusNotModified)
+	}
+	header := c.Response().Header()
+	if a.isGzip {
+		header.Set(echo.HeaderContentEncoding, "gzip")
+	}
+	header.Set(echo.HeaderContentLength, strconv.Itoa(len(a.body)))
+	return c.Blob(http.StatusOK, a.contentType, a.body)
+}
+
+// AcceptsGzip reports whether the caller accepts gzip.
+func AcceptsGzip(c echo.Context) bool {
+	return acceptsGzip(c.Request().Header.Values("Accept-Encoding"))
+}
+
+// SendRead answers a read with body once, as NewAnswer and Send do.
+func SendRead(c echo.Context, contentType string, body []byte) error {
+	a := Answer{contentType: contentType, tag: tagOf(body), body: body}
+	if len(body) <= minGzip || !AcceptsGzip(c) || matches(c.Request().Header.Values("If-None-Match"), a.tag) {
+		return a.Send(c)
+	}
+	z := compressors.Get().(*compressor) //nolint:errcheck // the pool holds nothing else
+	defer compressors.Put(z)
+	var err error
+	if a.body, err = z.compress(body); err != nil {
 		return err
 	}
-	header.Set(echo.HeaderContentEncoding, "gzip")
-	header.Set(echo.HeaderContentLength, strconv.Itoa(len(compressed)))
-	return c.Blob(http.StatusOK, contentType, compressed)
+	a.isGzip = true
+	return a.Send(c)
+}
+
+// tagOf returns the ETag of body. It is weak, since it is the same for the compressed body.
+func tagOf(body []byte) string { return `W/"` + strconv.FormatUint(xxhash.Sum64(body), 36) + `"` }
+
+// hasAlready sets the headers of an answer with this ETag, and reports whether the caller has
+// that answer.
+func hasAlready(c echo.Context, tag string) bool {
+	header := c.Response().Header()
+	header.Set("ETag", tag)
+	header.Add("Vary", "Accept-Encoding")
+	return matches(c.Request().Header.Values("If-None-Match"), tag)
 }
 
 // SendReadJSON is SendRead for view as JSON.

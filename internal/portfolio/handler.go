@@ -27,7 +27,7 @@ type Handler struct {
 	MaxWait    time.Duration       // of a large save for other large ones; 0 for DefaultMaxWait
 
 	bodies  *bodyLimiter
-	answers ownedCache
+	answers answerCache
 }
 
 // Mount adds the routes to g, which must authenticate callers. It may be called for several
@@ -119,20 +119,20 @@ func (h *Handler) list(c echo.Context) error {
 
 func (h *Handler) latest(c echo.Context) error {
 	ctx := c.Request().Context()
-	p, rows, err := h.Portfolios.Latest(ctx, auth.From(ctx))
-	if err != nil {
-		return err
-	}
-	return respondPortfolio(c, &p, rows)
+	who := auth.From(ctx)
+	return h.respondCached(c, answerKey{route: readLatest}, answered{
+		version: func() (string, error) { return h.Portfolios.LatestVersion(ctx, who) },
+		render:  renderPortfolio(func() (Portfolio, []statement.Holding, error) { return h.Portfolios.Latest(ctx, who) }),
+	})
 }
 
 func (h *Handler) get(c echo.Context) error {
-	ctx := c.Request().Context()
-	p, rows, err := h.Portfolios.Get(ctx, auth.From(ctx), c.Param("id"))
-	if err != nil {
-		return err
-	}
-	return respondPortfolio(c, &p, rows)
+	ctx, portfolioID := c.Request().Context(), c.Param("id")
+	who := auth.From(ctx)
+	return h.respondCached(c, answerKey{route: readPortfolio, portfolio: portfolioID}, answered{
+		version: func() (string, error) { return h.Portfolios.Version(ctx, who, portfolioID) },
+		render:  renderPortfolio(func() (Portfolio, []statement.Holding, error) { return h.Portfolios.Get(ctx, who, portfolioID) }),
+	})
 }
 
 // holdings answers with a page of holdings as JSON, or with all of them as CSV.
@@ -149,15 +149,18 @@ func (h *Handler) holdings(c echo.Context) error {
 	if err := q.Err(); err != nil {
 		return err
 	}
-	ctx := c.Request().Context()
-	p, rows, next, err := h.Portfolios.Holdings(ctx, auth.From(ctx), c.Param("id"), first, limit)
-	if err != nil {
-		return err
-	}
-	buffer := buffers.Get().(*[]byte) //nolint:errcheck // it has nothing else
-	defer buffers.Put(buffer)
-	*buffer = appendHoldingPage((*buffer)[:0], &p, rows, next)
-	return respondWith(c, *buffer)
+	ctx, portfolioID := c.Request().Context(), c.Param("id")
+	who := auth.From(ctx)
+	return h.respondCached(c, answerKey{route: readRows, portfolio: portfolioID, limit: limit, cursor: q.Text("cursor")}, answered{
+		version: func() (string, error) { return h.Portfolios.Version(ctx, who, portfolioID) },
+		render: func(b []byte) ([]byte, string, error) {
+			p, rows, next, err := h.Portfolios.Holdings(ctx, who, portfolioID, first, limit)
+			if err != nil {
+				return b, "", err
+			}
+			return appendHoldingPage(b, &p, rows, next), keptVersion(&p), nil
+		},
+	})
 }
 
 // holdingsCSV answers with all holdings as CSV.
@@ -252,15 +255,25 @@ func respond(c echo.Context, view any) error {
 	return respondWith(c, body)
 }
 
-// respondPortfolio answers 200 with p and all its holdings.
-func respondPortfolio(c echo.Context, p *Portfolio, rows []statement.Holding) error {
-	buffer := buffers.Get().(*[]byte) //nolint:errcheck // it has nothing else
-	defer buffers.Put(buffer)
-	var err error
-	if *buffer, err = appendPortfolio((*buffer)[:0], p, rows); err != nil {
-		return err
+// renderPortfolio returns a function for answered that appends the portfolio that read returns,
+// with all its holdings.
+func renderPortfolio(read func() (Portfolio, []statement.Holding, error)) func(b []byte) ([]byte, string, error) {
+	return func(b []byte) ([]byte, string, error) {
+		p, rows, err := read()
+		if err != nil {
+			return b, "", err
+		}
+		b, err = appendPortfolio(b, &p, rows)
+		return b, keptVersion(&p), err
 	}
-	return respondWith(c, *buffer)
+}
+
+// keptVersion returns the Version of p, "" if it is unreadable: it may be readable soon.
+func keptVersion(p *Portfolio) string {
+	if p.Unreadable {
+		return ""
+	}
+	return p.Version
 }
 
 // respondWith answers 200 with body, which is JSON.

@@ -2,6 +2,9 @@ package portfolio
 
 import (
 	"context"
+	"slices"
+	"strconv"
+	"strings"
 	"time"
 
 	"casbroker/internal/auth"
@@ -42,6 +45,13 @@ func (s *Service) Owned(ctx context.Context, who auth.Principal, q Selection, f 
 // institutions and holders.
 func (s *Service) OwnedAccounts(ctx context.Context, who auth.Principal, q Selection, f Filter) (o Owned, err error) {
 	return s.readOwned(ctx, who, q, f, s.Reader.Accounts)
+}
+
+// StatementsVersion returns the version of the statements of who, which is another one after
+// each change of what who owns. It waits for statements that are being saved.
+func (s *Service) StatementsVersion(ctx context.Context, who auth.Principal) (string, error) {
+	s.settle(ctx, who)
+	return s.Reader.StatementsVersion(ctx, who.Subject)
 }
 
 func (s *Service) readOwned(ctx context.Context, who auth.Principal, q Selection, f Filter, accounts readAccounts) (o Owned, err error) {
@@ -180,6 +190,21 @@ func (s *Service) rowsOf(ctx context.Context, who auth.Principal, ids []string) 
 	}
 	rows, err = s.Reader.Rows(ctx, who.Subject, ids)
 	return rows, len(rows) == len(ids), err
+}
+
+// versionOf returns the version of statements, as AccountReader.StatementsVersion does.
+func versionOf(statements []AccountStatement) string {
+	parts := make([]string, len(statements))
+	for i := range statements {
+		s := &statements[i]
+		known := "known"
+		if s.Unknown {
+			known = "unknown"
+		}
+		parts[i] = s.PortfolioID + " " + string(s.Provenance) + " " + strconv.Itoa(s.Owner) + " " + known
+	}
+	slices.Sort(parts)
+	return strings.Join(parts, ",")
 }
 
 // isAccountID reports whether accountID has the form of an Account's id.

@@ -2,7 +2,6 @@ package portfolio
 
 import (
 	"slices"
-	"sync"
 
 	"github.com/labstack/echo/v4"
 
@@ -41,48 +40,36 @@ func (h *Handler) owned(c echo.Context) error {
 	if err := q.Err(); err != nil {
 		return err
 	}
-	ctx := c.Request().Context()
-	who := auth.From(ctx)
-	key := ownedKey{who.Subject, selection, filter, limit, q.Text("cursor")}
-	if !asCSV {
-		version, err := h.Portfolios.StatementsVersion(ctx, who)
-		if err != nil {
-			return err
-		}
-		if body := h.answers.get(key, version, h.Portfolios.Now()); body != nil {
-			return respondWith(c, body)
-		}
-	}
-	o, err := h.Portfolios.Owned(ctx, who, selection, filter)
-	if err != nil {
-		return err
-	}
 	if asCSV {
-		return sendOwnedCSV(c, &o)
+		return h.ownedCSV(c, selection, filter)
 	}
-	return h.sendOwned(c, key, &o)
+	ctx, cursor := c.Request().Context(), q.Text("cursor")
+	who := auth.From(ctx)
+	key := answerKey{route: readOwned, Selection: selection, Filter: filter, limit: limit, cursor: cursor}
+	return h.respondCached(c, key, answered{
+		version: func() (string, error) { return h.Portfolios.StatementsVersion(ctx, who) },
+		render: func(b []byte) ([]byte, string, error) {
+			o, err := h.Portfolios.Owned(ctx, who, selection, filter)
+			if err != nil {
+				return b, "", err
+			}
+			first, err := readOwnedCursor(cursor, &o)
+			if err != nil {
+				return b, "", err
+			}
+			b, err = appendOwned(b, &o, selection, first, min(first+limit, len(o.View.Rows)))
+			return b, o.version, err
+		},
+	})
 }
 
-// sendOwned answers with the page of o that key selects, and keeps the answer.
-func (h *Handler) sendOwned(c echo.Context, key ownedKey, o *Owned) error {
-	first, err := readOwnedCursor(key.cursor, o)
+// ownedCSV answers with all of what the caller owns as CSV.
+func (h *Handler) ownedCSV(c echo.Context, selection Selection, filter Filter) error {
+	ctx := c.Request().Context()
+	o, err := h.Portfolios.Owned(ctx, auth.From(ctx), selection, filter)
 	if err != nil {
 		return err
 	}
-	end := min(first+key.limit, len(o.View.Rows))
-	buffer := buffers.Get().(*[]byte) //nolint:errcheck // it has nothing else
-	defer buffers.Put(buffer)
-	if *buffer, err = appendOwned((*buffer)[:0], o, key.Selection, first, end); err != nil {
-		return err
-	}
-	h.answers.put(key, o.version, *buffer, h.Portfolios.Now())
-	return respondWith(c, *buffer)
-}
-
-// buffers are for answers.
-var buffers = sync.Pool{New: func() any { return new([]byte) }}
-
-func sendOwnedCSV(c echo.Context, o *Owned) error {
 	body, err := renderOwnedCSV(&o.View)
 	if err != nil {
 		return err

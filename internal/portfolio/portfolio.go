@@ -73,6 +73,9 @@ type Portfolio struct {
 	// release that did not know accounts, and is not converted yet.
 	Owners   []Owner
 	Accounts []ListedAccount // by index in the statement; nil like Owners
+	// Version is another text after each change of the portfolio. It is set where holdings are
+	// read with it.
+	Version string
 	statement.Summary
 }
 
@@ -186,9 +189,13 @@ type Reader interface {
 	// not differ from what the vendor gave, and of those the one saved last, with all its
 	// holdings. It may return ErrUnreadable.
 	Latest(ctx context.Context, subject string) (Portfolio, []statement.Holding, error)
+	// LatestVersion returns the Version of what Latest returns, without reading the rest.
+	LatestVersion(ctx context.Context, subject string) (string, error)
 	// Portfolio returns a portfolio and up to limit of its holdings, from number first on. It
 	// may return ErrUnreadable if limit is not 0.
 	Portfolio(ctx context.Context, subject, id string, first, limit int) (Portfolio, []statement.Holding, error)
+	// PortfolioVersion returns the Version of a portfolio, without reading the rest.
+	PortfolioVersion(ctx context.Context, subject, id string) (string, error)
 	// Transactions returns up to limit transactions of a portfolio, from number first on,
 	// of one holding or of AllHoldings, or ErrUnreadable.
 	Transactions(ctx context.Context, subject, id string, holding, first, limit int) ([]statement.Transaction, error)

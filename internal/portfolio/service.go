@@ -174,6 +174,25 @@ func (s *Service) Latest(ctx context.Context, who auth.Principal) (Portfolio, []
 	return p, rows, err
 }
 
+// LatestVersion returns the Version of what Latest returns. It waits for statements that are
+// being saved.
+func (s *Service) LatestVersion(ctx context.Context, who auth.Principal) (string, error) {
+	s.settle(ctx, who)
+	version, err := s.Reader.LatestVersion(ctx, who.Subject)
+	if errors.Is(err, ErrNotFound) {
+		err = errNoPortfolio
+	}
+	return version, err
+}
+
+// Version returns the Version of a portfolio of who, or ErrNotFound.
+func (s *Service) Version(ctx context.Context, who auth.Principal, portfolioID string) (string, error) {
+	if !isPortfolioID(portfolioID) {
+		return "", ErrNotFound
+	}
+	return s.Reader.PortfolioVersion(ctx, who.Subject, portfolioID)
+}
+
 // Get returns a portfolio of who with all its holdings, or ErrNotFound.
 func (s *Service) Get(ctx context.Context, who auth.Principal, portfolioID string) (Portfolio, []statement.Holding, error) {
 	p, holdings, err := s.read(ctx, who, portfolioID, 0, statement.MaxRows)

@@ -26,3 +26,6 @@ func (s *DB) MigrateDown(ctx context.Context, version int64) error {
 	_, err = provider.DownTo(ctx, version)
 	return err
 }
+
+// LatestVersionQuery is the query of LatestVersion.
+const LatestVersionQuery = latestVersion

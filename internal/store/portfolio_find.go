@@ -120,10 +120,10 @@ func (s *DB) portfolios(ctx context.Context, subject string, ms int64, q portfol
 	return list, rows.Err()
 }
 
-// latestID selects the id of the portfolio of the user, the owner of most of the subject's
+// latest is the condition for the portfolio of the user, the owner of most of the subject's
 // portfolios, whose period ends last; of several, one that does not differ from what the
 // broker saw, and of those the one that was saved last.
-const latestID = `SELECT id FROM portfolios WHERE subject = $1 AND owner =
+const latest = `WHERE subject = $1 AND owner =
 		(SELECT owner FROM portfolios WHERE subject = $1 GROUP BY owner ORDER BY COUNT(*) DESC, owner LIMIT 1)
 	ORDER BY period_to DESC, differs, saved_ms DESC, id DESC LIMIT 1`
 
@@ -131,7 +131,7 @@ const latestID = `SELECT id FROM portfolios WHERE subject = $1 AND owner =
 // holdings. It returns portfolio.ErrNotFound if there is none, and portfolio.ErrUnreadable if
 // its rows cannot be decrypted.
 func (s *DB) Latest(ctx context.Context, subject string) (portfolio.Portfolio, []statement.Holding, error) {
-	return s.portfolioWithRows(ctx, 0, math.MaxInt, `WHERE id = (`+latestID+`)`, subject)
+	return s.portfolioWithRows(ctx, 0, math.MaxInt, latest, subject)
 }
 
 // Portfolio returns a portfolio of subject and up to limit of its holdings, beginning
@@ -155,12 +155,14 @@ func (s *DB) portfolioWithRows(ctx context.Context, first, limit int, where stri
 	ctx, cancel := withTimeout(ctx)
 	defer cancel()
 	var sealed sealedRows
-	query := `SELECT ` + portfolioColumns + `, ` + withHoldings + where //nolint:gosec // no values
+	var version rowVersion
+	query := `SELECT ` + portfolioColumns + `, ` + versionColumns + `, ` + withHoldings + where //nolint:gosec // no values
 	row := s.reader.QueryRowContext(ctx, query, args...)
-	p, err := s.scanPortfolio(ctx, row, &sealed.packed, &sealed.payload)
+	p, err := s.scanPortfolio(ctx, row, &version.changing, &version.private, &sealed.packed, &sealed.payload)
 	if err != nil {
 		return portfolio.Portfolio{}, nil, s.notFound(ctx, "read portfolio", err)
 	}
+	p.Version = version.String()
 	rows, err := s.openRows(p.ID, sealed, p.SavedAt)
 	if err != nil {
 		return portfolio.Portfolio{}, nil, s.explain(ctx, "read holdings", err)

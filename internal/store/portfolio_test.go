@@ -81,7 +81,7 @@ func TestSavedPortfolioIsReadBackCompletely(t *testing.T) {
 		if len(p.Owners) != 1 || len(p.Accounts) != 1 {
 			t.Errorf("owners %+v, accounts %+v", p.Owners, p.Accounts)
 		}
-		p.Owners, p.Accounts = nil, nil
+		p.Owners, p.Accounts, p.Version = nil, nil, ""
 		if got, want := fmt.Sprintf("%+v", p), fmt.Sprintf("%+v", want.Portfolio); got != want {
 			t.Errorf("portfolio\n got %s\nwant %s", got, want)
 		}
