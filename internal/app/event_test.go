@@ -90,6 +90,33 @@ func TestBackEndReadsWhatHasHappened(t *testing.T) {
 	})
 }
 
+// TestLimitsAndBlocksAreEvents ends with a broker whose API key the vendor refuses.
+func TestLimitsAndBlocksAreEvents(t *testing.T) {
+	t.Parallel()
+	eachBackend(t, func(t *testing.T, settings config.Config, _ *sandbox.Sandbox) {
+		settings.Auth.Verifiers[0].ActsFor = []string{"app"}
+		settings.Budgets = []config.Budget{{Name: "daily", Scope: config.ScopeUser, Period: config.PeriodDay, Credits: 1000}}
+		b := start(t, settings)
+		b.upload(t, "asha", "cdsl", "ABCDE1234F").must(t, 201)
+		b.upload(t, "asha", "nsdl", "ABCDE1234F").must(t, 402)
+		if _, err := b.app.Access().Block(t.Context(), operator, "app:rohan", "", time.Time{}); err != nil {
+			t.Fatal(err)
+		}
+		b.eventsUntil(t, 4)
+		if err := b.stop(); err != nil {
+			t.Fatal(err)
+		}
+		settings.Upstream.Keys[0].APIKey = "not-the-right-key"
+		b = start(t, settings)
+		b.call(t, "meera", http.MethodPost, "/v1/token", "").mustRefuse(t, 503, "upstream_refused_key")
+		got := b.eventsUntil(t, 5)
+		want := []string{"budget.reached app:asha", "holdings.changed app:asha", "key.set_aside ", "portfolio.saved app:asha", "user.blocked app:rohan"}
+		if types := slices.Sorted(slices.Values(got.types())); !slices.Equal(types, want) {
+			t.Errorf("got %q, want %q", types, want)
+		}
+	})
+}
+
 func TestReaderOfEventsIsAnsweredWhenOneArrivesOnAnotherReplica(t *testing.T) {
 	t.Parallel()
 	eachBackend(t, func(t *testing.T, settings config.Config, _ *sandbox.Sandbox) {

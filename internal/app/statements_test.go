@@ -1,6 +1,7 @@
 package app_test
 
 import (
+	"encoding/base64"
 	"encoding/json"
 	"net/http"
 	"strings"
@@ -44,17 +45,22 @@ func TestUploadedStatementIsAVerifiedPortfolio(t *testing.T) {
 		if again.ID != first.ID || again.Created {
 			t.Errorf("got %+v, want the portfolio %s again", again, first.ID)
 		}
+		inJSON := `{"pdf_file":"` + base64.StdEncoding.EncodeToString([]byte("%PDF-1.4\n% cdsl\n%%EOF\n")) + `","password":"ABCDE1234F"}`
+		b.call(t, "asha", http.MethodPost, "/v1/statements", inJSON).must(t, 200).decode(t, &again)
+		if again.ID != first.ID || again.Created {
+			t.Errorf("got %+v for JSON, want the portfolio %s again", again, first.ID)
+		}
 		var found observed
 		b.call(t, "asha", http.MethodGet, a.header.Get("Location"), "").must(t, 200).decode(t, &found)
 		if found.Provenance != "verified" {
 			t.Errorf("got %+v", found)
 		}
 		b.call(t, "rohan", http.MethodGet, a.header.Get("Location"), "").must(t, 404)
-		if got := vendor.Calls(parseCall); got != 2 {
-			t.Errorf("the vendor got %d calls, want 2", got)
+		if got := vendor.Calls(parseCall); got != 3 {
+			t.Errorf("the vendor got %d calls, want 3", got)
 		}
-		if u := b.usageOf(t, "asha", 2); u.Total.Credits != "2" {
-			t.Errorf("got %+v, want two credits", u)
+		if u := b.usageOf(t, "asha", 3); u.Total.Credits != "3" {
+			t.Errorf("got %+v, want three credits", u)
 		}
 	})
 }

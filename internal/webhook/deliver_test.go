@@ -296,28 +296,30 @@ func TestReceiverThatIsGoneGetsNoMore(t *testing.T) {
 
 func TestRetryAfterIsHonouredAndAnEventIsGivenUpAfterADay(t *testing.T) {
 	t.Parallel()
-	db, r := storetest.New(t), newReceiver(t)
-	var c clock
-	r.status.Store(503)
-	r.header.Set("Retry-After", "7200")
-	replica := runReplica(t, db, c.now, r.endpoint())
-	happen(t, db, 1, 2)
-	until(t, "the first try", func() bool { return replica.result("retried") == 1 })
-	c.move(2*time.Hour - time.Minute)
-	if due, err := db.Claim(t.Context(), "app", c.now(), c.now().Add(time.Minute), 10); err != nil || len(due) != 0 {
-		t.Errorf("got %v, %v, want nothing before Retry-After", due, err)
-	}
-	for n := int64(2); replica.result("failed") == 0; n++ {
-		c.move(3 * time.Hour)
-		until(t, "another try", func() bool { return replica.result("retried")+replica.result("failed") >= n })
-	}
-	if passed := time.Duration(c.ahead.Load()); passed < 24*time.Hour || passed > 28*time.Hour {
-		t.Errorf("given up after %s, want a day", passed)
-	}
-	r.status.Store(200)
-	until(t, "the event after it", func() bool {
-		c.move(10 * time.Minute) // its first try may have failed, at a time that is not known here
-		return r.taken() == 1
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		r := newReceiver(t)
+		var c clock
+		r.status.Store(503)
+		r.header.Set("Retry-After", "7200")
+		replica := runReplica(t, db, c.now, r.endpoint())
+		happen(t, db, 1, 2)
+		until(t, "the first try", func() bool { return replica.result("retried") == 1 })
+		c.move(2*time.Hour - time.Minute)
+		if due, err := db.Claim(t.Context(), "app", c.now(), c.now().Add(time.Minute), 10); err != nil || len(due) != 0 {
+			t.Errorf("got %v, %v, want nothing before Retry-After", due, err)
+		}
+		for n := int64(2); replica.result("failed") == 0; n++ {
+			c.move(3 * time.Hour)
+			until(t, "another try", func() bool { return replica.result("retried")+replica.result("failed") >= n })
+		}
+		if passed := time.Duration(c.ahead.Load()); passed < 24*time.Hour || passed > 28*time.Hour {
+			t.Errorf("given up after %s, want a day", passed)
+		}
+		r.status.Store(200)
+		until(t, "the event after it", func() bool {
+			c.move(10 * time.Minute) // its first try may have failed, at a time that is not known here
+			return r.taken() == 1
+		})
 	})
 }
 
