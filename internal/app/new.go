@@ -71,6 +71,9 @@ func New(ctx context.Context, c config.Config, o Options) (_ *App, err error) { 
 		log.Debug("variables that Kubernetes has made for a Service are ignored", "variables", links)
 	}
 	metrics := telemetry.NewMetrics()
+	if lines, ok := o.LogTo.(*telemetry.LineWriter); ok {
+		metrics.WatchLog(lines.Lost)
+	}
 	build := BuildInfo()
 	metrics.SetBuildInfo(build.Version, build.Commit, build.GoVersion)
 	running, stop := context.WithCancel(context.WithoutCancel(ctx))

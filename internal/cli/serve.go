@@ -9,6 +9,7 @@ import (
 	"casbroker/internal/app"
 	"casbroker/internal/config"
 	"casbroker/internal/server"
+	"casbroker/internal/telemetry"
 )
 
 // addressSetting is how users change the address to listen on.
@@ -53,6 +54,9 @@ func checkAddress(address string) error {
 
 // serve runs the program on l until ctx ends. It calls started once requests are accepted.
 func serve(ctx context.Context, l net.Listener, settings config.Config, o app.Options, started func()) error {
+	log := telemetry.NewLineWriter(o.LogTo)
+	defer log.Flush()
+	o.LogTo = log
 	a, err := app.New(ctx, settings, o)
 	if err != nil {
 		_ = l.Close()

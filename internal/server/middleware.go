@@ -83,13 +83,14 @@ var errAborted = errors.New("the answer was aborted")
 // reportRequest counts and logs a request that began at start and ended with err.
 func (o Options) reportRequest(c echo.Context, start time.Time, err error) {
 	status, took := c.Response().Status, time.Since(start)
+	at := start.Add(took)
 	if errors.Is(err, context.Canceled) && c.Request().Context().Err() != nil || errors.Is(err, errAborted) {
 		status = statusClientClosed
 	}
 	if o.Observer != nil {
 		o.Observer.ObserveRequest(c.Path(), c.Request().Method, status, took)
 	}
-	logRequest(c, o.Log, status, took, err)
+	logRequest(c, o.Log, status, at, took, err)
 }
 
 // maxMethod limits how much of a request's method is reported, in bytes. No route has a
@@ -125,37 +126,18 @@ func logLevel(path string, status int) slog.Level {
 	return slog.LevelInfo
 }
 
-// logRequest writes the access log line of a request.
-func logRequest(c echo.Context, log *slog.Logger, status int, took time.Duration, err error) {
-	level := logLevel(c.Path(), status)
-	ctx := c.Request().Context()
-	if !log.Enabled(ctx, level) {
-		return
-	}
+// logRequest writes the access log line of a request that ended at a time.
+func logRequest(c echo.Context, log *slog.Logger, status int, at time.Time, took time.Duration, err error) {
 	route := c.Path()
 	if route == "" {
 		route = c.Request().URL.Path
 	}
-	source := audit.SourceOf(ctx)
-	attrs := append(make([]slog.Attr, 0, 11),
-		slog.String("request_id", source.RequestID), // the logger would add it otherwise, at the cost of an allocation
-		slog.String("method", c.Request().Method),
-		slog.String("route", route),
-		slog.Int("status", status),
-		slog.Int64("took_us", took.Microseconds()),
-		slog.Int64("bytes", c.Response().Size),
-		slog.String("address", source.Address),
-	)
-	if who := auth.Caller(c); who.Subject != "" {
-		attrs = append(attrs, slog.String("subject", who.Subject))
-		if who.Actor != "" {
-			attrs = append(attrs, slog.String("actor", who.Actor))
-		}
-	}
-	if err != nil {
-		attrs = append(attrs, slog.String("error", err.Error()))
-	}
-	log.LogAttrs(ctx, level, "request", attrs...)
+	ctx := c.Request().Context()
+	source, who := audit.SourceOf(ctx), auth.Caller(c)
+	telemetry.LogAccess(ctx, log, logLevel(c.Path(), status), telemetry.Access{
+		RequestID: source.RequestID, Method: c.Request().Method, Route: route, Status: status, At: at, Took: took,
+		Bytes: c.Response().Size, Address: source.Address, Subject: who.Subject, Actor: who.Actor, Err: err,
+	})
 }
 
 // The security headers of every answer. Pages replace the Content-Security-Policy.

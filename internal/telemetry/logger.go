@@ -36,14 +36,19 @@ type LogOptions struct {
 // A record logged with a context that has a request id gets it as request_id, inside the
 // current group if there is one. The logger is safe for concurrent use.
 func NewLogger(w io.Writer, o LogOptions) *slog.Logger {
-	plain := &slog.HandlerOptions{Level: o.Level}
-	var next slog.Handler = slog.NewJSONHandler(w, plain)
-	if o.Format == FormatText {
-		next = slog.NewTextHandler(w, plain)
+	lines, ok := w.(lineOutput)
+	if !ok {
+		lines = &lockedWriter{to: w}
 	}
-	scrub := &scrubbers{secrets: o.Secrets}
-	scrub.current.Store(newScrubber(o.Secrets))
-	return slog.New(&handler{next: next, scrub: scrub})
+	plain := &slog.HandlerOptions{Level: o.Level}
+	h := &handler{scrub: &scrubbers{secrets: o.Secrets}}
+	h.scrub.current.Store(newScrubber(o.Secrets))
+	if o.Format == FormatText {
+		h.next = slog.NewTextHandler(lines, plain)
+	} else {
+		h.next, h.lines = slog.NewJSONHandler(lines, plain), lines
+	}
+	return slog.New(h)
 }
 
 // HideSecret makes log, which NewLogger has returned, hide one more secret.
@@ -72,7 +77,8 @@ func (s *scrubbers) add(more secret.Text) {
 type handler struct {
 	next  slog.Handler
 	scrub *scrubbers
-	hasID bool // WithAttrs has set the request id
+	hasID bool       // WithAttrs has set the request id
+	lines lineOutput // where next writes JSON; nil for text, and after WithAttrs and WithGroup
 }
 
 // Enabled implements slog.Handler.
@@ -107,6 +113,7 @@ func (h *handler) Handle(ctx context.Context, r slog.Record) error {
 // WithAttrs implements slog.Handler; attrs are scrubbed once.
 func (h *handler) WithAttrs(attrs []slog.Attr) slog.Handler {
 	c := *h
+	c.lines = nil
 	clean := make([]slog.Attr, len(attrs))
 	for i, a := range attrs {
 		clean[i], _ = h.scrub.current.Load().attr(a)
@@ -119,6 +126,7 @@ func (h *handler) WithAttrs(attrs []slog.Attr) slog.Handler {
 // WithGroup implements slog.Handler.
 func (h *handler) WithGroup(name string) slog.Handler {
 	c := *h
+	c.lines = nil
 	c.next = h.next.WithGroup(name)
 	return &c
 }

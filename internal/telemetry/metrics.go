@@ -174,6 +174,15 @@ func (m *Metrics) SetFallback(active bool) {
 // CountFallbackCall counts one call that the in-process cache answered instead of Redis.
 func (m *Metrics) CountFallbackCall() { m.fallbackCalls.Inc() }
 
+// WatchLog publishes how many log lines could not be written, read at every scrape. It may be
+// called once; lost must be safe for concurrent use.
+func (m *Metrics) WatchLog(lost func() uint64) {
+	m.registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{
+		Namespace: namespace, Name: "log_lines_lost_total",
+		Help: "Log lines that could not be written, or were dropped since more than 4 MiB waited for a log that is stuck.",
+	}, func() float64 { return float64(lost()) }))
+}
+
 // WatchJWTCache publishes the counters of the cache of verified JWTs, read at every scrape.
 // It may be called once; hits and misses must be safe for concurrent use.
 func (m *Metrics) WatchJWTCache(hits, misses func() uint64) {
