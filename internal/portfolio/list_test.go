@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
+	"strings"
 	"testing"
 
 	"casbroker/internal/store"
@@ -27,21 +28,21 @@ func TestListIsFilteredByEachParameter(t *testing.T) {
 			b.save("asha", []byte(folios)).want(t, http.StatusCreated).ID, // on 2026-04-01
 		}
 		for query, want := range map[string][]int{
-			"":                     {2, 1, 0},
-			"?cas_type=NSDL":       {1},
-			"?provenance=reported": {2, 1, 0},
-			"?provenance=verified": nil,
-			"?owner=1":             {2, 0},
-			"?owner=2":             {2, 1}, // 2 has a folio of Bina
-			"?owner=3":             nil,
-			"?class=nps":           {1, 0},
-			"?class=mutual_fund":   {2},
-			"?class=equity":        nil,
-			"?from=2026-01-31":     {2, 1},
-			"?from=2026-04-01":     {2},
-			"?from=2026-04-02":     nil,
-			"?to=2026-01-31":       {1, 0},
-			"?to=2025-12-30":       nil,
+			"":                                   {2, 1, 0},
+			"?cas_type=NSDL":                     {1},
+			"?provenance=reported":               {2, 1, 0},
+			"?provenance=verified":               nil,
+			"?owner=1":                           {2, 0},
+			"?owner=2":                           {2, 1}, // 2 has a folio of Bina
+			"?owner=1&class=nps&from=2026-01-01": nil,    // owner 1 has none of these
+			"?class=nps":                         {1, 0},
+			"?class=mutual_fund":                 {2},
+			"?class=equity":                      nil,
+			"?from=2026-01-31":                   {2, 1},
+			"?from=2026-04-01":                   {2},
+			"?from=2026-04-02":                   nil,
+			"?to=2026-01-31":                     {1, 0},
+			"?to=2025-12-30":                     nil,
 			"?from=2026-01-31&to=2026-01-31&class=nps&owner=2&cas_type=NSDL": {1},
 			"?active=true&owner=2": {1},
 		} {
@@ -55,6 +56,11 @@ func TestListIsFilteredByEachParameter(t *testing.T) {
 			}
 			if !slices.Equal(got, wanted) {
 				t.Errorf("%q: got %v, want %v of %v", query, got, wanted, ids)
+			}
+		}
+		for _, query := range []string{"?owner=3", "?owner=3&class=nps&limit=1"} {
+			if r := b.get("asha", "/v1/portfolios"+query).want(t, http.StatusNotFound); r.Code != "owner_not_found" || !strings.Contains(r.Detail, "/v1/accounts") {
+				t.Errorf("%s: got %s %q, want owner_not_found with what to do", query, r.Code, r.Detail)
 			}
 		}
 		var paged []string

@@ -9,6 +9,7 @@ import (
 
 	"casbroker/internal/auth"
 	"casbroker/internal/fault"
+	"casbroker/internal/httpapi"
 	"casbroker/internal/id"
 )
 
@@ -21,7 +22,7 @@ const rowsAtOnce = 20
 
 var (
 	errNoAccount = fault.New(fault.NotFound, "account_not_found", "You have no account with this id.")
-	errNoOwner   = fault.New(fault.NotFound, "owner_not_found", "Your statements have no owner with this number.")
+	errNoOwner   = fault.New(fault.NotFound, "owner_not_found", "Your statements have no owner with this number; GET /v1/accounts lists the owners.")
 	errChanging  = fault.New(fault.Unavailable, "holdings_changing",
 		"Your portfolios were changed while they were being read; try again.").After(time.Second)
 )
@@ -36,7 +37,8 @@ type Owned struct {
 }
 
 // Owned returns what who owns, as the statements tell that q selects, reduced to what f
-// selects. It returns a fault for an owner or account that who does not have.
+// selects. It returns a fault for a day after today, and for an owner or account that who does
+// not have.
 func (s *Service) Owned(ctx context.Context, who auth.Principal, q Selection, f Filter) (o Owned, err error) {
 	return s.readOwned(ctx, who, q, f, s.Reader.AccountStatements)
 }
@@ -55,6 +57,9 @@ func (s *Service) StatementsVersion(ctx context.Context, who auth.Principal) (st
 }
 
 func (s *Service) readOwned(ctx context.Context, who auth.Principal, q Selection, f Filter, accounts readAccounts) (o Owned, err error) {
+	if today := dayOf(s.Now()); q.AsOf > today {
+		return o, httpapi.ErrQuery.Withf("as_of must not be after today, %s in India.", today)
+	}
 	s.settle(ctx, who)
 	err = s.readKnown(ctx, who, f, accounts, func(k knownAccounts) (complete bool, err error) {
 		o, complete, err = s.owned(ctx, who, k, q, f)
@@ -113,15 +118,14 @@ func (k knownAccounts) check(f Filter) error {
 	if f.Account != "" && k.account(f.Account) == nil {
 		return errNoAccount
 	}
-	for _, o := range k.owners {
-		if o.Number == f.Owner {
-			return nil
-		}
-	}
-	if f.Owner != 0 {
+	if f.Owner != 0 && !hasOwner(k.owners, f.Owner) {
 		return errNoOwner
 	}
 	return nil
+}
+
+func hasOwner(owners []Owner, number int) bool {
+	return slices.ContainsFunc(owners, func(o Owner) bool { return o.Number == number })
 }
 
 // account returns the account with this id, or nil.

@@ -388,6 +388,7 @@ func TestWrongParametersOfWhatAUserOwnsAreRefused(t *testing.T) {
 	for path, code := range map[string]string{
 		"/v1/holdings?subject=x": "invalid_query", "/v1/holdings?owner=0": "invalid_query", "/v1/holdings?owner=one": "invalid_query",
 		"/v1/holdings?class=stocks": "invalid_query", "/v1/holdings?as_of=31-03-2026": "invalid_query", "/v1/holdings?as_of=2026-02-30": "invalid_query",
+		"/v1/holdings?as_of=2026-04-02": "invalid_query", "/v1/holdings?as_of=2036-01-01&format=csv": "invalid_query", "/v1/accounts?as_of=2026-04-02": "invalid_query",
 		"/v1/holdings?account=1": "invalid_query", "/v1/holdings?provenance=trusted": "invalid_query", "/v1/holdings?cas_type=cdsl": "invalid_query",
 		"/v1/holdings?format=xml": "invalid_query", "/v1/holdings?limit=1001": "invalid_limit", "/v1/holdings?cursor=x": "invalid_cursor",
 		"/v1/holdings?owner=1&owner=2": "invalid_query", "/v1/accounts?class=equity": "invalid_query", "/v1/accounts/ac_01kf0a6v3m9t2w8x4y5z7b1c2d?x=": "invalid_query",
@@ -397,6 +398,9 @@ func TestWrongParametersOfWhatAUserOwnsAreRefused(t *testing.T) {
 		if r := b.get("asha", path).want(t, http.StatusBadRequest); r.Code != code {
 			t.Errorf("%s: got %s, want %s", path, r.Code, code)
 		}
+	}
+	if r := b.get("asha", "/v1/holdings?as_of=2026-04-01"); r.status != http.StatusOK { // today
+		t.Errorf("as of today: got %d %s, want 200", r.status, r.body)
 	}
 	for path, code := range map[string]string{
 		"/v1/holdings?owner=7": "owner_not_found", "/v1/holdings?account=ac_01kf0a6v3m9t2w8x4y5z7b1c2d": "account_not_found", "/v1/worth?owner=2": "owner_not_found",

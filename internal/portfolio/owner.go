@@ -33,7 +33,12 @@ const MaxOwners = 200
 
 // ErrTooManyOwners is returned for a statement with which there would be more than MaxOwners.
 var ErrTooManyOwners = fault.New(fault.Unprocessable, "too_many_owners",
-	fmt.Sprintf("Your statements may list the accounts of at most %d people; this one was not saved.", MaxOwners))
+	fmt.Sprintf("Your statements may list the accounts of at most %d people, and this one lists another; it was not saved. "+
+		"Delete the statements of people that you do not need any more, which GET /v1/portfolios?owner= finds, then save it again.", MaxOwners))
+
+// ErrTooManyStated is the ErrTooManyOwners for one statement that lists too many by itself.
+var ErrTooManyStated = ErrTooManyOwners.Withf(
+	"The statement lists the accounts of more than %d people; it was not saved. Save statements of fewer accounts in its place.", MaxOwners)
 
 // PANHashSize is the number of bytes that represent one character of a PAN.
 const PANHashSize = 4

@@ -147,7 +147,7 @@ func (s *Service) Delete(ctx context.Context, who auth.Principal, portfolioID st
 }
 
 // List returns the portfolios of who that q selects, newest first, and the cursor of the
-// next page, nil on the last page.
+// next page, nil on the last page. It returns a fault for an owner that who does not have.
 func (s *Service) List(ctx context.Context, who auth.Principal, q Query) ([]Portfolio, *Cursor, error) {
 	if q.After == (Cursor{}) {
 		s.settle(ctx, who)
@@ -155,6 +155,12 @@ func (s *Service) List(ctx context.Context, who auth.Principal, q Query) ([]Port
 	limit := q.Limit
 	q.Limit++ // one more shows whether there is a next page
 	list, err := s.Reader.Portfolios(ctx, who.Subject, q)
+	if err == nil && len(list) == 0 && q.Only.Owner != 0 {
+		var owners []Owner
+		if _, owners, _, err = s.Reader.AccountStatements(ctx, who.Subject); err == nil && !hasOwner(owners, q.Only.Owner) {
+			err = errNoOwner
+		}
+	}
 	if err != nil || len(list) <= limit {
 		return list, nil, err
 	}

@@ -18,12 +18,12 @@ type statedAccounts struct {
 // accountData returns the associated data of the accountDetails of a portfolio.
 func accountData(portfolioID string) string { return "portfolio/" + portfolioID + "/accounts" }
 
-// countOwners returns portfolio.ErrTooManyOwners if st names too many people as owners.
+// countOwners returns portfolio.ErrTooManyStated if st names too many people as owners.
 func countOwners(st *statement.Statement) error {
 	owners := map[statement.Holder]bool{}
 	for i := range st.Accounts {
 		if owners[st.Accounts[i].Owner] = true; len(owners) > portfolio.MaxOwners {
-			return portfolio.ErrTooManyOwners
+			return portfolio.ErrTooManyStated
 		}
 	}
 	return nil

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"casbroker/internal/fault"
 	"casbroker/internal/portfolio"
 	"casbroker/internal/statement"
 	"casbroker/internal/store"
@@ -319,15 +320,16 @@ func TestStatementOfTooManyPeopleIsRefused(t *testing.T) {
 			}
 			return folios("2026-01-31", "Example Family", "", list...)
 		}
-		refused := func(payload []byte) {
+		refused := func(payload []byte, want *fault.Fault) {
 			t.Helper()
-			if _, err := s.SavePortfolio(t.Context(), saving(t, "demo:asha", payload)); !errors.Is(err, portfolio.ErrTooManyOwners) {
-				t.Errorf("got %v, want ErrTooManyOwners", err)
+			var got *fault.Fault
+			if _, err := s.SavePortfolio(t.Context(), saving(t, "demo:asha", payload)); !errors.As(err, &got) || got.Code != "too_many_owners" || got.Detail != want.Detail {
+				t.Errorf("got %v, want %v", err, want)
 			}
 		}
-		refused(people(0, portfolio.MaxOwners+1))
+		refused(people(0, portfolio.MaxOwners+1), portfolio.ErrTooManyStated)
 		saveLater(t, s, 0, people(0, portfolio.MaxOwners))
-		refused(people(1000, 1))
+		refused(people(1000, 1), portfolio.ErrTooManyOwners)
 		if p := saveLater(t, s, time.Hour, people(5, 1)); p.Owner != 6 {
 			t.Errorf("got owner %d for one who is known, want 6", p.Owner)
 		}

@@ -1639,7 +1639,8 @@ type WidgetPayloadRequestBody = WidgetPayload
 
 // ListAccountsParams defines parameters for ListAccounts.
 type ListAccountsParams struct {
-	// AsOf Only statements of periods that end on this day or before; the day on which it was saved counts for one without a period
+	// AsOf Only statements of periods that end on this day or before; the day on which it was saved counts for one without a period. Not
+	// after today in India.
 	AsOf AsOfParameter `form:"as_of,omitempty" json:"as_of,omitempty,omitzero"`
 
 	// Provenance Only statements of this provenance
@@ -1648,7 +1649,7 @@ type ListAccountsParams struct {
 	// CASType Only statements of this issuer
 	CASType OfCASType `form:"cas_type,omitempty" json:"cas_type,omitempty,omitzero"`
 
-	// Owner Only accounts of the owner with this number
+	// Owner Only accounts of the owner with this number; 404 `owner_not_found` if the user has no such owner
 	Owner OfOwner `form:"owner,omitempty" json:"owner,omitempty,omitzero"`
 }
 
@@ -1666,7 +1667,8 @@ type ListEventsParams struct {
 
 // ListOwnedParams defines parameters for ListOwned.
 type ListOwnedParams struct {
-	// AsOf Only statements of periods that end on this day or before; the day on which it was saved counts for one without a period
+	// AsOf Only statements of periods that end on this day or before; the day on which it was saved counts for one without a period. Not
+	// after today in India.
 	AsOf AsOfParameter `form:"as_of,omitempty" json:"as_of,omitempty,omitzero"`
 
 	// Provenance Only statements of this provenance
@@ -1675,7 +1677,7 @@ type ListOwnedParams struct {
 	// CASType Only statements of this issuer
 	CASType OfCASType `form:"cas_type,omitempty" json:"cas_type,omitempty,omitzero"`
 
-	// Owner Only accounts of the owner with this number
+	// Owner Only accounts of the owner with this number; 404 `owner_not_found` if the user has no such owner
 	Owner OfOwner `form:"owner,omitempty" json:"owner,omitempty,omitzero"`
 
 	// Class Only rows of this class
@@ -1702,7 +1704,7 @@ type ListPortfoliosParams struct {
 	// CASType Only statements of this issuer
 	CASType OfCASType `form:"cas_type,omitempty" json:"cas_type,omitempty,omitzero"`
 
-	// Owner Only statements of the owner with this number, or with an account of that owner
+	// Owner Only statements of the owner with this number, or with an account of that owner; 404 `owner_not_found` if the user has no such owner
 	Owner OfStatementOwner `form:"owner,omitempty" json:"owner,omitempty,omitzero"`
 
 	// Class Only statements with a row of this class
@@ -1775,7 +1777,8 @@ type GetOwnUsageParams struct {
 
 // ListAccountsOfParams defines parameters for ListAccountsOf.
 type ListAccountsOfParams struct {
-	// AsOf Only statements of periods that end on this day or before; the day on which it was saved counts for one without a period
+	// AsOf Only statements of periods that end on this day or before; the day on which it was saved counts for one without a period. Not
+	// after today in India.
 	AsOf AsOfParameter `form:"as_of,omitempty" json:"as_of,omitempty,omitzero"`
 
 	// Provenance Only statements of this provenance
@@ -1784,13 +1787,14 @@ type ListAccountsOfParams struct {
 	// CASType Only statements of this issuer
 	CASType OfCASType `form:"cas_type,omitempty" json:"cas_type,omitempty,omitzero"`
 
-	// Owner Only accounts of the owner with this number
+	// Owner Only accounts of the owner with this number; 404 `owner_not_found` if the user has no such owner
 	Owner OfOwner `form:"owner,omitempty" json:"owner,omitempty,omitzero"`
 }
 
 // ListOwnedOfParams defines parameters for ListOwnedOf.
 type ListOwnedOfParams struct {
-	// AsOf Only statements of periods that end on this day or before; the day on which it was saved counts for one without a period
+	// AsOf Only statements of periods that end on this day or before; the day on which it was saved counts for one without a period. Not
+	// after today in India.
 	AsOf AsOfParameter `form:"as_of,omitempty" json:"as_of,omitempty,omitzero"`
 
 	// Provenance Only statements of this provenance
@@ -1799,7 +1803,7 @@ type ListOwnedOfParams struct {
 	// CASType Only statements of this issuer
 	CASType OfCASType `form:"cas_type,omitempty" json:"cas_type,omitempty,omitzero"`
 
-	// Owner Only accounts of the owner with this number
+	// Owner Only accounts of the owner with this number; 404 `owner_not_found` if the user has no such owner
 	Owner OfOwner `form:"owner,omitempty" json:"owner,omitempty,omitzero"`
 
 	// Class Only rows of this class
@@ -1826,7 +1830,7 @@ type ListPortfoliosOfParams struct {
 	// CASType Only statements of this issuer
 	CASType OfCASType `form:"cas_type,omitempty" json:"cas_type,omitempty,omitzero"`
 
-	// Owner Only statements of the owner with this number, or with an account of that owner
+	// Owner Only statements of the owner with this number, or with an account of that owner; 404 `owner_not_found` if the user has no such owner
 	Owner OfStatementOwner `form:"owner,omitempty" json:"owner,omitempty,omitzero"`
 
 	// Class Only statements with a row of this class
@@ -1914,7 +1918,7 @@ type GetWorthOfParams struct {
 	// CASType Only statements of this issuer
 	CASType OfCASType `form:"cas_type,omitempty" json:"cas_type,omitempty,omitzero"`
 
-	// Owner Only accounts of the owner with this number
+	// Owner Only accounts of the owner with this number; 404 `owner_not_found` if the user has no such owner
 	Owner OfOwner `form:"owner,omitempty" json:"owner,omitempty,omitzero"`
 
 	// Class Only rows of this class
@@ -1944,7 +1948,7 @@ type GetWorthParams struct {
 	// CASType Only statements of this issuer
 	CASType OfCASType `form:"cas_type,omitempty" json:"cas_type,omitempty,omitzero"`
 
-	// Owner Only accounts of the owner with this number
+	// Owner Only accounts of the owner with this number; 404 `owner_not_found` if the user has no such owner
 	Owner OfOwner `form:"owner,omitempty" json:"owner,omitempty,omitzero"`
 
 	// Class Only rows of this class

@@ -2594,8 +2594,8 @@ export interface components {
         /**
          * @description The JSON is well formed but has an impossible value: `not_a_statement`, `invalid_expiry_minutes`,
          *     `idempotency_key_reused`, and `no_such_user` in the demo; for operators `invalid_subject`, `invalid_reason`,
-         *     `invalid_until`, `invalid_credits`, `invalid_app`, `invalid_day` and `not_confirmed`. `too_many_owners`: the user's statements
-         *     would list the accounts of more than 200 people. `errors` has pointers to the wrong values where they are known.
+         *     `invalid_until`, `invalid_credits`, `invalid_app`, `invalid_day` and `not_confirmed`. `too_many_owners`: the statement, or
+         *     all statements of the user with it, would list the accounts of more than 200 people; `detail` says which, and what to do. `errors` has pointers to the wrong values where they are known.
          *     The vendor cannot read the statement: `invalid_password`, `invalid_pdf`, `unsupported_format`, `file_too_large`,
          *     `parsing_error` or `statement_not_parsed`, or does not accept a request (`request_not_accepted`); `detail` has the vendor's words and what to do.
          *     For `not_a_statement` their codes are
@@ -2702,15 +2702,18 @@ export interface components {
         From: components["schemas"]["Instant"];
         /** @description Before this time, exclusive */
         To: components["schemas"]["Instant"];
-        /** @description Only statements of periods that end on this day or before; the day on which it was saved counts for one without a period */
+        /**
+         * @description Only statements of periods that end on this day or before; the day on which it was saved counts for one without a period. Not
+         *     after today in India.
+         */
         AsOf: string;
         /** @description Only statements of this provenance */
         OfProvenance: components["schemas"]["Provenance"];
         /** @description Only statements of this issuer */
         OfCASType: components["schemas"]["CASType"];
-        /** @description Only accounts of the owner with this number */
+        /** @description Only accounts of the owner with this number; 404 `owner_not_found` if the user has no such owner */
         OfOwner: number;
-        /** @description Only statements of the owner with this number, or with an account of that owner */
+        /** @description Only statements of the owner with this number, or with an account of that owner; 404 `owner_not_found` if the user has no such owner */
         OfStatementOwner: number;
         /** @description Only statements with a row of this class */
         OfStatementClass: components["schemas"]["AssetClass"];
@@ -2991,13 +2994,16 @@ export interface operations {
     listOwned: {
         parameters: {
             query?: {
-                /** @description Only statements of periods that end on this day or before; the day on which it was saved counts for one without a period */
+                /**
+                 * @description Only statements of periods that end on this day or before; the day on which it was saved counts for one without a period. Not
+                 *     after today in India.
+                 */
                 as_of?: components["parameters"]["AsOf"];
                 /** @description Only statements of this provenance */
                 provenance?: components["parameters"]["OfProvenance"];
                 /** @description Only statements of this issuer */
                 cas_type?: components["parameters"]["OfCASType"];
-                /** @description Only accounts of the owner with this number */
+                /** @description Only accounts of the owner with this number; 404 `owner_not_found` if the user has no such owner */
                 owner?: components["parameters"]["OfOwner"];
                 /** @description Only rows of this class */
                 class?: components["parameters"]["OfClass"];
@@ -3028,13 +3034,16 @@ export interface operations {
     listAccounts: {
         parameters: {
             query?: {
-                /** @description Only statements of periods that end on this day or before; the day on which it was saved counts for one without a period */
+                /**
+                 * @description Only statements of periods that end on this day or before; the day on which it was saved counts for one without a period. Not
+                 *     after today in India.
+                 */
                 as_of?: components["parameters"]["AsOf"];
                 /** @description Only statements of this provenance */
                 provenance?: components["parameters"]["OfProvenance"];
                 /** @description Only statements of this issuer */
                 cas_type?: components["parameters"]["OfCASType"];
-                /** @description Only accounts of the owner with this number */
+                /** @description Only accounts of the owner with this number; 404 `owner_not_found` if the user has no such owner */
                 owner?: components["parameters"]["OfOwner"];
             };
             header?: never;
@@ -3090,7 +3099,7 @@ export interface operations {
                 provenance?: components["parameters"]["OfProvenance"];
                 /** @description Only statements of this issuer */
                 cas_type?: components["parameters"]["OfCASType"];
-                /** @description Only accounts of the owner with this number */
+                /** @description Only accounts of the owner with this number; 404 `owner_not_found` if the user has no such owner */
                 owner?: components["parameters"]["OfOwner"];
                 /** @description Only rows of this class */
                 class?: components["parameters"]["OfClass"];
@@ -3183,7 +3192,7 @@ export interface operations {
                 provenance?: components["parameters"]["OfProvenance"];
                 /** @description Only statements of this issuer */
                 cas_type?: components["parameters"]["OfCASType"];
-                /** @description Only statements of the owner with this number, or with an account of that owner */
+                /** @description Only statements of the owner with this number, or with an account of that owner; 404 `owner_not_found` if the user has no such owner */
                 owner?: components["parameters"]["OfStatementOwner"];
                 /** @description Only statements with a row of this class */
                 class?: components["parameters"]["OfStatementClass"];
@@ -3207,6 +3216,7 @@ export interface operations {
             400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthenticated"];
             403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
             429: components["responses"]["TooManyRequests"];
             500: components["responses"]["Internal"];
             503: components["responses"]["Unavailable"];
@@ -3828,7 +3838,7 @@ export interface operations {
                 provenance?: components["parameters"]["OfProvenance"];
                 /** @description Only statements of this issuer */
                 cas_type?: components["parameters"]["OfCASType"];
-                /** @description Only statements of the owner with this number, or with an account of that owner */
+                /** @description Only statements of the owner with this number, or with an account of that owner; 404 `owner_not_found` if the user has no such owner */
                 owner?: components["parameters"]["OfStatementOwner"];
                 /** @description Only statements with a row of this class */
                 class?: components["parameters"]["OfStatementClass"];
@@ -4059,13 +4069,16 @@ export interface operations {
     listOwnedOf: {
         parameters: {
             query?: {
-                /** @description Only statements of periods that end on this day or before; the day on which it was saved counts for one without a period */
+                /**
+                 * @description Only statements of periods that end on this day or before; the day on which it was saved counts for one without a period. Not
+                 *     after today in India.
+                 */
                 as_of?: components["parameters"]["AsOf"];
                 /** @description Only statements of this provenance */
                 provenance?: components["parameters"]["OfProvenance"];
                 /** @description Only statements of this issuer */
                 cas_type?: components["parameters"]["OfCASType"];
-                /** @description Only accounts of the owner with this number */
+                /** @description Only accounts of the owner with this number; 404 `owner_not_found` if the user has no such owner */
                 owner?: components["parameters"]["OfOwner"];
                 /** @description Only rows of this class */
                 class?: components["parameters"]["OfClass"];
@@ -4099,13 +4112,16 @@ export interface operations {
     listAccountsOf: {
         parameters: {
             query?: {
-                /** @description Only statements of periods that end on this day or before; the day on which it was saved counts for one without a period */
+                /**
+                 * @description Only statements of periods that end on this day or before; the day on which it was saved counts for one without a period. Not
+                 *     after today in India.
+                 */
                 as_of?: components["parameters"]["AsOf"];
                 /** @description Only statements of this provenance */
                 provenance?: components["parameters"]["OfProvenance"];
                 /** @description Only statements of this issuer */
                 cas_type?: components["parameters"]["OfCASType"];
-                /** @description Only accounts of the owner with this number */
+                /** @description Only accounts of the owner with this number; 404 `owner_not_found` if the user has no such owner */
                 owner?: components["parameters"]["OfOwner"];
             };
             header?: never;
@@ -4191,7 +4207,7 @@ export interface operations {
                 provenance?: components["parameters"]["OfProvenance"];
                 /** @description Only statements of this issuer */
                 cas_type?: components["parameters"]["OfCASType"];
-                /** @description Only accounts of the owner with this number */
+                /** @description Only accounts of the owner with this number; 404 `owner_not_found` if the user has no such owner */
                 owner?: components["parameters"]["OfOwner"];
                 /** @description Only rows of this class */
                 class?: components["parameters"]["OfClass"];
