@@ -307,7 +307,7 @@ func New(ctx context.Context, c config.Config, o Options) (_ *App, err error) { 
 		routes: c.Compat.Routes, callers: callers, limits: limits, refuse: []server.Middleware{notBlocked, auth.RefuseSubject},
 		tokens: tokenHandler, portfolios: portfolioHandler, gateway: passOn,
 	})
-	byOperator := []server.Middleware{limits.LimitAuthFailures(session.ErrEnded), limits.LimitServiceKeys(), sessions.Middleware(callers.Middleware()), notBlocked}
+	byOperator := []server.Middleware{limits.LimitAuthFailures(session.ErrEnded), limits.LimitServiceKeys(), sessions.Middleware(callers.RecordedMiddleware()), notBlocked}
 	limitAdmin, reserveSignIn := limits.Middleware(ratelimit.Admin), limits.Reserve(ratelimit.SignIn)
 	a.router.Mount("/admin/v1", byOperator,
 		&session.Handler{Sessions: sessions, Limit: limitAdmin, ReserveSignIn: reserveSignIn},

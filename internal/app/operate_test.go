@@ -115,8 +115,10 @@ func TestSessionIsValidOnAllReplicasAndEndsOnAll(t *testing.T) {
 	key := withOperator(t, &settings, "meera")
 	one, other := start(t, settings), start(t, settings)
 	as := one.signIn(t, key)
-	other.call(t, "", http.MethodGet, "/admin/v1/overview", "", as...).must(t, 200)
-	other.call(t, "", http.MethodDelete, "/admin/v1/session", "", as...).must(t, 204)
+	// Behind a proxy both have the same host, and so the same name of the cookie.
+	there := []string{as[0], strings.Replace(as[1], portOf(t, one.URL), portOf(t, other.URL), 1)}
+	other.call(t, "", http.MethodGet, "/admin/v1/overview", "", there...).must(t, 200)
+	other.call(t, "", http.MethodDelete, "/admin/v1/session", "", there...).must(t, 204)
 	if a := one.call(t, "", http.MethodGet, "/admin/v1/overview", "", as...).must(t, 401); !strings.Contains(a.body, "session_ended") {
 		t.Errorf("got %s", a.body)
 	}
@@ -230,6 +232,15 @@ func TestOtherSitesCannotUseOperatorRoutes(t *testing.T) {
 			if h.Get("Access-Control-Allow-Origin") != "" {
 				t.Errorf("%s can read the answer, want no access", origin)
 			}
+		}
+	}
+	for site, status := range map[string]int{"same-origin": 200, "cross-site": 403, "same-site": 403, "": 403} {
+		header := []string{"Cookie", "session=" + bearerAs(t, "meera", "casbroker:admin")}
+		if site != "" {
+			header = append(header, "Sec-Fetch-Site", site)
+		}
+		if got := b.call(t, "", http.MethodGet, "/admin/v1/users", "", header...); got.status != status {
+			t.Errorf("an admin's JWT in a cookie, Sec-Fetch-Site %q: got %d %s, want %d", site, got.status, got.body, status)
 		}
 	}
 	if a := b.call(t, "asha", http.MethodGet, "/v1/portfolios", "", "Origin", "https://app.example"); a.header.Get("Access-Control-Allow-Origin") == "" {
@@ -427,8 +438,12 @@ func TestSessionThatWasWrittenByHandIsNone(t *testing.T) {
 func TestUserCookieMustDifferFromTheOperatorCookie(t *testing.T) {
 	t.Parallel()
 	settings, _ := settingsFor(t, secret.URL(storetest.SQLite(t)), "memory")
-	settings.Auth.Cookie = session.CookieName
-	if err := app.Check(settings); err == nil || !strings.HasPrefix(err.Error(), "auth.cookie: ") {
-		t.Errorf("got %v", err)
+	for name, ok := range map[string]bool{
+		"casbroker_session": false, "__Host-casbroker_session": false, "casbroker_session_8080": false, "casbroker_sessions": true, "casbroker_session_x": true,
+	} {
+		settings.Auth.Cookie = name
+		if err := app.Check(settings); ok != (err == nil) || !ok && !strings.HasPrefix(err.Error(), "auth.cookie: ") {
+			t.Errorf("%s: got %v", name, err)
+		}
 	}
 }

@@ -34,8 +34,8 @@ func Check(c config.Config) error {
 	_, _, sealErr := readKeys(c.Seal)
 	_, keyErr := readAPIKeys(c.Upstream)
 	_, _, webhookErr := newEndpoints(c.Webhooks)
-	if c.Auth.Cookie == session.CookieName {
-		authErr = errors.Join(authErr, fmt.Errorf("auth.cookie: want another name than %s, which is the operators' session cookie", session.CookieName))
+	if session.IsCookie(c.Auth.Cookie) {
+		authErr = errors.Join(authErr, fmt.Errorf("auth.cookie: want another name than %s, which is the operators' session cookie", c.Auth.Cookie))
 	}
 	return errors.Join(c.Validate(), authErr, limitErr, sealErr, keyErr, webhookErr, session.CheckKeys(adminKeys(c.Admin)), checkURLs(c))
 }

@@ -175,6 +175,12 @@ var description = regexp.MustCompile(`error_description="([^"]*)"`)
 // ask sends r through Echo, with the real error handler, to a route behind Middleware.
 func ask(t testing.TB, a *auth.Authenticator, r *http.Request, more ...echo.MiddlewareFunc) answer {
 	t.Helper()
+	return askThrough(t, a.Middleware(), r, more...)
+}
+
+// askThrough is ask with another middleware that authenticates.
+func askThrough(t testing.TB, authenticate echo.MiddlewareFunc, r *http.Request, more ...echo.MiddlewareFunc) answer {
+	t.Helper()
 	e := echo.New()
 	e.HTTPErrorHandler = httpapi.HandleError
 	e.Any("/me", func(c echo.Context) error {
@@ -182,7 +188,7 @@ func ask(t testing.TB, a *auth.Authenticator, r *http.Request, more ...echo.Midd
 			t.Error("Caller and From disagree")
 		}
 		return c.String(http.StatusOK, auth.Caller(c).Subject)
-	}, append([]echo.MiddlewareFunc{a.Middleware()}, more...)...)
+	}, append([]echo.MiddlewareFunc{authenticate}, more...)...)
 	w := httptest.NewRecorder()
 	e.ServeHTTP(w, r)
 	got := answer{status: w.Code, body: w.Body.String(), challenge: w.Header().Get("WWW-Authenticate"), header: w.Header()}

@@ -5,17 +5,25 @@ import (
 	"strings"
 )
 
+// originCheck says which calls with a cookie have to come from a page of a trusted origin.
+type originCheck int
+
+const (
+	onChange   originCheck = iota // those whose method changes something
+	onEachCall                    // all
+	withProof                     // all; those that read need the headers by which a browser proves it
+)
+
 // identify returns the caller of r. A bearer token takes precedence over the cookie,
-// since browsers send cookies by themselves; query parameters are ignored. changes says
-// that the call changes something, whatever its method.
-func (a *Authenticator) identify(r *http.Request, changes bool) (*Principal, error) {
+// since browsers send cookies by themselves; query parameters are ignored.
+func (a *Authenticator) identify(r *http.Request, check originCheck) (*Principal, error) {
 	if who, err := a.ByBearer(r); who != nil || err != nil {
 		return who, err
 	}
 	if a.cookie == "" {
 		return nil, ErrUnauthenticated
 	}
-	return a.byCookie(r, changes)
+	return a.byCookie(r, check)
 }
 
 // ByBearer returns the caller that the Authorization header of r names, nil if it has no
@@ -62,7 +70,7 @@ func HasBearer(h http.Header) bool {
 // byCookie authenticates by the cookie. Browsers send it whichever page makes the call,
 // so a state-changing call must come from a trusted origin. A missing cookie is
 // reported before a wrong origin.
-func (a *Authenticator) byCookie(r *http.Request, changes bool) (*Principal, error) {
+func (a *Authenticator) byCookie(r *http.Request, check originCheck) (*Principal, error) {
 	cookies := r.CookiesNamed(a.cookie)
 	switch {
 	case len(cookies) > 1: // a sibling domain can set one next to ours
@@ -70,14 +78,33 @@ func (a *Authenticator) byCookie(r *http.Request, changes bool) (*Principal, err
 	case len(cookies) == 0 || cookies[0].Value == "":
 		return nil, ErrUnauthenticated
 	}
-	checked := r
-	if changes && (r.Method == http.MethodGet || r.Method == http.MethodHead) {
-		post := *r // a GET is never refused
-		post.Method = http.MethodPost
-		checked = &post
-	}
-	if err := a.origins.Check(checked); err != nil {
-		return nil, ErrCrossOrigin.Because(err)
+	if err := a.checkOrigin(r, check); err != nil {
+		return nil, err
 	}
 	return a.Authenticate(r.Context(), cookies[0].Value)
+}
+
+// checkOrigin returns ErrCrossOrigin if r comes from a page of another origin and check
+// forbids that.
+func (a *Authenticator) checkOrigin(r *http.Request, check originCheck) error {
+	site, origin, refusal := r.Header.Get("Sec-Fetch-Site"), r.Header.Get("Origin"), ErrCrossOrigin
+	if reads := r.Method == http.MethodGet || r.Method == http.MethodHead; reads && check != onChange {
+		if check == withProof {
+			refusal = errUnproven
+			if site == "" && origin == "" {
+				return refusal
+			}
+		}
+		post := *r // a GET is never refused
+		post.Method = http.MethodPost
+		r = &post
+	}
+	err := a.origins.Check(r)
+	if err == nil {
+		return nil
+	}
+	if site == "" {
+		refusal = refusal.WithNotef("Origin %.100q, Host %.100q: a proxy must pass the Host header on unchanged", origin, r.Host)
+	}
+	return refusal.Because(err)
 }

@@ -24,6 +24,8 @@ var (
 	// ErrCrossOrigin is returned when a page of another site used the caller's cookie.
 	ErrCrossOrigin = fault.New(fault.Forbidden, "cross_origin",
 		"A call that changes something and is authenticated by a cookie must come from a page of this site.")
+	errUnproven = ErrCrossOrigin.Withf("A call that is put on record and authenticated by a cookie must come from a page of this site, " +
+		"with a browser that says so. Programs send the JWT as Authorization: Bearer <token>.")
 	// ErrForbidden is returned when the caller lacks the required role.
 	ErrForbidden = fault.New(fault.Forbidden, "forbidden", "The caller lacks the role that this call needs.")
 )

@@ -18,17 +18,22 @@ const Challenge = `Bearer realm="casbroker"`
 
 // Middleware authenticates requests; behind it, Caller and From return the Principal. If
 // that fails it sets WWW-Authenticate according to RFC 6750 and returns the fault.
-func (a *Authenticator) Middleware() echo.MiddlewareFunc { return a.middleware(false) }
+func (a *Authenticator) Middleware() echo.MiddlewareFunc { return a.middleware(onChange) }
 
 // ChangingMiddleware is Middleware for routes that change something even with GET. A
 // cookie authenticates those, too, only for pages of a trusted origin.
-func (a *Authenticator) ChangingMiddleware() echo.MiddlewareFunc { return a.middleware(true) }
+func (a *Authenticator) ChangingMiddleware() echo.MiddlewareFunc { return a.middleware(onEachCall) }
 
-func (a *Authenticator) middleware(changes bool) echo.MiddlewareFunc {
+// RecordedMiddleware is Middleware for routes where reads are put on record in the caller's
+// name. A cookie authenticates those only if the browser says that a page of a trusted origin
+// or the user makes the call.
+func (a *Authenticator) RecordedMiddleware() echo.MiddlewareFunc { return a.middleware(withProof) }
+
+func (a *Authenticator) middleware(check originCheck) echo.MiddlewareFunc {
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) error {
 			r := c.Request()
-			who, err := a.identify(r, changes)
+			who, err := a.identify(r, check)
 			if err != nil {
 				challenge(c, err)
 				return err

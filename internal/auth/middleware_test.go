@@ -137,6 +137,40 @@ func TestCookieIsAcceptedFromPagesOfTheSameSite(t *testing.T) {
 	}
 }
 
+// TestCookieReadsOnRecordOnlyWithProofOfItsOrigin: a page of another site can have a browser send
+// a GET with the cookie, which would stand in the audit trail under the name of its owner.
+func TestCookieReadsOnRecordOnlyWithProofOfItsOrigin(t *testing.T) {
+	t.Parallel()
+	a := newAuthWith(t, auth.Options{
+		Verifiers: []auth.Verifier{withSecret()}, Cookie: "session", TrustedOrigins: []string{"https://app.example"},
+	})
+	token := signHS(t, claimsOf("asha"))
+	const site, origin = "Sec-Fetch-Site", "Origin"
+	for name, c := range map[string]struct {
+		method string
+		header []string
+		status int
+	}{
+		"own page":                            {"GET", []string{site, "same-origin"}, 200},
+		"address typed by the user":           {"GET", []string{site, "none"}, 200},
+		"trusted origin":                      {"GET", []string{site, "cross-site", origin, "https://app.example"}, 200},
+		"own page in an older browser":        {"GET", []string{origin, "https://broker.example"}, 200},
+		"no proof":                            {"GET", nil, 403},
+		"page of another site":                {"GET", []string{site, "cross-site"}, 403},
+		"link on another site":                {"GET", []string{site, "cross-site", "Sec-Fetch-Mode", "navigate"}, 403},
+		"other host of the site":              {"GET", []string{site, "same-site", origin, "https://evil.example"}, 403},
+		"another page in an older browser":    {"GET", []string{origin, "https://evil.example"}, 403},
+		"change by a program":                 {"POST", nil, 200},
+		"change by a page of another site":    {"POST", []string{site, "cross-site"}, 403},
+		"program with the Authorization only": {"GET", []string{"Authorization", "Bearer " + token}, 200},
+	} {
+		got := askThrough(t, a.RecordedMiddleware(), byCookie(t, c.method, []string{token}, c.header...))
+		if got.status != c.status || c.status == 403 && got.code != "cross_origin" {
+			t.Errorf("%s: got %+v, want %d", name, got, c.status)
+		}
+	}
+}
+
 func TestCookieIsIgnoredUnlessConfigured(t *testing.T) {
 	t.Parallel()
 	a := newAuth(t, withSecret())

@@ -40,7 +40,7 @@ var (
 type client struct {
 	base    string // "https://broker.example", without a trailing slash
 	http    *http.Client
-	session string // the value of the cookie; "" before the sign-in
+	session string // the cookie, "name=value"; "" before the sign-in
 }
 
 // signIn exchanges key for a session. It keeps the cookie itself: over http, a cookie jar
@@ -54,8 +54,8 @@ func (c *client) signIn(ctx context.Context, key secret.Text) error {
 	}
 	defer func() { _ = res.Body.Close() }()
 	for _, cookie := range res.Cookies() {
-		if cookie.Name == session.CookieName {
-			c.session = cookie.Value
+		if session.IsCookie(cookie.Name) {
+			c.session = cookie.Name + "=" + cookie.Value
 		}
 	}
 	if c.session == "" {
@@ -122,7 +122,7 @@ func (c *client) send(ctx context.Context, method, path string, body any) (*http
 		req.Header.Set("Content-Type", "application/json")
 	}
 	if c.session != "" {
-		req.Header.Set("Cookie", session.CookieName+"="+c.session)
+		req.Header.Set("Cookie", c.session)
 	}
 	res, err := c.http.Do(req)
 	if err != nil {

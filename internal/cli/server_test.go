@@ -33,7 +33,7 @@ func newFakeBroker(t *testing.T, answer http.HandlerFunc) *fakeBroker {
 		var body bytes.Buffer
 		_, _ = body.ReadFrom(r.Body)
 		d.record(r, body.String())
-		cookie, err := r.Cookie("casbroker_session")
+		cookie, err := r.Cookie("__Host-casbroker_session")
 		switch {
 		case r.Method == http.MethodPost && r.URL.Path == "/admin/v1/session":
 			if body.String() != `{"key":"`+adminKey+`"}` {
@@ -41,7 +41,7 @@ func newFakeBroker(t *testing.T, answer http.HandlerFunc) *fakeBroker {
 				return
 			}
 			w.Header().Add("Set-Cookie", "other=x")
-			w.Header().Add("Set-Cookie", "casbroker_session=s1; Path=/; Secure; HttpOnly; SameSite=Strict")
+			w.Header().Add("Set-Cookie", "__Host-casbroker_session=s1; Path=/; Secure; HttpOnly; SameSite=Lax")
 			_, _ = fmt.Fprint(w, `{"admin":"asha"}`)
 		case err != nil || cookie.Value != "s1" || len(r.Cookies()) != 1:
 			problem(w, 401, "unauthenticated", "Sign in.")

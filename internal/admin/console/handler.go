@@ -216,23 +216,15 @@ func (h *Handler) render(c echo.Context, r reply, err error) error {
 
 // signInBody is the form that asks for an admin key.
 type signInBody struct {
-	Next          string // URL to open after signing in
-	Ended         bool   // the browser had a session that has ended
-	Lost          bool   // the browser sent a form, which was not carried out
-	FromOtherSite bool   // the operator may be signed in: browsers omit the cookie
-}
-
-// fromOtherSite reports whether r may come from a link of another site, with which browsers
-// do not send the session cookie.
-func fromOtherSite(r *http.Request) bool {
-	site := r.Header.Get("Sec-Fetch-Site")
-	return site != "same-origin" && site != "none"
+	Next  string // URL to open after signing in
+	Ended bool   // the browser had a session that has ended
+	Lost  bool   // the browser sent a form, which was not carried out
 }
 
 // signInPage asks for an admin key, unless the operator is signed in.
 func (h *Handler) signInPage(c echo.Context) error {
 	b := signInBody{
-		Next: safeNext(c.QueryParam("next")), FromOtherSite: fromOtherSite(c.Request()),
+		Next:  safeNext(c.QueryParam("next")),
 		Ended: c.QueryParam("ended") != "", Lost: c.QueryParam("lost") != "",
 	}
 	s, err := h.Sessions.Identify(c)
@@ -262,10 +254,9 @@ func (h *Handler) signIn(c echo.Context) error {
 
 // signOut ends the session.
 func (h *Handler) signOut(c echo.Context) error {
-	if err := h.Sessions.SignOut(c.Request().Context(), session.Token(c)); err != nil {
+	if err := h.Sessions.SignOutCaller(c); err != nil {
 		return err
 	}
-	session.ClearCookie(c)
 	return c.Redirect(http.StatusSeeOther, signInPath)
 }
 

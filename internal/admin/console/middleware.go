@@ -83,7 +83,7 @@ func (h *Handler) requireSession(next echo.HandlerFunc) echo.HandlerFunc {
 		}
 		r := c.Request()
 		var ended, lost string
-		if session.Token(c) != "" {
+		if session.HasCookie(c) {
 			ended = "1"
 		}
 		if r.Method != http.MethodGet {

@@ -108,17 +108,13 @@ func TestSignInForDownloadLeadsToItsPage(t *testing.T) {
 	}
 }
 
-func TestSignInPageOffersToContinueAfterLinkFromOtherSite(t *testing.T) {
+func TestLinkFromAnotherSiteOpensSignedIn(t *testing.T) {
 	t.Parallel()
 	o := openConsole(t, nil)
-	b := o.browser()
-	const form = "/console/sign-in?next=/console/users"
-	expect(t, b.get(form, "Sec-Fetch-Site", "cross-site"), http.StatusOK, `<a href="/console/users" data-testid="continue">`)
-	for _, site := range []string{"none", "same-origin"} {
-		if a := b.get(form, "Sec-Fetch-Site", site); strings.Contains(a.body, "data-testid=\"continue") {
-			t.Errorf("%s: the cookie would have been sent", site)
-		}
-	}
+	b := o.signedIn()
+	link := []string{"Sec-Fetch-Site", "cross-site", "Sec-Fetch-Mode", "navigate", "Sec-Fetch-Dest", "document"}
+	expect(t, b.get("/console/users", link...), http.StatusOK, "Users")
+	expect(t, b.get("/console/users", "Sec-Fetch-Site", "cross-site", "Sec-Fetch-Mode", "navigate", "Sec-Fetch-Dest", "iframe"), http.StatusForbidden, "another site")
 }
 
 func TestEndedSessionIsReportedAndNothingIsDone(t *testing.T) {

@@ -99,14 +99,9 @@ func (h *Handler) show(c echo.Context) error { return answer(c, http.StatusOK, C
 
 // signOut succeeds without a session too.
 func (h *Handler) signOut(c echo.Context) error {
-	token, err := tokenOf(c.Request())
-	if err != nil {
+	if err := h.Sessions.SignOutCaller(c); err != nil {
 		return err
 	}
-	if err := h.Sessions.SignOut(c.Request().Context(), token); err != nil {
-		return err
-	}
-	ClearCookie(c)
 	c.Response().Header().Set("Cache-Control", "no-store")
 	return c.NoContent(http.StatusNoContent)
 }

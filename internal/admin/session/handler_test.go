@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -134,7 +135,7 @@ func TestKeyIsExchangedForCookieThatWorksUntilSignOut(t *testing.T) {
 	if got.status != http.StatusCreated || strings.TrimSpace(got.body) != started || got.header.Get("Cache-Control") != "no-store" {
 		t.Fatalf("sign in: got %+v", got)
 	}
-	cookie := []string{"Cookie", "casbroker_session=" + got.cookie.Value}
+	cookie := []string{"Cookie", "__Host-casbroker_session=" + got.cookie.Value}
 	s.wait(10 * time.Minute)
 	if got := s.request(t, "GET", "/admin/v1/work", "", cookie...); got.status != http.StatusOK || got.body != "admin/asha" {
 		t.Errorf("work: got %+v", got)
@@ -168,8 +169,8 @@ func TestSignOutNeedsNoSession(t *testing.T) {
 	s := newServer(t, asha)
 	for name, header := range map[string][]string{
 		"no cookie":      nil,
-		"empty cookie":   {"Cookie", "casbroker_session="},
-		"unknown cookie": {"Cookie", "casbroker_session=" + strings.Repeat("x", 43)},
+		"empty cookie":   {"Cookie", "__Host-casbroker_session="},
+		"unknown cookie": {"Cookie", "__Host-casbroker_session=" + strings.Repeat("x", 43)},
 		"JWT":            {"Authorization", "Bearer user"},
 		"invalid JWT":    {"Authorization", "Bearer x"},
 	} {
@@ -248,32 +249,87 @@ func TestInvalidSignInIsRefusedWithoutRepeatingIt(t *testing.T) {
 func TestCookieIsHiddenFromScriptsOtherSitesAndPlainHTTP(t *testing.T) {
 	t.Parallel()
 	s := newServer(t, asha)
-	for host, secure := range map[string]bool{
-		"broker.example": true, "broker.example:8443": true, "192.0.2.1:8080": true, "[2001:db8::1]": true,
-		"localhost.example": true, "127.0.0.1.example": true, "notlocalhost": true,
-		"localhost": false, "localhost:8080": false, "LOCALHOST:80": false, "console.localhost:8080": false,
-		"127.0.0.1": false, "127.8.9.1:8080": false, "[::1]:8080": false, "[::1]": false,
+	const https, http8080 = "__Host-casbroker_session", "casbroker_session_8080"
+	for host, name := range map[string]string{
+		"broker.example": https, "broker.example:8443": https, "192.0.2.1:8080": https, "[2001:db8::1]": https,
+		"localhost.example": https, "127.0.0.1.example": https, "notlocalhost": https,
+		"localhost": "casbroker_session", "localhost:8080": http8080, "LOCALHOST:80": "casbroker_session_80", "console.localhost:8080": http8080,
+		"127.0.0.1": "casbroker_session", "127.8.9.1:8080": http8080, "[::1]:8080": http8080, "[::1]": "casbroker_session",
 	} {
-		for _, c := range []*http.Cookie{
-			s.post(t, ashasKey, "Host", host).cookie, s.request(t, "DELETE", route, "", "Host", host).cookie,
-		} {
-			if c.Name != "casbroker_session" || c.Path != "/" || !c.HttpOnly || c.SameSite != http.SameSiteStrictMode || c.Domain != "" {
-				t.Errorf("%s: got %s", host, c)
+		made := s.post(t, ashasKey, "Host", host).cookie
+		for _, c := range []*http.Cookie{made, s.request(t, "DELETE", route, "", "Host", host, "Cookie", name+"="+made.Value).cookie} {
+			if c.Name != name || c.Path != "/" || !c.HttpOnly || c.SameSite != http.SameSiteLaxMode || c.Domain != "" {
+				t.Errorf("%s: got %s, want %s", host, c, name)
 			}
-			if c.Secure != secure {
+			if secure := name == https; c.Secure != secure {
 				t.Errorf("%s: got Secure %v", host, c.Secure)
 			}
 		}
 	}
-	if c := s.post(t, ashasKey, "Host", "127.0.0.1:8080", "Origin", "https://broker.example", "Sec-Fetch-Site", "same-origin").cookie; !c.Secure {
-		t.Error("cookie is not Secure behind a TLS proxy that forwards to loopback")
+	c := s.post(t, ashasKey, "Host", "127.0.0.1:8080", "Origin", "https://broker.example", "Sec-Fetch-Site", "same-origin").cookie
+	if !c.Secure || c.Name != "__Host-casbroker_session_8080" {
+		t.Errorf("behind a TLS proxy that forwards to loopback: got %s", c)
+	}
+	if got := s.request(t, "GET", route, "", "Host", "127.0.0.1:8080", "Cookie", c.Name+"="+c.Value); got.status != 200 {
+		t.Errorf("behind a TLS proxy that forwards to loopback: got %+v", got)
+	}
+}
+
+// TestPlantedCookieIsIgnoredAndCleared: another host of the domain, or another program on the
+// machine, can have a browser send a cookie of the same name.
+func TestPlantedCookieIsIgnoredAndCleared(t *testing.T) {
+	t.Parallel()
+	s := newServer(t, asha)
+	good := s.post(t, ashasKey).cookie.Value
+	const https, loopback = "__Host-casbroker_session", "casbroker_session_8080"
+	other := strings.Repeat("x", 43)
+	for name, c := range map[string]struct {
+		host, cookie string
+		status       int
+		cleared      []string // name, domain and path; each must be cleared
+		kept         string   // must not be cleared
+	}{
+		"no other": {"broker.example", https + "=" + good, 200, nil, https + "||/"},
+		"before it, of the domain": {"broker.example", https + "=" + other + "; " + https + "=" + good, 200,
+			[]string{https + "|broker.example|/", https + "||/admin", https + "||/admin/v1/"}, https + "||/"},
+		"after it":           {"broker.example", https + "=" + good + "; " + https + "=" + other, 200, []string{https + "||/admin"}, https + "||/"},
+		"the same":           {"broker.example", https + "=" + good + "; " + https + "=" + good, 200, []string{https + "||/admin"}, https + "||/"},
+		"without TLS":        {"broker.example", "casbroker_session=" + other + "; " + https + "=" + good, 200, []string{"casbroker_session||/", "casbroker_session|broker.example|/"}, https + "||/"},
+		"good without TLS":   {"broker.example", "casbroker_session=" + good, 401, nil, https + "||/"},
+		"of a sub-domain":    {"console.broker.example", https + "=" + other + "; " + https + "=" + good, 200, []string{https + "|console.broker.example|/", https + "|broker.example|/"}, https + "||/"},
+		"on loopback":        {"127.0.0.1:8080", loopback + "=" + other + "; " + loopback + "=" + good, 200, []string{loopback + "||/admin", loopback + "||/admin/v1/work"}, loopback + "||/"},
+		"of another port":    {"127.0.0.1:8080", "casbroker_session_8081=" + other + "; casbroker_session=" + other + "; " + loopback + "=" + good, 200, nil, "casbroker_session_8081||/"},
+		"none is right":      {"broker.example", https + "=" + other + "; " + https + "=" + other[1:] + "y", 401, []string{https + "||/", https + "||/admin"}, "casbroker_session||/"},
+		"too many to try":    {"broker.example", strings.Repeat(https+"="+other+"; ", 10) + https + "=" + good, 401, []string{https + "||/", https + "||/admin"}, "casbroker_session||/"},
+		"as many as allowed": {"broker.example", strings.Repeat(https+"="+other+"; ", 9) + https + "=" + good, 200, []string{https + "||/admin"}, https + "||/"},
+	} {
+		got := s.request(t, "GET", "/admin/v1/work", "", "Host", c.host, "Cookie", c.cookie)
+		if got.status != c.status {
+			t.Errorf("%s: got %+v, want %d", name, got, c.status)
+		}
+		var cleared []string
+		for _, line := range got.header.Values("Set-Cookie") {
+			set, err := http.ParseSetCookie(line)
+			if err != nil || set.MaxAge >= 0 || set.Value != "" {
+				t.Fatalf("%s: got %s, want it to clear a cookie", name, line)
+			}
+			cleared = append(cleared, set.Name+"|"+set.Domain+"|"+set.Path)
+		}
+		for _, want := range c.cleared {
+			if !slices.Contains(cleared, want) {
+				t.Errorf("%s: got %q, want %s cleared", name, cleared, want)
+			}
+		}
+		if slices.Contains(cleared, c.kept) || c.cleared == nil && len(cleared) > 0 {
+			t.Errorf("%s: got %q cleared", name, cleared)
+		}
 	}
 }
 
 func TestEmptyCookieCountsAsMissing(t *testing.T) {
 	t.Parallel()
 	s := newServer(t, asha)
-	for _, cookie := range []string{"casbroker_session=", "casbroker_session", "other=x"} {
+	for _, cookie := range []string{"__Host-casbroker_session=", "__Host-casbroker_session", "other=x"} {
 		if got := s.request(t, "GET", "/admin/v1/work", "", "Cookie", cookie); got.code != "unauthenticated" {
 			t.Errorf("%s: got %+v", cookie, got)
 		}
@@ -283,7 +339,7 @@ func TestEmptyCookieCountsAsMissing(t *testing.T) {
 func TestSessionsAreUnavailableWithoutDatabase(t *testing.T) {
 	t.Parallel()
 	s := newServer(t, asha)
-	cookie := "casbroker_session=" + s.post(t, ashasKey).cookie.Value
+	cookie := "__Host-casbroker_session=" + s.post(t, ashasKey).cookie.Value
 	down := fault.New(fault.Unavailable, "store_unavailable", "The database is down.")
 	s.Store = broken{s.store, down}
 	for _, got := range []reply{

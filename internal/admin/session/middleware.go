@@ -3,13 +3,11 @@ package session
 import (
 	"errors"
 	"net/http"
-	"net/url"
 	"strings"
 
 	"github.com/labstack/echo/v4"
 
 	"casbroker/internal/auth"
-	"casbroker/internal/netaddr"
 	"casbroker/internal/secret"
 )
 
@@ -17,15 +15,10 @@ import (
 // does not prolong the session.
 const HeaderIdle = "X-Idle"
 
-// CookieName is the name of the cookie with the token of a session.
-const CookieName = "casbroker_session"
-
 const (
 	contextKey = "casbroker/session" // of the Session, in Echo's context
 	realm      = `Bearer realm="casbroker"`
 )
-
-var errManyCookies = auth.ErrInvalidRequest.Withf("Send one session cookie, not several of the same name.")
 
 // errSignIn is the auth.ErrUnauthenticated of routes that also accept a session.
 var errSignIn = auth.ErrUnauthenticated.Withf("Sign in: send an admin key to POST /admin/v1/session, " +
@@ -48,52 +41,88 @@ func (s *Service) Middleware(other echo.MiddlewareFunc) echo.MiddlewareFunc {
 			if len(c.Request().Header["Authorization"]) > 0 {
 				return otherwise(c)
 			}
-			token, err := tokenOf(c.Request())
-			if err != nil {
+			session, err := s.Identify(c)
+			switch {
+			case err != nil:
 				return err
-			}
-			if token == "" {
-				if err = otherwise(c); errors.Is(err, auth.ErrUnauthenticated) {
-					return errSignIn
-				}
-				return err
-			}
-			session, err := s.identify(c, token)
-			if err != nil {
-				return err
-			}
-			if session == nil {
-				ClearCookie(c)
+			case session != nil:
+				return next(c)
+			case HasCookie(c):
+				clearCookies(c.Response(), c.Request(), "")
 				return challenge(c, ErrEnded)
 			}
-			return next(c)
+			if err = otherwise(c); errors.Is(err, auth.ErrUnauthenticated) {
+				return errSignIn
+			}
+			return err
 		}
 	}
 }
 
 // Identify returns the session of the request's cookie, nil if there is none, and puts
-// its Principal into the request's context. It returns auth.ErrCrossOrigin for a request
-// of a page of another site that changes something or whose answer the page could read,
-// and auth.ErrInvalidRequest for several cookies.
+// its Principal into the request's context. Of several cookies, the one of a session counts, and the
+// browser is to delete the others. It returns
+// auth.ErrCrossOrigin for a request of a page of another site that changes something or whose
+// answer the page could read.
 func (s *Service) Identify(c echo.Context) (*Session, error) {
-	token, err := tokenOf(c.Request())
-	if err != nil || token == "" {
-		return nil, err
-	}
-	return s.identify(c, token)
-}
-
-func (s *Service) identify(c echo.Context, token secret.Text) (*Session, error) {
 	r := c.Request()
-	session, err := s.Find(r.Context(), token, r.Header.Get(HeaderIdle) == "")
+	cookies := cookiesOf(r)
+	if len(cookies) > 0 {
+		if err := checkOrigin(r); err != nil {
+			return nil, err
+		}
+	}
+	session, name, err := s.find(r, cookies)
 	if err != nil || session == nil {
 		return nil, err
 	}
+	clearCookies(c.Response(), r, name)
 	if ctx := auth.With(r.Context(), session.Principal()); ctx != r.Context() {
 		c.SetRequest(r.WithContext(ctx))
 	}
 	c.Set(contextKey, session)
 	return session, nil
+}
+
+// find returns the session of one of the cookies of r, and the name of that cookie; nil if there
+// is none.
+func (s *Service) find(r *http.Request, cookies []*http.Cookie) (*Session, string, error) {
+	for _, cookie := range cookies {
+		session, err := s.Find(r.Context(), secret.Text(cookie.Value), r.Header.Get(HeaderIdle) == "")
+		if err != nil || session != nil {
+			return session, cookie.Name, err
+		}
+	}
+	return nil, "", nil
+}
+
+// SignOutCaller ends the sessions of the request's cookies, and has the browser delete them. It does
+// nothing without one. It returns auth.ErrCrossOrigin like Identify.
+func (s *Service) SignOutCaller(c echo.Context) error {
+	r := c.Request()
+	cookies := cookiesOf(r)
+	if len(cookies) > 0 {
+		if err := checkOrigin(r); err != nil {
+			return err
+		}
+	}
+	for _, cookie := range cookies {
+		if err := s.SignOut(r.Context(), secret.Text(cookie.Value)); err != nil {
+			return err
+		}
+	}
+	clearCookies(c.Response(), r, "")
+	return nil
+}
+
+// HasCookie reports whether the request has a session cookie, right or wrong.
+func HasCookie(c echo.Context) bool { return len(cookiesOf(c.Request())) > 0 }
+
+// SetCookie sends the browser the token of its session, and has it delete other session cookies.
+func SetCookie(c echo.Context, token secret.Text) {
+	cookie := newCookie(c.Request(), token)
+	clearCookies(c.Response(), c.Request(), cookie.Name)
+	c.SetCookie(cookie)
 }
 
 // Current returns the session that Identify found for the request, nil if there is none,
@@ -121,6 +150,11 @@ func CheckSecure(r *http.Request) error {
 	return checkOrigin(r)
 }
 
+// errProxy is the auth.ErrCrossOrigin of browsers that do not say themselves whether a page is of
+// the same site.
+var errProxy = auth.ErrCrossOrigin.Withf("The request seems to come from a page of another site: its Origin is not the Host. " +
+	"If a proxy is in front of the broker, it must pass the Host header on unchanged.")
+
 // checkOrigin refuses requests of pages of another origin, including another origin of
 // the same site, for which browsers send the cookie. Reading is refused too, because it
 // happens in the operator's name, unless the operator followed a link.
@@ -130,10 +164,15 @@ func checkOrigin(r *http.Request) error {
 		post.Method = http.MethodPost // which CrossOriginProtection checks, unlike GET
 		r = &post
 	}
-	if err := origins.Check(r); err != nil {
+	err := origins.Check(r)
+	switch {
+	case err == nil:
+		return nil
+	case r.Header.Get("Sec-Fetch-Site") == "":
+		return errProxy.WithNotef("Origin %.100q, Host %.100q", r.Header.Get("Origin"), r.Host).Because(err)
+	default:
 		return auth.ErrCrossOrigin.Because(err)
 	}
-	return nil
 }
 
 // isEmbedded reports whether, according to the browser, a page of another origin made
@@ -142,53 +181,6 @@ func isEmbedded(r *http.Request) bool {
 	site, mode, dest := r.Header.Get("Sec-Fetch-Site"), r.Header.Get("Sec-Fetch-Mode"), r.Header.Get("Sec-Fetch-Dest")
 	link := mode == "navigate" && (dest == "document" || dest == "")
 	return (site == "same-site" || site == "cross-site") && !link
-}
-
-// SetCookie sends the browser the token of its session.
-func SetCookie(c echo.Context, token secret.Text) { setCookie(c, token.Reveal(), 0) }
-
-// ClearCookie has the browser delete the cookie.
-func ClearCookie(c echo.Context) { setCookie(c, "", -1) }
-
-// setCookie sends a cookie that the browser keeps until it is closed, or deletes at once
-// if maxAge is negative.
-func setCookie(c echo.Context, value string, maxAge int) {
-	r := c.Request()
-	c.SetCookie(&http.Cookie{ //nolint:gosec // not Secure on loopback, which works without TLS
-		Name: CookieName, Value: value, Path: "/", MaxAge: maxAge,
-		HttpOnly: true, SameSite: http.SameSiteStrictMode,
-		Secure: !isLoopback(r.Host) || strings.HasPrefix(r.Header.Get("Origin"), "https://"),
-	})
-}
-
-// Token returns the token of the request's cookie, "" if there is none or Identify would
-// refuse it.
-func Token(c echo.Context) secret.Text {
-	token, _ := tokenOf(c.Request())
-	return token
-}
-
-// tokenOf returns the token of the cookie of r, "" if there is none. It fails for several
-// cookies, and for one that a page of another site sends.
-func tokenOf(r *http.Request) (secret.Text, error) {
-	cookies := r.CookiesNamed(CookieName)
-	switch {
-	case len(cookies) > 1: // another host of the same domain can set a second one
-		return "", errManyCookies
-	case len(cookies) == 0 || cookies[0].Value == "":
-		return "", nil
-	}
-	if err := checkOrigin(r); err != nil {
-		return "", err
-	}
-	return secret.Text(cookies[0].Value), nil
-}
-
-// isLoopback reports whether a browser takes host, with or without a port, for this
-// machine: browsers resolve every name below localhost to it.
-func isLoopback(host string) bool {
-	name := strings.ToLower((&url.URL{Host: host}).Hostname())
-	return netaddr.IsLoopback(host) || strings.HasSuffix(name, ".localhost")
 }
 
 // challenge returns err after setting the header that every 401 needs (RFC 9110, section

@@ -1,7 +1,7 @@
 // Package session signs operators in. An operator holds an admin key, of which the
 // settings have only a hash, and exchanges it for a session: a cookie that scripts
-// cannot read, that other sites cannot send, and that expires after half an hour
-// without use. The store keeps the sessions.
+// cannot read, that other sites can send only with links, and that expires after half an
+// hour without use. The store keeps the sessions.
 package session
 
 import (
