@@ -57,6 +57,7 @@ func New(ctx context.Context, c config.Config, o Options) (_ *App, err error) { 
 	if o.Now == nil {
 		o.Now = time.Now
 	}
+	given := c // with the names of the files that c then has the contents of
 	seal, lostKeys, err := readKeys(c.Seal)
 	if err != nil {
 		return nil, err
@@ -111,6 +112,7 @@ func New(ctx context.Context, c config.Config, o Options) (_ *App, err error) { 
 	if err := checkDatabase(ctx, db, log); err != nil {
 		return nil, err
 	}
+	logExposedFiles(log, ExposedFiles(given, o.SettingsFile, o.Environ))
 	anchors := a.publishAnchors(db, box, o.Now)
 	counter := &usage.Counter{Store: db, Now: o.Now}
 	a.onClose(func() error {

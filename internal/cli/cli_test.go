@@ -145,6 +145,27 @@ func TestNothingStartsWithMissingSettings(t *testing.T) {
 	}
 }
 
+func TestConfigCheckWarnsOfFilesThatOthersCanRead(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "broker.yaml")
+	if err := os.WriteFile(file, []byte("upstream: {api_key: a-key-in-the-file}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for mode, want := range map[os.FileMode]string{
+		0o600: "",
+		0o640: "broker: warning: " + file + " (settings with secrets: upstream.api_key) is open to its group (mode 0640); run: chmod 600 " + file + "\n",
+		0o604: "broker: warning: " + file + " (settings with secrets: upstream.api_key) is open to every user of this machine (mode 0604); run: chmod 600 " + file + "\n",
+	} {
+		if err := os.Chmod(file, mode); err != nil {
+			t.Fatal(err)
+		}
+		code, out, errs := broker(t, append(good(t), "CASBROKER_TOKEN_MODE=gateway"), "config", "check", "--config", file)
+		if code != cli.ExitOK || errs != want || !strings.Contains(out, "valid") {
+			t.Errorf("%04o: got %d %s %q, want %q", mode, code, out, errs, want)
+		}
+	}
+}
+
 func TestConfigPrintHidesSecrets(t *testing.T) {
 	t.Parallel()
 	code, out, _ := broker(t, good(t), "config", "print")

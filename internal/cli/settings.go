@@ -25,6 +25,9 @@ func (c checkCommand) Run(t *Terminal) error {
 	for _, k := range app.LostKeys(settings) {
 		t.message(fmt.Sprintf("warning: the encryption key %q cannot be used; values encrypted with it are unreadable until its file is back: %v", k.ID, k.Err))
 	}
+	for _, f := range app.ExposedFiles(settings, c.File, t.Environ) {
+		t.message("warning: " + f.String())
+	}
 	for _, name := range app.OutdatedAdminKeys(settings) {
 		t.message(fmt.Sprintf("note: the admin key of %s has an argon2id hash, the form of older releases. It still works; to replace it, run: broker admin-key %s", name, name))
 	}
