@@ -221,7 +221,7 @@ func leaveOutDoubles(accounts []countedAccount) {
 	for _, a := range accounts {
 		for _, h := range a.rows {
 			of := fund{a.Owner, h.ISIN}
-			if day, known := folios[of]; h.InDemat && h.ISIN != "" && (!known || a.Statement.To < day) {
+			if day, known := folios[of]; a.listsDemat(h) && h.ISIN != "" && (!known || a.Statement.To < day) {
 				folios[of] = a.Statement.To
 			}
 		}
@@ -251,12 +251,18 @@ func leaveOutDoubles(accounts []countedAccount) {
 				return false
 			}
 			folioCounts := len(inDemat) == 1 && inDemat[0].Statement.To < day
-			if h.InDemat {
+			if a.listsDemat(h) {
 				return !folioCounts
 			}
 			return folioCounts && a.Kind == statement.Demat
 		})
 	}
+}
+
+// listsDemat reports whether h, a row of a, lists units that another row of a demat account has,
+// too. A row of a demat account never does, even if it states that its units are in demat form.
+func (a *countedAccount) listsDemat(h *statement.Holding) bool {
+	return h.InDemat && a.Kind != statement.Demat
 }
 
 // fund identifies the units of a fund that an owner has.

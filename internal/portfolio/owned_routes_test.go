@@ -411,3 +411,15 @@ func TestWrongParametersOfWhatAUserOwnsAreRefused(t *testing.T) {
 		}
 	}
 }
+
+func TestFundOfADematAccountCountsEvenIfItIsMarkedAsDemat(t *testing.T) {
+	t.Parallel()
+	b := start(t)
+	b.saveAll("asha",
+		cas("CDSL", "2026-01-31", []string{dematOf("1208160000000025", scheme(3, "3", "300", true))}, nil),
+		cas("CAMS_KFINTECH", "2025-12-31", nil, []string{folioOf("5551", scheme(3, "3", "290", true))}),
+	)
+	if got := b.owned("asha", ""); got.TotalValue != "300.00" || len(got.Holdings) != 1 || got.Holdings[0].Class != "demat_mutual_fund" {
+		t.Errorf("got %s of %+v, want 300.00, the row of the demat account", got.TotalValue, got.Holdings)
+	}
+}
