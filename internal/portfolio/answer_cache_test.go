@@ -77,7 +77,7 @@ func TestReadsAreOfThePortfoliosNow(t *testing.T) {
 		first, firstRows := "/v1/portfolios/"+firstID, "/v1/portfolios/"+firstID+"/holdings"
 		c.paths = append(c.paths, first, firstRows, firstRows+"?limit=1")
 		c.check("the first statement, saved by an earlier release", c.paths...)
-		if done, err := changer.db.ConvertPortfolios(t.Context(), "", 10); err != nil || done.Converted != 1 {
+		if done, err := changer.db.ConvertPortfolios(t.Context(), "", 10, begin); err != nil || done.Converted != 1 {
 			t.Fatalf("got %+v, %v", done, err)
 		}
 		c.check("the conversion", c.paths...)

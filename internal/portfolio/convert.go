@@ -25,9 +25,10 @@ type Conversion struct {
 	Last       string // the id of the last one; "" if there are no more
 }
 
-// ConvertStore converts portfolios of an earlier release: up to limit after the given id.
+// ConvertStore converts portfolios of an earlier release: up to limit after the given id. Events
+// about holdings that change with it are of the time at.
 type ConvertStore interface {
-	ConvertPortfolios(ctx context.Context, after string, limit int) (Conversion, error)
+	ConvertPortfolios(ctx context.Context, after string, limit int, at time.Time) (Conversion, error)
 }
 
 // Jobs lets one replica at a time run a job.
@@ -78,7 +79,7 @@ func (c *Converter) Run(ctx context.Context) error {
 // convert converts batches until there are none, and renews the lease as needed.
 func (c *Converter) convert(ctx context.Context, lease time.Time) (all Conversion, _ time.Time, err error) {
 	for {
-		done, err := c.Store.ConvertPortfolios(ctx, all.Last, convertBatch)
+		done, err := c.Store.ConvertPortfolios(ctx, all.Last, convertBatch, c.Now())
 		all.Converted += done.Converted
 		all.Unreadable += done.Unreadable
 		all.Last = done.Last

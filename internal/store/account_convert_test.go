@@ -10,6 +10,7 @@ import (
 	"casbroker/internal/portfolio"
 	"casbroker/internal/store"
 	"casbroker/internal/testkit/storetest"
+	"casbroker/internal/webhook"
 )
 
 // eachMisjudged runs test with portfolios that an earlier release saved: two of owner 1, one of
@@ -139,6 +140,30 @@ func TestOwnersOfUsersErasedByAnEarlierReleaseAreDeleted(t *testing.T) {
 		}
 		if _, owners, _, err := s.Accounts(t.Context(), "demo:ravi"); len(owners) != 1 || err != nil {
 			t.Errorf("got owners %+v, %v of another user, want one", owners, err)
+		}
+	})
+}
+
+func TestConversionSaysThatHoldingsHaveChanged(t *testing.T) {
+	t.Parallel()
+	storetest.EachURL(t, func(t *testing.T, url string) {
+		box := storetest.NewBox(t)
+		s := storetest.Open(t, url, box)
+		of := func(to string) []byte {
+			return folios(to, "Asha Example", ashaPAN, folio{"1", "Asha Example", "", fund})
+		}
+		january, march := saveLater(t, s, 0, of("2026-01-31")).ID, saveLater(t, s, time.Hour, of("2026-03-31")).ID
+		ravis := saveLater(t, s, 2*time.Hour, ravis("2026-02-28")).ID
+		earlier(t, url, box, january, ravis)
+		number(t, s)
+		before := eventsAfter(t, s, 0)
+		if done := convertAll(t, s); done.Converted != 2 {
+			t.Fatalf("got %+v", done)
+		}
+		number(t, s)
+		got := eventsAfter(t, s, before[len(before)-1].Seq)
+		if len(got) != 1 || got[0].Type != webhook.HoldingsChanged || got[0].Subject != "demo:asha" || got[0].Object.PortfolioID != ravis || !got[0].At.Equal(savedAt) {
+			t.Errorf("got %+v, want that holdings have changed by %s only: %s counts, and %s does not", got, ravis, march, january)
 		}
 	})
 }

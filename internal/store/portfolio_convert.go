@@ -5,9 +5,11 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"time"
 
 	"casbroker/internal/portfolio"
 	"casbroker/internal/statement"
+	"casbroker/internal/webhook"
 )
 
 // unconverted is the condition for a portfolio that an earlier release saved: its rows are
@@ -17,16 +19,17 @@ const unconverted = `NOT EXISTS (SELECT 1 FROM packed_holdings h WHERE h.portfol
 // ConvertPortfolios parses the payloads of up to limit portfolios after the given id that an
 // earlier release saved, and stores what it reads as if they were saved now: packed rows,
 // accounts, owners and fingerprint. Id, time and provenance stay. A portfolio whose payload
-// cannot be read is counted and left as it is. After the last one, it deletes what that
+// cannot be read is counted and left as it is. It emits an event, of the time at, for each whose
+// rows are among the holdings of its user from then on. After the last one, it deletes what that
 // release left of erased users.
-func (s *DB) ConvertPortfolios(ctx context.Context, after string, limit int) (portfolio.Conversion, error) {
+func (s *DB) ConvertPortfolios(ctx context.Context, after string, limit int, at time.Time) (portfolio.Conversion, error) {
 	var done portfolio.Conversion
 	ids, err := s.unconverted(ctx, after, limit)
 	if err != nil {
 		return done, err
 	}
 	for _, id := range ids {
-		switch err := s.convert(ctx, id); {
+		switch err := s.convert(ctx, id, at); {
 		case errors.Is(err, portfolio.ErrUnreadable), errors.Is(err, portfolio.ErrTooManyOwners):
 			s.log.WarnContext(ctx, "a portfolio of an earlier release cannot be converted", "portfolio", id, "error", err)
 			done.Unreadable++
@@ -51,7 +54,7 @@ func (s *DB) unconverted(ctx context.Context, after string, limit int) ([]string
 }
 
 // convert converts one portfolio, unless it is deleted or converted by now.
-func (s *DB) convert(ctx context.Context, id string) error {
+func (s *DB) convert(ctx context.Context, id string, at time.Time) error {
 	var subject string
 	var savedMS int64
 	var sealed []byte
@@ -86,8 +89,20 @@ func (s *DB) convert(ctx context.Context, id string) error {
 		case p.Unreadable:
 			return portfolio.ErrUnreadable.Because(errors.New("decrypt the private fields"))
 		}
-		return s.replaceConverted(ctx, tx, p, fingerprint, portfolio.SaveRequest{Portfolio: p, Statement: *st, Payload: payload})
+		if err := s.replaceConverted(ctx, tx, p, fingerprint, portfolio.SaveRequest{Portfolio: p, Statement: *st, Payload: payload}); err != nil {
+			return err
+		}
+		return s.emitConverted(ctx, tx, subject, id, at)
 	})
+}
+
+// emitConverted emits an event if the portfolio, which did not count before, counts now.
+func (s *DB) emitConverted(ctx context.Context, tx *sql.Tx, subject, id string, at time.Time) error {
+	changed, err := affectsHoldings(ctx, tx, subject, id)
+	if err != nil || !changed {
+		return err
+	}
+	return s.emit(ctx, tx, portfolioEvent(webhook.HoldingsChanged, subject, id, at))
 }
 
 // replaceConverted replaces p, which has fingerprint, by the same portfolio as it is saved

@@ -75,7 +75,7 @@ func readEverything(t *testing.T, s *store.DB, id string) string {
 
 func convertAll(t *testing.T, s *store.DB) portfolio.Conversion {
 	t.Helper()
-	done, err := s.ConvertPortfolios(t.Context(), "", all)
+	done, err := s.ConvertPortfolios(t.Context(), "", all, savedAt)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -202,9 +202,9 @@ type interrupting struct {
 	stop func()
 }
 
-func (i interrupting) ConvertPortfolios(ctx context.Context, after string, _ int) (portfolio.Conversion, error) {
+func (i interrupting) ConvertPortfolios(ctx context.Context, after string, _ int, at time.Time) (portfolio.Conversion, error) {
 	defer i.stop()
-	return i.DB.ConvertPortfolios(ctx, after, 2)
+	return i.DB.ConvertPortfolios(ctx, after, 2, at)
 }
 
 func TestInterruptedConversionContinuesOnOneReplica(t *testing.T) {
