@@ -13,6 +13,7 @@ import (
 	"casbroker/internal/auth"
 	"casbroker/internal/config"
 	"casbroker/internal/gateway"
+	"casbroker/internal/httpapi"
 	"casbroker/internal/ingest"
 	"casbroker/internal/portfolio"
 	"casbroker/internal/store"
@@ -62,8 +63,8 @@ func (s statementParser) Parse(w http.ResponseWriter, r *http.Request, p ingest.
 }
 
 // Read reads the body of r, with the same checks.
-func (s statementParser) Read(w http.ResponseWriter, r *http.Request, subject string, sum hash.Hash) ([]byte, error) {
-	return s.gateway.Check(w, r, gateway.UserCall{Subject: subject, Method: http.MethodPost, Path: gateway.ParsePath, Strict: true, Hash: sum})
+func (s statementParser) Read(w http.ResponseWriter, r *http.Request, subject string, sum hash.Hash, memory *httpapi.BodyShare) ([]byte, error) {
+	return s.gateway.Check(w, r, gateway.UserCall{Subject: subject, Method: http.MethodPost, Path: gateway.ParsePath, Strict: true, Hash: sum}, memory)
 }
 
 // Ask makes another call of the vendor for a user.

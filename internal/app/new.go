@@ -253,7 +253,7 @@ func New(ctx context.Context, c config.Config, o Options) (_ *App, err error) { 
 	if err != nil {
 		return nil, err
 	}
-	statements := &ingest.Service{Parser: statementParser{passOn}, Saver: statementSaver{&portfolio.Uploads{Captures: captures}}}
+	statements := &ingest.Service{Parser: statementParser{passOn}, Saver: statementSaver{&portfolio.Uploads{Captures: captures}}, Memory: ingest.NewMemory()}
 	statementJobs := newStatementJobs(c.Statements, statements, db, log, o.Now)
 	consents := parseMail(c, statementJobs, passOn.Mail, db)
 	a.startStatementJobs(running, statementJobs)

@@ -164,16 +164,15 @@ func (x *exchange) passToMemory(w *memoryAnswer, r *http.Request) (err error) {
 	return x.pass(w, r)
 }
 
-// Check reads the whole body of r. It returns a fault if Call would refuse it. Nothing is
-// sent to the vendor.
-func (h *Handler) Check(w http.ResponseWriter, r *http.Request, u UserCall) ([]byte, error) {
+// Check reads the whole body of r into memory of share. It returns a fault if Call would
+// refuse it, and httpapi.ErrBodyMemory if there is no memory. Nothing is sent to the vendor.
+func (h *Handler) Check(w http.ResponseWriter, r *http.Request, u UserCall, share *httpapi.BodyShare) ([]byte, error) {
 	x := &exchange{Handler: h, strict: u.Strict}
 	deadlines := &memoryAnswer{under: w}
 	sent, finish, err := x.accept(deadlines, r, u)
-	var read bytes.Buffer
+	var body []byte
 	if err == nil {
-		read.Grow(int(max(r.ContentLength, 0)) + bytes.MinRead)
-		if _, err = read.ReadFrom(sent.Body); err != nil {
+		if body, err = share.ReadAll(r.Context(), sent.Body, nil, x.route.maxBody(r)); err != nil {
 			err = uploadError(err)
 		}
 	}
@@ -183,7 +182,7 @@ func (h *Handler) Check(w http.ResponseWriter, r *http.Request, u UserCall) ([]b
 	if err != nil && x.route != nil {
 		x.drain(deadlines, r, r.Body)
 	}
-	return read.Bytes(), err
+	return body, err
 }
 
 // allFeatures are the features of calls that the broker makes itself.

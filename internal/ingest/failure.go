@@ -12,6 +12,7 @@ import (
 
 	"casbroker/internal/apikey"
 	"casbroker/internal/fault"
+	"casbroker/internal/httpapi"
 )
 
 // Failures that the vendor reports.
@@ -114,6 +115,9 @@ func sentence(text string) string {
 // explain returns the caller's error for a call that the vendor did not answer. One that the
 // vendor may not have got at all is worth another try.
 func explain(err error) error {
+	if errors.Is(err, httpapi.ErrBodyMemory) {
+		return ErrJobs.Because(err)
+	}
 	f, ok := errors.AsType[*fault.Fault](err)
 	if !ok || f.Code != "upstream_unavailable" {
 		return err

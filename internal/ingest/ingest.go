@@ -5,8 +5,10 @@ import (
 	"crypto/sha256"
 	"hash"
 	"net/http"
+	"time"
 
 	"casbroker/internal/auth"
+	"casbroker/internal/httpapi"
 )
 
 // Parser has the vendor parse documents.
@@ -15,8 +17,8 @@ type Parser interface {
 	// successful answer is copied to the Copy. sum gets what the caller sent. w is only used
 	// for the deadlines of its connection, and may be nil.
 	Parse(w http.ResponseWriter, r *http.Request, p Parsing) (Answer, error)
-	// Read reads the body of r without sending it, with the same checks.
-	Read(w http.ResponseWriter, r *http.Request, subject string, sum hash.Hash) ([]byte, error)
+	// Read reads the body of r into memory without sending it, with the same checks.
+	Read(w http.ResponseWriter, r *http.Request, subject string, sum hash.Hash, memory *httpapi.BodyShare) ([]byte, error)
 }
 
 // Parsing is a call of Parser.
@@ -80,7 +82,20 @@ type Saved struct {
 type Service struct {
 	Parser Parser
 	Saver  Saver
+	Memory *httpapi.BodyMemory // of documents that are received, but not passed on; see NewMemory
 }
+
+const (
+	// documentSize is more than a document can have, in bytes.
+	documentSize = 16 << 20
+	// maxReading is how many documents of that size may be in memory.
+	maxReading = 8
+	// maxWait bounds how long a document waits for memory.
+	maxWait = 5 * time.Second
+)
+
+// NewMemory returns the memory of documents.
+func NewMemory() *httpapi.BodyMemory { return httpapi.NewBodyMemory(documentSize, maxReading, maxWait) }
 
 // Import has the vendor parse the document in the body of r, and saves it for who. w is as
 // for Parser.Parse.
@@ -123,7 +138,9 @@ func (s *Service) send(w http.ResponseWriter, r *http.Request, up Upload, p Pars
 // replay answers a request with a key that was used before.
 func (s *Service) replay(w http.ResponseWriter, r *http.Request, who auth.Principal, key string) (Saved, error) {
 	ctx, sum := r.Context(), sha256.New()
-	if _, err := s.Parser.Read(w, r, who.Subject, sum); err != nil {
+	memory := s.Memory.Share()
+	defer memory.Release()
+	if _, err := s.Parser.Read(w, r, who.Subject, sum, memory); err != nil {
 		return Saved{}, explain(err)
 	}
 	saved, err := s.Saver.Replay(ctx, who, key, [sha256.Size]byte(sum.Sum(nil)))

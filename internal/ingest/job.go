@@ -123,10 +123,6 @@ const (
 	maxAge, maxForwardedAge = time.Hour, 24 * time.Hour
 	// keepEnded is how long jobs are stored after they ended.
 	keepEnded = 24 * time.Hour
-	// maxReading bounds the documents in memory, in bytes, that are received for jobs.
-	maxReading = 128 << 20
-	// documentSize is more than a document can have, in bytes.
-	documentSize = 16 << 20
 	// firstRetry and lastRetry bound the time between two tries, which doubles.
 	firstRetry, lastRetry = 5 * time.Second, 5 * time.Minute
 )
@@ -158,7 +154,6 @@ type Jobs struct {
 	FromVendor func(url string) bool
 
 	once    sync.Once
-	reading *semaphore.Weighted
 	working *semaphore.Weighted
 	added   chan struct{} // has a value after a job was added here
 	all     sync.WaitGroup
@@ -166,7 +161,7 @@ type Jobs struct {
 
 func (s *Jobs) init() {
 	s.once.Do(func() {
-		s.reading, s.working = semaphore.NewWeighted(maxReading), semaphore.NewWeighted(int64(s.Workers))
+		s.working = semaphore.NewWeighted(int64(s.Workers))
 		s.added = make(chan struct{}, 1)
 	})
 }
@@ -175,12 +170,10 @@ func (s *Jobs) init() {
 // Service.Import.
 func (s *Jobs) Add(w http.ResponseWriter, r *http.Request, who auth.Principal, key string) (Job, error) {
 	s.init()
-	if !s.reading.TryAcquire(documentSize) {
-		return Job{}, ErrJobs
-	}
-	defer s.reading.Release(documentSize)
+	memory := s.Service.Memory.Share()
+	defer memory.Release()
 	sum := sha256.New()
-	body, err := s.Service.Parser.Read(w, r, who.Subject, sum)
+	body, err := s.Service.Parser.Read(w, r, who.Subject, sum, memory)
 	if err != nil {
 		return Job{}, explain(err)
 	}

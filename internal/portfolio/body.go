@@ -20,11 +20,10 @@ import (
 )
 
 const (
-	// maxReceiving is how many payloads of the maximum size may be received at a time,
-	// however slowly they arrive.
+	// maxReceiving is how many payloads of the maximum size may be received at a time.
 	maxReceiving = 4
 	// smallBody is the largest payload that is not limited, in bytes: nearly every statement.
-	smallBody = 256 << 10
+	smallBody = httpapi.SmallBody
 )
 
 var (
@@ -39,13 +38,13 @@ var (
 )
 
 // bodyLimiter limits the memory of payloads over smallBody. Each user may have one at a
-// time. receiving limits the total bytes being received or processed. processing limits
+// time. receiving limits the bytes that have arrived, until they are processed. processing limits
 // the bytes being parsed and stored, which take several times their size in memory: one
 // payload of the maximum size at a time, or several smaller ones.
 type bodyLimiter struct {
 	limit      int64 // bytes of one payload
 	maxWait    time.Duration
-	receiving  *semaphore.Weighted
+	receiving  *httpapi.BodyMemory
 	processing *semaphore.Weighted
 
 	mu    sync.Mutex
@@ -55,14 +54,14 @@ type bodyLimiter struct {
 func newBodyLimiter(limit int64, maxWait time.Duration) *bodyLimiter {
 	return &bodyLimiter{
 		limit: limit, maxWait: maxWait, large: map[string]bool{},
-		receiving: semaphore.NewWeighted(maxReceiving * limit), processing: semaphore.NewWeighted(limit),
+		receiving: httpapi.NewBodyMemory(limit, maxReceiving, maxWait), processing: semaphore.NewWeighted(limit),
 	}
 }
 
 // receive reads the body of a request of user, which must be declared as JSON or, with
 // asText, as text or not at all. Once more than smallBody has arrived, it
-// waits for the limit; Content-Length alone reserves nothing. The caller must call release
-// when it no longer needs the body.
+// waits for memory as the rest arrives; Content-Length alone reserves nothing. The caller must
+// call release when it no longer needs the body.
 func (l *bodyLimiter) receive(w http.ResponseWriter, r *http.Request, user string, asText bool) (body []byte, release func(), err error) {
 	if !isJSON(r.Header) && (!asText || !isText(r.Header)) {
 		return nil, nil, errMediaType
@@ -83,18 +82,16 @@ func (l *bodyLimiter) receive(w http.ResponseWriter, r *http.Request, user strin
 	case err != nil:
 		return nil, nil, in.explain(err)
 	}
-	if release, err = l.acquireFor(r.Context(), user, in.size); err != nil {
+	if err := l.begin(user); err != nil {
 		return nil, nil, err
 	}
-	b.Grow(int(max(r.ContentLength-int64(b.Len()), 0)) + bytes.MinRead) // within what was acquired
-	if _, err = b.ReadFrom(io.LimitReader(in, l.limit+1-int64(b.Len()))); err == nil && int64(b.Len()) > l.limit {
-		err = in.tooLarge
-	}
-	if err != nil {
+	share := l.receiving.Share()
+	release = func() { share.Release(); l.finish(user) }
+	if body, err = share.ReadAll(r.Context(), in, b.Bytes(), in.size); err != nil {
 		release()
 		return nil, nil, in.explain(err)
 	}
-	return b.Bytes(), release, nil
+	return body, release, nil
 }
 
 // process waits until body may be parsed and stored. It returns errBusy after maxWait.
@@ -104,42 +101,31 @@ func (l *bodyLimiter) process(ctx context.Context, body []byte) (done func(), er
 	if size <= smallBody {
 		return func() {}, nil
 	}
-	return l.acquire(ctx, l.processing, size)
+	if !l.processing.TryAcquire(size) {
+		ctx, cancel := context.WithTimeout(ctx, l.maxWait)
+		defer cancel()
+		if err := l.processing.Acquire(ctx, size); err != nil {
+			return nil, errBusy.Because(err)
+		}
+	}
+	return func() { l.processing.Release(size) }, nil
 }
 
-// acquireFor waits until size more bytes of user may be received. It returns
-// errOneAtATime if user has a large payload in progress, and errBusy after maxWait.
-func (l *bodyLimiter) acquireFor(ctx context.Context, user string, size int64) (release func(), err error) {
+// begin counts a large payload of user. It returns errOneAtATime if there is one already.
+func (l *bodyLimiter) begin(user string) error {
 	l.mu.Lock()
-	busy := l.large[user]
+	defer l.mu.Unlock()
+	if l.large[user] {
+		return errOneAtATime
+	}
 	l.large[user] = true
-	l.mu.Unlock()
-	if busy {
-		return nil, errOneAtATime
-	}
-	releaseBytes, err := l.acquire(ctx, l.receiving, size)
-	if err != nil {
-		l.finish(user)
-		return nil, err
-	}
-	return func() { releaseBytes(); l.finish(user) }, nil
+	return nil
 }
 
 func (l *bodyLimiter) finish(user string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	delete(l.large, user)
-}
-
-func (l *bodyLimiter) acquire(ctx context.Context, s *semaphore.Weighted, size int64) (release func(), err error) {
-	if !s.TryAcquire(size) {
-		ctx, cancel := context.WithTimeout(ctx, l.maxWait)
-		defer cancel()
-		if err := s.Acquire(ctx, size); err != nil {
-			return nil, errBusy.Because(err)
-		}
-	}
-	return func() { s.Release(size) }, nil
 }
 
 // requestBody is a request body, uncompressed as it is read.
@@ -214,6 +200,8 @@ func (in *requestBody) explain(err error) error {
 		return in.tooLarge
 	case errors.Is(err, httpapi.ErrBodyTooSlow):
 		return err
+	case errors.Is(err, httpapi.ErrBodyMemory):
+		return errBusy.Because(err)
 	case errors.Is(err, gzip.ErrHeader) || errors.Is(err, gzip.ErrChecksum) || errors.As(err, &corrupt):
 		return errNotGzip
 	default:

@@ -106,3 +106,14 @@ func TestBodyThatHasNotArrivedReservesNothing(t *testing.T) {
 	}
 	b.save("asha", padded()).want(t, http.StatusCreated)
 }
+
+func TestStalledLargeBodiesTakeNoMemoryThatOthersNeed(t *testing.T) {
+	t.Parallel()
+	b := start(t)
+	for _, user := range []string{"one", "two", "three", "four", "five"} {
+		stalled := hold(append(minimal("Fund"), bytes.Repeat([]byte(" "), 300<<10)...)) // of a body of any length
+		status := b.begin(user, stalled)
+		defer func() { close(stalled.end); <-status }()
+	}
+	b.save("asha", padded()).want(t, http.StatusCreated)
+}
