@@ -19,7 +19,7 @@ var (
 func (h *Handler) mountOwned(g *echo.Group, read []echo.MiddlewareFunc) {
 	httpapi.TakesQuery(g.GET("/holdings", h.owned, read...),
 		slices.Concat([]string{"as_of"}, selects, filters, []string{"format", "limit", "cursor"})...)
-	httpapi.TakesQuery(g.GET("/accounts", h.accounts, read...), slices.Concat([]string{"as_of"}, selects, []string{"owner"})...)
+	httpapi.TakesQuery(g.GET("/accounts", h.accounts, read...), slices.Concat([]string{"as_of"}, selects, []string{"owner", "limit", "cursor"})...)
 	g.GET("/accounts/:id", h.account, read...)
 	httpapi.TakesQuery(g.GET("/worth", h.worth, read...), slices.Concat([]string{"from", "to", "interval"}, selects, filters)...)
 	g.GET("/portfolios/:id/changes", h.changes, read...)
@@ -53,7 +53,7 @@ func (h *Handler) owned(c echo.Context) error {
 			if err != nil {
 				return b, "", err
 			}
-			first, err := readOwnedCursor(cursor, &o)
+			first, err := readTaggedCursor(cursor, rowsTag(&o), len(o.View.Rows))
 			if err != nil {
 				return b, "", err
 			}
@@ -78,13 +78,13 @@ func (h *Handler) ownedCSV(c echo.Context, selection Selection, filter Filter) e
 	return httpapi.SendRead(c, typeCSV, body)
 }
 
-// accounts answers with all accounts, also those that have ended.
+// accounts answers with a page of all accounts, also those that have ended.
 func (h *Handler) accounts(c echo.Context) error {
 	q, err := httpapi.QueryParams(c.Request().URL)
 	if err != nil {
 		return err
 	}
-	selection, filter := readSelection(q), readFilter(q)
+	limit, selection, filter := q.Limit(maxOwnedLimit, maxOwnedLimit), readSelection(q), readFilter(q)
 	if err := q.Err(); err != nil {
 		return err
 	}
@@ -93,7 +93,11 @@ func (h *Handler) accounts(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	return respond(c, viewAccounts(&o))
+	first, err := readTaggedCursor(q.Text("cursor"), accountsTag(&o), len(o.Accounts))
+	if err != nil {
+		return err
+	}
+	return respond(c, viewAccounts(&o, first, min(first+limit, len(o.Accounts))))
 }
 
 // account answers with an account and the statements that list it.

@@ -35,7 +35,7 @@ func appendOwned(b []byte, o *Owned, q Selection, first, end int) ([]byte, error
 	b = appendOwnedRows(b, v, v.Rows[first:end])
 	next := ""
 	if end < len(v.Rows) {
-		next = ownedCursor(o, end)
+		next = taggedCursor(rowsTag(o), end)
 	}
 	return append(appendText(b, `],"next_cursor":`, next), '}'), nil
 }

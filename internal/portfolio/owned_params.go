@@ -1,6 +1,7 @@
 package portfolio
 
 import (
+	"hash"
 	"hash/fnv"
 	"slices"
 	"strconv"
@@ -83,35 +84,48 @@ func readDayText(q *httpapi.Params, name string) string {
 	return ""
 }
 
-// ownedCursor returns the cursor of the page of o that begins with row number.
-func ownedCursor(o *Owned, number int) string {
-	return httpapi.EncodeCursor(ownedTag(o) + " " + strconv.Itoa(number))
+// taggedCursor returns the cursor of the page of a list that begins with number. tag identifies
+// the list.
+func taggedCursor(tag string, number int) string {
+	return httpapi.EncodeCursor(tag + " " + strconv.Itoa(number))
 }
 
-// readOwnedCursor reads the parameter cursor: the number of the row of o that the page
-// begins with. It returns a fault if o is not what the cursor was made for.
-func readOwnedCursor(text string, o *Owned) (int, error) {
+// readTaggedCursor reads the parameter cursor: the number that a page of a list of that length
+// begins with. It returns a fault if the list is not what the cursor was made for.
+func readTaggedCursor(text, tag string, length int) (int, error) {
 	position, ok := httpapi.DecodeCursor(text)
 	if ok && position == "" {
 		return 0, nil
 	}
-	tag, number, _ := strings.Cut(position, " ")
+	of, number, _ := strings.Cut(position, " ")
 	n, err := strconv.Atoi(number)
 	switch {
-	case !ok || err != nil || n < 1 || len(tag) != len(ownedTag(o)):
+	case !ok || err != nil || n < 1 || len(of) != len(tag):
 		return 0, httpapi.ErrCursor
-	case tag != ownedTag(o) || n >= len(o.View.Rows):
+	case of != tag || n >= length:
 		return 0, errOldCursor
 	default:
 		return n, nil
 	}
 }
 
-// ownedTag identifies the rows of o: those of the same statements for the same accounts.
-func ownedTag(o *Owned) string {
+// rowsTag identifies the rows of o: those of the same statements for the same accounts.
+func rowsTag(o *Owned) string {
 	hash := fnv.New64a()
 	for _, a := range o.View.Accounts {
 		_, _ = hash.Write([]byte(a.ID + a.Statement.PortfolioID + strconv.Itoa(a.Rows) + " "))
 	}
-	return strconv.FormatUint(hash.Sum64()|1<<63, 36)
+	return textOf(hash)
 }
+
+// accountsTag identifies the accounts of o, and the statements that they are of.
+func accountsTag(o *Owned) string {
+	hash := fnv.New64a()
+	for _, a := range o.Accounts {
+		_, _ = hash.Write([]byte(a.ID + a.Statement.PortfolioID + " "))
+	}
+	return textOf(hash)
+}
+
+// textOf returns a hash as text, always of the same length.
+func textOf(hash hash.Hash64) string { return strconv.FormatUint(hash.Sum64()|1<<63, 36) }

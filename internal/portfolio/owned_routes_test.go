@@ -63,7 +63,7 @@ func TestUserWithoutStatementsOwnsNothing(t *testing.T) {
 	if string(got.body) != want {
 		t.Errorf("got %s, want %s", got.body, want)
 	}
-	if got := string(b.get("asha", "/v1/accounts").body); got != `{"owners":[],"accounts":[]}` {
+	if got := string(b.get("asha", "/v1/accounts").body); got != `{"owners":[],"accounts":[],"next_cursor":null}` {
 		t.Errorf("got the accounts %s", got)
 	}
 	var worth worthAnswer

@@ -7,10 +7,11 @@ import (
 	"casbroker/internal/statement"
 )
 
-// accountsView are all accounts of a user, and the owners.
+// accountsView is a page of the accounts of a user, and all owners.
 type accountsView struct {
-	Owners   []ownerView      `json:"owners"`
-	Accounts []jsontext.Value `json:"accounts"`
+	Owners     []ownerView      `json:"owners"`
+	Accounts   []jsontext.Value `json:"accounts"`
+	NextCursor *string          `json:"next_cursor"`
 }
 
 type ownerView struct {
@@ -20,8 +21,9 @@ type ownerView struct {
 	Accounts  int     `json:"accounts"`
 }
 
-func viewAccounts(o *Owned) accountsView {
-	view := accountsView{Owners: make([]ownerView, len(o.Owners)), Accounts: make([]jsontext.Value, len(o.Accounts))}
+// viewAccounts returns the accounts of o from number first to end.
+func viewAccounts(o *Owned, first, end int) accountsView {
+	view := accountsView{Owners: make([]ownerView, len(o.Owners)), Accounts: make([]jsontext.Value, end-first)}
 	for i, owner := range o.Owners {
 		view.Owners[i] = ownerView{owner.Number, stated(owner.Name), stated(owner.PANMasked), owner.Accounts}
 	}
@@ -29,8 +31,12 @@ func viewAccounts(o *Owned) accountsView {
 	for i := range o.View.Accounts {
 		sums[o.View.Accounts[i].ID] = &o.View.Accounts[i]
 	}
-	for i := range o.Accounts {
-		view.Accounts[i] = viewAccount(&o.Accounts[i], sums[o.Accounts[i].ID])
+	for i := range view.Accounts {
+		a := &o.Accounts[first+i]
+		view.Accounts[i] = viewAccount(a, sums[a.ID])
+	}
+	if end < len(o.Accounts) {
+		view.NextCursor = new(taggedCursor(accountsTag(o), end))
 	}
 	return view
 }

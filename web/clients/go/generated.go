@@ -289,7 +289,10 @@ type AccountKind string
 // AccountList defines model for AccountList.
 type AccountList struct {
 	Accounts []Account `json:"accounts"`
-	Owners   []struct {
+
+	// NextCursor The `cursor` of the next page; null on the last page
+	NextCursor NextCursor `json:"next_cursor"`
+	Owners     []struct {
 		Accounts int `json:"accounts"`
 
 		// Name null if the statement does not have it
@@ -1651,6 +1654,12 @@ type ListAccountsParams struct {
 
 	// Owner Only accounts of the owner with this number; 404 `owner_not_found` if the user has no such owner
 	Owner OfOwner `form:"owner,omitempty" json:"owner,omitempty,omitzero"`
+
+	// Limit The maximum number of rows, or of accounts, on a page
+	Limit RowLimit `form:"limit,omitempty" json:"limit,omitempty,omitzero"`
+
+	// Cursor The `next_cursor` of the previous page; omit it for the first page
+	Cursor Cursor `form:"cursor,omitempty" json:"cursor,omitempty,omitzero"`
 }
 
 // ListEventsParams defines parameters for ListEvents.
@@ -1686,7 +1695,7 @@ type ListOwnedParams struct {
 	// Account Only the account with this id
 	Account OfAccount `form:"account,omitempty" json:"account,omitempty,omitzero"`
 
-	// Limit The maximum number of rows on a page
+	// Limit The maximum number of rows, or of accounts, on a page
 	Limit RowLimit `form:"limit,omitempty" json:"limit,omitempty,omitzero"`
 
 	// Cursor The `next_cursor` of the previous page; omit it for the first page
@@ -1789,6 +1798,12 @@ type ListAccountsOfParams struct {
 
 	// Owner Only accounts of the owner with this number; 404 `owner_not_found` if the user has no such owner
 	Owner OfOwner `form:"owner,omitempty" json:"owner,omitempty,omitzero"`
+
+	// Limit The maximum number of rows, or of accounts, on a page
+	Limit RowLimit `form:"limit,omitempty" json:"limit,omitempty,omitzero"`
+
+	// Cursor The `next_cursor` of the previous page; omit it for the first page
+	Cursor Cursor `form:"cursor,omitempty" json:"cursor,omitempty,omitzero"`
 }
 
 // ListOwnedOfParams defines parameters for ListOwnedOf.
@@ -1812,7 +1827,7 @@ type ListOwnedOfParams struct {
 	// Account Only the account with this id
 	Account OfAccount `form:"account,omitempty" json:"account,omitempty,omitzero"`
 
-	// Limit The maximum number of rows on a page
+	// Limit The maximum number of rows, or of accounts, on a page
 	Limit RowLimit `form:"limit,omitempty" json:"limit,omitempty,omitzero"`
 
 	// Cursor The `next_cursor` of the previous page; omit it for the first page
@@ -1968,6 +1983,8 @@ func (c *Client) ListAccounts(ctx context.Context, params ListAccountsParams) (a
 	r.param("provenance", params.Provenance)
 	r.param("cas_type", params.CASType)
 	r.param("owner", params.Owner)
+	r.param("limit", params.Limit)
+	r.param("cursor", params.Cursor)
 	err = c.do(ctx, r, answers{
 		200: &answer200,
 	})
@@ -2261,6 +2278,8 @@ func (c *Client) ListAccountsOf(ctx context.Context, subject string, params List
 	r.param("provenance", params.Provenance)
 	r.param("cas_type", params.CASType)
 	r.param("owner", params.Owner)
+	r.param("limit", params.Limit)
+	r.param("cursor", params.Cursor)
 	err = c.do(ctx, r, answers{
 		200: &answer200,
 	})

@@ -249,7 +249,8 @@ export interface paths {
         /**
          * List the accounts of the user, from all statements
          * @description Demat accounts, folios, policies and pension accounts, each once, whichever issuers list it, with its value in
-         *     `GET /v1/holdings`. Those that have ended have `ended_on` and no value.
+         *     `GET /v1/holdings`. Those that have ended have `ended_on` and no value. `owners` are those of all pages; a cursor is refused (400
+         *     `invalid_cursor`) once the accounts have changed.
          */
         get: operations["listAccounts"];
         put?: never;
@@ -1762,6 +1763,7 @@ export interface components {
                 accounts: number;
             }[];
             accounts: components["schemas"]["Account"][];
+            next_cursor: components["schemas"]["NextCursor"];
         };
         OwnedHolding: {
             id: components["schemas"]["HoldingID"];
@@ -2725,7 +2727,7 @@ export interface components {
         OfClass: components["schemas"]["AssetClass"];
         /** @description Only the account with this id */
         OfAccount: components["schemas"]["AccountID"];
-        /** @description The maximum number of rows on a page */
+        /** @description The maximum number of rows, or of accounts, on a page */
         RowLimit: number;
         /** @description The first day; the first that a statement tells of if omitted */
         WorthFrom: string;
@@ -3009,7 +3011,7 @@ export interface operations {
                 class?: components["parameters"]["OfClass"];
                 /** @description Only the account with this id */
                 account?: components["parameters"]["OfAccount"];
-                /** @description The maximum number of rows on a page */
+                /** @description The maximum number of rows, or of accounts, on a page */
                 limit?: components["parameters"]["RowLimit"];
                 /** @description The `next_cursor` of the previous page; omit it for the first page */
                 cursor?: components["parameters"]["Cursor"];
@@ -3045,6 +3047,10 @@ export interface operations {
                 cas_type?: components["parameters"]["OfCASType"];
                 /** @description Only accounts of the owner with this number; 404 `owner_not_found` if the user has no such owner */
                 owner?: components["parameters"]["OfOwner"];
+                /** @description The maximum number of rows, or of accounts, on a page */
+                limit?: components["parameters"]["RowLimit"];
+                /** @description The `next_cursor` of the previous page; omit it for the first page */
+                cursor?: components["parameters"]["Cursor"];
             };
             header?: never;
             path?: never;
@@ -4084,7 +4090,7 @@ export interface operations {
                 class?: components["parameters"]["OfClass"];
                 /** @description Only the account with this id */
                 account?: components["parameters"]["OfAccount"];
-                /** @description The maximum number of rows on a page */
+                /** @description The maximum number of rows, or of accounts, on a page */
                 limit?: components["parameters"]["RowLimit"];
                 /** @description The `next_cursor` of the previous page; omit it for the first page */
                 cursor?: components["parameters"]["Cursor"];
@@ -4123,6 +4129,10 @@ export interface operations {
                 cas_type?: components["parameters"]["OfCASType"];
                 /** @description Only accounts of the owner with this number; 404 `owner_not_found` if the user has no such owner */
                 owner?: components["parameters"]["OfOwner"];
+                /** @description The maximum number of rows, or of accounts, on a page */
+                limit?: components["parameters"]["RowLimit"];
+                /** @description The `next_cursor` of the previous page; omit it for the first page */
+                cursor?: components["parameters"]["Cursor"];
             };
             header?: never;
             path: {
