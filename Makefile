@@ -27,7 +27,7 @@ BUILD := casbroker/internal/app
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run build test check lint bench fmt tidy openapi clients fuzz vuln vet fmt-check tidy-check clients-check
+.PHONY: help run build sbom test check lint bench fmt tidy openapi clients fuzz vuln vet fmt-check tidy-check clients-check
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
@@ -39,6 +39,10 @@ build: ## Build bin/broker, with its version and commit
 	@echo 'building; the first time takes a minute'
 	@CGO_ENABLED=0 go build -buildvcs=false -o bin/broker \
 		-ldflags '-X $(BUILD).version=$(VERSION) -X $(BUILD).commit=$(COMMIT)' ./cmd/broker
+
+sbom: build ## Write bin/broker.cdx.json: each module in bin/broker (CycloneDX)
+	@go run ./cmd/sbom -version '$(VERSION)' bin/broker > bin/broker.cdx.json
+	@echo 'bin/broker.cdx.json is written'
 
 test: ## Run all tests, with the race detector where a C compiler is installed
 	@set -e; race='-race $(NO_RACE)'; \
