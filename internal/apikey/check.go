@@ -147,6 +147,7 @@ type Status struct {
 	Reason  Reason    // why it is set aside; "" if it is not
 	Since   time.Time // when it was set aside
 	RetryAt time.Time // when it is tried again
+	BadFile string    // why its file cannot be used, "" if it can; the value read before is used still
 }
 
 // Status returns the state of all keys.
@@ -155,7 +156,7 @@ func (p *Pool) Status() []Status {
 	defer p.mu.Unlock()
 	list := make([]Status, len(p.keys))
 	for i, k := range p.keys {
-		list[i] = Status{Name: k.Name, Reason: k.reason, Since: k.since, RetryAt: k.retryAt}
+		list[i] = Status{Name: k.Name, Reason: k.reason, Since: k.since, RetryAt: k.retryAt, BadFile: k.badFile}
 	}
 	return list
 }

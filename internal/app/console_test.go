@@ -155,7 +155,7 @@ func TestOperatorSendsEventsAgainInTheConsole(t *testing.T) {
 			receiver := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) }))
 			t.Cleanup(receiver.Close)
 			settings.Webhooks.Endpoints = []config.Webhook{
-				{Name: "crm", URL: secret.Text(receiver.URL), Secrets: []config.WebhookSecret{{Secret: "whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIz"}}},
+				{Name: "crm", URL: secret.Text(receiver.URL), Secrets: []config.Secret{{Secret: "whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIz"}}},
 			}
 			b := start(t, settings)
 			b.token(t, "asha")

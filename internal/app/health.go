@@ -19,13 +19,13 @@ import (
 const healthTimeout = 2 * time.Second
 
 // health returns a function that reports the state of each dependency.
-func health(s config.Config, vendor *upstream.Client, keys *apikey.Pool, c cache.Cache, db *store.DB, w *access.Watcher) func(context.Context) []admin.Component {
+func health(s config.Config, vendor *upstream.Client, keys *apikey.Pool, files *secretFiles, c cache.Cache, db *store.DB, w *access.Watcher) func(context.Context) []admin.Component {
 	return func(ctx context.Context) []admin.Component {
 		ctx, cancel := context.WithTimeout(ctx, healthTimeout)
 		defer cancel()
 		return []admin.Component{
 			vendorHealth(vendor.State()), keyHealth(s.Upstream, keys.Status()), cacheHealth(c), component("database", db.Ready(ctx)),
-			accessHealth(ctx, w, s.Access.MaxStaleness),
+			accessHealth(ctx, w, s.Access.MaxStaleness), files.health(keys.Status()),
 		}
 	}
 }

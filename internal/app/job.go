@@ -24,7 +24,7 @@ const (
 	expireEvery  = time.Hour // how often a replica checks whether the daily deletion is due
 )
 
-// keysEvery is how often files with API keys are read again. Tests have less patience.
+// keysEvery is how often files with secrets are read again. Tests have less patience.
 var keysEvery = 3 * time.Second
 
 // finalRunTimeout bounds the last run of an uninterrupted job.

@@ -62,8 +62,12 @@ func New(ctx context.Context, c config.Config, o Options) (_ *App, err error) { 
 	if err != nil {
 		return nil, err
 	}
+	sealFiles := c.Seal.Keys
 	c.Seal = seal
 	if c.Upstream, err = readAPIKeys(c.Upstream); err != nil {
+		return nil, err
+	}
+	if c, err = readSecrets(c); err != nil {
 		return nil, err
 	}
 	log := newLog(c, o.LogTo)
@@ -234,6 +238,9 @@ func New(ctx context.Context, c config.Config, o Options) (_ *App, err error) { 
 	for _, name := range session.Outdated(sessions.Keys) {
 		log.Warn("admin key has an argon2id hash, which still works; replace the key with a new one from broker admin-key", "admin", name)
 	}
+	files := newSecretFiles(c, callers, sessions, events.service, log)
+	files.addSealKeys(sealFiles, c.Seal.Keys, c.Seal.HashKey, box)
+	metrics.WatchSecretFiles(func() int { return len(files.unusable(keys.Status())) })
 	operators := &admin.Service{
 		Access: a.access,
 		Grants: &token.Directory{Grants: db, Box: box, Now: o.Now},
@@ -241,7 +248,7 @@ func New(ctx context.Context, c config.Config, o Options) (_ *App, err error) { 
 		Trail: &audit.Service{Store: db, Chains: db, Box: box},
 		Usage: &usage.Service{Store: db, Now: o.Now}, Budgets: budgets, Comparer: comparer, Webhooks: events.service, Vendor: creditsReader(c, vendor, o.Now),
 		Settings: listSettings(c), Version: build.String(), Now: o.Now,
-		Health: health(c, vendor, keys, shared, db, watcher),
+		Health: health(c, vendor, keys, files, shared, db, watcher),
 	}
 
 	forGateway := gatewayDeps{
@@ -335,6 +342,7 @@ func New(ctx context.Context, c config.Config, o Options) (_ *App, err error) { 
 	converter := &portfolio.Converter{Store: db, Jobs: db, Log: log, Now: o.Now}
 	a.jobs = []job{
 		{name: "check API keys", every: keysEvery, atStart: true, do: func(ctx context.Context) error { return keys.Check(ctx, vendor) }},
+		{name: "read files with secrets again", every: keysEvery, do: files.check},
 		{name: "write usage counts", every: countsEvery, do: uninterrupted(counter.Flush)},
 		{name: "delete old usage counts", every: sweepEvery, atStart: true, do: sweep.Run},
 		{name: "convert portfolios of an earlier release", every: convertEvery, atStart: true, do: converter.Run},

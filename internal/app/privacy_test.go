@@ -161,17 +161,24 @@ func TestLostKeyMakesOnlyItsDataUnreadable(t *testing.T) {
 	}
 	b.call(t, "asha", http.MethodGet, "/v1/portfolios", "").must(t, 200)
 	b.call(t, "asha", http.MethodGet, "/v1/portfolios/"+p.ID+"/raw", "").must(t, 503)
-	if err := b.stop(); err != nil {
-		t.Fatal(err)
-	}
+	within(t, 5*time.Second, "the file is reported", func() bool { return strings.HasPrefix(b.health(t, "secret_files"), "degraded ") })
 
 	if err := os.Rename(old+".lost", old); err != nil {
 		t.Fatal(err)
 	}
-	b = start(t, settings)
-	if raw := b.call(t, "asha", http.MethodGet, "/v1/portfolios/"+p.ID+"/raw", "").must(t, 200); raw.body != payload {
+	within(t, 5*time.Second, "the key is used, without a restart", func() bool {
+		return b.call(t, "asha", http.MethodGet, "/v1/portfolios/"+p.ID+"/raw", "").status == 200
+	})
+	if raw := b.call(t, "asha", http.MethodGet, "/v1/portfolios/"+p.ID+"/raw", ""); raw.body != payload {
 		t.Error("want the payload as saved")
 	}
+	if err := os.WriteFile(old, []byte(next), 0o600); err != nil { // another key under the same id
+		t.Fatal(err)
+	}
+	within(t, 5*time.Second, "the other key is reported", func() bool {
+		return strings.Contains(b.health(t, "secret_files"), "has another key, which is not used")
+	})
+	b.call(t, "asha", http.MethodGet, "/v1/portfolios/"+p.ID+"/raw", "").must(t, 200)
 	for _, key := range []string{sealKey, next} {
 		if strings.Contains(b.log.String(), key) {
 			t.Error("the log shows a key")

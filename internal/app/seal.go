@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"slices"
 	"strings"
 
 	"casbroker/internal/config"
@@ -71,6 +72,42 @@ func logLostKeys(log *slog.Logger, lost []LostKey) {
 	for _, k := range lost {
 		log.Error("an encryption key cannot be used; values encrypted with it are unreadable until its file is back",
 			"key_id", k.ID, "file", k.File, "error", k.Err)
+	}
+}
+
+// errKeyInUse is why an encryption key is not replaced by another one in the same file.
+var errKeyInUse = errors.New("the file has another key, which is not used: what was encrypted could not be read; give the new key a file and an id of its own")
+
+// addSealKeys adds the files of encryption keys to s: the keys that are lost are used once
+// their files are back, and the others stay what they are. keys are those in use.
+func (s *secretFiles) addSealKeys(all []config.SealKey, keys []config.SealKey, hashKey secret.Text, box *secret.Box) {
+	for i, k := range all {
+		if k.File == "" {
+			continue
+		}
+		f := &secretFile{setting: fmt.Sprintf("seal.keys[%d].file", i), path: k.File, trimmed: true}
+		if at := slices.IndexFunc(keys, func(used config.SealKey) bool { return used.ID == k.ID }); at >= 0 {
+			f.value = keys[at].Key
+		}
+		f.valid = func(value secret.Text) error {
+			_, err := config.DecodeKey(value)
+			switch {
+			case err != nil:
+				return err
+			case f.value != "":
+				return errKeyInUse
+			case value == hashKey:
+				return errors.New("want a key different from seal.hash_key")
+			}
+			return nil
+		}
+		s.add(func(values []secret.Text) error {
+			key, err := config.DecodeKey(values[0])
+			if err != nil {
+				return err
+			}
+			return box.Add(secret.Key{ID: k.ID, Secret: key})
+		}, f)
 	}
 }
 

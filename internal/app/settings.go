@@ -29,7 +29,8 @@ import (
 func Check(c config.Config) error {
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel() // checking needs no key sets, so none are loaded
-	_, authErr := newAuth(ctx, c.Auth, auth.Options{})
+	withSecrets, fileErr := readSecrets(c)
+	_, authErr := newAuth(ctx, withSecrets.Auth, auth.Options{})
 	_, limitErr := newRules(c.RateLimit)
 	_, _, sealErr := readKeys(c.Seal)
 	_, keyErr := readAPIKeys(c.Upstream)
@@ -37,7 +38,7 @@ func Check(c config.Config) error {
 	if session.IsCookie(c.Auth.Cookie) {
 		authErr = errors.Join(authErr, fmt.Errorf("auth.cookie: want another name than %s, which is the operators' session cookie", c.Auth.Cookie))
 	}
-	return errors.Join(c.Validate(), authErr, limitErr, sealErr, keyErr, webhookErr, session.CheckKeys(adminKeys(c.Admin)), checkURLs(c))
+	return errors.Join(c.Validate(), authErr, limitErr, sealErr, keyErr, webhookErr, fileErr, session.CheckKeys(adminKeys(withSecrets.Admin)), checkURLs(c))
 }
 
 // checkURLs parses the URLs of PostgreSQL and Redis as the adapters will.
@@ -69,7 +70,7 @@ func newAuth(ctx context.Context, c config.Auth, o auth.Options) (*auth.Authenti
 	for i, v := range c.Verifiers {
 		verifier := auth.Verifier{
 			Name: v.Name, Issuer: v.Issuer, Audience: v.Audience, Algorithms: v.Algorithms,
-			Secret: v.Secret, JWKSURL: v.JWKSURL, OIDC: v.OIDC,
+			Secret: v.Secret, Secrets: secretTexts(v.Secrets), JWKSURL: v.JWKSURL, OIDC: v.OIDC,
 			MaxLifetime: v.MaxLifetime, Leeway: v.Leeway, Refresh: v.Refresh, MaxKeyAge: v.MaxKeyAge,
 			Roles: auth.Roles(v.Roles), ActsFor: v.ActsFor,
 		}
@@ -84,7 +85,9 @@ func newAuth(ctx context.Context, c config.Auth, o auth.Options) (*auth.Authenti
 		o.Verifiers = append(o.Verifiers, verifier)
 	}
 	for _, k := range c.ServiceKeys {
-		o.ServiceKeys = append(o.ServiceKeys, auth.ServiceKey(k))
+		o.ServiceKeys = append(o.ServiceKeys, auth.ServiceKey{
+			Name: k.Name, Hash: k.Hash, PreviousHash: k.PreviousHash, Scopes: k.Scopes, ActsFor: k.ActsFor,
+		})
 	}
 	a, err := auth.New(ctx, o)
 	return a, errors.Join(append(unreadable, err)...)
@@ -129,6 +132,14 @@ func Secrets(c config.Config) []secret.Text {
 	return secrets(c)
 }
 
+// secretTexts returns the secrets of list, which were read from their files.
+func secretTexts(list []config.Secret) (texts []secret.Text) {
+	for _, s := range list {
+		texts = append(texts, s.Secret)
+	}
+	return texts
+}
+
 // secrets lists every secret in the settings, for the log to hide.
 func secrets(c config.Config) []secret.Text {
 	list := []secret.Text{c.Seal.HashKey}
@@ -139,7 +150,7 @@ func secrets(c config.Config) []secret.Text {
 		list = append(list, k.Key)
 	}
 	for _, v := range c.Auth.Verifiers {
-		list = append(list, v.Secret)
+		list = append(append(list, v.Secret), secretTexts(v.Secrets)...)
 	}
 	for _, k := range c.Admin.Keys {
 		list = append(list, k.Hash)
@@ -185,14 +196,17 @@ func openCache(ctx context.Context, c config.Cache, log *slog.Logger, now func()
 func adminKeys(c config.Admin) []session.Key {
 	keys := make([]session.Key, 0, len(c.Keys))
 	for _, k := range c.Keys {
-		keys = append(keys, session.Key(k))
+		keys = append(keys, session.Key{Name: k.Name, Hash: k.Hash})
 	}
 	return keys
 }
 
 // OutdatedAdminKeys returns the names of the admin keys whose hash has the form of
 // releases before 0.2.0. They work, and should be replaced.
-func OutdatedAdminKeys(c config.Config) []string { return session.Outdated(adminKeys(c.Admin)) }
+func OutdatedAdminKeys(c config.Config) []string {
+	c, _ = readSecrets(c)
+	return session.Outdated(adminKeys(c.Admin))
+}
 
 // NewServiceKey makes a key for the service name, and its hash for the settings. It fails
 // for an invalid name or scope.

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"os"
 	"strings"
 	"time"
 
@@ -54,11 +53,11 @@ func readSecret(wrong *check.Errors, key string, value secret.Text, file string)
 	if file == "" {
 		return value
 	}
-	text, err := os.ReadFile(file) //nolint:gosec // the operator names the file
+	value, err := readSecretFile(file)
 	if err != nil {
 		wrong.Add(key, "%s", err)
 	}
-	return secret.Text(strings.TrimSpace(string(text)))
+	return secret.Text(strings.TrimSpace(value.Reveal()))
 }
 
 // endpointSecrets lists the secrets of endpoints. A URL is one, since its path may be.
@@ -96,7 +95,7 @@ func newEvents(c config.Webhooks, db *store.DB, metrics *telemetry.Metrics, log 
 func (e *events) jobs() []job {
 	return []job{
 		{name: "put events into order", every: retryEvents, atStart: true, do: func(ctx context.Context) error {
-			if err := e.db.SyncEndpoints(ctx, webhook.Filters(e.service.Settings), e.now()); err != nil {
+			if err := e.db.SyncEndpoints(ctx, webhook.Filters(e.service.OfSettings()), e.now()); err != nil {
 				return err
 			}
 			return e.feed.Run(ctx)

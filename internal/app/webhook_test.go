@@ -39,7 +39,7 @@ func receiveWebhooks(t testing.TB, c *config.Config) <-chan delivered {
 	}))
 	t.Cleanup(s.Close)
 	c.Webhooks = config.Webhooks{AllowPrivate: []string{"127.0.0.0/8"}, Endpoints: []config.Webhook{{
-		Name: "backend", URL: secret.Text(s.URL), Secrets: []config.WebhookSecret{{Secret: webhookSecret}},
+		Name: "backend", URL: secret.Text(s.URL), Secrets: []config.Secret{{Secret: webhookSecret}},
 	}}}
 	return got
 }
@@ -129,7 +129,7 @@ func TestEndpointsInTheSettingsAreChecked(t *testing.T) {
 	settings, _ := settingsFor(t, secret.URL(storetest.SQLite(t)), "memory")
 	settings.Webhooks.AllowPrivate = []string{"Not A Host"}
 	settings.Webhooks.Endpoints = []config.Webhook{
-		{Name: "a", URL: "https://app.example", Secrets: []config.WebhookSecret{{Secret: webhookSecret, SecretFile: "/none"}}},
+		{Name: "a", URL: "https://app.example", Secrets: []config.Secret{{Secret: webhookSecret, SecretFile: "/none"}}},
 		{Name: "a", URL: "http://169.254.169.254", Events: []string{"x"}},
 	}
 	err := app.Check(settings)

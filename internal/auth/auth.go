@@ -10,6 +10,8 @@ import (
 	"log/slog"
 	"net/http"
 	"slices"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"casbroker/internal/check"
@@ -37,8 +39,10 @@ type Options struct {
 type Authenticator struct {
 	byIssuer map[string]*verifier
 	all      []*verifier
-	// serviceKeys are few, so they are compared one by one.
-	serviceKeys []serviceKey
+	// serviceKeys are few, so they are compared one by one. The list is replaced, not
+	// changed.
+	serviceKeys atomic.Pointer[[]serviceKey]
+	replacing   sync.Mutex // held while keys are replaced
 	// actsFor has the names of the verifiers whose users a service may act for, by the name
 	// of the service's verifier, or by the Subject of its key.
 	actsFor map[string][]string

@@ -7,54 +7,112 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync/atomic"
 
 	"casbroker/internal/check"
 	"casbroker/internal/secret"
 )
 
-// fixedKey is the only key of a verifier that has no key set. The key id of a token is
-// ignored.
-type fixedKey struct {
-	key any
+// fixedKeys are the keys of a verifier that has no key set: its secrets, or its public key.
+// The key id of a token is ignored: each key is tried.
+type fixedKeys struct {
+	state atomic.Pointer[fixedState]
 }
 
-func (f *fixedKey) find(context.Context, string, string) (any, uint32, error) {
-	return f.key, 0, nil
+// fixedState does not change once it is in use.
+type fixedState struct {
+	keys       []any
+	generation uint32 // number of earlier states of this verifier
 }
 
-func (f *fixedKey) current(uint32, int64) bool { return true }
+func newFixedKeys(keys []any) *fixedKeys {
+	f := &fixedKeys{}
+	f.state.Store(&fixedState{keys: keys})
+	return f
+}
 
-func (f *fixedKey) ready(int64) error { return nil }
+// replace puts other keys into use. Calls must not be concurrent.
+func (f *fixedKeys) replace(keys []any) {
+	f.state.Store(&fixedState{keys: keys, generation: f.state.Load().generation + 1})
+}
 
-func (f *fixedKey) start(context.Context) {}
+func (f *fixedKeys) find(context.Context, string, string) ([]any, uint32, error) {
+	s := f.state.Load()
+	return s.keys, s.generation, nil
+}
 
-func fixedSecret(wrong *check.Errors, key string, text secret.Text, algs []algorithm) keySource {
-	if strings.Contains(text.Reveal(), "-----BEGIN") {
-		wrong.Add(key, "this is a PEM file, not a secret; a public key belongs in public_key_file")
-		return nil
+func (f *fixedKeys) current(generation uint32, _ int64) bool {
+	return f.state.Load().generation == generation
+}
+
+func (f *fixedKeys) ready(int64) error { return nil }
+
+func (f *fixedKeys) start(context.Context) {}
+
+// fixedSecrets returns the keys of the settings secret or secrets, and adds an error about
+// key for each that cannot be used.
+func fixedSecrets(wrong *check.Errors, key string, s Verifier, algs []algorithm) keySource {
+	if s.Secret != "" {
+		addErrors(wrong, key+".secret", checkSecret(s.Secret, algs))
+		return newFixedKeys(keysOf([]secret.Text{s.Secret}))
 	}
-	if err := secret.CheckStrength(text); err != nil {
+	for i, text := range s.Secrets {
+		addErrors(wrong, fmt.Sprintf("%s.secrets[%d]", key, i), checkSecret(text, algs))
+	}
+	return newFixedKeys(keysOf(s.Secrets))
+}
+
+func keysOf(secrets []secret.Text) []any {
+	keys := make([]any, len(secrets))
+	for i, text := range secrets {
+		keys[i] = []byte(text.Reveal())
+	}
+	return keys
+}
+
+func addErrors(wrong *check.Errors, key string, errs []error) {
+	for _, err := range errs {
 		wrong.Add(key, "%v", err)
 	}
-	return fixed(wrong, key, []byte(text.Reveal()), algs)
+}
+
+// checkSecret returns what is wrong with a secret for algs.
+func checkSecret(text secret.Text, algs []algorithm) (errs []error) {
+	switch {
+	case text == "":
+		return []error{errors.New("required")}
+	case strings.Contains(text.Reveal(), "-----BEGIN"):
+		return []error{errors.New("this is a PEM file, not a secret; a public key belongs in public_key_file")}
+	}
+	if err := secret.CheckStrength(text); err != nil {
+		errs = append(errs, err)
+	}
+	return append(errs, unfit([]byte(text.Reveal()), algs)...)
 }
 
 func fixedPublicKey(wrong *check.Errors, key string, text []byte, algs []algorithm) keySource {
-	public, err := ParsePublicKey(text)
-	if err != nil {
-		wrong.Add(key, "%v", err)
-		return nil
-	}
-	return fixed(wrong, key, public, algs)
+	public, errs := checkPublicKey(text, algs)
+	addErrors(wrong, key, errs)
+	return newFixedKeys([]any{public})
 }
 
-func fixed(wrong *check.Errors, key string, material any, algs []algorithm) keySource {
+// checkPublicKey returns the public key in a PEM file, or what is wrong with it for algs.
+func checkPublicKey(text []byte, algs []algorithm) (any, []error) {
+	public, err := ParsePublicKey(text)
+	if err != nil {
+		return nil, []error{err}
+	}
+	return public, unfit(public, algs)
+}
+
+// unfit returns why key cannot be used with each of algs.
+func unfit(key any, algs []algorithm) (errs []error) {
 	for _, alg := range algs {
-		if err := alg.fits(material); err != nil {
-			wrong.Add(key, "%v", err)
+		if err := alg.fits(key); err != nil {
+			errs = append(errs, err)
 		}
 	}
-	return &fixedKey{key: material}
+	return errs
 }
 
 // ParsePublicKey parses a PEM file that holds one public key ("PUBLIC KEY" or "RSA

@@ -150,11 +150,11 @@ func (r *remoteKeys) replace(ctx context.Context, old, set *keySet, leftOut erro
 	r.log.InfoContext(ctx, "key set loaded", attrs...)
 }
 
-func (r *remoteKeys) find(ctx context.Context, alg, kid string) (any, uint32, error) {
+func (r *remoteKeys) find(ctx context.Context, alg, kid string) ([]any, uint32, error) {
 	name := keyName{kid: kid, alg: alg}
-	key, generation, err := r.lookUp(name)
+	keys, generation, err := r.lookUp(name)
 	if err == nil {
-		return key, generation, nil
+		return keys, generation, nil
 	}
 	done := r.requestLoad()
 	if done == nil {
@@ -175,13 +175,13 @@ func (r *remoteKeys) current(generation uint32, now int64) bool {
 	return set != nil && set.generation == generation && !r.old(now)
 }
 
-func (r *remoteKeys) lookUp(name keyName) (any, uint32, error) {
+func (r *remoteKeys) lookUp(name keyName) ([]any, uint32, error) {
 	set := r.set.Load()
 	if set == nil || r.old(r.now().Unix()) {
 		return nil, 0, ErrUnavailable
 	}
 	key, err := set.find(name)
-	return key, set.generation, err
+	return []any{key}, set.generation, err
 }
 
 // requestLoad returns a channel that is closed when the running load ends. If none is

@@ -62,6 +62,7 @@ type serviceKey struct {
 // addServiceKeys validates the service keys of opts and adds them to a.
 func (a *Authenticator) addServiceKeys(wrong *check.Errors, opts Options) {
 	names := make(map[string]int, len(opts.ServiceKeys))
+	list := make([]serviceKey, 0, len(opts.ServiceKeys))
 	for i, k := range opts.ServiceKeys {
 		key := fmt.Sprintf("auth.service_keys[%d]", i)
 		wrong.Require(secret.IsKeyName(k.Name), key+".name", "want 1 to 32 of a-z, 0-9 and -, not %q", k.Name)
@@ -76,9 +77,11 @@ func (a *Authenticator) addServiceKeys(wrong *check.Errors, opts Options) {
 		}
 		wrong.Require(validScopes(k.Scopes), key+".scopes", "want some of %s", strings.Join(ScopeNames(), ", "))
 		wrong.Require(len(k.ActsFor) > 0, key+".acts_for", "required: the names of the verifiers whose users it may act for")
-		a.addServiceKey(k)
+		list = append(list, newServiceKey(k))
+		a.actsFor[serviceSubject(k.Name)] = k.ActsFor
 		a.checkActsFor(wrong, key, k.ActsFor)
 	}
+	a.serviceKeys.Store(&list)
 	if i := slices.IndexFunc(opts.Verifiers, func(v Verifier) bool { return v.Name == serviceKeyApp }); i >= 0 && len(opts.ServiceKeys) > 0 {
 		wrong.Add(fmt.Sprintf("auth.verifiers[%d].name", i), "with service keys, want another name than %s, which begins the ids of services with a key", serviceKeyApp)
 	}
@@ -94,16 +97,18 @@ func checkServiceHash(wrong *check.Errors, key string, hash secret.Text) {
 	}
 }
 
-func (a *Authenticator) addServiceKey(k ServiceKey) {
-	who := &Principal{Subject: serviceKeyApp + ":" + k.Name}
+// serviceSubject returns the Subject of the service with a key called name.
+func serviceSubject(name string) string { return serviceKeyApp + ":" + name }
+
+func newServiceKey(k ServiceKey) serviceKey {
+	who := &Principal{Subject: serviceSubject(k.Name)}
 	for _, name := range k.Scopes {
 		who.Scopes |= parseScope(name)
 	}
 	if who.Scopes == AllScopes {
 		who.Roles = RoleService
 	}
-	a.serviceKeys = append(a.serviceKeys, serviceKey{hash: k.Hash, previousHash: k.PreviousHash, who: who})
-	a.actsFor[who.Subject] = k.ActsFor
+	return serviceKey{hash: k.Hash, previousHash: k.PreviousHash, who: who}
 }
 
 // isServiceKey reports whether a bearer token has the form of a service key, not of a JWT.
@@ -117,7 +122,7 @@ func (a *Authenticator) byServiceKey(key string) (*Principal, error) {
 	}
 	hash := secret.HashKey(secret.Text(key))
 	var who *Principal
-	for _, k := range a.serviceKeys {
+	for _, k := range *a.serviceKeys.Load() {
 		// No short circuit: an empty previous hash equals no hash.
 		if current, previous := secret.EqualHash(hash, k.hash), secret.EqualHash(hash, k.previousHash); current || previous {
 			who = k.who

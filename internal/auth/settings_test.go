@@ -32,7 +32,7 @@ func TestNewNamesEveryInvalidSetting(t *testing.T) {
 		"auth.verifiers[0].name: ", "auth.verifiers[0].issuer: required", "auth.verifiers[0].audience: required",
 		"auth.verifiers[0].algorithms: required", "auth.verifiers[0].leeway: ", "auth.verifiers[0].max_lifetime: ",
 		"auth.verifiers[0].refresh: ", "auth.verifiers[0].roles.claims: ", "auth.verifiers[0].roles.admin: ",
-		"auth.verifiers[0]: want exactly one of secret, public_key_file, jwks_url and oidc, not 0",
+		"auth.verifiers[0]: want exactly one of secret, secrets, public_key_file, jwks_url and oidc, not 0",
 		`auth.verifiers[2].name: "demo" is also the name of auth.verifiers[1]`, "auth.verifiers[2].issuer: ",
 	} {
 		if !strings.Contains(err.Error(), want) {

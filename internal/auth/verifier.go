@@ -24,17 +24,18 @@ const maxNameSize = 32
 var verifierName = regexp.MustCompile(`^[a-z0-9-]{1,32}$`)
 
 // Verifier holds the settings of one issuer whose tokens are accepted. Exactly one of
-// Secret, PublicKeyPEM, JWKSURL and OIDC must be set; it is the source of the keys.
+// Secret, Secrets, PublicKeyPEM, JWKSURL and OIDC must be set; it is the source of the keys.
 type Verifier struct {
 	Name       string   // [a-z0-9-]{1,32}, unique: the first part of every Subject
 	Issuer     string   // the "iss" of its tokens, unique among the verifiers
 	Audience   []string // one of these must be in "aud"; required
 	Algorithms []string // the accepted ones; required; see Algorithms
 
-	Secret       secret.Text // for HS256 (32 bytes or more), HS384 (48), HS512 (64)
-	PublicKeyPEM []byte      // one public key: RSA of 2048 bits or more, EC or Ed25519
-	JWKSURL      string      // https, or http to this machine
-	OIDC         bool        // the key set is named by {Issuer}/.well-known/openid-configuration
+	Secret       secret.Text   // for HS256 (32 bytes or more), HS384 (48), HS512 (64)
+	Secrets      []secret.Text // several of these, all of which verify, while one is replaced
+	PublicKeyPEM []byte        // one public key: RSA of 2048 bits or more, EC or Ed25519
+	JWKSURL      string        // https, or http to this machine
+	OIDC         bool          // the key set is named by {Issuer}/.well-known/openid-configuration
 
 	MaxLifetime time.Duration // of a token, from iat (if it has one) and from now to exp; 0 means DefaultMaxLifetime
 	Leeway      time.Duration // for nbf and iat, 0 to MaxLeeway; exp is exact
@@ -61,9 +62,9 @@ type verifier struct {
 
 // keySource provides the keys of a verifier.
 type keySource interface {
-	// find returns the key that verifies tokens with alg and kid ("" for none), and the
-	// generation of the key. Its errors are faults.
-	find(ctx context.Context, alg, kid string) (any, uint32, error)
+	// find returns the keys that verify tokens with alg and kid ("" for none), mostly one,
+	// and the generation of the keys. Its errors are faults.
+	find(ctx context.Context, alg, kid string) ([]any, uint32, error)
 	// current reports whether tokens that were verified with keys of this generation still
 	// count at now, in unix seconds.
 	current(generation uint32, now int64) bool
@@ -113,9 +114,9 @@ func (s Verifier) checkAlgorithms(wrong *check.Errors, key string) []algorithm {
 		switch {
 		case !ok:
 			wrong.Add(key, "%q is not one of %v", name, Algorithms())
-		case alg.symmetric() && s.Secret == "":
+		case alg.symmetric() && !s.hasSecret():
 			wrong.Add(key, "%s needs secret", name)
-		case !alg.symmetric() && s.Secret != "":
+		case !alg.symmetric() && s.hasSecret():
 			wrong.Add(key, "%s cannot be used with secret", name)
 		default:
 			algs = append(algs, alg)
@@ -124,21 +125,23 @@ func (s Verifier) checkAlgorithms(wrong *check.Errors, key string) []algorithm {
 	return algs
 }
 
+func (s Verifier) hasSecret() bool { return s.Secret != "" || len(s.Secrets) > 0 }
+
 // source returns the source of the keys. It adds an error unless exactly one is set.
 func (s Verifier) source(wrong *check.Errors, key string, algs []algorithm, opts Options) keySource {
 	sources := 0
-	for _, given := range []bool{s.Secret != "", len(s.PublicKeyPEM) > 0, s.JWKSURL != "", s.OIDC} {
+	for _, given := range []bool{s.Secret != "", len(s.Secrets) > 0, len(s.PublicKeyPEM) > 0, s.JWKSURL != "", s.OIDC} {
 		if given {
 			sources++
 		}
 	}
 	if sources != 1 {
-		wrong.Add(key, "want exactly one of secret, public_key_file, jwks_url and oidc, not %d", sources)
+		wrong.Add(key, "want exactly one of secret, secrets, public_key_file, jwks_url and oidc, not %d", sources)
 		return nil
 	}
 	switch {
-	case s.Secret != "":
-		return fixedSecret(wrong, key+".secret", s.Secret, algs)
+	case s.hasSecret():
+		return fixedSecrets(wrong, key, s, algs)
 	case len(s.PublicKeyPEM) > 0:
 		return fixedPublicKey(wrong, key+".public_key_file", s.PublicKeyPEM, algs)
 	case s.OIDC:
@@ -155,11 +158,11 @@ func (v *verifier) verify(ctx context.Context, t token, now time.Time) (entry, e
 	if i < 0 {
 		return entry{}, errAlgorithm
 	}
-	key, generation, err := v.keys.find(ctx, t.header.Algorithm, t.header.KeyID)
+	keys, generation, err := v.keys.find(ctx, t.header.Algorithm, t.header.KeyID)
 	if err != nil {
 		return entry{}, err
 	}
-	if err := v.algorithms[i].method.Verify(t.signed, t.signature, key); err != nil {
+	if err := verifySignature(v.algorithms[i], t, keys); err != nil {
 		return entry{}, errSignature.Because(err)
 	}
 	if err := v.check(&t.claims, now.Unix()); err != nil {
@@ -168,6 +171,17 @@ func (v *verifier) verify(ctx context.Context, t token, now time.Time) (entry, e
 	who := &Principal{Subject: v.name + ":" + t.claims.Subject}
 	who.Roles, who.Scopes = v.roles.of(t.claims.Rest)
 	return entry{who: who, expires: t.claims.Expires.at, verifier: v.index, generation: generation}, nil
+}
+
+// verifySignature returns nil if one of keys, of which there is at least one, made the
+// signature of t.
+func verifySignature(alg algorithm, t token, keys []any) (err error) {
+	for _, key := range keys {
+		if err = alg.method.Verify(t.signed, t.signature, key); err == nil {
+			return nil
+		}
+	}
+	return err
 }
 
 // requireURL adds an error about key if checkURL refuses address.

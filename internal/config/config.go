@@ -115,8 +115,10 @@ type Auth struct {
 // ServiceKey is the hash of a key of a service, and what that may do.
 type ServiceKey struct {
 	Name         string      `yaml:"name"`
-	Hash         secret.Text `yaml:"hash"`          // "sha256:…" of the whole key
+	Hash         secret.Text `yaml:"hash"` // "sha256:…" of the whole key
+	HashFile     string      `yaml:"hash_file"`
 	PreviousHash secret.Text `yaml:"previous_hash"` // of the key before, while it is replaced
+	PreviousFile string      `yaml:"previous_hash_file"`
 	Scopes       []string    `yaml:"scopes"`
 	ActsFor      []string    `yaml:"acts_for"` // names of verifiers
 }
@@ -128,6 +130,8 @@ type Verifier struct {
 	Audience      []string      `yaml:"audience"`
 	Algorithms    []string      `yaml:"algorithms"`
 	Secret        secret.Text   `yaml:"secret"`
+	SecretFile    string        `yaml:"secret_file"`
+	Secrets       []Secret      `yaml:"secrets"` // all verify, while one is replaced
 	PublicKeyFile string        `yaml:"public_key_file"`
 	JWKSURL       string        `yaml:"jwks_url"`
 	OIDC          bool          `yaml:"oidc"`
@@ -246,41 +250,6 @@ type SealKey struct {
 	File string      `yaml:"file"`
 }
 
-// RateLimit has the limits of each class of routes.
-type RateLimit struct {
-	Token    Limits `yaml:"token"`
-	Save     Limits `yaml:"save"`
-	Read     Limits `yaml:"read"`
-	Upload   Limits `yaml:"upload"`
-	Admin    Limits `yaml:"admin"`
-	SignIn   Limits `yaml:"sign_in"`  // wrong admin keys
-	Failures string `yaml:"failures"` // refused tokens, per address
-
-	Service ServiceLimits `yaml:"service"`
-}
-
-// ServiceLimits are the rates of calls that services make for users; "" is no limit.
-type ServiceLimits struct {
-	User  string `yaml:"user"`  // for each user and service
-	Total string `yaml:"total"` // for each service
-	All   string `yaml:"all"`   // for all services
-	Mode  string `yaml:"mode"`  // ModeEnforce or ModeObserve
-}
-
-// Limits are rates such as "30-M"; "" is no limit.
-type Limits struct {
-	User    string `yaml:"user"`
-	Address string `yaml:"address"`
-	All     string `yaml:"all"`
-	Mode    string `yaml:"mode"` // ModeEnforce or ModeObserve
-}
-
-// The choices of ratelimit.<class>.mode.
-const (
-	ModeEnforce = "enforce"
-	ModeObserve = "observe"
-)
-
 // The choices of portfolio.other_owner.
 const (
 	OtherOwnerKeep   = "keep"
@@ -340,8 +309,9 @@ type Admin struct {
 
 // AdminKey is the hash of an operator's key.
 type AdminKey struct {
-	Name string      `yaml:"name"`
-	Hash secret.Text `yaml:"hash"` // "sha256:…" of the whole key, or "$argon2id$…" of an older release
+	Name     string      `yaml:"name"`
+	Hash     secret.Text `yaml:"hash"` // "sha256:…" of the whole key, or "$argon2id$…" of an older release
+	HashFile string      `yaml:"hash_file"`
 }
 
 // Web configures the demo page.

@@ -189,18 +189,52 @@ func TestSecretIsReadFromAFile(t *testing.T) {
 	}
 }
 
+func TestSecretsMayBeTextsOrFiles(t *testing.T) {
+	t.Parallel()
+	file := write(t, `
+auth:
+  verifiers:
+    - name: app
+      secrets: [first-secret, {secret_file: /run/secrets/second}, {secret: third-secret}]
+    - {name: other, secret_file: /run/secrets/other}
+webhooks:
+  endpoints: [{name: backend, secrets: [whsec_x]}]
+`)
+	c, err := config.Load(config.Default(), file, []string{
+		"CASBROKER_AUTH_VERIFIERS_0_SECRETS_1_SECRET=second-secret", "CASBROKER_AUTH_VERIFIERS_0_SECRETS_3_SECRET_FILE=/run/secrets/fourth",
+		"CASBROKER_AUTH_SERVICE_KEYS_0_HASH_FILE=/run/secrets/hash", "CASBROKER_AUTH_SERVICE_KEYS_0_PREVIOUS_HASH_FILE=/run/secrets/previous",
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []config.Secret{{Secret: "first-secret"}, {Secret: "second-secret"}, {Secret: "third-secret"}, {SecretFile: "/run/secrets/fourth"}}
+	if v := c.Auth.Verifiers; !slices.Equal(v[0].Secrets, want) || v[1].SecretFile != "/run/secrets/other" {
+		t.Errorf("got %+v", v)
+	}
+	if k := c.Auth.ServiceKeys[0]; k.HashFile != "/run/secrets/hash" || k.PreviousFile != "/run/secrets/previous" {
+		t.Errorf("got %+v", k)
+	}
+	if s := c.Webhooks.Endpoints[0].Secrets; len(s) != 1 || s[0].Secret.Reveal() != "whsec_x" {
+		t.Errorf("got %+v", s)
+	}
+	var out strings.Builder
+	if err := c.Print(&out); err != nil || strings.Contains(out.String(), "-secret\n") || strings.Contains(out.String(), "whsec_x") {
+		t.Errorf("got %v and secrets in %s", err, out.String())
+	}
+}
+
 func TestAdminKeysComeFromTheFileAndTheEnvironment(t *testing.T) {
 	t.Parallel()
 	const hash = "sha256:dGFndGFndGFndGFndGFndGFndGFndGFndGFndGFndGE"
 	file := write(t, "admin:\n  keys:\n    - name: asha\n      hash: '"+hash+"'\n")
 	c, err := config.Load(config.Default(), file, []string{
-		"CASBROKER_ADMIN_KEYS_1_NAME=rohan", "CASBROKER_ADMIN_KEYS_1_HASH_FILE=" + write(t, hash+"\n"),
+		"CASBROKER_ADMIN_KEYS_1_NAME=rohan", "CASBROKER_ADMIN_KEYS_1_HASH_FILE=/run/secrets/rohan", // which package app reads
 		"CASBROKER_RATELIMIT_SIGN_IN_ADDRESS=5-M",
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := []config.AdminKey{{Name: "asha", Hash: hash}, {Name: "rohan", Hash: hash}}
+	want := []config.AdminKey{{Name: "asha", Hash: hash}, {Name: "rohan", HashFile: "/run/secrets/rohan"}}
 	if !slices.Equal(c.Admin.Keys, want) || c.RateLimit.SignIn != (config.Limits{Address: "5-M", Mode: config.ModeEnforce}) {
 		t.Errorf("got %+v and limits %+v, want %+v and 5-M", c.Admin, c.RateLimit.SignIn, want)
 	}

@@ -78,6 +78,12 @@ func (f *file) set(key string, at ast.Node, v reflect.Value) {
 	}
 	switch {
 	case v.Kind() == reflect.Struct:
+		if short, ok := v.Addr().Interface().(interface{ setText(text string) }); ok {
+			if text, ok := scalarText(node); ok {
+				short.setText(text)
+				return
+			}
+		}
 		f.setFields(key, node, v)
 	case v.Kind() == reflect.Slice:
 		f.setList(key, node, v)

@@ -32,6 +32,7 @@ func (c *Config) Validate() error {
 	reachable := c.Server.PublicURL != "" || netaddr.IsLoopback(c.Server.Address)
 	wrong.Require(reachable || c.Token.Mode == ModeDirect, "server.public_url",
 		"required with token.mode %s: the URL at which browsers reach the broker, such as https://broker.example", c.Token.Mode)
+	c.validateSecrets(&wrong)
 	c.validateBudgets(&wrong)
 	c.Webhooks.validate(&wrong)
 	c.Access.validate(&wrong)

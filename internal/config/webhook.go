@@ -16,18 +16,12 @@ type Webhooks struct {
 
 // Webhook is an endpoint of events.
 type Webhook struct {
-	Name           string          `yaml:"name"`
-	URL            secret.Text     `yaml:"url"` // its path or query may be a secret
-	Secrets        []WebhookSecret `yaml:"secrets"`
-	Ed25519Key     secret.Text     `yaml:"ed25519_key"` // "whsk_…", "" for none
-	Ed25519KeyFile string          `yaml:"ed25519_key_file"`
-	Events         []string        `yaml:"events"` // none means all
-}
-
-// WebhookSecret is a secret that signs events: the secret itself, or a file that holds it.
-type WebhookSecret struct {
-	Secret     secret.Text `yaml:"secret"` // "whsec_…"
-	SecretFile string      `yaml:"secret_file"`
+	Name           string      `yaml:"name"`
+	URL            secret.Text `yaml:"url"` // its path or query may be a secret
+	Secrets        []Secret    `yaml:"secrets"`
+	Ed25519Key     secret.Text `yaml:"ed25519_key"` // "whsk_…", "" for none
+	Ed25519KeyFile string      `yaml:"ed25519_key_file"`
+	Events         []string    `yaml:"events"` // none means all
 }
 
 func (w Webhooks) validate(wrong *check.Errors) {

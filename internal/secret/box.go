@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 	"sync/atomic"
 )
 
@@ -42,9 +43,12 @@ type Key struct {
 // A ciphertext is one byte with the length of the key id, the id, the nonce (12
 // bytes), the encrypted data and its tag (16 bytes).
 type Box struct {
-	keys    []*boxKey
+	all     atomic.Pointer[[]*boxKey] // replaced, not changed
+	adding  sync.Mutex
 	hashKey []byte
 }
+
+func (b *Box) keys() []*boxKey { return *b.all.Load() }
 
 type boxKey struct {
 	id       string
@@ -62,15 +66,19 @@ func NewBox(hashKey Text, keys ...Key) (*Box, error) {
 		return nil, errors.New("no sealing key")
 	}
 	b := &Box{hashKey: []byte(hashKey.Reveal())}
+	b.all.Store(&[]*boxKey{})
 	for _, k := range keys {
-		if err := b.add(k); err != nil {
+		if err := b.Add(k); err != nil {
 			return nil, err
 		}
 	}
 	return b, nil
 }
 
-func (b *Box) add(k Key) error {
+// Add adds a key that decrypts, too. Its id must not be that of another one.
+func (b *Box) Add(k Key) error {
+	b.adding.Lock()
+	defer b.adding.Unlock()
 	if len(k.ID) < 1 || len(k.ID) > 32 {
 		return fmt.Errorf("sealing key id %q: want 1 to 32 bytes", k.ID)
 	}
@@ -88,14 +96,16 @@ func (b *Box) add(k Key) error {
 	if err != nil {
 		return fmt.Errorf("sealing key %q: %w", k.ID, err)
 	}
-	b.keys = append(b.keys, &boxKey{id: k.ID, aead: aead})
+	list := append(slices.Clip(b.keys()), &boxKey{id: k.ID, aead: aead})
+	b.all.Store(&list)
 	return nil
 }
 
-// IDs returns the ids of all keys that NewBox got, the primary key first.
+// IDs returns the ids of all keys, the primary key first.
 func (b *Box) IDs() []string {
-	ids := make([]string, 0, len(b.keys))
-	for _, k := range b.keys {
+	keys := b.keys()
+	ids := make([]string, 0, len(keys))
+	for _, k := range keys {
 		ids = append(ids, k.id)
 	}
 	return ids
@@ -105,24 +115,26 @@ func (b *Box) IDs() []string {
 // returns false for an unknown key, a key that is disabled already and the primary
 // key, which cannot be disabled.
 func (b *Box) Disable(id string) bool {
-	i := slices.Index(b.IDs(), id)
-	return i > 0 && b.keys[i].disabled.CompareAndSwap(false, true)
+	keys := b.keys()
+	i := slices.IndexFunc(keys, func(k *boxKey) bool { return k.id == id })
+	return i > 0 && keys[i].disabled.CompareAndSwap(false, true)
 }
 
 // find returns the cipher of key id, nil if the key is unknown or disabled.
 func (b *Box) find(id string) cipher.AEAD {
-	i := slices.IndexFunc(b.keys, func(k *boxKey) bool { return k.id == id && !k.disabled.Load() })
-	if i < 0 {
-		return nil
+	for _, k := range b.keys() {
+		if k.id == id && !k.disabled.Load() {
+			return k.aead
+		}
 	}
-	return b.keys[i].aead
+	return nil
 }
 
 // Seal encrypts plain with the primary key. associatedData names where the ciphertext
 // is stored ("portfolio/pf_1/raw"). Open needs the same value, so a ciphertext that
 // was copied to another record does not open.
 func (b *Box) Seal(associatedData string, plain []byte) []byte {
-	k, prefix := b.keys[0], b.Prefix()
+	k, prefix := b.keys()[0], b.Prefix()
 	out := make([]byte, 0, len(prefix)+len(plain)+k.aead.Overhead())
 	out = append(out, prefix...)
 	return k.aead.Seal(out, nil, plain, []byte(associatedData)) //nolint:gosec // the AEAD makes the nonce
@@ -149,7 +161,7 @@ func (b *Box) Open(associatedData string, sealed []byte) ([]byte, error) {
 // Prefix returns the prefix of every ciphertext made with the primary key. No other
 // ciphertext has it, so it finds the rows that a rotation has to encrypt again.
 func (b *Box) Prefix() []byte {
-	id := b.keys[0].id
+	id := b.keys()[0].id
 	return append([]byte{byte(len(id))}, id...) //nolint:gosec // add limits it to 32
 }
 

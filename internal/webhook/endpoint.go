@@ -92,16 +92,34 @@ func (e Endpoint) Check(wrong *check.Errors, key string, allowed Allowed) {
 	}
 	wrong.Require(len(e.Secrets) > 0, key+".secrets", "want at least one")
 	for i, s := range e.Secrets {
-		_, err := decodeSecret(s)
-		wrong.Require(err == nil, fmt.Sprintf("%s.secrets[%d].secret", key, i), "want whsec_ and 24 to 64 random bytes in base64")
+		if err := CheckSecret(s); err != nil {
+			wrong.Add(fmt.Sprintf("%s.secrets[%d].secret", key, i), "%v", err)
+		}
 	}
 	if e.Ed25519 != "" {
-		_, err := decodeEd25519(e.Ed25519)
-		wrong.Require(err == nil, key+".ed25519_key", "want whsk_ and an Ed25519 key of 32 or 64 bytes in base64")
+		if err := CheckEd25519(e.Ed25519); err != nil {
+			wrong.Add(key+".ed25519_key", "%v", err)
+		}
 	}
 	for _, t := range e.Events {
 		wrong.Require(t.Known(), key+".events", "%q is not an event; there are %s", t, typeNames())
 	}
+}
+
+// CheckSecret returns what is wrong with a secret. The error has no part of it.
+func CheckSecret(s secret.Text) error {
+	if _, err := decodeSecret(s); err != nil {
+		return errors.New("want whsec_ and 24 to 64 random bytes in base64")
+	}
+	return nil
+}
+
+// CheckEd25519 is CheckSecret for a key.
+func CheckEd25519(s secret.Text) error {
+	if _, err := decodeEd25519(s); err != nil {
+		return errors.New("want whsk_ and an Ed25519 key of 32 or 64 bytes in base64")
+	}
+	return nil
 }
 
 func typeNames() string {

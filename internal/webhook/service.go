@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"casbroker/internal/audit"
@@ -99,6 +100,34 @@ type Service struct {
 	Allowed  Allowed
 	Sender   *Sender
 	Now      func() time.Time
+
+	replaced atomic.Pointer[[]Endpoint] // Settings, once ReplaceSecrets was called
+}
+
+// OfSettings returns the endpoints of the settings.
+func (s *Service) OfSettings() []Endpoint {
+	if list := s.replaced.Load(); list != nil {
+		return *list
+	}
+	return s.Settings
+}
+
+// ReplaceSecrets has other secrets sign what is sent to the endpoint of the settings called
+// name. ed25519 may be "". It changes nothing if one cannot be used. Calls must not be
+// concurrent.
+func (s *Service) ReplaceSecrets(name string, secrets []secret.Text, ed25519 secret.Text) error {
+	list := slices.Clone(s.OfSettings())
+	i := slices.IndexFunc(list, func(e Endpoint) bool { return e.Name == name })
+	if i < 0 {
+		return ErrNoEndpoint
+	}
+	list[i].Secrets, list[i].Ed25519 = secrets, ed25519
+	var wrong check.Errors
+	if list[i].Check(&wrong, name, s.Allowed); len(wrong) > 0 {
+		return wrong.Join()
+	}
+	s.replaced.Store(&list)
+	return nil
 }
 
 // Endpoints returns the endpoints that this replica can send to.
@@ -108,9 +137,9 @@ func (s *Service) Endpoints(ctx context.Context) ([]Endpoint, error) {
 		return nil, err
 	}
 	stored = slices.DeleteFunc(stored, func(e Endpoint) bool {
-		return slices.ContainsFunc(s.Settings, func(of Endpoint) bool { return of.Name == e.Name })
+		return slices.ContainsFunc(s.OfSettings(), func(of Endpoint) bool { return of.Name == e.Name })
 	})
-	return slices.Concat(s.Settings, stored), nil
+	return slices.Concat(s.OfSettings(), stored), nil
 }
 
 func (s *Service) find(ctx context.Context, name string) (Endpoint, error) {
@@ -161,7 +190,7 @@ func (s *Service) Create(ctx context.Context, actor string, e Endpoint) (Endpoin
 	if e.Check(&wrong, "webhook", s.Allowed); len(wrong) > 0 {
 		return Endpoint{}, invalidEndpoint(wrong)
 	}
-	if slices.ContainsFunc(s.Settings, func(of Endpoint) bool { return of.Name == e.Name }) {
+	if slices.ContainsFunc(s.OfSettings(), func(of Endpoint) bool { return of.Name == e.Name }) {
 		return Endpoint{}, ErrNameTaken
 	}
 	return e, s.Store.AddEndpoint(ctx, e, s.Now(), s.record(ctx, actor, e.Name, "created"))
@@ -200,7 +229,7 @@ func (s *Service) AddSecret(ctx context.Context, actor, name string) (secret.Tex
 }
 
 func (s *Service) inSettings(name string) bool {
-	return slices.ContainsFunc(s.Settings, func(e Endpoint) bool { return e.Name == name })
+	return slices.ContainsFunc(s.OfSettings(), func(e Endpoint) bool { return e.Name == name })
 }
 
 // Delete deletes an endpoint that was made with the API, with its deliveries.

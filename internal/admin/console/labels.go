@@ -211,7 +211,7 @@ func tintsOf(labels []string, known []choice) map[string]string {
 const revocations = "revocations"
 
 // components are the labels of dependencies whose name is not shown as it is.
-var components = []choice{{revocations, "blocks and revocations"}, {"api_keys", "API keys"}}
+var components = []choice{{revocations, "blocks and revocations"}, {"api_keys", "API keys"}, {"secret_files", "files with secrets"}}
 
 // serviceStates are the states of a dependency.
 var serviceStates = []choice{

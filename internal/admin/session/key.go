@@ -68,6 +68,14 @@ func CheckKeys(keys []Key) error {
 	return errors.Join(wrong...)
 }
 
+// CheckHash returns what is wrong with the hash of an admin key. The error has no part of it.
+func CheckHash(hash secret.Text) error {
+	if problem := checkHash(hash); problem != "" {
+		return errors.New(problem)
+	}
+	return nil
+}
+
 // checkHash says what is wrong with hash, "" for nothing. It repeats no part of it.
 func checkHash(hash secret.Text) string {
 	text := hash.Reveal()

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"casbroker/internal/audit"
@@ -44,7 +45,33 @@ type Service struct {
 	Log   *slog.Logger
 	Now   func() time.Time
 
-	proven proven
+	proven   proven
+	replaced atomic.Pointer[[]Key] // Keys, once ReplaceKey was called
+}
+
+// keys returns the admin keys.
+func (s *Service) keys() []Key {
+	if list := s.replaced.Load(); list != nil {
+		return *list
+	}
+	return s.Keys
+}
+
+// ReplaceKey gives the admin called name another hash, which ends the sessions of the key
+// before. It changes nothing if there is no such admin or hash is not a hash. Calls must not
+// be concurrent.
+func (s *Service) ReplaceKey(name string, hash secret.Text) error {
+	list := slices.Clone(s.keys())
+	i := slices.IndexFunc(list, func(k Key) bool { return k.Name == name })
+	if i < 0 {
+		return fmt.Errorf("there is no admin key of %q", name)
+	}
+	if err := CheckHash(hash); err != nil {
+		return err
+	}
+	list[i].Hash = hash
+	s.replaced.Store(&list)
+	return nil
 }
 
 // SignIn exchanges an admin key for a session and returns the session's token. It
@@ -55,7 +82,7 @@ type Service struct {
 // time are not all tried, and the right key needs no reservation; only one with an older hash
 // does, until it was proven once.
 func (s *Service) SignIn(ctx context.Context, key secret.Text, reserve func() error) (token secret.Text, session Session, err error) {
-	if len(s.Keys) == 0 {
+	if len(s.keys()) == 0 {
 		return "", Session{}, ErrNoKeys
 	}
 	claimed := s.keyOf(nameIn(key))
@@ -104,7 +131,7 @@ func (s *Service) verify(ctx context.Context, key secret.Text, claimed *Key) (bo
 	}
 	compared := claimed
 	if compared == nil {
-		compared = &s.Keys[0]
+		compared = &s.keys()[0]
 	}
 	same, err := matches(ctx, key, compared.Hash)
 	if err != nil {
@@ -191,11 +218,12 @@ func (s *Service) stored(ctx context.Context, token secret.Text) (*Stored, error
 
 // keyOf returns the key of the admin with this name, nil if there is none.
 func (s *Service) keyOf(name string) *Key {
-	i := slices.IndexFunc(s.Keys, func(k Key) bool { return k.Name == name })
+	list := s.keys()
+	i := slices.IndexFunc(list, func(k Key) bool { return k.Name == name })
 	if i < 0 {
 		return nil
 	}
-	return &s.Keys[i]
+	return &list[i]
 }
 
 // hasKeyOf reports whether the settings still have the key that started the session.
