@@ -22,6 +22,10 @@ const maxVerifier = 32
 // maxYear is the last year in which a block may end; RFC 3339 has no later one.
 const maxYear = 9999
 
+// Unreadable is the Reason of a block if that cannot be decrypted: its key is missing or wrong.
+// The block is in force nevertheless.
+const Unreadable = "(cannot be decrypted)"
+
 // maxReason is the longest reason for a block, in bytes.
 const maxReason = 500
 

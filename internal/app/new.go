@@ -346,6 +346,10 @@ func New(ctx context.Context, c config.Config, o Options) (_ *App, err error) { 
 		{name: "write usage counts", every: countsEvery, do: uninterrupted(counter.Flush)},
 		{name: "delete old usage counts", every: sweepEvery, atStart: true, do: sweep.Run},
 		{name: "convert portfolios of an earlier release", every: convertEvery, atStart: true, do: converter.Run},
+		{name: "encrypt reasons of blocks of an earlier release", every: convertEvery, atStart: true, do: func(ctx context.Context) error {
+			_, err := db.SealReasons(ctx)
+			return err
+		}},
 		{name: "write audit records", every: recordsEvery, atStart: true, do: uninterrupted(recorder.Flush)},
 		{name: "save captured statements", every: capturesEvery, atStart: true, do: captures.Run}, // also those from before gateway.capture was off
 		{name: "delete expired files of forwarding addresses", every: purgeEvery, atStart: true, do: func(ctx context.Context) error {

@@ -35,12 +35,12 @@ func (s *DB) ChangeAccess(ctx context.Context, c access.Change, r audit.Record) 
 			return err
 		}
 		o = access.Outcome{Change: c}
-		write, err := prepareAccess(ctx, tx, &o)
+		write, err := s.prepareAccess(ctx, tx, &o)
 		if err != nil {
 			return err
 		}
 		if write {
-			if err := applyAccess(ctx, tx, &o.Change); err != nil {
+			if err := s.applyAccess(ctx, tx, &o.Change); err != nil {
 				return err
 			}
 		}
@@ -89,16 +89,16 @@ func lockAccess(ctx context.Context, tx *sql.Tx, lock string) error {
 
 // prepareAccess completes o with what is stored about its subject or grant, and reports
 // whether the change has to be written.
-func prepareAccess(ctx context.Context, tx *sql.Tx, o *access.Outcome) (write bool, err error) {
+func (s *DB) prepareAccess(ctx context.Context, tx *sql.Tx, o *access.Outcome) (write bool, err error) {
 	switch o.Kind {
 	case access.RevokeGrant:
 		return findGrantToRevoke(ctx, tx, o)
 	case access.Unblock:
-		found, err := readBlock(ctx, tx, o.Subject, o.At)
+		found, err := s.readBlock(ctx, tx, o.Subject, o.At)
 		o.Already = found == nil
 		return !o.Already, err
 	case access.Block:
-		found, err := readBlock(ctx, tx, o.Subject, o.At)
+		found, err := s.readBlock(ctx, tx, o.Subject, o.At)
 		if err != nil {
 			return false, err
 		}
@@ -175,23 +175,25 @@ func upstreamUntil(ctx context.Context, tx *sql.Tx, subject string, now time.Tim
 }
 
 // applyAccess sets the version of c and writes it.
-func applyAccess(ctx context.Context, tx *sql.Tx, c *access.Change) error {
+func (s *DB) applyAccess(ctx context.Context, tx *sql.Tx, c *access.Change) error {
 	err := tx.QueryRowContext(ctx, `UPDATE access_state SET version = version + 1 RETURNING version`).Scan(&c.Version)
 	if err != nil {
 		return fmt.Errorf("raise access version: %w", err)
 	}
-	_, err = tx.ExecContext(ctx, `INSERT INTO access_changes (version, kind, subject, grant_id, reason, until_ms, at_ms, actor)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`,
-		c.Version, string(c.Kind), c.Subject, c.GrantID, c.Reason, optionalMillis(c.Until), millis(c.At), c.Actor)
+	reason, sealed := s.sealReason(reasonOfChange(c.Version), c.Reason)
+	_, err = tx.ExecContext(ctx, `INSERT INTO access_changes (version, kind, subject, grant_id, reason, sealed_reason, until_ms, at_ms, actor)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
+		c.Version, string(c.Kind), c.Subject, c.GrantID, reason, sealed, optionalMillis(c.Until), millis(c.At), c.Actor)
 	if err != nil {
 		return fmt.Errorf("insert change of access: %w", err)
 	}
 	switch c.Kind {
 	case access.Block:
-		_, err = tx.ExecContext(ctx, `INSERT INTO blocks (subject, version, reason, until_ms, at_ms, actor)
-			VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (subject) DO UPDATE SET version = excluded.version,
-			reason = excluded.reason, until_ms = excluded.until_ms, at_ms = excluded.at_ms, actor = excluded.actor`,
-			c.Subject, c.Version, c.Reason, optionalMillis(c.Until), millis(c.At), c.Actor)
+		reason, sealed := s.sealReason(blockData(c.Subject), c.Reason)
+		_, err = tx.ExecContext(ctx, `INSERT INTO blocks (subject, version, reason, sealed_reason, until_ms, at_ms, actor)
+			VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (subject) DO UPDATE SET version = excluded.version,
+			reason = excluded.reason, sealed_reason = excluded.sealed_reason, until_ms = excluded.until_ms, at_ms = excluded.at_ms, actor = excluded.actor`,
+			c.Subject, c.Version, reason, sealed, optionalMillis(c.Until), millis(c.At), c.Actor)
 	case access.Unblock:
 		_, err = tx.ExecContext(ctx, `DELETE FROM blocks WHERE subject = $1`, c.Subject)
 	case access.RevokeGrant:

@@ -59,7 +59,7 @@ func (s *DB) AccessSnapshot(ctx context.Context, now, since time.Time) (access.S
 
 func (s *DB) accessChanges(ctx context.Context, which string, args ...any) ([]access.Change, error) {
 	//nolint:gosec // which is a constant
-	query := `SELECT version, kind, subject, grant_id, reason, until_ms, at_ms, actor FROM access_changes WHERE ` + which
+	query := `SELECT version, kind, subject, grant_id, reason, sealed_reason, until_ms, at_ms, actor FROM access_changes WHERE ` + which
 	rows, err := s.reader.QueryContext(ctx, query, args...)
 	if err != nil {
 		return nil, err
@@ -69,9 +69,11 @@ func (s *DB) accessChanges(ctx context.Context, which string, args ...any) ([]ac
 	for rows.Next() {
 		var c access.Change
 		var untilMS, atMS int64
-		if err := rows.Scan(&c.Version, &c.Kind, &c.Subject, &c.GrantID, &c.Reason, &untilMS, &atMS, &c.Actor); err != nil {
+		var sealed []byte
+		if err := rows.Scan(&c.Version, &c.Kind, &c.Subject, &c.GrantID, &c.Reason, &sealed, &untilMS, &atMS, &c.Actor); err != nil {
 			return nil, err
 		}
+		c.Reason = s.openReason(reasonOfChange(c.Version), c.Reason, sealed)
 		c.Until, c.At = optionalInstant(untilMS), instant(atMS)
 		list = append(list, c)
 	}
@@ -81,13 +83,15 @@ func (s *DB) accessChanges(ctx context.Context, which string, args ...any) ([]ac
 // inForce is the condition that a block is in force at $1.
 const inForce = `(until_ms = 0 OR until_ms > $1)`
 
-const blockColumns = `subject, reason, until_ms, at_ms, actor, version`
+const blockColumns = `subject, reason, sealed_reason, until_ms, at_ms, actor, version`
 
 // scanBlock scans blockColumns.
-func scanBlock(scan func(...any) error) (access.ActiveBlock, error) {
+func (s *DB) scanBlock(scan func(...any) error) (access.ActiveBlock, error) {
 	var b access.ActiveBlock
 	var untilMS, atMS int64
-	err := scan(&b.Subject, &b.Reason, &untilMS, &atMS, &b.Actor, &b.Version)
+	var sealed []byte
+	err := scan(&b.Subject, &b.Reason, &sealed, &untilMS, &atMS, &b.Actor, &b.Version)
+	b.Reason = s.openReason(blockData(b.Subject), b.Reason, sealed)
 	b.Until, b.At = optionalInstant(untilMS), instant(atMS)
 	return b, err
 }
@@ -100,7 +104,7 @@ func (s *DB) activeBlocks(ctx context.Context, now time.Time) ([]access.ActiveBl
 	defer func() { _ = rows.Close() }()
 	var list []access.ActiveBlock
 	for rows.Next() {
-		b, err := scanBlock(rows.Scan)
+		b, err := s.scanBlock(rows.Scan)
 		if err != nil {
 			return nil, err
 		}
@@ -113,7 +117,7 @@ func (s *DB) activeBlocks(ctx context.Context, now time.Time) ([]access.ActiveBl
 func (s *DB) ActiveBlock(ctx context.Context, subject string, now time.Time) (*access.ActiveBlock, error) {
 	ctx, cancel := withTimeout(ctx)
 	defer cancel()
-	b, err := readBlock(ctx, s.reader, subject, now)
+	b, err := s.readBlock(ctx, s.reader, subject, now)
 	return b, s.explain(ctx, "read block", err)
 }
 
@@ -123,9 +127,9 @@ type querier interface {
 	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
 }
 
-func readBlock(ctx context.Context, q querier, subject string, now time.Time) (*access.ActiveBlock, error) {
+func (s *DB) readBlock(ctx context.Context, q querier, subject string, now time.Time) (*access.ActiveBlock, error) {
 	row := q.QueryRowContext(ctx, `SELECT `+blockColumns+` FROM blocks WHERE `+inForce+` AND subject = $2`, millis(now), subject)
-	b, err := scanBlock(row.Scan)
+	b, err := s.scanBlock(row.Scan)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, nil //nolint:nilnil // no block is no error
 	}

@@ -137,7 +137,7 @@ func (s *DB) revokeErased(ctx context.Context, tx *sql.Tx, subject string, at ti
 		return 0, err
 	}
 	c := access.Change{Kind: access.RevokeUser, Subject: subject, At: at, Actor: subject}
-	if err := applyAccess(ctx, tx, &c); err != nil {
+	if err := s.applyAccess(ctx, tx, &c); err != nil {
 		return 0, fmt.Errorf("revoke tokens: %w", err)
 	}
 	return c.Version, nil
@@ -146,7 +146,7 @@ func (s *DB) revokeErased(ctx context.Context, tx *sql.Tx, subject string, at ti
 // deleteReasons deletes the reasons of all blocks of subject, except of one that is in
 // force at now.
 func deleteReasons(ctx context.Context, tx *sql.Tx, subject string, now time.Time) error {
-	_, err := tx.ExecContext(ctx, `UPDATE access_changes SET reason = '' WHERE subject = $1 AND reason <> ''`, subject)
+	_, err := tx.ExecContext(ctx, `UPDATE access_changes SET reason = '', sealed_reason = NULL WHERE subject = $1 AND reason <> ''`, subject)
 	if err != nil {
 		return fmt.Errorf("delete the reasons of blocks: %w", err)
 	}

@@ -22,12 +22,15 @@ const (
 var ErrStillSealing = errors.New("values are still being sealed under another key; " +
 	"make the new key the first on every replica, and run this again")
 
-// Reseal encrypts all values again that are sealed under another key than the first, and
-// calls report once for each table. The database stays in use: other processes can
+// Reseal encrypts all values again that are sealed under another key than the first, or that an
+// earlier release has stored in clear, and calls report once for each table. The database stays in use: other processes can
 // decrypt everything at every moment if they have both keys. After an interruption,
 // another call continues with the remaining values. Values that cannot be decrypted are
 // counted and left as they are.
 func (s *DB) Reseal(ctx context.Context, report func(Tally)) error {
+	if _, err := s.SealReasons(ctx); err != nil {
+		return err
+	}
 	for _, c := range sealedColumns() {
 		r, err := s.resealColumn(ctx, c)
 		if err != nil {

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"casbroker/internal/access"
 	"casbroker/internal/gateway"
 	"casbroker/internal/portfolio"
 	"casbroker/internal/secret"
@@ -92,6 +93,7 @@ func (v *keyring) change(t *testing.T, statement string, args ...any) {
 var sealedTables = []string{
 	"portfolios", "portfolio_accounts", "owners", "payloads", "packed_holdings", "packed_transactions", "idempotency", "captures",
 	"mailbox_connections", "mailboxes", "mail_files", "statement_jobs", "mail_consents", "webhook_endpoints",
+	"access_changes", "blocks",
 }
 
 // fill saves n portfolios of demo:asha, each of another owner and under an Idempotency-Key, and as many captures,
@@ -118,6 +120,7 @@ func fill(t *testing.T, s *store.DB, first, n int) map[string][]byte {
 		addJob(t, s, fmt.Sprint("demo:fill-", i), "", savedAt)
 		giveConsent(t, s, fmt.Sprint("demo:fill-", i), "hush", savedAt)
 		addEndpoint(t, s, fmt.Sprint("fill-", i))
+		mustAlter(t, s, access.Change{Kind: access.Block, Subject: fmt.Sprint("demo:blocked-", i), Reason: "stolen phone"}, savedAt)
 	}
 	return payloads
 }

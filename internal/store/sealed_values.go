@@ -77,6 +77,8 @@ func sealedColumns() []sealedColumn {
 		{"webhook_endpoints", "name", "sealed", byID(endpointData)},
 		{"mail_files", "id", "sealed", byID(mailFileData)},
 		{"mail_consents", "subject", "sealed", byID(consentData)},
+		{"access_changes", "version", "sealed_reason", byID(changeData)},
+		{"blocks", "subject", "sealed_reason", byID(blockData)},
 	}
 }
 
