@@ -1,6 +1,7 @@
 package app_test
 
 import (
+	"fmt"
 	"net/http"
 	"net/url"
 	"strings"
@@ -396,6 +397,48 @@ func TestStartRecordShowsAChangedSecret(t *testing.T) {
 	if n := len(all); n < 3 || all[n-1] != all[n-2] || all[n-3] == all[n-1] {
 		t.Errorf("got %v", all)
 	}
+}
+
+func TestReasonsOfBlocksAreEncryptedAlsoThoseOfBefore(t *testing.T) {
+	t.Parallel()
+	eachBackend(t, func(t *testing.T, settings config.Config, _ *sandbox.Sandbox) {
+		key := withOperator(t, &settings, "meera")
+		b := start(t, settings)
+		as := b.signIn(t, key)
+		b.call(t, "", http.MethodPost, "/admin/v1/users/app:asha/block", `{"reason":"stolen phone"}`, as...).must(t, 200)
+		db := storetest.SQL(t, settings.Store.URL.Reveal())
+		inClear := func() (n int) {
+			t.Helper()
+			query := `SELECT (SELECT COUNT(*) FROM blocks WHERE reason LIKE '%phone%') + (SELECT COUNT(*) FROM access_changes WHERE reason LIKE '%phone%')`
+			if err := db.QueryRowContext(t.Context(), query).Scan(&n); err != nil {
+				t.Fatal(err)
+			}
+			return n
+		}
+		if n := inClear(); n != 0 {
+			t.Errorf("got %d reasons in clear, want none", n)
+		}
+		if err := b.stop(); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := db.ExecContext(t.Context(), `UPDATE blocks SET reason = 'lost phone', sealed_reason = NULL`); err != nil { // as an earlier release stores it
+			t.Fatal(err)
+		}
+		b = start(t, settings)
+		within(t, 10*time.Second, "the reason is encrypted", func() bool { return inClear() == 0 })
+		user := b.call(t, "", http.MethodGet, "/admin/v1/users/app:asha", "", b.signIn(t, key)...).must(t, 200)
+		if !strings.Contains(user.body, `"reason":"lost phone"`) || !strings.Contains(user.body, `"reason":"stolen phone"`) {
+			t.Errorf("got %s, want the reasons of the block and of its change", user.body)
+		}
+		if err := b.stop(); err != nil {
+			t.Fatal(err)
+		}
+		for _, e := range trailOf(t, settings) { // verifies the chains
+			if strings.Contains(fmt.Sprint(e), "phone") {
+				t.Errorf("got the record %+v, want it without the reason", e)
+			}
+		}
+	})
 }
 
 // TestSessionThatWasWrittenByHandIsNone: whoever can write to the database must not become an
