@@ -1,6 +1,7 @@
 package portfolio_test
 
 import (
+	"bytes"
 	"encoding/csv"
 	"encoding/json"
 	"fmt"
@@ -421,5 +422,22 @@ func TestFundOfADematAccountCountsEvenIfItIsMarkedAsDemat(t *testing.T) {
 	)
 	if got := b.owned("asha", ""); got.TotalValue != "300.00" || len(got.Holdings) != 1 || got.Holdings[0].Class != "demat_mutual_fund" {
 		t.Errorf("got %s of %+v, want 300.00, the row of the demat account", got.TotalValue, got.Holdings)
+	}
+}
+
+func TestOwnerWhomNoStatementNamesHasItsNumber(t *testing.T) {
+	t.Parallel()
+	b := start(t)
+	b.saveAll("asha", []byte(`{"meta":{"cas_type":"CAMS_KFINTECH"},"mutual_funds":[`+folioOf("5551", scheme(1, "10", "90", false))+`]}`))
+	for _, path := range []string{"/v1/holdings", "/v1/accounts", "/v1/portfolios/latest"} {
+		var got struct{ Owners []owner }
+		b.read("asha", path, &got)
+		if len(got.Owners) != 1 || got.Owners[0].Number != 1 || got.Owners[0].Name != nil || got.Owners[0].PANMasked != nil {
+			t.Errorf("%s: got %+v, want owner 1 without name and PAN", path, got.Owners)
+		}
+	}
+	lines, err := csv.NewReader(bytes.NewReader(b.get("asha", "/v1/holdings?format=csv").body)).ReadAll()
+	if err != nil || len(lines) != 2 || lines[0][0] != "owner" || lines[1][0] != "1" {
+		t.Errorf("got %v, %v, want a row of owner 1", lines, err)
 	}
 }
