@@ -216,7 +216,9 @@ func TestAccessLineIsThatOfSlog(t *testing.T) {
 		"all": full, "secrets": secrets, "invalid UTF-8": invalid, "few": {RequestID: "req_1", Method: "GET", Route: "/healthz", Status: 200, At: at},
 	} {
 		fast, _ := logged(t, func(l *slog.Logger) { telemetry.LogAccess(context.Background(), l, slog.LevelInfo, a) })
-		slow, _ := logged(t, func(l *slog.Logger) { telemetry.LogAccess(context.Background(), l.With("derived", true), slog.LevelInfo, a) })
+		slow, _ := logged(t, func(l *slog.Logger) {
+			telemetry.LogAccess(context.Background(), l.With("derived", true), slog.LevelInfo, a)
+		})
 		if stamp, err := time.Parse(time.RFC3339Nano, fmt.Sprint(fast["time"])); err != nil || !stamp.Equal(at) {
 			t.Errorf("%s: got the time %v, want %v", name, fast["time"], at)
 		}
