@@ -9,15 +9,18 @@ import (
 func TestSearchFindsWhatIndexFinds(t *testing.T) {
 	t.Parallel()
 	random := rand.New(rand.NewPCG(1, 2)) //nolint:gosec // not a secret
-	letters := func(n int) []byte {
+	letters := func(n int, of string) []byte {
 		b := make([]byte, n)
 		for i := range b {
-			b[i] = "ab-"[random.IntN(3)]
+			b[i] = of[random.IntN(len(of))]
 		}
 		return b
 	}
 	for range 20_000 {
-		needle, text := letters(1+random.IntN(6)), letters(random.IntN(40))
+		needle, text := letters(1+random.IntN(6), "ab-"), letters(random.IntN(90), []string{"ab-", "ab-xxxxxxxxxxxxxxxx"}[random.IntN(2)])
+		if len(text) > 0 && random.IntN(2) == 0 {
+			copy(text[random.IntN(len(text)):], needle)
+		}
 		if got, want := newSearch(needle).index(text), bytes.Index(text, needle); got != want {
 			t.Fatalf("%q in %q: got %d, want %d", needle, text, got, want)
 		}
