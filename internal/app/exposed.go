@@ -33,8 +33,7 @@ func ExposedFiles(c config.Config, settingsFile string, environ []string) []Expo
 	var exposed []ExposedFile
 	seen := map[string]bool{}
 	add := func(path, has string) {
-		if f, ok := exposure(path); ok && !seen[path] {
-			f.Has = has
+		if f, ok := Exposed(path, has); ok && !seen[path] {
 			exposed = append(exposed, f)
 			seen[path] = true
 		}
@@ -55,14 +54,14 @@ func ExposedFiles(c config.Config, settingsFile string, environ []string) []Expo
 	return exposed
 }
 
-// exposure reports whether the file at path is exposed, and how.
-func exposure(path string) (ExposedFile, bool) {
+// Exposed reports whether the file at path is exposed, and how. has is what is in it.
+func Exposed(path, has string) (ExposedFile, bool) {
 	const group, others = 0o070, 0o007
 	info, err := os.Stat(path)
 	if err != nil || !hasModes || !info.Mode().IsRegular() {
 		return ExposedFile{}, false
 	}
-	f := ExposedFile{Path: path, Mode: info.Mode().Perm(), Who: "every user of this machine", Command: "chmod 600 " + quote(path)}
+	f := ExposedFile{Path: path, Has: has, Mode: info.Mode().Perm(), Who: "every user of this machine", Command: "chmod 600 " + quote(path)}
 	ours := isOurs(info)
 	switch {
 	case f.Mode&others != 0 && !ours:

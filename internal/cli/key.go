@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"strings"
 
+	"casbroker/internal/app"
 	"casbroker/internal/secret"
 )
 
@@ -45,6 +46,7 @@ func (f brokerFlags) key(t *Terminal) (secret.Text, error) {
 		if text, err = t.readKey(path); err != nil {
 			return "", err
 		}
+		t.warnIfExposed(path, "your key")
 	case text == "":
 		return "", errNoKey
 	}
@@ -53,6 +55,13 @@ func (f brokerFlags) key(t *Terminal) (secret.Text, error) {
 		return "", errKey
 	}
 	return secret.Text(text), nil
+}
+
+// warnIfExposed warns of a file that others can read. has is what is in it.
+func (t *Terminal) warnIfExposed(path, has string) {
+	if f, ok := app.Exposed(path, has); ok {
+		t.message("warning: " + f.String())
+	}
 }
 
 // readKey reads the file at path, or standard input for "-".

@@ -20,6 +20,24 @@ func inUTF16(text string, order binary.AppendByteOrder) (b []byte) {
 	return b
 }
 
+func TestKeyFileThatOthersCanReadIsWarnedAbout(t *testing.T) {
+	t.Parallel()
+	d := newFakeBroker(t, succeed)
+	file := filepath.Join(t.TempDir(), "key")
+	if err := os.WriteFile(file, []byte(adminKey), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for mode, want := range map[os.FileMode]string{0o600: "", 0o644: "broker: warning: " + file + " (your key) is open to every user of this machine (mode 0644); run: chmod 600 " + file + "\n"} {
+		if err := os.Chmod(file, mode); err != nil {
+			t.Fatal(err)
+		}
+		code, _, errs := broker(t, nil, "unblock", "app:42", "--url", d.URL, "--key-file", file)
+		if code != cli.ExitOK || errs != want {
+			t.Errorf("%04o: got %d %q, want %q", mode, code, errs, want)
+		}
+	}
+}
+
 func TestMalformedKeyFileIsNotSent(t *testing.T) {
 	t.Parallel()
 	d := newFakeBroker(t, succeed)

@@ -114,6 +114,7 @@ func (c parseCommand) key(t *Terminal) (secret.Text, error) {
 		if err != nil {
 			return "", usageError{fmt.Errorf("read the service key: %w", err)}
 		}
+		t.warnIfExposed(path, "your key")
 		text = string(content)
 	}
 	text = strings.TrimSpace(text)
@@ -135,6 +136,7 @@ func (c parseCommand) password(t *Terminal) (secret.Text, error) {
 	if err != nil {
 		return "", usageError{fmt.Errorf("read the password: %w", err)}
 	}
+	t.warnIfExposed(string(c.PasswordFile), "the password of PDFs")
 	return secret.Text(strings.TrimRight(string(content), "\r\n")), nil
 }
 

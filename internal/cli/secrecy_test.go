@@ -32,7 +32,7 @@ func TestNoCommandShowsThePasswordOfADatabase(t *testing.T) {
 	t.Parallel()
 	for i, url := range brokenDatabaseURLs {
 		file := filepath.Join(t.TempDir(), "broker.yaml")
-		if err := os.WriteFile(file, []byte("\"store\":\n  url: \""+url+"\"\nlog:\n  level: debug\n"), 0o600); err != nil {
+		if err := os.WriteFile(file, []byte("store:\n  url: \""+url+"\"\nlog:\n  level: debug\n"), 0o600); err != nil {
 			t.Fatal(err)
 		}
 		environ := good(t)[1:]
