@@ -18,7 +18,7 @@
 //  6. The sealed head says how long the chain is, so removing its end is detected. It also
 //     has the State of all chains when this one began, and an Anchor, kept elsewhere, has that
 //     of another time: an older head that was put back is detected.
-//  7. Frequent events (reused tokens, refused calls) go through Recorder, which bounds how
+//  7. Frequent events (reused tokens, reads, refused calls) go through Recorder, which bounds how
 //     many records they become.
 //  8. The hashed form of an entry must never change.
 //  9. Retention removes the beginning of a chain and leaves a sealed Stump, from which the
