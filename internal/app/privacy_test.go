@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/json"
+	"fmt"
 	"net"
 	"net/http"
 	"os"
@@ -19,6 +20,7 @@ import (
 	"casbroker/internal/config"
 	"casbroker/internal/sandbox"
 	"casbroker/internal/secret"
+	"casbroker/internal/testkit/services"
 	"casbroker/internal/testkit/storetest"
 )
 
@@ -347,4 +349,26 @@ func TestErasureEndsGatewayTokensOnAllReplicas(t *testing.T) {
 		use(two, next).must(t, 200)
 		use(two, other).must(t, 200)
 	})
+}
+
+// TestTokenOfAnErasedGrantIsNeverGivenAgain uses two replicas with one cache. The other one
+// has each token in its memory, too, and is asked right after the erasure.
+func TestTokenOfAnErasedGrantIsNeverGivenAgain(t *testing.T) {
+	t.Parallel()
+	settings, _ := settingsFor(t, secret.URL(storetest.Postgres(t)), secret.URL(services.OwnRedis(t).URL))
+	settings.Token.Mode = config.ModeGateway
+	settings.Access.Poll, settings.Access.MaxStaleness = time.Minute, 2*time.Minute // no help from it
+	settings.RateLimit = config.RateLimit{}
+	one, two := start(t, settings), start(t, settings)
+	for i := range 10 {
+		user := fmt.Sprint("asha", i)
+		g := two.gatewayToken(t, user, "")
+		if again := one.gatewayToken(t, user, ""); again.GrantID != g.GrantID {
+			t.Fatalf("got %s and %s, want one grant", g.GrantID, again.GrantID)
+		}
+		one.call(t, user, http.MethodDelete, "/v1/me", "").must(t, 200)
+		if next := two.gatewayToken(t, user, ""); next.GrantID == g.GrantID {
+			t.Errorf("%s: the token of the erased grant was given again", user)
+		}
+	}
 }

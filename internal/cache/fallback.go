@@ -28,7 +28,7 @@ type FallbackOptions struct {
 //
 // While memory counts, each replica counts alone and from zero. Memory also has the
 // tokens that this replica caches, so that their owners get the same ones if Redis
-// fails or loses them. Tokens cached while Redis was down are copied to it when it is
+// fails or loses them; while Redis answers, only Token returns those. Tokens cached while Redis was down are copied to it when it is
 // back, before it is used again.
 type Fallback struct {
 	redis  *Redis
@@ -67,11 +67,7 @@ func (f *Fallback) Take(ctx context.Context, hits []ratelimit.Hit, fetch ratelim
 		return f.memory.Take(ctx, hits, fetch)
 	}
 	states, sealed, err := f.redis.Take(ctx, hits, fetch)
-	switch {
-	case err == nil && sealed == nil && fetch != (ratelimit.TokenKey{}):
-		sealed, err = f.memory.Token(ctx, token.CacheKey(fetch))
-		return states, sealed, err
-	case err == nil || ctx.Err() != nil:
+	if err == nil || ctx.Err() != nil {
 		return states, sealed, err
 	}
 	f.degrade(err)
@@ -79,10 +75,14 @@ func (f *Fallback) Take(ctx context.Context, hits []ratelimit.Hit, fetch ratelim
 	return f.memory.Take(ctx, hits, fetch)
 }
 
-// Token returns the token cached under key, nil if there is none.
+// Token returns the token cached under key, nil if there is none. If Redis has none, it is
+// this replica's own copy: Redis may have lost it, or it was deleted there on purpose.
 func (f *Fallback) Token(ctx context.Context, key token.CacheKey) ([]byte, error) {
 	_, sealed, err := f.Take(ctx, nil, ratelimit.TokenKey(key))
-	return sealed, err
+	if err != nil || sealed != nil {
+		return sealed, err
+	}
+	return f.memory.Token(ctx, key)
 }
 
 // KeepToken caches sealed under key for ttl.

@@ -134,15 +134,21 @@ func (s *Service) shareMint(ctx context.Context, req mintRequest) (Issued, error
 var errPanic = errors.New("panic while minting; see the log for the stack")
 
 // reuseOrMint reads the cache again, since another mint may have ended after the caller
-// read it. If the new token was revoked during the mint, it mints once more with the
+// read it, or this replica may have a copy of a token that the shared cache lost. If the new token was revoked during the mint, it mints once more with the
 // latest version.
 func (s *Service) reuseOrMint(ctx context.Context, req mintRequest) (Issued, error) {
 	sealed, err := s.Cache.Token(ctx, req.key)
 	if err != nil {
 		s.Log.WarnContext(ctx, "cannot read the token cache", "error", err)
 	}
-	if t, ok := s.reuse(ctx, req, sealed); ok {
-		return t, nil
+	if _, ok := s.reuse(ctx, req, sealed); ok {
+		if req, err = s.catchUp(ctx, req); err != nil {
+			return Issued{}, err
+		}
+		if t, ok := s.reuse(ctx, req, sealed); ok {
+			s.keep(ctx, req, sealed, t.ExpiresAt)
+			return t, nil
+		}
 	}
 	t, err := s.mint(ctx, req)
 	if !errors.Is(err, ErrRevoked) {
@@ -155,6 +161,23 @@ func (s *Service) reuseOrMint(ctx context.Context, req mintRequest) (Issued, err
 		return Issued{}, err
 	}
 	return s.mint(ctx, req)
+}
+
+// catchUp learns of all revocations before a token is reused that the shared cache did not
+// have for the caller. It may have been deleted there because its user was erased, which this
+// replica need not know yet. If the database is unavailable, the view decides by its age.
+func (s *Service) catchUp(ctx context.Context, req mintRequest) (_ mintRequest, err error) {
+	if err := s.Access.CatchUp(ctx, req.version+1); err != nil {
+		s.Log.WarnContext(ctx, "a cached token is reused without the latest revocations", "error", err)
+	}
+	req.version, err = s.Access.Admit(req.key.Subject)
+	return req, err
+}
+
+func (s *Service) keep(ctx context.Context, req mintRequest, sealed []byte, expiresAt time.Time) {
+	if err := s.Cache.KeepToken(ctx, req.key, sealed, expiresAt.Sub(s.Now())); err != nil {
+		s.Log.WarnContext(ctx, "cannot write the token cache", "error", err)
+	}
 }
 
 func (s *Service) mint(ctx context.Context, req mintRequest) (Issued, error) {
@@ -179,9 +202,7 @@ func (s *Service) mint(ctx context.Context, req mintRequest) (Issued, error) {
 		return Issued{}, err
 	}
 	sealed := s.Box.Seal(req.key.associatedData(), t.encode())
-	if err := s.Cache.KeepToken(ctx, req.key, sealed, t.expiresAt.Sub(t.issuedAt)); err != nil {
-		s.Log.WarnContext(ctx, "cannot write the token cache", "error", err)
-	}
+	s.keep(ctx, req, sealed, t.expiresAt)
 	return s.issued(req, t, false), nil
 }
 

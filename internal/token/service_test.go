@@ -288,6 +288,31 @@ func TestRevokedTokenIsReplacedByANewOne(t *testing.T) {
 	}
 }
 
+func TestTokenThatTheSharedCacheLacksIsReusedOnlyWithTheLatestRevocations(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	first := w.ask(t, asha, time.Hour)
+	lacking := func() token.Issued { // the replica has the token, the shared cache had none
+		t.Helper()
+		issued, err := w.service.Issue(t.Context(), asha, token.Request{TTL: time.Hour}, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return issued
+	}
+	if again := lacking(); again.GrantID != first.GrantID || !again.Reused {
+		t.Errorf("got %+v, want the same token", again)
+	}
+	w.access.behind = true
+	if again := lacking(); again.GrantID != first.GrantID {
+		t.Errorf("got %+v, want the same token while the database is down", again)
+	}
+	w.access.behind, w.access.unknown = false, w.access.version+1 // the user was erased on another replica
+	if next := lacking(); next.GrantID == first.GrantID || next.Reused {
+		t.Errorf("got %+v, want another token than that of the erased grant", next)
+	}
+}
+
 // fakeMinter mints at once, or when gate is closed.
 type fakeMinter struct {
 	calls   atomic.Int64
@@ -312,6 +337,8 @@ type fakeAccess struct {
 	err     error
 	version int64
 	revoked int64
+	unknown int64 // value of revoked that CatchUp learns of; 0 for none
+	behind  bool  // CatchUp fails
 }
 
 func (a *fakeAccess) Admit(string) (int64, error) { return a.version, a.err }
@@ -319,7 +346,10 @@ func (a *fakeAccess) Admit(string) (int64, error) { return a.version, a.err }
 func (a *fakeAccess) Valid(_, _ string, version int64) bool { return version >= a.revoked }
 
 func (a *fakeAccess) CatchUp(_ context.Context, version int64) error {
-	a.version = max(a.version, version)
+	if a.behind {
+		return errors.New("the database is down")
+	}
+	a.version, a.revoked = max(a.version, version), max(a.revoked, a.unknown)
 	return nil
 }
 
