@@ -35,6 +35,7 @@ func TestFilesThatOthersCanReadAreReported(t *testing.T) {
 	hash := file(t, folder, "hash.key", hashKey, 0o444)
 	jwt := file(t, folder, "jwt.secret", jwtSecret, 0o600)
 	pem := file(t, folder, "public.pem", "", 0o644)
+	second := file(t, folder, "second.secret", "", 0o640)
 	endpoint := file(t, folder, "whsec", "", 0o602)
 	mounted := file(t, folder, "mounted", "", 0o440)
 	wide := file(t, folder, "wide", "", 0o444)
@@ -48,14 +49,14 @@ func TestFilesThatOthersCanReadAreReported(t *testing.T) {
 	} else if os.Getenv("CI") == "true" {
 		t.Fatal("only root can test files of other users")
 	}
-	environ := []string{"CASBROKER_SEAL_HASH_KEY_FILE=" + hash, "CASBROKER_AUTH_VERIFIERS_0_SECRET_FILE=" + jwt, "CASBROKER_ADMIN_KEYS_0_HASH_FILE=" + mounted, "CASBROKER_CACHE_URL_FILE=" + wide}
+	environ := []string{"CASBROKER_SEAL_HASH_KEY_FILE=" + hash, "CASBROKER_AUTH_VERIFIERS_0_SECRET_FILE=" + jwt, "CASBROKER_STORE_URL_FILE=" + mounted, "CASBROKER_CACHE_URL_FILE=" + wide, "CASBROKER_ADMIN_KEYS_0_HASH_FILE=" + pem}
 	settings := file(t, folder, "broker.yaml", `
 store: {url: "sqlite:`+database+`"}
 upstream: {api_key_file: "`+key+`"}
 seal: {keys: [{id: k1, file: "`+sealed+`"}, {id: k0, key: inline}]}
-auth: {verifiers: [{public_key_file: "`+pem+`"}], service_keys: [{hash: "sha256:x"}]}
+auth: {verifiers: [{public_key_file: "`+pem+`", secrets: [{secret_file: "`+second+`"}]}], service_keys: [{hash: "sha256:x"}]}
 webhooks: {endpoints: [{secrets: [{secret_file: "`+endpoint+`"}]}]}
-admin: {keys: [{name: asha}]}
+admin: {keys: [{name: asha, hash_file: "`+pem+`"}]}
 `, 0o644)
 	c, err := config.Load(config.Default(), settings, nil)
 	if err != nil {
@@ -69,6 +70,7 @@ admin: {keys: [{name: asha}]}
 	want := []string{
 		settings + " (settings with secrets: seal.keys[1].key)" + all + "0644); run: chmod 600 " + settings,
 		key + " (upstream.api_key_file)" + all + "0604); run: chmod 600 " + key,
+		second + " (auth.verifiers[0].secrets[0].secret_file)" + group + "0640); run: chmod 600 " + second,
 		endpoint + " (webhooks.endpoints[0].secrets[0].secret_file)" + all + "0602); run: chmod 600 " + endpoint,
 		hash + " (CASBROKER_SEAL_HASH_KEY_FILE)" + all + "0444); run: chmod 600 " + hash,
 		sealed + " (seal.keys[0].file)" + group + "0660); run: chmod 600 '" + sealed + "'",

@@ -129,6 +129,7 @@ func Secrets(c config.Config) []secret.Text {
 	if upstream, err := readAPIKeys(c.Upstream); err == nil {
 		c.Upstream = upstream
 	}
+	c, _ = readSecrets(c) // what can be read
 	return secrets(c)
 }
 

@@ -40,16 +40,15 @@ func (c *Config) SecretFiles(environ []string) []SecretFile {
 	return files
 }
 
-// SecretsInFile returns the keys of the secrets in the settings file at path, without hashes
-// of keys; none if it cannot be read.
+// SecretsInFile returns the keys of the secrets in the settings file at path; none if it
+// cannot be read.
 func SecretsInFile(path string) []string {
 	c := Default()
 	_ = c.readFile(path) // what can be read is enough
 	var keys []string
 	walkSecrets("", reflect.ValueOf(&c).Elem(), func(key string, _, v reflect.Value) {
-		isHash := strings.HasSuffix(key, "hash")
 		url, isURL := v.Interface().(secret.URL)
-		if !isHash && (isURL && len(url.Passwords()) > 0 || !isURL && v.String() != "") {
+		if isURL && len(url.Passwords()) > 0 || !isURL && v.String() != "" {
 			keys = append(keys, key)
 		}
 	})
@@ -57,14 +56,16 @@ func SecretsInFile(path string) []string {
 }
 
 // walkSecrets calls visit for each secret in v, the setting called key, and the struct that
-// it is in.
+// it is in; not for hashes of random keys, which reveal nothing.
 func walkSecrets(key string, v reflect.Value, visit func(key string, parent, v reflect.Value)) {
 	switch {
 	case v.Kind() == reflect.Struct:
 		for i := range v.NumField() {
 			below := strings.TrimPrefix(key+"."+v.Type().Field(i).Tag.Get("yaml"), ".")
 			if isSecret(v.Field(i).Type()) {
-				visit(below, v, v.Field(i))
+				if !strings.HasSuffix(below, "hash") {
+					visit(below, v, v.Field(i))
+				}
 				continue
 			}
 			walkSecrets(below, v.Field(i), visit)
