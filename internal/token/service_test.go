@@ -334,6 +334,7 @@ func (m *fakeMinter) Mint(_ context.Context, ttl time.Duration) (token.Minted, e
 
 // fakeAccess admits every user unless it has an err; versions below revoked are not valid.
 type fakeAccess struct {
+	mu      sync.Mutex
 	err     error
 	version int64
 	revoked int64
@@ -341,11 +342,21 @@ type fakeAccess struct {
 	behind  bool  // CatchUp fails
 }
 
-func (a *fakeAccess) Admit(string) (int64, error) { return a.version, a.err }
+func (a *fakeAccess) Admit(string) (int64, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.version, a.err
+}
 
-func (a *fakeAccess) Valid(_, _ string, version int64) bool { return version >= a.revoked }
+func (a *fakeAccess) Valid(_, _ string, version int64) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return version >= a.revoked
+}
 
 func (a *fakeAccess) CatchUp(_ context.Context, version int64) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
 	if a.behind {
 		return errors.New("the database is down")
 	}
