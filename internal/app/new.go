@@ -287,7 +287,12 @@ func New(ctx context.Context, c config.Config, o Options) (_ *App, err error) { 
 		Tokens: tokens, TTL: c.Token.Lifetime, Admit: limits.Admit(ratelimit.Token), Refuse: refuseTokens(c),
 		Modes: tokenModes(c.Token.Mode), Features: gatewayFeatures(c.Gateway), GatewayURL: gatewayURL(c),
 	}
+	exports, err := openExports(c.Store, log)
+	if err != nil {
+		return nil, err
+	}
 	portfolioHandler := &portfolio.Handler{
+		Spool:      exports,
 		Portfolios: portfolios, MaxBody: int64(c.Portfolio.MaxBody), LimitSave: limitSave, LimitRead: auth.RecordOwnReads(limitRead, recordReads(recorder)),
 	}
 	notBlocked := auth.RefuseBlocked(refuseBlocked(watcher), c.Access.BlockCovers == config.BlockCoversTokens)
@@ -303,7 +308,7 @@ func New(ctx context.Context, c config.Config, o Options) (_ *App, err error) { 
 		&ingest.MailHandler{Consents: consents, Limit: limitSave, LimitRead: limitRead},
 		&budget.Handler{Service: budgets, Limit: limitRead},
 	}
-	ownData := &privacy.Handler{Privacy: userData, LimitExport: limitRead, LimitErase: limitSave}
+	ownData := &privacy.Handler{Privacy: userData, Spool: exports, LimitExport: limitRead, LimitErase: limitSave}
 	a.router.Mount("/v1", append(authenticate, notBlocked, auth.RefuseSubject), append(slices.Clip(userRoutes), ownData)...)
 	a.router.Mount("/v1", nil, &webhook.Handler{Feed: events.feed, ActsFor: callers.ActsFor, Limit: limitRead})
 	a.router.Mount("/v1/users", []server.Middleware{callers.ForUser(recordReads(recorder))},

@@ -224,6 +224,7 @@ func (s Store) validate(wrong *check.Errors) {
 	postgres := slices.Contains([]string{"postgres", "postgresql"}, scheme) && strings.HasPrefix(rest, "//")
 	wrong.Require(postgres || scheme == "sqlite" && rest != "", "store.url", "want sqlite:<file> or postgres://<user>:<password>@<host>/<database>")
 	wrong.Require(!postgres || s.URL.WellFormed(), "store.url", wantEncoded)
+	wrong.Require(s.ExportMax >= 16<<20 && s.ExportMax <= 1<<40, "store.export_max", "want 16MiB to 1TiB")
 }
 
 // wantEncoded is the error of a URL that is not WellFormed.

@@ -5,7 +5,11 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"strconv"
 	"time"
+
+	"casbroker/internal/fault"
+	"casbroker/internal/spool"
 )
 
 const (
@@ -16,24 +20,50 @@ const (
 	writeTimeout = 30 * time.Second
 )
 
-// Download describes an answer that the caller saves as a file. All fields are required.
+// Download describes an answer that the caller saves as a file. All fields but Spool are
+// required.
 type Download struct {
 	Name string // of the file, for browsers: ASCII without quotes
 	Type string // media type
 	Log  *slog.Logger
+	// Spool holds the file until it was sent, so that the caller waits for none of what
+	// produces it. nil sends the file as it is produced.
+	Spool *spool.Dir
 }
+
+// ErrNoSpool is returned for a file that cannot be stored until it was sent.
+var ErrNoSpool = fault.New(fault.Unavailable, "export_unavailable",
+	"The file cannot be prepared at the moment; try again later.").After(time.Minute).
+	WithNotef("Free space in store.export_dir, or raise store.export_max.")
 
 // Send calls write to produce the content, for ten minutes at most. An error before the
 // first byte is returned, and res is then unchanged. After the first byte an error closes
 // the connection, by a panic with http.ErrAbortHandler, since a truncated file must not
-// look complete.
+// look complete. With a Spool, any error of write is before the first byte.
 func (d Download) Send(ctx context.Context, res http.ResponseWriter, write func(ctx context.Context, w io.Writer) error) error {
 	ctx, cancel := context.WithTimeout(ctx, maxDownload)
 	defer cancel()
+	w := &deadlineWriter{res: res, controller: http.NewResponseController(res)}
+	// These replace the deadlines of the server. That for reading would end the request.
+	w.deadlines(maxDownload)
+	if d.Spool != nil {
+		file := d.Spool.File()
+		defer func() { _ = file.Close() }() // nothing is lost
+		if err := write(ctx, file); err != nil {
+			if file.Err() != nil {
+				return ErrNoSpool.Because(file.Err())
+			}
+			return err
+		}
+		res.Header().Set("Content-Length", strconv.FormatInt(file.Size(), 10))
+		write = func(_ context.Context, w io.Writer) error {
+			_, err := file.WriteTo(w)
+			return err
+		}
+	}
 	h := res.Header()
 	h.Set("Content-Type", d.Type)
 	h.Set("Content-Disposition", `attachment; filename="`+d.Name+`"`)
-	w := &deadlineWriter{res: res, controller: http.NewResponseController(res)}
 	err := write(ctx, w)
 	switch {
 	case err == nil:
@@ -41,6 +71,7 @@ func (d Download) Send(ctx context.Context, res http.ResponseWriter, write func(
 	case !w.began:
 		h.Del("Content-Type")
 		h.Del("Content-Disposition")
+		h.Del("Content-Length")
 		return err
 	}
 	d.Log.WarnContext(ctx, "download aborted", "name", d.Name, "error", err)
@@ -52,6 +83,13 @@ type deadlineWriter struct {
 	res        http.ResponseWriter
 	controller *http.ResponseController
 	began      bool
+}
+
+// deadlines gives the connection d from now.
+func (w *deadlineWriter) deadlines(d time.Duration) {
+	now := time.Now()
+	_ = w.controller.SetReadDeadline(now.Add(d)) // test recorders have no deadlines
+	_ = w.controller.SetWriteDeadline(now.Add(d))
 }
 
 // Write writes p. It fails when the client does not read within writeTimeout.

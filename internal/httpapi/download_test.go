@@ -3,27 +3,41 @@ package httpapi_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"casbroker/internal/httpapi"
+	"casbroker/internal/spool"
 )
+
+// shortTimeout is that of the server.
+const shortTimeout = 300 * time.Millisecond
 
 var errBroken = errors.New("the source is broken")
 
 // send downloads a file that write produces. An error that Send returns becomes a 503.
 func send(t *testing.T, write func(ctx context.Context, w io.Writer) error) (res *http.Response, body string, err error) {
 	t.Helper()
-	file := httpapi.Download{Name: "all.csv", Type: "text/csv", Log: slog.New(slog.DiscardHandler)}
-	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	return sendFrom(t, nil, write)
+}
+
+// sendFrom is send with a Spool.
+func sendFrom(t *testing.T, from *spool.Dir, write func(ctx context.Context, w io.Writer) error) (res *http.Response, body string, err error) {
+	t.Helper()
+	file := httpapi.Download{Name: "all.csv", Type: "text/csv", Log: slog.New(slog.DiscardHandler), Spool: from}
+	s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if err := file.Send(r.Context(), w, write); err != nil {
 			http.Error(w, err.Error(), http.StatusServiceUnavailable)
 		}
 	}))
+	s.Config.ReadTimeout, s.Config.WriteTimeout = shortTimeout, shortTimeout
+	s.Start()
 	t.Cleanup(s.Close)
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.URL, http.NoBody)
 	if err != nil {
@@ -67,5 +81,56 @@ func TestFailureAfterTheFirstByteBreaksTheConnection(t *testing.T) {
 	})
 	if err == nil {
 		t.Errorf("got %q without an error", body)
+	}
+}
+
+func TestSpooledDownloadIsSentAsAWhole(t *testing.T) {
+	t.Parallel()
+	from := spool.New(t.TempDir(), 1<<20)
+	want := strings.Repeat("a,b\r\n", 50_000)
+	res, body, err := sendFrom(t, from, func(_ context.Context, w io.Writer) error {
+		_, err := io.WriteString(w, want)
+		return err
+	})
+	if err != nil || body != want || res.Header.Get("Content-Type") != "text/csv" || res.Header.Get("Content-Length") != fmt.Sprint(len(want)) {
+		t.Errorf("got %v, %d bytes, %v, want %d bytes", res, len(body), err, len(want))
+	}
+}
+
+func TestFailureOfASpooledDownloadIsReturned(t *testing.T) {
+	t.Parallel()
+	for name, write := range map[string]func(context.Context, io.Writer) error{
+		"broken": func(_ context.Context, w io.Writer) error {
+			_, err := io.WriteString(w, strings.Repeat("a,b\r\n", 50_000))
+			return errors.Join(err, errBroken)
+		},
+		"export_unavailable": func(_ context.Context, w io.Writer) error { // too large
+			_, err := io.WriteString(w, strings.Repeat("a,b\r\n", 500_000))
+			return err
+		},
+	} {
+		res, body, err := sendFrom(t, spool.New(t.TempDir(), 1<<20), write)
+		if err != nil || res.StatusCode != 503 || !strings.Contains(body, name) || strings.Contains(body, "a,b") ||
+			res.Header.Get("Content-Disposition") != "" {
+			t.Errorf("%s: got %v %.100q %v", name, res, body, err)
+		}
+	}
+}
+
+func TestDownloadMayTakeLongerThanOtherAnswers(t *testing.T) {
+	t.Parallel()
+	for name, from := range map[string]*spool.Dir{"streamed": nil, "spooled": spool.New(t.TempDir(), 1<<20)} {
+		res, body, err := sendFrom(t, from, func(ctx context.Context, w io.Writer) error {
+			select {
+			case <-ctx.Done():
+				return ctx.Err()
+			case <-time.After(2 * shortTimeout):
+			}
+			_, err := io.WriteString(w, "a,b\r\n")
+			return err
+		})
+		if err != nil || res.StatusCode != 200 || body != "a,b\r\n" {
+			t.Errorf("%s: got %v %q %v", name, res, body, err)
+		}
 	}
 }

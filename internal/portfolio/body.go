@@ -61,8 +61,8 @@ func newBodyLimiter(limit int64, maxWait time.Duration) *bodyLimiter {
 // receive reads the body of a request of user, which must be declared as JSON or, with
 // asText, as text or not at all. Once more than smallBody has arrived, it
 // waits for memory as the rest arrives; Content-Length alone reserves nothing. The caller must
-// call release when it no longer needs the body.
-func (l *bodyLimiter) receive(w http.ResponseWriter, r *http.Request, user string, asText bool) (body []byte, release func(), err error) {
+// call end of the largeBody, which is nil for a small one.
+func (l *bodyLimiter) receive(w http.ResponseWriter, r *http.Request, user string, asText bool) (body []byte, large *largeBody, err error) {
 	if !isJSON(r.Header) && (!asText || !isText(r.Header)) {
 		return nil, nil, errMediaType
 	}
@@ -76,22 +76,20 @@ func (l *bodyLimiter) receive(w http.ResponseWriter, r *http.Request, user strin
 	_, err = io.CopyN(&b, in, small+1)
 	switch {
 	case errors.Is(err, io.EOF):
-		return b.Bytes(), func() {}, nil
+		return b.Bytes(), nil, nil
 	case err == nil && small == l.limit:
 		return nil, nil, in.tooLarge
 	case err != nil:
 		return nil, nil, in.explain(err)
 	}
-	if err := l.begin(user); err != nil {
+	if large, err = l.begin(user); err != nil {
 		return nil, nil, err
 	}
-	share := l.receiving.Share()
-	release = func() { share.Release(); l.finish(user) }
-	if body, err = share.ReadAll(r.Context(), in, b.Bytes(), in.size); err != nil {
-		release()
+	if body, err = large.memory.ReadAll(r.Context(), in, b.Bytes(), in.size); err != nil {
+		large.end()
 		return nil, nil, in.explain(err)
 	}
-	return body, release, nil
+	return body, large, nil
 }
 
 // process waits until body may be parsed and stored. It returns errBusy after maxWait.
@@ -111,15 +109,37 @@ func (l *bodyLimiter) process(ctx context.Context, body []byte) (done func(), er
 	return func() { l.processing.Release(size) }, nil
 }
 
-// begin counts a large payload of user. It returns errOneAtATime if there is one already.
-func (l *bodyLimiter) begin(user string) error {
+// largeBody is a payload over smallBody.
+type largeBody struct {
+	limiter *bodyLimiter
+	user    string
+	memory  *httpapi.BodyShare
+}
+
+// begin begins a large payload of user. It returns errOneAtATime if there is one already.
+func (l *bodyLimiter) begin(user string) (*largeBody, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.large[user] {
-		return errOneAtATime
+		return nil, errOneAtATime
 	}
 	l.large[user] = true
-	return nil
+	return &largeBody{l, user, l.receiving.Share()}, nil
+}
+
+// free gives the memory of the payload back, which is no longer needed.
+func (b *largeBody) free() {
+	if b != nil {
+		b.memory.Release()
+	}
+}
+
+// end is free, and lets the user send another large payload. It may be called once.
+func (b *largeBody) end() {
+	if b != nil {
+		b.free()
+		b.limiter.finish(b.user)
+	}
 }
 
 func (l *bodyLimiter) finish(user string) {

@@ -5,7 +5,11 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"strings"
+	"sync"
 	"testing"
+
+	"github.com/go-json-experiment/json/jsontext"
 )
 
 // heldBody is a body whose end arrives only when the test allows it.
@@ -116,4 +120,47 @@ func TestStalledLargeBodiesTakeNoMemoryThatOthersNeed(t *testing.T) {
 		defer func() { close(stalled.end); <-status }()
 	}
 	b.save("asha", padded()).want(t, http.StatusCreated)
+}
+
+// slowReader is an answer that is not read before the test says so.
+type slowReader struct {
+	*httptest.ResponseRecorder
+	begun, read chan struct{}
+}
+
+func (s *slowReader) Write(p []byte) (int, error) {
+	select {
+	case <-s.begun:
+	default:
+		close(s.begun)
+	}
+	<-s.read
+	return s.ResponseRecorder.Write(p)
+}
+
+func TestSlowReadersOfLargeAnswersHoldUpNoOtherSave(t *testing.T) {
+	t.Parallel()
+	b := start(t)
+	read := make(chan struct{})
+	large := bytes.Replace(minimal("Fund"), []byte("{"), []byte(`{"x":[`+strings.Repeat(`"`+strings.Repeat("x", 1<<10)+`",`, 600)+`0],`), 1)
+	var readers []*slowReader
+	var all sync.WaitGroup
+	for i := range 5 {
+		r := &slowReader{httptest.NewRecorder(), make(chan struct{}), read}
+		req := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/v1/compat", bytes.NewReader(large))
+		req.Header.Set("Authorization", "Bearer slow"+string(rune('a'+i)))
+		req.Header.Set("Content-Type", "application/json")
+		all.Go(func() { b.routes.ServeHTTP(r, req) })
+		<-r.begun
+		readers = append(readers, r)
+	}
+	b.save("asha", padded()).want(t, http.StatusCreated)
+	b.wantBusy(b.save("slowa", padded()), http.StatusTooManyRequests, "large_save_under_way")
+	close(read)
+	all.Wait()
+	for i, r := range readers {
+		if r.Code != http.StatusCreated || r.Body.Len() < len(large) || !jsontext.Value(r.Body.Bytes()).IsValid() {
+			t.Errorf("reader %d: got %d with %d bytes, want 201 with all", i, r.Code, r.Body.Len())
+		}
+	}
 }

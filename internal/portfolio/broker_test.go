@@ -19,6 +19,7 @@ import (
 	"casbroker/internal/portfolio"
 	"casbroker/internal/secret"
 	"casbroker/internal/server"
+	"casbroker/internal/spool"
 	"casbroker/internal/store"
 	"casbroker/internal/testkit/apitest"
 	"casbroker/internal/testkit/storetest"
@@ -68,13 +69,20 @@ func serve(t *testing.T, db *store.DB, change ...func(*portfolio.Service)) *brok
 		}
 	}
 	router := server.NewRouter(server.Options{Log: slog.New(slog.DiscardHandler)})
-	router.Mount("/v1", []server.Middleware{authenticate}, &portfolio.Handler{Portfolios: service, MaxBody: maxBody, MaxWait: time.Millisecond})
+	routes := &portfolio.Handler{Portfolios: service, MaxBody: maxBody, MaxWait: time.Millisecond, Spool: spool.New(t.TempDir(), 64<<20)}
+	router.Mount("/v1", []server.Middleware{authenticate}, routes, compatSaves{routes})
 	b.routes = router
 	listener := httptest.NewServer(router)
 	t.Cleanup(listener.Close)
 	b.url = listener.URL
 	return b
 }
+
+// compatSaves is a drop-in path for saves.
+type compatSaves struct{ *portfolio.Handler }
+
+// Mount adds the path to g.
+func (c compatSaves) Mount(g *echo.Group) { c.MountCompat(g, "/compat") }
 
 // failingStore is the database, except while saves are made to fail.
 type failingStore struct {

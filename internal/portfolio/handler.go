@@ -9,6 +9,7 @@ import (
 
 	"casbroker/internal/auth"
 	"casbroker/internal/httpapi"
+	"casbroker/internal/spool"
 	"casbroker/internal/statement"
 )
 
@@ -25,6 +26,7 @@ type Handler struct {
 	LimitSave  echo.MiddlewareFunc // nil for no limit
 	LimitRead  echo.MiddlewareFunc // nil for no limit
 	MaxWait    time.Duration       // of a large save for other large ones; 0 for DefaultMaxWait
+	Spool      *spool.Dir          // holds large answers to saves while they are sent; nil for memory
 
 	bodies  *bodyLimiter
 	answers answerCache
@@ -46,51 +48,6 @@ func (h *Handler) Mount(g *echo.Group) {
 	httpapi.TakesQuery(g.GET("/portfolios/:id/transactions", h.transactions, read...), "holding", "format", "limit", "cursor")
 	g.GET("/portfolios/:id/raw", h.raw, read...)
 	h.mountOwned(g, read)
-}
-
-// save answers a save. Text is taken for JSON only with a bearer token: with a cookie
-// alone, any page could send it.
-func (h *Handler) save(c echo.Context) error {
-	asIs := func(_ []byte, res SaveResult) ([]byte, error) { return res.Body, nil }
-	return h.answerSave(c, auth.HasBearer(c.Request().Header), asIs)
-}
-
-// answerSave saves the body of a request and answers with what render makes of the body
-// and the result. asText allows media types as for receive.
-func (h *Handler) answerSave(c echo.Context, asText bool, render func(body []byte, res SaveResult) ([]byte, error)) error {
-	r := c.Request()
-	key, err := ReadKey(r.Header)
-	if err != nil {
-		return err
-	}
-	who := auth.From(r.Context())
-	body, release, err := h.bodies.receive(c.Response().Writer, r, who.Subject, asText)
-	if err != nil {
-		return err
-	}
-	defer release()
-	done, err := h.bodies.process(r.Context(), body)
-	if err != nil {
-		return err
-	}
-	defer done()
-	res, err := h.Portfolios.Save(r.Context(), who, body, key)
-	if err != nil {
-		return err
-	}
-	answer, err := render(body, res)
-	if err != nil {
-		return err
-	}
-	header, status := c.Response().Header(), http.StatusOK
-	header.Set("Location", auth.PathOf(who, "/portfolios/"+res.PortfolioID))
-	if res.Replayed {
-		header.Set("Idempotency-Replayed", "true")
-	}
-	if res.Created {
-		status = http.StatusCreated
-	}
-	return c.JSONBlob(status, answer)
 }
 
 func (h *Handler) list(c echo.Context) error {

@@ -9,12 +9,14 @@ import (
 
 	"casbroker/internal/auth"
 	"casbroker/internal/httpapi"
+	"casbroker/internal/spool"
 )
 
 // Handler serves the routes with which users export and erase their data. Privacy is
-// required.
+// required. Exports are sent from Spool; nil for none.
 type Handler struct {
 	Privacy     *Service
+	Spool       *spool.Dir
 	LimitExport echo.MiddlewareFunc // nil for no limit
 	LimitErase  echo.MiddlewareFunc // nil for no limit
 }
@@ -36,9 +38,14 @@ type UserHandler struct{ *Handler }
 // Mount adds the routes to g, which must authenticate callers.
 func (h UserHandler) Mount(g *echo.Group) { h.mount(g, "") }
 
-// export streams all data of the caller as a file.
+// export sends all data of the caller as a file.
 func (h *Handler) export(c echo.Context) error {
-	file := httpapi.Download{Name: "casbroker-export.json", Type: echo.MIMEApplicationJSON, Log: h.Privacy.Log}
+	end, err := h.Privacy.begin(auth.From(c.Request().Context()).Subject)
+	if err != nil {
+		return err
+	}
+	defer end()
+	file := httpapi.Download{Name: "casbroker-export.json", Type: echo.MIMEApplicationJSON, Log: h.Privacy.Log, Spool: h.Spool}
 	return file.Send(c.Request().Context(), c.Response(), func(ctx context.Context, w io.Writer) error {
 		return h.Privacy.Export(ctx, w, auth.From(ctx))
 	})

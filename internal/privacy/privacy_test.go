@@ -26,6 +26,7 @@ import (
 	"casbroker/internal/ingest"
 	"casbroker/internal/portfolio"
 	"casbroker/internal/privacy"
+	"casbroker/internal/spool"
 	"casbroker/internal/store"
 	"casbroker/internal/testkit/apitest"
 	"casbroker/internal/testkit/storetest"
@@ -42,6 +43,9 @@ type broker struct {
 	db     *store.DB
 	log    *bytes.Buffer
 }
+
+// maxSpooled is the size of all exports that are being sent, in bytes.
+const maxSpooled = 40 << 20
 
 // start serves exports of portfolios and of the grants in the database.
 func start(t *testing.T, portfolios exporterFunc) *broker {
@@ -73,7 +77,7 @@ func start(t *testing.T, portfolios exporterFunc) *broker {
 		Store: b.db, Sources: sources, Log: slog.New(slog.NewTextHandler(b.log, nil)), Now: func() time.Time { return begin },
 		ForgetTokens: func(context.Context, string) error { return nil }, Announce: func(context.Context, int64) {},
 	}
-	(&privacy.Handler{Privacy: service}).Mount(v1)
+	(&privacy.Handler{Privacy: service, Spool: spool.New(t.TempDir(), maxSpooled)}).Mount(v1)
 	server := httptest.NewServer(e)
 	t.Cleanup(server.Close)
 	b.url = server.URL
@@ -203,7 +207,7 @@ func TestExportHasAllDataOfItsUserOnly(t *testing.T) {
 	}
 }
 
-func TestExportThatFailsMidwayIsAborted(t *testing.T) {
+func TestExportThatFailsMidwayIsAProblem(t *testing.T) {
 	t.Parallel()
 	b := start(t, func(_ context.Context, e *jsontext.Encoder, _ string) error {
 		if err := e.WriteToken(jsontext.String(strings.Repeat("long ", 100_000))); err != nil {
@@ -211,11 +215,62 @@ func TestExportThatFailsMidwayIsAborted(t *testing.T) {
 		}
 		return errors.New("the database is gone")
 	})
-	if _, body, err := b.call(t, "asha", http.MethodGet, "/v1/me/export"); err == nil {
-		t.Errorf("got a complete answer of %d bytes, want an aborted one", len(body))
+	res, body, err := b.call(t, "asha", http.MethodGet, "/v1/me/export")
+	if err != nil || res.StatusCode != http.StatusInternalServerError || len(body) > 1000 || res.Header.Get("Content-Disposition") != "" {
+		t.Errorf("got %v, %v with %d bytes, want a problem and nothing of the export", err, res, len(body))
 	}
-	if !strings.Contains(b.log.String(), "the database is gone") {
-		t.Errorf("got log %s, want the cause", b.log)
+}
+
+func TestExportWithoutSpaceIsAProblem(t *testing.T) {
+	t.Parallel()
+	b := start(t, func(_ context.Context, e *jsontext.Encoder, _ string) error {
+		return e.WriteToken(jsontext.String(strings.Repeat("x", maxSpooled+1<<20)))
+	})
+	for range 2 {
+		res, body, err := b.call(t, "asha", http.MethodGet, "/v1/me/export")
+		if err != nil || res.StatusCode != http.StatusServiceUnavailable || res.Header.Get("Retry-After") == "" || !bytes.Contains(body, []byte("export_unavailable")) {
+			t.Errorf("got %v, %v, %.200s; want export_unavailable", err, res, body)
+		}
+	}
+}
+
+func TestSlowReadersOfExportsHoldNothing(t *testing.T) {
+	t.Parallel()
+	const size = 8 << 20 // more than the connection holds
+	text := strings.Repeat("x", size)
+	b := start(t, func(ctx context.Context, e *jsontext.Encoder, subject string) error {
+		if strings.HasPrefix(subject, "demo:slow") {
+			return e.WriteToken(jsontext.String(text))
+		}
+		return noPortfolios(ctx, e, subject)
+	})
+	slow := &http.Client{Transport: &http.Transport{}} // of which each answer has a connection
+	defer slow.CloseIdleConnections()
+	var answers []*http.Response
+	for i := range 4 { // as many as may be written at a time
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, b.url+"/v1/me/export", http.NoBody)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Authorization", fmt.Sprint("Bearer slow", i))
+		res, err := slow.Do(req)
+		if err != nil || res.StatusCode != http.StatusOK {
+			t.Fatalf("slow reader %d: got %v, %v", i, err, res)
+		}
+		defer func() { _ = res.Body.Close() }()
+		answers = append(answers, res)
+	}
+	if res, body, err := b.call(t, "asha", http.MethodGet, "/v1/me/export"); err != nil || res.StatusCode != http.StatusOK {
+		t.Errorf("another user's: got %v, %v, %s, want 200", err, res, body)
+	}
+	if res, body, err := b.call(t, "slow0", http.MethodGet, "/v1/me/export"); err != nil || res.StatusCode != http.StatusTooManyRequests {
+		t.Errorf("a second one of the same user: got %v, %v, %.100s, want 429", err, res, body)
+	}
+	for i, res := range answers {
+		body, err := io.ReadAll(res.Body)
+		if err != nil || int64(len(body)) != res.ContentLength || len(body) < size || !jsontext.Value(body).IsValid() {
+			t.Errorf("slow reader %d: got %d bytes of %d, %v, want all", i, len(body), res.ContentLength, err)
+		}
 	}
 }
 

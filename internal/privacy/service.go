@@ -29,8 +29,8 @@ type Service struct {
 	Log      *slog.Logger
 	Now      func() time.Time
 
-	exporting sync.Map     // subjects with an export in progress on this replica
-	running   atomic.Int32 // number of exports in progress on this replica
+	exporting sync.Map     // subjects whose export is written or sent by this replica
+	running   atomic.Int32 // number of exports that this replica writes
 }
 
 // maxExports limits concurrent exports, because each holds a payload or a page of rows in
@@ -41,13 +41,19 @@ const maxExports = 4
 // first write can still be answered with an error.
 const bufferSize = 32 << 10
 
-// Export records the export in the audit trail and then writes all data about who to w,
-// as one JSON object. It may return an error after a part was written.
-func (s *Service) Export(ctx context.Context, w io.Writer, who auth.Principal) error {
-	if _, busy := s.exporting.LoadOrStore(who.Subject, true); busy {
-		return errInProgress
+// begin counts an export of subject, which ends when it was sent. It returns errInProgress if
+// there is another one.
+func (s *Service) begin(subject string) (end func(), err error) {
+	if _, busy := s.exporting.LoadOrStore(subject, true); busy {
+		return nil, errInProgress
 	}
-	defer s.exporting.Delete(who.Subject)
+	return func() { s.exporting.Delete(subject) }, nil
+}
+
+// Export records the export in the audit trail and then writes all data about who to w,
+// as one JSON object. It may return an error after a part was written. It returns errBusy if
+// maxExports are being written.
+func (s *Service) Export(ctx context.Context, w io.Writer, who auth.Principal) error {
 	defer s.running.Add(-1)
 	if s.running.Add(1) > maxExports {
 		return errBusy

@@ -105,6 +105,7 @@ const messages = {
   quota_exceeded: ['There is no room for this statement', 'Delete statements that you no longer need, then import it again.'],
   portfolio_unreadable: ['This statement is locked', 'It cannot be decrypted at the moment. Please contact support.'],
   save_busy: ['The service is busy', 'It is saving other large statements. Try again in a moment.'],
+  export_unavailable: ['The export cannot be prepared', 'Try again in some minutes.'],
   export_under_way: ['An export is already in progress', 'Wait until it has finished.'],
   body_too_slow: ['Your connection is too slow', 'Try again over a faster one.'],
   body_too_large: ['This statement is too large', 'Request a statement for a shorter period and import that.'],

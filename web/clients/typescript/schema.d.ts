@@ -572,7 +572,8 @@ export interface paths {
          * @description One JSON file: each portfolio with its holdings, its transactions and the payload as it was received, statements
          *     that the broker has received from the vendor and not saved yet, the record of each access token, what the caller
          *     has at the vendor through the gateway, the calls through the gateway that cost credits, and the audit records. It is
-         *     streamed: a download that fails midway is not valid JSON; try again then. One export at a time (429 `export_under_way`).
+         *     complete before it is sent: the answer may take some seconds to begin, and has a `Content-Length`. One export at a
+         *     time, with its download (429 `export_under_way`).
          */
         get: operations["exportMe"];
         put?: never;
@@ -2651,7 +2652,8 @@ export interface components {
          *     `upstream_refused_key`, `upstream_out_of_credits` and `upstream_bad_answer` for the vendor, `store_unavailable`
          *     `save_unavailable` and `save_pending` for the database (after `save_pending` a statement is saved later),
          *     `upstream_failed` and `stopping` for statements, `limits_unavailable`, and `auth_unavailable` for an issuer's keys. Or many
-         *     large statements are being saved (`save_busy`) or many exports written (`export_busy`); the broker does not know
+         *     large statements are being saved (`save_busy`) or many exports written (`export_busy`), or there is no
+         *     space for another (`export_unavailable`); the broker does not know
          *     the latest revocations (`access_stale`); or the caller's tokens were revoked while a new one was minted
          *     (`token_revoked`). Nothing was half done; try again.
          *     `portfolio_unreadable`: the portfolio cannot be decrypted with the broker's current keys. Its operator can restore
