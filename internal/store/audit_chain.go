@@ -19,12 +19,7 @@ var errForeignHead = errors.New("the head of an audit chain was changed by anoth
 // none.
 func (s *DB) AppendOrFail(ctx context.Context, records ...audit.Record) error {
 	return s.change(ctx, "append audit records", func(ctx context.Context, tx *sql.Tx) error {
-		for _, r := range records {
-			if err := leaseOf(ctx).append(ctx, tx, r); err != nil {
-				return err
-			}
-		}
-		return nil
+		return leaseOf(ctx).append(ctx, tx, records...)
 	})
 }
 
@@ -163,19 +158,28 @@ func headsOf(ctx context.Context, q querier) ([]audit.Head, error) {
 	}, `SELECT writer, place, seq, mac FROM audit_writers ORDER BY place`)
 }
 
-// append adds r to the chain.
-func (l *chainLease) append(ctx context.Context, tx *sql.Tx, r audit.Record) error {
+// append adds records to the chain.
+func (l *chainLease) append(ctx context.Context, tx *sql.Tx, records ...audit.Record) error {
 	if l.err != nil {
 		return unwritable(ctx, fmt.Errorf("append audit record: %w", l.err))
 	}
-	e, head := l.head.Next(l.pool.box, r)
-	_, err := tx.ExecContext(ctx, insertEntry,
-		e.ID, millis(e.At), e.Actor, e.Role, string(e.Action), e.Subject, e.Object, string(e.Outcome), e.Detail,
-		e.RequestID, e.Address, e.UserAgent, e.Writer, e.Seq, e.Origin, e.MAC)
-	if err != nil {
-		return unwritable(ctx, fmt.Errorf("append audit record: %w", err))
+	for len(records) > 0 {
+		n, query, head := 1, insertEntry, l.head
+		if len(records) >= entriesAtOnce {
+			n, query = entriesAtOnce, insertEntries
+		}
+		args := make([]any, 0, n*entryColumnCount)
+		for _, r := range records[:n] {
+			var e audit.Entry
+			e, head = head.Next(l.pool.box, r)
+			args = append(args, e.ID, millis(e.At), e.Actor, e.Role, string(e.Action), e.Subject, e.Object, string(e.Outcome), e.Detail,
+				e.RequestID, e.Address, e.UserAgent, e.Writer, e.Seq, e.Origin, e.MAC)
+		}
+		if _, err := tx.ExecContext(ctx, query, args...); err != nil {
+			return unwritable(ctx, fmt.Errorf("append audit record: %w", err))
+		}
+		l.head, records = head, records[n:]
 	}
-	l.head = head
 	return nil
 }
 

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -232,6 +233,34 @@ func TestChainsAreIntactDuringConcurrentWrites(t *testing.T) {
 		}
 		if report := w.whole(t, replicas*writers*each/2); report.Writers > replicas*writers {
 			t.Errorf("got %+v", report)
+		}
+	})
+}
+
+// TestManyRecordsAreOneChain: many are inserted by few statements.
+func TestManyRecordsAreOneChain(t *testing.T) {
+	t.Parallel()
+	eachTrail(t, func(t *testing.T, w trail) {
+		want := int64(0)
+		for _, n := range []int{1, 49, 50, 51, 120} {
+			records := make([]audit.Record, n)
+			for i := range records {
+				records[i] = entry(fmt.Sprint("demo:", i))
+				records[i].At = savedAt.Add(time.Duration(i) * time.Second)
+			}
+			twice := append(slices.Clone(records), records[n-1]) // all or none
+			if err := w.db.AppendOrFail(t.Context(), twice...); err == nil {
+				t.Errorf("%d records: the same id was stored twice", n)
+			}
+			if err := w.db.AppendOrFail(t.Context(), records...); err != nil {
+				t.Fatal(err)
+			}
+			want += int64(n)
+			w.whole(t, want)
+		}
+		list, err := w.db.Records(t.Context(), audit.Filter{Subject: "demo:119"}, audit.Cursor{}, 10)
+		if err != nil || len(list) != 1 || list[0].Seq != want || !list[0].At.Equal(savedAt.Add(119*time.Second)) {
+			t.Errorf("got %+v, %v, want the last record", list, err)
 		}
 	})
 }

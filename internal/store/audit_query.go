@@ -14,8 +14,21 @@ import (
 const entryColumns = `id, at_ms, actor, role, action, subject, object, outcome, detail,
 	request_id, address, user_agent, writer, seq, origin, mac`
 
-//nolint:gosec // entryColumns is a constant
-var insertEntry = `INSERT INTO audit (` + entryColumns + `) VALUES (` + placeholders(1, strings.Count(entryColumns, ",")+1) + `)`
+// entriesAtOnce is how many of many records one statement inserts.
+const entriesAtOnce = 50
+
+// insertEntry inserts one audit record, insertEntries entriesAtOnce of them.
+var insertEntry, insertEntries = insertEntriesOf(1), insertEntriesOf(entriesAtOnce)
+
+var entryColumnCount = strings.Count(entryColumns, ",") + 1
+
+func insertEntriesOf(n int) string {
+	rows := make([]string, n)
+	for i := range rows {
+		rows[i] = "(" + placeholders(1+i*entryColumnCount, entryColumnCount) + ")"
+	}
+	return `INSERT INTO audit (` + entryColumns + `) VALUES ` + strings.Join(rows, ", ")
+}
 
 // Records reads up to limit audit records that match f, newest first, after the given
 // cursor; the zero Cursor is before the newest.
