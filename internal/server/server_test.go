@@ -263,6 +263,35 @@ var generous = server.Timeouts{
 	ReadHeader: time.Second, Read: time.Minute, Write: time.Minute, Idle: time.Minute, Drain: time.Minute,
 }
 
+func TestMiddlewareIsPutTogetherOnceAndRunsInItsOrder(t *testing.T) {
+	t.Parallel()
+	built, ran := 0, []string{}
+	named := func(name string) server.Middleware {
+		return func(next echo.HandlerFunc) echo.HandlerFunc {
+			built++
+			return func(c echo.Context) error {
+				ran = append(ran, name)
+				return next(c)
+			}
+		}
+	}
+	r := newRouter(server.Options{}, nil)
+	ok := func(c echo.Context) error { return c.NoContent(http.StatusNoContent) }
+	r.Mount("/a", []server.Middleware{named("a1"), named("a2")}, getRoutes{"/x": ok})
+	r.Mount("/a/b", []server.Middleware{named("b")}, getRoutes{"/x": ok})
+	before := built
+	for path, want := range map[string]string{"/a/x": "a1 a2", "/a/b/x": "a1 a2 b", "/healthz": "", "/a": "", "/none": ""} {
+		ran = ran[:0]
+		_, _ = get(t, r, path)
+		if got := strings.Join(ran, " "); got != want {
+			t.Errorf("%s: got %q, want %q", path, got, want)
+		}
+	}
+	if built != before {
+		t.Errorf("got %d more for requests, want none", built-before)
+	}
+}
+
 func TestRequestInProgressIsAnsweredDuringShutdown(t *testing.T) {
 	t.Parallel()
 	entered, finish := make(chan struct{}), make(chan struct{})
