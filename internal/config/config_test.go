@@ -292,7 +292,7 @@ func TestErrorInAFileDoesNotShowItsSecrets(t *testing.T) {
 func TestAllErrorsAreReportedAtOnce(t *testing.T) {
 	t.Parallel()
 	c := config.Default()
-	c.Server = config.Server{Address: "nowhere", TrustedProxies: []string{"everywhere", "0.0.0.0/0"}, AllowedOrigins: []string{"*", "https://*.app.example"}, PublicURL: "http://broker.example/"}
+	c.Server = config.Server{Address: "nowhere", TrustedProxies: []string{"everywhere", "0.0.0.0/0"}, AllowedOrigins: []string{"*", "https://*.app.example"}, MinBodyRate: -1, PublicURL: "http://broker.example/"}
 	c.Log.Level = "loud"
 	c.Upstream = config.Upstream{URL: "http://api.example", APIKey: "at_x"}
 	c.Token.Mode, c.Token.Lifetime, c.Token.Pool = "proxy", 90*time.Second, -1
@@ -300,7 +300,7 @@ func TestAllErrorsAreReportedAtOnce(t *testing.T) {
 	c.Inbound = config.Inbound{Path: "inbound/", URL: "http://127.0.0.1/", FileHosts: []string{"*", "https://files.example"}}
 	c.Access = config.Access{Poll: time.Millisecond, MaxStaleness: 2 * time.Hour, WhenStale: "ignore"}
 	c.Cache.URL = "memcached://x"
-	c.Store.URL = "mysql://x"
+	c.Store.URL, c.Store.ExportMax = "mysql://x", 1
 	c.Seal.Keys = []config.SealKey{{ID: "a", Key: "short"}, {ID: "a", Key: "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="}}
 	c.Seal.Keys = append(c.Seal.Keys, config.SealKey{ID: "b", Key: sealKey, File: "/run/secrets/seal"})
 	c.Portfolio = config.Portfolio{MaxBody: 1, OtherOwner: "mix"}
@@ -312,11 +312,11 @@ func TestAllErrorsAreReportedAtOnce(t *testing.T) {
 		t.Fatal("got no error")
 	}
 	for _, key := range []string{
-		"server.address", "server.trusted_proxies[0]", "server.trusted_proxies", "server.allowed_origins[0]", "server.allowed_origins[1]", "server.read_timeout", "log.level",
+		"server.address", "server.trusted_proxies[0]", "server.trusted_proxies", "server.allowed_origins[0]", "server.allowed_origins[1]", "server.read_timeout", "server.min_body_rate", "server.body_grace", "log.level",
 		"upstream.url", "upstream.api_key", "upstream.timeout", "upstream.attempts", "server.public_url", "token.mode", "token.lifetime", "token.pool",
 		"gateway.path", "gateway.features[0]", "gateway.upload_timeout", "gateway.parse_timeout", "gateway.otp_timeout", "gateway.timeout", "gateway.max_uploads", "gateway.max_uploads_per_user",
 		"gateway.poll_every", "inbound.path", "inbound.url", "inbound.file_hosts[0]", "inbound.file_hosts[1]",
-		"access.poll", "access.max_staleness", "access.when_stale", "cache.url", "store.url",
+		"access.poll", "access.max_staleness", "access.when_stale", "cache.url", "store.url", "store.export_max",
 		"seal.hash_key", "seal.keys[0].key", "seal.keys[1].key", "seal.keys[1].id", "seal.keys[2].file",
 		"portfolio.max_body", "portfolio.other_owner", "audit.reuse", "audit.reads", "audit.service_reads", "audit.when_unwritable", "retention.portfolios", "retention.grants", "retention.calls", "web.widget_url",
 	} {
