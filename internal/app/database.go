@@ -21,6 +21,11 @@ const databaseTimeout = 5 * time.Second
 // Tally counts the encrypted values of one table by the result of Rotate or Verify.
 type Tally = store.Tally
 
+// storeOptions returns the options of the database that the settings give.
+func storeOptions(c config.Store) store.Options {
+	return store.Options{URL: c.URL, MaxConns: c.MaxConns, Pooler: c.Pooler}
+}
+
 // openStore opens the database of the settings for one command, and returns it with the
 // Box that encrypts its values. Lost keys are logged.
 func openStore(c config.Config, o Options) (*store.DB, *secret.Box, error) {
@@ -35,7 +40,9 @@ func openStore(c config.Config, o Options) (*store.DB, *secret.Box, error) {
 	}
 	log := newLog(c, o.LogTo)
 	logLostKeys(log, lost)
-	db, err := store.Open(store.Options{URL: c.Store.URL, Box: box, Log: log})
+	options := storeOptions(c.Store)
+	options.Box, options.Log = box, log
+	db, err := store.Open(options)
 	if err != nil {
 		return nil, nil, fmt.Errorf("store.url: %w", err)
 	}

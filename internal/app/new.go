@@ -101,7 +101,9 @@ func New(ctx context.Context, c config.Config, o Options) (_ *App, err error) { 
 	if c.Audit.WhenUnwritable == config.UnwritableRefuse {
 		onUnaudited = nil
 	}
-	db, err := store.Open(store.Options{URL: c.Store.URL, Box: box, Log: log, Unaudited: onUnaudited})
+	options := storeOptions(c.Store)
+	options.Box, options.Log, options.Unaudited = box, log, onUnaudited
+	db, err := store.Open(options)
 	if err != nil {
 		return nil, fmt.Errorf("store.url: %w", err)
 	}

@@ -231,14 +231,6 @@ type Cache struct {
 	Standby Size          `yaml:"standby"` // for tokens in memory while Redis is unavailable
 }
 
-// Store configures the database.
-type Store struct {
-	URL            secret.URL `yaml:"url"`
-	MigrateAtStart bool       `yaml:"migrate_at_start"`
-	ExportDir      string     `yaml:"export_dir"` // folder of exports while they are sent, "" for that of the database
-	ExportMax      Size       `yaml:"export_max"` // of all exports in ExportDir
-}
-
 // Seal has the keys that encrypt data at rest, each base64 of 32 bytes.
 type Seal struct {
 	HashKey secret.Text `yaml:"hash_key"`
@@ -351,7 +343,7 @@ func Default() Config {
 		Inbound: Inbound{Path: "/inbound"},
 		Access:  Access{Poll: 2 * time.Second, MaxStaleness: time.Minute, WhenStale: WhenStaleRefuse, BlockCovers: BlockCoversEverything},
 		Cache:   Cache{URL: "memory", Timeout: 250 * time.Millisecond, Memory: 16 << 20, Standby: 2 << 20},
-		Store:   Store{URL: "sqlite:data/broker.db", MigrateAtStart: true, ExportMax: 1 << 30},
+		Store:   Store{URL: "sqlite:data/broker.db", MigrateAtStart: true, ExportMax: 1 << 30, MaxConns: 20, Pooler: PoolerAuto},
 		RateLimit: RateLimit{
 			Token:    Limits{User: "30-M", Address: "600-M", All: "6000-M", Mode: ModeEnforce},
 			Save:     Limits{User: "20-M", Address: "200-M", All: "3000-M", Mode: ModeEnforce},

@@ -302,6 +302,7 @@ func TestAllErrorsAreReportedAtOnce(t *testing.T) {
 	c.Cache.URL = "memcached://x"
 	c.Store.URL, c.Store.ExportMax = "mysql://x", 1
 	c.Seal.Keys = []config.SealKey{{ID: "a", Key: "short"}, {ID: "a", Key: "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="}}
+	c.Store.MaxConns, c.Store.Pooler = 1, "session"
 	c.Seal.Keys = append(c.Seal.Keys, config.SealKey{ID: "b", Key: sealKey, File: "/run/secrets/seal"})
 	c.Portfolio = config.Portfolio{MaxBody: 1, OtherOwner: "mix"}
 	c.Audit = config.Audit{Reuse: "some", WhenUnwritable: "panic"}
@@ -316,7 +317,7 @@ func TestAllErrorsAreReportedAtOnce(t *testing.T) {
 		"upstream.url", "upstream.api_key", "upstream.timeout", "upstream.attempts", "server.public_url", "token.mode", "token.lifetime", "token.pool",
 		"gateway.path", "gateway.features[0]", "gateway.upload_timeout", "gateway.parse_timeout", "gateway.otp_timeout", "gateway.timeout", "gateway.max_uploads", "gateway.max_uploads_per_user",
 		"gateway.poll_every", "inbound.path", "inbound.url", "inbound.file_hosts[0]", "inbound.file_hosts[1]",
-		"access.poll", "access.max_staleness", "access.when_stale", "cache.url", "store.url", "store.export_max",
+		"access.poll", "access.max_staleness", "access.when_stale", "cache.url", "store.url", "store.export_max", "store.max_conns", "store.pooler",
 		"seal.hash_key", "seal.keys[0].key", "seal.keys[1].key", "seal.keys[1].id", "seal.keys[2].file",
 		"portfolio.max_body", "portfolio.other_owner", "audit.reuse", "audit.reads", "audit.service_reads", "audit.when_unwritable", "retention.portfolios", "retention.grants", "retention.calls", "web.widget_url",
 	} {

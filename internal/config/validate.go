@@ -219,14 +219,6 @@ func (c Cache) validate(wrong *check.Errors) {
 	wrong.Require(c.Standby >= 128<<10 && c.Standby <= 1<<30, "cache.standby", "want 128KiB to 1GiB")
 }
 
-func (s Store) validate(wrong *check.Errors) {
-	scheme, rest, _ := strings.Cut(s.URL.Reveal(), ":")
-	postgres := slices.Contains([]string{"postgres", "postgresql"}, scheme) && strings.HasPrefix(rest, "//")
-	wrong.Require(postgres || scheme == "sqlite" && rest != "", "store.url", "want sqlite:<file> or postgres://<user>:<password>@<host>/<database>")
-	wrong.Require(!postgres || s.URL.WellFormed(), "store.url", wantEncoded)
-	wrong.Require(s.ExportMax >= 16<<20 && s.ExportMax <= 1<<40, "store.export_max", "want 16MiB to 1TiB")
-}
-
 // wantEncoded is the error of a URL that is not WellFormed.
 const wantEncoded = "want / ? # and @ in the password and in options percent-encoded: %%2F %%3F %%23 %%40"
 

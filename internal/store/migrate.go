@@ -4,7 +4,6 @@ import (
 	"context"
 	"embed"
 	"errors"
-	"fmt"
 	"io/fs"
 	"time"
 
@@ -21,7 +20,7 @@ var migrations embed.FS
 func (s *DB) Migrate(ctx context.Context) (int, error) {
 	unlock, err := s.lockMigrations(ctx)
 	if err != nil {
-		return 0, fmt.Errorf("lock the database for migration: %w", err)
+		return 0, s.explain(ctx, "lock the database for migration", err)
 	}
 	defer unlock()
 	provider, err := s.provider()
@@ -51,24 +50,21 @@ func (s *DB) provider() (*goose.Provider, error) {
 	}
 	// Branches are merged in any order, so a database can lack a number below its highest.
 	options := []goose.ProviderOption{goose.WithAllowOutofOrder(true)}
-	if s.dialect.lockFile == "" {
-		locker, err := lock.NewPostgresSessionLocker()
-		if err != nil {
-			return nil, err
-		}
-		options = append(options, goose.WithSessionLocker(locker))
-	}
 	options = append(options, goose.WithGoMigrations(s.sealUnchained()))
 	return goose.NewProvider(goose.Dialect(s.dialect.goose), s.writer, files, options...)
 }
 
-// lockMigrations locks a file next to a database that has no locks across sessions.
+// migrationsPoll is how often a lock that another process holds is tried again.
+const migrationsPoll = 100 * time.Millisecond
+
+// lockMigrations waits until no other process migrates the database, and keeps others from it
+// until unlock is called or the process ends.
 func (s *DB) lockMigrations(ctx context.Context) (unlock func(), err error) {
 	if s.dialect.lockFile == "" {
-		return func() {}, nil
+		return s.lockInTransaction(ctx)
 	}
 	file := flock.New(s.dialect.lockFile, flock.SetPermissions(0o600))
-	locked, err := file.TryLockContext(ctx, 50*time.Millisecond)
+	locked, err := file.TryLockContext(ctx, migrationsPoll/2)
 	if err != nil {
 		return nil, err
 	}
@@ -76,4 +72,41 @@ func (s *DB) lockMigrations(ctx context.Context) (unlock func(), err error) {
 		return nil, errors.New("another process holds " + s.dialect.lockFile)
 	}
 	return func() { _ = file.Unlock() }, nil
+}
+
+// lockInTransaction holds the lock of the migration library, which earlier releases take, too,
+// for a transaction instead of a session: a pooler gives a session to others while it is locked. Who
+// waits for the lock has no connection meanwhile, so that the holder gets the second one that it
+// needs.
+func (s *DB) lockInTransaction(ctx context.Context) (unlock func(), err error) {
+	for {
+		unlock, err := s.tryLock(ctx)
+		if unlock != nil || err != nil {
+			return unlock, err
+		}
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-time.After(migrationsPoll):
+		}
+	}
+}
+
+// tryLock returns a nil unlock if another process holds the lock.
+func (s *DB) tryLock(ctx context.Context) (unlock func(), err error) {
+	tx, err := s.writer.BeginTx(ctx, nil)
+	if err != nil {
+		return nil, err
+	}
+	unlock = func() { _ = tx.Rollback() }
+	locked := false
+	err = tx.QueryRowContext(ctx, `SELECT pg_try_advisory_xact_lock($1)`, lock.DefaultLockID).Scan(&locked)
+	if err == nil && locked {
+		_, err = tx.ExecContext(ctx, `SET LOCAL idle_in_transaction_session_timeout = 0`)
+	}
+	if err != nil || !locked {
+		unlock()
+		return nil, err
+	}
+	return unlock, nil
 }

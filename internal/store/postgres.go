@@ -1,28 +1,34 @@
 package store
 
 import (
-	"database/sql"
+	"cmp"
 	"database/sql/driver"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
+	"regexp"
 	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/stdlib"
-
-	"casbroker/internal/secret"
 )
 
-// The limits of the pool: enough connections for a replica under load, and none so old
-// that it hides a failover or a changed password for long.
+// The limits of the pool: no connection is so old that it hides a changed password or a moved
+// address for long.
 const (
-	maxConns    = 20
-	connMaxLife = 30 * time.Minute
-	connMaxIdle = 5 * time.Minute
+	defaultConns = 20
+	connMaxLife  = 30 * time.Minute
+	connMaxIdle  = 5 * time.Minute
 )
+
+// statementTimeout is how long a statement may run, in case that the broker cannot cancel it
+// after its own deadline. A URL can have another one, such as ?statement_timeout=60s.
+const statementTimeout = 30 * time.Second
+
+var statementTimeoutForm = regexp.MustCompile(`^[0-9]+ ?(us|ms|s|min|h|d)?$`)
 
 func postgresDialect() dialect {
 	return dialect{
@@ -53,15 +59,16 @@ func postgresDown(err error) bool {
 		return true
 	}
 	if code := postgresCode(err); code != "" {
-		return code == "25006" || strings.Contains("08 53 57", code[:2])
+		return code == readOnlyCode || strings.Contains("08 53 57", code[:2])
 	}
 	var network net.Error
 	return errors.As(err, &network) || errors.Is(err, driver.ErrBadConn) ||
 		pgconn.SafeToRetry(err) || strings.Contains(err.Error(), "conn closed") || strings.Contains(err.Error(), "unexpected EOF")
 }
 
-func openPostgres(url secret.URL) (*sql.DB, error) {
-	config, err := pgx.ParseConfig(url.Reveal())
+// openPostgres returns a pool for o.URL, which connects when it is first used.
+func openPostgres(o Options, log *slog.Logger) (*postgresPool, error) {
+	config, err := pgx.ParseConfig(o.URL.Reveal())
 	if err != nil {
 		// The library's error contains the URL with the password.
 		return nil, errors.New("postgres: the URL cannot be read; want postgres://<user>:<password>@<host>/<database>?sslmode=verify-full")
@@ -70,13 +77,13 @@ func openPostgres(url secret.URL) (*sql.DB, error) {
 		config.ConnectTimeout = 5 * time.Second
 	}
 	config.RuntimeParams["application_name"] = "casbroker"
-	if _, ok := config.RuntimeParams["statement_timeout"]; !ok {
-		config.RuntimeParams["statement_timeout"] = fmt.Sprint((30 * time.Second).Milliseconds())
+	timeout := fmt.Sprint(statementTimeout.Milliseconds())
+	if own := config.RuntimeParams["statement_timeout"]; statementTimeoutForm.MatchString(own) {
+		timeout = own
 	}
-	db := stdlib.OpenDB(*config)
-	db.SetMaxOpenConns(maxConns)
-	db.SetMaxIdleConns(maxConns)
-	db.SetConnMaxLifetime(connMaxLife)
-	db.SetConnMaxIdleTime(connMaxIdle)
-	return db, nil
+	delete(config.RuntimeParams, "statement_timeout") // poolers refuse such parameters of the start
+	return &postgresPool{
+		Connector: stdlib.GetConnector(*config), pooler: cmp.Or(o.Pooler, PoolerAuto), log: log,
+		limits: sessionLimits{{"statement_timeout", timeout}},
+	}, nil
 }

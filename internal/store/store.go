@@ -42,7 +42,10 @@ type Options struct {
 	// URL is sqlite:<path of the file> or postgres://….
 	URL secret.URL
 	Box *secret.Box  // seals personal data; a key that proves to be wrong is disabled in it
-	Log *slog.Logger // logs data that cannot be decrypted; nil discards
+	Log *slog.Logger // logs data that cannot be decrypted, and lost servers; nil discards
+	// MaxConns is the greatest number of connections to PostgreSQL, 2 or more; 0 means 20.
+	MaxConns int
+	Pooler   string // PoolerAuto, which "" means, PoolerNone or PoolerTransaction
 	// Unaudited is called with the reason when a change is made without its audit record.
 	// If it is nil, such a change fails instead.
 	Unaudited func(error)
@@ -51,9 +54,11 @@ type Options struct {
 // DB is an open database. It is safe for concurrent use.
 type DB struct {
 	dialect dialect
-	writer  *sql.DB // SQLite: one connection, since SQLite has one writer
-	reader  *sql.DB // PostgreSQL: the same pool as writer
-	group   *group  // SQLite: the only user of writer; PostgreSQL: nil
+	writer  *sql.DB       // SQLite: one connection, since SQLite has one writer
+	reader  *sql.DB       // PostgreSQL: the same pool as writer
+	pool    *postgresPool // opens the connections of writer; SQLite: nil
+	size    int           // of pool, in connections; SQLite: 0
+	group   *group        // SQLite: the only user of writer; PostgreSQL: nil
 	chains  *chainPool
 	emitted chan struct{} // has a value after an event was committed
 	box     *secret.Box
@@ -79,9 +84,12 @@ func Open(o Options) (*DB, error) {
 		}
 	case "postgres", "postgresql":
 		db.dialect = postgresDialect()
-		db.writer, err = openPostgres(o.URL)
-		db.reader = db.writer
-		db.chains = newChainPool(db.writer, &db.dialect, o, maxConns)
+		db.size = cmp.Or(o.MaxConns, defaultConns)
+		if db.pool, err = openPostgres(o, db.log); err == nil {
+			db.writer = db.pool.open(db.size)
+			db.reader = db.writer
+			db.chains = newChainPool(db.writer, &db.dialect, o, db.size)
+		}
 	default:
 		err = errors.New("want sqlite:<file> or postgres://<user>:<password>@<host>/<database>")
 	}
@@ -120,7 +128,7 @@ func (s *DB) Ready(ctx context.Context) error {
 // ping returns an error if no connection works. One that the database has closed while it was
 // idle fails; each ping removes it from the pool, until one is alive or new.
 func (s *DB) ping(ctx context.Context) (err error) {
-	for range maxConns + 1 {
+	for range s.size + 1 {
 		if err = s.reader.PingContext(ctx); !errors.Is(err, driver.ErrBadConn) {
 			return err
 		}

@@ -38,6 +38,7 @@ var programs = []struct {
 }{
 	{"redis-server", func() string { return find("redis-server") }},
 	{"postgresql", func() string { return find("postgres", "/usr/lib/postgresql/*/bin") }},
+	{"pgbouncer", func() string { return find("pgbouncer", "/usr/sbin") }},
 	{"curl", func() string { return find("curl") }},
 	{"nodejs", func() string { return find("node") }},
 	{"npm", func() string { return find("npm") }},

@@ -1,0 +1,145 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/stdlib"
+)
+
+// readOnlyCode is the error of a change on a server that does not take any.
+const readOnlyCode = "25006"
+
+// postgresConn is a connection of a postgresPool. Package sql uses it from one goroutine at
+// a time.
+type postgresConn struct {
+	*stdlib.Conn
+
+	pool   *postgresPool
+	opened time.Time
+	shared bool // a pooler may give each transaction another session of the server
+	used   bool // it has worked since it was set up
+	inTx   bool
+}
+
+// setUp finds out whether the connection is a session of the server, and sets the limits of
+// one that is. A server tells each connection the process of its session; a pooler
+// tells another number, since it has many sessions.
+func (c *postgresConn) setUp(ctx context.Context) error {
+	if c.pool.pooler == PoolerTransaction {
+		c.shared = true
+		return nil
+	}
+	isSession := "TRUE"
+	if c.pool.pooler == PoolerAuto {
+		isSession = fmt.Sprintf("pg_backend_pid() = %d", c.Conn.Conn().PgConn().PID())
+	}
+	query := "SELECT CASE WHEN " + isSession + " THEN " + c.pool.limits.forSession() + " END IS NULL"
+	return c.Conn.Conn().QueryRow(ctx, query, pgx.QueryExecModeSimpleProtocol).Scan(&c.shared)
+}
+
+// BeginTx begins a transaction. It returns driver.ErrBadConn if the connection was lost
+// before, so that package sql begins on another: nothing has been done.
+func (c *postgresConn) BeginTx(ctx context.Context, o driver.TxOptions) (driver.Tx, error) {
+	begin := "BEGIN"
+	switch sql.IsolationLevel(o.Isolation) {
+	case sql.LevelDefault:
+	case sql.LevelReadCommitted:
+		begin += " ISOLATION LEVEL READ COMMITTED"
+	default:
+		return nil, fmt.Errorf("unsupported isolation level %s", sql.IsolationLevel(o.Isolation))
+	}
+	if o.ReadOnly {
+		begin += " READ ONLY"
+	}
+	if c.shared {
+		begin += c.pool.limits.forTransaction()
+	}
+	tx, err := c.Conn.Conn().BeginTx(ctx, pgx.TxOptions{BeginQuery: begin})
+	if err != nil {
+		return nil, c.explain(ctx, err)
+	}
+	c.used, c.inTx = true, true
+	return &postgresTx{ctx: ctx, tx: tx, conn: c}, nil
+}
+
+// QueryContext runs a query, which outside of a transaction only reads: if the connection was
+// lost, it returns driver.ErrBadConn, so that package sql reads from another.
+func (c *postgresConn) QueryContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Rows, error) {
+	rows, err := c.Conn.QueryContext(ctx, query, c.mode(args))
+	if err != nil {
+		return nil, c.explain(ctx, err)
+	}
+	c.used = true
+	return rows, nil
+}
+
+// ExecContext runs a statement.
+func (c *postgresConn) ExecContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Result, error) {
+	if len(args) > 0 { // without, it is sent as it is, and may be several
+		args = c.mode(args)
+	}
+	result, err := c.Conn.ExecContext(ctx, query, args)
+	c.noteReadOnly(err)
+	return result, err
+}
+
+// mode returns args after what tells the driver how to run their statement: on a session
+// without a name, which may be taken in the next one.
+func (c *postgresConn) mode(args []driver.NamedValue) []driver.NamedValue {
+	if !c.shared {
+		return args
+	}
+	return slices.Insert(slices.Clone(args), 0, driver.NamedValue{Value: pgx.QueryExecModeCacheDescribe})
+}
+
+// explain returns driver.ErrBadConn if err means that the connection was lost, has worked
+// before, and nothing depends on it.
+func (c *postgresConn) explain(ctx context.Context, err error) error {
+	c.noteReadOnly(err)
+	if c.used && !c.inTx && ctx.Err() == nil && c.Conn.Conn().IsClosed() {
+		return driver.ErrBadConn
+	}
+	return err
+}
+
+func (c *postgresConn) noteReadOnly(err error) {
+	if err != nil && postgresCode(err) == readOnlyCode {
+		c.pool.drop()
+	}
+}
+
+// ResetSession is called before each use but the first.
+func (c *postgresConn) ResetSession(ctx context.Context) error {
+	if !c.IsValid() {
+		return driver.ErrBadConn
+	}
+	return c.Conn.ResetSession(ctx)
+}
+
+// IsValid reports whether the connection may be used again.
+func (c *postgresConn) IsValid() bool { return !c.pool.isDropped(c.opened) }
+
+// postgresTx is a transaction of a postgresConn.
+type postgresTx struct {
+	ctx  context.Context //nolint:containedctx // Commit and Rollback of package sql have none
+	tx   pgx.Tx
+	conn *postgresConn
+}
+
+// Commit commits the transaction.
+func (t *postgresTx) Commit() error {
+	t.conn.inTx = false
+	return t.tx.Commit(t.ctx)
+}
+
+// Rollback rolls the transaction back.
+func (t *postgresTx) Rollback() error {
+	t.conn.inTx = false
+	return t.tx.Rollback(t.ctx)
+}

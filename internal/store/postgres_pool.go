@@ -1,0 +1,108 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/jackc/pgx/v5/stdlib"
+)
+
+// The values of Options.Pooler: what is between the broker and PostgreSQL.
+const (
+	PoolerAuto        = "auto"        // recognised at each connection
+	PoolerNone        = "none"        // nothing, or a pooler in session mode: each connection is one session of the server
+	PoolerTransaction = "transaction" // a pooler that gives each transaction another session
+)
+
+// dropEvery is how often at most the connections to a read-only server are dropped, so that
+// a server that stays read-only is not busy with new ones.
+const dropEvery = time.Second
+
+var errPostgresDriver = errors.New("postgres: the driver has connections of another type")
+
+// postgresPool opens and sets up the connections of a sql.DB to PostgreSQL.
+//
+// A connection that is a session of the server keeps prepared statements and has sessionLimits
+// from the start. Behind a pooler that is not known to keep sessions (PoolerAuto
+// takes every pooler for such a one), nothing that outlives a transaction is left on the
+// server: statements are not named, and each BEGIN brings the limits.
+type postgresPool struct {
+	driver.Connector
+
+	pooler  string
+	limits  sessionLimits
+	log     *slog.Logger
+	dropped atomic.Int64 // connections opened earlier are not used again; unix ns, 0 for never
+}
+
+// open returns a sql.DB of p with up to size connections.
+func (p *postgresPool) open(size int) *sql.DB {
+	db := sql.OpenDB(p)
+	db.SetMaxOpenConns(size)
+	db.SetMaxIdleConns(size)
+	db.SetConnMaxLifetime(connMaxLife)
+	db.SetConnMaxIdleTime(connMaxIdle)
+	return db
+}
+
+// Connect opens a connection and sets it up.
+func (p *postgresPool) Connect(ctx context.Context) (driver.Conn, error) {
+	opened := time.Now()
+	inner, err := p.Connector.Connect(ctx)
+	if err != nil {
+		return nil, err
+	}
+	conn, ok := inner.(*stdlib.Conn)
+	if !ok {
+		return nil, errors.Join(errPostgresDriver, inner.Close())
+	}
+	c := &postgresConn{Conn: conn, pool: p, opened: opened}
+	if err := c.setUp(ctx); err != nil {
+		return nil, errors.Join(fmt.Errorf("set up a connection: %w", err), conn.Close())
+	}
+	return c, nil
+}
+
+// drop ends the use of all connections that are open now, since the server that they lead to
+// is read-only: after a failover by address, new ones lead to the new primary.
+func (p *postgresPool) drop() {
+	now, last := time.Now(), p.dropped.Load()
+	if now.UnixNano()-last < dropEvery.Nanoseconds() || !p.dropped.CompareAndSwap(last, now.UnixNano()) {
+		return
+	}
+	p.log.Warn("the database server is read-only, as a former primary is after a failover; its connections are dropped")
+}
+
+// isDropped reports whether a connection that was opened at opened must not be used again.
+func (p *postgresPool) isDropped(opened time.Time) bool {
+	return opened.UnixNano() < p.dropped.Load()
+}
+
+// sessionLimits are parameters of a session that bound what it may do to others, and their
+// values in SQL.
+type sessionLimits [][2]string
+
+// forSession returns an SQL expression that sets the limits until the session ends.
+func (l sessionLimits) forSession() string {
+	calls := make([]string, len(l))
+	for i, limit := range l {
+		calls[i] = fmt.Sprintf("set_config('%s', '%s', false)", limit[0], limit[1])
+	}
+	return strings.Join(calls, " || ")
+}
+
+// forTransaction returns statements that set the limits until the transaction ends.
+func (l sessionLimits) forTransaction() string {
+	var statements strings.Builder
+	for _, limit := range l {
+		fmt.Fprintf(&statements, "; SET LOCAL %s = '%s'", limit[0], limit[1])
+	}
+	return statements.String()
+}
