@@ -1,7 +1,10 @@
 package auth
 
 import (
+	"cmp"
+	"context"
 	"net/http"
+	"slices"
 	"strings"
 )
 
@@ -72,16 +75,43 @@ func HasBearer(h http.Header) bool {
 // reported before a wrong origin.
 func (a *Authenticator) byCookie(r *http.Request, check originCheck) (*Principal, error) {
 	cookies := r.CookiesNamed(a.cookie)
-	switch {
-	case len(cookies) > 1: // a sibling domain can set one next to ours
-		return nil, errManyCookies
-	case len(cookies) == 0 || cookies[0].Value == "":
+	cookies = slices.DeleteFunc(cookies, func(c *http.Cookie) bool { return c.Value == "" })
+	if len(cookies) == 0 {
 		return nil, ErrUnauthenticated
 	}
 	if err := a.checkOrigin(r, check); err != nil {
 		return nil, err
 	}
-	return a.Authenticate(r.Context(), cookies[0].Value)
+	return a.byOneOf(r.Context(), cookies)
+}
+
+// maxCookies is how many cookies of the same name are verified for a request.
+const maxCookies = 4
+
+// byOneOf authenticates by the one of cookies that verifies: another host of the same site can
+// add cookies of the same name. It refuses cookies of different callers, since it cannot tell
+// which of them the browser's user is.
+func (a *Authenticator) byOneOf(ctx context.Context, cookies []*http.Cookie) (*Principal, error) {
+	if len(cookies) > maxCookies {
+		return nil, errManyCookies
+	}
+	var found *Principal
+	var failed error
+	for _, cookie := range cookies {
+		who, err := a.Authenticate(ctx, cookie.Value)
+		switch {
+		case err != nil:
+			failed = cmp.Or(failed, err)
+		case found != nil && who.Subject != found.Subject:
+			return nil, errManyCookies
+		case found == nil:
+			found = who
+		}
+	}
+	if found == nil {
+		return nil, failed
+	}
+	return found, nil
 }
 
 // checkOrigin returns ErrCrossOrigin if r comes from a page of another origin and check

@@ -62,5 +62,5 @@ var (
 // Reasons to refuse a request before its token is parsed.
 var (
 	errManyHeaders = ErrInvalidRequest.Withf("Send one Authorization header, not several.")
-	errManyCookies = ErrInvalidRequest.Withf("Send one sign-in cookie, not several of the same name.")
+	errManyCookies = ErrInvalidRequest.Withf("The browser sent several sign-in cookies. Sign out, delete the cookies of this site, and sign in again.")
 )
