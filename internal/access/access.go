@@ -37,7 +37,7 @@ var (
 	// ErrStale is returned when this replica does not know the latest revocations.
 	ErrStale = fault.New(fault.Unavailable, "access_stale",
 		"Access tokens are not available at the moment. Try again.").After(2 * time.Second).
-		WithNotef("this replica has not read blocks and revocations for longer than access.max_staleness; check the database")
+		WithNotef("this replica has not read blocks and revocations for longer than access.max_staleness, or not one that another replica has announced; check the database")
 	// ErrNoGrant is returned for a grant that does not exist or is another user's.
 	ErrNoGrant = fault.New(fault.NotFound, "grant_not_found", "There is no such grant.")
 	// ErrUntil is returned when a block cannot end at the given time.

@@ -85,6 +85,7 @@ func newReplica(db access.Store, c *clock, messages access.PubSub, poll time.Dur
 	f := &flaky{Store: db}
 	w := access.NewWatcher(access.WatchOptions{
 		Store: f, PubSub: messages, Log: slog.New(slog.DiscardHandler), Now: c.now, Poll: poll, MaxAge: time.Minute,
+		Hash: strings.ToUpper,
 	})
 	return &replica{&access.Service{Store: db, Watcher: w, Now: c.now}, w, f}
 }

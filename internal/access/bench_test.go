@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"strings"
 	"testing"
 	"time"
 
@@ -22,6 +23,7 @@ func watcherWith(t testing.TB, blocks int) *access.Watcher {
 	}
 	w := access.NewWatcher(access.WatchOptions{
 		Store: snapshot{content: s}, PubSub: noMessages{}, Log: slog.New(slog.DiscardHandler), Now: time.Now, Poll: time.Hour, MaxAge: time.Hour,
+		Hash: strings.ToUpper,
 	})
 	if err := w.Refresh(t.Context(), access.TriggerPoll); err != nil {
 		t.Fatal(err)

@@ -18,6 +18,8 @@
 //  3. A change and its audit record are one transaction.
 //  4. When a call of Service returns, the change is in this replica's view.
 //  5. Others learn of it by a message, or at their next poll if the message is lost.
+//     The message names the user concerned by a hash: a view that is told of a change and
+//     cannot read it within loadTime admits none of these users (ErrStale), however old it may be.
 //  6. A view without a refresh for MaxAge admits no user (ErrStale), or keeps answering
 //     if MaxAge is 0.
 //  7. A token with a version that is newer than the view is not valid.

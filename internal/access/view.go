@@ -11,6 +11,7 @@ import (
 type View struct {
 	now    func() time.Time
 	maxAge time.Duration // past it Admit returns ErrStale; 0 for no bound
+	hash   func(subject string) string
 
 	mu          sync.RWMutex
 	users       map[string]userState
@@ -18,6 +19,7 @@ type View struct {
 	everyone    revocation
 	version     int64     // all changes up to it are in the maps
 	refreshedAt time.Time // when version was last known to be the newest; zero for never
+	announced   announced // changes that are not in the maps
 }
 
 // userState is the block and the newest revocation of one user.
@@ -36,17 +38,21 @@ type revocation struct {
 // forever is the blockedMS of a block without an end.
 const forever = math.MaxInt64
 
-func newView(now func() time.Time, maxAge time.Duration) *View {
-	return &View{now: now, maxAge: maxAge, users: map[string]userState{}, grants: map[string]revocation{}}
+func newView(now func() time.Time, maxAge time.Duration, hash func(string) string) *View {
+	return &View{
+		now: now, maxAge: maxAge, hash: hash,
+		users: map[string]userState{}, grants: map[string]revocation{}, announced: announced{},
+	}
 }
 
 // Admit returns the version for a token whose mint for subject begins now. It returns
-// ErrBlocked if subject is blocked, and ErrStale if the view is older than maxAge.
+// ErrBlocked if subject is blocked, and ErrStale if the view is older than maxAge, or lacks a
+// change for subject that another replica has announced.
 func (v *View) Admit(subject string) (version int64, err error) {
 	now := v.now()
 	v.mu.RLock()
 	defer v.mu.RUnlock()
-	if v.refreshedAt.IsZero() || v.maxAge > 0 && now.Sub(v.refreshedAt) > v.maxAge {
+	if v.refreshedAt.IsZero() || v.maxAge > 0 && now.Sub(v.refreshedAt) > v.maxAge || v.missing(subject, now) {
 		return 0, ErrStale
 	}
 	if now.UnixMilli() < v.users[subject].blockedMS {
@@ -133,11 +139,12 @@ func (v *View) setRefreshed(at time.Time) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.refreshedAt = at.Round(0)
+	v.announced.read(at)
 }
 
 // replace discards all that the view holds and loads s.
 func (v *View) replace(s Snapshot) {
-	fresh := newView(v.now, v.maxAge)
+	fresh := newView(v.now, v.maxAge, v.hash)
 	for _, b := range s.Blocks {
 		fresh.add(Change{Version: b.Version, Kind: Block, Subject: b.Subject, Until: b.Until, At: b.At})
 	}

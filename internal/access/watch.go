@@ -3,7 +3,6 @@ package access
 import (
 	"context"
 	"log/slog"
-	"strconv"
 	"sync"
 	"time"
 )
@@ -34,7 +33,10 @@ type WatchOptions struct {
 	Poll   time.Duration // interval between polls
 	// MaxAge is how old the last successful refresh may be; past it the view returns
 	// ErrStale. With 0 the view answers from the last known state for ever.
-	MaxAge  time.Duration
+	MaxAge time.Duration
+	// Hash returns a keyed hash of subject, the same on all replicas, which stands for it in
+	// messages.
+	Hash    func(subject string) string
 	Observe func(trigger string, changes int) // called for each batch of changes that was applied
 }
 
@@ -56,7 +58,7 @@ type Watcher struct {
 // NewWatcher returns a Watcher with an empty View, which is stale until the first refresh.
 func NewWatcher(o WatchOptions) *Watcher {
 	return &Watcher{
-		View: newView(o.Now, o.MaxAge), WatchOptions: o,
+		View: newView(o.Now, o.MaxAge, o.Hash), WatchOptions: o,
 		wake: make(chan struct{}, 1), refreshing: make(chan struct{}, 1),
 	}
 }
@@ -79,10 +81,15 @@ func (w *Watcher) Run(ctx context.Context) {
 	}
 }
 
-// onMessage wakes Run, unless the message announces a version that is already known.
-func (w *Watcher) onMessage(message string) {
-	if version, err := strconv.ParseInt(message, 10, 64); err == nil && version <= w.Version() {
+// onMessage wakes Run, unless the message announces a version that is already known. If Run
+// cannot read the change, the view stops admitting the users concerned.
+func (w *Watcher) onMessage(text string) {
+	version, user, announces := parseMessage(text)
+	if announces && version <= w.Version() {
 		return
+	}
+	if announces {
+		w.announce(user)
 	}
 	select {
 	case w.wake <- struct{}{}:
@@ -203,20 +210,24 @@ func (w *Watcher) applyLocal(ctx context.Context, o Outcome) {
 		w.apply(o.Change)
 		w.observe(TriggerLocal, 1)
 	}
-	w.Announce(ctx, o.Newest)
+	w.Announce(ctx, o.Newest, o.Subject)
 }
 
 // applyTimeout bounds how long a call waits after the commit for the change to be applied
 // and announced.
 const applyTimeout = 5 * time.Second
 
-// Announce brings the view of this replica up to version, which has been committed, and
-// announces it to the others. Errors are only logged, as by applyLocal. It does not end
+// Announce brings the view of this replica up to version, which has been committed for subject
+// or, if that is "", for all users, and announces it to the others. Errors are only logged, as by applyLocal. It does not end
 // with ctx: a caller who disconnects must not stop a change from spreading.
-func (w *Watcher) Announce(ctx context.Context, version int64) {
+func (w *Watcher) Announce(ctx context.Context, version int64, subject string) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), applyTimeout)
 	defer cancel()
-	if err := w.PubSub.Publish(ctx, topic, strconv.FormatInt(version, 10)); err != nil {
+	user := allUsers
+	if subject != "" {
+		user = w.Hash(subject)
+	}
+	if err := w.PubSub.Publish(ctx, topic, message(version, user)); err != nil {
 		w.Log.WarnContext(ctx, "cannot announce a change of access to the other replicas; they find it at their next poll", "error", err)
 	}
 	_ = w.CatchUp(ctx, version) // CatchUp logs its errors

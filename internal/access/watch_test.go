@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -223,6 +224,7 @@ func TestRunPollsRegularly(t *testing.T) {
 		db := &pollCounter{}
 		w := access.NewWatcher(access.WatchOptions{
 			Store: db, PubSub: noMessages{}, Log: slog.New(slog.DiscardHandler), Now: time.Now, Poll: 2 * time.Second, MaxAge: time.Minute,
+			Hash: strings.ToUpper,
 		})
 		ctx, cancel := context.WithTimeout(t.Context(), 9*time.Second)
 		defer cancel()

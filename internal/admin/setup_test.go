@@ -75,6 +75,7 @@ func start(t *testing.T, url string) *broker {
 	b.db = storetest.Open(t, url, box)
 	watcher := access.NewWatcher(access.WatchOptions{
 		Store: b.db, PubSub: &cache.Memory{}, Log: log, Now: b.now, Poll: time.Hour, MaxAge: time.Hour,
+		Hash: strings.ToUpper,
 	})
 	if err := watcher.Refresh(t.Context(), access.TriggerPoll); err != nil {
 		t.Fatal(err)

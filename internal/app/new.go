@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"encoding/hex"
 	"fmt"
 	"slices"
 	"sync"
@@ -180,6 +181,9 @@ func New(ctx context.Context, c config.Config, o Options) (_ *App, err error) { 
 	// Domain services and their handlers.
 	watch := access.WatchOptions{
 		Store: db, PubSub: shared, Log: log, Now: o.Now, Poll: c.Access.Poll, MaxAge: c.Access.MaxStaleness, Observe: metrics.CountAccess,
+		Hash: func(subject string) string {
+			return hex.EncodeToString(box.Digest("access message", []byte(subject))[:16])
+		},
 	}
 	if c.Access.WhenStale == config.WhenStaleServe {
 		watch.MaxAge = 0

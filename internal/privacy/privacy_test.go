@@ -75,7 +75,7 @@ func start(t *testing.T, portfolios exporterFunc) *broker {
 	}
 	service := &privacy.Service{
 		Store: b.db, Sources: sources, Log: slog.New(slog.NewTextHandler(b.log, nil)), Now: func() time.Time { return begin },
-		ForgetTokens: func(context.Context, string) error { return nil }, Announce: func(context.Context, int64) {},
+		ForgetTokens: func(context.Context, string) error { return nil }, Announce: func(context.Context, int64, string) {},
 	}
 	(&privacy.Handler{Privacy: service, Spool: spool.New(t.TempDir(), maxSpooled)}).Mount(v1)
 	server := httptest.NewServer(e)

@@ -23,8 +23,8 @@ import (
 type Service struct {
 	Store        Store
 	ForgetTokens func(ctx context.Context, subject string) error // removes cached tokens
-	// Announce tells all replicas about the change of access with this version.
-	Announce func(ctx context.Context, version int64)
+	// Announce tells all replicas about the change of subject's access with this version.
+	Announce func(ctx context.Context, version int64, subject string)
 	Sources  []ExportSource // in the order of the export; the audit trail is added last
 	Log      *slog.Logger
 	Now      func() time.Time
@@ -103,7 +103,7 @@ func (s *Service) Erase(ctx context.Context, who auth.Principal) (EraseResult, e
 	if err != nil {
 		return erased, err
 	}
-	s.Announce(ctx, erased.AccessVersion)
+	s.Announce(ctx, erased.AccessVersion, who.Subject)
 	if err := s.ForgetTokens(ctx, who.Subject); err != nil {
 		s.Log.WarnContext(ctx, "tokens of an erased user stay in the cache until they expire", "error", err)
 	}

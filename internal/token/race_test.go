@@ -122,6 +122,7 @@ func newMintRace(t *testing.T, url string, tokens cache.Cache) *mintRace {
 	newAccess := func() *access.Service {
 		watcher := access.NewWatcher(access.WatchOptions{
 			Store: db, PubSub: &cache.Memory{}, Log: slog.New(slog.DiscardHandler), Now: w.clock, Poll: time.Hour, MaxAge: time.Minute,
+			Hash: strings.ToUpper,
 		})
 		if err := watcher.Refresh(t.Context(), access.TriggerPoll); err != nil {
 			t.Fatal(err)

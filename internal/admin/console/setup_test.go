@@ -112,6 +112,7 @@ func newAdmin(t *testing.T, db *store.DB, box *secret.Box, c *clock) *admin.Serv
 	t.Helper()
 	w := access.NewWatcher(access.WatchOptions{
 		Store: db, PubSub: noMessages{}, Log: slog.New(slog.DiscardHandler), Now: c.Now, Poll: time.Second,
+		Hash:    strings.ToUpper,
 		Observe: func(string, int) {},
 	})
 	if err := w.Refresh(t.Context(), access.TriggerPoll); err != nil {
