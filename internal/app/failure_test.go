@@ -40,12 +40,13 @@ func TestCachedTokensAreServedWhileTheVendorIsDown(t *testing.T) {
 func TestCachedTokensAreServedWhileTheDatabaseIsDown(t *testing.T) {
 	t.Parallel()
 	database := storetest.Postgres(t)
-	settings, _ := settingsFor(t, secret.URL(database), "memory")
+	settings, vendor := settingsFor(t, secret.URL(database), "memory")
 	b := start(t, settings)
 	cached := b.token(t, "asha")
 	statement := parse(t, settings.Upstream.URL, cached.AccessToken, "cdsl", "right").must(t, 200).body
 
 	services.RefuseConnections(t, database)
+	mints := vendor.Calls("/v1/token")
 	if again := b.token(t, "asha"); again.AccessToken != cached.AccessToken {
 		t.Error("want the cached token")
 	}
@@ -57,6 +58,12 @@ func TestCachedTokensAreServedWhileTheDatabaseIsDown(t *testing.T) {
 		if answer.status != 503 || answer.header.Get("Retry-After") == "" || !strings.Contains(answer.body, "store_unavailable") || strings.Contains(answer.body, "database") {
 			t.Errorf("%s: got %d %v %s", name, answer.status, answer.header, answer.body)
 		}
+	}
+	for _, who := range []string{"mina", "rohan", "mina"} {
+		b.call(t, who, http.MethodPost, "/v1/token", "").must(t, 503)
+	}
+	if more := vendor.Calls("/v1/token") - mints; more != 0 {
+		t.Errorf("the vendor was asked for %d tokens that could not be recorded", more)
 	}
 	if ready := b.call(t, "", http.MethodGet, "/readyz", "").must(t, 503); !strings.Contains(ready.body, `"name":"store"`) {
 		t.Errorf("readyz: got %s", ready.body)

@@ -203,7 +203,7 @@ func New(ctx context.Context, c config.Config, o Options) (_ *App, err error) { 
 	a.access = &access.Service{Store: db, Watcher: watcher, Now: o.Now}
 	tokens := &token.Service{
 		Minter: vendor, Grants: db, Cache: shared, Access: watcher, Box: box, Log: log, Now: o.Now,
-		MinRemaining: c.Token.MinRemaining, MintTimeout: c.Upstream.Deadline + mintMargin, RecordReuse: recorder.RecordReuse,
+		MinRemaining: c.Token.MinRemaining, MintTimeout: c.Upstream.Deadline + mintMargin, Ready: db.Ready, RecordReuse: recorder.RecordReuse,
 		Observe: func(outcome string) {
 			metrics.CountToken(outcome)
 			counter.Token(outcome)

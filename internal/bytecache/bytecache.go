@@ -8,6 +8,7 @@
 package bytecache
 
 import (
+	"bytes"
 	"encoding/binary"
 	"sync"
 )
@@ -104,6 +105,20 @@ func (c *Cache) Get(key Key, buf []byte) (value []byte, ok bool) {
 	entry := c.chunks[position/chunkSize][position%chunkSize:]
 	length := int(binary.BigEndian.Uint16(entry[KeySize:]))
 	return append(buf, entry[headerSize:headerSize+length]...), true
+}
+
+// HasSuffix reports whether there is a value under key that ends with suffix. It allocates
+// nothing.
+func (c *Cache) HasSuffix(key Key, suffix []byte) bool {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	position, ok := c.index[key]
+	if !ok {
+		return false
+	}
+	entry := c.chunks[position/chunkSize][position%chunkSize:]
+	length := int(binary.BigEndian.Uint16(entry[KeySize:]))
+	return bytes.HasSuffix(entry[headerSize:headerSize+length], suffix)
 }
 
 // Len returns the number of entries.

@@ -42,6 +42,21 @@ func TestGetReturnsTheLatestValue(t *testing.T) {
 	}
 }
 
+func TestSuffixOfTheLatestValueIsFound(t *testing.T) {
+	t.Parallel()
+	c := bytecache.New(0)
+	c.Put(key(1), []byte("12345678old"))
+	c.Put(key(1), []byte("12345678new"))
+	for suffix, want := range map[string]bool{"new": true, "old": false, "12345678new and more": false} {
+		if got := c.HasSuffix(key(1), []byte(suffix)); got != want {
+			t.Errorf("%q: got %v, want %v", suffix, got, want)
+		}
+	}
+	if c.HasSuffix(key(2), nil) {
+		t.Error("a key without a value: got true, want false")
+	}
+}
+
 func TestFullCacheEvictsTheOldestEntries(t *testing.T) {
 	t.Parallel()
 	c := bytecache.New(256 << 10)

@@ -22,6 +22,8 @@
 //     A background probe counts a hit; once that works, the tokens that Redis missed
 //     are copied to it, and only then is it used again.
 //   - Reserve gives turns at the vendor, in order (pace.go).
+//   - Memory also has each token that this replica stored in Redis or read there, so losing
+//     Redis costs no user the token.
 //   - While Memory counts, each replica has counters of its own, starting at zero.
 //   - Keys begin with "cb:" and hold hashes of subjects and addresses, never the
 //     originals. The hash tag keeps a user's token and counters in one cluster slot.

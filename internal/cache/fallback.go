@@ -27,9 +27,10 @@ type FallbackOptions struct {
 // answers again.
 //
 // While memory counts, each replica counts alone and from zero. Memory also has the
-// tokens that this replica caches, so that their owners get the same ones if Redis
-// fails or loses them; while Redis answers, only Token returns those. Tokens cached while Redis was down are copied to it when it is
-// back, before it is used again.
+// tokens that this replica caches or reads, within its bound, so that their owners get the
+// same ones if Redis fails or loses them; while Redis answers, only Token returns those.
+// Tokens cached while Redis was down are copied to it when it is back, before it is used
+// again.
 type Fallback struct {
 	redis  *Redis
 	memory *Memory
@@ -67,6 +68,9 @@ func (f *Fallback) Take(ctx context.Context, hits []ratelimit.Hit, fetch ratelim
 		return f.memory.Take(ctx, hits, fetch)
 	}
 	states, sealed, err := f.redis.Take(ctx, hits, fetch)
+	if sealed != nil {
+		f.memory.copyToken(token.CacheKey(fetch), sealed)
+	}
 	if err == nil || ctx.Err() != nil {
 		return states, sealed, err
 	}

@@ -128,6 +128,25 @@ func TestTokenIsStillCachedWhenRedisLosesItOrFails(t *testing.T) {
 	w.wantChange(t, true)
 }
 
+func TestTokenThatAReplicaReadIsThereWhenRedisFails(t *testing.T) {
+	server := services.OwnRedis(t)
+	minted, reads := newTestFallback(t, secret.URL(server.URL), testTimeout), newTestFallback(t, secret.URL(server.URL), testTimeout)
+	key := keyOf("demo:asha", 60)
+	for _, value := range []string{"older", "sealed", "sealed"} {
+		keep(t, minted, key, value, time.Hour)
+		if _, got, err := reads.Take(t.Context(), nil, fetch("demo:asha")); err != nil || string(got) != value {
+			t.Fatalf("got %q, %v; want %q", got, err, value)
+		}
+	}
+	server.Stop()
+	for range 2 { // the call that fails, and one in memory
+		if _, got, err := reads.Take(t.Context(), nil, fetch("demo:asha")); err != nil || string(got) != "sealed" {
+			t.Errorf("without Redis: got %q, %v; want the token", got, err)
+		}
+	}
+	reads.wantChange(t, true)
+}
+
 func TestHangingRedisCostsOneTimeout(t *testing.T) {
 	w := newTestFallback(t, hangingServer(t), 50*time.Millisecond)
 	began := time.Now()

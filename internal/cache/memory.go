@@ -84,6 +84,13 @@ func (m *Memory) KeepToken(_ context.Context, key token.CacheKey, sealed []byte,
 	return nil
 }
 
+// copyToken caches sealed under key for as long as a token can live, unless it is there.
+func (m *Memory) copyToken(key token.CacheKey, sealed []byte) {
+	if !m.tokens.HasSuffix(digestOf(m.seeds, key), sealed) {
+		_ = m.KeepToken(context.Background(), key, sealed, token.MaxTTL) // always nil
+	}
+}
+
 // token returns the token cached under key and its remaining lifetime, or zero values
 // if there is none or it has expired.
 func (m *Memory) token(key token.CacheKey) (sealed []byte, left time.Duration) {

@@ -20,7 +20,7 @@ import (
 	"casbroker/internal/secret"
 )
 
-// Service issues access tokens. All fields but MinRemaining, RecordReuse and Observe are
+// Service issues access tokens. All fields but MinRemaining, Ready, RecordReuse and Observe are
 // required. It is safe for concurrent use and must not be copied.
 type Service struct {
 	Minter Minter
@@ -37,6 +37,9 @@ type Service struct {
 	// MintTimeout bounds one mint, from the call to the grant's record. The mint goes on
 	// for the other callers who wait for it when the one who began it has disconnected.
 	MintTimeout time.Duration
+	// Ready returns why grants cannot be recorded now. It is asked before the vendor, which
+	// would mint a token for nothing. It may be nil.
+	Ready func(ctx context.Context) error
 	// RecordReuse records a reused token in the audit trail before it is handed out. If it
 	// fails, the token is not handed out. It may be nil.
 	RecordReuse func(ctx context.Context, actor, subject, grantID string) error
@@ -181,6 +184,11 @@ func (s *Service) keep(ctx context.Context, req mintRequest, sealed []byte, expi
 }
 
 func (s *Service) mint(ctx context.Context, req mintRequest) (Issued, error) {
+	if s.Ready != nil && req.Mode != ModeGateway {
+		if err := s.Ready(ctx); err != nil {
+			return Issued{}, fmt.Errorf("record grant: %w", err)
+		}
+	}
 	// The time is from before the call, so that expiresAt is never later than the vendor's.
 	t := cachedToken{grantID: id.New("gr"), version: req.version, issuedAt: s.Now()}
 	var err error
@@ -256,7 +264,12 @@ func (s *Service) reuse(ctx context.Context, req mintRequest, sealed []byte) (Is
 	return issued, s.Now().Before(issued.RefreshAfter)
 }
 
+// issued returns t for the caller. If t was issued by a clock that is ahead of this one, its
+// times are as if it were issued now: a token never has more left than the vendor granted.
 func (s *Service) issued(req mintRequest, t cachedToken, reused bool) Issued {
+	if ahead := t.issuedAt.Sub(s.Now()); ahead > 0 {
+		t.issuedAt, t.expiresAt = t.issuedAt.Add(-ahead), t.expiresAt.Add(-ahead)
+	}
 	return Issued{
 		Value: t.value, Mode: cmp.Or(req.Mode, ModeDirect), GrantID: t.grantID, Reused: reused,
 		IssuedAt: t.issuedAt, ExpiresAt: t.expiresAt, Features: req.Features,

@@ -313,6 +313,35 @@ func TestTokenThatTheSharedCacheLacksIsReusedOnlyWithTheLatestRevocations(t *tes
 	}
 }
 
+func TestTokenOfAClockThatIsAheadHasNoMoreLeftThanTheVendorGranted(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	first := w.ask(t, asha, time.Hour)
+	w.pass(-2 * time.Minute) // the clock of another replica
+	again := w.ask(t, asha, time.Hour)
+	if left := again.ExpiresAt.Sub(w.clock()); again.Value != first.Value || left != time.Hour {
+		t.Errorf("got %v left of the same token: %v, want 1h", left, again.Value == first.Value)
+	}
+	if until := again.RefreshAfter.Sub(w.clock()); until != 30*time.Minute {
+		t.Errorf("got RefreshAfter in %v, want 30m", until)
+	}
+}
+
+func TestNothingIsMintedWhileGrantsCannotBeRecorded(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	down := errors.New("the database is down")
+	w.service.Ready = func(context.Context) error { return down }
+	for range 20 {
+		if _, err := w.service.Issue(t.Context(), asha, token.Request{TTL: time.Hour}, nil); !errors.Is(err, down) {
+			t.Fatalf("got %v, want %v", err, down)
+		}
+	}
+	if n := w.minter.calls.Load(); n != 0 {
+		t.Errorf("got %d calls of the vendor, want none", n)
+	}
+}
+
 // fakeMinter mints at once, or when gate is closed.
 type fakeMinter struct {
 	calls   atomic.Int64
