@@ -14,7 +14,14 @@ import (
 func (s *DB) AccessVersion(ctx context.Context) (version int64, err error) {
 	ctx, cancel := withTimeout(ctx)
 	defer cancel()
-	err = s.reader.QueryRowContext(ctx, `SELECT version FROM access_state`).Scan(&version)
+	err = s.onPrimary(func() error {
+		var readOnly bool
+		err := s.reader.QueryRowContext(ctx, `SELECT version, `+s.dialect.readOnly+` FROM access_state`).Scan(&version, &readOnly)
+		if err == nil && readOnly {
+			err = errReadOnly
+		}
+		return err
+	})
 	return version, s.explain(ctx, "read access version", err)
 }
 
@@ -22,7 +29,11 @@ func (s *DB) AccessVersion(ctx context.Context) (version int64, err error) {
 func (s *DB) AccessChanges(ctx context.Context, after int64, limit int) ([]access.Change, error) {
 	ctx, cancel := withTimeout(ctx)
 	defer cancel()
-	list, err := s.accessChanges(ctx, `version > $1 ORDER BY version LIMIT $2`, after, limit)
+	var list []access.Change
+	err := s.readCurrent(ctx, func(q querier) (err error) {
+		list, err = s.accessChanges(ctx, q, `version > $1 ORDER BY version LIMIT $2`, after, limit)
+		return err
+	})
 	return list, s.explain(ctx, "read changes of access", err)
 }
 
@@ -31,7 +42,7 @@ func (s *DB) AccessChanges(ctx context.Context, after int64, limit int) ([]acces
 func (s *DB) AccessHistory(ctx context.Context, subject string, limit int) ([]access.Change, error) {
 	ctx, cancel := withTimeout(ctx)
 	defer cancel()
-	list, err := s.accessChanges(ctx, `subject IN ('', $1) AND (actor <> $1 OR kind IN ('block', 'unblock'))
+	list, err := s.accessChanges(ctx, s.reader, `subject IN ('', $1) AND (actor <> $1 OR kind IN ('block', 'unblock'))
 		ORDER BY version DESC LIMIT $2`, subject, limit)
 	return list, s.explain(ctx, "read the history of access", err)
 }
@@ -39,28 +50,25 @@ func (s *DB) AccessHistory(ctx context.Context, subject string, limit int) ([]ac
 // AccessSnapshot reads the blocks in force at now and the changes made at since or later.
 // It reads its version first, so it includes all changes up to that.
 func (s *DB) AccessSnapshot(ctx context.Context, now, since time.Time) (access.Snapshot, error) {
-	var snap access.Snapshot
-	version, err := s.AccessVersion(ctx)
-	if err != nil {
-		return snap, err
-	}
 	ctx, cancel := withTimeout(ctx)
 	defer cancel()
-	blocks, err := s.activeBlocks(ctx, now)
-	if err != nil {
-		return snap, s.explain(ctx, "read blocks", err)
-	}
-	revocations, err := s.accessChanges(ctx, `at_ms >= $1 ORDER BY version`, millis(since))
-	if err != nil {
-		return snap, s.explain(ctx, "read revocations", err)
-	}
-	return access.Snapshot{Version: version, Blocks: blocks, Revocations: revocations}, nil
+	var snap access.Snapshot
+	err := s.readCurrent(ctx, func(q querier) (err error) {
+		if err := q.QueryRowContext(ctx, `SELECT version FROM access_state`).Scan(&snap.Version); err != nil {
+			return err
+		}
+		if snap.Blocks, err = s.activeBlocks(ctx, q, now); err != nil {
+			return err
+		}
+		snap.Revocations, err = s.accessChanges(ctx, q, `at_ms >= $1 ORDER BY version`, millis(since))
+		return err
+	})
+	return snap, s.explain(ctx, "read blocks and revocations", err)
 }
 
-func (s *DB) accessChanges(ctx context.Context, which string, args ...any) ([]access.Change, error) {
-	//nolint:gosec // which is a constant
+func (s *DB) accessChanges(ctx context.Context, q querier, which string, args ...any) ([]access.Change, error) {
 	query := `SELECT version, kind, subject, grant_id, reason, sealed_reason, until_ms, at_ms, actor FROM access_changes WHERE ` + which
-	rows, err := s.reader.QueryContext(ctx, query, args...)
+	rows, err := q.QueryContext(ctx, query, args...)
 	if err != nil {
 		return nil, err
 	}
@@ -96,8 +104,8 @@ func (s *DB) scanBlock(scan func(...any) error) (access.ActiveBlock, error) {
 	return b, err
 }
 
-func (s *DB) activeBlocks(ctx context.Context, now time.Time) ([]access.ActiveBlock, error) {
-	rows, err := s.reader.QueryContext(ctx, `SELECT `+blockColumns+` FROM blocks WHERE `+inForce, millis(now))
+func (s *DB) activeBlocks(ctx context.Context, q querier, now time.Time) ([]access.ActiveBlock, error) {
+	rows, err := q.QueryContext(ctx, `SELECT `+blockColumns+` FROM blocks WHERE `+inForce, millis(now))
 	if err != nil {
 		return nil, err
 	}

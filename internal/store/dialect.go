@@ -10,5 +10,6 @@ type dialect struct {
 	skipLocked string               // appended to a SELECT of rows to change, to skip those that others have locked
 	together   bool                 // one statement can insert into several tables
 	truncate   string               // statement: removes deleted data from the files; "" where that is up to the operator
+	readOnly   string               // expression: whether the server takes no changes
 	down       func(err error) bool // reports whether err means that the database is unreachable or cannot write
 }

@@ -38,6 +38,7 @@ func postgresDialect() dialect {
 		sharedLock: "SELECT pg_advisory_xact_lock_shared(hashtextextended($1, 0))",
 		skipLocked: " FOR UPDATE SKIP LOCKED",
 		together:   true,
+		readOnly:   "current_setting('transaction_read_only') = 'on'",
 		down:       postgresDown,
 	}
 }
@@ -62,7 +63,7 @@ func postgresDown(err error) bool {
 		return code == readOnlyCode || strings.Contains("08 53 57", code[:2])
 	}
 	var network net.Error
-	return errors.As(err, &network) || errors.Is(err, driver.ErrBadConn) ||
+	return errors.As(err, &network) || errors.Is(err, driver.ErrBadConn) || errors.Is(err, errReadOnly) ||
 		pgconn.SafeToRetry(err) || strings.Contains(err.Error(), "conn closed") || strings.Contains(err.Error(), "unexpected EOF")
 }
 

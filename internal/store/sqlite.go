@@ -19,6 +19,7 @@ func sqliteDialect(path string) dialect {
 		goose:    "sqlite3",
 		lockFile: path + ".lock",
 		truncate: "PRAGMA wal_checkpoint(TRUNCATE)",
+		readOnly: "FALSE",
 		down: func(err error) bool {
 			switch sqliteCode(err) & 0xff { // the low byte is the kind of failure
 			case sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_FULL,

@@ -159,8 +159,7 @@ func run(server, statement string) error {
 }
 
 // startPostgres creates a cluster in a temporary folder and starts a server on it, without
-// durability: the tests kill the broker, not the database. With little WAL and no autovacuum,
-// which would visit hundreds of databases, creating and dropping one takes half the time.
+// durability: the tests kill the broker, not the database.
 func startPostgres(bin string) (string, error) {
 	folder, err := os.MkdirTemp(memoryRoot(), "casbroker-postgres-")
 	if err != nil {
@@ -174,15 +173,23 @@ func startPostgres(bin string) (string, error) {
 	if err := createCluster(filepath.Join(bin, "initdb"), data, asOwner); err != nil {
 		return "", err
 	}
+	// With little WAL and no autovacuum, which would visit hundreds of databases, creating and
+	// dropping one takes half the time.
+	return spawnPostgres(bin, folder, data, asOwner, "wal_level=minimal", "max_wal_senders=0")
+}
+
+// spawnPostgres starts a server on the cluster in data, which is in folder, and returns its URL.
+func spawnPostgres(bin, folder, data string, asOwner func(*exec.Cmd), options ...string) (string, error) {
 	port, err := freePort()
 	if err != nil {
 		return "", err
 	}
-	err = spawn(asOwner, "INT", folder, filepath.Join(bin, "postgres"), "-D", data,
-		"-c", "listen_addresses=127.0.0.1", "-c", "port="+port, "-c", "unix_socket_directories=", "-c", "fsync=off",
-		"-c", "wal_level=minimal", "-c", "max_wal_senders=0", "-c", "full_page_writes=off", "-c", "autovacuum=off",
-		"-c", "max_connections=200", "-c", "logging_collector=off", "-c", "log_min_messages=fatal")
-	if err != nil {
+	command := []string{filepath.Join(bin, "postgres"), "-D", data}
+	for _, o := range append(options, "listen_addresses=127.0.0.1", "port="+port, "unix_socket_directories=", "fsync=off",
+		"full_page_writes=off", "autovacuum=off", "max_connections=200", "logging_collector=off", "log_min_messages=fatal") {
+		command = append(command, "-c", o)
+	}
+	if err := spawn(asOwner, "INT", folder, command...); err != nil {
 		return "", err
 	}
 	server := "postgres://casbroker@127.0.0.1:" + port + "/postgres?sslmode=disable"
