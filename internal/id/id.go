@@ -10,10 +10,17 @@ import (
 	"github.com/oklog/ulid/v2"
 )
 
+// entropy makes the random bits, ascending within a millisecond.
+var entropy = &ulid.LockedMonotonicReader{MonotonicReader: ulid.Monotonic(rand.Reader, 0)}
+
 // New returns a new id such as "pf_01k2…": prefix, underscore, 26 lower-case letters
-// and digits. It is safe for concurrent use.
+// and digits. It sorts after all that this process has made, unless the clock was set back. It
+// is safe for concurrent use.
 func New(prefix string) string {
-	u := ulid.MustNew(ulid.Now(), rand.Reader)
+	u, err := ulid.New(ulid.Now(), entropy)
+	if err != nil { // no larger random bits are left in this millisecond
+		u = ulid.MustNew(ulid.Now(), rand.Reader)
+	}
 	return prefix + "_" + strings.ToLower(u.String())
 }
 

@@ -31,3 +31,14 @@ func TestIsRefusesOtherText(t *testing.T) {
 		}
 	}
 }
+
+func TestIDsSortInTheOrderInWhichTheyWereMade(t *testing.T) {
+	t.Parallel()
+	ids := make([]string, 1000)
+	for i := range ids {
+		ids[i] = id.New("x")
+	}
+	if !slices.IsSorted(ids) {
+		t.Error("got ids out of order")
+	}
+}
