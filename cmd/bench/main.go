@@ -21,6 +21,7 @@ type plan struct {
 	requests    int // in each measurement
 	rounds      int // the median of which is reported
 	only        string
+	profiles    string // the folder for CPU profiles of brokers; "" for none
 }
 
 func main() {
@@ -45,6 +46,7 @@ func main() {
 	flag.IntVar(&p.requests, "requests", 100_000, "requests in each measurement")
 	flag.IntVar(&p.rounds, "rounds", 3, "rounds; the median is reported")
 	flag.StringVar(&p.only, "only", "", "measure only: tokens, reads or gateway")
+	flag.StringVar(&p.profiles, "profiles", "", "write CPU profiles of the brokers to this folder; the figures are then of no use")
 	flag.Parse()
 	exit(run(ctx, p))
 }

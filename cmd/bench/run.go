@@ -51,7 +51,7 @@ func run(ctx context.Context, p plan) error {
 	if redis == "" {
 		fmt.Println("!!! redis-server is NOT INSTALLED: comparisons with Redis are SKIPPED !!!")
 	}
-	if brokerProgram, err = buildBroker(ctx, folder); err != nil {
+	if brokerProgram, err = buildBroker(ctx, folder, p.profiles != ""); err != nil {
 		return err
 	}
 	if p.measures("tokens") {
@@ -66,7 +66,7 @@ func run(ctx context.Context, p plan) error {
 		if !p.measures(part.name) {
 			continue
 		}
-		start, stop := newStarter(ctx, folder)
+		start, stop := newStarter(ctx, folder, p.profiles)
 		err := part.measure(ctx, p, start)
 		stop()
 		if err != nil {
@@ -86,7 +86,7 @@ var brokerProgram string
 func compareTokens(ctx context.Context, p plan, folder, redis string) error {
 	vendor := httptest.NewServer(sandbox.New(sandbox.Options{APIKey: apiKey, RateLimit: sandbox.Unlimited}))
 	defer vendor.Close()
-	start, stop := newStarter(ctx, folder)
+	start, stop := newStarter(ctx, folder, p.profiles)
 	defer stop()
 	l, err := startScenarios(redis, vendor.URL, start)
 	if err != nil {
@@ -99,8 +99,9 @@ func compareTokens(ctx context.Context, p plan, folder, redis string) error {
 	return nil
 }
 
-// newStarter returns a starter of servers, which stop ends.
-func newStarter(ctx context.Context, folder string) (start starter, stop func()) {
+// newStarter returns a starter of servers, which stop ends. Brokers write CPU profiles to the
+// folder profiles unless that is "".
+func newStarter(ctx context.Context, folder, profiles string) (start starter, stop func()) {
 	var started []*process
 	stop = func() {
 		for _, p := range started {
@@ -121,7 +122,11 @@ func newStarter(ctx context.Context, folder string) (start starter, stop func())
 				args[i] = address
 			}
 		}
-		p, err := spawn(ctx, address, environ(address, own), filepath.Join(own, "log"), program, args...)
+		env := environ(address, own)
+		if profiles != "" {
+			env = append(env, "BROKER_CPU_PROFILE="+filepath.Join(profiles, name+".prof"))
+		}
+		p, err := spawn(ctx, address, env, filepath.Join(own, "log"), program, args...)
 		if err == nil {
 			started = append(started, p)
 		}

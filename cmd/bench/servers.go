@@ -74,10 +74,15 @@ func freeAddress(ctx context.Context) (string, error) {
 	return l.Addr().String(), l.Close()
 }
 
-// buildBroker builds the broker and returns the path of the program.
-func buildBroker(ctx context.Context, folder string) (string, error) {
+// buildBroker builds the broker as make build does, or one that can write a CPU profile, and
+// returns the path of the program.
+func buildBroker(ctx context.Context, folder string, profiled bool) (string, error) {
 	path := filepath.Join(folder, "broker")
-	out, err := exec.CommandContext(ctx, "go", "build", "-o", path, "./cmd/broker").CombinedOutput() //nolint:gosec // ours
+	args := []string{"build", "-o", path, "-pgo=cmd/broker/broker.pgo", "./cmd/broker"}
+	if profiled {
+		args = []string{"build", "-o", path, "-trimpath", "-tags=profile", "./cmd/broker"}
+	}
+	out, err := exec.CommandContext(ctx, "go", args...).CombinedOutput() //nolint:gosec // ours
 	if err != nil {
 		return "", fmt.Errorf("build the broker: %w: %s", err, out)
 	}
