@@ -6,22 +6,35 @@ package id
 import (
 	"crypto/rand"
 	"strings"
+	"sync"
 
 	"github.com/oklog/ulid/v2"
 )
 
-// entropy makes the random bits, ascending within a millisecond.
-var entropy = &ulid.LockedMonotonicReader{MonotonicReader: ulid.Monotonic(rand.Reader, 0)}
+// ids makes the ids of this process.
+var ids = generator{random: ulid.Monotonic(rand.Reader, 0)}
+
+type generator struct {
+	mu     sync.Mutex
+	lastMS uint64
+	random *ulid.MonotonicEntropy // ascends within a millisecond
+}
 
 // New returns a new id such as "pf_01k2…": prefix, underscore, 26 lower-case letters
-// and digits. It sorts after all that this process has made, unless the clock was set back. It
-// is safe for concurrent use.
-func New(prefix string) string {
-	u, err := ulid.New(ulid.Now(), entropy)
+// and digits. It sorts after all ids that this process has made before. It is safe for
+// concurrent use.
+func New(prefix string) string { return prefix + "_" + strings.ToLower(ids.next().String()) }
+
+func (g *generator) next() ulid.ULID {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.lastMS = max(g.lastMS, ulid.Now())
+	u, err := ulid.New(g.lastMS, g.random)
 	if err != nil { // no larger random bits are left in this millisecond
-		u = ulid.MustNew(ulid.Now(), rand.Reader)
+		g.lastMS++
+		u = ulid.MustNew(g.lastMS, g.random)
 	}
-	return prefix + "_" + strings.ToLower(u.String())
+	return u
 }
 
 // Is reports whether s has the form of an id that New(prefix) returns.
