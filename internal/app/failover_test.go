@@ -5,10 +5,12 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	"casbroker/internal/app"
 	"casbroker/internal/secret"
 	"casbroker/internal/testkit/services"
 )
@@ -40,6 +42,32 @@ func TestFormerPrimaryIsLeftAfterAFailover(t *testing.T) {
 	})
 	save(polling, 201)
 	polling.call(t, "", http.MethodGet, "/readyz", "").must(t, 200)
+}
+
+func TestBrokerMigratesOnceItsDatabaseCanBeReached(t *testing.T) {
+	t.Parallel()
+	database := services.Postgres(t)
+	later := newFloating(t, database)
+	nowhere := "127.0.0.1:1"
+	later.target.Store(&nowhere)
+	settings, _ := settingsFor(t, secret.URL(later.URL), "memory")
+	b := start(t, settings)
+	b.call(t, "", http.MethodGet, "/healthz", "").must(t, 200)
+	b.call(t, "", http.MethodGet, "/readyz", "").must(t, 503)
+	b.call(t, "asha", http.MethodPost, "/v1/token", "").must(t, 503)
+
+	later.pointTo(t, database)
+	within(t, 20*time.Second, "it is ready", func() bool { return b.call(t, "", http.MethodGet, "/readyz", "").status == 200 })
+	b.token(t, "asha")
+}
+
+func TestMissingDatabaseStopsTheStart(t *testing.T) {
+	t.Parallel()
+	settings, _ := settingsFor(t, secret.URL(strings.Replace(services.Postgres(t), "/test_", "/no_", 1)), "memory")
+	_, err := app.New(t.Context(), settings, app.Options{LogTo: io.Discard})
+	if err == nil || !strings.Contains(err.Error(), "does not exist") {
+		t.Errorf("got %v, want an error that says that the database does not exist", err)
+	}
 }
 
 // floating is an address that can be given to another server, while connections that are open

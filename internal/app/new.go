@@ -49,8 +49,8 @@ var noCORSPaths = []string{"/admin/", "/console", "/oauth/revoke", "/oauth/intro
 // New builds the program from settings. ctx bounds only the start. The App must be run or
 // closed. An error has everything that Check reports.
 //
-// A database that is unavailable stops the start only if store.migrate_at_start is set;
-// otherwise the broker is not ready until the database is.
+// A database that is unreachable does not stop the start: the broker is not ready until the
+// database is, and with store.migrate_at_start, until it has migrated it.
 func New(ctx context.Context, c config.Config, o Options) (_ *App, err error) { //nolint:funlen // a flat list in order of need
 	if err := Check(c); err != nil {
 		return nil, err
@@ -110,11 +110,9 @@ func New(ctx context.Context, c config.Config, o Options) (_ *App, err error) { 
 	}
 	a.onClose(db.Close)
 	if c.Store.MigrateAtStart {
-		steps, err := db.Migrate(ctx)
-		if err != nil {
-			return nil, fmt.Errorf("migrate the database: %w", err)
+		if err := a.migrate(ctx, running, db); err != nil {
+			return nil, err
 		}
-		log.Info("database is up to date", "steps", steps)
 	}
 	if err := checkDatabase(ctx, db, log); err != nil {
 		return nil, err

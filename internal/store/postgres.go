@@ -24,6 +24,9 @@ const (
 	connMaxIdle  = 5 * time.Minute
 )
 
+// connectTimeout bounds the opening of a connection, and then its set-up.
+const connectTimeout = 5 * time.Second
+
 // statementTimeout is how long a statement may run, in case that the broker cannot cancel it
 // after its own deadline. A URL can have another one, such as ?statement_timeout=60s.
 const statementTimeout = 30 * time.Second
@@ -75,7 +78,7 @@ func openPostgres(o Options, log *slog.Logger) (*postgresPool, error) {
 		return nil, errors.New("postgres: the URL cannot be read; want postgres://<user>:<password>@<host>/<database>?sslmode=verify-full")
 	}
 	if config.ConnectTimeout == 0 {
-		config.ConnectTimeout = 5 * time.Second
+		config.ConnectTimeout = connectTimeout
 	}
 	config.RuntimeParams["application_name"] = "casbroker"
 	timeout := fmt.Sprint(statementTimeout.Milliseconds())

@@ -31,6 +31,8 @@ type postgresConn struct {
 // one that is. A server tells each connection the process of its session; a pooler
 // tells another number, since it has many sessions.
 func (c *postgresConn) setUp(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, connectTimeout)
+	defer cancel()
 	if c.pool.pooler == PoolerTransaction {
 		c.shared = true
 		return nil

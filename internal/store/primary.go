@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"strings"
 )
 
 // errReadOnly is returned for a read that must see all changes, by a server that takes none: a standby,
@@ -42,4 +43,15 @@ func (s *DB) onPrimary(do func() error) error {
 	}
 	s.pool.drop()
 	return do()
+}
+
+// Unreachable reports whether err, of a method of s, means that the server of the database cannot be
+// used at the moment, and not that it refuses this user or has no such database. It is false on SQLite.
+func (s *DB) Unreachable(err error) bool {
+	if s.pool == nil || !errors.Is(err, ErrUnavailable) {
+		return false
+	}
+	const invalidLogin, noDatabase = "28", "3D"
+	code := postgresCode(err)
+	return !strings.HasPrefix(code, invalidLogin) && !strings.HasPrefix(code, noDatabase)
 }
