@@ -65,12 +65,14 @@ func TestCachedTokensAreServedWhileTheDatabaseIsDown(t *testing.T) {
 	if more := vendor.Calls("/v1/token") - mints; more != 0 {
 		t.Errorf("the vendor was asked for %d tokens that could not be recorded", more)
 	}
-	if ready := b.call(t, "", http.MethodGet, "/readyz", "").must(t, 503); !strings.Contains(ready.body, `"name":"store"`) {
-		t.Errorf("readyz: got %s", ready.body)
+	if ready := b.call(t, "", http.MethodGet, "/readyz", "").must(t, 200); !strings.Contains(ready.body, `"status":"ready","degraded":[{"name":"store"`) {
+		t.Errorf("readyz: got %s, want ready with the store named as degraded", ready.body)
 	}
 
 	services.AllowConnections(t, database)
-	b.call(t, "", http.MethodGet, "/readyz", "").must(t, 200)
+	if ready := b.call(t, "", http.MethodGet, "/readyz", "").must(t, 200); strings.Contains(ready.body, "degraded") {
+		t.Errorf("readyz: got %s, want nothing degraded", ready.body)
+	}
 	b.token(t, "rohan")
 	b.call(t, "asha", http.MethodPost, "/v1/portfolios", statement, "Idempotency-Key", "k").must(t, 201)
 }
@@ -148,7 +150,9 @@ func TestBrokerWorksWhileRedisIsDown(t *testing.T) {
 		t.Error("want the token that this replica issued before Redis failed")
 	}
 	b.token(t, "rohan")
-	b.call(t, "", http.MethodGet, "/readyz", "").must(t, 200)
+	if ready := b.call(t, "", http.MethodGet, "/readyz", "").must(t, 200); !strings.Contains(ready.body, `"degraded":[{"name":"cache"`) {
+		t.Errorf("readyz: got %s, want the cache named as degraded", ready.body)
+	}
 }
 
 func TestBrokerStartsWhileRedisIsDown(t *testing.T) {

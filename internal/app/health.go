@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -46,6 +47,25 @@ func accessHealth(ctx context.Context, w *access.Watcher, maxAge time.Duration) 
 		p.Note = fmt.Sprintf("The last successful read from the database was %s ago; access.when_stale lets the broker reuse tokens anyway.", age.Round(time.Second))
 	}
 	return p
+}
+
+// always has a failed check of /readyz degrade the broker, whatever the error is.
+func always(error) bool { return true }
+
+// cacheReady returns why Redis is not used although the settings name one, nil otherwise.
+func cacheReady(c cache.Cache) error {
+	if p := cacheHealth(c); p.State == admin.Degraded {
+		return errors.New(p.Note)
+	}
+	return nil
+}
+
+// vendorReady returns an error while no calls are made to the vendor.
+func vendorReady(c *upstream.Client) error {
+	if p := vendorHealth(c.State()); p.State == admin.Down {
+		return errors.New(p.Note)
+	}
+	return nil
 }
 
 func cacheHealth(c cache.Cache) admin.Component {

@@ -282,9 +282,11 @@ func New(ctx context.Context, c config.Config, o Options) (_ *App, err error) { 
 		AllowedOrigins: c.Server.AllowedOrigins, NoCORS: noCORSPaths, AllowCookies: c.Auth.Cookie != "",
 		BodyRate: httpapi.BodyRate{Least: int64(c.Server.MinBodyRate), Grace: c.Server.BodyGrace, Timeout: c.Server.ReadTimeout},
 		Checks: []server.Check{
-			{Name: "store", Ready: db.Ready},
+			{Name: "store", Ready: db.Ready, Degrades: store.IsOutage}, // cached tokens are served until access is stale
 			{Name: "access", Ready: watcher.Ready},
 			{Name: "auth", Ready: func(context.Context) error { return callers.Ready() }},
+			{Name: "cache", Ready: func(context.Context) error { return cacheReady(shared) }, Degrades: always},
+			{Name: "vendor", Ready: func(context.Context) error { return vendorReady(vendor) }, Degrades: always},
 		},
 	})
 	tokenHandler := &token.Handler{

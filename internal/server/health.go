@@ -6,6 +6,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -19,10 +20,12 @@ import (
 const checkTimeout = 2 * time.Second
 
 // Check is one dependency that /readyz asks. Ready returns nil, or why the dependency
-// cannot be used; callers see that error as Reason returns it.
+// cannot be used; callers see that error as Reason returns it. Degrades reports whether
+// requests should still be sent in spite of that error; nil means that they should not.
 type Check struct {
-	Name  string
-	Ready func(ctx context.Context) error
+	Name     string
+	Ready    func(ctx context.Context) error
+	Degrades func(err error) bool
 }
 
 // The paths of probes.
@@ -37,6 +40,7 @@ type health struct {
 	checks   []Check
 	log      *slog.Logger
 	stopping atomic.Bool
+	degraded atomic.Value // the names of the parts that the last probe found degraded, as a string
 }
 
 // failedCheck is a check as /readyz reports it.
@@ -51,20 +55,29 @@ func (h *health) alive(c echo.Context) error {
 	return c.JSON(http.StatusOK, map[string]string{"status": "ok"})
 }
 
-// ready answers /readyz: 200 if requests may be sent to this replica, else 503 with
-// the checks that failed.
-func (h *health) ready(c echo.Context) error {
-	c.Response().Header().Set("Cache-Control", "no-store")
-	if failed := h.failedChecks(c.Request().Context()); len(failed) > 0 {
-		return c.JSON(http.StatusServiceUnavailable, map[string]any{"status": "not ready", "not_ready": failed})
-	}
-	return c.JSON(http.StatusOK, map[string]string{"status": "ready"})
+// readiness is the body of an answer of /readyz.
+type readiness struct {
+	Status   string        `json:"status"`
+	NotReady []failedCheck `json:"not_ready,omitempty"`
+	Degraded []failedCheck `json:"degraded,omitempty"`
 }
 
-// failedChecks runs all checks at the same time and returns those that failed.
-func (h *health) failedChecks(ctx context.Context) []failedCheck {
+// ready answers /readyz: 200 if requests should be sent to this replica, with the checks
+// that failed in spite of that, else 503 with those that stop it.
+func (h *health) ready(c echo.Context) error {
+	c.Response().Header().Set("Cache-Control", "no-store")
+	failed, degraded := h.failedChecks(c.Request().Context())
+	if len(failed) > 0 {
+		return c.JSON(http.StatusServiceUnavailable, readiness{Status: "not ready", NotReady: failed, Degraded: degraded})
+	}
+	return c.JSON(http.StatusOK, readiness{Status: "ready", Degraded: degraded})
+}
+
+// failedChecks runs all checks at the same time and returns those that failed: those that
+// stop requests, and the others.
+func (h *health) failedChecks(ctx context.Context) (failed, degraded []failedCheck) {
 	if h.stopping.Load() {
-		return []failedCheck{{Name: "server", Reason: "The server is stopping."}}
+		return []failedCheck{{Name: "server", Reason: "The server is stopping."}}, nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
 	defer cancel()
@@ -74,15 +87,36 @@ func (h *health) failedChecks(ctx context.Context) []failedCheck {
 		all.Go(func() { errs[i] = check.Ready(ctx) })
 	}
 	all.Wait()
-	var list []failedCheck
 	for i, err := range errs {
-		if err == nil {
-			continue
+		check := h.checks[i]
+		switch {
+		case err == nil:
+		case check.Degrades != nil && check.Degrades(err):
+			degraded = append(degraded, failedCheck{Name: check.Name, Reason: Reason(err)})
+		default:
+			h.log.WarnContext(ctx, "not ready", "name", check.Name, "error", err)
+			failed = append(failed, failedCheck{Name: check.Name, Reason: Reason(err)})
 		}
-		h.log.WarnContext(ctx, "not ready", "name", h.checks[i].Name, "error", err)
-		list = append(list, failedCheck{Name: h.checks[i].Name, Reason: Reason(err)})
 	}
-	return list
+	h.logDegraded(ctx, degraded)
+	return failed, degraded
+}
+
+// logDegraded logs which parts are degraded, if they are not those of the last probe.
+func (h *health) logDegraded(ctx context.Context, parts []failedCheck) {
+	names := make([]string, len(parts))
+	for i, p := range parts {
+		names[i] = p.Name
+	}
+	list := strings.Join(names, ", ")
+	before, _ := h.degraded.Swap(list).(string)
+	switch list {
+	case before:
+	case "":
+		h.log.InfoContext(ctx, "no part is degraded any more", "before", before)
+	default:
+		h.log.WarnContext(ctx, "degraded, and serving what can be served", "parts", list)
+	}
 }
 
 // Reason returns what an operator reads about err on /readyz and in the console: the note

@@ -161,6 +161,40 @@ func TestReadyzNamesTheFailedCheck(t *testing.T) {
 	}
 }
 
+func TestReadyzIsReadyWhileAPartIsDegraded(t *testing.T) {
+	t.Parallel()
+	var log bytes.Buffer
+	outage, access := errors.New("outage"), error(nil)
+	o := server.Options{
+		Log: slog.New(slog.NewTextHandler(&log, nil)),
+		Checks: []server.Check{
+			{Name: "store", Ready: func(context.Context) error { return outage }, Degrades: func(err error) bool { return err.Error() == "outage" }},
+			{Name: "access", Ready: func(context.Context) error { return access }},
+		},
+	}
+	r := newRouter(o, nil)
+	for range 2 {
+		if res, body := get(t, r, "/readyz"); res.StatusCode != 200 || !strings.Contains(body, `{"status":"ready","degraded":[{"name":"store","reason":"outage"}]}`) {
+			t.Errorf("got %d %s, want 200 naming the store", res.StatusCode, body)
+		}
+	}
+	if n := strings.Count(log.String(), "parts=store"); n != 1 {
+		t.Errorf("got %d lines that name the store, want 1: %s", n, &log)
+	}
+	access = errors.New("stale")
+	if res, body := get(t, r, "/readyz"); res.StatusCode != 503 || !strings.Contains(body, `"not_ready":[{"name":"access"`) || !strings.Contains(body, `"degraded":[{"name":"store"`) {
+		t.Errorf("got %d %s, want 503 naming both", res.StatusCode, body)
+	}
+	outage, access = errors.New("wrong key"), nil
+	if res, body := get(t, r, "/readyz"); res.StatusCode != 503 || strings.Contains(body, "degraded") {
+		t.Errorf("got %d %s, want 503 for an error that is no outage", res.StatusCode, body)
+	}
+	outage = nil
+	if res, body := get(t, r, "/readyz"); res.StatusCode != 200 || strings.Contains(body, "degraded") {
+		t.Errorf("got %d %s, want 200 and nothing degraded", res.StatusCode, body)
+	}
+}
+
 func TestGoodProbesAreLoggedAtDebugAndBadOnesAtWarn(t *testing.T) {
 	t.Parallel()
 	var log bytes.Buffer

@@ -298,3 +298,10 @@ func boolInt(b bool) int {
 	}
 	return 0
 }
+
+// IsOutage reports whether err, of Ready, says that the database does not answer or cannot
+// write now. It is not an outage that the database is not migrated or was encrypted with
+// another key.
+func IsOutage(err error) bool {
+	return errors.Is(err, ErrUnavailable) && !errors.As(err, new(*WrongKeyError))
+}
