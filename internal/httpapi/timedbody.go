@@ -25,12 +25,16 @@ type BodyRate struct {
 
 // TimedBody is the body of a request that is being received. Its reads fail with
 // ErrBodyTooSlow if it arrives too slowly. The time between reads does not count: there the
-// caller waits for the handler.
+// caller waits for the handler. It is safe for concurrent use.
 type TimedBody struct {
 	io.ReadCloser
 	rate    BodyRate
 	control *http.ResponseController
 	paused  bool // whether the deadline must be lifted between reads
+
+	reading sync.Mutex // held while a read waits
+	begun   bool       // under reading: whether there was a read
+	dropped bool       // under reading: whether the rest was read by Drop
 
 	mu       sync.Mutex
 	deadline time.Time // of the whole body; zero for none
@@ -71,8 +75,55 @@ func (b *TimedBody) setDeadline(t time.Time) {
 	}
 }
 
-// Read reads from the body. It must not be called concurrently.
+// Read reads from the body. It fails after Drop.
 func (b *TimedBody) Read(p []byte) (int, error) {
+	b.reading.Lock()
+	defer b.reading.Unlock()
+	if b.dropped {
+		return 0, http.ErrBodyReadAfterClose
+	}
+	return b.read(p)
+}
+
+// Close does nothing: net/http closes the body when the request is over, and until then
+// Drop may read it.
+func (*TimedBody) Close() error { return nil }
+
+// Begun reports whether the body was read from.
+func (b *TimedBody) Begun() bool {
+	b.reading.Lock()
+	defer b.reading.Unlock()
+	return b.begun
+}
+
+// Drop reads what is left of the body and drops it, so that its sender hears an answer that is
+// given early: one that still sends when the connection is closed may see that it broke, and
+// nothing else. Drop reads most bytes at most, for within at most.
+func (b *TimedBody) Drop(most int64, within time.Duration) {
+	b.mu.Lock()
+	before := b.deadline
+	b.mu.Unlock()
+	if until := time.Now().Add(within); before.IsZero() || until.Before(before) {
+		b.setDeadline(until) // also of a read that waits
+	}
+	b.reading.Lock()
+	defer b.reading.Unlock()
+	b.dropped = true
+	_, err := io.CopyN(io.Discard, readerFunc(b.read), most)
+	if errors.Is(err, io.EOF) {
+		b.setDeadline(before)
+	}
+}
+
+// readerFunc is an io.Reader that calls itself.
+type readerFunc func(p []byte) (int, error)
+
+// Read calls f.
+func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
+
+// read is Read for who holds reading.
+func (b *TimedBody) read(p []byte) (int, error) {
+	b.begun = true
 	began := time.Now()
 	if !b.begin(began) {
 		return 0, ErrBodyTooSlow

@@ -226,6 +226,54 @@ func TestHandlerMayBoundTheTimeOfABody(t *testing.T) {
 	}
 }
 
+// drop answers after it has dropped its body with bounds, with an error of reading that.
+func drop(most int64, within time.Duration) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		body, ok := r.Body.(*httpapi.TimedBody)
+		if !ok {
+			return
+		}
+		_ = body.Close()
+		body.Drop(most, within)
+		_, err := body.Read(make([]byte, 1))
+		_, _ = fmt.Fprintf(w, "begun %t: %v", body.Begun(), err) //nolint:gosec // no page
+	}
+}
+
+const afterDrop = "begun true: http: invalid Read on closed Body"
+
+func TestDroppedBodyIsReadToItsEnd(t *testing.T) {
+	t.Parallel()
+	s := serveBodies(t, httpapi.BodyRate{Least: 1, Grace: time.Minute}, drop(32<<20, time.Minute))
+	for protocol, client := range clients() {
+		t.Run(protocol, func(t *testing.T) {
+			t.Parallel()
+			rest := strings.NewReader(strings.Repeat("x", 4<<20))
+			if _, text, err := post(t.Context(), client, s.URL, rest); err != nil || text != afterDrop || rest.Len() > 0 {
+				t.Errorf("got %q, %v and %d bytes unsent, want all sent", text, err, rest.Len())
+			}
+		})
+	}
+}
+
+func TestDroppingABodyIsBounded(t *testing.T) {
+	t.Parallel()
+	for name, handle := range map[string]http.HandlerFunc{"bytes": drop(1<<10, time.Minute), "time": drop(1<<30, 100*time.Millisecond)} {
+		s := serveBodies(t, httpapi.BodyRate{Least: 1, Grace: time.Minute, Timeout: time.Minute}, handle)
+		for protocol, client := range clients() {
+			t.Run(name+" "+protocol, func(t *testing.T) {
+				t.Parallel()
+				stopped, end := io.Pipe()
+				defer func() { _ = end.Close() }()
+				go func() { _, _ = io.WriteString(end, strings.Repeat("x", 1<<20)) }()
+				if _, text, err := post(t.Context(), client, s.URL, stopped); err != nil || text != afterDrop {
+					t.Errorf("got %q, %v, want an answer", text, err)
+				}
+			})
+		}
+	}
+}
+
 func TestReadBodyReportsASlowBody(t *testing.T) {
 	t.Parallel()
 	failed := make(chan error, 1)

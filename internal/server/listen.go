@@ -28,7 +28,9 @@ type Timeouts struct {
 // Listen opens address (host:port). If another program uses the port, the error says so
 // and names the setting that changes it.
 func Listen(ctx context.Context, address, setting string) (net.Listener, error) {
-	l, err := new(net.ListenConfig).Listen(ctx, "tcp", address)
+	var listen net.ListenConfig
+	listen.SetMultipathTCP(false) // whose sockets refuseConnections cannot filter
+	l, err := listen.Listen(ctx, "tcp", address)
 	if errors.Is(err, syscall.EADDRINUSE) {
 		return nil, fmt.Errorf("%s is in use by another program: choose another address with %s, such as 127.0.0.1:8181", address, setting)
 	}
@@ -40,8 +42,11 @@ func Listen(ctx context.Context, address, setting string) (net.Listener, error) 
 
 // Serve answers requests on l until ctx ends. Then it calls stopping, keeps serving for
 // t.Delay so that load balancers notice, closes l, waits up to t.Drain for requests in
-// progress, and returns nil.
+// progress, and returns nil. From stopping on, answers of h should close their connections:
+// those that are left are closed once nothing has come on them for idleGrace, or t.Delay if
+// that is less.
 func Serve(ctx context.Context, l net.Listener, h http.Handler, t Timeouts, log *slog.Logger, stopping func()) error {
+	open := &connections{changed: map[net.Conn]connection{}}
 	s := &http.Server{
 		Handler:           h,
 		ReadHeaderTimeout: t.ReadHeader,
@@ -50,6 +55,7 @@ func Serve(ctx context.Context, l net.Listener, h http.Handler, t Timeouts, log 
 		IdleTimeout:       t.Idle,
 		MaxHeaderBytes:    maxHeaderBytes,
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),
+		ConnState:         open.set,
 	}
 	failed := make(chan error, 1)
 	go func() { failed <- s.Serve(l) }()
@@ -64,11 +70,16 @@ func Serve(ctx context.Context, l net.Listener, h http.Handler, t Timeouts, log 
 		return fmt.Errorf("serve %s: %w", l.Addr(), err)
 	case <-time.After(t.Delay):
 	}
-	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), t.Drain)
-	defer cancel()
-	if err := s.Shutdown(drain); err != nil {
-		log.Warn("requests were cut off: they were still in progress after the drain timeout", "drain", t.Drain)
-		return s.Close()
+	if t.Delay > 0 {
+		refuseConnections(l)
 	}
-	return nil
+	_ = l.Close() // fails only if it is closed
+	if err := <-failed; !errors.Is(err, net.ErrClosed) {
+		log.Warn("new connections could not be accepted until the end", "error", err)
+	}
+	// Server.Shutdown would drop requests that arrive now on open connections.
+	if !open.drain(min(t.Delay, idleGrace), t.Drain) {
+		log.Warn("requests were cut off: they were still in progress after the drain timeout", "drain", t.Drain)
+	}
+	return s.Close()
 }

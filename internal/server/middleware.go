@@ -178,27 +178,4 @@ func recoverPanic(log *slog.Logger) echo.MiddlewareFunc {
 	}
 }
 
-// timeBodies has reads of request bodies fail that arrive too slowly, and answers that,
-// whatever the handler makes of it.
-func timeBodies(rate httpapi.BodyRate) echo.MiddlewareFunc {
-	return func(next echo.HandlerFunc) echo.HandlerFunc {
-		return func(c echo.Context) error {
-			r := c.Request()
-			if r.ContentLength == 0 {
-				return next(c)
-			}
-			body := rate.Body(c.Response().Writer, r)
-			r.Body = body
-			err := next(c)
-			switch {
-			case body.TooSlow() && errors.Is(err, context.Canceled): // net/http ends the request then
-				return httpapi.ErrBodyTooSlow
-			case errors.Is(err, httpapi.ErrBodyTooSlow):
-				return httpapi.ErrBodyTooSlow.Because(err)
-			}
-			return err
-		}
-	}
-}
-
 var errPanic = errors.New("panic; the log record before this one has the stack")

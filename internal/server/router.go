@@ -73,11 +73,11 @@ func NewRouter(o Options) *Router {
 	e.IPExtractor = forwarded.extract
 	r := &Router{echo: e, health: &health{checks: o.Checks, log: o.Log}}
 	r.queries = sync.OnceValue(r.declaredQueries)
-	r.use(requestContext(forwarded), observe(o), securityHeaders)
+	r.use(requestContext(forwarded), observe(o), securityHeaders, r.health.closeWhenStopping, timeBodies(o.BodyRate))
 	if len(o.AllowedOrigins) > 0 {
 		r.use(middleware.CORSWithConfig(cors(o)))
 	}
-	r.use(recoverPanic(o.Log), timeBodies(o.BodyRate))
+	r.use(recoverPanic(o.Log))
 	e.Use(func(echo.HandlerFunc) echo.HandlerFunc { return r.handle })
 	e.GET(alivePath, r.health.alive)
 	e.GET(readyPath, r.health.ready)
@@ -156,7 +156,7 @@ func (r *Router) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 }
 
 // SetNotReady makes /readyz answer that the service is stopping, so that load balancers
-// send no more requests.
+// send no more requests, and has each answer close its connection.
 func (r *Router) SetNotReady() { r.health.stopping.Store(true) }
 
 // cors allows the exact origins of o, and exposes to them the response headers that a

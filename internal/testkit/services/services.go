@@ -1,4 +1,4 @@
-// Package services starts the real services for tests: Redis, PostgreSQL and
+// Package services starts the real services for tests: Redis, PostgreSQL, nginx and
 // Chromium, and runs Node.js and Python. Services are processes on free ports, with
 // temporary folders, that end with the test binary, even if that is killed. What does not change between
 // runs (a new PostgreSQL cluster, npm packages) is kept in casbroker-tests in the user's
@@ -39,6 +39,7 @@ var programs = []struct {
 	{"redis-server", func() string { return find("redis-server") }},
 	{"postgresql", func() string { return find("postgres", "/usr/lib/postgresql/*/bin") }},
 	{"pgbouncer", func() string { return find("pgbouncer", "/usr/sbin") }},
+	{"nginx-light", func() string { return find("nginx", "/usr/sbin") }},
 	{"curl", func() string { return find("curl") }},
 	{"nodejs", func() string { return find("node") }},
 	{"npm", func() string { return find("npm") }},
@@ -135,6 +136,12 @@ func (s *service) get(t testing.TB, start func() (string, error)) string {
 // spawn starts a command that gets signal when the test binary ends; then folder is
 // removed.
 func spawn(prepare func(*exec.Cmd), signal, folder string, command ...string) error {
+	_, err := start(prepare, signal, folder, command...)
+	return err
+}
+
+// start is spawn, and returns a function that ends the command before.
+func start(prepare func(*exec.Cmd), signal, folder string, command ...string) (stop func(), err error) {
 	args := append([]string{"-c", supervise, signal, folder}, command...)
 	cmd := exec.CommandContext(context.Background(), "sh", args...) //nolint:gosec // a fixed script
 	if prepare != nil {
@@ -142,13 +149,17 @@ func spawn(prepare func(*exec.Cmd), signal, folder string, command ...string) er
 	}
 	stdin, err := cmd.StdinPipe()
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if err := cmd.Start(); err != nil {
-		return fmt.Errorf("start %s: %w", strings.Join(command, " "), err)
+		return nil, fmt.Errorf("start %s: %w", strings.Join(command, " "), err)
 	}
 	stdins.Store(stdin, true)
-	return nil
+	return func() {
+		stdins.Delete(stdin)
+		_ = stdin.Close()
+		_ = cmd.Wait()
+	}, nil
 }
 
 // stdins keeps the pipes from being garbage collected, which would close them.
