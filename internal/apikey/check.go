@@ -96,6 +96,9 @@ func (p *Pool) probe(ctx context.Context, vendor Prober, k *Key) {
 	switch {
 	case k.version != k.key.version || ctx.Err() != nil:
 	case reason != "":
+		if reason == QuotaOrKey {
+			reason = Refused // the call costs nothing, so no quota can be used up
+		}
 		if !p.Now().Before(k.key.retryAt) { // else Report has just set it aside
 			p.setAside(k.key, reason)
 		}
@@ -111,6 +114,10 @@ func (p *Pool) probe(ctx context.Context, vendor Prober, k *Key) {
 		if !account.Unlimited && account.Remaining <= 0 {
 			p.setAside(k.key, OutOfCredits)
 			return
+		}
+		if k.key.reason == QuotaOrKey {
+			k.key.vouched = p.Now().Add(vouchedFor)
+			p.Log.Warn("the vendor refused a request with 403 without a code, but its account has credits: the refusal is about the request", "key_name", k.Name)
 		}
 		p.restore(k.key)
 	}

@@ -38,7 +38,16 @@ const (
 	firstRetry   = time.Minute
 	maxRetry     = 15 * time.Minute
 	creditsRetry = 5 * time.Minute
+	doubtRetry   = time.Second // after a 403 without a code: Check asks which it is
 )
+
+// testPause is how long a request after a 429 is alone, unless it is answered earlier: it
+// shows whether the vendor accepts requests again.
+const testPause = time.Second
+
+// vouchedFor is how long a 403 without a code is taken to be about the request, after the
+// vendor has shown the credits of the key.
+const vouchedFor = 5 * time.Minute
 
 // defaultHold is how long a key rests after a 429 without Retry-After.
 const defaultHold = time.Minute
@@ -54,6 +63,10 @@ type key struct {
 	retryAt   time.Time
 	pause     time.Duration // before retryAt
 	heldUntil time.Time     // after a 429
+	holds     int           // how often the key was held
+	testing   bool          // it was held, and no answer since has shown that the vendor accepts requests again
+	testUntil time.Time     // until then no other request is sent, if testing
+	vouched   time.Time     // until then a 403 without a code is about the request, since the vendor said so
 
 	limit   float64   // credits of the account; 0 if unknown
 	spent   float64   // share of limit that was used, from 0 to 1
@@ -65,6 +78,20 @@ type key struct {
 // usable reports whether the key can be used at now.
 func (k *key) usable(now time.Time) bool { return k.reason == "" && !now.Before(k.heldUntil) }
 
+// free reports whether one more request may be sent with the key at now.
+func (k *key) free(now time.Time) bool {
+	return k.usable(now) && (!k.testing || !now.Before(k.testUntil))
+}
+
+// restsFor returns how long the key rests still after a 429.
+func (k *key) restsFor(now time.Time) time.Duration {
+	d := k.heldUntil.Sub(now)
+	if k.testing {
+		d = max(d, k.testUntil.Sub(now))
+	}
+	return d
+}
+
 // Key is a key for one request.
 type Key struct {
 	Name  string
@@ -73,6 +100,7 @@ type Key struct {
 	pool    *Pool // nil for a key of Static
 	key     *key
 	version int
+	holds   int // of key, when it was chosen
 	use     Use // of Take
 }
 
@@ -146,9 +174,19 @@ func (k *Key) Report(a Answer) {
 		return // the answer is about an older value
 	}
 	k.key.readHeader(a.Header)
+	now := p.Now()
 	if a.Status == http.StatusTooManyRequests {
-		p.hold(k.key, RetryAfter(a.Header, p.Now()))
-	} else if reason := ReasonOf(a.Status, a.Code); reason != "" && k.key.reason == "" {
+		p.hold(k.key, RetryAfter(a.Header, now), true)
+		return
+	}
+	if a.Status != 0 && k.holds == k.key.holds {
+		k.key.testing = false
+	}
+	reason := ReasonOf(a.Status, a.Code)
+	if reason == QuotaOrKey && now.Before(k.key.vouched) {
+		return // it is about the request
+	}
+	if reason != "" && k.key.reason == "" {
 		p.setAside(k.key, reason)
 	}
 }
@@ -159,10 +197,12 @@ func (p *Pool) setAside(k *key, reason Reason) {
 	switch {
 	case reason == OutOfCredits:
 		k.pause = creditsRetry
+	case reason == QuotaOrKey && k.reason == "":
+		k.pause = doubtRetry
 	case k.reason == "" || k.reason == OutOfCredits:
 		k.pause = firstRetry
 	default:
-		k.pause = min(2*k.pause, maxRetry)
+		k.pause = min(max(2*k.pause, firstRetry), maxRetry)
 	}
 	k.retryAt = now.Add(k.pause)
 	if k.reason == reason {
@@ -174,6 +214,7 @@ func (p *Pool) setAside(k *key, reason Reason) {
 	k.reason = reason
 	p.Log.Error("an API key is set aside: "+reason.Text(), "key_name", k.Name, "reason", reason, "until", k.retryAt.UTC())
 	p.OnChange(k.Name, reason)
+	p.wakeUp()
 }
 
 // restore ends that k is set aside.
@@ -186,14 +227,35 @@ func (p *Pool) restore(k *key) {
 	p.OnChange(k.Name, "")
 }
 
-// hold lets k rest for d.
-func (p *Pool) hold(k *key, d time.Duration) {
+// Hold lets the key called name rest for d, since the vendor has answered 429 to another
+// replica.
+func (p *Pool) Hold(name string, d time.Duration) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, k := range p.keys {
+		if k.Name == name {
+			p.hold(k, min(d, maxRetryAfter), false)
+		}
+	}
+}
+
+// hold lets k rest for d. Those who wait for a turn are refused. The other replicas are
+// told, if tell is set and they do not know yet.
+func (p *Pool) hold(k *key, d time.Duration, tell bool) {
 	now := p.Now()
-	if !now.Before(k.heldUntil) {
+	held := now.Before(k.heldUntil)
+	if !held {
 		p.Log.Warn("the vendor accepts no more requests of an API key for now", "key_name", k.Name, "for", d.String())
 	}
-	if until := now.Add(d); until.After(k.heldUntil) {
-		k.heldUntil = until
+	k.testing = true
+	if held && now.Add(d).Sub(k.heldUntil) < time.Second {
+		return // requests that were sent together are answered alike
+	}
+	k.heldUntil = now.Add(d)
+	k.holds++
+	p.wakeUp()
+	if tell && p.OnHold != nil {
+		p.OnHold(k.Name, d)
 	}
 }
 

@@ -175,10 +175,38 @@ func TestCallerWhoseKeyIsSetAsideWaitsNoLongerThanTheQueueAllows(t *testing.T) {
 		synctest.Wait()
 		time.AfterFunc(time.Second, func() { a.Report(status(401, "")) })
 		began := time.Now()
-		k, err := p.Take(t.Context(), apikey.Use{Urgent: true}) // a's turn is in 1.2 s, b's in 2.4 s
-		if !errors.Is(err, apikey.ErrBusy) || time.Since(began) != 1200*time.Millisecond {
-			t.Errorf("got %+v, %v after %v, want a refusal after 1.2s", k, err, time.Since(began))
+		k, err := p.Take(t.Context(), apikey.Use{Urgent: true})                  // a's turn is in 1.2 s, b's in 2.4 s
+		if !errors.Is(err, apikey.ErrBusy) || time.Since(began) != time.Second { // b's would be in 1.4 s, after the queue
+			t.Errorf("got %+v, %v after %v, want a refusal after 1s", k, err, time.Since(began))
 		}
+	})
+}
+
+func TestCallersWhoWaitForATurnHearOfTheVendors429AtOnce(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		p := pacedPool(t, 60, 25*time.Second) // 10 at once, then one each 1.2 s
+		var last *apikey.Key
+		for range 10 {
+			k, err := p.Take(t.Context(), apikey.Use{Urgent: true})
+			if err != nil {
+				t.Fatal(err)
+			}
+			last = k
+		}
+		began := time.Now()
+		var all sync.WaitGroup
+		for range 15 {
+			all.Go(func() {
+				_, err := p.Take(t.Context(), apikey.Use{Urgent: true})
+				if !errors.Is(err, apikey.ErrBusy) || retryAfter(err) != 7*time.Second || time.Since(began) != 500*time.Millisecond {
+					t.Errorf("got %v after %v, want a refusal for 7 s after 500ms", err, time.Since(began))
+				}
+			})
+		}
+		<-time.After(500 * time.Millisecond)
+		last.Report(status(429, "", "Retry-After", "7"))
+		all.Wait()
 	})
 }
 

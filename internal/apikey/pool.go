@@ -34,6 +34,9 @@ type Options struct {
 	// OnChange is called when a key is set aside, with the reason, and with "" when it can
 	// be used again; nil for not at all.
 	OnChange func(name string, reason Reason)
+	// OnHold is called when a key begins to rest for d after a 429. It must not block; nil
+	// for not at all.
+	OnHold func(name string, d time.Duration)
 	// OnValue is called with a new value that was read from a file, before it is used; nil
 	// for not at all.
 	OnValue func(secret.Text)
@@ -42,8 +45,9 @@ type Options struct {
 // Pool hands out keys. It is safe for concurrent use.
 type Pool struct {
 	Options
-	mu   sync.Mutex
-	keys []*key
+	mu      sync.Mutex
+	keys    []*key
+	changed chan struct{} // closed when a key can no longer be used, and then replaced
 }
 
 // New returns a pool of keys that can all be used.
@@ -57,7 +61,7 @@ func New(o Options) *Pool {
 	if o.OnChange == nil {
 		o.OnChange = func(string, Reason) {}
 	}
-	p := &Pool{Options: o}
+	p := &Pool{Options: o, changed: make(chan struct{})}
 	for _, s := range o.Keys {
 		s.Weight = cmp.Or(s.Weight, 1)
 		p.keys = append(p.keys, &key{Settings: s})
@@ -143,14 +147,47 @@ func (p *Pool) Take(ctx context.Context, use Use) (*Key, error) {
 			}
 			continue
 		}
-		if err := sleep(ctx, wait); err != nil {
+		waited, err := p.await(ctx, k, wait)
+		if err != nil {
 			return nil, err
 		}
 		if wait == 0 || p.usable(k) {
 			return k, nil
 		}
-		use.Wait -= wait // for the turn of another key
+		use.Wait -= waited // for the turn of another key
 	}
+}
+
+// await waits for d, until ctx ends, or until k cannot be used any more. It returns how
+// long that took.
+func (p *Pool) await(ctx context.Context, k *Key, d time.Duration) (time.Duration, error) {
+	if d <= 0 {
+		return 0, nil
+	}
+	began := time.Now()
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	for {
+		p.mu.Lock()
+		changed, usable := p.changed, k.key.usable(p.Now())
+		p.mu.Unlock()
+		if !usable {
+			return time.Since(began), nil
+		}
+		select {
+		case <-timer.C:
+			return d, nil
+		case <-changed:
+		case <-ctx.Done():
+			return 0, context.Cause(ctx)
+		}
+	}
+}
+
+// wakeUp has those who wait for a turn look at their keys again.
+func (p *Pool) wakeUp() {
+	close(p.changed)
+	p.changed = make(chan struct{})
 }
 
 // sleep waits for d, or until ctx ends.
@@ -176,7 +213,7 @@ func (p *Pool) choose(use Use, busy []string, next time.Duration) (*Key, error) 
 	serving, now := p.serving(use.App, use.Only), p.Now()
 	var ready []*key
 	for _, k := range serving {
-		if k.usable(now) && k.Name != use.Except && !slices.Contains(busy, k.Name) {
+		if k.free(now) && k.Name != use.Except && !slices.Contains(busy, k.Name) {
 			ready = append(ready, k)
 		}
 	}
@@ -187,7 +224,8 @@ func (p *Pool) choose(use Use, busy []string, next time.Duration) (*Key, error) 
 		return nil, refusal(serving, now, next)
 	}
 	k := byWeight(ready)
-	return &Key{Name: k.Name, Value: k.Value, pool: p, key: k, version: k.version, use: use}, nil
+	k.testUntil = now.Add(testPause)
+	return &Key{Name: k.Name, Value: k.Value, pool: p, key: k, version: k.version, holds: k.holds, use: use}, nil
 }
 
 // serving returns the keys that app may use: the one called only, if there still is one of
@@ -242,7 +280,7 @@ func refusal(keys []*key, now time.Time, next time.Duration) error {
 	credits := true
 	for _, k := range keys {
 		if k.reason == "" {
-			if held := k.heldUntil.Sub(now); held > 0 && (next == 0 || held < next) {
+			if held := k.restsFor(now); held > 0 && (next == 0 || held < next) {
 				next = held
 			}
 		}

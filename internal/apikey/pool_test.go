@@ -194,7 +194,7 @@ func TestRefusedKeyIsSetAsideWithItsReason(t *testing.T) {
 		{401, "INVALID_API_KEY", apikey.Refused, apikey.ErrRefused, time.Minute},
 		{403, "INVALID_API_KEY", apikey.Refused, apikey.ErrRefused, time.Minute},
 		{402, "INVALID_API_KEY", apikey.Refused, apikey.ErrRefused, time.Minute},
-		{403, "", apikey.QuotaOrKey, apikey.ErrRefused, time.Minute},
+		{403, "", apikey.QuotaOrKey, apikey.ErrRefused, time.Second},
 		{402, "", apikey.OutOfCredits, apikey.ErrOutOfCredits, 5 * time.Minute},
 		{402, "INSUFFICIENT_CREDITS", apikey.OutOfCredits, apikey.ErrOutOfCredits, 5 * time.Minute},
 		{403, "INSUFFICIENT_CREDITS", apikey.OutOfCredits, apikey.ErrOutOfCredits, 5 * time.Minute},
@@ -279,6 +279,89 @@ func TestKeyRestsAfterTooManyRequests(t *testing.T) {
 	w.refused(t, apikey.Use{}, apikey.ErrBusy, 53*time.Second)
 	w.clock.advance(53 * time.Second)
 	w.take(t, apikey.Use{})
+}
+
+func TestOneRetryAfterHoldsForAllRequestsOfAKey(t *testing.T) {
+	t.Parallel()
+	var told []string
+	w := newWorld(apikey.Options{Keys: keys("a"), OnHold: func(name string, d time.Duration) { told = append(told, name+" "+d.String()) }})
+	var together []*apikey.Key // sent before the vendor's first answer
+	for range 8 {
+		together = append(together, w.take(t, apikey.Use{}))
+	}
+	together[0].Report(status(429, "", "Retry-After", "2"))
+	for _, k := range together[1:4] {
+		k.Report(status(429, "", "Retry-After", "2"))
+	}
+	sent := 0
+	for range 20 {
+		w.clock.advance(time.Second)
+		for range 5 {
+			if k, err := w.Take(t.Context(), apikey.Use{}); err == nil {
+				sent++
+				k.Report(status(429, "", "Retry-After", "2"))
+			} else if !errors.Is(err, apikey.ErrBusy) || retryAfter(err) > 2*time.Second {
+				t.Fatalf("got %v, want %v for 2 s at most", err, apikey.ErrBusy)
+			}
+		}
+	}
+	if sent != 10 || len(told) != 11 || told[0] != "a 2s" {
+		t.Errorf("got %d requests in 20 s and the messages %q, want 10, and one for each", sent, told)
+	}
+	together[5].Report(status(200, "")) // it was sent before: it does not show that the vendor accepts requests again
+	w.clock.advance(2 * time.Second)
+	test := w.take(t, apikey.Use{})
+	w.refused(t, apikey.Use{}, apikey.ErrBusy, time.Second)
+	w.clock.advance(time.Second) // the test is slow
+	w.take(t, apikey.Use{})
+	w.refused(t, apikey.Use{}, apikey.ErrBusy, time.Second)
+	test.Report(status(200, ""))
+	if got := w.shares(t, 20, apikey.Use{}); got["a"] != 20 {
+		t.Errorf("the vendor accepts requests again: got %v, want 20", got)
+	}
+}
+
+func TestOtherReplicasHoldAKeyToo(t *testing.T) {
+	t.Parallel()
+	w := newWorld(apikey.Options{Keys: keys("a", "b"), OnHold: func(name string, _ time.Duration) { t.Errorf("%s was told again", name) }})
+	w.Hold("a", 3*time.Second)
+	w.Hold("none of ours", time.Hour)
+	if got := w.shares(t, 4, apikey.Use{}); got["b"] != 4 {
+		t.Errorf("got %v, want only b", got)
+	}
+	w.refused(t, apikey.Use{Only: "a"}, apikey.ErrBusy, 3*time.Second)
+	w.clock.advance(3 * time.Second)
+	w.take(t, apikey.Use{Only: "a"})
+}
+
+func TestCreditsTellWhatA403WithoutACodeMeans(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		account account
+		want    apikey.Reason
+	}{
+		"a bad key": {func(string) (apikey.Account, apikey.Reason, error) {
+			return apikey.Account{}, apikey.QuotaOrKey, errors.New("refused")
+		}, apikey.Refused},
+		"no credits":  {func(string) (apikey.Account, apikey.Reason, error) { return apikey.Account{Limit: 100}, "", nil }, apikey.OutOfCredits},
+		"the request": {fine, ""},
+	} {
+		w := newWorld(apikey.Options{Keys: keys("a")})
+		w.take(t, apikey.Use{}).Report(status(403, ""))
+		w.clock.advance(time.Second)
+		w.check(t, c.account)
+		if got := w.Status()[0].Reason; got != c.want {
+			t.Errorf("%s: got %q, want %q", name, got, c.want)
+		}
+		if c.want != "" {
+			continue
+		}
+		w.take(t, apikey.Use{}).Report(status(403, ""))
+		w.take(t, apikey.Use{}) // the key is not set aside again
+		w.clock.advance(5 * time.Minute)
+		w.take(t, apikey.Use{}).Report(status(403, ""))
+		w.refused(t, apikey.Use{}, apikey.ErrRefused, time.Second) // its account may have changed
+	}
 }
 
 func TestKeyOfAnEmptyingAccountComesLast(t *testing.T) {

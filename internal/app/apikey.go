@@ -42,13 +42,14 @@ func readAPIKey(value *secret.Text, file, key string) (err error) {
 	return nil
 }
 
-// newKeys returns the pool of the API keys in the settings. onChange is that of
+// newKeys returns the pool of the API keys in the settings. onChange and onHold are those of
 // apikey.Options.
 func newKeys(
-	c config.Config, pacer apikey.Pacer, metrics *telemetry.Metrics, log *slog.Logger, now func() time.Time, onChange func(name string, reason apikey.Reason),
+	c config.Config, pacer apikey.Pacer, metrics *telemetry.Metrics, log *slog.Logger, now func() time.Time,
+	onChange func(name string, reason apikey.Reason), onHold func(name string, d time.Duration),
 ) *apikey.Pool {
 	o := apikey.Options{
-		Pacer: pacer, Queue: c.Gateway.Queue, Log: log, Now: now,
+		Pacer: pacer, OnHold: onHold, Queue: c.Gateway.Queue, Log: log, Now: now,
 		OnChange: func(name string, reason apikey.Reason) {
 			metrics.SetKey(name, string(reason))
 			onChange(name, reason)

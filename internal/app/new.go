@@ -134,7 +134,14 @@ func New(ctx context.Context, c config.Config, o Options) (_ *App, err error) { 
 		return nil, fmt.Errorf("cache.url: %w", err)
 	}
 	a.onClose(shared.Close)
-	keys := newKeys(c, shared, metrics, log, o.Now, keyEvents{db, log, o.Now}.record)
+	holds := &keyHolds{pubsub: shared, log: log, running: running}
+	keys := newKeys(c, shared, metrics, log, o.Now, keyEvents{db, log, o.Now}.record, holds.tell)
+	holds.listen(keys)
+	a.onClose(func() error {
+		stop()
+		holds.all.Wait()
+		return nil
+	})
 	vendor := upstream.New(upstream.Options{
 		URL: c.Upstream.URL, Keys: keys, Timeout: c.Upstream.Timeout, Deadline: c.Upstream.Deadline,
 		Attempts: c.Upstream.Attempts, Log: log, Now: o.Now,

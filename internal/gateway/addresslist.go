@@ -168,7 +168,15 @@ func (x *exchange) askWith(ctx context.Context, call *vendorCall, method, path s
 	if err != nil {
 		return nil, unreachable(ctx, err)
 	}
-	return &smallAnswer{res.StatusCode, body}, call.answered(res)
+	if err := call.answered(res, true); err != nil {
+		return nil, err
+	}
+	outcome := healthOK // counts for a success only
+	if !jsontext.Value(body).IsValid() {
+		outcome = healthBadAnswer
+	}
+	call.done(outcome)
+	return &smallAnswer{res.StatusCode, body}, nil
 }
 
 // unreachable returns the caller's error for err of a call that the gateway made itself.

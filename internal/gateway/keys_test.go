@@ -72,6 +72,7 @@ func TestAnswersOfTheVendorSayHowItDoes(t *testing.T) {
 		"a key or its quota":             {reply(403, media, `{}`), "refused"},
 		"too many requests":              {reply(429, media, `{}`), "rate_limited"},
 		"a page":                         {reply(200, "text/html", "<html>"), "bad_answer"},
+		"a page for a user's own error":  {reply(404, "text/html", "<html>"), "refused"},
 		"a redirect":                     {reply(302, media, `{}`), "bad_answer"},
 		"a connection that is closed":    {func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, "unreachable"},
 		"an answer that breaks off later": {func(w http.ResponseWriter, r *http.Request) {
@@ -89,6 +90,20 @@ func TestAnswersOfTheVendorSayHowItDoes(t *testing.T) {
 			h.want(t, c.want)
 		})
 	}
+}
+
+func TestNonsenseInASmallAnswerIsTheVendorsFailure(t *testing.T) {
+	t.Parallel()
+	h := &fakeHealth{}
+	next := "<html>"
+	m := newMailWorld(t, func(rw http.ResponseWriter, r *http.Request) { says(200, next)(rw, r) })
+	m.handler.Health = h
+	m.move(10 * time.Second)
+	m.poll(t, "")
+	next = noFiles
+	m.move(10 * time.Second)
+	m.poll(t, "")
+	h.want(t, "bad_answer", "ok")
 }
 
 func TestVendorThatHangsIsReported(t *testing.T) {

@@ -49,7 +49,7 @@ func (x *exchange) checkAnswer(res *http.Response) error {
 	lostMailbox := isJSON(res) && x.lostMailbox(res) // the mailbox was refused, not the API key
 	if lostMailbox {
 		x.call.done(healthOK)
-	} else if err := x.call.answered(res); err != nil {
+	} else if err := x.call.answered(res, x.inspect != nil); err != nil {
 		return err
 	}
 	switch {
@@ -73,8 +73,10 @@ func (x *exchange) checkAnswer(res *http.Response) error {
 	}
 	if x.inspect != nil {
 		if err := x.inspectAnswer(res); err != nil {
+			x.call.done(healthOfError(err))
 			return err
 		}
+		x.call.done(healthOK)
 	}
 	res.Header = only(answerHeaders, res.Header)
 	res.Header.Set("Cache-Control", "no-store")

@@ -36,7 +36,8 @@ type response struct {
 // ok reports whether the status is one of the two that the vendor documents for success.
 func (r response) ok() bool { return r.status == http.StatusOK || r.status == http.StatusCreated }
 
-// attempt sends req once. Any status but 200 and 201 is returned as a failure.
+// attempt sends req once. Any status but 200 and 201 is returned as a failure, and so is a
+// body that says so or that req cannot read.
 func (c *Client) attempt(ctx context.Context, req request, key *apikey.Key) (response, *failure) {
 	ctx, cancel := context.WithTimeoutCause(ctx, c.opts.Timeout, errTimeout)
 	defer cancel()
@@ -49,9 +50,12 @@ func (c *Client) attempt(ctx context.Context, req request, key *apikey.Key) (res
 		}
 	case err != nil:
 		return res, transportFailure(ctx, res, err)
-	default:
-		return res, statusFailure(res)
 	}
+	f := statusFailure(res)
+	if f == nil {
+		f = bodyFailure(req, res, key)
+	}
+	return res, f
 }
 
 // exchange sends req and reads the response. A response with an error status is
@@ -74,8 +78,7 @@ func (c *Client) exchange(ctx context.Context, req request, key *apikey.Key) (re
 		res.retryAfter = apikey.RetryAfter(httpRes.Header, c.opts.Now())
 	}
 	res.body, err = io.ReadAll(io.LimitReader(httpRes.Body, maxBody+1))
-	code, _ := vendorError(res.body)
-	key.Report(apikey.Answer{Status: res.status, Code: code, Header: httpRes.Header})
+	key.Report(reportOf(res, httpRes.Header))
 	switch {
 	case !res.ok():
 		return res, nil
@@ -84,6 +87,17 @@ func (c *Client) exchange(ctx context.Context, req request, key *apikey.Key) (re
 	default:
 		return res, err
 	}
+}
+
+// reportOf returns what a response says of its key. An error that came with 200 counts as
+// 403, of which the code says what it means.
+func reportOf(res response, header http.Header) apikey.Answer {
+	e := readError(res.body)
+	a := apikey.Answer{Status: res.status, Code: e.Code, Header: header}
+	if res.ok() && e.failed() && e.Code != "" {
+		a.Status = http.StatusForbidden
+	}
+	return a
 }
 
 func (c *Client) newRequest(ctx context.Context, req request, key *apikey.Key) (*http.Request, error) {

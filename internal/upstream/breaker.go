@@ -20,7 +20,7 @@ type BreakerState string
 // The breaker's states.
 const (
 	Closed   BreakerState = "closed"    // calls go to the vendor
-	Open     BreakerState = "open"      // no calls go to the vendor until Breaker.OpenFor is over
+	Open     BreakerState = "open"      // no calls go to the vendor for a while
 	HalfOpen BreakerState = "half_open" // the next call tests whether the vendor is back
 )
 
@@ -44,11 +44,16 @@ func (s State) Healthy() bool {
 // outcome. It is safe for concurrent use.
 type Health struct {
 	breaker *gobreaker.TwoStepCircuitBreaker[struct{}]
-	openFor time.Duration
-	opened  atomic.Int64 // when the breaker last opened, in unix milliseconds
 	last    atomic.Pointer[lastAttempt]
 	now     func() time.Time
+
+	maxPause  time.Duration // longest time for which the breaker is open
+	pause     time.Duration // of the last time; guarded by the breaker, as is the order of until
+	openUntil atomic.Pointer[time.Time]
 }
+
+// firstPause is how long the breaker is open at first. Each test that fails doubles it.
+const firstPause = time.Second
 
 // lastAttempt is the outcome of an attempt and when it ended.
 type lastAttempt struct {
@@ -63,24 +68,43 @@ var (
 )
 
 func newHealth(b Breaker, now func() time.Time, log *slog.Logger) *Health {
-	h := &Health{openFor: b.OpenFor, now: now}
+	h := &Health{maxPause: b.OpenFor, now: now}
 	h.breaker = gobreaker.NewTwoStepCircuitBreaker[struct{}](gobreaker.Settings{
 		Name:    "upstream",
-		Timeout: b.OpenFor,
+		Timeout: min(firstPause, b.OpenFor), // Health makes it longer
 		ReadyToTrip: func(n gobreaker.Counts) bool {
 			return int(n.ConsecutiveFailures) >= b.Failures
 		},
 		OnStateChange: func(_ string, from, to gobreaker.State) {
-			level := slog.LevelInfo
-			if to == gobreaker.StateOpen {
-				h.opened.Store(now().UnixMilli())
-				level = slog.LevelWarn
+			switch to {
+			case gobreaker.StateOpen:
+				h.open()
+				log.Warn("upstream breaker changed", "from", from.String(), "to", to.String(), "for", h.pause.String())
+				return
+			case gobreaker.StateClosed:
+				h.pause = 0
+			case gobreaker.StateHalfOpen:
 			}
-			log.Log(context.Background(), level, "upstream breaker changed", "from", from.String(), "to", to.String())
+			log.Info("upstream breaker changed", "from", from.String(), "to", to.String())
 		},
 		IsExcluded: func(err error) bool { return errors.Is(err, errExcluded) },
 	})
 	return h
+}
+
+// open begins a pause: the first one, or twice the one before.
+func (h *Health) open() {
+	h.pause = min(max(2*h.pause, firstPause), h.maxPause)
+	until := time.Now().Add(h.pause)
+	h.openUntil.Store(&until)
+}
+
+// left returns how long the pause still lasts. It may be negative.
+func (h *Health) left() time.Duration {
+	if until := h.openUntil.Load(); until != nil {
+		return time.Until(*until)
+	}
+	return 0
 }
 
 // Health returns how the vendor does, for others that call it too.
@@ -91,25 +115,35 @@ func (c *Client) State() State { return c.health.State() }
 
 // State returns the state of the vendor without calling it.
 func (h *Health) State() State {
-	s := State{Breaker: Closed}
-	switch h.breaker.State() {
-	case gobreaker.StateOpen:
-		s.Breaker = Open
-	case gobreaker.StateHalfOpen:
-		s.Breaker = HalfOpen
-	case gobreaker.StateClosed:
-	}
+	s := State{Breaker: h.breakerState()}
 	if last := h.last.Load(); last != nil {
 		s.LastOutcome, s.At = last.outcome, last.at
 	}
 	return s
 }
 
+func (h *Health) breakerState() BreakerState {
+	if h.left() > 0 { // the breaker's own timeout is shorter
+		return Open
+	}
+	switch h.breaker.State() {
+	case gobreaker.StateOpen:
+		return Open
+	case gobreaker.StateHalfOpen:
+		return HalfOpen
+	default:
+		return Closed
+	}
+}
+
 // Allow returns how long no calls are made, because the breaker is open. If that is 0, the
 // caller must call done once, with one of the outcomes listed at Options.Observe: "failed",
-// "timeout" and "unreachable" count towards opening the breaker, "canceled" is ignored, and
-// others, refusals too, show that the vendor works.
+// "timeout", "unreachable" and "bad_answer" count towards opening the breaker, "canceled" is
+// ignored, and others, refusals too, show that the vendor works.
 func (h *Health) Allow() (done func(outcome string), wait time.Duration) {
+	if h.left() > 0 {
+		return nil, h.untilClosed()
+	}
 	end, err := h.breaker.Allow()
 	if err != nil {
 		return nil, h.untilClosed()
@@ -123,7 +157,7 @@ func (h *Health) Allow() (done func(outcome string), wait time.Duration) {
 // breakerError returns what an outcome means for the breaker; nil is success.
 func breakerError(outcome string) error {
 	switch outcome {
-	case outcomeFailed, outcomeTimeout, outcomeUnreachable:
+	case outcomeFailed, outcomeTimeout, outcomeUnreachable, outcomeBadAnswer:
 		return errFailure
 	case outcomeCanceled:
 		return errExcluded
@@ -143,8 +177,7 @@ func (h *Health) record(outcome string) {
 // untilClosed returns how long the breaker stays open from now on. It is at least 1 s, so
 // that callers do not come back while another call is testing the vendor.
 func (h *Health) untilClosed() time.Duration {
-	open := h.now().Sub(time.UnixMilli(h.opened.Load()))
-	return min(max(h.openFor-open, time.Second), max(h.openFor, time.Second))
+	return max(h.left(), time.Second)
 }
 
 // guarded makes one attempt, unless the breaker is open. If the vendor refuses the key, it

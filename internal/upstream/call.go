@@ -22,6 +22,10 @@ type request struct {
 	id           string // sent as X-Request-ID
 	excluded     bool   // failures do not count towards opening the breaker
 
+	// read reads the body of a success. An error means that it is not the documented one;
+	// it must not quote the body. It may be nil.
+	read func(body []byte) error
+
 	key      *apikey.Key // that is used; nil for one of Keys
 	first    bool        // the first of Keys is used
 	attempts int         // 0 means Options.Attempts

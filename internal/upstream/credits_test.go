@@ -194,14 +194,14 @@ func TestStateFollowsTheBreakerAndTheLastAttempt(t *testing.T) {
 		mint()
 		want(upstream.Closed, "failed", 0)
 		mint()
-		<-time.After(10 * time.Second)
+		<-time.After(900 * time.Millisecond)
 		mint() // not sent, the breaker is open
 		if _, err := c.Credits(t.Context()); err == nil || v.calls() != 3 {
 			t.Errorf("Credits with an open breaker: got %v and %d calls, want an error and 3", err, v.calls())
 		}
-		want(upstream.Open, "failed", 10*time.Second)
-		<-time.After(21 * time.Second)
-		want(upstream.HalfOpen, "failed", 31*time.Second)
+		want(upstream.Open, "failed", 900*time.Millisecond)
+		<-time.After(200 * time.Millisecond)
+		want(upstream.HalfOpen, "failed", 1100*time.Millisecond)
 		mint()
 		want(upstream.Closed, "ok", 0)
 	})

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"regexp"
+	"strconv"
 	"strings"
 	"time"
 
@@ -105,21 +107,21 @@ func statusFailure(res response) *failure {
 	if res.ok() {
 		return nil
 	}
-	code, detail := vendorError(res.body)
+	e := readError(res.body)
 	f := &failure{
 		fault: ErrBadAnswer, outcome: outcomeRefused, cause: errRefused,
-		status: res.status, code: code, requestID: res.requestID, retryAfter: res.retryAfter,
+		status: res.status, code: e.Code, requestID: res.requestID, retryAfter: res.retryAfter,
 	}
 	switch res.status {
 	case http.StatusUnauthorized, http.StatusForbidden, http.StatusPaymentRequired:
-		reason := apikey.ReasonOf(res.status, code)
+		reason := apikey.ReasonOf(res.status, e.Code)
 		f.fault, f.aboutKey = accountFault(reason), reason != ""
 	case http.StatusTooManyRequests:
 		f.fault, f.outcome, f.aboutKey = ErrRateLimited, outcomeRateLimited, true
 	case http.StatusInternalServerError, http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
 		f.retryable = true
 	case http.StatusBadRequest:
-		if strings.Contains(detail, "access token") {
+		if strings.Contains(e.Detail, "access token") {
 			f.fault = ErrRefusedKey.WithNotef(noteMixedUp)
 		}
 	}
@@ -135,6 +137,46 @@ func statusFailure(res response) *failure {
 	return f
 }
 
+// bodyFailure returns the failure that the body of a success means, nil if it is one: some
+// failures come with 200, and their msg is kept for the operator.
+func bodyFailure(req request, res response, key *apikey.Key) *failure {
+	f := &failure{
+		fault: ErrBadAnswer, outcome: outcomeBadAnswer, tripsBreaker: true, status: res.status, requestID: res.requestID,
+	}
+	if e := readError(res.body); e.failed() {
+		f.code, f.cause = e.Code, fmt.Errorf("the vendor answered with %q, %s", e.Status, quoteMessage(e.Msg, key))
+		if reason := apikey.ReasonOf(http.StatusForbidden, e.Code); e.Code != "" && reason != "" {
+			f.fault, f.outcome, f.tripsBreaker, f.aboutKey = accountFault(reason), outcomeRefused, false, true
+		}
+		return f
+	}
+	if req.read == nil {
+		return nil
+	}
+	if f.cause = req.read(res.body); f.cause == nil {
+		return nil
+	}
+	return f
+}
+
+// anyToken matches access tokens.
+var anyToken = regexp.MustCompile(`at_[A-Za-z0-9._~-]+`)
+
+// maxMessage is how much of a message of the vendor is logged, in bytes.
+const maxMessage = 200
+
+// quoteMessage returns msg for the log, without the API key and tokens.
+func quoteMessage(msg string, key *apikey.Key) string {
+	if value := key.Value.Reveal(); value != "" {
+		msg = strings.ReplaceAll(msg, value, "…")
+	}
+	msg = anyToken.ReplaceAllString(msg, "at_…")
+	if len(msg) > maxMessage {
+		msg = strings.ToValidUTF8(msg[:maxMessage], "") + "…"
+	}
+	return strconv.Quote(msg)
+}
+
 // accountFault returns the fault for an answer that is about the key or its account.
 func accountFault(reason apikey.Reason) *fault.Fault {
 	switch reason {
@@ -147,15 +189,22 @@ func accountFault(reason apikey.Reason) *fault.Fault {
 	}
 }
 
-// vendorError reads the vendor's two forms of error bodies. A code that does not have
-// the documented form (RATE_LIMITED) is returned as "".
-func vendorError(body []byte) (code, detail string) {
-	var e struct {
-		Code   string `json:"code"`
-		Detail string `json:"detail"`
-	}
+// errorBody is an error in the vendor's two forms.
+type errorBody struct {
+	Status string `json:"status"`
+	Msg    string `json:"msg"`
+	Code   string `json:"code"`
+	Detail string `json:"detail"`
+}
+
+// failed reports whether the body says that it is an error.
+func (e errorBody) failed() bool { return e.Status == "failed" || e.Status == "error" }
+
+// readError reads an error body. A code that does not have the documented form
+// (RATE_LIMITED) is returned as "".
+func readError(body []byte) (e errorBody) {
 	if json.Unmarshal(body, &e) != nil || len(e.Code) > 40 || strings.Trim(e.Code, "ABCDEFGHIJKLMNOPQRSTUVWXYZ_") != "" {
-		return "", e.Detail
+		e.Code = ""
 	}
-	return e.Code, e.Detail
+	return e
 }

@@ -3,7 +3,6 @@ package upstream
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net/http"
 	"strconv"
 	"strings"
@@ -31,13 +30,13 @@ var (
 func (c *Client) Mint(ctx context.Context, life time.Duration) (token.Minted, error) {
 	requested := min(max(life.Truncate(time.Minute), time.Minute), token.MaxTTL)
 	body := `{"expiry_minutes":` + strconv.Itoa(int(requested/time.Minute)) + `}`
-	res, err := c.do(ctx, request{method: http.MethodPost, path: "/v1/token", body: []byte(body)})
+	var m token.Minted
+	res, err := c.do(ctx, request{method: http.MethodPost, path: "/v1/token", body: []byte(body), read: func(body []byte) (err error) {
+		m, err = decodeToken(body, requested)
+		return err
+	}})
 	if err != nil {
 		return token.Minted{}, err
-	}
-	m, err := decodeToken(res.body, requested)
-	if err != nil {
-		return token.Minted{}, ErrBadAnswer.Because(fmt.Errorf("response to vendor request %q: %w", res.requestID, err))
 	}
 	m.RequestID = res.requestID
 	c.opts.Log.DebugContext(ctx, "access token minted", "life", m.ExpiresIn, "upstream_request_id", res.requestID)

@@ -110,6 +110,28 @@ func TestRefusedMintTellsCallersAndOperatorsWhatToDo(t *testing.T) {
 	}
 }
 
+func TestFailureWithStatus200KeepsItsMessageForTheOperator(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		body string
+		want *fault.Fault
+		text string
+	}{
+		"a message":   {`{"status":"failed","msg":"maintenance until 5"}`, upstream.ErrBadAnswer, `"failed", "maintenance until 5"`},
+		"an error":    {`{"status":"error","msg":"line\nbreak"}`, upstream.ErrBadAnswer, `"error", "line\nbreak"`},
+		"secrets":     {`{"status":"failed","msg":"no ` + apiKey + ` at_invented0001!"}`, upstream.ErrBadAnswer, `"no … at_…!"`},
+		"a long one":  {`{"status":"failed","msg":"` + strings.Repeat("é", 500) + `"}`, upstream.ErrBadAnswer, strings.Repeat("é", 100) + `…"`},
+		"no credits":  {`{"status":"failed","msg":"used up","code":"INSUFFICIENT_CREDITS"}`, upstream.ErrOutOfCredits, `"used up"`},
+		"a wrong key": {`{"status":"failed","msg":"no such key","code":"INVALID_API_KEY"}`, upstream.ErrRefusedKey, `"no such key"`},
+	} {
+		client, v := serve(t, answer(200, c.body))
+		_, err := client.Mint(t.Context(), time.Hour)
+		if f := wantFault(t, err, c.want); strings.Contains(f.Detail, "maintenance") || !strings.Contains(err.Error(), c.text) || v.calls() != 1 {
+			t.Errorf("%s: got the detail %q and the log %v after %d calls, want %s in the log only", name, f.Detail, err, v.calls(), c.text)
+		}
+	}
+}
+
 func TestUndocumentedTokenAnswerIsRefused(t *testing.T) {
 	t.Parallel()
 	for name, body := range map[string]string{

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -160,38 +161,89 @@ func TestBreakerStopsCallsToAFailingVendorAndTestsItLater(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		outcomes, log := outcomeLog{}, &strings.Builder{}
-		down := answer(500, "")
+		var works atomic.Bool
 		c, v, stop := serveInMemory(upstream.Options{
 			Attempts: 1, Breaker: upstream.Breaker{Failures: 3, OpenFor: 30 * time.Second},
 			Observe: outcomes.add, Log: telemetry.NewLogger(log, telemetry.LogOptions{}),
-		}, down, down, down, down, answer(200, goodToken))
+		}, func(w http.ResponseWriter, r *http.Request) {
+			if works.Load() {
+				answer(200, goodToken)(w, r)
+				return
+			}
+			answer(500, "")(w, r)
+		})
 		defer stop()
 		mint := func() error { _, err := c.Mint(t.Context(), time.Hour); return err }
 		for range 3 {
 			wantFault(t, mint(), upstream.ErrUnavailable)
 		}
-		<-time.After(10 * time.Second)
-		if f := wantFault(t, mint(), upstream.ErrUnavailable); f.RetryAfter != 20*time.Second || v.calls() != 3 {
-			t.Errorf("open: retry after %v, %d calls", f.RetryAfter, v.calls())
+		const gap = 10 * time.Millisecond
+		for _, pause := range []time.Duration{1, 2, 4, 8, 16, 30, 30} {
+			pause *= time.Second
+			<-time.After(pause - gap)
+			calls := v.calls()
+			if f := wantFault(t, mint(), upstream.ErrUnavailable); f.RetryAfter != time.Second || v.calls() != calls {
+				t.Errorf("shortly before %v are over: retry after %v, %d calls, want none", pause, f.RetryAfter, v.calls()-calls)
+			}
+			<-time.After(2 * gap)
+			if s := c.State().Breaker; s != upstream.HalfOpen {
+				t.Errorf("after %v: got %s, want half_open", pause, s)
+			}
+			wantFault(t, mint(), upstream.ErrUnavailable) // the test, which fails
+			if v.calls() != calls+1 {
+				t.Errorf("after %v: got %d calls, want 1", pause, v.calls()-calls)
+			}
 		}
-		<-time.After(21 * time.Second)
-		wantFault(t, mint(), upstream.ErrUnavailable) // one call tests the vendor, which is still down
-		if f := wantFault(t, mint(), upstream.ErrUnavailable); f.RetryAfter != 30*time.Second || v.calls() != 4 {
-			t.Errorf("open again: retry after %v, %d calls", f.RetryAfter, v.calls())
+		works.Store(true)
+		if f := wantFault(t, mint(), upstream.ErrUnavailable); f.RetryAfter != 30*time.Second {
+			t.Errorf("open: retry after %v, want 30s", f.RetryAfter)
 		}
-		<-time.After(31 * time.Second)
+		<-time.After(30*time.Second + gap)
 		for range 2 {
 			if err := mint(); err != nil {
 				t.Errorf("closed: %v", err)
 			}
 		}
-		if got := outcomes.all(); got != "failed failed failed breaker_open failed breaker_open ok ok" {
+		works.Store(false)
+		for range 3 {
+			wantFault(t, mint(), upstream.ErrUnavailable)
+		}
+		if f := wantFault(t, mint(), upstream.ErrUnavailable); f.RetryAfter != time.Second {
+			t.Errorf("open for the first time since: retry after %v, want 1s", f.RetryAfter)
+		}
+		if got := outcomes.all(); !strings.HasPrefix(got, "failed failed failed breaker_open failed breaker_open failed") {
 			t.Errorf("observed outcomes %s", got)
 		}
 		if !strings.Contains(log.String(), `"to":"open"`) || !strings.Contains(log.String(), `"to":"closed"`) {
 			t.Errorf("logged %s", log)
 		}
 	})
+}
+
+func TestNonsenseWithStatus200OpensTheBreaker(t *testing.T) {
+	t.Parallel()
+	for name, body := range map[string]string{
+		"a page": "<html>", "another object": `{"hello":"world"}`, "a token without at_": `{"access_token":"x","expires_in":60}`,
+		"a failure": `{"status":"failed","msg":"try later"}`, "too much": goodToken + strings.Repeat(" ", 70_000),
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			outcomes := outcomeLog{}
+			c, v, stop := serveInMemory(upstream.Options{Observe: outcomes.add}, answer(200, body))
+			defer stop()
+			for range 40 {
+				if _, err := c.Mint(t.Context(), time.Hour); err == nil {
+					t.Errorf("%s: got a token", name)
+				}
+				<-time.After(500 * time.Millisecond)
+			}
+			if calls := v.calls(); calls < 5 || calls > 9 || c.State().Breaker == upstream.Closed {
+				t.Errorf("%s: got %d calls in 20 s and the breaker %s, want 5 and one in each half-open state", name, calls, c.State().Breaker)
+			}
+			if got := outcomes.all(); !strings.HasPrefix(got, "bad_answer bad_answer bad_answer bad_answer bad_answer breaker_open") {
+				t.Errorf("%s: observed outcomes %s", name, got)
+			}
+		})
+	}
 }
 
 func TestRefusalsAndCanceledCallsDoNotOpenTheBreaker(t *testing.T) {

@@ -57,7 +57,7 @@ type Backoff struct {
 // Breaker configures the circuit breaker.
 type Breaker struct {
 	Failures int           // in a row that open it; 5
-	OpenFor  time.Duration // until one call may test the vendor; 30 s
+	OpenFor  time.Duration // longest time until one call tests the vendor, after 1, 2, 4 … s; 30 s
 }
 
 // Client calls the vendor. It is safe for concurrent use.
