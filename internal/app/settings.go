@@ -69,9 +69,10 @@ func newAuth(ctx context.Context, c config.Auth, o auth.Options) (*auth.Authenti
 	var unreadable []error
 	for i, v := range c.Verifiers {
 		verifier := auth.Verifier{
-			Name: v.Name, Issuer: v.Issuer, Audience: v.Audience, Algorithms: v.Algorithms,
+			Name: v.Name, Issuer: v.Issuer, Audience: v.Audience, AudienceClaim: v.AudienceClaim, Algorithms: v.Algorithms,
 			Secret: v.Secret, Secrets: secretTexts(v.Secrets), JWKSURL: v.JWKSURL, OIDC: v.OIDC,
-			MaxLifetime: v.MaxLifetime, Leeway: v.Leeway, Refresh: v.Refresh, MaxKeyAge: v.MaxKeyAge,
+			NumericSubject: v.NumericSubject,
+			MaxLifetime:    v.MaxLifetime, Leeway: v.Leeway, Refresh: v.Refresh, MaxKeyAge: v.MaxKeyAge,
 			Roles: auth.Roles(v.Roles), ActsFor: v.ActsFor,
 		}
 		if v.PublicKeyFile != "" {

@@ -84,8 +84,8 @@ func TestForgedAndMalformedTokensAreRefused(t *testing.T) {
 		"padding":                        {good + "=", "three base64url parts"},
 		"two parts":                      {good[:strings.LastIndex(good, ".")], "three base64url parts"},
 		"no parts":                       {"x", "three base64url parts"},
-		"huge":                           {good + strings.Repeat("A", 8<<10), "longer than 8192 bytes"},
-		"huge and rightly signed":        {signHS(t, with("x", strings.Repeat("A", 8<<10))), "longer than 8192 bytes"},
+		"huge":                           {good + strings.Repeat("A", 16<<10), "longer than 16384 bytes"},
+		"huge and rightly signed":        {signHS(t, with("x", strings.Repeat("A", 16<<10))), "longer than 16384 bytes"},
 
 		"crit":                     {signRaw(t, `{"alg":"HS256","crit":["b64"],"b64":false}`, claims), "critical extensions"},
 		"empty crit":               {signRaw(t, `{"alg":"HS256","crit":[]}`, claims), "critical extensions"},
@@ -131,7 +131,10 @@ func TestForgedAndMalformedTokensAreRefused(t *testing.T) {
 
 		"no sub":                      {signHS(t, without("sub")), "subject (sub)"},
 		"empty sub":                   {signHS(t, with("sub", "")), "subject (sub)"},
-		"sub as number":               {signHS(t, with("sub", 7)), "claim sub"},
+		"sub as number":               {signHS(t, with("sub", 7)), "subject (sub) is a number"},
+		"sub as boolean":              {signHS(t, with("sub", true)), "claim sub"},
+		"sub as array":                {signHS(t, with("sub", []string{"asha"})), "claim sub"},
+		"sub null":                    {signHS(t, with("sub", nil)), "subject (sub)"},
 		"sub of 257 bytes":            {signHS(t, with("sub", strings.Repeat("a", 257))), "subject (sub)"},
 		"sub with a line end":         {signHS(t, with("sub", "asha\nadmin")), "subject (sub)"},
 		"sub with a NUL":              {signHS(t, with("sub", "asha\x00")), "subject (sub)"},

@@ -139,7 +139,7 @@ func (a *Authenticator) hasVerifier(name string) bool {
 // ErrUnavailable if the issuer's keys have never been loaded, or not for MaxKeyAge. It waits for a key set
 // only if the token names an unknown key, for at most keyWait.
 func (a *Authenticator) Authenticate(ctx context.Context, token string) (*Principal, error) {
-	if len(token) > maxTokenSize {
+	if len(token) > MaxTokenSize {
 		return nil, errTooLong
 	}
 	key := digest(token)

@@ -32,7 +32,7 @@ var (
 
 // Reasons to refuse a token. None of them repeats any part of the token.
 var (
-	errTooLong   = ErrInvalidToken.WithReason("too_long").Withf("The token is longer than %d bytes.", maxTokenSize)
+	errTooLong   = ErrInvalidToken.WithReason("too_long").Withf("The token is longer than %d bytes.", MaxTokenSize)
 	errMalformed = ErrInvalidToken.WithReason("malformed").Withf("The token is not a JWT of three base64url parts with a signature.")
 	errHeader    = ErrInvalidToken.WithReason("malformed").Withf("The token's header is not a JSON object that a JWT can have.")
 	errCritical  = ErrInvalidToken.WithReason("critical_header").Withf("The token's header has critical extensions (crit), which are not supported.")
@@ -54,9 +54,12 @@ var (
 	errExpired  = ErrInvalidToken.WithReason("expired").Withf("The token has expired (exp); get a new one.")
 	errLifetime = ErrInvalidToken.WithReason("lifetime").Withf("The token's lifetime is longer than this service accepts.").
 			WithNotef("compare it with auth.verifiers[].max_lifetime")
-	errNotYet  = ErrInvalidToken.WithReason("not_yet_valid").Withf("The token is not valid yet (nbf); compare the clocks.")
-	errFuture  = ErrInvalidToken.WithReason("not_yet_valid").Withf("The token was issued in the future (iat); compare the clocks.")
-	errSubject = ErrInvalidToken.WithReason("subject").Withf("The token's subject (sub) must be 1 to %d bytes of visible text.", maxSubjectSize)
+	errNotYet = ErrInvalidToken.WithReason("not_yet_valid").Withf("The token is not valid yet (nbf); compare the clocks.")
+	errFuture = ErrInvalidToken.WithReason("not_yet_valid").Withf("The token was issued in the future (iat); compare the clocks.")
+	errNumber = ErrInvalidToken.WithReason("subject").Withf("The token's subject (sub) is a number; this service takes only texts.").
+			WithNotef("auth.verifiers[].numeric_subject: true takes whole numbers, too")
+	errFraction = ErrInvalidToken.WithReason("subject").Withf("The token's subject (sub) is a number, but not a whole one without sign and exponent.")
+	errSubject  = ErrInvalidToken.WithReason("subject").Withf("The token's subject (sub) must be 1 to %d bytes of visible text.", maxSubjectSize)
 )
 
 // Reasons to refuse a request before its token is parsed.

@@ -9,8 +9,9 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// maxTokenSize is the maximum size of a token, in bytes.
-const maxTokenSize = 8 << 10
+// MaxTokenSize is the maximum size of a token, in bytes. Issuers that list a user's groups
+// make tokens of 12 KiB.
+const MaxTokenSize = 16 << 10
 
 // base64url is strict, so that every token has one encoding.
 var base64url = base64.RawURLEncoding.Strict()
@@ -90,7 +91,12 @@ func claimsError(err error) error {
 		return errClaims
 	}
 	for name := range typed.JSONPointer.Tokens() {
-		return errClaims.Withf("The token's claim %s has a type or value that it cannot have.", name)
+		return wrongClaim(name)
 	}
 	return errClaims
+}
+
+// wrongClaim returns the fault of a token whose claim name has a wrong type.
+func wrongClaim(name string) error {
+	return errClaims.Withf("The token's claim %s has a type or value that it cannot have.", name)
 }

@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"cmp"
 	"context"
 	"regexp"
 	"slices"
@@ -18,6 +19,10 @@ const (
 	DefaultMaxKeyAge   = 24 * time.Hour   // of a key set that cannot be loaded again
 )
 
+// AudienceClaims returns the choices of Verifier.AudienceClaim: "client_id" is in access
+// tokens that follow RFC 9068, "azp" in those of OpenID Connect.
+func AudienceClaims() []string { return []string{"aud", "client_id", "azp"} }
+
 // maxNameSize is the maximum size of a verifier's name, in bytes.
 const maxNameSize = 32
 
@@ -26,16 +31,24 @@ var verifierName = regexp.MustCompile(`^[a-z0-9-]{1,32}$`)
 // Verifier holds the settings of one issuer whose tokens are accepted. Exactly one of
 // Secret, Secrets, PublicKeyPEM, JWKSURL and OIDC must be set; it is the source of the keys.
 type Verifier struct {
-	Name       string   // [a-z0-9-]{1,32}, unique: the first part of every Subject
-	Issuer     string   // the "iss" of its tokens, unique among the verifiers
-	Audience   []string // one of these must be in "aud"; required
-	Algorithms []string // the accepted ones; required; see Algorithms
+	Name     string   // [a-z0-9-]{1,32}, unique: the first part of every Subject
+	Issuer   string   // the "iss" of its tokens, unique among the verifiers
+	Audience []string // one of these must be in AudienceClaim; required
+	// AudienceClaim is the claim that says whom a token is for, one of AudienceClaims; ""
+	// means "aud". Tokens without it are refused. With another one, a token that has "aud",
+	// too, must have one of Audience there as well.
+	AudienceClaim string
+	Algorithms    []string // the accepted ones; required; see Algorithms
 
 	Secret       secret.Text   // for HS256 (32 bytes or more), HS384 (48), HS512 (64)
 	Secrets      []secret.Text // several of these, all of which verify, while one is replaced
 	PublicKeyPEM []byte        // one public key: RSA of 2048 bits or more, EC or Ed25519
 	JWKSURL      string        // https, or http to this machine
 	OIDC         bool          // the key set is named by {Issuer}/.well-known/openid-configuration
+
+	// NumericSubject accepts tokens whose "sub" is a whole number, 0 or more. Its digits are
+	// the subject, the same as that of the text.
+	NumericSubject bool
 
 	MaxLifetime time.Duration // of a token, from iat (if it has one) and from now to exp; 0 means DefaultMaxLifetime
 	Leeway      time.Duration // for nbf and iat, 0 to MaxLeeway; exp is exact
@@ -53,6 +66,8 @@ type verifier struct {
 	name        string
 	index       uint16
 	audience    []string
+	partyClaim  string // "" if only "aud" counts
+	numeric     bool   // "sub" may be a number
 	algorithms  []algorithm
 	keys        keySource
 	maxLifetime int64 // seconds
@@ -76,18 +91,14 @@ type keySource interface {
 
 // build validates the settings, whose key is key, and returns the verifier.
 func (s Verifier) build(wrong *check.Errors, key string, opts Options) *verifier {
-	if s.MaxLifetime == 0 {
-		s.MaxLifetime = DefaultMaxLifetime
-	}
-	if s.Refresh == 0 {
-		s.Refresh = DefaultRefresh
-	}
-	if s.MaxKeyAge == 0 {
-		s.MaxKeyAge = DefaultMaxKeyAge
-	}
+	s.MaxLifetime = cmp.Or(s.MaxLifetime, DefaultMaxLifetime)
+	s.Refresh = cmp.Or(s.Refresh, DefaultRefresh)
+	s.MaxKeyAge = cmp.Or(s.MaxKeyAge, DefaultMaxKeyAge)
+	s.AudienceClaim = cmp.Or(s.AudienceClaim, claimAud)
 	wrong.Require(verifierName.MatchString(s.Name), key+".name", "want 1 to 32 of a-z, 0-9 and -, not %q", s.Name)
 	wrong.Require(s.Issuer != "", key+".issuer", "required")
-	wrong.Require(len(s.Audience) > 0, key+".audience", "required: the aud claim of tokens that are meant for this broker")
+	wrong.Require(len(s.Audience) > 0, key+".audience", "required: the %s claim of tokens that are meant for this broker", s.AudienceClaim)
+	wrong.Require(slices.Contains(AudienceClaims(), s.AudienceClaim), key+".audience_claim", "want one of %v, not %q", AudienceClaims(), s.AudienceClaim)
 	wrong.Require(!slices.Contains(s.Audience, ""), key+".audience", "an audience is empty")
 	wrong.Require(s.MaxLifetime >= time.Second, key+".max_lifetime", "want a second or more, not %s", s.MaxLifetime)
 	wrong.Require(s.Leeway >= 0 && s.Leeway <= MaxLeeway, key+".leeway", "want 0s to %s, not %s", MaxLeeway, s.Leeway)
@@ -95,9 +106,15 @@ func (s Verifier) build(wrong *check.Errors, key string, opts Options) *verifier
 	wrong.Require(s.MaxKeyAge >= s.Refresh, key+".max_key_age", "want %s (refresh) or more, not %s", s.Refresh, s.MaxKeyAge)
 	s.Roles.check(wrong, key+".roles")
 	algs := s.checkAlgorithms(wrong, key+".algorithms")
+	party := s.AudienceClaim
+	if party == claimAud {
+		party = ""
+	}
 	return &verifier{
 		name:        s.Name,
 		audience:    s.Audience,
+		partyClaim:  party,
+		numeric:     s.NumericSubject,
 		algorithms:  algs,
 		keys:        s.source(wrong, key, algs, opts),
 		maxLifetime: int64(s.MaxLifetime / time.Second),
@@ -168,7 +185,7 @@ func (v *verifier) verify(ctx context.Context, t token, now time.Time) (entry, e
 	if err := v.check(&t.claims, now.Unix()); err != nil {
 		return entry{}, err
 	}
-	who := &Principal{Subject: v.name + ":" + t.claims.Subject}
+	who := &Principal{Subject: v.name + ":" + t.claims.Subject.text}
 	who.Roles, who.Scopes = v.roles.of(t.claims.Rest)
 	return entry{who: who, expires: t.claims.Expires.at, verifier: v.index, generation: generation}, nil
 }

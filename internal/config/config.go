@@ -128,6 +128,7 @@ type Verifier struct {
 	Name          string        `yaml:"name"`
 	Issuer        string        `yaml:"issuer"`
 	Audience      []string      `yaml:"audience"`
+	AudienceClaim string        `yaml:"audience_claim"` // aud, client_id or azp
 	Algorithms    []string      `yaml:"algorithms"`
 	Secret        secret.Text   `yaml:"secret"`
 	SecretFile    string        `yaml:"secret_file"`
@@ -136,11 +137,13 @@ type Verifier struct {
 	JWKSURL       string        `yaml:"jwks_url"`
 	OIDC          bool          `yaml:"oidc"`
 	MaxLifetime   time.Duration `yaml:"max_lifetime"`
-	Leeway        time.Duration `yaml:"leeway"`
-	Refresh       time.Duration `yaml:"refresh"`
-	MaxKeyAge     time.Duration `yaml:"max_key_age"`
-	Roles         Roles         `yaml:"roles"`
-	ActsFor       []string      `yaml:"acts_for"` // names of the verifiers for whose users its services may act
+	Leeway        time.Duration `yaml:"leeway"` // for nbf and iat
+	// NumericSubject accepts a "sub" that is a whole number.
+	NumericSubject bool          `yaml:"numeric_subject"`
+	Refresh        time.Duration `yaml:"refresh"`
+	MaxKeyAge      time.Duration `yaml:"max_key_age"`
+	Roles          Roles         `yaml:"roles"`
+	ActsFor        []string      `yaml:"acts_for"` // names of the verifiers for whose users its services may act
 }
 
 // Roles maps the values of claims to roles. An empty list means its default; User has none,

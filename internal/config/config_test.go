@@ -54,7 +54,7 @@ func TestCopyOfTheExampleFileHasTheDefaultsInForce(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := load(t, `
-auth: {verifiers: [{name: app, issuer: "https://app.example", audience: [casbroker], algorithms: [HS256], max_lifetime: 1h, leeway: 30s}]}
+auth: {verifiers: [{name: app, issuer: "https://app.example", audience: [casbroker], algorithms: [HS256], max_lifetime: 1h}]}
 seal: {keys: [{id: k1}]}
 `)
 	if !reflect.DeepEqual(got, want) {
@@ -63,7 +63,7 @@ seal: {keys: [{id: k1}]}
 	for _, e := range got.List() {
 		given := slices.Contains([]string{
 			"auth.verifiers[0].name", "auth.verifiers[0].issuer", "auth.verifiers[0].audience", "auth.verifiers[0].algorithms",
-			"auth.verifiers[0].max_lifetime", "auth.verifiers[0].leeway", "seal.keys[0].id",
+			"auth.verifiers[0].max_lifetime", "seal.keys[0].id",
 		}, e.Key)
 		if e.Default == given {
 			t.Errorf("%s is listed with default %v", e.Key, e.Default)

@@ -29,7 +29,7 @@ func Load(base Config, path string, environ []string) (Config, error) {
 	standard := Default()
 	setEmptyLists(reflect.ValueOf(&c).Elem(), reflect.ValueOf(&standard).Elem())
 	for i := range c.Auth.Verifiers {
-		c.Auth.Verifiers[i].setZeroDurations()
+		c.Auth.Verifiers[i].setMissing()
 	}
 	return c, err
 }

@@ -12,7 +12,7 @@ import (
 )
 
 // maxHeaderBytes limits the request line and the headers together: room for a token of
-// 8 KiB, cookies and the usual headers.
+// 16 KiB, cookies and the usual headers.
 const maxHeaderBytes = 32 << 10
 
 // Timeouts limits each phase of a connection. All but Delay are required.

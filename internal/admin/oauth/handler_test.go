@@ -315,7 +315,7 @@ func TestMalformedRequestGetsOAuthError(t *testing.T) {
 		"token in the URL": {"robot", "POST", "?token=" + value, "token=" + value, form, 400, "invalid_request", "invalid_request"},
 		"JSON":             {"robot", "POST", "", `{"token":"` + value + `"}`, "application/json", 415, "unsupported_media_type", "invalid_request"},
 		"no type":          {"robot", "POST", "", "token=" + value, "", 415, "unsupported_media_type", "invalid_request"},
-		"too large":        {"robot", "POST", "", "token=" + strings.Repeat("x", 20_000), form, 413, "body_too_large", "invalid_request"},
+		"too large":        {"robot", "POST", "", "token=" + strings.Repeat("x", 21_000), form, 413, "body_too_large", "invalid_request"},
 		"no credentials":   {"", "POST", "", "token=" + value, form, 401, "unauthenticated", "invalid_client"},
 		"user":             {"asha", "POST", "", "token=" + value, form, 403, "forbidden", "unauthorized_client"},
 	} {

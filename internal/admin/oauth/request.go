@@ -7,13 +7,14 @@ import (
 	"net/http"
 	"net/url"
 
+	"casbroker/internal/auth"
 	"casbroker/internal/fault"
 	"casbroker/internal/httpapi"
 	"casbroker/internal/secret"
 )
 
-// maxBody limits a request body, in bytes. No valid request is as long.
-const maxBody = 16 << 10
+// maxBody limits a request body, in bytes: a token and the other parameters.
+const maxBody = auth.MaxTokenSize + 4<<10
 
 // RFC 6749, section 5.2, has one error code for all malformed requests.
 var (
