@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -75,6 +76,28 @@ func TestCachedTokensAreServedWhileTheDatabaseIsDown(t *testing.T) {
 	}
 	b.token(t, "rohan")
 	b.call(t, "asha", http.MethodPost, "/v1/portfolios", statement, "Idempotency-Key", "k").must(t, 201)
+}
+
+func TestSavesAreRefusedWhenTheDatabaseFileIsReplaced(t *testing.T) {
+	t.Parallel()
+	database := storetest.SQLite(t)
+	settings, _ := settingsFor(t, secret.URL(database), "memory")
+	b := start(t, settings)
+	statement := parse(t, settings.Upstream.URL, b.token(t, "asha").AccessToken, "cdsl", "right").must(t, 200).body
+	path := strings.TrimPrefix(database, "sqlite:")
+	if err := os.Rename(strings.TrimPrefix(storetest.SQLite(t), "sqlite:"), path); err != nil {
+		t.Fatal(err)
+	}
+	refused := b.call(t, "asha", http.MethodPost, "/v1/portfolios", statement, "Idempotency-Key", "k").must(t, 503)
+	if strings.Contains(refused.body, "file") {
+		t.Errorf("a user: got %s, want nothing about files", refused.body)
+	}
+	if ready := b.call(t, "", http.MethodGet, "/readyz", "").must(t, 503); !strings.Contains(ready.body, "Restart the broker") {
+		t.Errorf("readyz: got %s, want what the operator must do", ready.body)
+	}
+	if log := b.log.String(); !strings.Contains(log, "the database file was replaced or removed") {
+		t.Errorf("got the log %s", log)
+	}
 }
 
 func TestBrokerThatStartedBeforeItsDatabaseRefusesAWrongKey(t *testing.T) {

@@ -18,10 +18,11 @@ const (
 	// vendor's usage is due.
 	compareEvery = 10 * time.Minute
 	// convertEvery is how often a replica checks whether there are portfolios to convert.
-	convertEvery = time.Minute
-	sweepEvery   = 10 * time.Minute
-	purgeEvery   = 10 * time.Minute
-	expireEvery  = time.Hour // how often a replica checks whether the daily deletion is due
+	convertEvery   = time.Minute
+	checkFileEvery = time.Minute
+	sweepEvery     = 10 * time.Minute
+	purgeEvery     = 10 * time.Minute
+	expireEvery    = time.Hour // how often a replica checks whether the daily deletion is due
 )
 
 // keysEvery is how often files with secrets are read again. Tests have less patience.

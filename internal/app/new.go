@@ -373,6 +373,7 @@ func New(ctx context.Context, c config.Config, o Options) (_ *App, err error) { 
 		{name: "delete expired files of forwarding addresses", every: purgeEvery, atStart: true, do: func(ctx context.Context) error {
 			return db.DropExpiredFiles(ctx, o.Now())
 		}},
+		{name: "check that the database file is the one that is open", every: checkFileEvery, do: func(context.Context) error { return db.CheckFile() }},
 		{name: "end and delete jobs of statements", every: settleEvery, atStart: true, do: statementJobs.Clean},
 		{name: "remove expired idempotency keys", every: purgeEvery, do: func(ctx context.Context) error {
 			_, err := portfolios.Purge(ctx)

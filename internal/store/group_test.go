@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"log/slog"
 	"path/filepath"
 	"testing"
 )
@@ -11,7 +12,7 @@ import (
 // idle returns a group without a goroutine, whose queue has room for many changes.
 func idle(t *testing.T) *group {
 	t.Helper()
-	writer, reader, err := openSQLite(filepath.Join(t.TempDir(), "group.db"))
+	writer, reader, _, err := openSQLite(filepath.Join(t.TempDir(), "group.db"), slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -4,6 +4,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -40,31 +41,35 @@ func sqliteCode(err error) int {
 }
 
 // openSQLite opens the file at path twice: one connection that writes, and a few that
-// read at the same time, which WAL allows.
-func openSQLite(path string) (writer, reader *sql.DB, err error) {
+// read at the same time, which WAL allows. No connection opens another file at path later.
+func openSQLite(path string, log *slog.Logger) (writer, reader *sql.DB, named *databaseFile, err error) {
 	if path == "" {
-		return nil, nil, errors.New("sqlite: a file is needed, such as sqlite:data/broker.db")
+		return nil, nil, nil, errors.New("sqlite: a file is needed, such as sqlite:data/broker.db")
 	}
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		return nil, nil, fmt.Errorf("create the folder of the database: %w", err)
+		return nil, nil, nil, fmt.Errorf("create the folder of the database: %w", err)
 	}
 	file, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600) //nolint:gosec // the operator's own setting
 	if err != nil {
-		return nil, nil, fmt.Errorf("open the database file: %w", err)
+		return nil, nil, nil, fmt.Errorf("open the database file: %w", err)
+	}
+	named = &databaseFile{path: path, log: log}
+	if named.opened, err = file.Stat(); err != nil {
+		return nil, nil, nil, errors.Join(err, file.Close())
 	}
 	if err := file.Close(); err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
-	dsn := sqliteDSN(path)
-	if writer, err = openCached(dsn + "&_txlock=immediate"); err != nil {
-		return nil, nil, err
+	dsn := sqliteDSN(path) + "&mode=rw" // without creating the file
+	if writer, err = openCached(dsn+"&_txlock=immediate", named.check); err != nil {
+		return nil, nil, nil, err
 	}
-	if reader, err = openCached(dsn + "&_pragma=query_only(1)"); err != nil {
-		return nil, nil, errors.Join(err, writer.Close())
+	if reader, err = openCached(dsn+"&_pragma=query_only(1)", named.check); err != nil {
+		return nil, nil, nil, errors.Join(err, writer.Close())
 	}
 	writer.SetMaxOpenConns(1)
 	reader.SetMaxOpenConns(max(4, 2*runtime.NumCPU()))
-	return writer, reader, nil
+	return writer, reader, named, nil
 }
 
 // sqliteDSN returns a data source name with pragmas, so that every connection gets

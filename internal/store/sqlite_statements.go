@@ -16,20 +16,28 @@ import (
 const maxStatements = 128
 
 // openCached opens a SQLite database whose connections keep prepared statements. The
-// driver prepares each statement every time it is run, which takes as long as running it.
-func openCached(dsn string) (*sql.DB, error) {
+// driver prepares each statement every time it is run, which takes as long as running it. A
+// connection is opened only if check returns nil.
+func openCached(dsn string, check func() error) (*sql.DB, error) {
 	c, err := sqlite.NewConnector(dsn)
 	if err != nil {
 		return nil, err
 	}
-	return sql.OpenDB(cachingConnector{c}), nil
+	return sql.OpenDB(cachingConnector{c, check}), nil
 }
 
 // cachingConnector opens connections that keep prepared statements.
-type cachingConnector struct{ driver.Connector }
+type cachingConnector struct {
+	driver.Connector
+
+	check func() error
+}
 
 // Connect opens a connection.
 func (c cachingConnector) Connect(ctx context.Context) (driver.Conn, error) {
+	if err := c.check(); err != nil {
+		return nil, err
+	}
 	inner, err := c.Connector.Connect(ctx)
 	if err != nil {
 		return nil, err

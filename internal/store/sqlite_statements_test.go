@@ -12,7 +12,7 @@ import (
 // to 3, and returns how many statements the connection keeps.
 func openStatements(t *testing.T) (db *sql.DB, kept func() int) {
 	t.Helper()
-	db, err := openCached(sqliteDSN(filepath.Join(t.TempDir(), "statements.db")))
+	db, err := openCached(sqliteDSN(filepath.Join(t.TempDir(), "statements.db")), func() error { return nil })
 	if err != nil {
 		t.Fatal(err)
 	}

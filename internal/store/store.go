@@ -59,6 +59,7 @@ type DB struct {
 	pool    *postgresPool // opens the connections of writer; SQLite: nil
 	size    int           // of pool, in connections; SQLite: 0
 	group   *group        // SQLite: the only user of writer; PostgreSQL: nil
+	file    *databaseFile // SQLite: what writer and reader have open; PostgreSQL: nil
 	chains  *chainPool
 	emitted chan struct{} // has a value after an event was committed
 	box     *secret.Box
@@ -78,7 +79,7 @@ func Open(o Options) (*DB, error) {
 	switch scheme {
 	case "sqlite":
 		db.dialect = sqliteDialect(rest)
-		if db.writer, db.reader, err = openSQLite(rest); err == nil {
+		if db.writer, db.reader, db.file, err = openSQLite(rest, db.log); err == nil {
 			db.chains = newChainPool(db.writer, &db.dialect, o, 1)
 			db.group = newGroup(db.writer, db.chains, db.notifyEmitted)
 		}
@@ -116,6 +117,9 @@ func (s *DB) Close() error {
 // usable once. After a change has failed, Ready tests by writing, since a full disk
 // still answers reads.
 func (s *DB) Ready(ctx context.Context) error {
+	if err := s.CheckFile(); err != nil {
+		return err
+	}
 	if err := s.ping(ctx); err != nil {
 		return ErrUnavailable.Because(fmt.Errorf("ping: %w", err))
 	}
@@ -197,6 +201,9 @@ func (s *DB) prepareAndTransact(ctx context.Context, action string, u urgency, d
 
 // transact makes a change without the check whether the database may be used.
 func (s *DB) transact(ctx context.Context, action string, u urgency, do work) error {
+	if err := s.CheckFile(); err != nil {
+		return fmt.Errorf("%s: %w", action, err)
+	}
 	var err error
 	if s.group != nil {
 		err = s.group.change(ctx, u, do)

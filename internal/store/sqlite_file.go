@@ -1,0 +1,52 @@
+package store
+
+import (
+	"errors"
+	"io/fs"
+	"log/slog"
+	"os"
+	"sync/atomic"
+)
+
+// errReplaced is returned while the open file of a SQLite database is not the one that has its
+// name: all changes would be lost with the process.
+var errReplaced = ErrUnavailable.Because(errors.New("the database file was replaced or removed while it was open")).
+	WithNotef("The database file was replaced or removed under the running broker. Restart the broker, which then opens the file that is there.")
+
+// databaseFile is the file of a SQLite database, as it was when it was opened.
+type databaseFile struct {
+	path     string
+	opened   os.FileInfo
+	log      *slog.Logger
+	replaced atomic.Bool // by the last check
+}
+
+// check returns errReplaced if the path leads to no file or to another one, and logs when that
+// changes. It takes some microseconds.
+func (f *databaseFile) check() error {
+	now, err := os.Stat(f.path)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil // it is not known
+	}
+	replaced := err != nil || !os.SameFile(f.opened, now)
+	if f.replaced.Swap(replaced) != replaced {
+		if replaced {
+			f.log.Error("the database file was replaced or removed while it is open; changes are refused until a restart", "file", f.path)
+		} else {
+			f.log.Info("the database file is in its place again", "file", f.path)
+		}
+	}
+	if replaced {
+		return errReplaced
+	}
+	return nil
+}
+
+// CheckFile returns ErrUnavailable if the file of a SQLite database was replaced or removed. Each
+// change and Ready do so, too.
+func (s *DB) CheckFile() error {
+	if s.file == nil {
+		return nil
+	}
+	return s.file.check()
+}
