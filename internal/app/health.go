@@ -25,7 +25,7 @@ func health(s config.Config, vendor *upstream.Client, keys *apikey.Pool, files *
 		ctx, cancel := context.WithTimeout(ctx, healthTimeout)
 		defer cancel()
 		return []admin.Component{
-			vendorHealth(vendor.State()), keyHealth(s.Upstream, keys.Status()), cacheHealth(c), component("database", db.Ready(ctx)),
+			vendorHealth(vendor.State()), keyHealth(s.Upstream, keys.Status()), cacheHealth(ctx, c), component("database", db.Ready(ctx)),
 			accessHealth(ctx, w, s.Access.MaxStaleness), files.health(keys.Status()),
 		}
 	}
@@ -52,9 +52,10 @@ func accessHealth(ctx context.Context, w *access.Watcher, maxAge time.Duration) 
 // always has a failed check of /readyz degrade the broker, whatever the error is.
 func always(error) bool { return true }
 
-// cacheReady returns why Redis is not used although the settings name one, nil otherwise.
-func cacheReady(c cache.Cache) error {
-	if p := cacheHealth(c); p.State == admin.Degraded {
+// cacheReady returns why Redis is not used although the settings name one, or what it
+// refuses; nil otherwise.
+func cacheReady(ctx context.Context, c cache.Cache) error {
+	if p := cacheHealth(ctx, c); p.State == admin.Degraded {
 		return errors.New(p.Note)
 	}
 	return nil
@@ -68,13 +69,18 @@ func vendorReady(c *upstream.Client) error {
 	return nil
 }
 
-func cacheHealth(c cache.Cache) admin.Component {
+func cacheHealth(ctx context.Context, c cache.Cache) admin.Component {
 	p := admin.Component{Name: "cache", State: admin.OK}
 	switch c := c.(type) {
 	case *cache.Memory:
 		p.State, p.Note = admin.Unused, "The settings keep tokens and limits in this process; Redis is not used."
 	case *cache.Fallback:
-		if c.Degraded() {
+		var refusal *cache.Refusal
+		switch err := c.Check(ctx); {
+		case errors.As(err, &refusal):
+			p.State = admin.Degraded
+			p.Note = fmt.Sprintf("Redis refuses the broker (%v): %s. Until then, this replica does without what is refused.", refusal.Err, refusal.Remedy)
+		case err != nil, c.Degraded():
 			p.State, p.Note = admin.Degraded, "Redis does not answer; until it does, this replica counts and caches on its own."
 		}
 	}

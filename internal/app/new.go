@@ -292,7 +292,7 @@ func New(ctx context.Context, c config.Config, o Options) (_ *App, err error) { 
 			{Name: "store", Ready: db.Ready, Degrades: store.IsOutage}, // cached tokens are served until access is stale
 			{Name: "access", Ready: watcher.Ready},
 			{Name: "auth", Ready: func(context.Context) error { return callers.Ready() }},
-			{Name: "cache", Ready: func(context.Context) error { return cacheReady(shared) }, Degrades: always},
+			{Name: "cache", Ready: func(ctx context.Context) error { return cacheReady(ctx, shared) }, Degrades: always},
 			{Name: "vendor", Ready: func(context.Context) error { return vendorReady(vendor) }, Degrades: always},
 		},
 	})

@@ -187,7 +187,11 @@ func openCache(ctx context.Context, c config.Cache, log *slog.Logger, now func()
 	if err != nil {
 		return nil, err
 	}
-	if err := redis.Ping(ctx); err != nil { // a wrong URL is best seen at the start
+	var refusal *cache.Refusal
+	switch err := redis.Check(ctx); { // what is wrong with the URL or the user is best seen at the start
+	case errors.As(err, &refusal):
+		log.Error("Redis refuses the broker", "error", refusal.Err, "remedy", refusal.Remedy)
+	case err != nil:
 		log.Warn("Redis does not answer yet", "error", err)
 	}
 	return cache.WithFallback(redis, memory, cache.FallbackOptions{

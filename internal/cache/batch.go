@@ -16,6 +16,7 @@ type batch struct {
 	counters []counter
 	index    map[string]int // of each key in counters
 	gets     []*redis.StringCmd
+	failed   error // of a pipeline, also if it is of none of its commands
 }
 
 // counter is a key that calls of a batch count against.
@@ -63,13 +64,13 @@ func (b *batch) send(ctx context.Context, client redis.UniversalClient, log *slo
 			b.gets = append(b.gets, pipe.Get(ctx, c.tokenKey))
 		}
 	}
-	_, _ = pipe.Exec(ctx) // each command has its own error
+	_, b.failed = pipe.Exec(ctx) // each command has its own error, unless Redis refused to connect (WRONGPASS)
 	b.repair(ctx, client, log)
 	gets := b.gets
 	for _, c := range b.calls {
 		c.err = b.setCounts(c)
 		if c.tokenKey != "" {
-			if err := c.setToken(gets[0]); c.err == nil {
+			if err := c.setToken(gets[0], b.failed); c.err == nil {
 				c.err = err
 			}
 			gets = gets[1:]
@@ -109,7 +110,7 @@ func (b *batch) repair(ctx context.Context, client redis.UniversalClient, log *s
 		}
 	}
 	if pipe != nil {
-		_, _ = pipe.Exec(ctx)
+		_, b.failed = pipe.Exec(ctx)
 	}
 }
 
@@ -128,15 +129,23 @@ func (b *batch) setCounts(c *call) error {
 		if err := n.incr.Err(); err != nil {
 			return err
 		}
+		if n.incr.Val() == 0 && b.failed != nil && !errors.Is(b.failed, redis.Nil) { // it was not executed
+			return b.failed
+		}
 		h.count += n.incr.Val() - n.hits
 	}
 	return nil
 }
 
-func (c *call) setToken(get *redis.StringCmd) error {
+// setToken sets the token that get returned. failed is the error of the whole pipeline: that
+// of a get which was not executed. No token is empty.
+func (c *call) setToken(get *redis.StringCmd, failed error) error {
 	value, err := get.Bytes()
-	if errors.Is(err, redis.Nil) || isWrongValue(err) {
+	switch {
+	case errors.Is(err, redis.Nil) || isWrongValue(err):
 		return nil
+	case err == nil && len(value) == 0 && failed != nil && !errors.Is(failed, redis.Nil):
+		return failed
 	}
 	c.token = value
 	return err
@@ -147,5 +156,6 @@ func (b *batch) reset() {
 	clear(b.counters)
 	clear(b.gets)
 	clear(b.index)
+	b.failed = nil
 	b.calls, b.counters, b.gets = b.calls[:0], b.counters[:0], b.gets[:0]
 }

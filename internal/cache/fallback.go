@@ -39,6 +39,7 @@ type Fallback struct {
 	degraded atomic.Bool
 	mu       sync.Mutex
 	pending  map[token.CacheKey]struct{} // keys of tokens to copy to Redis
+	cause    error                       // why Redis is not used, while degraded
 
 	stop    context.CancelFunc
 	stopped context.Context // ends with Close; used by the prober

@@ -32,8 +32,18 @@ func (r *Redis) Publish(ctx context.Context, topic, message string) error {
 func (r *Redis) Subscribe(ctx context.Context, topic string, receive func(message string)) {
 	pause := time.NewTicker(resubscribeAfter)
 	defer pause.Stop()
+	refused := false
 	for ctx.Err() == nil {
-		r.subscribe(ctx, topic, receive)
+		var refusal *Refusal
+		err := r.subscribe(ctx, topic, receive)
+		switch {
+		case !errors.As(err, &refusal):
+			refused = false
+		case !refused: // once, not at each attempt
+			refused = true
+			r.log.ErrorContext(ctx, "Redis refuses the broker the messages between replicas; blocks and revocations are only found by polling",
+				"error", refusal.Err, "remedy", refusal.Remedy)
+		}
 		select {
 		case <-ctx.Done():
 		case <-pause.C:
@@ -41,8 +51,9 @@ func (r *Redis) Subscribe(ctx context.Context, topic string, receive func(messag
 	}
 }
 
-// subscribe receives messages until the connection is lost or ctx ends.
-func (r *Redis) subscribe(ctx context.Context, topic string, receive func(message string)) {
+// subscribe receives messages until the connection is lost or ctx ends. It returns a
+// Refusal if Redis refuses the subscription.
+func (r *Redis) subscribe(ctx context.Context, topic string, receive func(message string)) error {
 	conn := r.client.Subscribe(ctx, channel(topic))
 	closeConn := func() { _ = conn.Close() }
 	defer closeConn()
@@ -57,7 +68,7 @@ func (r *Redis) subscribe(ctx context.Context, topic string, receive func(messag
 			pinged = true
 			continue
 		default:
-			return
+			return asRefusal(err)
 		}
 		switch m := received.(type) {
 		case *redis.Subscription:

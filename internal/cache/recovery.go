@@ -16,7 +16,8 @@ func (f *Fallback) degrade(err error) {
 	if f.stopped.Err() != nil || !f.degraded.CompareAndSwap(false, true) {
 		return
 	}
-	f.Log.Warn("Redis failed; using the cache in memory", "error", err)
+	f.cause = nil
+	f.setCause(err)
 	if f.OnChange != nil {
 		f.OnChange(true)
 	}
@@ -64,6 +65,9 @@ func (f *Fallback) addPending(key token.CacheKey) bool {
 // resume switches back to Redis if it answers and stores the pending tokens.
 func (f *Fallback) resume() bool {
 	if _, _, err := f.redis.Take(f.stopped, probeHit, ratelimit.TokenKey{}); err != nil {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		f.setCause(err)
 		return false
 	}
 	for {

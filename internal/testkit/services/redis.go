@@ -34,12 +34,13 @@ type RedisProcess struct {
 	URL  string // redis://127.0.0.1:port/0
 	Port string
 	path string
+	args []string
 }
 
-// OwnRedis starts a Redis for this test only.
-func OwnRedis(t testing.TB) *RedisProcess {
+// OwnRedis starts a Redis for this test only, with further arguments.
+func OwnRedis(t testing.TB, args ...string) *RedisProcess {
 	t.Helper()
-	r, err := startRedis(need(t, "redis-server"))
+	r, err := startRedis(need(t, "redis-server"), args...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -66,18 +67,20 @@ func (r *RedisProcess) Start(t testing.TB) {
 	}
 }
 
-func startRedis(path string) (*RedisProcess, error) {
+func startRedis(path string, args ...string) (*RedisProcess, error) {
 	port, err := freePort()
 	if err != nil {
 		return nil, err
 	}
-	r := &RedisProcess{URL: "redis://127.0.0.1:" + port + "/0", Port: port, path: path}
+	r := &RedisProcess{URL: "redis://127.0.0.1:" + port + "/0", Port: port, path: path, args: args}
 	return r, r.run()
 }
 
 func (r *RedisProcess) run() error {
-	err := spawn(nil, "TERM", "", r.path, "--port", r.Port, "--bind", "127.0.0.1",
-		"--save", "", "--appendonly", "no", "--loglevel", "warning", "--logfile", "/dev/null")
+	err := spawn(nil, "TERM", "", append([]string{
+		r.path, "--port", r.Port, "--bind", "127.0.0.1",
+		"--save", "", "--appendonly", "no", "--loglevel", "warning", "--logfile", "/dev/null",
+	}, r.args...)...)
 	if err != nil {
 		return err
 	}
