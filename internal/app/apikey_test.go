@@ -360,7 +360,9 @@ func TestFailuresOfTheGatewayOpenTheBreakerForAll(t *testing.T) {
 	}
 	within(t, 20*time.Second, "parses are refused without a call", func() bool { return paused(use) })
 	within(t, 20*time.Second, "mints are refused without a call", func() bool {
-		return paused(func() answer { return b.call(t, "asha", http.MethodPost, "/v1/token", `{"mode":"direct"}`).must(t, 503) })
+		return paused(func() answer {
+			return b.call(t, "asha", http.MethodPost, "/v1/token", `{"mode":"direct"}`).must(t, 503)
+		})
 	})
 }
 

@@ -19,7 +19,8 @@
 //   - Every call to Redis has a short deadline, connecting included. A pipeline is not
 //     retried, since a retry could count a hit twice.
 //   - The first failed call switches Fallback to Memory, so its callers pay one timeout.
-//     A background probe counts a hit; once that works, the tokens that Redis missed
+//     A background probe reads the map of a cluster again, asks all its masters and counts
+//     a hit; once that works, the tokens that Redis missed
 //     are copied to it, and only then is it used again.
 //   - Reserve gives turns at the vendor, in order (pace.go).
 //   - Memory also has each token that this replica stored in Redis or read there, so losing

@@ -64,6 +64,9 @@ func (f *Fallback) addPending(key token.CacheKey) bool {
 
 // resume switches back to Redis if it answers and stores the pending tokens.
 func (f *Fallback) resume() bool {
+	if err := f.redis.findMasters(f.stopped); err != nil {
+		return false
+	}
 	if _, _, err := f.redis.Take(f.stopped, probeHit, ratelimit.TokenKey{}); err != nil {
 		f.mu.Lock()
 		defer f.mu.Unlock()

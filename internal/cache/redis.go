@@ -142,6 +142,20 @@ func (r *Redis) Ping(ctx context.Context) error {
 	return nil
 }
 
+// findMasters reads the map of a cluster again and returns an error if one of its masters
+// does not answer. It does nothing without a cluster.
+func (r *Redis) findMasters(ctx context.Context) error {
+	cluster, ok := r.client.(*redis.ClusterClient)
+	if !ok {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, 4*r.timeout) // the first nodes that are asked may be down
+	defer cancel()
+	return cluster.ForEachMaster(ctx, func(ctx context.Context, master *redis.Client) error {
+		return master.Ping(ctx).Err()
+	})
+}
+
 // Close waits for the current batches and closes the connections.
 func (r *Redis) Close() error {
 	r.batches.close()

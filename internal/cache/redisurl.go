@@ -84,6 +84,10 @@ func singleOptions(scheme, rest string, timeout time.Duration) (*redis.Options, 
 	return o, nil
 }
 
+// clusterReload is how old the map of a cluster may be. go-redis reads it again after an
+// answer that redirects, but a master that was replaced does not answer.
+const clusterReload = 5 * time.Second
+
 func clusterOptions(scheme, rest string, timeout time.Duration) (*redis.ClusterOptions, error) {
 	u, err := splitHosts(scheme, rest, "6379")
 	if err != nil {
@@ -97,6 +101,7 @@ func clusterOptions(scheme, rest string, timeout time.Duration) (*redis.ClusterO
 	if err != nil {
 		return nil, errCluster
 	}
+	o.ClusterStateReloadInterval = clusterReload
 	if o.TLSConfig != nil {
 		o.TLSConfig.ServerName = "" // each node is verified by its own name, not by that of the first
 	}

@@ -59,6 +59,9 @@ func TestRedisURLNamesNodesOfCluster(t *testing.T) {
 			continue
 		}
 		o := c.(*redis.ClusterClient).Options()
+		if o.ClusterStateReloadInterval != 5*time.Second {
+			t.Errorf("%s: the map of the cluster is read every %v, want 5s", url, o.ClusterStateReloadInterval)
+		}
 		got := connection{
 			addrs: strings.Join(o.Addrs, " "), user: o.Username, password: o.Password, client: o.ClientName, tls: o.TLSConfig != nil,
 		}
