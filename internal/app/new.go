@@ -341,8 +341,12 @@ func New(ctx context.Context, c config.Config, o Options) (_ *App, err error) { 
 		&admin.Handler{Service: operators, Log: log, Limit: limitAdmin})
 	a.router.Mount("/oauth", nil,
 		&oauth.Handler{
-			Tokens:       &oauth.Service{Grants: operators.Grants, ActsFor: callers.ActsFor, Access: a.access, Recorder: db, Now: o.Now},
-			Authenticate: byOperator, Limit: limitRead,
+			Tokens: &oauth.Service{Grants: operators.Grants, ActsFor: callers.ActsFor, Access: a.access, Recorder: db, Now: o.Now},
+			Authenticate: []server.Middleware{
+				limits.LimitAuthFailures(session.ErrEnded), limits.LimitServiceKeys(),
+				oauth.Clients{ByKey: oauthClient(callers, sessions), Reserve: reserveSignIn}.Middleware(sessions.Middleware(callers.RecordedMiddleware())), notBlocked,
+			},
+			Limit: limits.ForServices(ratelimit.Read),
 		},
 		&oauth.ExchangeHandler{
 			Tokens: tokenHandler, Auth: callers, Blocked: refuseBlocked(watcher),

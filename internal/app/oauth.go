@@ -1,11 +1,15 @@
 package app
 
 import (
+	"context"
 	"net/url"
 
 	"casbroker/internal/admin/oauth"
+	"casbroker/internal/admin/session"
+	"casbroker/internal/auth"
 	"casbroker/internal/config"
 	"casbroker/internal/netaddr"
+	"casbroker/internal/secret"
 )
 
 // metadataHandler returns the handler that describes the OAuth endpoints. Without
@@ -27,4 +31,15 @@ func metadataHandler(c config.Config) *oauth.MetadataHandler {
 		h.Scopes = gatewayFeatures(c.Gateway).Names()
 	}
 	return h
+}
+
+// oauthClient returns a function that authenticates OAuth clients by the keys of services and
+// operators.
+func oauthClient(callers *auth.Authenticator, sessions *session.Service) func(ctx context.Context, name string, key secret.Text, reserve func() error) (*auth.Principal, error) {
+	return func(ctx context.Context, name string, key secret.Text, reserve func() error) (*auth.Principal, error) {
+		if session.IsKey(key) {
+			return sessions.ByKey(ctx, name, key, reserve)
+		}
+		return callers.ByServiceKey(name, key)
+	}
 }

@@ -303,6 +303,7 @@ func TestOAuthClientsOfNodeExchangeTokens(t *testing.T) {
 	settings, _ := settingsFor(t, secret.URL(storetest.SQLite(t)), "memory")
 	settings.Token.Mode = config.ModeBoth
 	settings.Auth.Verifiers[0].ActsFor = []string{"app"}
+	key := serviceKey(t, &settings, "introspector", []string{"app"}, "casbroker:service")
 	b := start(t, settings)
 	module, err := os.ReadFile("testdata/oauth_clients.mjs")
 	if err != nil {
@@ -316,8 +317,16 @@ func TestOAuthClientsOfNodeExchangeTokens(t *testing.T) {
 		Status                 int
 		Introspected, After    struct{ Active bool }
 		AuthorizationServerDoc json.RawMessage `json:"as"`
+		Secrets                map[string]struct {
+			Before, After struct {
+				Active bool
+				Sub    string
+			}
+			Challenge string
+			Told      bool
+		}
 	}
-	out := run(string(module), b.URL, bearer(t, "asha"), bearerAs(t, "backend", "casbroker:service"))
+	out := run(string(module), b.URL, bearer(t, "asha"), bearerAs(t, "backend", "casbroker:service"), "introspector", key)
 	if err := json.Unmarshal([]byte(out), &got); err != nil {
 		t.Fatalf("%v in %s", err, out)
 	}
@@ -330,5 +339,11 @@ func TestOAuthClientsOfNodeExchangeTokens(t *testing.T) {
 	}
 	if one.Scoped.Scope != "parse" || one.Scoped.BaseURL != b.URL+"/gateway" || !one.Introspected.Active || one.After.Active {
 		t.Errorf("got %s, want a gateway token, and one that is revoked", out)
+	}
+	for _, method := range []string{"client_secret_basic", "client_secret_post"} {
+		got := other.Secrets[method]
+		if !got.Before.Active || got.Before.Sub != "app:asha" || got.After.Active || got.Challenge != "basic" || !got.Told {
+			t.Errorf("%s: got %+v, want a token that is active until it is revoked", method, got)
+		}
 	}
 }

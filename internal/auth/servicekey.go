@@ -114,6 +114,19 @@ func newServiceKey(k ServiceKey) serviceKey {
 // isServiceKey reports whether a bearer token has the form of a service key, not of a JWT.
 func isServiceKey(token string) bool { return strings.HasPrefix(token, serviceKeyPrefix) }
 
+// ByServiceKey returns the Principal of the service called name if key is its key, and
+// ErrServiceKey otherwise.
+func (a *Authenticator) ByServiceKey(name string, key secret.Text) (*Principal, error) {
+	who, err := a.byServiceKey(key.Reveal())
+	if err != nil {
+		return nil, err
+	}
+	if who.Subject != serviceSubject(name) {
+		return nil, ErrServiceKey.Withf("The client_id must be the name of the service key.")
+	}
+	return who, nil
+}
+
 // byServiceKey returns the Principal of a service key, or ErrServiceKey. It compares key
 // with every hash, in a time that does not depend on where they differ.
 func (a *Authenticator) byServiceKey(key string) (*Principal, error) {

@@ -29,6 +29,27 @@ func (l *Limiter) Middleware(class Class) echo.MiddlewareFunc {
 	}
 }
 
+// ForServices is Middleware for calls that services make for themselves, such as the
+// introspection of the token of each request that they serve: a service has the limits of
+// Service, those for each user aside, and all other callers have those of class.
+func (l *Limiter) ForServices(class Class) echo.MiddlewareFunc {
+	own, ofServices := l.Rules.class(class), l.Rules.class(Service)
+	return func(next echo.HandlerFunc) echo.HandlerFunc {
+		return func(c echo.Context) error {
+			who, limits := auth.Caller(c), own
+			if who.Scopes != 0 {
+				who, limits = auth.Principal{Actor: who.Subject}, ofServices
+			}
+			if len(limits.rules) > 0 {
+				if _, err := l.admit(c, limits, who, TokenKey{}); err != nil {
+					return err
+				}
+			}
+			return next(c)
+		}
+	}
+}
+
 // Admit returns a function that does for a handler what Middleware does. In the same
 // round trip it fetches the token that is cached for subject, that many minutes and that
 // mode; the token is nil if there is none, and must not be changed. With subject "" it
@@ -89,7 +110,9 @@ func (ck *check) fill(rules []*rule, who auth.Principal, ip string) {
 		case perService:
 			hit.Who = who.Actor
 		case perUserAndService:
-			hit.Who = who.Actor + "\n" + who.Subject // neither contains a line end
+			if who.Subject != "" {
+				hit.Who = who.Actor + "\n" + who.Subject // neither contains a line end
+			}
 		case perAddress:
 			hit.Who = countedAddress(ip, subscriberBits)
 		case perSite:

@@ -136,6 +136,9 @@ type metadata struct {
 	ServiceDocumentation     string   `json:"service_documentation"`
 }
 
+// clientMethods are the ways in which a client of revocation and introspection authenticates.
+var clientMethods = []string{secretBasic, secretPost, bearerMethod}
+
 // bearerMethod is the authentication with a JWT in the header Authorization. It is the name
 // of an access token type, which RFC 8414 allows for introspection.
 const bearerMethod = "Bearer"
@@ -146,8 +149,8 @@ func describe(issuer string, scopes []string, tokens bool) metadata {
 	m := metadata{
 		Issuer: issuer, GrantTypes: []string{},
 		ResponseTypes: []string{}, Scopes: scopes,
-		RevocationEndpoint: issuer + "/oauth/revoke", RevocationAuthMethods: []string{bearerMethod},
-		IntrospectionEndpoint: issuer + "/oauth/introspect", IntrospectionAuthMethods: []string{bearerMethod},
+		RevocationEndpoint: issuer + "/oauth/revoke", RevocationAuthMethods: clientMethods,
+		IntrospectionEndpoint: issuer + "/oauth/introspect", IntrospectionAuthMethods: clientMethods,
 		ServiceDocumentation: issuer + "/openapi.yaml",
 	}
 	if tokens {

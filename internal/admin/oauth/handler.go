@@ -33,7 +33,7 @@ func (h *Handler) Mount(g *echo.Group) {
 }
 
 func (h *Handler) revoke(c echo.Context) error {
-	value, err := readToken(c.Response(), c.Request())
+	value, err := readToken(c)
 	if err != nil {
 		return err
 	}
@@ -44,7 +44,7 @@ func (h *Handler) revoke(c echo.Context) error {
 }
 
 func (h *Handler) introspect(c echo.Context) error {
-	value, err := readToken(c.Response(), c.Request())
+	value, err := readToken(c)
 	if err != nil {
 		return err
 	}

@@ -10,7 +10,6 @@ import (
 	"casbroker/internal/auth"
 	"casbroker/internal/fault"
 	"casbroker/internal/httpapi"
-	"casbroker/internal/secret"
 )
 
 // maxBody limits a request body, in bytes: a token and the other parameters.
@@ -25,17 +24,9 @@ var (
 	errMediaType = httpapi.ErrMediaType.Withf("Send the body as application/x-www-form-urlencoded.")
 )
 
-// readToken returns the token in the form of a request. It ignores other members, such as
-// token_type_hint (RFC 7009, section 2.1).
-func readToken(w http.ResponseWriter, r *http.Request) (secret.Text, error) {
-	form, err := readForm(w, r, errRequest)
-	if err != nil {
-		return "", err
-	}
-	if tokens := form["token"]; len(tokens) != 1 || tokens[0] == "" {
-		return "", errRequest
-	}
-	return secret.Text(form.Get("token")), nil
+func isForm(h http.Header) bool {
+	media, _, err := mime.ParseMediaType(h.Get("Content-Type"))
+	return err == nil && media == "application/x-www-form-urlencoded"
 }
 
 // readForm returns the form of a request. malformed is returned for any other body.
@@ -46,7 +37,7 @@ func readForm(w http.ResponseWriter, r *http.Request, malformed *fault.Fault) (u
 	if err := httpapi.RefuseEncoding(r.Header); err != nil {
 		return nil, err
 	}
-	if media, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || media != "application/x-www-form-urlencoded" {
+	if !isForm(r.Header) {
 		return nil, errMediaType
 	}
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))

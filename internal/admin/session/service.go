@@ -8,10 +8,12 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"time"
 
 	"casbroker/internal/audit"
+	"casbroker/internal/auth"
 	"casbroker/internal/fault"
 	"casbroker/internal/secret"
 )
@@ -29,6 +31,7 @@ var (
 	// ErrNoKeys is returned when the settings have no admin keys.
 	ErrNoKeys = fault.New(fault.Forbidden, "no_admin_keys", "Sign-in with a key is not set up here.").
 			WithNotef("Make a key with broker admin-key, and put its hash into the setting admin.keys.")
+	errOtherAdmin = fault.New(fault.Unauthenticated, "invalid_client", "The client_id must be the name of the admin key.")
 	// ErrEnded is returned for the cookie of a session that is over.
 	ErrEnded = fault.New(fault.Unauthenticated, "session_ended", "The session has ended; sign in again.")
 	// ErrInsecure is returned for a sign-in over plain http from another machine.
@@ -82,33 +85,59 @@ func (s *Service) ReplaceKey(name string, hash secret.Text) error {
 // time are not all tried, and the right key needs no reservation; only one with an older hash
 // does, until it was proven once.
 func (s *Service) SignIn(ctx context.Context, key secret.Text, reserve func() error) (token secret.Text, session Session, err error) {
-	if len(s.keys()) == 0 {
-		return "", Session{}, ErrNoKeys
-	}
-	claimed := s.keyOf(nameIn(key))
-	ok := s.isProven(key, claimed)
-	if !ok {
-		if reserve != nil {
-			if err := reserve(); err != nil {
-				return "", Session{}, err
-			}
-		}
-		if ok, err = s.verify(ctx, key, claimed); err != nil {
-			return "", Session{}, err
-		}
+	proven, err := s.prove(ctx, key, reserve)
+	if err != nil {
+		return "", Session{}, err
 	}
 	now := s.now()
-	if !ok {
-		return "", Session{}, s.refuse(ctx, now, claimed)
-	}
-	token, session = secret.Text(secret.RandomToken()), Session{Admin: claimed.Name, StartedAt: now, SeenAt: now}
-	stored := Stored{ID: s.tokenHash(token), KeyHash: s.keyHash(claimed), Session: session}
+	token, session = secret.Text(secret.RandomToken()), Session{Admin: proven.Name, StartedAt: now, SeenAt: now}
+	stored := Stored{ID: s.tokenHash(token), KeyHash: s.keyHash(proven), Session: session}
 	stored.MAC = stored.mac(s.Box)
 	if err := s.Store.StartSession(ctx, stored, now.Add(-IdleTimeout), session.record(ctx, now, audit.AdminSignIn)); err != nil {
 		return "", Session{}, err
 	}
 	return token, session, nil
 }
+
+// ByKey returns the operator called name if key is its key, without a session. It calls reserve
+// and returns errors like SignIn.
+func (s *Service) ByKey(ctx context.Context, name string, key secret.Text, reserve func() error) (*auth.Principal, error) {
+	proven, err := s.prove(ctx, key, reserve)
+	if err != nil {
+		return nil, err
+	}
+	if proven.Name != name {
+		return nil, errOtherAdmin
+	}
+	return Session{Admin: name}.Principal(), nil
+}
+
+// prove returns the admin key that key is. It calls reserve and returns errors like SignIn.
+func (s *Service) prove(ctx context.Context, key secret.Text, reserve func() error) (*Key, error) {
+	if len(s.keys()) == 0 {
+		return nil, ErrNoKeys
+	}
+	claimed := s.keyOf(nameIn(key))
+	if s.isProven(key, claimed) {
+		return claimed, nil
+	}
+	if reserve != nil {
+		if err := reserve(); err != nil {
+			return nil, err
+		}
+	}
+	ok, err := s.verify(ctx, key, claimed)
+	if err != nil {
+		return nil, err
+	}
+	if !ok {
+		return nil, s.refuse(ctx, s.now(), claimed)
+	}
+	return claimed, nil
+}
+
+// IsKey reports whether text has the form of an admin key.
+func IsKey(text secret.Text) bool { return strings.HasPrefix(text.Reveal(), keyPrefix) }
 
 // isProven reports, at little cost, that key is the claimed one. False means that verify has
 // to tell for a key with an older hash, and that key is wrong otherwise.
