@@ -152,7 +152,7 @@ func New(ctx context.Context, c config.Config, o Options) (_ *App, err error) { 
 	})
 
 	// Callers: who they are, how often they may call, and what is recorded of them.
-	callers, err := newAuth(running, c.Auth, auth.Options{Now: o.Now, Log: log})
+	callers, err := newAuth(running, c.Auth, auth.Options{PageOrigins: c.Server.AllowedOrigins, Now: o.Now, Log: log})
 	if err != nil {
 		return nil, err
 	}
@@ -281,12 +281,14 @@ func New(ctx context.Context, c config.Config, o Options) (_ *App, err error) { 
 		Log: log, Observer: metrics, OpenAPI: web.OpenAPI,
 		OnRefused: func(ctx context.Context, actor, route string, f *fault.Fault) {
 			counter.Refuse(f.Code)
-			if f.Code != session.ErrWrongKey.Code { // sessions records those itself, with the name of the key
+			// Sessions records wrong keys itself, with their names. Pages of other origins are counted.
+			if f.Code != session.ErrWrongKey.Code && f.Code != server.ErrOrigin.Code {
 				recorder.RecordRefusal(ctx, actor, route, refusalReason(f))
 			}
 		},
 		TrustedProxies: networks(c.Server.TrustedProxies), OnForwardedIgnored: metrics.CountForwardedIgnored,
-		AllowedOrigins: c.Server.AllowedOrigins, NoCORS: noCORSPaths, AllowCookies: c.Auth.Cookie != "",
+		AllowedOrigins: c.Server.AllowedOrigins, AllowedHeaders: c.Server.AllowedHeaders, OnOriginRefused: metrics.CountOriginRefused,
+		PublicURL: c.Server.PublicURL, NoCORS: noCORSPaths, AllowCookies: c.Auth.Cookie != "",
 		BodyRate: httpapi.BodyRate{Least: int64(c.Server.MinBodyRate), Grace: c.Server.BodyGrace, Timeout: c.Server.ReadTimeout},
 		Checks: []server.Check{
 			{Name: "store", Ready: db.Ready, Degrades: store.IsOutage}, // cached tokens are served until access is stale

@@ -28,6 +28,8 @@ type Options struct {
 	// TrustedOrigins ("https://app.example") may make state-changing calls with the
 	// cookie, in addition to the broker's own origin.
 	TrustedOrigins []string
+	// PageOrigins are TrustedOrigins for all but RecordedMiddleware.
+	PageOrigins []string
 
 	CacheSize int              // bytes for verified tokens, about 90 each; 0 caches none, otherwise the minimum is 128 KiB
 	Now       func() time.Time // nil means time.Now
@@ -49,7 +51,8 @@ type Authenticator struct {
 	cache   *cache
 	now     func() time.Time
 	cookie  string
-	origins *http.CrossOriginProtection
+	// trusted has Options.TrustedOrigins, and pages has PageOrigins, too.
+	trusted, pages *http.CrossOriginProtection
 }
 
 // New returns an Authenticator, or an error that names every invalid setting by its
@@ -63,7 +66,8 @@ func New(ctx context.Context, opts Options) (*Authenticator, error) {
 		cache:    newCache(opts.CacheSize),
 		now:      opts.Now,
 		cookie:   opts.Cookie,
-		origins:  http.NewCrossOriginProtection(),
+		trusted:  http.NewCrossOriginProtection(),
+		pages:    http.NewCrossOriginProtection(),
 	}
 	var wrong check.Errors
 	a.checkBrowserOptions(&wrong, opts)
@@ -94,8 +98,13 @@ func (a *Authenticator) checkBrowserOptions(wrong *check.Errors, opts Options) {
 	cookie := http.Cookie{Name: opts.Cookie} //nolint:gosec // never sent; only its name is checked
 	wrong.Require(opts.Cookie == "" || cookie.Valid() == nil, "auth.cookie", "%q is not a valid cookie name", opts.Cookie)
 	for i, origin := range opts.TrustedOrigins {
-		err := a.origins.AddTrustedOrigin(origin)
+		err := a.trusted.AddTrustedOrigin(origin)
+		_ = a.pages.AddTrustedOrigin(origin)
 		wrong.Require(err == nil, fmt.Sprintf("auth.trusted_origins[%d]", i), "want an origin such as https://app.example: %v", err)
+	}
+	for i, origin := range opts.PageOrigins {
+		err := a.pages.AddTrustedOrigin(origin)
+		wrong.Require(err == nil, fmt.Sprintf("server.allowed_origins[%d]", i), "want an origin such as https://app.example: %v", err)
 	}
 }
 

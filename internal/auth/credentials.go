@@ -129,7 +129,11 @@ func (a *Authenticator) checkOrigin(r *http.Request, check originCheck) error {
 		post.Method = http.MethodPost
 		r = &post
 	}
-	err := a.origins.Check(r)
+	origins := a.pages
+	if check == withProof {
+		origins = a.trusted
+	}
+	err := origins.Check(r)
 	if err == nil {
 		return nil
 	}

@@ -44,6 +44,7 @@ type Server struct {
 	PublicURL         string        `yaml:"public_url"`      // how browsers reach the broker, "" for this machine only
 	TrustedProxies    []string      `yaml:"trusted_proxies"` // networks (CIDR) whose X-Forwarded-For is trusted
 	AllowedOrigins    []string      `yaml:"allowed_origins"` // exact origins that CORS allows
+	AllowedHeaders    []string      `yaml:"allowed_headers"` // that pages of AllowedOrigins may send, besides those of the API
 	ReadHeaderTimeout time.Duration `yaml:"read_header_timeout"`
 	ReadTimeout       time.Duration `yaml:"read_timeout"`
 	WriteTimeout      time.Duration `yaml:"write_timeout"`
@@ -330,6 +331,7 @@ func Default() Config {
 			BodyGrace:         10 * time.Second,
 			DrainDelay:        2 * time.Second,
 			DrainTimeout:      20 * time.Second,
+			AllowedHeaders:    tracingHeaders(),
 		},
 		Log: Log{Level: "info", Format: "json"},
 		Upstream: Upstream{

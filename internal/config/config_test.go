@@ -292,7 +292,7 @@ func TestErrorInAFileDoesNotShowItsSecrets(t *testing.T) {
 func TestAllErrorsAreReportedAtOnce(t *testing.T) {
 	t.Parallel()
 	c := config.Default()
-	c.Server = config.Server{Address: "nowhere", TrustedProxies: []string{"everywhere", "0.0.0.0/0"}, AllowedOrigins: []string{"*", "https://*.app.example"}, MinBodyRate: -1, PublicURL: "http://broker.example/"}
+	c.Server = config.Server{Address: "nowhere", TrustedProxies: []string{"everywhere", "0.0.0.0/0"}, AllowedOrigins: []string{"*", "https://*.app.example", "https://app.example:443", "https://app.example/", "null"}, AllowedHeaders: []string{"*", "x y"}, MinBodyRate: -1, PublicURL: "http://broker.example/"}
 	c.Log.Level = "loud"
 	c.Upstream = config.Upstream{URL: "http://api.example", APIKey: "at_x"}
 	c.Token.Mode, c.Token.Lifetime, c.Token.Pool = "proxy", 90*time.Second, -1
@@ -313,7 +313,7 @@ func TestAllErrorsAreReportedAtOnce(t *testing.T) {
 		t.Fatal("got no error")
 	}
 	for _, key := range []string{
-		"server.address", "server.trusted_proxies[0]", "server.trusted_proxies", "server.allowed_origins[0]", "server.allowed_origins[1]", "server.read_timeout", "server.min_body_rate", "server.body_grace", "log.level",
+		"server.address", "server.trusted_proxies[0]", "server.trusted_proxies", "server.allowed_origins[0]", "server.allowed_origins[1]", "server.allowed_origins[2]", "server.allowed_origins[3]", "server.allowed_origins[4]", "server.allowed_headers[0]", "server.allowed_headers[1]", "server.read_timeout", "server.min_body_rate", "server.body_grace", "log.level",
 		"upstream.url", "upstream.api_key", "upstream.timeout", "upstream.attempts", "server.public_url", "token.mode", "token.lifetime", "token.pool",
 		"gateway.path", "gateway.features[0]", "gateway.upload_timeout", "gateway.parse_timeout", "gateway.otp_timeout", "gateway.timeout", "gateway.max_uploads", "gateway.max_uploads_per_user",
 		"gateway.poll_every", "inbound.path", "inbound.url", "inbound.file_hosts[0]", "inbound.file_hosts[1]",

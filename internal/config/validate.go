@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
-	"net/url"
 	"regexp"
 	"slices"
 	"strconv"
@@ -62,12 +61,7 @@ func (s Server) validate(wrong *check.Errors) {
 		wrong.Require(!strings.HasSuffix(s.PublicURL, "/"), "server.public_url", "want no slash at the end")
 	}
 	s.validateProxies(wrong)
-	for i, origin := range s.AllowedOrigins {
-		u, err := url.Parse(origin)
-		ok := err == nil && u.Host != "" && !strings.ContainsAny(origin, "*?") && (u.Scheme == "https" || u.Scheme == "http") && origin == u.Scheme+"://"+u.Host
-		wrong.Require(ok, fmt.Sprintf("server.allowed_origins[%d]", i),
-			"want an exact origin such as https://app.example, without path or wildcard")
-	}
+	s.validateOrigins(wrong)
 	for _, timeout := range []struct {
 		key   string
 		value time.Duration

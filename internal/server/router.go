@@ -14,7 +14,6 @@ import (
 	"time"
 
 	"github.com/labstack/echo/v4"
-	"github.com/labstack/echo/v4/middleware"
 
 	"casbroker/internal/fault"
 	"casbroker/internal/httpapi"
@@ -48,11 +47,16 @@ type Options struct {
 	// not used, or not all of it, with UntrustedPeer or UnreadableItem; nil for none.
 	OnForwardedIgnored func(reason string)
 	AllowedOrigins     []string // exact origins that CORS allows
-	NoCORS             []string // prefixes of paths that no other origin may read
-	AllowCookies       bool     // let AllowedOrigins send cookies
-	Checks             []Check  // dependencies that /readyz asks
-	OpenAPI            []byte   // the document at /openapi.yaml
-	BodyRate           httpapi.BodyRate
+	AllowedHeaders     []string // that their pages may send besides those of the API; * at the end stands for any rest
+	PublicURL          string   // whose pages are of no other origin; "" for that of each request
+	// OnOriginRefused is called, concurrently, for each request of a page of another origin
+	// that is not allowed, with PreflightRequest or ActualRequest; nil for none.
+	OnOriginRefused func(request string)
+	NoCORS          []string // prefixes of paths that no other origin may use
+	AllowCookies    bool     // let AllowedOrigins send cookies
+	Checks          []Check  // dependencies that /readyz asks
+	OpenAPI         []byte   // the document at /openapi.yaml
+	BodyRate        httpapi.BodyRate
 }
 
 // Router is the http.Handler of the service. Routes are mounted before it serves.
@@ -74,10 +78,7 @@ func NewRouter(o Options) *Router {
 	r := &Router{echo: e, health: &health{checks: o.Checks, log: o.Log}}
 	r.queries = sync.OnceValue(r.declaredQueries)
 	r.use(requestContext(forwarded), observe(o), securityHeaders, r.health.closeWhenStopping, timeBodies(o.BodyRate))
-	if len(o.AllowedOrigins) > 0 {
-		r.use(middleware.CORSWithConfig(cors(o)))
-	}
-	r.use(recoverPanic(o.Log))
+	r.use(newCORS(o).handle, recoverPanic(o.Log))
 	e.Use(func(echo.HandlerFunc) echo.HandlerFunc { return r.handle })
 	e.GET(alivePath, r.health.alive)
 	e.GET(readyPath, r.health.ready)
@@ -158,26 +159,3 @@ func (r *Router) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 // SetNotReady makes /readyz answer that the service is stopping, so that load balancers
 // send no more requests, and has each answer close its connection.
 func (r *Router) SetNotReady() { r.health.stopping.Store(true) }
-
-// cors allows the exact origins of o, and exposes to them the response headers that a
-// page can use, on errors too.
-func cors(o Options) middleware.CORSConfig {
-	return middleware.CORSConfig{
-		// The app's pages may be same-site with the broker, so browsers send them the
-		// operators' SameSite cookie: they must not read the operators' routes.
-		Skipper: func(c echo.Context) bool {
-			path := c.Request().URL.Path
-			return slices.ContainsFunc(o.NoCORS, func(prefix string) bool { return strings.HasPrefix(path, prefix) })
-		},
-		// AllowOrigins would treat an origin that contains * as a pattern.
-		AllowOriginFunc:  func(origin string) (bool, error) { return slices.Contains(o.AllowedOrigins, origin), nil },
-		AllowMethods:     []string{http.MethodGet, http.MethodHead, http.MethodPost, http.MethodDelete},
-		AllowHeaders:     []string{"Authorization", "Content-Type", "Content-Encoding", "Idempotency-Key", "If-None-Match", "X-Api-Key", "X-Inbox-Token", httpapi.HeaderRequestID},
-		AllowCredentials: o.AllowCookies,
-		ExposeHeaders: []string{
-			"Content-Disposition", "ETag", "Idempotency-Replayed", "Location", "RateLimit", "RateLimit-Policy", "Retry-After",
-			"WWW-Authenticate", httpapi.HeaderRequestID,
-		},
-		MaxAge: 600,
-	}
-}

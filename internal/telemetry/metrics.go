@@ -31,6 +31,7 @@ type Metrics struct {
 	callbacks       *prometheus.CounterVec
 
 	forwardedIgnored *prometheus.CounterVec
+	originsRefused   *prometheus.CounterVec
 
 	accessChanges *prometheus.CounterVec
 	unaudited     prometheus.Counter
@@ -76,7 +77,7 @@ func NewMetrics() *Metrics {
 			Namespace: namespace, Name: "audit_unwritten_total",
 			Help: "Actions done without a record, because the audit trail could not be written.",
 		}),
-		accessChanges: newAccessChanges(), forwardedIgnored: newForwardedIgnored(),
+		accessChanges: newAccessChanges(), forwardedIgnored: newForwardedIgnored(), originsRefused: newOriginsRefused(),
 		fallback: prometheus.NewGauge(prometheus.GaugeOpts{
 			Namespace: namespace, Name: "kv_fallback_active",
 			Help: "1 while the in-process cache replaces Redis, else 0.",
@@ -94,7 +95,7 @@ func NewMetrics() *Metrics {
 	m.registry.MustRegister(
 		collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
-		m.requests.count, m.requests.duration, m.tokens, m.limited, m.upstream, m.gateway, m.gatewayDuration, m.captures, m.mailPolls, m.callbacks, m.unaudited, m.accessChanges, m.forwardedIgnored,
+		m.requests.count, m.requests.duration, m.tokens, m.limited, m.upstream, m.gateway, m.gatewayDuration, m.captures, m.mailPolls, m.callbacks, m.unaudited, m.accessChanges, m.forwardedIgnored, m.originsRefused,
 		m.fallback, m.fallbacks, m.fallbackCalls,
 	)
 	return m

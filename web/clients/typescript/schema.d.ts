@@ -2499,7 +2499,8 @@ export interface components {
         };
         /**
          * @description The caller is known but may not do this (`forbidden`: a role or scope is missing, or a service may not act for the user), is blocked (`subject_blocked`), or a call with a cookie came
-         *     from another origin (`cross_origin`). Signing in needs https (`insecure_sign_in`) and admin keys in the broker's
+         *     from another origin (`cross_origin`). Pages of origins that may not call the service get `origin_not_allowed`, also for
+         *     preflights, with the header `X-Origin-Refused`. Signing in needs https (`insecure_sign_in`) and admin keys in the broker's
          *     settings (`no_admin_keys`).
          */
         Forbidden: {
