@@ -12,8 +12,10 @@ import (
 	"github.com/jackc/pgx/v5/stdlib"
 )
 
-// readOnlyCode is the error of a change on a server that does not take any.
-const readOnlyCode = "25006"
+const (
+	readOnlyCode = "25006" // of a change on a server that takes none
+	fullCode     = "53300" // of a connection beyond those that the server, the database or the user may have
+)
 
 // postgresConn is a connection of a postgresPool. Package sql uses it from one goroutine at
 // a time.
@@ -122,6 +124,12 @@ func (c *postgresConn) ResetSession(ctx context.Context) error {
 		return driver.ErrBadConn
 	}
 	return c.Conn.ResetSession(ctx)
+}
+
+// Close closes the connection. Package sql calls it once.
+func (c *postgresConn) Close() error {
+	c.pool.size.closed()
+	return c.Conn.Close()
 }
 
 // IsValid reports whether the connection may be used again.

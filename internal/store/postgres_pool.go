@@ -39,21 +39,50 @@ type postgresPool struct {
 	pooler  string
 	limits  sessionLimits
 	log     *slog.Logger
+	size    poolSize
 	dropped atomic.Int64 // connections opened earlier are not used again; unix ns, 0 for never
 }
 
-// open returns a sql.DB of p with up to size connections.
+// open returns a sql.DB of p with up to size connections. It may be called once.
 func (p *postgresPool) open(size int) *sql.DB {
 	db := sql.OpenDB(p)
-	db.SetMaxOpenConns(size)
-	db.SetMaxIdleConns(size)
 	db.SetConnMaxLifetime(connMaxLife)
 	db.SetConnMaxIdleTime(connMaxIdle)
+	p.size.log, p.size.max, p.size.db = p.log, size, db
+	p.size.set(size)
 	return db
 }
 
-// Connect opens a connection and sets it up.
+// Close is called when the sql.DB is closed.
+func (p *postgresPool) Close() error {
+	p.size.close()
+	return nil
+}
+
+// Connect opens a connection and sets it up. If the server has no more to give, it returns
+// driver.ErrBadConn, after which package sql waits for one that is open; if there is none, Connect
+// tries again until ctx ends.
 func (p *postgresPool) Connect(ctx context.Context) (driver.Conn, error) {
+	for {
+		conn, err := p.connect(ctx)
+		switch {
+		case err == nil:
+			p.size.opened()
+			return conn, nil
+		case postgresCode(err) != fullCode:
+			return nil, err
+		case p.size.refused():
+			return nil, driver.ErrBadConn
+		}
+		select {
+		case <-ctx.Done():
+			return nil, err
+		case <-time.After(fullRetry):
+		}
+	}
+}
+
+func (p *postgresPool) connect(ctx context.Context) (driver.Conn, error) {
 	opened := time.Now()
 	inner, err := p.Connector.Connect(ctx)
 	if err != nil {

@@ -1,0 +1,96 @@
+package store
+
+import (
+	"database/sql"
+	"log/slog"
+	"sync"
+	"time"
+)
+
+const (
+	// fullRetry is how long a caller waits between two attempts to open a connection that the
+	// server refuses, while there is none to wait for.
+	fullRetry = 100 * time.Millisecond
+	// growEvery is how long after a refused connection one more is tried than there are.
+	growEvery = time.Second
+)
+
+// poolSize is how many connections a pool may have: the setting, or as many as the server
+// has given, when that refuses more. Callers then wait for one of these within their deadlines,
+// as they do for a pool in full use. Once a second it grows by one.
+type poolSize struct {
+	log *slog.Logger
+	max int
+
+	mu      sync.Mutex // held while the size of db is changed
+	db      *sql.DB
+	current int
+	growing *time.Timer // nil while current is max
+
+	countMu sync.Mutex // separate: a change of the size closes connections
+	open    int
+}
+
+// opened counts a connection.
+func (p *poolSize) opened() {
+	p.count(1)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if open := p.count(0); p.current < open {
+		p.set(min(open, p.max))
+	}
+}
+
+// closed is the opposite of opened.
+func (p *poolSize) closed() { p.count(-1) }
+
+// count changes and returns the number of open connections.
+func (p *poolSize) count(change int) int {
+	p.countMu.Lock()
+	defer p.countMu.Unlock()
+	p.open += change
+	return p.open
+}
+
+// refused makes the pool as large as it is now, since the server has refused another connection. It
+// returns false if there is none.
+func (p *poolSize) refused() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	open := p.count(0)
+	if open == 0 {
+		return false
+	}
+	if p.growing == nil {
+		p.log.Warn("the database server refuses more connections, so requests wait for those that are open; "+
+			"lower store.max_conns or raise max_connections of the server", "open", open, "max_conns", p.max)
+		p.growing = time.AfterFunc(growEvery, p.grow)
+	}
+	p.set(min(open, p.max))
+	return true
+}
+
+// grow lets the pool try one connection more.
+func (p *poolSize) grow() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.set(min(p.current+1, p.max))
+	if p.growing = nil; p.current < p.max {
+		p.growing = time.AfterFunc(growEvery, p.grow)
+	}
+}
+
+func (p *poolSize) set(size int) {
+	p.current = size
+	p.db.SetMaxOpenConns(size)
+	p.db.SetMaxIdleConns(size)
+}
+
+// close stops the growth.
+func (p *poolSize) close() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.growing != nil {
+		p.growing.Stop()
+	}
+}
