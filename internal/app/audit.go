@@ -87,6 +87,11 @@ type Trail struct {
 // meanwhile. It fails if the database is not migrated or its keys are wrong. The caller
 // must close the Trail.
 func OpenTrail(ctx context.Context, c config.Config, o Options) (*Trail, error) {
+	if path, err := store.SQLitePath(c.Store.URL.Reveal()); err == nil {
+		if err := store.CheckTorn(path); err != nil {
+			return nil, err
+		}
+	}
 	db, box, err := openStore(c, o)
 	if err != nil {
 		return nil, err

@@ -114,9 +114,18 @@ func walk(ctx context.Context, c config.Config, o Options,
 	if err := usable(ctx, db); err != nil {
 		return err
 	}
+	return visitValues(ctx, db, visit, report)
+}
+
+// verifyValues decrypts all values of db, as Verify does.
+func verifyValues(ctx context.Context, db *store.DB, report func(Tally)) error {
+	return visitValues(ctx, db, (*store.DB).Verify, report)
+}
+
+func visitValues(ctx context.Context, db *store.DB, visit func(*store.DB, context.Context, func(Tally)) error, report func(Tally)) error {
 	missing := map[string]int{}
 	damaged := 0
-	err = visit(db, ctx, func(r Tally) {
+	err := visit(db, ctx, func(r Tally) {
 		report(r)
 		damaged += r.Damaged
 		for id, n := range r.Unknown {

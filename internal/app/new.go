@@ -104,6 +104,7 @@ func New(ctx context.Context, c config.Config, o Options) (_ *App, err error) { 
 	}
 	options := storeOptions(c.Store)
 	options.Box, options.Log, options.Unaudited = box, log, onUnaudited
+	logTorn(c.Store, log)
 	db, err := store.Open(options)
 	if err != nil {
 		return nil, fmt.Errorf("store.url: %w", err)
@@ -368,6 +369,7 @@ func New(ctx context.Context, c config.Config, o Options) (_ *App, err error) { 
 		{name: "check API keys", every: keysEvery, atStart: true, do: func(ctx context.Context) error { return keys.Check(ctx, vendor) }},
 		{name: "read files with secrets again", every: keysEvery, do: files.check},
 		{name: "write usage counts", every: countsEvery, do: uninterrupted(counter.Flush)},
+		{name: "mark the database file", every: markEvery, atStart: true, do: markTorn(db, log)},
 		{name: "delete old usage counts", every: sweepEvery, atStart: true, do: sweep.Run},
 		{name: "convert portfolios of an earlier release", every: convertEvery, atStart: true, do: converter.Run},
 		{name: "encrypt reasons of blocks of an earlier release", every: convertEvery, atStart: true, do: func(ctx context.Context) error {

@@ -52,6 +52,8 @@ type commands struct {
 	Serve   serveCommand   `cmd:"" help:"Run the broker with settings from a file and the environment."`
 	Demo    demoCommand    `cmd:"" help:"Run a demo with everything embedded. Not for production."`
 	Migrate migrateCommand `cmd:"" help:"Migrate the database to the schema of this version."`
+	Backup  backupCommand  `cmd:"" help:"Write a checked copy of the SQLite database to a new file, while brokers serve."`
+	Restore restoreCommand `cmd:"" help:"Check a copy, and put it in the place of the SQLite database of a stopped broker."`
 	Seal    struct {
 		Rotate rotateCommand `cmd:"" help:"Encrypt everything again with the first key of seal.keys, while brokers serve."`
 		Verify verifyCommand `cmd:"" help:"Decrypt everything, and report what cannot be decrypted."`

@@ -79,5 +79,10 @@ func sqliteDSN(path string) string {
 	pragmas := url.Values{"_pragma": {
 		"busy_timeout(5000)", "journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(1)", "secure_delete(1)", "cache_size(-2000)",
 	}}
-	return "file:" + (&url.URL{Path: path}).EscapedPath() + "?" + pragmas.Encode()
+	return sqliteFile(path) + "?" + pragmas.Encode()
 }
+
+func sqliteFile(path string) string { return "file:" + (&url.URL{Path: path}).EscapedPath() }
+
+// sqliteBusy is the kind of failure while another connection has a lock.
+const sqliteBusy = sqlite3.SQLITE_BUSY

@@ -8,9 +8,11 @@ import (
 	"sync/atomic"
 )
 
+var errOtherFile = errors.New("the database file was replaced or removed while it was open")
+
 // errReplaced is returned while the open file of a SQLite database is not the one that has its
 // name: all changes would be lost with the process.
-var errReplaced = ErrUnavailable.Because(errors.New("the database file was replaced or removed while it was open")).
+var errReplaced = ErrUnavailable.Because(errOtherFile).
 	WithNotef("The database file was replaced or removed under the running broker. Restart the broker, which then opens the file that is there.")
 
 // databaseFile is the file of a SQLite database, as it was when it was opened.

@@ -307,8 +307,8 @@ func boolInt(b bool) int {
 }
 
 // IsOutage reports whether err, of Ready, says that the database does not answer or cannot
-// write now. It is not an outage that the database is not migrated or was encrypted with
-// another key.
+// write now. It is not an outage that the database is not migrated, was encrypted with another
+// key, or that its file was replaced.
 func IsOutage(err error) bool {
-	return errors.Is(err, ErrUnavailable) && !errors.As(err, new(*WrongKeyError))
+	return errors.Is(err, ErrUnavailable) && !errors.As(err, new(*WrongKeyError)) && !errors.Is(err, errOtherFile)
 }
