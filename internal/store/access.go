@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"casbroker/internal/access"
@@ -14,7 +15,8 @@ import (
 )
 
 // accessLock orders changes of access: each change holds it exclusively, and each grant
-// that is recorded holds it shared, so a grant is entirely before or after a change.
+// that is recorded holds it shared, so a grant is entirely before or after a change. It is taken by
+// the last statements of a transaction only.
 const accessLock = "access"
 
 // isRevocation is the condition that a row of access_changes revokes the tokens of its
@@ -28,40 +30,53 @@ const maxTokenAge = token.MaxTTL + time.Minute
 const maxClockSkew = access.Horizon - token.MaxTTL
 
 // ChangeAccess stores c and its audit record, both or neither.
-func (s *DB) ChangeAccess(ctx context.Context, c access.Change, r audit.Record) (access.Outcome, error) {
-	var o access.Outcome
-	err := s.change(ctx, "change access", func(ctx context.Context, tx *sql.Tx) error {
-		if err := lockAccess(ctx, tx, s.dialect.lock); err != nil {
-			return err
+func (s *DB) ChangeAccess(ctx context.Context, c access.Change, r audit.Record) (o access.Outcome, err error) {
+	ctx, cancel := withTimeout(ctx)
+	defer cancel()
+	for err = errOvertaken; errors.Is(err, errOvertaken); {
+		var upstreamMS int64
+		o = access.Outcome{}
+		err = s.change(ctx, "change access", func(ctx context.Context, tx *sql.Tx) error {
+			return s.changeAccess(ctx, tx, c, r, &o, &upstreamMS)
+		})
+		if upstreamMS != 0 {
+			o.UpstreamUntil = instant(upstreamMS)
 		}
-		o = access.Outcome{Change: c}
-		write, err := s.prepareAccess(ctx, tx, &o)
-		if err != nil {
-			return err
-		}
-		if write {
-			if err := s.applyAccess(ctx, tx, &o.Change); err != nil {
-				return err
-			}
-		}
-		if write && !o.Already {
-			if err := s.emitAccess(ctx, tx, o.Change); err != nil {
-				return err
-			}
-		}
-		if err := tx.QueryRowContext(ctx, `SELECT version FROM access_state`).Scan(&o.Newest); err != nil {
-			return fmt.Errorf("read access version: %w", err)
-		}
-		r.Subject = o.Subject
-		if o.Already {
-			r = r.WithDetail("already")
-		}
-		return s.record(ctx, tx, r)
-	})
+	}
 	if err != nil {
 		return access.Outcome{}, err
 	}
 	return o, nil
+}
+
+func (s *DB) changeAccess(ctx context.Context, tx *sql.Tx, c access.Change, r audit.Record, o *access.Outcome, upstreamMS *int64) error {
+	o.Change = c
+	write, err := s.prepareAccess(ctx, tx, o)
+	if err != nil {
+		return err
+	}
+	if write && !o.Already {
+		if err := s.emitAccess(ctx, tx, o.Change); err != nil {
+			return err
+		}
+	}
+	r.Subject = o.Subject
+	if o.Already {
+		r = r.WithDetail("already")
+	}
+	if err := s.record(ctx, tx, r); err != nil {
+		return err
+	}
+	last := waitForLock(s.dialect.lock, accessLock)
+	last = append(last, upstreamUntil(o, upstreamMS)...)
+	if write {
+		apply, err := s.applyAccess(ctx, tx, &o.Change)
+		if err != nil {
+			return err
+		}
+		last = slices.Concat(last, stillInactive(o), apply)
+	}
+	return leaseOf(ctx).finish(ctx, tx, append(last, lastStatement{query: `SELECT version FROM access_state`, into: &o.Newest})...)
 }
 
 // emitAccess writes the event of a change of access, if it has one.
@@ -72,17 +87,6 @@ func (s *DB) emitAccess(ctx context.Context, tx *sql.Tx, c access.Change) error 
 	case access.RevokeGrant, access.RevokeUser, access.RevokeAll:
 		return s.emit(ctx, tx, webhook.New(webhook.TokenRevoked, c.Subject, c.At, webhook.Object{GrantID: c.GrantID}))
 	case access.Unblock:
-	}
-	return nil
-}
-
-// lockAccess takes accessLock with the statement lock, unless that is "".
-func lockAccess(ctx context.Context, tx *sql.Tx, lock string) error {
-	if lock == "" {
-		return nil
-	}
-	if _, err := tx.ExecContext(ctx, lock, accessLock); err != nil {
-		return fmt.Errorf("lock access: %w", err)
 	}
 	return nil
 }
@@ -115,8 +119,7 @@ func (s *DB) prepareAccess(ctx context.Context, tx *sql.Tx, o *access.Outcome) (
 		o.Already = !active
 		write = true // even without an active token: one may be about to be recorded
 	}
-	o.UpstreamUntil, err = upstreamUntil(ctx, tx, o.Subject, o.At)
-	return write, err
+	return write, nil
 }
 
 func sameEnd(a, b time.Time) bool { return optionalMillis(a) == optionalMillis(b) }
@@ -144,88 +147,95 @@ func findGrantToRevoke(ctx context.Context, tx *sql.Tx, o *access.Outcome) (writ
 	return !revoked && expiresMS > millis(o.At.Add(-maxClockSkew)), nil
 }
 
-// anyActive reports whether subject has an active token at now; "" stands for all users.
-func anyActive(ctx context.Context, tx *sql.Tx, subject string, now time.Time) (active bool, err error) {
-	query := `SELECT EXISTS (SELECT 1 FROM grants g WHERE ` + activeCondition
-	args := []any{millis(now), millis(now.Add(-maxTokenAge))}
+// someActive returns the condition that subject has an active token at now; "" stands for all
+// users.
+func someActive(subject string, now time.Time) (condition string, args []any) {
+	condition = `EXISTS (SELECT 1 FROM grants g WHERE ` + activeCondition
+	args = []any{millis(now), millis(now.Add(-maxTokenAge))}
 	if subject != "" {
-		query += ` AND g.subject = $3`
+		condition += ` AND g.subject = $3`
 		args = append(args, subject)
 	}
-	if err := tx.QueryRowContext(ctx, query+`)`, args...).Scan(&active); err != nil {
+	return condition + `)`, args
+}
+
+func anyActive(ctx context.Context, tx *sql.Tx, subject string, now time.Time) (active bool, err error) {
+	condition, args := someActive(subject, now)
+	if err := tx.QueryRowContext(ctx, `SELECT `+condition, args...).Scan(&active); err != nil {
 		return false, fmt.Errorf("look for active tokens: %w", err)
 	}
 	return active, nil
 }
 
-// upstreamUntil returns when the last vendor token of subject expires, or of all users
-// if subject is "". It returns the zero time if none is unexpired at now.
-func upstreamUntil(ctx context.Context, tx *sql.Tx, subject string, now time.Time) (time.Time, error) {
-	query := `SELECT COALESCE(MAX(expires_ms), 0) FROM grants WHERE issued_ms > $1 AND expires_ms > $2 AND mode = $3`
-	args := []any{millis(now.Add(-maxTokenAge)), millis(now), string(token.ModeDirect)}
-	if subject != "" {
-		query += ` AND subject = $4`
-		args = append(args, subject)
+// stillInactive returns the condition that no token was recorded since prepareAccess has found
+// that there is none to revoke.
+func stillInactive(o *access.Outcome) []lastStatement {
+	if !o.Already {
+		return nil
 	}
-	var ms int64
-	if err := tx.QueryRowContext(ctx, query, args...).Scan(&ms); err != nil {
-		return time.Time{}, fmt.Errorf("find the last token at the vendor: %w", err)
-	}
-	return optionalInstant(ms), nil
+	condition, args := someActive(o.Subject, o.At)
+	return []lastStatement{require(errOvertaken, `NOT `+condition, args...)}
 }
 
-// applyAccess sets the version of c and writes it.
-func (s *DB) applyAccess(ctx context.Context, tx *sql.Tx, c *access.Change) error {
-	err := tx.QueryRowContext(ctx, `UPDATE access_state SET version = version + 1 RETURNING version`).Scan(&c.Version)
-	if err != nil {
-		return fmt.Errorf("raise access version: %w", err)
+// upstreamUntil returns what finds when the last vendor token concerned expires, 0 if none is
+// unexpired.
+func upstreamUntil(o *access.Outcome, ms *int64) []lastStatement {
+	if o.Kind == access.RevokeGrant || o.Kind == access.Unblock {
+		return nil
 	}
-	reason, sealed := s.sealReason(reasonOfChange(c.Version), c.Reason)
-	_, err = tx.ExecContext(ctx, `INSERT INTO access_changes (version, kind, subject, grant_id, reason, sealed_reason, until_ms, at_ms, actor)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
-		c.Version, string(c.Kind), c.Subject, c.GrantID, reason, sealed, optionalMillis(c.Until), millis(c.At), c.Actor)
-	if err != nil {
-		return fmt.Errorf("insert change of access: %w", err)
+	query := `SELECT COALESCE(MAX(expires_ms), 0) FROM grants WHERE issued_ms > $1 AND expires_ms > $2 AND mode = $3`
+	args := []any{millis(o.At.Add(-maxTokenAge)), millis(o.At), string(token.ModeDirect)}
+	if o.Subject != "" {
+		query += ` AND subject = $4`
+		args = append(args, o.Subject)
 	}
+	return []lastStatement{{query: query, args: args, into: ms}}
+}
+
+// applyAccess returns the statements that write c and set its version.
+func (s *DB) applyAccess(ctx context.Context, tx *sql.Tx, c *access.Change) (last []lastStatement, err error) {
+	const version = `(SELECT version FROM access_state)`
+	reason, sealed := "", []byte(nil)
+	if c.Reason != "" { // it is encrypted for a version, which must be the next one then
+		var newest int64
+		if err := tx.QueryRowContext(ctx, `SELECT version FROM access_state`).Scan(&newest); err != nil {
+			return nil, fmt.Errorf("read access version: %w", err)
+		}
+		reason, sealed = s.sealReason(reasonOfChange(newest+1), c.Reason)
+		last = append(last, require(errOvertaken, version+` = $1`, newest))
+	}
+	last = append(last,
+		lastStatement{query: `UPDATE access_state SET version = version + 1 RETURNING version`, into: &c.Version},
+		lastStatement{
+			query: `INSERT INTO access_changes (version, kind, subject, grant_id, reason, sealed_reason, until_ms, at_ms, actor)
+				VALUES (` + version + `, $1, $2, $3, $4, $5, $6, $7, $8)`,
+			args: []any{string(c.Kind), c.Subject, c.GrantID, reason, sealed, optionalMillis(c.Until), millis(c.At), c.Actor},
+		})
 	switch c.Kind {
 	case access.Block:
 		reason, sealed := s.sealReason(blockData(c.Subject), c.Reason)
-		_, err = tx.ExecContext(ctx, `INSERT INTO blocks (subject, version, reason, sealed_reason, until_ms, at_ms, actor)
-			VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (subject) DO UPDATE SET version = excluded.version,
-			reason = excluded.reason, sealed_reason = excluded.sealed_reason, until_ms = excluded.until_ms, at_ms = excluded.at_ms, actor = excluded.actor`,
-			c.Subject, c.Version, reason, sealed, optionalMillis(c.Until), millis(c.At), c.Actor)
+		last = append(last, lastStatement{
+			query: `INSERT INTO blocks (subject, version, reason, sealed_reason, until_ms, at_ms, actor)
+				VALUES ($1, ` + version + `, $2, $3, $4, $5, $6) ON CONFLICT (subject) DO UPDATE SET version = excluded.version,
+				reason = excluded.reason, sealed_reason = excluded.sealed_reason, until_ms = excluded.until_ms, at_ms = excluded.at_ms, actor = excluded.actor`,
+			args: []any{c.Subject, reason, sealed, optionalMillis(c.Until), millis(c.At), c.Actor},
+		})
 	case access.Unblock:
-		_, err = tx.ExecContext(ctx, `DELETE FROM blocks WHERE subject = $1`, c.Subject)
+		last = append(last, lastStatement{query: `DELETE FROM blocks WHERE subject = $1`, args: []any{c.Subject}})
 	case access.RevokeGrant:
-		_, err = tx.ExecContext(ctx, `UPDATE grants SET revoked_ms = $1 WHERE id = $2`, millis(c.At), c.GrantID)
+		last = append(last, lastStatement{query: `UPDATE grants SET revoked_ms = $1 WHERE id = $2`, args: []any{millis(c.At), c.GrantID}})
 	case access.RevokeUser, access.RevokeAll: // the row in access_changes is the revocation
 	}
-	if err != nil {
-		return fmt.Errorf("%s: %w", c.Kind, err)
-	}
-	return nil
+	return last, nil
 }
 
-// checkAccess returns access.ErrBlocked if subject is blocked at now, and token.ErrRevoked
-// if its tokens were revoked after version or if there is no such version, as when an
-// older copy of the database was restored. The answer holds until the transaction ends.
-func (s *DB) checkAccess(ctx context.Context, tx *sql.Tx, subject string, version int64, now time.Time) error {
-	if err := lockAccess(ctx, tx, s.dialect.sharedLock); err != nil {
-		return err
-	}
-	var blocked, revoked bool
-	err := tx.QueryRowContext(ctx, `SELECT
-		EXISTS (SELECT 1 FROM blocks WHERE subject = $2 AND `+inForce+`),
-		EXISTS (SELECT 1 FROM access_changes WHERE version > $3 AND subject IN ('', $2) AND `+isRevocation+`)
-			OR EXISTS (SELECT 1 FROM access_state WHERE version < $3)`,
-		millis(now), subject, version).Scan(&blocked, &revoked)
-	switch {
-	case err != nil:
-		return fmt.Errorf("check access: %w", err)
-	case blocked:
-		return access.ErrBlocked
-	case revoked:
-		return token.ErrRevoked
-	}
-	return nil
+// requireAccess returns the conditions that subject may have a token at now whose mint began at
+// version, else access.ErrBlocked or token.ErrRevoked. The latter is also returned if there is no such
+// version, as when an older copy of the database was restored. If the conditions are met, no change
+// of access comes before the commit.
+func (s *DB) requireAccess(subject string, version int64, now time.Time) []lastStatement {
+	return append(waitForLock(s.dialect.sharedLock, accessLock),
+		require(access.ErrBlocked, `NOT EXISTS (SELECT 1 FROM blocks WHERE subject = $2 AND `+inForce+`)`, millis(now), subject),
+		require(token.ErrRevoked, `NOT EXISTS (SELECT 1 FROM access_changes WHERE version > $1 AND subject IN ('', $2) AND `+isRevocation+`)
+			AND NOT EXISTS (SELECT 1 FROM access_state WHERE version < $1)`, version, subject))
 }

@@ -70,6 +70,7 @@ type chainLease struct {
 	head      audit.Head // the head with the transaction's records
 	uncertain bool       // the chain must not be used again
 	emitted   bool       // the transaction has events, unless it was rolled back
+	last      lastStatements
 }
 
 type leaseKey struct{}
@@ -118,37 +119,36 @@ func (p *chainPool) next(ctx context.Context) (audit.Head, error) {
 	}
 	p.mu.Unlock()
 	head, err := p.create(ctx)
+	for errors.Is(err, errOvertaken) { // by the new chain of another process
+		head, err = p.create(ctx)
+	}
 	if err != nil {
 		return audit.Head{}, fmt.Errorf("create an audit chain: %w", err)
 	}
 	return head, nil
 }
 
-// create creates a chain in a transaction of its own, so that its lock is held only
-// briefly.
+// create creates a chain in a transaction of its own. It returns errOvertaken if another one
+// was created meanwhile.
 func (p *chainPool) create(ctx context.Context) (audit.Head, error) {
 	tx, err := p.db.BeginTx(ctx, &sql.TxOptions{Isolation: sql.LevelReadCommitted})
 	if err != nil {
 		return audit.Head{}, err
 	}
 	defer func() { _ = tx.Rollback() }()
-	if p.dialect.lock != "" {
-		if _, err := tx.ExecContext(ctx, p.dialect.lock, "audit writers"); err != nil {
-			return audit.Head{}, err
-		}
-	}
 	earlier, err := headsOf(ctx, tx)
 	if err != nil {
 		return audit.Head{}, err
 	}
 	state := audit.NewState(earlier)
 	head := audit.Head{Writer: id.New("wr"), Number: int64(len(state)) + 1, Links: state.Encode()}
-	_, err = tx.ExecContext(ctx, `INSERT INTO audit_writers (writer, place, seq, mac, links, seal) VALUES ($1, $2, 0, NULL, $3, $4)`,
-		head.Writer, head.Number, head.Links, head.Sum(p.box))
-	if err != nil {
-		return audit.Head{}, err
-	}
-	return head, tx.Commit()
+	last := append(waitForLock(p.dialect.lock, "audit writers"),
+		require(errOvertaken, `NOT EXISTS (SELECT 1 FROM audit_writers WHERE place >= $1)`, head.Number),
+		lastStatement{
+			query: `INSERT INTO audit_writers (writer, place, seq, mac, links, seal) VALUES ($1, $2, 0, NULL, $3, $4)`,
+			args:  []any{head.Writer, head.Number, head.Links, head.Sum(p.box)},
+		})
+	return head, p.dialect.commitWith(ctx, tx, last)
 }
 
 // headsOf reads the heads of all chains in the order of their numbers.
@@ -237,8 +237,8 @@ func (l *chainLease) commit(ctx context.Context, tx *sql.Tx) error {
 			return err
 		}
 	}
-	if err := tx.Commit(); err != nil {
-		l.uncertain = true // it may have been committed
+	if err := l.pool.dialect.commitWith(ctx, tx, l.last); err != nil {
+		l.uncertain = !errors.As(err, new(unmetError)) // it may have been committed
 		return err
 	}
 	l.committed = l.head

@@ -17,6 +17,8 @@
 //     a transaction with others.
 //   - The first change waits until the database is migrated and the sealing keys are known
 //     to be the right ones (keys.go).
+//   - A lock that all replicas wait for is taken by the last statements of a transaction
+//     (last.go), so that it is never held while the server waits for this process.
 //   - A query is written once for both dialects. True differences are in dialect.go. The
 //     columns of a portfolio's tables are listed once, in insert.go.
 //   - Instants are integers, milliseconds since 1970, in columns that end in _ms. Amounts

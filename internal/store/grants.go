@@ -14,9 +14,6 @@ import (
 // g.AccessVersion, it stores nothing and returns access.ErrBlocked or token.ErrRevoked.
 func (s *DB) RecordGrant(ctx context.Context, g token.Grant, r audit.Record) error {
 	return s.change(ctx, "record grant", func(ctx context.Context, tx *sql.Tx) error {
-		if err := s.checkAccess(ctx, tx, g.Subject, g.AccessVersion, g.IssuedAt); err != nil {
-			return err
-		}
 		_, err := tx.ExecContext(ctx, `INSERT INTO grants
 			(id, subject, mode, issued_ms, expires_ms, vendor_request_id, access_version, mark)
 			VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`,
@@ -24,7 +21,10 @@ func (s *DB) RecordGrant(ctx context.Context, g token.Grant, r audit.Record) err
 		if err != nil {
 			return fmt.Errorf("insert grant: %w", err)
 		}
-		return s.record(ctx, tx, r)
+		if err := s.record(ctx, tx, r); err != nil {
+			return err
+		}
+		return leaseOf(ctx).finish(ctx, tx, s.requireAccess(g.Subject, g.AccessVersion, g.IssuedAt)...)
 	})
 }
 

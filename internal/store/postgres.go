@@ -56,14 +56,14 @@ func postgresCode(err error) string {
 
 // postgresDown reports whether err means that there is no connection, that it was lost
 // or ended by the server (error classes 08, 53, 57), that the server is read-only
-// (25006), or that it did not answer.
+// (25006), that this process was frozen in a transaction (25P03), or that it did not answer.
 func postgresDown(err error) bool {
 	var connect *pgconn.ConnectError
 	if errors.As(err, &connect) {
 		return true
 	}
 	if code := postgresCode(err); code != "" {
-		return code == readOnlyCode || strings.Contains("08 53 57", code[:2])
+		return code == readOnlyCode || code == frozenCode || strings.Contains("08 53 57", code[:2])
 	}
 	var network net.Error
 	return errors.As(err, &network) || errors.Is(err, driver.ErrBadConn) || errors.Is(err, errReadOnly) ||
@@ -80,6 +80,7 @@ func openPostgres(o Options, log *slog.Logger) (*postgresPool, error) {
 	if config.ConnectTimeout == 0 {
 		config.ConnectTimeout = connectTimeout
 	}
+	config.DialFunc = newDialer().DialContext
 	config.RuntimeParams["application_name"] = "casbroker"
 	timeout := fmt.Sprint(statementTimeout.Milliseconds())
 	if own := config.RuntimeParams["statement_timeout"]; statementTimeoutForm.MatchString(own) {
@@ -88,6 +89,9 @@ func openPostgres(o Options, log *slog.Logger) (*postgresPool, error) {
 	delete(config.RuntimeParams, "statement_timeout") // poolers refuse such parameters of the start
 	return &postgresPool{
 		Connector: stdlib.GetConnector(*config), pooler: cmp.Or(o.Pooler, PoolerAuto), log: log,
-		limits: sessionLimits{{"statement_timeout", timeout}},
+		limits: sessionLimits{
+			{"statement_timeout", timeout},
+			{"idle_in_transaction_session_timeout", fmt.Sprint(idleTimeout.Milliseconds())},
+		},
 	}, nil
 }

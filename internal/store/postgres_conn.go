@@ -27,6 +27,8 @@ type postgresConn struct {
 	shared bool // a pooler may give each transaction another session of the server
 	used   bool // it has worked since it was set up
 	inTx   bool
+
+	committed bool // the transaction was committed by commitWith
 }
 
 // setUp finds out whether the connection is a session of the server, and sets the limits of
@@ -43,7 +45,7 @@ func (c *postgresConn) setUp(ctx context.Context) error {
 	if c.pool.pooler == PoolerAuto {
 		isSession = fmt.Sprintf("pg_backend_pid() = %d", c.Conn.Conn().PgConn().PID())
 	}
-	query := "SELECT CASE WHEN " + isSession + " THEN " + c.pool.limits.forSession() + " END IS NULL"
+	query := "SELECT CASE WHEN " + isSession + " THEN " + slices.Concat(c.pool.limits, linkLimits()).forSession() + " END IS NULL"
 	return c.Conn.Conn().QueryRow(ctx, query, pgx.QueryExecModeSimpleProtocol).Scan(&c.shared)
 }
 
@@ -68,7 +70,7 @@ func (c *postgresConn) BeginTx(ctx context.Context, o driver.TxOptions) (driver.
 	if err != nil {
 		return nil, c.explain(ctx, err)
 	}
-	c.used, c.inTx = true, true
+	c.used, c.inTx, c.committed = true, true, false
 	return &postgresTx{ctx: ctx, tx: tx, conn: c}, nil
 }
 
@@ -83,8 +85,13 @@ func (c *postgresConn) QueryContext(ctx context.Context, query string, args []dr
 	return rows, nil
 }
 
-// ExecContext runs a statement.
+// ExecContext runs a statement, or the last ones of a transaction.
 func (c *postgresConn) ExecContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Result, error) {
+	if len(args) == 1 {
+		if last, ok := args[0].Value.(lastStatements); ok {
+			return driver.ResultNoRows, c.commitWith(ctx, last)
+		}
+	}
 	if len(args) > 0 { // without, it is sent as it is, and may be several
 		args = c.mode(args)
 	}
@@ -145,6 +152,9 @@ type postgresTx struct {
 // Commit commits the transaction.
 func (t *postgresTx) Commit() error {
 	t.conn.inTx = false
+	if t.conn.committed {
+		return nil
+	}
 	return t.tx.Commit(t.ctx)
 }
 

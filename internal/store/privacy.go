@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"slices"
 	"time"
 
 	"casbroker/internal/access"
@@ -99,12 +100,6 @@ func (s *DB) Erase(ctx context.Context, subject string, r audit.Record) (privacy
 		if err != nil {
 			return fmt.Errorf("remove addresses from the audit trail: %w", err)
 		}
-		if erased.AccessVersion, err = s.revokeErased(ctx, tx, subject, r.At); err != nil {
-			return err
-		}
-		if erased.Grants, err = deleteRows(ctx, tx, `DELETE FROM grants WHERE subject = $1`, subject); err != nil {
-			return fmt.Errorf("delete grants: %w", err)
-		}
 		if _, err := tx.ExecContext(ctx, `DELETE FROM mail_consents WHERE subject = $1`, subject); err != nil {
 			return fmt.Errorf("delete the consent to parse mail: %w", err)
 		}
@@ -114,47 +109,38 @@ func (s *DB) Erase(ctx context.Context, subject string, r audit.Record) (privacy
 		if err := eraseCalls(ctx, tx, subject); err != nil {
 			return err
 		}
-		if err := deleteReasons(ctx, tx, subject, r.At); err != nil {
-			return err
-		}
 		if err := eraseEvents(ctx, tx, subject); err != nil {
 			return err
 		}
 		if err := s.emit(ctx, tx, webhook.New(webhook.UserErased, subject, r.At, webhook.Object{})); err != nil {
 			return err
 		}
-		return s.record(ctx, tx, r)
+		if err := s.record(ctx, tx, r); err != nil {
+			return err
+		}
+		return s.revokeErased(ctx, tx, subject, r.At, &erased)
 	})
 	s.truncate(ctx)
 	return erased, err
 }
 
-// revokeErased revokes all tokens of subject, which is about to be erased, and returns the
-// version of that change. It stays when the grants are gone: their tokens are still in
-// browsers and in the caches of replicas. A grant whose mint began before is refused.
-func (s *DB) revokeErased(ctx context.Context, tx *sql.Tx, subject string, at time.Time) (version int64, err error) {
-	if err := lockAccess(ctx, tx, s.dialect.lock); err != nil {
-		return 0, err
-	}
+// revokeErased revokes all tokens of subject, which is erased, with which the transaction ends.
+// That change of access stays when the grants are gone: their tokens are still in
+// browsers and in the caches of replicas. A grant whose mint began before is refused. It also
+// deletes the reasons of all blocks of subject, except of one that is in force at at.
+func (s *DB) revokeErased(ctx context.Context, tx *sql.Tx, subject string, at time.Time, erased *privacy.EraseResult) error {
 	c := access.Change{Kind: access.RevokeUser, Subject: subject, At: at, Actor: subject}
-	if err := s.applyAccess(ctx, tx, &c); err != nil {
-		return 0, fmt.Errorf("revoke tokens: %w", err)
-	}
-	return c.Version, nil
-}
-
-// deleteReasons deletes the reasons of all blocks of subject, except of one that is in
-// force at now.
-func deleteReasons(ctx context.Context, tx *sql.Tx, subject string, now time.Time) error {
-	_, err := tx.ExecContext(ctx, `UPDATE access_changes SET reason = '', sealed_reason = NULL WHERE subject = $1 AND reason <> ''`, subject)
+	revoke, err := s.applyAccess(ctx, tx, &c)
 	if err != nil {
-		return fmt.Errorf("delete the reasons of blocks: %w", err)
+		return fmt.Errorf("revoke tokens: %w", err)
 	}
-	_, err = tx.ExecContext(ctx, `DELETE FROM blocks WHERE subject = $2 AND NOT `+inForce, millis(now), subject)
-	if err != nil {
-		return fmt.Errorf("delete a block that has ended: %w", err)
-	}
-	return nil
+	last := slices.Concat(waitForLock(s.dialect.lock, accessLock), revoke, []lastStatement{
+		{query: `SELECT version FROM access_state`, into: &erased.AccessVersion},
+		{query: `DELETE FROM grants WHERE subject = $1`, args: []any{subject}, affected: &erased.Grants},
+		{query: `UPDATE access_changes SET reason = '', sealed_reason = NULL WHERE subject = $1 AND reason <> ''`, args: []any{subject}},
+		{query: `DELETE FROM blocks WHERE subject = $2 AND NOT ` + inForce, args: []any{millis(at), subject}},
+	})
+	return leaseOf(ctx).finish(ctx, tx, last...)
 }
 
 // truncate removes deleted data from the database's files, where the dialect supports

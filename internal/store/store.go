@@ -237,7 +237,7 @@ func (s *DB) inTransaction(ctx context.Context, do work) error {
 		return err
 	}
 	err = lease.commit(ctx, tx)
-	if err != nil && (ctx.Err() != nil || s.dialect.down(err)) {
+	if err != nil && (ctx.Err() != nil || s.dialect.down(err) && postgresCode(err) != frozenCode) {
 		return errUnknownOutcome.Because(fmt.Errorf("commit: %w", err))
 	}
 	if err == nil {
