@@ -93,7 +93,7 @@ const (
 
 // Component is a dependency of the broker and its state.
 type Component struct {
-	Name  string `json:"name"`  // "database", "cache", "vendor", "api_keys", "revocations", "secret_files"
+	Name  string `json:"name"`  // "database", "cache", "vendor", "api_keys", "revocations", "secret_files", "clock"
 	State string `json:"state"` // OK, Degraded, Down or Unused
 	Note  string `json:"note"`  // a sentence for operators; "" when there is nothing to say
 }

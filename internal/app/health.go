@@ -10,6 +10,7 @@ import (
 	"casbroker/internal/admin"
 	"casbroker/internal/apikey"
 	"casbroker/internal/cache"
+	"casbroker/internal/clock"
 	"casbroker/internal/config"
 	"casbroker/internal/server"
 	"casbroker/internal/store"
@@ -20,13 +21,13 @@ import (
 const healthTimeout = 2 * time.Second
 
 // health returns a function that reports the state of each dependency.
-func health(s config.Config, vendor *upstream.Client, keys *apikey.Pool, files *secretFiles, c cache.Cache, db *store.DB, w *access.Watcher) func(context.Context) []admin.Component {
+func health(s config.Config, vendor *upstream.Client, keys *apikey.Pool, files *secretFiles, c cache.Cache, db *store.DB, w *access.Watcher, clocks *clock.Comparison) func(context.Context) []admin.Component {
 	return func(ctx context.Context) []admin.Component {
 		ctx, cancel := context.WithTimeout(ctx, healthTimeout)
 		defer cancel()
 		return []admin.Component{
 			vendorHealth(vendor.State()), keyHealth(s.Upstream, keys.Status()), cacheHealth(ctx, c), component("database", db.Ready(ctx)),
-			accessHealth(ctx, w, s.Access.MaxStaleness), files.health(keys.Status()),
+			accessHealth(ctx, w, s.Access.MaxStaleness), files.health(keys.Status()), clockHealth(ctx, clocks),
 		}
 	}
 }

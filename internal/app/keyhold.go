@@ -34,8 +34,8 @@ func (h *keyHolds) tell(name string, d time.Duration) {
 	})
 }
 
-// listen holds keys of pool as other replicas say, until the program ends.
-func (h *keyHolds) listen(pool *apikey.Pool) {
+// exchange holds keys of pool as other replicas say, until the program ends.
+func (a *App) exchange(h *keyHolds, pool *apikey.Pool) {
 	h.all.Go(func() {
 		h.pubsub.Subscribe(h.running, holdTopic, func(message string) {
 			ms, name, _ := strings.Cut(message, " ")
@@ -43,5 +43,10 @@ func (h *keyHolds) listen(pool *apikey.Pool) {
 				pool.Hold(name, time.Duration(n)*time.Millisecond)
 			}
 		})
+	})
+	a.onClose(func() error {
+		a.stop()
+		h.all.Wait()
+		return nil
 	})
 }

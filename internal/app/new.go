@@ -16,6 +16,7 @@ import (
 	"casbroker/internal/audit"
 	"casbroker/internal/auth"
 	"casbroker/internal/budget"
+	"casbroker/internal/clock"
 	"casbroker/internal/config"
 	"casbroker/internal/fault"
 	"casbroker/internal/gateway"
@@ -137,14 +138,11 @@ func New(ctx context.Context, c config.Config, o Options) (_ *App, err error) { 
 	a.onClose(shared.Close)
 	holds := &keyHolds{pubsub: shared, log: log, running: running}
 	keys := newKeys(c, shared, metrics, log, o.Now, keyEvents{db, log, o.Now}.record, holds.tell)
-	holds.listen(keys)
-	a.onClose(func() error {
-		stop()
-		holds.all.Wait()
-		return nil
-	})
+	a.exchange(holds, keys)
+	clocks := newClocks(o.Now, log, metrics)
 	vendor := upstream.New(upstream.Options{
-		URL: c.Upstream.URL, Keys: keys, Timeout: c.Upstream.Timeout, Deadline: c.Upstream.Deadline,
+		OnDate: onDate(clocks),
+		URL:    c.Upstream.URL, Keys: keys, Timeout: c.Upstream.Timeout, Deadline: c.Upstream.Deadline,
 		Attempts: c.Upstream.Attempts, Log: log, Now: o.Now,
 		Observe: func(outcome string, took time.Duration) {
 			metrics.ObserveUpstream(outcome, took)
@@ -260,7 +258,7 @@ func New(ctx context.Context, c config.Config, o Options) (_ *App, err error) { 
 		Trail: &audit.Service{Store: db, Chains: db, Box: box},
 		Usage: &usage.Service{Store: db, Now: o.Now}, Budgets: budgets, Comparer: comparer, Webhooks: events.service, Vendor: creditsReader(c, vendor, o.Now),
 		Settings: listSettings(c), Version: build.String(), Now: o.Now,
-		Health: health(c, vendor, keys, files, shared, db, watcher),
+		Health: health(c, vendor, keys, files, shared, db, watcher, clocks),
 	}
 
 	forGateway := gatewayDeps{
@@ -294,6 +292,7 @@ func New(ctx context.Context, c config.Config, o Options) (_ *App, err error) { 
 		Checks: []server.Check{
 			{Name: "store", Ready: db.Ready, Degrades: store.IsOutage}, // cached tokens are served until access is stale
 			{Name: "access", Ready: watcher.Ready},
+			{Name: "clock", Ready: clocks.Ready, Degrades: clock.IsWarning},
 			{Name: "auth", Ready: func(context.Context) error { return callers.Ready() }},
 			{Name: "cache", Ready: func(ctx context.Context) error { return cacheReady(ctx, shared) }, Degrades: always},
 			{Name: "vendor", Ready: func(context.Context) error { return vendorReady(vendor) }, Degrades: always},
@@ -367,6 +366,7 @@ func New(ctx context.Context, c config.Config, o Options) (_ *App, err error) { 
 	converter := &portfolio.Converter{Store: db, Jobs: db, Log: log, Now: o.Now}
 	a.jobs = []job{
 		{name: "check API keys", every: keysEvery, atStart: true, do: func(ctx context.Context) error { return keys.Check(ctx, vendor) }},
+		{name: "compare clocks", every: clocksEvery, atStart: true, do: compareClocks(clocks, db, shared, vendor)},
 		{name: "read files with secrets again", every: keysEvery, do: files.check},
 		{name: "write usage counts", every: countsEvery, do: uninterrupted(counter.Flush)},
 		{name: "mark the database file", every: markEvery, atStart: true, do: markTorn(db, log)},

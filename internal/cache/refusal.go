@@ -96,6 +96,14 @@ func (r *Redis) Time(ctx context.Context) (time.Time, error) {
 	return r.client.Time(ctx).Result()
 }
 
+// Time returns the clock of Redis, the zero time while that is not used.
+func (f *Fallback) Time(ctx context.Context) (time.Time, error) {
+	if f.degraded.Load() {
+		return time.Time{}, nil
+	}
+	return f.redis.Time(ctx)
+}
+
 // Check returns why Redis is not used now, or what it refuses; nil if all is well.
 func (f *Fallback) Check(ctx context.Context) error {
 	if f.degraded.Load() {

@@ -25,6 +25,7 @@ type Metrics struct {
 	gatewayDuration *prometheus.HistogramVec
 	captures        *prometheus.CounterVec
 	keys            keyMetrics
+	clocks          *prometheus.GaugeVec
 	budgets         *budgetSeries
 	webhooks        *webhookSeries
 	mailPolls       *prometheus.CounterVec
@@ -92,6 +93,7 @@ func NewMetrics() *Metrics {
 		}),
 	}
 	m.keys, m.budgets, m.webhooks = newKeyMetrics(m.registry), newBudgetSeries(m.registry), newWebhookSeries(m.registry)
+	m.clocks = newClockDifference(m.registry)
 	m.registry.MustRegister(
 		collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),

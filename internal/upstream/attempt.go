@@ -65,10 +65,12 @@ func (c *Client) exchange(ctx context.Context, req request, key *apikey.Key) (re
 	if err != nil {
 		return response{}, err
 	}
+	asked := c.opts.Now()
 	httpRes, err := c.http.Do(httpReq)
 	if err != nil {
 		return response{}, err
 	}
+	c.readDate(httpRes.Header, asked)
 	defer httpRes.Body.Close() //nolint:errcheck // the body has been read as far as needed
 	res := response{status: httpRes.StatusCode}
 	if id := httpRes.Header.Get(headerRequestID); telemetry.ValidRequestID(id) {
@@ -86,6 +88,16 @@ func (c *Client) exchange(ctx context.Context, req request, key *apikey.Key) (re
 		return res, errTooLong
 	default:
 		return res, err
+	}
+}
+
+// readDate passes the vendor's clock on. An answer from a cache says nothing of it.
+func (c *Client) readDate(header http.Header, asked time.Time) {
+	if c.opts.OnDate == nil || header.Get("Age") != "" {
+		return
+	}
+	if date, err := http.ParseTime(header.Get("Date")); err == nil {
+		c.opts.OnDate(date, asked)
 	}
 }
 

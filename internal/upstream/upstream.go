@@ -41,6 +41,9 @@ type Options struct {
 	Transport http.RoundTripper // nil means a new one
 	Now       func() time.Time  // nil means time.Now
 	Log       *slog.Logger      // nil discards
+	// OnDate is called with the vendor's clock, to the second, and when it was asked; nil for
+	// not at all.
+	OnDate func(date, asked time.Time)
 	// Observe is called with the outcome and duration of each attempt; nil means not at
 	// all. Outcomes are "ok", "refused", "rate_limited", "failed", "timeout",
 	// "unreachable", "bad_answer", "canceled" and "breaker_open".
