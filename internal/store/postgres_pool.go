@@ -69,7 +69,7 @@ func (p *postgresPool) Connect(ctx context.Context) (driver.Conn, error) {
 		case err == nil:
 			p.size.opened()
 			return conn, nil
-		case postgresCode(err) != fullCode:
+		case !isFull(err):
 			return nil, err
 		case p.size.refused():
 			return nil, driver.ErrBadConn
@@ -80,6 +80,12 @@ func (p *postgresPool) Connect(ctx context.Context) (driver.Conn, error) {
 		case <-time.After(fullRetry):
 		}
 	}
+}
+
+// isFull reports whether err means that the server, or PgBouncer (max_client_conn), has as many
+// connections as it may have.
+func isFull(err error) bool {
+	return postgresCode(err) == fullCode || strings.Contains(err.Error(), "no more connections allowed")
 }
 
 func (p *postgresPool) connect(ctx context.Context) (driver.Conn, error) {

@@ -24,22 +24,29 @@ const poolSize = 6
 // the documents and with the other mode that they name.
 func behindPgBouncer(t *testing.T, database func(testing.TB) string, test func(t *testing.T, direct, pooled string)) {
 	t.Helper()
-	recipe, err := os.ReadFile("../../config/pgbouncer.ini")
-	if err != nil {
-		t.Fatal(err)
-	}
+	recipe := pgBouncerRecipe(t)
 	const line = "pool_mode = transaction"
-	if !strings.Contains(string(recipe), line) {
+	if !strings.Contains(recipe, line) {
 		t.Fatalf("the recipe has no line %q", line)
 	}
 	for _, mode := range []string{"transaction", "session"} {
 		t.Run(mode, func(t *testing.T) {
 			t.Parallel()
-			settings := strings.Replace(string(recipe), line, "pool_mode = "+mode, 1)
+			settings := strings.Replace(recipe, line, "pool_mode = "+mode, 1)
 			direct := database(t)
 			test(t, direct, services.PgBouncer(t, direct, settings))
 		})
 	}
+}
+
+// pgBouncerRecipe returns the settings that the documents recommend.
+func pgBouncerRecipe(t *testing.T) string {
+	t.Helper()
+	recipe, err := os.ReadFile("../../config/pgbouncer.ini")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(recipe)
 }
 
 func TestThreeReplicasShareAnEmptyDatabaseBehindPgBouncer(t *testing.T) {

@@ -16,6 +16,7 @@ import (
 	"casbroker/internal/id"
 	"casbroker/internal/secret"
 	"casbroker/internal/store"
+	"casbroker/internal/testkit/services"
 	"casbroker/internal/testkit/storetest"
 )
 
@@ -50,7 +51,21 @@ func limitedUser(t *testing.T, address string) string {
 
 func TestRequestsWaitWhileTheServerRefusesMoreConnections(t *testing.T) {
 	t.Parallel()
-	address := limitedUser(t, storetest.Postgres(t))
+	t.Run("PostgreSQL", func(t *testing.T) {
+		t.Parallel()
+		testRefusedConnections(t, limitedUser(t, storetest.Postgres(t)))
+	})
+	t.Run("PgBouncer", func(t *testing.T) {
+		t.Parallel()
+		settings := strings.Replace(pgBouncerRecipe(t), "max_client_conn = 200", fmt.Sprint("max_client_conn = ", connectionLimit), 1)
+		testRefusedConnections(t, services.PgBouncer(t, storetest.Postgres(t), settings))
+	})
+}
+
+// testRefusedConnections uses the database at address with two replicas, which together may have
+// connectionLimit connections.
+func testRefusedConnections(t *testing.T, address string) {
+	t.Helper()
 	box, log := storetest.NewBox(t), &lockedBuffer{}
 	var replicas []*store.DB
 	for range 2 {
