@@ -42,7 +42,9 @@
 //     the commit.
 //   - Whether a grant is active is worked out when it is read; the condition is written
 //     once, in grant_state.go.
-//   - A query or change that takes longer than queryTimeout fails with ErrUnavailable.
+//   - A query or change that takes longer than queryTimeout fails with ErrUnavailable. If
+//     PostgreSQL takes no connections either, it fails earlier, and others at once
+//     (postgres_hang.go).
 //
 // Three parts are written by hand although a plain loop, the driver or a library would do:
 // the prepared statements that connections of SQLite keep (sqlite_statements.go), with which

@@ -2,6 +2,7 @@ package store
 
 import (
 	"cmp"
+	"context"
 	"database/sql/driver"
 	"errors"
 	"fmt"
@@ -66,7 +67,7 @@ func postgresDown(err error) bool {
 		return code == readOnlyCode || code == frozenCode || strings.Contains("08 53 57", code[:2])
 	}
 	var network net.Error
-	return errors.As(err, &network) || errors.Is(err, driver.ErrBadConn) || errors.Is(err, errReadOnly) ||
+	return errors.As(err, &network) || errors.Is(err, driver.ErrBadConn) || errors.Is(err, errReadOnly) || errors.Is(err, errHangs) ||
 		pgconn.SafeToRetry(err) || strings.Contains(err.Error(), "conn closed") || strings.Contains(err.Error(), "unexpected EOF")
 }
 
@@ -87,7 +88,15 @@ func openPostgres(o Options, log *slog.Logger) (*postgresPool, error) {
 		timeout = own
 	}
 	delete(config.RuntimeParams, "statement_timeout") // poolers refuse such parameters of the start
+	reach := func(ctx context.Context) error {
+		conn, err := pgx.ConnectConfig(ctx, config)
+		if err == nil {
+			err = conn.Close(ctx)
+		}
+		return err
+	}
 	return &postgresPool{
+		hang:      newHangDetector(reach, log),
 		Connector: stdlib.GetConnector(*config), pooler: cmp.Or(o.Pooler, PoolerAuto), log: log,
 		limits: sessionLimits{
 			{"statement_timeout", timeout},

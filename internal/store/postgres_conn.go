@@ -6,6 +6,7 @@ import (
 	"database/sql/driver"
 	"fmt"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -28,7 +29,16 @@ type postgresConn struct {
 	used   bool // it has worked since it was set up
 	inTx   bool
 
+	forget  func() bool // ends the wait for a server that hangs
+	givenUp atomic.Bool // the server hangs
+
 	committed bool // the transaction was committed by commitWith
+}
+
+// giveUp ends what waits for a server that hangs.
+func (c *postgresConn) giveUp() {
+	c.givenUp.Store(true)
+	_ = c.Conn.Conn().PgConn().Conn().SetDeadline(time.Unix(1, 0))
 }
 
 // setUp finds out whether the connection is a session of the server, and sets the limits of
@@ -66,6 +76,11 @@ func (c *postgresConn) BeginTx(ctx context.Context, o driver.TxOptions) (driver.
 	if c.shared {
 		begin += c.pool.limits.forTransaction()
 	}
+	_, ended, err := c.pool.hang.begin()
+	if err != nil {
+		return nil, err
+	}
+	defer ended()
 	tx, err := c.Conn.Conn().BeginTx(ctx, pgx.TxOptions{BeginQuery: begin})
 	if err != nil {
 		return nil, c.explain(ctx, err)
@@ -77,6 +92,11 @@ func (c *postgresConn) BeginTx(ctx context.Context, o driver.TxOptions) (driver.
 // QueryContext runs a query, which outside of a transaction only reads: if the connection was
 // lost, it returns driver.ErrBadConn, so that package sql reads from another.
 func (c *postgresConn) QueryContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Rows, error) {
+	_, ended, err := c.pool.hang.begin()
+	if err != nil {
+		return nil, err
+	}
+	defer ended()
 	rows, err := c.Conn.QueryContext(ctx, query, c.mode(args))
 	if err != nil {
 		return nil, c.explain(ctx, err)
@@ -87,6 +107,11 @@ func (c *postgresConn) QueryContext(ctx context.Context, query string, args []dr
 
 // ExecContext runs a statement, or the last ones of a transaction.
 func (c *postgresConn) ExecContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Result, error) {
+	_, ended, err := c.pool.hang.begin()
+	if err != nil {
+		return nil, err
+	}
+	defer ended()
 	if len(args) == 1 {
 		if last, ok := args[0].Value.(lastStatements); ok {
 			return driver.ResultNoRows, c.commitWith(ctx, last)
@@ -127,20 +152,26 @@ func (c *postgresConn) noteReadOnly(err error) {
 
 // ResetSession is called before each use but the first.
 func (c *postgresConn) ResetSession(ctx context.Context) error {
-	if !c.IsValid() {
+	_, ended, err := c.pool.hang.begin()
+	if err != nil || !c.IsValid() {
 		return driver.ErrBadConn
 	}
+	defer ended()
 	return c.Conn.ResetSession(ctx)
 }
 
 // Close closes the connection. Package sql calls it once.
 func (c *postgresConn) Close() error {
+	c.forget()
 	c.pool.size.closed()
+	if c.givenUp.Load() { // a server that hangs reads no farewell
+		return c.Conn.Conn().PgConn().Conn().Close()
+	}
 	return c.Conn.Close()
 }
 
 // IsValid reports whether the connection may be used again.
-func (c *postgresConn) IsValid() bool { return !c.pool.isDropped(c.opened) }
+func (c *postgresConn) IsValid() bool { return !c.givenUp.Load() && !c.pool.isDropped(c.opened) }
 
 // postgresTx is a transaction of a postgresConn.
 type postgresTx struct {
@@ -155,6 +186,11 @@ func (t *postgresTx) Commit() error {
 	if t.conn.committed {
 		return nil
 	}
+	_, ended, err := t.conn.pool.hang.begin()
+	if err != nil {
+		return err
+	}
+	defer ended()
 	return t.tx.Commit(t.ctx)
 }
 

@@ -40,6 +40,7 @@ type postgresPool struct {
 	limits  sessionLimits
 	log     *slog.Logger
 	size    poolSize
+	hang    *hangDetector
 	dropped atomic.Int64 // connections opened earlier are not used again; unix ns, 0 for never
 }
 
@@ -56,6 +57,7 @@ func (p *postgresPool) open(size int) *sql.DB {
 // Close is called when the sql.DB is closed.
 func (p *postgresPool) Close() error {
 	p.size.close()
+	p.hang.close()
 	return nil
 }
 
@@ -89,9 +91,20 @@ func isFull(err error) bool {
 }
 
 func (p *postgresPool) connect(ctx context.Context) (driver.Conn, error) {
+	answers, ended, err := p.hang.begin()
+	if err != nil {
+		return nil, err
+	}
+	defer ended()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(answers, cancel)()
 	opened := time.Now()
 	inner, err := p.Connector.Connect(ctx)
 	if err != nil {
+		if answers.Err() != nil {
+			return nil, errHangs
+		}
 		return nil, err
 	}
 	conn, ok := inner.(*stdlib.Conn)
@@ -102,6 +115,7 @@ func (p *postgresPool) connect(ctx context.Context) (driver.Conn, error) {
 	if err := c.setUp(ctx); err != nil {
 		return nil, errors.Join(fmt.Errorf("set up a connection: %w", err), conn.Close())
 	}
+	c.forget = context.AfterFunc(answers, c.giveUp)
 	return c, nil
 }
 

@@ -1,0 +1,95 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+// A statement that has taken hangAfter makes the pool try to connect. If that takes
+// probeTimeout, the server hangs; it is tried again every probeEvery.
+const (
+	hangAfter    = 750 * time.Millisecond
+	probeTimeout = time.Second
+	probeEvery   = 500 * time.Millisecond
+)
+
+// errHangs is returned for what needs a server that hangs.
+var errHangs = errors.New("postgres: the server hangs")
+
+// hangDetector finds out that a server neither answers nor refuses. Callers then fail at once,
+// also those that wait already, until the server answers again. A server
+// that is busy with long statements, or with locks, still takes connections.
+type hangDetector struct {
+	connect func(ctx context.Context) error // opens a connection and closes it
+	log     *slog.Logger
+
+	mu      sync.Mutex
+	probing bool
+	closed  bool
+	answers context.Context //nolint:containedctx // ends when the server is found to hang
+	giveUp  context.CancelFunc
+}
+
+func newHangDetector(connect func(ctx context.Context) error, log *slog.Logger) *hangDetector {
+	d := &hangDetector{connect: connect, log: log}
+	d.answers, d.giveUp = context.WithCancel(context.Background())
+	return d
+}
+
+// begin is called before each use of the server, and ended after it. answers ends when the server
+// is found to hang.
+func (d *hangDetector) begin() (answers context.Context, ended func() bool, err error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.answers.Err() != nil {
+		return nil, nil, errHangs
+	}
+	return d.answers, time.AfterFunc(hangAfter, d.suspect).Stop, nil
+}
+
+// suspect probes the server, unless that is under way.
+func (d *hangDetector) suspect() {
+	d.mu.Lock()
+	again := d.probing || d.closed
+	d.probing = true
+	d.mu.Unlock()
+	if again {
+		return
+	}
+	for d.probe() {
+		time.Sleep(probeEvery) //nolint:forbidigo // a server that comes back tells nobody
+	}
+}
+
+// probe reports whether the server is to be probed again.
+func (d *hangDetector) probe() (again bool) {
+	ctx, cancel := context.WithTimeout(context.Background(), probeTimeout)
+	defer cancel()
+	err := d.connect(ctx)
+	hangs := err != nil && ctx.Err() != nil && !errors.As(err, new(*pgconn.PgError))
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	switch known := d.answers.Err() != nil; {
+	case hangs && !known:
+		d.log.Warn("the database server hangs: requests that need it are refused until it answers")
+		d.giveUp()
+	case !hangs && known:
+		d.log.Info("the database server answers again")
+		d.answers, d.giveUp = context.WithCancel(context.Background())
+	}
+	d.probing = hangs && !d.closed
+	return d.probing
+}
+
+// close ends the probes.
+func (d *hangDetector) close() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.closed = true
+	d.giveUp()
+}
