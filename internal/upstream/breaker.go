@@ -50,6 +50,7 @@ type Health struct {
 	maxPause  time.Duration // longest time for which the breaker is open
 	pause     time.Duration // of the last time; guarded by the breaker, as is the order of until
 	openUntil atomic.Pointer[time.Time]
+	opening   atomic.Pointer[chan struct{}] // closed when the breaker opens next
 }
 
 // firstPause is how long the breaker is open at first. Each test that fails doubles it.
@@ -69,6 +70,7 @@ var (
 
 func newHealth(b Breaker, now func() time.Time, log *slog.Logger) *Health {
 	h := &Health{maxPause: b.OpenFor, now: now}
+	h.opening.Store(new(make(chan struct{})))
 	h.breaker = gobreaker.NewTwoStepCircuitBreaker[struct{}](gobreaker.Settings{
 		Name:    "upstream",
 		Timeout: min(firstPause, b.OpenFor), // Health makes it longer
@@ -97,6 +99,7 @@ func (h *Health) open() {
 	h.pause = min(max(2*h.pause, firstPause), h.maxPause)
 	until := time.Now().Add(h.pause)
 	h.openUntil.Store(&until)
+	close(*h.opening.Swap(new(make(chan struct{}))))
 }
 
 // left returns how long the pause still lasts. It may be negative.
@@ -186,11 +189,14 @@ func (c *Client) guarded(ctx context.Context, req request) (response, *failure) 
 	var res response
 	var refused *failure
 	for except := ""; ; {
+		opening := c.health.opening.Load()
 		if c.health.State().Breaker == Open { // before a turn is taken
 			return res, c.breakerFailure()
 		}
-		key, err := c.takeKey(ctx, req, except)
+		key, err := c.awaitKey(ctx, *opening, req, except)
 		switch {
+		case errors.Is(err, errBreakerOpen):
+			return res, c.breakerFailure()
 		case refused != nil && (err != nil || key.Name == except):
 			return res, refused
 		case err != nil:

@@ -27,6 +27,23 @@ func (c *Client) takeKey(ctx context.Context, req request, except string) (*apik
 	}
 }
 
+// awaitKey is takeKey, but returns errBreakerOpen when opening is closed: those who wait for
+// a turn hear at once that the vendor is not called.
+func (c *Client) awaitKey(ctx context.Context, opening <-chan struct{}, req request, except string) (*apikey.Key, error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	taken := make(chan struct{})
+	defer cancel(nil)
+	defer close(taken)
+	go func() {
+		select {
+		case <-opening:
+			cancel(errBreakerOpen)
+		case <-taken:
+		}
+	}()
+	return c.takeKey(ctx, req, except)
+}
+
 // keyFailure returns the failure that err of takeKey means.
 func keyFailure(ctx context.Context, err error) *failure {
 	f := &failure{fault: ErrUnavailable, outcome: outcomeCanceled, cause: err}

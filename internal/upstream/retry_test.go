@@ -12,6 +12,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"casbroker/internal/apikey"
+	"casbroker/internal/cache"
 	"casbroker/internal/telemetry"
 	"casbroker/internal/upstream"
 )
@@ -216,6 +218,37 @@ func TestBreakerStopsCallsToAFailingVendorAndTestsItLater(t *testing.T) {
 		}
 		if !strings.Contains(log.String(), `"to":"open"`) || !strings.Contains(log.String(), `"to":"closed"`) {
 			t.Errorf("logged %s", log)
+		}
+	})
+}
+
+func TestCallersWhoWaitForATurnHearOfTheOpenBreakerAtOnce(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		turns, err := cache.NewMemory(cache.MemoryOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		keys := apikey.New(apikey.Options{Keys: []apikey.Settings{{Name: "a", Value: apiKey, Rate: 60}}, Pacer: turns}) // 10 at once, then one each 1.2 s
+		c, v, stop := serveInMemory(upstream.Options{Attempts: 1, Keys: keys}, func(w http.ResponseWriter, r *http.Request) {
+			<-time.After(time.Second)
+			answer(503, "")(w, r)
+		})
+		defer stop()
+		began := time.Now()
+		var all sync.WaitGroup
+		for range 25 {
+			all.Go(func() {
+				_, err := c.Mint(t.Context(), time.Hour)
+				wantFault(t, err, upstream.ErrUnavailable)
+				if took := time.Since(began); took > 1100*time.Millisecond {
+					t.Errorf("got %v after %v, want it at once when the breaker opens", err, took)
+				}
+			})
+		}
+		all.Wait()
+		if v.calls() != 10 {
+			t.Errorf("got %d calls, want 10", v.calls())
 		}
 	})
 }
