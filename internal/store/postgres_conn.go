@@ -18,6 +18,10 @@ const (
 	fullCode     = "53300" // of a connection beyond those that the server, the database or the user may have
 )
 
+// stalePlanCode is the error of a prepared statement whose result has another type since a
+// migration ("cached plan must not change result type").
+const stalePlanCode = "0A000"
+
 // postgresConn is a connection of a postgresPool. Package sql uses it from one goroutine at
 // a time.
 type postgresConn struct {
@@ -98,6 +102,9 @@ func (c *postgresConn) QueryContext(ctx context.Context, query string, args []dr
 	}
 	defer ended()
 	rows, err := c.Conn.QueryContext(ctx, query, c.mode(args))
+	if c.noteStale(err) && !c.inTx {
+		rows, err = c.Conn.QueryContext(ctx, query, c.mode(args))
+	}
 	if err != nil {
 		return nil, c.explain(ctx, err)
 	}
@@ -121,6 +128,7 @@ func (c *postgresConn) ExecContext(ctx context.Context, query string, args []dri
 		args = c.mode(args)
 	}
 	result, err := c.Conn.ExecContext(ctx, query, args)
+	c.noteStale(err)
 	c.noteReadOnly(err)
 	return result, err
 }
@@ -142,6 +150,16 @@ func (c *postgresConn) explain(ctx context.Context, err error) error {
 		return driver.ErrBadConn
 	}
 	return err
+}
+
+// noteStale reports whether err means that a statement was prepared before a migration has changed
+// the type of its result. Transactions that begin later use new connections.
+func (c *postgresConn) noteStale(err error) bool {
+	if err == nil || postgresCode(err) != stalePlanCode {
+		return false
+	}
+	c.pool.dropped.Store(time.Now().UnixNano())
+	return true
 }
 
 func (c *postgresConn) noteReadOnly(err error) {

@@ -217,9 +217,18 @@ func (s *DB) transact(ctx context.Context, action string, u urgency, do work) er
 	return err
 }
 
-// inTransaction runs do in its own transaction. Read committed, whatever the database's
+// inTransaction runs do in its own transaction, a second time if another release has migrated the
+// database meanwhile. Read committed, whatever the database's
 // default: a statement after a lock sees what the previous holder committed.
 func (s *DB) inTransaction(ctx context.Context, do work) error {
+	err := s.tryTransaction(ctx, do)
+	if postgresCode(err) == stalePlanCode {
+		err = s.tryTransaction(ctx, do)
+	}
+	return err
+}
+
+func (s *DB) tryTransaction(ctx context.Context, do work) error {
 	lease, err := s.chains.acquire(ctx)
 	if err != nil {
 		return err
