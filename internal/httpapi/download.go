@@ -43,9 +43,8 @@ var ErrNoSpool = fault.New(fault.Unavailable, "export_unavailable",
 func (d Download) Send(ctx context.Context, res http.ResponseWriter, write func(ctx context.Context, w io.Writer) error) error {
 	ctx, cancel := context.WithTimeout(ctx, maxDownload)
 	defer cancel()
-	w := &deadlineWriter{res: res, controller: http.NewResponseController(res)}
-	// These replace the deadlines of the server. That for reading would end the request.
-	w.deadlines(maxDownload)
+	w := &deadlineWriter{res: res, controller: http.NewResponseController(res), end: time.Now().Add(maxDownload)}
+	w.deadlines()
 	if d.Spool != nil {
 		file := d.Spool.File()
 		defer func() { _ = file.Close() }() // nothing is lost
@@ -78,24 +77,32 @@ func (d Download) Send(ctx context.Context, res http.ResponseWriter, write func(
 	panic(http.ErrAbortHandler)
 }
 
-// deadlineWriter is an answer that extends the write deadline before each write.
+// deadlineWriter is an answer that extends the write deadline before each write, up to end.
 type deadlineWriter struct {
 	res        http.ResponseWriter
 	controller *http.ResponseController
+	end        time.Time
 	began      bool
 }
 
-// deadlines gives the connection d from now.
-func (w *deadlineWriter) deadlines(d time.Duration) {
-	now := time.Now()
-	_ = w.controller.SetReadDeadline(now.Add(d)) // test recorders have no deadlines
-	_ = w.controller.SetWriteDeadline(now.Add(d))
+// deadlines replaces the deadlines of the server by the end of the download. That for reading
+// would end the request.
+func (w *deadlineWriter) deadlines() {
+	_ = w.controller.SetReadDeadline(w.end) // test recorders have no deadlines
+	_ = w.controller.SetWriteDeadline(w.end)
 }
 
-// Write writes p. It fails when the client does not read within writeTimeout.
+// Write writes p. It fails when the client does not read within writeTimeout, or after end.
 func (w *deadlineWriter) Write(p []byte) (int, error) {
-	w.began = true
-	// Test recorders have no deadlines.
-	_ = w.controller.SetWriteDeadline(time.Now().Add(writeTimeout))
+	if !w.began {
+		w.began = true
+		w.res.WriteHeader(http.StatusOK)
+		w.deadlines() // again, since that may have read the rest of the request
+	}
+	deadline := time.Now().Add(writeTimeout)
+	if w.end.Before(deadline) {
+		deadline = w.end
+	}
+	_ = w.controller.SetWriteDeadline(deadline) // test recorders have no deadlines
 	return w.res.Write(p)
 }

@@ -8,8 +8,10 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"casbroker/internal/httpapi"
@@ -133,4 +135,44 @@ func TestDownloadMayTakeLongerThanOtherAnswers(t *testing.T) {
 			t.Errorf("%s: got %v %q %v", name, res, body, err)
 		}
 	}
+}
+
+// slowReader is a caller who takes 29 s for each write.
+type slowReader struct {
+	*httptest.ResponseRecorder
+	deadline time.Time
+}
+
+func (s *slowReader) SetReadDeadline(time.Time) error { return nil }
+
+func (s *slowReader) SetWriteDeadline(t time.Time) error {
+	s.deadline = t
+	return nil
+}
+
+func (s *slowReader) Write(p []byte) (int, error) {
+	<-time.After(min(29*time.Second, time.Until(s.deadline))) // by the clock of synctest
+	if !time.Now().Before(s.deadline) {
+		return 0, os.ErrDeadlineExceeded
+	}
+	return s.ResponseRecorder.Write(p)
+}
+
+func TestSpooledDownloadEndsAfterTenMinutes(t *testing.T) {
+	t.Parallel()
+	folder := t.TempDir()
+	synctest.Test(t, func(t *testing.T) {
+		began := time.Now()
+		defer func() {
+			if reason, took := recover(), time.Since(began); reason != http.ErrAbortHandler || took > 10*time.Minute { //nolint:errorlint // as net/http
+				t.Errorf("got %v after %v, want an aborted answer after ten minutes", reason, took)
+			}
+		}()
+		file := httpapi.Download{Name: "all.csv", Type: "text/csv", Log: slog.New(slog.DiscardHandler), Spool: spool.New(folder, 4<<20)}
+		err := file.Send(t.Context(), &slowReader{ResponseRecorder: httptest.NewRecorder()}, func(_ context.Context, w io.Writer) error {
+			_, err := w.Write(make([]byte, 2<<20))
+			return err
+		})
+		t.Errorf("got %v, want an aborted answer", err)
+	})
 }
