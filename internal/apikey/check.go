@@ -3,7 +3,6 @@ package apikey
 import (
 	"context"
 	"errors"
-	"os"
 	"strings"
 	"time"
 
@@ -169,7 +168,6 @@ func (p *Pool) Status() []Status {
 }
 
 var (
-	errEmpty = errors.New("the file is empty")
 	errForm  = errors.New("the file has something else than an API key: 1 to 512 characters without spaces")
 	errToken = errors.New("the file has an access token (at_…); want the API key")
 )
@@ -179,13 +177,9 @@ const maxValue = 512
 
 // ReadFile reads an API key from a file. Line breaks at the end are ignored.
 func ReadFile(path string) (secret.Text, error) {
-	text, err := os.ReadFile(path) //nolint:gosec // the operator names the file
+	value, err := secret.ReadFile(path)
 	if err != nil {
 		return "", err
-	}
-	value := secret.Text(strings.TrimRight(string(text), "\r\n"))
-	if value == "" {
-		return "", errEmpty
 	}
 	return value, Validate(value)
 }

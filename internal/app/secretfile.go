@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -18,20 +17,6 @@ import (
 	"casbroker/internal/telemetry"
 )
 
-var errEmptyFile = errors.New("the file is empty")
-
-// readSecretFile returns the secret in the file at path, without line breaks at the end.
-func readSecretFile(path string) (secret.Text, error) {
-	text, err := os.ReadFile(path) //nolint:gosec // the operator names the file
-	if err != nil {
-		return "", err
-	}
-	if value := secret.Text(strings.TrimRight(string(text), "\r\n")); value != "" {
-		return value, nil
-	}
-	return "", errEmptyFile
-}
-
 // readSecrets returns the settings with the secrets of callers and operators that are in
 // files.
 func readSecrets(c config.Config) (config.Config, error) {
@@ -43,7 +28,7 @@ func readSecrets(c config.Config) (config.Config, error) {
 			return
 		}
 		var err error
-		if *value, err = readSecretFile(file); err != nil {
+		if *value, err = secret.ReadFile(file); err != nil {
 			wrong.Add(key, "%v", err)
 			*value = valid
 		}
@@ -64,8 +49,8 @@ func readSecrets(c config.Config) (config.Config, error) {
 		k, key := &c.Auth.ServiceKeys[i], fmt.Sprintf("auth.service_keys[%d]", i)
 		read(key+".hash_file", k.HashFile, &k.Hash, hash)
 		if k.PreviousFile != "" {
-			value, err := readSecretFile(k.PreviousFile)
-			wrong.Require(err == nil || errors.Is(err, errEmptyFile), key+".previous_hash_file", "%v", err)
+			value, err := secret.ReadFile(k.PreviousFile)
+			wrong.Require(err == nil || errors.Is(err, secret.ErrEmptyFile), key+".previous_hash_file", "%v", err)
 			k.PreviousHash = value
 		}
 	}
@@ -104,8 +89,9 @@ type secretFile struct {
 	public   bool                    // it is no secret
 	trimmed  bool                    // spaces around it do not count
 
-	next   secret.Text // what the file had at the last check, if that was another value
-	failed bool        // at the last check
+	next    secret.Text // what the file had at the last check
+	changed bool        // next is another value than the one in use
+	failed  bool        // at the last check
 }
 
 // add adds secrets, unless none of them is in a file.
@@ -134,19 +120,19 @@ func (s *secretFiles) checkGroup(g secretGroup) {
 		}
 		value, err := f.read()
 		if err != nil {
+			f.changed = false
 			s.setProblem(f, err)
 			continue
 		}
-		f.failed = false
-		switch value {
-		case f.value:
-			f.next = ""
+		switch {
+		case value == f.value:
+			f.changed = false
 			s.setSolved(f)
-		case f.next:
+		case f.changed && value == f.next:
 			values[i] = value
 			changed = append(changed, f)
 		default:
-			f.next = value
+			f.next, f.changed, f.failed = value, true, false
 		}
 	}
 	if len(changed) > 0 {
@@ -156,12 +142,12 @@ func (s *secretFiles) checkGroup(g secretGroup) {
 
 // read returns what the file has, or why that cannot be used.
 func (f *secretFile) read() (secret.Text, error) {
-	value, err := readSecretFile(f.path)
+	value, err := secret.ReadFile(f.path)
 	if f.trimmed {
 		value = secret.Text(strings.TrimSpace(value.Reveal()))
 	}
 	switch {
-	case f.optional && errors.Is(err, errEmptyFile):
+	case f.optional && errors.Is(err, secret.ErrEmptyFile):
 		return "", nil
 	case err != nil:
 		return "", err
@@ -185,7 +171,7 @@ func (s *secretFiles) replace(g secretGroup, values []secret.Text, changed []*se
 			s.setProblem(f, err)
 			continue
 		}
-		f.value, f.next = f.next, ""
+		f.value, f.changed = f.next, false
 		s.log.Info("a secret was replaced, since its file has another one", "setting", f.setting)
 		s.setSolved(f)
 	}
@@ -206,6 +192,7 @@ func (s *secretFiles) setProblem(f *secretFile, err error) {
 }
 
 func (s *secretFiles) setSolved(f *secretFile) {
+	f.failed = false
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if _, ok := s.problems[f.setting]; ok {

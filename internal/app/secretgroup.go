@@ -48,7 +48,7 @@ func (s *secretFiles) addVerifier(key string, v config.Verifier, callers *auth.A
 	s.add(replace, &secretFile{setting: key + ".secret_file", path: v.SecretFile, value: v.Secret, valid: valid})
 	if v.PublicKeyFile != "" {
 		replace := func(values []secret.Text) error { return callers.ReplacePublicKey(v.Name, []byte(values[0])) }
-		value, err := readSecretFile(v.PublicKeyFile)
+		value, err := secret.ReadFile(v.PublicKeyFile)
 		if err == nil { // it may have changed since it was read first
 			_ = replace([]secret.Text{value})
 		}

@@ -53,7 +53,7 @@ func readSecret(wrong *check.Errors, key string, value secret.Text, file string)
 	if file == "" {
 		return value
 	}
-	value, err := readSecretFile(file)
+	value, err := secret.ReadFile(file)
 	if err != nil {
 		wrong.Add(key, "%s", err)
 	}
