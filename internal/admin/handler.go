@@ -204,7 +204,7 @@ func (h *Handler) export(c echo.Context, q *httpapi.Params) error {
 		return err
 	}
 	file := httpapi.Download{Name: "casbroker-audit." + format, Type: media, Log: h.Log}
-	return file.Send(c.Request().Context(), c.Response(), func(ctx context.Context, w io.Writer) error {
+	return file.Send(c.Request(), c.Response(), func(ctx context.Context, w io.Writer) error {
 		return h.Service.Export(ctx, w, f, format)
 	})
 }

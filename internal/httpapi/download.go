@@ -36,15 +36,17 @@ var ErrNoSpool = fault.New(fault.Unavailable, "export_unavailable",
 	"The file cannot be prepared at the moment; try again later.").After(time.Minute).
 	WithNotef("Free space in store.export_dir, or raise store.export_max.")
 
-// Send calls write to produce the content, for ten minutes at most. An error before the
+// Send answers r: it calls write to produce the content, for ten minutes at most. An error before the
 // first byte is returned, and res is then unchanged. After the first byte an error closes
 // the connection, by a panic with http.ErrAbortHandler, since a truncated file must not
 // look complete. With a Spool, any error of write is before the first byte.
-func (d Download) Send(ctx context.Context, res http.ResponseWriter, write func(ctx context.Context, w io.Writer) error) error {
-	ctx, cancel := context.WithTimeout(ctx, maxDownload)
+func (d Download) Send(r *http.Request, res http.ResponseWriter, write func(ctx context.Context, w io.Writer) error) error {
+	ctx, cancel := context.WithTimeout(r.Context(), maxDownload)
 	defer cancel()
 	w := &deadlineWriter{res: res, controller: http.NewResponseController(res), end: time.Now().Add(maxDownload)}
-	w.deadlines()
+	// These replace the deadlines of the server. That for reading would end the request.
+	SetReadDeadline(res, r.Body, w.end)
+	_ = w.controller.SetWriteDeadline(w.end) // test recorders have no deadlines
 	if d.Spool != nil {
 		file := d.Spool.File()
 		defer func() { _ = file.Close() }() // nothing is lost
@@ -85,20 +87,9 @@ type deadlineWriter struct {
 	began      bool
 }
 
-// deadlines replaces the deadlines of the server by the end of the download. That for reading
-// would end the request.
-func (w *deadlineWriter) deadlines() {
-	_ = w.controller.SetReadDeadline(w.end) // test recorders have no deadlines
-	_ = w.controller.SetWriteDeadline(w.end)
-}
-
 // Write writes p. It fails when the client does not read within writeTimeout, or after end.
 func (w *deadlineWriter) Write(p []byte) (int, error) {
-	if !w.began {
-		w.began = true
-		w.res.WriteHeader(http.StatusOK)
-		w.deadlines() // again, since that may have read the rest of the request
-	}
+	w.began = true
 	deadline := time.Now().Add(writeTimeout)
 	if w.end.Before(deadline) {
 		deadline = w.end

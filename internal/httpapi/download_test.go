@@ -34,7 +34,7 @@ func sendFrom(t *testing.T, from *spool.Dir, write func(ctx context.Context, w i
 	t.Helper()
 	file := httpapi.Download{Name: "all.csv", Type: "text/csv", Log: slog.New(slog.DiscardHandler), Spool: from}
 	s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if err := file.Send(r.Context(), w, write); err != nil {
+		if err := file.Send(r, w, write); err != nil {
 			http.Error(w, err.Error(), http.StatusServiceUnavailable)
 		}
 	}))
@@ -169,7 +169,7 @@ func TestSpooledDownloadEndsAfterTenMinutes(t *testing.T) {
 			}
 		}()
 		file := httpapi.Download{Name: "all.csv", Type: "text/csv", Log: slog.New(slog.DiscardHandler), Spool: spool.New(folder, 4<<20)}
-		err := file.Send(t.Context(), &slowReader{ResponseRecorder: httptest.NewRecorder()}, func(_ context.Context, w io.Writer) error {
+		err := file.Send(httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", http.NoBody), &slowReader{ResponseRecorder: httptest.NewRecorder()}, func(_ context.Context, w io.Writer) error {
 			_, err := w.Write(make([]byte, 2<<20))
 			return err
 		})

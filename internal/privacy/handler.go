@@ -46,7 +46,7 @@ func (h *Handler) export(c echo.Context) error {
 	}
 	defer end()
 	file := httpapi.Download{Name: "casbroker-export.json", Type: echo.MIMEApplicationJSON, Log: h.Privacy.Log, Spool: h.Spool}
-	return file.Send(c.Request().Context(), c.Response(), func(ctx context.Context, w io.Writer) error {
+	return file.Send(c.Request(), c.Response(), func(ctx context.Context, w io.Writer) error {
 		return h.Privacy.Export(ctx, w, auth.From(ctx))
 	})
 }

@@ -272,5 +272,5 @@ func (h *Handler) download(c echo.Context) error {
 		return audit.ErrFormat
 	}
 	file := httpapi.Download{Name: "casbroker-audit." + format, Type: media, Log: h.Log}
-	return file.Send(r.Context(), c.Response(), func(ctx context.Context, w io.Writer) error { return h.export(ctx, r, w) })
+	return file.Send(r.Request, c.Response(), func(ctx context.Context, w io.Writer) error { return h.export(ctx, r, w) })
 }
