@@ -57,7 +57,9 @@ func serve(ctx context.Context, l net.Listener, settings config.Config, o app.Op
 	log := telemetry.NewLineWriter(o.LogTo)
 	defer log.Flush()
 	o.LogTo = log
+	end := server.AnswerWhileStarting(l)
 	a, err := app.New(ctx, settings, o)
+	end()
 	if err != nil {
 		_ = l.Close()
 		return err
