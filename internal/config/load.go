@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"reflect"
+	"regexp"
 	"strings"
 	"time"
 
@@ -76,6 +77,10 @@ func (c *Config) Print(w io.Writer) error {
 	return yaml.NewEncoder(w, yaml.Indent(2), yaml.IndentSequence(true)).Encode(&printed)
 }
 
+// hostAndPath matches a URL without credentials: what follows a host without a port is a path,
+// even with an @ in it.
+var hostAndPath = regexp.MustCompile(`^https?://[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+/[^?]*$`)
+
 // hideCredentials hides user and password in each URL in v, the setting called name. No such
 // setting may have them, but one that is not valid is printed, too. Lists in v are replaced,
 // not changed.
@@ -92,7 +97,8 @@ func hideCredentials(name string, v reflect.Value) {
 		for i := range v.Len() {
 			hideCredentials("", v.Index(i))
 		}
-	case v.Type() == reflect.TypeFor[string]() && (name == "issuer" || strings.HasSuffix(name, "url")) && strings.ContainsAny(v.String(), "@?"):
+	case v.Type() == reflect.TypeFor[string]() && (name == "issuer" || strings.HasSuffix(name, "url")) &&
+		strings.ContainsAny(v.String(), "@?") && !hostAndPath.MatchString(v.String()):
 		v.SetString(secret.URL(v.String()).String())
 	}
 }

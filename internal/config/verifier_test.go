@@ -78,3 +78,19 @@ func TestEmptyAudienceClaimIsAud(t *testing.T) {
 		}
 	}
 }
+
+func TestAddressWithAnAtSignInItsPathIsPrinted(t *testing.T) {
+	t.Parallel()
+	const google = "https://www.googleapis.com/service_accounts/v1/jwk/securetoken@system.gserviceaccount.com"
+	for address, want := range map[string]bool{
+		google: true, "https://asha:s3cret@id.example/keys": false, "https://asha:s3/cret@id.example/keys": false, "https://asha:5/s3cret@id.example": false,
+		"https://s3cret@id.example": false, "https://id.example/keys?token=s3cret": false, "https://id.example/a@b?token=s3cret": false, "asha:s3cret@id.example": false,
+	} {
+		c := config.Default()
+		c.Auth.Verifiers = []config.Verifier{{Name: "app", JWKSURL: address}}
+		var out strings.Builder
+		if err := c.Print(&out); err != nil || strings.Contains(out.String(), "jwks_url: "+address+"\n") != want || strings.Contains(out.String(), "s3cret") {
+			t.Errorf("%s: got %v, %s", address, err, out.String())
+		}
+	}
+}
