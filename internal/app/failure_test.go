@@ -2,6 +2,7 @@ package app_test
 
 import (
 	"encoding/base64"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -175,6 +176,35 @@ func TestBrokerWorksWhileRedisIsDown(t *testing.T) {
 	b.token(t, "rohan")
 	if ready := b.call(t, "", http.MethodGet, "/readyz", "").must(t, 200); !strings.Contains(ready.body, `"degraded":[{"name":"cache"`) {
 		t.Errorf("readyz: got %s, want the cache named as degraded", ready.body)
+	}
+}
+
+func TestUsersKeepTheirTokensWhenRedisAndTheVendorAreLost(t *testing.T) {
+	t.Parallel()
+	redis := services.OwnRedis(t)
+	settings, vendor := settingsFor(t, secret.URL(storetest.Postgres(t)), secret.URL(redis.URL))
+	replicas := []*broker{start(t, settings), start(t, settings)}
+	const users = 20
+	tokens := map[string]string{}
+	for n := range 2 * users { // each user comes to one replica, and then to the other
+		who := fmt.Sprint("user", n%users)
+		got := replicas[(n+n/users)%2].token(t, who).AccessToken
+		if before := tokens[who]; before != "" && before != got {
+			t.Errorf("%s got another token of the other replica", who)
+		}
+		tokens[who] = got
+	}
+	redis.Stop()
+	vendor.AddFault(sandbox.Fault{Path: "/v1/token", Kind: sandbox.FaultDrop})
+	for who, want := range tokens {
+		for i, b := range replicas {
+			if got := b.token(t, who).AccessToken; got != want {
+				t.Errorf("%s got another token of replica %d", who, i)
+			}
+		}
+	}
+	if n := vendor.Calls("/v1/token"); n != users {
+		t.Errorf("the vendor was asked for %d tokens, want %d", n, users)
 	}
 }
 
