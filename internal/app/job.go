@@ -71,3 +71,11 @@ func uninterrupted(do func(context.Context) error) func(context.Context) error {
 		return do(ctx)
 	}
 }
+
+// withoutCount is do without the number that it returns.
+func withoutCount[T any](do func(context.Context) (T, error)) func(context.Context) error {
+	return func(ctx context.Context) error {
+		_, err := do(ctx)
+		return err
+	}
+}

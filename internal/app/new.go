@@ -372,10 +372,7 @@ func New(ctx context.Context, c config.Config, o Options) (_ *App, err error) { 
 		{name: "mark the database file", every: markEvery, atStart: true, do: markTorn(db, log)},
 		{name: "delete old usage counts", every: sweepEvery, atStart: true, do: sweep.Run},
 		{name: "convert portfolios of an earlier release", every: convertEvery, atStart: true, do: converter.Run},
-		{name: "encrypt reasons of blocks of an earlier release", every: convertEvery, atStart: true, do: func(ctx context.Context) error {
-			_, err := db.SealReasons(ctx)
-			return err
-		}},
+		{name: "encrypt reasons of blocks of an earlier release", every: convertEvery, atStart: true, do: withoutCount(db.SealReasons)},
 		{name: "write audit records", every: recordsEvery, atStart: true, do: uninterrupted(recorder.Flush)},
 		{name: "save captured statements", every: capturesEvery, atStart: true, do: captures.Run}, // also those from before gateway.capture was off
 		{name: "delete expired files of forwarding addresses", every: purgeEvery, atStart: true, do: func(ctx context.Context) error {
@@ -383,10 +380,7 @@ func New(ctx context.Context, c config.Config, o Options) (_ *App, err error) { 
 		}},
 		{name: "check that the database file is the one that is open", every: checkFileEvery, do: func(context.Context) error { return db.CheckFile() }},
 		{name: "end and delete jobs of statements", every: settleEvery, atStart: true, do: statementJobs.Clean},
-		{name: "remove expired idempotency keys", every: purgeEvery, do: func(ctx context.Context) error {
-			_, err := portfolios.Purge(ctx)
-			return err
-		}},
+		{name: "remove expired idempotency keys", every: purgeEvery, do: withoutCount(portfolios.Purge)},
 	}
 	a.jobs = append(a.jobs, anchors...)
 	a.jobs = append(a.jobs, events.jobs()...)

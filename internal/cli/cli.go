@@ -33,7 +33,7 @@ const description = `casbroker issues short-lived access tokens for Portfolio Co
 Exit codes:
 
     0  done, or nothing was left to do
-    1  failed, or a running broker could not be reached
+    1  failed, a running broker could not be reached, or doctor found a fault
     2  the command line or the settings are invalid, or a running broker says so
     3  a running broker refused the key, or its owner lacks permission
     4  no such grant`
@@ -91,6 +91,7 @@ type commands struct {
 		Check checkCommand `cmd:"" help:"Check the settings, and list every error."`
 		Print printCommand `cmd:"" help:"Print the effective settings as YAML, with secrets hidden."`
 	} `cmd:"" help:"Check or print the settings."`
+	Doctor  doctorCommand  `cmd:"" help:"Check everything that the broker needs, next to a running one or without, and say what to do. Exits with 1 if there is a fault."`
 	Health  healthCommand  `cmd:"" help:"Check that a running broker is ready, for container health checks."`
 	Version versionCommand `cmd:"" help:"Print the version, the commit and the Go version."`
 }

@@ -49,7 +49,7 @@ func TestHelpListsTheCommands(t *testing.T) {
 	t.Parallel()
 	for _, args := range [][]string{{"--help"}, {}} {
 		code, out, _ := broker(t, nil, args...)
-		for _, command := range []string{"serve", "demo", "migrate", "config check", "config print", "seal rotate", "seal verify", "backup", "restore", "audit verify", "audit list", "audit export", "admin-key", "grants", "revoke", "block", "unblock", "usage show", "usage compare", "budgets list", "budgets raise", "health", "version", "\n    4  no such grant"} {
+		for _, command := range []string{"serve", "demo", "migrate", "config check", "config print", "seal rotate", "seal verify", "backup", "restore", "doctor", "audit verify", "audit list", "audit export", "admin-key", "grants", "revoke", "block", "unblock", "usage show", "usage compare", "budgets list", "budgets raise", "health", "version", "\n    4  no such grant"} {
 			if code != cli.ExitOK || !strings.Contains(out, command) {
 				t.Errorf("%v: %d, no %q in\n%s", args, code, command, out)
 			}

@@ -1,0 +1,308 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"casbroker/internal/apikey"
+	"casbroker/internal/auth"
+	"casbroker/internal/cache"
+	"casbroker/internal/config"
+	"casbroker/internal/server"
+	"casbroker/internal/store"
+	"casbroker/internal/telemetry"
+	"casbroker/internal/upstream"
+)
+
+// The states of a Finding.
+const (
+	FindingOK      = "ok"
+	FindingWarning = "warning"
+	FindingFault   = "fault"
+)
+
+// Finding is the result of one check of Diagnose.
+type Finding struct {
+	Check  string `json:"check"`
+	State  string `json:"state"`
+	Note   string `json:"note"`
+	Remedy string `json:"remedy,omitempty"`
+}
+
+// Patient is what Diagnose checks besides the settings; "" for nothing.
+type Patient struct {
+	Origin    string // of a page that calls the broker
+	UserToken string // the JWT of a user
+}
+
+const (
+	// diagnoseTimeout bounds each check.
+	diagnoseTimeout = 10 * time.Second
+	// clockWarning and clockFault are the least differences of clocks that are reported. Tokens
+	// and JWTs have times that both sides compare.
+	clockWarning, clockFault = 5 * time.Second, 30 * time.Second
+)
+
+// doctor makes the checks. Those that something else spoils are left out, so that one broken
+// part is one finding.
+type doctor struct {
+	settings config.Config // as given, with the names of files
+	read     config.Config // with their contents
+	options  Options
+	found    []Finding
+	clocks   map[string]time.Duration // how far ahead the clock is, by whose it was compared with
+}
+
+// Diagnose checks that the broker can work with the valid settings c: files, database, Redis,
+// vendor, clock, keys of JWTs, and what p has. It works next to running brokers and changes nothing.
+func Diagnose(ctx context.Context, c config.Config, o Options, p Patient) []Finding {
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	o.LogTo = io.Discard // what matters is in the findings
+	d := &doctor{settings: c, read: c, options: o, clocks: map[string]time.Duration{}}
+	d.add("settings", FindingOK, "The settings are valid.", "")
+	if d.files() {
+		for _, check := range []func(context.Context){d.database, d.redis, d.vendor, d.clock, func(ctx context.Context) { d.users(ctx, p.UserToken) }} {
+			ctx, cancel := context.WithTimeout(ctx, diagnoseTimeout)
+			check(ctx)
+			cancel()
+		}
+	}
+	d.origin(ctx, p.Origin)
+	d.proxies()
+	return d.found
+}
+
+func (d *doctor) add(check, state, note, remedy string) {
+	d.found = append(d.found, Finding{check, state, note, remedy})
+}
+
+// files reads the files of the settings, and reports whether all that is needed was read.
+func (d *doctor) files() bool {
+	before := len(d.found)
+	seal, lost, err := readKeys(d.read.Seal)
+	d.read.Seal = seal
+	for _, k := range lost {
+		d.add("files", FindingWarning, fmt.Sprintf("The encryption key %q cannot be used: %v", k.ID, k.Err), "bring its file back; what was encrypted with it is unreadable until then")
+	}
+	if err == nil {
+		d.read.Upstream, err = readAPIKeys(d.read.Upstream)
+	}
+	if err == nil {
+		d.read, err = readSecrets(d.read)
+	}
+	if err != nil {
+		d.add("files", FindingFault, err.Error(), "correct the setting, or bring the file back, readable for the broker's user")
+		return false
+	}
+	for _, f := range ExposedFiles(d.settings, d.options.SettingsFile, d.options.Environ) {
+		d.add("files", FindingWarning, fmt.Sprintf("%s (%s) is open to %s (mode %04o).", f.Path, f.Has, f.Who, f.Mode), f.Command)
+	}
+	if path, err := store.SQLitePath(d.settings.Store.URL.Reveal()); err == nil {
+		if err := store.CheckTorn(path); err != nil {
+			d.add("files", FindingFault, path+": "+err.Error(), "restore a backup: broker restore FILE")
+		}
+	}
+	if len(d.found) == before {
+		d.add("files", FindingOK, "All files can be read, and by nobody else.", "")
+	}
+	return true
+}
+
+func (d *doctor) database(ctx context.Context) {
+	const check = "database"
+	db, _, err := openStore(d.read, d.options)
+	if err != nil {
+		d.add(check, FindingFault, err.Error(), "correct store.url and seal.keys")
+		return
+	}
+	defer func() { _ = db.Close() }()
+	asked := d.options.Now()
+	var wrong *store.WrongKeyError
+	switch err := usable(ctx, db); {
+	case errors.As(err, &wrong):
+		d.add(check, FindingFault, err.Error(), "restore the right key in seal.keys")
+		return
+	case errors.Is(err, store.ErrUnavailable):
+		d.add(check, FindingFault, cause(err), "start the database, and check host, user and password in store.url")
+		return
+	case err != nil:
+		d.add(check, FindingFault, err.Error(), "run: broker migrate")
+		return
+	}
+	clock, err := db.Probe(ctx)
+	if err != nil {
+		d.add(check, FindingFault, "A transaction failed: "+cause(err), "make room on its disk, and let the user of store.url write")
+		return
+	}
+	d.compare("the database", clock, asked)
+	d.add(check, FindingOK, "It is migrated, has the keys of seal.keys, and takes a transaction.", "")
+}
+
+// cause returns the reason of err for an operator, without what users read.
+func cause(err error) string {
+	if inner := errors.Unwrap(err); inner != nil && errors.Is(err, store.ErrUnavailable) {
+		return inner.Error()
+	}
+	return server.Reason(err)
+}
+
+func (d *doctor) redis(ctx context.Context) {
+	const check = "redis"
+	if d.read.Cache.URL == "memory" {
+		d.add(check, FindingOK, "Not used: tokens and limits are kept in the broker, which is right for one replica.", "")
+		return
+	}
+	r, err := cache.NewRedis(cache.RedisOptions{URL: d.read.Cache.URL, Timeout: max(d.read.Cache.Timeout, time.Second)})
+	if err != nil {
+		d.add(check, FindingFault, err.Error(), "correct cache.url")
+		return
+	}
+	defer func() { _ = r.Close() }()
+	err = r.Check(ctx)
+	var refusal *cache.Refusal
+	switch {
+	case errors.As(err, &refusal):
+		d.add(check, FindingFault, refusal.Err.Error(), refusal.Remedy)
+		return
+	case err != nil:
+		d.add(check, FindingFault, err.Error(), "start Redis, and check the host in cache.url; until then each replica counts and caches by itself")
+		return
+	}
+	asked := d.options.Now()
+	if clock, err := r.Time(ctx); err == nil {
+		d.compare("Redis", clock, asked)
+	}
+	d.add(check, FindingOK, "It answers, and the user may do all that the broker does.", "")
+}
+
+func (d *doctor) vendor(ctx context.Context) {
+	const check = "vendor"
+	date, asked, err := d.askDate(ctx)
+	if err != nil {
+		d.add(check, FindingFault, fmt.Sprintf("%s cannot be reached: %v", d.read.Upstream.URL, err), "check upstream.url, the network, and a proxy or firewall in between")
+		return
+	}
+	d.compare("the vendor", date, asked)
+	if d.read.Upstream.OnPremise() {
+		d.add(check, FindingOK, "The parser on premises answers.", "")
+		return
+	}
+	log := newLog(d.read, io.Discard)
+	memory, err := cache.NewMemory(cache.MemoryOptions{TokenBytes: int(d.read.Cache.Memory)})
+	if err != nil {
+		d.add(check, FindingFault, err.Error(), "correct cache.memory")
+		return
+	}
+	before := len(d.found)
+	for _, k := range d.read.Upstream.AllKeys() { // each key alone, so that none stands in for another
+		one := d.read
+		one.Upstream.Keys, one.Upstream.APIKey, one.Upstream.APIKeyFile = []config.UpstreamKey{k}, "", ""
+		keys := newKeys(one, memory, telemetry.NewMetrics(), log, d.options.Now, func(string, apikey.Reason) {}, func(string, time.Duration) {})
+		client := upstream.New(upstream.Options{
+			URL: one.Upstream.URL, Keys: keys, Timeout: one.Upstream.Timeout, Deadline: diagnoseTimeout, Attempts: 1, Log: log, Now: d.options.Now,
+		})
+		credits, err := client.Credits(ctx)
+		for _, s := range keys.Status() {
+			if s.Reason != "" && err == nil {
+				err = errors.New(s.Reason.Text())
+			}
+		}
+		switch {
+		case err != nil:
+			d.add(check, FindingFault, fmt.Sprintf("The API key %s is not accepted, or has no credits: %s", k.Name, server.Reason(err)),
+				"correct the key in upstream.api_key or upstream.keys, or buy credits")
+		case !credits.Unlimited && noneLeft(credits.Remaining):
+			d.add(check, FindingFault, fmt.Sprintf("The API key %s has no credits left.", k.Name), "buy credits, or wait for the next period")
+		}
+	}
+	if len(d.found) == before {
+		d.add(check, FindingOK, "It answers, accepts each API key, and there are credits.", "")
+	}
+}
+
+// noneLeft reports whether remaining, a decimal number of credits, is zero or less.
+func noneLeft(remaining string) bool {
+	n, err := strconv.ParseFloat(remaining, 64)
+	return err == nil && n <= 0
+}
+
+// askDate returns the Date of an answer of the vendor, the zero Time if it has none, and when it was asked.
+func (d *doctor) askDate(ctx context.Context) (date, asked time.Time, err error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodHead, d.read.Upstream.URL, http.NoBody)
+	if err != nil {
+		return date, asked, err
+	}
+	asked = d.options.Now()
+	res, err := (&http.Client{Timeout: diagnoseTimeout}).Do(req)
+	if err != nil {
+		return date, asked, err
+	}
+	_ = res.Body.Close()
+	date, _ = http.ParseTime(res.Header.Get("Date"))
+	return date, asked, nil
+}
+
+// compare notes how far the clock was ahead of theirs, which was read after asked.
+func (d *doctor) compare(whose string, theirs, asked time.Time) {
+	if !theirs.IsZero() {
+		d.clocks[whose] = asked.Add(d.options.Now().Sub(asked) / 2).Sub(theirs)
+	}
+}
+
+func (d *doctor) clock(context.Context) {
+	state, notes := FindingOK, []string{}
+	for _, whose := range []string{"the database", "Redis", "the vendor"} {
+		ahead, ok := d.clocks[whose]
+		if !ok || ahead.Abs() < clockWarning {
+			continue
+		}
+		if ahead.Abs() >= clockFault {
+			state = FindingFault
+		} else if state == FindingOK {
+			state = FindingWarning
+		}
+		notes = append(notes, fmt.Sprintf("It is %s ahead of that of %s.", ahead.Round(time.Second), whose))
+	}
+	switch {
+	case state != FindingOK:
+		d.add("clock", state, strings.Join(notes, " "), "synchronise the clock of this machine (NTP), and that of the other if it is the wrong one")
+	case len(d.clocks) == 0:
+		d.add("clock", FindingWarning, "No other clock could be asked.", "mend the other findings, and run this again")
+	default:
+		d.add("clock", FindingOK, "It agrees with those of the others.", "")
+	}
+}
+
+// users checks the keys of JWTs, and that token is one of a user.
+func (d *doctor) users(ctx context.Context, token string) {
+	const check = "jwt"
+	running, stop := context.WithCancel(ctx)
+	defer stop()
+	callers, err := newAuth(running, d.read.Auth, auth.Options{PageOrigins: d.read.Server.AllowedOrigins, Now: d.options.Now, Log: newLog(d.read, io.Discard)})
+	if err != nil {
+		d.add(check, FindingFault, err.Error(), "correct auth.verifiers")
+		return
+	}
+	if err := callers.Loaded(ctx); err != nil {
+		d.add(check, FindingFault, err.Error(), "check jwks_url or issuer in auth.verifiers, and that the address answers from here")
+		return
+	}
+	d.add(check, FindingOK, "Each verifier has its keys.", "")
+	if token == "" {
+		return
+	}
+	who, err := callers.Authenticate(ctx, token)
+	if err != nil {
+		d.add("user_token", FindingFault, server.Reason(err), "compare issuer, audience, algorithm and times of the JWT with auth.verifiers")
+		return
+	}
+	d.add("user_token", FindingOK, "The JWT is that of the user "+who.Subject+".", "")
+}
