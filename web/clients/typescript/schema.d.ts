@@ -132,7 +132,8 @@ export interface paths {
         /**
          * Have a statement mailed to the investor
          * @description CAS Generator: the vendor has a statement of CAMS or KFintech mailed to the investor. Needs the feature `generate` in
-         *     `gateway.features`; without it the answer is 403 `feature_not_offered`.
+         *     `gateway.features`; without it the answer is 403 `feature_not_offered`. `Idempotency-Key` and `Prefer` have no effect:
+         *     each call asks for another statement.
          */
         post: operations["requestStatement"];
         delete?: never;
@@ -154,6 +155,7 @@ export interface paths {
          * Start to fetch a statement from CDSL
          * @description CDSL sends the investor an OTP; the answer has the `session_id`, which belongs to the caller. It takes 15 to 20 seconds.
          *     Needs the feature `fetch` in `gateway.features`; without it the answer is 403 `feature_not_offered`.
+         *     `Idempotency-Key` and `Prefer` have no effect: each call asks CDSL for another OTP.
          */
         post: operations["startFetch"];
         delete?: never;
@@ -177,7 +179,7 @@ export interface paths {
         /**
          * Send the OTP and get the files from CDSL
          * @description The answer has `files`, whose `url` can be sent to `POST /v1/statements` as `pdf_url`. A session of another user, or one that is
-         *     over, is 404.
+         *     over, is 404. `Idempotency-Key` and `Prefer` have no effect: each call sends the OTP.
          */
         post: operations["verifyFetch"];
         delete?: never;
