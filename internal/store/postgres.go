@@ -42,6 +42,7 @@ func postgresDialect() dialect {
 		sharedLock: "SELECT pg_advisory_xact_lock_shared(hashtextextended($1, 0))",
 		skipLocked: " FOR UPDATE SKIP LOCKED",
 		together:   true,
+		allocate:   allocatePostgres,
 		readOnly:   "current_setting('transaction_read_only') = 'on'",
 		down:       postgresDown,
 	}

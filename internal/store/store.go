@@ -65,8 +65,9 @@ type DB struct {
 	box     *secret.Box
 	log     *slog.Logger
 
-	usable     atomic.Bool // the database is migrated and the keys are right; never becomes false again
-	unwritable atomic.Bool // the last change failed with ErrUnavailable
+	usable     atomic.Bool  // the database is migrated and the keys are right; never becomes false again
+	testedAt   atomic.Int64 // when the last test of writing has succeeded, unix ns
+	unwritable atomic.Bool  // the last change failed with ErrUnavailable
 }
 
 // Open prepares the database at o.URL. It creates a SQLite file and its folder if they
@@ -114,8 +115,8 @@ func (s *DB) Close() error {
 // says that it is not migrated. Both may be shown to every caller. If the database
 // answers but was sealed under another key, the cause of ErrUnavailable is a
 // WrongKeyError. No change is made before Ready or a change has found the database
-// usable once. After a change has failed, Ready tests by writing, since a full disk
-// still answers reads.
+// usable once. After a change has failed, and on PostgreSQL every testEvery, Ready
+// tests by writing, since a full disk still answers reads.
 func (s *DB) Ready(ctx context.Context) error {
 	if err := s.CheckFile(); err != nil {
 		return err
@@ -123,10 +124,10 @@ func (s *DB) Ready(ctx context.Context) error {
 	if err := s.ping(ctx); err != nil {
 		return ErrUnavailable.Because(fmt.Errorf("ping: %w", err))
 	}
-	if err := s.prepare(ctx); err != nil || !s.unwritable.Load() {
+	if err := s.prepare(ctx); err != nil {
 		return err
 	}
-	return s.change(ctx, "test whether the database can be written to", touch)
+	return s.testWriting(ctx)
 }
 
 // ping returns an error if no connection works. One that the database has closed while it was
