@@ -43,13 +43,17 @@ type Options struct {
 // App is the whole program.
 type App struct {
 	settings config.Config
+	given    config.Config // before files were read
+	level    *slog.LevelVar
 	log      *slog.Logger
 	metrics  *telemetry.Metrics
 	router   *server.Router
 	access   *access.Service
 	jobs     []job
-	closers  []func() error
-	stop     context.CancelFunc // ends the goroutines that New started
+	// readFiles puts into use what files with secrets have, at the second call in a row.
+	readFiles func(ctx context.Context) error
+	closers   []func() error
+	stop      context.CancelFunc // ends the goroutines that New started
 }
 
 // Run serves on l, and the metrics on their own address, until ctx ends. Then it drains,

@@ -3,7 +3,9 @@ package app
 import (
 	"context"
 	"encoding/hex"
+	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"sync"
 	"time"
@@ -35,18 +37,6 @@ import (
 	"casbroker/web"
 )
 
-const (
-	// firstRefresh bounds how long the start waits for the list of blocks and revocations.
-	firstRefresh = 3 * time.Second
-	// mintMargin is how much longer a caller waits for a new token than the vendor may take.
-	mintMargin = 5 * time.Second
-)
-
-// noCORSPaths are the prefixes of the paths of operators and services, which no page of
-// another origin may read, not even one of server.allowed_origins. Pages may call
-// /oauth/token: it takes no cookie.
-var noCORSPaths = []string{"/admin/", "/console", "/oauth/revoke", "/oauth/introspect", "/v1/users/"}
-
 // New builds the program from settings. ctx bounds only the start. The App must be run or
 // closed. An error has everything that Check reports.
 //
@@ -72,7 +62,8 @@ func New(ctx context.Context, c config.Config, o Options) (_ *App, err error) { 
 	if c, err = readSecrets(c); err != nil {
 		return nil, err
 	}
-	log := newLog(c, o.LogTo)
+	level := new(slog.LevelVar)
+	log := newLeveledLog(c, o.LogTo, level)
 	logLostKeys(log, lostKeys)
 	if links := config.ServiceLinks(o.Environ); len(links) > 0 {
 		log.Debug("variables that Kubernetes has made for a Service are ignored", "variables", links)
@@ -84,7 +75,7 @@ func New(ctx context.Context, c config.Config, o Options) (_ *App, err error) { 
 	build := BuildInfo()
 	metrics.SetBuildInfo(build.Version, build.Commit, build.GoVersion)
 	running, stop := context.WithCancel(context.WithoutCancel(ctx))
-	a := &App{settings: c, log: log, metrics: metrics, stop: stop}
+	a := &App{settings: c, given: given, level: level, log: log, metrics: metrics, stop: stop}
 	defer func() {
 		if err != nil {
 			_ = a.Close()
@@ -360,6 +351,8 @@ func New(ctx context.Context, c config.Config, o Options) (_ *App, err error) { 
 		Limit: limitAdmin, ReserveSignIn: reserveSignIn, Log: log, Now: o.Now,
 	})
 	a.router.Mount("", nil, o.Public...)
+
+	a.readFiles = func(ctx context.Context) error { return errors.Join(files.check(ctx), keys.Check(ctx, vendor)) }
 
 	// Jobs.
 	sweep := &usage.Cleanup{Store: db, Jobs: db, Now: o.Now}

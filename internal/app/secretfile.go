@@ -69,6 +69,8 @@ type secretFiles struct {
 	log    *slog.Logger
 	groups []secretGroup
 
+	checking sync.Mutex // held by check
+
 	mu       sync.Mutex
 	problems map[string]string // by setting
 }
@@ -104,6 +106,8 @@ func (s *secretFiles) add(use func(values []secret.Text) error, files ...*secret
 // check reads all files. It is called every few seconds. A file counts once two checks in a
 // row have found the same: it may be read while it is written.
 func (s *secretFiles) check(context.Context) error {
+	s.checking.Lock()
+	defer s.checking.Unlock()
 	for _, g := range s.groups {
 		s.checkGroup(g)
 	}

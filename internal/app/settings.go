@@ -24,6 +24,18 @@ import (
 	"casbroker/internal/telemetry"
 )
 
+const (
+	// firstRefresh bounds how long the start waits for the list of blocks and revocations.
+	firstRefresh = 3 * time.Second
+	// mintMargin is how much longer a caller waits for a new token than the vendor may take.
+	mintMargin = 5 * time.Second
+)
+
+// noCORSPaths are the prefixes of the paths of operators and services, which no page of
+// another origin may read, not even one of server.allowed_origins. Pages may call
+// /oauth/token: it takes no cookie.
+var noCORSPaths = []string{"/admin/", "/console", "/oauth/revoke", "/oauth/introspect", "/v1/users/"}
+
 // Check returns all errors in the settings at once, including those that only other
 // packages can find. It opens no connection.
 func Check(c config.Config) error {
@@ -167,10 +179,12 @@ func secrets(c config.Config) []secret.Text {
 }
 
 // newLog returns a logger that hides the secrets of c.
-func newLog(c config.Config, w io.Writer) *slog.Logger {
-	var level slog.LevelVar
+func newLog(c config.Config, w io.Writer) *slog.Logger { return newLeveledLog(c, w, new(slog.LevelVar)) }
+
+// newLeveledLog is newLog with a level that can be changed later.
+func newLeveledLog(c config.Config, w io.Writer, level *slog.LevelVar) *slog.Logger {
 	_ = level.UnmarshalText([]byte(c.Log.Level)) // Check has found it valid
-	return telemetry.NewLogger(w, telemetry.LogOptions{Format: c.Log.Format, Level: &level, Secrets: secrets(c)})
+	return telemetry.NewLogger(w, telemetry.LogOptions{Format: c.Log.Format, Level: level, Secrets: secrets(c)})
 }
 
 // openCache returns the cache of the settings: memory alone, or Redis with memory as its

@@ -65,7 +65,8 @@ func (c demoCommand) Run(ctx context.Context, t *Terminal) error {
 		return usageError{err}
 	}
 	o := app.Options{LogTo: t.Err, SettingsFile: c.File, Environ: t.Environ, Public: []server.Routes{page}, DemoHistory: demo.History(time.Now())}
-	return serve(ctx, l, settings, o, func() { banner(t, settings, page, l.Addr(), key) })
+	keep := func() (config.Config, error) { return settings, nil } // the demo has made most of them
+	return serve(ctx, l, settings, o, keep, func() { banner(t, settings, page, l.Addr(), key) })
 }
 
 // load returns the settings: those of the demo, then the file and the environment, then

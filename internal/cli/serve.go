@@ -4,7 +4,11 @@ import (
 	"context"
 	"errors"
 	"net"
+	"os"
+	"os/signal"
 	"strconv"
+	"sync"
+	"syscall"
 
 	"casbroker/internal/app"
 	"casbroker/internal/config"
@@ -25,18 +29,22 @@ func (c serveCommand) Run(ctx context.Context, t *Terminal) error {
 	if err := checkAddress(c.Address); err != nil {
 		return err
 	}
-	settings, err := c.load(t)
+	load := func() (config.Config, error) {
+		settings, err := c.load(t)
+		if c.Address != "" {
+			settings.Server.Address = c.Address
+		}
+		return settings, err
+	}
+	settings, err := load()
 	if err != nil {
 		return err
-	}
-	if c.Address != "" {
-		settings.Server.Address = c.Address
 	}
 	l, err := server.Listen(ctx, settings.Server.Address, addressSetting)
 	if err != nil {
 		return err
 	}
-	return serve(ctx, l, settings, app.Options{LogTo: t.Err, SettingsFile: c.File, Environ: t.Environ}, func() {})
+	return serve(ctx, l, settings, app.Options{LogTo: t.Err, SettingsFile: c.File, Environ: t.Environ}, load, func() {})
 }
 
 // checkAddress returns a usageError for a value of --address that is neither host:port nor
@@ -52,8 +60,12 @@ func checkAddress(address string) error {
 	return nil
 }
 
-// serve runs the program on l until ctx ends. It calls started once requests are accepted.
-func serve(ctx context.Context, l net.Listener, settings config.Config, o app.Options, started func()) error {
+// serve runs the program on l until ctx ends. It calls started once requests are accepted. On
+// SIGHUP, load reads the settings again.
+func serve(ctx context.Context, l net.Listener, settings config.Config, o app.Options, load func() (config.Config, error), started func()) error {
+	hangups := make(chan os.Signal, 1)
+	signal.Notify(hangups, syscall.SIGHUP)
+	defer signal.Stop(hangups)
 	log := telemetry.NewLineWriter(o.LogTo)
 	defer log.Flush()
 	o.LogTo = log
@@ -65,5 +77,19 @@ func serve(ctx context.Context, l net.Listener, settings config.Config, o app.Op
 		return err
 	}
 	started()
+	reloads, stop := context.WithCancel(ctx)
+	var reloading sync.WaitGroup
+	reloading.Go(func() {
+		for {
+			select {
+			case <-reloads.Done():
+				return
+			case <-hangups:
+				a.Reload(reloads, load)
+			}
+		}
+	})
+	defer reloading.Wait()
+	defer stop()
 	return a.Run(ctx, l)
 }

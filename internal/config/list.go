@@ -41,6 +41,31 @@ func list(entries []Entry, key string, v, standard reflect.Value) []Entry {
 	return entries
 }
 
+// Changes returns the keys of the settings that differ in next. A list of another length is one
+// key.
+func (c *Config) Changes(next Config) []string {
+	return changes(nil, "", reflect.ValueOf(c).Elem(), reflect.ValueOf(&next).Elem())
+}
+
+// changes appends the keys of what differs in v and next, the setting called key.
+func changes(keys []string, key string, v, next reflect.Value) []string {
+	switch {
+	case v.Kind() == reflect.Struct:
+		for i := range v.NumField() {
+			name := strings.TrimPrefix(key+"."+v.Type().Field(i).Tag.Get("yaml"), ".")
+			keys = changes(keys, name, v.Field(i), next.Field(i))
+		}
+	case isStructs(v) && v.Len() == next.Len():
+		for i := range v.Len() {
+			keys = changes(keys, fmt.Sprintf("%s[%d]", key, i), v.Index(i), next.Index(i))
+		}
+	case v.Kind() == reflect.Slice && v.Len() == 0 && next.Len() == 0:
+	case !reflect.DeepEqual(v.Interface(), next.Interface()):
+		keys = append(keys, key)
+	}
+	return keys
+}
+
 // format returns the text of a single setting. Secrets hide themselves in MarshalText.
 func format(v reflect.Value) string {
 	switch x := v.Interface().(type) {
