@@ -121,7 +121,7 @@ func isStructs(v reflect.Value) bool {
 
 // setFields sets the fields of the struct v from the mapping at node.
 func (f *file) setFields(key string, node ast.Node, v reflect.Value) {
-	pairs, err := f.aliases.pairs(node)
+	pairs, err := f.aliases.pairsOf(node)
 	if err != nil {
 		f.addError(node, key, "%v", err)
 		return

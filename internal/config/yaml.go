@@ -9,7 +9,9 @@ import (
 
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
+	"github.com/goccy/go-yaml/lexer"
 	"github.com/goccy/go-yaml/parser"
+	"github.com/goccy/go-yaml/token"
 )
 
 // byteOrderMark is what some editors write in front of a text.
@@ -24,6 +26,9 @@ func parseYAML(text []byte) ([]ast.Node, error) {
 			return nil, fmt.Errorf("line %d: not a text in UTF-8", i+1)
 		}
 	}
+	if err := checkNesting(string(text)); err != nil {
+		return nil, err
+	}
 	parsed, err := parse(text)
 	if err != nil {
 		return nil, err
@@ -35,6 +40,33 @@ func parseYAML(text []byte) ([]ast.Node, error) {
 		}
 	}
 	return documents, nil
+}
+
+// maxNesting is how deep lists and mappings in one another may be.
+const maxNesting = 100
+
+// checkNesting returns an error for a text that is nested so deep that the parser, which
+// calls itself for each level, could use up the stack. Levels that need an indented line of
+// their own are not counted: the size of the file bounds them.
+func checkNesting(text string) error {
+	line, inLine, brackets := 0, 0, 0
+	for _, t := range lexer.Tokenize(text) {
+		if t.Position.Line != line {
+			line, inLine = t.Position.Line, 0
+		}
+		switch t.Type {
+		case token.SequenceStartType, token.MappingStartType:
+			brackets++
+		case token.SequenceEndType, token.MappingEndType:
+			brackets--
+		case token.SequenceEntryType, token.MappingKeyType, token.TagType, token.AnchorType:
+			inLine++
+		}
+		if brackets+inLine > maxNesting {
+			return fmt.Errorf("line %d: nested more than %d deep", line, maxNesting)
+		}
+	}
+	return nil
 }
 
 // errNoYAML is returned for a text that the library cannot say anything about.
@@ -63,136 +95,6 @@ func withoutSource(err error) error {
 	default:
 		return errNoYAML
 	}
-}
-
-// aliases has the value of each alias of a document.
-type aliases map[*ast.AliasNode]ast.Node
-
-// findAliases returns the aliases of body. One without an anchor before it, or within the
-// value of its anchor, is missing.
-func findAliases(body ast.Node) aliases {
-	found, anchors := aliases{}, map[string]ast.Node{}
-	var visit func(ast.Node)
-	visit = func(node ast.Node) {
-		switch n := node.(type) {
-		case *ast.AnchorNode:
-			visit(n.Value)
-			anchors[n.Name.GetToken().Value] = n.Value
-		case *ast.AliasNode:
-			if value, ok := anchors[n.Value.GetToken().Value]; ok {
-				found[n] = value
-			}
-		case *ast.TagNode:
-			visit(n.Value)
-		case *ast.MappingNode:
-			for _, pair := range n.Values {
-				visit(pair.Value)
-			}
-		case *ast.MappingValueNode:
-			visit(n.Value)
-		case *ast.SequenceNode:
-			for _, item := range n.Values {
-				visit(item)
-			}
-		}
-	}
-	visit(body)
-	return found
-}
-
-// resolve returns the value that node stands for: that of its anchor, or of the anchor that
-// it names. It returns an error for an alias without an anchor.
-func (a aliases) resolve(node ast.Node) (ast.Node, error) {
-	for {
-		switch n := node.(type) {
-		case *ast.AnchorNode:
-			node = n.Value
-		case *ast.AliasNode:
-			value, ok := a[n]
-			if !ok {
-				return nil, fmt.Errorf("there is no &%s before this", n.Value.GetToken().Value)
-			}
-			node = value
-		default:
-			return node, nil
-		}
-	}
-}
-
-// pair is a key of a mapping and its value.
-type pair struct {
-	name  string
-	key   ast.Node
-	value ast.Node
-}
-
-// errNoMapping is returned for a node that is not a mapping.
-var errNoMapping = errors.New("want keys under this one")
-
-// pairs returns the pairs of the mapping at node in their order, then those of the mappings
-// that it merges (<<), unless they have the name of another one.
-func (a aliases) pairs(node ast.Node) ([]pair, error) {
-	node, err := a.resolve(node)
-	if err != nil {
-		return nil, err
-	}
-	if tag, ok := node.(*ast.TagNode); ok && tag.Start.Value == "!!map" {
-		node = tag.Value
-	}
-	mapping, ok := node.(ast.MapNode)
-	if !ok {
-		return nil, errNoMapping
-	}
-	var own []pair
-	var merged []ast.Node
-	names := map[string]bool{}
-	for each := mapping.MapRange(); each.Next(); {
-		if each.Key().IsMergeKey() {
-			merged = append(merged, each.Value())
-			continue
-		}
-		p := pair{name: keyText(each.Key()), key: each.Key(), value: each.Value()}
-		if names[p.name] {
-			return nil, fmt.Errorf("%s is there twice", p.name)
-		}
-		names[p.name] = true
-		own = append(own, p)
-	}
-	for _, from := range merged {
-		more, err := a.merged(from)
-		if err != nil {
-			return nil, err
-		}
-		for _, p := range more {
-			if !names[p.name] {
-				names[p.name] = true
-				own = append(own, p)
-			}
-		}
-	}
-	return own, nil
-}
-
-// merged returns the pairs of the mapping at node, or of a list of mappings, of which the
-// first has precedence.
-func (a aliases) merged(node ast.Node) ([]pair, error) {
-	node, err := a.resolve(node)
-	if err != nil {
-		return nil, err
-	}
-	list, ok := node.(*ast.SequenceNode)
-	if !ok {
-		return a.pairs(node)
-	}
-	var all []pair
-	for _, item := range list.Values {
-		more, err := a.pairs(item)
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, more...)
-	}
-	return all, nil
 }
 
 // keyText returns the text of a key, whether it is quoted or not.

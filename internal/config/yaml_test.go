@@ -1,6 +1,7 @@
 package config_test
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -188,4 +189,34 @@ func FuzzSettingsFile(f *testing.F) {
 			_ = c.Validate()
 		}
 	})
+}
+
+func TestDeepNestingIsRefusedWithItsLine(t *testing.T) {
+	t.Parallel()
+	for _, opening := range []string{"[", "{a: ", "- ", "? ", "!!seq ", "&a "} {
+		text := "log:\n  level: info\nstore: " + strings.Repeat(opening, 100_000)
+		if opening == "- " || opening == "? " {
+			text = "log:\n  level: info\n" + strings.Repeat(opening, 100_000)
+		}
+		_, err := config.Load(config.Default(), write(t, text), nil)
+		if err == nil || !strings.Contains(err.Error(), "line 3: nested more than 100 deep") {
+			t.Errorf("%q: got %.200v", opening, err)
+		}
+	}
+}
+
+func TestMappingsThatMergeOneAnotherManyTimesAreReadOnce(t *testing.T) {
+	t.Parallel()
+	var text strings.Builder
+	text.WriteString("webhooks: &m0 {allow_private: [127.0.0.1/32]}\n")
+	const levels = 40
+	for level := 1; level <= levels; level++ {
+		merged := strings.Repeat(fmt.Sprintf("*m%d, ", level-1), 9)
+		fmt.Fprintf(&text, "x%d: &m%d {<<: [%s]}\n", level, level, strings.TrimSuffix(merged, ", "))
+	}
+	fmt.Fprintf(&text, "log: {<<: *m%d}\n", levels)
+	_, err := config.Load(config.Default(), write(t, text.String()), nil)
+	if err == nil || !strings.Contains(err.Error(), "log.allow_private: there is no") {
+		t.Errorf("got %v, want the key that is merged into log", err)
+	}
 }
