@@ -179,7 +179,9 @@ func secrets(c config.Config) []secret.Text {
 }
 
 // newLog returns a logger that hides the secrets of c.
-func newLog(c config.Config, w io.Writer) *slog.Logger { return newLeveledLog(c, w, new(slog.LevelVar)) }
+func newLog(c config.Config, w io.Writer) *slog.Logger {
+	return newLeveledLog(c, w, new(slog.LevelVar))
+}
 
 // newLeveledLog is newLog with a level that can be changed later.
 func newLeveledLog(c config.Config, w io.Writer, level *slog.LevelVar) *slog.Logger {
