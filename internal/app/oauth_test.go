@@ -143,7 +143,7 @@ func TestTokenExchangesAreRefusedInTheStandardsWords(t *testing.T) {
 	b.call(t, "", "POST", "/oauth/token", twice, "Content-Type", "application/x-www-form-urlencoded").mustBe(t, 400, "invalid_request")
 	b.call(t, "", "POST", "/oauth/token?subject_token="+valid, "", "Content-Type", "application/x-www-form-urlencoded").mustBe(t, 400, "invalid_request")
 	b.call(t, "", "POST", "/oauth/token", `{"subject_token":"x"}`).mustBe(t, 415, "invalid_request")
-	b.call(t, "", "POST", "/oauth/token", strings.Repeat("a=b&", 5000), "Content-Type", "application/x-www-form-urlencoded").mustBe(t, 413, "invalid_request")
+	b.call(t, "", "POST", "/oauth/token", strings.Repeat("a=b&", 20_000), "Content-Type", "application/x-www-form-urlencoded").mustBe(t, 413, "invalid_request")
 	b.call(t, "asha", "POST", "/oauth/token", "grant_type="+url.QueryEscape(tokenExchange), "Content-Type", "application/x-www-form-urlencoded",
 		"Cookie", "session="+valid).mustBe(t, 400, "invalid_request")
 	if vendor.IssuedTokens() != 0 {
