@@ -102,6 +102,7 @@ var refusals = []choice{
 	{"invalid_service_key", "wrong service key"},
 	{"session_ended", "session ended"},
 	{"cross_origin", "sent by another site"},
+	{"origin_not_allowed", "from an origin that is not listed"},
 	{"insecure_sign_in", "sign-in without https"},
 	{"no_admin_keys", "no admin keys configured"},
 	{"too_many_uploads", "too many uploads at once"},
