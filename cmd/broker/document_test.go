@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"casbroker/internal/testkit/logtest"
 	"casbroker/internal/testkit/services"
 )
 
@@ -65,7 +66,7 @@ func TestCommandsInTheReadmeWork(t *testing.T) {
 	services.Curl(t)
 	p := build(t)
 	p.address = free(t)
-	p.output = &log{}
+	p.output = &logtest.Log{}
 	p.cmd = exec.CommandContext(t.Context(), p.path, "demo", "--address", p.address, "--data", filepath.Join(p.folder, "data")) //nolint:gosec // our own program
 	p.cmd.Stdout, p.cmd.Stderr = p.output, p.output
 	p.run()

@@ -6,6 +6,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"testing"
+
+	"casbroker/internal/testkit/logtest"
 )
 
 func TestNewFilesAreForTheBrokerOnlyWhateverTheUmask(t *testing.T) {
@@ -13,7 +15,7 @@ func TestNewFilesAreForTheBrokerOnlyWhateverTheUmask(t *testing.T) {
 	p := build(t)
 	p.folder = filepath.Join(p.folder, "data")
 	p.address = free(t)
-	p.output = &log{}
+	p.output = &logtest.Log{}
 	p.cmd = exec.CommandContext(t.Context(), "sh", "-c", "umask 000 && exec "+p.path+" serve") //nolint:gosec // our own program
 	p.cmd.Env, p.cmd.Stdout, p.cmd.Stderr = append(os.Environ(), p.settings()...), p.output, p.output
 	p.run()

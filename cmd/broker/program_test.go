@@ -19,6 +19,7 @@ import (
 
 	"github.com/golang-jwt/jwt/v5"
 
+	"casbroker/internal/testkit/logtest"
 	"casbroker/internal/testkit/services"
 )
 
@@ -37,27 +38,7 @@ type program struct {
 	extra   []string // settings that replace those of settings
 	client  *http.Client
 	cmd     *exec.Cmd
-	output  *log
-}
-
-// log collects the output of a process. It may be read while the process writes.
-type log struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-// Write appends output of the process.
-func (l *log) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-// String returns the output so far.
-func (l *log) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
+	output  *logtest.Log
 }
 
 // programs contains the built broker, and is removed at the end of the tests.
@@ -104,7 +85,7 @@ func (p *program) start() {
 	if p.address == "" {
 		p.address = free(p.t)
 	}
-	p.output = &log{}
+	p.output = &logtest.Log{}
 	p.cmd = exec.CommandContext(p.t.Context(), p.path, "serve") //nolint:gosec // as above
 	p.cmd.Env, p.cmd.Stdout, p.cmd.Stderr = append(append(os.Environ(), p.settings()...), p.extra...), p.output, p.output
 	p.run()

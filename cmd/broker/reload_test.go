@@ -14,12 +14,14 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"casbroker/internal/testkit/logtest"
 )
 
 func TestHangupReloadsAndCutsNoRequest(t *testing.T) {
 	t.Parallel()
 	p := build(t)
-	p.address, p.output = free(t), &log{}
+	p.address, p.output = free(t), &logtest.Log{}
 	settings, secret := filepath.Join(t.TempDir(), "broker.yaml"), filepath.Join(t.TempDir(), "jwt.secret")
 	put := func(file, text string) {
 		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {

@@ -22,6 +22,7 @@ import (
 	"casbroker/internal/sandbox"
 	"casbroker/internal/secret"
 	"casbroker/internal/testkit/apitest"
+	"casbroker/internal/testkit/logtest"
 	"casbroker/internal/testkit/services"
 	"casbroker/internal/testkit/storetest"
 )
@@ -90,7 +91,7 @@ func settingsWith(t testing.TB, store, cache secret.URL, o sandbox.Options) (con
 type broker struct {
 	URL  string
 	app  *app.App
-	log  *syncBuffer
+	log  *logtest.Log
 	http *http.Client
 	stop func() error
 }
@@ -108,7 +109,7 @@ func startAt(t *testing.T, c config.Config, now func() time.Time) *broker {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b := &broker{URL: "http://" + l.Addr().String(), log: &syncBuffer{}, http: apitest.Client(t)}
+	b := &broker{URL: "http://" + l.Addr().String(), log: &logtest.Log{}, http: apitest.Client(t)}
 	ctx, cancel := context.WithCancel(context.Background())
 	a, err := app.New(ctx, c, app.Options{LogTo: b.log, Now: now})
 	if err != nil {
@@ -231,22 +232,4 @@ func parse(t *testing.T, vendor, token, source, password string) answer {
 	req.Header.Set("Content-Type", w.FormDataContentType())
 	req.Header.Set("X-Api-Key", token)
 	return send(t, http.DefaultClient, req)
-}
-
-// syncBuffer is a log that may be read while it is written.
-type syncBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (s *syncBuffer) Write(p []byte) (int, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.b.Write(p)
-}
-
-func (s *syncBuffer) String() string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.b.String()
 }

@@ -28,6 +28,7 @@ import (
 	"casbroker/internal/sandbox"
 	"casbroker/internal/secret"
 	"casbroker/internal/server"
+	"casbroker/internal/testkit/logtest"
 	"casbroker/internal/testkit/services"
 	"casbroker/internal/testkit/storetest"
 	"casbroker/web"
@@ -73,7 +74,7 @@ func openDemoWith(t *testing.T, before func(w http.ResponseWriter, r *http.Reque
 		Name: "demo", Issuer: demo.Issuer, Audience: []string{demo.Audience},
 		Algorithms: []string{demo.Algorithm}, Secret: page.Secret, MaxLifetime: demo.TokenLife,
 	})
-	a, err := app.New(t.Context(), settings, app.Options{LogTo: &syncBuffer{}, Public: []server.Routes{page}})
+	a, err := app.New(t.Context(), settings, app.Options{LogTo: &logtest.Log{}, Public: []server.Routes{page}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -9,6 +9,7 @@ import (
 	"casbroker/internal/app"
 	"casbroker/internal/auth"
 	"casbroker/internal/config"
+	"casbroker/internal/testkit/logtest"
 )
 
 func TestCopyOfTheExampleSettingsAcceptsServicesAndAdmins(t *testing.T) {
@@ -58,7 +59,7 @@ func TestServiceLinksAreToldOnceAtDebug(t *testing.T) {
 	for level, want := range map[string]int{"debug": 1, "info": 0} {
 		settings, _ := settingsFor(t, sqlite(t), "memory")
 		settings.Log.Level = level
-		log := &syncBuffer{}
+		log := &logtest.Log{}
 		a, err := app.New(t.Context(), settings, app.Options{LogTo: log, Environ: []string{
 			"CASBROKER_SERVICE_HOST=10.43.0.7", "CASBROKER_SERVICE_PORT=8080", "CASBROKER_PORT=tcp://10.43.0.7:8080",
 		}})

@@ -9,6 +9,7 @@ import (
 
 	"casbroker/internal/app"
 	"casbroker/internal/config"
+	"casbroker/internal/testkit/logtest"
 )
 
 // file writes a file with this mode, whatever the umask, and returns its path.
@@ -109,7 +110,7 @@ func TestStartWarnsOfFilesThatOthersCanRead(t *testing.T) {
 	settings, _ := settingsFor(t, sqlite(t), "memory")
 	key := file(t, t.TempDir(), "seal.key", sealKey, 0o644)
 	settings.Seal.Keys = []config.SealKey{{ID: "k1", File: key}}
-	log := &syncBuffer{}
+	log := &logtest.Log{}
 	a, err := app.New(t.Context(), settings, app.Options{LogTo: log})
 	if err != nil {
 		t.Fatal(err)

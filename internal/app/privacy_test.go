@@ -20,6 +20,7 @@ import (
 	"casbroker/internal/config"
 	"casbroker/internal/sandbox"
 	"casbroker/internal/secret"
+	"casbroker/internal/testkit/logtest"
 	"casbroker/internal/testkit/services"
 	"casbroker/internal/testkit/storetest"
 )
@@ -195,7 +196,7 @@ func TestBrokerDoesNotStartWithoutTheFirstKey(t *testing.T) {
 	} {
 		settings, _ := settingsFor(t, secret.URL(storetest.SQLite(t)), "memory")
 		settings.Seal.Keys = append([]config.SealKey{{ID: "k2", File: file}}, settings.Seal.Keys...)
-		_, err := app.New(t.Context(), settings, app.Options{LogTo: &syncBuffer{}})
+		_, err := app.New(t.Context(), settings, app.Options{LogTo: &logtest.Log{}})
 		if err == nil || !strings.Contains(err.Error(), "seal.keys[0].file: ") || strings.Contains(err.Error(), sealKey[:20]) {
 			t.Errorf("%s: got %v", name, err)
 		}
@@ -215,7 +216,7 @@ func TestWrongKeyIsReportedAtTheStart(t *testing.T) {
 
 		other := base64.StdEncoding.EncodeToString([]byte("a-wrong-seal-key-0123456789abcde"))
 		settings.Seal.Keys = []config.SealKey{{ID: "k1", File: keyFile(t, "k1", other)}}
-		_, err := app.New(t.Context(), settings, app.Options{LogTo: &syncBuffer{}})
+		_, err := app.New(t.Context(), settings, app.Options{LogTo: &logtest.Log{}})
 		if err == nil || !strings.HasPrefix(err.Error(), `seal.keys[0]: key "k1" differs from the key`) {
 			t.Errorf("as the first key: %v", err)
 		}
@@ -242,14 +243,14 @@ func TestWrongKeyIsReportedAtTheStart(t *testing.T) {
 
 // awaited is a log that closes seen once a line contains word.
 type awaited struct {
-	syncBuffer
+	logtest.Log
 	word string
 	once sync.Once
 	seen chan struct{}
 }
 
 func (w *awaited) Write(p []byte) (int, error) {
-	n, err := w.syncBuffer.Write(p)
+	n, err := w.Log.Write(p)
 	if bytes.Contains(p, []byte(w.word)) {
 		w.once.Do(func() { close(w.seen) })
 	}

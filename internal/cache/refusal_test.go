@@ -11,7 +11,6 @@ import (
 	"os"
 	"regexp"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -19,6 +18,7 @@ import (
 	"casbroker/internal/cache"
 	"casbroker/internal/ratelimit"
 	"casbroker/internal/secret"
+	"casbroker/internal/testkit/logtest"
 	"casbroker/internal/testkit/services"
 )
 
@@ -173,7 +173,7 @@ func TestRefusedMessagesAreLoggedOnce(t *testing.T) {
 	t.Parallel()
 	server := services.OwnRedis(t)
 	redisAdmin(t, server.Port, strings.Replace(documentedUser(t, "casbroker"), "+subscribe ", "", 1))
-	log := &lockedBuffer{}
+	log := &logtest.Log{}
 	r := redisOf(t, "redis://casbroker:pass@127.0.0.1:"+server.Port, slog.New(slog.NewTextHandler(log, nil)))
 	ctx, cancel := context.WithCancel(t.Context())
 	subscribed, ended := make(chan struct{}, 100), make(chan struct{})
@@ -189,22 +189,4 @@ func TestRefusedMessagesAreLoggedOnce(t *testing.T) {
 	if n := strings.Count(log.String(), "level=ERROR"); n != 1 {
 		t.Errorf("got %d errors, want 1: %s", n, log)
 	}
-}
-
-// lockedBuffer is a buffer that may be read while a log is written to it.
-type lockedBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *lockedBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *lockedBuffer) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
 }

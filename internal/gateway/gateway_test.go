@@ -20,6 +20,7 @@ import (
 	"casbroker/internal/gateway"
 	"casbroker/internal/httpapi"
 	"casbroker/internal/server"
+	"casbroker/internal/testkit/logtest"
 )
 
 const (
@@ -56,7 +57,7 @@ type world struct {
 	url      string
 	address  string
 	handler  *gateway.Handler
-	log      *lockedBuffer
+	log      *logtest.Log
 	requests atomic.Int64 // that the vendor got
 
 	mu       sync.Mutex
@@ -67,7 +68,7 @@ type world struct {
 // newWorld starts a gateway for a vendor that answers with answer.
 func newWorld(t testing.TB, answer http.HandlerFunc, change ...func(*gateway.Handler)) *world {
 	t.Helper()
-	w := &world{log: &lockedBuffer{}}
+	w := &world{log: &logtest.Log{}}
 	vendor := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		w.requests.Add(1)
 		w.mu.Lock()
@@ -127,24 +128,6 @@ func (w *world) lastRequest() *http.Request {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.last
-}
-
-// lockedBuffer is a log that may be read while it is written.
-type lockedBuffer struct {
-	mu sync.Mutex
-	b  strings.Builder
-}
-
-func (l *lockedBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *lockedBuffer) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
 }
 
 // answer is what came back.

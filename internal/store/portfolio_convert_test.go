@@ -15,6 +15,7 @@ import (
 	"casbroker/internal/secret"
 	"casbroker/internal/statement"
 	"casbroker/internal/store"
+	"casbroker/internal/testkit/logtest"
 	"casbroker/internal/testkit/storetest"
 )
 
@@ -211,7 +212,7 @@ func TestInterruptedConversionContinuesOnOneReplica(t *testing.T) {
 	t.Parallel()
 	eachEarlier(t, 6, func(t *testing.T, s *store.DB, url string, box *secret.Box, ids []string) {
 		earlier(t, url, box, ids...)
-		var log syncLog
+		var log logtest.Log
 		now := savedAt
 		converter := func(of portfolio.ConvertStore) *portfolio.Converter {
 			return &portfolio.Converter{Store: of, Jobs: s, Log: slog.New(slog.NewTextHandler(&log, nil)), Now: func() time.Time { return now }}

@@ -1,13 +1,11 @@
 package store_test
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"log/slog"
 	"net/url"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -16,6 +14,7 @@ import (
 	"casbroker/internal/id"
 	"casbroker/internal/secret"
 	"casbroker/internal/store"
+	"casbroker/internal/testkit/logtest"
 	"casbroker/internal/testkit/services"
 	"casbroker/internal/testkit/storetest"
 )
@@ -66,7 +65,7 @@ func TestRequestsWaitWhileTheServerRefusesMoreConnections(t *testing.T) {
 // connectionLimit connections.
 func testRefusedConnections(t *testing.T, address string) {
 	t.Helper()
-	box, log := storetest.NewBox(t), &lockedBuffer{}
+	box, log := storetest.NewBox(t), &logtest.Log{}
 	var replicas []*store.DB
 	for range 2 {
 		db, err := store.Open(store.Options{URL: secret.URL(address), Box: box, Log: slog.New(slog.NewTextHandler(log, nil))})
@@ -119,22 +118,4 @@ func TestPoolHasNoMoreConnectionsThanItsSetting(t *testing.T) {
 	if sessions == 0 || sessions > 2 || err != nil {
 		t.Errorf("got %d connections, %v; want 1 or 2", sessions, err)
 	}
-}
-
-// lockedBuffer is a buffer for several writers.
-type lockedBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (b *lockedBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.b.Write(p)
-}
-
-func (b *lockedBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.b.String()
 }

@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -16,6 +15,7 @@ import (
 	"casbroker/internal/portfolio"
 	"casbroker/internal/secret"
 	"casbroker/internal/store"
+	"casbroker/internal/testkit/logtest"
 	"casbroker/internal/testkit/storetest"
 )
 
@@ -24,27 +24,7 @@ type keyring struct {
 	url  string
 	hash secret.Text
 	keys map[string]secret.Text
-	log  syncLog
-}
-
-// syncLog is a log that is safe for concurrent use.
-type syncLog struct {
-	mu   sync.Mutex
-	text strings.Builder
-}
-
-// Write adds p.
-func (n *syncLog) Write(p []byte) (int, error) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	return n.text.Write(p)
-}
-
-// String returns what was written so far.
-func (n *syncLog) String() string {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	return n.text.String()
+	log  logtest.Log
 }
 
 // eachKeyring runs test on a new, migrated database of each dialect.
