@@ -2,6 +2,7 @@ package statement
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"math/rand/v2"
@@ -196,6 +197,9 @@ func checkStatement(t *testing.T, payload []byte, st *Statement) {
 		t.Errorf("got issuer %q and a PAN of %d characters", st.CASType, len(st.PAN))
 	}
 	again, err := Parse(rewritten(t, payload), today)
+	if errors.Is(err, errLimit) { // encoding/json escapes more characters, which makes a name longer
+		return
+	}
 	if err != nil || again.Fingerprint != st.Fingerprint {
 		t.Errorf("the same statement, written differently, has another fingerprint: %v", err)
 	}
