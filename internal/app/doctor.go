@@ -35,8 +35,8 @@ type Finding struct {
 	Remedy string `json:"remedy,omitempty"`
 }
 
-// Patient is what Diagnose checks besides the settings; "" for nothing.
-type Patient struct {
+// Caller is whose calls Diagnose checks besides the settings; "" for nobody.
+type Caller struct {
 	Origin    string // of a page that calls the broker
 	UserToken string // the JWT of a user
 }
@@ -60,8 +60,8 @@ type doctor struct {
 }
 
 // Diagnose checks that the broker can work with the valid settings c: files, database, Redis,
-// vendor, clock, keys of JWTs, and what p has. It works next to running brokers and changes nothing.
-func Diagnose(ctx context.Context, c config.Config, o Options, p Patient) []Finding {
+// vendor, clock, keys of JWTs, and the calls of by. It works next to running brokers and changes nothing.
+func Diagnose(ctx context.Context, c config.Config, o Options, by Caller) []Finding {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
@@ -69,13 +69,13 @@ func Diagnose(ctx context.Context, c config.Config, o Options, p Patient) []Find
 	d := &doctor{settings: c, read: c, options: o, clocks: map[string]time.Duration{}}
 	d.add("settings", FindingOK, "The settings are valid.", "")
 	if d.files() {
-		for _, check := range []func(context.Context){d.database, d.redis, d.vendor, d.clock, func(ctx context.Context) { d.users(ctx, p.UserToken) }} {
+		for _, check := range []func(context.Context){d.database, d.redis, d.vendor, d.clock, func(ctx context.Context) { d.users(ctx, by.UserToken) }} {
 			ctx, cancel := context.WithTimeout(ctx, diagnoseTimeout)
 			check(ctx)
 			cancel()
 		}
 	}
-	d.origin(ctx, p.Origin)
+	d.origin(ctx, by.Origin)
 	d.proxies()
 	return d.found
 }
@@ -139,7 +139,7 @@ func (d *doctor) database(ctx context.Context) {
 	}
 	clock, err := db.Probe(ctx)
 	if err != nil {
-		d.add(check, FindingFault, "A transaction failed: "+cause(err), "make room on its disk, and let the user of store.url write")
+		d.add(check, FindingFault, "A transaction failed: "+cause(err), "free space on its disk, and let the user of store.url write")
 		return
 	}
 	d.compare("the database", clock, asked)

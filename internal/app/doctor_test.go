@@ -27,7 +27,7 @@ func TestDoctorNamesWhatIsBrokenAndNothingElse(t *testing.T) {
 	type broken struct {
 		settings config.Config
 		options  app.Options
-		patient  app.Patient
+		caller   app.Caller
 	}
 	for name, c := range map[string]struct {
 		damage func(t *testing.T, b *broken)
@@ -47,7 +47,7 @@ func TestDoctorNamesWhatIsBrokenAndNothingElse(t *testing.T) {
 		}, "files", app.FindingFault, "bring the file back"},
 		"clock": {func(_ *testing.T, b *broken) {
 			b.options.Now = func() time.Time { return time.Now().Add(2 * time.Minute) }
-			b.patient.UserToken = "" // it would be refused, too
+			b.caller.UserToken = "" // it would be refused, too
 		}, "clock", app.FindingFault, "NTP"},
 		"no database": {func(_ *testing.T, b *broken) { b.settings.Store.URL = "postgres://u:p@127.0.0.1:1/x" }, "database", app.FindingFault, "start the database"},
 		"database not migrated": {func(t *testing.T, b *broken) {
@@ -68,10 +68,10 @@ func TestDoctorNamesWhatIsBrokenAndNothingElse(t *testing.T) {
 				Name: "other", Issuer: "https://other.example", Audience: []string{"casbroker"}, Algorithms: []string{"RS256"}, JWKSURL: issuer.URL,
 				Refresh: time.Hour, MaxKeyAge: 24 * time.Hour,
 			})
-			b.patient.UserToken = ""
+			b.caller.UserToken = ""
 		}, "jwt", app.FindingFault, "jwks_url"},
-		"user's JWT":     {func(_ *testing.T, b *broken) { b.patient.UserToken += "x" }, "user_token", app.FindingFault, "auth.verifiers"},
-		"other origin":   {func(_ *testing.T, b *broken) { b.patient.Origin = "https://other.example" }, "cors", app.FindingFault, "server.allowed_origins"},
+		"user's JWT":     {func(_ *testing.T, b *broken) { b.caller.UserToken += "x" }, "user_token", app.FindingFault, "auth.verifiers"},
+		"other origin":   {func(_ *testing.T, b *broken) { b.caller.Origin = "https://other.example" }, "cors", app.FindingFault, "server.allowed_origins"},
 		"trusted by all": {func(_ *testing.T, b *broken) { b.settings.Server.TrustedProxies = []string{"0.0.0.0/0"} }, "proxy", app.FindingWarning, "server.trusted_proxies"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -79,10 +79,10 @@ func TestDoctorNamesWhatIsBrokenAndNothingElse(t *testing.T) {
 			settings, _ := settingsFor(t, secret.URL(storetest.SQLite(t)), secret.URL(services.Redis(t)))
 			settings.Server.AllowedOrigins = []string{"https://app.example"}
 			start(t, settings) // it works next to a running broker
-			b := &broken{settings: settings, patient: app.Patient{Origin: "https://app.example", UserToken: bearer(t, "asha")}}
+			b := &broken{settings: settings, caller: app.Caller{Origin: "https://app.example", UserToken: bearer(t, "asha")}}
 			b.settings.Upstream.Keys, b.settings.Seal.Keys = slices.Clone(settings.Upstream.Keys), slices.Clone(settings.Seal.Keys)
 			c.damage(t, b)
-			found := app.Diagnose(t.Context(), b.settings, b.options, b.patient)
+			found := app.Diagnose(t.Context(), b.settings, b.options, b.caller)
 			for _, f := range found {
 				if f.State != app.FindingOK && (f.Check != c.check || f.State != c.state || !strings.Contains(f.Remedy, c.remedy)) {
 					t.Errorf("got %+v, want only a %s of %s with %q", f, c.state, c.check, c.remedy)

@@ -12,7 +12,7 @@ import (
 	"casbroker/internal/testkit/vendortest"
 )
 
-// TestQuotaHoldsForStatementsThatWait has a user send two statements while there is room for
+// TestQuotaHoldsForStatementsThatWait has a user send two statements while the quota still has space for
 // one, and repeat the first request once there is none.
 func TestQuotaHoldsForStatementsThatWait(t *testing.T) {
 	t.Parallel()

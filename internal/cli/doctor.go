@@ -39,7 +39,7 @@ func (c doctorCommand) Run(ctx context.Context, t *Terminal) error {
 		_ = c.print(t, []app.Finding{{Check: "settings", State: app.FindingFault, Note: err.Error(), Remedy: "correct each of these settings; config/broker.yaml explains them"}})
 		return usageError{errFault}
 	}
-	found := app.Diagnose(ctx, settings, app.Options{SettingsFile: c.File, Environ: t.Environ}, app.Patient{Origin: origin, UserToken: string(c.UserToken)})
+	found := app.Diagnose(ctx, settings, app.Options{SettingsFile: c.File, Environ: t.Environ}, app.Caller{Origin: origin, UserToken: string(c.UserToken)})
 	if err := c.print(t, found); err != nil {
 		return err
 	}

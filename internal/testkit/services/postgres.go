@@ -161,21 +161,28 @@ func run(server, statement string) error {
 // startPostgres creates a cluster in a temporary folder and starts a server on it, without
 // durability: the tests kill the broker, not the database.
 func startPostgres(bin string) (string, error) {
-	folder, err := os.MkdirTemp(memoryRoot(), "casbroker-postgres-")
+	folder, data, asOwner, err := newCluster(bin, "casbroker-postgres-")
 	if err != nil {
-		return "", err
-	}
-	asOwner, err := unprivileged(folder)
-	if err != nil {
-		return "", err
-	}
-	data := filepath.Join(folder, "data")
-	if err := createCluster(filepath.Join(bin, "initdb"), data, asOwner); err != nil {
 		return "", err
 	}
 	// With little WAL and no autovacuum, which would visit hundreds of databases, creating and
 	// dropping one takes half the time.
 	return spawnPostgres(bin, folder, data, asOwner, "wal_level=minimal", "max_wal_senders=0")
+}
+
+// newCluster creates a cluster in the folder data of a temporary folder, whose name begins with
+// prefix. asOwner makes a command run as the owner of both.
+func newCluster(bin, prefix string) (folder, data string, asOwner func(*exec.Cmd), err error) {
+	folder, err = os.MkdirTemp(memoryRoot(), prefix)
+	if err != nil {
+		return "", "", nil, err
+	}
+	asOwner, err = unprivileged(folder)
+	if err != nil {
+		return "", "", nil, err
+	}
+	data = filepath.Join(folder, "data")
+	return folder, data, asOwner, createCluster(filepath.Join(bin, "initdb"), data, asOwner)
 }
 
 // spawnPostgres starts a server on the cluster in data, which is in folder, and returns its URL.

@@ -75,16 +75,8 @@ func openServer(t testing.TB, server string) *sql.DB {
 // startReplica starts a server with a copy of the cluster that is made once: a primary, or a
 // standby of primary.
 func startReplica(bin, primary string) (string, error) {
-	folder, err := os.MkdirTemp(memoryRoot(), "casbroker-replica-")
+	folder, data, asOwner, err := newCluster(bin, "casbroker-replica-")
 	if err != nil {
-		return "", err
-	}
-	asOwner, err := unprivileged(folder)
-	if err != nil {
-		return "", err
-	}
-	data := filepath.Join(folder, "data")
-	if err := createCluster(filepath.Join(bin, "initdb"), data, asOwner); err != nil {
 		return "", err
 	}
 	options := []string{"wal_level=replica", "max_wal_senders=10", "hot_standby=on"}
