@@ -149,21 +149,17 @@ func TestTokenThatAReplicaReadIsThereWhenRedisFails(t *testing.T) {
 
 func TestHangingRedisCostsOneTimeout(t *testing.T) {
 	w := newTestFallback(t, hangingServer(t), 50*time.Millisecond)
-	began := time.Now()
 	var all sync.WaitGroup
 	for range 100 {
 		all.Go(func() { take(t, w, tokenHits(t, "demo:asha")[0]) })
 	}
 	all.Wait()
 	w.wantChange(t, true)
-	for range 10_000 {
+	for range 20_000 { // with the timeout for each, they would take longer than a test may
 		take(t, w, tokenHits(t, "demo:asha")[0])
 	}
-	if took := time.Since(began); took > testTimeout/2 {
-		t.Errorf("10,100 calls took %v", took)
-	}
-	if w.inMemory.Load() != 10_100 {
-		t.Errorf("got %d calls in memory, want 10,100", w.inMemory.Load())
+	if w.inMemory.Load() != 20_100 {
+		t.Errorf("got %d calls in memory, want 20,100", w.inMemory.Load())
 	}
 }
 

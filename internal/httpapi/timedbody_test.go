@@ -112,15 +112,11 @@ func TestBodyBelowTheLeastRateIsRefused(t *testing.T) {
 	for protocol, client := range clients() {
 		t.Run(protocol, func(t *testing.T) {
 			t.Parallel()
-			// 1 KiB each 10 ms is a tenth of the rate; all of it would take 5 s.
-			body := &dripping{strings.Repeat("x", 1<<10), 10 * time.Millisecond, 500}
-			began := time.Now()
+			// 1 KiB each 10 ms is a tenth of the rate; all of it would take longer than a test may.
+			body := &dripping{strings.Repeat("x", 1<<10), 10 * time.Millisecond, 1_000_000}
 			status, _, err := post(t.Context(), client, s.URL, body)
 			if err != nil || status != http.StatusRequestTimeout {
 				t.Errorf("got %d, %v, want 408", status, err)
-			}
-			if took := time.Since(began); took > 4*time.Second {
-				t.Errorf("got an answer after %v, want it before the body would have ended", took)
 			}
 		})
 	}

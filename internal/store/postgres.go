@@ -29,10 +29,11 @@ const (
 const connectTimeout = 5 * time.Second
 
 // statementTimeout is how long a statement may run, in case that the broker cannot cancel it
-// after its own deadline. A URL can have another one, such as ?statement_timeout=60s.
+// after its own deadline.
 const statementTimeout = 30 * time.Second
 
-var statementTimeoutForm = regexp.MustCompile(`^[0-9]+ ?(us|ms|s|min|h|d)?$`)
+// timeoutForm is how a URL gives another limit, such as ?statement_timeout=60s.
+var timeoutForm = regexp.MustCompile(`^[0-9]+ ?(us|ms|s|min|h|d)?$`)
 
 func postgresDialect() dialect {
 	return dialect{
@@ -84,11 +85,16 @@ func openPostgres(o Options, log *slog.Logger) (*postgresPool, error) {
 	}
 	config.DialFunc = newDialer().DialContext
 	config.RuntimeParams["application_name"] = "casbroker"
-	timeout := fmt.Sprint(statementTimeout.Milliseconds())
-	if own := config.RuntimeParams["statement_timeout"]; statementTimeoutForm.MatchString(own) {
-		timeout = own
+	limits := sessionLimits{
+		{"statement_timeout", fmt.Sprint(statementTimeout.Milliseconds())},
+		{"idle_in_transaction_session_timeout", fmt.Sprint(idleTimeout.Milliseconds())},
 	}
-	delete(config.RuntimeParams, "statement_timeout") // poolers refuse such parameters of the start
+	for i, limit := range limits {
+		if own := config.RuntimeParams[limit[0]]; timeoutForm.MatchString(own) {
+			limits[i][1] = own
+		}
+		delete(config.RuntimeParams, limit[0]) // poolers refuse such parameters of the start
+	}
 	reach := func(ctx context.Context) error {
 		conn, err := pgx.ConnectConfig(ctx, config)
 		if err == nil {
@@ -99,9 +105,6 @@ func openPostgres(o Options, log *slog.Logger) (*postgresPool, error) {
 	return &postgresPool{
 		hang:      newHangDetector(reach, log),
 		Connector: stdlib.GetConnector(*config), pooler: cmp.Or(o.Pooler, PoolerAuto), log: log,
-		limits: sessionLimits{
-			{"statement_timeout", timeout},
-			{"idle_in_transaction_session_timeout", fmt.Sprint(idleTimeout.Milliseconds())},
-		},
+		limits: limits,
 	}, nil
 }

