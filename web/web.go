@@ -1,5 +1,5 @@
-// Package web holds what browsers and API users read: the demo page, the operators'
-// console, the stand-in for the vendor's widget, and the description of the HTTP API.
+// Package web holds what browsers and API users read: the module connect.js, the demo page,
+// the operators' console, the stand-in for the vendor's widget, and the description of the HTTP API.
 // Except for the console's templates, the files are served as they are; there is no
 // build step.
 package web
@@ -10,7 +10,12 @@ import (
 )
 
 //go:embed console demo widget
+//go:embed connect/*.js connect/*.d.ts connect/package.json connect/connect
 var files embed.FS
+
+// Connect has connect.js, which pages import from /connect.js, what it loads from
+// /connect/, their types, and package.json, which names what their tests need.
+var Connect = folder("connect")
 
 // Demo has the demo page: index.html, and the scripts, styles and icon that it loads
 // from /demo/.

@@ -61,13 +61,13 @@ func openDemoWith(t *testing.T, before func(w http.ResponseWriter, r *http.Reque
 	now := time.Now()
 	settings, vendor := settingsWith(t, secret.URL(storetest.SQLite(t)), "memory",
 		sandbox.Options{Now: func() time.Time { return now }})
-	settings.Token.Mode, settings.Budgets = config.ModeBoth, budgets
+	settings.Token.Mode, settings.Budgets, settings.Web.StandIn = config.ModeBoth, budgets, true
 	shop := &demoApp{vendor: vendor}
 	at := httptest.NewServer(shop.callParse(vendor))
 	t.Cleanup(at.Close)
 	settings.Upstream.URL = at.URL
 	page := &demo.Handler{
-		Secret: demo.NewSecret(), Now: time.Now, Page: web.Demo, Widget: web.Widget, Sandbox: vendor,
+		Secret: demo.NewSecret(), Now: time.Now, Page: web.Demo, Sandbox: vendor,
 		Modes: []string{config.ModeGateway, config.ModeDirect}, Features: settings.Gateway.Features,
 	}
 	settings.Auth.Verifiers = append(settings.Auth.Verifiers, config.Verifier{

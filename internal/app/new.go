@@ -266,6 +266,11 @@ func New(ctx context.Context, c config.Config, o Options) (_ *App, err error) { 
 	consents := parseMail(c, statementJobs, passOn.Mail, db)
 	a.startStatementJobs(running, statementJobs)
 
+	connect, err := newConnectFiles(c.Web, web.Connect, web.Widget)
+	if err != nil {
+		return nil, err
+	}
+
 	// Routes.
 	a.router = server.NewRouter(server.Options{
 		Log: log, Observer: metrics, OpenAPI: web.OpenAPI,
@@ -278,7 +283,7 @@ func New(ctx context.Context, c config.Config, o Options) (_ *App, err error) { 
 		},
 		TrustedProxies: networks(c.Server.TrustedProxies), OnForwardedIgnored: metrics.CountForwardedIgnored,
 		AllowedOrigins: c.Server.AllowedOrigins, AllowedHeaders: c.Server.AllowedHeaders, OnOriginRefused: metrics.CountOriginRefused,
-		PublicURL: c.Server.PublicURL, NoCORS: noCORSPaths, AllowCookies: c.Auth.Cookie != "",
+		PublicURL: c.Server.PublicURL, AnyOrigin: connect.anyOrigin, NoCORS: noCORSPaths, AllowCookies: c.Auth.Cookie != "",
 		BodyRate: httpapi.BodyRate{Least: int64(c.Server.MinBodyRate), Grace: c.Server.BodyGrace, Timeout: c.Server.ReadTimeout},
 		Checks: []server.Check{
 			{Name: "store", Ready: db.Ready, Degrades: store.IsOutage}, // cached tokens are served until access is stale
@@ -345,7 +350,7 @@ func New(ctx context.Context, c config.Config, o Options) (_ *App, err error) { 
 			Tokens: tokenHandler, Auth: callers, Blocked: refuseBlocked(watcher),
 			LimitFailures: []server.Middleware{limits.LimitAuthFailures(), limits.LimitServiceKeys()}, Now: o.Now,
 		})
-	a.router.Mount("", nil, metadataHandler(c))
+	a.router.Mount("", nil, metadataHandler(c), connect)
 	a.router.Mount("", nil, &console.Handler{
 		Admin: operators, Sessions: sessions, Pages: web.Console, Demo: len(o.DemoHistory) > 0, Version: build.String(),
 		Limit: limitAdmin, ReserveSignIn: reserveSignIn, Log: log, Now: o.Now,

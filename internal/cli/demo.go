@@ -49,7 +49,7 @@ func (c demoCommand) Run(ctx context.Context, t *Terminal) error {
 	}
 	t.secrets = app.Secrets(settings)
 	page := &demo.Handler{
-		Secret: demo.NewSecret(), Now: time.Now, Page: web.Demo, Widget: web.Widget,
+		Secret: demo.NewSecret(), Now: time.Now, Page: web.Demo,
 		WidgetURL: settings.Web.WidgetURL, APIBaseURL: settings.Upstream.URL,
 	}
 	settings.Auth.Verifiers = append(settings.Auth.Verifiers, demoVerifier(page.Secret))
@@ -78,7 +78,7 @@ func (c demoCommand) load(environ []string) (config.Config, error) {
 	if err != nil {
 		return base, err
 	}
-	base.Token.Mode = config.ModeBoth
+	base.Token.Mode, base.Web = config.ModeBoth, config.Web{StandIn: true}
 	s, err := c.loadOver(base, environ)
 	if err == nil && s.Server.PublicURL == "" && !netaddr.IsLoopback(s.Server.Address) {
 		base.Token.Mode = config.ModeDirect
@@ -95,6 +95,7 @@ func (c demoCommand) loadOver(base config.Config, environ []string) (config.Conf
 	if c.Address != "" {
 		s.Server.Address = c.Address
 	}
+	s.Web.StandIn = s.Web.WidgetURL == ""
 	return s, nil
 }
 

@@ -312,9 +312,15 @@ type AdminKey struct {
 	HashFile string      `yaml:"hash_file"`
 }
 
-// Web configures the demo page.
+// WidgetURL is the default of web.widget_url: the vendor's script, of the generation whose
+// contract connect.js knows.
+const WidgetURL = "https://cdn.jsdelivr.net/npm/@cas-parser/connect@2/dist/portfolio-connect.standalone.min.js"
+
+// Web configures what pages load.
 type Web struct {
-	WidgetURL string `yaml:"widget_url"` // "" for the embedded emulation
+	WidgetURL       string `yaml:"widget_url"`       // "" in the demo for the stand-in
+	WidgetIntegrity string `yaml:"widget_integrity"` // of Subresource Integrity; "" for none
+	StandIn         bool   `yaml:"stand_in"`         // serve the stand-in and have pages load that
 }
 
 // Default returns the default settings. Those without a safe default (keys, verifiers)
@@ -334,6 +340,7 @@ func Default() Config {
 			AllowedHeaders:    tracingHeaders(),
 		},
 		Log: Log{Level: "info", Format: "json"},
+		Web: Web{WidgetURL: WidgetURL},
 		Upstream: Upstream{
 			Kind: KindCloud, URL: "https://api.casparser.in", Timeout: 10 * time.Second, Deadline: 25 * time.Second, Attempts: 3,
 		},

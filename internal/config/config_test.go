@@ -307,7 +307,7 @@ func TestAllErrorsAreReportedAtOnce(t *testing.T) {
 	c.Portfolio = config.Portfolio{MaxBody: 1, OtherOwner: "mix"}
 	c.Audit = config.Audit{Reuse: "some", WhenUnwritable: "panic"}
 	c.Retention = config.Retention{Portfolios: 90 * time.Second, Grants: -time.Hour, Calls: 71 * time.Hour}
-	c.Web.WidgetURL = "javascript:alert(1)"
+	c.Web.WidgetURL, c.Web.WidgetIntegrity = "javascript:alert(1)", "md5-x"
 	err := c.Validate()
 	if err == nil {
 		t.Fatal("got no error")
@@ -319,7 +319,7 @@ func TestAllErrorsAreReportedAtOnce(t *testing.T) {
 		"gateway.poll_every", "inbound.path", "inbound.url", "inbound.file_hosts[0]", "inbound.file_hosts[1]",
 		"access.poll", "access.max_staleness", "access.when_stale", "cache.url", "store.url", "store.export_max", "store.max_conns", "store.pooler",
 		"seal.hash_key", "seal.keys[0].key", "seal.keys[1].key", "seal.keys[1].id", "seal.keys[2].file",
-		"portfolio.max_body", "portfolio.other_owner", "audit.reuse", "audit.reads", "audit.service_reads", "audit.when_unwritable", "retention.portfolios", "retention.grants", "retention.calls", "web.widget_url",
+		"portfolio.max_body", "portfolio.other_owner", "audit.reuse", "audit.reads", "audit.service_reads", "audit.when_unwritable", "retention.portfolios", "retention.grants", "retention.calls", "web.widget_url", "web.widget_integrity",
 	} {
 		if !strings.Contains(err.Error(), key+": ") {
 			t.Errorf("got %v, want it to name %s", err, key)

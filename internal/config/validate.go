@@ -44,10 +44,21 @@ func (c *Config) Validate() error {
 	c.validateCompat(&wrong)
 	c.Audit.validate(&wrong)
 	c.Retention.validate(&wrong)
-	if c.Web.WidgetURL != "" {
-		wrong.URL("web.widget_url", c.Web.WidgetURL)
-	}
+	c.Web.validate(&wrong)
 	return wrong.Join()
+}
+
+// integrity matches the value of a script's attribute integrity with one hash or more.
+var integrity = regexp.MustCompile(`^sha(256|384|512)-[A-Za-z0-9+/]+={0,2}( sha(256|384|512)-[A-Za-z0-9+/]+={0,2})*$`)
+
+func (w Web) validate(wrong *check.Errors) {
+	if w.WidgetURL != "" || !w.StandIn {
+		wrong.URL("web.widget_url", w.WidgetURL)
+	}
+	wrong.Require(w.WidgetIntegrity == "" || integrity.MatchString(w.WidgetIntegrity), "web.widget_integrity",
+		"want the attribute of a script, such as sha384-… with the hash in base64")
+	wrong.Require(w.WidgetIntegrity == "" || w.WidgetURL != WidgetURL, "web.widget_integrity",
+		"needs web.widget_url with an exact version: the default follows the vendor's releases, whose hash changes")
 }
 
 func (s Server) validate(wrong *check.Errors) {
@@ -147,7 +158,7 @@ const poolPerMinute = 2
 var gatewayPath = regexp.MustCompile(`^(/[a-z0-9-]+)+$`)
 
 // reservedPaths are the first parts of paths that the broker serves itself.
-var reservedPaths = []string{"v1", "admin", "oauth", "console", "demo", "widget", "healthz", "readyz", "metrics", "openapi.yaml", "problems"}
+var reservedPaths = []string{"v1", "admin", "oauth", "console", "demo", "connect.js", "connect", "widget", "healthz", "readyz", "metrics", "openapi.yaml", "problems"}
 
 // hostPattern is the form of a host with an optional port, as it is in a URL.
 var hostPattern = regexp.MustCompile(`^([a-z0-9-]+(\.[a-z0-9-]+)*|\[[0-9a-f:.]+\])(:[0-9]{1,5})?$`)

@@ -22,7 +22,6 @@ type Handler struct {
 	Secret secret.Text // signs the users' tokens, 32 bytes or more
 	Now    func() time.Time
 	Page   fs.FS // index.html and the files it loads
-	Widget fs.FS // the stand-in widget
 
 	WidgetURL  string       // URL of the vendor's own widget; "" for the stand-in
 	APIBaseURL string       // API that the widget calls when Sandbox is nil
@@ -52,7 +51,6 @@ func (h *Handler) Mount(g *echo.Group) {
 	page := h.pageHeaders()
 	g.GET("/", echo.StaticFileHandler("index.html", h.Page), page)
 	g.GET("/demo/*", echo.StaticDirectoryHandler(h.Page, false), page)
-	g.GET("/widget/*", echo.StaticDirectoryHandler(h.Widget, false), page)
 	g.GET("/demo/config", h.config)
 	g.POST("/demo/sign-in", h.signIn)
 	if h.Sandbox != nil {

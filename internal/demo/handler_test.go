@@ -18,7 +18,6 @@ func get(t *testing.T, h *demo.Handler, path string) *httptest.ResponseRecorder 
 	t.Helper()
 	h.Now, h.Secret = time.Now, demo.NewSecret()
 	h.Page = fstest.MapFS{"index.html": {Data: []byte("<title>page</title>")}}
-	h.Widget = fstest.MapFS{"portfolio-connect.js": {Data: []byte("widget")}}
 	e := echo.New()
 	h.Mount(e.Group(""))
 	w := httptest.NewRecorder()

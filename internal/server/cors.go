@@ -50,6 +50,7 @@ type cors struct {
 	allowed   []string // origins
 	own       string   // the origin of the service, "" if that is not known
 	headers   []string // that pages may send, besides corsHeaders; * at the end stands for any rest
+	public    func(path string) bool
 	private   []string // prefixes of paths that no page of another origin may use
 	cookies   bool     // whether pages may send cookies
 	onRefused func(request string)
@@ -62,7 +63,7 @@ type cors struct {
 
 func newCORS(o Options) *cors {
 	s := &cors{
-		allowed: o.AllowedOrigins, headers: o.AllowedHeaders, private: o.NoCORS, cookies: o.AllowCookies, onRefused: o.OnOriginRefused, log: o.Log,
+		allowed: o.AllowedOrigins, headers: o.AllowedHeaders, public: o.AnyOrigin, private: o.NoCORS, cookies: o.AllowCookies, onRefused: o.OnOriginRefused, log: o.Log,
 	}
 	if u, err := url.Parse(o.PublicURL); err == nil && u.Host != "" {
 		s.own = u.Scheme + "://" + u.Host
@@ -74,6 +75,11 @@ func newCORS(o Options) *cors {
 func (s *cors) handle(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		r, h := c.Request(), c.Response().Header()
+		if s.public != nil && s.public(r.URL.Path) {
+			h.Set(echo.HeaderAccessControlAllowOrigin, "*")
+			h.Set("Cross-Origin-Resource-Policy", "cross-origin")
+			return next(c)
+		}
 		h[echo.HeaderVary] = varyOrigin
 		origin := r.Header.Get(echo.HeaderOrigin)
 		if origin == "" {

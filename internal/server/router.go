@@ -52,10 +52,11 @@ type Options struct {
 	// OnOriginRefused is called, concurrently, for each request of a page of another origin
 	// that is not allowed, with PreflightRequest or ActualRequest; nil for none.
 	OnOriginRefused func(request string)
-	NoCORS          []string // prefixes of paths that no other origin may use
-	AllowCookies    bool     // let AllowedOrigins send cookies
-	Checks          []Check  // dependencies that /readyz asks
-	OpenAPI         []byte   // the document at /openapi.yaml
+	AnyOrigin       func(path string) bool // whether pages of any origin may load what is at path; nil for nothing
+	NoCORS          []string               // prefixes of paths that no other origin may use
+	AllowCookies    bool                   // let AllowedOrigins send cookies
+	Checks          []Check                // dependencies that /readyz asks
+	OpenAPI         []byte                 // the document at /openapi.yaml
 	BodyRate        httpapi.BodyRate
 }
 

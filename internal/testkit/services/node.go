@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"casbroker/web"
 )
 
 // installTimeout bounds the download of packages.
@@ -61,18 +63,39 @@ func NodePackage(t testing.TB, folder, source string) {
 	install(t, folder)
 }
 
-// install installs packages into folder; without any, those of its package.json. It copies
-// them if an earlier test, of any run, has installed the same.
+// NodeModules returns the folder node_modules with what web/connect/package.json names: what the
+// tests of pages and of connect.js need (typescript, react, axe-core). All tests share it, and none
+// may change it. It skips or fails the test as Node does.
+func NodeModules(t testing.TB) string {
+	t.Helper()
+	list, err := fs.ReadFile(web.Connect, "package.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return filepath.Join(installed(t, list), "node_modules")
+}
+
+// install installs packages into folder; without any, those of its package.json.
 func install(t testing.TB, folder string, packages ...string) {
 	t.Helper()
-	npm := need(t, "npm")
 	list, err := os.ReadFile(filepath.Join(folder, "package.json")) //nolint:gosec // a folder of the test
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		t.Fatal(err)
 	}
+	from := installed(t, list, packages...)
+	if err := copyTree(filepath.Join(from, "node_modules"), filepath.Join(folder, "node_modules")); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// installed returns a folder of the cache with packages and those of the package.json list, which
+// may be nil. An earlier test, of any run, may have installed them.
+func installed(t testing.TB, list []byte, packages ...string) string {
+	t.Helper()
+	npm := need(t, "npm")
 	ctx, cancel := context.WithTimeout(t.Context(), installTimeout)
 	defer cancel()
-	installed, err := cached("npm", append([]string{string(list)}, packages...), func(into string) error {
+	folder, err := cached("npm", append([]string{string(list)}, packages...), func(into string) error {
 		if list != nil {
 			if err := os.WriteFile(filepath.Join(into, "package.json"), list, 0o600); err != nil { //nolint:gosec // a folder of ours
 				return err
@@ -85,13 +108,11 @@ func install(t testing.TB, folder string, packages ...string) {
 		return nil
 	})
 	if err != nil {
-		what := strings.Join(packages, " ") + " in " + folder
+		what := strings.Join(packages, " ") + string(list)
 		if os.Getenv("CI") == "true" {
 			t.Fatalf("cannot install %s: %v", what, err)
 		}
 		t.Skipf("SKIPPED: cannot install %s: %v", what, err)
 	}
-	if err := copyTree(filepath.Join(installed, "node_modules"), filepath.Join(folder, "node_modules")); err != nil {
-		t.Fatal(err)
-	}
+	return folder
 }

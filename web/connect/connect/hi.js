@@ -1,0 +1,2 @@
+/** The texts of connect.js in Hindi. */
+export default {};
