@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/http/httptrace"
 	"os"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -70,6 +71,15 @@ func serve(t *testing.T, l net.Listener, r *server.Router, limits server.Timeout
 	go func() { s.stopped <- server.Serve(ctx, l, r, limits, log, r.SetNotReady) }()
 	t.Cleanup(stop)
 	return s
+}
+
+// end stops s, and returns once it has.
+func (s *running) end(t *testing.T) {
+	t.Helper()
+	s.stop()
+	if err := <-s.stopped; err != nil {
+		t.Error(err)
+	}
 }
 
 func earlyServer(t *testing.T) *running {
@@ -192,17 +202,25 @@ func recipe(t *testing.T, address string, brokers ...string) string {
 	}
 	conf := string(text)
 	for from, to := range map[string]string{
-		"listen 443 ssl;":            "listen " + address + ";",
-		"    ssl_certificate ":       "    # ",
-		"    ssl_certificate_key ":   "    # ",
-		"    server 127.0.0.1:8080;": "    server " + strings.Join(brokers, ";\n    server ") + ";",
+		"listen 443 ssl;":          "listen " + address + ";",
+		"    ssl_certificate ":     "    # ",
+		"    ssl_certificate_key ": "    # ",
 	} {
 		if strings.Count(conf, from) != 1 {
 			t.Fatalf("config/nginx.conf must have %q once", from)
 		}
 		conf = strings.Replace(conf, from, to, 1)
 	}
-	return conf
+	const replica = "127.0.0.1:8080"
+	line := regexp.MustCompile("(?m)^ *server " + replica + ".*\n").FindString(conf)
+	if line == "" {
+		t.Fatalf("config/nginx.conf must have a line for %s", replica)
+	}
+	lines := ""
+	for _, broker := range brokers {
+		lines += strings.Replace(line, replica, broker, 1)
+	}
+	return strings.Replace(conf, line, lines, 1)
 }
 
 func TestEarlyAnswerIsHeardBehindNginx(t *testing.T) {

@@ -4,8 +4,10 @@ import (
 	"context"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -17,9 +19,9 @@ import (
 	"casbroker/internal/testkit/services"
 )
 
-// stopUnderLoad sends POSTs to proxy from 8 callers while one of the brokers behind it stops,
-// and returns how many were answered and what the others got.
-func stopUnderLoad(t *testing.T, proxy string, stops *running) (answered int, failed []string) {
+// underLoad sends POSTs to proxy from 8 callers during the steps, with 100 POSTs or more before
+// each and after the last, and returns how many were answered and what the others got.
+func underLoad(t *testing.T, proxy string, steps ...func()) (answered int, failed []string) {
 	t.Helper()
 	var mu sync.Mutex
 	var all sync.WaitGroup
@@ -58,20 +60,15 @@ func stopUnderLoad(t *testing.T, proxy string, stops *running) (answered int, fa
 			}
 		})
 	}
-	for range 100 {
-		<-begun
+	for _, step := range append(steps, end) {
+		for len(begun) > 0 {
+			<-begun
+		}
+		for range 100 {
+			<-begun
+		}
+		step()
 	}
-	stops.stop()
-	if err := <-stops.stopped; err != nil {
-		t.Error(err)
-	}
-	for len(begun) > 0 {
-		<-begun
-	}
-	for range 100 {
-		<-begun
-	}
-	end()
 	all.Wait()
 	return answered, failed
 }
@@ -97,10 +94,40 @@ func TestNoPostIsLostWhenABrokerBehindNginxStops(t *testing.T) {
 			proxy := services.Nginx(t, func(address string) string {
 				return conf(t, address, brokers[0].address, brokers[1].address)
 			})
-			if n, failed := stopUnderLoad(t, proxy, brokers[0]); len(failed) > 0 {
+			if n, failed := underLoad(t, proxy, func() { brokers[0].end(t) }); len(failed) > 0 {
 				t.Errorf("%d of %d POSTs failed: %q", len(failed), n+len(failed), failed)
 			}
 		})
+	}
+}
+
+// TestNoPostIsLostWhenBrokersBehindNginxRestartOneAfterTheOther stops the second broker as soon as the
+// first one serves again. nginx must not avoid the first one any more when the second one is gone.
+func TestNoPostIsLostWhenBrokersBehindNginxRestartOneAfterTheOther(t *testing.T) {
+	t.Parallel()
+	start := func(l net.Listener, delay time.Duration) *running {
+		r := server.NewRouter(server.Options{Log: slog.New(slog.DiscardHandler)})
+		r.Mount("", nil, early())
+		limits := generous
+		limits.Delay = delay
+		return serve(t, l, r, limits)
+	}
+	const drainDelay = 2 * time.Second // the default of server.drain_delay
+	first, second := start(nil, 100*time.Millisecond), start(nil, drainDelay)
+	proxy := services.Nginx(t, func(address string) string { return recipe(t, address, first.address, second.address) })
+	n, failed := underLoad(t, proxy,
+		func() { first.end(t) },
+		func() {
+			l, err := server.Listen(t.Context(), first.address, "server.address")
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			start(l, 0)
+			second.end(t)
+		})
+	if len(failed) > 0 {
+		t.Errorf("%d of %d POSTs failed: %q", len(failed), n+len(failed), slices.Compact(failed))
 	}
 }
 
