@@ -77,7 +77,7 @@ type Head struct {
 	Number int64  // of the writer, from 1, without gaps
 	Seq    int64  // of the newest entry, 0 if there is none
 	MAC    []byte // of the newest entry, nil if there is none
-	Links  []byte // the State of all chains when this one began, as JSON; nil for chains of before
+	Links  []byte // the State of all chains when its writer last began, as JSON; nil for chains of before
 }
 
 // Next returns the entry for r that follows h, and the head after it.

@@ -11,7 +11,7 @@ import (
 	"github.com/go-json-experiment/json"
 )
 
-// links compares each chain with what later ones found when they began.
+// links compares each chain with what the writers of others found when they began.
 func (v *verification) links(ctx context.Context) error {
 	for _, number := range slices.Sorted(maps.Keys(v.heads)) {
 		h := v.heads[number]
@@ -22,7 +22,7 @@ func (v *verification) links(ctx context.Context) error {
 		if err := json.Unmarshal(h.Links, &s); err != nil {
 			return fmt.Errorf("decode the links of writer %s: %w", h.Writer, err)
 		}
-		if err := v.compare(ctx, s, "when writer "+h.Writer+" began"); err != nil {
+		if err := v.compare(ctx, s, "when writer "+h.Writer+" last began"); err != nil {
 			return err
 		}
 	}

@@ -10,14 +10,16 @@
 //  2. Records hold no tokens and no portfolio content. Of persons they hold ids and the
 //     source of the request, which an erasure removes.
 //  3. Each process writes to chains of its own, each with a writer id and a number without
-//     gaps.
+//     gaps. It continues chains of processes that have ended, so that there are no more chains
+//     than transactions at one time.
 //  4. The MAC of an entry is a keyed hash over its content and the MAC of the entry before
 //     it, so a change breaks all later MACs.
 //  5. The source of a request enters the MAC as a keyed hash, so that removing the source
 //     does not break the chain.
 //  6. The sealed head says how long the chain is, so removing its end is detected. It also
-//     has the State of all chains when this one began, and an Anchor, kept elsewhere, has that
-//     of another time: an older head that was put back is detected.
+//     has the State of all chains when a process created or continued this one, and an Anchor, kept
+//     elsewhere, has that of another time: an older head that was put back is detected. A chain is
+//     not continued if the State that it has does not hold any more.
 //  7. Frequent events (reused tokens, reads, refused calls) go through Recorder, which bounds how
 //     many records they become.
 //  8. The hashed form of an entry must never change.

@@ -5,7 +5,9 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
+	"time"
 
 	"casbroker/internal/audit"
 	"casbroker/internal/id"
@@ -44,21 +46,28 @@ func (s *DB) record(ctx context.Context, tx *sql.Tx, r audit.Record) error {
 // each concurrent transaction, so that no transaction waits for another.
 type chainPool struct {
 	db      *sql.DB
+	trail   audit.ChainReader
 	box     *secret.Box
 	dialect *dialect
+	holder  string // this process
+	now     func() time.Time
 	slots   chan struct{} // holds one value for each lease
+	adding  chan struct{} // holds a value while a chain is claimed or created
 	// unaudited is called with the reason when a change is made without its audit
 	// record. If it is nil, such a change fails instead.
 	unaudited func(error)
 
 	mu   sync.Mutex
-	free []audit.Head // heads of the chains that are not leased, as committed
+	free []chain // that are not leased, as committed
 }
 
-// newChainPool returns a pool of up to size chains. A chain is created when it is first
-// needed.
-func newChainPool(db *sql.DB, d *dialect, o Options, size int) *chainPool {
-	return &chainPool{db: db, box: o.Box, dialect: d, slots: make(chan struct{}, size), unaudited: o.Unaudited}
+// newChainPool returns a pool of up to size chains, which trail reads. A chain is claimed or created
+// when it is first needed.
+func newChainPool(db *sql.DB, trail audit.ChainReader, d *dialect, o Options, size int) *chainPool {
+	return &chainPool{
+		db: db, trail: trail, box: o.Box, dialect: d, holder: id.New("pr"), now: time.Now,
+		slots: make(chan struct{}, size), adding: make(chan struct{}, 1), unaudited: o.Unaudited,
+	}
 }
 
 // chainLease is the use of a chain by one transaction. If the outcome of that
@@ -66,8 +75,9 @@ func newChainPool(db *sql.DB, d *dialect, o Options, size int) *chainPool {
 type chainLease struct {
 	pool      *chainPool
 	err       error      // why there is no chain
-	committed audit.Head // the head if the transaction is rolled back
+	committed chain      // the chain if the transaction is rolled back
 	head      audit.Head // the head with the transaction's records
+	until     int64      // the end of the chain's lease with these, in milliseconds since 1970
 	uncertain bool       // the chain must not be used again
 	emitted   bool       // the transaction has events, unless it was rolled back
 	last      lastStatements
@@ -103,52 +113,76 @@ func (p *chainPool) acquire(ctx context.Context) (*chainLease, error) {
 		l.release()
 		return nil, l.err
 	}
-	l.head = l.committed
+	l.head, l.until = l.committed.Head, l.committed.until
 	return l, nil
 }
 
-// next returns the chain that was released last, or a new one, so that no more chains
-// are used than are needed.
-func (p *chainPool) next(ctx context.Context) (audit.Head, error) {
-	p.mu.Lock()
-	if n := len(p.free); n > 0 {
-		defer p.mu.Unlock()
-		head := p.free[n-1]
-		p.free = p.free[:n-1]
-		return head, nil
+// next returns the chain that was released last, one whose process has ended, or a new one, so that
+// no more chains are used than are needed.
+func (p *chainPool) next(ctx context.Context) (chain, error) {
+	if c, ok := p.released(); ok {
+		return c, nil
 	}
-	p.mu.Unlock()
-	head, err := p.create(ctx)
+	select {
+	case p.adding <- struct{}{}:
+	case <-ctx.Done():
+		return chain{}, ctx.Err()
+	}
+	defer func() { <-p.adding }()
+	if c, ok := p.released(); ok {
+		return c, nil
+	}
+	c, found, err := p.claim(ctx)
+	if err != nil {
+		return chain{}, fmt.Errorf("claim an audit chain: %w", err)
+	}
+	if found {
+		return c, nil
+	}
+	c, err = p.create(ctx)
 	for errors.Is(err, errOvertaken) { // by the new chain of another process
-		head, err = p.create(ctx)
+		c, err = p.create(ctx)
 	}
 	if err != nil {
-		return audit.Head{}, fmt.Errorf("create an audit chain: %w", err)
+		return chain{}, fmt.Errorf("create an audit chain: %w", err)
 	}
-	return head, nil
+	return c, nil
+}
+
+// released returns the chain that was released last and drops those whose lease is about to end.
+func (p *chainPool) released() (c chain, ok bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for n := len(p.free); n > 0 && !ok; n = len(p.free) {
+		c = p.free[n-1]
+		p.free = p.free[:n-1]
+		ok = c.usable(p.now())
+	}
+	return c, ok
 }
 
 // create creates a chain in a transaction of its own. It returns errOvertaken if another one
 // was created meanwhile.
-func (p *chainPool) create(ctx context.Context) (audit.Head, error) {
+func (p *chainPool) create(ctx context.Context) (chain, error) {
 	tx, err := p.db.BeginTx(ctx, &sql.TxOptions{Isolation: sql.LevelReadCommitted})
 	if err != nil {
-		return audit.Head{}, err
+		return chain{}, err
 	}
 	defer func() { _ = tx.Rollback() }()
 	earlier, err := headsOf(ctx, tx)
 	if err != nil {
-		return audit.Head{}, err
+		return chain{}, err
 	}
 	state := audit.NewState(earlier)
-	head := audit.Head{Writer: id.New("wr"), Number: int64(len(state)) + 1, Links: state.Encode()}
+	c := chain{until: millis(p.now().Add(chainLeaseTime))}
+	c.Head = audit.Head{Writer: id.New("wr"), Number: int64(len(state)) + 1, Links: state.Encode()}
 	last := append(waitForLock(p.dialect.lock, "audit writers"),
-		require(errOvertaken, `NOT EXISTS (SELECT 1 FROM audit_writers WHERE place >= $1)`, head.Number),
+		require(errOvertaken, `NOT EXISTS (SELECT 1 FROM audit_writers WHERE place >= $1)`, c.Number),
 		lastStatement{
-			query: `INSERT INTO audit_writers (writer, place, seq, mac, links, seal) VALUES ($1, $2, 0, NULL, $3, $4)`,
-			args:  []any{head.Writer, head.Number, head.Links, head.Sum(p.box)},
+			query: `INSERT INTO audit_writers (writer, place, seq, mac, links, seal, holder, lease_ms) VALUES ($1, $2, 0, NULL, $3, $4, $5, $6)`,
+			args:  []any{c.Writer, c.Number, c.Links, c.Sum(p.box), p.holder, c.until},
 		})
-	return head, p.dialect.commitWith(ctx, tx, last)
+	return c, p.dialect.commitWith(ctx, tx, last)
 }
 
 // headsOf reads the heads of all chains in the order of their numbers.
@@ -176,6 +210,7 @@ func (l *chainLease) append(ctx context.Context, tx *sql.Tx, records ...audit.Re
 				e.RequestID, e.Address, e.UserAgent, e.Writer, e.Seq, e.Origin, e.MAC)
 		}
 		if _, err := tx.ExecContext(ctx, query, args...); err != nil {
+			l.uncertain = l.uncertain || isForeignEntry(err)
 			return unwritable(ctx, fmt.Errorf("append audit record: %w", err))
 		}
 		l.head, records = head, records[n:]
@@ -183,10 +218,18 @@ func (l *chainLease) append(ctx context.Context, tx *sql.Tx, records ...audit.Re
 	return nil
 }
 
-// writeHead stores the head of the chain.
+// isForeignEntry reports whether err means that the chain has an entry with the number of a new one:
+// another process has claimed it, since this one was frozen or its clock was set back.
+func isForeignEntry(err error) bool {
+	return strings.Contains(err.Error(), "audit_chains") || strings.Contains(err.Error(), "audit.writer, audit.seq")
+}
+
+// writeHead stores the head of the chain and extends the lease of this process.
 func (l *chainLease) writeHead(ctx context.Context, tx *sql.Tx) error {
-	result, err := tx.ExecContext(ctx, `UPDATE audit_writers SET seq = $1, mac = $2, seal = $3 WHERE writer = $4 AND seq = $5`,
-		l.head.Seq, l.head.MAC, l.head.Sum(l.pool.box), l.head.Writer, l.committed.Seq)
+	l.until = millis(l.pool.now().Add(chainLeaseTime))
+	result, err := tx.ExecContext(ctx, `UPDATE audit_writers SET seq = $1, mac = $2, seal = $3, lease_ms = $4
+		WHERE writer = $5 AND seq = $6 AND holder = $7`,
+		l.head.Seq, l.head.MAC, l.head.Sum(l.pool.box), l.until, l.head.Writer, l.committed.Seq, l.pool.holder)
 	if err == nil {
 		var n int64
 		if n, err = result.RowsAffected(); err == nil && n != 1 {
@@ -241,7 +284,7 @@ func (l *chainLease) commit(ctx context.Context, tx *sql.Tx) error {
 		l.uncertain = !errors.As(err, new(unmetError)) // it may have been committed
 		return err
 	}
-	l.committed = l.head
+	l.committed = chain{Head: l.head, until: l.until}
 	return nil
 }
 

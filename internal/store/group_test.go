@@ -24,7 +24,7 @@ func idle(t *testing.T) *group {
 	}
 	d := sqliteDialect("")
 	return &group{
-		db: writer, chains: newChainPool(writer, &d, Options{}, 1),
+		db: writer, chains: newChainPool(writer, nil, &d, Options{}, 1),
 		queue: make(chan *pendingChange, 1000), unsynced: make(chan *pendingChange, 1000),
 		later: make(chan *pendingChange, 1000),
 	}

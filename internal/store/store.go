@@ -81,7 +81,7 @@ func Open(o Options) (*DB, error) {
 	case "sqlite":
 		db.dialect = sqliteDialect(rest)
 		if db.writer, db.reader, db.file, err = openSQLite(rest, db.log); err == nil {
-			db.chains = newChainPool(db.writer, &db.dialect, o, 1)
+			db.chains = newChainPool(db.writer, db, &db.dialect, o, 1)
 			db.group = newGroup(db.writer, db.chains, db.notifyEmitted)
 		}
 	case "postgres", "postgresql":
@@ -90,7 +90,7 @@ func Open(o Options) (*DB, error) {
 		if db.pool, err = openPostgres(o, db.log); err == nil {
 			db.writer = db.pool.open(db.size)
 			db.reader = db.writer
-			db.chains = newChainPool(db.writer, &db.dialect, o, db.size)
+			db.chains = newChainPool(db.writer, db, &db.dialect, o, db.size)
 		}
 	default:
 		err = errors.New("want sqlite:<file> or postgres://<user>:<password>@<host>/<database>")
@@ -101,13 +101,21 @@ func Open(o Options) (*DB, error) {
 	return db, nil
 }
 
-// Close closes all connections. On SQLite it first commits the changes that have begun;
-// on PostgreSQL a transaction that is under way can still be ended by its caller.
+// Close closes all connections, and gives up the audit chains of this process. On SQLite it
+// first commits the changes that have begun; on PostgreSQL a transaction that is under way can still be
+// ended by its caller.
 func (s *DB) Close() error {
+	if s.group != nil {
+		s.group.close()
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), giveUpTimeout)
+	defer cancel()
+	if err := s.chains.giveUp(ctx); err != nil {
+		s.log.Warn("the next process does not continue the audit chains of this one at once", "error", err.Error())
+	}
 	if s.group == nil {
 		return s.writer.Close()
 	}
-	s.group.close()
 	return errors.Join(s.reader.Close(), s.writer.Close())
 }
 
