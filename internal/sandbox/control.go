@@ -67,11 +67,26 @@ func (s *Sandbox) mountSandboxRoutes() {
 	s.handleControl("GET /_sandbox/personas", s.listPersonas)
 	s.handleControl("POST /_sandbox/inbound-email/{id}/deliver", s.deliver)
 	s.handleControl("POST /_sandbox/inbox/revoke", s.revokeInbox)
+	s.handleLocal("GET "+mailboxPath, func(w http.ResponseWriter, _ *http.Request) { s.showMailbox(w, "") })
+	s.handleLocal("POST "+mailboxPath, s.forwardMail)
 }
 
 // handleControl mounts a control call. It rejects callers on other machines, and
 // pages of another origin in a browser on this machine.
 func (s *Sandbox) handleControl(pattern string, serve func(*http.Request) (reply, error)) {
+	s.handleLocal(pattern, func(w http.ResponseWriter, r *http.Request) {
+		rep, err := serve(r)
+		if err != nil {
+			s.writeError(w, err)
+			return
+		}
+		writeJSON(w, rep.status, rep.body)
+	})
+}
+
+// handleLocal mounts what handleControl and the page of mails share: the check of the
+// caller, and the limit of the body.
+func (s *Sandbox) handleLocal(pattern string, serve http.HandlerFunc) {
 	s.mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
 		from, err := netip.ParseAddrPort(r.RemoteAddr)
 		if err != nil || !from.Addr().Unmap().IsLoopback() || s.sameSite.Check(r) != nil {
@@ -79,12 +94,7 @@ func (s *Sandbox) handleControl(pattern string, serve func(*http.Request) (reply
 			return
 		}
 		r.Body = http.MaxBytesReader(w, r.Body, maxJSON)
-		rep, err := serve(r)
-		if err != nil {
-			s.writeError(w, err)
-			return
-		}
-		writeJSON(w, rep.status, rep.body)
+		serve(w, r)
 	})
 }
 

@@ -66,16 +66,26 @@ func (s *Sandbox) deliver(r *http.Request) (reply, error) {
 		(len(a.AllowedSources) > 0 && !slices.Contains(a.AllowedSources, string(req.Source))) {
 		return reply{}, &apiError{status: http.StatusUnprocessableEntity, msg: "The address takes no mail from this source"}
 	}
-	out, err := s.addMail(a, content{req.Source, req.Investor}, s.baseURL(r))
+	out, err := s.arrive(r, a, content{req.Source, req.Investor}, req.From, s.baseURL(r))
 	if err != nil {
 		return reply{}, err
+	}
+	return ok(out)
+}
+
+// arrive makes a mail from this sender arrive at an address: it charges for it, and sends
+// the address's callback before it returns.
+func (s *Sandbox) arrive(r *http.Request, a address, c content, from, base string) (delivery, error) {
+	out, err := s.addMail(a, c, base)
+	if err != nil {
+		return delivery{}, err
 	}
 	a.account.record(usage{
 		Timestamp: s.opts.Now().UTC(), Feature: inboundEmail, Path: "/v4/inbound-email/" + a.ID, StatusCode: http.StatusOK,
 		Credits: mailPrice, RequestID: newID("req_"),
 	})
-	out.Callback, out.Attempts = s.sendCallback(r.Context(), a, req.From, out.File)
-	return ok(out)
+	out.Callback, out.Attempts = s.sendCallback(r.Context(), a, from, out.File)
+	return out, nil
 }
 
 // addMail charges for a mail with this statement and adds it to the address.

@@ -82,8 +82,8 @@ func consentLink(c *call, id, provider string) (reply, error) {
 }
 
 // answerConsent emulates the mail provider's consent page. A GET connects the mailbox
-// and redirects the browser; with ?as=rohan it is the mailbox of that persona, with
-// ?deny=1 it redirects with an error instead.
+// and redirects; with ?as=rohan it is the mailbox of that persona, with ?deny=1 it
+// redirects with an error instead. A browser without a choice gets a page that asks.
 func (s *Sandbox) answerConsent(w http.ResponseWriter, r *http.Request) {
 	id, as := r.PathValue("id"), r.URL.Query().Get("as")
 	if _, known := personaByID(as); !known && as != "" {
@@ -91,7 +91,15 @@ func (s *Sandbox) answerConsent(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	c, found := s.consents.get(id)
-	if !found || !s.opts.Now().Before(c.expires) || !s.consents.remove(id) {
+	if !found || !s.opts.Now().Before(c.expires) {
+		s.writeError(w, notFound("Consent"))
+		return
+	}
+	if wantsPage(r, r.URL.Query()) {
+		showConsent(w, c.provider)
+		return
+	}
+	if !s.consents.remove(id) {
 		s.writeError(w, notFound("Consent"))
 		return
 	}

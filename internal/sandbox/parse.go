@@ -87,7 +87,8 @@ type statusMessage struct {
 	Msg    string `json:"msg"`
 }
 
-// generate validates a request to have a statement mailed. Nothing is mailed.
+// generate has a statement mailed to the investor: to the page at mailboxPath, as no mail
+// leaves the sandbox.
 func (s *Sandbox) generate(c *call) (reply, error) {
 	var req struct {
 		Email    string `json:"email"`
@@ -112,8 +113,11 @@ func (s *Sandbox) generate(c *call) (reply, error) {
 	case req.PAN != "" && !panPattern.MatchString(req.PAN):
 		return reply{}, badRequest("pan_no is not a PAN")
 	}
-	return ok(mailed)
+	if err := s.mail(c, req.Email, req.PAN); err != nil {
+		return reply{}, err
+	}
+	return ok(generated)
 }
 
-// mailed is the answer of a successful call of generate.
-var mailed = statusMessage{"success", "The statement will be mailed to the investor"}
+// generated is the answer of a successful call of generate.
+var generated = statusMessage{"success", "The statement will be mailed to the investor"}

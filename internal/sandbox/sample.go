@@ -11,7 +11,7 @@ func (s *Sandbox) sampleContractNote(*call) (reply, error) {
 	return parsedNote("unknown", brokerNames[""])
 }
 
-func (s *Sandbox) sampleGenerate(*call) (reply, error) { return ok(mailed) }
+func (s *Sandbox) sampleGenerate(*call) (reply, error) { return ok(generated) }
 
 func (s *Sandbox) sampleSession(*call) (reply, error) { return otpSent("cs_sample") }
 

@@ -89,6 +89,7 @@ type Sandbox struct {
 	consents      *store[consent]
 	inboxes       *store[inbox]
 	addresses     *store[address]
+	mails         *store[mailed]
 	faults        faultQueue
 	calls         callCounter
 	sameSite      *http.CrossOriginProtection
@@ -118,6 +119,7 @@ func New(opts Options) *Sandbox {
 		consents:      newStore[consent](1000),
 		inboxes:       newStore[inbox](1000),
 		addresses:     newStore[address](1000),
+		mails:         newStore[mailed](200),
 		calls:         callCounter{byPath: map[string]int{}},
 		sameSite:      http.NewCrossOriginProtection(),
 		callbacks:     loopbackClient(),
