@@ -1,263 +1,243 @@
-/** The widget's dialog: one import, from the choice of a file to its result. */
+/** The widget's dialog: its frame, and the step that it shows. */
 
-import { fromException, widgetError } from './errors.js';
-import { markup, styleSheet } from './template.js';
-import { parse, validate } from './parse.js';
+import { API } from './api.js';
+import { el, icon } from './dom.js';
+import { fromException } from './errors.js';
+import { complete } from './options.js';
+import { styleSheet, themeSheet } from './style.js';
 
 /** @typedef {import('./portfolio-connect').Options} Options */
 /** @typedef {import('./portfolio-connect').Result} Result */
 /** @typedef {import('./portfolio-connect').WidgetError} WidgetError */
 
-const issuers = { CDSL: ['CDSL'], NSDL: ['NSDL'], CAMS_KFINTECH: ['CAMS', 'KFintech'] };
-
 /**
- * Shows the dialog and resolves when the user has finished.
- * @param {Options} options
- * @returns {Promise<Result>}
+ * @typedef {object} Step What the dialog shows between its head and its foot.
+ * @property {string} name
+ * @property {string} title
+ * @property {string} [subtitle]
+ * @property {(Node | undefined)[]} body
+ * @property {HTMLElement} [focus] what gets the focus at first; the title if there is none
+ * @property {() => Step} [back] the step before
+ * @property {string} [failure] the event of an error
+ * @property {string} [status] what is going on while the step is shown
+ * @property {(signal: AbortSignal) => void} [start] called when it is shown; the signal is aborted when it is left
+ * @property {string} [action] the label of the button that submits the step
+ * @property {string} [busy] what is going on while run is in progress
+ * @property {() => {title: string, message: string, input: HTMLElement} | undefined} [check] returns what is missing
+ * @property {(signal: AbortSignal) => Promise<void>} [run] submits the step
+ * @property {(error: WidgetError) => HTMLElement | undefined} [inputOf] the input that an error is about
  */
-export function show(options) {
-  return new Promise((resolve) => new Dialog(options, resolve));
-}
 
-class Dialog {
-  /** @type {File | undefined} */
-  #file;
-  /** @type {WidgetError | undefined} error of the last attempt */
-  #error;
+/** An open widget. Steps get it as their session. */
+export class Dialog {
+  /** @type {Step} */
+  #step;
+  /** @type {AbortController} of the step */
+  #shown = new AbortController();
   /** @type {AbortController | undefined} defined while an attempt is in progress */
   #attempt;
+  /** @type {WidgetError | undefined} error of the last attempt */
+  #error;
+  /** @type {Result | undefined} */
+  #result;
+  #closed = false;
+  #resolve;
 
-  constructor(/** @type {Options} */ options, /** @type {(r: Result) => void} */ resolve) {
+  /**
+   * @param {Options} options
+   * @param {(r: Result) => void} resolve called once it is closed
+   */
+  constructor(options, resolve) {
     this.options = options;
-    this.config = options.config ?? {};
-    this.resolve = resolve;
-    this.host = document.createElement('div');
-    this.host.dataset.testid = 'widget';
-    this.root = this.host.attachShadow({ mode: 'open' });
-    this.root.adoptedStyleSheets = [styleSheet];
-    this.root.innerHTML = markup;
-    this.dialog = this.root.querySelector('dialog');
-    this.#applyConfig();
-    this.#addListeners();
+    this.config = complete(options.config);
+    this.api = new API(options);
+    this.#resolve = resolve;
+    this.#build();
+    this.#listen();
     document.body.append(this.host);
     this.dialog.showModal();
-    this.#element('file').focus();
-    this.#emit('WIDGET_OPENED', {});
   }
 
-  #element(id) {
-    return this.root.getElementById(id);
+  #build() {
+    const { logoUrl, theme, hideFooter, title } = this.config;
+    const part = (id, tag, attributes, ...children) => (this[id] = el(tag, { id, testid: id, ...attributes }, ...children));
+    part('dialog', 'dialog', { 'aria-labelledby': 'title', testid: 'widget-dialog', 'data-theme': theme?.mode ?? theme ?? 'auto' },
+      part('form', 'form', { novalidate: true },
+        el('div', { class: 'head' },
+          part('back', 'button', { type: 'button', class: 'icon', 'aria-label': 'Back', hidden: true }, icon('M12 4 6 10l6 6', 20)),
+          logoUrl && el('img', { id: 'logo', src: logoUrl, alt: '', width: 32, height: 32 }),
+          part('title', 'h2', { tabindex: -1 }, title),
+          part('close', 'button', { type: 'button', class: 'icon', 'aria-label': 'Close' }, icon('m5 5 10 10M15 5 5 15', 20))),
+        part('subtitle', 'p', {}),
+        part('body', 'div', {}),
+        part('error', 'div', { role: 'alert', tabindex: -1, hidden: true }, el('strong'), ' ', el('span'), el('small')),
+        part('bar', 'progress', { max: 100, testid: 'progress', 'aria-label': 'Import', hidden: true }),
+        part('status', 'p', { role: 'status', tabindex: -1 }),
+        el('div', { class: 'foot' },
+          part('cancel', 'button', { type: 'button' }, 'Cancel'),
+          part('parse', 'button', { type: 'submit', class: 'primary' })),
+        !hideFooter && el('p', { class: 'by' }, 'A stand-in for CAS Parser’s widget.')));
+    this.host = el('div', { testid: 'widget' });
+    const root = this.host.attachShadow({ mode: 'open' });
+    root.adoptedStyleSheets = [styleSheet, themeSheet(theme)];
+    root.append(this.dialog);
   }
 
-  /** Applies the app's configuration to the markup. */
-  #applyConfig() {
-    const { title, logoUrl, theme, prefill } = this.config;
-    if (title) this.#element('title').textContent = title;
-    if (logoUrl) {
-      this.#element('logo').src = logoUrl;
-      this.#element('logo').hidden = false;
-    }
-    const { mode, primaryColor } = typeof theme === 'object' ? (theme ?? {}) : { mode: theme };
-    this.dialog.dataset.theme = mode ?? 'auto';
-    if (primaryColor && CSS.supports('color', primaryColor)) {
-      this.dialog.style.setProperty('--accent', primaryColor);
-    }
-    this.#element('sources').textContent = issuerList(this.#allowed());
-    if (prefill?.pan) this.#element('password').value = prefill.pan.toUpperCase();
-    const { enableGenerator, enableCdslFetch, enableInbox, enableInboundEmail } = this.config;
-    this.#element('note').hidden = !(enableGenerator || enableCdslFetch || enableInbox || enableInboundEmail);
-  }
-
-  #allowed() {
-    const { allowedTypes } = this.config;
-    return allowedTypes?.length ? allowedTypes : Object.keys(issuers);
-  }
-
-  #addListeners() {
-    const drop = this.root.querySelector('.drop');
-    const setOver = (on) => (event) => {
-      event.preventDefault();
-      drop.classList.toggle('over', on && !this.#attempt);
-    };
-    this.dialog.addEventListener('dragover', setOver(true));
-    this.dialog.addEventListener('dragleave', setOver(false));
-    this.dialog.addEventListener('drop', (event) => {
-      setOver(false)(event);
-      this.#choose(event.dataTransfer?.files[0]);
-    });
-    this.#element('file').addEventListener('change', (event) => this.#choose(event.target.files[0]));
-    this.#element('password').addEventListener('input', () => this.#element('password').removeAttribute('aria-invalid'));
-    this.#element('reveal').addEventListener('click', () => this.#showPassword(this.#element('password').type === 'password'));
-    this.root.querySelector('form').addEventListener('submit', (event) => {
+  #listen() {
+    this.form.addEventListener('submit', (event) => {
       event.preventDefault();
       this.#submit();
     });
     this.dialog.addEventListener('cancel', (event) => {
       if (event.target !== this.dialog) return; // the file chooser's own cancel bubbles here
       event.preventDefault();
-      this.#close();
+      this.end();
     });
-    for (const id of ['close', 'cancel']) this.#element(id).addEventListener('click', () => this.#close());
+    this.dialog.addEventListener('close', () => this.end()); // a second Escape cannot be prevented
+    this.back.addEventListener('click', () => this.go(this.#step.back()));
+    for (const button of [this.close, this.cancel]) button.addEventListener('click', () => this.end());
   }
 
-  async #choose(/** @type {File | undefined} */ file) {
-    if (!file || this.#attempt) return;
-    const error = await validate(file);
-    if (error) {
-      this.#fail(error, 'file');
-      return;
-    }
-    this.#file = file;
-    this.#clear();
-    this.#element('file-label').textContent = file.name;
-    this.#element('file-detail').textContent = `${sizeText(file.size)} · choose another`;
-    this.root.querySelector('.drop').classList.add('filled');
-    this.#emit('FILE_SELECTED', { filename: file.name, size: file.size });
-    this.#element('password').focus();
-  }
+  /** Shows a step. */
+  go = (/** @type {Step} */ step) => {
+    if (this.#closed) return;
+    this.#shown.abort();
+    this.#shown = new AbortController();
+    this.#step = step;
+    this.#setBusy(undefined);
+    this.clear();
+    this.dialog.dataset.step = step.name;
+    this.title.textContent = step.title;
+    this.subtitle.textContent = step.subtitle ?? '';
+    this.body.replaceChildren(...step.body.filter((node) => node !== undefined));
+    this.back.hidden = !step.back;
+    this.parse.hidden = !step.action;
+    this.parse.textContent = step.action ?? '';
+    this.cancel.hidden = this.#result !== undefined; // there is nothing left to cancel
+    this.status.textContent = step.status ?? '';
+    (this.#empty() ?? step.focus ?? this.title).focus();
+    this.dialog.scrollTop = 0;
+    step.start?.(this.#shown.signal);
+  };
 
-  #showPassword(on) {
-    this.#element('password').type = on ? 'text' : 'password';
-    this.#element('reveal').textContent = on ? 'Hide' : 'Show';
-    this.#element('reveal').setAttribute('aria-pressed', String(on));
+  /** Returns the first field that is to be filled in, unless the step begins with something else. */
+  #empty() {
+    const fields = [...this.body.querySelectorAll('.field input')];
+    return fields.includes(this.#step.focus) ? fields.find(({ value }) => value === '') : undefined;
   }
 
   async #submit() {
-    if (this.#attempt) return;
-    const password = this.#element('password').value;
-    if (!this.#file) {
-      this.#showError({ title: 'Choose your statement first', message: 'It is the PDF you received by email.' }, 'file');
-    } else if (password === '') {
-      this.#showError({ title: 'Enter the statement’s password', message: 'Usually your PAN in capitals.' }, 'password');
-    } else {
-      await this.#import(this.#file, password);
+    const { run, check } = this.#step;
+    if (this.#attempt || !run) return;
+    const missing = check?.();
+    if (missing) {
+      this.#showError(missing, missing.input);
+      return;
     }
-  }
-
-  /** Makes one attempt. It ends the dialog, or leaves it open for another attempt. */
-  async #import(/** @type {File} */ file, /** @type {string} */ password) {
     const attempt = new AbortController();
-    const start = performance.now();
-    this.#clear();
+    const left = this.#shown.signal;
+    left.addEventListener('abort', () => attempt.abort());
+    this.clear();
     this.#setBusy(attempt);
-    this.#emit('UPLOAD_STARTED', { filename: file.name });
     try {
-      const data = await this.#send(file, password, attempt.signal);
-      if (attempt.signal.aborted) return;
-      const type = this.#check(data);
-      const duration = Math.round(performance.now() - start);
-      this.#emit('PARSE_SUCCESS', { cas_type: type, parse_duration_ms: duration });
-      const metadata = { filename: file.name, parser_type: type, parse_duration_ms: duration };
-      this.#finish({ status: 'success', data, metadata });
+      await run(attempt.signal);
     } catch (exception) {
-      if (attempt.signal.aborted) return;
-      this.#setBusy(undefined);
-      this.#fail(fromException(exception), exception?.code === 'INVALID_PASSWORD' ? 'password' : 'parse');
+      if (!left.aborted) this.fail(fromException(exception));
+    } finally {
+      if (!left.aborted) this.#setBusy(undefined);
     }
   }
 
-  #send(file, password, signal) {
-    const progress = (percent) => this.#progress(percent, signal);
-    if (!this.options.onSubmit) return parse(this.options, file, password, progress, signal);
-    const input = { kind: 'file', file, filename: file.name, source: 'UPLOAD' };
-    return this.options.onSubmit(input, password, progress);
-  }
-
-  /** Returns the statement's type; throws when the app does not accept it. */
-  #check(data) {
-    const type = String(data?.meta?.cas_type ?? data?.cas_type ?? 'UNKNOWN').toUpperCase();
-    if (type !== 'UNKNOWN' && !this.#allowed().includes(type)) {
-      throw widgetError('PARSE_ERROR', {
-        title: 'This type of statement is not accepted here',
-        message: `It comes from ${issuerList([type])}.`,
-        remediation: `Choose one from ${issuerList(this.#allowed())}.`,
-      });
-    }
-    return type;
-  }
-
-  #progress(percent, signal) {
-    if (signal.aborted || !(percent >= 0)) return;
-    const bar = this.root.querySelector('progress');
+  /** Shows how much of a file is sent. Nothing is known about the progress of parsing. */
+  progress = (/** @type {number} */ percent) => {
     if (percent < 100) {
-      bar.value = percent;
-    } else {
-      bar.removeAttribute('value'); // parsing has no known progress
-      this.#element('status').textContent = 'Reading the statement. This takes up to half a minute…';
+      this.bar.value = percent;
+      return;
     }
-    this.#emit('UPLOAD_PROGRESS', { percent });
-  }
+    this.bar.removeAttribute('value');
+    this.status.textContent = 'Reading the statement. This takes up to half a minute…';
+  };
 
   #setBusy(/** @type {AbortController | undefined} */ attempt) {
     this.#attempt = attempt;
     const on = attempt !== undefined;
-    for (const id of ['file', 'password', 'reveal', 'parse']) this.#element(id).disabled = on;
-    this.#element('parse').textContent = on ? 'Parsing…' : 'Parse statement';
-    this.#element('progress').hidden = !on;
-    this.root.querySelector('progress').removeAttribute('value');
-    this.#element('status').textContent = on ? 'Sending the statement…' : '';
+    this.dialog.dataset.busy = String(on);
+    this.bar.hidden = !on;
+    this.bar.removeAttribute('value');
+    this.status.textContent = on ? this.#step.busy : (this.#step?.status ?? '');
+    if (on) this.status.focus(); // what had the focus is disabled now
+    for (const input of this.form.querySelectorAll('#body :is(input, button, select), #parse, #back')) input.disabled = on;
   }
 
-  #clear() {
+  /** Takes the last error away. */
+  clear() {
     this.#error = undefined;
-    this.#element('error').hidden = true;
-    this.#element('password').removeAttribute('aria-invalid');
+    this.error.hidden = true;
+    for (const input of this.body.querySelectorAll('[aria-invalid]')) input.removeAttribute('aria-invalid');
   }
 
-  /** Shows the error of an attempt. An error that is not retryable ends the dialog. */
-  #fail(/** @type {WidgetError} */ error, focus) {
-    this.#emit('PARSE_ERROR', { code: error.code, retryable: error.retryable });
-    if (!error.retryable) {
-      this.#finish({ status: 'error', error });
-      return;
-    }
+  /** Reports the error of a step. One that is not retryable ends the dialog. */
+  fail = (/** @type {WidgetError} */ error) => {
+    if (this.#closed) return;
+    this.#setBusy(undefined);
+    this.emit(this.#step.failure ?? 'PARSE_ERROR', { code: error.code, retryable: error.retryable });
+    this.call('onError', error);
     this.#error = error;
-    this.#showError(error, focus);
-  }
+    if (error.retryable) this.#showError(error, this.#step.inputOf?.(error));
+    else this.end();
+  };
 
-  #showError({ title, message, remediation, details }, focus) {
-    const box = this.#element('error');
-    box.hidden = false;
-    box.querySelector('strong').textContent = title;
-    box.querySelector('span').textContent = [message, remediation].filter(Boolean).join(' ');
-    box.querySelector('small').textContent = details?.requestId ? `Request ${details.requestId}` : '';
-    if (focus === 'password') {
-      this.#element('password').setAttribute('aria-invalid', 'true');
-      this.#element('password').select();
+  #showError({ title, message, remediation, details }, /** @type {any} */ input) {
+    const [strong, span, small] = this.error.children;
+    strong.textContent = title;
+    span.textContent = [message, remediation].filter(Boolean).join(' ');
+    small.textContent = details?.requestId ? `Request ${details.requestId}` : '';
+    this.error.hidden = false;
+    if (input) {
+      input.setAttribute('aria-invalid', 'true');
+      input.select?.();
     }
-    this.#element(focus).focus();
-    box.scrollIntoView({ block: 'nearest' });
+    (input ?? this.error).focus();
+    this.error.scrollIntoView({ block: 'nearest' });
   }
 
-  /** Closes the dialog for the user: with the error of the last attempt, if it failed. */
-  #close() {
-    this.#attempt?.abort();
-    this.#finish(this.#error ? { status: 'error', error: this.#error } : { status: 'closed' });
-  }
+  /**
+   * Ends the import with a result, which the app gets at once.
+   * @param {unknown} data
+   * @param {import('./portfolio-connect').Metadata} metadata
+   */
+  succeed = (data, metadata) => {
+    if (this.#closed) return;
+    this.#result = { status: 'success', data, metadata };
+    this.call('onSuccess', data, metadata);
+    if (this.config.successBehavior === 'summary' && this.summaryStep) this.go(this.summaryStep(data));
+    else this.end();
+  };
 
-  #finish(/** @type {Result} */ result) {
-    this.#element('password').value = '';
-    this.dialog.close();
+  /** Closes the dialog. Without a result, it is the error of the last attempt, or "closed". */
+  end = () => {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#shown.abort();
+    for (const input of this.form.querySelectorAll('input')) input.value = '';
+    this.dialog.close(); // gives the focus back
     this.host.remove();
-    this.#emit('WIDGET_CLOSED', {});
-    this.resolve(result);
-  }
+    this.emit('WIDGET_CLOSED', {});
+    this.call('onExit');
+    this.#resolve(this.#result ?? (this.#error ? { status: 'error', error: this.#error } : { status: 'closed' }));
+  };
 
-  /** Calls the app's event listener. An exception in it is reported as the app's own. */
-  #emit(event, metadata) {
+  /** Tells the app about an event. It never has a token, a password or statement data. */
+  emit = (/** @type {import('./portfolio-connect').EventName} */ event, /** @type {Record<string, unknown>} */ metadata = {}) => {
+    this.call('onEvent', event, metadata);
+  };
+
+  /** Calls the app. An exception in it is reported as the app's own. */
+  call(/** @type {string} */ name, ...values) {
     try {
-      this.options.onEvent?.(event, metadata);
+      this.options[name]?.(...values);
     } catch (exception) {
       reportError(exception);
     }
   }
-}
-
-/** Returns the issuers of these statement types: "CDSL, CAMS or KFintech". */
-function issuerList(types) {
-  return new Intl.ListFormat('en-GB', { type: 'disjunction' }).format(types.flatMap((type) => issuers[type] ?? [type]));
-}
-
-function sizeText(bytes) {
-  return bytes < 1e6 ? `${Math.max(1, Math.round(bytes / 1000))} kB` : `${(bytes / 1e6).toFixed(1)} MB`;
 }
