@@ -227,11 +227,12 @@ func (s *DB) transact(ctx context.Context, action string, u urgency, do work) er
 }
 
 // inTransaction runs do in its own transaction, a second time if another release has migrated the
-// database meanwhile. Read committed, whatever the database's
+// database meanwhile, or the server takes no changes: new connections may lead to another one.
+// Read committed, whatever the database's
 // default: a statement after a lock sees what the previous holder committed.
 func (s *DB) inTransaction(ctx context.Context, do work) error {
 	err := s.tryTransaction(ctx, do)
-	if postgresCode(err) == stalePlanCode {
+	if code := postgresCode(err); code == stalePlanCode || code == readOnlyCode {
 		err = s.tryTransaction(ctx, do)
 	}
 	return err
