@@ -1,6 +1,7 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -130,28 +131,29 @@ func (d *doctor) database(ctx context.Context) {
 	case errors.As(err, &wrong):
 		d.add(check, FindingFault, err.Error(), "restore the right key in seal.keys")
 		return
-	case errors.Is(err, store.ErrUnavailable):
-		d.add(check, FindingFault, cause(err), "start the database, and check host, user and password in store.url")
+	case errors.Is(err, store.ErrNotMigrated):
+		d.add(check, FindingFault, err.Error(), "run: broker migrate")
 		return
 	case err != nil:
-		d.add(check, FindingFault, err.Error(), "run: broker migrate")
+		d.add(check, FindingFault, cause(err), cmp.Or(store.Remedy(err), "start the database, and check the host and the port in store.url"))
 		return
 	}
 	clock, err := db.Probe(ctx)
 	if err != nil {
-		d.add(check, FindingFault, "A transaction failed: "+cause(err), "free space on its disk, and let the user of store.url write")
+		d.add(check, FindingFault, "A transaction failed: "+cause(err), cmp.Or(store.Remedy(err), "free space on its disk, and let the user of store.url write"))
 		return
 	}
 	d.compare("the database", clock, asked)
 	d.add(check, FindingOK, "It is migrated, has the keys of seal.keys, and takes a transaction.", "")
 }
 
-// cause returns the reason of err for an operator, without what users read.
+// cause returns the reason of err for an operator, in one line, without what users read.
 func cause(err error) string {
+	text := server.Reason(err)
 	if inner := errors.Unwrap(err); inner != nil && errors.Is(err, store.ErrUnavailable) {
-		return inner.Error()
+		text = inner.Error()
 	}
-	return server.Reason(err)
+	return strings.Join(strings.Fields(text), " ")
 }
 
 func (d *doctor) redis(ctx context.Context) {
@@ -173,7 +175,7 @@ func (d *doctor) redis(ctx context.Context) {
 		d.add(check, FindingFault, refusal.Err.Error(), refusal.Remedy)
 		return
 	case err != nil:
-		d.add(check, FindingFault, err.Error(), "start Redis, and check the host in cache.url; until then each replica counts and caches by itself")
+		d.add(check, FindingFault, err.Error(), "start Redis, and check host, port and database in cache.url, and that it begins with rediss if Redis has TLS; until then each replica counts and caches by itself")
 		return
 	}
 	asked := d.options.Now()
@@ -212,10 +214,13 @@ func (d *doctor) vendor(ctx context.Context) {
 		credits, err := client.Credits(ctx)
 		for _, s := range keys.Status() {
 			if s.Reason != "" && err == nil {
-				err = errors.New(s.Reason.Text())
+				err = upstream.ErrRefusedKey.WithNotef("%s", s.Reason.Text())
 			}
 		}
 		switch {
+		case err != nil && !errors.Is(err, upstream.ErrRefusedKey) && !errors.Is(err, upstream.ErrOutOfCredits):
+			d.add(check, FindingFault, fmt.Sprintf("The credits of the API key %s cannot be read: %s", k.Name, server.Reason(err)),
+				"check upstream.url, and whether the vendor has an outage")
 		case err != nil:
 			d.add(check, FindingFault, fmt.Sprintf("The API key %s is not accepted, or has no credits: %s", k.Name, server.Reason(err)),
 				"correct the key in upstream.api_key or upstream.keys, or buy credits")
@@ -292,7 +297,7 @@ func (d *doctor) users(ctx context.Context, token string) {
 		return
 	}
 	if err := callers.Loaded(ctx); err != nil {
-		d.add(check, FindingFault, err.Error(), "check jwks_url or issuer in auth.verifiers, and that the address answers from here")
+		d.add(check, FindingFault, cause(err), "check jwks_url or issuer in auth.verifiers, and that the address answers from here")
 		return
 	}
 	d.add(check, FindingOK, "Each verifier has its keys.", "")

@@ -2,8 +2,11 @@ package app_test
 
 import (
 	"encoding/base64"
+	"fmt"
+	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
@@ -12,6 +15,7 @@ import (
 	"time"
 
 	"casbroker/internal/app"
+	"casbroker/internal/cache"
 	"casbroker/internal/config"
 	"casbroker/internal/secret"
 	"casbroker/internal/testkit/services"
@@ -20,6 +24,19 @@ import (
 
 // nextSealKey is a key that no database was encrypted with.
 var nextSealKey = secret.Text(base64.StdEncoding.EncodeToString([]byte("a-wrong-seal-key-0123456789abcde")))
+
+// withParameter returns the URL of a migrated PostgreSQL database with a parameter of its sessions.
+func withParameter(t *testing.T, name, value string) secret.URL {
+	t.Helper()
+	u, err := url.Parse(storetest.Postgres(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	query := u.Query()
+	query.Set(name, value)
+	u.RawQuery = query.Encode()
+	return secret.URL(u.String())
+}
 
 // TestDoctorNamesWhatIsBrokenAndNothingElse breaks one thing after the other.
 func TestDoctorNamesWhatIsBrokenAndNothingElse(t *testing.T) {
@@ -53,12 +70,48 @@ func TestDoctorNamesWhatIsBrokenAndNothingElse(t *testing.T) {
 		"database not migrated": {func(t *testing.T, b *broken) {
 			b.settings.Store.URL = secret.URL("sqlite:" + filepath.Join(t.TempDir(), "new.db"))
 		}, "database", app.FindingFault, "broker migrate"},
+		"database that is not there": {func(t *testing.T, b *broken) {
+			b.settings.Store.URL = secret.URL(strings.Replace(storetest.Postgres(t), "/test", "/not", 1))
+		}, "database", app.FindingFault, "create the database"},
+		"user who may only read": {func(t *testing.T, b *broken) {
+			b.settings.Store.URL = withParameter(t, "role", "pg_read_all_data")
+		}, "database", app.FindingFault, "owner of the broker's tables"},
+		"read-only server": {func(t *testing.T, b *broken) {
+			b.settings.Store.URL = withParameter(t, "default_transaction_read_only", "on")
+		}, "database", app.FindingFault, "target_session_attrs"},
+		"damaged file": {func(t *testing.T, b *broken) {
+			path := filepath.Join(t.TempDir(), "broker.db")
+			if err := os.WriteFile(path, []byte(strings.Repeat("no database", 1000)), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			b.settings.Store.URL = secret.URL("sqlite:" + path)
+		}, "database", app.FindingFault, "restore a backup"},
 		"wrong key": {func(_ *testing.T, b *broken) { b.settings.Seal.Keys[0].Key = nextSealKey }, "database", app.FindingFault, "right key"},
 		"no Redis":  {func(_ *testing.T, b *broken) { b.settings.Cache.URL = "redis://127.0.0.1:1" }, "redis", app.FindingFault, "start Redis"},
 		"Redis user": {func(t *testing.T, b *broken) {
 			redis := services.OwnRedis(t)
 			b.settings.Cache.URL = secret.URL("redis://nobody:x@127.0.0.1:" + redis.Port)
 		}, "redis", app.FindingFault, "cache.url"},
+		"Redis user without a script": {func(t *testing.T, b *broken) {
+			redis := services.OwnRedis(t)
+			rules := strings.Replace(cache.RedisRules, "+eval ", "", 1)
+			conn, err := new(net.Dialer).DialContext(t.Context(), "tcp", "127.0.0.1:"+redis.Port)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer func() { _ = conn.Close() }()
+			_, _ = fmt.Fprintf(conn, "ACL SETUSER casbroker on >pass %s\r\n", rules)
+			_, _ = conn.Read(make([]byte, 64))
+			b.settings.Cache.URL = secret.URL("redis://casbroker:pass@127.0.0.1:" + redis.Port)
+		}, "redis", app.FindingFault, cache.RedisRules},
+		"Redis database": {func(t *testing.T, b *broken) {
+			b.settings.Cache.URL = secret.URL("redis://127.0.0.1:" + services.OwnRedis(t).Port + "/99")
+		}, "redis", app.FindingFault, "database in cache.url"},
+		"another service for the vendor": {func(t *testing.T, b *broken) {
+			other := httptest.NewServer(http.NotFoundHandler())
+			t.Cleanup(other.Close)
+			b.settings.Upstream.URL = other.URL
+		}, "vendor", app.FindingFault, "check upstream.url"},
 		"vendor":  {func(_ *testing.T, b *broken) { b.settings.Upstream.URL = "http://127.0.0.1:1" }, "vendor", app.FindingFault, "upstream.url"},
 		"API key": {func(_ *testing.T, b *broken) { b.settings.Upstream.Keys[0].APIKey = "wrong" }, "vendor", app.FindingFault, "correct the key"},
 		"JWKS": {func(t *testing.T, b *broken) {
@@ -84,7 +137,7 @@ func TestDoctorNamesWhatIsBrokenAndNothingElse(t *testing.T) {
 			c.damage(t, b)
 			found := app.Diagnose(t.Context(), b.settings, b.options, b.caller)
 			for _, f := range found {
-				if f.State != app.FindingOK && (f.Check != c.check || f.State != c.state || !strings.Contains(f.Remedy, c.remedy)) {
+				if strings.ContainsAny(f.Note+f.Remedy, "\n\t") || f.State != app.FindingOK && (f.Check != c.check || f.State != c.state || !strings.Contains(f.Remedy, c.remedy)) {
 					t.Errorf("got %+v, want only a %s of %s with %q", f, c.state, c.check, c.remedy)
 				}
 			}

@@ -18,7 +18,7 @@ func (a *Authenticator) Loaded(ctx context.Context) error {
 			}
 		}
 		if err := v.keys.ready(a.now().Unix()); err != nil {
-			missing = append(missing, fmt.Errorf("verifier %q %w", v.name, err))
+			missing = append(missing, fmt.Errorf("verifier %q %w%s", v.name, err, because(v.keys)))
 		}
 	}
 	return errors.Join(missing...)
@@ -34,4 +34,18 @@ func (r *remoteKeys) firstLoad() <-chan struct{} {
 		return closed
 	}
 	return r.done
+}
+
+// because returns why the last load of keys failed, after a colon, "" if it did not.
+func because(keys any) string {
+	r, ok := keys.(*remoteKeys)
+	if !ok {
+		return ""
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.failed == nil {
+		return ""
+	}
+	return ": " + r.failed.Error()
 }

@@ -41,6 +41,7 @@ type remoteKeys struct {
 	mu        sync.Mutex
 	done      chan struct{} // closed when the running or requested load ends; nil if there is none
 	requested time.Time     // when a load was last requested
+	failed    error         // why the last load failed; nil if it did not
 }
 
 func newRemoteKeys(s Verifier, algs []algorithm, opts Options) *remoteKeys {
@@ -112,14 +113,17 @@ func (r *remoteKeys) refresh(ctx context.Context) bool {
 	defer r.end()
 	text, err := r.fetch(ctx)
 	if err != nil {
-		r.logFailure(ctx, err)
+		r.noteFailure(ctx, err)
 		return false
 	}
 	set, err := newKeySet(text, r.algs)
 	if set == nil || len(set.named) == 0 && !r.loaded() { // an issuer may withdraw its keys, but not begin without
-		r.logFailure(ctx, err)
+		r.noteFailure(ctx, err)
 		return false
 	}
+	r.mu.Lock()
+	r.failed = nil
+	r.mu.Unlock()
 	r.loadedAt.Store(r.now().Unix())
 	if old := r.set.Load(); old == nil || !old.same(set) {
 		r.replace(ctx, old, set, err)
@@ -127,7 +131,11 @@ func (r *remoteKeys) refresh(ctx context.Context) bool {
 	return true
 }
 
-func (r *remoteKeys) logFailure(ctx context.Context, err error) {
+// noteFailure logs that a load failed, and keeps the reason for Loaded.
+func (r *remoteKeys) noteFailure(ctx context.Context, err error) {
+	r.mu.Lock()
+	r.failed = err
+	r.mu.Unlock()
 	if ctx.Err() == nil {
 		r.log.WarnContext(ctx, "cannot load key set", "verifier", r.name, "serving", r.ready(r.now().Unix()) == nil, "error", err)
 	}

@@ -41,7 +41,7 @@ func asRefusal(err error) error {
 	case strings.Contains(text, "WRONGPASS"), strings.HasPrefix(text, "ERR AUTH "), strings.HasPrefix(text, "ERR invalid password"):
 		return &Refusal{err, "correct the user and password in cache.url; special characters in them are percent-encoded"}
 	case strings.HasPrefix(text, "NOAUTH"):
-		return &Refusal{err, "add the password, and the user if there is one, to cache.url: redis://user:password@host:6379"}
+		return &Refusal{err, "put the user, a colon, the password and @ in front of the host in cache.url; without a user it begins with the colon"}
 	case strings.Contains(text, "NOPERM"), strings.Contains(text, "ACL failure"), strings.Contains(text, "can't run this command"): // the last two are said of scripts
 		return &Refusal{err, "give the Redis user of cache.url the rules that the broker needs: ACL SETUSER <user> " + RedisRules}
 	}
@@ -63,6 +63,7 @@ func (r *Redis) Check(ctx context.Context) error {
 	pipe.Expire(ctx, probeKey, time.Minute)
 	pipe.Set(ctx, probeKey, 1, time.Minute)
 	pipe.Get(ctx, probeKey)
+	pipe.Eval(ctx, "return 1", []string{probeKey}) // which a script needs that Redis has not seen yet
 	pipe.Publish(ctx, channel("probe"), "")
 	commands, err := pipe.Exec(ctx)
 	for _, c := range commands { // a refusal says more than the first error

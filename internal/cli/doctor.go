@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/url"
 	"slices"
 	"strings"
 
@@ -12,6 +11,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"casbroker/internal/app"
+	"casbroker/internal/netaddr"
 	"casbroker/internal/telemetry"
 )
 
@@ -30,8 +30,8 @@ type doctorCommand struct {
 
 // Run prints a line for each check, and fails if there is a fault.
 func (c doctorCommand) Run(ctx context.Context, t *Terminal) error {
-	origin := strings.TrimSuffix(string(c.Origin), "/")
-	if u, err := url.Parse(origin); origin != "" && (err != nil || u.Scheme == "" || u.Host == "" || u.Path != "" || u.RawQuery != "") {
+	origin, ok := netaddr.Origin(string(c.Origin)) // as browsers send it
+	if c.Origin != "" && !ok {
 		return errOrigin
 	}
 	settings, err := c.load(t)

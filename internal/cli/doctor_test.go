@@ -28,6 +28,10 @@ func TestDoctorPrintsEachCheckAndItsExitCode(t *testing.T) {
 			t.Errorf("got exit code %d, no %q in\n%s", code, part, out)
 		}
 	}
+	code, out, _ = broker(t, environ, "doctor", "--origin", "https://APP.example:443")
+	if code != cli.ExitFailed || !strings.Contains(out, "exactly as browsers send it: https://app.example\n") {
+		t.Errorf("got exit code %d, want the origin that the setting takes in\n%s", code, out)
+	}
 	if code, out, _ := broker(t, append(good(t), "CASBROKER_TOKEN_LIFETIME=never"), "doctor", "--json"); code != cli.ExitUsage ||
 		!strings.Contains(out, `"check": "settings"`) || !strings.Contains(out, "TOKEN_LIFETIME") {
 		t.Errorf("got exit code %d, %s, want 2 and the setting", code, out)

@@ -160,7 +160,7 @@ func (s *DB) prepare(ctx context.Context) error {
 		return ErrUnavailable.Because(fmt.Errorf("list migrations: %w", err))
 	}
 	if pending {
-		return errors.New("the database is not migrated; run broker migrate")
+		return ErrNotMigrated
 	}
 	err = s.checkKeys(ctx)
 	switch {

@@ -1,0 +1,49 @@
+package store
+
+import (
+	"errors"
+	"strings"
+
+	sqlite3 "modernc.org/sqlite/lib"
+)
+
+// ErrNotMigrated is returned for a database without the tables of this version.
+var ErrNotMigrated = errors.New("the database is not migrated; run broker migrate")
+
+// The remedies of errors, by what their SQLSTATE begins with, and by the code of SQLite.
+var (
+	postgresRemedies = map[string]string{
+		"28":         "correct the user and the password in store.url, and let pg_hba.conf of the server admit the user",
+		"3D":         "create the database, or correct its name in store.url",
+		readOnlyCode: "have store.url lead to the server that takes changes (with several hosts: target_session_attrs=read-write), and see that default_transaction_read_only is off there",
+		"42501":      "make the user of store.url the owner of the broker's tables",
+		"53100":      "free space on the disk of the server",
+		fullCode:     "lower store.max_conns, or raise max_connections of the server",
+	}
+	sqliteRemedies = map[int]string{
+		sqlite3.SQLITE_FULL:     "free space on the disk of the database file",
+		sqlite3.SQLITE_READONLY: "let the broker's user write to the database file and its folder",
+		sqlite3.SQLITE_CANTOPEN: "let the broker's user open the database file, and write to its folder",
+		sqlite3.SQLITE_CORRUPT:  "restore a backup: broker restore FILE",
+		sqlite3.SQLITE_NOTADB:   "correct store.url, or restore a backup: broker restore FILE",
+	}
+)
+
+// Remedy returns what the operator must do about err, which a database has answered with; "" if the
+// answer does not show that, or if there was none.
+func Remedy(err error) string {
+	if errors.Is(err, errReadOnly) {
+		return postgresRemedies[readOnlyCode]
+	}
+	const base = 0xff // of the extended codes
+	if code := sqliteCode(err); code != 0 {
+		return sqliteRemedies[code&base]
+	}
+	code := postgresCode(err)
+	for beginning, remedy := range postgresRemedies {
+		if strings.HasPrefix(code, beginning) {
+			return remedy
+		}
+	}
+	return ""
+}
