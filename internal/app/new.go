@@ -311,7 +311,7 @@ func New(ctx context.Context, c config.Config, o Options) (_ *App, err error) { 
 	userRoutes := []server.Routes{ // also those that a service calls for a user
 		tokenHandler,
 		&access.Handler{Access: a.access, Limit: limitSave},
-		&token.SessionHandler{Grants: operators.Grants, Limit: limitRead},
+		&token.SessionHandler{Grants: operators.Grants, Limit: limitRead, Settle: portfolios.Settle},
 		portfolioHandler,
 		&ingest.Handler{
 			Service: statements, Jobs: statementJobs, Asker: statementParser{passOn}, Limit: limits.Middleware(ratelimit.Upload), LimitRead: limitRead, Key: portfolio.ReadKey,

@@ -2,6 +2,7 @@ package token
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"net/http"
 	"slices"
@@ -204,6 +205,9 @@ func (h *Handler) appendAnswer(b []byte, t Issued, host string) ([]byte, error) 
 type SessionHandler struct {
 	Grants *Directory
 	Limit  echo.MiddlewareFunc // nil for no limit
+	// Settle waits until the answers that the vendor has just given to subject are saved; nil
+	// for a broker that does not see them.
+	Settle func(ctx context.Context, subject string)
 }
 
 // Mount adds the route to g, which must authenticate.
@@ -213,6 +217,9 @@ func (h *SessionHandler) Mount(g *echo.Group) {
 
 func (h *SessionHandler) session(c echo.Context) error {
 	ctx := c.Request().Context()
+	if h.Settle != nil {
+		h.Settle(ctx, auth.From(ctx).Subject)
+	}
 	s, err := h.Grants.OwnSession(ctx, auth.From(ctx), c.Param("id"))
 	if err != nil {
 		return err

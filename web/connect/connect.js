@@ -4,65 +4,43 @@
  * imported, and runs as it is. connect.d.ts explains what it offers.
  */
 
-/** Title, message and remedy of each error. A broker's code that is not here gets those of its status. */
-const english = {
+/** Title, message and remedy of what can happen before connect/en.js or connect/hi.js, which have all, are loaded. */
+const first = {
   network: ['No connection', 'The service cannot be reached.', 'Check your connection, then try again.'],
-  widget_not_loaded: ['The importer did not load', 'Its script could not be loaded.', 'Check your connection and content blockers, then try again.'],
-  unauthenticated: ['Please sign in again', 'You are not signed in any more.', 'Sign in, then start the import again.'],
-  access_ended: ['Your access to the importer has ended', 'It expired or was revoked.', 'Start the import again.'],
-  subject_blocked: ['Imports are blocked', 'This account may not import statements.', 'Contact support.'],
-  forbidden: ['This is not allowed', 'This account may not do that.', 'Contact support.'],
-  other_user: ['Someone else is signed in', 'The statement was read for another account.', 'Sign in as before, then start the import again.'],
-  rate_limited: ['Too many attempts', 'The limit is reached for now.', 'Wait a moment, then try again.'],
-  out_of_credits: ['No more imports for now', 'The credits for imports are used up.', 'Try again later; if that does not help, contact support.'],
-  unavailable: ['The service has a problem', 'It could not answer.', 'Try again in a moment.'],
-  invalid_password: ['Wrong password', 'The statement has another password.', 'It is usually your PAN in capital letters. Check it, then try again.'],
-  unreadable_statement: ['This file could not be read', 'It is not a statement that we know.', 'Choose the original PDF of the e-mail, or request a new one.'],
-  generator_failed: ['The statement was not requested', 'The request was not accepted.', 'Check what you entered, then try again.'],
-  cdsl_fetch_failed: ['CDSL did not send the statement', 'It did not accept the details or the OTP.', 'Check them, then try again, or upload the PDF.'],
-  inbox_failed: ['The mailbox could not be read', 'The connection to it failed.', 'Connect it again, or upload the PDF.'],
-  inbound_email_failed: ['The forwarded mail was not read', 'It did not arrive, or had no statement.', 'Forward it again, or upload the PDF.'],
-  too_large: ['This statement is too large', 'It has more than the service takes.', 'Request one for a shorter period.'],
-  invalid_statement: ['The statement was not saved', 'Something in it is not as it should be.', 'Request a new statement, or contact support.'],
-  other_owner: ['This is another person’s statement', 'Its PAN is not yours.', 'Choose a statement of your own.'],
-  quota_exceeded: ['No room for more statements', 'You have stored as many as you may.', 'Delete some, then import this one again.'],
   unknown: ['Something went wrong', 'The import failed.', 'Try again; if that does not help, contact support.'],
 };
-const reopened = 'Your access had expired and was renewed. Please go on.';
 
-/** Codes of the widget, of all its generations. */
-const widgetCodes = {
-  INVALID_PASSWORD: 'invalid_password', AUTHENTICATION: 'access_ended', TOKEN_EXPIRED: 'access_ended', RATE_LIMITED: 'rate_limited',
-  NETWORK: 'network', PARSE_ERROR: 'unreadable_statement', GENERATOR_ERROR: 'generator_failed', CDSL_FETCH_ERROR: 'cdsl_fetch_failed',
-  INBOX_ERROR: 'inbox_failed', INBOUND_EMAIL_ERROR: 'inbound_email_failed', INSUFFICIENT_CREDITS: 'out_of_credits',
-};
+/** Codes of errors that have none of the broker; those of the widget are its own, in lower case. */
+const codesByStatus = { 401: 'unauthenticated', 402: 'insufficient_credits', 403: 'forbidden', 413: 'too_large', 422: 'invalid_statement', 429: 'rate_limited' };
 
 const patience = 60_000; // ms; how long a save is retried
-const tokenPatience = 4_000; // ms; the user waits for the widget
+const shortPatience = 4_000; // ms; the user waits for the widget to open
 
 export class ConnectError extends Error {
-  constructor(/** @type {object} */ { message, cause, ...more }) {
+  constructor(/** @type {any} */ { message, cause, ...more }) {
     super(message, { cause });
     Object.assign(this, { name: 'ConnectError', ...more });
   }
 }
 
+const closed = { status: 'closed' };
 const sleep = (ms) => new Promise((done) => setTimeout(done, ms));
+const isAuthentication = (error) => /^(AUTHENTICATION|TOKEN_EXPIRED)$/.test(error?.code);
 const vendorWidget = () => globalThis.PortfolioConnect ?? globalThis.CASParserConnect;
 const newKey = () => Array.from(crypto.getRandomValues(new Uint8Array(16)), (b) => b.toString(16).padStart(2, '0')).join('');
 
-/** @type {Promise<object> | undefined} the widget's script, once for all of the page */
+/** @type {Promise<void> | undefined} the widget's script, once for the page */
 let loading;
 
-/** @type {typeof import('./connect.js').createConnect} */
 export function createConnect(options = {}) {
   const base = (options.brokerUrl ?? (/^http/.test(import.meta.url) ? new URL('.', import.meta.url).href : '')).replace(/\/+$/, '');
   const tokenUrl = options.tokenUrl ?? `${base}/v1/token`;
   const saveUrl = options.saveUrl ?? `${base}/v1/portfolios`;
+  const own = options.tokenUrl === undefined && options.saveUrl === undefined; // whether all is at the broker
   const listeners = new Set();
   const refused = new Set(); // access tokens
-  let words = { ...english, reopened };
-  let token, minting, running;
+  let words = first;
+  let token, minting, running, keep, uploader, preparing;
 
   function emit(name, more) {
     for (const listener of listeners) {
@@ -76,60 +54,65 @@ export function createConnect(options = {}) {
 
   /** Returns an error with the texts of code or, if there are none, of like. */
   function failure(code, { like = 'unknown', ...more } = {}) {
-    const [title, message, remediation] = words[code] ?? words[like];
-    const said = Object.fromEntries(Object.entries(more).filter(([, value]) => value !== undefined));
-    return new ConnectError({ code, title, message, remediation, retryable: false, ...said, ...options.texts?.[code] });
+    const [title, message, remediation] = words[code] ?? words[like] ?? words.unknown;
+    const known = Object.fromEntries(Object.entries(more).filter(([, value]) => value !== undefined));
+    return new ConnectError({ code, title, message, remediation, retryable: false, ...known, ...options.texts?.[code] });
   }
 
-  /** Loads the texts of another language than English. */
-  async function speak() {
-    if (options.language === 'hi' && words.reopened === reopened) words = { ...words, ...(await import('./connect/hi.js')).default };
+  /** Loads the parts of this module that the options need, before a connection may be lost. */
+  function prepare() {
+    preparing ??= Promise.all([
+      options.language === 'hi' ? import('./connect/hi.js') : import('./connect/en.js'),
+      options.keepUnsaved && import('./connect/keep.js'),
+      options.upload === 'broker' && import('./connect/upload.js'),
+    ]).then(([texts, keeping, uploading]) => {
+      words = texts.default;
+      keep = keeping?.createKeep?.(options.keepUnsaved, saveUrl, own);
+      uploader = uploading?.createUploader?.({ base, options, failure, problem, retry, userToken, parse, newKey });
+    }).catch((cause) => {
+      preparing = undefined;
+      throw failure('network', { cause, retryable: true });
+    });
+    return preparing;
   }
 
   async function userToken(fresh) {
-    if (!options.getUserToken) return '';
     try {
-      return (await options.getUserToken({ fresh })) || '';
+      return (await options.getUserToken?.({ fresh })) || '';
     } catch (cause) {
       throw failure('unauthenticated', { cause });
     }
   }
 
   /** Sends a request as the user, with a fresh user token once on 401, and returns its JSON. */
-  async function call(method, url, { body, headers, ms = 15_000 } = {}) {
+  async function call(method, url, body, { headers, ms = 15_000 } = {}) {
     for (let fresh = false; ; fresh = true) {
       const jwt = await userToken(fresh);
-      const init = {
-        method, body, cache: 'no-store', credentials: options.getUserToken ? 'omit' : 'include', signal: AbortSignal.timeout(ms),
-        headers: { Accept: 'application/json', ...(body && { 'Content-Type': 'application/json' }), ...(jwt && { Authorization: `Bearer ${jwt}` }), ...headers },
-      };
-      let response, text;
+      let response, answer;
       try {
-        response = await fetch(url, init);
-        text = await response.text();
+        response = await fetch(url, {
+          method, body, cache: 'no-store', credentials: options.getUserToken ? 'omit' : 'include', signal: AbortSignal.timeout(ms),
+          headers: { Accept: 'application/json', ...(body && { 'Content-Type': 'application/json' }), ...(jwt && { Authorization: `Bearer ${jwt}` }), ...headers },
+        });
+        answer = await response.text();
       } catch (cause) {
         throw failure('network', { cause, retryable: true });
       }
       if (response.status === 401 && jwt && !fresh) continue;
-      let answer;
-      try {
-        answer = JSON.parse(text);
-      } catch {
-        // an error page of a proxy, or nothing
-      }
-      if (!response.ok) throw problem(response, answer ?? {});
-      return answer;
+      answer = parse(answer);
+      if (response.ok) return answer;
+      await prepare().catch(() => {}); // for the texts
+      throw problem(response.status, answer, (name) => response.headers.get(name));
     }
   }
 
   /** Returns the error for an answer of the broker or of the app's own back end. */
-  function problem({ status, headers }, { code, detail, request_id }) {
-    const like = { 401: 'unauthenticated', 402: 'out_of_credits', 403: 'forbidden', 413: 'too_large', 422: 'invalid_statement', 429: 'rate_limited' }[status] ??
-      (status >= 500 ? 'unavailable' : 'unknown');
+  function problem(status, { code, detail, request_id }, header) {
+    const like = codesByStatus[status] ?? (status >= 500 ? 'unavailable' : 'unknown');
     return failure(code ?? like, {
-      like, status, requestId: request_id ?? headers.get('X-Request-ID') ?? undefined, retryAfter: secondsOf(headers.get('Retry-After')),
+      like, status, requestId: request_id ?? header('X-Request-ID') ?? undefined, retryAfter: secondsOf(header('Retry-After')),
       retryable: status === 429 || status >= 500 || code === 'idempotency_in_flight',
-      message: english[code] || options.language === 'hi' ? undefined : detail,
+      message: words[code] || options.language === 'hi' ? undefined : detail,
     });
   }
 
@@ -148,9 +131,11 @@ export function createConnect(options = {}) {
     }
   }
 
+  const present = async () => options.user ?? subjectOf(await userToken(false));
+
   /** Returns an access token of the present user that is not about to expire and was not refused. */
   async function accessToken() {
-    const who = options.user ?? subjectOf(await userToken(false));
+    const who = await present();
     if (token?.who === who && Date.now() < token.until) return token;
     minting ??= mint(who).finally(() => {
       minting = undefined;
@@ -159,144 +144,220 @@ export function createConnect(options = {}) {
   }
 
   async function mint(who) {
-    const ask = () => retry(() => call('POST', tokenUrl, { body: options.token && JSON.stringify(options.token) }), tokenPatience, 'token_retry');
-    let answer = (await ask()) ?? {};
+    const ask = () => retry(() => call('POST', tokenUrl, options.token && JSON.stringify(options.token)), shortPatience, 'token_retry');
+    let answer = await ask();
     if (refused.has(answer.access_token) && answer.grant_id) { // the broker does not know that it was refused
-      await call('POST', `${base}/v1/token/revoke`, { body: JSON.stringify({ grant_id: answer.grant_id }) });
-      answer = (await ask()) ?? {};
+      await call('POST', `${base}/v1/token/revoke`, JSON.stringify({ grant_id: answer.grant_id }));
+      answer = await ask();
     }
     const value = answer.access_token ?? answer.accessToken ?? answer.token;
-    if (!value || refused.has(value)) throw failure('access_ended');
+    if (!value || refused.has(value)) throw failure('authentication');
     const life = 1000 * (answer.expires_in || 60);
     const expiry = Date.parse(answer.expires_at);
-    const rest = expiry - Date.parse(answer.refresh_after) || life / 2; // by differences: this clock may be wrong
+    const rest = expiry - Date.parse(answer.refresh_after) || life / 2; // differences, since this clock may be wrong
     token = { who, value, until: Date.now() + life - rest, url: answer.api_base_url, grant: answer.grant_id, ahead: expiry - life - Date.now() || 0 };
     emit('token', { gateway: Boolean(token.url) });
     return token;
   }
 
-  function widget() {
-    if (vendorWidget()) return vendorWidget();
-    loading ??= load().catch((error) => {
-      loading = undefined;
-      throw error;
-    });
-    return loading;
+  async function widget() {
+    if (!vendorWidget()) {
+      loading ??= load().finally(() => {
+        loading = undefined;
+      });
+      await loading;
+    }
+    return vendorWidget();
   }
 
   async function load() {
     const { url, integrity, nonce, timeoutMs = 15_000 } = options.widget ?? {};
-    const place = url ? { url, integrity } : await retry(() => locate(timeoutMs), tokenPatience, 'widget_retry');
+    const locate = () => fetch(`${base}/connect/widget.json`, { credentials: 'omit' }).then((response) => response.json()).catch((cause) => {
+      throw failure('network', { cause, retryable: true });
+    });
+    const place = url ? { url, integrity } : await retry(locate, shortPatience, 'widget_retry');
+    const script = document.createElement('script');
     await new Promise((resolve) => {
-      const script = document.createElement('script');
-      Object.assign(script, { src: new URL(place.url, base || location.href).href, crossOrigin: 'anonymous', onload: resolve, onerror: resolve });
+      Object.assign(script, { src: new URL(place.url, new URL(`${base}/`, location.href)).href, crossOrigin: 'anonymous', onload: resolve, onerror: resolve });
       if (place.integrity) script.integrity = place.integrity;
       if (nonce) script.nonce = nonce;
       setTimeout(resolve, timeoutMs);
       document.head.append(script);
     });
-    if (!vendorWidget()) throw failure('widget_not_loaded', { retryable: true });
-    return vendorWidget();
+    if (vendorWidget()) return;
+    script.remove();
+    await prepare();
+    throw failure('widget_not_loaded', { retryable: true });
   }
 
-  async function locate(ms) {
-    try {
-      const response = await fetch(`${base}/connect/widget.json`, { credentials: 'omit', signal: AbortSignal.timeout(ms) });
-      return await response.json();
-    } catch (cause) {
-      throw failure('network', { cause, retryable: true });
-    }
-  }
-
-  /** Opens the widget once and returns {data, metadata}, {error} or {}. */
-  function show(vendor, { value, url }, o, config, onAbort) {
+  /** Opens the widget once and returns {data, metadata}, {error} or, when it was closed, {}. at notes where the user is. */
+  function show(vendor, { value, url }, { signal, ...o }, config, at) {
     return new Promise((resolve) => {
-      let last, instance;
-      const end = (result) => resolve(result.data === undefined && last ? { error: last } : result);
-      const take = (result) => end(result?.status === 'success' ? result : { error: result?.error });
+      let instance, last, promised;
       const settings = {
-        ...(vendor !== globalThis.PortfolioConnect && config), ...o, accessToken: value, apiBaseUrl: url ?? options.widget?.apiBaseUrl, config,
-        onSuccess: (data, metadata, ...rest) => end(metadata === undefined && data && 'data' in data ? data : { data, metadata }),
+        ...(vendor !== globalThis.PortfolioConnect && config), ...o, config, accessToken: value, apiBaseUrl: url ?? options.widget?.apiBaseUrl,
+        onSubmit: o.onSubmit ?? (uploader && ((...input) => uploader.submit(...input))),
+        onSuccess: (data, metadata) => resolve(metadata === undefined && data?.data !== undefined ? data : { data, metadata }),
         onError: (error) => {
           last = error;
-          if (instance?.destroy && widgetCodes[error?.code] === 'access_ended') {
-            end({});
+          if (!promised) setTimeout(() => error?.retryable || resolve({ error }));
+          if (instance?.destroy && isAuthentication(error)) {
+            resolve({ error });
             instance.destroy();
           }
         },
-        onExit: () => setTimeout(end, 1000, {}), // unless the promise says more
+        onExit: () => setTimeout(resolve, 1000, last?.retryable === false ? { error: last } : {}), // the promise may say more
         onEvent: (event, metadata) => {
+          if (/^(UPLOAD|PARSE)_STARTED$/.test(event)) at.start();
+          const id = metadata?.inboundEmailId ?? metadata?.inbound_email_id;
+          if (id) at.inboundEmail = { existingId: id };
           emit('widget', { event, ...harmless(metadata) });
           o.onEvent?.(event, metadata);
         },
       };
-      instance = onAbort && vendor.create?.(settings);
-      onAbort?.(() => {
+      instance = vendor.create?.(settings);
+      signal.addEventListener('abort', () => {
+        resolve({});
         instance?.destroy?.();
-        last = undefined;
-        end({});
       });
-      Promise.resolve(instance ? instance.open() : vendor.open(settings)).then(
-        (result) => result?.status && take(result),
-        (error) => end(/closed/i.test(error?.message) ? {} : { error: error ?? {} }),
+      promised = (instance ?? vendor).open(instance ? undefined : settings);
+      promised?.then?.(
+        (result) => result?.status && resolve(result),
+        (error) => resolve(/closed/i.test(error?.message) ? {} : { error }),
       );
     });
   }
 
   /** Returns the error for one of the widget. */
-  function widgetError({ code, title, message, remediation, retryable, details } = {}) {
-    const ours = widgetCodes[code] ?? 'unknown';
+  function widgetError({ code, title, message, remediation, retryable, details }) {
     const said = options.language === 'hi' ? {} : { title, message, remediation };
-    return failure(ours, { ...said, retryable, status: details?.status, requestId: details?.requestId, retryAfter: details?.retryAfter });
+    const { status, requestId, retryAfter } = details ?? {};
+    return failure(/token/i.test(code) ? 'authentication' : (code ?? 'unknown').toLowerCase(), { ...said, retryable, status, requestId, retryAfter });
   }
 
-  async function run(o, onAbort) {
+  /** Gets what the widget needs: its script, a token, and the other parts of this module. */
+  function gather({ accessToken: value, apiBaseUrl: url } = {}) {
+    return Promise.all([widget(), value ? { value, url } : accessToken().catch(withoutTokens), prepare()]);
+  }
+
+  async function run(o, signal) {
     try {
-      const [vendor] = await Promise.all([widget(), accessToken(), speak()]);
+      let [vendor, current] = await gather(o);
       let { config } = o;
-      for (let again = false; ; again = true) {
-        const current = await accessToken();
+      for (let again = false; !signal.aborted; again = true) {
+        const entry = { id: newKey(), at: Date.now(), since: Date.now() + (current.ahead ?? 0) - 2000, grant: current.grant, gateway: Boolean(current.url), who: current.who };
+        const at = { start: () => (at.started ??= current.url ? Promise.resolve(keep?.put(entry)) : undefined) };
         emit('opened');
-        const { data, metadata, error } = await show(vendor, current, o, config, onAbort);
-        if (data !== undefined) return await save({ data, metadata });
-        if (error && widgetCodes[error.code] === 'access_ended') {
+        const { data, metadata, error } = await show(vendor, current, { ...o, signal }, config, at);
+        if (data !== undefined) return await save(entry, { data, metadata }, uploader?.saved(data));
+        if (at.started) {
+          await at.started;
+          const found = await arrived(entry).catch(() => undefined); // though the answer was lost
+          if (found) return done(entry, found);
+          if (!entry.pending) await keep?.drop(entry.id);
+        }
+        if (isAuthentication(error)) {
           refused.add(current.value);
           token = undefined;
-          if (!again) {
+          const next = again ? undefined : await accessToken().catch((e) => {
+            if (!o.accessToken) throw e;
+          });
+          if (next) {
             emit('reopened');
-            config = { ...config, subtitle: options.texts?.reopened ?? words.reopened };
+            current = next;
+            config = { ...config, subtitle: options.texts?.reopened ?? words.reopened[1], ...(at.inboundEmail && { inboundEmail: { ...config?.inboundEmail, ...at.inboundEmail } }) };
             continue;
           }
         }
-        if (error) throw widgetError(error);
-        emit('closed');
-        return { status: 'closed' };
+        if (error) throw uploader?.failed(error) ?? widgetError(error);
+        break;
       }
+      emit('closed');
+      return closed;
     } catch (error) {
-      emit('error', { code: error.code, retryable: error.retryable });
-      return { status: 'error', error: error instanceof ConnectError ? error : failure('unknown', { cause: error }) };
+      return failed(error);
     }
   }
 
-  async function save(payload) {
-    const headers = { 'Idempotency-Key': `"${newKey()}"` };
-    const portfolio = await retry(() => call('POST', saveUrl, { body: JSON.stringify(payload), headers, ms: patience }), patience, 'save_retry');
+  /** Lets the widget open without a token if the broker has none, but uploads go to the broker. */
+  function withoutTokens(error) {
+    if (!options.upload || error.code !== 'tokens_unavailable') throw error;
+    return { value: 'at_none' };
+  }
+
+  /** Returns the portfolio that the broker has saved since entry began, without the page. It throws if the user is another. */
+  async function arrived(entry) {
+    const { grant, since } = entry;
+    if (!own || !grant || (!entry.gateway && entry.who)) return undefined;
+    const { calls } = await call('GET', `${base}/v1/grants/${grant}`).catch((error) => {
+      throw error.status === 404 ? failure('other_user', { status: 404 }) : error;
+    });
+    entry.pending = calls.some((c) => !c.ended_at);
+    const id = calls.findLast((c) => c.portfolio_id && Date.parse(c.started_at) >= since)?.portfolio_id;
+    return id && call('GET', `${base}/v1/portfolios/${id}`);
+  }
+
+  /** Saves payload, unless the broker has it, with retries. Meanwhile it is kept, if the options say so. */
+  async function save(entry, payload, uploaded) {
+    if (saveUrl === false) return { status: 'parsed', ...payload };
+    return done(entry, uploaded ?? await (keep ? keep.save(entry, payload, deliver) : deliver(entry, payload)), payload);
+  }
+
+  async function deliver(entry, payload) {
+    if (entry.who !== undefined && (await present()) !== entry.who) throw failure('other_user');
+    const headers = { 'Idempotency-Key': `"${entry.id}"` };
+    const attempt = async () => (await arrived(entry)) ?? call('POST', saveUrl, JSON.stringify(payload), { headers, ms: patience });
+    return retry(attempt, patience, 'save_retry');
+  }
+
+  async function done(entry, portfolio, payload) {
+    await keep?.drop(entry.id);
     emit('saved');
-    return { status: 'saved', portfolio };
+    return { status: 'saved', portfolio, ...payload };
+  }
+
+  function failed(error) {
+    if (!(error instanceof ConnectError)) error = failure('unknown', { cause: error });
+    emit('error', { code: error.code, retryable: error.retryable });
+    return { status: 'error', error };
   }
 
   return {
-    async prefetch() {
-      if (typeof document !== 'undefined') await Promise.all([widget(), accessToken(), speak()]);
+    async prefetch(o) {
+      if (typeof document !== 'undefined') await gather(o);
     },
     open(o = {}) {
-      running ??= run(o).finally(() => {
-        running = undefined;
+      if (o.signal?.aborted) return Promise.resolve(closed);
+      if (!running) {
+        const abort = new AbortController();
+        running = { waiting: 0, abort, result: run(o, abort.signal).finally(() => {
+          running = undefined;
+        }) };
+      }
+      const shared = running;
+      shared.waiting += 1;
+      const left = new Promise((resolve) => {
+        o.signal?.addEventListener('abort', () => {
+          shared.waiting -= 1;
+          if (!shared.waiting) shared.abort.abort();
+          resolve(closed);
+        });
       });
-      return running;
+      return Promise.race([shared.result, left]);
     },
     async resume() {
-      return undefined;
+      if (!options.keepUnsaved) return undefined;
+      try {
+        await prepare();
+        const portfolio = await keep.resume(await present(), deliver, arrived);
+        return portfolio && done({}, portfolio);
+      } catch (error) {
+        return failed(error);
+      }
+    },
+    async forget() {
+      token = undefined;
+      if (options.keepUnsaved) await prepare().then(() => keep.clear());
     },
     on(_event, listener) {
       listeners.add(listener);
@@ -307,22 +368,31 @@ export function createConnect(options = {}) {
 
 /** Returns the seconds of a header Retry-After, which is a number or a date. */
 function secondsOf(header) {
-  if (!header) return undefined;
-  return /^\s*\d+\s*$/.test(header) ? Number(header) : Math.max(0, Math.ceil((Date.parse(header) - Date.now()) / 1000)) || undefined;
+  const seconds = Number.isNaN(Number(header)) ? (Date.parse(header) - Date.now()) / 1000 : Number(header);
+  return seconds > 0 ? Math.ceil(seconds) : undefined;
 }
 
-/** Returns whose JWT this is; of another token, itself. */
+/** Returns the object that text is as JSON; of an error page of a proxy an empty one. */
+function parse(text) {
+  try {
+    return JSON.parse(text) ?? {};
+  } catch {
+    return {};
+  }
+}
+
+/** Returns whose JWT this is; '' if that cannot be told. */
 function subjectOf(jwt) {
   try {
     const { iss, sub } = JSON.parse(atob(jwt.split('.')[1].replaceAll('-', '+').replaceAll('_', '/')));
     return `${iss} ${sub}`;
   } catch {
-    return jwt;
+    return '';
   }
 }
 
-/** Returns the metadata of a widget's event that cannot be of a person: codes and numbers, no names of files. */
-function harmless(metadata) {
-  const names = ['code', 'mode', 'cas_type', 'parser_type', 'source', 'method', 'provider', 'retryable', 'percent', 'size', 'parse_duration_ms'];
-  return Object.fromEntries(names.filter((n) => ['number', 'boolean'].includes(typeof metadata?.[n]) || /^[A-Za-z_]{1,40}$/.test(metadata?.[n] ?? '')).map((n) => [n, metadata[n]]));
+/** Returns the metadata of a widget's event that are of no person: codes and numbers, no name of a file. */
+function harmless(metadata = {}) {
+  const names = ['code', 'mode', 'cas_type', 'source', 'method', 'provider', 'retryable', 'percent', 'parse_duration_ms'];
+  return Object.fromEntries(names.filter((name) => /^[\w.]{1,30}$/.test(metadata[name] ?? '')).map((name) => [name, metadata[name]]));
 }

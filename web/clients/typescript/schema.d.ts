@@ -67,8 +67,8 @@ export interface paths {
         /**
          * See what happened under an access token of the caller
          * @description The record of a token of the caller, by the `grant_id` of `POST /v1/token`: the calls that were made with it through
-         *     the gateway, how they ended and why, the portfolios that were saved, and how the token ended. Another user's grant
-         *     is 404, as is one that was erased or deleted for its age.
+         *     the gateway, how they ended and why, the portfolios that were saved, and how the token ended. What the vendor has just answered
+         *     is saved first. Another user's grant is 404, as is one that was erased or deleted for its age.
          */
         get: operations["getOwnGrant"];
         put?: never;
