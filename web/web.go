@@ -9,7 +9,7 @@ import (
 	"io/fs"
 )
 
-//go:embed console demo widget
+//go:embed console demo link widget
 //go:embed connect/*.js connect/*.d.ts connect/package.json connect/connect
 var files embed.FS
 
@@ -24,6 +24,10 @@ var Demo = folder("demo")
 // Console has the templates of the operators' console, and under assets the files
 // that browsers load.
 var Console = folder("console")
+
+// Link has the page of hosted links: index.html, a template, and the files that it loads from
+// /connect/link/.
+var Link = folder("link")
 
 // Widget has the stand-in widget, which pages load from /widget/; its entry point is
 // portfolio-connect.js.

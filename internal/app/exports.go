@@ -6,9 +6,18 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
+	"casbroker/internal/budget"
 	"casbroker/internal/config"
+	"casbroker/internal/gateway"
+	"casbroker/internal/ingest"
+	"casbroker/internal/link"
+	"casbroker/internal/portfolio"
+	"casbroker/internal/privacy"
 	"casbroker/internal/spool"
+	"casbroker/internal/store"
+	"casbroker/internal/token"
 )
 
 // openExports returns where exports are while they are sent. It returns an error if the
@@ -30,4 +39,20 @@ func openExports(s config.Store, log *slog.Logger) (*spool.Dir, error) {
 		log.Warn("large exports will fail: no file can be written; set store.export_dir to a folder that the broker may write", "error", err)
 	}
 	return exports, nil
+}
+
+// exportSources returns what the export of a user's data has, in its order.
+func exportSources(db *store.DB, portfolios *portfolio.Service, captures *portfolio.Captures, now func() time.Time) []privacy.ExportSource {
+	return []privacy.ExportSource{
+		{Name: "portfolios", Exporter: portfolios},
+		{Name: "accounts", Exporter: portfolio.AccountExporter{Reader: db}},
+		{Name: "captures", Exporter: captures},
+		{Name: "grants", Exporter: token.Exporter{Grants: db}},
+		{Name: "vendor_resources", Exporter: gateway.Exporter{Owned: db}},
+		{Name: "forwarded_files", Exporter: gateway.FileExporter{Owned: db, Store: db, Now: now}},
+		{Name: "mail_parsing", Exporter: ingest.ConsentExporter{Store: db}},
+		{Name: "statement_jobs", Exporter: ingest.Exporter{Store: db}},
+		{Name: "calls", Exporter: budget.Exporter{Store: db}},
+		{Name: "links", Exporter: link.Exporter{Store: db, Now: now}},
+	}
 }

@@ -21,9 +21,9 @@ import (
 	"casbroker/internal/clock"
 	"casbroker/internal/config"
 	"casbroker/internal/fault"
-	"casbroker/internal/gateway"
 	"casbroker/internal/httpapi"
 	"casbroker/internal/ingest"
+	"casbroker/internal/link"
 	"casbroker/internal/portfolio"
 	"casbroker/internal/privacy"
 	"casbroker/internal/ratelimit"
@@ -224,17 +224,9 @@ func New(ctx context.Context, c config.Config, o Options) (_ *App, err error) { 
 	events := newEvents(c.Webhooks, db, metrics, log, o.Now)
 	ledger := newLedger(c, db, box, metrics, log, o.Now)
 	budgets, comparer := newBudgets(c, ledger, db), newComparer(c, keys, vendor, db, metrics, log, o.Now)
-	userData := &privacy.Service{Store: db, ForgetTokens: tokens.Forget, Announce: watcher.Announce, Log: log, Now: o.Now, Sources: []privacy.ExportSource{
-		{Name: "portfolios", Exporter: portfolios},
-		{Name: "accounts", Exporter: portfolio.AccountExporter{Reader: db}},
-		{Name: "captures", Exporter: captures},
-		{Name: "grants", Exporter: token.Exporter{Grants: db}},
-		{Name: "vendor_resources", Exporter: gateway.Exporter{Owned: db}},
-		{Name: "forwarded_files", Exporter: gateway.FileExporter{Owned: db, Store: db, Now: o.Now}},
-		{Name: "mail_parsing", Exporter: ingest.ConsentExporter{Store: db}},
-		{Name: "statement_jobs", Exporter: ingest.Exporter{Store: db}},
-		{Name: "calls", Exporter: budget.Exporter{Store: db}},
-	}}
+	userData := &privacy.Service{
+		Store: db, ForgetTokens: tokens.Forget, Announce: watcher.Announce, Log: log, Now: o.Now, Sources: exportSources(db, portfolios, captures, o.Now),
+	}
 	sessions := &session.Service{Keys: adminKeys(c.Admin), Store: db, Box: box, Log: log, Now: o.Now}
 	for _, name := range session.Outdated(sessions.Keys) {
 		log.Warn("admin key has an argon2id hash, which still works; replace the key with a new one from broker admin-key", "admin", name)
@@ -319,11 +311,16 @@ func New(ctx context.Context, c config.Config, o Options) (_ *App, err error) { 
 		&ingest.MailHandler{Consents: consents, Limit: limitSave, LimitRead: limitRead},
 		&budget.Handler{Service: budgets, Limit: limitRead},
 	}
+	links := newLinks(c, db, box, a.access, log, o.Now)
 	ownData := &privacy.Handler{Privacy: userData, Spool: exports, LimitExport: limitRead, LimitErase: limitSave}
 	a.router.Mount("/v1", append(authenticate, notBlocked, auth.RefuseSubject), append(slices.Clip(userRoutes), ownData)...)
 	a.router.Mount("/v1", nil, &webhook.Handler{Feed: events.feed, ActsFor: callers.ActsFor, Limit: limitRead})
 	a.router.Mount("/v1/users", []server.Middleware{callers.ForUser(recordReads(recorder))},
-		server.Below("/:subject", append(slices.Clip(userRoutes), privacy.UserHandler{Handler: ownData})...))
+		server.Below("/:subject", append(slices.Clip(userRoutes), privacy.UserHandler{Handler: ownData},
+			&link.Handler{Links: links, URL: brokerURL(c), Limit: limitSave})...))
+	if err := mountLinks(a.router, c, links, limits, tokenHandler, portfolioHandler); err != nil {
+		return nil, err
+	}
 	mountGateway(a.router, c, passOn, forGateway)
 	if c.Compat.Has(config.CompatToken) && c.Token.Mode == config.ModeGateway {
 		log.Warn("tokens of compat.routes are gateway tokens: a front end must open the widget with apiBaseUrl set to api_base_url; token.mode both gives it direct ones")
@@ -380,12 +377,13 @@ func New(ctx context.Context, c config.Config, o Options) (_ *App, err error) { 
 		{name: "end and delete jobs of statements", every: settleEvery, atStart: true, do: statementJobs.Clean},
 		{name: "remove expired idempotency keys", every: purgeEvery, do: withoutCount(portfolios.Purge)},
 	}
+	a.jobs = append(a.jobs, linkJobs(links)...)
 	a.jobs = append(a.jobs, anchors...)
 	a.jobs = append(a.jobs, events.jobs()...)
 	a.jobs = append(a.jobs, budgetJobs(c, budgets, comparer, db, metrics)...)
 	retention := &privacy.Retention{
 		Expirer: db, Jobs: db, Portfolios: c.Retention.Portfolios, Grants: c.Retention.Grants, Calls: c.Retention.Calls,
-		Events: c.Retention.Events, Records: c.Retention.Audit,
+		Events: c.Retention.Events, Links: c.Retention.Links, Records: c.Retention.Audit,
 		Log: log, Now: o.Now,
 	}
 	if retention.Enabled() {

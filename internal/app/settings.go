@@ -18,6 +18,7 @@ import (
 	"casbroker/internal/auth"
 	"casbroker/internal/cache"
 	"casbroker/internal/config"
+	"casbroker/internal/link"
 	"casbroker/internal/ratelimit"
 	"casbroker/internal/secret"
 	"casbroker/internal/store"
@@ -34,7 +35,7 @@ const (
 // noCORSPaths are the prefixes of the paths of operators and services, which no page of
 // another origin may read, not even one of server.allowed_origins. Pages may call
 // /oauth/token: it takes no cookie.
-var noCORSPaths = []string{"/admin/", "/console", "/oauth/revoke", "/oauth/introspect", "/v1/users/"}
+var noCORSPaths = []string{"/admin/", "/console", "/oauth/revoke", "/oauth/introspect", "/v1/users/", link.SessionPath}
 
 // Check returns all errors in the settings at once, including those that only other
 // packages can find. It opens no connection.
@@ -50,7 +51,7 @@ func Check(c config.Config) error {
 	if session.IsCookie(c.Auth.Cookie) {
 		authErr = errors.Join(authErr, fmt.Errorf("auth.cookie: want another name than %s, which is the operators' session cookie", c.Auth.Cookie))
 	}
-	return errors.Join(c.Validate(), authErr, limitErr, sealErr, keyErr, webhookErr, fileErr, session.CheckKeys(adminKeys(withSecrets.Admin)), checkURLs(c))
+	return errors.Join(c.Validate(), authErr, limitErr, sealErr, keyErr, webhookErr, checkLinks(c.Link), fileErr, session.CheckKeys(adminKeys(withSecrets.Admin)), checkURLs(c))
 }
 
 // checkURLs parses the URLs of PostgreSQL and Redis as the adapters will.

@@ -38,6 +38,10 @@ const (
 	MailConsent  Action = "mail_parsing.consent" // to keep the password of forwarded statements, or another password
 	MailWithdraw Action = "mail_parsing.withdraw"
 
+	LinkCreate Action = "link.create" // of a hosted link, the Object; Detail is its end
+	LinkRevoke Action = "link.revoke"
+	LinkUse    Action = "link.use" // by which a session of it began
+
 	BudgetReached Action = "budget.reached" // for the first time in its period; Object is its name
 	BudgetRaise   Action = "budget.raise"   // by an operator; Object is its name
 	WebhookChange Action = "webhook.change" // by an operator; Object is its name, Detail says what was done
@@ -54,7 +58,7 @@ const (
 var Actions = []Action{
 	TokenMint, TokenReuse, TokenRevoke, RevokeUser, RevokeAll, UserBlock, UserUnblock, UserRead, ServiceRead, AccessRefuse,
 	PortfolioSave, PortfolioDiffers, PortfolioDelete, PortfolioExpire, DataExport, DataErase,
-	MailboxConnect, MailboxDisconnect, MailConsent, MailWithdraw, BudgetReached, BudgetRaise, WebhookChange,
+	MailboxConnect, MailboxDisconnect, MailConsent, MailWithdraw, LinkCreate, LinkRevoke, LinkUse, BudgetReached, BudgetRaise, WebhookChange,
 	AdminRead, AdminSignIn, AdminSignOut, AuditExport, AuditExpire, BrokerStart,
 }
 

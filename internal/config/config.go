@@ -21,6 +21,7 @@ type Config struct {
 	Budgets   []Budget  `yaml:"budgets"`
 	Webhooks  Webhooks  `yaml:"webhooks"`
 	Inbound   Inbound   `yaml:"inbound"`
+	Link      Link      `yaml:"link"`
 	Access    Access    `yaml:"access"`
 	Cache     Cache     `yaml:"cache"`
 	Store     Store     `yaml:"store"`
@@ -296,6 +297,7 @@ type Retention struct {
 	Grants     time.Duration `yaml:"grants"`     // from the end of the token
 	Calls      time.Duration `yaml:"calls"`      // from the call through the gateway
 	Events     time.Duration `yaml:"events"`     // from when it happened
+	Links      time.Duration `yaml:"links"`      // from the end of the link
 	Audit      time.Duration `yaml:"audit"`      // from when it was written
 }
 
@@ -353,6 +355,7 @@ func Default() Config {
 			PollEvery: 10 * time.Second,
 		},
 		Inbound: Inbound{Path: "/inbound"},
+		Link:    Link{Color: "#1d4ed8", ColorDark: "#8ab4ff"},
 		Access:  Access{Poll: 2 * time.Second, MaxStaleness: time.Minute, WhenStale: WhenStaleRefuse, BlockCovers: BlockCoversEverything},
 		Cache:   Cache{URL: "memory", Timeout: 250 * time.Millisecond, Memory: 16 << 20, Standby: 2 << 20},
 		Store:   Store{URL: "sqlite:data/broker.db", MigrateAtStart: true, ExportMax: 1 << 30, MaxConns: 20, Pooler: PoolerAuto},
@@ -369,6 +372,6 @@ func Default() Config {
 		Portfolio:  Portfolio{MaxBody: 10 << 20, OtherOwner: OtherOwnerKeep, MaxPerUser: 500, MaxBytesPerUser: 100 << 20},
 		Statements: Statements{Workers: 4, MaxJobsPerUser: 5, MaxJobs: 1000, MaxStored: 512 << 20},
 		Audit:      Audit{Reuse: ReuseCount, Reads: ReuseCount, ServiceReads: ReuseCount, WhenUnwritable: UnwritableRefuse, Anchor: Anchor{Every: time.Hour}},
-		Retention:  Retention{Calls: 90 * 24 * time.Hour, Events: 30 * 24 * time.Hour},
+		Retention:  Retention{Calls: 90 * 24 * time.Hour, Events: 30 * 24 * time.Hour, Links: 90 * 24 * time.Hour},
 	}
 }

@@ -28,6 +28,7 @@ func (c *Config) Validate() error {
 	c.validateOffers(&wrong)
 	c.Gateway.validate(&wrong)
 	c.Inbound.validate(&wrong, c.Token.Mode, c.Gateway, c.Upstream)
+	c.Link.validate(&wrong, c.Token.Mode)
 	reachable := c.Server.PublicURL != "" || netaddr.IsLoopback(c.Server.Address)
 	wrong.Require(reachable || c.Token.Mode == ModeDirect, "server.public_url",
 		"required with token.mode %s: the URL at which browsers reach the broker, such as https://broker.example", c.Token.Mode)
@@ -291,6 +292,7 @@ func (r Retention) validate(wrong *check.Errors) {
 	wrong.Require(r.Portfolios == 0 || r.Portfolios >= minRetention, "retention.portfolios", want, minRetention, r.Portfolios)
 	wrong.Require(r.Calls == 0 || r.Calls >= minCallRetention, "retention.calls", want, minCallRetention, r.Calls)
 	wrong.Require(r.Events == 0 || r.Events >= minRetention, "retention.events", want, minRetention, r.Events)
+	wrong.Require(r.Links == 0 || r.Links >= minRetention, "retention.links", want, minRetention, r.Links)
 	wrong.Require(r.Audit == 0 || r.Audit >= minAuditRetention, "retention.audit", want, minAuditRetention, r.Audit)
 	wrong.Require(r.Grants == 0 || r.Grants >= minRetention, "retention.grants", want, minRetention, r.Grants)
 }

@@ -24,6 +24,7 @@ import (
 	"casbroker/internal/httpapi"
 	"casbroker/internal/id"
 	"casbroker/internal/ingest"
+	"casbroker/internal/link"
 	"casbroker/internal/portfolio"
 	"casbroker/internal/privacy"
 	"casbroker/internal/spool"
@@ -68,6 +69,7 @@ func start(t *testing.T, portfolios exporterFunc) *broker {
 	sources := []privacy.ExportSource{
 		{Name: "portfolios", Exporter: portfolios}, {Name: "accounts", Exporter: portfolio.AccountExporter{Reader: b.db}}, {Name: "captures", Exporter: &portfolio.Captures{Store: b.db}},
 		{Name: "grants", Exporter: token.Exporter{Grants: b.db}}, {Name: "calls", Exporter: budget.Exporter{Store: b.db}},
+		{Name: "links", Exporter: link.Exporter{Store: b.db, Now: time.Now}},
 		{Name: "vendor_resources", Exporter: gateway.Exporter{Owned: b.db}},
 		{Name: "forwarded_files", Exporter: gateway.FileExporter{Owned: b.db, Store: b.db, Now: func() time.Time { return begin }}},
 		{Name: "mail_parsing", Exporter: ingest.ConsentExporter{Store: b.db}},

@@ -31,6 +31,8 @@ type Expirer interface {
 	ExpireCalls(ctx context.Context, until time.Time) (int, error)
 	// ExpireEvents deletes events that happened at until or before.
 	ExpireEvents(ctx context.Context, until time.Time) (int, error)
+	// ExpireLinks deletes hosted links that ended at until or before.
+	ExpireLinks(ctx context.Context, until time.Time) (int, error)
 	// ExpireRecords deletes audit records written at until or before, and adds one with the
 	// time at.
 	ExpireRecords(ctx context.Context, until, at time.Time) (int, error)
@@ -55,6 +57,7 @@ type Retention struct {
 	Grants     time.Duration // from the token's expiry; 0 keeps them forever
 	Calls      time.Duration // from their beginning; 0 keeps them forever
 	Events     time.Duration // from when they happened; 0 keeps them forever
+	Links      time.Duration // of hosted links, from their end; 0 keeps them forever
 	Records    time.Duration // of the audit trail, from when they were written; 0 keeps them forever
 	Log        *slog.Logger
 	Now        func() time.Time
@@ -62,7 +65,7 @@ type Retention struct {
 
 // Enabled reports whether any data has a retention period.
 func (r *Retention) Enabled() bool {
-	return r.Portfolios > 0 || r.Grants > 0 || r.Calls > 0 || r.Events > 0 || r.Records > 0
+	return r.Portfolios > 0 || r.Grants > 0 || r.Calls > 0 || r.Events > 0 || r.Links > 0 || r.Records > 0
 }
 
 // Run deletes old data, unless a run ended within the last day or another replica is
@@ -108,6 +111,7 @@ func (r *Retention) kinds(now time.Time) []kind {
 		{"grants", r.Grants, r.Expirer.ExpireGrants},
 		{"calls", r.Calls, r.Expirer.ExpireCalls},
 		{"events", r.Events, r.Expirer.ExpireEvents},
+		{"links", r.Links, r.Expirer.ExpireLinks},
 		{"audit_records", r.Records, func(ctx context.Context, until time.Time) (int, error) {
 			return r.Expirer.ExpireRecords(ctx, until, now)
 		}},

@@ -39,6 +39,7 @@ func (s *expirer) ExpireCalls(_ context.Context, until time.Time) (int, error) {
 }
 
 func (s *expirer) ExpireEvents(context.Context, time.Time) (int, error) { return 0, nil }
+func (s *expirer) ExpireLinks(context.Context, time.Time) (int, error)  { return 0, nil }
 
 func (s *expirer) ExpireRecords(context.Context, time.Time, time.Time) (int, error) { return 0, nil }
 

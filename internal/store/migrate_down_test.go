@@ -10,6 +10,7 @@ import (
 	"casbroker/internal/audit"
 	"casbroker/internal/gateway"
 	"casbroker/internal/id"
+	"casbroker/internal/link"
 	"casbroker/internal/store"
 	"casbroker/internal/testkit/storetest"
 	"casbroker/internal/token"
@@ -42,6 +43,10 @@ func everything(t *testing.T, s *store.DB) map[string][]byte {
 		t.Fatal(err)
 	}
 	spend(t, s)
+	l := addLink(t, s, "demo:asha", link.Once)
+	if err := s.AddLinkGrant(t.Context(), mustOpenLink(t, s, l, "one"), g.ID, savedAt); err != nil {
+		t.Fatal(err)
+	}
 	number(t, s)
 	return payloads
 }
@@ -136,7 +141,7 @@ func TestMigratingDownOneVersionAndUpKeepsOlderData(t *testing.T) {
 			"sessions", "usage_counts", "captures", "vendor_resources", "mailbox_connections", "mailboxes", "mail_files",
 			"gateway_calls", "call_totals", "budget_counters", "budgets_reached", "budget_raises", "usage_comparisons", "events",
 			"webhook_endpoints", "webhook_deliveries", "webhook_queues", "statement_jobs", "packed_holdings", "packed_transactions",
-			"mail_consents", "owners",
+			"mail_consents", "owners", "links", "link_sessions", "link_grants",
 		}
 		delete(kept, "event_state")
 		delete(kept, "audit_unchained")

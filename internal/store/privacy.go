@@ -66,7 +66,7 @@ func (s *DB) grants(ctx context.Context, subject string, after token.Grant, limi
 
 // Erase deletes the data of subject: portfolios with their holdings, transactions and
 // payloads, captures, the answers stored for Idempotency-Keys, jobs, the consent to parse mail
-// with its password, grants, and what it has at the vendor through the gateway. Its tokens are revoked. Its calls, their totals and its events stay
+// with its password, hosted links, grants, and what it has at the vendor through the gateway. Its tokens are revoked. Its calls, their totals and its events stay
 // without the subject. The audit trail stays, without the addresses of the subject's own requests,
 // and r is appended to it, all or nothing. Changes of access stay without their reasons. A
 // block that is in force at r.At stays with its reason. A concurrent save is entirely before
@@ -104,6 +104,9 @@ func (s *DB) Erase(ctx context.Context, subject string, r audit.Record) (privacy
 			return fmt.Errorf("delete the consent to parse mail: %w", err)
 		}
 		if err := eraseResources(ctx, tx, subject); err != nil {
+			return err
+		}
+		if err := eraseLinks(ctx, tx, subject); err != nil {
 			return err
 		}
 		if err := eraseCalls(ctx, tx, subject); err != nil {

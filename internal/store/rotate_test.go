@@ -12,6 +12,7 @@ import (
 
 	"casbroker/internal/access"
 	"casbroker/internal/gateway"
+	"casbroker/internal/link"
 	"casbroker/internal/portfolio"
 	"casbroker/internal/secret"
 	"casbroker/internal/store"
@@ -73,7 +74,7 @@ func (v *keyring) change(t *testing.T, statement string, args ...any) {
 var sealedTables = []string{
 	"portfolios", "portfolio_accounts", "owners", "payloads", "packed_holdings", "packed_transactions", "idempotency", "captures",
 	"mailbox_connections", "mailboxes", "mail_files", "statement_jobs", "mail_consents", "webhook_endpoints",
-	"access_changes", "blocks",
+	"access_changes", "blocks", "links",
 }
 
 // fill saves n portfolios of demo:asha, each of another owner and under an Idempotency-Key, and as many captures,
@@ -100,6 +101,7 @@ func fill(t *testing.T, s *store.DB, first, n int) map[string][]byte {
 		addJob(t, s, fmt.Sprint("demo:fill-", i), "", savedAt)
 		giveConsent(t, s, fmt.Sprint("demo:fill-", i), "hush", savedAt)
 		addEndpoint(t, s, fmt.Sprint("fill-", i))
+		addLink(t, s, fmt.Sprint("demo:fill-", i), link.UntilSaved)
 		mustAlter(t, s, access.Change{Kind: access.Block, Subject: fmt.Sprint("demo:blocked-", i), Reason: "stolen phone"}, savedAt)
 	}
 	return payloads

@@ -77,6 +77,7 @@ func sealedColumns() []sealedColumn {
 		{"webhook_endpoints", "name", "sealed", byID(endpointData)},
 		{"mail_files", "id", "sealed", byID(mailFileData)},
 		{"mail_consents", "subject", "sealed", byID(consentData)},
+		{"links", "id", "sealed", byID(linkData)},
 		{"access_changes", "version", "sealed_reason", byID(changeData)},
 		{"blocks", "subject", "sealed_reason", byID(blockData)},
 	}

@@ -17,6 +17,9 @@ func pattern(in string) (int, string) {
 	if n := credential(in, "cbs_", isBase64URL); n > 0 {
 		return n, placeholderService
 	}
+	if n := max(credential(in, "cbl_", isBase64URL), credential(in, "cbls_", isBase64URL)); n > 0 {
+		return n, placeholderLink
+	}
 	const shortest, longest = 10, 16
 	n := 0
 	for n < len(in) && isAlnum(in[n]) {

@@ -13,6 +13,7 @@ import (
 // The placeholders for hidden parts of a text.
 const (
 	placeholderService = "[service key]"
+	placeholderLink    = "[link]"
 	placeholderSecret  = "[secret]"
 	placeholderToken   = "[access token]"
 	placeholderKey     = "[admin key]"

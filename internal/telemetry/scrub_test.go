@@ -22,6 +22,8 @@ func TestScrubHidesByPattern(t *testing.T) {
 		{"no column's name", "at_ms and created_at_ms", "at_ms and created_at_ms"},
 		{"an admin key to its end", `{"key":"cbk_asha-2_AbCdEf-12_xyz"}, next`, `{"key":"[admin key]"}, next`},
 		{"a service key to its end", "Bearer cbs_payroll_AbCdEf-12_xyz, next", "Bearer [service key], next"},
+		{"the token of a link in a path", "GET /connect/cbl_AbCdEf-12_xyz/x", "GET /connect/[link]/x"},
+		{"the secret of a session", "Bearer cbls_AbCdEf-12_xyz, next", "Bearer [link], next"},
 		{"an admin key cut short", "cbk_asha_AbC.", "[admin key]."},
 		{"no word that begins like an admin key", "cbk_name", "cbk_name"},
 		{"an escaped token", `"\nat_abcdefghij\u003cat_abcdefghij" %3Dat_abcdefghij`,

@@ -106,6 +106,7 @@ type mintRequest struct {
 	key     CacheKey
 	version int64  // from AccessPolicy.Admit
 	by      string // who asks: the user or a service
+	alone   bool   // the token is not cached
 }
 
 // shareMint waits for a mint under way that was requested with the same key, features and
@@ -209,8 +210,9 @@ func (s *Service) mint(ctx context.Context, req mintRequest) (Issued, error) {
 	if err := s.record(ctx, req, t, vendorRequestID); err != nil {
 		return Issued{}, err
 	}
-	sealed := s.Box.Seal(req.key.associatedData(), t.encode())
-	s.keep(ctx, req, sealed, t.expiresAt)
+	if !req.alone {
+		s.keep(ctx, req, s.Box.Seal(req.key.associatedData(), t.encode()), t.expiresAt)
+	}
 	return s.issued(req, t, false), nil
 }
 

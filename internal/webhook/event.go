@@ -23,6 +23,8 @@ const (
 	KeySetAside      Type = "key.set_aside"
 	MailArrived      Type = "mail.arrived"
 	HoldingsChanged  Type = "holdings.changed"
+	LinkCompleted    Type = "link.completed" // a statement was saved with a hosted link
+	LinkAbandoned    Type = "link.abandoned" // a hosted link was opened, and has ended without
 )
 
 // Test is the type of a message that an operator sends to test an endpoint. It is no event.
@@ -31,7 +33,7 @@ const Test Type = "webhook.test"
 // Types are all of them.
 var Types = []Type{
 	PortfolioSaved, PortfolioDiffers, PortfolioDeleted, StatementFailed, TokenRevoked, UserBlocked, UserErased,
-	BudgetReached, KeySetAside, MailArrived, HoldingsChanged,
+	BudgetReached, KeySetAside, MailArrived, HoldingsChanged, LinkCompleted, LinkAbandoned,
 }
 
 // Known reports whether t is one of Types.
@@ -43,6 +45,7 @@ type Object struct {
 	GrantID     string `json:"grant_id,omitempty"`
 	CallID      string `json:"call_id,omitempty"`
 	JobID       string `json:"job_id,omitempty"`
+	LinkID      string `json:"link_id,omitempty"`
 	Address     string `json:"inbound_email_id,omitempty"`
 	Budget      string `json:"budget,omitempty"`
 	KeyName     string `json:"key_name,omitempty"`

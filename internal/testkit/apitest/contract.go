@@ -49,6 +49,7 @@ type answer struct {
 // loadContract parses the broker's OpenAPI file, once.
 var loadContract = sync.OnceValues(func() (*contract, error) {
 	openapi3filter.RegisterBodyDecoder("application/x-ndjson", decodeLines)
+	openapi3filter.RegisterBodyDecoder("text/html", openapi3filter.RegisteredBodyDecoder("text/plain"))
 	openapi3filter.RegisterBodyDecoder("text/javascript", openapi3filter.PlainBodyDecoder)
 	return parse(web.OpenAPI)
 })

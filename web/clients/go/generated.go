@@ -58,6 +58,8 @@ const (
 	EventTypeBudgetReached    EventType = "budget.reached"
 	EventTypeHoldingsChanged  EventType = "holdings.changed"
 	EventTypeKeySetAside      EventType = "key.set_aside"
+	EventTypeLinkAbandoned    EventType = "link.abandoned"
+	EventTypeLinkCompleted    EventType = "link.completed"
 	EventTypeMailArrived      EventType = "mail.arrived"
 	EventTypePortfolioDeleted EventType = "portfolio.deleted"
 	EventTypePortfolioDiffers EventType = "portfolio.differs"
@@ -90,6 +92,27 @@ const (
 	GrantStateActive  GrantState = "active"
 	GrantStateExpired GrantState = "expired"
 	GrantStateRevoked GrantState = "revoked"
+)
+
+// Defines values for LinkLanguage.
+const (
+	LinkLanguageEn LinkLanguage = "en"
+	LinkLanguageHi LinkLanguage = "hi"
+)
+
+// Defines values for LinkState.
+const (
+	LinkStateCompleted LinkState = "completed"
+	LinkStateExpired   LinkState = "expired"
+	LinkStateNew       LinkState = "new"
+	LinkStateOpened    LinkState = "opened"
+	LinkStateRevoked   LinkState = "revoked"
+)
+
+// Defines values for LinkUse.
+const (
+	LinkUseOnce       LinkUse = "once"
+	LinkUseUntilSaved LinkUse = "until_saved"
 )
 
 // Defines values for MailParsingRequestConsent.
@@ -385,6 +408,37 @@ type Complete = bool
 // Count defines model for Count.
 type Count = int
 
+// CreatedLink defines model for CreatedLink.
+type CreatedLink struct {
+	// CreatedAt RFC 3339
+	CreatedAt Instant `json:"created_at"`
+
+	// CreatedBy The service
+	CreatedBy string `json:"created_by"`
+
+	// EndedAt RFC 3339
+	EndedAt Instant `json:"ended_at,omitempty,omitzero"`
+
+	// ExpiresAt RFC 3339
+	ExpiresAt Instant      `json:"expires_at"`
+	ID        string       `json:"id"`
+	Language  LinkLanguage `json:"language"`
+
+	// OpenedAt RFC 3339
+	OpenedAt Instant `json:"opened_at,omitempty,omitzero"`
+
+	// PortfolioID That was saved
+	PortfolioID string `json:"portfolio_id,omitempty,omitzero"`
+	ReturnURL   string `json:"return_url,omitempty,omitzero"`
+
+	// State `opened`: the button was pressed; `completed`: a statement was saved
+	State LinkState `json:"state"`
+
+	// URL Example: https://broker.example/connect/cbl_…
+	URL string  `json:"url"`
+	Use LinkUse `json:"use"`
+}
+
 // CreditAmount Credits of the vendor, a decimal with at most 3 places
 type CreditAmount = string
 
@@ -473,7 +527,10 @@ type EventData struct {
 	JobID string `json:"job_id,omitempty,omitzero"`
 
 	// KeyName Of the API key
-	KeyName     string `json:"key_name,omitempty,omitzero"`
+	KeyName string `json:"key_name,omitempty,omitzero"`
+
+	// LinkID Of the hosted link
+	LinkID      string `json:"link_id,omitempty,omitzero"`
 	PortfolioID string `json:"portfolio_id,omitempty,omitzero"`
 
 	// Reason A stable code
@@ -660,6 +717,125 @@ type Investor struct {
 
 	// PANMasked The masked PAN; never a complete one
 	PANMasked MaskedPAN `json:"pan_masked"`
+}
+
+// Link defines model for Link.
+type Link struct {
+	// CreatedAt RFC 3339
+	CreatedAt Instant `json:"created_at"`
+
+	// CreatedBy The service
+	CreatedBy string `json:"created_by"`
+
+	// EndedAt RFC 3339
+	EndedAt Instant `json:"ended_at,omitempty,omitzero"`
+
+	// ExpiresAt RFC 3339
+	ExpiresAt Instant      `json:"expires_at"`
+	ID        string       `json:"id"`
+	Language  LinkLanguage `json:"language"`
+
+	// OpenedAt RFC 3339
+	OpenedAt Instant `json:"opened_at,omitempty,omitzero"`
+
+	// PortfolioID That was saved
+	PortfolioID string `json:"portfolio_id,omitempty,omitzero"`
+	ReturnURL   string `json:"return_url,omitempty,omitzero"`
+
+	// State `opened`: the button was pressed; `completed`: a statement was saved
+	State LinkState `json:"state"`
+	Use   LinkUse   `json:"use"`
+}
+
+// LinkLanguage defines model for LinkLanguage.
+type LinkLanguage string
+
+// LinkList defines model for LinkList.
+type LinkList struct {
+	Links      []Link `json:"links"`
+	NextCursor string `json:"next_cursor"`
+}
+
+// LinkRequest defines model for LinkRequest.
+type LinkRequest struct {
+	// Config The ways in that the widget offers besides a file, if the gateway has them
+	Config struct {
+		AllowedTypes       []string `json:"allowedTypes,omitempty,omitzero"`
+		EnableCdslFetch    bool     `json:"enableCdslFetch,omitempty,omitzero"`
+		EnableGenerator    bool     `json:"enableGenerator,omitempty,omitzero"`
+		EnableInboundEmail bool     `json:"enableInboundEmail,omitempty,omitzero"`
+		EnableInbox        bool     `json:"enableInbox,omitempty,omitzero"`
+	} `json:"config,omitempty,omitzero"`
+
+	// ExpiresIn Seconds: 10 minutes to 7 days
+	ExpiresIn int          `json:"expires_in,omitempty,omitzero"`
+	Language  LinkLanguage `json:"language,omitempty,omitzero"`
+
+	// Prefill Stored encrypted, and sent to the browser in which the button is pressed
+	Prefill struct {
+		BOID  string `json:"boId,omitempty,omitzero"`
+		DOB   string `json:"dob,omitempty,omitzero"`
+		Email string `json:"email,omitempty,omitzero"`
+		PAN   string `json:"pan,omitempty,omitzero"`
+		Phone string `json:"phone,omitempty,omitzero"`
+	} `json:"prefill,omitempty,omitzero"`
+
+	// ReturnURL Where the person goes at the end; at or below one of the setting `link.return_urls`
+	ReturnURL string  `json:"return_url,omitempty,omitzero"`
+	Use       LinkUse `json:"use,omitempty,omitzero"`
+}
+
+// LinkSession defines model for LinkSession.
+type LinkSession struct {
+	// StartedAt RFC 3339
+	StartedAt Instant `json:"started_at"`
+
+	// Steps What happened in this browser, as its page has reported
+	Steps []struct {
+		// At RFC 3339
+		At Instant `json:"at"`
+
+		// Code Of an error
+		Code string `json:"code,omitempty,omitzero"`
+
+		// Step Example: widget_opened
+		Step string `json:"step"`
+	} `json:"steps"`
+}
+
+// LinkState `opened`: the button was pressed; `completed`: a statement was saved
+type LinkState string
+
+// LinkUse defines model for LinkUse.
+type LinkUse string
+
+// LinkWithSessions defines model for LinkWithSessions.
+type LinkWithSessions struct {
+	// CreatedAt RFC 3339
+	CreatedAt Instant `json:"created_at"`
+
+	// CreatedBy The service
+	CreatedBy string `json:"created_by"`
+
+	// EndedAt RFC 3339
+	EndedAt Instant `json:"ended_at,omitempty,omitzero"`
+
+	// ExpiresAt RFC 3339
+	ExpiresAt Instant      `json:"expires_at"`
+	ID        string       `json:"id"`
+	Language  LinkLanguage `json:"language"`
+
+	// OpenedAt RFC 3339
+	OpenedAt Instant `json:"opened_at,omitempty,omitzero"`
+
+	// PortfolioID That was saved
+	PortfolioID string        `json:"portfolio_id,omitempty,omitzero"`
+	ReturnURL   string        `json:"return_url,omitempty,omitzero"`
+	Sessions    []LinkSession `json:"sessions"`
+
+	// State `opened`: the button was pressed; `completed`: a statement was saved
+	State LinkState `json:"state"`
+	Use   LinkUse   `json:"use"`
 }
 
 // MailParsing A consent to read forwarded statements
@@ -1191,6 +1367,37 @@ type Revoked struct {
 
 	// UpstreamValidUntil When the last of these tokens expires at the vendor; omitted if all have expired
 	UpstreamValidUntil time.Time `json:"upstream_valid_until,omitempty,omitzero"`
+}
+
+// RevokedLink defines model for RevokedLink.
+type RevokedLink struct {
+	// Already It had ended before
+	Already bool `json:"already"`
+
+	// CreatedAt RFC 3339
+	CreatedAt Instant `json:"created_at"`
+
+	// CreatedBy The service
+	CreatedBy string `json:"created_by"`
+
+	// EndedAt RFC 3339
+	EndedAt Instant `json:"ended_at,omitempty,omitzero"`
+
+	// ExpiresAt RFC 3339
+	ExpiresAt Instant      `json:"expires_at"`
+	ID        string       `json:"id"`
+	Language  LinkLanguage `json:"language"`
+
+	// OpenedAt RFC 3339
+	OpenedAt Instant `json:"opened_at,omitempty,omitzero"`
+
+	// PortfolioID That was saved
+	PortfolioID string `json:"portfolio_id,omitempty,omitzero"`
+	ReturnURL   string `json:"return_url,omitempty,omitzero"`
+
+	// State `opened`: the button was pressed; `completed`: a statement was saved
+	State LinkState `json:"state"`
+	Use   LinkUse   `json:"use"`
 }
 
 // RowOwner The owner of the account: the first holder that the statement states, otherwise the person to whom it is addressed
@@ -1834,6 +2041,14 @@ type ListOwnedOfParams struct {
 	Cursor Cursor `form:"cursor,omitempty" json:"cursor,omitempty,omitzero"`
 }
 
+// ListLinksParams defines parameters for ListLinks.
+type ListLinksParams struct {
+	Limit int `form:"limit,omitempty" json:"limit,omitempty,omitzero"`
+
+	// Cursor `next_cursor` of the page before
+	Cursor string `form:"cursor,omitempty" json:"cursor,omitempty,omitzero"`
+}
+
 // ListPortfoliosOfParams defines parameters for ListPortfoliosOf.
 type ListPortfoliosOfParams struct {
 	// Active true for active portfolios only, one per owner; false for all
@@ -2333,6 +2548,46 @@ func (c *Client) ListOwnedOf(ctx context.Context, subject string, params ListOwn
 // GetJobOf: Get a job of a user
 func (c *Client) GetJobOf(ctx context.Context, subject string, id string) (answer200 *StatementJob, err error) {
 	r := request{method: http.MethodGet, path: path("/v1/users/%s/jobs/%s", subject, id)}
+	err = c.do(ctx, r, answers{
+		200: &answer200,
+	})
+	return
+}
+
+// ListLinks: List the hosted links of a user, the newest first
+func (c *Client) ListLinks(ctx context.Context, subject string, params ListLinksParams) (answer200 *LinkList, err error) {
+	r := request{method: http.MethodGet, path: path("/v1/users/%s/links", subject)}
+	r.param("limit", params.Limit)
+	r.param("cursor", params.Cursor)
+	err = c.do(ctx, r, answers{
+		200: &answer200,
+	})
+	return
+}
+
+// CreateLink: Make a hosted link, with which a user imports a statement without a page of yours
+func (c *Client) CreateLink(ctx context.Context, subject string, body LinkRequest) (answer201 *CreatedLink, err error) {
+	r := request{method: http.MethodPost, path: path("/v1/users/%s/links", subject)}
+	r.json(body)
+	err = c.do(ctx, r, answers{
+		201: &answer201,
+		200: &answer201,
+	})
+	return
+}
+
+// RevokeLink: Revoke a hosted link
+func (c *Client) RevokeLink(ctx context.Context, subject string, id string) (answer200 *RevokedLink, err error) {
+	r := request{method: http.MethodDelete, path: path("/v1/users/%s/links/%s", subject, id)}
+	err = c.do(ctx, r, answers{
+		200: &answer200,
+	})
+	return
+}
+
+// GetLink: See what happened with a hosted link
+func (c *Client) GetLink(ctx context.Context, subject string, id string) (answer200 *LinkWithSessions, err error) {
+	r := request{method: http.MethodGet, path: path("/v1/users/%s/links/%s", subject, id)}
 	err = c.do(ctx, r, answers{
 		200: &answer200,
 	})

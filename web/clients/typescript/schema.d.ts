@@ -831,6 +831,69 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/users/{subject}/links": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The user's id in the broker, percent-encoded; it may contain slashes, spaces and any other character */
+                subject: components["parameters"]["Subject"];
+            };
+            cookie?: never;
+        };
+        /**
+         * List the hosted links of a user, the newest first
+         * @description Links are deleted some time after they have ended (setting `retention.links`). Scope `token:write`.
+         */
+        get: operations["listLinks"];
+        put?: never;
+        /**
+         * Make a hosted link, with which a user imports a statement without a page of yours
+         * @description Answers with the URL of a page of the broker's, in your app's name and colors (settings `link`), for this user alone. The page says what is
+         *     stored and why, opens the widget with a token of the gateway, saves, and sends the person to `return_url` with the parameters `status` (`saved`, or
+         *     how it ended: `closed`, `expired`, `revoked`, `used`, `blocked` and others) and `link_id`. Do not believe these: ask for the link, or act on the
+         *     event `link.completed`. The URL is shown this once. Whoever has it can import for the user, and read nothing.
+         *
+         *     Opening the page uses nothing up; pressing its button does. `once` means in one browser, within an hour of the first press; `until_saved` in any browser until a statement was saved.
+         *     Blocking the user, or revoking all of the user's tokens, ends the link. Scope `token:write`.
+         *     403 `links_unavailable` if the broker has no hosted links, 409 `too_many_links` if the user has 50 valid ones.
+         */
+        post: operations["createLink"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/users/{subject}/links/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The user's id in the broker, percent-encoded; it may contain slashes, spaces and any other character */
+                subject: components["parameters"]["Subject"];
+                id: string;
+            };
+            cookie?: never;
+        };
+        /**
+         * See what happened with a hosted link
+         * @description The link with a session for each browser in which its button was pressed, and the steps there. Scope `token:write`.
+         */
+        get: operations["getLink"];
+        put?: never;
+        post?: never;
+        /**
+         * Revoke a hosted link
+         * @description The link stops working at once, and so do the access tokens that its page has got. Repeating it is no error. A link with which a statement
+         *     was saved stays `completed`. Scope `token:write`.
+         */
+        delete: operations["revokeLink"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/users/{subject}/portfolios": {
         parameters: {
             query?: never;
@@ -1157,6 +1220,114 @@ export interface paths {
          * @description As `DELETE /v1/me` for the user of the path. Scope `users:erase`.
          */
         delete: operations["eraseUser"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/connect/{token}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                token: string;
+            };
+            cookie?: never;
+        };
+        /**
+         * The page of a hosted link
+         * @description The same page for every token: nothing is looked up or used up, also by programs that preview links. Its script takes the token out of the
+         *     address bar and sends it in the Authorization header from then on.
+         */
+        get: operations["openLinkPage"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/connect/session": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The state of the link whose token is the bearer token
+         * @description It changes nothing.
+         */
+        get: operations["readLinkState"];
+        put?: never;
+        /**
+         * Open a link in this browser
+         * @description Stores the hash of a secret that the browser has made, which is the bearer token of the calls below. To send the same again is no error.
+         *     403 `link_used`, `link_expired`, `link_revoked`, `link_completed` or `subject_blocked`.
+         */
+        post: operations["startLinkSession"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/connect/session/token": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * An access token of the gateway for the session of a link
+         * @description As `POST /v1/token` in gateway mode. The token is handed out to this session alone, and ends with the link.
+         */
+        post: operations["issueLinkToken"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/connect/session/portfolios": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Save a statement in the session of a link
+         * @description As `POST /v1/portfolios`; it completes the link. Afterwards the session may only repeat it, with the same `Idempotency-Key`.
+         */
+        post: operations["saveLinkPortfolio"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/connect/session/steps": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Report steps of the session of a link
+         * @description Names and codes that the broker does not know are stored as `other`.
+         */
+        post: operations["reportLinkSteps"];
+        delete?: never;
         options?: never;
         head?: never;
         patch?: never;
@@ -1893,6 +2064,11 @@ export interface components {
             forwarded_files: components["schemas"]["ExportedFile"][];
             /** @description Calls through the gateway that cost credits or made something, oldest first */
             calls: components["schemas"]["ExportedCall"][];
+            /** @description Hosted links with their sessions, newest first; not their tokens */
+            links: (components["schemas"]["LinkWithSessions"] & {
+                /** @description Settings of the widget and prefilled values */
+                config?: Record<string, never>;
+            })[];
             /** @description Audit records, oldest first */
             audit: components["schemas"]["ExportedRecord"][];
         };
@@ -1961,6 +2137,8 @@ export interface components {
             call_id?: string;
             /** @description Of the job, if it failed: `GET /v1/jobs/{id}` says why */
             job_id?: string;
+            /** @description Of the hosted link */
+            link_id?: string;
             /** @description Of the forwarding address */
             inbound_email_id?: string;
             /** @description Its name */
@@ -1970,8 +2148,101 @@ export interface components {
             /** @description A stable code */
             reason?: string;
         };
+        LinkRequest: {
+            /**
+             * @description Seconds: 10 minutes to 7 days
+             * @default 86400
+             */
+            expires_in: number;
+            use?: components["schemas"]["LinkUse"];
+            /** @description Where the person goes at the end; at or below one of the setting `link.return_urls` */
+            return_url?: string;
+            language?: components["schemas"]["LinkLanguage"];
+            /** @description The ways in that the widget offers besides a file, if the gateway has them */
+            config?: {
+                enableGenerator?: boolean;
+                enableCdslFetch?: boolean;
+                enableInbox?: boolean;
+                enableInboundEmail?: boolean;
+                allowedTypes?: string[];
+            };
+            /** @description Stored encrypted, and sent to the browser in which the button is pressed */
+            prefill?: {
+                pan?: string;
+                email?: string;
+                phone?: string;
+                boId?: string;
+                dob?: string;
+            };
+        };
+        /**
+         * @description `opened`: the button was pressed; `completed`: a statement was saved
+         * @enum {string}
+         */
+        LinkState: "new" | "opened" | "completed" | "expired" | "revoked";
+        /**
+         * @default until_saved
+         * @enum {string}
+         */
+        LinkUse: "once" | "until_saved";
+        /**
+         * @default en
+         * @enum {string}
+         */
+        LinkLanguage: "en" | "hi";
+        Link: {
+            id: string;
+            state: components["schemas"]["LinkState"];
+            use: components["schemas"]["LinkUse"];
+            language: components["schemas"]["LinkLanguage"];
+            return_url?: string;
+            /** @description The service */
+            created_by: string;
+            created_at: components["schemas"]["Instant"];
+            expires_at: components["schemas"]["Instant"];
+            opened_at?: components["schemas"]["Instant"];
+            ended_at?: components["schemas"]["Instant"];
+            /** @description That was saved */
+            portfolio_id?: string;
+        };
+        CreatedLink: components["schemas"]["Link"] & {
+            url: string;
+        };
+        LinkList: {
+            links: components["schemas"]["Link"][];
+            next_cursor: string | null;
+        };
+        LinkWithSessions: components["schemas"]["Link"] & {
+            sessions: components["schemas"]["LinkSession"][];
+        };
+        RevokedLink: components["schemas"]["Link"] & {
+            /** @description It had ended before */
+            already: boolean;
+        };
+        LinkSession: {
+            started_at: components["schemas"]["Instant"];
+            /** @description What happened in this browser, as its page has reported */
+            steps: {
+                step: string;
+                /** @description Of an error */
+                code?: string;
+                at: components["schemas"]["Instant"];
+            }[];
+        };
+        LinkOnPage: {
+            id: string;
+            /** @enum {string} */
+            state: "ready" | "used" | "completed" | "expired" | "revoked" | "blocked";
+            language: components["schemas"]["LinkLanguage"];
+            expires_at: components["schemas"]["Instant"];
+            return_url?: string;
+        };
+        StartedLink: components["schemas"]["LinkOnPage"] & {
+            /** @description Settings of the widget */
+            config: Record<string, never>;
+        };
         /** @enum {string} */
-        EventType: "portfolio.saved" | "portfolio.differs" | "portfolio.deleted" | "statement.failed" | "token.revoked" | "user.blocked" | "user.erased" | "budget.reached" | "key.set_aside" | "mail.arrived" | "holdings.changed";
+        EventType: "portfolio.saved" | "portfolio.differs" | "portfolio.deleted" | "statement.failed" | "token.revoked" | "user.blocked" | "user.erased" | "budget.reached" | "key.set_aside" | "mail.arrived" | "holdings.changed" | "link.completed" | "link.abandoned";
         OwnUsage: {
             from: components["schemas"]["Instant"];
             to: components["schemas"]["Instant"];
@@ -2517,7 +2788,7 @@ export interface components {
             };
         };
         /**
-         * @description Not found for this caller: `portfolio_not_found` or `grant_not_found`, also for those of other users; for services
+         * @description Not found for this caller: `portfolio_not_found`, `grant_not_found` or `link_not_found`, also for those of other users; for services
          *     `unknown_verifier`; for operators
          *     `no_such_budget`. On a path that
          *     is not in this file, `no_such_path`.
@@ -3840,6 +4111,141 @@ export interface operations {
             503: components["responses"]["Unavailable"];
         };
     };
+    listLinks: {
+        parameters: {
+            query?: {
+                limit?: number;
+                /** @description `next_cursor` of the page before */
+                cursor?: string;
+            };
+            header?: never;
+            path: {
+                /** @description The user's id in the broker, percent-encoded; it may contain slashes, spaces and any other character */
+                subject: components["parameters"]["Subject"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of links */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LinkList"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    createLink: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The user's id in the broker, percent-encoded; it may contain slashes, spaces and any other character */
+                subject: components["parameters"]["Subject"];
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["LinkRequest"];
+            };
+        };
+        responses: {
+            /** @description The link is stored; only its hash is, so its URL cannot be read again */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CreatedLink"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            408: components["responses"]["TooSlow"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["Unprocessable"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    getLink: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The user's id in the broker, percent-encoded; it may contain slashes, spaces and any other character */
+                subject: components["parameters"]["Subject"];
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The link */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LinkWithSessions"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    revokeLink: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The user's id in the broker, percent-encoded; it may contain slashes, spaces and any other character */
+                subject: components["parameters"]["Subject"];
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The link has ended */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RevokedLink"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
     listPortfoliosOf: {
         parameters: {
             query?: {
@@ -4316,6 +4722,188 @@ export interface operations {
             401: components["responses"]["Unauthenticated"];
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    openLinkPage: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                token: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The page */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/html": string;
+                };
+            };
+            /** @description The same page, which says that the link is not valid, since no token has this form; or `no_such_path` without hosted links */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/html": string;
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            500: components["responses"]["Internal"];
+        };
+    };
+    readLinkState: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The state */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LinkOnPage"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthenticated"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    startLinkSession: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    /** @description `cbls_` and 32 random bytes in base64url */
+                    session: string;
+                };
+            };
+        };
+        responses: {
+            /** @description The session has begun */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StartedLink"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            408: components["responses"]["TooSlow"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["Unprocessable"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    issueLinkToken: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: components["responses"]["Token"];
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    saveLinkPortfolio: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description Chosen by the caller, one per save and the same on each retry, such as a UUID. A quoted string
+                 *     (draft-ietf-httpapi-idempotency-key-header-07) or the bare value, which is equivalent; parameters after a quoted
+                 *     string are ignored. For 24 hours the same key with the same body gets the first answer again, with another body
+                 *     422, and while the first request is in progress 409. Keys are separate for each user.
+                 */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: components["requestBodies"]["WidgetPayload"];
+        responses: {
+            200: components["responses"]["PortfolioSavedBefore"];
+            201: components["responses"]["PortfolioSaved"];
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            408: components["responses"]["TooSlow"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["Unprocessable"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    reportLinkSteps: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    steps: {
+                        step: string;
+                        code?: string;
+                    }[];
+                };
+            };
+        };
+        responses: {
+            /** @description Stored */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthenticated"];
+            408: components["responses"]["TooSlow"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["Unprocessable"];
             429: components["responses"]["TooManyRequests"];
             500: components["responses"]["Internal"];
             503: components["responses"]["Unavailable"];
