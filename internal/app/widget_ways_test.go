@@ -12,6 +12,8 @@ import (
 	"github.com/chromedp/cdproto/target"
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
+
+	"casbroker/internal/sandbox"
 )
 
 // allWays is the configuration of a widget with all ways to import, which polls often.
@@ -254,4 +256,47 @@ func TestWidgetFindsStatementsInTheMailbox(t *testing.T) {
 	}
 	wantEvents(t, o, "WIDGET_OPENED MODE_SWITCHED INBOX_CONNECT_STARTED INBOX_HANDOFF INBOX_ERROR INBOX_CONNECT_STARTED INBOX_HANDOFF "+
 		"INBOX_CONNECTED INBOX_FILES_LISTED FILE_SELECTED PARSE_STARTED PARSE_SUCCESS WIDGET_CLOSED")
+}
+
+func TestWidgetShowsALinkWhenItsWindowIsBlocked(t *testing.T) {
+	t.Parallel()
+	h := openHost(t, desktop)
+	h.begin(h.allWays(""), "")
+	h.do(chromedp.Evaluate[chromedp.Void](`globalThis.open = () => null`), chromedp.Click(in("way-inbox")), chromedp.Click(in("provider-zoho")), chromedp.WaitVisible(in("consent")))
+	has(t, read(h.tab, chromedp.Text(in("consent"))), "Open the sign-in page")
+	h.consent(chromedp.Click(in("consent")), `[value="rohan"]`)
+	h.do(chromedp.WaitEnabled(in("pick-0")))
+	h.vendor.AddFault(sandbox.Fault{Path: "/v4/smart/parse", Kind: sandbox.FaultStatus, Status: http.StatusPaymentRequired, Times: 1})
+	h.fill("password", "any")
+	h.submit()
+	o := h.outcome()
+	if o.Result.Status != "error" || o.Result.Error.Retryable || h.called() != "onOpen onError onExit" {
+		t.Errorf("without credits: got %+v and the calls %s, want the end", o.Result, h.called())
+	}
+	h.wantNoErrors()
+}
+
+func TestWidgetMakesANewAddressAfterAnImport(t *testing.T) {
+	t.Parallel()
+	h := openHost(t, desktop)
+	address := func() string {
+		h.do(chromedp.Click(in("way-inbound_email")), chromedp.WaitVisible(in("address")))
+		return read(h.tab, chromedp.Text(in("address")))
+	}
+	h.begin(h.allWays(""), "")
+	first := address()
+	h.do(chromedp.Click(in("back")), chromedp.WaitVisible(in("file")))
+	if again := address(); again != first {
+		t.Errorf("got the address %s, then %s, want the same while it is waited for", first, again)
+	}
+	id, _, _ := strings.Cut(first, "@")
+	deliver(t, h.settings, id)
+	h.do(chromedp.WaitEnabled(in("pick-0")))
+	h.fill("password", "any")
+	h.submit()
+	h.imported("inbound_email", "INBOUND_EMAIL")
+	h.begin(h.allWays(""), "")
+	if next := address(); next == first {
+		t.Errorf("got the address %s after the import of its file, want another", next)
+	}
 }

@@ -7,7 +7,6 @@ import { pick } from './pick.js';
 /** @typedef {import('./dialog.js').Step} Step */
 
 const kind = 'CDSL_FETCH_ERROR';
-const failure = 'CDSL_ERROR';
 
 /**
  * Returns the step that asks who the investor is.
@@ -22,7 +21,7 @@ export function cdsl(session, { back }) {
     hint: 'The 16 digits of your demat account, in your broker’s app or on a statement.' });
   const dob = field({ name: 'dob', label: 'Date of birth', type: 'date', value: prefill.dob, max: new Date().toISOString().slice(0, 10) });
   return {
-    name: 'cdsl', title: 'Get it from CDSL', subtitle: 'CDSL sends a code to the mobile number of your demat account.', back, failure,
+    name: 'cdsl', title: 'Get it from CDSL', subtitle: 'CDSL sends a code to the mobile number of your demat account.', back, failure: 'CDSL_ERROR',
     body: [pan.node, boID.node, dob.node],
     focus: pan.input,
     action: 'Send the code',
@@ -51,13 +50,16 @@ export function missingPAN(/** @type {HTMLInputElement} */ input) {
   return { title: 'Enter your PAN', message: 'Five letters, four digits and a letter.', input };
 }
 
-/** The step that asks for the OTP of a session. */
+/**
+ * The step that asks for the OTP of a session.
+ * @returns {Step}
+ */
 function otp(session, id, pan, restart) {
   const code = field({ name: 'otp', label: 'Code', inputmode: 'numeric', autocomplete: 'one-time-code', maxlength: 8, class: 'code',
     hint: 'From the text message of CDSL. It is valid for a few minutes.' });
   const again = el('p', { class: 'hint' }, 'No message? Go back and ask for another code.');
   return {
-    name: 'otp', title: 'Enter the code', back: restart, failure,
+    name: 'otp', title: 'Enter the code', back: restart, failure: 'CDSL_ERROR',
     body: [code.node, again],
     focus: code.input,
     action: 'Get the statements',

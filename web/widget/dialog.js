@@ -1,10 +1,9 @@
 /** The widget's dialog: its frame, and the step that it shows. */
 
 import { API } from './api.js';
-import { el, icon } from './dom.js';
 import { fromException } from './errors.js';
+import { makeFrame } from './frame.js';
 import { complete } from './options.js';
-import { styleSheet, themeSheet } from './style.js';
 
 /** @typedef {import('./portfolio-connect').Options} Options */
 /** @typedef {import('./portfolio-connect').Result} Result */
@@ -18,7 +17,7 @@ import { styleSheet, themeSheet } from './style.js';
  * @property {(Node | undefined)[]} body
  * @property {HTMLElement} [focus] what gets the focus at first; the title if there is none
  * @property {() => Step} [back] the step before
- * @property {string} [failure] the event of an error
+ * @property {import('./portfolio-connect').EventName} [failure] the event of an error
  * @property {string} [status] what is going on while the step is shown
  * @property {(signal: AbortSignal) => void} [start] called when it is shown; the signal is aborted when it is left
  * @property {string} [action] the label of the button that submits the step
@@ -31,7 +30,7 @@ import { styleSheet, themeSheet } from './style.js';
 /** An open widget. Steps get it as their session. */
 export class Dialog {
   /** @type {Step} */
-  #step;
+  #step = { name: '', title: '', body: [] };
   /** @type {AbortController} of the step */
   #shown = new AbortController();
   /** @type {AbortController | undefined} defined while an attempt is in progress */
@@ -42,6 +41,7 @@ export class Dialog {
   #result;
   #closed = false;
   #resolve;
+  #frame;
 
   /**
    * @param {Options} options
@@ -51,51 +51,38 @@ export class Dialog {
     this.options = options;
     this.config = complete(options.config);
     this.api = new API(options);
+    /** @type {((data: unknown) => Step) | undefined} the step after a success, if the app wants one */
+    this.summaryStep = undefined;
     this.#resolve = resolve;
-    this.#build();
+    this.#frame = makeFrame(this.config);
     this.#listen();
-    document.body.append(this.host);
-    this.dialog.showModal();
+    document.body.append(this.#frame.host);
+    this.#frame.dialog.showModal();
   }
 
-  #build() {
-    const { logoUrl, theme, hideFooter, title } = this.config;
-    const part = (id, tag, attributes, ...children) => (this[id] = el(tag, { id, testid: id, ...attributes }, ...children));
-    part('dialog', 'dialog', { 'aria-labelledby': 'title', testid: 'widget-dialog', 'data-theme': theme?.mode ?? theme ?? 'auto' },
-      part('form', 'form', { novalidate: true },
-        el('div', { class: 'head' },
-          part('back', 'button', { type: 'button', class: 'icon', 'aria-label': 'Back', hidden: true }, icon('M12 4 6 10l6 6', 20)),
-          logoUrl && el('img', { id: 'logo', src: logoUrl, alt: '', width: 32, height: 32 }),
-          part('title', 'h2', { tabindex: -1 }, title),
-          part('close', 'button', { type: 'button', class: 'icon', 'aria-label': 'Close' }, icon('m5 5 10 10M15 5 5 15', 20))),
-        part('subtitle', 'p', {}),
-        part('body', 'div', {}),
-        part('error', 'div', { role: 'alert', tabindex: -1, hidden: true }, el('strong'), ' ', el('span'), el('small')),
-        part('bar', 'progress', { max: 100, testid: 'progress', 'aria-label': 'Import', hidden: true }),
-        part('status', 'p', { role: 'status', tabindex: -1 }),
-        el('div', { class: 'foot' },
-          part('cancel', 'button', { type: 'button' }, 'Cancel'),
-          part('parse', 'button', { type: 'submit', class: 'primary' })),
-        !hideFooter && el('p', { class: 'by' }, 'A stand-in for CAS Parser’s widget.')));
-    this.host = el('div', { testid: 'widget' });
-    const root = this.host.attachShadow({ mode: 'open' });
-    root.adoptedStyleSheets = [styleSheet, themeSheet(theme)];
-    root.append(this.dialog);
+  /** The element, for what a step has to hear of it. */
+  get dialog() {
+    return this.#frame.dialog;
+  }
+
+  /** Says what is going on. Screen readers read it out. */
+  say(/** @type {string} */ text) {
+    this.#frame.status.textContent = text;
   }
 
   #listen() {
-    this.form.addEventListener('submit', (event) => {
+    this.#frame.form.addEventListener('submit', (event) => {
       event.preventDefault();
       this.#submit();
     });
-    this.dialog.addEventListener('cancel', (event) => {
-      if (event.target !== this.dialog) return; // the file chooser's own cancel bubbles here
+    this.#frame.dialog.addEventListener('cancel', (event) => {
+      if (event.target !== this.#frame.dialog) return; // the file chooser's own cancel bubbles here
       event.preventDefault();
       this.end();
     });
-    this.dialog.addEventListener('close', () => this.end()); // a second Escape cannot be prevented
-    this.back.addEventListener('click', () => this.go(this.#step.back()));
-    for (const button of [this.close, this.cancel]) button.addEventListener('click', () => this.end());
+    this.#frame.dialog.addEventListener('close', () => this.end()); // a second Escape cannot be prevented
+    this.#frame.back.addEventListener('click', () => this.go(this.#step.back()));
+    for (const button of [this.#frame.close, this.#frame.cancel]) button.addEventListener('click', () => this.end());
   }
 
   /** Shows a step. */
@@ -106,23 +93,23 @@ export class Dialog {
     this.#step = step;
     this.#setBusy(undefined);
     this.clear();
-    this.dialog.dataset.step = step.name;
-    this.title.textContent = step.title;
-    this.subtitle.textContent = step.subtitle ?? '';
-    this.body.replaceChildren(...step.body.filter((node) => node !== undefined));
-    this.back.hidden = !step.back;
-    this.parse.hidden = !step.action;
-    this.parse.textContent = step.action ?? '';
-    this.cancel.hidden = this.#result !== undefined; // there is nothing left to cancel
-    this.status.textContent = step.status ?? '';
-    (this.#empty() ?? step.focus ?? this.title).focus();
-    this.dialog.scrollTop = 0;
+    this.#frame.dialog.dataset.step = step.name;
+    this.#frame.title.textContent = step.title;
+    this.#frame.subtitle.textContent = step.subtitle ?? '';
+    this.#frame.body.replaceChildren(...step.body.filter((node) => node !== undefined));
+    this.#frame.back.hidden = !step.back;
+    this.#frame.submit.hidden = !step.action;
+    this.#frame.submit.textContent = step.action ?? '';
+    this.#frame.cancel.hidden = this.#result !== undefined; // there is nothing left to cancel
+    this.#frame.status.textContent = step.status ?? '';
+    (this.#empty() ?? step.focus ?? this.#frame.title).focus();
+    this.#frame.dialog.scrollTop = 0;
     step.start?.(this.#shown.signal);
   };
 
   /** Returns the first field that is to be filled in, unless the step begins with something else. */
   #empty() {
-    const fields = [...this.body.querySelectorAll('.field input')];
+    const fields = [...this.#frame.body.querySelectorAll('.field input')];
     return fields.includes(this.#step.focus) ? fields.find(({ value }) => value === '') : undefined;
   }
 
@@ -151,29 +138,29 @@ export class Dialog {
   /** Shows how much of a file is sent. Nothing is known about the progress of parsing. */
   progress = (/** @type {number} */ percent) => {
     if (percent < 100) {
-      this.bar.value = percent;
+      this.#frame.progress.value = percent;
       return;
     }
-    this.bar.removeAttribute('value');
-    this.status.textContent = 'Reading the statement. This takes up to half a minute…';
+    this.#frame.progress.removeAttribute('value');
+    this.#frame.status.textContent = 'Reading the statement. This takes up to half a minute…';
   };
 
   #setBusy(/** @type {AbortController | undefined} */ attempt) {
     this.#attempt = attempt;
     const on = attempt !== undefined;
-    this.dialog.dataset.busy = String(on);
-    this.bar.hidden = !on;
-    this.bar.removeAttribute('value');
-    this.status.textContent = on ? this.#step.busy : (this.#step?.status ?? '');
-    if (on) this.status.focus(); // what had the focus is disabled now
-    for (const input of this.form.querySelectorAll('#body :is(input, button, select), #parse, #back')) input.disabled = on;
+    this.#frame.dialog.dataset.busy = String(on);
+    this.#frame.progress.hidden = !on;
+    this.#frame.progress.removeAttribute('value');
+    this.#frame.status.textContent = on ? this.#step.busy : (this.#step?.status ?? '');
+    if (on) this.#frame.status.focus(); // what had the focus is disabled now
+    for (const input of this.#frame.form.querySelectorAll('#body :is(input, button, select), #parse, #back')) input.disabled = on;
   }
 
   /** Takes the last error away. */
   clear() {
     this.#error = undefined;
-    this.error.hidden = true;
-    for (const input of this.body.querySelectorAll('[aria-invalid]')) input.removeAttribute('aria-invalid');
+    this.#frame.error.hidden = true;
+    for (const input of this.#frame.body.querySelectorAll('[aria-invalid]')) input.removeAttribute('aria-invalid');
   }
 
   /** Reports the error of a step. One that is not retryable ends the dialog. */
@@ -187,18 +174,18 @@ export class Dialog {
     else this.end();
   };
 
-  #showError({ title, message, remediation, details }, /** @type {any} */ input) {
-    const [strong, span, small] = this.error.children;
+  #showError(/** @type {Partial<WidgetError>} */ { title, message, remediation, details }, /** @type {any} */ input) {
+    const [strong, span, small] = this.#frame.error.children;
     strong.textContent = title;
     span.textContent = [message, remediation].filter(Boolean).join(' ');
     small.textContent = details?.requestId ? `Request ${details.requestId}` : '';
-    this.error.hidden = false;
+    this.#frame.error.hidden = false;
     if (input) {
       input.setAttribute('aria-invalid', 'true');
       input.select?.();
     }
-    (input ?? this.error).focus();
-    this.error.scrollIntoView({ block: 'nearest' });
+    (input ?? this.#frame.error).focus();
+    this.#frame.error.scrollIntoView({ block: 'nearest' });
   }
 
   /**
@@ -219,9 +206,9 @@ export class Dialog {
     if (this.#closed) return;
     this.#closed = true;
     this.#shown.abort();
-    for (const input of this.form.querySelectorAll('input')) input.value = '';
-    this.dialog.close(); // gives the focus back
-    this.host.remove();
+    for (const input of this.#frame.form.querySelectorAll('input')) input.value = '';
+    this.#frame.dialog.close(); // gives the focus back
+    this.#frame.host.remove();
     this.emit('WIDGET_CLOSED', {});
     this.call('onExit');
     this.#resolve(this.#result ?? (this.#error ? { status: 'error', error: this.#error } : { status: 'closed' }));

@@ -17,7 +17,7 @@ export function el(tag, attributes = {}, ...children) {
     else if (value !== undefined && value !== null && value !== false) node.setAttribute(name, value);
   }
   for (const [event, listener] of Object.entries(on)) node.addEventListener(event, listener);
-  node.append(...children.filter((child) => child !== undefined && child !== false));
+  for (const child of children) if (child) node.append(child);
   return node;
 }
 

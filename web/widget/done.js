@@ -16,7 +16,7 @@ export function done(session, summary) {
     name: 'done', title: 'Imported',
     body: [
       el('p', { class: 'total', testid: 'total' }, rupees(summary.totalValue)),
-      el('dl', {}, ...rows.filter(([, value]) => value).flatMap(([name, value]) => [el('dt', {}, name), el('dd', {}, el('bdi', {}, String(value)))])),
+      el('dl', {}, ...rows.filter(([, value]) => value).flatMap(([name, value]) => [el('dt', {}, String(name)), el('dd', {}, el('bdi', {}, String(value)))])),
     ],
     status: 'The statement was imported.',
     action: (typeof successCta === 'string' ? successCta : successCta?.label) ?? 'Done',

@@ -8,7 +8,6 @@ import { forward } from './mail.js';
 /** @typedef {import('./dialog.js').Step} Step */
 
 const firstDay = '1990-01-01'; // before any fund that is covered
-const failure = 'GENERATOR_ERROR';
 
 /**
  * Returns the step that asks where to send the statement.
@@ -23,7 +22,7 @@ export function generator(session, { back }) {
   const pan = panField(prefill.pan, { hint: 'Optional: for the funds of this PAN only.' });
   const password = passwordField(preset.password, { label: 'A password for the PDF', hint: 'Choose one. You need it when the statement has arrived.' });
   return {
-    name: 'generator', title: 'Request it by email', back, failure,
+    name: 'generator', title: 'Request it by email', back, failure: 'GENERATOR_ERROR',
     subtitle: 'CAMS and KFintech mail a statement of all your mutual funds.',
     body: [email.node, pan.node, preset.password ? undefined : password.node],
     focus: email.input,
@@ -52,7 +51,10 @@ function missing(email, pan, password) {
   return undefined;
 }
 
-/** The step that says that a mail is on its way, and what to do with it. */
+/**
+ * The step that says that a mail is on its way, and what to do with it.
+ * @returns {Step}
+ */
 function mailed(session, { email, password }, home) {
   const forwards = session.config.enableInboundEmail;
   return {

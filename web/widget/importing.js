@@ -37,18 +37,20 @@ export async function checkFile(file) {
  * @param {string} password
  * @param {string} method of the import, for the metadata
  * @param {AbortSignal} signal
+ * @returns {Promise<boolean>} whether it has ended the import; false if the user has left
  */
 export async function importDocument(session, input, password, method, signal) {
   const began = performance.now();
   session.emit(input.kind === 'file' ? 'UPLOAD_STARTED' : 'PARSE_STARTED', { filename: input.filename, source: input.source });
   const data = await submit(session, input, password, signal);
-  if (signal.aborted) return;
+  if (signal.aborted) return false;
   const type = checkType(data, session.config.allowedTypes);
   const duration = Math.round(performance.now() - began);
   session.emit('PARSE_SUCCESS', { cas_type: type, parse_duration_ms: duration });
   session.succeed(data, {
     filename: input.filename, parser_type: type, parse_duration_ms: duration, cas_type: type, method, source: input.source,
   });
+  return true;
 }
 
 function submit({ options, api, emit, progress }, input, password, signal) {

@@ -29,10 +29,14 @@ export function inbox(session, { back }) {
   };
 }
 
-/** The step that waits for the consent, which the user gives in another window. */
+/**
+ * The step that waits for the consent, which the user gives in another window.
+ * @returns {Step}
+ */
 function consent(session, provider, again) {
   // Opened in the click that leads here: later, the browser would block it.
   const popup = open('', 'portfolio-connect-inbox', 'popup,width=520,height=680');
+  if (popup) popup.opener = null; // the provider's page need not reach this one
   const place = el('div', {});
   const stop = (signal, error) => {
     if (signal.aborted) return;
@@ -92,7 +96,7 @@ function callback(state, signal) {
 /** Searches the mailbox, and returns the step with what is in it. */
 async function list(session, token, again, signal) {
   const { api, config: { inbox: { casTypes: cas_types, startDate: start_date, endDate: end_date } } } = session;
-  session.status.textContent = 'Looking for statements…';
+  session.say('Looking for statements…');
   const headers = { 'x-inbox-token': token };
   const { files } = await api.call('POST', '/v4/inbox/cas', { body: { cas_types, start_date, end_date }, headers, kind, signal });
   session.emit('INBOX_FILES_LISTED', { count: files.length });

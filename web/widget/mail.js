@@ -23,27 +23,30 @@ let last;
  */
 export function forward(session, { back, password, method = 'inbound_email' }) {
   const place = el('div', { class: 'address' }, el('p', { class: 'quiet' }, 'Making an address…'));
+  const retry = el('p', { class: 'retry' });
   const next = (/** @type {import('./pick.js').Found[]} */ files) =>
-    pick(session, { files, source: 'INBOUND_EMAIL', method, title: 'Your mail has arrived', password, back });
+    pick(session, { files, source: 'INBOUND_EMAIL', method, title: 'Your mail has arrived', password, back, imported: forget });
   return {
     name: 'forward', title: 'Forward the email', back, failure: kind,
     body: [el('ol', { class: 'steps' },
       el('li', {}, el('div', {}, 'Open the mail with your statement.')),
       el('li', {}, el('div', {}, 'Forward it, with the PDF, to', place)),
-      el('li', {}, el('div', {}, 'Keep this open: the next step follows by itself.')))],
+      el('li', {}, el('div', {}, 'Keep this open: the next step follows by itself.'))), retry],
     start: (signal) => {
       wait(session, place, signal).then((files) => session.go(next(files))).catch((error) => {
         if (signal.aborted) return;
-        session.status.textContent = '';
-        session.fail({ ...error });
-        offerRetry(place, () => session.go(forward(session, { back, password, method })));
+        session.say('');
+        if (error?.details?.status) forget(); // the address may have expired; without an answer, mail may still come
+        place.querySelector('p')?.remove(); // no address is being made
+        retry.append(el('button', { type: 'button', testid: 'again', on: { click: () => session.go(forward(session, { back, password, method })) } }, 'Wait again'));
+        session.fail(error);
       });
     },
   };
 }
 
-function offerRetry(place, again) {
-  place.replaceChildren(el('button', { type: 'button', testid: 'again', on: { click: again } }, 'Wait again'));
+function forget() {
+  last = undefined;
 }
 
 /** Shows the address and returns the files that arrive at it. */
@@ -51,7 +54,7 @@ async function wait(session, place, signal) {
   const { pollIntervalMs, sessionTimeoutMs } = session.config.inboundEmail;
   const address = await addressOf(session, signal);
   showAddress(session, place, address.email);
-  session.status.textContent = 'Waiting for your mail…';
+  session.say('Waiting for your mail…');
   session.emit('INBOUND_EMAIL_WAITING', { inbound_email_id: address.id });
   for (const end = performance.now() + sessionTimeoutMs; performance.now() < end; await pause(pollIntervalMs, signal)) {
     const { files } = await poll(session, address.id, signal);
@@ -98,9 +101,9 @@ function showAddress(session, place, email) {
     click: async () => {
       try {
         await navigator.clipboard.writeText(email);
-        session.status.textContent = 'Address copied. Waiting for your mail…';
+        session.say('Address copied. Waiting for your mail…');
       } catch {
-        session.status.textContent = 'Select the address to copy it. Waiting for your mail…';
+        session.say('Select the address to copy it. Waiting for your mail…');
       }
     },
   } }, 'Copy');

@@ -16,10 +16,10 @@ import { importDocument } from './importing.js';
  * Returns the step.
  * @param {import('./dialog.js').Dialog} session
  * @param {{files: Found[], source: 'INBOX' | 'INBOUND_EMAIL' | 'CDSL_FETCH', method: string, title: string,
- *   password?: string, back?: () => import('./dialog.js').Step}} options
+ *   password?: string, back?: () => import('./dialog.js').Step, imported?: () => void}} options imported is called after a success
  * @returns {import('./dialog.js').Step}
  */
-export function pick(session, { files, source, method, title, password, back }) {
+export function pick(session, { files, source, method, title, password, back, imported }) {
   const secret = passwordField(password ?? session.config.prefill.pan?.toUpperCase());
   const list = el('fieldset', {}, el('legend', {}, files.length === 1 ? 'Statement' : `Statements (${files.length})`),
     el('div', { class: 'files' }, ...files.map((file, i) => choice(file, i))));
@@ -33,10 +33,10 @@ export function pick(session, { files, source, method, title, password, back }) 
     busy: 'Reading the statement. This takes up to half a minute…',
     check: () => (secret.input.value === ''
       ? { title: 'Enter the statement’s password', message: 'Usually your PAN in capitals.', input: secret.input } : undefined),
-    run: (signal) => {
+    run: async (signal) => {
       const { url: pdfUrl, ...metadata } = chosen();
       const input = { kind: /** @type {const} */ ('url'), pdfUrl, filename: metadata.filename, source, metadata };
-      return importDocument(session, input, secret.input.value, method, signal);
+      if (await importDocument(session, input, secret.input.value, method, signal)) imported?.();
     },
     inputOf: ({ code }) => (code === 'INVALID_PASSWORD' ? secret.input : undefined),
   };

@@ -129,11 +129,12 @@
     };
   }
 
-  function holdings({ demat_accounts: demat = [], mutual_funds: folios = [], nps = [], insurance = {} }) {
+  /** Returns the number of holdings, schemes, funds and policies in a UnifiedResponse. */
+  function holdings({ demat_accounts: demat = [], mutual_funds: folios = [], nps = [], insurance }) {
     const lists = [...demat.flatMap((a) => Object.values(a.holdings ?? {})), ...folios.map((f) => f.schemes), ...nps.map((n) => n.funds),
       insurance?.life_insurance_policies];
     return lists.reduce((sum, list) => sum + (list?.length ?? 0), 0);
   }
 
-  globalThis.PortfolioConnect = Object.freeze({ open, create, handleInboxCallback, isInboxCallbackPage, extractPortfolioSummary });
+  /** @type {any} */ (globalThis).PortfolioConnect = Object.freeze({ open, create, handleInboxCallback, isInboxCallbackPage, extractPortfolioSummary });
 })();

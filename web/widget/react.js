@@ -27,7 +27,7 @@ export function usePortfolioConnect(props) {
   }, []);
   const open = useCallback(async () => {
     await import('./portfolio-connect.js');
-    handle.current = globalThis.PortfolioConnect.create(latest.current);
+    handle.current = /** @type {any} */ (globalThis).PortfolioConnect.create(latest.current);
     setOpen(true);
     try {
       return await handle.current.open();

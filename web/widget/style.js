@@ -76,7 +76,7 @@ progress { appearance: none; display: block; width: calc(100% - 3rem); height: 6
 progress::-webkit-progress-bar { background: var(--line); }
 progress::-webkit-progress-value { background: var(--primary); border-radius: 3px; transition: width .2s; }
 progress::-moz-progress-bar { background: var(--primary); }
-progress:indeterminate { background: linear-gradient(90deg, var(--line) 35%, var(--primary) 50%, var(--line) 65%) 0 0 / 300% 100%; }
+progress:indeterminate { background: linear-gradient(90deg, var(--line) 35%, var(--primary) 50%, var(--line) 65%) 50% 0 / 300% 100%; }
 progress:indeterminate::-webkit-progress-bar { background: transparent; }
 progress:indeterminate::-moz-progress-bar { background: transparent; }
 .foot { position: sticky; bottom: 0; display: flex; justify-content: flex-end; gap: .6rem; margin-top: 1.25rem; padding: .9rem 1.5rem; border-top: 1px solid var(--line); background: var(--paper); }
@@ -117,6 +117,8 @@ fieldset { margin: 1rem 0 0; padding: 0; border: 0; min-width: 0; }
 .steps li::before { content: counter(step); display: grid; place-items: center; width: 1.6rem; height: 1.6rem; border-radius: 50%; background: var(--primary); color: var(--on-primary); font-size: .85rem; font-weight: 600; }
 .steps li > div { min-width: 0; overflow-wrap: anywhere; }
 .address { display: flex; flex-wrap: wrap; align-items: center; gap: .5rem; margin-top: .5rem; padding: .6rem .7rem .6rem .9rem; border: 1px solid var(--line); border-radius: var(--radius); background: var(--sunken); }
+.address:empty { display: none; }
+.retry:not(:empty) { margin-top: 1rem; }
 .address output { flex: 1 1 12rem; min-width: 0; font-family: ui-monospace, "Cascadia Mono", monospace; font-size: .9rem; overflow-wrap: anywhere; user-select: all; }
 .total { margin: .75rem 0 .25rem; font-size: 1.9rem; font-weight: 650; letter-spacing: -.02em; line-height: 1.2; overflow-wrap: anywhere; }
 dl { display: grid; grid-template-columns: auto 1fr; gap: .3rem 1.2rem; margin: .9rem 0 0; }
@@ -167,12 +169,13 @@ const themed = {
  */
 export function themeSheet(theme) {
   const rules = [];
+  const set = typeof theme === 'object' ? theme : {};
   for (const [name, [variable, property]] of Object.entries(themed)) {
-    const value = theme?.[name];
+    const value = set[name];
     const text = typeof value === 'number' ? `${value}px` : String(value ?? '');
     if (text && !/[;{}]/.test(text) && CSS.supports(property, text)) rules.push(`${variable}: ${text};`);
   }
-  if (theme?.primary && !theme.primaryForeground && CSS.supports('color', 'oklch(from red l 0 0)')) {
+  if (set.primary && !set.primaryForeground && CSS.supports('color', 'oklch(from red l 0 0)')) {
     rules.push('--on-primary: oklch(from var(--primary) clamp(0, (.66 - l) * 1000, 1) 0 0);'); // black or white
   }
   const sheet = new CSSStyleSheet();
