@@ -49,23 +49,15 @@ func openSQLite(path string, log *slog.Logger) (writer, reader *sql.DB, named *d
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return nil, nil, nil, fmt.Errorf("create the folder of the database: %w", err)
 	}
-	file, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600) //nolint:gosec // the operator's own setting
-	if err != nil {
-		return nil, nil, nil, fmt.Errorf("open the database file: %w", err)
-	}
-	named = &databaseFile{path: path, log: log}
-	if named.opened, err = file.Stat(); err != nil {
-		return nil, nil, nil, errors.Join(err, file.Close())
-	}
-	if err := file.Close(); err != nil {
+	if named, err = openDatabaseFile(path, log); err != nil {
 		return nil, nil, nil, err
 	}
 	dsn := sqliteDSN(path) + "&mode=rw" // without creating the file
 	if writer, err = openCached(dsn+"&_txlock=immediate", named.check); err != nil {
-		return nil, nil, nil, err
+		return nil, nil, nil, errors.Join(err, named.close())
 	}
 	if reader, err = openCached(dsn+"&_pragma=query_only(1)", named.check); err != nil {
-		return nil, nil, nil, errors.Join(err, writer.Close())
+		return nil, nil, nil, errors.Join(err, writer.Close(), named.close())
 	}
 	writer.SetMaxOpenConns(1)
 	reader.SetMaxOpenConns(max(4, 2*runtime.NumCPU()))

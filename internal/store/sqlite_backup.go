@@ -36,7 +36,7 @@ const (
 // MarkTorn has the database file say that it is not whole without its -wal file, if it does
 // not say so already. On PostgreSQL it does nothing.
 func (s *DB) MarkTorn(ctx context.Context) error {
-	if s.file == nil || versionInFile(s.file.path) == versionTorn {
+	if s.file == nil || versionIn(s.file.file) == versionTorn {
 		return nil
 	}
 	if err := s.setVersion(ctx, versionTorn); err != nil {
@@ -53,14 +53,9 @@ func (s *DB) setVersion(ctx context.Context, version int) error {
 	})
 }
 
-// versionInFile returns the user_version in the header of the file alone, -1 if it cannot be
+// versionIn returns the user_version in the header of the file alone, -1 if it cannot be
 // read.
-func versionInFile(path string) int {
-	file, err := os.Open(path) //nolint:gosec // the operator's own setting
-	if err != nil {
-		return -1
-	}
-	defer func() { _ = file.Close() }()
+func versionIn(file *os.File) int {
 	version := make([]byte, 4)
 	if _, err := file.ReadAt(version, 60); err != nil {
 		return -1
@@ -69,9 +64,15 @@ func versionInFile(path string) int {
 }
 
 // CheckTorn returns ErrTorn if the SQLite file at path was copied from a running broker
-// without its -wal file. It must be called before the file is opened, which makes a new one.
+// without its -wal file. It must be called before this process opens the database, which makes a
+// new one, and whose locks would be dropped (see databaseFile).
 func CheckTorn(path string) error {
-	if _, err := os.Stat(path + "-wal"); err == nil || versionInFile(path) != versionTorn {
+	file, err := os.Open(path) //nolint:gosec // the operator's own setting
+	if err != nil {
+		return nil // whoever opens it next says so
+	}
+	defer func() { _ = file.Close() }()
+	if _, err := os.Stat(path + "-wal"); err == nil || versionIn(file) != versionTorn {
 		return nil
 	}
 	return ErrTorn

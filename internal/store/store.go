@@ -116,7 +116,7 @@ func (s *DB) Close() error {
 	if s.group == nil {
 		return s.writer.Close()
 	}
-	return errors.Join(s.reader.Close(), s.writer.Close())
+	return errors.Join(s.reader.Close(), s.writer.Close(), s.file.close())
 }
 
 // Ready returns nil if the database can be used, else ErrUnavailable or an error that
