@@ -14,6 +14,7 @@ import (
 	"casbroker/internal/apikey"
 	"casbroker/internal/auth"
 	"casbroker/internal/cache"
+	"casbroker/internal/clock"
 	"casbroker/internal/config"
 	"casbroker/internal/server"
 	"casbroker/internal/store"
@@ -42,13 +43,8 @@ type Caller struct {
 	UserToken string // the JWT of a user
 }
 
-const (
-	// diagnoseTimeout bounds each check.
-	diagnoseTimeout = 10 * time.Second
-	// clockWarning and clockFault are the least differences of clocks that are reported. Tokens
-	// and JWTs have times that both sides compare.
-	clockWarning, clockFault = 5 * time.Second, 30 * time.Second
-)
+// diagnoseTimeout bounds each check.
+const diagnoseTimeout = 10 * time.Second
 
 // doctor makes the checks. Those that something else spoils are left out, so that one broken
 // part is one finding.
@@ -57,7 +53,7 @@ type doctor struct {
 	read     config.Config // with their contents
 	options  Options
 	found    []Finding
-	clocks   map[string]time.Duration // how far ahead the clock is, by whose it was compared with
+	clocks   *clock.Comparison
 }
 
 // Diagnose checks that the broker can work with the valid settings c: files, database, Redis,
@@ -67,7 +63,7 @@ func Diagnose(ctx context.Context, c config.Config, o Options, by Caller) []Find
 		o.Now = time.Now
 	}
 	o.LogTo = io.Discard // what matters is in the findings
-	d := &doctor{settings: c, read: c, options: o, clocks: map[string]time.Duration{}}
+	d := &doctor{settings: c, read: c, options: o, clocks: &clock.Comparison{Now: o.Now}}
 	d.add("settings", FindingOK, "The settings are valid.", "")
 	if d.files() {
 		for _, check := range []func(context.Context){d.database, d.redis, d.vendor, d.clock, func(ctx context.Context) { d.users(ctx, by.UserToken) }} {
@@ -125,7 +121,6 @@ func (d *doctor) database(ctx context.Context) {
 		return
 	}
 	defer func() { _ = db.Close() }()
-	asked := d.options.Now()
 	var wrong *store.WrongKeyError
 	switch err := usable(ctx, db); {
 	case errors.As(err, &wrong):
@@ -138,12 +133,15 @@ func (d *doctor) database(ctx context.Context) {
 		d.add(check, FindingFault, cause(err), cmp.Or(store.Remedy(err), "start the database, and check the host and the port in store.url"))
 		return
 	}
-	clock, err := db.Probe(ctx)
+	asked := d.options.Now()
+	theirs, err := db.Probe(ctx)
 	if err != nil {
 		d.add(check, FindingFault, "A transaction failed: "+cause(err), cmp.Or(store.Remedy(err), "free space on its disk, and let the user of store.url write"))
 		return
 	}
-	d.compare("the database", clock, asked)
+	if !theirs.IsZero() {
+		d.clocks.Read(clock.Database, theirs, asked, 0)
+	}
 	d.add(check, FindingOK, "It is migrated, has the keys of seal.keys, and takes a transaction.", "")
 }
 
@@ -179,8 +177,8 @@ func (d *doctor) redis(ctx context.Context) {
 		return
 	}
 	asked := d.options.Now()
-	if clock, err := r.Time(ctx); err == nil {
-		d.compare("Redis", clock, asked)
+	if theirs, err := r.Time(ctx); err == nil {
+		d.clocks.Read(clock.Redis, theirs, asked, 0)
 	}
 	d.add(check, FindingOK, "It answers, and the user may do all that the broker does.", "")
 }
@@ -192,7 +190,9 @@ func (d *doctor) vendor(ctx context.Context) {
 		d.add(check, FindingFault, fmt.Sprintf("%s cannot be reached: %v", d.read.Upstream.URL, err), "check upstream.url, the network, and a proxy or firewall in between")
 		return
 	}
-	d.compare("the vendor", date, asked)
+	if !date.IsZero() {
+		d.clocks.Read(clock.Vendor, date, asked, time.Second)
+	}
 	if d.read.Upstream.OnPremise() {
 		d.add(check, FindingOK, "The parser on premises answers.", "")
 		return
@@ -255,34 +255,18 @@ func (d *doctor) askDate(ctx context.Context) (date, asked time.Time, err error)
 	return date, asked, nil
 }
 
-// compare notes how far the clock was ahead of theirs, which was read after asked.
-func (d *doctor) compare(whose string, theirs, asked time.Time) {
-	if !theirs.IsZero() {
-		d.clocks[whose] = asked.Add(d.options.Now().Sub(asked) / 2).Sub(theirs)
-	}
-}
-
-func (d *doctor) clock(context.Context) {
-	state, notes := FindingOK, []string{}
-	for _, whose := range []string{"the database", "Redis", "the vendor"} {
-		ahead, ok := d.clocks[whose]
-		if !ok || ahead.Abs() < clockWarning {
-			continue
-		}
-		if ahead.Abs() >= clockFault {
-			state = FindingFault
-		} else if state == FindingOK {
-			state = FindingWarning
-		}
-		notes = append(notes, fmt.Sprintf("It is %s ahead of that of %s.", ahead.Round(time.Second), whose))
-	}
-	switch {
-	case state != FindingOK:
-		d.add("clock", state, strings.Join(notes, " "), "synchronise the clock of this machine (NTP), and that of the other if it is the wrong one")
-	case len(d.clocks) == 0:
-		d.add("clock", FindingWarning, "No other clock could be asked.", "mend the other findings, and run this again")
+// clock reports what the readings of the other checks say, as /readyz does.
+func (d *doctor) clock(ctx context.Context) {
+	const check = "clock"
+	switch err := d.clocks.Ready(ctx); {
+	case clock.IsWarning(err):
+		d.add(check, FindingWarning, err.Error(), "synchronise both clocks (NTP)")
+	case err != nil:
+		d.add(check, FindingFault, err.Error(), "synchronise the clock of this machine (NTP), and that of the other if it is the wrong one")
+	case !d.clocks.Known():
+		d.add(check, FindingWarning, "No other clock could be asked.", "mend the other findings, and run this again")
 	default:
-		d.add("clock", FindingOK, "It agrees with those of the others.", "")
+		d.add(check, FindingOK, "It agrees with those of the others.", "")
 	}
 }
 

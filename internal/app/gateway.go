@@ -69,6 +69,7 @@ type gatewayDeps struct {
 	captures gateway.Captures
 	calls    gateway.Calls
 	charge   func(ctx context.Context, subject, mail string, at time.Time) error // records a mail that arrived
+	onDate   func(date, asked time.Time)                                         // gets the vendor's clock
 	metrics  *telemetry.Metrics
 	log      *slog.Logger
 	now      func() time.Time
@@ -86,6 +87,7 @@ func newGateway(c config.Config, d gatewayDeps) (*gateway.Handler, error) {
 	if err != nil {
 		return nil, fmt.Errorf("upstream.url: %w", err)
 	}
+	vendor.OnDate, vendor.Now = d.onDate, d.now
 	if c.Gateway.Capture == config.CaptureOff {
 		d.captures = nil
 	}

@@ -247,7 +247,7 @@ func New(ctx context.Context, c config.Config, o Options) (_ *App, err error) { 
 	forGateway := gatewayDeps{
 		keys: gatewayKeys(c, keys), health: vendor.Health(), box: box, access: watcher, owned: db, mail: db, limits: limits, captures: captures,
 		calls: gatewayCalls{ledger}, charge: ledger.RecordMail,
-		metrics: metrics, log: log, now: o.Now, onClose: a.onClose,
+		onDate: onDate(clocks), metrics: metrics, log: log, now: o.Now, onClose: a.onClose,
 	}
 	passOn, err := newGateway(c, forGateway)
 	if err != nil {

@@ -118,6 +118,9 @@ func (c *Comparison) current() map[string]reading {
 	return list
 }
 
+// Known reports whether a reading counts.
+func (c *Comparison) Known() bool { return len(c.current()) > 0 }
+
 // Ready returns a Difference if the clock of this machine is wrong. The vendor alone does not
 // make it so if the database or Redis agree with it: then it is a Warning.
 func (c *Comparison) Ready(context.Context) error {

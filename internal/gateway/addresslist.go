@@ -168,7 +168,7 @@ func (x *exchange) askWith(ctx context.Context, call *vendorCall, method, path s
 	if err != nil {
 		return nil, unreachable(ctx, err)
 	}
-	if err := call.answered(res, true); err != nil {
+	if err := call.answered(res); err != nil {
 		return nil, err
 	}
 	outcome := healthOK // counts for a success only

@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -11,6 +12,7 @@ import (
 	"sync/atomic"
 
 	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
 
 	"casbroker/internal/credit"
 	"casbroker/internal/fault"
@@ -232,6 +234,22 @@ func (a *watchedAnswer) Read(p []byte) (int, error) {
 	rec.ended = rec.ended || errors.Is(err, io.EOF)
 	rec.whole = rec.ended && len(rec.first) <= maxFirst
 	return n, err
+}
+
+// health returns what the part of a success that was read says of the vendor. What is not the
+// beginning of a JSON object or array, or is short and not JSON, is not an answer of its API.
+func (rec *record) health() string {
+	first := bytes.TrimLeft(rec.first, " \t\r\n")
+	switch {
+	case len(first) > 0 && first[0] != '{' && first[0] != '[', rec.whole && !jsontext.Value(rec.first).IsValid():
+		return healthBadAnswer
+	case len(first) == 0 && len(rec.first) > maxFirst:
+		return healthBadAnswer
+	case len(first) == 0:
+		return healthCanceled
+	default:
+		return healthOK
+	}
 }
 
 // codePattern is the form of the vendor's codes.

@@ -147,6 +147,7 @@ func (x *exchange) pass(w http.ResponseWriter, r *http.Request) error {
 	if r.Body = body; r.ContentLength == 0 {
 		received()
 	}
+	defer x.call.done(healthCanceled) // unless something else was said before
 	x.send(w, r)
 	if x.failed == nil {
 		return nil

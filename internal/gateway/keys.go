@@ -75,9 +75,9 @@ func (x *exchange) takeKey(ctx context.Context) (*apikey.Key, error) {
 	return x.Keys.Take(ctx, apikey.Use{App: apikey.AppOf(x.token.Subject), Urgent: !x.route.free, Only: x.keyName})
 }
 
-// answered reports the vendor's answer. It reads an error as a whole. If read is set, the
-// caller reads a success too, and then calls done.
-func (v *vendorCall) answered(res *http.Response, read bool) (err error) {
+// answered reports the vendor's answer. It reads an error as a whole. The caller reads a success,
+// and then calls done.
+func (v *vendorCall) answered(res *http.Response) (err error) {
 	code := ""
 	if res.StatusCode >= http.StatusBadRequest {
 		if code, err = errorCode(res); err != nil {
@@ -95,7 +95,7 @@ func (v *vendorCall) answered(res *http.Response, read bool) (err error) {
 			outcome = healthRefused // a user could repeat it, so it does not count towards opening the breaker
 		}
 	}
-	if outcome != healthOK || !read || res.StatusCode >= http.StatusMultipleChoices {
+	if outcome != healthOK || res.StatusCode >= http.StatusMultipleChoices {
 		v.done(outcome)
 	}
 	return nil

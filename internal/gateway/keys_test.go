@@ -73,6 +73,12 @@ func TestAnswersOfTheVendorSayHowItDoes(t *testing.T) {
 		"too many requests":              {reply(429, media, `{}`), "rate_limited"},
 		"a page":                         {reply(200, "text/html", "<html>"), "bad_answer"},
 		"a page for a user's own error":  {reply(404, "text/html", "<html>"), "refused"},
+		"a page as JSON":                 {reply(200, media, "<html>"), "bad_answer"},
+		"JSON that is cut short":         {reply(200, media, `{"meta":`), "bad_answer"},
+		"nothing":                        {reply(200, media, ""), "bad_answer"},
+		"a text":                         {reply(200, media, `"try later"`+strings.Repeat(" ", 5000)), "bad_answer"},
+		"spaces":                         {reply(200, media, strings.Repeat(" ", 5000)), "bad_answer"},
+		"a list":                         {reply(200, media, " [ ]"), "ok"},
 		"a redirect":                     {reply(302, media, `{}`), "bad_answer"},
 		"a connection that is closed":    {func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, "unreachable"},
 		"an answer that breaks off later": {func(w http.ResponseWriter, r *http.Request) {
@@ -89,6 +95,30 @@ func TestAnswersOfTheVendorSayHowItDoes(t *testing.T) {
 			w.outcome(t, 1)
 			h.want(t, c.want)
 		})
+	}
+}
+
+func TestAnswersOfTheVendorTellItsTime(t *testing.T) {
+	t.Parallel()
+	var age, date string
+	at := time.Date(2026, 4, 1, 10, 0, 0, 0, time.UTC)
+	var read []time.Time
+	w := newWorld(t, func(rw http.ResponseWriter, r *http.Request) {
+		rw.Header()["Date"] = []string{date}
+		rw.Header().Set("Age", age)
+		ok(rw, r)
+	}, func(g *gateway.Handler) {
+		g.Vendor.Now = func() time.Time { return at }
+		g.Vendor.OnDate = func(date, asked time.Time) { read = append(read, date, asked) }
+	})
+	for _, header := range [][2]string{{"Wed, 01 Apr 2026 10:00:05 GMT", ""}, {"Wed, 01 Apr 2026 09:00:00 GMT", "3600"}, {"now", ""}} {
+		date, age = header[0], header[1]
+		if a := w.parse(t); a.status != 200 {
+			t.Fatalf("got %d %s", a.status, a.body)
+		}
+	}
+	if want := []time.Time{at.Add(5 * time.Second), at}; !slices.Equal(read, want) {
+		t.Errorf("read %v, want the only Date that says something, and when it was asked: %v", read, want)
 	}
 }
 

@@ -49,7 +49,7 @@ func (x *exchange) checkAnswer(res *http.Response) error {
 	lostMailbox := isJSON(res) && x.lostMailbox(res) // the mailbox was refused, not the API key
 	if lostMailbox {
 		x.call.done(healthOK)
-	} else if err := x.call.answered(res, x.inspect != nil); err != nil {
+	} else if err := x.call.answered(res); err != nil {
 		return err
 	}
 	switch {
@@ -77,6 +77,8 @@ func (x *exchange) checkAnswer(res *http.Response) error {
 			return err
 		}
 		x.call.done(healthOK)
+	} else {
+		res.Body = &judgedAnswer{ReadCloser: res.Body, exchange: x}
 	}
 	res.Header = only(answerHeaders, res.Header)
 	res.Header.Set("Cache-Control", "no-store")
@@ -85,6 +87,19 @@ func (x *exchange) checkAnswer(res *http.Response) error {
 		res.Body = x.capture(res.Body, res.ContentLength)
 	}
 	return nil
+}
+
+// judgedAnswer is an answer that is not read before the caller gets it. Once it is closed, what
+// was read says how the vendor does.
+type judgedAnswer struct {
+	io.ReadCloser
+	exchange *exchange
+}
+
+// Close closes the answer.
+func (a *judgedAnswer) Close() error {
+	a.exchange.call.done(a.exchange.record.health())
+	return a.ReadCloser.Close()
 }
 
 // only returns the first value of each of names in header.

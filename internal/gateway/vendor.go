@@ -6,9 +6,11 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptrace"
 	"net/url"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -21,6 +23,11 @@ const (
 
 // Vendor is the server that calls are passed on to. It is safe for concurrent use.
 type Vendor struct {
+	// OnDate is called with the vendor's clock, to the second, and when it had the whole request;
+	// nil for none. It is set before the first call, like Now, which is time.Now by default.
+	OnDate func(date, asked time.Time)
+	Now    func() time.Time
+
 	base      *url.URL
 	transport http.RoundTripper
 	buffers   bufferPool
@@ -35,7 +42,8 @@ func NewVendor(address string) (*Vendor, error) {
 		return nil, fmt.Errorf("want the URL of the vendor")
 	}
 	base.User = nil
-	return &Vendor{base: base, transport: once{&http.Transport{
+	v := &Vendor{base: base, Now: time.Now}
+	v.transport = once{v, &http.Transport{
 		Proxy:                  http.ProxyFromEnvironment,
 		DialContext:            dial,
 		TLSHandshakeTimeout:    5 * time.Second,
@@ -44,7 +52,8 @@ func NewVendor(address string) (*Vendor, error) {
 		MaxIdleConnsPerHost:    64,
 		IdleConnTimeout:        30 * time.Second, // short: a call on a connection that the vendor just closed fails
 		MaxResponseHeaderBytes: 64 << 10,
-	}}}, nil
+	}}
+	return v, nil
 }
 
 var dialer = net.Dialer{Timeout: 5 * time.Second}
@@ -78,18 +87,40 @@ func (v *Vendor) url(path string, query url.Values) *url.URL {
 
 // once is a RoundTripper for ReverseProxy that passes on neither informational answers
 // (1xx) nor trailers, which could have any header. Redirects are not followed.
-type once struct{ next *http.Transport }
+type once struct {
+	vendor *Vendor
+	next   *http.Transport
+}
 
 // RoundTrip sends r once. It hides the context's values from the transport: ReverseProxy
 // puts a function there that passes informational answers on.
 func (o once) RoundTrip(r *http.Request) (*http.Response, error) {
-	res, err := o.next.RoundTrip(r.WithContext(traceSending(withoutValues{r.Context()}, r.Context())))
+	var asked atomic.Pointer[time.Time]
+	note := func() {
+		now := o.vendor.Now()
+		asked.Store(&now)
+	}
+	note()
+	wrote := func(httptrace.WroteRequestInfo) { note() }
+	ctx := httptrace.WithClientTrace(withoutValues{r.Context()}, &httptrace.ClientTrace{WroteRequest: wrote})
+	res, err := o.next.RoundTrip(r.WithContext(traceSending(ctx, r.Context())))
 	if err != nil {
 		return nil, err
 	}
+	o.vendor.readDate(res.Header, *asked.Load())
 	answer := *res // trailers are later added to res only
 	answer.Trailer = nil
 	return &answer, nil
+}
+
+// readDate passes the vendor's clock on. An answer from a cache says nothing of it.
+func (v *Vendor) readDate(header http.Header, asked time.Time) {
+	if v.OnDate == nil || header.Get("Age") != "" {
+		return
+	}
+	if date, err := http.ParseTime(header.Get("Date")); err == nil {
+		v.OnDate(date, asked)
+	}
 }
 
 // CloseIdleConnections closes the connections that no call uses.
