@@ -62,6 +62,7 @@ type commands struct {
 
 	ServiceKey serviceKeyCommand `cmd:"" help:"Make a key for a service that acts for users, and print the setting for the broker."`
 	Parse      parseCommand      `cmd:"" help:"Have a running broker parse statements and save them for a user."`
+	Link       linkCommand       `cmd:"" help:"Have a running broker make a hosted link, with which a user imports a statement."`
 	Grants     grantsCommand     `cmd:"" help:"List the access tokens that a running broker issued, newest first."`
 	Revoke     revokeCommand     `cmd:"" help:"Revoke tokens at a running broker: of a grant, of a user, or all."`
 	Block      blockCommand      `cmd:"" help:"Block a user at a running broker, and revoke the user's tokens."`

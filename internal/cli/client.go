@@ -40,7 +40,8 @@ var (
 type client struct {
 	base    string // "https://broker.example", without a trailing slash
 	http    *http.Client
-	session string // the cookie, "name=value"; "" before the sign-in
+	session string      // the cookie, "name=value"; "" before the sign-in
+	key     secret.Text // a service key, sent instead of the cookie; "" for none
 }
 
 // signIn exchanges key for a session. It keeps the cookie itself: over http, a cookie jar
@@ -120,6 +121,9 @@ func (c *client) send(ctx context.Context, method, path string, body any) (*http
 	req.Header.Set("User-Agent", "casbroker-cli "+app.BuildInfo().String())
 	if body != nil {
 		req.Header.Set("Content-Type", "application/json")
+	}
+	if c.key != "" {
+		req.Header.Set("Authorization", "Bearer "+c.key.Reveal())
 	}
 	if c.session != "" {
 		req.Header.Set("Cookie", c.session)

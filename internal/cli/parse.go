@@ -24,7 +24,7 @@ import (
 	"casbroker/internal/secret"
 )
 
-// The environment variables of broker parse.
+// The environment variables of broker parse and broker link.
 const (
 	serviceKeyVariable     = "BROKER_SERVICE_KEY"
 	serviceKeyFileVariable = "BROKER_SERVICE_KEY_FILE"
@@ -43,8 +43,7 @@ const (
 )
 
 var (
-	errNoServiceKey = usageError{errors.New("no service key: use --key-file, or set " + serviceKeyFileVariable + " or " + serviceKeyVariable +
-		"; to make one, run broker service-key with the scope statements:write")}
+	errNoServiceKey = errors.New("no service key: use --key-file, or set " + serviceKeyFileVariable + " or " + serviceKeyVariable)
 	errServiceKey = usageError{errors.New("the service key is malformed: want one line without spaces")}
 	errSomeFailed = errors.New("not all statements were saved; run the same command again to try those again")
 	errNoFiles    = usageError{errors.New("the folder has no PDF files")}
@@ -79,7 +78,7 @@ func (c parseCommand) Run(ctx context.Context, t *Terminal) error {
 	if err != nil {
 		return err
 	}
-	key, err := c.key(t)
+	key, err := serviceKey(t, c.KeyFile, "statements:write")
 	if err != nil {
 		return err
 	}
@@ -103,9 +102,9 @@ func (c parseCommand) Run(ctx context.Context, t *Terminal) error {
 	return u.all(ctx, files, report)
 }
 
-// key reads the service key.
-func (c parseCommand) key(t *Terminal) (secret.Text, error) {
-	path, text := string(c.KeyFile), ""
+// serviceKey reads the service key, from file unless that is "". scope is the one that it needs.
+func serviceKey(t *Terminal, file name, scope string) (secret.Text, error) {
+	path, text := string(file), ""
 	if path == "" {
 		path, text = t.variable(serviceKeyFileVariable), t.variable(serviceKeyVariable)
 	}
@@ -120,7 +119,7 @@ func (c parseCommand) key(t *Terminal) (secret.Text, error) {
 	text = strings.TrimSpace(text)
 	switch {
 	case text == "":
-		return "", errNoServiceKey
+		return "", usageError{fmt.Errorf("%w; to make one, run broker service-key with the scope %s", errNoServiceKey, scope)}
 	case !serviceKeyForm.MatchString(text):
 		return "", errServiceKey
 	}

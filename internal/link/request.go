@@ -53,7 +53,7 @@ const (
 	maxTypes     = 10
 )
 
-var errParams = fault.New(fault.Unprocessable, "invalid_link", "A member of the request is not acceptable; see errors.")
+var errParams = fault.New(fault.Unprocessable, "invalid_link", "A member of the request is not acceptable.")
 
 // parsed is a valid request.
 type parsed struct {
@@ -97,7 +97,8 @@ func (s *Service) parse(p Params) (parsed, error) {
 	}
 	s.checkConfig(config, require)
 	if len(wrong) > 0 {
-		return r, errParams.At(wrong...)
+		first := wrong[0]
+		return r, errParams.Withf("%s %s.", strings.TrimPrefix(first.Pointer, "/"), first.Detail).At(wrong...)
 	}
 	text, err := json.Marshal(config)
 	r.private.Config = jsontext.Value(text)
