@@ -33,7 +33,7 @@ var varyOrigin = []string{echo.HeaderOrigin}
 // What pages of allowed origins may use.
 const (
 	corsMethods = "GET, HEAD, POST, PUT, DELETE"
-	corsHeaders = "Authorization, Content-Type, Content-Encoding, Idempotency-Key, If-None-Match, X-Api-Key, X-Inbox-Token, " + httpapi.HeaderRequestID
+	corsHeaders = "Authorization, Content-Type, Content-Encoding, Idempotency-Key, If-None-Match, Prefer, X-Api-Key, X-Inbox-Token, " + httpapi.HeaderRequestID
 	corsExposed = "Content-Disposition, ETag, Idempotency-Replayed, Location, RateLimit, RateLimit-Policy, Retry-After, WWW-Authenticate, " +
 		httpapi.HeaderRequestID
 	corsMaxAge = "600" // seconds

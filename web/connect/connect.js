@@ -208,7 +208,7 @@ export function createConnect(options = {}) {
         },
         onExit: () => setTimeout(resolve, 1000, last?.retryable === false ? { error: last } : {}), // the promise may say more
         onEvent: (event, metadata) => {
-          if (/^(UPLOAD|PARSE)_STARTED$/.test(event)) at.start();
+          if (/^(UPLOAD|PARSE)_STARTED$/.test(event)) at.started = true;
           const id = metadata?.inboundEmailId ?? metadata?.inbound_email_id;
           if (id) at.inboundEmail = { existingId: id };
           emit('widget', { event, ...harmless(metadata) });
@@ -246,16 +246,15 @@ export function createConnect(options = {}) {
       let { config } = o;
       for (let again = false; !signal.aborted; again = true) {
         const entry = { id: newKey(), at: Date.now(), since: Date.now() + (current.ahead ?? 0) - 2000, grant: current.grant, gateway: Boolean(current.url), who: current.who };
-        const at = { start: () => (at.started ??= current.url ? Promise.resolve(keep?.put(entry)) : undefined) };
+        const marked = current.url && keep?.put(entry); // a parse goes on without the page
+        const at = {};
         emit('opened');
         const { data, metadata, error } = await show(vendor, current, { ...o, signal }, config, at);
         if (data !== undefined) return await save(entry, { data, metadata }, uploader?.saved(data));
-        if (at.started) {
-          await at.started;
-          const found = await arrived(entry).catch(() => undefined); // though the answer was lost
-          if (found) return done(entry, found);
-          if (!entry.pending) await keep?.drop(entry.id);
-        }
+        await marked;
+        const found = at.started && current.url && await arrived(entry).catch(() => undefined); // though the answer was lost
+        if (found) return done(entry, found);
+        if (marked && !entry.pending) await keep.drop(entry.id);
         if (isAuthentication(error)) {
           refused.add(current.value);
           token = undefined;
