@@ -9,7 +9,7 @@ import (
 	"io/fs"
 )
 
-//go:embed console demo link widget
+//go:embed console demo docs link widget
 //go:embed connect/*.js connect/*.d.ts connect/package.json connect/connect
 var files embed.FS
 
@@ -28,6 +28,10 @@ var Console = folder("console")
 // Link has the page of hosted links: index.html, a template, and the files that it loads from
 // /connect/link/.
 var Link = folder("link")
+
+// Docs has the documentation for developers of apps: templates, the stylesheet, llms.txt,
+// and under guides the Markdown that the pages are made of.
+var Docs = folder("docs")
 
 // Widget has the stand-in widget, which pages load from /widget/; its entry point is
 // portfolio-connect.js.

@@ -55,7 +55,7 @@ func copyClients(t *testing.T, folder, port string) {
 func TestQuickstartForBackEndsWorks(t *testing.T) {
 	t.Parallel()
 	services.Curl(t)
-	script := readCommands(t, "../../web/README.md")
+	script := readCommands(t, "../../web/docs/guides/back-end.md")
 	installed := t.TempDir() // npm packages, which take less time to install again
 	used := map[string]bool{}
 	for name, language := range languages {
@@ -114,7 +114,7 @@ func TestQuickstartForBackEndsWorks(t *testing.T) {
 
 // TestCodeOfTheQuickstartIsThatOfTheExamples holds the code of the document to what runs.
 func TestCodeOfTheQuickstartIsThatOfTheExamples(t *testing.T) {
-	text, err := os.ReadFile("../../web/README.md")
+	text, err := os.ReadFile("../../web/docs/guides/back-end.md")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -20,6 +20,7 @@ import (
 	"casbroker/internal/budget"
 	"casbroker/internal/clock"
 	"casbroker/internal/config"
+	"casbroker/internal/docs"
 	"casbroker/internal/fault"
 	"casbroker/internal/httpapi"
 	"casbroker/internal/ingest"
@@ -352,6 +353,7 @@ func New(ctx context.Context, c config.Config, o Options) (_ *App, err error) { 
 		Admin: operators, Sessions: sessions, Pages: web.Console, Demo: len(o.DemoHistory) > 0, Version: build.String(),
 		Limit: limitAdmin, ReserveSignIn: reserveSignIn, Log: log, Now: o.Now,
 	})
+	a.router.Mount("", nil, &docs.Handler{Pages: web.Docs, OpenAPI: web.OpenAPI})
 	a.router.Mount("", nil, o.Public...)
 
 	a.readFiles = func(ctx context.Context) error { return errors.Join(files.check(ctx), keys.Check(ctx, vendor)) }

@@ -16,7 +16,7 @@ func TestDropInPathsAreChecked(t *testing.T) {
 		"": false, "/": false, "api/token": false, "/api/token/": false, "/api//token": false, "/api/:id": false, "/api/*": false,
 		"/api/../v1/token": false, "/.well-known/x": false, "/api/./x": false, "/api/%2e": false, "/api/token?x=1": false, "/api/a b": false,
 		"https://app.example/api": false, "/" + strings.Repeat("a", 128): false,
-		"/v1": false, "/v1/token": false, "/admin/x": false, "/oauth/token": false, "/console": false, "/healthz": false, "/demo/x": false, "/connect/x": false,
+		"/v1": false, "/v1/token": false, "/admin/x": false, "/oauth/token": false, "/console": false, "/healthz": false, "/demo/x": false, "/connect/x": false, "/docs/x": false, "/llms.txt": false,
 		"/openapi.yaml": false, "/gateway": false, "/gateway/v4/smart/parse": false, "/inbound/x": false, "/gateways": true, "/v10/x": true,
 	} {
 		c := config.Default()

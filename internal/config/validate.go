@@ -159,7 +159,7 @@ const poolPerMinute = 2
 var gatewayPath = regexp.MustCompile(`^(/[a-z0-9-]+)+$`)
 
 // reservedPaths are the first parts of paths that the broker serves itself.
-var reservedPaths = []string{"v1", "admin", "oauth", "console", "demo", "connect.js", "connect", "widget", "healthz", "readyz", "metrics", "openapi.yaml", "problems"}
+var reservedPaths = []string{"v1", "admin", "oauth", "console", "demo", "connect.js", "connect", "docs", "llms.txt", "widget", "healthz", "readyz", "metrics", "openapi.yaml", "problems"}
 
 // hostPattern is the form of a host with an optional port, as it is in a URL.
 var hostPattern = regexp.MustCompile(`^([a-z0-9-]+(\.[a-z0-9-]+)*|\[[0-9a-f:.]+\])(:[0-9]{1,5})?$`)

@@ -33,7 +33,7 @@ const newKey = () => Array.from(crypto.getRandomValues(new Uint8Array(16)), (b) 
 let loading;
 
 export function createConnect(options = {}) {
-  const base = (options.brokerUrl ?? (/^http/.test(import.meta.url) ? new URL('.', import.meta.url).href : '')).replace(/\/+$/, '');
+  const base = (options.brokerUrl ?? (/^http/.test(import.meta.url) ? import.meta.url.replace(/[^/]*([?#].*)?$/, '') : '')).replace(/\/+$/, '');
   const tokenUrl = options.tokenUrl ?? `${base}/v1/token`;
   const saveUrl = options.saveUrl ?? `${base}/v1/portfolios`;
   const own = options.tokenUrl === undefined && options.saveUrl === undefined; // whether all is at the broker

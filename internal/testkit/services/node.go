@@ -75,6 +75,17 @@ func NodeModules(t testing.TB) string {
 	return filepath.Join(installed(t, list), "node_modules")
 }
 
+// NodeModulesOf returns the folder node_modules with what the package.json at path names. All tests
+// share it, and none may change it. It skips or fails the test as Node does.
+func NodeModulesOf(t testing.TB, path string) string {
+	t.Helper()
+	list, err := os.ReadFile(path) //nolint:gosec // a file of ours
+	if err != nil {
+		t.Fatal(err)
+	}
+	return filepath.Join(installed(t, list), "node_modules")
+}
+
 // install installs packages into folder; without any, those of its package.json.
 func install(t testing.TB, folder string, packages ...string) {
 	t.Helper()

@@ -1,0 +1,62 @@
+package app_test
+
+import (
+	"io/fs"
+	"log/slog"
+	"net/http/httptest"
+	"path"
+	"strings"
+	"testing"
+
+	"github.com/chromedp/chromedp"
+
+	"casbroker/internal/docs"
+	"casbroker/internal/server"
+	"casbroker/web"
+)
+
+// documentation serves the documentation alone.
+func documentation(t *testing.T) string {
+	t.Helper()
+	router := server.NewRouter(server.Options{Log: slog.New(slog.DiscardHandler), OpenAPI: web.OpenAPI})
+	router.Mount("", nil, &docs.Handler{Pages: web.Docs, OpenAPI: web.OpenAPI})
+	s := httptest.NewServer(router)
+	t.Cleanup(s.Close)
+	return s.URL
+}
+
+// TestDocumentationFitsAnyScreen looks at pages of each kind.
+func TestDocumentationFitsAnyScreen(t *testing.T) {
+	t.Parallel()
+	at := documentation(t)
+	pages := []string{"/docs/", "/docs/api/", "/docs/api/shared", "/docs/api/portfolios", "/docs/api/services"}
+	guides, err := fs.Glob(web.Docs, "guides/*.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, g := range guides {
+		pages = append(pages, "/docs/"+strings.TrimSuffix(path.Base(g), ".md"))
+	}
+	for _, look := range []display{{"narrow-light", 320, 700, "light"}, {"phone-dark", 390, 844, "dark"}, {"tablet-light", 768, 1024, "light"}, {"widest-dark", 1600, 1000, "dark"}} {
+		t.Run(look.name, func(t *testing.T) {
+			t.Parallel()
+			b := openTab(t, look)
+			for _, page := range pages {
+				b.do(chromedp.Navigate(at + page))
+				if wide := read(b, chromedp.Evaluate[[]string](tooWide)); len(wide) > 0 {
+					t.Errorf("%s: wider than the screen: %q", page, wide)
+				}
+				if page == "/docs/api/services" {
+					continue // too long for a picture
+				}
+				b.screenshot("docs-" + strings.ReplaceAll(strings.Trim(page, "/"), "/", "-"))
+			}
+			b.wantNoErrors()
+		})
+	}
+}
+
+// tooWide is the elements that reach beyond the screen.
+const tooWide = `document.documentElement.scrollWidth <= innerWidth ? [] :
+	[...document.querySelectorAll("main *")].filter((e) => e.getBoundingClientRect().right > innerWidth + 1 && !e.closest("pre")).slice(0, 5)
+		.map((e) => e.outerHTML.slice(0, 120))`

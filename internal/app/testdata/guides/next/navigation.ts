@@ -1,0 +1,2 @@
+// In the place of next/navigation.
+export const useRouter = () => ({ refresh: () => { document.title = "refreshed"; } });
