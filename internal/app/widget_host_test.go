@@ -51,12 +51,13 @@ type host struct {
 	vendor   *sandbox.Sandbox
 	token    string // of asha
 	url      string
+	seen     map[string]bool // steps of the widget that were checked
 }
 
 // openHost opens the page.
 func openHost(t *testing.T, l display) *host {
 	t.Helper()
-	h := &host{}
+	h := &host{seen: map[string]bool{}}
 	page := httptest.NewServer(http.HandlerFunc(h.serve))
 	t.Cleanup(page.Close)
 	h.url = page.URL

@@ -31,10 +31,14 @@ func (h *host) begin(config, options string) {
 	h.do(chromedp.Click(on("start")), chromedp.WaitVisible(in("file")))
 }
 
-// at waits for a step of the widget, and checks how it looks.
+// at waits for a step of the widget, and checks how it looks when it is reached first.
 func (h *host) at(step string) {
 	h.t.Helper()
 	h.do(until(fmt.Sprintf(`%s?.dataset.step === %q`, in("widget-dialog"), step)))
+	if h.seen[step] {
+		return
+	}
+	h.seen[step] = true
 	h.screenshot("widget-" + step)
 	h.wantAccessible(step)
 	h.wantFits(step)

@@ -12,7 +12,7 @@ export function makeFrame({ title, logoUrl, theme, hideFooter }) {
     el(tag, { id, testid: id, ...attributes }, ...children);
   const parts = {
     back: part('back', 'button', { type: 'button', class: 'icon', 'aria-label': 'Back', hidden: true }, icon('M12 4 6 10l6 6', 20)),
-    title: part('title', 'h2', { tabindex: -1 }, title),
+    title: part('title', 'h2', { tabindex: -1, 'aria-live': 'polite' }, title),
     close: part('close', 'button', { type: 'button', class: 'icon', 'aria-label': 'Close' }, icon('m5 5 10 10M15 5 5 15', 20)),
     subtitle: part('subtitle', 'p'),
     body: part('body', 'div'),
