@@ -18,6 +18,7 @@ import (
 	"casbroker/internal/sandbox"
 	"casbroker/internal/secret"
 	"casbroker/internal/testkit/services"
+	"casbroker/internal/testkit/storetest"
 )
 
 // keyVendor is a sandbox that records with which keys it was called, and its answers.
@@ -87,7 +88,7 @@ func keySettings(t *testing.T, store, cache secret.URL, rate int) (config.Config
 	return c, v
 }
 
-func sqlite(t *testing.T) secret.URL { return secret.URL("sqlite:" + t.TempDir() + "/broker.db") }
+func sqlite(t *testing.T) secret.URL { return secret.URL(storetest.SQLite(t)) }
 
 // health returns the state and note of a dependency, as an operator reads it.
 func (b *broker) health(t *testing.T, name string) string {
@@ -367,7 +368,7 @@ func TestFailuresOfTheGatewayOpenTheBreakerForAll(t *testing.T) {
 
 func TestFloodOfPollsOverTwoReplicasNeverStopsAParse(t *testing.T) {
 	t.Parallel()
-	settings, vendor := keySettings(t, secret.URL(services.Postgres(t)), secret.URL(services.OwnRedis(t).URL), sandbox.AccountLimit)
+	settings, vendor := keySettings(t, secret.URL(storetest.Postgres(t)), secret.URL(services.OwnRedis(t).URL), sandbox.AccountLimit)
 	settings.Upstream.Keys = settings.Upstream.Keys[:1]
 	settings.Upstream.Keys[0].Rate = sandbox.AccountLimit
 	settings.Gateway.MaxUploads, settings.Gateway.MaxUploadsPerUser = 0, 0

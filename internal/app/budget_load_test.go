@@ -34,7 +34,7 @@ const (
 func TestBudgetAndBooksSurviveTheLossOfRedis(t *testing.T) {
 	t.Parallel()
 	redis := services.OwnRedis(t)
-	settings, vendor := settingsWith(t, secret.URL(services.Postgres(t)), secret.URL(redis.URL), sandbox.Options{Credits: -1})
+	settings, vendor := settingsWith(t, secret.URL(storetest.Postgres(t)), secret.URL(redis.URL), sandbox.Options{Credits: -1})
 	allFeatures(&settings)
 	settings.RateLimit.Token = config.Limits{}
 	settings.Gateway.MaxUploads, settings.Gateway.MaxUploadsPerUser = 0, 0

@@ -119,7 +119,7 @@ func TestOurBooksEqualTheVendors(t *testing.T) {
 
 func TestBudgetHoldsOverReplicasAndComesInTheVendorsShape(t *testing.T) {
 	t.Parallel()
-	settings, vendor := settingsFor(t, secret.URL(services.Postgres(t)), secret.URL(services.OwnRedis(t).URL))
+	settings, vendor := settingsFor(t, secret.URL(storetest.Postgres(t)), secret.URL(services.OwnRedis(t).URL))
 	allFeatures(&settings)
 	settings.Budgets = []config.Budget{{Name: "user-day", Scope: config.ScopeUser, Period: config.PeriodDay, Credits: 2500}}
 	one, two := start(t, settings), start(t, settings)

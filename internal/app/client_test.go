@@ -130,7 +130,7 @@ func TestGoClientMakesTheCallsOfAUser(t *testing.T) {
 
 func TestGoClientReturnsProblems(t *testing.T) {
 	t.Parallel()
-	settings, _ := settingsFor(t, "sqlite:"+tempFile(t), "memory")
+	settings, _ := settingsFor(t, sqlite(t), "memory")
 	key := serviceKey(t, &settings, "backend", []string{"app"}, "portfolios:read")
 	b := start(t, settings)
 	for name, c := range map[string]struct {
@@ -179,7 +179,7 @@ func TestTypeScriptClientMakesTheCallsOfABackEndAndAPage(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(folder, "tsconfig.test.json"), []byte(config), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	settings, _ := settingsFor(t, "sqlite:"+tempFile(t), "memory")
+	settings, _ := settingsFor(t, sqlite(t), "memory")
 	key := serviceKey(t, &settings, "backend", []string{"app"}, "casbroker:service")
 	b := start(t, settings)
 	for _, command := range [][]string{

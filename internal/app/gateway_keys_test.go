@@ -14,7 +14,7 @@ import (
 func TestWhatOneKeyHasMadeIsUsedWithThatKey(t *testing.T) {
 	t.Parallel()
 	const other = "live-key-of-another-account"
-	settings, _ := settingsWith(t, "sqlite:"+tempFile(t), "memory", sandbox.Options{Accounts: []sandbox.Account{{APIKey: other, Credits: 100}}})
+	settings, _ := settingsWith(t, sqlite(t), "memory", sandbox.Options{Accounts: []sandbox.Account{{APIKey: other, Credits: 100}}})
 	allFeatures(&settings)
 	settings.Inbound.Path = ""
 	settings.Upstream.Keys = []config.UpstreamKey{

@@ -212,9 +212,9 @@ func eachWithoutCallback(t *testing.T, test func(t *testing.T, settings config.C
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			now := newMovedClock()
-			database, shared := "sqlite:"+tempFile(t), secret.URL("memory")
+			database, shared := sqlite(t), secret.URL("memory")
 			if n > 1 {
-				database, shared = secret.URL(services.Postgres(t)), secret.URL(services.OwnRedis(t).URL)
+				database, shared = secret.URL(storetest.Postgres(t)), secret.URL(services.OwnRedis(t).URL)
 			}
 			settings, vendor := settingsWith(t, database, shared, sandbox.Options{Now: now.Now, CallbackWait: time.Millisecond})
 			allFeatures(&settings)

@@ -67,7 +67,7 @@ func TestStatementsAreParsedOnPremises(t *testing.T) {
 
 func TestTokenRoutesSayThatThereAreNoneOnPremises(t *testing.T) {
 	t.Parallel()
-	settings, _ := settingsFor(t, "sqlite:"+tempFile(t), "memory")
+	settings, _ := settingsFor(t, sqlite(t), "memory")
 	onPremise(t, &settings)
 	settings.Compat.Routes = []config.CompatRoute{{Path: "/api/casparser/token", Is: config.CompatToken}}
 	service := serviceKey(t, &settings, "back-end", []string{"app"}, "casbroker:service")
@@ -95,7 +95,7 @@ func TestTokenRoutesSayThatThereAreNoneOnPremises(t *testing.T) {
 
 func TestOperatorsSeeThatTheParserIsOnPremises(t *testing.T) {
 	t.Parallel()
-	settings, _ := settingsFor(t, "sqlite:"+tempFile(t), "memory")
+	settings, _ := settingsFor(t, sqlite(t), "memory")
 	onPremise(t, &settings)
 	b := start(t, settings)
 	overview := b.call(t, "", http.MethodGet, "/admin/v1/overview", "", "Authorization", "Bearer "+bearerAs(t, "meera", "casbroker:admin")).must(t, 200)

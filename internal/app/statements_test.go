@@ -227,7 +227,7 @@ const fetchCall = `{"pan":"ABCDE1234F","bo_id":"1234567890123456","dob":"1990-01
 
 func TestStatementIsFetchedOnlyIfTheSettingsOfferThat(t *testing.T) {
 	t.Parallel()
-	settings, _ := settingsFor(t, "sqlite:"+tempFile(t), "memory")
+	settings, _ := settingsFor(t, sqlite(t), "memory")
 	a := start(t, settings).call(t, "asha", http.MethodPost, "/v1/statements/fetch", fetchCall).must(t, 403)
 	if !strings.Contains(a.body, "feature_not_offered") {
 		t.Errorf("got %s", a.body)
