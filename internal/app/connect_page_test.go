@@ -100,7 +100,7 @@ func (s *connectSite) servePage(w http.ResponseWriter, r *http.Request) {
 	default:
 		w.Header().Set("Content-Security-Policy", "default-src 'none'; script-src 'self' "+s.broker+"; connect-src "+s.broker+"; style-src 'self'; "+
 			"img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-src 'self'; frame-ancestors 'self'")
-		_, _ = fmt.Fprint(w, `<!doctype html><html lang="en"><title>App</title><link rel="icon" href="data:,"><main></main><script type="module" src="/page.js"></script></html>`)
+		_, _ = fmt.Fprint(w, `<!doctype html><html lang="en"><title>App</title><link rel="icon" href="data:,"><main><h1>App</h1></main><script type="module" src="/page.js"></script></html>`)
 	}
 }
 

@@ -58,7 +58,7 @@ func reactModules(t *testing.T) map[string]string {
 			fmt.Fprintf(&b, "all[%q] = m%d;\n", need, i)
 		}
 		fmt.Fprintf(&b, "const module = { exports: {} }, process = { env: {} };\n((exports, require) => {%s\n})(module.exports, (name) => all[name]);\nexport default module.exports;\n", text)
-		b.WriteString("export const { createElement, createRoot, useState, useEffect, useRef, useCallback } = module.exports;\n")
+		b.WriteString("export const { createElement, createRoot, hydrateRoot, useState, useEffect, useMemo, useRef, useCallback } = module.exports;\n")
 		modules["/modules/"+name+".js"] = b.String()
 	}
 	return modules

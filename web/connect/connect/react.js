@@ -1,3 +1,5 @@
+'use client';
+
 /**
  * connect.js for React: a hook and a component with the props of the vendor's own. It imports
  * "react", which the page has to resolve, by its bundler or by an import map.
