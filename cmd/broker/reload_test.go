@@ -68,6 +68,7 @@ func TestHangupReloadsAndCutsNoRequest(t *testing.T) {
 	put(settings, "log: {level: loud}\n")
 	hangUp()
 	p.printed(regexp.MustCompile(`the settings cannot be used.*log\.level`))
+	p.printed(regexp.MustCompile(`"msg":"reloaded: the files with secrets"`))
 
 	_, _ = io.WriteString(conn, "}")
 	res, err := http.ReadResponse(bufio.NewReader(conn), nil)

@@ -20,7 +20,9 @@ const levelSetting = "log.level"
 // log.level of the settings that load returns. The log says which other settings differ from
 // those of the start, and need a restart. If load fails, only files are read. Requests go on.
 func (a *App) Reload(ctx context.Context, load func() (config.Config, error)) {
+	reloaded := "log.level and the files with secrets"
 	if next, err := load(); err != nil {
+		reloaded = "the files with secrets"
 		a.log.ErrorContext(ctx, "the settings cannot be used, so those read before are used still", "error", err)
 	} else {
 		a.replaceLevel(ctx, next)
@@ -32,7 +34,7 @@ func (a *App) Reload(ctx context.Context, load func() (config.Config, error)) {
 	case <-time.After(fileSettles):
 	}
 	_ = a.readFiles(ctx)
-	a.log.InfoContext(ctx, "reloaded: log.level and the files with secrets")
+	a.log.InfoContext(ctx, "reloaded: "+reloaded)
 }
 
 // replaceLevel puts the level of the log into use, and reports all other changes.
