@@ -223,6 +223,22 @@ func recipe(t *testing.T, address string, brokers ...string) string {
 	return strings.Replace(conf, line, lines, 1)
 }
 
+// hearEarlyAnswers sends bodies of size through proxy to routes that do not read them.
+func hearEarlyAnswers(t *testing.T, proxy string, size int) {
+	t.Helper()
+	for i := range 12 {
+		path := []string{"/401", "/413", "/503"}[i%3]
+		header := fmt.Sprintf("Content-Length: %d\r\nOrigin: https://app.example\r\n", size)
+		res, err := sendAll(t, strings.TrimPrefix(proxy, "http://"), path, header, upload[:size])
+		if err != nil {
+			t.Fatalf("got %v, want an answer", err)
+		}
+		if got := fmt.Sprint("/", res.StatusCode); got != path || res.Header.Get("Access-Control-Allow-Origin") == "" {
+			t.Errorf("got %s %v, want %s that a page can read", got, res.Header, path)
+		}
+	}
+}
+
 func TestEarlyAnswerIsHeardBehindNginx(t *testing.T) {
 	t.Parallel()
 	s := earlyServer(t)
@@ -233,17 +249,7 @@ func TestEarlyAnswerIsHeardBehindNginx(t *testing.T) {
 		for _, size := range []int{200 << 10, len(upload)} {
 			t.Run(fmt.Sprint(name, " ", size), func(t *testing.T) {
 				t.Parallel()
-				for i := range 12 {
-					path := []string{"/401", "/413", "/503"}[i%3]
-					header := fmt.Sprintf("Content-Length: %d\r\nOrigin: https://app.example\r\n", size)
-					res, err := sendAll(t, strings.TrimPrefix(proxy, "http://"), path, header, upload[:size])
-					if err != nil {
-						t.Fatalf("got %v, want an answer", err)
-					}
-					if got := fmt.Sprint("/", res.StatusCode); got != path || res.Header.Get("Access-Control-Allow-Origin") == "" {
-						t.Errorf("got %s %v, want %s that a page can read", got, res.Header, path)
-					}
-				}
+				hearEarlyAnswers(t, proxy, size)
 			})
 		}
 	}

@@ -40,6 +40,7 @@ var programs = []struct {
 	{"postgresql", func() string { return find("postgres", "/usr/lib/postgresql/*/bin") }},
 	{"pgbouncer", func() string { return find("pgbouncer", "/usr/sbin") }},
 	{"nginx-light", func() string { return find("nginx", "/usr/sbin") }},
+	{"haproxy", func() string { return find("haproxy", "/usr/sbin") }},
 	{"curl", func() string { return find("curl") }},
 	{"nodejs", func() string { return find("node") }},
 	{"npm", func() string { return find("npm") }},

@@ -1,0 +1,90 @@
+package server_test
+
+import (
+	"fmt"
+	"log/slog"
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"casbroker/internal/server"
+	"casbroker/internal/testkit/services"
+)
+
+// behindHAProxy starts HAProxy with config/haproxy.cfg, without TLS, for the brokers at these addresses.
+func behindHAProxy(t *testing.T, brokers ...string) string {
+	t.Helper()
+	text, err := os.ReadFile("../../config/haproxy.cfg")
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := ""
+	for i, broker := range brokers {
+		lines += fmt.Sprintf("    server broker%d %s\n", i, broker)
+	}
+	bind := regexp.MustCompile(`(?m)^    bind .*$`)
+	replica := regexp.MustCompile(`(?m)^    server .*\n`)
+	if !bind.Match(text) || !replica.Match(text) {
+		t.Fatal("config/haproxy.cfg must have a line for the address and one for a broker")
+	}
+	return services.HAProxy(t, func(address string) string {
+		return bind.ReplaceAllLiteralString(replica.ReplaceAllLiteralString(string(text), lines), "    bind "+address)
+	})
+}
+
+func TestEarlyAnswerIsHeardBehindHAProxy(t *testing.T) {
+	t.Parallel()
+	proxy := behindHAProxy(t, earlyServer(t).address)
+	for _, size := range []int{200 << 10, len(upload)} {
+		t.Run(fmt.Sprint(size), func(t *testing.T) {
+			t.Parallel()
+			hearEarlyAnswers(t, proxy, size)
+		})
+	}
+}
+
+// served is an Observer that notes the first POST of a server.
+type served chan struct{}
+
+func (s served) ObserveRequest(route, _ string, _ int, _ time.Duration) {
+	if route == "/200" {
+		select {
+		case s <- struct{}{}:
+		default:
+		}
+	}
+}
+
+// TestNoPostIsLostWhenBrokersBehindHAProxyRestartOneAfterTheOther stops the second broker once HAProxy
+// sends requests to the first one again.
+func TestNoPostIsLostWhenBrokersBehindHAProxyRestartOneAfterTheOther(t *testing.T) {
+	t.Parallel()
+	limits := generous
+	limits.Delay = 1500 * time.Millisecond // more than a few of HAProxy's checks
+	router := func(o server.Observer) *server.Router {
+		r := server.NewRouter(server.Options{Log: slog.New(slog.DiscardHandler), Observer: o})
+		r.Mount("", nil, early())
+		return r
+	}
+	first, second := serve(t, nil, router(nil), limits), serve(t, nil, router(nil), limits)
+	proxy := behindHAProxy(t, first.address, second.address)
+	n, failed := underLoad(t, proxy,
+		func() { first.end(t) },
+		func() {
+			l, err := server.Listen(t.Context(), first.address, "server.address")
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			again := make(served, 1)
+			serve(t, l, router(again), limits)
+			<-again
+			second.end(t)
+		})
+	if len(failed) > 0 {
+		t.Errorf("%d of %d POSTs failed: %s", len(failed), n+len(failed), strings.Join(slices.Compact(failed), ", "))
+	}
+}
