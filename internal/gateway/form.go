@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"bytes"
+	"cmp"
 	"mime"
 	"regexp"
 	"strings"
@@ -187,16 +188,17 @@ func (s *formScanner) scanContent(p []byte) (int, error) {
 	whole := len(crlf) + len(s.delimiter)
 	before := len(s.tail)
 	s.tail = append(s.tail, p[:min(len(p), whole-1)]...)
-	i, err := s.find(s.tail)
-	n := i + whole - before
-	if i < 0 && err == nil {
-		i, err = s.find(p)
-		n = i + whole
+	end, err := s.find(s.tail)
+	n := end - before
+	if end < 0 {
+		end, err = s.find(p)
+		n = end
 	}
-	if err != nil {
-		return 0, err
+	if err != nil { // unless the content before it is wrong
+		s.keep(p[:n])
+		return 0, cmp.Or(s.checkStart(), err)
 	}
-	if i < 0 {
+	if end < 0 {
 		s.tail = s.tail[:before]
 		s.keep(p)
 		return len(p), s.checkStart()
@@ -208,7 +210,8 @@ func (s *formScanner) scanContent(p []byte) (int, error) {
 	return n, err
 }
 
-// find returns where in b a line end and the delimiter begin, -1 if nowhere.
+// find returns where in b a line end and the delimiter end, -1 if nowhere. It returns errForm for what
+// is a delimiter for some programs, and where that ends.
 func (s *formScanner) find(b []byte) (int, error) {
 	for from := 0; ; {
 		i := s.search.index(b[from:])
@@ -218,9 +221,9 @@ func (s *formScanner) find(b []byte) (int, error) {
 		i += from
 		switch {
 		case i >= 2 && b[i-2] == '\r' && b[i-1] == '\n':
-			return i - 2, nil
-		case i >= 1 && (b[i-1] == '\n' || b[i-1] == '\r'): // a delimiter for some programs
-			return -1, errForm
+			return i + len(s.delimiter), nil
+		case i >= 1 && (b[i-1] == '\n' || b[i-1] == '\r'):
+			return i + len(s.delimiter), errForm
 		}
 		from = i + 1
 	}
