@@ -44,7 +44,7 @@
 //     once, in grant_state.go.
 //   - A query or change that takes longer than queryTimeout fails with ErrUnavailable. If
 //     PostgreSQL takes no connections either, it fails earlier, and others at once
-//     (postgres_hang.go).
+//     (postgres_hang.go, which also says which servers that hang are not recognised).
 //
 // Three parts are written by hand although a plain loop, the driver or a library would do:
 // the prepared statements that connections of SQLite keep (sqlite_statements.go), with which

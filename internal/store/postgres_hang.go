@@ -24,6 +24,16 @@ var errHangs = errors.New("postgres: the server hangs")
 // hangDetector finds out that a server neither answers nor refuses. Callers then fail at once,
 // also those that wait already, until the server answers again. A server
 // that is busy with long statements, or with locks, still takes connections.
+//
+// Two kinds of hanging are not found, in which a caller waits for up to queryTimeout:
+//
+//   - A server that answers and only cannot write, as with a disk that stalls or a synchronous
+//     standby that is away. A probe that writes would find that, but also each flush of a slow disk that
+//     takes longer than a second. Giving up then fails changes that would have succeeded, and, as their
+//     COMMIT may be under way, none of their callers would know whether they were made.
+//   - A server behind PgBouncer, which takes connections for it. A probe with a query
+//     would wait in PgBouncer's queue like every other one, so that a pool that is busy for a second, or
+//     waits for locks, would look like a server that hangs, and all callers would be refused.
 type hangDetector struct {
 	connect func(ctx context.Context) error // opens a connection and closes it
 	log     *slog.Logger
