@@ -9,6 +9,7 @@ import (
 
 	"casbroker/internal/access"
 	"casbroker/internal/fault"
+	"casbroker/internal/link"
 	"casbroker/internal/portfolio"
 	"casbroker/internal/token"
 )
@@ -74,6 +75,7 @@ type User struct {
 	PortfolioCount int                         // of all portfolios
 	Accounts       []portfolio.AccountMetadata // those seen last
 	AccountCount   int                         // of all accounts
+	Links          []link.Metadata             // the newest hosted links
 }
 
 // Overview is the current state of the broker.

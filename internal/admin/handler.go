@@ -43,6 +43,7 @@ func (h *Handler) Mount(g *echo.Group) {
 	post("/users/:subject/unblock", h.unblock)
 	post("/users/:subject/revoke", h.revokeUser)
 	post("/revoke-all", h.revokeAll)
+	post("/links/:id/revoke", h.revokeLink)
 
 	get("/audit", h.records, "subject", "actor", "action", "without", "outcome", "request_id", "from", "to", "limit", "cursor")
 	get("/audit/export", h.export, "subject", "actor", "action", "without", "outcome", "request_id", "from", "to", "format")

@@ -15,6 +15,7 @@ import (
 	"casbroker/internal/budget"
 	"casbroker/internal/fault"
 	"casbroker/internal/httpapi"
+	"casbroker/internal/link"
 	"casbroker/internal/portfolio"
 	"casbroker/internal/token"
 	"casbroker/internal/usage"
@@ -48,7 +49,7 @@ var (
 const maxText = 300
 
 // Service performs operator actions on behalf of the principal in ctx, which must have
-// auth.RoleAdmin. All fields are required. It is safe for concurrent use.
+// auth.RoleAdmin. All fields but Links are required. It is safe for concurrent use.
 type Service struct {
 	Access     *access.Service
 	Grants     *token.Directory
@@ -59,6 +60,7 @@ type Service struct {
 	Budgets    *budget.Service
 	Comparer   *budget.Comparer
 	Webhooks   *webhook.Service
+	Links      *link.Service // nil if there are no hosted links
 	Vendor     CreditsReader
 	Version    string                                // of the broker
 	Settings   []Setting                             // in force, without secrets
@@ -174,6 +176,9 @@ func (s *Service) User(ctx context.Context, subject string) (User, error) {
 		return User{}, err
 	}
 	if u.Accounts, u.AccountCount, err = s.Portfolios.AccountMetadata(ctx, subject, maxUserItems); err != nil {
+		return User{}, err
+	}
+	if u.Links, err = s.links(ctx, subject); err != nil {
 		return User{}, err
 	}
 	return u, s.auditRead(ctx, subject, "user")

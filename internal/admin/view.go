@@ -5,6 +5,7 @@ import (
 
 	"casbroker/internal/access"
 	"casbroker/internal/audit"
+	"casbroker/internal/link"
 	"casbroker/internal/portfolio"
 	"casbroker/internal/token"
 )
@@ -88,13 +89,14 @@ type userView struct {
 	PortfoliosTotal  int                         `json:"portfolios_total"`
 	Accounts         []portfolio.AccountMetadata `json:"accounts"`
 	AccountsTotal    int                         `json:"accounts_total"`
+	Links            []link.Metadata             `json:"links"`
 }
 
 func viewUser(u User, now time.Time) userView {
 	return userView{
 		Subject: u.Subject, Block: u.Block, History: viewHistory(u.History), Grants: viewGrants(u.Grants.Grants, now), GrantsNextCursor: orNull(u.Grants.Next),
 		Portfolios: orEmpty(u.Portfolios), PortfoliosTotal: u.PortfolioCount,
-		Accounts: orEmpty(u.Accounts), AccountsTotal: u.AccountCount,
+		Accounts: orEmpty(u.Accounts), AccountsTotal: u.AccountCount, Links: orEmpty(u.Links),
 	}
 }
 

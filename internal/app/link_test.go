@@ -371,3 +371,38 @@ func TestServiceWithoutLinksSaysSo(t *testing.T) {
 	b.asService(t, http.MethodPost, linksPath, "").mustRefuse(t, 403, "links_unavailable")
 	b.call(t, "", http.MethodGet, "/connect/cbl_x", "").must(t, 404)
 }
+
+func TestOperatorSeesAndRevokesLinks(t *testing.T) {
+	t.Parallel()
+	settings, _ := gatewaySettings(t)
+	withLinks(&settings)
+	key := withOperator(t, &settings, "meera")
+	b := start(t, settings)
+	one, two := b.newLink(t, `{"return_url":"https://app.example/done?for=asha"}`), b.newLink(t, "")
+	s := b.startLink(t, one)
+	session := b.signIn(t, key)
+	var user struct{ Links []hostedLink }
+	a := b.call(t, "", http.MethodGet, "/admin/v1/users/app:asha", "", session...).must(t, 200)
+	a.decode(t, &user)
+	if len(user.Links) != 2 || user.Links[1].ID != one.ID || user.Links[1].State != "opened" || strings.Contains(a.body, "for=asha") {
+		t.Errorf("got %s, want both links without what the app gave", a.body)
+	}
+	b.call(t, "", http.MethodPost, "/admin/v1/links/"+one.ID+"/revoke", "", append(session, "Origin", b.URL)...).must(t, 200)
+	s.save(t, small(1), "k").mustRefuse(t, 403, "link_revoked")
+	b.call(t, "", http.MethodPost, "/admin/v1/links/ln_x/revoke", "", append(session, "Origin", b.URL)...).mustRefuse(t, 404, "link_not_found")
+
+	// The pages are not in openapi.yaml.
+	b.http = &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	page := b.call(t, "", http.MethodGet, "/console/users/app:asha", "", session...).must(t, 200).body
+	if strings.Count(page, `data-testid="link"`) != 2 || strings.Count(page, "Revoke…") != 1 || !strings.Contains(page, "/console/links/"+two.ID+"/revoke") {
+		t.Errorf("got %s, want both links, one of them to revoke", page)
+	}
+	confirm := b.call(t, "", http.MethodGet, "/console/links/"+two.ID+"/revoke", "", session...).must(t, 200).body
+	if !strings.Contains(confirm, "Revoke this hosted link?") {
+		t.Errorf("got %s", confirm)
+	}
+	b.call(t, "", http.MethodPost, "/console/links/"+two.ID+"/revoke", "a=b", append(session, "Origin", b.URL, "Content-Type", "application/x-www-form-urlencoded")...).must(t, 303)
+	if got := b.linkNow(t, two).State; got != "revoked" {
+		t.Errorf("got %s, want it revoked", got)
+	}
+}

@@ -235,12 +235,13 @@ func New(ctx context.Context, c config.Config, o Options) (_ *App, err error) { 
 	files := newSecretFiles(c, callers, sessions, events.service, log)
 	files.addSealKeys(sealFiles, c.Seal.Keys, c.Seal.HashKey, box)
 	metrics.WatchSecretFiles(func() int { return len(files.unusable(keys.Status())) })
+	links := newLinks(c, db, box, a.access, log, o.Now)
 	operators := &admin.Service{
 		Access: a.access,
 		Grants: &token.Directory{Grants: db, Box: box, Now: o.Now},
 		Users:  db, Portfolios: db,
 		Trail: &audit.Service{Store: db, Chains: db, Box: box},
-		Usage: &usage.Service{Store: db, Now: o.Now}, Budgets: budgets, Comparer: comparer, Webhooks: events.service, Vendor: creditsReader(c, vendor, o.Now),
+		Usage: &usage.Service{Store: db, Now: o.Now}, Budgets: budgets, Comparer: comparer, Webhooks: events.service, Links: links, Vendor: creditsReader(c, vendor, o.Now),
 		Settings: listSettings(c), Version: build.String(), Now: o.Now,
 		Health: health(c, vendor, keys, files, shared, db, watcher, clocks),
 	}
@@ -312,7 +313,6 @@ func New(ctx context.Context, c config.Config, o Options) (_ *App, err error) { 
 		&ingest.MailHandler{Consents: consents, Limit: limitSave, LimitRead: limitRead},
 		&budget.Handler{Service: budgets, Limit: limitRead},
 	}
-	links := newLinks(c, db, box, a.access, log, o.Now)
 	ownData := &privacy.Handler{Privacy: userData, Spool: exports, LimitExport: limitRead, LimitErase: limitSave}
 	a.router.Mount("/v1", append(authenticate, notBlocked, auth.RefuseSubject), append(slices.Clip(userRoutes), ownData)...)
 	a.router.Mount("/v1", nil, &webhook.Handler{Feed: events.feed, ActsFor: callers.ActsFor, Limit: limitRead})

@@ -237,7 +237,9 @@ func TestPageOfALinkSaysWhyItCannotGoOn(t *testing.T) {
 
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if i := slices.IndexFunc(s.asked, func(asked string) bool { return strings.Contains(asked, "/v1/") && !strings.Contains(asked, "/gateway") }); i >= 0 {
+	if i := slices.IndexFunc(s.asked, func(asked string) bool {
+		return strings.Contains(asked, "/v1/") && !strings.Contains(asked, "/gateway")
+	}); i >= 0 {
 		t.Errorf("the page has asked for %s", s.asked[i])
 	}
 	b.wantNoErrors()

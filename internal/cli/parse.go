@@ -44,9 +44,9 @@ const (
 
 var (
 	errNoServiceKey = errors.New("no service key: use --key-file, or set " + serviceKeyFileVariable + " or " + serviceKeyVariable)
-	errServiceKey = usageError{errors.New("the service key is malformed: want one line without spaces")}
-	errSomeFailed = errors.New("not all statements were saved; run the same command again to try those again")
-	errNoFiles    = usageError{errors.New("the folder has no PDF files")}
+	errServiceKey   = usageError{errors.New("the service key is malformed: want one line without spaces")}
+	errSomeFailed   = errors.New("not all statements were saved; run the same command again to try those again")
+	errNoFiles      = usageError{errors.New("the folder has no PDF files")}
 )
 
 // serviceKeyForm matches service keys, and JWTs of services.

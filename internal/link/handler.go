@@ -43,13 +43,12 @@ func (h *Handler) refuse(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(echo.Context) error { return ErrUnavailable }
 }
 
-// linkView is a link as services and operators see it.
-type linkView struct {
+// Metadata is a link as operators see it: without what the app has given for its page.
+type Metadata struct {
 	ID          string    `json:"id"`
 	State       State     `json:"state"`
 	Use         Use       `json:"use"`
 	Language    string    `json:"language"`
-	ReturnURL   string    `json:"return_url,omitempty"`
 	CreatedBy   string    `json:"created_by"`
 	CreatedAt   time.Time `json:"created_at"`
 	ExpiresAt   time.Time `json:"expires_at"`
@@ -58,12 +57,21 @@ type linkView struct {
 	PortfolioID string    `json:"portfolio_id,omitempty"`
 }
 
-func view(l Link) linkView {
-	return linkView{
-		ID: l.ID, State: l.State, Use: l.Use, Language: l.Language, ReturnURL: l.ReturnURL, CreatedBy: l.CreatedBy, CreatedAt: l.CreatedAt,
+// Metadata returns l as operators see it.
+func (l Link) Metadata() Metadata {
+	return Metadata{
+		ID: l.ID, State: l.State, Use: l.Use, Language: l.Language, CreatedBy: l.CreatedBy, CreatedAt: l.CreatedAt,
 		ExpiresAt: l.ExpiresAt, OpenedAt: l.OpenedAt, EndedAt: l.EndedAt, PortfolioID: l.PortfolioID,
 	}
 }
+
+// linkView is a link as services see it.
+type linkView struct {
+	Metadata
+	ReturnURL string `json:"return_url,omitempty"`
+}
+
+func view(l Link) linkView { return linkView{l.Metadata(), l.ReturnURL} }
 
 // created is a new link with its URL, which is shown this once.
 type created struct {

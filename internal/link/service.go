@@ -41,9 +41,10 @@ type Store interface {
 	AddLink(ctx context.Context, l Link, tokenHash []byte, r audit.Record) error
 	// Links returns up to limit links of subject that were made before before, the newest first.
 	Links(ctx context.Context, subject string, before Cursor, limit int, now time.Time) ([]Link, error)
-	// Link returns a link of subject with its sessions, the oldest first, or ErrNoLink.
+	// Link returns a link of subject, or of any user if that is "", with its sessions, the
+	// oldest first. It returns ErrNoLink.
 	Link(ctx context.Context, subject, linkID string, now time.Time) (Link, []Session, error)
-	// RevokeLink ends a link of subject, with its audit record and its event, and reports
+	// RevokeLink ends a link of subject, or of any user if that is "", with its audit record and its event, and reports
 	// whether it had ended before. It returns ErrNoLink.
 	RevokeLink(ctx context.Context, subject, linkID string, at time.Time, r audit.Record) (already bool, err error)
 }
@@ -99,7 +100,7 @@ func (s *Service) List(ctx context.Context, subject string, before Cursor, limit
 	return p, nil
 }
 
-// Get returns a link of subject with its sessions, or ErrNoLink.
+// Get returns a link of subject, or of any user if that is "", with its sessions, or ErrNoLink.
 func (s *Service) Get(ctx context.Context, subject, linkID string) (Link, []Session, error) {
 	if !id.Is("ln", linkID) {
 		return Link{}, nil, ErrNoLink
@@ -107,7 +108,7 @@ func (s *Service) Get(ctx context.Context, subject, linkID string) (Link, []Sess
 	return s.Store.Link(ctx, subject, linkID, s.Now())
 }
 
-// Revoke ends a link of subject and the access tokens that were handed out under it, and
+// Revoke ends a link of subject, or of any user if that is "", and the access tokens that were handed out under it, and
 // returns the link. To revoke one that has ended is not an error. It returns ErrNoLink.
 func (s *Service) Revoke(ctx context.Context, by auth.Principal, subject, linkID string) (l Link, already bool, err error) {
 	if !id.Is("ln", linkID) {

@@ -110,7 +110,7 @@ func (s *DB) Links(ctx context.Context, subject string, before link.Cursor, limi
 func (s *DB) Link(ctx context.Context, subject, linkID string, now time.Time) (link.Link, []link.Session, error) {
 	ctx, cancel := withTimeout(ctx)
 	defer cancel()
-	l, err := s.scanLink(s.reader.QueryRowContext(ctx, `SELECT `+linkColumns+` FROM links l WHERE l.id = $1 AND l.subject = $2`, linkID, subject).Scan, now)
+	l, err := s.scanLink(s.reader.QueryRowContext(ctx, `SELECT `+linkColumns+` FROM links l WHERE l.id = $1 AND ($2 = '' OR l.subject = $2)`, linkID, subject).Scan, now)
 	if errors.Is(err, sql.ErrNoRows) {
 		return l, nil, link.ErrNoLink
 	}
@@ -126,12 +126,13 @@ func (s *DB) Link(ctx context.Context, subject, linkID string, now time.Time) (l
 func (s *DB) RevokeLink(ctx context.Context, subject, linkID string, at time.Time, r audit.Record) (already bool, err error) {
 	err = s.change(ctx, "revoke a link", func(ctx context.Context, tx *sql.Tx) error {
 		l, err := s.lockLink(ctx, tx, linkID, at)
-		if errors.Is(err, sql.ErrNoRows) || err == nil && l.Subject != subject {
+		if errors.Is(err, sql.ErrNoRows) || err == nil && subject != "" && l.Subject != subject {
 			return link.ErrNoLink
 		}
 		if err != nil {
 			return err
 		}
+		r.Subject = l.Subject
 		if already = l.State.Ended(); already {
 			r = r.WithDetail("already")
 		} else if err := s.endLink(ctx, tx, l, link.Revoked, at); err != nil {

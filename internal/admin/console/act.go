@@ -7,6 +7,7 @@ import (
 
 	"casbroker/internal/access"
 	"casbroker/internal/httpapi"
+	"casbroker/internal/link"
 	"casbroker/internal/token"
 )
 
@@ -18,6 +19,7 @@ const (
 	actUnblock     = "unblock"
 	actRevokeUser  = "revoke-user"
 	actRevokeGrant = "revoke-grant"
+	actRevokeLink  = "revoke-link"
 )
 
 // userStatus is what a confirmation page shows about a user.
@@ -58,15 +60,20 @@ type confirmBody struct {
 	userStatus
 	Act   string
 	Grant *token.GrantInfo // of actRevokeGrant, else nil
+	Link  *link.Link       // of actRevokeLink, else nil
 	Back  string           // URL of the page to return to
 }
 
 // Idle reports whether the action will change nothing.
 func (b confirmBody) Idle() bool {
-	if b.Act == actUnblock {
+	switch b.Act {
+	case actUnblock:
 		return b.ActiveBlock == nil
+	case actRevokeLink:
+		return b.Link.State.Ended()
+	default:
+		return b.Tokens.Count == 0
 	}
-	return b.Tokens.Count == 0
 }
 
 // confirmUser returns the page that asks for confirmation of act on a user.
@@ -112,6 +119,22 @@ func (h *Handler) confirmGrant(r request) (reply, error) {
 func (h *Handler) revokeGrant(r request) (reply, error) {
 	result, err := h.Admin.RevokeGrant(r.Context(), r.key)
 	return reply{redirect: grantURL(r.key), notice: resultNotice(grantRevoked, result)}, err
+}
+
+// confirmLink asks for confirmation to revoke a hosted link.
+func (h *Handler) confirmLink(r request) (reply, error) {
+	l, err := h.Admin.Link(r.Context(), r.key)
+	if err != nil {
+		return reply{}, err
+	}
+	b := confirmBody{userStatus: userStatus{Subject: l.Subject}, Act: actRevokeLink, Link: &l, Back: userURL(l.Subject)}
+	return reply{page: "confirm", nav: "users", title: "Revoke a hosted link", body: b}, nil
+}
+
+// revokeLink revokes a hosted link.
+func (h *Handler) revokeLink(r request) (reply, error) {
+	l, already, err := h.Admin.RevokeLink(r.Context(), r.key)
+	return reply{redirect: userURL(l.Subject), notice: actionResult{action: linkRevoked, already: already}}, err
 }
 
 // revokeAllBody asks for the words that confirm the revocation of all tokens.

@@ -89,6 +89,7 @@ func (h *Handler) pages() map[string]pageFunc {
 		"settings":           h.settings,
 		"revoke-all":         h.confirmAll,
 		"grants/:key/revoke": h.confirmGrant,
+		"links/:key/revoke":  h.confirmLink,
 		"users/:key/unblock": h.confirmUser(actUnblock, "Lift the block"),
 		"users/:key/revoke":  h.confirmUser(actRevokeUser, "Revoke a user's tokens"),
 	}
@@ -101,6 +102,7 @@ func (h *Handler) forms() map[string]pageFunc {
 		"users/:key/unblock":    h.unblock,
 		"users/:key/revoke":     h.revokeUser,
 		"grants/:key/revoke":    h.revokeGrant,
+		"links/:key/revoke":     h.revokeLink,
 		"revoke-all":            h.revokeAll,
 		raisePath:               h.raise,
 		"webhooks/:key/test":    h.testWebhook,

@@ -30,6 +30,7 @@ const (
 	grantRevoked action = "grant_revoked"
 	userRevoked  action = "user_revoked"
 	allRevoked   action = "all_revoked"
+	linkRevoked  action = "link_revoked"
 	budgetRaised action = "budget_raised"
 
 	webhookEnabled  action = "webhook_enabled"
@@ -44,6 +45,7 @@ var noticeTexts = map[action][2]string{
 	grantRevoked: {"The token is revoked", "The token was already revoked or expired"},
 	userRevoked:  {"All tokens of the user are revoked", "The user had no active token"},
 	allRevoked:   {"All tokens of all users are revoked", "There was no active token"},
+	linkRevoked:  {"The hosted link is revoked", "The hosted link had ended before"},
 	budgetRaised: {"The budget is raised", ""},
 
 	webhookEnabled:  {"The webhook is enabled", ""},
