@@ -65,6 +65,7 @@ export interface ConnectOptions {
   texts?: Partial<Texts>;
   /** The widget's script. The default is what the broker says: GET brokerUrl + "/connect/widget.json". */
   widget?: {
+    /** Its server must allow CORS, as the vendor's does. */
     url?: string;
     integrity?: string;
     /** For a Content-Security-Policy with nonces. */

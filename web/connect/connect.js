@@ -338,7 +338,7 @@ export function createConnect(options = {}) {
       const left = new Promise((resolve) => {
         o.signal?.addEventListener('abort', () => {
           shared.waiting -= 1;
-          if (!shared.waiting) shared.abort.abort();
+          if (!shared.waiting && running === shared) shared.abort.abort();
           resolve(closed);
         });
       });
