@@ -2,6 +2,7 @@ package app_test
 
 import (
 	"bufio"
+	"context"
 	"io"
 	"io/fs"
 	"net/http"
@@ -14,6 +15,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/chromedp"
 
 	"casbroker/internal/config"
@@ -68,6 +71,7 @@ func follow(t *testing.T) *reader {
 	settings.Token.Mode, settings.Web.StandIn = config.ModeGateway, true
 	settings.Server.AllowedOrigins = []string{r.site.URL, "capacitor://localhost", "https://localhost"}
 	settings.Auth.Cookie = "app_session"
+	settings.Link.Name, settings.Link.ReturnURLs = "Example Invest", []string{"https://app.example/done"}
 	settings.Auth.Verifiers[0].MaxLifetime = time.Hour
 	r.key = serviceKey(t, &settings, "backend", []string{"app"}, "casbroker:service")
 	r.broker = start(t, settings)
@@ -154,12 +158,16 @@ func TestGuideToAPlainPageWorks(t *testing.T) {
 	b.wantNoErrors()
 }
 
-func TestGuideToPagesWithoutAccessTokenWorks(t *testing.T) {
+func TestGuideToUploadsByTheBrokerWorks(t *testing.T) {
 	t.Parallel()
 	r, code := follow(t), snippets(t, "plain-page")
 	r.page("/import.html", code["import.html"], map[string]string{"import.js": code["upload.js"]})
-	r.importOn("/import.html", `document.querySelector("[role=status]").textContent === "saved"`)
+	b := r.importOn("/import.html", `document.querySelector("[role=status]").textContent === "saved"`)
 	r.wantSaved("asha", "verified")
+	asked := read(b, chromedp.Evaluate[string](`performance.getEntriesByType("resource").map((e) => new URL(e.name).pathname).join(" ")`))
+	if !strings.Contains(asked, "/v1/statements") || strings.Contains(asked, "/gateway/") {
+		t.Errorf("the page asked for %s, want the broker to have parsed it", asked)
+	}
 }
 
 func TestGuideToWebviewsWorks(t *testing.T) {
@@ -168,7 +176,10 @@ func TestGuideToWebviewsWorks(t *testing.T) {
 	app := `globalThis.nativeApp = { token: async () => "` + bearer(t, "asha") + `", done: (id) => { document.title = id; } };`
 	r.page("/app/", strings.Replace(snippets(t, "plain-page")["import.html"], "<script ", `<script src="app.js"></script><script `, 1),
 		map[string]string{"import.js": code["webview.js"], "app.js": app})
-	r.importOn("/app/", `document.title.startsWith("pf_")`)
+	b := openTab(t, display{"webview", 390, 844, "light"})
+	b.setUserAgent("Mozilla/5.0 (Linux; Android 15; Pixel 9; wv) AppleWebKit/537.36 (KHTML, like Gecko) Version/4.0 Chrome/140.0.0.0 Mobile Safari/537.36")
+	r.importIn(b, "/app/", `document.title.startsWith("pf_")`)
+	r.wantSaved("asha", "verified")
 	for _, origin := range []string{"capacitor://localhost", "https://localhost"} {
 		if !strings.Contains(mustGuide(t, "mobile"), "`"+origin+"`") {
 			t.Errorf("the guide does not have %s", origin)
@@ -178,6 +189,16 @@ func TestGuideToWebviewsWorks(t *testing.T) {
 			t.Errorf("an app at %s cannot read the answer: %q", origin, got)
 		}
 	}
+}
+
+// setUserAgent has the browser take itself for another.
+func (b *tab) setUserAgent(name string) {
+	b.t.Helper()
+	set := func(ctx context.Context, target *chromedp.Target) error {
+		_, err := cdp.Call(ctx, target, emulation.SetUserAgentOverride, emulation.SetUserAgentOverrideParams{UserAgent: name})
+		return err
+	}
+	b.do(chromedp.Func(set))
 }
 
 func mustGuide(t *testing.T, name string) string {
@@ -359,6 +380,28 @@ func TestGuideToVueWorks(t *testing.T) {
 	r.wantSaved("asha", "verified")
 }
 
+func TestGuideToReactWorks(t *testing.T) {
+	t.Parallel()
+	folder, code := project(t), snippets(t, "react")
+	r := follow(t)
+	for name, text := range code {
+		write(t, filepath.Join(folder, name), r.here(text))
+	}
+	write(t, filepath.Join(folder, "src", "main.tsx"), `
+		import { StrictMode } from "react";
+		import { createRoot } from "react-dom/client";
+		import { ImportStatement } from "./ImportStatement";
+		import { ImportButton } from "./useStatement";
+		const byHook = location.hash === "#hook";
+		createRoot(document.getElementById("app")!).render(
+			<StrictMode>{byHook ? <ImportButton /> : <ImportStatement onSaved={(p) => { document.title = p.id; }} />}</StrictMode>);`)
+	checkTypes(t, folder)
+	r.bundle(folder, "src/main.tsx")
+	r.importOn("/bundle/", `document.title.startsWith("pf_")`)
+	r.wantSaved("asha", "verified")
+	r.importOn("/bundle/#hook", saysSaved)
+}
+
 // bundle builds an app and serves it at /bundle/.
 func (r *reader) bundle(folder, main string) {
 	r.t.Helper()
@@ -459,13 +502,13 @@ var shell = regexp.MustCompile("(?ms)^```sh\n(.*?)^```$")
 func TestCommandsOfGuidesWork(t *testing.T) {
 	t.Parallel()
 	services.Curl(t)
-	for _, guide := range []string{"results"} {
+	for _, guide := range []string{"results", "hosted-link"} {
 		t.Run(guide, func(t *testing.T) {
 			t.Parallel()
 			r := follow(t)
 			script := "curl() { command curl -f \"$@\"; }\n"
 			for _, block := range shell.FindAllStringSubmatch(mustGuide(t, guide), -1) {
-				script += r.here(block[1])
+				script += strings.ReplaceAll(block[1], "https://broker.example", r.broker.URL)
 			}
 			cmd := exec.CommandContext(t.Context(), "bash", "-euo", "pipefail", "-c", script)
 			cmd.Dir, cmd.Env = t.TempDir(), append(os.Environ(), "JWT="+bearer(t, "asha"), "SERVICE_KEY="+r.key)
@@ -487,7 +530,7 @@ func TestEveryBlockOfGuidesIsTested(t *testing.T) {
 	if err != nil || len(guides) == 0 {
 		t.Fatal(err)
 	}
-	whole := map[string]bool{"nextjs": true} // all files of which are written
+	whole := map[string]bool{"react": true, "nextjs": true} // all files of which are written
 	for _, path := range guides {
 		name := strings.TrimSuffix(filepath.Base(path), ".md")
 		for _, block := range regexp.MustCompile("(?ms)^```([^\n]*)\n(.*?)^```$").FindAllStringSubmatch(mustGuide(t, name), -1) {

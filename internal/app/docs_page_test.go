@@ -56,6 +56,21 @@ func TestDocumentationFitsAnyScreen(t *testing.T) {
 	}
 }
 
+func TestDocumentationIsAccessible(t *testing.T) {
+	t.Parallel()
+	at := documentation(t)
+	for _, look := range []display{{"phone-dark", 390, 844, "dark"}, desktop} {
+		t.Run(look.name, func(t *testing.T) {
+			t.Parallel()
+			b := openTab(t, look)
+			for _, page := range []string{"/docs/", "/docs/api/", "/docs/api/shared", "/docs/api/tokens", "/docs/mobile", "/docs/results"} {
+				b.do(chromedp.Navigate(at + page))
+				b.wantAccessible(page)
+			}
+		})
+	}
+}
+
 // tooWide is the elements that reach beyond the screen.
 const tooWide = `document.documentElement.scrollWidth <= innerWidth ? [] :
 	[...document.querySelectorAll("main *")].filter((e) => e.getBoundingClientRect().right > innerWidth + 1 && !e.closest("pre")).slice(0, 5)

@@ -66,13 +66,10 @@ func renderCode(w util.BufWriter, source []byte, n ast.Node, entering bool) (ast
 		info = string(block.Info.Segment.Value(source))
 	}
 	language, file := readInfo(info)
-	label := file
-	if file == "" {
-		label = "Code"
-	} else {
+	if file != "" {
 		_, _ = w.WriteString(`<p class="file">` + template.HTMLEscapeString(file) + `</p>`)
 	}
-	_, _ = w.WriteString(`<pre tabindex="0" role="region" aria-label="` + template.HTMLEscapeString(label) + `"><code class="language-` + template.HTMLEscapeString(language) + `">`)
+	_, _ = w.WriteString(`<pre tabindex="0"><code class="language-` + template.HTMLEscapeString(language) + `">`)
 	lines := block.Lines()
 	for i := range lines.Len() {
 		line := lines.At(i)

@@ -54,7 +54,7 @@ func TestPagesAreCompressedAndCached(t *testing.T) {
 
 func TestPagesForbidScripts(t *testing.T) {
 	t.Parallel()
-	for _, path := range []string{"/docs/", "/docs/vue", "/docs/api/tokens"} {
+	for _, path := range []string{"/docs/", "/docs/react", "/docs/api/tokens"} {
 		res := get(t, path)
 		if policy := res.Header.Get("Content-Security-Policy"); res.StatusCode != 200 || !strings.HasPrefix(policy, "default-src 'none'; style-src 'self';") {
 			t.Errorf("%s: got %d with the policy %q", path, res.StatusCode, policy)
@@ -66,18 +66,18 @@ func TestFilesHaveTheirTypes(t *testing.T) {
 	t.Parallel()
 	for path, want := range map[string]string{
 		"/docs/": "text/html; charset=utf-8", "/docs/docs.css": "text/css; charset=utf-8",
-		"/docs/vue.md": "text/markdown; charset=utf-8", "/llms.txt": "text/plain; charset=utf-8",
+		"/docs/react.md": "text/markdown; charset=utf-8", "/llms.txt": "text/plain; charset=utf-8",
 	} {
 		if res := get(t, path); res.StatusCode != 200 || res.Header.Get("Content-Type") != want {
 			t.Errorf("%s: got %d %s, want %s", path, res.StatusCode, res.Header.Get("Content-Type"), want)
 		}
 	}
-	for _, path := range []string{"/docs/none", "/docs/../docs.go", "/docs/layout.html", "/docs/guides/vue.md"} {
+	for _, path := range []string{"/docs/none", "/docs/../docs.go", "/docs/layout.html", "/docs/guides/react.md"} {
 		if res := get(t, path); res.StatusCode != 404 {
 			t.Errorf("%s: got %d, want 404", path, res.StatusCode)
 		}
 	}
-	for path, want := range map[string]string{"/docs": "/docs/", "/docs/vue/": "/docs/vue"} {
+	for path, want := range map[string]string{"/docs": "/docs/", "/docs/react/": "/docs/react"} {
 		if res := get(t, path); res.StatusCode != 301 || res.Header.Get("Location") != want {
 			t.Errorf("%s: got %d to %s, want %s", path, res.StatusCode, res.Header.Get("Location"), want)
 		}

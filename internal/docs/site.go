@@ -22,7 +22,7 @@ const (
 
 // guides are the guides in the order in which they are listed, without ".md".
 var guides = []string{
-	"plain-page", "nextjs", "vue", "mobile", "back-end", "cookie-sessions", "csp", "results",
+	"plain-page", "react", "nextjs", "vue", "mobile", "back-end", "cookie-sessions", "csp", "hosted-link", "results",
 }
 
 // callers are the values of x-callers in openapi.yaml, in the order of the contents; the last is

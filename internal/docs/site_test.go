@@ -3,7 +3,9 @@ package docs
 import (
 	"html"
 	"io/fs"
+	"os"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -190,5 +192,86 @@ func TestExamplesOfTheReferenceAreJSON(t *testing.T) {
 	want := "{\n  \"a\": {\n    \"b\": [1, \"two\", null, 1.5],\n    \"long\": \"" + strings.Repeat("x", 90) + "\"\n  },\n  \"empty\": {},\n  \"none\": []\n}"
 	if got := example(n); got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+}
+
+// TestDocumentsNameWhatExists holds llms.txt and the guides to the API and the settings.
+func TestDocumentsNameWhatExists(t *testing.T) {
+	t.Parallel()
+	spec, err := newSpec(web.OpenAPI)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile("../../config/broker.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	settings, err := parseYAML(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	paths := map[string]bool{}
+	for _, m := range spec.root.get("paths").members() {
+		paths[m.name] = true
+	}
+	called, setting := regexp.MustCompile("`(GET|POST|PUT|DELETE) (/[^`?]*)[?`]"), regexp.MustCompile("`([a-z_]+(?:\\.[a-z_]+)+)[`:]")
+	checked := 0
+	for path, f := range pages(t) {
+		if !strings.HasSuffix(path, ".md") && path != llmsPath {
+			continue
+		}
+		for _, m := range called.FindAllStringSubmatch(string(f.body), -1) {
+			if checked++; spec.calls[m[1]+" "+m[2]] == "" && !strings.HasPrefix(m[2], "/api/") { // the app's own
+				t.Errorf("%s names %s %s, which the API does not have", path, m[1], m[2])
+			}
+		}
+		for _, m := range setting.FindAllStringSubmatch(string(f.body), -1) {
+			names := strings.Split(m[1], ".")
+			if !settings.get(names[0]).exists() || strings.Contains(string(web.OpenAPI), "- "+m[1]+"\n") {
+				continue // no setting, or an event of the API
+			}
+			if checked++; !hasSetting(settings, names) {
+				t.Errorf("%s names the setting %s, which config/broker.yaml does not have", path, m[1])
+			}
+		}
+	}
+	if checked < 40 {
+		t.Errorf("got %d calls and settings, want all", checked)
+	}
+}
+
+// hasSetting reports whether settings have a member at names.
+func hasSetting(n node, names []string) bool {
+	for i, name := range names {
+		members := n.members()
+		at := slices.IndexFunc(members, func(m member) bool { return m.name == name })
+		if at < 0 {
+			return false
+		}
+		if n = members[at].node; i < len(names)-1 && len(n.items()) > 0 {
+			n = n.items()[0]
+		}
+	}
+	return true
+}
+
+// TestAssistantsLearnOfEveryGroupOfCalls looks for a call of each group that apps use in llms.txt.
+func TestAssistantsLearnOfEveryGroupOfCalls(t *testing.T) {
+	t.Parallel()
+	spec, err := newSpec(web.OpenAPI)
+	if err != nil {
+		t.Fatal(err)
+	}
+	facts := string(pages(t)[llmsPath].body)
+	for _, c := range spec.groups(newFormatter(nil)) {
+		if c.Name != "Your page" && c.Name != "Your back end" {
+			continue
+		}
+		for _, g := range c.Groups {
+			named := func(o operation) bool { return strings.Contains(facts, strings.NewReplacer("/{subject}", "", "/{id}", "").Replace(o.Path)) }
+			if !slices.ContainsFunc(g.Operations, named) {
+				t.Errorf("llms.txt names no call of %s", g.Name)
+			}
+		}
 	}
 }
