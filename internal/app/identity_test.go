@@ -11,7 +11,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -322,17 +321,13 @@ func checkRecipe(t *testing.T, file string, v config.Verifier) {
 func TestJWTsThatARouteOfNextAuthSignsAreAccepted(t *testing.T) {
 	t.Parallel()
 	run := services.Node(t, "jose@6.2.18")
-	text, err := os.ReadFile("../../config/identity/nextauth.yaml")
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, code, _ := strings.Cut(strings.ReplaceAll(string(text), "\n# ", "\n"), "const jwt = ")
+	_, code, _ := strings.Cut(mustGuide(t, "nextjs"), "const jwt = ")
 	code, _, found := strings.Cut(code, ";\n")
 	if !found {
-		t.Fatalf("no code in %s", text)
+		t.Fatal("the guide has no code that signs a JWT")
 	}
 	token := run(`import { SignJWT } from "jose";
-const session = { user: { id: 42 } }, secret = new TextEncoder().encode(process.argv[2]);
+const session = { user: { id: "42" } }, secret = new TextEncoder().encode(process.argv[2]);
 process.stdout.write(`+code+`);`, jwtSecret)
 	settings, _ := settingsFor(t, sqlite(t), "memory")
 	settings.Auth.Verifiers = recipes(t, func(address string) string { return address })[6:7]

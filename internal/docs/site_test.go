@@ -268,7 +268,9 @@ func TestAssistantsLearnOfEveryGroupOfCalls(t *testing.T) {
 			continue
 		}
 		for _, g := range c.Groups {
-			named := func(o operation) bool { return strings.Contains(facts, strings.NewReplacer("/{subject}", "", "/{id}", "").Replace(o.Path)) }
+			named := func(o operation) bool {
+				return strings.Contains(facts, strings.NewReplacer("/{subject}", "", "/{id}", "").Replace(o.Path))
+			}
 			if !slices.ContainsFunc(g.Operations, named) {
 				t.Errorf("llms.txt names no call of %s", g.Name)
 			}
