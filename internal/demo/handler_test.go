@@ -46,7 +46,7 @@ func TestPolicyAllowsTheVendorsWidgetAndAPI(t *testing.T) {
 		}
 	}
 	settings := get(t, newHandler(), "/demo/config").Body.String()
-	for _, want := range []string{`"widget_url":"https://cdn.example/dist/widget.js"`, `"api_base_url":"https://api.casparser.in"`, `"sandbox":false`, `"modes":["direct"]`, `"features":[]`} {
+	for _, want := range []string{`"api_base_url":"https://api.casparser.in"`, `"sandbox":false`, `"modes":["direct"]`, `"features":[]`} {
 		if !strings.Contains(settings, want) {
 			t.Errorf("got %s, want it to contain %s", settings, want)
 		}

@@ -1,10 +1,10 @@
 /** The allocation chart: the share of each asset class in a portfolio. */
 
 import { el, svg } from './dom.js';
-import { Decimal, percent, rupees, sum } from './money.js';
+import { Decimal, percent, rupees, shortAmount, sum } from './money.js';
 import { className, count } from './format.js';
 
-/** @typedef {import('./api.js').Holding} Holding */
+/** @typedef {import('./types.d.ts').Holding} Holding */
 /** @typedef {{class: string, value: Decimal, perMille: number, holdings: number}} Slice */
 
 /** @typedef {{slices: Slice[], without: Slice[], total: Decimal}} Allocation classes with a value, largest first, and those without */
@@ -70,24 +70,12 @@ function donut(slices, total) {
   return chart;
 }
 
-/** Formats a total in lakh (L) or crore (Cr), cut to two decimals, for the middle of the chart. */
-function shortAmount(total) {
-  const whole = total.grouped().split('.')[0];
-  const digits = whole.replaceAll(',', '');
-  for (const [zeros, suffix] of [[7, 'Cr'], [5, 'L']]) {
-    if (digits.length > zeros) {
-      const units = new Decimal(BigInt(digits.slice(0, -zeros)), 0).grouped();
-      return `₹${units}.${digits.slice(-zeros).slice(0, 2)} ${suffix}`;
-    }
-  }
-  return `₹${whole}`;
-}
-
 function legend(slices, onSelect) {
   return el('ul', { class: 'legend' }, ...slices.map((slice) =>
     el('li', {},
       el('button', { type: 'button', on: { click: () => onSelect(slice.class) }, title: 'Show these holdings' },
         el('span', { class: 'dot', 'data-class': slice.class }),
-        el('span', { class: 'legend-name' }, className(slice.class), slice.holdings > 0 && el('small', {}, count(slice.holdings, 'holding'))),
-        el('span', { class: 'legend-value' }, rupees(slice.value), el('small', {}, percent(slice.perMille)))))));
+        el('span', { class: 'legend-name', title: slice.holdings > 0 && count(slice.holdings, 'holding') }, className(slice.class)),
+        el('span', { class: 'legend-value' }, rupees(slice.value)),
+        el('span', { class: 'legend-share' }, percent(slice.perMille))))));
 }

@@ -3,7 +3,7 @@
 import { el } from './dom.js';
 
 /** Passes a file to the browser as a download. */
-export function saveFile(/** @type {import('./api.js').Download} */ { blob, name }) {
+export function saveFile(/** @type {import('./types.d.ts').Download} */ { blob, name }) {
   const url = URL.createObjectURL(blob);
   const link = el('a', { href: url, download: name, hidden: true });
   document.body.append(link);

@@ -1,6 +1,6 @@
 /** Display texts: names of classes and sources, dates, and error messages. */
 
-/** @typedef {import('./api.js').BrokerError} BrokerError */
+/** @typedef {import('./session.js').BrokerError} BrokerError */
 
 const classes = {
   equity: 'Shares',
@@ -87,8 +87,13 @@ export function kindName(/** @type {string} */ kind) {
 }
 
 /** Reports whether the PAN of a statement contradicts that of most of the user's statements. */
-export function ofOther(/** @type {import('./api.js').Summary} */ { warnings }) {
+export function ofOther(/** @type {import('./types.d.ts').Summary} */ { warnings }) {
   return warnings.some(({ code }) => code === 'other_owner');
+}
+
+/** Returns the name of a person; where no statement gives it, the PAN or the number. */
+export function personName(/** @type {import('./types.d.ts').Owner} */ { name, pan_masked: pan, number }) {
+  return name || pan || `person ${number}`;
 }
 
 /** Returns a number with its noun: "1 holding", "23 holdings". */

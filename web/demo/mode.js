@@ -2,7 +2,7 @@
 
 import { byId, show } from './dom.js';
 
-/** @typedef {import('./api.js').Mode} Mode */
+/** @typedef {import('./types.d.ts').Mode} Mode */
 
 const storageKey = 'demo-mode'; // sessionStorage key of the chosen mode
 

@@ -41,6 +41,10 @@ export class Decimal {
     return new Decimal(this.#digitsAt(scale) + other.#digitsAt(scale), scale);
   }
 
+  minus(/** @type {Decimal} */ other) {
+    return this.plus(new Decimal(-other.digits, other.scale));
+  }
+
   /** Returns -1, 0 or 1, for sorting. */
   compare(/** @type {Decimal} */ other) {
     const scale = Math.max(this.scale, other.scale);
@@ -86,6 +90,26 @@ export function rupees(amount) {
   if (!number) return String(amount ?? '–');
   const text = number.grouped(2);
   return number.negative ? `${minus}₹${text.slice(1)}` : `₹${text}`;
+}
+
+/** Formats an amount in lakh (L) or crore (Cr), cut to two decimals, for where there is little space; a smaller one in rupees. */
+export function shortAmount(/** @type {Decimal} */ amount) {
+  const whole = amount.grouped().split('.')[0].replace(minus, '');
+  const digits = whole.replaceAll(',', '');
+  const sign = amount.negative ? minus : '';
+  for (const [zeros, suffix] of [[7, 'Cr'], [5, 'L']]) {
+    if (digits.length > zeros) {
+      const units = new Decimal(BigInt(digits.slice(0, -zeros)), 0).grouped();
+      return `${sign}₹${units}.${digits.slice(-zeros).slice(0, 2)} ${suffix}`;
+    }
+  }
+  return `${sign}₹${whole}`;
+}
+
+/** Formats a change of an amount with its sign: +₹120.50. */
+export function signed(/** @type {string | null} */ amount) {
+  const positive = Decimal.parse(amount)?.compare(Decimal.zero) > 0;
+  return `${positive ? '+' : ''}${rupees(amount)}`;
 }
 
 /**

@@ -2,7 +2,7 @@
 
 import { el } from './dom.js';
 
-/** @typedef {import('./api.js').Summary} Summary */
+/** @typedef {import('./types.d.ts').Summary} Summary */
 
 const explanations = {
   verified: 'This service received this statement from the parser itself, so nobody could have changed it on the way.',
@@ -34,7 +34,7 @@ export function provenanceBadges(/** @type {Summary} */ portfolio) {
 }
 
 /** Returns the badge of what these accounts add up to. */
-export function totalBadge(/** @type {import('./api.js').Account[]} */ accounts) {
+export function totalBadge(/** @type {import('./types.d.ts').Account[]} */ accounts) {
   if (accounts.length === 0) return false;
   const verified = accounts.filter(({ provenance }) => provenance === 'verified').length;
   if (verified === accounts.length) return explained('provenance', 'Verified', 'This service received all of it from the parser itself, so nobody could have changed it on the way.', 'verified');
@@ -46,7 +46,7 @@ export function totalBadge(/** @type {import('./api.js').Account[]} */ accounts)
 /** Returns the mark of a row or an account in a list. */
 export function provenanceMark(/** @type {{provenance: Summary['provenance']}} */ { provenance }) {
   const name = provenance === 'verified' ? 'Verified' : 'Reported';
-  return el('span', { class: `seen ${provenance}`, title: explanations[provenance] }, name);
+  return el('span', { class: `seen ${provenance}`, title: explanations[provenance] }, el('span', { class: 'seen-word' }, name));
 }
 
 /**

@@ -2,21 +2,18 @@
 
 import { el, isolated } from './dom.js';
 import { Decimal, quantity, rupees, sum } from './money.js';
-import { className, count, dateText, sourceName } from './format.js';
+import { ageText, className, count, dateText, sourceName } from './format.js';
 import { provenanceMark } from './provenance.js';
 
-/** @typedef {import('./api.js').Holding} Holding */
+/** @typedef {import('./types.d.ts').Holding} Holding */
 /** @typedef {{key: string, label: string, number?: boolean, show: (h: Holding) => any, optional?: boolean}} Column */
 
 /** @type {Column[]} */
 const columns = [
   { key: 'name', label: 'Holding', show: nameAndFacts },
-  { key: 'class', label: 'Class', show: (h) => el('span', { class: 'kind' }, el('span', { class: 'dot', 'data-class': h.class }), className(h.class)) },
-  { key: 'units', label: 'Units', number: true, show: (h) => quantity(h.units) },
-  { key: 'price', label: 'Price', number: true, show: (h) => rupees(h.price) },
-  { key: 'cost', label: 'Cost', number: true, optional: true, show: (h) => rupees(h.cost) },
+  { key: 'units', label: 'Units', number: true, show: (h) => withSmall(quantity(h.units), h.price !== null && ['at ', rupees(h.price)]) },
   { key: 'value', label: 'Value', number: true, show: (h) => rupees(h.value) },
-  { key: 'gain', label: 'Gain', number: true, optional: true, show: gain },
+  { key: 'gain', label: 'Gain', number: true, optional: true, show: (h) => withSmall(gain(h), h.cost !== null && ['on ', rupees(h.cost)]) },
   { key: 'as_of', label: 'From', optional: true, show: origin },
 ];
 
@@ -43,6 +40,8 @@ export class HoldingsTable {
       type: 'search', id: `${prefix}filter`, 'data-testid': `${prefix}filter`, placeholder: 'Name, ISIN, folio or fund house', autocomplete: 'off',
       on: { input: () => this.#setFilter(this.search.value) },
     });
+    this.order = el('select', { id: `${prefix}order`, 'data-testid': `${prefix}order`, on: { change: () => this.#sortBy(this.columns.find(({ key }) => key === this.order.value)) } },
+      ...this.columns.map(({ key, label }) => el('option', { value: key }, label)));
     this.chips = this.#classChips(rows);
     this.count = el('p', { class: 'quiet small', role: 'status', 'data-testid': `${prefix}holding-count` });
     this.element = this.#assemble();
@@ -60,9 +59,10 @@ export class HoldingsTable {
       el('div', { class: 'tools' },
         el('label', { for: `${this.prefix}filter`, class: 'sr' }, 'Search the holdings'),
         this.search,
+        el('span', { class: 'order' }, el('label', { for: `${this.prefix}order` }, 'Sort by'), this.order), // where there is no header to sort by
         this.chips.length > 1 && el('div', { class: 'chips', role: 'group', 'aria-label': 'Show only these classes' }, ...this.chips)),
       this.count,
-      // The roles are explicit, as narrow screens display rows as cards, which would drop them.
+      // The roles are explicit, as narrow screens display rows as a list, which would drop them.
       el('div', { class: 'table' },
         el('table', { role: 'table', 'aria-label': 'Holdings', 'data-testid': `${this.prefix}holdings-table` },
           el('thead', { role: 'rowgroup' }, el('tr', { role: 'row' }, ...this.headers)),
@@ -115,6 +115,7 @@ export class HoldingsTable {
       if (sorted) header.setAttribute('aria-sort', this.#sort.descending ? 'descending' : 'ascending');
       else header.removeAttribute('aria-sort');
     }
+    this.order.value = this.#sort.key;
     for (const chip of this.chips) chip.setAttribute('aria-pressed', String(this.#classes.has(chip.dataset.class)));
     const total = rupees(sum(shown.map(({ row }) => row.value)));
     this.count.textContent = shown.length === this.rows.length
@@ -151,19 +152,29 @@ function compare(a, b, { key, number }, descending) {
 }
 
 function columnText(row, key) {
-  return key === 'class' ? className(row.class) : row[key];
+  return row[key];
 }
 
 function searchText(/** @type {Holding} */ h) {
   return [h.name, h.isin, h.account, h.institution, h.category, className(h.class), h.cas_type && sourceName(h.cas_type)].filter(Boolean).join(' ').toLowerCase();
 }
 
+/** Returns a figure with one that explains it below. */
+function withSmall(figure, below) {
+  return el('span', { class: 'figure' }, figure, below && el('small', {}, ...below));
+}
+
+/** Returns the name of a holding, which shows all that is known of it when it is pressed. */
 function nameAndFacts(/** @type {Holding} */ h) {
-  const facts = [h.isin, h.institution, h.account, h.category].filter(Boolean);
-  return el('div', { class: 'described' },
-    el('span', { class: 'holding-name' }, isolated(h.name)),
-    facts.length > 0 && el('small', {}, ...facts.flatMap((fact) => [el('span', { class: 'fact' }, isolated(fact)), ' '])),
-    h.sum_assured !== null && h.sum_assured !== undefined && el('small', {}, `Cover ${rupees(h.sum_assured)}`));
+  const facts = [className(h.class), h.isin, h.institution, h.account, h.category].filter(Boolean);
+  const name = el('button', { type: 'button', class: 'holding', 'aria-expanded': 'false', on: { click: () => {
+    const open = name.getAttribute('aria-expanded') !== 'true';
+    name.setAttribute('aria-expanded', String(open));
+    name.closest('tr').classList.toggle('open', open);
+  } } }, el('span', { class: 'dot', 'data-class': h.class }), el('span', { class: 'holding-name' }, isolated(h.name)));
+  return el('div', { class: 'described' }, name,
+    el('small', { class: 'about' }, ...facts.flatMap((fact) => [el('span', { class: 'fact' }, isolated(fact)), ' ']),
+      h.sum_assured !== null && h.sum_assured !== undefined && el('span', { class: 'fact' }, `Cover ${rupees(h.sum_assured)}`)));
 }
 
 function gain(/** @type {Holding} */ h) {
@@ -173,10 +184,9 @@ function gain(/** @type {Holding} */ h) {
   return el('span', { class: positive ? 'up' : number.negative && 'down' }, positive && '+', rupees(number));
 }
 
-/** Returns which statement a row is from, of what day, and whether that is verified. */
+/** Returns which statement a row is from, how old that is, and whether it is verified. */
 function origin(h) {
   return el('span', { class: 'origin' },
-    el('span', {}, sourceName(h.cas_type)),
-    el('small', {}, h.as_of ? dateText(h.as_of) : 'No date given'),
-    el('small', {}, provenanceMark(h)));
+    el('span', { class: 'origin-day' }, sourceName(h.cas_type), h.as_of ? ` · ${dateText(h.as_of)}` : ' · no date given'),
+    el('small', {}, provenanceMark(h), h.as_of && el('span', { class: 'age' }, ` · ${ageText(h.as_of)}`)));
 }

@@ -4,8 +4,8 @@ import { el, isolated } from './dom.js';
 import { quantity, rupees } from './money.js';
 import { dateText, typeName } from './format.js';
 
-/** @typedef {import('./api.js').Holding} Holding */
-/** @typedef {import('./api.js').Transaction} Transaction */
+/** @typedef {import('./types.d.ts').Holding} Holding */
+/** @typedef {import('./types.d.ts').Transaction} Transaction */
 /** @typedef {(holding: string, cursor: string | null) => Promise<{transactions: Transaction[], next_cursor: string | null}>} ReadPage */
 
 /** @type {{key: string, label: string, number?: boolean, show: (t: Transaction, names: Map<string, string>) => any}[]} */

@@ -1,14 +1,16 @@
 /** The view of one saved statement. */
 
 import { allocate, allocation } from './chart.js';
+import { card, holdingsCard, issueList } from './cards.js';
+import { changesView } from './changes.js';
 import { el, isolated } from './dom.js';
+import { fact } from './overview.js';
 import { TransactionList } from './transactions.js';
 import { rupees } from './money.js';
-import { HoldingsTable } from './table.js';
 import { count, momentText, ofOther, periodText, sourceName } from './format.js';
 import { explanation, provenanceBadges } from './provenance.js';
 
-/** @typedef {import('./api.js').Portfolio} Portfolio */
+/** @typedef {import('./types.d.ts').Portfolio} Portfolio */
 
 /**
  * The actions for the displayed statement.
@@ -25,16 +27,19 @@ const prefix = 'statement-'; // of the ids in the view
 /**
  * Returns the elements that show a statement.
  * @param {Portfolio} portfolio
+ * @param {import('./types.d.ts').Changes | null} changes null if they could not be read
  * @param {Actions} actions
  * @returns {HTMLElement[]}
  */
-export function portfolioView(portfolio, actions) {
+export function statementView(portfolio, changes, actions) {
   const overview = [summary(portfolio, actions), ...issues(portfolio)];
+  const changed = card('What changed', changes ? changesView(changes) : el('p', { class: 'quiet' }, 'What it changed cannot be read at the moment.'));
   if (portfolio.rows.length === 0) {
-    return [...overview, card('Holdings', el('p', { class: 'quiet' }, 'This statement has no holdings.'))];
+    return [...overview, changed, card('Holdings', el('p', { class: 'quiet' }, 'This statement has no holdings.'))];
   }
   const { element, showClass } = holdingsCard('Holdings of this statement', portfolio.rows, prefix, actions.download);
-  const cards = [...overview, card('Allocation', allocation(allocate(portfolio.rows), showClass)), element];
+  const cards = [...overview,
+    el('div', { class: 'overview' }, changed, card('Allocation of this statement', allocation(allocate(portfolio.rows), showClass))), element];
   if (portfolio.transactions > 0) {
     const list = new TransactionList(portfolio.rows, actions.transactions, actions.failed);
     cards.push(card('Transactions', el('p', { class: 'quiet small' }, `${count(portfolio.transactions, 'transaction')} in this statement.`), list.element));
@@ -42,36 +47,11 @@ export function portfolioView(portfolio, actions) {
   return cards;
 }
 
-/**
- * Returns a card with a table of holdings, and a function that shows one class in it.
- * @param {string} title
- * @param {import('./api.js').Holding[]} rows
- * @param {string} ids prefix of the ids in it
- * @param {(button: HTMLElement) => void} download
- */
-export function holdingsCard(title, rows, ids, download) {
-  const table = new HoldingsTable(rows, ids);
-  const csv = el('button', { type: 'button', 'data-testid': `${ids}download-csv`, on: { click: () => download(csv) } }, 'Download CSV');
-  const element = card(title, table.element);
-  element.firstChild.replaceWith(el('div', { class: 'card-head' }, el('h2', {}, title), csv));
-  const showClass = (/** @type {string} */ name) => {
-    table.showOnly(name);
-    element.focus({ preventScroll: true });
-    element.scrollIntoView({ block: 'start' });
-  };
-  return { element, showClass };
-}
-
-/** Returns a card with a title. */
-export function card(/** @type {string} */ title, ...content) {
-  return el('section', { class: 'card', 'aria-label': title, tabindex: -1 }, el('h2', {}, title), ...content);
-}
-
 /** The card with the total value and the facts of the statement. */
 function summary(portfolio, { remove, close }) {
-  return el('section', { class: 'summary', 'aria-label': 'Statement', tabindex: -1, 'data-testid': 'portfolio', 'data-id': portfolio.id },
-    el('div', { class: 'summary-head' },
-      el('p', { class: 'summary-label' }, `Total of this statement`),
+  return el('section', { class: 'card summary', 'aria-label': 'Statement', tabindex: -1, 'data-testid': 'portfolio', 'data-id': portfolio.id },
+    el('div', { class: 'card-head' },
+      el('h2', {}, 'Total of this statement'),
       el('div', { class: 'badges' },
         el('span', { class: 'badge', title: statusText(portfolio), 'data-testid': 'status' }, portfolio.active ? 'Active' : 'History'),
         ofOther(portfolio) && el('span', { class: 'badge', title: otherPerson(portfolio), 'data-testid': 'owner' }, 'Another person'),
@@ -83,10 +63,10 @@ function summary(portfolio, { remove, close }) {
       fact('Source', sourceName(portfolio.cas_type), 'source'),
       fact('Period', periodText(portfolio.period), 'period')),
     el('div', { class: 'summary-foot' },
-      el('p', {}, `${statusText(portfolio)} ${explanation(portfolio)} Saved ${momentText(portfolio.saved_at)}.`),
+      el('p', { class: 'quiet small' }, `${statusText(portfolio)} ${explanation(portfolio)} Saved ${momentText(portfolio.saved_at)}.`),
       el('div', { class: 'buttons' },
-        el('button', { type: 'button', class: 'on-dark', 'data-testid': 'close-statement', on: { click: close } }, 'Close'),
-        el('button', { type: 'button', class: 'on-dark', 'data-testid': 'delete', on: { click: remove } }, 'Delete statement'))));
+        el('button', { type: 'button', class: 'small-button warn', 'data-testid': 'delete', on: { click: remove } }, 'Delete statement'),
+        el('button', { type: 'button', class: 'small-button', 'data-testid': 'close-statement', on: { click: close } }, 'Close'))));
 }
 
 /** Returns the PAN of a statement's owner, which CAMS and KFintech state in the folios only. */
@@ -107,16 +87,12 @@ function missing({ readable }) {
   return readable ? 'Not given' : 'Locked';
 }
 
-function fact(name, value, id) {
-  return el('div', {}, el('dt', {}, name), el('dd', { 'data-testid': id }, value));
-}
-
 /** Notices about another person, differences, rows that were not saved, warnings, and a locked statement. */
 function issues(portfolio) {
   const { readable, rejected = [], received_rows: received, differences = [] } = portfolio;
   const warnings = portfolio.warnings?.filter(({ code }) => code !== 'other_owner');
   return [
-    ofOther(portfolio) && el('p', { class: 'notice', 'data-testid': 'other-person' }, el('span', {}, otherPerson(portfolio))),
+    ofOther(portfolio) && el('p', { class: 'notice info', 'data-testid': 'other-person' }, el('span', {}, otherPerson(portfolio))),
     differences.length > 0 && issueList('bad', `${count(differences.length, 'difference')} from what the service saw`,
       'Do not rely on these figures: import the original PDF again. They differ here:',
       differences.map((pointer) => ({ detail: '', pointer })), 'differences'),
@@ -130,15 +106,3 @@ function issues(portfolio) {
 
 /** Empty rows occur in some statements and are not a loss of data. */
 const isEmptyRow = (issue) => issue.code === 'empty_row';
-
-const maxIssues = 50; // listed; a statement may have thousands
-
-/** Returns a notice that lists issues. */
-export function issueList(kind, title, text, list, id) {
-  return el('details', { class: `notice ${kind}`, open: list.length < 4, 'data-testid': id },
-    el('summary', {}, title),
-    text && el('p', {}, text),
-    list.length > 0 && el('ul', {}, ...list.slice(0, maxIssues).map((issue) =>
-      el('li', {}, issue.detail && isolated(issue.detail), issue.pointer && el('code', {}, isolated(issue.pointer))))),
-    list.length > maxIssues && el('p', {}, `And ${(list.length - maxIssues).toLocaleString('en-IN')} more.`));
-}
