@@ -304,3 +304,23 @@ func TestWidgetMakesANewAddressAfterAnImport(t *testing.T) {
 		t.Errorf("got the address %s after the import of its file, want another", next)
 	}
 }
+
+func TestWidgetConnectsAMailboxAgainThatWasRevoked(t *testing.T) {
+	t.Parallel()
+	h := openHost(t, desktop)
+	h.begin(h.allWays(""), "")
+	h.do(chromedp.Click(in("way-inbox")))
+	h.vendor.AddFault(sandbox.Fault{Path: "/v4/inbox/cas", Kind: sandbox.FaultStatus, Status: http.StatusServiceUnavailable, Times: 1})
+	h.consent(chromedp.Click(in("provider-gmail")), `[value="asha"]`)
+	has(t, h.failure(), "cannot be reached")
+	// The mailbox is not known any more.
+	h.do(chromedp.Evaluate[chromedp.Void](`{ const send = fetch; globalThis.fetch = (url, init) =>
+		send(url, url.endsWith("/inbox/cas") ? { ...init, headers: { ...init.headers, "x-inbox-token": "ibt_revoked" } } : init); }`))
+	h.consent(chromedp.Click(in("provider-gmail")), `[value="asha"]`)
+	has(t, h.failure(), "The mailbox could not be searched", "Connect it again")
+	h.do(chromedp.Click(in("close")))
+	if o := h.outcome(); o.Result.Status != "error" || o.Result.Error.Code != "INBOX_ERROR" {
+		t.Errorf("given up: %+v", o.Result)
+	}
+	h.wantNoErrors()
+}

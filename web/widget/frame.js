@@ -22,8 +22,9 @@ export function makeFrame({ title, logoUrl, theme, hideFooter }) {
     cancel: part('cancel', 'button', { type: 'button' }, 'Cancel'),
     submit: part('parse', 'button', { type: 'submit', class: 'primary' }),
   };
+  const logo = logoUrl && el('img', { id: 'logo', src: logoUrl, alt: '', width: 32, height: 32, on: { error: () => logo.remove() } });
   const form = el('form', { novalidate: true },
-    el('div', { class: 'head' }, parts.back, logoUrl && el('img', { id: 'logo', src: logoUrl, alt: '', width: 32, height: 32 }), parts.title, parts.close),
+    el('div', { class: 'head' }, parts.back, logo, parts.title, parts.close),
     parts.subtitle, parts.body, parts.error, parts.progress, parts.status,
     el('div', { class: 'foot' }, parts.cancel, parts.submit),
     !hideFooter && el('p', { class: 'by' }, 'A stand-in for CAS Parser’s widget.'));

@@ -106,7 +106,7 @@ ul, ol { margin: 0; padding: 0; list-style: none; }
 .links { display: flex; flex-wrap: wrap; gap: .25rem 1.1rem; font-size: .9rem; }
 .links a { display: inline-block; padding: .3rem 0; }
 fieldset { margin: 1rem 0 0; padding: 0; border: 0; min-width: 0; }
-.files { display: grid; gap: .5rem; max-height: 17rem; overflow: auto; padding: 3px; margin: -3px; }
+.files { display: grid; gap: .5rem; max-height: 18.6rem; overflow: auto; padding: 3px; margin: -3px; }
 .files label { display: flex; align-items: center; gap: .8rem; min-height: 52px; padding: .5rem .9rem; border: 1px solid var(--line); border-radius: var(--radius); cursor: pointer; }
 .files label:has(:checked) { border-color: var(--accent); background: var(--sunken); }
 .files input { flex: none; width: 18px; height: 18px; margin: 0; accent-color: var(--accent); }
