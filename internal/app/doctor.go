@@ -37,7 +37,7 @@ type Finding struct {
 	Remedy string `json:"remedy,omitempty"`
 }
 
-// Caller is whose calls Diagnose checks besides the settings; "" for nobody.
+// Caller is whose calls Diagnose checks besides the settings; "" for none.
 type Caller struct {
 	Origin    string // of a page that calls the broker
 	UserToken string // the JWT of a user
@@ -108,7 +108,7 @@ func (d *doctor) files() bool {
 		}
 	}
 	if len(d.found) == before {
-		d.add("files", FindingOK, "All files can be read, and by nobody else.", "")
+		d.add("files", FindingOK, "All files can be read, by the broker's user only.", "")
 	}
 	return true
 }

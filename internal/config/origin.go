@@ -21,7 +21,7 @@ func (s Server) validateOrigins(wrong *check.Errors) {
 		key := fmt.Sprintf("server.allowed_origins[%d]", i)
 		switch origin, ok := netaddr.Origin(text); {
 		case !ok:
-			wrong.Add(key, "want an exact origin such as https://app.example or capacitor://localhost, without path or wildcard; null is none")
+			wrong.Add(key, "want an exact origin such as https://app.example or capacitor://localhost, without path or wildcard; null is not an origin")
 		case origin != text:
 			wrong.Add(key, "want %s, which is how browsers send it", origin)
 		}

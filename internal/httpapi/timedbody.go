@@ -121,7 +121,7 @@ type readerFunc func(p []byte) (int, error)
 // Read calls f.
 func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
 
-// read is Read for who holds reading.
+// read is Read for a caller that holds reading.
 func (b *TimedBody) read(p []byte) (int, error) {
 	b.begun = true
 	began := time.Now()

@@ -25,8 +25,8 @@ var errStarting = fault.New(fault.Unavailable, "starting", "The service is start
 	After(2 * time.Second).WithNotef("The server is starting; it may wait for the migration of the database.")
 
 // AnswerWhileStarting answers requests on l if the start of the program takes longer than startTime, as
-// it does while another replica migrates the database: /healthz with 200, so that nobody ends the
-// program, and all others with 503. It ends, and leaves l open, when end is called.
+// it does while another replica migrates the database: /healthz with 200, so that the program is
+// not restarted, and all others with 503. It ends, and leaves l open, when end is called.
 func AnswerWhileStarting(l net.Listener) (end func()) {
 	d, ok := l.(interface{ SetDeadline(at time.Time) error })
 	if !ok {

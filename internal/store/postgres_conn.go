@@ -182,7 +182,7 @@ func (c *postgresConn) ResetSession(ctx context.Context) error {
 func (c *postgresConn) Close() error {
 	c.forget()
 	c.pool.size.closed()
-	if c.givenUp.Load() { // a server that hangs reads no farewell
+	if c.givenUp.Load() { // a server that hangs does not read the message that ends a session
 		return c.Conn.Conn().PgConn().Conn().Close()
 	}
 	return c.Conn.Close()

@@ -64,12 +64,12 @@ func versionIn(file *os.File) int {
 }
 
 // CheckTorn returns ErrTorn if the SQLite file at path was copied from a running broker
-// without its -wal file. It must be called before this process opens the database, which makes a
-// new one, and whose locks would be dropped (see databaseFile).
+// without its -wal file. It must be called before this process opens the database: that makes a
+// new -wal file, and CheckTorn would drop the locks (see databaseFile).
 func CheckTorn(path string) error {
 	file, err := os.Open(path) //nolint:gosec // the operator's own setting
 	if err != nil {
-		return nil // whoever opens it next says so
+		return nil // opening the database reports that
 	}
 	defer func() { _ = file.Close() }()
 	if _, err := os.Stat(path + "-wal"); err == nil || versionIn(file) != versionTorn {
