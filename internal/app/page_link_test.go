@@ -186,6 +186,13 @@ func TestPageOfALinkSaysWhyItCannotGoOn(t *testing.T) {
 	b := openTab(t, display{"phone-light", 390, 844, "light"})
 	open := func(l hostedLink) { b.do(chromedp.Navigate(l.URL)) }
 
+	open(hostedLink{URL: s.public + "/connect/link"})
+	b.shows("missing", "missing", "Open your link again")
+	open(hostedLink{URL: s.public + "/connect/link?state=pc_1&inbox_token=secret"})
+	b.shows("mailbox", "mailbox", "Go on in the importer")
+	if at := read(b, chromedp.Evaluate[string](`location.href`)); strings.Contains(at, "secret") {
+		t.Errorf("got %s, want no secret in the address bar", at)
+	}
 	open(hostedLink{URL: s.public + "/connect/cbl_short"})
 	b.shows("unknown", "unknown", "not valid")
 

@@ -1,3 +1,4 @@
+import { isInboxCallback, reportInbox } from './inbox.js';
 import { CallError, currentSession, readLink, report, startSession, takeToken } from './session.js';
 import { texts } from './texts.js';
 
@@ -106,6 +107,9 @@ function returnURL(status) {
 
 /** Reads the state of the link and shows it. */
 async function load() {
+  if (isInboxCallback()) {
+    return reportInbox().then(() => show('mailbox'), () => show('widget'));
+  }
   if (!token) return show('missing');
   try {
     const known = link;
