@@ -91,17 +91,27 @@ func openConnectSite(t *testing.T, change func(*config.Config)) *connectSite {
 
 // servePage serves the page, with a policy that allows the broker only.
 func (s *connectSite) servePage(w http.ResponseWriter, r *http.Request) {
+	s.mu.Lock()
+	broker := s.broker
+	s.mu.Unlock()
 	switch path := r.URL.Path; {
 	case path == "/page.js":
 		w.Header().Set("Content-Type", "text/javascript")
-		_, _ = fmt.Fprintf(w, connectModule, s.broker)
+		_, _ = fmt.Fprintf(w, connectModule, broker)
 	case strings.HasPrefix(path, "/test/"):
 		http.ServeFile(w, r, filepath.Join("../../web/connect/test", filepath.Base(path)))
 	default:
-		w.Header().Set("Content-Security-Policy", "default-src 'none'; script-src 'self' "+s.broker+"; connect-src "+s.broker+"; style-src 'self'; "+
+		w.Header().Set("Content-Security-Policy", "default-src 'none'; script-src 'self' "+broker+"; connect-src "+broker+"; style-src 'self'; "+
 			"img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-src 'self'; frame-ancestors 'self'")
 		_, _ = fmt.Fprint(w, `<!doctype html><html lang="en"><title>App</title><link rel="icon" href="data:,"><main><h1>App</h1></main><script type="module" src="/page.js"></script></html>`)
 	}
+}
+
+// moveBroker has the page call the broker at another URL from now on.
+func (s *connectSite) moveBroker(url string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.broker = url
 }
 
 // count returns how many requests of a method and path reached the broker.

@@ -144,7 +144,7 @@ func TestThirdPartyCookiesAreNotNeeded(t *testing.T) {
 	if r := b.result(); r.Status != "closed" {
 		t.Errorf("of the same site: got %+v", r)
 	}
-	s.broker = other
+	s.moveBroker(other)
 	b.visit(s, "asha", `(o) => stub.parse(o)`)
 	b.run(withCookies)
 	if r := b.result(); r.Error.Code != "unauthenticated" || r.Error.Retryable {
