@@ -19,7 +19,7 @@ type File struct {
 
 // NewFile returns the file with this content, which is compressed once, as well as possible.
 func NewFile(contentType string, content []byte) (File, error) {
-	f := File{contentType: contentType, tag: tagOf(content), plain: slices.Clone(content)}
+	f := File{contentType: contentType, tag: TagOf(content), plain: slices.Clone(content)}
 	if len(content) <= minGzip {
 		return f, nil
 	}

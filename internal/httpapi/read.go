@@ -29,7 +29,7 @@ type Answer struct {
 // body is long enough. It must not be used for a body that has a secret: what a caller chose and
 // is repeated next to it would tell the secret by the length. The answer does not refer to body.
 func NewAnswer(contentType string, body []byte, compressed bool) (Answer, error) {
-	a := Answer{contentType: contentType, tag: tagOf(body), body: body}
+	a := Answer{contentType: contentType, tag: TagOf(body), body: body}
 	if !compressed || len(body) <= minGzip {
 		a.body = slices.Clone(body)
 		return a, nil
@@ -65,8 +65,8 @@ func AcceptsGzip(c echo.Context) bool {
 
 // SendRead answers a read with body once, as NewAnswer and Send do.
 func SendRead(c echo.Context, contentType string, body []byte) error {
-	a := Answer{contentType: contentType, tag: tagOf(body), body: body}
-	if len(body) <= minGzip || !AcceptsGzip(c) || matches(c.Request().Header.Values("If-None-Match"), a.tag) {
+	a := Answer{contentType: contentType, tag: TagOf(body), body: body}
+	if len(body) <= minGzip || !AcceptsGzip(c) || HasTag(c.Request(), a.tag) {
 		return a.Send(c)
 	}
 	z := compressors.Get().(*compressor) //nolint:errcheck // the pool holds nothing else
@@ -79,8 +79,8 @@ func SendRead(c echo.Context, contentType string, body []byte) error {
 	return a.Send(c)
 }
 
-// tagOf returns the ETag of body. It is weak, since it is the same for the compressed body.
-func tagOf(body []byte) string { return `W/"` + strconv.FormatUint(xxhash.Sum64(body), 36) + `"` }
+// TagOf returns the ETag of body. It is weak, since it is the same for the compressed body.
+func TagOf(body []byte) string { return `W/"` + strconv.FormatUint(xxhash.Sum64(body), 36) + `"` }
 
 // hasAlready sets the headers of an answer with this ETag, and reports whether the caller has
 // that answer.
@@ -88,8 +88,11 @@ func hasAlready(c echo.Context, tag string) bool {
 	header := c.Response().Header()
 	header.Set("ETag", tag)
 	header.Add("Vary", "Accept-Encoding")
-	return matches(c.Request().Header.Values("If-None-Match"), tag)
+	return HasTag(c.Request(), tag)
 }
+
+// HasTag reports whether the header If-None-Match of r names tag.
+func HasTag(r *http.Request, tag string) bool { return matches(r.Header.Values("If-None-Match"), tag) }
 
 // SendReadJSON is SendRead for view as JSON.
 func SendReadJSON(c echo.Context, view any) error {

@@ -8,7 +8,6 @@ import (
 	"cmp"
 	"context"
 	"io"
-	"io/fs"
 	"log/slog"
 	"net/http"
 	"net/url"
@@ -29,36 +28,24 @@ import (
 type Handler struct {
 	Admin    *admin.Service
 	Sessions *session.Service
-	Pages    fs.FS // the templates, and the browser's files in assets
-	Demo     bool  // marks the pages as a demo
+	Files    *Files
+	Demo     bool // marks the pages as a demo
 	Version  string
 	// ReserveSignIn is that of session.Handler.
 	ReserveSignIn func(c echo.Context) error
 	Limit         echo.MiddlewareFunc // of all other requests; nil for no limit
 	Log           *slog.Logger
 	Now           func() time.Time
-
-	templates templates
 }
 
 // pageFunc handles a request of a signed-in operator.
 type pageFunc func(r request) (reply, error)
 
-// Mount adds the pages to g, which must have no prefix and no authentication. It panics if
-// a template is invalid.
+// Mount adds the pages to g, which must have no prefix and no authentication.
 func (h *Handler) Mount(g *echo.Group) {
-	var err error
-	if h.templates, err = parseTemplates(h.Pages); err != nil {
-		panic("console: " + err.Error())
-	}
-	assets := echo.MustSubFS(h.Pages, "assets")
-	etags, err := addETags(assets)
-	if err != nil {
-		panic("console: " + err.Error())
-	}
 	signIn, signedIn := h.chain(h.onSignInPage), h.chain(h.Limit, h.requireSession)
 	g.GET("/console", func(c echo.Context) error { return c.Redirect(http.StatusMovedPermanently, home) })
-	g.GET(assetsPath+"*", echo.StaticDirectoryHandler(assets, false), h.chain(revalidate, echo.WrapMiddleware(etags))...)
+	g.GET(assetsPath+"*", h.asset, h.chain()...)
 	g.GET(signInPath, h.signInPage, h.chain()...)
 	g.POST(signInPath, h.signIn, signIn...)
 	g.POST(signOutPath, h.signOut, signedIn...)
@@ -111,6 +98,16 @@ func (h *Handler) forms() map[string]pageFunc {
 		"webhooks/:key/replay":  h.replayWebhook,
 		"webhooks/:key/secrets": h.addWebhookSecret,
 	}
+}
+
+// asset sends a file, which browsers keep if they ask each time whether it has changed.
+func (h *Handler) asset(c echo.Context) error {
+	f, ok := h.Files.assets[c.Param("*")]
+	if !ok {
+		return echo.ErrNotFound
+	}
+	c.Response().Header().Set("Cache-Control", "no-cache")
+	return f.Send(c)
 }
 
 // notFound answers for unknown paths, and for methods that a path does not support.
@@ -192,6 +189,9 @@ func (h *Handler) answer(c echo.Context, r reply, err error) error {
 
 // render sends a page, with err above it unless that is nil.
 func (h *Handler) render(c echo.Context, r reply, err error) error {
+	if body, ok := r.body.(refreshable); ok && err == nil && c.Request().Header.Get(headerRefresh) != "" {
+		return h.sendParts(c, r.page, body.parts())
+	}
 	d := pageData{Title: r.title, Nav: cmp.Or(r.nav, navOf[r.page], r.page), Demo: h.Demo, Version: h.Version, Body: r.body}
 	if s := session.Current(c); s != nil {
 		d.Operator = s.Admin
@@ -209,11 +209,27 @@ func (h *Handler) render(c echo.Context, r reply, err error) error {
 	if d.Operator != "" && isVisible(c.Request()) {
 		d.Notice = takeNotice(c.Response(), c.Request())
 	}
-	page, renderErr := h.templates.render(r.page, d)
+	page, renderErr := h.Files.templates.render(r.page, d)
 	if renderErr != nil {
 		return renderErr
 	}
-	return c.HTMLBlob(status, page)
+	if status == http.StatusOK && c.Request().Method == http.MethodGet {
+		return httpapi.SendRead(c, echo.MIMETextHTMLCharsetUTF8, page)
+	}
+	return c.HTMLBlob(status, page) // not compressed, since it may have a secret
+}
+
+// sendParts sends the parts of a page that the browser does not have, or 304 if it has all.
+func (h *Handler) sendParts(c echo.Context, page string, parts []part) error {
+	changed, err := h.Files.templates.renderParts(page, parts, c.Request())
+	if err != nil {
+		return err
+	}
+	c.Response().Header().Set("Vary", headerRefresh)
+	if len(changed) == 0 {
+		return c.NoContent(http.StatusNotModified)
+	}
+	return httpapi.SendRead(c, echo.MIMETextHTMLCharsetUTF8, changed)
 }
 
 // signInBody is the form that asks for an admin key.

@@ -2,6 +2,7 @@ package console_test
 
 import (
 	"net/http"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -50,7 +51,7 @@ func TestAssetsAreCachedUntilTheyChange(t *testing.T) {
 	seen := make(map[string]bool)
 	for _, name := range []string{"console.js", "console.css", "look.css", "chart.css", "icon.svg"} {
 		tag := b.get("/console/assets/" + name).header.Get("ETag")
-		if len(tag) < 10 || !strings.HasPrefix(tag, `"`) || seen[tag] {
+		if len(tag) < 10 || !strings.HasPrefix(tag, `W/"`) || seen[tag] {
 			t.Errorf("%s: got the ETag %q", name, tag)
 		}
 		seen[tag] = true
@@ -63,5 +64,42 @@ func TestAssetsAreCachedUntilTheyChange(t *testing.T) {
 	}
 	if a := b.get("/console/assets/none.css"); a.status != http.StatusNotFound || a.header.Get("ETag") != "" {
 		t.Errorf("missing file: got %d with the ETag %q", a.status, a.header.Get("ETag"))
+	}
+}
+
+func TestRefreshSendsOnlyThePartsThatChanged(t *testing.T) {
+	t.Parallel()
+	o := openConsole(t, nil)
+	b := o.signedIn()
+	o.give("app:asha", time.Minute)
+	page := b.get("/console/", "Accept-Encoding", "identity")
+	zipped := b.get("/console/", "Accept-Encoding", "gzip")
+	if zipped.header.Get("Content-Encoding") != "gzip" || len(zipped.body) > len(page.body)/8 {
+		t.Errorf("got %d bytes compressed, %d as they are", len(zipped.body), len(page.body))
+	}
+
+	first := b.get("/console/", "X-Refresh", "1")
+	expect(t, first, http.StatusOK, `data-part="tiles"`, `data-part="health"`, `data-part="chart-latency"`)
+	for _, name := range regexp.MustCompile(`data-part="([^"]+)"`).FindAllStringSubmatch(first.body, -1) {
+		if !strings.Contains(page.body, `data-refresh="`+name[1]+`"`) {
+			t.Errorf("the page has no place for %s", name[1])
+		}
+	}
+	if strings.Contains(first.body, "<main") {
+		t.Error("got the whole page")
+	}
+	var tags []string
+	for _, tag := range regexp.MustCompile(`data-etag='([^']+)'`).FindAllStringSubmatch(first.body, -1) {
+		tags = append(tags, tag[1])
+	}
+	have := strings.Join(tags, ", ")
+	if same := b.get("/console/", "X-Refresh", "1", "If-None-Match", have); same.status != http.StatusNotModified || same.body != "" {
+		t.Errorf("got %d %q, want 304", same.status, same.body)
+	}
+	o.give("app:rohan", time.Minute)
+	changed := b.get("/console/", "X-Refresh", "1", "If-None-Match", have)
+	expect(t, changed, http.StatusOK, `data-part="tiles"`, `data-testid="live">2<`)
+	if strings.Count(changed.body, "data-part") != 1 || len(changed.body) > 2048 {
+		t.Errorf("got %d bytes: %s", len(changed.body), changed.body)
 	}
 }

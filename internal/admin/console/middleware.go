@@ -1,9 +1,6 @@
 package console
 
 import (
-	"crypto/sha256"
-	"encoding/base64"
-	"io/fs"
 	"maps"
 	"math"
 	"net/http"
@@ -141,36 +138,4 @@ func setRetryAfter(c echo.Context, d time.Duration) {
 	if d > 0 {
 		c.Response().Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(d.Seconds()))))
 	}
-}
-
-// revalidate lets browsers cache a file if they ask each time whether it has changed.
-func revalidate(next echo.HandlerFunc) echo.HandlerFunc {
-	return func(c echo.Context) error {
-		c.Response().Header().Set("Cache-Control", "no-cache")
-		return next(c)
-	}
-}
-
-// addETags returns middleware that sets the ETag of each file in assets to a hash of its
-// content. Embedded files have no modification time that browsers could send.
-func addETags(assets fs.FS) (func(http.Handler) http.Handler, error) {
-	tags := make(map[string]string)
-	err := fs.WalkDir(assets, ".", func(path string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() {
-			return err
-		}
-		data, err := fs.ReadFile(assets, path)
-		sum := sha256.Sum256(data)
-		tags[assetsPath+path] = `"` + base64.RawURLEncoding.EncodeToString(sum[:16]) + `"`
-		return err
-	})
-	add := func(next http.Handler) http.Handler {
-		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			if tag, ok := tags[r.URL.Path]; ok {
-				w.Header().Set("ETag", tag)
-			}
-			next.ServeHTTP(w, r)
-		})
-	}
-	return add, err
 }

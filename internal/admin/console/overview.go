@@ -65,6 +65,15 @@ func (h *Handler) overview(r request) (reply, error) {
 	return reply{page: "overview", title: "Overview", body: b}, nil
 }
 
+// parts are the parts of the page that are refreshed.
+func (b overviewBody) parts() []part {
+	list := []part{{"tiles", "tiles", b}, {"health", "health", b}, {"charts-head", "charts-head", b}}
+	for _, c := range b.Charts {
+		list = append(list, part{"chart-" + c.ID, "chart", c})
+	}
+	return list
+}
+
 // Name is the label of a component.
 func (overviewBody) Name(c admin.Component) string { return label(components, c.Name) }
 

@@ -92,7 +92,7 @@ func openConsole(t *testing.T, change func(h *console.Handler)) *testConsole {
 	o.key = key
 	log := slog.New(slog.DiscardHandler)
 	h := &console.Handler{
-		Admin: o.admin, Pages: web.Console, Version: "v1.2.3", Log: log, Now: o.clock.Now,
+		Admin: o.admin, Files: consoleFiles(t), Version: "v1.2.3", Log: log, Now: o.clock.Now,
 		Sessions: &session.Service{
 			Keys: []session.Key{{Name: "meera", Hash: secret.Text(hash)}}, Store: db, Box: box, Log: log, Now: o.clock.Now,
 		},
@@ -106,6 +106,18 @@ func openConsole(t *testing.T, change func(h *console.Handler)) *testConsole {
 	t.Cleanup(s.Close)
 	o.URL = s.URL
 	return o
+}
+
+// readFiles reads the files of the console once for all tests.
+var readFiles = sync.OnceValues(func() (*console.Files, error) { return console.ReadFiles(web.Console) })
+
+func consoleFiles(t *testing.T) *console.Files {
+	t.Helper()
+	files, err := readFiles()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return files
 }
 
 func newAdmin(t *testing.T, db *store.DB, box *secret.Box, c *clock) *admin.Service {

@@ -44,14 +44,16 @@ function patchAttributes(node, fresh) {
   }
 }
 
-/** Refreshes the parts of the page that have data-refresh. */
+/** Refreshes the parts of the page that have data-refresh: the answer has those that changed. */
 class Refresher {
   #timer = 0;
   #fetching = false;
+  #tags = new Map(); // the ETag of each part that was received, by its name
 
-  constructor(interval, status) {
+  constructor(interval, status, updated) {
     this.interval = interval; // ms
     this.status = status; // the element for messages
+    this.updated = updated; // has the time of the last answer
     document.addEventListener('visibilitychange', () => this.#onVisibility());
     this.#schedule();
   }
@@ -81,27 +83,38 @@ class Refresher {
 
   async #fetch() {
     const answer = await fetch(location.href, {
-      headers: { 'X-Idle': '1' }, redirect: 'manual', cache: 'no-store', signal: AbortSignal.timeout(fetchTimeout),
+      headers: { 'X-Idle': '1', 'X-Refresh': '1', 'If-None-Match': [...this.#tags.values()].join(', ') }, redirect: 'manual', cache: 'no-store', signal: AbortSignal.timeout(fetchTimeout),
     });
     if (answer.type === 'opaqueredirect' || answer.status === 401) {
       this.stopped = true;
       this.#report(' The session has ended. ', link(`/console/sign-in?ended=1&next=${encodeURIComponent(location.pathname + location.search)}`, 'Sign in again'));
       return;
     }
-    if (!answer.ok) {
+    if (!answer.ok && answer.status !== 304) {
       this.#report(` The page could not be refreshed (${answer.status}). It keeps trying.`);
       return;
     }
     this.#show(new DOMParser().parseFromString(await answer.text(), 'text/html'));
+    this.#showTime(new Date(answer.headers.get('Date')));
     this.#report();
   }
 
   #show(page) {
-    localizeTimes(page);
-    for (const fresh of page.querySelectorAll('[data-refresh]')) {
-      const old = document.querySelector(`[data-refresh="${CSS.escape(fresh.dataset.refresh)}"]`);
-      if (old) patchNode(old, document.adoptNode(fresh));
+    for (const { content, dataset } of page.querySelectorAll('template[data-part]')) {
+      localizeTimes(content);
+      const old = document.querySelector(`[data-refresh="${CSS.escape(dataset.part)}"]`);
+      if (!old) return location.reload(); // the page was sent without this part, which was not known
+      patchNode(old, document.adoptNode(content.firstElementChild));
+      this.#tags.set(dataset.part, dataset.etag);
     }
+  }
+
+  /** Shows when the broker has answered. */
+  #showTime(date) {
+    const time = this.updated.querySelector('time');
+    time.dateTime = date.toISOString();
+    time.textContent = `${time.dateTime.slice(0, 19).replace('T', ' ')} UTC`;
+    localizeTimes(this.updated);
   }
 
   /** Shows a message, unless it is shown already: screen readers would repeat it. */
@@ -126,6 +139,8 @@ function selectUntil(input) {
 
 localizeTimes(document);
 const refreshed = document.querySelector('[data-refreshes]');
-if (refreshed) new Refresher(Number(refreshed.dataset.refreshes) * 1000, document.getElementById('refreshing'));
+if (refreshed) {
+  new Refresher(Number(refreshed.dataset.refreshes) * 1000, document.getElementById('refreshing'), document.getElementById('updated'));
+}
 const until = document.getElementById('until');
 if (until) selectUntil(until);
