@@ -62,6 +62,7 @@ func openDemoWith(t *testing.T, before func(w http.ResponseWriter, r *http.Reque
 	settings, vendor := settingsWith(t, secret.URL(storetest.SQLite(t)), "memory",
 		sandbox.Options{Now: func() time.Time { return now }})
 	settings.Token.Mode, settings.Budgets, settings.Web.StandIn = config.ModeBoth, budgets, true
+	settings.Gateway.Features, settings.Gateway.RedirectHosts = config.GatewayFeatures(), []string{"127.0.0.1"}
 	shop := &demoApp{vendor: vendor}
 	at := httptest.NewServer(shop.callParse(vendor))
 	t.Cleanup(at.Close)

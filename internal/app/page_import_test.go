@@ -1,6 +1,7 @@
 package app_test
 
 import (
+	"fmt"
 	"net/http"
 	"strings"
 	"sync/atomic"
@@ -55,8 +56,8 @@ func TestTwoTabsOfAUserImportSideBySide(t *testing.T) {
 	other.choose(statement(t, "asha-cams"))
 	b.parse("any")
 	other.parse("any")
-	has(t, b.notice("good"), "Portfolio saved", "NSDL")
-	has(t, other.notice("good"), "Portfolio saved", "CAMS")
+	has(t, b.notice("good"), "Portfolio saved")
+	has(t, other.notice("good"), "Portfolio saved")
 	b.do(chromedp.Reload(), chromedp.WaitVisible(on("total")))
 	if got := read(b, chromedp.Text(on("total"))); got != "₹49,73,859.58" {
 		t.Errorf("got the total %s, want that of both statements", got)
@@ -85,5 +86,30 @@ func TestServerParsesWithoutAccessOfThePage(t *testing.T) {
 	if n := tokens.Load(); n != 0 {
 		t.Errorf("got %d calls of the page to the parser, want none", n)
 	}
+	b.wantNoErrors()
+}
+
+func TestAccessThatEndsBeforeTheOTPIsRenewed(t *testing.T) {
+	t.Parallel()
+	shop := openDemo(t, nil)
+	b := openTab(t, desktop)
+	b.signIn(shop.URL, "asha")
+	fill := func(values map[string]string) {
+		for id, value := range values {
+			b.do(chromedp.WaitEnabled(in(id)), chromedp.Evaluate[chromedp.Void](fmt.Sprintf(`Object.assign(%s, { value: %q }).dispatchEvent(new Event("input", { bubbles: true }))`, in(id), value)))
+		}
+		b.do(chromedp.WaitEnabled(in("parse")), chromedp.Click(in("parse")))
+	}
+	b.do(chromedp.Click(on("import")), chromedp.Click(in("way-cdsl_fetch"), chromedp.NodeVisible))
+	fill(map[string]string{"pan": "ZZZPV0000A", "bo-id": "9900000100000014", "dob": "1990-01-15"})
+	b.do(chromedp.WaitEnabled(in("otp")))
+	if _, err := shop.access.RevokeUser(t.Context(), operator, "demo:asha"); err != nil {
+		t.Fatal(err)
+	}
+	fill(map[string]string{"otp": "123456"})
+	b.do(b.reopened())
+	b.pick(statement(t, "cdsl"))
+	b.parse("any")
+	has(t, b.notice("good"), "Portfolio saved", "CDSL", "Verified")
 	b.wantNoErrors()
 }
