@@ -82,33 +82,51 @@ func build(t *testing.T) *program {
 // start starts the broker and waits until it is ready.
 func (p *program) start() {
 	p.t.Helper()
+	p.prepare()
+	p.run()
+}
+
+// prepare makes p.cmd.
+func (p *program) prepare() {
+	p.t.Helper()
 	if p.address == "" {
 		p.address = free(p.t)
 	}
 	p.output = &logtest.Log{}
 	p.cmd = exec.CommandContext(p.t.Context(), p.path, "serve") //nolint:gosec // as above
 	p.cmd.Env, p.cmd.Stdout, p.cmd.Stderr = append(append(os.Environ(), p.settings()...), p.extra...), p.output, p.output
-	p.run()
 }
 
 // run runs p.cmd until the end of the test, and returns once the broker is ready.
 func (p *program) run() {
 	p.t.Helper()
+	p.launch()
+	p.wait("/readyz", http.StatusOK)
+}
+
+// launch runs p.cmd until the end of the test.
+func (p *program) launch() {
+	p.t.Helper()
 	if err := p.cmd.Start(); err != nil {
 		p.t.Fatal(err)
 	}
 	p.t.Cleanup(p.kill)
+}
+
+// wait returns once a GET of path has this status.
+func (p *program) wait(path string, status int) {
+	p.t.Helper()
 	ctx, cancel := context.WithTimeout(p.t.Context(), 30*time.Second)
 	defer cancel()
 	retry := time.NewTicker(20 * time.Millisecond)
 	defer retry.Stop()
 	for {
-		if r, err := p.call(ctx, "", http.MethodGet, "/readyz", nil); err == nil && r.status == http.StatusOK {
+		if r, err := p.call(ctx, "", http.MethodGet, path, nil); err == nil && r.status == status {
 			return
 		}
 		select {
 		case <-ctx.Done():
-			p.t.Fatalf("not ready: %s", p.output)
+			p.t.Fatalf("no %d of %s: %s", status, path, p.output)
 		case <-retry.C:
 		}
 	}
