@@ -66,6 +66,7 @@ type Log struct {
 type Upstream struct {
 	Kind       string        `yaml:"kind"` // KindCloud or KindOnPremise
 	URL        string        `yaml:"url"`
+	AllowHTTP  string        `yaml:"allow_http"`   // the host that URL may name with plain http
 	APIKey     secret.Text   `yaml:"api_key"`      // short for Keys with one key
 	APIKeyFile string        `yaml:"api_key_file"` // that has it
 	Keys       []UpstreamKey `yaml:"keys"`

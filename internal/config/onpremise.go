@@ -35,6 +35,7 @@ func (u Upstream) validateOnPremise(wrong *check.Errors) {
 		wrong.URL("upstream.url", u.URL)
 	}
 	const none = "want none with upstream.kind on_premise: the parser takes no API key"
+	wrong.Require(u.AllowHTTP == "", "upstream.allow_http", "leave it out with upstream.kind on_premise: http is allowed to each host of a private network")
 	wrong.Require(u.APIKey == "", "upstream.api_key", none)
 	wrong.Require(u.APIKeyFile == "", "upstream.api_key_file", none)
 	wrong.Require(len(u.Keys) == 0, "upstream.keys", none)
@@ -71,6 +72,9 @@ func (c *Config) Notes() []string {
 	case c.Token.Mode != ModeGateway:
 		notes = append(notes, "token.mode "+c.Token.Mode+" hands out the vendor's own tokens. Whoever has one reaches the whole vendor account until it expires: "+
 			"the mailboxes and OTP sessions of all users, and the credits. The vendor cannot revoke it. With token.mode gateway, browsers get tokens of this broker instead.")
+	}
+	if strings.HasPrefix(c.Upstream.URL, "http:") && c.Upstream.AllowHTTP != "" {
+		notes = append(notes, "upstream.allow_http: API keys and statements go to "+c.Upstream.AllowHTTP+" without encryption.")
 	}
 	return notes
 }

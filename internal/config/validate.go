@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
+	"net/url"
 	"regexp"
 	"slices"
 	"strconv"
@@ -129,7 +130,7 @@ func (u Upstream) validate(wrong *check.Errors, verifiers []Verifier) {
 		u.validateOnPremise(wrong)
 	} else {
 		wrong.Require(u.Kind == KindCloud, "upstream.kind", "want cloud or on_premise, not %q", u.Kind)
-		wrong.URL("upstream.url", u.URL)
+		u.validateCloud(wrong)
 		u.validateKeys(wrong, verifiers)
 	}
 	_, err := ParsePercent(u.SwitchAt)
@@ -137,6 +138,26 @@ func (u Upstream) validate(wrong *check.Errors, verifiers []Verifier) {
 	wrong.Require(u.Timeout > 0, "upstream.timeout", "want a positive duration")
 	wrong.Require(u.Deadline >= u.Timeout, "upstream.deadline", "want at least upstream.timeout, %s", u.Timeout)
 	wrong.Require(u.Attempts >= 1 && u.Attempts <= 10, "upstream.attempts", "want 1 to 10, not %d", u.Attempts)
+}
+
+// validateCloud checks the address of the vendor's API. Plain http would show the API key and
+// statements to the network, so it needs AllowHTTP, which no public host can have.
+func (u Upstream) validateCloud(wrong *check.Errors) {
+	parsed, err := url.Parse(u.URL)
+	switch {
+	case u.AllowHTTP == "":
+	case netaddr.IsPublic(u.AllowHTTP):
+		wrong.Add("upstream.allow_http", "want a host of a private network, such as sandbox: plain http to %s would show API keys and statements", u.AllowHTTP)
+		return
+	case err != nil || parsed.Hostname() != u.AllowHTTP:
+		wrong.Add("upstream.allow_http", "want the host of upstream.url, without its port; leave it out with another host than %s", u.AllowHTTP)
+		return
+	case parsed.Scheme == "http":
+		parsed.Scheme = "https" // for the other checks
+		wrong.URL("upstream.url", parsed.String())
+		return
+	}
+	wrong.URL("upstream.url", u.URL)
 }
 
 func (t Token) validate(wrong *check.Errors) {
