@@ -127,6 +127,36 @@ func (s *Service) FindUsers(ctx context.Context, f UserFilter, cursor string, li
 	return page, s.auditRead(ctx, "", "users")
 }
 
+// FindUser returns the user that text names: a subject, or the id of a user in the tokens of
+// any app. If there is no such user, it returns the beginning of the subjects of those whose id
+// begins with text, or text itself, and exact is false.
+func (s *Service) FindUser(ctx context.Context, text string) (subject string, exact bool, err error) {
+	if err := checkText(text); err != nil {
+		return "", false, err
+	}
+	candidates := []string{text}
+	if !access.IsSubject(text) {
+		candidates = candidates[:0]
+		for _, app := range s.Budgets.Apps {
+			candidates = append(candidates, app+":"+text)
+		}
+	}
+	subject = text
+	for _, candidate := range candidates {
+		list, err := s.Users.FindUsers(ctx, UserFilter{Prefix: candidate}, "", 1, s.Now())
+		switch {
+		case err != nil:
+			return "", false, err
+		case len(list) == 0:
+		case list[0].Subject == candidate: // in byte order it is the first
+			return candidate, true, s.auditRead(ctx, candidate, "users")
+		case subject == text:
+			subject = candidate
+		}
+	}
+	return subject, false, s.auditRead(ctx, "", "users")
+}
+
 // userCursor begins the cursors of the list of users; those of other lists begin
 // differently.
 const userCursor = "u "

@@ -23,6 +23,7 @@ type Upstream struct {
 	Errors  int64            `json:"errors"`   // failed calls, without those that the caller canceled
 	Outcome map[string]int64 `json:"outcomes"` // all calls, by outcome
 	MeanMS  float64          `json:"mean_ms"`
+	Took    map[string]int64 `json:"took"`   // the same calls by duration; a label is the upper bound in ms, or "+Inf"
 	P95MS   float64          `json:"p95_ms"` // rounded up to a bucket bound; 60,000 for longer ones
 }
 
@@ -92,6 +93,6 @@ func (t *tally) point() Point {
 	if t.timed.n > 0 {
 		p.Upstream.MeanMS = float64(t.timed.took.Microseconds()) / 1000 / float64(t.timed.n)
 	}
-	p.Upstream.P95MS = t.took.p95()
+	p.Upstream.Took, p.Upstream.P95MS = t.took, t.took.p95()
 	return p
 }

@@ -100,6 +100,14 @@ func TestStatsOfVendorCalls(t *testing.T) {
 	if mean := (93*200. + 300 + 500 + 5*10_000) / 100; math.Abs(up.MeanMS-mean) > 1e-9 || up.P95MS != 500 {
 		t.Errorf("mean %v, want %v; p95 %v", up.MeanMS, mean, up.P95MS)
 	}
+	for _, c := range []struct {
+		after, upTo time.Duration
+		want        int64
+	}{{0, 0, 100}, {0, 250 * time.Millisecond, 93}, {250 * time.Millisecond, time.Second, 2}, {time.Second, 0, 5}, {10 * time.Second, 0, 0}} {
+		if got := usage.Between(up.Took, c.after, c.upTo); got != c.want {
+			t.Errorf("got %d calls that took %v to %v, want %d", got, c.after, c.upTo, c.want)
+		}
+	}
 }
 
 func TestP95IsABucketBound(t *testing.T) {
@@ -109,11 +117,11 @@ func TestP95IsABucketBound(t *testing.T) {
 		want float64
 	}{
 		"no calls":               {nil, 0},
-		"no time":                {[]time.Duration{0}, 50},
+		"no time":                {[]time.Duration{0}, 25},
 		"exactly a bound":        {[]time.Duration{50 * time.Millisecond}, 50},
-		"just above a bound":     {[]time.Duration{50*time.Millisecond + 1}, 100},
+		"just above a bound":     {[]time.Duration{50*time.Millisecond + 1}, 75},
 		"beyond all bounds":      {[]time.Duration{time.Hour}, 60_000},
-		"half of the calls slow": {[]time.Duration{time.Millisecond, 7 * time.Second}, 10_000},
+		"half of the calls slow": {[]time.Duration{time.Millisecond, 7 * time.Second}, 7500},
 	} {
 		db, now := storetest.New(t), newClock()
 		counter := &usage.Counter{Store: db, Now: now.now}

@@ -1,6 +1,7 @@
 package console
 
 import (
+	"cmp"
 	"context"
 	"io"
 	"regexp"
@@ -17,11 +18,12 @@ type auditBody struct {
 	Views                                                []audit.View
 	First, Next                                          string // URLs; First is "" on the first page, Next on the last
 	CSV, NDJSON                                          string // URLs of exports of all matching records
+	All                                                  string // URL of the list with what Action leaves out, "" if that is nothing
 }
 
 // audit lists audit records, newest first.
 func (h *Handler) audit(r request) (reply, error) {
-	b, f, err := auditFilter(r)
+	b, f, err := auditFilter(r, exceptOperatorReads)
 	page := reply{page: "audit", title: "Audit trail", body: b}
 	if err != nil {
 		return page, err
@@ -40,25 +42,34 @@ func (h *Handler) audit(r request) (reply, error) {
 	if found.Next != "" {
 		b.Next = b.url(home+"audit", "cursor", found.Next)
 	}
+	if b.Action == exceptOperatorReads || b.Action == exceptReads {
+		all := b
+		all.Action = everything
+		b.All = all.url(home + "audit")
+	}
 	b.CSV, b.NDJSON = b.url(exportPath, "format", "csv"), b.url(exportPath, "format", "ndjson")
 	page.body = b
 	return page, nil
 }
 
-// auditFilter reads the filter of a request.
-func auditFilter(r request) (auditBody, audit.Filter, error) {
+// auditFilter reads the filter of a request. action is the choice of actions if r has none.
+func auditFilter(r request, action string) (auditBody, audit.Filter, error) {
 	q := httpapi.FormParams(r.URL.Query())
 	b := auditBody{
-		Subject: q.Text("subject"), Actor: q.Text("actor"), Action: q.Text("action"), Outcome: q.Text("outcome"),
+		Subject: q.Text("subject"), Actor: q.Text("actor"), Action: cmp.Or(q.Text("action"), action), Outcome: q.Text("outcome"),
 		RequestID: q.Text("request_id"),
 		From:      q.Text("from"), To: q.Text("to"),
 	}
 	f := audit.Filter{
 		Subject: b.Subject, Actor: b.Actor, Outcome: audit.Outcome(b.Outcome), RequestID: b.RequestID, Since: readTime(q, "from"), Until: readTime(q, "to"),
 	}
-	if b.Action == exceptReads {
+	switch b.Action {
+	case everything:
+	case exceptOperatorReads:
+		f.Without = []audit.Action{audit.AdminRead}
+	case exceptReads:
 		f.Without = audit.Reads
-	} else {
+	default:
 		f.Action = audit.Action(b.Action)
 	}
 	return b, f, q.Err()
@@ -70,14 +81,22 @@ func (b auditBody) url(path string, pairs ...string) string {
 		"from", b.From, "to", b.To)...)
 }
 
+// LeftOut says what Action leaves out.
+func (b auditBody) LeftOut() string {
+	if b.Action == exceptReads {
+		return "Reads by users, services and operators are left out."
+	}
+	return "Reads by operators are left out."
+}
+
 // Filtered reports whether there is a filter.
 func (b auditBody) Filtered() bool {
-	return b.Subject+b.Actor+b.Action+b.Outcome+b.RequestID+b.From+b.To != ""
+	return b.Subject+b.Actor+b.Outcome+b.RequestID+b.From+b.To != "" || b.Action != exceptOperatorReads
 }
 
 // export writes the records that match the filter of r, in the format that r asks for.
 func (h *Handler) export(ctx context.Context, r request, w io.Writer) error {
-	_, f, err := auditFilter(r)
+	_, f, err := auditFilter(r, everything)
 	if err != nil {
 		return err
 	}

@@ -63,6 +63,7 @@ func (h *Handler) Mount(g *echo.Group) {
 func (h *Handler) pages() map[string]pageFunc {
 	return map[string]pageFunc{
 		"":                   h.overview,
+		findPath:             h.find,
 		"users":              h.users,
 		"users/:key":         h.user,
 		"users/:key/block":   h.blockForm,

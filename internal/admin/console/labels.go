@@ -50,13 +50,18 @@ var kinds = []choice{
 	{string(access.RevokeAll), "All tokens of all users revoked"},
 }
 
-// exceptReads is the choice of all actions but audit.Reads.
-const exceptReads = "-" + string(audit.AdminRead)
+// Choices of more than one action.
+const (
+	everything          = "all"
+	exceptOperatorReads = "-" + string(audit.AdminRead) // the default of the page
+	exceptReads         = "-reads"                      // all but audit.Reads
+)
 
 // actions are the audited actions, those that are searched for most often first.
 var actions = []choice{
-	{"", "Any"},
-	{exceptReads, "Everything but reads"},
+	{exceptOperatorReads, "All but reads by operators"},
+	{exceptReads, "All but reads"},
+	{everything, "All"},
 	{string(audit.UserBlock), "User blocked"},
 	{string(audit.UserUnblock), "User unblocked"},
 	{string(audit.TokenRevoke), "Token revoked"},

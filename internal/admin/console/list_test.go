@@ -2,6 +2,7 @@ package console_test
 
 import (
 	"net/http"
+	"net/url"
 	"regexp"
 	"strings"
 	"testing"
@@ -32,14 +33,25 @@ func TestAuditTrailOfUserExcludesReads(t *testing.T) {
 	b.post("/console/users/app:asha/block", "for", "lifted")
 	b.post("/console/users/app:asha/unblock", "", "")
 	b.post("/console/users/app:asha/unblock", "", "")
-	const trail = "/console/audit?action=-admin.read&subject=app%3Aasha"
+	const trail = "/console/audit?action=-reads&subject=app%3Aasha"
 	expect(t, b.get("/console/users/app:asha"), http.StatusOK, strings.ReplaceAll(trail, "&", "&amp;"))
 	page := b.get(trail)
-	expect(t, page, http.StatusOK, "Token minted", "until unblocked", "no change", `title="until=lifted"`, `<option value="-admin.read" selected>`)
+	expect(t, page, http.StatusOK, "Token minted", "until unblocked", "no change", `title="until=lifted"`, `<option value="-reads" selected>`)
 	if strings.Contains(page.body, `title="admin.read"`) {
 		t.Error("a read is listed")
 	}
-	if file := b.get("/console/audit/export?format=csv&action=-admin.read"); file.status != http.StatusOK || strings.Contains(file.body, "admin.read") {
+	usual := b.get("/console/audit")
+	expect(t, usual, http.StatusOK, "Reads by operators are left out.", `href="/console/audit?action=all"`, "action=-admin.read&amp;format=csv", `title="access.block"`)
+	if strings.Contains(usual.body, `title="admin.read"`) || strings.Contains(usual.body, "Show all<") {
+		t.Errorf("got the usual list %s", usual.body)
+	}
+	if all := b.get("/console/audit?action=all"); !strings.Contains(all.body, `title="admin.read"`) || strings.Contains(all.body, "left out") {
+		t.Errorf("got the list of all %s", all.body)
+	}
+	if file := b.get("/console/audit/export?format=csv"); !strings.Contains(file.body, "admin.read") {
+		t.Error("the export of all leaves reads out")
+	}
+	if file := b.get("/console/audit/export?format=csv&action=-reads"); file.status != http.StatusOK || strings.Contains(file.body, "admin.read") {
 		t.Errorf("got the export %d %s", file.status, file.body)
 	}
 }
@@ -102,4 +114,32 @@ func TestRefreshSendsOnlyThePartsThatChanged(t *testing.T) {
 	if strings.Count(changed.body, "data-part") != 1 || len(changed.body) > 2048 {
 		t.Errorf("got %d bytes: %s", len(changed.body), changed.body)
 	}
+}
+
+func TestSearchOfEveryPageLeadsToWhatItNames(t *testing.T) {
+	t.Parallel()
+	o := openConsole(t, nil)
+	o.give("app:asha@example.com", time.Minute)
+	o.give("shop:ravi", time.Minute)
+	b := o.signedIn()
+	expect(t, b.get("/console/settings"), http.StatusOK, `action="/console/find"`)
+	for q, want := range map[string]string{
+		"":                       "/console/users",
+		" app:asha@example.com ": "/console/users/app:asha@example.com",
+		"asha@example.com":       "/console/users/app:asha@example.com",
+		"ravi":                   "/console/users/shop:ravi",
+		"rav":                    "/console/users?q=shop%3Arav",
+		"app:nobody":             "/console/users?q=app%3Anobody",
+		"nobody":                 "/console/users?q=nobody",
+		"gr_1":                   "/console/grants/gr_1",
+		"req_1":                  "/console/audit?action=all&request_id=req_1",
+		"admin/meera":            "/console/audit?action=all&actor=admin%2Fmeera",
+	} {
+		if a := b.get("/console/find?q=" + url.QueryEscape(q)); a.status != http.StatusSeeOther || a.to() != want {
+			t.Errorf("%q: got %d to %q, want %q", q, a.status, a.to(), want)
+		}
+	}
+	expect(t, b.get("/console/find?q=ln_none"), http.StatusNotFound, "link_not_found")
+	expect(t, b.get("/console/find?q=%00"), http.StatusBadRequest, `data-testid="error"`)
+	expect(t, b.get("/console/audit?action=admin.read&subject=app%3Aasha%40example.com"), http.StatusOK, "users")
 }

@@ -139,7 +139,34 @@ func chartSpecs(s usage.Stats) []chartSpec {
 			latencySeries("p95, at most", "tint-2", s, func(u usage.Upstream) float64 { return u.P95MS }),
 			latencySeries("mean", "tint-1", s, func(u usage.Upstream) float64 { return u.MeanMS }),
 		}},
+		durationSpec(s),
 	}
+}
+
+// durations are the groups of calls to the vendor by duration. Each bound is one of the counts.
+var durations = []struct {
+	name, tint  string
+	after, upTo time.Duration // 0 for no limit
+}{
+	{"up to 250 ms", "tint-3", 0, 250 * time.Millisecond},
+	{"up to 1 s", "tint-1", 250 * time.Millisecond, time.Second},
+	{"up to 5 s", "tint-7", time.Second, 5 * time.Second},
+	{"up to 15 s", "tint-2", 5 * time.Second, 15 * time.Second},
+	{"up to 30 s", "tint-5", 15 * time.Second, 30 * time.Second},
+	{"longer", "bad", 30 * time.Second, 0},
+}
+
+// durationSpec returns the chart of the calls to the vendor by duration.
+func durationSpec(s usage.Stats) chartSpec {
+	spec := chartSpec{id: "durations", title: "Vendor calls by duration", unit: "timed", format: formatCount}
+	spec.sum = grouped(usage.Between(s.Total.Upstream.Took, 0, 0))
+	for _, d := range durations {
+		count := func(p usage.Point) int64 { return usage.Between(p.Upstream.Took, d.after, d.upTo) }
+		if count(s.Total) > 0 || d.upTo == 250*time.Millisecond {
+			spec.series = append(spec.series, countSeries(d.name, d.tint, s, count))
+		}
+	}
+	return spec
 }
 
 // p95 formats the latency of the vendor, if there were calls.
