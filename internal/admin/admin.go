@@ -104,5 +104,7 @@ type Component struct {
 type Setting struct {
 	Key     string `json:"key"`     // "upstream.url"
 	Value   string `json:"value"`   // as in the settings file, "[secret]" for what is hidden
+	Words   string `json:"words"`   // what the value means, such as "15 minutes" or "off"
 	Default bool   `json:"default"` // the value is the default
+	Source  string `json:"source"`  // where it comes from: "default", "environment", "file" or "program"
 }

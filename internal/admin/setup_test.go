@@ -90,7 +90,7 @@ func start(t *testing.T, url string) *broker {
 		Budgets:  &budget.Service{Ledger: b.ledger, Store: b.db, Apps: []string{"app", "shop"}},
 		Webhooks: &webhook.Service{Store: b.db, Sender: webhook.NewSender(loopback, b.now), Allowed: loopback, Now: b.now},
 		Comparer: &budget.Comparer{Store: b.db, Jobs: b.db, Log: log, Now: b.now, Vendor: vendorUsage},
-		Version:  "1.2.3", Settings: []admin.Setting{{Key: "upstream.api_key", Value: "[secret]"}, {Key: "log.level", Value: "info", Default: true}},
+		Version:  "1.2.3", Settings: []admin.Setting{{Key: "upstream.api_key", Value: "[secret]", Words: "set, not shown", Source: "file"}, {Key: "log.level", Value: "info", Words: "info", Default: true, Source: "default"}},
 		Health: func(context.Context) []admin.Component { return []admin.Component{{Name: "database", State: admin.OK}} },
 		Now:    b.now,
 	}

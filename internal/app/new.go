@@ -242,7 +242,7 @@ func New(ctx context.Context, c config.Config, o Options) (_ *App, err error) { 
 		Users:  db, Portfolios: db,
 		Trail: &audit.Service{Store: db, Chains: db, Box: box},
 		Usage: &usage.Service{Store: db, Now: o.Now}, Budgets: budgets, Comparer: comparer, Webhooks: events.service, Links: links, Vendor: creditsReader(c, vendor, o.Now),
-		Settings: listSettings(c), Version: build.String(), Now: o.Now,
+		Settings: listSettings(c, o.Environ, o.SettingsFile != ""), Version: build.String(), Now: o.Now,
 		Health: health(c, vendor, keys, files, shared, db, watcher, clocks),
 	}
 

@@ -237,11 +237,12 @@ func NewServiceKey(name string, scopes []string) (key secret.Text, hash string, 
 	return auth.NewServiceKey(name, scopes)
 }
 
-// listSettings lists the effective settings for operators, with secrets hidden.
-func listSettings(c config.Config) []admin.Setting {
+// listSettings lists the effective settings for operators, with secrets hidden, and where they
+// come from.
+func listSettings(c config.Config, environ []string, hasFile bool) []admin.Setting {
 	var list []admin.Setting
 	for _, e := range c.List() {
-		list = append(list, admin.Setting(e))
+		list = append(list, admin.Setting{Key: e.Key, Value: e.Value, Words: e.Words, Default: e.Default, Source: e.Source(environ, hasFile)})
 	}
 	return list
 }

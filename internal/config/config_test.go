@@ -462,22 +462,22 @@ func TestListMarksDefaultsAndHidesSecrets(t *testing.T) {
 	c.Auth.Verifiers = []config.Verifier{{Name: "app", Audience: []string{"casbroker", "other"}, Secret: "hunter2"}}
 	found := map[string]config.Entry{}
 	for _, e := range c.List() {
-		if strings.Contains(e.Value, "hunter2") || strings.Contains(e.Value, "live-key") {
+		if text := e.Value + e.Words; strings.Contains(text, "hunter2") || strings.Contains(text, "live-key") {
 			t.Errorf("%s shows a secret", e.Key)
 		}
 		found[e.Key] = e
 	}
 	for _, want := range []config.Entry{
-		{Key: "server.address", Value: "127.0.0.1:8080", Default: true},
-		{Key: "token.lifetime", Value: "10m0s"},
-		{Key: "upstream.api_key", Value: "[secret]"},
-		{Key: "store.url", Value: "postgres://hidden@db/broker"},
-		{Key: "portfolio.max_body", Value: "10MiB", Default: true},
-		{Key: "auth.verifiers[0].name", Value: "app"},
-		{Key: "auth.verifiers[0].audience", Value: "casbroker, other"},
-		{Key: "auth.verifiers[0].oidc", Value: "false", Default: true},
-		{Key: "seal.keys", Default: true},
-		{Key: "seal.hash_key", Default: true},
+		{Key: "server.address", Value: "127.0.0.1:8080", Words: "127.0.0.1:8080", Default: true},
+		{Key: "token.lifetime", Value: "10m0s", Words: "10 minutes"},
+		{Key: "upstream.api_key", Value: "[secret]", Words: "set, not shown"},
+		{Key: "store.url", Value: "postgres://hidden@db/broker", Words: "postgres://hidden@db/broker"},
+		{Key: "portfolio.max_body", Value: "10MiB", Words: "10 MiB", Default: true},
+		{Key: "auth.verifiers[0].name", Value: "app", Words: "app"},
+		{Key: "auth.verifiers[0].audience", Value: "casbroker, other", Words: "casbroker, other"},
+		{Key: "auth.verifiers[0].oidc", Value: "false", Words: "off", Default: true},
+		{Key: "seal.keys", Words: "not set", Default: true},
+		{Key: "seal.hash_key", Words: "not set", Default: true},
 	} {
 		if got := found[want.Key]; got != want {
 			t.Errorf("got %+v, want %+v", got, want)

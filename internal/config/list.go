@@ -11,6 +11,7 @@ import (
 type Entry struct {
 	Key     string // "auth.verifiers[0].issuer"
 	Value   string // as written in a settings file; "[secret]" for a secret that is set
+	Words   string // what Value means, such as "15 minutes" or "off"
 	Default bool   // the value is that of Default; in an element of a list, that of a new one
 }
 
@@ -36,7 +37,7 @@ func list(entries []Entry, key string, v, standard reflect.Value) []Entry {
 		}
 	default:
 		isDefault := reflect.DeepEqual(v.Interface(), standard.Interface())
-		entries = append(entries, Entry{Key: key, Value: format(v), Default: isDefault})
+		entries = append(entries, Entry{Key: key, Value: format(v), Words: words(key, v), Default: isDefault})
 	}
 	return entries
 }

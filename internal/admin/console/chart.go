@@ -57,7 +57,15 @@ type chart struct {
 	Ticks       []string // on its left, from top to bottom
 	Times       []string // below it, from left to right
 	Rows        []row
+	Limits      []limit
 	Empty       bool // all values are 0
+}
+
+// limit is a dashed line at a value.
+type limit struct {
+	Name, Total string
+	Y           string // "" if it is above the chart
+	value       float64
 }
 
 // chartSpec describes a chart.
@@ -65,6 +73,7 @@ type chartSpec struct {
 	id, title string
 	sum, unit string
 	series    []series
+	limits    []limit
 	overlaid  bool                 // bars overlap, the tallest series first, instead of being stacked
 	format    func(float64) string // formats a value
 }
@@ -77,6 +86,12 @@ func newChart(s chartSpec, points []usage.Point, step usage.Step, times []string
 	scale := roundUp(top)
 	c.Ticks = []string{s.format(scale), s.format(scale / 2), s.format(0)}
 	c.Description = s.describe(len(points), step)
+	for _, l := range s.limits {
+		if l.value <= scale {
+			l.Y = formatCoordinate(chartHeight - l.value/scale*chartHeight)
+		}
+		c.Limits = append(c.Limits, l)
+	}
 	width := chartWidth / float64(max(len(points), 1))
 	for i, p := range points {
 		left := float64(i) * width
@@ -138,6 +153,9 @@ func (s chartSpec) describe(n int, step usage.Step) string {
 	text := s.title + ", by " + string(step) + ", " + strconv.Itoa(n) + " in all"
 	for _, line := range s.series {
 		text += "; " + line.Name + ": " + line.Total
+	}
+	for _, l := range s.limits {
+		text += "; " + l.Name + ": " + l.Total
 	}
 	return text + "."
 }

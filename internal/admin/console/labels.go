@@ -162,6 +162,9 @@ var limits = []choice{
 	{"sign_in-all", "wrong admin keys of all users"},
 }
 
+// sources are where settings come from.
+var sources = []choice{{"default", "default"}, {"environment", "environment"}, {"file", "file"}, {"program", "program"}}
+
 // webhookSources are where webhooks are made.
 var webhookSources = []choice{{webhook.FromSettings, "settings"}, {webhook.FromAPI, "API"}}
 

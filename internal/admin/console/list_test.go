@@ -124,16 +124,16 @@ func TestSearchOfEveryPageLeadsToWhatItNames(t *testing.T) {
 	b := o.signedIn()
 	expect(t, b.get("/console/settings"), http.StatusOK, `action="/console/find"`)
 	for q, want := range map[string]string{
-		"":                       "/console/users",
-		" app:asha@example.com ": "/console/users/app:asha@example.com",
-		"asha@example.com":       "/console/users/app:asha@example.com",
-		"ravi":                   "/console/users/shop:ravi",
-		"rav":                    "/console/users?q=shop%3Arav",
-		"app:nobody":             "/console/users?q=app%3Anobody",
-		"nobody":                 "/console/users?q=nobody",
-		"gr_1":                   "/console/grants/gr_1",
-		"req_1":                  "/console/audit?action=all&request_id=req_1",
-		"admin/meera":            "/console/audit?action=all&actor=admin%2Fmeera",
+		"":                     "/console/users",
+		"app:asha@example.com": "/console/users/app:asha@example.com",
+		"asha@example.com":     "/console/users/app:asha@example.com",
+		"ravi":                 "/console/users/shop:ravi",
+		"rav":                  "/console/users?q=shop%3Arav",
+		"app:nobody":           "/console/users?q=app%3Anobody",
+		"nobody":               "/console/users?q=nobody",
+		"gr_1":                 "/console/grants/gr_1",
+		"req_1":                "/console/audit?action=all&request_id=req_1",
+		"admin/meera":          "/console/audit?action=all&actor=admin%2Fmeera",
 	} {
 		if a := b.get("/console/find?q=" + url.QueryEscape(q)); a.status != http.StatusSeeOther || a.to() != want {
 			t.Errorf("%q: got %d to %q, want %q", q, a.status, a.to(), want)

@@ -120,6 +120,7 @@ var functions = template.FuncMap{
 	"label":           label,
 	"actions":         func() []choice { return actions },
 	"outcomes":        func() []choice { return outcomes },
+	"sources":         func() []choice { return sources },
 	"states":          func() []choice { return states },
 	"kinds":           func() []choice { return kinds },
 	"periods":         func() []choice { return periods },

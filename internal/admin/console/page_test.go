@@ -249,8 +249,9 @@ func TestUncountableTokensAreNotShownAsZero(t *testing.T) {
 func TestSettingsMarkChangedValues(t *testing.T) {
 	t.Parallel()
 	a := openConsole(t, nil).signedIn().get("/console/settings")
-	expect(t, a, http.StatusOK, "upstream.url", "https://vendor.example", "[secret]", `<tr class="changed"`, "v1.2.3", "1 setting differs")
-	if strings.Count(a.body, `class="changed"`) != 1 {
+	expect(t, a, http.StatusOK, "upstream.url", "https://vendor.example", `<tr class="changed"`, "v1.2.3", "2 settings differ",
+		">15 seconds<", ">15s<", ">set, not shown<", ">environment<", ">file<")
+	if strings.Count(a.body, `class="changed"`) != 2 {
 		t.Error("a default is marked as changed")
 	}
 }

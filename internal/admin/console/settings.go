@@ -18,6 +18,9 @@ type settingGroup struct {
 	Settings []admin.Setting
 }
 
+// Shows reports whether the value of s is shown next to its words.
+func (settingsBody) Shows(s admin.Setting) bool { return s.Value != "" && s.Value != "[secret]" }
+
 // settings lists the settings in force.
 func (h *Handler) settings(request) (reply, error) {
 	var b settingsBody

@@ -143,8 +143,9 @@ func newAdmin(t *testing.T, db *store.DB, box *secret.Box, c *clock) *admin.Serv
 		Webhooks: &webhook.Service{Store: db, Sender: webhook.NewSender(loopback, c.Now), Allowed: loopback, Now: c.Now},
 		Comparer: &budget.Comparer{Store: db, Jobs: db, Log: slog.New(slog.DiscardHandler), Now: c.Now},
 		Settings: []admin.Setting{
-			{Key: "upstream.url", Value: "https://vendor.example", Default: true},
-			{Key: "upstream.api_key", Value: "[secret]"},
+			{Key: "upstream.url", Value: "https://vendor.example", Words: "https://vendor.example", Default: true, Source: "default"},
+			{Key: "upstream.timeout", Value: "15s", Words: "15 seconds", Source: "file"},
+			{Key: "upstream.api_key", Value: "[secret]", Words: "set, not shown", Source: "environment"},
 		},
 		Health: func(context.Context) []admin.Component {
 			return []admin.Component{

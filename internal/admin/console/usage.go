@@ -2,6 +2,7 @@ package console
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -15,6 +16,8 @@ import (
 const (
 	// costliest is how many users the page shows.
 	costliest = 10
+	// nearlyUsed is the used part of a budget from which its bar has another color.
+	nearlyUsed = 0.8
 	// shownDays is how many days of comparisons the page shows.
 	shownDays = 7
 )
@@ -36,6 +39,7 @@ type usageBody struct {
 	Report  budget.Report
 	Chart   chart
 	Budgets []budget.State
+	Bars    []budgetBar // one for each of Budgets
 	Raises  []budget.Raise
 	Days    []comparedDay
 }
@@ -56,12 +60,12 @@ func (h *Handler) usage(r request) (reply, error) {
 	if b.Report, err = h.Admin.Costs(ctx, to.AddDate(0, 0, -b.Span.days), to, costliest); err != nil {
 		return reply{}, err
 	}
-	b.Chart = costChart(b.Report, b.Span)
 	list, err := h.Admin.BudgetStates(ctx)
 	if err != nil {
 		return reply{}, err
 	}
-	b.Budgets, b.Raises = list.Budgets, list.Raises
+	b.Budgets, b.Raises, b.Bars = list.Budgets, list.Raises, budgetBars(list.Budgets, r.now)
+	b.Chart = costChart(b.Report, b.Span, list.Budgets)
 	comparisons, err := h.Admin.Comparisons(ctx, shownDays)
 	if err != nil {
 		return reply{}, err
@@ -81,8 +85,37 @@ func (h *Handler) usage(r request) (reply, error) {
 	return reply{page: "usage", title: "Usage", body: b}, nil
 }
 
-// costChart draws the credits of each day of r, by feature.
-func costChart(r budget.Report, span usageSpan) chart {
+// budgetBar is how much of a budget is used, as a part of a chart.
+type budgetBar struct {
+	Name, Tint  string
+	Used        string // width, up to chartWidth
+	Elapsed     string // x of how far its period is
+	Percent     int64
+	Description string // for screen readers
+}
+
+// budgetBars draws how much of each budget is used, and how much of its period is over.
+func budgetBars(list []budget.State, now time.Time) (bars []budgetBar) {
+	for _, b := range list {
+		start := b.Period.Start(now)
+		elapsed := now.Sub(start).Seconds() / b.RenewsAt.Sub(start).Seconds()
+		used := b.Most.Float() / max(b.Credits.Float(), credit.Amount(1).Float())
+		bar := budgetBar{Name: b.Name, Tint: "tint-1", Percent: int64(100 * used)}
+		switch {
+		case used >= 1:
+			bar.Tint = "bad"
+		case used >= nearlyUsed:
+			bar.Tint = "tint-2"
+		}
+		bar.Used, bar.Elapsed = formatCoordinate(chartWidth*min(used, 1)), formatCoordinate(chartWidth*min(elapsed, 1))
+		bar.Description = fmt.Sprintf("%s: %d percent used, %d percent of the %s over", b.Name, bar.Percent, int(100*elapsed), b.Period)
+		bars = append(bars, bar)
+	}
+	return bars
+}
+
+// costChart draws the credits of each day of r, by feature, with the budgets of a day for all.
+func costChart(r budget.Report, span usageSpan, budgets []budget.State) chart {
 	points := make([]usage.Point, span.days)
 	index := map[string]int{}
 	for i := range points {
@@ -94,6 +127,11 @@ func costChart(r budget.Report, span usageSpan) chart {
 	})
 	features = slices.DeleteFunc(features, func(f budget.KeySum) bool { return f.Credits == 0 })
 	spec := chartSpec{id: "credits", title: "Credits by day", sum: decimal(r.Total.Credits.String()), unit: "credits", format: formatCredits}
+	for _, b := range budgets {
+		if b.Scope == budget.All && b.Period == budget.Day {
+			spec.limits = append(spec.limits, limit{Name: "budget " + b.Name, Total: decimal(b.Credits.String()), value: b.Credits.Float()})
+		}
+	}
 	var rest credit.Amount
 	for i, f := range features {
 		if i >= maxSeries {
@@ -145,9 +183,4 @@ func (usageBody) Use(b budget.State) string {
 	default:
 		return used + " at most; " + grouped(int64(b.Exhausted)) + " of " + grouped(int64(b.Holders)) + " used up"
 	}
-}
-
-// Level is how full the meter of a budget is, from 0 to 100.
-func (usageBody) Level(b budget.State) int {
-	return int(min(100, 100*b.Most/max(b.Credits, 1)))
 }

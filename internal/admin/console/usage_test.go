@@ -14,6 +14,7 @@ var testBudgets = []budget.Budget{
 	{Name: "user-day", Scope: budget.User, Period: budget.Day, Credits: 2 * credit.One},
 	{Name: "apps", Scope: budget.App, Period: budget.Month, Credits: 100 * credit.One},
 	{Name: "watch", Scope: budget.All, Period: budget.Month, Credits: 5 * credit.One, Soft: true},
+	{Name: "all-day", Scope: budget.All, Period: budget.Day, Credits: 4 * credit.One, Soft: true},
 }
 
 // spend records a call of subject that costs used.
@@ -53,7 +54,7 @@ func TestUsageShowsCostsBudgetsAndDifferences(t *testing.T) {
 	page := b.get("/console/usage")
 	expect(t, page, http.StatusOK,
 		`data-testid="cost">3.2<`, `data-testid="calls">4<`, "2026-04-01 UTC\nsmart_parser: 2\ninbox_pull: 0.2", "2026-03-31 UTC\nsmart_parser: 1",
-		"2 of 2 at most; 1 of 2 used up", "2.2 of 100 at most; 0 of 1 used up", "2.2 of 5", `<meter class="level"`, "soft: only reported",
+		"2 of 2 at most; 1 of 2 used up", "2.2 of 100 at most; 0 of 1 used up", "2.2 of 5", `aria-label="user-day: 100 percent used, 43 percent of the day over"`, `class="bad" width="1000"`, `<path class="limit"`, "budget all-day", "soft: only reported",
 		"app:&lt;b&gt;", "<strong>differs</strong>", "<code>smart_parser</code>: 1 to 2 calls, the vendor has 3; 1 to 2 credits, the vendor has 3",
 		"2026-03-31", `aria-label="Raise user-day"`)
 	if users := strings.Index(page.body, "Costliest users"); strings.Index(page.body[users:], "app:&lt;b&gt;") > strings.Index(page.body[users:], "app:asha") {
