@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"strconv"
 
 	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/emulation"
@@ -80,13 +81,13 @@ func (b *tab) wantFits(step string) {
 	b.t.Helper()
 	for _, width := range []int64{320, 1600} {
 		b.resize(width, b.look.height)
-		wide := read(b, chromedp.Evaluate[[]string](`(() => {
+		wide := read(b, chromedp.Evaluate[[]string](`((width) => {
 			const dialog = document.querySelector("[data-testid=widget]")?.shadowRoot.querySelector("dialog");
 			return [document.documentElement, ...(dialog ? [dialog, ...dialog.querySelectorAll("*")] : [])]
 				.filter((n) => n.scrollWidth > n.clientWidth + 1 && n.clientWidth > 0 && getComputedStyle(n).overflowX !== "visible" ||
-					n.getBoundingClientRect().right > innerWidth + 1)
+					n === document.documentElement && n.scrollWidth > width || n.getBoundingClientRect().right > width + 1)
 				.map((n) => n.tagName + " " + n.id + " " + n.className);
-		})()`))
+		})(` + strconv.FormatInt(width, 10) + `)`))
 		for _, element := range wide {
 			b.t.Errorf("%s at %d pixels: %s is too wide", step, width, element)
 		}

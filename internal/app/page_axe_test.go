@@ -1,9 +1,15 @@
 package app_test
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/chromedp/chromedp"
+
+	"casbroker/internal/config"
+	"casbroker/internal/credit"
+	"casbroker/internal/secret"
+	"casbroker/internal/testkit/storetest"
 )
 
 func TestDemoPageIsAccessibleAlsoWithTheWidgetOpen(t *testing.T) {
@@ -21,14 +27,43 @@ func TestDemoPageIsAccessibleAlsoWithTheWidgetOpen(t *testing.T) {
 	b.wantAccessible("with a statement")
 }
 
-func TestConsoleIsAccessible(t *testing.T) {
+// consoleSettings are settings with a budget, a webhook and hosted links, so that no page of the
+// console is empty.
+func consoleSettings(t *testing.T) (config.Config, string) {
+	t.Helper()
+	settings, _ := settingsFor(t, secret.URL(storetest.SQLite(t)), "memory")
+	key := withOperator(t, &settings, "meera")
+	settings.Budgets = []config.Budget{{Name: "all-day", Scope: config.ScopeAll, Period: config.PeriodDay, Credits: config.Credits(50 * credit.One), Soft: true}, {Name: "user-month", Scope: config.ScopeUser, Period: config.PeriodMonth, Credits: config.Credits(20 * credit.One)}}
+	settings.Webhooks.AllowPrivate = []string{"127.0.0.0/8"}
+	settings.Webhooks.Endpoints = []config.Webhook{
+		{Name: "crm", URL: "http://127.0.0.1:9/", Secrets: []config.Secret{{Secret: "whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIz"}}},
+	}
+	return settings, key
+}
+
+func TestConsoleIsAccessibleAndFits(t *testing.T) {
 	t.Parallel()
-	b, page, key := openConsole(t, desktop)
-	b.token(t, "asha")
+	settings, key := consoleSettings(t)
+	b := start(t, settings)
+	grant := b.token(t, "asha")
+	b.token(t, strings.Repeat("long-id-without-a-space", 8))
+	page := openTab(t, desktop)
+	page.do(chromedp.Navigate(b.URL+"/console/"), chromedp.WaitVisible(on("key")))
 	page.wantAccessible("sign-in")
 	page.signInOperator(key)
-	for _, path := range []string{"", "usage", "users", "users/app:asha", "grants", "audit", "webhooks", "settings"} {
-		page.do(chromedp.Navigate(b.URL+"/console/"+path), chromedp.WaitVisible(on("who")))
-		page.wantAccessible("/console/" + path)
+	page.setMedia("prefers-reduced-motion", "reduce")
+	if motion := read(page, chromedp.Evaluate[string](`[...document.querySelectorAll("a, button")].map((e) => getComputedStyle(e).transitionDuration).filter((d) => d !== "0s").join()`)); motion != "" {
+		t.Errorf("got transitions of %s with reduced motion", motion)
 	}
+	page.setScheme(page.look.scheme)
+	for _, path := range []string{
+		"", "usage", "users", "users?q=nobody", "users/app:asha", "users/app:asha/block", "users/app:asha/revoke", "grants", "grants/" + grant.GrantID,
+		"grants?state=x", "audit?action=all", "audit?actor=nobody", "webhooks", "webhooks/crm", "budgets/user-month/raise", "settings", "revoke-all", "nothing",
+	} {
+		page.do(chromedp.Navigate(b.URL+"/console/"+path), chromedp.WaitVisible(on("who")))
+		page.screenshot("console-axe-" + strings.NewReplacer("/", "-", "?", "-").Replace(path))
+		page.wantAccessible("/console/" + path)
+		page.wantFits("/console/" + path)
+	}
+	page.wantNoErrors()
 }
