@@ -97,6 +97,7 @@ func TestCommandsInTheReadmeWork(t *testing.T) {
 func TestCommandsForOperatorsWork(t *testing.T) {
 	t.Parallel()
 	services.Curl(t)
+	services.OpenSSL(t)
 	p := build(t)
 	p.address = free(t)
 	folder := t.TempDir()

@@ -624,7 +624,7 @@ func TestComposeFileTrustsItsOwnNetwork(t *testing.T) {
 		t.Fatal(err)
 	}
 	network := compose.Networks["default"].IPAM.Config[0].Subnet
-	environment, _ := compose.Services["broker"].Environment.(map[string]any)
+	environment, _ := compose.Services["broker-1"].Environment.(map[string]any)
 	if got, want := environment["CASBROKER_SERVER_TRUSTED_PROXIES"], "${TRUSTED_PROXIES:-"+network+"}"; got != want {
 		t.Errorf("got %v, want %s", got, want)
 	}

@@ -42,6 +42,7 @@ var programs = []struct {
 	{"nginx-light", func() string { return find("nginx", "/usr/sbin") }},
 	{"haproxy", func() string { return find("haproxy", "/usr/sbin") }},
 	{"curl", func() string { return find("curl") }},
+	{"openssl", func() string { return find("openssl") }},
 	{"nodejs", func() string { return find("node") }},
 	{"npm", func() string { return find("npm") }},
 	{"python3-requests", findPython},
@@ -85,6 +86,12 @@ func find(name string, patterns ...string) string {
 func Curl(t testing.TB) string {
 	t.Helper()
 	return need(t, "curl")
+}
+
+// OpenSSL returns the path of openssl, with which operators make keys.
+func OpenSSL(t testing.TB) string {
+	t.Helper()
+	return need(t, "openssl")
 }
 
 // Python returns the path of a Python that has the package requests.
