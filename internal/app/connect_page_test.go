@@ -339,6 +339,9 @@ func TestUnsavedStatementSurvivesAReloadForItsUserOnly(t *testing.T) {
 	}
 }
 
+// begun waits until connect.js knows which parses are older than the import that was opened.
+var begun = until(`performance.getEntriesByType("resource").some((e) => e.name.includes("/v1/grants/") && e.responseEnd > 0)`)
+
 // keptText reads what the module keeps in the browser.
 const keptText = `new Promise((resolve, reject) => {
 	const request = indexedDB.open("casbroker-connect");
@@ -354,8 +357,10 @@ func TestUploadWhoseEndThePageDidNotSeeIsFoundByTheNextPage(t *testing.T) {
 	s := openConnectSite(t, nil)
 	b := openTab(t, desktop)
 	options := `{ token: { mode: "gateway" }, keepUnsaved: "session" }`
-	b.visit(s, "asha", `(o) => { stub.parse(o).then(() => { globalThis.parsed = true; }); return new Promise(() => {}); }`)
+	b.visit(s, "asha", `(o) => { globalThis.parse = () => stub.parse(o).then(() => { globalThis.parsed = true; }); return new Promise(() => {}); }`)
 	b.run(`show(make(` + options + `).open())`)
+	b.do(until(`Boolean(globalThis.parse)`), begun)
+	b.run(`parse()`)
 	b.do(until(`globalThis.parsed`))
 	if got := read(b, chromedp.Evaluate[string](keptText, chromedp.EvalAwaitPromise)); !strings.Contains(got, "gr_") {
 		t.Errorf("got %s in the browser, want the grant that the next page asks for", got)

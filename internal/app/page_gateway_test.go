@@ -113,6 +113,7 @@ func TestStatementIsThereAfterThePageWasClosedWhileItWasRead(t *testing.T) {
 	b := openTab(t, desktop)
 	b.signIn(shop.URL, "asha")
 	b.choose(statement(t, "cdsl"))
+	b.do(begun)
 	b.parse("any")
 	<-parsing
 	b.do(chromedp.Navigate("about:blank"), chromedp.Navigate(shop.URL))

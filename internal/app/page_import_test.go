@@ -56,8 +56,8 @@ func TestTwoTabsOfAUserImportSideBySide(t *testing.T) {
 	other.choose(statement(t, "asha-cams"))
 	b.parse("any")
 	other.parse("any")
-	has(t, b.notice("good"), "Portfolio saved")
-	has(t, other.notice("good"), "Portfolio saved")
+	has(t, b.notice("good"), "Portfolio saved", "NSDL")
+	has(t, other.notice("good"), "Portfolio saved", "CAMS")
 	b.do(chromedp.Reload(), chromedp.WaitVisible(on("total")))
 	if got := read(b, chromedp.Text(on("total"))); got != "₹49,73,859.58" {
 		t.Errorf("got the total %s, want that of both statements", got)

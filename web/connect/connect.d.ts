@@ -180,7 +180,8 @@ export interface Connect {
   /**
    * Opens the widget. It never rejects, and is "saved" once the broker has acknowledged that. Calls while it is open get the same result.
    * If the access token ends meanwhile, it gets a new one and opens the widget again, once, with the same settings and a line that says so.
-   * With gateway tokens the broker is asked first whether it has the statement: then nothing is sent, also no `metadata`.
+   * With gateway tokens the broker is asked first whether it has the statement: then nothing is sent, also no `metadata`. If the widget
+   * ends while a statement is read, and its answer is lost, it is "saved" if the broker has that statement and no other may be meant.
    */
   open(o?: OpenOptions): Promise<Result>;
   /**

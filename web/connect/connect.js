@@ -40,7 +40,7 @@ export function createConnect(options = {}) {
   const listeners = new Set();
   const refused = new Set(); // access tokens
   let words = first;
-  let token, minting, running, keep, uploader, preparing;
+  let token, minting, running, keep, uploader, grants, preparing;
 
   function emit(name, more) {
     for (const listener of listeners) {
@@ -65,8 +65,10 @@ export function createConnect(options = {}) {
       options.language === 'hi' ? import('./connect/hi.js') : import('./connect/en.js'),
       options.keepUnsaved && import('./connect/keep.js'),
       options.upload === 'broker' && import('./connect/upload.js'),
-    ]).then(([texts, keeping, uploading]) => {
+      own && import('./connect/grants.js'),
+    ]).then(([texts, keeping, uploading, granted]) => {
       words = texts.default;
+      grants = granted?.createGrants?.({ base, call, failure });
       keep = keeping?.createKeep?.(options.keepUnsaved, saveUrl, own);
       uploader = uploading?.createUploader?.({ base, options, failure, problem, retry, userToken, parse, newKey });
     }).catch((cause) => {
@@ -155,7 +157,7 @@ export function createConnect(options = {}) {
     const life = 1000 * (answer.expires_in || 60);
     const expiry = Date.parse(answer.expires_at);
     const rest = expiry - Date.parse(answer.refresh_after) || life / 2; // differences, since this clock may be wrong
-    token = { who, value, until: Date.now() + life - rest, url: answer.api_base_url, grant: answer.grant_id, ahead: expiry - life - Date.now() || 0 };
+    token = { who, value, until: Date.now() + life - rest, url: answer.api_base_url, grant: answer.grant_id };
     emit('token', { gateway: Boolean(token.url) });
     return token;
   }
@@ -190,8 +192,8 @@ export function createConnect(options = {}) {
     throw failure('widget_not_loaded', { retryable: true });
   }
 
-  /** Opens the widget once and returns {data, metadata}, {error} or, when it was closed, {}. at notes where the user is. */
-  function show(vendor, { value, url }, { signal, ...o }, config, at) {
+  /** Opens the widget once and returns {data, metadata}, {error} or, when it was closed, {}. note gets its events. */
+  function show(vendor, { value, url }, { signal, ...o }, config, note) {
     return new Promise((resolve) => {
       let instance, last, promised;
       const settings = {
@@ -208,10 +210,8 @@ export function createConnect(options = {}) {
         },
         onExit: () => setTimeout(resolve, 1000, last?.retryable === false ? { error: last } : {}), // the promise may say more
         onEvent: (event, metadata) => {
-          if (/^(UPLOAD|PARSE)_STARTED$/.test(event)) at.started = true;
-          const id = metadata?.inboundEmailId ?? metadata?.inbound_email_id;
-          if (id) at.inboundEmail = { existingId: id };
-          emit('widget', { event, ...harmless(metadata) });
+          note(event, metadata ?? {});
+          emit('widget', { event, ...harmless(metadata ?? {}) });
           o.onEvent?.(event, metadata);
         },
       };
@@ -245,16 +245,27 @@ export function createConnect(options = {}) {
       let [vendor, current] = await gather(o);
       let { config } = o;
       for (let again = false; !signal.aborted; again = true) {
-        const entry = { id: newKey(), at: Date.now(), since: Date.now() + (current.ahead ?? 0) - 2000, grant: current.grant, gateway: Boolean(current.url), who: current.who };
-        const marked = current.url && keep?.put(entry); // a parse goes on without the page
-        const at = {};
+        const entry = { id: newKey(), at: Date.now(), starts: 0, grant: current.grant, gateway: Boolean(current.url), who: current.who };
+        let parsing, address; // whether a parse has not ended yet; a forwarding address
+        const mark = () => current.url && keep?.put(entry); // a parse goes on without the page
+        let marked = grants?.begin(entry).then(mark);
         emit('opened');
-        const { data, metadata, error } = await show(vendor, current, { ...o, signal }, config, at);
+        const { data, metadata, error } = await show(vendor, current, { ...o, signal }, config, (event, { code, inboundEmailId, inbound_email_id: id = inboundEmailId }) => {
+          if (/^(UPLOAD|PARSE)_STARTED$/.test(event) && !parsing) {
+            parsing = entry.starts += 1;
+            marked = marked?.then(mark);
+          }
+          if (/^PARSE_(SUCCESS|ERROR)$/.test(event) && code !== 'NETWORK') parsing = false;
+          if (id) address = { existingId: id };
+        });
         if (data !== undefined) return await save(entry, { data, metadata }, uploader?.saved(data));
-        await marked;
-        const found = at.started && current.url && await arrived(entry).catch(() => undefined); // though the answer was lost
-        if (found) return done(entry, found);
-        if (marked && !entry.pending) await keep.drop(entry.id);
+        const kept = await marked;
+        if (parsing && /^(NETWORK)?$/.test(error?.code ?? '')) { // its answer was lost
+          entry.pending = true;
+          const found = await arrived(entry).catch(() => undefined);
+          if (found) return done(entry, found);
+        }
+        if (kept && !entry.pending) await keep.drop(entry.id);
         if (isAuthentication(error)) {
           refused.add(current.value);
           token = undefined;
@@ -264,7 +275,7 @@ export function createConnect(options = {}) {
           if (next) {
             emit('reopened');
             current = next;
-            config = { ...config, subtitle: options.texts?.reopened ?? words.reopened[1], ...(at.inboundEmail && { inboundEmail: { ...config?.inboundEmail, ...at.inboundEmail } }) };
+            config = { ...config, subtitle: options.texts?.reopened ?? words.reopened[1], ...(address && { inboundEmail: { ...config?.inboundEmail, ...address } }) };
             continue;
           }
         }
@@ -284,17 +295,8 @@ export function createConnect(options = {}) {
     return { value: 'at_none' };
   }
 
-  /** Returns the portfolio that the broker has saved since entry began, without the page. It throws if the user is another. */
-  async function arrived(entry) {
-    const { grant, since } = entry;
-    if (!own || !grant || (!entry.gateway && entry.who)) return undefined;
-    const { calls } = await call('GET', `${base}/v1/grants/${grant}`).catch((error) => {
-      throw error.status === 404 ? failure('other_user', { status: 404 }) : error;
-    });
-    entry.pending = calls.some((c) => !c.ended_at);
-    const id = calls.findLast((c) => c.portfolio_id && Date.parse(c.started_at) >= since)?.portfolio_id;
-    return id && call('GET', `${base}/v1/portfolios/${id}`);
-  }
+  /** Returns the portfolio that the broker has saved of entry without the page, if that is sure. */
+  const arrived = async (entry, data) => grants?.find(entry, data);
 
   /** Saves payload, unless the broker has it, with retries. Meanwhile it is kept, if the options say so. */
   async function save(entry, payload, uploaded) {
@@ -305,7 +307,7 @@ export function createConnect(options = {}) {
   async function deliver(entry, payload) {
     if (entry.who !== undefined && (await present()) !== entry.who) throw failure('other_user');
     const headers = { 'Idempotency-Key': `"${entry.id}"` };
-    const attempt = async () => (await arrived(entry)) ?? call('POST', saveUrl, JSON.stringify(payload), { headers, ms: patience });
+    const attempt = async () => (await arrived(entry, payload.data)) ?? call('POST', saveUrl, JSON.stringify(payload), { headers, ms: patience });
     return retry(attempt, patience, 'save_retry');
   }
 
@@ -391,7 +393,7 @@ function subjectOf(jwt) {
 }
 
 /** Returns the metadata of a widget's event that are of no person: codes and numbers, no name of a file. */
-function harmless(metadata = {}) {
+function harmless(metadata) {
   const names = ['code', 'mode', 'cas_type', 'source', 'method', 'provider', 'retryable', 'percent', 'parse_duration_ms'];
   return Object.fromEntries(names.filter((name) => /^[\w.]{1,30}$/.test(metadata[name] ?? '')).map((name) => [name, metadata[name]]));
 }

@@ -16,18 +16,20 @@ const jwts = JSON.parse(process.env.USER_JWTS);
 
 /** Counts requests by method and path, and lets a test answer them: answers[path] is called first. */
 const sent = [];
+const answered = [];
 const answers = {};
 const realFetch = globalThis.fetch;
 globalThis.fetch = async (url, init = {}) => {
   const path = new URL(url).pathname;
   sent.push(`${init.method ?? 'GET'} ${path}`);
-  const answer = await answers[path]?.(init);
-  return answer ?? realFetch(url, init);
+  const answer = (await answers[path]?.(init)) ?? (await realFetch(url, init));
+  answered.push(path);
+  return answer;
 };
 const count = (what) => sent.filter((s) => s === what).length;
 
 function connectAs(user, options) {
-  sent.length = 0;
+  sent.length = answered.length = 0;
   for (const path of Object.keys(answers)) delete answers[path];
   return createConnect({ brokerUrl, getUserToken: () => jwts[user], token: { mode: 'gateway' }, ...options });
 }
@@ -140,7 +142,8 @@ test('a 401 gets a fresh user token, once', async () => {
   const connect = connectAs('asha', { getUserToken: ({ fresh }) => { asked.push(fresh); return fresh ? jwts.asha : `${jwts.asha}x`; } });
   install(async () => ({ status: 'closed' }));
   assert.equal((await connect.open()).status, 'closed');
-  assert.deepEqual(asked.filter(Boolean).length, 1);
+  assert.equal(count('POST /v1/token'), 2);
+  assert.deepEqual(asked.slice(0, 3), [false, false, true], 'whose token it is, and each attempt');
   const signedOut = connectAs('asha', { getUserToken: () => 'nonsense' });
   const { error } = await signedOut.open();
   assert.ok(error instanceof ConnectError);
@@ -169,7 +172,10 @@ test('an access token that was refused is renewed once, and the user is told', a
   assert.equal(again.length, 2);
 });
 
-test('a save is retried with one key, as long as that may help', async () => {
+test('a save is retried with one key, as long as that may help', async (t) => {
+  const realTimeout = globalThis.setTimeout;
+  globalThis.setTimeout = (f, ms, ...args) => realTimeout(f, ms / 100, ...args); // the events say how long it would wait
+  t.after(() => { globalThis.setTimeout = realTimeout; });
   const keys = new Set();
   const waits = [];
   const connect = connectAs('meera', { token: { mode: 'direct' }, widget: { apiBaseUrl: process.env.VENDOR_URL } });
@@ -270,15 +276,62 @@ test('concurrent calls share one widget, and a signal closes it', async () => {
   assert.deepEqual(await connect.open({ signal: AbortSignal.abort() }), { status: 'closed' });
 });
 
+/** Waits until the module knows which parses are older than this import. */
+const begun = () => until(() => answered.some((path) => path.startsWith('/v1/grants/'))).then(() => new Promise((done) => setTimeout(done)));
+
 test('a parse whose answer was lost is found at the broker', async () => {
   const connect = connectAs('vikram');
   install(async (o) => {
+    await begun();
     await parse(o); // but the page does not learn that
     return failed('NETWORK', true);
   });
   const result = await connect.open();
   assert.equal(result.status, 'saved', result.error);
   assert.equal(result.portfolio.provenance, 'verified');
+});
+
+test('what an earlier import saved is not reported for a later one', async () => {
+  const connect = connectAs('vikram');
+  install((o) => parse(o));
+  assert.equal((await connect.open()).status, 'saved');
+  install(async (o) => {
+    o.onEvent('UPLOAD_STARTED', {}); // the request does not reach the broker, and the module may not know yet which parses are older
+    return failed('NETWORK', true);
+  });
+  assert.equal((await connect.open()).error?.code, 'network');
+  install(async (o) => {
+    await begun();
+    return parse(o, 'cdsl', 'wrong');
+  });
+  assert.equal((await connect.open()).error?.code, 'invalid_password');
+});
+
+test('what another tab saved meanwhile is not reported as this one’s', async () => {
+  const [connect, other] = [connectAs('meera'), connectAs('meera')];
+  let go, mine;
+  const scripts = [async (o) => { // this tab's
+    await begun();
+    mine = await parse(o, 'meera-cdsl');
+    await new Promise((resolve) => { go = resolve; });
+    return mine;
+  }, (o) => parse(o, 'meera-nsdl')];
+  install((o, n) => scripts[n - 1](o));
+  const first = connect.open();
+  await until(() => go);
+  const second = await other.open();
+  go();
+  const results = [await first, second];
+  assert.deepEqual(results.map((r) => r.portfolio?.cas_type), ['CDSL', 'NSDL'], `${results.map((r) => r.error)}`);
+  assert.notEqual(results[0].portfolio.id, results[1].portfolio.id);
+
+  scripts[2] = async (o) => { // the answer is lost; another tab gets one
+    await begun();
+    o.onEvent('UPLOAD_STARTED', {});
+    await Promise.all([parse({ ...o, onEvent: undefined }, 'meera-nsdl'), parse({ ...o, onEvent: undefined })]);
+    return failed('NETWORK', true);
+  };
+  assert.equal((await connect.open()).error?.code, 'network', 'which of the two is ours is not known');
 });
 
 test('on a server nothing happens before a page opens it', async () => {
