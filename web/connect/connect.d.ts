@@ -42,7 +42,7 @@ export interface ConnectOptions {
   brokerUrl?: string;
   /**
    * Returns the JWT of the signed-in user, which is sent as `Authorization: Bearer`. `fresh` is true after a 401: do not return the
-   * same again. Without it, requests have the browser's cookies.
+   * same again. It may take a minute. Without it, requests have the browser's cookies.
    */
   getUserToken?: (o: { fresh: boolean }) => string | null | undefined | Promise<string | null | undefined>;
   /**
@@ -185,7 +185,8 @@ export interface Connect {
    */
   open(o?: OpenOptions): Promise<Result>;
   /**
-   * Saves what an earlier page of this user kept, once, also if several tabs do so; undefined if there is nothing. With gateway tokens it
+   * Saves what an earlier page of this user kept, once, also if several tabs do so; undefined if there is nothing, or nobody is
+   * signed in. With gateway tokens it
    * also waits for a statement whose upload an earlier page did not see the end of. It never rejects.
    */
   resume(): Promise<Result | undefined>;

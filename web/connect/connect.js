@@ -13,7 +13,7 @@ const first = {
 /** Codes of errors that have none of the broker; those of the widget are its own, in lower case. */
 const codesByStatus = { 401: 'unauthenticated', 402: 'insufficient_credits', 403: 'forbidden', 413: 'too_large', 422: 'invalid_statement', 429: 'rate_limited' };
 
-const patience = 60_000; // ms; how long a save is retried
+const patience = 60_000; // ms; how long a save is retried, and how long getUserToken may take
 const shortPatience = 4_000; // ms; the user waits for the widget to open
 
 export class ConnectError extends Error {
@@ -25,7 +25,6 @@ export class ConnectError extends Error {
 
 const closed = { status: 'closed' };
 const sleep = (ms) => new Promise((done) => setTimeout(done, ms));
-const isAuthentication = (error) => /^(AUTHENTICATION|TOKEN_EXPIRED)$/.test(error?.code);
 const vendorWidget = () => globalThis.PortfolioConnect ?? globalThis.CASParserConnect;
 const newKey = () => Array.from(crypto.getRandomValues(new Uint8Array(16)), (b) => b.toString(16).padStart(2, '0')).join('');
 
@@ -40,7 +39,12 @@ export function createConnect(options = {}) {
   const listeners = new Set();
   const refused = new Set(); // access tokens
   let words = first;
-  let token, minting, running, keep, uploader, grants, preparing;
+  let token, minting, running, keep, uploader, grants, widgets, preparing;
+
+  // A page that the browser has kept and shows again may have been left by another user.
+  globalThis.addEventListener?.('pageshow', ({ persisted }) => {
+    if (persisted) token = undefined;
+  });
 
   function emit(name, more) {
     for (const listener of listeners) {
@@ -52,9 +56,12 @@ export function createConnect(options = {}) {
     }
   }
 
+  /** Returns the texts of a code, which may be any text. */
+  const wordsOf = (code) => (Object.hasOwn(words, code) ? words[code] : undefined);
+
   /** Returns an error with the texts of code or, if there are none, of like. */
   function failure(code, { like = 'unknown', ...more } = {}) {
-    const [title, message, remediation] = words[code] ?? words[like] ?? words.unknown;
+    const [title, message, remediation] = wordsOf(code) ?? words[like] ?? words.unknown;
     const known = Object.fromEntries(Object.entries(more).filter(([, value]) => value !== undefined));
     return new ConnectError({ code, title, message, remediation, retryable: false, ...known, ...options.texts?.[code] });
   }
@@ -63,11 +70,13 @@ export function createConnect(options = {}) {
   function prepare() {
     preparing ??= Promise.all([
       options.language === 'hi' ? import('./connect/hi.js') : import('./connect/en.js'),
+      import('./connect/show.js'),
       options.keepUnsaved && import('./connect/keep.js'),
       options.upload === 'broker' && import('./connect/upload.js'),
       own && import('./connect/grants.js'),
-    ]).then(([texts, keeping, uploading, granted]) => {
+    ]).then(([texts, showing, keeping, uploading, granted]) => {
       words = texts.default;
+      widgets = showing;
       grants = granted?.createGrants?.({ base, call, failure });
       keep = keeping?.createKeep?.(options.keepUnsaved, saveUrl, own);
       uploader = uploading?.createUploader?.({ base, options, failure, problem, retry, userToken, parse, newKey });
@@ -79,10 +88,16 @@ export function createConnect(options = {}) {
   }
 
   async function userToken(fresh) {
+    let timer;
+    const late = new Promise((_, reject) => {
+      timer = setTimeout(reject, patience, new Error('getUserToken has not answered'));
+    });
     try {
-      return (await options.getUserToken?.({ fresh })) || '';
+      return (await Promise.race([options.getUserToken?.({ fresh }), late])) || '';
     } catch (cause) {
       throw failure('unauthenticated', { cause });
+    } finally {
+      clearTimeout(timer);
     }
   }
 
@@ -114,7 +129,7 @@ export function createConnect(options = {}) {
     return failure(code ?? like, {
       like, status, requestId: request_id ?? header('X-Request-ID') ?? undefined, retryAfter: secondsOf(header('Retry-After')),
       retryable: status === 429 || status >= 500 || code === 'idempotency_in_flight',
-      message: words[code] || options.language === 'hi' ? undefined : detail,
+      message: wordsOf(code) || options.language === 'hi' || typeof detail !== 'string' ? undefined : detail,
     });
   }
 
@@ -139,10 +154,14 @@ export function createConnect(options = {}) {
   async function accessToken() {
     const who = await present();
     if (token?.who === who && Date.now() < token.until) return token;
-    minting ??= mint(who).finally(() => {
-      minting = undefined;
-    });
-    return minting;
+    if (minting?.who !== who) {
+      const mine = { who };
+      minting = mine;
+      mine.answer = mint(who).finally(() => {
+        if (minting === mine) minting = undefined;
+      });
+    }
+    return minting.answer;
   }
 
   async function mint(who) {
@@ -174,7 +193,7 @@ export function createConnect(options = {}) {
 
   async function load() {
     const { url, integrity, nonce, timeoutMs = 15_000 } = options.widget ?? {};
-    const locate = () => fetch(`${base}/connect/widget.json`, { credentials: 'omit' }).then((response) => response.json()).catch((cause) => {
+    const locate = () => fetch(`${base}/connect/widget.json`, { credentials: 'omit', signal: AbortSignal.timeout(timeoutMs) }).then((response) => response.json()).catch((cause) => {
       throw failure('network', { cause, retryable: true });
     });
     const place = url ? { url, integrity } : await retry(locate, shortPatience, 'widget_retry');
@@ -192,42 +211,6 @@ export function createConnect(options = {}) {
     throw failure('widget_not_loaded', { retryable: true });
   }
 
-  /** Opens the widget once and returns {data, metadata}, {error} or, when it was closed, {}. note gets its events. */
-  function show(vendor, { value, url }, { signal, ...o }, config, note) {
-    return new Promise((resolve) => {
-      let instance, last, promised;
-      const settings = {
-        ...(vendor !== globalThis.PortfolioConnect && config), ...o, config, accessToken: value, apiBaseUrl: url ?? options.widget?.apiBaseUrl,
-        onSubmit: o.onSubmit ?? (uploader && ((...input) => uploader.submit(...input))),
-        onSuccess: (data, metadata) => resolve(metadata === undefined && data?.data !== undefined ? data : { data, metadata }),
-        onError: (error) => {
-          last = error;
-          if (!promised) setTimeout(() => error?.retryable || resolve({ error }));
-          if (instance?.destroy && isAuthentication(error)) {
-            resolve({ error });
-            instance.destroy();
-          }
-        },
-        onExit: () => setTimeout(resolve, 1000, last?.retryable === false ? { error: last } : {}), // the promise may say more
-        onEvent: (event, metadata) => {
-          note(event, metadata ?? {});
-          emit('widget', { event, ...harmless(metadata ?? {}) });
-          o.onEvent?.(event, metadata);
-        },
-      };
-      instance = vendor.create?.(settings);
-      signal.addEventListener('abort', () => {
-        resolve({});
-        instance?.destroy?.();
-      });
-      promised = (instance ?? vendor).open(instance ? undefined : settings);
-      promised?.then?.(
-        (result) => result?.status && resolve(result),
-        (error) => resolve(/closed/i.test(error?.message) ? {} : { error }),
-      );
-    });
-  }
-
   /** Returns the error for one of the widget. */
   function widgetError({ code, title, message, remediation, retryable, details }) {
     const said = options.language === 'hi' ? {} : { title, message, remediation };
@@ -240,6 +223,14 @@ export function createConnect(options = {}) {
     return Promise.all([widget(), value ? { value, url } : accessToken().catch(withoutTokens), prepare()]);
   }
 
+  /** Returns what the widget is opened with besides the app's own options. */
+  function settings({ value, url }, { onSubmit }) {
+    return {
+      accessToken: value, apiBaseUrl: url ?? options.widget?.apiBaseUrl,
+      onSubmit: onSubmit ?? (uploader && ((...input) => uploader.submit(...input))),
+    };
+  }
+
   async function run(o, signal) {
     try {
       let [vendor, current] = await gather(o);
@@ -250,7 +241,7 @@ export function createConnect(options = {}) {
         const mark = () => current.url && keep?.put(entry); // a parse goes on without the page
         let marked = grants?.begin(entry).then(mark);
         emit('opened');
-        const { data, metadata, error } = await show(vendor, current, { ...o, signal }, config, (event, { code, inboundEmailId, inbound_email_id: id = inboundEmailId }) => {
+        const { data, metadata, error } = await widgets.show(vendor, { ...o, ...settings(current, o), config, signal }, emit, (event, { code, inboundEmailId, inbound_email_id: id = inboundEmailId }) => {
           if (/^(UPLOAD|PARSE)_STARTED$/.test(event) && !parsing) {
             parsing = entry.starts += 1;
             marked = marked?.then(mark);
@@ -266,7 +257,7 @@ export function createConnect(options = {}) {
           if (found) return done(entry, found);
         }
         if (kept && !entry.pending) await keep.drop(entry.id);
-        if (isAuthentication(error)) {
+        if (widgets.isAuthentication(error)) {
           refused.add(current.value);
           token = undefined;
           const next = again ? undefined : await accessToken().catch((e) => {
@@ -329,18 +320,20 @@ export function createConnect(options = {}) {
     },
     open(o = {}) {
       if (o.signal?.aborted) return Promise.resolve(closed);
-      if (!running) {
-        const abort = new AbortController();
-        running = { waiting: 0, abort, result: run(o, abort.signal).finally(() => {
-          running = undefined;
-        }) };
+      if (!running || running.abort.signal.aborted) { // one that was aborted may still be saving
+        const mine = { waiting: 0, abort: new AbortController() };
+        running = mine;
+        mine.result = run(o, mine.abort.signal).finally(() => {
+          mine.over = true;
+          if (running === mine) running = undefined;
+        });
       }
       const shared = running;
       shared.waiting += 1;
       const left = new Promise((resolve) => {
         o.signal?.addEventListener('abort', () => {
           shared.waiting -= 1;
-          if (!shared.waiting && running === shared) shared.abort.abort();
+          if (!shared.waiting && !shared.over) shared.abort.abort();
           resolve(closed);
         });
       });
@@ -350,7 +343,7 @@ export function createConnect(options = {}) {
       if (!options.keepUnsaved) return undefined;
       try {
         await prepare();
-        const portfolio = await keep.resume(await present(), deliver, arrived);
+        const portfolio = await keep.resume(present, deliver, arrived);
         return portfolio && done({}, portfolio);
       } catch (error) {
         return failed(error);
@@ -390,10 +383,4 @@ function subjectOf(jwt) {
   } catch {
     return '';
   }
-}
-
-/** Returns the metadata of a widget's event that are of no person: codes and numbers, no name of a file. */
-function harmless(metadata) {
-  const names = ['code', 'mode', 'cas_type', 'source', 'method', 'provider', 'retryable', 'percent', 'parse_duration_ms'];
-  return Object.fromEntries(names.filter((name) => /^[\w.]{1,30}$/.test(metadata[name] ?? '')).map((name) => [name, metadata[name]]));
 }

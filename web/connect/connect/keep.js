@@ -143,18 +143,23 @@ export function createKeep(mode, scope, own) {
       const kept = await put(entry, payload);
       return lock(entry.id, false, () => save(entry, payload, deliver, kept));
     },
-    /** Delivers everything of who that is kept here, and returns the last portfolio. */
-    async resume(who, deliver, arrived) {
-      let last;
-      const records = await on('kept', 'getAll').catch(() => []);
-      for (const record of records) {
+    /** Delivers everything of the present user that is kept here, and returns the last portfolio. It asks for the user only if something is kept. */
+    async resume(present, deliver, arrived) {
+      const records = [];
+      for (const record of await on('kept', 'getAll').catch(() => [])) {
         if (Date.now() - record.at > maxAge) await drop(record.id);
-        else if (record.scope === scope) last = (await lock(record.id, true, () => resumeOne(record, who, deliver, arrived))) || last;
+        else if (record.scope === scope) records.push(record);
       }
+      const who = records.length > 0 ? await present().catch(() => undefined) : undefined;
+      if (who === undefined) return undefined; // nobody is signed in: it stays for whose it is
+      let last;
+      for (const record of records) last = (await lock(record.id, true, () => resumeOne(record, who, deliver, arrived))) || last;
       return last;
     },
     async clear() {
-      sessionStorage.removeItem(sessionKey);
+      try {
+        sessionStorage.removeItem(sessionKey);
+      } catch { /* the browser has none for this page */ }
       await on('kept', 'clear').catch(() => {});
       await on('keys', 'clear').catch(() => {});
     },

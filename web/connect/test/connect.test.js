@@ -4,7 +4,7 @@
  */
 
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
+import { mock, test } from 'node:test';
 
 import { ConnectError, createConnect } from '../connect.js';
 import en from '../connect/en.js';
@@ -154,6 +154,64 @@ test('a 401 gets a fresh user token, once', async () => {
   assert.equal((await broken.open()).error.code, 'unauthenticated');
 });
 
+test('an app that never answers is an error, not an endless wait', async () => {
+  mock.timers.enable({ apis: ['setTimeout'] });
+  try {
+    let asked = false;
+    const connect = connectAs('asha', { getUserToken: () => { asked = true; return new Promise(() => {}); } });
+    install(() => assert.fail('opened'));
+    const result = connect.open();
+    for (let i = 0; i < 100 && !asked; i += 1) await Promise.resolve();
+    mock.timers.tick(60_000);
+    assert.equal((await result).error.code, 'unauthenticated');
+  } finally {
+    mock.timers.reset();
+  }
+});
+
+test('where nobody is signed in, nothing is resumed and everything can be forgotten', async () => {
+  const connect = connectAs('asha', { getUserToken: () => Promise.reject(new Error('session')), keepUnsaved: 'session' });
+  assert.equal(await connect.resume(), undefined);
+  await connect.forget(); // though there is no sessionStorage
+});
+
+test('a page that the browser shows again gets a token for who is signed in now', async () => {
+  const shown = [];
+  globalThis.addEventListener = (name, listener) => name === 'pageshow' && shown.push(listener);
+  try {
+    const connect = connectAs('asha', { getUserToken: undefined, tokenUrl: `${brokerUrl}/own`, saveUrl: false });
+    let user = 'asha';
+    answers['/own'] = () => Response.json({ access_token: `at_${user}`, expires_in: 600 });
+    const calls = install(async () => ({ status: 'closed' }));
+    await connect.open();
+    user = 'ravi';
+    for (const listener of shown) listener({ persisted: true });
+    await connect.open();
+    assert.deepEqual(calls.map((o) => o.accessToken), ['at_asha', 'at_ravi']);
+  } finally {
+    delete globalThis.addEventListener;
+  }
+});
+
+test('a token that is on its way for one user is not given to another', async () => {
+  let user = 'asha';
+  const connect = connectAs('asha', { getUserToken: () => jwts[user], tokenUrl: `${brokerUrl}/own`, saveUrl: false });
+  const calls = install(async () => ({ status: 'closed' }));
+  let answer;
+  const late = new Promise((done) => { answer = () => done(Response.json({ access_token: 'at_asha', expires_in: 600 })); });
+  answers['/own'] = () => (user === 'asha' ? late : Response.json({ access_token: 'at_ravi', expires_in: 600 }));
+  const gone = new AbortController();
+  const first = connect.open({ signal: gone.signal });
+  await until(() => count('POST /own') === 1);
+  gone.abort();
+  await first;
+  user = 'ravi';
+  await connect.open();
+  answer();
+  await connect.open();
+  assert.deepEqual(calls.map((o) => o.accessToken), ['at_ravi', 'at_ravi']);
+});
+
 test('an access token that was refused is renewed once, and the user is told', async () => {
   const events = [];
   const connect = connectAs('asha');
@@ -230,6 +288,13 @@ test('errors speak English or Hindi, or as the app says', async () => {
   answers['/v1/token'] = () => problem(403, 'no_tokens_on_sundays');
   const { error } = await connect.open();
   assert.deepEqual([error.code, error.title, error.message], ['no_tokens_on_sundays', en.forbidden[0], 'D']);
+
+  // The app's own routes answer as their frameworks do.
+  for (const body of [{ code: 'constructor' }, { code: '__proto__' }, { detail: [{ loc: ['body'], msg: 'field required' }] }, 'text', [], null, 5]) {
+    answers['/v1/token'] = () => new Response(JSON.stringify(body), { status: 422 });
+    const { error } = await connect.open();
+    assert.deepEqual([error.status, error.title, error.message], [422, ...en.invalid_statement.slice(0, 2)], JSON.stringify(body));
+  }
 });
 
 test('both languages have the same texts, complete', () => {
@@ -274,6 +339,22 @@ test('concurrent calls share one widget, and a signal closes it', async () => {
   assert.deepEqual(await results[1], { status: 'closed' });
   await until(() => destroyed.length > 0);
   assert.deepEqual(await connect.open({ signal: AbortSignal.abort() }), { status: 'closed' });
+});
+
+test('after a signal has closed it, it opens again, though the first is not over', async () => {
+  const connect = connectAs('asha');
+  const calls = install(async () => ({ status: 'closed' }));
+  let answer;
+  answers['/v1/token'] = () => { delete answers['/v1/token']; return new Promise((done) => { answer = done; }); };
+  const gone = new AbortController();
+  const first = connect.open({ signal: gone.signal }); // such as of a component that is mounted twice
+  await until(() => answer);
+  gone.abort();
+  assert.deepEqual(await first, { status: 'closed' });
+  const second = connect.open();
+  answer();
+  assert.equal((await second).status, 'closed');
+  assert.equal(calls.length, 1);
 });
 
 /** Waits until the module knows which parses are older than this import. */
