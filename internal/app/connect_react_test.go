@@ -89,6 +89,15 @@ func TestPageThatItsServerRendersImportsWithReact(t *testing.T) {
 	if got := s.count("POST /v1/portfolios"); got != saves {
 		t.Errorf("got %d more saves, want the app's only", got-saves)
 	}
+
+	// Two calls while it is open are one for the app; another user on the page closes it, and can open it again.
+	b.run(`notes.length = 0; globalThis.finish = []; globalThis.PortfolioConnect = { open: () => new Promise((done) => finish.push(done)) }`)
+	b.do(chromedp.Click(on("start")), chromedp.Click(on("start")), until(`finish.length === 1`), chromedp.Evaluate[chromedp.Void](`finish[0]({ status: "closed" })`),
+		until(`document.querySelector("[data-testid=start]").textContent === "Import" && notes.join() === "onExit"`),
+		chromedp.Click(on("start")), until(`finish.length === 2 && document.querySelector("[data-testid=start]").textContent === "Open"`),
+		chromedp.Evaluate[chromedp.Void](`render({ accessToken: "at_own", user: "another" })`),
+		until(`document.querySelector("[data-testid=start]").textContent === "Import"`),
+		chromedp.Click(on("start")), until(`finish.length === 3 && notes.length === 1`))
 	if got := read(b, chromedp.Evaluate[[]string](`problems`)); len(got) > 0 {
 		t.Errorf("got %q: violations of the policy, or another page than the server's", got)
 	}
@@ -116,6 +125,29 @@ func TestElementImportsAndExplainsErrors(t *testing.T) {
 	message := `document.querySelector("portfolio-connect-button").shadowRoot.querySelector("[role=status]").textContent`
 	has(t, read(b, chromedp.Evaluate[string](message)), "इंटरनेट")
 	b.wantAccessible("element")
+	b.wantNoViolations()
+}
+
+func TestElementTakesPropertiesWheneverTheyAreSet(t *testing.T) {
+	t.Parallel()
+	s := openConnectSite(t, nil)
+	b := openTab(t, desktop)
+	b.visit(s, "asha", closeAtOnce)
+	b.run(`const main = document.querySelector("main");
+		main.innerHTML = "<portfolio-connect-button keep-unsaved='session'></portfolio-connect-button><portfolio-connect-button></portfolio-connect-button>";
+		globalThis.tags = [...main.children];
+		Object.assign(tags[0], { getUserToken: jwt, config: { title: "Early" } });
+		import("` + s.broker + `/connect/element.js").then(() => {
+			globalThis.before = tags[1].connect;
+			tags[1].getUserToken = jwt;
+			show(tags[0].open().then(() => tags[1].open()));
+		})`)
+	if r := b.result(); r.Status != "closed" {
+		t.Errorf("got %+v: without the user's token", r)
+	}
+	if !read(b, chromedp.Evaluate[bool](`opened[0].config.title === "Early" && tags[1].connect !== before && opened.length === 2`)) {
+		t.Error("properties of an element were lost")
+	}
 	b.wantNoViolations()
 }
 

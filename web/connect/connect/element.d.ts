@@ -5,8 +5,8 @@
  *     <portfolio-connect-button config='{"enableCdslFetch":true}'>Import</portfolio-connect-button>
  *
  * Attributes: broker-url, token-url, save-url, user, language (the default is that of the page), keep-unsaved (or
- * keep-unsaved="session"; the element then also calls resume()), upload="broker", config (JSON), nonce. Properties, before the first
- * use: connect, config, getUserToken. It fires portfolio-saved, portfolio-closed and portfolio-error, with the Result as detail, and
+ * keep-unsaved="session"; the element then also calls resume(), once the page is loaded), upload="broker", config (JSON), nonce.
+ * Properties: connect, config, getUserToken; also set before this script is loaded. It fires portfolio-saved, portfolio-closed and portfolio-error, with the Result as detail, and
  * shows errors itself, as a status. To style it: ::part(button), ::part(message).
  */
 
@@ -16,7 +16,8 @@ export class PortfolioConnectButton extends HTMLElement {
   /** Replaces the one made from the attributes. */
   connect: Connect;
   config?: WidgetConfig;
-  getUserToken?: ConnectOptions['getUserToken'];
+  get getUserToken(): ConnectOptions['getUserToken'];
+  set getUserToken(getUserToken: ConnectOptions['getUserToken']);
   open(): Promise<Result>;
 }
 

@@ -7,24 +7,43 @@ const Base = globalThis.HTMLElement ?? class {};
 
 export class PortfolioConnectButton extends Base {
   /** @type {import('../connect.js').WidgetConfig | undefined} */
-  config;
-  getUserToken;
-  #connect;
+  config = this.config; // the page may have set it before this script was loaded
+  #getUserToken;
+  #given; // the page's Connect
+  #made; // the one made from the attributes
   #button;
   #message;
 
+  constructor() {
+    super();
+    for (const name of ['connect', 'getUserToken']) { // set before this script was loaded, they hide the accessors
+      if (!Object.hasOwn(this, name)) continue;
+      const value = this[name];
+      delete this[name];
+      this[name] = value;
+    }
+  }
+
+  get getUserToken() {
+    return this.#getUserToken;
+  }
+
+  set getUserToken(getUserToken) {
+    if (Boolean(getUserToken) !== Boolean(this.#getUserToken)) this.#made = undefined; // it has cookies instead, or the other way round
+    this.#getUserToken = getUserToken;
+  }
+
   get connect() {
     const text = (name) => this.getAttribute(name) ?? undefined;
-    this.#connect ??= createConnect({
+    return this.#given ?? (this.#made ??= createConnect({
       brokerUrl: text('broker-url'), tokenUrl: text('token-url'), saveUrl: text('save-url'), user: text('user'), language: text('language') ?? this.#language(),
       upload: text('upload'), keepUnsaved: { null: false, session: 'session' }[this.getAttribute('keep-unsaved')] ?? true,
       widget: { nonce: this.nonce || undefined }, getUserToken: this.getUserToken && ((o) => this.getUserToken(o)),
-    });
-    return this.#connect;
+    }));
   }
 
   set connect(connect) {
-    this.#connect = connect;
+    this.#given = connect;
   }
 
   #language() {
@@ -46,7 +65,9 @@ export class PortfolioConnectButton extends Base {
     root.append(this.#button, this.#message);
     this.#button.addEventListener('click', () => this.open());
     for (const name of ['pointerenter', 'focusin']) this.addEventListener(name, () => this.connect.prefetch().catch(() => {}), { once: true });
-    if (this.hasAttribute('keep-unsaved')) queueMicrotask(() => this.#resume()); // once the page has set the properties
+    if (!this.hasAttribute('keep-unsaved')) return;
+    if (document.readyState === 'complete') queueMicrotask(() => this.#resume());
+    else addEventListener('load', () => this.#resume(), { once: true }); // once the page's scripts have set the properties
   }
 
   async #resume() {

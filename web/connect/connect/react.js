@@ -45,11 +45,15 @@ export function usePortfolioConnect(props) {
     mounted.current = controller;
     const done = () => controller.signal.aborted || setReady(true); // also after an error: open() tries again, and says what is wrong
     connect.prefetch(latest.current).then(done, done);
-    return () => controller.abort();
+    return () => {
+      controller.abort();
+      setOpen(false); // open() of this Connect does not, once it was aborted
+    };
   }, [connect]);
 
-  const open = useCallback(async () => {
-    const { signal } = mounted.current ?? {};
+  const opening = useRef(/** @type {{signal?: AbortSignal, result?: Promise<any>}} */ ({}));
+
+  const run = useCallback(async (signal) => {
     setOpen(true);
     const { config, accessToken, apiBaseUrl, onOpen, onEvent, onSubmit } = latest.current;
     const result = await connect.open({ config, accessToken, apiBaseUrl, onOpen, onEvent, onSubmit, signal });
@@ -61,6 +65,20 @@ export function usePortfolioConnect(props) {
     onExit?.();
     return result;
   }, [connect]);
+
+  /** Calls while it is open share its result; the app's callbacks are called once. */
+  const open = useCallback(() => {
+    const { signal } = mounted.current ?? {};
+    const { current } = opening;
+    if (!current.result || current.signal !== signal) {
+      const mine = { signal };
+      opening.current = mine;
+      mine.result = run(signal).finally(() => {
+        mine.result = undefined;
+      });
+    }
+    return opening.current.result;
+  }, [run]);
   return { open, isReady, isOpen, connect };
 }
 
