@@ -22,8 +22,8 @@ type Prober interface {
 	Account(ctx context.Context, key *Key) (Account, Reason, error)
 }
 
-// creditsEvery is how often the credits of each key are asked for, if Options.SwitchAt
-// needs them. In between, the headers of answers tell them.
+// creditsEvery is how often the credits of each key are asked for, if Options.SwitchAt or
+// Options.AskCredits need them. In between, the headers of answers tell them.
 const creditsEvery = 5 * time.Minute
 
 // unknownRetry is the pause after the vendor did not say whether it accepts a key.
@@ -76,7 +76,7 @@ func (p *Pool) due(k *key) *Key {
 	defer p.mu.Unlock()
 	now := p.Now()
 	retry := k.reason != "" && !now.Before(k.retryAt)
-	refresh := k.usable(now) && p.SwitchAt > 0 && (k.askedAt.IsZero() || now.Sub(k.askedAt) >= creditsEvery)
+	refresh := k.usable(now) && (p.SwitchAt > 0 || p.AskCredits) && (k.askedAt.IsZero() || now.Sub(k.askedAt) >= creditsEvery)
 	if !retry && !refresh {
 		return nil
 	}
@@ -153,7 +153,10 @@ type Status struct {
 	Reason  Reason    // why it is set aside; "" if it is not
 	Since   time.Time // when it was set aside
 	RetryAt time.Time // when it is tried again
-	BadFile string    // why its file cannot be used, "" if it can; the value read before is used still
+	// Remaining and Limit are the credits of the account as last told; Limit is 0 if they are
+	// unknown or unlimited.
+	Remaining, Limit float64
+	BadFile          string // why its file cannot be used, "" if it can; the value read before is used still
 }
 
 // Status returns the state of all keys.
@@ -162,7 +165,7 @@ func (p *Pool) Status() []Status {
 	defer p.mu.Unlock()
 	list := make([]Status, len(p.keys))
 	for i, k := range p.keys {
-		list[i] = Status{Name: k.Name, Reason: k.reason, Since: k.since, RetryAt: k.retryAt, BadFile: k.badFile}
+		list[i] = Status{Name: k.Name, Reason: k.reason, Since: k.since, RetryAt: k.retryAt, BadFile: k.badFile, Remaining: k.limit * (1 - k.spent), Limit: k.limit}
 	}
 	return list
 }

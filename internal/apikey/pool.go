@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"casbroker/internal/fault"
@@ -40,6 +41,8 @@ type Options struct {
 	// OnValue is called with a new value that was read from a file, before it is used; nil
 	// for not at all.
 	OnValue func(secret.Text)
+	// AskCredits has Check ask for the credits of each key, also without SwitchAt.
+	AskCredits bool
 }
 
 // Pool hands out keys. It is safe for concurrent use.
@@ -47,6 +50,7 @@ type Pool struct {
 	Options
 	mu      sync.Mutex
 	keys    []*key
+	waiting atomic.Int64  // in await
 	changed chan struct{} // closed when a key can no longer be used, and then replaced
 }
 
@@ -164,6 +168,8 @@ func (p *Pool) await(ctx context.Context, k *Key, d time.Duration) (time.Duratio
 	if d <= 0 {
 		return 0, nil
 	}
+	p.waiting.Add(1)
+	defer p.waiting.Add(-1)
 	began := time.Now()
 	timer := time.NewTimer(d)
 	defer timer.Stop()
@@ -183,6 +189,9 @@ func (p *Pool) await(ctx context.Context, k *Key, d time.Duration) (time.Duratio
 		}
 	}
 }
+
+// Waiting returns how many requests wait for the turn of a key.
+func (p *Pool) Waiting() int { return int(p.waiting.Load()) }
 
 // wakeUp has those who wait for a turn look at their keys again.
 func (p *Pool) wakeUp() {

@@ -56,6 +56,7 @@ func newKeys(
 		},
 		OnValue: func(value secret.Text) { telemetry.HideSecret(log, value) },
 	}
+	o.AskCredits = c.Server.MetricsAddress != "" && !c.Upstream.OnPremise()
 	o.SwitchAt, _ = config.ParsePercent(c.Upstream.SwitchAt) // Check has found it valid
 	for _, k := range c.Upstream.AllKeys() {
 		o.Keys = append(o.Keys, apikey.Settings{

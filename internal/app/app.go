@@ -9,7 +9,6 @@ import (
 	"io"
 	"log/slog"
 	"net"
-	"net/http"
 	"slices"
 	"time"
 
@@ -22,8 +21,10 @@ import (
 	"casbroker/internal/usage"
 )
 
-// metricsTimeout bounds one scrape of the metrics.
-const metricsTimeout = 10 * time.Second
+const (
+	metricsTimeout = 10 * time.Second // of one scrape of the metrics
+	profileTimeout = 3 * time.Minute  // of one profile
+)
 
 // Options configures what is not a setting. LogTo is required.
 type Options struct {
@@ -65,15 +66,13 @@ func (a *App) Run(ctx context.Context, l net.Listener) error {
 		if err != nil {
 			return errors.Join(err, l.Close(), a.Close())
 		}
-		mux := http.NewServeMux()
-		mux.Handle("GET /metrics", a.metrics.Handler())
 		t := server.Timeouts{
-			ReadHeader: metricsTimeout, Read: metricsTimeout, Write: metricsTimeout, Idle: time.Minute, Drain: time.Second,
+			ReadHeader: metricsTimeout, Read: metricsTimeout, Write: metricsWrite(a.settings.Metrics), Idle: time.Minute, Drain: time.Second,
 		}
-		group.Go(func() error { return server.Serve(ctx, ml, mux, t, a.log, func() {}) })
+		group.Go(func() error { return server.Serve(ctx, ml, a.serveMetrics(), t, a.log, func() {}) })
 	}
 	for _, j := range a.jobs {
-		group.Go(func() error { j.run(ctx, a.log); return nil })
+		group.Go(func() error { j.run(ctx, a.log, a.metrics); return nil })
 	}
 	a.log.Info("serving", "address", l.Addr().String())
 	group.Go(func() error {

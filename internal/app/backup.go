@@ -17,10 +17,12 @@ import (
 
 // Copied says what was found in a copy of a database.
 type Copied struct {
-	Records int    // of the audit trail, which is intact
-	Values  int    // that are encrypted, and can be decrypted
-	Steps   int    // by which Restore migrated the copy
-	Before  string // where Restore has left the database before, "" if there was none
+	Records int // of the audit trail, which is intact
+	Values  int // that are encrypted, and can be decrypted
+	Steps   int // by which Restore migrated the copy
+	// Unrecorded is why metrics do not know of the backup, nil if they do.
+	Unrecorded error
+	Before     string // where Restore has left the database before, "" if there was none
 }
 
 // Backup writes a copy of the SQLite database of the settings to the new file at path, while
@@ -56,7 +58,26 @@ func Backup(ctx context.Context, c config.Config, o Options, path string) (Copie
 	if err := os.Link(copied, path); err != nil { // unlike a rename, it fails if path exists
 		return found, err
 	}
+	found.Unrecorded = RecordBackup(ctx, c, o)
 	return found, nil
+}
+
+// RecordBackup records in the database of the settings that a backup was made now, which metrics of
+// the brokers say.
+func RecordBackup(ctx context.Context, c config.Config, o Options) (err error) {
+	db, _, err := openStore(c, o)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, db.Close()) }()
+	if err := usable(ctx, db); err != nil {
+		return err
+	}
+	now := o.Now
+	if now == nil {
+		now = time.Now
+	}
+	return db.RecordDone(ctx, taskBackup, now())
 }
 
 // Restore puts a copy of the file at path, made by Backup or of all files of a stopped broker's

@@ -207,7 +207,7 @@ func (d *doctor) vendor(ctx context.Context) {
 	for _, k := range d.read.Upstream.AllKeys() { // each key alone, so that none stands in for another
 		one := d.read
 		one.Upstream.Keys, one.Upstream.APIKey, one.Upstream.APIKeyFile = []config.UpstreamKey{k}, "", ""
-		keys := newKeys(one, memory, telemetry.NewMetrics(), log, d.options.Now, func(string, apikey.Reason) {}, func(string, time.Duration) {})
+		keys := newKeys(one, memory, telemetry.NewMetrics(telemetry.MetricsOptions{}), log, d.options.Now, func(string, apikey.Reason) {}, func(string, time.Duration) {})
 		client := upstream.New(upstream.Options{
 			URL: one.Upstream.URL, Keys: keys, Timeout: one.Upstream.Timeout, Deadline: diagnoseTimeout, Attempts: 1, Log: log, Now: d.options.Now,
 		})

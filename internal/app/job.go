@@ -4,6 +4,8 @@ import (
 	"context"
 	"log/slog"
 	"time"
+
+	"casbroker/internal/telemetry"
 )
 
 // How often the jobs run.
@@ -41,9 +43,9 @@ type job struct {
 }
 
 // run repeats the job until ctx ends. A failed run is logged; the next one is on schedule.
-func (j job) run(ctx context.Context, log *slog.Logger) {
+func (j job) run(ctx context.Context, log *slog.Logger, metrics *telemetry.Metrics) {
 	if j.atStart {
-		j.runOnce(ctx, log)
+		j.runOnce(ctx, log, metrics)
 	}
 	tick := time.NewTicker(j.every)
 	defer tick.Stop()
@@ -52,13 +54,18 @@ func (j job) run(ctx context.Context, log *slog.Logger) {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
-			j.runOnce(ctx, log)
+			j.runOnce(ctx, log, metrics)
 		}
 	}
 }
 
-func (j job) runOnce(ctx context.Context, log *slog.Logger) {
-	if err := j.do(ctx); err != nil && ctx.Err() == nil {
+func (j job) runOnce(ctx context.Context, log *slog.Logger, metrics *telemetry.Metrics) {
+	start := time.Now()
+	err := j.do(ctx)
+	if err == nil || ctx.Err() == nil {
+		metrics.ObserveJob(j.name, time.Now(), time.Since(start), err)
+	}
+	if err != nil && ctx.Err() == nil {
 		log.WarnContext(ctx, "job failed", "job", j.name, "error", err)
 	}
 }

@@ -69,10 +69,8 @@ func New(ctx context.Context, c config.Config, o Options) (_ *App, err error) { 
 	if links := config.ServiceLinks(o.Environ); len(links) > 0 {
 		log.Debug("variables that Kubernetes has made for a Service are ignored", "variables", links)
 	}
-	metrics := telemetry.NewMetrics()
-	if lines, ok := o.LogTo.(*telemetry.LineWriter); ok {
-		metrics.WatchLog(lines.Lost)
-	}
+	metrics := telemetry.NewMetrics(telemetry.MetricsOptions{NativeHistograms: c.Metrics.NativeHistograms})
+	metrics.WatchLog(linesLost(o.LogTo))
 	build := BuildInfo()
 	metrics.SetBuildInfo(build.Version, build.Commit, build.GoVersion)
 	running, stop := context.WithCancel(context.WithoutCancel(ctx))
@@ -147,6 +145,7 @@ func New(ctx context.Context, c config.Config, o Options) (_ *App, err error) { 
 	if err != nil {
 		return nil, err
 	}
+	watchDependencies(metrics, c, db, shared, vendor, keys)
 	metrics.WatchJWTCache(
 		func() uint64 { return callers.CacheStats().Hits }, func() uint64 { return callers.CacheStats().Misses })
 	rules, err := newRules(c.RateLimit)
@@ -207,7 +206,7 @@ func New(ctx context.Context, c config.Config, o Options) (_ *App, err error) { 
 	}
 	a.startPool(running, tokens, keys, o.Now)
 	portfolios := &portfolio.Service{
-		Store: db, Reader: db, Keys: db, Log: log, Now: o.Now, Observe: counter.Save,
+		Store: db, Reader: db, Keys: db, Log: log, Now: o.Now, Observe: counter.Save, OnSaved: countSaves(metrics),
 		RefuseOther: c.Portfolio.OtherOwner == config.OtherOwnerRefuse,
 		Quota:       portfolio.Quota{Statements: c.Portfolio.MaxPerUser, Bytes: int64(c.Portfolio.MaxBytesPerUser)},
 	}
@@ -267,7 +266,7 @@ func New(ctx context.Context, c config.Config, o Options) (_ *App, err error) { 
 
 	// Routes.
 	a.router = server.NewRouter(server.Options{
-		Log: log, Observer: metrics, OpenAPI: web.OpenAPI,
+		Log: log, Observer: metrics, OpenAPI: web.OpenAPI, OnError: countErrors(metrics),
 		OnRefused: func(ctx context.Context, actor, route string, f *fault.Fault) {
 			counter.Refuse(f.Code)
 			// Sessions records wrong keys itself, with their names. Pages of other origins are counted.
@@ -296,6 +295,7 @@ func New(ctx context.Context, c config.Config, o Options) (_ *App, err error) { 
 	if err != nil {
 		return nil, err
 	}
+	metrics.WatchSpool(exports.Used, int64(c.Store.ExportMax))
 	portfolioHandler := &portfolio.Handler{
 		Spool:      exports,
 		Portfolios: portfolios, MaxBody: int64(c.Portfolio.MaxBody), LimitSave: limitSave, LimitRead: auth.RecordOwnReads(limitRead, recordReads(recorder)),
@@ -384,13 +384,17 @@ func New(ctx context.Context, c config.Config, o Options) (_ *App, err error) { 
 		{name: "remove expired idempotency keys", every: purgeEvery, do: withoutCount(portfolios.Purge)},
 	}
 	a.jobs = append(a.jobs, linkJobs(links)...)
-	a.jobs = append(a.jobs, anchors...)
+	a.jobs = append(append(a.jobs, anchors...), metricJobs(c.Retention, metrics, db)...)
 	a.jobs = append(a.jobs, events.jobs()...)
 	a.jobs = append(a.jobs, budgetJobs(c, budgets, comparer, db, metrics)...)
 	retention := &privacy.Retention{
 		Expirer: db, Jobs: db, Portfolios: c.Retention.Portfolios, Grants: c.Retention.Grants, Calls: c.Retention.Calls,
 		Events: c.Retention.Events, Links: c.Retention.Links, Records: c.Retention.Audit,
 		Log: log, Now: o.Now,
+		OnDone: func(ctx context.Context) {
+			metrics.SetLastSuccess(taskRetention, o.Now())
+			recordDone(ctx, db, taskRetention, o.Now(), log)
+		},
 	}
 	if retention.Enabled() {
 		// At the start too: a broker that restarts often would never reach the first tick.

@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/redis/go-redis/v9"
 	"github.com/ulule/limiter/v3"
 
 	"casbroker/internal/ratelimit"
@@ -121,3 +122,6 @@ func (f *Fallback) countMemory() {
 		f.OnMemory()
 	}
 }
+
+// PoolStats returns the state of the connections to Redis.
+func (f *Fallback) PoolStats() *redis.PoolStats { return f.redis.client.PoolStats() }

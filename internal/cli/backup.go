@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"casbroker/internal/app"
@@ -10,8 +11,11 @@ import (
 
 type backupCommand struct {
 	settingsFlag
-	Path string `arg:"" name:"file" help:"The new file."`
+	Path   string `arg:"" optional:"" name:"file" help:"The new file."`
+	Record bool   `help:"Make no copy: only record that one was made with other tools, such as pg_dump, so that brokers say so in their metrics."`
 }
+
+var errBackup = usageError{errors.New("name the new file, or use --record after a backup with other tools")}
 
 // Run writes a checked copy of the SQLite database of the settings, while brokers serve.
 func (c backupCommand) Run(ctx context.Context, t *Terminal) error {
@@ -19,9 +23,22 @@ func (c backupCommand) Run(ctx context.Context, t *Terminal) error {
 	if err != nil {
 		return err
 	}
+	if c.Record == (c.Path != "") {
+		return errBackup
+	}
+	if c.Record {
+		if err := app.RecordBackup(ctx, settings, app.Options{LogTo: t.Err}); err != nil {
+			return err
+		}
+		_, err := fmt.Fprintln(t.Out, "It is recorded that a backup was made now.")
+		return err
+	}
 	found, err := app.Backup(ctx, settings, app.Options{LogTo: t.Err}, c.Path)
 	if err != nil {
 		return err
+	}
+	if found.Unrecorded != nil {
+		t.message(fmt.Sprintf("warning: the metrics will not know of this backup: %v", found.Unrecorded))
 	}
 	_, err = fmt.Fprintf(t.Out, "%s is a whole copy: %d audit records are intact, %d encrypted values can be decrypted. Keep the keys in another place.\n",
 		c.Path, found.Records, found.Values)

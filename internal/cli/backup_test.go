@@ -70,6 +70,12 @@ func TestBackupOfARunningBrokerIsRestored(t *testing.T) {
 		t.Errorf("got %v, want one file", list)
 	}
 	fails(t, environ, "exists already", "backup", backup)
+	succeeds(t, environ, "a backup was made now", "backup", "--record")
+	for _, args := range [][]string{{"backup"}, {"backup", "--record", backup}} {
+		if code, _, errs := broker(t, environ, args...); code != cli.ExitUsage || !strings.Contains(errs, "--record") {
+			t.Errorf("%v: got exit code %d, %s, want 2 and advice", args, code, errs)
+		}
+	}
 	fails(t, environ, "stop the broker first", "restore", backup)
 
 	// The main file alone lacks what is in the other one.

@@ -14,6 +14,7 @@ import (
 type Config struct {
 	Server    Server    `yaml:"server"`
 	Log       Log       `yaml:"log"`
+	Metrics   Metrics   `yaml:"metrics"`
 	Upstream  Upstream  `yaml:"upstream"`
 	Auth      Auth      `yaml:"auth"`
 	Token     Token     `yaml:"token"`
@@ -54,6 +55,12 @@ type Server struct {
 	BodyGrace         time.Duration `yaml:"body_grace"`    // how far a body may be behind MinBodyRate
 	DrainDelay        time.Duration `yaml:"drain_delay"`   // between the first failing /readyz and the close of the listener
 	DrainTimeout      time.Duration `yaml:"drain_timeout"` // for requests in progress at the end
+}
+
+// Metrics configures what server.metrics_address serves.
+type Metrics struct {
+	NativeHistograms bool `yaml:"native_histograms"` // besides the classic ones
+	Pprof            bool `yaml:"pprof"`             // serve profiles too
 }
 
 // Log configures the log.

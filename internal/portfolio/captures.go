@@ -351,5 +351,6 @@ func (s *Service) saveCapture(ctx context.Context, c Capture, st *statement.Stat
 	if err == nil && s.Observe != nil {
 		s.Observe(res.Created)
 	}
+	s.saved(st, res, err)
 	return res, err
 }

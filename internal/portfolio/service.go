@@ -41,6 +41,9 @@ type Service struct {
 	// Observe is called after each save that succeeded, with whether it created a
 	// portfolio. nil means not at all.
 	Observe func(created bool)
+	// OnSaved is called after each save that succeeded and was not a repeated request, with
+	// whether it created a portfolio. nil means not at all.
+	OnSaved func(st *statement.Statement, created bool)
 	// Settle waits until the answers that the vendor has just given to subject are saved. A
 	// browser can post a statement, or ask for the latest, before that. nil means that there
 	// are none.
@@ -107,7 +110,9 @@ func (s *Service) store(ctx context.Context, who auth.Principal, body []byte, st
 	if err := s.compare(ctx, &save); err != nil {
 		return SaveResult{}, err
 	}
-	return s.Store.SavePortfolio(ctx, save)
+	res, err := s.Store.SavePortfolio(ctx, save)
+	s.saved(st, res, err)
+	return res, err
 }
 
 // keyRoute returns the route under which the Idempotency-Keys of who are stored. A service
@@ -118,6 +123,13 @@ func keyRoute(route string, who auth.Principal) string {
 		return route
 	}
 	return route + " by " + who.Actor
+}
+
+// saved calls OnSaved, if there is one and the save succeeded.
+func (s *Service) saved(st *statement.Statement, res SaveResult, err error) {
+	if err == nil && s.OnSaved != nil && !res.Replayed {
+		s.OnSaved(st, res.Created)
+	}
 }
 
 // settle calls Settle, if there is one.

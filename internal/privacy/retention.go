@@ -61,6 +61,7 @@ type Retention struct {
 	Records    time.Duration // of the audit trail, from when they were written; 0 keeps them forever
 	Log        *slog.Logger
 	Now        func() time.Time
+	OnDone     func(ctx context.Context) // called after a run without an error; nil for none
 }
 
 // Enabled reports whether any data has a retention period.
@@ -92,6 +93,9 @@ func (r *Retention) Run(ctx context.Context) error {
 		deleted = append(deleted, kind.name, n)
 	}
 	r.Log.InfoContext(ctx, "deleted data past its retention", deleted...)
+	if r.OnDone != nil {
+		r.OnDone(ctx)
+	}
 	return r.Jobs.FinishJob(ctx, jobName, until, now.Add(interval))
 }
 

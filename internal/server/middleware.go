@@ -69,6 +69,7 @@ func observe(o Options) echo.MiddlewareFunc {
 			returned = true
 			if err != nil {
 				o.reportRefusal(c, err)
+				o.reportError(c, err)
 				c.Error(err)
 			}
 			o.reportRequest(c, start, err)
@@ -91,6 +92,13 @@ func (o Options) reportRequest(c echo.Context, start time.Time, err error) {
 		o.Observer.ObserveRequest(c.Path(), c.Request().Method, status, took)
 	}
 	logRequest(c, o.Log, status, at, took, err)
+}
+
+// reportError calls o.OnError unless the caller has gone, and gets no answer.
+func (o Options) reportError(c echo.Context, err error) {
+	if o.OnError != nil && !c.Response().Committed && c.Request().Context().Err() == nil {
+		o.OnError(err)
+	}
 }
 
 // maxMethod limits how much of a request's method is reported, in bytes. No route has a

@@ -42,6 +42,7 @@ type Options struct {
 	Log            *slog.Logger
 	Observer       Observer       // nil for none
 	OnRefused      OnRefused      // nil for none
+	OnError        func(error)    // called, concurrently, with the error of each request that one is answered to; nil for none
 	TrustedProxies []netip.Prefix // networks whose X-Forwarded-For is trusted
 	// OnForwardedIgnored is called, concurrently, for each request whose X-Forwarded-For is
 	// not used, or not all of it, with UntrustedPeer or UnreadableItem; nil for none.

@@ -36,6 +36,9 @@ func New(path string, most int64) *Dir {
 	return d
 }
 
+// Used returns the size of the files on disk, in bytes.
+func (d *Dir) Used() int64 { return d.used.Load() }
+
 // Check returns an error if no file can be written.
 func (d *Dir) Check() error {
 	f, err := d.open()

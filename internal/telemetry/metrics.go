@@ -28,6 +28,7 @@ type Metrics struct {
 	clocks          *prometheus.GaugeVec
 	budgets         *budgetSeries
 	webhooks        *webhookSeries
+	work            *workSeries
 	mailPolls       *prometheus.CounterVec
 	callbacks       *prometheus.CounterVec
 
@@ -42,11 +43,33 @@ type Metrics struct {
 	fallbackState atomic.Bool
 }
 
+// MetricsOptions configure Metrics.
+type MetricsOptions struct {
+	// NativeHistograms adds native buckets to all histograms, for scrapers that ask for
+	// protobuf. Others get the classic ones.
+	NativeHistograms bool
+}
+
+// nativeBucketFactor is how much wider each native bucket is than the one before, and
+// maxNativeBuckets how many there may be.
+const (
+	nativeBucketFactor = 1.1
+	maxNativeBuckets   = 100
+)
+
+// histogram returns o, with native buckets if the options want them.
+func (mo MetricsOptions) histogram(o prometheus.HistogramOpts) prometheus.HistogramOpts {
+	if mo.NativeHistograms {
+		o.NativeHistogramBucketFactor, o.NativeHistogramMaxBucketNumber, o.NativeHistogramMinResetDuration = nativeBucketFactor, maxNativeBuckets, time.Hour
+	}
+	return o
+}
+
 // NewMetrics returns the instruments, including those of the Go runtime and the process.
-func NewMetrics() *Metrics {
+func NewMetrics(o MetricsOptions) *Metrics {
 	m := &Metrics{
 		registry: prometheus.NewRegistry(),
-		requests: newRequestSeries(),
+		requests: newRequestSeries(o),
 		tokens: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Namespace: namespace, Name: "token_requests_total",
 			Help: "Requests for access tokens, by outcome: minted, reused, refused or failed.",
@@ -55,11 +78,11 @@ func NewMetrics() *Metrics {
 			Namespace: namespace, Name: "rate_limited_total",
 			Help: "Requests past a limit, by limit and mode: enforce (refused), observe (passed).",
 		}, []string{"limit", "mode"}),
-		upstream: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+		upstream: prometheus.NewHistogramVec(o.histogram(prometheus.HistogramOpts{
 			Namespace: namespace, Name: "upstream_call_duration_seconds",
 			Help:    "Duration of single calls to the vendor, by outcome.",
 			Buckets: []float64{0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60}, // parsing takes 5 to 30 s
-		}, []string{"outcome"}),
+		}), []string{"outcome"}),
 		gateway: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Namespace: namespace, Name: "gateway_requests_total",
 			Help: "Calls of the gateway, by feature and outcome; refused_key means that the vendor refused the API key, or its quota is used up.",
@@ -69,11 +92,11 @@ func NewMetrics() *Metrics {
 			Help: "Answers to parse calls through the gateway, by what became of them: saved, known, matched (kept for a day, gateway.capture: match), refused, failed (tried again), lost (the database failed), no_copy.",
 		}, []string{"outcome"}),
 		mailPolls: newMailPolls(), callbacks: newCallbacks(),
-		gatewayDuration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+		gatewayDuration: prometheus.NewHistogramVec(o.histogram(prometheus.HistogramOpts{
 			Namespace: namespace, Name: "gateway_request_duration_seconds",
 			Help:    "Duration of calls of the gateway, with upload and answer, by feature.",
 			Buckets: []float64{0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120},
-		}, []string{"feature"}),
+		}), []string{"feature"}),
 		unaudited: prometheus.NewCounter(prometheus.CounterOpts{
 			Namespace: namespace, Name: "audit_unwritten_total",
 			Help: "Actions done without a record, because the audit trail could not be written.",
@@ -93,7 +116,7 @@ func NewMetrics() *Metrics {
 		}),
 	}
 	m.keys, m.budgets, m.webhooks = newKeyMetrics(m.registry), newBudgetSeries(m.registry), newWebhookSeries(m.registry)
-	m.clocks = newClockDifference(m.registry)
+	m.clocks, m.work = newClockDifference(m.registry), newWorkSeries(m.registry)
 	m.registry.MustRegister(
 		collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),

@@ -25,7 +25,7 @@ func scrape(t *testing.T, m *telemetry.Metrics) map[string]bool {
 
 func TestObservationsAreScraped(t *testing.T) {
 	t.Parallel()
-	m := telemetry.NewMetrics()
+	m := telemetry.NewMetrics(telemetry.MetricsOptions{})
 	m.ObserveRequest("/v1/portfolios/:id", "GET", 200, 3*time.Millisecond)
 	m.ObserveRequest("/v1/portfolios/:id", "GET", 204, 300*time.Millisecond)
 	m.ObserveRequest("/v1/portfolios/:id", "GET", 404, time.Millisecond)
@@ -88,7 +88,7 @@ func TestObservationsAreScraped(t *testing.T) {
 
 func TestNumberOfSeriesIsLimited(t *testing.T) {
 	t.Parallel()
-	m := telemetry.NewMetrics()
+	m := telemetry.NewMetrics(telemetry.MetricsOptions{})
 	for i := range 3000 {
 		m.ObserveRequest(fmt.Sprintf("/made/up/%d", i), "GET", 200, 0)
 	}
@@ -108,7 +108,7 @@ func TestNumberOfSeriesIsLimited(t *testing.T) {
 
 func TestConcurrentRequestsAreAllCounted(t *testing.T) {
 	t.Parallel()
-	m := telemetry.NewMetrics()
+	m := telemetry.NewMetrics(telemetry.MetricsOptions{})
 	var all sync.WaitGroup
 	for i := range 8 {
 		all.Go(func() {
@@ -125,7 +125,7 @@ func TestConcurrentRequestsAreAllCounted(t *testing.T) {
 }
 
 func TestObservingAKnownRouteDoesNotAllocate(t *testing.T) {
-	m := telemetry.NewMetrics()
+	m := telemetry.NewMetrics(telemetry.MetricsOptions{})
 	m.ObserveRequest("/v1/token", "POST", 200, 0)
 	n := testing.AllocsPerRun(100, func() { m.ObserveRequest("/v1/token", "POST", 200, time.Millisecond) })
 	if n != 0 {
@@ -134,7 +134,7 @@ func TestObservingAKnownRouteDoesNotAllocate(t *testing.T) {
 }
 
 func BenchmarkObserveRequest(b *testing.B) {
-	m := telemetry.NewMetrics()
+	m := telemetry.NewMetrics(telemetry.MetricsOptions{})
 	b.ReportAllocs()
 	for b.Loop() {
 		m.ObserveRequest("/v1/token", "POST", 200, time.Millisecond)

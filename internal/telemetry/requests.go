@@ -38,17 +38,17 @@ type requestInstruments struct {
 	duration prometheus.Observer
 }
 
-func newRequestSeries() *requestSeries {
+func newRequestSeries(o MetricsOptions) *requestSeries {
 	s := &requestSeries{
 		count: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Namespace: namespace, Name: "http_requests_total",
 			Help: "HTTP requests answered, by route template, method and class of status.",
 		}, []string{"route", "method", "status"}),
-		duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+		duration: prometheus.NewHistogramVec(o.histogram(prometheus.HistogramOpts{
 			Namespace: namespace, Name: "http_request_duration_seconds",
 			Help:    "Time from a request's headers to the end of its answer, by route template and method.",
 			Buckets: []float64{0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10, 60},
-		}, []string{"route", "method"}),
+		}), []string{"route", "method"}),
 	}
 	s.known.Store(&map[requestLabels]requestInstruments{})
 	return s

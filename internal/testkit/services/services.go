@@ -46,6 +46,7 @@ var programs = []struct {
 	{"nodejs", func() string { return find("node") }},
 	{"npm", func() string { return find("npm") }},
 	{"python3-requests", findPython},
+	{"prometheus", func() string { return find("promtool") }},
 	{"chromium", func() string { return cmp.Or(find("chromium"), find("chromium-browser"), find("google-chrome")) }},
 }
 
