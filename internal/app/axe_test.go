@@ -87,7 +87,7 @@ func (b *tab) wantFits(step string) {
 				.filter((n) => n.scrollWidth > n.clientWidth + 1 && n.clientWidth > 0 && getComputedStyle(n).overflowX !== "visible" ||
 					n === document.documentElement && n.scrollWidth > width || n.getBoundingClientRect().right > width + 1)
 				.map((n) => n.tagName + " " + n.id + " " + n.className);
-		})(` + strconv.FormatInt(width, 10) + `)`))
+		})(`+strconv.FormatInt(width, 10)+`)`))
 		for _, element := range wide {
 			b.t.Errorf("%s at %d pixels: %s is too wide", step, width, element)
 		}
