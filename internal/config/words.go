@@ -31,8 +31,14 @@ func words(key string, v reflect.Value) string {
 	if isSecret(v.Type()) && format(v) == "[secret]" {
 		return "set, not shown"
 	}
+	if n, unit, ok := strings.Cut(format(v), "-"); ok && rateUnits[unit] != "" && strings.HasPrefix(key, "ratelimit.") {
+		return n + " per " + rateUnits[unit]
+	}
 	return format(v)
 }
+
+// rateUnits are the units of rate limits.
+var rateUnits = map[string]string{"S": "second", "M": "minute", "H": "hour", "D": "day"}
 
 // zeroWords returns what it means that the setting called key is 0 or empty.
 func zeroWords(key string, v reflect.Value) string {

@@ -36,6 +36,7 @@ func TestSettingsInWordsSayWhatIsInForce(t *testing.T) {
 		"portfolio.max_body":     {"3 MiB", config.FromFile},
 		"portfolio.max_per_user": {"1,500", config.FromFile},
 		"ratelimit.sign_in.all":  {"no limit", config.FromDefault},
+		"ratelimit.token.user":   {"30 per minute", config.FromDefault},
 		"store.migrate_at_start": {"on", config.FromDefault},
 		"web.stand_in":           {"off", config.FromDefault},
 		"audit.anchor.file":      {"not set", config.FromDefault},
