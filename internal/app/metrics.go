@@ -109,6 +109,14 @@ func countErrors(metrics *telemetry.Metrics) func(err error) {
 	}
 }
 
+// newMetrics returns the metrics of a broker that logs to logTo.
+func newMetrics(c config.Metrics, logTo io.Writer, build Build) *telemetry.Metrics {
+	metrics := telemetry.NewMetrics(telemetry.MetricsOptions{NativeHistograms: c.NativeHistograms})
+	metrics.WatchLog(linesLost(logTo))
+	metrics.SetBuildInfo(build.Version, build.Commit, build.GoVersion)
+	return metrics
+}
+
 // linesLost returns a function that tells how many lines of the log were lost, 0 if to cannot tell.
 func linesLost(to io.Writer) func() uint64 {
 	if lines, ok := to.(*telemetry.LineWriter); ok {
@@ -135,9 +143,14 @@ func metricJobs(c config.Retention, metrics *telemetry.Metrics, db *store.DB) []
 	}}}
 }
 
-// recordDone records that a task was done. A failure costs only the metric.
-func recordDone(ctx context.Context, db *store.DB, task string, at time.Time, log *slog.Logger) {
-	if err := db.RecordDone(ctx, task, at); err != nil {
-		log.WarnContext(ctx, "that a task was done is not recorded, so an alert may say that it was not", "task", task, "error", err)
+// recordDone returns a function that records that a task was done. A failure costs only what the other
+// replicas say in their metrics.
+func recordDone(db *store.DB, metrics *telemetry.Metrics, task string, now func() time.Time, log *slog.Logger) func(context.Context) {
+	return func(ctx context.Context) {
+		at := now()
+		metrics.SetLastSuccess(task, at)
+		if err := db.RecordDone(ctx, task, at); err != nil {
+			log.WarnContext(ctx, "that a task was done is not recorded, so an alert may say that it was not", "task", task, "error", err)
+		}
 	}
 }

@@ -1,17 +1,25 @@
 package app_test
 
 import (
+	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/go-json-experiment/json"
+
 	"casbroker/internal/app"
 	"casbroker/internal/config"
 	"casbroker/internal/secret"
+	"casbroker/internal/telemetry"
 	"casbroker/internal/testkit/services"
 	"casbroker/internal/testkit/storetest"
 )
@@ -111,6 +119,99 @@ func TestMetricsOfEachKindOfCall(t *testing.T) {
 			t.Errorf("promtool: %s", out)
 		}
 	})
+	t.Run("rules and dashboard use only metrics that exist", func(t *testing.T) {
+		rare := telemetry.NewMetrics(telemetry.MetricsOptions{}) // what only a comparison with the vendor sets
+		rare.SetUsageDifferences(map[string]float64{"smart_parser": 1})
+		w := httptest.NewRecorder()
+		rare.Handler().ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/metrics", http.NoBody))
+		checkMetricNames(t, metrics+w.Body.String())
+	})
+}
+
+const monitoringFolder = "../../config/monitoring/"
+
+// monitoringFile returns a file of config/monitoring.
+func monitoringFile(t *testing.T, name string) string {
+	t.Helper()
+	text, err := os.ReadFile(monitoringFolder + name) //nolint:gosec // a file of ours
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+var metricName = regexp.MustCompile(`\b(casbroker|go|process)_[a-z_]+`)
+
+// checkMetricNames fails the test if rules or dashboard use a metric that is not in metrics.
+func checkMetricNames(t *testing.T, metrics string) {
+	t.Helper()
+	for _, file := range []string{"alerts.yml", "dashboard.json"} {
+		names := metricName.FindAllString(monitoringFile(t, file), -1)
+		if len(names) < 20 {
+			t.Errorf("%s: got %d names of metrics, want more", file, len(names))
+		}
+		slices.Sort(names)
+		for _, name := range slices.Compact(names) {
+			if !strings.Contains(metrics, "\n"+name+"{") && !strings.Contains(metrics, "\n"+name+" ") {
+				t.Errorf("%s uses %s, which a broker does not publish", file, name)
+			}
+		}
+	}
+}
+
+func TestEachAlertFiresAndHasALineInTheRunbook(t *testing.T) {
+	t.Parallel()
+	out := services.Promtool(t, "", "test", "rules", monitoringFolder+"alerts_test.yml")
+	if !strings.Contains(out, "SUCCESS") {
+		t.Errorf("got %s", out)
+	}
+	tests, runbook := monitoringFile(t, "alerts_test.yml"), monitoringFile(t, "README.md")
+	alerts := regexp.MustCompile(`(?m)^      - alert: (.+)$`).FindAllStringSubmatch(monitoringFile(t, "alerts.yml"), -1)
+	if len(alerts) < 20 {
+		t.Errorf("got %d alerts, want more", len(alerts))
+	}
+	for _, a := range alerts {
+		if !strings.Contains(tests, `alertname="`+a[1]+`",alertstate="firing"`) {
+			t.Errorf("no test has %s fire", a[1])
+		}
+		if !strings.Contains(runbook, "\n| "+a[1]+" |") {
+			t.Errorf("the runbook lacks %s", a[1])
+		}
+	}
+}
+
+func TestPrometheusReadsTheSettingsForIt(t *testing.T) {
+	t.Parallel()
+	services.Promtool(t, "", "check", "config", monitoringFolder+"prometheus.yml")
+	var dashboard struct {
+		Panels []struct {
+			ID      int    `json:"id"`
+			Title   string `json:"title"`
+			Type    string `json:"type"`
+			Targets []struct {
+				Expr string `json:"expr"`
+			} `json:"targets"`
+		} `json:"panels"`
+	}
+	if err := json.Unmarshal([]byte(monitoringFile(t, "dashboard.json")), &dashboard); err != nil {
+		t.Fatal(err)
+	}
+	var rules strings.Builder // each query is one that Prometheus can read
+	rules.WriteString("groups:\n  - name: dashboard\n    rules:\n")
+	for _, p := range dashboard.Panels {
+		if p.Type != "row" && len(p.Targets) == 0 {
+			t.Errorf("the panel %q has no query", p.Title)
+		}
+		for i, target := range p.Targets {
+			expr := strings.NewReplacer("$__rate_interval", "1m", "$instance", ".*").Replace(target.Expr)
+			fmt.Fprintf(&rules, "      - record: panel:%d:%d\n        expr: %q\n", p.ID, i, expr)
+		}
+	}
+	file := filepath.Join(t.TempDir(), "dashboard.yml")
+	if err := os.WriteFile(file, []byte(rules.String()), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	services.Promtool(t, "", "check", "rules", file)
 }
 
 func TestBackupIsSeenInTheMetrics(t *testing.T) {

@@ -30,7 +30,6 @@ import (
 	"casbroker/internal/ratelimit"
 	"casbroker/internal/server"
 	"casbroker/internal/store"
-	"casbroker/internal/telemetry"
 	"casbroker/internal/token"
 	"casbroker/internal/upstream"
 	"casbroker/internal/usage"
@@ -69,10 +68,8 @@ func New(ctx context.Context, c config.Config, o Options) (_ *App, err error) { 
 	if links := config.ServiceLinks(o.Environ); len(links) > 0 {
 		log.Debug("variables that Kubernetes has made for a Service are ignored", "variables", links)
 	}
-	metrics := telemetry.NewMetrics(telemetry.MetricsOptions{NativeHistograms: c.Metrics.NativeHistograms})
-	metrics.WatchLog(linesLost(o.LogTo))
 	build := BuildInfo()
-	metrics.SetBuildInfo(build.Version, build.Commit, build.GoVersion)
+	metrics := newMetrics(c.Metrics, o.LogTo, build)
 	running, stop := context.WithCancel(context.WithoutCancel(ctx))
 	a := &App{settings: c, given: given, level: level, log: log, metrics: metrics, stop: stop}
 	defer func() {
@@ -391,10 +388,7 @@ func New(ctx context.Context, c config.Config, o Options) (_ *App, err error) { 
 		Expirer: db, Jobs: db, Portfolios: c.Retention.Portfolios, Grants: c.Retention.Grants, Calls: c.Retention.Calls,
 		Events: c.Retention.Events, Links: c.Retention.Links, Records: c.Retention.Audit,
 		Log: log, Now: o.Now,
-		OnDone: func(ctx context.Context) {
-			metrics.SetLastSuccess(taskRetention, o.Now())
-			recordDone(ctx, db, taskRetention, o.Now(), log)
-		},
+		OnDone: recordDone(db, metrics, taskRetention, o.Now, log),
 	}
 	if retention.Enabled() {
 		// At the start too: a broker that restarts often would never reach the first tick.

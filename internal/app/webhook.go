@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
+	"sync"
 	"time"
 
 	"casbroker/internal/check"
@@ -76,6 +77,9 @@ type events struct {
 	db        *store.DB
 	metrics   *telemetry.Metrics
 	now       func() time.Time
+
+	sync   sync.Once
+	synced chan struct{} // closed once the database knows the endpoints
 }
 
 // newEvents returns what works on events. Check has found c valid.
@@ -83,7 +87,7 @@ func newEvents(c config.Webhooks, db *store.DB, metrics *telemetry.Metrics, log 
 	endpoints, allowed, _ := newEndpoints(c)
 	sender := webhook.NewSender(allowed, now)
 	service := &webhook.Service{Store: db, Settings: endpoints, Allowed: allowed, Sender: sender, Now: now}
-	e := &events{feed: &webhook.Feed{Store: db, Now: now}, service: service, db: db, metrics: metrics, now: now}
+	e := &events{feed: &webhook.Feed{Store: db, Now: now}, service: service, db: db, metrics: metrics, now: now, synced: make(chan struct{})}
 	e.deliverer = &webhook.Deliverer{
 		Deliveries: db, Sender: sender, Feed: e.feed, Log: log, Now: now, Observe: metrics.CountDelivery,
 		Endpoints: service.Endpoints,
@@ -98,6 +102,7 @@ func (e *events) jobs() []job {
 			if err := e.db.SyncEndpoints(ctx, webhook.Filters(e.service.OfSettings()), e.now()); err != nil {
 				return err
 			}
+			e.sync.Do(func() { close(e.synced) })
 			return e.feed.Run(ctx)
 		}},
 		{name: "send events", every: retryEvents, atStart: true, do: func(ctx context.Context) error {
@@ -109,6 +114,11 @@ func (e *events) jobs() []job {
 			return err
 		}},
 		{name: "count events that wait", every: backlogEvery, atStart: true, do: func(ctx context.Context) error {
+			select {
+			case <-e.synced:
+			case <-ctx.Done():
+				return ctx.Err()
+			}
 			list, err := e.db.EventBacklogs(ctx)
 			for _, b := range list {
 				age := time.Duration(0)
