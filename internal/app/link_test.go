@@ -310,6 +310,8 @@ func TestRequestsForLinksAreChecked(t *testing.T) {
 		`{"expires_in":599}`: "/expires_in", `{"expires_in":604801}`: "/expires_in", `{"use":"twice"}`: "/use", `{"language":"fr"}`: "/language",
 		`{"return_url":"https://app.example/donely"}`: "/return_url", `{"return_url":"https://app.example.evil/done"}`: "/return_url",
 		`{"return_url":"https://app.example/done/../x"}`: "/return_url", `{"return_url":"https://app.example/done/%2e%2e/x"}`: "/return_url",
+		`{"return_url":"https://app.example/done/..;/x"}`: "/return_url", `{"return_url":"https://app.example/done/%c0%ae%c0%ae/x"}`: "/return_url",
+		`{"return_url":"https://app.example/done/%5c..%5cx"}`: "/return_url", `{"return_url":"https://app.example/done/."}`: "/return_url",
 		`{"return_url":"https://u@app.example/done"}`: "/return_url", `{"return_url":"javascript:alert(1)"}`: "/return_url", `{"return_url":"//app.example/done"}`: "/return_url",
 		`{"return_url":"http://app.example/done"}`: "/return_url", `{"return_url":""}`: "/return_url", `{"return_url":"https://app.example\\@evil/done"}`: "/return_url",
 		`{"config":{"enableInbox":true}}`: "/config/enableInbox", `{"config":{"prefill":{"pan":"x"}}}`: "/config/prefill", `{"prefill":{"pan":"a\u0000b"}}`: "/prefill/pan",

@@ -3,9 +3,9 @@ package link
 import (
 	"errors"
 	"net/url"
-	"path"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"casbroker/internal/netaddr"
 )
@@ -52,7 +52,7 @@ func (urls ReturnURLs) allow(text string) bool {
 	}
 	escaped := u.EscapedPath()
 	// A server may decode, and go up from, what is compared here as it is.
-	if strings.Contains(escaped, "%2") || strings.Contains(escaped, "//") || escaped != "" && path.Clean(escaped) != strings.TrimSuffix(escaped, "/") && escaped != "/" {
+	if strings.Contains(escaped, "%2") || strings.Contains(escaped, "//") || strings.Contains(escaped, "..") || strings.Contains(escaped+"/", "/./") || !utf8.ValidString(u.Path) {
 		return false
 	}
 	return slices.ContainsFunc(urls, func(allowed *url.URL) bool {

@@ -18,20 +18,21 @@ const (
 // other is stored instead of a name or a code that is not one of those below.
 const other = "other"
 
-// steps are the names of the page's steps and of the events of connect.js.
+// steps are those that the page reports itself, and the events of connect.js.
 var steps = []string{
 	"started", "resumed", "returned",
-	"token", "opened", "reopened", "saved", "closed", "error", "kept", "token_retry", "widget_retry", "save_retry",
+	"token", "opened", "reopened", "saved", "closed", "error", "token_retry", "widget_retry", "save_retry", "upload_retry",
 }
 
 // widgetStep matches the names of the widget's events, in lower case.
 var widgetStep = regexp.MustCompile(`^(widget|mode|asset|file|upload|parse|generator|cdsl|inbox|inbound_email|success|success_summary)_[a-z_]{1,30}$`)
 
-// codes are those of connect.js.
+// codes are those of connect.js, and of the page's own calls.
 var codes = []string{
-	"network", "widget_not_loaded", "unauthenticated", "access_ended", "subject_blocked", "forbidden", "other_user", "rate_limited",
-	"out_of_credits", "budget_exhausted", "unavailable", "invalid_password", "unreadable_statement", "generator_failed", "cdsl_fetch_failed", "inbox_failed",
-	"inbound_email_failed", "too_large", "invalid_statement", "other_owner", "quota_exceeded", "unknown",
+	"network", "widget_not_loaded", "unauthenticated", "authentication", "subject_blocked", "forbidden", "other_user",
+	"rate_limited", "insufficient_credits", "budget_exhausted", "unavailable", "invalid_password", "invalid_pdf", "not_a_statement",
+	"statement_not_parsed", "parse_error", "generator_error", "cdsl_fetch_error", "inbox_error", "inbound_email_error",
+	"file_too_large", "too_large", "invalid_statement", "other_owner", "quota_exceeded", "unknown",
 	ErrExpired.Code, ErrRevoked.Code, ErrUsed.Code, ErrCompleted.Code,
 }
 

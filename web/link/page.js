@@ -199,9 +199,9 @@ async function fail(error) {
   if (error.kind === 'network' || code === 'network') return show('network');
   if (error instanceof SyntaxError) return show('unsupported');
   if (code === 'widget_not_loaded' || error instanceof TypeError) return show('widget');
-  if (status === 402 || code === 'out_of_credits') return show('budget', { requestId });
+  if (status === 402 || code === 'insufficient_credits') return show('budget', { requestId });
   if (retryAfter > 0) return show('limited', { seconds: retryAfter });
-  if (['access_ended', 'unauthenticated', 'forbidden'].includes(code)) {
+  if (['authentication', 'unauthenticated', 'forbidden'].includes(code)) {
     const now = await readLink(token).catch(() => undefined); // it may have ended meanwhile
     if (now && now.state !== 'ready' && now.state !== 'used') return show(now.state);
   }
