@@ -59,11 +59,17 @@ func openDemo(t *testing.T, before func(w http.ResponseWriter, r *http.Request) 
 func openDemoWith(t *testing.T, before func(w http.ResponseWriter, r *http.Request) bool, budgets ...config.Budget) *demoApp {
 	t.Helper()
 	now := time.Now()
+	shop := &demoApp{}
+	var broker http.Handler
+	s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if before == nil || !before(w, r) {
+			broker.ServeHTTP(w, r)
+		}
+	}))
 	settings, vendor := settingsWith(t, secret.URL(storetest.SQLite(t)), "memory",
 		sandbox.Options{Now: func() time.Time { return now }})
 	settings.Token.Mode, settings.Budgets, settings.Web.StandIn = config.ModeBoth, budgets, true
-	settings.Gateway.Features, settings.Gateway.RedirectHosts = config.GatewayFeatures(), []string{"127.0.0.1"}
-	shop := &demoApp{vendor: vendor}
+	settings.Gateway.Features, settings.Gateway.RedirectHosts = config.GatewayFeatures(), []string{s.Listener.Addr().String()}
 	at := httptest.NewServer(shop.callParse(vendor))
 	t.Cleanup(at.Close)
 	settings.Upstream.URL = at.URL
@@ -80,13 +86,10 @@ func openDemoWith(t *testing.T, before func(w http.ResponseWriter, r *http.Reque
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = a.Close() })
-	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if before == nil || !before(w, r) {
-			a.Handler().ServeHTTP(w, r)
-		}
-	}))
+	broker = a.Handler()
+	s.Start()
 	t.Cleanup(s.Close)
-	shop.URL, shop.access = s.URL, a.Access()
+	shop.URL, shop.vendor, shop.access = s.URL, vendor, a.Access()
 	return shop
 }
 

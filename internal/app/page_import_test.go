@@ -113,3 +113,28 @@ func TestAccessThatEndsBeforeTheOTPIsRenewed(t *testing.T) {
 	has(t, b.notice("good"), "Portfolio saved", "CDSL", "Verified")
 	b.wantNoErrors()
 }
+
+func TestMailboxAndRequestedStatementWorkOnTheDemoPage(t *testing.T) {
+	t.Parallel()
+	shop := openDemo(t, nil)
+	b := openTab(t, desktop)
+	step := func(name string) chromedp.Action[chromedp.Void] {
+		return until(fmt.Sprintf(`%s?.dataset.step === %q`, in("widget-dialog"), name))
+	}
+	submit := func() { b.do(chromedp.WaitEnabled(in("parse")), chromedp.Click(in("parse"))) }
+	b.signIn(shop.URL, "asha")
+
+	b.do(chromedp.Click(on("import")), chromedp.Click(in("way-inbox"), chromedp.NodeVisible))
+	b.consent(chromedp.Click(in("provider-gmail")), func() { b.do(step("consent")) }, `[value="asha"]`)
+	b.do(step("pick"), chromedp.Click(in("pick-2")), chromedp.SendKeys(in("password"), "any"))
+	submit()
+	has(t, b.notice("good"), "Portfolio saved", "CAMS", "Verified")
+
+	b.do(chromedp.Click(on("import")), chromedp.Click(in("way-generator"), chromedp.NodeVisible))
+	b.do(chromedp.SendKeys(in("email"), "asha@example.com"), chromedp.SendKeys(in("password"), "right"))
+	submit()
+	b.do(step("mailed"))
+	submit()
+	b.do(chromedp.WaitVisible(in("address")), chromedp.Click(in("close")))
+	b.wantNoErrors()
+}

@@ -139,21 +139,21 @@ func TestWidgetStartsAgainWhenTheCodeOfCDSLHasEnded(t *testing.T) {
 	h.wantNoErrors()
 }
 
-// forwardMail forwards the mail that an investor has got, on the page of the sandbox.
-func (h *host) forwardMail(to string) {
-	h.t.Helper()
-	page := direct(h.t, h.settings, http.MethodGet, "/_sandbox/mailbox", "").must(h.t, 200)
+// forwardMail forwards the mail that an investor has got, on the page of the sandbox at vendor.
+func forwardMail(t *testing.T, vendor, to string) {
+	t.Helper()
+	page := send(t, http.DefaultClient, request(t, http.MethodGet, vendor+"/_sandbox/mailbox")).must(t, 200)
 	id := regexp.MustCompile(`value="(mail_[a-z0-9]+)"`).FindStringSubmatch(page.body)
 	if id == nil {
-		h.t.Fatalf("got %s, want a mail", page.body)
+		t.Fatalf("got %s, want a mail", page.body)
 	}
 	form := url.Values{"mail": {id[1]}, "to": {to}}.Encode()
-	req, err := http.NewRequestWithContext(h.t.Context(), http.MethodPost, h.settings.Upstream.URL+"/_sandbox/mailbox", strings.NewReader(form))
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, vendor+"/_sandbox/mailbox", strings.NewReader(form))
 	if err != nil {
-		h.t.Fatal(err)
+		t.Fatal(err)
 	}
 	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	has(h.t, send(h.t, http.DefaultClient, req).must(h.t, 200).body, "Forwarded to")
+	has(t, send(t, http.DefaultClient, req).must(t, 200).body, "Forwarded to")
 }
 
 func TestWidgetImportsARequestedStatementThatWasForwarded(t *testing.T) {
@@ -174,7 +174,7 @@ func TestWidgetImportsARequestedStatementThatWasForwarded(t *testing.T) {
 	h.at("forward")
 	h.do(chromedp.WaitVisible(in("address")))
 	h.screenshot("widget-forward-waiting")
-	h.forwardMail(read(h.tab, chromedp.Text(in("address"))))
+	forwardMail(t, h.settings.Upstream.URL, read(h.tab, chromedp.Text(in("address"))))
 	h.at("pick")
 	h.submit() // the password that was chosen
 	has(t, h.failure(), "That password does not open this statement")
@@ -210,32 +210,37 @@ func TestWidgetSaysThatNoMailHasArrivedAndWaitsAgain(t *testing.T) {
 // consent waits for the window of the mail provider, opened by step, and clicks a button.
 func (h *host) consent(step chromedp.Action[chromedp.Void], button string) {
 	h.t.Helper()
-	opened := chromedp.WaitNewTarget(h.ctx, func(*target.Info) bool { return true })
-	h.do(step)
-	h.at("consent")
-	ctx, cancel := context.WithTimeout(h.ctx, stepTimeout)
+	h.tab.consent(step, func() { h.at("consent") }, button)
+}
+
+// consent waits for the window of the mail provider, opened by step, and clicks a button there
+// once check has looked at this one.
+func (b *tab) consent(step chromedp.Action[chromedp.Void], check func(), button string) {
+	b.t.Helper()
+	opened := chromedp.WaitNewTarget(b.ctx, func(*target.Info) bool { return true })
+	b.do(step)
+	check()
+	ctx, cancel := context.WithTimeout(b.ctx, stepTimeout)
 	defer cancel()
 	select {
 	case id := <-opened:
 		window, end := chromedp.NewContext(ctx, chromedp.WithTargetID(id))
 		defer end()
 		if err := chromedp.Do(window, chromedp.WaitVisible(chromedp.CSS(button))); err != nil {
-			h.t.Fatal(err)
+			b.t.Fatalf("the window: %v; the widget: %s", err, read(b, chromedp.Evaluate[string](string(in("widget-dialog"))+".innerText")))
 		}
 		closed, err := chromedp.Detached(window)
 		if err != nil {
-			h.t.Fatal(err)
+			b.t.Fatal(err)
 		}
-		if err := chromedp.Do(window, chromedp.Click(chromedp.CSS(button))); err != nil {
-			h.t.Fatal(err)
-		}
+		err = chromedp.Do(window, chromedp.Click(chromedp.CSS(button)))
 		select {
-		case <-closed: // by handleInboxCallback
+		case <-closed: // by handleInboxCallback, perhaps before the click was reported as done
 		case <-ctx.Done():
-			h.t.Fatal("the window did not close")
+			b.t.Fatalf("the window did not close; click: %v", err)
 		}
 	case <-ctx.Done():
-		h.t.Fatal("no window was opened")
+		b.t.Fatal("no window was opened")
 	}
 }
 

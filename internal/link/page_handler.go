@@ -61,7 +61,7 @@ func NewPage(files fs.FS, b Brand, widgetURL string) (*Page, error) {
 	}
 	add("theme.css", fmt.Appendf(nil, ":root { --brand: %s; --on-brand: #ffffff; }\n@media (prefers-color-scheme: dark) { :root { --brand: %s; --on-brand: %s; } }\n",
 		b.Color, b.ColorDark, b.Background))
-	for _, name := range []string{"inbox.js", "page.css", "page.js", "session.js", "texts.js"} {
+	for _, name := range []string{"page.css", "page.js", "session.js", "texts.js"} {
 		content, err := fs.ReadFile(files, name)
 		errs = append(errs, err)
 		add(name, content)

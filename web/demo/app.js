@@ -1,5 +1,6 @@
 /** The page's start, sign-in and sign-out. */
 
+import { isInboxCallback, reportInbox } from '/connect/inbox.js';
 import { Broker, readConfig } from './broker.js';
 import { byId, el, show } from './dom.js';
 import { Home } from './home.js';
@@ -23,6 +24,13 @@ let home;
 let imports;
 
 async function start() {
+  if (isInboxCallback()) { // the window that the widget has opened for a mail provider
+    try {
+      return await reportInbox();
+    } catch {
+      history.replaceState(null, '', '/'); // the import still waits in the other window
+    }
+  }
   showView(sessionStorage.getItem(userKey) ? 'loading' : 'welcome');
   try {
     config = await readConfig();

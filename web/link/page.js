@@ -1,4 +1,4 @@
-import { isInboxCallback, reportInbox } from './inbox.js';
+import { isInboxCallback, reportInbox } from '../inbox.js';
 import { CallError, currentSession, readLink, report, startSession, takeToken } from './session.js';
 import { texts } from './texts.js';
 
