@@ -44,8 +44,9 @@ func consoleSettings(t *testing.T) (config.Config, string) {
 func TestConsoleIsAccessibleAndFits(t *testing.T) {
 	t.Parallel()
 	settings, key := consoleSettings(t)
+	withLinks(&settings)
 	b := start(t, settings)
-	grant := b.token(t, "asha")
+	grant, hosted := b.token(t, "asha"), b.newLink(t, "")
 	b.token(t, strings.Repeat("long-id-without-a-space", 8))
 	page := openTab(t, desktop)
 	page.do(chromedp.Navigate(b.URL+"/console/"), chromedp.WaitVisible(on("key")))
@@ -55,15 +56,22 @@ func TestConsoleIsAccessibleAndFits(t *testing.T) {
 	if motion := read(page, chromedp.Evaluate[string](`[...document.querySelectorAll("a, button")].map((e) => getComputedStyle(e).transitionDuration).filter((d) => d !== "0s").join()`)); motion != "" {
 		t.Errorf("got transitions of %s with reduced motion", motion)
 	}
-	page.setScheme(page.look.scheme)
-	for _, path := range []string{
-		"", "usage", "users", "users?q=nobody", "users/app:asha", "users/app:asha/block", "users/app:asha/revoke", "grants", "grants/" + grant.GrantID,
-		"grants?state=x", "audit?action=all", "audit?actor=nobody", "webhooks", "webhooks/crm", "budgets/user-month/raise", "settings", "revoke-all", "nothing",
+	for i, path := range []string{
+		"", "usage", "users?q=nobody", "users/app:asha", "users/app:asha/block", "links/" + hosted.ID + "/revoke", "grants/" + grant.GrantID,
+		"grants?state=x", "audit?action=all", "webhooks", "webhooks/crm", "budgets/user-month/raise", "settings", "revoke-all", "nothing",
 	} {
+		scheme := []string{"light", "dark"}[i%2]
+		page.setScheme(scheme)
 		page.do(chromedp.Navigate(b.URL+"/console/"+path), chromedp.WaitVisible(on("who")))
 		page.screenshot("console-axe-" + strings.NewReplacer("/", "-", "?", "-").Replace(path))
-		page.wantAccessible("/console/" + path)
+		for _, finding := range page.axe() {
+			t.Errorf("/console/%s, %s: %s", path, scheme, finding)
+		}
 		page.wantFits("/console/" + path)
 	}
+	page.do(chromedp.Navigate(b.URL+"/console/settings"), chromedp.WaitVisible(on("who")))
+	page.do(chromedp.SendKeys(on("find-q"), hosted.ID))
+	page.follow(on("find"), "links")
+	has(t, read(page, chromedp.Text(on("links"))), hosted.ID, "Revoke")
 	page.wantNoErrors()
 }
