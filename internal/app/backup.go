@@ -55,7 +55,7 @@ func Backup(ctx context.Context, c config.Config, o Options, path string) (Copie
 	if err != nil {
 		return found, fmt.Errorf("the copy is not usable: %w", err)
 	}
-	if err := os.Link(copied, path); err != nil { // unlike a rename, it fails if path exists
+	if err := store.MoveNew(copied, path); err != nil {
 		return found, err
 	}
 	found.Unrecorded = RecordBackup(ctx, c, o)
@@ -142,7 +142,7 @@ func checkCopyWith(ctx context.Context, c config.Config, o Options, path string,
 	if err != nil {
 		return found, err
 	}
-	defer func() { err = errors.Join(err, db.Close()) }()
+	defer func() { err = errors.Join(err, db.Close(), store.CheckTorn(path)) }()
 	if err := db.NewerThanKnown(ctx); err != nil {
 		return found, err
 	}
@@ -171,22 +171,12 @@ func checkCopyWith(ctx context.Context, c config.Config, o Options, path string,
 	return found, err
 }
 
-// markTorn keeps the SQLite file recognisable without its -wal file. Failures only cost that.
-func markTorn(db *store.DB, log *slog.Logger) func(context.Context) error {
-	return func(ctx context.Context) error {
-		if err := db.MarkTorn(ctx); err != nil {
-			log.DebugContext(ctx, "the database file is not marked", "error", err)
-		}
-		return nil
-	}
-}
-
-// logTorn logs that the SQLite file of the settings lacks its newest changes, if it does. The
+// logTorn logs that the SQLite file of the settings lacks its newest changes, if it says so. The
 // start goes on without them.
 func logTorn(c config.Store, log *slog.Logger) {
 	if path, err := store.SQLitePath(c.URL.Reveal()); err == nil {
 		if err := store.CheckTorn(path); err != nil {
-			log.Error("the database lacks its newest changes", "file", path, "error", err)
+			log.Error("the database may lack its newest changes", "file", path, "error", err)
 		}
 	}
 }

@@ -22,7 +22,6 @@ const (
 	// convertEvery is how often a replica checks whether there are portfolios to convert.
 	convertEvery   = time.Minute
 	checkFileEvery = time.Minute
-	markEvery      = 500 * time.Millisecond // how often a SQLite file is marked again after a checkpoint
 	sweepEvery     = 10 * time.Minute
 	purgeEvery     = 10 * time.Minute
 	expireEvery    = time.Hour // how often a replica checks whether the daily deletion is due

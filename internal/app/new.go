@@ -92,6 +92,7 @@ func New(ctx context.Context, c config.Config, o Options) (_ *App, err error) { 
 	}
 	options := storeOptions(c.Store)
 	options.Box, options.Log, options.Unaudited = box, log, onUnaudited
+	options.AcceptTorn = true
 	logTorn(c.Store, log)
 	db, err := store.Open(options)
 	if err != nil {
@@ -367,7 +368,6 @@ func New(ctx context.Context, c config.Config, o Options) (_ *App, err error) { 
 		{name: "compare clocks", every: clocksEvery, atStart: true, do: compareClocks(clocks, db, shared, vendor)},
 		{name: "read files with secrets again", every: keysEvery, do: files.check},
 		{name: "write usage counts", every: countsEvery, do: uninterrupted(counter.Flush)},
-		{name: "mark the database file", every: markEvery, atStart: true, do: markTorn(db, log)},
 		{name: "delete old usage counts", every: sweepEvery, atStart: true, do: sweep.Run},
 		{name: "convert portfolios of an earlier release", every: convertEvery, atStart: true, do: converter.Run},
 		{name: "encrypt reasons of blocks of an earlier release", every: convertEvery, atStart: true, do: withoutCount(db.SealReasons)},

@@ -1,12 +1,13 @@
 package cli_test
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
-	"time"
 
 	"casbroker/internal/cli"
 )
@@ -54,6 +55,28 @@ func succeeds(t *testing.T, environ []string, want string, args ...string) {
 	}
 }
 
+// keepSaving saves statements until stop is called.
+func keepSaving(t *testing.T, url string) (stop func()) {
+	t.Helper()
+	token := signIn(t, url)
+	ended := make(chan bool)
+	var all sync.WaitGroup
+	for saver := range 4 {
+		all.Go(func() {
+			for n := 0; ; n++ {
+				select {
+				case <-ended:
+					return
+				default:
+				}
+				ask(t, "POST", url+"/v1/portfolios", token, fmt.Sprintf(`{"meta":{"cas_type":"CDSL"},"investor":{"name":"Asha Verma"},"demat_accounts":[
+					{"bo_id":"12%07d%07d","value":10,"holdings":{"equities":[{"isin":"INE000A01012","name":"Nowhere Ltd","units":1,"value":%d}]}}]}`, saver, n, n), nil)
+			}
+		})
+	}
+	return sync.OnceFunc(func() { close(ended); all.Wait() })
+}
+
 func TestBackupOfARunningBrokerIsRestored(t *testing.T) {
 	t.Parallel()
 	folder, other := filepath.Join(t.TempDir(), "demo"), t.TempDir()
@@ -79,19 +102,27 @@ func TestBackupOfARunningBrokerIsRestored(t *testing.T) {
 	fails(t, environ, "stop the broker first", "restore", backup)
 
 	// The main file alone lacks what is in the other one.
-	torn := filepath.Join(other, "torn.db")
-	deadline := time.Now().Add(20 * time.Second)
-	for copyFile(t, file, torn); time.Now().Before(deadline); copyFile(t, file, torn) { // the mark is made after the start
-		if code, _, _ := broker(t, onFile(t, torn, folder), "audit", "verify"); code != cli.ExitOK {
-			break
+	const want = "without the -wal file next to it: what was in that is missing; use broker backup"
+	stopSaving := keepSaving(t, url)
+	defer stopSaving()
+	for n := range 20 {
+		torn := filepath.Join(other, fmt.Sprint("torn", n, ".db"))
+		copyFile(t, file, torn)
+		for range 2 { // looking at it does not make it whole
+			fails(t, onFile(t, torn, folder), want, "audit", "verify")
+			fails(t, onFile(t, filepath.Join(other, "new.db"), folder), want, "restore", torn)
 		}
 	}
-	for range 2 { // looking at it does not make it whole
-		fails(t, onFile(t, torn, folder), "without the -wal file", "audit", "verify")
-		fails(t, onFile(t, filepath.Join(other, "new.db"), folder), "without the -wal file", "restore", torn)
+	stopSaving()
+	torn := onFile(t, filepath.Join(other, "torn0.db"), folder)
+	if _, out, _ := broker(t, torn, "doctor", "--json"); !strings.Contains(out, want) { // it opens the database
+		t.Errorf("got %s, want %q", out, want)
 	}
+	fails(t, torn, want, "audit", "verify")
+	succeeds(t, environ, "can be decrypted", "backup", filepath.Join(other, "loaded.db"))
+	succeeds(t, onFile(t, filepath.Join(other, "loaded", "broker.db"), folder), "is restored", "restore", filepath.Join(other, "loaded.db"))
 	small := filepath.Join(other, "small.db")
-	text, _ := os.ReadFile(file) //nolint:gosec // a file of this test
+	text, _ := os.ReadFile(backup) //nolint:gosec // a file of this test
 	writeFile(t, small, text[:4096])
 	writeFile(t, small+"-wal", nil) // also with a file that only looks like the other part
 	fails(t, onFile(t, filepath.Join(other, "new.db"), folder), "damaged", "restore", small)

@@ -32,6 +32,7 @@ var errClosed = ErrUnavailable.Because(errors.New("the database was closed"))
 // (group commit). Each has a savepoint, so one that fails does not affect the others.
 type group struct {
 	db       *sql.DB
+	file     *databaseFile
 	chains   *chainPool          // has one chain, for the audit records of all changes
 	queue    chan *pendingChange // unbuffered: a caller can give up until its change is taken
 	unsynced chan *pendingChange // like queue, for changes that do not wait for the disk
@@ -63,9 +64,9 @@ const (
 )
 
 // newGroup starts the goroutine that makes the changes in db, until close is called.
-func newGroup(db *sql.DB, chains *chainPool, notify func(*chainLease)) *group {
+func newGroup(db *sql.DB, chains *chainPool, file *databaseFile, notify func(*chainLease)) *group {
 	g := &group{
-		db: db, chains: chains, notify: notify,
+		db: db, chains: chains, file: file, notify: notify,
 		queue: make(chan *pendingChange), unsynced: make(chan *pendingChange), later: make(chan *pendingChange),
 		quit: make(chan struct{}), ended: make(chan struct{}),
 	}
@@ -184,6 +185,10 @@ func (g *group) committed(synced bool) {
 func (g *group) transact(first *pendingChange) {
 	ctx, cancel := context.WithTimeout(context.Background(), queryTimeout)
 	defer cancel()
+	if err := g.file.markTorn(ctx, g.db); err != nil {
+		first.done <- asTimeout(ctx, err)
+		return
+	}
 	lease, err := g.chains.acquire(ctx)
 	if err != nil {
 		first.done <- asTimeout(ctx, err)

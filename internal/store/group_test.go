@@ -12,11 +12,11 @@ import (
 // idle returns a group without a goroutine, whose queue has room for many changes.
 func idle(t *testing.T) *group {
 	t.Helper()
-	writer, reader, _, err := openSQLite(filepath.Join(t.TempDir(), "group.db"), slog.New(slog.DiscardHandler))
+	writer, reader, named, err := openSQLite(filepath.Join(t.TempDir(), "group.db"), slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = errors.Join(reader.Close(), writer.Close()) })
+	t.Cleanup(func() { _ = errors.Join(reader.Close(), writer.Close(), named.close()) })
 	_, err = writer.ExecContext(t.Context(), `CREATE TABLE noted (n INTEGER PRIMARY KEY);
 		CREATE TABLE promised (n INTEGER REFERENCES noted (n) DEFERRABLE INITIALLY DEFERRED)`)
 	if err != nil {
@@ -24,7 +24,7 @@ func idle(t *testing.T) *group {
 	}
 	d := sqliteDialect("")
 	return &group{
-		db: writer, chains: newChainPool(writer, nil, &d, Options{}, 1),
+		db: writer, chains: newChainPool(writer, nil, &d, Options{}, 1), file: named,
 		queue: make(chan *pendingChange, 1000), unsynced: make(chan *pendingChange, 1000),
 		later: make(chan *pendingChange, 1000),
 	}
@@ -174,7 +174,7 @@ func TestGroupTransactionIsLimitedInSize(t *testing.T) {
 func TestClosingAGroupCommitsBegunChangesAndRefusesOthers(t *testing.T) {
 	t.Parallel()
 	inner := idle(t)
-	g := newGroup(inner.db, inner.chains, nil)
+	g := newGroup(inner.db, inner.chains, inner.file, nil)
 	begun, closing := make(chan bool), make(chan bool)
 	ended := make(chan error, 1)
 	go func() {

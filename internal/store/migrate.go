@@ -27,6 +27,11 @@ func (s *DB) Migrate(ctx context.Context) (int, error) {
 	if err != nil {
 		return 0, err
 	}
+	if s.file != nil {
+		if err := s.file.markTorn(ctx, s.writer); err != nil {
+			return 0, s.explain(ctx, "mark the database file", err)
+		}
+	}
 	done, err := provider.Up(ctx)
 	if err != nil {
 		return len(done), s.explain(ctx, "migrate", err)

@@ -26,6 +26,8 @@ type databaseFile struct {
 	opened   os.FileInfo
 	log      *slog.Logger
 	replaced atomic.Bool // by the last check
+	torn     bool        // when it was opened; it stays so
+	marked   atomic.Bool // by this process as torn
 }
 
 // openDatabaseFile opens the file at path, and creates an empty one if there is none.
@@ -38,7 +40,7 @@ func openDatabaseFile(path string, log *slog.Logger) (*databaseFile, error) {
 	if err != nil {
 		return nil, errors.Join(err, file.Close())
 	}
-	return &databaseFile{path: path, file: file, opened: opened, log: log}, nil
+	return &databaseFile{path: path, file: file, opened: opened, log: log, torn: isTorn(file, path)}, nil
 }
 
 // close closes the file, after all connections of this process.

@@ -22,9 +22,6 @@ func TestNothingIsLostWhenAnotherProgramHasReadTheDatabase(t *testing.T) {
 		if err := blockUser(t.Context(), db, user); err != nil {
 			t.Fatal(err)
 		}
-		if err := db.MarkTorn(t.Context()); err != nil {
-			t.Fatal(err)
-		}
 		const read = "import sqlite3, sys; c = sqlite3.connect(sys.argv[1]); print(c.execute('SELECT count(*) FROM blocks').fetchone()); c.close()"
 		if out, err := exec.CommandContext(t.Context(), python, "-c", read, path).CombinedOutput(); err != nil { //nolint:gosec // a file of the test
 			t.Fatalf("%v: %s", err, out)

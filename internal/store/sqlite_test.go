@@ -67,3 +67,24 @@ func TestReadOnlyDatabaseIsNotReadyUntilItIsWritable(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestMarkIsThereAfterCheckpoints has the database grow, which changes the page with the mark.
+func TestMarkIsThereAfterCheckpoints(t *testing.T) {
+	t.Parallel()
+	s := openNew(t, "sqlite:"+filepath.Join(t.TempDir(), "broker.db"))
+	sample := newSample(t)
+	for range 3 {
+		if _, err := s.SavePortfolio(t.Context(), sample.saving(t.Context())); err != nil {
+			t.Fatal(err)
+		}
+		if version := versionIn(s.file.file); version != versionTorn {
+			t.Errorf("got version %d after a change, want %d", version, versionTorn)
+		}
+		if _, err := s.writer.ExecContext(t.Context(), "PRAGMA wal_checkpoint(TRUNCATE)"); err != nil {
+			t.Fatal(err)
+		}
+		if version := versionIn(s.file.file); version != versionTorn {
+			t.Errorf("got version %d after a checkpoint, want %d", version, versionTorn)
+		}
+	}
+}

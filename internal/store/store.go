@@ -45,7 +45,10 @@ type Options struct {
 	Log *slog.Logger // logs data that cannot be decrypted, and lost servers; nil discards
 	// MaxConns is the greatest number of connections to PostgreSQL, 2 or more; 0 means 20.
 	MaxConns int
-	Pooler   string // PoolerAuto, which "" means, PoolerNone or PoolerTransaction
+	// AcceptTorn is for a SQLite file that was copied without its -wal file: once the database is
+	// closed, the file does not say so any more.
+	AcceptTorn bool
+	Pooler     string // PoolerAuto, which "" means, PoolerNone or PoolerTransaction
 	// Unaudited is called with the reason when a change is made without its audit record.
 	// If it is nil, such a change fails instead.
 	Unaudited func(error)
@@ -82,7 +85,8 @@ func Open(o Options) (*DB, error) {
 		db.dialect = sqliteDialect(rest)
 		if db.writer, db.reader, db.file, err = openSQLite(rest, db.log); err == nil {
 			db.chains = newChainPool(db.writer, db, &db.dialect, o, 1)
-			db.group = newGroup(db.writer, db.chains, db.notifyEmitted)
+			db.file.torn = db.file.torn && !o.AcceptTorn
+			db.group = newGroup(db.writer, db.chains, db.file, db.notifyEmitted)
 		}
 	case "postgres", "postgresql":
 		db.dialect = postgresDialect()
@@ -116,7 +120,7 @@ func (s *DB) Close() error {
 	if s.group == nil {
 		return s.writer.Close()
 	}
-	return errors.Join(s.reader.Close(), s.writer.Close(), s.file.close())
+	return errors.Join(s.reader.Close(), s.file.closeWriter(s.writer), s.file.close())
 }
 
 // Ready returns nil if the database can be used, else ErrUnavailable or an error that
