@@ -58,19 +58,29 @@ func (s served) ObserveRequest(route, _ string, _ int, _ time.Duration) {
 	}
 }
 
-// TestNoPostIsLostWhenBrokersBehindHAProxyRestartOneAfterTheOther stops the second broker once HAProxy
-// sends requests to the first one again.
-func TestNoPostIsLostWhenBrokersBehindHAProxyRestartOneAfterTheOther(t *testing.T) {
+// TestNoPostIsLostWhenBrokersBehindAProxyThatChecksRestartOneAfterTheOther stops the second broker
+// once the proxy sends requests to the first one again.
+func TestNoPostIsLostWhenBrokersBehindAProxyThatChecksRestartOneAfterTheOther(t *testing.T) {
 	t.Parallel()
+	for name, behind := range map[string]func(t *testing.T, brokers ...string) string{"HAProxy": behindHAProxy, "Caddy": behindCaddy} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			restartBothBehind(t, behind)
+		})
+	}
+}
+
+func restartBothBehind(t *testing.T, behind func(t *testing.T, brokers ...string) string) {
+	t.Helper()
 	limits := generous
-	limits.Delay = 1500 * time.Millisecond // more than a few of HAProxy's checks
+	limits.Delay = 1500 * time.Millisecond // more than a few of the proxy's checks
 	router := func(o server.Observer) *server.Router {
 		r := server.NewRouter(server.Options{Log: slog.New(slog.DiscardHandler), Observer: o})
 		r.Mount("", nil, early())
 		return r
 	}
 	first, second := serve(t, nil, router(nil), limits), serve(t, nil, router(nil), limits)
-	proxy := behindHAProxy(t, first.address, second.address)
+	proxy := behind(t, first.address, second.address)
 	n, failed := underLoad(t, proxy,
 		func() { first.end(t) },
 		func() {

@@ -1,4 +1,4 @@
-// Package services starts the real services for tests: Redis, PostgreSQL, nginx and
+// Package services starts the real services for tests: Redis, PostgreSQL, nginx, Caddy and
 // Chromium, and runs Node.js and Python. Services are processes on free ports, with
 // temporary folders, that end with the test binary, even if that is killed. What does not change between
 // runs (a new PostgreSQL cluster, npm packages) is kept in casbroker-tests in the user's
@@ -41,6 +41,8 @@ var programs = []struct {
 	{"pgbouncer", func() string { return find("pgbouncer", "/usr/sbin") }},
 	{"nginx-light", func() string { return find("nginx", "/usr/sbin") }},
 	{"haproxy", func() string { return find("haproxy", "/usr/sbin") }},
+	{"caddy", func() string { return find("caddy") }},
+	{"systemd", func() string { return find("systemd-analyze") }},
 	{"curl", func() string { return find("curl") }},
 	{"openssl", func() string { return find("openssl") }},
 	{"nodejs", func() string { return find("node") }},
