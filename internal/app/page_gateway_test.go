@@ -176,7 +176,7 @@ func TestPageTellsWhatToDoAfterErrorsOfTheGateway(t *testing.T) {
 	shop.vendor.AddFault(sandbox.Fault{Path: "/v4/smart/parse", Kind: sandbox.FaultStatus, Status: http.StatusPaymentRequired, Times: 1})
 	other.choose(statement(t, "cams"))
 	other.parse("any")
-	has(t, other.notice("bad"), "No more imports for now", "The credits for imports are used up.", "contact support")
+	has(t, other.notice("bad"), "No more imports for now", "The credits for imports are used up.", "contact support", "Code insufficient_credits")
 	other.wantNoErrors()
 }
 
@@ -191,7 +191,7 @@ func TestPageSaysWhenAUsedUpBudgetRenews(t *testing.T) {
 	has(t, b.notice("good"), "Portfolio saved", "Verified")
 	b.choose(statement(t, "nsdl"))
 	b.parse("any")
-	has(t, b.notice("bad"), "No more imports for now", "They renew on 1 ", "Nothing was imported", "contact support")
+	has(t, b.notice("bad"), "No more imports for now", "Your budget for importing statements is used up. It renews on 1 ", "contact support", "Code budget_exhausted")
 	if got := b.texts("notice-action"); len(got) != 0 {
 		t.Errorf("got the button %q, want none: another attempt would fail, too", got)
 	}

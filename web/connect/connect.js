@@ -129,7 +129,7 @@ export function createConnect(options = {}) {
     return failure(code ?? like, {
       like, status, requestId: request_id ?? header('X-Request-ID') ?? undefined, retryAfter: secondsOf(header('Retry-After')),
       retryable: status === 429 || status >= 500 || code === 'idempotency_in_flight',
-      message: wordsOf(code) || options.language === 'hi' || typeof detail !== 'string' ? undefined : detail,
+      message: (wordsOf(code) && code !== 'budget_exhausted') || options.language === 'hi' || typeof detail !== 'string' ? undefined : detail,
     });
   }
 
@@ -214,7 +214,8 @@ export function createConnect(options = {}) {
   /** Returns the error for one of the widget. */
   function widgetError({ code, title, message, remediation, retryable, details }) {
     const said = options.language === 'hi' ? {} : { title, message, remediation };
-    const { status, requestId, retryAfter } = details ?? {};
+    const { status, requestId, retryAfter, serverCode, serverMessage } = details ?? {};
+    if (status === 402) return problem(402, { code: serverCode ? `${serverCode}`.toLowerCase() : undefined, detail: serverMessage, request_id: requestId }, (name) => (name === 'Retry-After' ? retryAfter : undefined));
     return failure(/token/i.test(code) ? 'authentication' : (code ?? 'unknown').toLowerCase(), { ...said, retryable, status, requestId, retryAfter });
   }
 

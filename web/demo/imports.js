@@ -4,7 +4,7 @@ import { createConnect } from '/connect.js';
 import { byId } from './dom.js';
 import { chosenMode } from './mode.js';
 import { clearNotice, notify } from './notice.js';
-import { count, dayText, ofOther, periodText, personName, sourceName } from './format.js';
+import { count, ofOther, periodText, personName, sourceName } from './format.js';
 import { provenanceName } from './provenance.js';
 
 /** @typedef {import('./types.d.ts').Summary} Summary */
@@ -86,17 +86,11 @@ export class Imports {
     const blocked = error.code === 'subject_blocked';
     if (blocked && !(await this.page.refresh())) return; // the block covers reading, too, and the page says so
     notify({
-      kind: 'bad', ...(error.status === 402 ? usedUp(error) : { title: error.title, text: `${error.message} ${error.remediation}`, wait: error.retryAfter }),
+      kind: 'bad', title: error.title, text: `${error.message} ${error.remediation}`, wait: error.retryAfter,
       small: [`Code ${error.code}`, error.requestId && `request ${error.requestId}`].filter(Boolean).join(' · '),
       action: action(error, blocked, again, () => this.resume()),
     });
   }
-}
-
-/** Returns the message when no import is left: until when, if that is known. */
-function usedUp({ retryAfter }) {
-  const renewal = retryAfter ? `Your imports are used up. They renew on ${dayText(Date.now() + 1000 * retryAfter)}.` : 'The credits for imports are used up.';
-  return { title: 'No more imports for now', text: `${renewal} Nothing was imported. If you cannot wait, contact support.` };
 }
 
 /** Returns what the user can do about an error; undefined if another attempt would fail, too. */

@@ -262,6 +262,22 @@ test('a limit that lasts too long is an error with the seconds to wait', async (
   assert.deepEqual([title, message, remediation], en.rate_limited);
 });
 
+test('a budget that is used up has a code of its own, and says when it renews', async () => {
+  const spent = (serverCode, serverMessage, retryAfter) => ({ status: 'error', error: { code: 'UNKNOWN', title: 'T', message: 'M', remediation: 'R', retryable: true,
+    details: { status: 402, serverCode, serverMessage, requestId: 'req_1', retryAfter } } });
+  for (const [language, error, want] of [
+    ['en', spent('BUDGET_EXHAUSTED', 'It renews on 1 May.', 60), ['budget_exhausted', en.budget_exhausted[0], 'It renews on 1 May.', en.budget_exhausted[2], 60]],
+    ['hi', spent('BUDGET_EXHAUSTED', 'It renews on 1 May.', 60), ['budget_exhausted', ...hi.budget_exhausted, 60]],
+    ['en', spent('INSUFFICIENT_CREDITS', 'Insufficient credits'), ['insufficient_credits', ...en.insufficient_credits, undefined]],
+    ['hi', spent(), ['insufficient_credits', ...hi.insufficient_credits, undefined]],
+  ]) {
+    install(async () => error);
+    const { code, title, message, remediation, retryAfter, retryable, requestId } = (await connectAs('asha', { language }).open()).error;
+    assert.deepEqual([code, title, message, remediation, retryAfter], want);
+    assert.deepEqual([retryable, requestId], [false, 'req_1']);
+  }
+});
+
 test('what cannot be saved is an error, not retried', async () => {
   const connect = connectAs('asha', { token: { mode: 'direct' } });
   install(async () => ({ status: 'success', data: { not: 'a statement' } }));
