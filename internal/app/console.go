@@ -7,5 +7,12 @@ import (
 	"casbroker/web"
 )
 
-// consoleFiles reads the files of the console, once for all brokers of the process.
-var consoleFiles = sync.OnceValues(func() (*console.Files, error) { return console.ReadFiles(web.Console) })
+// consoleFiles reads the files of the console, once for all brokers of the process. It panics
+// if a template is invalid, which no embedded one is.
+var consoleFiles = sync.OnceValue(func() *console.Files {
+	files, err := console.ReadFiles(web.Console)
+	if err != nil {
+		panic(err)
+	}
+	return files
+})
