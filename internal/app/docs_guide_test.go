@@ -459,6 +459,11 @@ func TestGuideToNextJSWorks(t *testing.T) {
 	b.do(chromedp.Navigate(r.site.URL+"/"), until(`document.querySelectorAll("li").length > 5`))
 	r.wantSaved("asha", "verified")
 
+	down := r.runNode(folder, "down.mjs", r.asIssuer(string(server)), append(env, "BROKER_URL=http://127.0.0.1:1")...)
+	req := request(t, http.MethodGet, down+"/")
+	req.Header.Set("Cookie", "who=asha")
+	has(t, send(t, http.DefaultClient, req).must(t, 200).body, "not available at the moment", "Import a statement")
+
 	pass := func(path, cookie string) answer {
 		req := request(t, http.MethodPost, r.site.URL+path)
 		req.Header.Set("Cookie", cookie)
