@@ -36,6 +36,10 @@ var (
 	// ErrTooManySessions is returned when a link was opened in MaxSessions browsers.
 	ErrTooManySessions = fault.New(fault.Conflict, "too_many_sessions", "This link was opened in too many browsers. Ask the app for a new one.")
 
+	// ErrSessionTaken is returned when the secret of a session is that of another link's.
+	ErrSessionTaken = fault.New(fault.Unprocessable, "invalid_session", "session belongs to another link.").
+			At(fault.Field{Pointer: "/session", Detail: "must be new for each link"})
+
 	errSession = fault.New(fault.Unprocessable, "invalid_session", "session must be cbls_ and 32 random bytes in base64url.").
 			At(fault.Field{Pointer: "/session", Detail: "must be cbls_ and 43 characters"})
 

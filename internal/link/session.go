@@ -19,7 +19,8 @@ type SessionStore interface {
 	LinkBySession(ctx context.Context, sessionHash []byte, now time.Time) (Link, Session, error)
 	// StartLink stores a session of a link and opens the link, with its audit record. If the
 	// session is stored already, it changes nothing. It returns ErrUsed if the link is for use
-	// once and has another session, and the error of the link's state.
+	// once and has another session, ErrSessionTaken if another link has the session, and the
+	// error of the link's state.
 	StartLink(ctx context.Context, linkID string, session Session, sessionHash []byte, now time.Time, r audit.Record) error
 	// AddLinkGrant records that a token was handed out in a session. It returns the error of
 	// the link's state.

@@ -190,10 +190,13 @@ func (s *DB) StartLink(ctx context.Context, linkID string, u link.Session, sessi
 		if end := now.Add(link.OnceTTL); l.Use == link.Once && end.Before(expires) {
 			expires = end
 		}
-		_, err = tx.ExecContext(ctx, `INSERT INTO link_sessions (id, link, secret_hash, started_ms, steps) VALUES ($1, $2, $3, $4, $5)`,
-			u.ID, linkID, sessionHash, millis(u.StartedAt), string(steps))
-		if err != nil {
+		n, err := deleteRows(ctx, tx, `INSERT INTO link_sessions (id, link, secret_hash, started_ms, steps) VALUES ($1, $2, $3, $4, $5)
+			ON CONFLICT (secret_hash) DO NOTHING`, u.ID, linkID, sessionHash, millis(u.StartedAt), string(steps))
+		switch {
+		case err != nil:
 			return fmt.Errorf("insert the session of a link: %w", err)
+		case n == 0:
+			return link.ErrSessionTaken
 		}
 		_, err = tx.ExecContext(ctx, `UPDATE links SET opened_ms = CASE WHEN opened_ms = 0 THEN $1 ELSE opened_ms END, expires_ms = $2 WHERE id = $3`,
 			millis(now), millis(expires), linkID)

@@ -232,6 +232,10 @@ func TestUserHasBoundedLinksSessionsAndSteps(t *testing.T) {
 		if err := s.AddLink(t.Context(), more, []byte(more.ID), audit.Record{}); !errors.Is(err, link.ErrTooMany) {
 			t.Errorf("got %v, want ErrTooMany", err)
 		}
+		mustOpenLink(t, s, addLink(t, s, "demo:ravi", link.Once), "ravi's")
+		if _, err := openLinkIn(t, s, l, "ravi's", savedAt); !errors.Is(err, link.ErrSessionTaken) {
+			t.Errorf("got %v, want ErrSessionTaken", err)
+		}
 		for i := range link.MaxSessions {
 			mustOpenLink(t, s, l, fmt.Sprint(i))
 		}

@@ -157,7 +157,7 @@ func (s *DB) truncate(ctx context.Context) {
 	_, _ = s.writer.ExecContext(ctx, s.dialect.truncate)
 }
 
-// deleteRows runs a DELETE and returns the number of rows.
+// deleteRows runs a DELETE, or another statement that changes rows, and returns the number of rows.
 func deleteRows(ctx context.Context, tx *sql.Tx, query string, args ...any) (int, error) {
 	result, err := tx.ExecContext(ctx, query, args...)
 	if err != nil {
