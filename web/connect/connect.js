@@ -68,13 +68,13 @@ export function createConnect(options = {}) {
 
   /** Loads the parts of this module that the options need, before a connection may be lost. */
   function prepare() {
-    preparing ??= Promise.all([
+    preparing ??= Promise.race([sleep(patience).then(() => Promise.reject(new Error('parts of connect.js do not load'))), Promise.all([
       options.language === 'hi' ? import('./connect/hi.js') : import('./connect/en.js'),
       import('./connect/show.js'),
       options.keepUnsaved && import('./connect/keep.js'),
       options.upload === 'broker' && import('./connect/upload.js'),
       own && import('./connect/grants.js'),
-    ]).then(([texts, showing, keeping, uploading, granted]) => {
+    ])]).then(([texts, showing, keeping, uploading, granted]) => {
       words = texts.default;
       widgets = showing;
       grants = granted?.createGrants?.({ base, call, failure });
@@ -95,6 +95,7 @@ export function createConnect(options = {}) {
     try {
       return (await Promise.race([options.getUserToken?.({ fresh }), late])) || '';
     } catch (cause) {
+      await prepare().catch(() => {}); // for the texts
       throw failure('unauthenticated', { cause });
     } finally {
       clearTimeout(timer);
@@ -172,7 +173,10 @@ export function createConnect(options = {}) {
       answer = await ask();
     }
     const value = answer.access_token ?? answer.accessToken ?? answer.token;
-    if (!value || refused.has(value)) throw failure('authentication');
+    if (!value || refused.has(value)) {
+      await prepare().catch(() => {}); // for the texts
+      throw failure('authentication');
+    }
     const life = 1000 * (answer.expires_in || 60);
     const expiry = Date.parse(answer.expires_at);
     const rest = expiry - Date.parse(answer.refresh_after) || life / 2; // differences, since this clock may be wrong
