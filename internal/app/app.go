@@ -18,6 +18,7 @@ import (
 	"casbroker/internal/config"
 	"casbroker/internal/server"
 	"casbroker/internal/telemetry"
+	"casbroker/internal/tracing"
 	"casbroker/internal/usage"
 )
 
@@ -48,6 +49,7 @@ type App struct {
 	level    *slog.LevelVar
 	log      *slog.Logger
 	metrics  *telemetry.Metrics
+	tracer   *tracing.Tracer // nil for none
 	router   *server.Router
 	access   *access.Service
 	jobs     []job
@@ -97,6 +99,7 @@ func (a *App) Close() error {
 		errs = append(errs, closer())
 	}
 	a.closers = nil
+	a.closeTracer()
 	return errors.Join(errs...)
 }
 

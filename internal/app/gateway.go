@@ -87,7 +87,7 @@ func newGateway(c config.Config, d gatewayDeps) (*gateway.Handler, error) {
 	if err != nil {
 		return nil, fmt.Errorf("upstream.url: %w", err)
 	}
-	vendor.OnDate, vendor.Now = d.onDate, d.now
+	vendor.OnDate, vendor.Now, vendor.SendTrace = d.onDate, d.now, c.Tracing.SendToVendor
 	if c.Gateway.Capture == config.CaptureOff {
 		d.captures = nil
 	}

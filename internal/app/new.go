@@ -71,7 +71,7 @@ func New(ctx context.Context, c config.Config, o Options) (_ *App, err error) { 
 	build := BuildInfo()
 	metrics := newMetrics(c.Metrics, o.LogTo, build)
 	running, stop := context.WithCancel(context.WithoutCancel(ctx))
-	a := &App{settings: c, given: given, level: level, log: log, metrics: metrics, stop: stop}
+	a := &App{settings: c, given: given, level: level, log: log, metrics: metrics, tracer: newTracer(c.Tracing, log, metrics), stop: stop}
 	defer func() {
 		if err != nil {
 			_ = a.Close()
@@ -131,7 +131,7 @@ func New(ctx context.Context, c config.Config, o Options) (_ *App, err error) { 
 	vendor := upstream.New(upstream.Options{
 		OnDate: onDate(clocks),
 		URL:    c.Upstream.URL, Keys: keys, Timeout: c.Upstream.Timeout, Deadline: c.Upstream.Deadline,
-		Attempts: c.Upstream.Attempts, Log: log, Now: o.Now,
+		Attempts: c.Upstream.Attempts, Log: log, Now: o.Now, SendTrace: c.Tracing.SendToVendor,
 		Observe: func(outcome string, took time.Duration) {
 			metrics.ObserveUpstream(outcome, took)
 			counter.Upstream(outcome, took)
@@ -219,7 +219,7 @@ func New(ctx context.Context, c config.Config, o Options) (_ *App, err error) { 
 		captures.Close()
 		return nil
 	})
-	events := newEvents(c.Webhooks, db, metrics, log, o.Now)
+	events := newEvents(c.Webhooks, db, metrics, a.tracer, log, o.Now)
 	ledger := newLedger(c, db, box, metrics, log, o.Now)
 	budgets, comparer := newBudgets(c, ledger, db), newComparer(c, keys, vendor, db, metrics, log, o.Now)
 	userData := &privacy.Service{
@@ -264,7 +264,7 @@ func New(ctx context.Context, c config.Config, o Options) (_ *App, err error) { 
 
 	// Routes.
 	a.router = server.NewRouter(server.Options{
-		Log: log, Observer: metrics, OpenAPI: web.OpenAPI, OnError: countErrors(metrics),
+		Log: log, Observer: metrics, OpenAPI: web.OpenAPI, OnError: countErrors(metrics), Tracer: a.tracer, TrustedCallers: networks(c.Tracing.TrustedCallers),
 		OnRefused: func(ctx context.Context, actor, route string, f *fault.Fault) {
 			counter.Refuse(f.Code)
 			// Sessions records wrong keys itself, with their names. Pages of other origins are counted.

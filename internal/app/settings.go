@@ -173,6 +173,9 @@ func secrets(c config.Config) []secret.Text {
 	for _, k := range c.Auth.ServiceKeys {
 		list = append(list, k.Hash, k.PreviousHash)
 	}
+	if _, values, err := c.Tracing.Header(); err == nil {
+		list = append(append(list, c.Tracing.Headers), values...)
+	}
 	if endpoints, _, err := newEndpoints(c.Webhooks); err == nil {
 		list = append(list, endpointSecrets(endpoints)...)
 	}

@@ -14,6 +14,7 @@ import (
 	"casbroker/internal/secret"
 	"casbroker/internal/store"
 	"casbroker/internal/telemetry"
+	"casbroker/internal/tracing"
 	"casbroker/internal/webhook"
 )
 
@@ -83,14 +84,14 @@ type events struct {
 }
 
 // newEvents returns what works on events. Check has found c valid.
-func newEvents(c config.Webhooks, db *store.DB, metrics *telemetry.Metrics, log *slog.Logger, now func() time.Time) *events {
+func newEvents(c config.Webhooks, db *store.DB, metrics *telemetry.Metrics, tracer *tracing.Tracer, log *slog.Logger, now func() time.Time) *events {
 	endpoints, allowed, _ := newEndpoints(c)
 	sender := webhook.NewSender(allowed, now)
 	service := &webhook.Service{Store: db, Settings: endpoints, Allowed: allowed, Sender: sender, Now: now}
 	e := &events{feed: &webhook.Feed{Store: db, Now: now}, service: service, db: db, metrics: metrics, now: now, synced: make(chan struct{})}
 	e.deliverer = &webhook.Deliverer{
 		Deliveries: db, Sender: sender, Feed: e.feed, Log: log, Now: now, Observe: metrics.CountDelivery,
-		Endpoints: service.Endpoints,
+		Endpoints: service.Endpoints, Tracer: tracer,
 	}
 	return e
 }

@@ -74,9 +74,12 @@ func (r *Redis) Take(ctx context.Context, hits []ratelimit.Hit, fetch ratelimit.
 	if len(hits) == 0 && fetch == (ratelimit.TokenKey{}) {
 		return nil, nil, nil
 	}
+	ctx, span := startSpan(ctx, "redis take")
+	defer span.End()
 	c := r.batches.newCall()
 	r.fill(c, hits, fetch)
 	if err := r.batches.do(ctx, c); err != nil {
+		span.Fail()
 		return nil, nil, fmt.Errorf("redis: %w", err)
 	}
 	states := make([]limiter.Context, len(hits))
@@ -125,8 +128,11 @@ func (r *Redis) KeepToken(ctx context.Context, key token.CacheKey, sealed []byte
 	}
 	ctx, cancel := context.WithTimeout(ctx, r.timeout)
 	defer cancel()
+	ctx, span := startSpan(ctx, "redis SET")
+	defer span.End()
 	o := ownerOf(key.Subject)
 	if err := r.client.Set(ctx, o.tokenKey(key.Minutes, key.Gateway), sealed, ttl).Err(); err != nil {
+		span.Fail()
 		return fmt.Errorf("redis: cache token: %w", err)
 	}
 	return nil

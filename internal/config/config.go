@@ -15,6 +15,7 @@ type Config struct {
 	Server    Server    `yaml:"server"`
 	Log       Log       `yaml:"log"`
 	Metrics   Metrics   `yaml:"metrics"`
+	Tracing   Tracing   `yaml:"tracing"`
 	Upstream  Upstream  `yaml:"upstream"`
 	Auth      Auth      `yaml:"auth"`
 	Token     Token     `yaml:"token"`
@@ -349,7 +350,7 @@ func Default() Config {
 			DrainTimeout:      20 * time.Second,
 			AllowedHeaders:    tracingHeaders(),
 		},
-		Log: Log{Level: "info", Format: "json"},
+		Log: Log{Level: "info", Format: "json"}, Tracing: Tracing{Sample: "10%"},
 		Web: Web{WidgetURL: WidgetURL},
 		Upstream: Upstream{
 			Kind: KindCloud, URL: "https://api.casparser.in", Timeout: 10 * time.Second, Deadline: 25 * time.Second, Attempts: 3,

@@ -97,7 +97,7 @@ func hideCredentials(name string, v reflect.Value) {
 		for i := range v.Len() {
 			hideCredentials("", v.Index(i))
 		}
-	case v.Type() == reflect.TypeFor[string]() && (name == "issuer" || strings.HasSuffix(name, "url")) &&
+	case v.Type() == reflect.TypeFor[string]() && (name == "issuer" || name == "endpoint" || strings.HasSuffix(name, "url")) &&
 		strings.ContainsAny(v.String(), "@?") && !hostAndPath.MatchString(v.String()):
 		v.SetString(secret.URL(v.String()).String())
 	}

@@ -24,6 +24,7 @@ func (c *Config) Validate() error {
 	var wrong check.Errors
 	c.Server.validate(&wrong)
 	c.Log.validate(&wrong)
+	c.Tracing.validate(&wrong)
 	c.Upstream.validate(&wrong, c.Auth.Verifiers)
 	c.Token.validate(&wrong)
 	c.validateOffers(&wrong)

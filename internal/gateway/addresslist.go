@@ -160,10 +160,15 @@ func (x *exchange) askWith(ctx context.Context, call *vendorCall, method, path s
 	r.Header.Set("User-Agent", "casbroker")
 	r.Header.Set(httpapi.HeaderRequestID, x.id)
 	r.Header.Set("X-Api-Key", call.key.Value.Reveal())
+	ctx, span := x.startSpan(ctx, method, "")
+	defer span.End()
+	x.injectTrace(ctx, r.Header)
 	res, err := x.Vendor.transport.RoundTrip(r)
 	if err != nil {
+		span.Fail()
 		return nil, unreachable(ctx, err)
 	}
+	answeredSpan(span, res)
 	body, err := readSmall(res)
 	if err != nil {
 		return nil, unreachable(ctx, err)

@@ -18,6 +18,7 @@ import (
 	"casbroker/internal/fault"
 	"casbroker/internal/httpapi"
 	"casbroker/internal/secret"
+	"casbroker/internal/tracing"
 )
 
 // exchange is one call and its answer.
@@ -44,10 +45,11 @@ type exchange struct {
 	// callbackSecret is that of the callback which a new forwarding address gets; "" for none.
 	callbackSecret secret.Text
 
-	record   record // for Calls
-	sent     bool   // the proxy got the request
-	answered string // the outcome that an answer of the vendor means; "" without one
-	failed   error  // why the proxy has no answer
+	span     *tracing.Span // of the call; nil for none
+	record   record        // for Calls
+	sent     bool          // the proxy got the request
+	answered string        // the outcome that an answer of the vendor means; "" without one
+	failed   error         // why the proxy has no answer
 }
 
 // The outcomes of calls.
@@ -168,7 +170,11 @@ func (x *exchange) send(w http.ResponseWriter, r *http.Request) {
 		ErrorLog:       slog.NewLogLogger(x.Log.Handler(), slog.LevelWarn),
 	}
 	x.sent = true
-	proxy.ServeHTTP(w, r)
+	ctx, span := x.startSpan(r.Context(), r.Method, x.route.path)
+	defer span.End()
+	x.span = span
+	proxy.ServeHTTP(w, r.WithContext(ctx))
+	span.FailIf(x.failed)
 }
 
 // writeMargin is how much longer than the vendor's answer takes the caller has to read it.

@@ -28,6 +28,7 @@ func (x *exchange) rewrite(p *httputil.ProxyRequest) {
 	p.Out.Header = only(requestHeaders, p.In.Header)
 	p.Out.Header.Set("User-Agent", "casbroker")
 	p.Out.Header.Set(httpapi.HeaderRequestID, x.id)
+	x.injectTrace(p.Out.Context(), p.Out.Header)
 	if key := x.call.key.Value; key != "" { // a parser on premises takes none
 		p.Out.Header.Set("X-Api-Key", key.Reveal())
 	}
@@ -46,6 +47,7 @@ var errBadAnswer = fault.New(fault.BadGateway, "upstream_bad_answer",
 // what the caller must not see.
 func (x *exchange) checkAnswer(res *http.Response) error {
 	x.record.observe(res)
+	answeredSpan(x.span, res)
 	lostMailbox := isJSON(res) && x.lostMailbox(res) // the mailbox was refused, not the API key
 	if lostMailbox {
 		x.call.done(healthOK)

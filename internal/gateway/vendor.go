@@ -27,6 +27,8 @@ type Vendor struct {
 	// nil for none. It is set before the first call, like Now, which is time.Now by default.
 	OnDate func(date, asked time.Time)
 	Now    func() time.Time
+	// SendTrace has the vendor get the ids of traces. It is set before the first call.
+	SendTrace bool
 
 	base      *url.URL
 	transport http.RoundTripper

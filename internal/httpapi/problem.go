@@ -12,6 +12,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"casbroker/internal/fault"
+	"casbroker/internal/tracing"
 )
 
 // ContentType is the media type of every error answer (RFC 9457, section 3).
@@ -28,6 +29,7 @@ type Problem struct {
 	Detail    string        `json:"detail,omitempty"`
 	Code      string        `json:"code"`
 	RequestID string        `json:"request_id,omitempty"`
+	TraceID   string        `json:"trace_id,omitempty"`
 	Errors    []fault.Field `json:"errors,omitempty"`
 
 	retryAfter int // seconds, 0 for none
@@ -98,7 +100,7 @@ func HandleError(err error, c echo.Context) {
 	}
 	p := ProblemOf(err)
 	h := c.Response().Header()
-	p.RequestID = h.Get(HeaderRequestID)
+	p.RequestID, p.TraceID = h.Get(HeaderRequestID), tracing.TraceID(c.Request().Context())
 	if p.retryAfter > 0 {
 		h.Set("Retry-After", strconv.Itoa(p.retryAfter))
 	}

@@ -92,7 +92,7 @@ func (l *Limiter) admit(c echo.Context, limits *classRules, who auth.Principal, 
 	if err := l.checkExhausted(ck, h); err != nil {
 		return nil, err
 	}
-	states, token, err := l.Counter.Take(c.Request().Context(), ck.hits, fetch)
+	states, token, err := l.take(c.Request().Context(), ck.hits, fetch)
 	if err != nil {
 		return nil, errUncounted.Because(err)
 	}
@@ -286,7 +286,7 @@ func (l *Limiter) countAttempt(ctx context.Context, rules []*rule, ip string) er
 			return l.refuse(r, until, now)
 		}
 	}
-	states, _, err := l.Counter.Take(ctx, ck.hits, TokenKey{})
+	states, _, err := l.take(ctx, ck.hits, TokenKey{})
 	if err != nil {
 		return errUncounted.Because(err)
 	}

@@ -16,6 +16,7 @@ import (
 	"casbroker/internal/fault"
 	"casbroker/internal/httpapi"
 	"casbroker/internal/telemetry"
+	"casbroker/internal/tracing"
 )
 
 // requestContext puts the request id and the source of the request (address, user
@@ -144,7 +145,7 @@ func logRequest(c echo.Context, log *slog.Logger, status int, at time.Time, took
 	source, who := audit.SourceOf(ctx), auth.Caller(c)
 	telemetry.LogAccess(ctx, log, logLevel(c.Path(), status), telemetry.Access{
 		RequestID: source.RequestID, Method: c.Request().Method, Route: route, Status: status, At: at, Took: took,
-		Bytes: c.Response().Size, Address: source.Address, Subject: who.Subject, Actor: who.Actor, Err: err,
+		Bytes: c.Response().Size, Address: source.Address, Subject: who.Subject, Actor: who.Actor, Err: err, TraceID: tracing.TraceID(ctx),
 	})
 }
 

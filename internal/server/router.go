@@ -17,6 +17,7 @@ import (
 
 	"casbroker/internal/fault"
 	"casbroker/internal/httpapi"
+	"casbroker/internal/tracing"
 )
 
 // Routes is a set of routes that a Router serves.
@@ -59,6 +60,8 @@ type Options struct {
 	Checks          []Check                // dependencies that /readyz asks
 	OpenAPI         []byte                 // the document at /openapi.yaml
 	BodyRate        httpapi.BodyRate
+	Tracer          *tracing.Tracer // nil for none
+	TrustedCallers  []netip.Prefix  // who decide which traces are sent
 }
 
 // Router is the http.Handler of the service. Routes are mounted before it serves.
@@ -79,7 +82,11 @@ func NewRouter(o Options) *Router {
 	e.IPExtractor = forwarded.extract
 	r := &Router{echo: e, health: &health{checks: o.Checks, log: o.Log}}
 	r.queries = sync.OnceValue(r.declaredQueries)
-	r.use(requestContext(forwarded), observe(o), securityHeaders, r.health.closeWhenStopping, timeBodies(o.BodyRate))
+	r.use(requestContext(forwarded))
+	if o.Tracer != nil {
+		r.use(trace(o))
+	}
+	r.use(observe(o), securityHeaders, r.health.closeWhenStopping, timeBodies(o.BodyRate))
 	r.use(newCORS(o).handle, recoverPanic(o.Log))
 	e.Use(func(echo.HandlerFunc) echo.HandlerFunc { return r.handle })
 	e.GET(alivePath, r.health.alive)

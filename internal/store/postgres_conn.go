@@ -101,6 +101,8 @@ func (c *postgresConn) QueryContext(ctx context.Context, query string, args []dr
 		return nil, err
 	}
 	defer ended()
+	ctx, span := startStatement(ctx, query, systemPostgres)
+	defer func() { endStatement(span, err) }()
 	rows, err := c.Conn.QueryContext(ctx, query, c.mode(args))
 	if c.noteStale(err) && !c.inTx {
 		rows, err = c.Conn.QueryContext(ctx, query, c.mode(args))
@@ -120,14 +122,16 @@ func (c *postgresConn) ExecContext(ctx context.Context, query string, args []dri
 	}
 	defer ended()
 	if len(args) == 1 {
-		if last, ok := args[0].Value.(lastStatements); ok {
+		if last, ok := args[0].Value.(lastStatements); ok { // a span of each would say no more than that of the transaction
 			return driver.ResultNoRows, c.commitWith(ctx, last)
 		}
 	}
 	if len(args) > 0 { // without, it is sent as it is, and may be several
 		args = c.mode(args)
 	}
+	ctx, span := startStatement(ctx, query, systemPostgres)
 	result, err := c.Conn.ExecContext(ctx, query, args)
+	endStatement(span, err)
 	c.noteStale(err)
 	c.noteReadOnly(err)
 	return result, err

@@ -102,7 +102,9 @@ func (c *cachingConn) ExecContext(ctx context.Context, query string, args []driv
 	if err != nil {
 		return nil, err
 	}
-	result, err := s.ExecContext(ctx, args)
+	traced, span := startStatement(ctx, query, systemSQLite)
+	result, err := s.ExecContext(traced, args)
+	endStatement(span, err)
 	c.release(s, err)
 	return result, err
 }
@@ -113,7 +115,9 @@ func (c *cachingConn) QueryContext(ctx context.Context, query string, args []dri
 	if err != nil {
 		return nil, err
 	}
-	rows, err := s.QueryContext(ctx, args)
+	traced, span := startStatement(ctx, query, systemSQLite)
+	rows, err := s.QueryContext(traced, args)
+	endStatement(span, err)
 	if err != nil {
 		c.release(s, err)
 		return nil, err

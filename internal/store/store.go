@@ -217,6 +217,8 @@ func (s *DB) transact(ctx context.Context, action string, u urgency, do work) er
 	if err := s.CheckFile(); err != nil {
 		return fmt.Errorf("%s: %w", action, err)
 	}
+	ctx, span := startTransaction(ctx, action)
+	defer span.End()
 	var err error
 	if s.group != nil {
 		err = s.group.change(ctx, u, do)
@@ -225,6 +227,7 @@ func (s *DB) transact(ctx context.Context, action string, u urgency, do work) er
 	}
 	err = s.explain(ctx, action, err)
 	if err == nil || errors.Is(err, ErrUnavailable) {
+		span.FailIf(err)
 		s.unwritable.Store(err != nil)
 	}
 	return err

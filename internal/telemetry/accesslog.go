@@ -26,6 +26,7 @@ type Access struct {
 	Subject string // "" for none
 	Actor   string // "" for none
 	Err     error  // nil for none
+	TraceID string // "" for none
 }
 
 // LogAccess logs that a request was answered. A line of level info may be written some
@@ -38,7 +39,7 @@ func LogAccess(ctx context.Context, log *slog.Logger, level slog.Level, a Access
 		h.logAccess(a)
 		return
 	}
-	attrs := append(make([]slog.Attr, 0, 11),
+	attrs := append(make([]slog.Attr, 0, 12),
 		slog.String(requestIDAttr, a.RequestID), // the logger would add it otherwise, at the cost of an allocation
 		slog.String("method", a.Method), slog.String("route", a.Route), slog.Int("status", a.Status),
 		slog.Int64("took_us", a.Took.Microseconds()), slog.Int64("bytes", a.Bytes), slog.String("address", a.Address))
@@ -50,6 +51,9 @@ func LogAccess(ctx context.Context, log *slog.Logger, level slog.Level, a Access
 	}
 	if a.Err != nil {
 		attrs = append(attrs, slog.String("error", a.Err.Error()))
+	}
+	if a.TraceID != "" {
+		attrs = append(attrs, slog.String(traceIDAttr, a.TraceID))
 	}
 	log.LogAttrs(ctx, level, accessMessage, attrs...)
 }
@@ -80,6 +84,9 @@ func (h *handler) logAccess(a Access) {
 	}
 	if a.Err != nil {
 		b = s.appendText(b, `,"error":`, a.Err.Error())
+	}
+	if a.TraceID != "" {
+		b = s.appendText(b, `,"`+traceIDAttr+`":`, a.TraceID)
 	}
 	b = append(b, "}\n"...)
 	h.lines.WriteLater(b)

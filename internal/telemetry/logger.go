@@ -11,12 +11,16 @@ import (
 	"sync/atomic"
 
 	"casbroker/internal/secret"
+	"casbroker/internal/tracing"
 )
 
 // FormatText is the value of LogOptions.Format for logs read by people.
 const FormatText = "text"
 
-const requestIDAttr = "request_id"
+const (
+	requestIDAttr = "request_id"
+	traceIDAttr   = "trace_id"
+)
 
 // LogOptions configures a logger.
 type LogOptions struct {
@@ -33,8 +37,8 @@ type LogOptions struct {
 //     PANs, account and phone numbers, the names in e-mail addresses and the users
 //     and passwords in URLs.
 //
-// A record logged with a context that has a request id gets it as request_id, inside the
-// current group if there is one. The logger is safe for concurrent use.
+// A record logged with a context that has a request id or belongs to a trace gets them as
+// request_id and trace_id, inside the current group if there is one. The logger is safe for concurrent use.
 func NewLogger(w io.Writer, o LogOptions) *slog.Logger {
 	lines, ok := w.(lineOutput)
 	if !ok {
@@ -92,16 +96,19 @@ func (h *handler) Handle(ctx context.Context, r slog.Record) error {
 	attrs := buf[:0]
 	scrub := h.scrub.current.Load()
 	message := scrub.text(r.Message)
-	dirty, hasID := message != r.Message, h.hasID
+	dirty, hasID, hasTrace := message != r.Message, h.hasID, false
 	r.Attrs(func(a slog.Attr) bool {
 		clean, changed := scrub.attr(a)
 		attrs = append(attrs, clean)
 		dirty = dirty || changed
-		hasID = hasID || a.Key == requestIDAttr
+		hasID, hasTrace = hasID || a.Key == requestIDAttr, hasTrace || a.Key == traceIDAttr
 		return true
 	})
 	if id := RequestID(ctx); id != "" && !hasID {
 		attrs, dirty = append(attrs, slog.String(requestIDAttr, id)), true
+	}
+	if id := tracing.TraceID(ctx); id != "" && !hasTrace {
+		attrs, dirty = append(attrs, slog.String(traceIDAttr, id)), true
 	}
 	if dirty {
 		r = slog.NewRecord(r.Time, r.Level, message, r.PC)

@@ -12,6 +12,7 @@ import (
 
 	"casbroker/internal/apikey"
 	"casbroker/internal/telemetry"
+	"casbroker/internal/tracing"
 )
 
 // maxBody is the longest response body that is read, in bytes. The documented ones
@@ -125,6 +126,9 @@ func (c *Client) newRequest(ctx context.Context, req request, key *apikey.Key) (
 	httpReq.Header.Set("User-Agent", "casbroker")
 	httpReq.Header.Set(headerRequestID, req.id)
 	httpReq.Header.Set("X-Api-Key", key.Value.Reveal())
+	if c.opts.SendTrace {
+		tracing.Inject(ctx, httpReq.Header)
+	}
 	return httpReq, nil
 }
 

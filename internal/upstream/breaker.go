@@ -217,11 +217,13 @@ func (c *Client) measured(ctx context.Context, req request, key *apikey.Key) (re
 		return response{}, c.breakerFailure()
 	}
 	start := time.Now()
+	ctx, span := startSpan(ctx, req)
 	res, f := c.attempt(ctx, req, key)
 	outcome := outcomeOK
 	if f != nil {
 		outcome, f.keyName = f.outcome, key.Name
 	}
+	endSpan(span, res, outcome)
 	c.opts.Observe(outcome, time.Since(start))
 	if f != nil && req.excluded {
 		// Calls that a page makes must not stop the minting of tokens.

@@ -38,6 +38,7 @@ type Options struct {
 	Backoff  Backoff
 	Breaker  Breaker
 
+	SendTrace bool              // the vendor gets the ids of traces
 	Transport http.RoundTripper // nil means a new one
 	Now       func() time.Time  // nil means time.Now
 	Log       *slog.Logger      // nil discards

@@ -7,6 +7,8 @@ import (
 	"math/rand/v2"
 	"sync"
 	"time"
+
+	"casbroker/internal/tracing"
 )
 
 const (
@@ -83,6 +85,7 @@ type Deliverer struct {
 	// Observe is called after each try with what became of it: delivered, retried, failed
 	// or disabled.
 	Observe func(endpoint, result string)
+	Tracer  *tracing.Tracer // nil for none
 }
 
 // run is one run of a Deliverer.
@@ -166,33 +169,57 @@ func (r *run) count(endpoint string, change int) {
 // deliver sends delivery, and the events of its user after it.
 func (r *run) deliver(e Endpoint, delivery Delivery) {
 	for next := &delivery; next != nil; {
-		d := *next
-		result, err := r.Sender.Send(r.ctx, e, d.Event.Message())
-		// What has been sent is recorded also at the end of the program.
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(r.ctx), tryTimeout)
-		if err != nil {
-			r.Log.Error("an event cannot be sent", "endpoint", e.Name, "event", d.Event.ID, "error", err)
-			result.Error = ErrorEndpoint
+		next = r.try(e, *next)
+	}
+}
+
+// try sends d once and records that, as a trace of its own: the one in which the event came
+// about has ended. It returns the event of the user that is to be sent now, nil if there is none.
+func (r *run) try(e Endpoint, d Delivery) *Delivery {
+	traced, span := r.Tracer.Start(r.ctx, "webhook delivery", tracing.Client)
+	defer span.End()
+	result, err := r.Sender.Send(traced, e, d.Event.Message())
+	describe(span, e, d, result)
+	// What has been sent is recorded also at the end of the program.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(traced), tryTimeout)
+	defer cancel()
+	if err != nil {
+		r.Log.ErrorContext(ctx, "an event cannot be sent", "endpoint", e.Name, "event", d.Event.ID, "error", err)
+		result.Error = ErrorEndpoint
+	}
+	var next *Delivery
+	switch {
+	case r.ctx.Err() != nil && !result.OK():
+		err = r.Deliveries.Release(ctx, d)
+	default:
+		o := r.decide(d, result)
+		next, err = r.Deliveries.Finish(ctx, d, o, r.Now().Add(leaseTime))
+		r.report(e.Name, o)
+	}
+	if err != nil { // the event is sent again when the lease has ended
+		r.Log.WarnContext(ctx, "a delivery of an event could not be recorded", "endpoint", e.Name, "event", d.Event.ID, "error", err)
+		return nil
+	}
+	if next != nil && r.ctx.Err() != nil {
+		if err := r.Deliveries.Release(context.WithoutCancel(r.ctx), *next); err != nil {
+			r.Log.Warn("the events of a user stay reserved", "endpoint", e.Name, "error", err)
 		}
-		switch {
-		case r.ctx.Err() != nil && !result.OK():
-			next, err = nil, r.Deliveries.Release(ctx, d)
-		default:
-			o := r.decide(d, result)
-			next, err = r.Deliveries.Finish(ctx, d, o, r.Now().Add(leaseTime))
-			r.report(e.Name, o)
-		}
-		cancel()
-		if err != nil { // the event is sent again when the lease has ended
-			r.Log.Warn("a delivery of an event could not be recorded", "endpoint", e.Name, "event", d.Event.ID, "error", err)
-			return
-		}
-		if next != nil && r.ctx.Err() != nil {
-			if err := r.Deliveries.Release(context.WithoutCancel(r.ctx), *next); err != nil {
-				r.Log.Warn("the events of a user stay reserved", "endpoint", e.Name, "error", err)
-			}
-			return
-		}
+		return nil
+	}
+	return next
+}
+
+// describe notes what was sent where, and how that ended.
+func describe(span *tracing.Span, e Endpoint, d Delivery, result Result) {
+	span.Text("casbroker.endpoint", e.Name)
+	span.Text("casbroker.event_type", string(d.Event.Type))
+	span.Number("casbroker.attempt", d.Attempts+1)
+	if result.Status != 0 {
+		span.Number("http.response.status_code", result.Status)
+	}
+	if !result.OK() {
+		span.Text("error.type", result.Error)
+		span.Fail()
 	}
 }
 

@@ -18,6 +18,8 @@ import (
 
 	"github.com/go-json-experiment/json"
 	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
+
+	"casbroker/internal/tracing"
 )
 
 const (
@@ -115,6 +117,7 @@ func (s *Sender) Send(ctx context.Context, e Endpoint, m Message) (Result, error
 		"Content-Type": {"application/json"}, "User-Agent": {"casbroker"},
 		"Webhook-Id": {m.ID}, "Webhook-Timestamp": {strconv.FormatInt(s.now().Unix(), 10)}, "Webhook-Signature": {signature},
 	}
+	tracing.Inject(ctx, req.Header)
 	began := time.Now()
 	res, err := s.client.Do(req)
 	if err != nil {

@@ -1325,6 +1325,9 @@ type Problem struct {
 	// Title The text of the status
 	Title string `json:"title"`
 
+	// TraceID The request's trace (W3C Trace Context), if the broker sends traces
+	TraceID string `json:"trace_id,omitempty,omitzero"`
+
 	// Type `/problems/` and the code
 	Type string `json:"type"`
 }

@@ -1372,6 +1372,8 @@ export interface components {
             /** @description Stable; act on this */
             code: string;
             request_id: components["schemas"]["RequestID"];
+            /** @description The request's trace (W3C Trace Context), if the broker sends traces */
+            trace_id?: string;
             errors?: components["schemas"]["Finding"][];
             /**
              * @description Only below `/oauth`: the error code of RFC 6749
