@@ -48,6 +48,7 @@ func (h *Handler) Mount(g *echo.Group) {
 	get("/audit", h.records, "subject", "actor", "action", "without", "outcome", "request_id", "from", "to", "limit", "cursor")
 	get("/audit/export", h.export, "subject", "actor", "action", "without", "outcome", "request_id", "from", "to", "format")
 
+	get("/requests/:id", h.why)
 	get("/stats", h.stats, "step", "from", "to")
 	get("/usage", h.costs, "from", "to", "limit")
 	get("/usage/comparisons", h.comparisons, "limit")
@@ -57,7 +58,6 @@ func (h *Handler) Mount(g *echo.Group) {
 
 	h.mountWebhooks(get, post)
 	g.DELETE("/webhooks/:name", withQuery(h.deleteWebhook, nil), private...)
-
 	get("/overview", h.overview)
 	get("/credits", h.credits)
 	get("/settings", h.settings)

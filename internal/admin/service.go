@@ -61,11 +61,14 @@ type Service struct {
 	Comparer   *budget.Comparer
 	Webhooks   *webhook.Service
 	Links      *link.Service // nil if there are no hosted links
-	Vendor     CreditsReader
-	Version    string                                // of the broker
-	Settings   []Setting                             // in force, without secrets
-	Health     func(ctx context.Context) []Component // the state of each dependency
-	Now        func() time.Time
+	Calls      CallReader
+	// KeepRecords is how long audit records are kept; 0 means forever.
+	KeepRecords time.Duration
+	Vendor      CreditsReader
+	Version     string                                // of the broker
+	Settings    []Setting                             // in force, without secrets
+	Health      func(ctx context.Context) []Component // the state of each dependency
+	Now         func() time.Time
 }
 
 // checkSubject returns errSubject unless subject has the form of a user or an operator,

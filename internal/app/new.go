@@ -238,7 +238,7 @@ func New(ctx context.Context, c config.Config, o Options) (_ *App, err error) { 
 		Grants: &token.Directory{Grants: db, Box: box, Now: o.Now},
 		Users:  db, Portfolios: db,
 		Trail: &audit.Service{Store: db, Chains: db, Box: box},
-		Usage: &usage.Service{Store: db, Now: o.Now}, Budgets: budgets, Comparer: comparer, Webhooks: events.service, Links: links, Vendor: creditsReader(c, vendor, o.Now),
+		Usage: &usage.Service{Store: db, Now: o.Now}, Budgets: budgets, Comparer: comparer, Webhooks: events.service, Links: links, Calls: db, KeepRecords: c.Retention.Audit, Vendor: creditsReader(c, vendor, o.Now),
 		Settings: listSettings(c, o.Environ, o.SettingsFile != ""), Version: build.String(), Now: o.Now,
 		Health: health(c, vendor, keys, files, shared, db, watcher, clocks),
 	}

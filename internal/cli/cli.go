@@ -24,7 +24,7 @@ const (
 	ExitFailed  = 1 // failed, or a running broker could not be reached
 	ExitUsage   = 2 // the command line or the settings are invalid, or a running broker says so
 	ExitDenied  = 3 // a running broker refused the key, or its owner lacks permission
-	ExitNoGrant = 4 // no such grant
+	ExitNoGrant = 4 // no such grant, or nothing is recorded of the request
 )
 
 // description is the first part of the help.
@@ -36,7 +36,7 @@ Exit codes:
     1  failed, a running broker could not be reached, or doctor found a fault
     2  the command line or the settings are invalid, or a running broker says so
     3  a running broker refused the key, or its owner lacks permission
-    4  no such grant`
+    4  no such grant, or nothing is recorded of the request`
 
 // Terminal is the input, output and environment of a command.
 type Terminal struct {
@@ -67,6 +67,7 @@ type commands struct {
 	Revoke     revokeCommand     `cmd:"" help:"Revoke tokens at a running broker: of a grant, of a user, or all."`
 	Block      blockCommand      `cmd:"" help:"Block a user at a running broker, and revoke the user's tokens."`
 	Unblock    unblockCommand    `cmd:"" help:"Unblock a user at a running broker."`
+	Why        whyCommand        `cmd:"" help:"Explain why a running broker refused a request, and what to do."`
 	Audit      struct {
 		List   listTrailCommand   `cmd:"" help:"List the newest audit records of a running broker."`
 		Export exportTrailCommand `cmd:"" help:"Export all audit records of a running broker, for other programs."`
@@ -183,6 +184,9 @@ func (t *Terminal) fail(err error) int {
 	}
 	if errors.As(err, new(usageError)) {
 		return ExitUsage
+	}
+	if errors.Is(err, errNotRecorded) {
+		return ExitNoGrant
 	}
 	return ExitFailed
 }

@@ -75,6 +75,16 @@ func eraseCalls(ctx context.Context, tx *sql.Tx, subject string) error {
 	return nil
 }
 
+// CallsOfRequest returns up to limit calls that a request caused, the oldest first. It reads all
+// calls that are kept.
+func (s *DB) CallsOfRequest(ctx context.Context, requestID string, limit int) ([]budget.Call, error) {
+	ctx, cancel := withTimeout(ctx)
+	defer cancel()
+	list, err := queryAll(ctx, s.reader, scanCall, `SELECT `+callColumns+` FROM gateway_calls
+		WHERE request_id = $1 ORDER BY started_ms, id LIMIT $2`, requestID, limit)
+	return list, s.explain(ctx, "read calls of a request", err)
+}
+
 // Calls returns up to limit calls of subject, the oldest first, after the given call; the
 // zero Call is before the oldest.
 func (s *DB) Calls(ctx context.Context, subject string, after budget.Call, limit int) ([]budget.Call, error) {
