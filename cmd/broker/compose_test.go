@@ -132,6 +132,15 @@ var imagePrograms = map[string][]string{
 func TestComposeFileNamesWhatThereIs(t *testing.T) {
 	t.Parallel()
 	project := inSandbox(t)
+	scraped, err := os.ReadFile("../../config/monitoring/prometheus.yml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range brokers(project) {
+		if target := s.Name + *s.Environment["CASBROKER_SERVER_METRICS_ADDRESS"]; !strings.Contains(string(scraped), target) {
+			t.Errorf("Prometheus does not scrape %s", target)
+		}
+	}
 	for name, s := range project.Services {
 		image, _, _ := strings.Cut(s.Image, ":")
 		switch {
