@@ -180,6 +180,7 @@ export interface Connect {
   /**
    * Opens the widget. It never rejects, and is "saved" once the broker has acknowledged that. Calls while it is open get the same result.
    * If the access token ends meanwhile, it gets a new one and opens the widget again, once, with the same settings and a line that says so.
+   * Kept are what `prefill` has, and the forwarding address that was shown; the widget begins at its first step, since it takes no other.
    * With gateway tokens the broker is asked first whether it has the statement: then nothing is sent, also no `metadata`. If the widget
    * ends while a statement is read, and its answer is lost, it is "saved" if the broker has that statement and no other may be meant.
    */

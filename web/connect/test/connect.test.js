@@ -233,6 +233,16 @@ test('an access token that was refused is renewed once, and the user is told', a
   assert.equal(again.length, 2);
 });
 
+test('a forwarding address is kept when the widget is opened again', async () => {
+  const calls = install(async (o, n) => {
+    if (n > 1) return { status: 'closed' };
+    o.onEvent('INBOUND_EMAIL_CREATED', { inbound_email_id: 'ie_1' });
+    return failed('AUTHENTICATION', false);
+  });
+  assert.equal((await connectAs('ravi').open({ config: { enableInboundEmail: true, inboundEmail: { reference: 'r' } } })).status, 'closed');
+  assert.deepEqual(calls[1].config.inboundEmail, { reference: 'r', existingId: 'ie_1' });
+});
+
 test('a save is retried with one key, as long as that may help', async (t) => {
   const realTimeout = globalThis.setTimeout;
   globalThis.setTimeout = (f, ms, ...args) => realTimeout(f, ms / 100, ...args); // the events say how long it would wait
@@ -275,7 +285,7 @@ test('a budget that is used up has a code of its own, and says when it renews', 
     ['hi', spent(), ['insufficient_credits', ...hi.insufficient_credits, undefined]],
   ]) {
     install(async () => error);
-    const { code, title, message, remediation, retryAfter, retryable, requestId } = (await connectAs('asha', { language }).open()).error;
+    const { code, title, message, remediation, retryAfter, retryable, requestId } = (await connectAs('vikram', { language }).open()).error;
     assert.deepEqual([code, title, message, remediation, retryAfter], want);
     assert.deepEqual([retryable, requestId], [false, 'req_1']);
   }
