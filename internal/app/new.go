@@ -264,7 +264,7 @@ func New(ctx context.Context, c config.Config, o Options) (_ *App, err error) { 
 
 	// Routes.
 	a.router = server.NewRouter(server.Options{
-		Log: log, Observer: metrics, OpenAPI: web.OpenAPI, OnError: countErrors(metrics), Tracer: a.tracer, TrustedCallers: networks(c.Tracing.TrustedCallers),
+		Log: log, Observer: metrics, OpenAPI: web.OpenAPI, OnError: countErrors(metrics), Sample: server.Sample{Every: c.Log.Sample, Slow: c.Log.Slow}, Tracer: a.tracer, TrustedCallers: networks(c.Tracing.TrustedCallers),
 		OnRefused: func(ctx context.Context, actor, route string, f *fault.Fault) {
 			counter.Refuse(f.Code)
 			// Sessions records wrong keys itself, with their names. Pages of other origins are counted.

@@ -68,6 +68,10 @@ type Metrics struct {
 type Log struct {
 	Level  string `yaml:"level"`  // debug, info, warn or error
 	Format string `yaml:"format"` // json or text
+	// Sample is 1 for a line for each request, n for one of n requests that did not fail and took less
+	// than Slow.
+	Sample int           `yaml:"sample"`
+	Slow   time.Duration `yaml:"slow"`
 }
 
 // Upstream configures calls to the vendor's API.
@@ -350,7 +354,7 @@ func Default() Config {
 			DrainTimeout:      20 * time.Second,
 			AllowedHeaders:    tracingHeaders(),
 		},
-		Log: Log{Level: "info", Format: "json"}, Tracing: Tracing{Sample: "10%"},
+		Log: Log{Level: "info", Format: "json", Sample: 1, Slow: time.Second}, Tracing: Tracing{Sample: "10%"},
 		Web: Web{WidgetURL: WidgetURL},
 		Upstream: Upstream{
 			Kind: KindCloud, URL: "https://api.casparser.in", Timeout: 10 * time.Second, Deadline: 25 * time.Second, Attempts: 3,

@@ -123,6 +123,8 @@ func isAddress(address string) bool {
 
 func (l Log) validate(wrong *check.Errors) {
 	wrong.Require(new(slog.LevelVar).UnmarshalText([]byte(l.Level)) == nil, "log.level", "want debug, info, warn or error, not %q", l.Level)
+	wrong.Require(l.Sample >= 1, "log.sample", "want 1 for a line for each request, or more, not %d", l.Sample)
+	wrong.Require(l.Slow > 0, "log.slow", "want more than 0s, not %s", l.Slow)
 	wrong.Require(slices.Contains([]string{"json", "text"}, l.Format), "log.format", "want json or text, not %q", l.Format)
 }
 

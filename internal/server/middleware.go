@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 	"runtime/debug"
+	"sync/atomic"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -57,6 +58,7 @@ const statusClientClosed = 499
 // observe logs each request once it is answered or aborted, and reports it to
 // o.Observer and, if it was refused, to o.OnRefused.
 func observe(o Options) echo.MiddlewareFunc {
+	o.seen = new(atomic.Uint64)
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) error {
 			start := time.Now()
@@ -92,7 +94,9 @@ func (o Options) reportRequest(c echo.Context, start time.Time, err error) {
 	if o.Observer != nil {
 		o.Observer.ObserveRequest(c.Path(), c.Request().Method, status, took)
 	}
-	logRequest(c, o.Log, status, at, took, err)
+	if o.logs(status, took, err) {
+		logRequest(c, o.Log, status, at, took, err)
+	}
 }
 
 // reportError calls o.OnError unless the caller has gone, and gets no answer.
@@ -100,6 +104,14 @@ func (o Options) reportError(c echo.Context, err error) {
 	if o.OnError != nil && !c.Response().Committed && c.Request().Context().Err() == nil {
 		o.OnError(err)
 	}
+}
+
+// logs reports whether a request has a line in the log.
+func (o Options) logs(status int, took time.Duration, err error) bool {
+	if o.Sample.Every <= 1 || err != nil || status >= http.StatusBadRequest || took >= o.Sample.Slow {
+		return true
+	}
+	return o.seen.Add(1)%uint64(o.Sample.Every) == 1
 }
 
 // maxMethod limits how much of a request's method is reported, in bytes. No route has a

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -38,11 +39,19 @@ type Observer interface {
 // "GET /v1/portfolios", and code is that of the fault. It is called concurrently.
 type OnRefused func(ctx context.Context, actor, route string, f *fault.Fault)
 
+// Sample says which requests have a line in the log: one of Every, and all that failed or took at
+// least Slow. The zero value is all.
+type Sample struct {
+	Every int
+	Slow  time.Duration
+}
+
 // Options configures a Router. Log and OpenAPI are required.
 type Options struct {
 	Log            *slog.Logger
-	Observer       Observer       // nil for none
-	OnRefused      OnRefused      // nil for none
+	Observer       Observer  // nil for none
+	OnRefused      OnRefused // nil for none
+	Sample         Sample
 	OnError        func(error)    // called, concurrently, with the error of each request that one is answered to; nil for none
 	TrustedProxies []netip.Prefix // networks whose X-Forwarded-For is trusted
 	// OnForwardedIgnored is called, concurrently, for each request whose X-Forwarded-For is
@@ -62,6 +71,7 @@ type Options struct {
 	BodyRate        httpapi.BodyRate
 	Tracer          *tracing.Tracer // nil for none
 	TrustedCallers  []netip.Prefix  // who decide which traces are sent
+	seen            *atomic.Uint64  // requests that Sample is about
 }
 
 // Router is the http.Handler of the service. Routes are mounted before it serves.
