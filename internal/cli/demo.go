@@ -117,7 +117,7 @@ func offerModes(s *config.Config, page *demo.Handler, at net.Addr) {
 // demoSettings returns the defaults of the demo, with the keys in folder.
 func demoSettings(folder string) (config.Config, error) {
 	s := config.Default()
-	s.Log = config.Log{Level: "warn", Format: "text"}
+	s.Log.Level, s.Log.Format = "warn", "text"
 	s.Server.DrainDelay, s.Server.DrainTimeout = 0, demoDrain
 	s.Gateway.Features = config.GatewayFeatures()
 	s.Store.URL = secret.URL("sqlite:" + filepath.Join(folder, "broker.db"))
