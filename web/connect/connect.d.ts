@@ -78,7 +78,7 @@ export interface ConnectOptions {
   /**
    * Keeps a result, encrypted in IndexedDB, until it is saved, for resume(): for 24 hours. "session": it can be read after a reload of
    * this tab; the key is gone with the tab. true: by every later page of this origin in this browser, until forget(). Only a page of the
-   * same user gets it. It needs https, and a user whom it can tell (see `user`); where the browser has no room, open() works without.
+   * same user gets it. It needs https, and a user whom it can tell (see `user`); where the browser has no space left, open() works without.
    */
   keepUnsaved?: boolean | 'session';
   /**

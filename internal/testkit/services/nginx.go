@@ -1,9 +1,7 @@
 package services
 
 import (
-	"context"
 	"fmt"
-	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -33,25 +31,13 @@ http {
 // logs is shown if the test fails.
 func Nginx(t testing.TB, blocks func(address string) string) string {
 	t.Helper()
-	path := need(t, "nginx-light")
-	folder, err := os.MkdirTemp(memoryRoot(), "casbroker-nginx-")
-	if err != nil {
-		t.Fatal(err)
-	}
-	port, err := freePort()
-	if err != nil {
-		t.Fatal(err)
-	}
-	address := "127.0.0.1:" + port
-	file := filepath.Join(folder, "nginx.conf")
-	if err := os.WriteFile(file, fmt.Appendf(nil, nginxFile, folder, blocks(address)), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	stop, err := start(nil, "TERM", folder, path, "-p", folder, "-e", filepath.Join(folder, "error.log"), "-c", file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(stop)
+	folder, url := proxy{
+		program: "nginx-light", file: "nginx.conf",
+		settings: func(folder, address string) string { return fmt.Sprintf(nginxFile, folder, blocks(address)) },
+		args: func(folder, file string) []string {
+			return []string{"-p", folder, "-e", filepath.Join(folder, "error.log"), "-c", file}
+		},
+	}.start(t)
 	t.Cleanup(func() {
 		if !t.Failed() {
 			return
@@ -60,15 +46,5 @@ func Nginx(t testing.TB, blocks func(address string) string) string {
 		lines := strings.Split(string(text), "\n")
 		t.Log("nginx logged:\n" + strings.Join(lines[max(len(lines)-20, 0):], "\n"))
 	})
-	err = waitFor("nginx on port "+port, func(ctx context.Context) error {
-		conn, err := new(net.Dialer).DialContext(ctx, "tcp", address)
-		if err != nil {
-			return err
-		}
-		return conn.Close()
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return "http://" + address
+	return url
 }

@@ -24,7 +24,7 @@ export default {
   too_large: ['This statement is too large', 'It has more than the service takes.', 'Request one for a shorter period.'],
   invalid_statement: ['The statement was not saved', 'Something in it is not as it should be.', 'Request a new statement, or contact support.'],
   other_owner: ['This is another person’s statement', 'Its PAN is not yours.', 'Choose a statement of your own.'],
-  quota_exceeded: ['No room for more statements', 'You have stored as many as you may.', 'Delete some, then import this one again.'],
+  quota_exceeded: ['No more statements can be stored', 'You have stored as many as you may.', 'Delete some, then import this one again.'],
   unknown: ['Something went wrong', 'The import failed.', 'Try again; if that does not help, contact support.'],
   reopened: ['', 'Your access had expired and was renewed. Please go on.'],
 };

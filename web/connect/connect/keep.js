@@ -81,7 +81,7 @@ export function createKeep(mode, scope, own) {
       await on('kept', 'put', record);
       return true;
     } catch {
-      return false; // no secure context, no storage, or no room: the page saves all the same
+      return false; // no secure context, no storage, or a full one: the page saves all the same
     }
   }
 
