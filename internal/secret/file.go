@@ -18,7 +18,7 @@ var (
 )
 
 // ReadFile returns the secret in the file at path, without line breaks at the end. It returns
-// ErrEmptyFile if there is none. It waits for no writer, as a pipe would have it do. The error has
+// ErrEmptyFile if the file has none. It does not block on a named pipe. The error has
 // nothing of the file.
 func ReadFile(path string) (Text, error) {
 	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {

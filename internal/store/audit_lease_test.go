@@ -32,7 +32,8 @@ func openDeferred(t *testing.T, url string) *DB {
 	return s
 }
 
-func TestChainIsAbandonedAfterAFailedCommit(t *testing.T) {
+// eachURL runs test with the address of a new database of each dialect, side by side.
+func eachURL(t *testing.T, test func(t *testing.T, url string)) {
 	t.Parallel()
 	for name, url := range map[string]func() string{
 		"sqlite":   func() string { return "sqlite:" + filepath.Join(t.TempDir(), "broker.db") },
@@ -40,39 +41,45 @@ func TestChainIsAbandonedAfterAFailedCommit(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s := openDeferred(t, url())
-			at := time.Now()
-			record := func(more string) error {
-				at = at.Add(time.Millisecond) // makes the order of the records certain
-				r := audit.New(t.Context(), at, audit.Broker, audit.BrokerStart, "", "")
-				return s.change(t.Context(), "record", func(ctx context.Context, tx *sql.Tx) error {
-					err := s.record(ctx, tx, r)
-					if err == nil && more != "" {
-						_, err = tx.ExecContext(ctx, more)
-					}
-					return err
-				})
-			}
-			if err := errors.Join(record(""), record("")); err != nil {
-				t.Fatal(err)
-			}
-			if err := record("INSERT INTO promised (n) VALUES (99)"); err == nil {
-				t.Fatal("the commit did not fail")
-			}
-			if err := record(""); err != nil {
-				t.Fatal(err)
-			}
-			list, err := s.Records(t.Context(), audit.Filter{}, audit.Cursor{}, 10)
-			if err != nil || len(list) != 3 || list[0].Seq != 1 || list[0].Writer == list[1].Writer || list[1].Writer != list[2].Writer {
-				t.Errorf("got %v %v", list, err)
-			}
-			trail := audit.Service{Store: s, Chains: s, Box: s.box}
-			report, err := trail.Verify(t.Context(), func(b audit.Break) { t.Error(b) })
-			if err != nil || report.Records != 3 || report.Writers != 2 {
-				t.Errorf("got %+v %v", report, err)
-			}
+			test(t, url())
 		})
 	}
+}
+
+func TestChainIsAbandonedAfterAFailedCommit(t *testing.T) {
+	eachURL(t, func(t *testing.T, url string) {
+		s := openDeferred(t, url)
+		at := time.Now()
+		record := func(more string) error {
+			at = at.Add(time.Millisecond) // makes the order of the records certain
+			r := audit.New(t.Context(), at, audit.Broker, audit.BrokerStart, "", "")
+			return s.change(t.Context(), "record", func(ctx context.Context, tx *sql.Tx) error {
+				err := s.record(ctx, tx, r)
+				if err == nil && more != "" {
+					_, err = tx.ExecContext(ctx, more)
+				}
+				return err
+			})
+		}
+		if err := errors.Join(record(""), record("")); err != nil {
+			t.Fatal(err)
+		}
+		if err := record("INSERT INTO promised (n) VALUES (99)"); err == nil {
+			t.Fatal("the commit did not fail")
+		}
+		if err := record(""); err != nil {
+			t.Fatal(err)
+		}
+		list, err := s.Records(t.Context(), audit.Filter{}, audit.Cursor{}, 10)
+		if err != nil || len(list) != 3 || list[0].Seq != 1 || list[0].Writer == list[1].Writer || list[1].Writer != list[2].Writer {
+			t.Errorf("got %v %v", list, err)
+		}
+		trail := audit.Service{Store: s, Chains: s, Box: s.box}
+		report, err := trail.Verify(t.Context(), func(b audit.Break) { t.Error(b) })
+		if err != nil || report.Records != 3 || report.Writers != 2 {
+			t.Errorf("got %+v %v", report, err)
+		}
+	})
 }
 
 func TestConcurrentTransactionsUseSeparateChains(t *testing.T) {

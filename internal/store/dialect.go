@@ -11,6 +11,6 @@ type dialect struct {
 	together   bool                 // one statement can insert into several tables
 	truncate   string               // statement: removes deleted data from the files; "" where that is up to the operator
 	readOnly   string               // expression: whether the server takes no changes
-	allocate   []string             // statements that need room on the disk and leave nothing
+	allocate   []string             // statements that need free space on the disk and store nothing
 	down       func(err error) bool // reports whether err means that the database is unreachable or cannot write
 }
