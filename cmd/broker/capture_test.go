@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"casbroker/internal/sandbox"
+	"casbroker/internal/testkit/brokertest"
 )
 
 const captureKills = 5
@@ -23,22 +24,22 @@ func TestDeliveredStatementsSurviveAKill(t *testing.T) {
 	vendor := httptest.NewServer(sandbox.New(sandbox.Options{APIKey: apiKey, RateLimit: sandbox.Unlimited}))
 	t.Cleanup(vendor.Close)
 	p := build(t)
-	p.extra = []string{
+	p.Extra = []string{
 		"CASBROKER_UPSTREAM_URL=" + vendor.URL, "CASBROKER_UPSTREAM_API_KEY=" + apiKey, "CASBROKER_TOKEN_MODE=gateway",
 	}
 	answers := map[string][]byte{}
 	for i := range captureKills {
-		p.start()
-		jwt := token(t, fmt.Sprint("user-", i))
+		p.Start()
+		jwt := brokertest.Token(t, fmt.Sprint("user-", i))
 		answers[jwt] = p.parse(jwt)
-		p.kill()
+		p.Kill()
 	}
-	p.start()
+	p.Start()
 	for jwt, answer := range answers {
 		p.wantVerified(jwt, answer)
 	}
-	p.kill() // once more: nothing is saved twice
-	p.start()
+	p.Kill() // once more: nothing is saved twice
+	p.Start()
 	for jwt, answer := range answers {
 		p.wantVerified(jwt, answer)
 	}
@@ -46,28 +47,28 @@ func TestDeliveredStatementsSurviveAKill(t *testing.T) {
 
 // parse parses a statement through the gateway and returns the answer.
 func (p *program) parse(jwt string) []byte {
-	p.t.Helper()
+	p.T.Helper()
 	var g struct {
 		AccessToken string `json:"access_token"`
 		BaseURL     string `json:"api_base_url"`
 	}
-	p.must(jwt, http.MethodPost, "/v1/token", nil, http.StatusOK, &g)
+	p.Must(jwt, http.MethodPost, "/v1/token", nil, http.StatusOK, &g)
 	const body = "--x\r\nContent-Disposition: form-data; name=\"pdf_file\"; filename=\"cdsl.pdf\"\r\n\r\n%PDF-1.4\n% cdsl\n%%EOF\n\r\n" +
 		"--x\r\nContent-Disposition: form-data; name=\"password\"\r\n\r\nABCDE1234F\r\n--x--\r\n"
-	req, err := http.NewRequestWithContext(p.t.Context(), http.MethodPost, g.BaseURL+"/v4/smart/parse", strings.NewReader(body))
+	req, err := http.NewRequestWithContext(p.T.Context(), http.MethodPost, g.BaseURL+"/v4/smart/parse", strings.NewReader(body))
 	if err != nil {
-		p.t.Fatal(err)
+		p.T.Fatal(err)
 	}
 	req.Header.Set("X-Api-Key", g.AccessToken)
 	req.Header.Set("Content-Type", "multipart/form-data; boundary=x")
-	res, err := p.client.Do(req)
+	res, err := p.Client.Do(req)
 	if err != nil {
-		p.t.Fatal(err)
+		p.T.Fatal(err)
 	}
 	defer func() { _ = res.Body.Close() }()
 	answer, err := io.ReadAll(res.Body)
 	if err != nil || res.StatusCode != http.StatusOK {
-		p.t.Fatalf("got %v, %d %s", err, res.StatusCode, answer)
+		p.T.Fatalf("got %v, %d %s", err, res.StatusCode, answer)
 	}
 	return answer
 }
@@ -75,22 +76,22 @@ func (p *program) parse(jwt string) []byte {
 // wantVerified fails the test unless the only portfolio of a user is verified and has this
 // payload.
 func (p *program) wantVerified(jwt string, payload []byte) {
-	p.t.Helper()
+	p.T.Helper()
 	type found struct {
 		ID         string `json:"id"`
 		Provenance string `json:"provenance"`
 	}
 	var latest found
-	p.must(jwt, http.MethodGet, "/v1/portfolios/latest", nil, http.StatusOK, &latest)
+	p.Must(jwt, http.MethodGet, "/v1/portfolios/latest", nil, http.StatusOK, &latest)
 	var page struct {
 		Portfolios []found `json:"portfolios"`
 	}
-	p.must(jwt, http.MethodGet, "/v1/portfolios", nil, http.StatusOK, &page)
+	p.Must(jwt, http.MethodGet, "/v1/portfolios", nil, http.StatusOK, &page)
 	if len(page.Portfolios) != 1 || page.Portfolios[0] != latest || latest.Provenance != "verified" {
-		p.t.Errorf("got %+v, and the latest %+v; want one verified portfolio", page.Portfolios, latest)
+		p.T.Errorf("got %+v, and the latest %+v; want one verified portfolio", page.Portfolios, latest)
 	}
-	raw, err := p.call(p.t.Context(), jwt, http.MethodGet, "/v1/portfolios/"+latest.ID+"/raw", nil)
-	if err != nil || !bytes.Equal(raw.body, payload) {
-		p.t.Errorf("got %v, %.80s, want the answer that was delivered", err, raw.body)
+	raw, err := p.Call(p.T.Context(), jwt, http.MethodGet, "/v1/portfolios/"+latest.ID+"/raw", nil)
+	if err != nil || !bytes.Equal(raw.Body, payload) {
+		p.T.Errorf("got %v, %.80s, want the answer that was delivered", err, raw.Body)
 	}
 }

@@ -19,6 +19,7 @@ import (
 	"github.com/compose-spec/compose-go/v2/types"
 
 	"casbroker/internal/sandbox"
+	"casbroker/internal/testkit/brokertest"
 	"casbroker/internal/testkit/logtest"
 	"casbroker/internal/testkit/services"
 	"casbroker/internal/testkit/storetest"
@@ -35,7 +36,7 @@ func dotEnv(t *testing.T, folder string) string {
 	}
 	path := filepath.Join(folder, ".env")
 	lines := []string{
-		"CASPARSER_API_KEY=a-key-that-is-never-used", "JWT_ISSUER=https://other.example", "JWT_SECRET=" + jwtSecret, "SEAL_HASH_KEY=" + key("e"),
+		"CASPARSER_API_KEY=a-key-that-is-never-used", "JWT_ISSUER=https://other.example", "JWT_SECRET=" + brokertest.Secret, "SEAL_HASH_KEY=" + key("e"),
 		"SEAL_KEY=" + key("f"), "POSTGRES_PASSWORD=postgres-pass", "REDIS_PASSWORD=redis-pass", "GRAFANA_PASSWORD=grafana-pass",
 	}
 	if err := os.WriteFile(path, []byte(strings.Join(lines, "\n")), 0o600); err != nil {
@@ -104,7 +105,7 @@ func TestBrokersOfTheComposeFileHaveValidSettings(t *testing.T) {
 		if len(all) != 2 || !maps.EqualFunc(all[0].Environment, all[1].Environment, func(a, b *string) bool { return *a == *b }) {
 			t.Fatalf("%s: got %d brokers, want two with the same environment", name, len(all))
 		}
-		cmd := exec.CommandContext(t.Context(), p.path, "config", "check") //nolint:gosec // our own program
+		cmd := exec.CommandContext(t.Context(), p.Path, "config", "check") //nolint:gosec // our own program
 		cmd.Env = environment(t, project, all[0], t.TempDir())
 		if out, err := cmd.CombinedOutput(); err != nil {
 			t.Errorf("%s: got %v: %s", name, err, out)
@@ -114,7 +115,7 @@ func TestBrokersOfTheComposeFileHaveValidSettings(t *testing.T) {
 		}
 	}
 	project := inSandbox(t)
-	cmd := exec.CommandContext(t.Context(), p.path, "config", "check") //nolint:gosec // our own program
+	cmd := exec.CommandContext(t.Context(), p.Path, "config", "check") //nolint:gosec // our own program
 	cmd.Env = append(environment(t, project, brokers(project)[0], t.TempDir()), "CASBROKER_UPSTREAM_ALLOW_HTTP=")
 	if out, err := cmd.CombinedOutput(); err == nil || !strings.Contains(string(out), "upstream.url: want https") {
 		t.Errorf("without CASPARSER_ALLOW_HTTP: got %v: %s", err, out)
@@ -253,25 +254,25 @@ func TestProcessesOfTheComposeFileWorkTogether(t *testing.T) {
 	addresses := map[string]string{}
 	for _, s := range brokers(project) {
 		p := build(t)
-		p.address = free(t)
-		p.output = &logtest.Log{}
-		p.cmd = exec.CommandContext(t.Context(), p.path, "serve") //nolint:gosec // our own program
-		p.cmd.Stdout, p.cmd.Stderr = p.output, p.output
-		p.cmd.Env = environment(t, project, s, p.folder)
-		p.cmd.Env = append(p.cmd.Env, "CASBROKER_SERVER_ADDRESS="+p.address, "CASBROKER_SERVER_METRICS_ADDRESS="+free(t), "CASBROKER_STORE_URL="+database,
+		p.Address = brokertest.Free(t)
+		p.Output = &logtest.Log{}
+		p.Cmd = exec.CommandContext(t.Context(), p.Path, "serve") //nolint:gosec // our own program
+		p.Cmd.Stdout, p.Cmd.Stderr = p.Output, p.Output
+		p.Cmd.Env = environment(t, project, s, p.Folder)
+		p.Cmd.Env = append(p.Cmd.Env, "CASBROKER_SERVER_ADDRESS="+p.Address, "CASBROKER_SERVER_METRICS_ADDRESS="+brokertest.Free(t), "CASBROKER_STORE_URL="+database,
 			"CASBROKER_SERVER_TRUSTED_PROXIES=127.0.0.0/8", // nginx
 			"CASBROKER_UPSTREAM_URL="+emulated.URL, "CASBROKER_UPSTREAM_ALLOW_HTTP=",
 			"CASBROKER_CACHE_URL="+strings.Replace(*s.Environment["CASBROKER_CACHE_URL"], "redis:6379", redis, 1))
-		p.run()
+		p.Run()
 		running = append(running, p)
-		addresses[s.Networks["default"].Ipv4Address] = p.address
+		addresses[s.Networks["default"].Ipv4Address] = p.Address
 	}
 	for _, p := range running {
-		if r, err := p.call(t.Context(), "", http.MethodGet, "/readyz", nil); err != nil || bytes.Contains(r.body, []byte("degraded")) {
-			t.Errorf("got %v, %s, want a broker that its Redis user serves", err, r.body)
+		if r, err := p.Call(t.Context(), "", http.MethodGet, "/readyz", nil); err != nil || bytes.Contains(r.Body, []byte("degraded")) {
+			t.Errorf("got %v, %s, want a broker that its Redis user serves", err, r.Body)
 		}
-		health := exec.CommandContext(t.Context(), p.path, "health") //nolint:gosec // our own program
-		health.Env = p.cmd.Env
+		health := exec.CommandContext(t.Context(), p.Path, "health") //nolint:gosec // our own program
+		health.Env = p.Cmd.Env
 		if out, err := health.CombinedOutput(); err != nil {
 			t.Errorf("broker health: got %v: %s", err, out)
 		}
@@ -292,10 +293,10 @@ func TestProcessesOfTheComposeFileWorkTogether(t *testing.T) {
 		}
 	}
 	try()
-	if err := running[0].cmd.Process.Signal(syscall.SIGTERM); err != nil {
+	if err := running[0].Cmd.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
-	if err := running[0].cmd.Wait(); err != nil {
+	if err := running[0].Cmd.Wait(); err != nil {
 		t.Errorf("got %v, want a clean end", err)
 	}
 	try()

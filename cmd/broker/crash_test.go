@@ -9,6 +9,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"casbroker/internal/testkit/brokertest"
 )
 
 const (
@@ -37,16 +39,16 @@ func TestAcknowledgedStatementsSurviveAKill(t *testing.T) {
 	p := build(t)
 	users := make([]*saver, savers)
 	for i := range users {
-		users[i] = &saver{jwt: token(t, fmt.Sprint("user-", i))}
+		users[i] = &saver{jwt: brokertest.Token(t, fmt.Sprint("user-", i))}
 	}
 	acknowledged := 0
 	for round := range crashes {
-		p.start()
+		p.Start()
 		checked := users[round%savers]
 		checked.wantAll(p)
 		acknowledged += p.saveUntilKilled(users, round)
 	}
-	p.start()
+	p.Start()
 	for _, u := range users {
 		u.wantAll(p)
 		u.wantOnce(p)
@@ -69,19 +71,19 @@ func (p *program) saveUntilKilled(users []*saver, round int) int {
 			for n := 0; ; n++ {
 				s := statementOf(fmt.Sprintf("%d of round %d by %d", n, round, i), 1+n%40)
 				u.sent = append(u.sent, s)
-				r, err := p.call(p.t.Context(), u.jwt, http.MethodPost, "/v1/portfolios", s.payload)
+				r, err := p.Call(p.T.Context(), u.jwt, http.MethodPost, "/v1/portfolios", s.payload)
 				if err != nil {
 					return
 				}
-				if r.status != http.StatusCreated {
-					p.t.Errorf("got %d: %s, want 201", r.status, r.body)
+				if r.Status != http.StatusCreated {
+					p.T.Errorf("got %d: %s, want 201", r.Status, r.Body)
 					return
 				}
 				var saved struct {
 					ID string `json:"id"`
 				}
-				if err := json.Unmarshal(r.body, &saved); err != nil {
-					p.t.Error(err)
+				if err := json.Unmarshal(r.Body, &saved); err != nil {
+					p.T.Error(err)
 				}
 				s.id = saved.ID
 				once.Do(func() { close(first) })
@@ -91,10 +93,10 @@ func (p *program) saveUntilKilled(users []*saver, round int) int {
 	select {
 	case <-first:
 	case <-time.After(30 * time.Second):
-		p.t.Error("no statement was acknowledged within 30 s")
+		p.T.Error("no statement was acknowledged within 30 s")
 	}
 	<-time.After(rand.N(150 * time.Millisecond)) //nolint:gosec // not a secret
-	p.kill()
+	p.Kill()
 	all.Wait()
 	return acknowledged(users) - before
 }
@@ -119,7 +121,7 @@ func statementOf(name string, rows int) *sent {
 
 // wantAll fails the test unless every acknowledged statement of u was saved completely.
 func (u *saver) wantAll(p *program) {
-	p.t.Helper()
+	p.T.Helper()
 	for _, s := range u.sent {
 		if s.id == "" {
 			continue
@@ -128,13 +130,13 @@ func (u *saver) wantAll(p *program) {
 			Rows         []any `json:"rows"`
 			Transactions int   `json:"transactions"`
 		}
-		p.must(u.jwt, http.MethodGet, "/v1/portfolios/"+s.id, nil, http.StatusOK, &read)
+		p.Must(u.jwt, http.MethodGet, "/v1/portfolios/"+s.id, nil, http.StatusOK, &read)
 		if len(read.Rows) != s.rows || read.Transactions != s.rows {
-			p.t.Errorf("%s: got %d rows and %d transactions, want %d each", s.id, len(read.Rows), read.Transactions, s.rows)
+			p.T.Errorf("%s: got %d rows and %d transactions, want %d each", s.id, len(read.Rows), read.Transactions, s.rows)
 		}
-		raw, err := p.call(p.t.Context(), u.jwt, http.MethodGet, "/v1/portfolios/"+s.id+"/raw", nil)
-		if err != nil || string(raw.body) != string(s.payload) {
-			p.t.Errorf("%s: got %v, %.100s, want the payload as sent", s.id, err, raw.body)
+		raw, err := p.Call(p.T.Context(), u.jwt, http.MethodGet, "/v1/portfolios/"+s.id+"/raw", nil)
+		if err != nil || string(raw.Body) != string(s.payload) {
+			p.T.Errorf("%s: got %v, %.100s, want the payload as sent", s.id, err, raw.Body)
 		}
 	}
 }
@@ -142,15 +144,15 @@ func (u *saver) wantAll(p *program) {
 // wantOnce fails the test unless every statement of u was saved exactly once: saving it again
 // returns the same id, and there are no other portfolios.
 func (u *saver) wantOnce(p *program) {
-	p.t.Helper()
+	p.T.Helper()
 	ids := map[string]bool{}
 	for _, s := range u.sent {
-		r, err := p.call(p.t.Context(), u.jwt, http.MethodPost, "/v1/portfolios", s.payload)
+		r, err := p.Call(p.T.Context(), u.jwt, http.MethodPost, "/v1/portfolios", s.payload)
 		var saved struct {
 			ID string `json:"id"`
 		}
-		if err != nil || json.Unmarshal(r.body, &saved) != nil || s.id != "" && (r.status != http.StatusOK || saved.ID != s.id) {
-			p.t.Fatalf("saving again: got %v, %d %s, want %s", err, r.status, r.body, s.id)
+		if err != nil || json.Unmarshal(r.Body, &saved) != nil || s.id != "" && (r.Status != http.StatusOK || saved.ID != s.id) {
+			p.T.Fatalf("saving again: got %v, %d %s, want %s", err, r.Status, r.Body, s.id)
 		}
 		ids[saved.ID] = true
 	}
@@ -160,13 +162,13 @@ func (u *saver) wantOnce(p *program) {
 			Portfolios []struct{} `json:"portfolios"`
 			NextCursor *string    `json:"next_cursor"`
 		}
-		p.must(u.jwt, http.MethodGet, path, nil, http.StatusOK, &page)
+		p.Must(u.jwt, http.MethodGet, path, nil, http.StatusOK, &page)
 		found += len(page.Portfolios)
 		if path = ""; page.NextCursor != nil {
 			path = "/v1/portfolios?limit=100&cursor=" + *page.NextCursor
 		}
 	}
 	if len(ids) != len(u.sent) || found != len(u.sent) {
-		p.t.Errorf("%d statements: got %d ids and %d portfolios, want as many", len(u.sent), len(ids), found)
+		p.T.Errorf("%d statements: got %d ids and %d portfolios, want as many", len(u.sent), len(ids), found)
 	}
 }

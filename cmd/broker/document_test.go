@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"casbroker/internal/testkit/brokertest"
 	"casbroker/internal/testkit/logtest"
 	"casbroker/internal/testkit/services"
 )
@@ -65,15 +66,15 @@ func TestCommandsInTheReadmeWork(t *testing.T) {
 	t.Parallel()
 	services.Curl(t)
 	p := build(t)
-	p.address = free(t)
-	p.output = &logtest.Log{}
-	p.cmd = exec.CommandContext(t.Context(), p.path, "demo", "--address", p.address, "--data", filepath.Join(p.folder, "data")) //nolint:gosec // our own program
-	p.cmd.Stdout, p.cmd.Stderr = p.output, p.output
-	p.run()
-	key := strings.TrimSpace(p.printed(regexp.MustCompile(`cbk_admin_[\w-]+\s`)))
+	p.Address = brokertest.Free(t)
+	p.Output = &logtest.Log{}
+	p.Cmd = exec.CommandContext(t.Context(), p.Path, "demo", "--address", p.Address, "--data", filepath.Join(p.Folder, "data")) //nolint:gosec // our own program
+	p.Cmd.Stdout, p.Cmd.Stderr = p.Output, p.Output
+	p.Run()
+	key := strings.TrimSpace(p.Printed(regexp.MustCompile(`cbk_admin_[\w-]+\s`)))
 
 	script := readCommands(t, "../../README.md")
-	script = replace(t, script, "http://127.0.0.1:8080", "http://"+p.address)
+	script = replace(t, script, "http://127.0.0.1:8080", "http://"+p.Address)
 	script = replace(t, script, "cbk_admin_…", key)
 	out := runScript(t, t.TempDir(), traceStatus+script)
 
@@ -99,10 +100,10 @@ func TestCommandsForOperatorsWork(t *testing.T) {
 	services.Curl(t)
 	services.OpenSSL(t)
 	p := build(t)
-	p.address = free(t)
+	p.Address = brokertest.Free(t)
 	folder := t.TempDir()
 	var admin struct{ Key, Hash string }
-	out, err := exec.CommandContext(t.Context(), p.path, "admin-key", "meera", "--json").Output() //nolint:gosec // our own program
+	out, err := exec.CommandContext(t.Context(), p.Path, "admin-key", "meera", "--json").Output() //nolint:gosec // our own program
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -110,7 +111,7 @@ func TestCommandsForOperatorsWork(t *testing.T) {
 		t.Fatalf("%v in %s", err, out)
 	}
 	var service struct{ Key, Hash string }
-	if out, err = exec.CommandContext(t.Context(), p.path, "service-key", "backend", "--scope", "portfolios:read", "--json").Output(); err != nil { //nolint:gosec // our own program
+	if out, err = exec.CommandContext(t.Context(), p.Path, "service-key", "backend", "--scope", "portfolios:read", "--json").Output(); err != nil { //nolint:gosec // our own program
 		t.Fatal(err)
 	}
 	if err := json.Unmarshal(out, &service); err != nil {
@@ -132,11 +133,11 @@ func TestCommandsForOperatorsWork(t *testing.T) {
 		"sed -i 's|^    - id: k1$|    - id: k2\\n      file: secrets/seal-2.key\\n&|' broker.yaml\n"+
 			"broker seal rotate --config broker.yaml\n")
 	text := runScript(t, folder, script,
-		"PATH="+filepath.Dir(p.path)+":"+os.Getenv("PATH"), "CASPARSER_API_KEY=an-api-key-that-is-never-used",
-		"CASBROKER_SERVER_ADDRESS="+p.address, "CASBROKER_ADMIN_KEYS_0_NAME=meera", "CASBROKER_ADMIN_KEYS_0_HASH="+admin.Hash,
+		"PATH="+filepath.Dir(p.Path)+":"+os.Getenv("PATH"), "CASPARSER_API_KEY=an-api-key-that-is-never-used",
+		"CASBROKER_SERVER_ADDRESS="+p.Address, "CASBROKER_ADMIN_KEYS_0_NAME=meera", "CASBROKER_ADMIN_KEYS_0_HASH="+admin.Hash,
 		"CASBROKER_AUTH_SERVICE_KEYS_0_NAME=backend", "CASBROKER_AUTH_SERVICE_KEYS_0_HASH="+service.Hash,
 		"CASBROKER_AUTH_SERVICE_KEYS_0_SCOPES=portfolios:read", "CASBROKER_AUTH_SERVICE_KEYS_0_ACTS_FOR=app", "SERVICE_KEY="+service.Key,
-		"BROKER_URL=http://"+p.address, "BROKER_KEY_FILE="+keyFile)
+		"BROKER_URL=http://"+p.Address, "BROKER_KEY_FILE="+keyFile)
 	audit, err := os.ReadFile(filepath.Join(folder, "audit.csv")) //nolint:gosec // a file of the test
 	if err != nil || !strings.Contains(string(audit), "access.block") {
 		t.Errorf("the exported audit trail lacks the block (%v): %s\n%s", err, audit, text)

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"casbroker/internal/sandbox"
+	"casbroker/internal/testkit/brokertest"
 )
 
 // TestKeyOfAKilledBrokerIsFreeSoon kills the broker while the vendor parses a statement that
@@ -32,9 +33,9 @@ func TestKeyOfAKilledBrokerIsFreeSoon(t *testing.T) {
 	}))
 	t.Cleanup(at.Close)
 	p := build(t)
-	p.extra = []string{"CASBROKER_UPSTREAM_URL=" + at.URL, "CASBROKER_UPSTREAM_API_KEY=" + apiKey, "CASBROKER_RATELIMIT_UPLOAD_USER="}
-	p.start()
-	jwt := token(t, "asha")
+	p.Extra = []string{"CASBROKER_UPSTREAM_URL=" + at.URL, "CASBROKER_UPSTREAM_API_KEY=" + apiKey, "CASBROKER_RATELIMIT_UPLOAD_USER="}
+	p.Start()
+	jwt := brokertest.Token(t, "asha")
 	lost := make(chan int, 1)
 	go func() {
 		status, _ := p.upload(t.Context(), jwt)
@@ -44,12 +45,12 @@ func TestKeyOfAKilledBrokerIsFreeSoon(t *testing.T) {
 	if status, retryAfter := p.upload(t.Context(), jwt); status != http.StatusConflict || retryAfter == "" {
 		t.Errorf("got %d while the first request runs, want 409 with Retry-After", status)
 	}
-	p.kill()
+	p.Kill()
 	close(killed)
 	if status := <-lost; status != 0 {
 		t.Errorf("the killed broker answered %d", status)
 	}
-	p.start()
+	p.Start()
 	for {
 		status, _ := p.upload(t.Context(), jwt)
 		if status == http.StatusCreated {
@@ -70,15 +71,15 @@ func TestKeyOfAKilledBrokerIsFreeSoon(t *testing.T) {
 func (p *program) upload(ctx context.Context, jwt string) (status int, retryAfter string) {
 	const body = "--x\r\nContent-Disposition: form-data; name=\"pdf_file\"; filename=\"cdsl.pdf\"\r\n\r\n%PDF-1.4\n% cdsl\n%%EOF\n\r\n" +
 		"--x\r\nContent-Disposition: form-data; name=\"password\"\r\n\r\nABCDE1234F\r\n--x--\r\n"
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+p.address+"/v1/statements", strings.NewReader(body))
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+p.Address+"/v1/statements", strings.NewReader(body))
 	if err != nil {
-		p.t.Error(err)
+		p.T.Error(err)
 		return 0, ""
 	}
 	req.Header.Set("Authorization", "Bearer "+jwt)
 	req.Header.Set("Content-Type", "multipart/form-data; boundary=x")
 	req.Header.Set("Idempotency-Key", "an-upload")
-	res, err := p.client.Do(req)
+	res, err := p.Client.Do(req)
 	if err != nil {
 		return 0, ""
 	}

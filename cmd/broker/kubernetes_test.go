@@ -237,12 +237,12 @@ func TestSettingsForKubernetesAreValid(t *testing.T) {
 	if err := os.WriteFile(file, []byte(inFolder(string(text))), 0o600); err != nil { //nolint:gosec // a file of the test
 		t.Fatal(err)
 	}
-	cmd := exec.CommandContext(t.Context(), p.path, "config", "print", "--config", file) //nolint:gosec // our own program
+	cmd := exec.CommandContext(t.Context(), p.Path, "config", "print", "--config", file) //nolint:gosec // our own program
 	cmd.Env = imageEnvironment(t)
 	for _, v := range c.broker().Env {
 		cmd.Env = append(cmd.Env, v.Name+"="+inFolder(v.Value))
 	}
-	check := exec.CommandContext(t.Context(), p.path, "config", "check", "--config", file) //nolint:gosec // our own program
+	check := exec.CommandContext(t.Context(), p.Path, "config", "check", "--config", file) //nolint:gosec // our own program
 	check.Env = cmd.Env
 	if out, err := check.CombinedOutput(); err != nil || strings.Contains(string(out), "is open to") {
 		t.Errorf("got %v: %s", err, out)

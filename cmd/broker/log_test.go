@@ -10,10 +10,10 @@ import (
 func TestLogHasAllRequestsOnceTheBrokerHasEnded(t *testing.T) {
 	t.Parallel()
 	p := build(t)
-	p.start()
+	p.Start()
 	const requests = 40
 	for range requests {
-		res, err := p.client.Get("http://" + p.address + "/openapi.yaml") //nolint:noctx // the client has a timeout
+		res, err := p.Client.Get("http://" + p.Address + "/openapi.yaml") //nolint:noctx // the client has a timeout
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -22,14 +22,14 @@ func TestLogHasAllRequestsOnceTheBrokerHasEnded(t *testing.T) {
 			t.Fatalf("got %d, want 200", res.StatusCode)
 		}
 	}
-	if err := p.cmd.Process.Signal(os.Interrupt); err != nil {
+	if err := p.Cmd.Process.Signal(os.Interrupt); err != nil {
 		t.Fatal(err)
 	}
-	if err := p.cmd.Wait(); err != nil {
+	if err := p.Cmd.Wait(); err != nil {
 		t.Errorf("got %v, want exit code 0", err)
 	}
-	before, _, stopped := strings.Cut(p.output.String(), `"msg":"stopped"`)
+	before, _, stopped := strings.Cut(p.Output.String(), `"msg":"stopped"`)
 	if n := strings.Count(before, `"route":"/openapi.yaml","status":200`); n != requests || !stopped {
-		t.Errorf("got %d lines, then stopped: %v, want %d and true, in\n%s", n, stopped, requests, p.output)
+		t.Errorf("got %d lines, then stopped: %v, want %d and true, in\n%s", n, stopped, requests, p.Output)
 	}
 }

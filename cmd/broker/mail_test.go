@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"casbroker/internal/sandbox"
+	"casbroker/internal/testkit/brokertest"
 )
 
 // TestForwardedStatementsSurviveAKill kills the broker as soon as it has answered the
@@ -22,19 +23,19 @@ func TestForwardedStatementsSurviveAKill(t *testing.T) {
 	at := httptest.NewServer(vendor)
 	t.Cleanup(at.Close)
 	p := build(t)
-	p.extra = []string{
+	p.Extra = []string{
 		"CASBROKER_UPSTREAM_URL=" + at.URL, "CASBROKER_UPSTREAM_API_KEY=" + apiKey, "CASBROKER_TOKEN_MODE=gateway",
 		"CASBROKER_GATEWAY_FEATURES=parse,inbound_email", "CASBROKER_INBOUND_PARSE=true",
 	}
 	var users []string // their JWTs
 	for i := range kills {
-		p.start()
-		jwt := token(t, fmt.Sprint("user-", i))
+		p.Start()
+		jwt := brokertest.Token(t, fmt.Sprint("user-", i))
 		p.forward(jwt, at.URL)
-		p.kill()
+		p.Kill()
 		users = append(users, jwt)
 	}
-	p.start()
+	p.Start()
 	for _, jwt := range users {
 		p.wantForwarded(jwt)
 	}
@@ -45,38 +46,38 @@ func TestForwardedStatementsSurviveAKill(t *testing.T) {
 
 // forward makes a statement arrive at an address of a user who has agreed that it is parsed.
 func (p *program) forward(jwt, vendor string) {
-	p.t.Helper()
-	p.must(jwt, http.MethodPut, "/v1/mail-parsing", []byte(`{"password":"ABCDE1234F","consent":true}`), http.StatusOK, nil)
+	p.T.Helper()
+	p.Must(jwt, http.MethodPut, "/v1/mail-parsing", []byte(`{"password":"ABCDE1234F","consent":true}`), http.StatusOK, nil)
 	var g struct {
 		AccessToken string `json:"access_token"`
 		BaseURL     string `json:"api_base_url"`
 	}
-	p.must(jwt, http.MethodPost, "/v1/token", nil, http.StatusOK, &g)
+	p.Must(jwt, http.MethodPost, "/v1/token", nil, http.StatusOK, &g)
 	address := p.post(g.BaseURL+"/v4/inbound-email", g.AccessToken, "{}", http.StatusCreated)
 	_, id, _ := strings.Cut(address, `"inbound_email_id":"`)
 	id, _, _ = strings.Cut(id, `"`)
 	if got := p.post(vendor+"/_sandbox/inbound-email/"+id+"/deliver", "", `{"source":"cdsl"}`, http.StatusOK); !strings.Contains(got, `"callback":"delivered"`) {
-		p.t.Fatalf("got %s", got)
+		p.T.Fatalf("got %s", got)
 	}
 }
 
 // post sends JSON and returns the answer.
 func (p *program) post(url, apiKey, body string, status int) string {
-	p.t.Helper()
-	req, err := http.NewRequestWithContext(p.t.Context(), http.MethodPost, url, strings.NewReader(body))
+	p.T.Helper()
+	req, err := http.NewRequestWithContext(p.T.Context(), http.MethodPost, url, strings.NewReader(body))
 	if err != nil {
-		p.t.Fatal(err)
+		p.T.Fatal(err)
 	}
 	req.Header.Set("X-Api-Key", apiKey)
 	req.Header.Set("Content-Type", "application/json")
-	res, err := p.client.Do(req)
+	res, err := p.Client.Do(req)
 	if err != nil {
-		p.t.Fatal(err)
+		p.T.Fatal(err)
 	}
 	defer func() { _ = res.Body.Close() }()
 	answer, err := io.ReadAll(res.Body)
 	if err != nil || res.StatusCode != status {
-		p.t.Fatalf("got %v, %d %s", err, res.StatusCode, answer)
+		p.T.Fatalf("got %v, %d %s", err, res.StatusCode, answer)
 	}
 	return string(answer)
 }
@@ -84,7 +85,7 @@ func (p *program) post(url, apiKey, body string, status int) string {
 // wantForwarded fails the test unless the forwarded statement of a user is saved, or its job
 // has failed since it was interrupted.
 func (p *program) wantForwarded(jwt string) {
-	p.t.Helper()
+	p.T.Helper()
 	for end := time.Now().Add(time.Minute); ; <-time.After(100 * time.Millisecond) {
 		var export struct {
 			Portfolios []struct{ Provenance string }
@@ -93,7 +94,7 @@ func (p *program) wantForwarded(jwt string) {
 				Problem struct{ Code string }
 			} `json:"statement_jobs"`
 		}
-		p.must(jwt, http.MethodGet, "/v1/me/export", nil, http.StatusOK, &export)
+		p.Must(jwt, http.MethodGet, "/v1/me/export", nil, http.StatusOK, &export)
 		if len(export.Jobs) == 1 {
 			switch j := export.Jobs[0]; {
 			case j.State == "done" && len(export.Portfolios) == 1 && export.Portfolios[0].Provenance == "verified":
@@ -101,12 +102,12 @@ func (p *program) wantForwarded(jwt string) {
 			case j.State == "failed" && j.Problem.Code == "outcome_unknown" && len(export.Portfolios) == 0:
 				return
 			case j.State == "done", j.State == "failed", len(export.Portfolios) > 1:
-				p.t.Errorf("got %+v", export)
+				p.T.Errorf("got %+v", export)
 				return
 			}
 		}
 		if time.Now().After(end) {
-			p.t.Fatalf("got %+v after a minute", export)
+			p.T.Fatalf("got %+v after a minute", export)
 		}
 	}
 }

@@ -7,20 +7,21 @@ import (
 	"path/filepath"
 	"testing"
 
+	"casbroker/internal/testkit/brokertest"
 	"casbroker/internal/testkit/logtest"
 )
 
 func TestNewFilesAreForTheBrokerOnlyWhateverTheUmask(t *testing.T) {
 	t.Parallel()
 	p := build(t)
-	p.folder = filepath.Join(p.folder, "data")
-	p.address = free(t)
-	p.output = &logtest.Log{}
-	p.cmd = exec.CommandContext(t.Context(), "sh", "-c", "umask 000 && exec "+p.path+" serve") //nolint:gosec // our own program
-	p.cmd.Env, p.cmd.Stdout, p.cmd.Stderr = append(os.Environ(), p.settings()...), p.output, p.output
-	p.run()
+	p.Folder = filepath.Join(p.Folder, "data")
+	p.Address = brokertest.Free(t)
+	p.Output = &logtest.Log{}
+	p.Cmd = exec.CommandContext(t.Context(), "sh", "-c", "umask 000 && exec "+p.Path+" serve") //nolint:gosec // our own program
+	p.Cmd.Env, p.Cmd.Stdout, p.Cmd.Stderr = append(os.Environ(), p.Settings()...), p.Output, p.Output
+	p.Run()
 	found := map[string]bool{}
-	err := filepath.WalkDir(p.folder, func(path string, entry fs.DirEntry, err error) error {
+	err := filepath.WalkDir(p.Folder, func(path string, entry fs.DirEntry, err error) error {
 		if err != nil {
 			return err
 		}

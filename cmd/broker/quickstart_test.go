@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"casbroker/internal/testkit/brokertest"
 	"casbroker/internal/testkit/services"
 )
 
@@ -79,8 +80,8 @@ func TestQuickstartForBackEndsWorks(t *testing.T) {
 		})
 	}
 	p := build(t)
-	folder, address := t.TempDir(), free(t)
-	_, port, err := net.SplitHostPort(free(t))
+	folder, address := t.TempDir(), brokertest.Free(t)
+	_, port, err := net.SplitHostPort(brokertest.Free(t))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -93,7 +94,7 @@ func TestQuickstartForBackEndsWorks(t *testing.T) {
 	script = replace(t, script, "make build\n", "trap 'kill $(jobs -p) 2>/dev/null || true' EXIT\n")
 	script = replace(t, script, "127.0.0.1:9000", "127.0.0.1:"+port)
 	script = replace(t, script, "127.0.0.1:8080", address)
-	out := runScript(t, folder, script, "CASBROKER_SERVER_ADDRESS="+address, "PATH="+filepath.Dir(p.path)+":"+os.Getenv("PATH"))
+	out := runScript(t, folder, script, "CASBROKER_SERVER_ADDRESS="+address, "PATH="+filepath.Dir(p.Path)+":"+os.Getenv("PATH"))
 
 	want := []string{`"provenance":"verified"`, `"type":"portfolio.saved"`}
 	for name := range used {

@@ -15,13 +15,14 @@ import (
 	"testing"
 	"time"
 
+	"casbroker/internal/testkit/brokertest"
 	"casbroker/internal/testkit/logtest"
 )
 
 func TestHangupReloadsAndCutsNoRequest(t *testing.T) {
 	t.Parallel()
 	p := build(t)
-	p.address, p.output = free(t), &logtest.Log{}
+	p.Address, p.Output = brokertest.Free(t), &logtest.Log{}
 	settings, secret := filepath.Join(t.TempDir(), "broker.yaml"), filepath.Join(t.TempDir(), "jwt.secret")
 	put := func(file, text string) {
 		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
@@ -29,24 +30,24 @@ func TestHangupReloadsAndCutsNoRequest(t *testing.T) {
 		}
 	}
 	put(settings, "log: {level: info}\n")
-	put(secret, jwtSecret)
-	p.cmd = exec.CommandContext(t.Context(), p.path, "serve", "--config", settings) //nolint:gosec // our own program
-	for _, s := range p.settings() {
+	put(secret, brokertest.Secret)
+	p.Cmd = exec.CommandContext(t.Context(), p.Path, "serve", "--config", settings) //nolint:gosec // our own program
+	for _, s := range p.Settings() {
 		if !strings.HasPrefix(s, "CASBROKER_AUTH_VERIFIERS_0_SECRET=") {
-			p.cmd.Env = append(p.cmd.Env, s)
+			p.Cmd.Env = append(p.Cmd.Env, s)
 		}
 	}
-	p.cmd.Env = append(append(os.Environ(), p.cmd.Env...), "CASBROKER_AUTH_VERIFIERS_0_SECRET_FILE="+secret)
-	p.cmd.Stdout, p.cmd.Stderr = p.output, p.output
-	p.run()
+	p.Cmd.Env = append(append(os.Environ(), p.Cmd.Env...), "CASBROKER_AUTH_VERIFIERS_0_SECRET_FILE="+secret)
+	p.Cmd.Stdout, p.Cmd.Stderr = p.Output, p.Output
+	p.Run()
 	hangUp := func() {
 		t.Helper()
-		if err := p.cmd.Process.Signal(syscall.SIGHUP); err != nil {
+		if err := p.Cmd.Process.Signal(syscall.SIGHUP); err != nil {
 			t.Fatal(err)
 		}
 	}
 
-	conn, err := new(net.Dialer).DialContext(t.Context(), "tcp", p.address)
+	conn, err := new(net.Dialer).DialContext(t.Context(), "tcp", p.Address)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -57,18 +58,18 @@ func TestHangupReloadsAndCutsNoRequest(t *testing.T) {
 	put(settings, "log: {level: debug}\nserver: {idle_timeout: 77s}\n")
 	put(secret, nextSecret)
 	hangUp()
-	p.printed(regexp.MustCompile(`changed settings need a restart.*server\.idle_timeout`))
-	p.printed(regexp.MustCompile(`a secret was replaced`))
-	p.printed(regexp.MustCompile(`"msg":"reloaded`))
-	if r, err := p.call(t.Context(), "", http.MethodGet, "/healthz", nil); err != nil || r.status != 200 {
+	p.Printed(regexp.MustCompile(`changed settings need a restart.*server\.idle_timeout`))
+	p.Printed(regexp.MustCompile(`a secret was replaced`))
+	p.Printed(regexp.MustCompile(`"msg":"reloaded`))
+	if r, err := p.Call(t.Context(), "", http.MethodGet, "/healthz", nil); err != nil || r.Status != 200 {
 		t.Errorf("got %v, %v", r, err)
 	}
-	p.printed(regexp.MustCompile(`"level":"DEBUG".*/healthz`))
+	p.Printed(regexp.MustCompile(`"level":"DEBUG".*/healthz`))
 
 	put(settings, "log: {level: loud}\n")
 	hangUp()
-	p.printed(regexp.MustCompile(`the settings cannot be used.*log\.level`))
-	p.printed(regexp.MustCompile(`"msg":"reloaded: the files with secrets"`))
+	p.Printed(regexp.MustCompile(`the settings cannot be used.*log\.level`))
+	p.Printed(regexp.MustCompile(`"msg":"reloaded: the files with secrets"`))
 
 	_, _ = io.WriteString(conn, "}")
 	res, err := http.ReadResponse(bufio.NewReader(conn), nil)
@@ -76,12 +77,12 @@ func TestHangupReloadsAndCutsNoRequest(t *testing.T) {
 		t.Fatalf("the request in progress got %v, %v, want its answer", res, err)
 	}
 	_ = res.Body.Close()
-	for _, hidden := range []string{jwtSecret, nextSecret} {
-		if strings.Contains(p.output.String(), hidden) {
+	for _, hidden := range []string{brokertest.Secret, nextSecret} {
+		if strings.Contains(p.Output.String(), hidden) {
 			t.Error("the log has a secret")
 		}
 	}
 }
 
-// nextSecret replaces jwtSecret.
+// nextSecret replaces brokertest.Secret.
 const nextSecret = "Zr8wPq2vNx6tJm4hBc9yKd3sLg7fUe5aTwXk"

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"casbroker/internal/sandbox"
+	"casbroker/internal/testkit/brokertest"
 	"casbroker/internal/testkit/storetest"
 	"casbroker/internal/testkit/vendortest"
 )
@@ -22,29 +23,29 @@ func TestKilledReplicaLeavesItsJobsToTheOthers(t *testing.T) {
 	var replicas [3]*program
 	for i := range replicas {
 		p := build(t)
-		p.extra = []string{
+		p.Extra = []string{
 			"CASBROKER_STORE_URL=" + database, "CASBROKER_UPSTREAM_URL=" + held.URL, "CASBROKER_UPSTREAM_API_KEY=" + apiKey,
 			"CASBROKER_STATEMENTS_WORKERS=1", "CASBROKER_TOKEN_MODE=gateway", "CASBROKER_GATEWAY_FEATURES=parse,inbound_email", "CASBROKER_INBOUND_PARSE=true",
 		}
-		p.start()
+		p.Start()
 		replicas[i] = p
 	}
 	killed, alive := replicas[0], replicas[1]
 	jobs := map[string]string{} // the path of the job, by the user's JWT
 	upload := func(users ...string) {
 		for _, user := range users {
-			jwt := token(t, user)
+			jwt := brokertest.Token(t, user)
 			jobs[jwt] = killed.uploadAsync(jwt)
 		}
 	}
 	upload("asha", "rohan", "meera")
 	held.Arrivals(t, len(replicas)) // so each has one
 	upload("kabir", "zoya")
-	forwarded := []string{token(t, "ravi"), token(t, "anita")}
+	forwarded := []string{brokertest.Token(t, "ravi"), brokertest.Token(t, "anita")}
 	for _, jwt := range forwarded {
 		killed.forward(jwt, held.URL)
 	}
-	killed.kill()
+	killed.Kill()
 	held.Departures(t, 1)
 	held.Release()
 
@@ -80,15 +81,15 @@ type jobView struct {
 
 // endedJob waits until a job has ended, and returns it.
 func (p *program) endedJob(jwt, path string) (j jobView) {
-	p.t.Helper()
+	p.T.Helper()
 	for end := time.Now().Add(time.Minute); ; <-time.After(100 * time.Millisecond) {
 		j = jobView{}
-		p.must(jwt, http.MethodGet, path, nil, http.StatusOK, &j)
+		p.Must(jwt, http.MethodGet, path, nil, http.StatusOK, &j)
 		if j.State == "done" || j.State == "failed" {
 			return j
 		}
 		if time.Now().After(end) {
-			p.t.Fatalf("%s is still %s", path, j.State)
+			p.T.Fatalf("%s is still %s", path, j.State)
 		}
 	}
 }

@@ -46,7 +46,7 @@ func modules(t *testing.T) map[string]string {
 
 func TestBillOfMaterialsHasEveryModule(t *testing.T) {
 	t.Parallel()
-	path := build(t).path
+	path := build(t).Path
 	sbom := func() []byte {
 		cmd := exec.CommandContext(t.Context(), "go", "run", "../sbom", "-version", "v1.2.3", path) //nolint:gosec // our own program
 		cmd.Stderr = os.Stderr

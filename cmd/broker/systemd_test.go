@@ -32,8 +32,8 @@ func unit(t *testing.T, path string) (text string, values map[string][]string) {
 func TestUnitOfSystemdIsValidAndHardened(t *testing.T) {
 	t.Parallel()
 	systemd, p := services.Systemd(t), build(t)
-	text, _ := unit(t, p.path)
-	file := filepath.Join(p.folder, "casbroker.service")
+	text, _ := unit(t, p.Path)
+	file := filepath.Join(p.Folder, "casbroker.service")
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -51,17 +51,17 @@ func TestUnitOfSystemdIsValidAndHardened(t *testing.T) {
 func TestServiceOfSystemdHasWhatTheBrokerNeeds(t *testing.T) {
 	t.Parallel()
 	p := build(t)
-	_, values := unit(t, p.path)
+	_, values := unit(t, p.Path)
 	script, _, found := strings.Cut(readCommands(t, "../../config/README.md"), "broker serve")
 	if !found {
 		t.Fatal("config/README.md does not start the broker any more")
 	}
-	path := "PATH=" + filepath.Dir(p.path) + ":" + os.Getenv("PATH")
-	runScript(t, p.folder, script, path, "CASPARSER_API_KEY=an-api-key-that-is-never-used")
+	path := "PATH=" + filepath.Dir(p.Path) + ":" + os.Getenv("PATH")
+	runScript(t, p.Folder, script, path, "CASPARSER_API_KEY=an-api-key-that-is-never-used")
 	credentials := t.TempDir()
 	for _, line := range values["LoadCredential"] {
 		name, source, _ := strings.Cut(line, ":")
-		text, err := os.ReadFile(filepath.Join(p.folder, "secrets", filepath.Base(source)))
+		text, err := os.ReadFile(filepath.Join(p.Folder, "secrets", filepath.Base(source)))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -70,7 +70,7 @@ func TestServiceOfSystemdHasWhatTheBrokerNeeds(t *testing.T) {
 		}
 	}
 	command := strings.Fields(values["ExecStart"][0])
-	settings := filepath.Join(p.folder, "broker.yaml")
+	settings := filepath.Join(p.Folder, "broker.yaml")
 	if command[len(command)-1] != "/etc/casbroker/broker.yaml" {
 		t.Fatalf("got %q, want the settings last", command)
 	}

@@ -12,6 +12,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"casbroker/internal/testkit/brokertest"
 )
 
 // maxUploading is the limit of resident memory while documents are uploaded, in kB.
@@ -42,17 +44,17 @@ func TestConcurrentUploadsNeedLittleMemory(t *testing.T) {
 	}))
 	t.Cleanup(vendor.Close)
 	p := build(t)
-	p.extra = []string{
+	p.Extra = []string{
 		"CASBROKER_UPSTREAM_URL=" + vendor.URL, "CASBROKER_UPSTREAM_API_KEY=", "CASBROKER_UPSTREAM_KEYS_0_NAME=main",
 		"CASBROKER_UPSTREAM_KEYS_0_API_KEY=a-key-of-the-vendor", "CASBROKER_UPSTREAM_KEYS_0_RATE=0", "CASBROKER_TOKEN_MODE=gateway", "CASBROKER_GATEWAY_MAX_UPLOADS_PER_USER=0",
 		"CASBROKER_RATELIMIT_UPLOAD_USER=", "GOGC=60", // as in the image
 	}
-	p.start()
-	r, err := p.call(t.Context(), token(t, "asha"), http.MethodPost, "/v1/token", nil)
+	p.Start()
+	r, err := p.Call(t.Context(), brokertest.Token(t, "asha"), http.MethodPost, "/v1/token", nil)
 	var issued struct {
 		Token string `json:"access_token"`
 	}
-	if err != nil || json.Unmarshal(r.body, &issued) != nil || issued.Token == "" {
+	if err != nil || json.Unmarshal(r.Body, &issued) != nil || issued.Token == "" {
 		t.Fatalf("got %+v, %v", r, err)
 	}
 	var form bytes.Buffer
@@ -63,14 +65,14 @@ func TestConcurrentUploadsNeedLittleMemory(t *testing.T) {
 	var waiting sync.WaitGroup
 	for range uploads {
 		waiting.Go(func() {
-			req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, fmt.Sprintf("http://%s/gateway/v4/smart/parse", p.address), bytes.NewReader(form.Bytes()))
+			req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, fmt.Sprintf("http://%s/gateway/v4/smart/parse", p.Address), bytes.NewReader(form.Bytes()))
 			if err != nil {
 				t.Error(err)
 				return
 			}
 			req.Header.Set("X-Api-Key", issued.Token)
 			req.Header.Set("Content-Type", w.FormDataContentType())
-			res, err := p.client.Do(req)
+			res, err := p.Client.Do(req)
 			if err != nil {
 				t.Error(err)
 				return

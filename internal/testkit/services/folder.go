@@ -50,3 +50,13 @@ func SharedDir(t testing.TB) string {
 	}
 	return folder
 }
+
+// ProgramDir returns a folder of this test binary from which programs may run. It is removed
+// when the binary ends.
+var ProgramDir = sync.OnceValues(func() (string, error) {
+	folder, err := os.MkdirTemp("", "casbroker-programs-")
+	if err != nil {
+		return "", err
+	}
+	return folder, spawn(nil, "TERM", folder, "true")
+})

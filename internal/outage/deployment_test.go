@@ -1,0 +1,110 @@
+package outage
+
+import (
+	"context"
+	"net/http/httptest"
+	"os"
+	"sync"
+	"testing"
+	"time"
+
+	"casbroker/internal/sandbox"
+	"casbroker/internal/testkit/brokertest"
+	"casbroker/internal/testkit/services"
+	"casbroker/internal/testkit/storetest"
+)
+
+const apiKey = "an-api-key-of-the-sandbox"
+
+// deployment is replicas of the broker on one database and, usually, one Redis.
+type deployment struct {
+	t        *testing.T
+	replicas []*brokertest.Program
+	vendor   *sandbox.Sandbox
+	database string // its URL
+	redis    *services.RedisProcess
+}
+
+// deploy starts n replicas on a PostgreSQL database and a Redis of their own, without limits of
+// tokens, with further settings in the form NAME=value.
+func deploy(t *testing.T, n int, settings ...string) *deployment {
+	t.Helper()
+	d := &deployment{t: t, database: storetest.Postgres(t), redis: services.OwnRedis(t)}
+	d.vendor = sandbox.New(sandbox.Options{APIKey: apiKey, RateLimit: sandbox.Unlimited})
+	at := httptest.NewServer(d.vendor)
+	t.Cleanup(at.Close)
+	for range n {
+		d.add(append([]string{
+			"CASBROKER_STORE_URL=" + d.database, "CASBROKER_CACHE_URL=" + d.redis.URL,
+			"CASBROKER_UPSTREAM_URL=" + at.URL, "CASBROKER_UPSTREAM_API_KEY=" + apiKey,
+			"CASBROKER_RATELIMIT_TOKEN_USER=", "CASBROKER_RATELIMIT_TOKEN_ADDRESS=", "CASBROKER_RATELIMIT_TOKEN_ALL=",
+			"CASBROKER_SERVER_DRAIN_DELAY=0s",
+		}, settings...)...)
+	}
+	for _, r := range d.replicas {
+		r.Start()
+	}
+	return d
+}
+
+// add adds a replica that is not started yet.
+func (d *deployment) add(settings ...string) *brokertest.Program {
+	d.t.Helper()
+	r := brokertest.New(d.t, settings...)
+	d.replicas = append(d.replicas, r)
+	return r
+}
+
+// long reports whether `make chaos` runs the tests: they then last as long as long outages do.
+func long() bool { return os.Getenv("CASBROKER_CHAOS") != "" }
+
+// either returns the short or, with make chaos, the long one.
+func either[T any](short, longer T) T {
+	if long() {
+		return longer
+	}
+	return short
+}
+
+// load is callers that call one after another until it is stopped.
+type load struct {
+	stop    context.CancelFunc
+	callers sync.WaitGroup
+}
+
+// under starts n callers. call gets the number of the caller and that of its call; it returns
+// once the answer is there, and checks it.
+func under(t *testing.T, n int, call func(ctx context.Context, caller, number int)) *load {
+	ctx, stop := context.WithCancel(t.Context())
+	l := &load{stop: stop}
+	for caller := range n {
+		l.callers.Go(func() {
+			for number := 0; ctx.Err() == nil; number++ {
+				call(ctx, caller, number)
+			}
+		})
+	}
+	t.Cleanup(l.end)
+	return l
+}
+
+// end lets each caller finish its call, and returns when all have.
+func (l *load) end() {
+	l.stop()
+	l.callers.Wait()
+}
+
+// eventually waits until done returns true, for half a minute.
+func eventually(t *testing.T, what string, done func() bool) {
+	t.Helper()
+	deadline := time.After(30 * time.Second)
+	retry := time.NewTicker(20 * time.Millisecond)
+	defer retry.Stop()
+	for !done() {
+		select {
+		case <-deadline:
+			t.Fatalf("still not: %s", what)
+		case <-retry.C:
+		}
+	}
+}
