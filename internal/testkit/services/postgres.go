@@ -191,23 +191,37 @@ func spawnPostgres(bin, folder, data string, asOwner func(*exec.Cmd), options ..
 	if err != nil {
 		return "", err
 	}
-	command := []string{filepath.Join(bin, "postgres"), "-D", data}
-	for _, o := range append(options, "listen_addresses=127.0.0.1", "port="+port, "unix_socket_directories=", "fsync=off",
-		"full_page_writes=off", "autovacuum=off", "max_connections=200", "logging_collector=off", "log_min_messages=fatal") {
-		command = append(command, "-c", o)
-	}
-	if err := spawn(asOwner, "INT", folder, command...); err != nil {
+	if err := spawn(asOwner, "INT", folder, postgresCommand(bin, data, port, options...)...); err != nil {
 		return "", err
 	}
-	server := "postgres://casbroker@127.0.0.1:" + port + "/postgres?sslmode=disable"
-	return server, waitFor("postgres on port "+port, func(ctx context.Context) error {
-		db, err := sql.Open("pgx", server)
-		if err != nil {
-			return err
-		}
-		defer func() { _ = db.Close() }()
-		return db.PingContext(ctx)
-	})
+	url := postgresURL(port)
+	return url, waitFor("postgres on port "+port, func(ctx context.Context) error { return pingPostgres(ctx, url) })
+}
+
+// postgresCommand returns the command that serves the cluster in data on port.
+func postgresCommand(bin, data, port string, options ...string) []string {
+	command := []string{filepath.Join(bin, "postgres"), "-D", data}
+	for _, o := range append([]string{
+		"listen_addresses=127.0.0.1", "port=" + port, "unix_socket_directories=", "fsync=off",
+		"full_page_writes=off", "autovacuum=off", "max_connections=200", "logging_collector=off", "log_min_messages=fatal",
+	}, options...) {
+		command = append(command, "-c", o)
+	}
+	return command
+}
+
+// postgresURL returns the URL of the database "postgres" of the server on port.
+func postgresURL(port string) string {
+	return "postgres://casbroker@127.0.0.1:" + port + "/postgres?sslmode=disable"
+}
+
+func pingPostgres(ctx context.Context, url string) error {
+	db, err := sql.Open("pgx", url)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = db.Close() }()
+	return db.PingContext(ctx)
 }
 
 // createCluster copies a cluster that initdb has created once for its version, which takes a

@@ -35,6 +35,8 @@ type RedisProcess struct {
 	Port string
 	path string
 	args []string
+
+	process *process
 }
 
 // OwnRedis starts a Redis for this test only, with further arguments.
@@ -77,13 +79,14 @@ func startRedis(path string, args ...string) (*RedisProcess, error) {
 }
 
 func (r *RedisProcess) run() error {
-	err := spawn(nil, "TERM", "", append([]string{
+	p, err := startProcess(nil, "TERM", "", append([]string{
 		r.path, "--port", r.Port, "--bind", "127.0.0.1",
 		"--save", "", "--appendonly", "no", "--loglevel", "warning", "--logfile", "/dev/null",
 	}, r.args...)...)
 	if err != nil {
 		return err
 	}
+	r.process = p
 	return waitFor("redis on port "+r.Port, func(ctx context.Context) error {
 		conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", "127.0.0.1:"+r.Port)
 		if err != nil {

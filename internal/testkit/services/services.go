@@ -22,8 +22,8 @@ import (
 
 // supervise runs a command until standard input is closed, which happens when the test
 // binary ends, even by SIGKILL. "$0" is the signal that ends the command, "$1" a folder
-// that is removed afterwards.
-const supervise = `folder=$1; shift; "$@" & cat >/dev/null; kill -s "$0" $!; wait $!; rm -rf "$folder"`
+// that is removed afterwards. It prints the command's process id.
+const supervise = `folder=$1; shift; "$@" >/dev/null & echo $!; exec >/dev/null; cat; kill -s "$0" $!; wait $!; rm -rf "$folder"`
 
 // Program is a program that some tests need.
 type Program struct {
@@ -153,6 +153,21 @@ func spawn(prepare func(*exec.Cmd), signal, folder string, command ...string) er
 
 // start is spawn, and returns a function that ends the command before.
 func start(prepare func(*exec.Cmd), signal, folder string, command ...string) (stop func(), err error) {
+	p, err := startProcess(prepare, signal, folder, command...)
+	if err != nil {
+		return nil, err
+	}
+	return p.stop, nil
+}
+
+// process is a running command.
+type process struct {
+	id   int
+	stop func() // ends it with its signal, and returns once it has ended
+}
+
+// startProcess is spawn, and returns the process.
+func startProcess(prepare func(*exec.Cmd), signal, folder string, command ...string) (*process, error) {
 	args := append([]string{"-c", supervise, signal, folder}, command...)
 	cmd := exec.CommandContext(context.Background(), "sh", args...) //nolint:gosec // a fixed script
 	if prepare != nil {
@@ -162,15 +177,24 @@ func start(prepare func(*exec.Cmd), signal, folder string, command ...string) (s
 	if err != nil {
 		return nil, err
 	}
+	stdout, err := cmd.StdoutPipe()
+	if err != nil {
+		return nil, err
+	}
 	if err := cmd.Start(); err != nil {
 		return nil, fmt.Errorf("start %s: %w", strings.Join(command, " "), err)
 	}
 	stdins.Store(stdin, true)
-	return func() {
+	p := &process{stop: func() {
 		stdins.Delete(stdin)
 		_ = stdin.Close()
 		_ = cmd.Wait()
-	}, nil
+	}}
+	if _, err := fmt.Fscan(stdout, &p.id); err != nil {
+		p.stop()
+		return nil, fmt.Errorf("start %s: %w", strings.Join(command, " "), err)
+	}
+	return p, nil
 }
 
 // stdins keeps the pipes from being garbage collected, which would close them.

@@ -1,0 +1,34 @@
+//go:build unix
+
+package services_test
+
+import (
+	"context"
+	"database/sql"
+	"testing"
+
+	"casbroker/internal/testkit/services"
+)
+
+// TestKilledPostgresHasWhatWasCommitted kills a PostgreSQL that has connections, and starts it again.
+func TestKilledPostgresHasWhatWasCommitted(t *testing.T) {
+	t.Parallel()
+	p := services.OwnPostgres(t)
+	db, err := sql.Open("pgx", p.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = db.Close() }()
+	if _, err := db.ExecContext(t.Context(), "CREATE TABLE t AS SELECT generate_series(1, 100)"); err != nil {
+		t.Fatal(err)
+	}
+	p.Kill()
+	if err := db.PingContext(context.WithoutCancel(t.Context())); err == nil {
+		t.Error("it still answers")
+	}
+	p.Start(t)
+	var n int
+	if err := db.QueryRowContext(t.Context(), "SELECT COUNT(*) FROM t").Scan(&n); err != nil || n != 100 {
+		t.Errorf("got %d rows, %v, want 100", n, err)
+	}
+}
