@@ -21,6 +21,7 @@ type deployment struct {
 	t        *testing.T
 	replicas []*brokertest.Program
 	vendor   *sandbox.Sandbox
+	upstream string // the vendor's URL
 	database string // its URL
 	redis    *services.RedisProcess
 }
@@ -29,10 +30,17 @@ type deployment struct {
 // tokens, with further settings in the form NAME=value.
 func deploy(t *testing.T, n int, settings ...string) *deployment {
 	t.Helper()
-	d := &deployment{t: t, database: storetest.Postgres(t), redis: services.OwnRedis(t)}
-	d.vendor = sandbox.New(sandbox.Options{APIKey: apiKey, RateLimit: sandbox.Unlimited})
+	return deployOn(t, storetest.Postgres(t), n, settings...)
+}
+
+// deployOn is deploy with the database at this URL.
+func deployOn(t *testing.T, database string, n int, settings ...string) *deployment {
+	t.Helper()
+	d := &deployment{t: t, database: database, redis: services.OwnRedis(t)}
+	d.vendor = sandbox.New(sandbox.Options{APIKey: apiKey, Credits: sandbox.Unlimited, RateLimit: sandbox.Unlimited})
 	at := httptest.NewServer(d.vendor)
 	t.Cleanup(at.Close)
+	d.upstream = at.URL
 	for range n {
 		d.add(append([]string{
 			"CASBROKER_STORE_URL=" + d.database, "CASBROKER_CACHE_URL=" + d.redis.URL,

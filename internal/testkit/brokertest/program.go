@@ -15,6 +15,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -202,13 +203,19 @@ func (p *Program) Settings() []string {
 	return list
 }
 
-// Token returns a JWT of user.
-func Token(t testing.TB, user string) string {
+// The values of the claim scope that give a caller a role.
+const (
+	Admin   = "casbroker:admin"
+	Service = "casbroker:service"
+)
+
+// Token returns a JWT of user, with roles such as Admin.
+func Token(t testing.TB, user string, roles ...string) string {
 	t.Helper()
 	now := time.Now()
-	text, err := jwt.NewWithClaims(jwt.SigningMethodHS256, jwt.RegisteredClaims{
-		Issuer: issuer, Audience: jwt.ClaimStrings{audience}, Subject: user,
-		IssuedAt: jwt.NewNumericDate(now), ExpiresAt: jwt.NewNumericDate(now.Add(time.Hour)),
+	text, err := jwt.NewWithClaims(jwt.SigningMethodHS256, jwt.MapClaims{
+		"iss": issuer, "aud": audience, "sub": user, "scope": strings.Join(roles, " "),
+		"iat": now.Unix(), "exp": now.Add(time.Hour).Unix(),
 	}).SignedString([]byte(Secret))
 	if err != nil {
 		t.Fatal(err)
@@ -223,8 +230,8 @@ type Reply struct {
 	Body   []byte
 }
 
-// Call sends one request, with jwt unless it is "".
-func (p *Program) Call(ctx context.Context, jwt, method, path string, body []byte) (Reply, error) {
+// Call sends one request, with jwt unless it is "". header has pairs of name and value.
+func (p *Program) Call(ctx context.Context, jwt, method, path string, body []byte, header ...string) (Reply, error) {
 	req, err := http.NewRequestWithContext(ctx, method, "http://"+p.Address+path, bytes.NewReader(body))
 	if err != nil {
 		return Reply{}, err
@@ -233,6 +240,9 @@ func (p *Program) Call(ctx context.Context, jwt, method, path string, body []byt
 		req.Header.Set("Authorization", "Bearer "+jwt)
 	}
 	req.Header.Set("Content-Type", "application/json")
+	for i := 0; i < len(header); i += 2 {
+		req.Header.Set(header[i], header[i+1])
+	}
 	res, err := p.Client.Do(req)
 	if err != nil {
 		return Reply{}, err
