@@ -60,7 +60,7 @@ func (s *DB) AccessSnapshot(ctx context.Context, now, since time.Time) (access.S
 		if snap.Blocks, err = s.activeBlocks(ctx, q, now); err != nil {
 			return err
 		}
-		snap.Revocations, err = s.accessChanges(ctx, q, `at_ms >= $1 ORDER BY version`, millis(since))
+		snap.Revocations, err = s.accessChanges(ctx, q, `at_ms >= $1 ORDER BY +version`, millis(since))
 		return err
 	})
 	return snap, s.explain(ctx, "read blocks and revocations", err)

@@ -42,8 +42,12 @@ func (s *DB) ExpireCalls(ctx context.Context, until time.Time) (total int, err e
 func (s *DB) DropCounters(ctx context.Context, now time.Time) error {
 	old := millis(now.Add(-keepPeriods))
 	return s.change(ctx, "delete old counters of budgets", func(ctx context.Context, tx *sql.Tx) error {
+		for _, period := range []budget.Period{budget.Day, budget.Month} { // by the primary key
+			if _, err := tx.ExecContext(ctx, `DELETE FROM budget_counters WHERE period = $1 AND starts_ms < $2`, string(period), old); err != nil {
+				return err
+			}
+		}
 		for _, query := range []string{
-			`DELETE FROM budget_counters WHERE starts_ms < $1`,
 			`DELETE FROM budgets_reached WHERE starts_ms < $1`,
 			`DELETE FROM budget_raises WHERE until_ms < $1`,
 		} {
@@ -81,7 +85,7 @@ func (s *DB) CallsOfRequest(ctx context.Context, requestID string, limit int) ([
 	ctx, cancel := withTimeout(ctx)
 	defer cancel()
 	list, err := queryAll(ctx, s.reader, scanCall, `SELECT `+callColumns+` FROM gateway_calls
-		WHERE request_id = $1 ORDER BY started_ms, id LIMIT $2`, requestID, limit)
+		WHERE request_id = $1 AND request_id <> '' ORDER BY started_ms, id LIMIT $2`, requestID, limit)
 	return list, s.explain(ctx, "read calls of a request", err)
 }
 

@@ -61,8 +61,9 @@ func addDeliveries(ctx context.Context, tx *sql.Tx, last int64, now time.Time) e
 		return fmt.Errorf("add deliveries: %w", err)
 	}
 	_, err = tx.ExecContext(ctx, `INSERT INTO webhook_queues (endpoint, who, next_ms)
-		SELECT endpoint, who, CAST($1 AS BIGINT) FROM webhook_deliveries WHERE seq > $2 AND state = 'pending'
-		GROUP BY endpoint, who ORDER BY endpoint, who`+onNewDeliveries, millis(now), last)
+		SELECT d.endpoint, d.who, CAST($1 AS BIGINT) FROM webhook_endpoints w
+		CROSS JOIN webhook_deliveries d WHERE d.endpoint = w.name AND d.seq > $2 AND d.state = 'pending'
+		GROUP BY d.endpoint, d.who ORDER BY d.endpoint, d.who`+onNewDeliveries, millis(now), last)
 	if err != nil {
 		return fmt.Errorf("queue deliveries: %w", err)
 	}
@@ -88,8 +89,8 @@ func (s *DB) Claim(ctx context.Context, endpoint string, now, lease time.Time, l
 	err = s.change(ctx, "reserve deliveries", func(ctx context.Context, tx *sql.Tx) error {
 		list = nil
 		users, err := queryAll(ctx, tx, func(scan func(...any) error) (who string, err error) { return who, scan(&who) },
-			`UPDATE webhook_queues SET lease_ms = $5, lease = $6 WHERE endpoint = $1 AND who IN
-			(SELECT who FROM webhook_queues WHERE `+dueQueue+` ORDER BY next_ms LIMIT $4`+s.dialect.skipLocked+`) RETURNING who`,
+			`WITH due AS MATERIALIZED (SELECT who FROM webhook_queues WHERE `+dueQueue+` ORDER BY next_ms LIMIT $4`+s.dialect.skipLocked+`)
+			UPDATE webhook_queues SET lease_ms = $5, lease = $6 WHERE endpoint = $1 AND who IN (SELECT who FROM due) RETURNING who`,
 			endpoint, millis(now), farthest, limit, millis(lease), token)
 		if err != nil {
 			return err

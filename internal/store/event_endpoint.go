@@ -174,6 +174,12 @@ func (s *DB) changeEndpoint(ctx context.Context, none error, r audit.Record, que
 	})
 }
 
+// ofState has the condition of each state of deliveries. It is part of the statement, since the indexes of
+// those that wait and of those that have failed are found by it.
+var ofState = map[webhook.State]string{
+	"": "", webhook.Pending: " AND d.state = 'pending'", webhook.Delivered: " AND d.state = 'delivered'", webhook.Failed: " AND d.state = 'failed'",
+}
+
 // Deliveries returns up to limit deliveries of an endpoint before a position, 0 for the end,
 // the newest first.
 func (s *DB) Deliveries(ctx context.Context, name string, state webhook.State, before int64, limit int) ([]webhook.DeliveryState, error) {
@@ -181,6 +187,10 @@ func (s *DB) Deliveries(ctx context.Context, name string, state webhook.State, b
 	defer cancel()
 	if before == 0 {
 		before = math.MaxInt64
+	}
+	only, found := ofState[state]
+	if !found {
+		return nil, nil
 	}
 	var known bool
 	if err := s.reader.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM webhook_endpoints WHERE name = $1)`, name).Scan(&known); err != nil {
@@ -197,7 +207,7 @@ func (s *DB) Deliveries(ctx context.Context, name string, state webhook.State, b
 		return d, err
 	}, `SELECT e.id, e.type, e.subject, d.state, d.attempts, d.status, d.error, d.made_ms, d.tried_ms, d.took_ms, d.seq
 		FROM webhook_deliveries d JOIN events e ON e.id = d.event
-		WHERE d.endpoint = $1 AND d.seq < $2 AND ($3 = '' OR d.state = $3) ORDER BY d.seq DESC LIMIT $4`, name, before, string(state), limit)
+		WHERE d.endpoint = $1 AND d.seq < $2`+only+` ORDER BY d.seq DESC LIMIT $3`, name, before, limit)
 	return list, s.explain(ctx, "read deliveries", err)
 }
 

@@ -36,7 +36,7 @@ func (s *DB) GrantRevocation(ctx context.Context, g token.Grant) (token.Revocati
 	var r token.Revocation
 	var atMS int64
 	err := s.reader.QueryRowContext(ctx, `SELECT at_ms, actor FROM access_changes
-		WHERE kind = $1 AND grant_id = $2 OR version > $3 AND subject IN ('', $4) AND `+isRevocation+`
+		WHERE subject IN ('', $4) AND (kind = $1 AND grant_id = $2 OR version > $3 AND `+isRevocation+`)
 		ORDER BY version LIMIT 1`, string(access.RevokeGrant), g.ID, g.AccessVersion, g.Subject).Scan(&atMS, &r.Actor)
 	if errors.Is(err, sql.ErrNoRows) {
 		return token.Revocation{}, nil

@@ -245,7 +245,8 @@ func (s *DB) failJob(ctx context.Context, tx *sql.Tx, jobID string, f ingest.Fai
 
 // lostJob is the condition of jobs whose lease has ended at $1, unless the vendor's answer is
 // stored.
-const lostJob = ` AND state = 'running' AND next_ms <= $1 AND NOT EXISTS (SELECT 1 FROM captures WHERE captures.job = statement_jobs.id)`
+const lostJob = ` AND state = 'running' AND next_ms <= $1 AND NOT EXISTS (SELECT 1 FROM captures
+	WHERE captures.job = statement_jobs.id AND captures.job <> '')`
 
 // FailLostJobs ends the jobs whose lease has ended at f.At, unless the vendor's answer is
 // stored, each with its event.
