@@ -21,6 +21,7 @@ type scenario struct {
 	server *process
 	fresh  bool // every JWT is new
 	rounds []figures
+	cpu    float64 // seconds that the server used in all rounds
 	memory float64 // MB, after the last round
 }
 
@@ -207,11 +208,12 @@ func measure(ctx context.Context, l *comparison, p plan) error {
 			if r.fresh {
 				jwts = fresh
 			}
+			before := r.server.cpu()
 			f, err := load(ctx, r.server.address, tokenRequests(jwts), p.requests, p.connections)
 			if err != nil {
 				return fmt.Errorf("%s: %w", r.name, err)
 			}
-			r.rounds, r.memory = append(r.rounds, f), r.server.memory(ctx)
+			r.rounds, r.cpu, r.memory = append(r.rounds, f), r.cpu+r.server.cpu()-before, r.server.memory(ctx)
 		}
 	}
 	return nil
@@ -223,11 +225,12 @@ func median(rounds []figures) figures {
 	return sorted[len(sorted)/2]
 }
 
-// report prints the comparison as a table.
+// report prints the comparison as a table: requests per second, and the processor time of the
+// server for each, which other load on the machine changes least.
 func report(l *comparison, p plan) {
 	fmt.Printf("\nPOST /v1/token, %d users with a cached token, %d connections, median of %d × %d requests\n\n",
 		p.users, p.connections, p.rounds, p.requests)
-	fmt.Printf("%-42s %10s %9s %8s %8s %8s\n", "", "requests/s", "p99", "of (c)", "of (f)", "RSS")
+	fmt.Printf("%-42s %10s %9s %8s %8s %8s %8s %8s\n", "", "requests/s", "p99", "of (c)", "of (f)", "CPU", "of (c)", "RSS")
 	base := median(l.plain.rounds).perSecond
 	for _, r := range l.scenarios() {
 		f := median(r.rounds)
@@ -235,7 +238,8 @@ func report(l *comparison, p plan) {
 		if l.naive != nil {
 			ofNaive = fmt.Sprintf("%.2f", f.perSecond/median(l.naive.rounds).perSecond)
 		}
-		fmt.Printf("%-42s %10.0f %9s %8.2f %8s %5.0f MB\n",
-			r.name, f.perSecond, f.p99.Round(10*time.Microsecond), f.perSecond/base, ofNaive, r.memory)
+		fmt.Printf("%-42s %10.0f %9s %8.2f %8s %5.0f us %8.2f %5.0f MB\n",
+			r.name, f.perSecond, f.p99.Round(10*time.Microsecond), f.perSecond/base, ofNaive,
+			1e6*r.cpu/float64(p.rounds*p.requests), r.cpu/l.plain.cpu, r.memory)
 	}
 }
