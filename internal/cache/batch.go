@@ -115,10 +115,10 @@ func (b *batch) repair(ctx context.Context, client redis.UniversalClient, log *s
 }
 
 // isWrongValue reports whether Redis answered that the value of a key is not one that the
-// command works on.
+// command works on. HasErrorPrefix allocates, also for nil.
 func isWrongValue(err error) bool {
-	return redis.HasErrorPrefix(err, "WRONGTYPE") || // HasErrorPrefix drops "ERR "
-		redis.HasErrorPrefix(err, "value is not an integer") || redis.HasErrorPrefix(err, "increment or decrement would overflow")
+	return err != nil && (redis.HasErrorPrefix(err, "WRONGTYPE") || // HasErrorPrefix drops "ERR "
+		redis.HasErrorPrefix(err, "value is not an integer") || redis.HasErrorPrefix(err, "increment or decrement would overflow"))
 }
 
 // setCounts turns the count of each hit within the batch into its count in the window.
