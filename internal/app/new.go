@@ -348,7 +348,7 @@ func New(ctx context.Context, c config.Config, o Options) (_ *App, err error) { 
 		})
 	a.router.Mount("", nil, metadataHandler(c), connect)
 	a.router.Mount("", nil, &console.Handler{
-		Admin: operators, Sessions: sessions, Files: consoleFiles(), Demo: len(o.DemoHistory) > 0, Version: build.String(),
+		Admin: operators, Sessions: sessions, Files: consoleFiles, Demo: len(o.DemoHistory) > 0, Version: build.String(),
 		Limit: limitAdmin, ReserveSignIn: reserveSignIn, Log: log, Now: o.Now,
 	})
 	a.router.Mount("", nil, &docs.Handler{Pages: web.Docs, OpenAPI: web.OpenAPI})

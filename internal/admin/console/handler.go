@@ -28,9 +28,11 @@ import (
 type Handler struct {
 	Admin    *admin.Service
 	Sessions *session.Service
-	Files    *Files
-	Demo     bool // marks the pages as a demo
-	Version  string
+	// Files returns the files of the console. It is called for each page, so it should read them
+	// once: they take 2 MB of memory, which a broker without operators does without.
+	Files   func() *Files
+	Demo    bool // marks the pages as a demo
+	Version string
 	// ReserveSignIn is that of session.Handler.
 	ReserveSignIn func(c echo.Context) error
 	Limit         echo.MiddlewareFunc // of all other requests; nil for no limit
@@ -103,7 +105,7 @@ func (h *Handler) forms() map[string]pageFunc {
 
 // asset sends a file, which browsers keep if they ask each time whether it has changed.
 func (h *Handler) asset(c echo.Context) error {
-	f, ok := h.Files.assets[c.Param("*")]
+	f, ok := h.Files().assets[c.Param("*")]
 	if !ok {
 		return echo.ErrNotFound
 	}
@@ -210,7 +212,7 @@ func (h *Handler) render(c echo.Context, r reply, err error) error {
 	if d.Operator != "" && isVisible(c.Request()) {
 		d.Notice = takeNotice(c.Response(), c.Request())
 	}
-	page, renderErr := h.Files.templates.render(r.page, d)
+	page, renderErr := h.Files().templates.render(r.page, d)
 	if renderErr != nil {
 		return renderErr
 	}
@@ -222,7 +224,7 @@ func (h *Handler) render(c echo.Context, r reply, err error) error {
 
 // sendParts sends the parts of a page that the browser does not have, or 304 if it has all.
 func (h *Handler) sendParts(c echo.Context, page string, parts []part) error {
-	changed, err := h.Files.templates.renderParts(page, parts, c.Request())
+	changed, err := h.Files().templates.renderParts(page, parts, c.Request())
 	if err != nil {
 		return err
 	}

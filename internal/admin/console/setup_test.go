@@ -90,9 +90,9 @@ func openConsole(t *testing.T, change func(h *console.Handler)) *testConsole {
 		t.Fatal(err)
 	}
 	o.key = key
-	log := slog.New(slog.DiscardHandler)
+	log, files := slog.New(slog.DiscardHandler), consoleFiles(t)
 	h := &console.Handler{
-		Admin: o.admin, Files: consoleFiles(t), Version: "v1.2.3", Log: log, Now: o.clock.Now,
+		Admin: o.admin, Files: func() *console.Files { return files }, Version: "v1.2.3", Log: log, Now: o.clock.Now,
 		Sessions: &session.Service{
 			Keys: []session.Key{{Name: "meera", Hash: secret.Text(hash)}}, Store: db, Box: box, Log: log, Now: o.clock.Now,
 		},
