@@ -8,7 +8,7 @@
 //	   │ one replica               │ several replicas
 //	Memory                      Fallback ── while Redis fails ──► Memory
 //	bytecache: tokens              │                                │
-//	ulule/limiter: counters        ▼      tokens, on recovery       │
+//	counters                       ▼      tokens, on recovery       │
 //	                             Redis ◄────────────────────────────┘
 //	                one server, Sentinel or Cluster
 //
