@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"time"
 
 	"github.com/redis/go-redis/v9"
 )
@@ -21,7 +20,7 @@ type batch struct {
 
 // counter is a key that calls of a batch count against.
 type counter struct {
-	key  string
+	key  any // a string: an argument of commands
 	hits int64
 	ttl  int64 // in seconds
 	incr incrBy
@@ -33,7 +32,7 @@ type incrBy struct{ *redis.IntCmd }
 
 func (incrBy) NoRetry() bool { return true }
 
-func newIncrBy(ctx context.Context, key string, n int64) incrBy {
+func newIncrBy(ctx context.Context, key any, n int64) incrBy {
 	return incrBy{redis.NewIntCmd(ctx, "incrby", key, n)}
 }
 
@@ -41,11 +40,12 @@ func (b *batch) add(c *call) {
 	b.calls = append(b.calls, c)
 	for i := range c.hits {
 		h := &c.hits[i]
-		at, ok := b.index[h.key]
+		at, ok := b.index[string(h.key)]
 		if !ok {
+			key := string(h.key)
 			at = len(b.counters)
-			b.index[h.key] = at
-			b.counters = append(b.counters, counter{key: h.key, ttl: h.ttl})
+			b.index[key] = at
+			b.counters = append(b.counters, counter{key: key, ttl: h.ttl})
 		}
 		b.counters[at].hits++
 		h.counter, h.count = at, b.counters[at].hits
@@ -60,8 +60,10 @@ func (b *batch) send(ctx context.Context, client redis.UniversalClient, log *slo
 		b.counters[i].queue(ctx, pipe)
 	}
 	for _, c := range b.calls {
-		if c.tokenKey != "" {
-			b.gets = append(b.gets, pipe.Get(ctx, c.tokenKey))
+		if len(c.tokenKey) > 0 {
+			get := redis.NewStringCmd(ctx, "get", c.tokenKey)
+			_ = pipe.Process(ctx, get) // only queues it
+			b.gets = append(b.gets, get)
 		}
 	}
 	_, b.failed = pipe.Exec(ctx) // each command has its own error, unless Redis refused to connect (WRONGPASS)
@@ -69,7 +71,7 @@ func (b *batch) send(ctx context.Context, client redis.UniversalClient, log *slo
 	gets := b.gets
 	for _, c := range b.calls {
 		c.err = b.setCounts(c)
-		if c.tokenKey != "" {
+		if len(c.tokenKey) > 0 {
 			if err := c.setToken(gets[0], b.failed); c.err == nil {
 				c.err = err
 			}
@@ -83,19 +85,19 @@ func (b *batch) send(ctx context.Context, client redis.UniversalClient, log *slo
 func (n *counter) queue(ctx context.Context, pipe redis.Pipeliner) {
 	n.incr = newIncrBy(ctx, n.key, n.hits)
 	_ = pipe.Process(ctx, n.incr) // only queues it
-	pipe.Expire(ctx, n.key, time.Duration(n.ttl)*time.Second)
+	_ = pipe.Process(ctx, redis.NewBoolCmd(ctx, "expire", n.key, n.ttl))
 }
 
 // repair deletes keys whose value is of a wrong type, whoever wrote it, and counts the hits
 // of such counters again, from zero. So a wrong value costs its key, not the use of Redis.
 func (b *batch) repair(ctx context.Context, client redis.UniversalClient, log *slog.Logger) {
 	var pipe redis.Pipeliner
-	replace := func(key string, err error) {
+	replace := func(key any, err error) {
 		if pipe == nil {
 			pipe = client.Pipeline()
 		}
-		pipe.Del(ctx, key)
-		log.WarnContext(ctx, "a key in Redis has a value of another type, and is deleted; does another program use it?", "redis_key", key, "error", err)
+		pipe.Do(ctx, "del", key)
+		log.WarnContext(ctx, "a key in Redis has a value of another type, and is deleted; does another program use it?", "redis_key", fmt.Sprintf("%s", key), "error", err)
 	}
 	for i := range b.counters {
 		n := &b.counters[i]
@@ -106,7 +108,7 @@ func (b *batch) repair(ctx context.Context, client redis.UniversalClient, log *s
 	}
 	for _, get := range b.gets {
 		if err := get.Err(); isWrongValue(err) {
-			replace(fmt.Sprint(get.Args()[1]), err)
+			replace(get.Args()[1], err)
 		}
 	}
 	if pipe != nil {

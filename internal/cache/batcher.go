@@ -35,7 +35,8 @@ type batcher struct {
 // call is one Take in flight. Once queued it belongs to the worker until done.
 type call struct {
 	hits     []callHit
-	tokenKey string // "" if no token is fetched
+	tokenKey []byte // empty if no token is fetched
+	keys     []byte // of hits and the token
 	queued   time.Time
 
 	token []byte
@@ -44,7 +45,7 @@ type call struct {
 }
 
 type callHit struct {
-	key  string
+	key  []byte
 	ends int64 // when the window ends, in unix seconds
 	ttl  int64 // of the key, in seconds
 
@@ -70,7 +71,7 @@ func (b *batcher) newCall() *call {
 
 // recycle takes back a call for which do returned nil.
 func (b *batcher) recycle(c *call) {
-	c.hits, c.tokenKey, c.token = c.hits[:0], "", nil
+	c.hits, c.tokenKey, c.keys, c.token = c.hits[:0], nil, c.keys[:0], nil
 	b.calls.Put(c)
 }
 

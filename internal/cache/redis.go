@@ -99,8 +99,10 @@ func (r *Redis) fill(c *call, hits []ratelimit.Hit, fetch ratelimit.TokenKey) {
 		if i == 0 {
 			user = o
 		}
-		key, ends := o.windowKey(h, now)
-		c.hits = append(c.hits, callHit{key: key, ends: ends, ttl: ends - now + clockSlack})
+		start := len(c.keys)
+		var ends int64
+		c.keys, ends = o.appendWindowKey(c.keys, h, now)
+		c.hits = append(c.hits, callHit{key: c.keys[start:], ends: ends, ttl: ends - now + clockSlack})
 	}
 	if fetch == (ratelimit.TokenKey{}) {
 		return
@@ -108,7 +110,9 @@ func (r *Redis) fill(c *call, hits []ratelimit.Hit, fetch ratelimit.TokenKey) {
 	if fetch.Subject != user.who {
 		user = ownerOf(fetch.Subject)
 	}
-	c.tokenKey = user.tokenKey(fetch.Minutes, fetch.Gateway)
+	start := len(c.keys)
+	c.keys = user.appendTokenKey(c.keys, fetch.Minutes, fetch.Gateway)
+	c.tokenKey = c.keys[start:]
 }
 
 // clockSlack is how much longer than its window a counter is stored, in seconds, for
@@ -131,7 +135,8 @@ func (r *Redis) KeepToken(ctx context.Context, key token.CacheKey, sealed []byte
 	ctx, span := startSpan(ctx, "redis SET")
 	defer span.End()
 	o := ownerOf(key.Subject)
-	if err := r.client.Set(ctx, o.tokenKey(key.Minutes, key.Gateway), sealed, ttl).Err(); err != nil {
+	name := string(o.appendTokenKey(nil, key.Minutes, key.Gateway))
+	if err := r.client.Set(ctx, name, sealed, ttl).Err(); err != nil {
 		span.Fail()
 		return fmt.Errorf("redis: cache token: %w", err)
 	}

@@ -43,23 +43,24 @@ func (o *owner) append(b []byte) []byte {
 	return append(b, "}:"...)
 }
 
-// windowKey returns the key of the window of h that contains now, and the window's end,
-// both in unix seconds. The end is part of the key, so a window cannot outlive it.
-func (o *owner) windowKey(h ratelimit.Hit, now int64) (string, int64) {
+// appendWindowKey appends the key of the window of h that contains now. It also returns the
+// window's end; both times are in unix seconds. The end is part of the key, so a window cannot
+// outlive it.
+func (o *owner) appendWindowKey(b []byte, h ratelimit.Hit, now int64) ([]byte, int64) {
 	period := max(int64(h.Rate.Period/time.Second), 1)
 	ends := now + period - (now+o.offset)%period
-	b := o.append(make([]byte, 0, 64))
+	b = o.append(b)
 	b = append(b, h.Rule...)
 	b = append(b, ':')
-	return string(strconv.AppendInt(b, ends, 36)), ends
+	return strconv.AppendInt(b, ends, 36), ends
 }
 
-// tokenKey returns the key of the token that was requested for this many minutes.
-func (o *owner) tokenKey(minutes int, gateway bool) string {
-	b := o.append(make([]byte, 0, 64))
+// appendTokenKey appends the key of the token that was requested for this many minutes.
+func (o *owner) appendTokenKey(b []byte, minutes int, gateway bool) []byte {
+	b = o.append(b)
 	b = append(b, "token:"...)
 	if gateway {
 		b = append(b, "gateway:"...)
 	}
-	return string(strconv.AppendInt(b, int64(minutes), 10))
+	return strconv.AppendInt(b, int64(minutes), 10)
 }

@@ -190,6 +190,7 @@ func failFast(u *url.URL, timeout time.Duration) {
 		"pool_timeout":       timeout.String(),
 		"pool_size":          strconv.Itoa(2 * batchWorkers), // the batches, and as many tokens being stored
 		"pipeline_pool_size": "-1",                           // a second pool, with larger buffers than our batches need
+		"protocol":           "2",                            // with 3, each answer is searched for notifications, which are off
 	} {
 		if !query.Has(name) {
 			query.Set(name, value)
