@@ -20,17 +20,21 @@ import (
 	"casbroker/internal/tracing"
 )
 
+// headerRequestID is httpapi.HeaderRequestID as it is in a Header: the latter makes a copy of other
+// forms at each use.
+var headerRequestID = http.CanonicalHeaderKey(httpapi.HeaderRequestID)
+
 // requestContext puts the request id and the source of the request (address, user
 // agent) into its context. The caller's own X-Request-ID is used if it is valid.
 func requestContext(f *forwarded) echo.MiddlewareFunc {
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) error {
 			r := c.Request()
-			id := r.Header.Get(httpapi.HeaderRequestID)
+			id := r.Header.Get(headerRequestID)
 			if !telemetry.ValidRequestID(id) {
 				id = telemetry.NewRequestID()
 			}
-			c.Response().Header().Set(httpapi.HeaderRequestID, id)
+			c.Response().Header().Set(headerRequestID, id)
 			ctx := telemetry.WithRequestID(r.Context(), id)
 			address, ignored := f.address(r)
 			if ignored != "" {

@@ -3,6 +3,7 @@ package telemetry
 import (
 	"context"
 	"crypto/rand"
+	"encoding/base32"
 	"strings"
 )
 
@@ -28,7 +29,17 @@ func RequestID(ctx context.Context) string {
 // NewRequestID returns a new id: "req_" and 26 random characters of a-z and 2-7, 128
 // bits. It has no 0 and 1, because these ids are read aloud to support. It is safe for
 // concurrent use.
-func NewRequestID() string { return requestIDPrefix + strings.ToLower(rand.Text()) }
+func NewRequestID() string {
+	var random [16]byte
+	_, _ = rand.Read(random[:]) // returns no error
+	var id [len(requestIDPrefix) + 26]byte
+	copy(id[:], requestIDPrefix)
+	requestIDCode.Encode(id[len(requestIDPrefix):], random[:])
+	return string(id[:])
+}
+
+// requestIDCode is Base32 in lower case.
+var requestIDCode = base32.NewEncoding("abcdefghijklmnopqrstuvwxyz234567").WithPadding(base32.NoPadding)
 
 // ValidRequestID reports whether id is "req_" followed by 1 to 64 ASCII letters and digits:
 // the form that the vendor uses, safe in headers and logs.

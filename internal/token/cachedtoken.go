@@ -23,15 +23,18 @@ func CacheKeyFor(subject string, ttl time.Duration) CacheKey {
 }
 
 // String returns "subject|minutes", or "subject|minutes|gateway", which is unique to the key.
-func (k CacheKey) String() string {
+func (k CacheKey) String() string { return k.after("") }
+
+// after returns prefix and the text of k.
+func (k CacheKey) after(prefix string) string {
 	if k.Gateway {
-		return k.Subject + "|" + strconv.Itoa(k.Minutes) + "|gateway"
+		return prefix + k.Subject + "|" + strconv.Itoa(k.Minutes) + "|gateway"
 	}
-	return k.Subject + "|" + strconv.Itoa(k.Minutes)
+	return prefix + k.Subject + "|" + strconv.Itoa(k.Minutes)
 }
 
 // associatedData binds a sealed token to its key.
-func (k CacheKey) associatedData() string { return "token/" + k.String() }
+func (k CacheKey) associatedData() string { return k.after("token/") }
 
 // The layout of a cached token before it is sealed: format (1 byte), issued and expires
 // (unix milliseconds, 8 bytes each), access version (8 bytes, since format 2), features (1

@@ -87,17 +87,24 @@ func (s *Service) issue(ctx context.Context, who auth.Principal, req Request, se
 
 // outcome returns what Observe is called with.
 func outcome(t Issued, err error) string {
-	var f *fault.Fault
 	switch {
-	case errors.As(err, &f) && f.Kind == fault.Forbidden:
-		return "refused"
 	case err != nil:
-		return "failed"
+		return outcomeOf(err)
 	case t.Reused:
 		return "reused"
 	default:
 		return "minted"
 	}
+}
+
+// outcomeOf is the outcome of a request that failed with err. It is a function of its own since
+// its variable is allocated.
+func outcomeOf(err error) string {
+	var f *fault.Fault
+	if errors.As(err, &f) && f.Kind == fault.Forbidden {
+		return "refused"
+	}
+	return "failed"
 }
 
 // mintRequest is a request for a token that the caller's cached one does not answer.
