@@ -4,6 +4,8 @@ import (
 	"context"
 	"net/http/httptest"
 	"os"
+	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -21,9 +23,9 @@ type deployment struct {
 	t        *testing.T
 	replicas []*brokertest.Program
 	vendor   *sandbox.Sandbox
-	upstream string // the vendor's URL
-	database string // its URL
-	redis    *services.RedisProcess
+	upstream string                 // the vendor's URL
+	database string                 // its URL
+	redis    *services.RedisProcess // nil for none
 }
 
 // deploy starts n replicas on a PostgreSQL database and a Redis of their own, without limits of
@@ -33,26 +35,44 @@ func deploy(t *testing.T, n int, settings ...string) *deployment {
 	return deployOn(t, storetest.Postgres(t), n, settings...)
 }
 
-// deployOn is deploy with the database at this URL.
+// deployOn is deploy with the database at this URL. One on SQLite has no Redis.
 func deployOn(t *testing.T, database string, n int, settings ...string) *deployment {
 	t.Helper()
-	d := &deployment{t: t, database: database, redis: services.OwnRedis(t)}
+	d := &deployment{t: t, database: database}
+	cache := "memory"
+	if !strings.HasPrefix(database, "sqlite:") {
+		d.redis = services.OwnRedis(t)
+		cache = d.redis.URL
+	}
 	d.vendor = sandbox.New(sandbox.Options{APIKey: apiKey, Credits: sandbox.Unlimited, RateLimit: sandbox.Unlimited})
 	at := httptest.NewServer(d.vendor)
 	t.Cleanup(at.Close)
 	d.upstream = at.URL
 	for range n {
 		d.add(append([]string{
-			"CASBROKER_STORE_URL=" + d.database, "CASBROKER_CACHE_URL=" + d.redis.URL,
-			"CASBROKER_UPSTREAM_URL=" + at.URL, "CASBROKER_UPSTREAM_API_KEY=" + apiKey,
+			"CASBROKER_STORE_URL=" + d.database, "CASBROKER_CACHE_URL=" + cache,
+			"CASBROKER_UPSTREAM_URL=" + at.URL, "CASBROKER_UPSTREAM_API_KEY=", "CASBROKER_UPSTREAM_KEYS_0_NAME=default",
+			"CASBROKER_UPSTREAM_KEYS_0_API_KEY=" + apiKey, "CASBROKER_UPSTREAM_KEYS_0_WEIGHT=1", "CASBROKER_UPSTREAM_KEYS_0_RATE=0",
 			"CASBROKER_RATELIMIT_TOKEN_USER=", "CASBROKER_RATELIMIT_TOKEN_ADDRESS=", "CASBROKER_RATELIMIT_TOKEN_ALL=",
 			"CASBROKER_SERVER_DRAIN_DELAY=0s",
 		}, settings...)...)
 	}
+	t.Cleanup(d.showLogs)
 	for _, r := range d.replicas {
 		r.Start()
 	}
 	return d
+}
+
+// showLogs shows the last lines of each replica's log that are not about requests if the test has failed.
+func (d *deployment) showLogs() {
+	if !d.t.Failed() {
+		return
+	}
+	for i, r := range d.replicas {
+		lines := slices.DeleteFunc(strings.Split(r.Output.String(), "\n"), func(line string) bool { return strings.Contains(line, `"msg":"request"`) })
+		d.t.Logf("replica %d logged:\n%s", i, strings.Join(lines[max(len(lines)-8, 0):], "\n"))
+	}
 }
 
 // add adds a replica that is not started yet.
