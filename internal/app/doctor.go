@@ -160,7 +160,13 @@ func (d *doctor) redis(ctx context.Context) {
 		d.add(check, FindingOK, "Not used: tokens and limits are kept in the broker, which is right for one replica.", "")
 		return
 	}
-	r, err := cache.NewRedis(cache.RedisOptions{URL: d.read.Cache.URL, Timeout: max(d.read.Cache.Timeout, time.Second)})
+	options, err := redisOptions(d.read.Cache)
+	if err != nil {
+		d.add(check, FindingFault, err.Error(), "correct that file")
+		return
+	}
+	options.Timeout = max(options.Timeout, time.Second)
+	r, err := cache.NewRedis(options)
 	if err != nil {
 		d.add(check, FindingFault, err.Error(), "correct cache.url")
 		return

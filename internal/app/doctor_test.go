@@ -94,7 +94,7 @@ func TestDoctorNamesWhatIsBrokenAndNothingElse(t *testing.T) {
 		}, "redis", app.FindingFault, "cache.url"},
 		"Redis user without a script": {func(t *testing.T, b *broken) {
 			redis := services.OwnRedis(t)
-			rules := strings.Replace(cache.RedisRules, "+eval ", "", 1)
+			rules := strings.Replace(cache.RedisRules(cache.DefaultPrefix), "+eval ", "", 1)
 			conn, err := new(net.Dialer).DialContext(t.Context(), "tcp", "127.0.0.1:"+redis.Port)
 			if err != nil {
 				t.Fatal(err)
@@ -103,7 +103,7 @@ func TestDoctorNamesWhatIsBrokenAndNothingElse(t *testing.T) {
 			_, _ = fmt.Fprintf(conn, "ACL SETUSER casbroker on >pass %s\r\n", rules)
 			_, _ = conn.Read(make([]byte, 64))
 			b.settings.Cache.URL = secret.URL("redis://casbroker:pass@127.0.0.1:" + redis.Port)
-		}, "redis", app.FindingFault, cache.RedisRules},
+		}, "redis", app.FindingFault, cache.RedisRules(cache.DefaultPrefix)},
 		"Redis database": {func(t *testing.T, b *broken) {
 			b.settings.Cache.URL = secret.URL("redis://127.0.0.1:" + services.OwnRedis(t).Port + "/99")
 		}, "redis", app.FindingFault, "database in cache.url"},

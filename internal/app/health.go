@@ -80,9 +80,9 @@ func cacheHealth(ctx context.Context, c cache.Cache) admin.Component {
 		switch err := c.Check(ctx); {
 		case errors.As(err, &refusal):
 			p.State = admin.Degraded
-			p.Note = fmt.Sprintf("Redis refuses the broker (%v): %s. Until then, this replica does without what is refused.", refusal.Err, refusal.Remedy)
+			p.Note = fmt.Sprintf("Redis does not do what the broker needs (%v): %s. Until then, this replica does without.", refusal.Err, refusal.Remedy)
 		case err != nil, c.Degraded():
-			p.State, p.Note = admin.Degraded, "Redis does not answer; until it does, this replica counts and caches on its own."
+			p.State, p.Note = admin.Degraded, "Redis does not answer; until it does, this replica counts and caches on its own. Start Redis, or correct cache.url if it never answered."
 		}
 	}
 	return p

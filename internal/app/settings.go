@@ -65,13 +65,8 @@ func checkURLs(c config.Config) error {
 			wrong = append(wrong, db.Close())
 		}
 	}
-	if strings.HasPrefix(c.Cache.URL.Reveal(), "redis") {
-		redis, err := cache.NewRedis(cache.RedisOptions{URL: c.Cache.URL})
-		if err != nil {
-			wrong = append(wrong, fmt.Errorf("cache.url: %w", err))
-		} else {
-			wrong = append(wrong, redis.Close())
-		}
+	if url := c.Cache.URL.Reveal(); strings.HasPrefix(url, "redis") || strings.HasPrefix(url, "unix") {
+		wrong = append(wrong, checkRedis(c.Cache))
 	}
 	return errors.Join(wrong...)
 }
@@ -203,14 +198,19 @@ func openCache(ctx context.Context, c config.Cache, log *slog.Logger, now func()
 	if err != nil {
 		return nil, err
 	}
-	redis, err := cache.NewRedis(cache.RedisOptions{URL: c.URL, Timeout: c.Timeout, Now: now, Log: log})
+	options, err := redisOptions(c)
+	if err != nil {
+		return nil, err
+	}
+	options.Now, options.Log = now, log
+	redis, err := cache.NewRedis(options)
 	if err != nil {
 		return nil, err
 	}
 	var refusal *cache.Refusal
 	switch err := redis.Check(ctx); { // what is wrong with the URL or the user is best seen at the start
 	case errors.As(err, &refusal):
-		log.Error("Redis refuses the broker", "error", refusal.Err, "remedy", refusal.Remedy)
+		log.Error("Redis cannot be used", "error", refusal.Err, "remedy", refusal.Remedy)
 	case err != nil:
 		log.Warn("Redis does not answer yet", "error", err)
 	}

@@ -26,8 +26,8 @@
 //   - Memory also has each token that this replica stored in Redis or read there, so losing
 //     Redis costs no user the token.
 //   - While Memory counts, each replica has counters of its own, starting at zero.
-//   - Keys begin with "cb:" and hold hashes of subjects and addresses, never the
-//     originals. The hash tag keeps a user's token and counters in one cluster slot.
+//   - Keys begin with "cb:", or another prefix, and hold hashes of subjects and addresses,
+//     never the originals. The hash tag keeps a user's token and counters in one cluster slot.
 //   - A value of another type under one of our keys is deleted, and counting begins again:
 //     only errors of Redis itself open Memory.
 //   - A message may be lost. Subscribers get an empty message after each (re)connect.

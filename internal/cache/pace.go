@@ -57,7 +57,7 @@ func (t *turns) reserve(key string, p apikey.Pace, maxWait time.Duration) (time.
 // of another type, or more than a day ahead. Such a value counts for nothing and is replaced.
 //
 // The library redis_rate has this algorithm but reserves no turns: callers who wait would
-// have to ask again and again, in no order. Its keys cannot begin with "cb:" either.
+// have to ask again and again, in no order. Its keys cannot begin with our prefix either.
 var reserve = redis.NewScript(`
 local interval, burst, max_wait = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
 local time = redis.call("TIME")
@@ -82,7 +82,8 @@ return {wait, 1, foreign}
 func (r *Redis) Reserve(ctx context.Context, key string, p apikey.Pace) (time.Duration, bool, error) {
 	ctx, cancel := context.WithTimeout(ctx, r.timeout)
 	defer cancel()
-	answer, err := reserve.Run(ctx, r.client, []string{prefix + "pace:" + key},
+	stored := r.prefix + "pace:" + key
+	answer, err := reserve.Run(ctx, r.client, []string{stored},
 		p.Interval.Microseconds(), p.Burst, p.MaxWait.Microseconds()).Int64Slice()
 	if err != nil {
 		return 0, false, fmt.Errorf("redis: pace: %w", err)
@@ -91,7 +92,7 @@ func (r *Redis) Reserve(ctx context.Context, key string, p apikey.Pace) (time.Du
 		return 0, false, fmt.Errorf("redis: pace: want three numbers, got %d", len(answer))
 	}
 	if answer[2] == 1 {
-		r.log.WarnContext(ctx, "a key in Redis had a value of another type, and was replaced; does another program use it?", "redis_key", prefix+"pace:"+key)
+		r.log.WarnContext(ctx, "a key in Redis had a value of another type, and was replaced; does another program use it?", "redis_key", stored)
 	}
 	return time.Duration(answer[0]) * time.Microsecond, answer[1] == 1, nil
 }

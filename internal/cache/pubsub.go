@@ -14,14 +14,14 @@ import (
 const resubscribeAfter = 200 * time.Millisecond
 
 // channel returns the Redis channel of topic. A Redis user needs access to the channels
-// that start with "cb:".
-func channel(topic string) string { return prefix + topic }
+// that start with the prefix of keys.
+func (r *Redis) channel(topic string) string { return r.prefix + topic }
 
 // Publish sends message to all replicas that are subscribed to topic.
 func (r *Redis) Publish(ctx context.Context, topic, message string) error {
 	ctx, cancel := context.WithTimeout(ctx, r.timeout)
 	defer cancel()
-	if err := r.client.Publish(ctx, channel(topic), message).Err(); err != nil {
+	if err := r.client.Publish(ctx, r.channel(topic), message).Err(); err != nil {
 		return fmt.Errorf("redis: publish: %w", err)
 	}
 	return nil
@@ -41,7 +41,7 @@ func (r *Redis) Subscribe(ctx context.Context, topic string, receive func(messag
 			refused = false
 		case !refused: // once, not at each attempt
 			refused = true
-			r.log.ErrorContext(ctx, "Redis refuses the broker the messages between replicas; blocks and revocations are only found by polling",
+			r.log.ErrorContext(ctx, "Redis refuses the messages between replicas; blocks and revocations are only found by polling",
 				"error", refusal.Err, "remedy", refusal.Remedy)
 		}
 		select {
@@ -54,7 +54,7 @@ func (r *Redis) Subscribe(ctx context.Context, topic string, receive func(messag
 // subscribe receives messages until the connection is lost or ctx ends. It returns a
 // Refusal if Redis refuses the subscription.
 func (r *Redis) subscribe(ctx context.Context, topic string, receive func(message string)) error {
-	conn := r.client.Subscribe(ctx, channel(topic))
+	conn := r.client.Subscribe(ctx, r.channel(topic))
 	closeConn := func() { _ = conn.Close() }
 	defer closeConn()
 	defer context.AfterFunc(ctx, closeConn)() // a pending read does not watch ctx
@@ -68,7 +68,7 @@ func (r *Redis) subscribe(ctx context.Context, topic string, receive func(messag
 			pinged = true
 			continue
 		default:
-			return asRefusal(err)
+			return r.asRefusal(err)
 		}
 		switch m := received.(type) {
 		case *redis.Subscription:

@@ -1,8 +1,10 @@
 package cache
 
 import (
+	"strconv"
 	"time"
 
+	"github.com/redis/go-redis/v9"
 	"github.com/ulule/limiter/v3"
 
 	"casbroker/internal/ratelimit"
@@ -40,9 +42,17 @@ func (f *Fallback) probe() {
 	}
 }
 
-// probeHit is counted to check that Redis accepts writes: a full server and a replica
-// still answer a ping.
-var probeHit = []ratelimit.Hit{{Rule: "probe", Rate: limiter.Rate{Period: time.Minute}}}
+// probeHits are counted to check that Redis accepts writes: a full server and a replica
+// still answer a ping. Of a cluster they are on all masters.
+func (r *Redis) probeHits() []ratelimit.Hit {
+	hits := []ratelimit.Hit{{Rule: "probe", Rate: limiter.Rate{Period: time.Minute}}}
+	if _, ok := r.client.(*redis.ClusterClient); ok {
+		for i := range 100 { // their slots are as good as random
+			hits = append(hits, ratelimit.Hit{Rule: "probe", Who: strconv.Itoa(i), Rate: hits[0].Rate})
+		}
+	}
+	return hits
+}
 
 // maxPending bounds how many tokens are copied to Redis when it is back. Further ones
 // stay in this replica only.
@@ -64,10 +74,11 @@ func (f *Fallback) addPending(key token.CacheKey) bool {
 
 // resume switches back to Redis if it answers and stores the pending tokens.
 func (f *Fallback) resume() bool {
-	if err := f.redis.findMasters(f.stopped); err != nil {
-		return false
+	err := f.redis.findMasters(f.stopped)
+	if err == nil {
+		_, _, err = f.redis.Take(f.stopped, f.redis.probeHits(), ratelimit.TokenKey{})
 	}
-	if _, _, err := f.redis.Take(f.stopped, probeHit, ratelimit.TokenKey{}); err != nil {
+	if err != nil {
 		f.mu.Lock()
 		defer f.mu.Unlock()
 		f.setCause(err)

@@ -2,6 +2,8 @@ package cache
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"fmt"
 	"log/slog"
 	"time"
@@ -22,6 +24,15 @@ func init() { logging.Disable() }
 type RedisOptions struct {
 	// URL has one of the forms that newClient documents.
 	URL secret.URL
+	// Prefix starts every key and channel; "" means DefaultPrefix. It has no braces, which would
+	// be taken for the hash tag, and none of * ? [ ] \, which mean something in the rules of a user.
+	Prefix string
+	// RootCAs are the authorities that may have signed the certificate of a Redis with TLS; nil
+	// means the system's.
+	RootCAs *x509.CertPool
+	// ClientCertificate returns the certificate of this broker when a Redis with TLS asks for
+	// one; nil if there is none.
+	ClientCertificate func(*tls.CertificateRequestInfo) (*tls.Certificate, error)
 	// Timeout bounds each call, including waiting and connecting; 0 means 250 ms.
 	Timeout time.Duration
 	// PingAfter is how long a subscription may be silent before it is pinged, and then
@@ -39,6 +50,7 @@ type RedisOptions struct {
 type Redis struct {
 	client    redis.UniversalClient
 	batches   *batcher
+	prefix    string
 	timeout   time.Duration
 	pingAfter time.Duration
 	now       func() time.Time
@@ -51,6 +63,9 @@ func NewRedis(o RedisOptions) (*Redis, error) {
 	if o.Timeout <= 0 {
 		o.Timeout = 250 * time.Millisecond
 	}
+	if o.Prefix == "" {
+		o.Prefix = DefaultPrefix
+	}
 	if o.PingAfter <= 0 {
 		o.PingAfter = 5 * time.Second
 	}
@@ -60,12 +75,12 @@ func NewRedis(o RedisOptions) (*Redis, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	client, err := newClient(o.URL.Reveal(), o.Timeout)
+	client, err := newClient(o)
 	if err != nil {
 		return nil, err
 	}
 	return &Redis{
-		client: client, batches: newBatcher(client, o.Timeout, o.Log), timeout: o.Timeout, pingAfter: o.PingAfter, now: o.Now, log: o.Log,
+		client: client, batches: newBatcher(client, o.Timeout, o.Log), prefix: o.Prefix, timeout: o.Timeout, pingAfter: o.PingAfter, now: o.Now, log: o.Log,
 	}, nil
 }
 
@@ -101,7 +116,7 @@ func (r *Redis) fill(c *call, hits []ratelimit.Hit, fetch ratelimit.TokenKey) {
 		}
 		start := len(c.keys)
 		var ends int64
-		c.keys, ends = o.appendWindowKey(c.keys, h, now)
+		c.keys, ends = o.appendWindowKey(c.keys, r.prefix, h, now)
 		c.hits = append(c.hits, callHit{key: c.keys[start:], ends: ends, ttl: ends - now + clockSlack})
 	}
 	if fetch == (ratelimit.TokenKey{}) {
@@ -111,7 +126,7 @@ func (r *Redis) fill(c *call, hits []ratelimit.Hit, fetch ratelimit.TokenKey) {
 		user = ownerOf(fetch.Subject)
 	}
 	start := len(c.keys)
-	c.keys = user.appendTokenKey(c.keys, fetch.Minutes, fetch.Gateway)
+	c.keys = user.appendTokenKey(c.keys, r.prefix, fetch.Minutes, fetch.Gateway)
 	c.tokenKey = c.keys[start:]
 }
 
@@ -135,7 +150,7 @@ func (r *Redis) KeepToken(ctx context.Context, key token.CacheKey, sealed []byte
 	ctx, span := startSpan(ctx, "redis SET")
 	defer span.End()
 	o := ownerOf(key.Subject)
-	name := string(o.appendTokenKey(nil, key.Minutes, key.Gateway))
+	name := string(o.appendTokenKey(nil, r.prefix, key.Minutes, key.Gateway))
 	if err := r.client.Set(ctx, name, sealed, ttl).Err(); err != nil {
 		span.Fail()
 		return fmt.Errorf("redis: cache token: %w", err)
@@ -153,15 +168,15 @@ func (r *Redis) Ping(ctx context.Context) error {
 	return nil
 }
 
-// findMasters reads the map of a cluster again and returns an error if one of its masters
-// does not answer. It does nothing without a cluster.
+// findMasters finds the master, of a cluster all, and returns an error if one does not answer.
+// It takes longer than another call: the sentinel or the nodes that are asked first may be down.
 func (r *Redis) findMasters(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, 4*r.timeout)
+	defer cancel()
 	cluster, ok := r.client.(*redis.ClusterClient)
 	if !ok {
-		return nil
+		return r.client.Ping(ctx).Err()
 	}
-	ctx, cancel := context.WithTimeout(ctx, 4*r.timeout) // the first nodes that are asked may be down
-	defer cancel()
 	return cluster.ForEachMaster(ctx, func(ctx context.Context, master *redis.Client) error {
 		return master.Ping(ctx).Err()
 	})

@@ -1,9 +1,11 @@
 package cache
 
 import (
+	"crypto/tls"
 	"errors"
 	"net"
 	"net/url"
+	"path"
 	"strconv"
 	"strings"
 	"time"
@@ -16,66 +18,99 @@ import (
 // quotes it: a mistyped password can end up in any part of a URL.
 var (
 	errScheme = errors.New("redis URL: want redis://, rediss://, redis+cluster://, rediss+cluster://, " +
-		"redis+sentinel:// or rediss+sentinel://")
+		"redis+sentinel://, rediss+sentinel:// or unix://")
 	errURL    = errors.New("redis URL: cannot be parsed; percent-encode special characters in the user and password")
 	errHost   = errors.New("redis URL: want host, host:port or, after +cluster and +sentinel, several of them separated by commas")
 	errSingle = errors.New("redis URL: want redis://user:password@host:port/number?option=value " +
 		"with the options of go-redis' ParseURL")
+	errSocket = errors.New("redis URL: want unix://user:password@/path/to/redis.sock?db=number " +
+		"with the options of go-redis' ParseURL")
+	errUnverified = errors.New("redis URL: with skip_verify anyone between the broker and Redis could read the tokens; " +
+		"instead, name the CA of Redis in cache.tls_ca_file")
 	errCluster = errors.New("redis URL: want redis+cluster://user:password@host:port,host:port?option=value " +
 		"with the options of go-redis' ParseClusterURL")
 	errSentinel = errors.New("redis URL: want redis+sentinel://user:password@sentinel:port,sentinel:port/master/number?option=value " +
 		"with the options of go-redis' ParseFailoverURL, sentinel_username and sentinel_password")
 )
 
-// newClient returns a client for the servers that text names, with one of go-redis'
+// newClient returns a client for the servers that o.URL names, with one of go-redis'
 // URL parsers. It does not connect. It accepts
 //
 //	redis://user:password@host:6379/0
 //	redis+cluster://user:password@host:6379,host:6379
 //	redis+sentinel://user:password@sentinel:26379,sentinel:26379/master/0?sentinel_username=…&sentinel_password=…
+//	unix://user:password@/path/to/redis.sock?db=0
 //
-// and the same with rediss for TLS. User and password are those of Redis itself.
-// Options of go-redis in the query override the defaults that timeout implies;
-// retries stay off.
-func newClient(text string, timeout time.Duration) (redis.UniversalClient, error) {
-	scheme, rest, _ := strings.Cut(text, "://")
+// and the first three with rediss for TLS. User and password are those of Redis itself.
+// Options of go-redis in the query override the defaults that o.Timeout implies;
+// retries stay off, and certificates are verified.
+func newClient(o RedisOptions) (redis.UniversalClient, error) {
+	scheme, rest, _ := strings.Cut(o.URL.Reveal(), "://")
 	scheme, kind, _ := strings.Cut(scheme, "+")
-	if scheme != "redis" && scheme != "rediss" {
+	if scheme != "redis" && scheme != "rediss" && (scheme != "unix" || kind != "") {
 		return nil, errScheme
 	}
 	switch kind {
 	case "":
-		o, err := singleOptions(scheme, rest, timeout)
+		single, err := singleOptions(scheme, rest, o.Timeout)
 		if err != nil {
 			return nil, err
 		}
-		return redis.NewClient(o), nil
+		if err := o.secure(single.TLSConfig); err != nil {
+			return nil, err
+		}
+		return redis.NewClient(single), nil
 	case "cluster":
-		o, err := clusterOptions(scheme, rest, timeout)
+		cluster, err := clusterOptions(scheme, rest, o.Timeout)
 		if err != nil {
 			return nil, err
 		}
-		return redis.NewClusterClient(o), nil
+		if err := o.secure(cluster.TLSConfig); err != nil {
+			return nil, err
+		}
+		return redis.NewClusterClient(cluster), nil
 	case "sentinel":
-		o, err := sentinelOptions(scheme, rest, timeout)
+		sentinel, err := sentinelOptions(scheme, rest, o.Timeout)
 		if err != nil {
 			return nil, err
 		}
-		return redis.NewFailoverClient(o), nil
+		if err := o.secure(sentinel.TLSConfig); err != nil {
+			return nil, err
+		}
+		return redis.NewFailoverClient(sentinel), nil
 	default:
 		return nil, errScheme
 	}
 }
 
+// secure completes the TLS settings of a client, nil without TLS. It returns an error if
+// certificates would not be verified.
+func (o RedisOptions) secure(c *tls.Config) error {
+	if c == nil {
+		return nil
+	}
+	if c.InsecureSkipVerify {
+		return errUnverified
+	}
+	c.RootCAs, c.GetClientCertificate = o.RootCAs, o.ClientCertificate
+	return nil
+}
+
 func singleOptions(scheme, rest string, timeout time.Duration) (*redis.Options, error) {
-	u, err := splitHosts(scheme, rest, "6379")
+	u, err, malformed := (*url.URL)(nil), error(nil), errSingle
+	if scheme == "unix" {
+		u, err = socketURL(rest)
+		malformed = errSocket
+	} else {
+		u, err = splitHosts(scheme, rest, "6379")
+	}
 	if err != nil {
 		return nil, err
 	}
 	failFast(u, timeout)
 	o, err := redis.ParseURL(u.String())
 	if err != nil || o.DB < 0 {
-		return nil, errSingle
+		return nil, malformed
 	}
 	o.ContextTimeoutEnabled = true
 	o.DialerRetries = 1
@@ -145,6 +180,18 @@ func sentinelOptions(scheme, rest string, timeout time.Duration) (*redis.Failove
 	return o, nil
 }
 
+// socketURL parses what follows unix:// in the URL of a socket, which has no host.
+func socketURL(rest string) (*url.URL, error) {
+	u, err := url.Parse("unix://" + rest)
+	switch {
+	case err != nil || u.Fragment != "":
+		return nil, errURL
+	case u.Host != "" || !path.IsAbs(u.Path):
+		return nil, errSocket
+	}
+	return u, nil
+}
+
 // splitHosts parses a URL whose authority may name several hosts. All but the first
 // become addr parameters, as go-redis' parsers expect them. Each host gets a port.
 func splitHosts(scheme, rest, port string) (*url.URL, error) {
@@ -179,6 +226,11 @@ func splitHosts(scheme, rest, port string) (*url.URL, error) {
 	return u, nil
 }
 
+// maxIdle is how long a connection may be idle, unless the URL says otherwise. Servers and
+// networks close those that are idle for long; with TLS, go-redis would only notice when a call
+// fails on it.
+const maxIdle = time.Minute
+
 // failFast sets short timeouts and disables retries: callers have a fallback, and a
 // retry could count a hit twice. Timeouts and pool size that the URL sets stay.
 func failFast(u *url.URL, timeout time.Duration) {
@@ -195,6 +247,9 @@ func failFast(u *url.URL, timeout time.Duration) {
 		if !query.Has(name) {
 			query.Set(name, value)
 		}
+	}
+	if !query.Has("idle_timeout") && !query.Has("conn_max_idle_time") {
+		query.Set("conn_max_idle_time", maxIdle.String())
 	}
 	query.Set("max_retries", "-1")
 	u.RawQuery = query.Encode()

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
+
+	"casbroker/internal/secret"
 )
 
 // failFastTimeout is the timeout that the tests pass to newClient.
@@ -31,7 +33,7 @@ func TestRedisURLNamesOneServer(t *testing.T) {
 		"redis://a?db=1&client_name=casbroker":     {addrs: "a:6379", database: 1, client: "casbroker"},
 		"rediss://a:7000/2?conn_max_idle_time=10m": {addrs: "a:7000", database: 2, tls: true},
 	} {
-		c, err := newClient(url, failFastTimeout)
+		c, err := newClient(RedisOptions{URL: secret.URL(url), Timeout: failFastTimeout})
 		if err != nil {
 			t.Errorf("%s: %v", url, err)
 			continue
@@ -53,7 +55,7 @@ func TestRedisURLNamesNodesOfCluster(t *testing.T) {
 		"rediss+cluster://:p@a:1,b,[::1]:3":              {addrs: "a:1 b:6379 [::1]:3", password: "p", tls: true},
 		"redis+cluster://u:p@a:1?client_name=x&addr=b:2": {addrs: "a:1 b:2", user: "u", password: "p", client: "x"},
 	} {
-		c, err := newClient(url, failFastTimeout)
+		c, err := newClient(RedisOptions{URL: secret.URL(url), Timeout: failFastTimeout})
 		if err != nil {
 			t.Errorf("%s: %v", url, err)
 			continue
@@ -168,7 +170,7 @@ func TestMalformedRedisURLIsRefused(t *testing.T) {
 		"redis+sentinel://a/m?route_randomly=true", "redisx://a", "redis://a?sentinel_password=x", "redis://u:p%zz@a",
 		"redis://a?client_name=x;y", "redis://a?pool_size=many",
 	} {
-		if c, err := newClient(url, failFastTimeout); err == nil {
+		if c, err := newClient(RedisOptions{URL: secret.URL(url), Timeout: failFastTimeout}); err == nil {
 			t.Errorf("%q was accepted", url)
 			_ = c.Close()
 		}
@@ -183,7 +185,7 @@ func FuzzRedisURLErrorsHidePassword(f *testing.F) {
 	f.Add("rediss+sentinel://", "@a,b/main/1?sentinel_password=")
 	f.Fuzz(func(t *testing.T, before, after string) {
 		const password = "aSecretThatIsNotShown"
-		c, err := newClient(before+password+after, failFastTimeout)
+		c, err := newClient(RedisOptions{URL: secret.URL(before + password + after), Timeout: failFastTimeout})
 		if err == nil {
 			_ = c.Close()
 		} else if strings.Contains(err.Error(), password) {

@@ -31,8 +31,8 @@ func documentedUser(t *testing.T, name string) string {
 		t.Fatal(err)
 	}
 	command := regexp.MustCompile(`(?m)^\s*(ACL SETUSER casbroker .*)$`).FindSubmatch(text)
-	if command == nil || !strings.HasSuffix(string(command[1]), cache.RedisRules) {
-		t.Fatalf("got %q in config/README.md, want the rules %s", command, cache.RedisRules)
+	if command == nil || !strings.HasSuffix(string(command[1]), cache.RedisRules(cache.DefaultPrefix)) {
+		t.Fatalf("got %q in config/README.md, want the rules %s", command, cache.RedisRules(cache.DefaultPrefix))
 	}
 	return strings.NewReplacer("casbroker", name, "PASSWORD", "pass").Replace(string(command[1]))
 }
@@ -128,7 +128,7 @@ func TestEachMissingRuleOfTheRedisUserIsFound(t *testing.T) {
 		}
 		redisAdmin(t, server.Port, strings.Replace(command, strings.TrimSpace(rule)+" ", "", 1))
 		var refusal *cache.Refusal
-		if err := r(user).Check(t.Context()); !errors.As(err, &refusal) || !strings.Contains(refusal.Remedy, cache.RedisRules) {
+		if err := r(user).Check(t.Context()); !errors.As(err, &refusal) || !strings.Contains(refusal.Remedy, cache.RedisRules(cache.DefaultPrefix)) {
 			t.Errorf("without %s: got %v, want a refusal with the rules", rule, err)
 		}
 	}
@@ -178,7 +178,7 @@ func TestRefusedMessagesAreLoggedOnce(t *testing.T) {
 		defer close(ended)
 		r.Subscribe(ctx, "access", func(string) { subscribed <- struct{}{} })
 	}()
-	await(t, "the log", func() bool { return strings.Contains(log.String(), cache.RedisRules) })
+	await(t, "the log", func() bool { return strings.Contains(log.String(), cache.RedisRules(cache.DefaultPrefix)) })
 	redisAdmin(t, server.Port, "ACL SETUSER casbroker +subscribe")
 	<-subscribed
 	cancel()

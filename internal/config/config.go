@@ -243,10 +243,14 @@ type Access struct {
 
 // Cache configures the cache of tokens and counters.
 type Cache struct {
-	URL     secret.URL    `yaml:"url"` // memory, or redis://…
-	Timeout time.Duration `yaml:"timeout"`
-	Memory  Size          `yaml:"memory"`  // for tokens, if url is memory
-	Standby Size          `yaml:"standby"` // for tokens in memory while Redis is unavailable
+	URL         secret.URL    `yaml:"url"`           // memory, or redis://…
+	KeyPrefix   string        `yaml:"key_prefix"`    // of all keys and channels
+	TLSCAFile   string        `yaml:"tls_ca_file"`   // PEM; "" means the system's authorities
+	TLSCertFile string        `yaml:"tls_cert_file"` // PEM; with TLSKeyFile
+	TLSKeyFile  string        `yaml:"tls_key_file"`
+	Timeout     time.Duration `yaml:"timeout"`
+	Memory      Size          `yaml:"memory"`  // for tokens, if url is memory
+	Standby     Size          `yaml:"standby"` // for tokens in memory while Redis is unavailable
 }
 
 // Seal has the keys that encrypt data at rest, each base64 of 32 bytes.
@@ -370,7 +374,7 @@ func Default() Config {
 		Inbound: Inbound{Path: "/inbound"},
 		Link:    Link{Color: "#1d4ed8", ColorDark: "#8ab4ff"},
 		Access:  Access{Poll: 2 * time.Second, MaxStaleness: time.Minute, WhenStale: WhenStaleRefuse, BlockCovers: BlockCoversEverything},
-		Cache:   Cache{URL: "memory", Timeout: 250 * time.Millisecond, Memory: 16 << 20, Standby: 2 << 20},
+		Cache:   Cache{URL: "memory", KeyPrefix: "cb:", Timeout: 250 * time.Millisecond, Memory: 16 << 20, Standby: 2 << 20},
 		Store:   Store{URL: "sqlite:data/broker.db", MigrateAtStart: true, ExportMax: 1 << 30, MaxConns: 20, Pooler: PoolerAuto},
 		RateLimit: RateLimit{
 			Token:    Limits{User: "30-M", Address: "600-M", All: "6000-M", Mode: ModeEnforce},

@@ -234,16 +234,26 @@ func (a Access) validate(wrong *check.Errors) {
 }
 
 // cacheSchemes are the URL schemes of caches: in the process, one Redis server, a
-// cluster, or servers behind Sentinel; Redis also with TLS.
+// cluster, servers behind Sentinel, or a socket of this machine; all but the last also with TLS.
 var cacheSchemes = []string{
-	"memory", "redis", "rediss", "redis+cluster", "rediss+cluster", "redis+sentinel", "rediss+sentinel",
+	"memory", "redis", "rediss", "redis+cluster", "rediss+cluster", "redis+sentinel", "rediss+sentinel", "unix",
 }
+
+// keyPrefix has no characters that mean something in keys of a cluster ({ }) or in the rules of a
+// Redis user (* ? [ ] \). The colon at its end keeps one prefix from being the beginning of another's
+// last word.
+var keyPrefix = regexp.MustCompile(`^[A-Za-z0-9._-][A-Za-z0-9._:-]{0,30}:$`)
 
 func (c Cache) validate(wrong *check.Errors) {
 	scheme, rest, _ := strings.Cut(c.URL.Reveal(), ":")
 	known := slices.Contains(cacheSchemes, scheme) && (scheme == "memory") == (rest == "") && (scheme == "memory" || strings.HasPrefix(rest, "//"))
 	wrong.Require(known, "cache.url", "want memory or redis://<host>:<port>/<number>")
 	wrong.Require(!known || scheme == "memory" || c.URL.WellFormed(), "cache.url", wantEncoded)
+	wrong.Require(keyPrefix.MatchString(c.KeyPrefix), "cache.key_prefix", "want at most 32 letters, digits and . _ - with a colon at the end, such as cb-staging:")
+	for _, file := range [][2]string{{"cache.tls_ca_file", c.TLSCAFile}, {"cache.tls_cert_file", c.TLSCertFile}, {"cache.tls_key_file", c.TLSKeyFile}} {
+		wrong.Require(file[1] == "" || strings.HasPrefix(scheme, "rediss"), file[0], "cache.url begins without TLS; with it, it begins with rediss")
+	}
+	wrong.Require((c.TLSCertFile == "") == (c.TLSKeyFile == ""), "cache.tls_cert_file", "set this and cache.tls_key_file, or neither")
 	wrong.Require(c.Timeout > 0, "cache.timeout", "want a positive duration")
 	wrong.Require(c.Memory >= 1<<20 && c.Memory <= 1<<30, "cache.memory", "want 1MiB to 1GiB")
 	wrong.Require(c.Standby >= 128<<10 && c.Standby <= 1<<30, "cache.standby", "want 128KiB to 1GiB")
