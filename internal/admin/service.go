@@ -62,6 +62,7 @@ type Service struct {
 	Webhooks   *webhook.Service
 	Links      *link.Service // nil if there are no hosted links
 	Calls      CallReader
+	Levels     LogLevels
 	// KeepRecords is how long audit records are kept; 0 means forever.
 	KeepRecords time.Duration
 	Vendor      CreditsReader

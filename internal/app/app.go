@@ -46,7 +46,7 @@ type Options struct {
 type App struct {
 	settings config.Config
 	given    config.Config // before files were read
-	level    *slog.LevelVar
+	level    *telemetry.Level
 	log      *slog.Logger
 	metrics  *telemetry.Metrics
 	tracer   *tracing.Tracer // nil for none

@@ -17,12 +17,13 @@ import (
 	"casbroker/internal/ingest"
 	"casbroker/internal/portfolio"
 	"casbroker/internal/store"
+	"casbroker/internal/telemetry"
 )
 
 // newStatementJobs returns what parses statements after their requests were answered.
-func newStatementJobs(c config.Statements, statements *ingest.Service, db *store.DB, log *slog.Logger, now func() time.Time) *ingest.Jobs {
+func newStatementJobs(c config.Statements, statements *ingest.Service, db *store.DB, observe func(string), log *slog.Logger, now func() time.Time) *ingest.Jobs {
 	return &ingest.Jobs{
-		Service: statements, Store: db, Workers: c.Workers, Log: log, Now: now,
+		Service: statements, Store: db, Workers: c.Workers, Log: log, Now: now, Observe: observe,
 		Limits: ingest.JobLimits{PerUser: c.MaxJobsPerUser, All: c.MaxJobs, Bytes: int(c.MaxStored)},
 	}
 }
@@ -39,6 +40,22 @@ func (a *App) startStatementJobs(ctx context.Context, jobs *ingest.Jobs) {
 		jobs.Close(a.settings.Server.DrainTimeout)
 		return nil
 	})
+}
+
+// countStatementJobs returns a job that publishes how many statements wait.
+func countStatementJobs(db *store.DB, metrics *telemetry.StatementJobs, now func() time.Time) job {
+	return job{name: "count statements that wait", every: backlogEvery, atStart: true, do: func(ctx context.Context) error {
+		q, err := db.JobQueue(ctx)
+		if err != nil {
+			return err
+		}
+		age := time.Duration(0)
+		if !q.Oldest.IsZero() {
+			age = now().Sub(q.Oldest)
+		}
+		metrics.Set(q.Waiting, q.Running, age)
+		return nil
+	}}
 }
 
 // parseMail returns the consents to parse forwarded files. If the settings offer that, jobs

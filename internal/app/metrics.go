@@ -16,6 +16,7 @@ import (
 	"casbroker/internal/fault"
 	"casbroker/internal/httpapi"
 	"casbroker/internal/netaddr"
+	"casbroker/internal/portfolio"
 	"casbroker/internal/statement"
 	"casbroker/internal/store"
 	"casbroker/internal/telemetry"
@@ -85,6 +86,14 @@ func watchDependencies(metrics *telemetry.Metrics, c config.Config, db *store.DB
 		}
 		return list
 	}, keys.Waiting)
+}
+
+// watchAnswers publishes the cache of answers to reads.
+func watchAnswers(metrics *telemetry.Metrics, h *portfolio.Handler) {
+	metrics.WatchAnswers(func() (hits, misses uint64, bytes int) {
+		s := h.AnswerStats()
+		return s.Hits, s.Misses, s.Bytes
+	})
 }
 
 // countSaves returns a function that counts statements that were saved.

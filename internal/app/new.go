@@ -5,7 +5,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"log/slog"
 	"slices"
 	"sync"
 	"time"
@@ -30,6 +29,7 @@ import (
 	"casbroker/internal/ratelimit"
 	"casbroker/internal/server"
 	"casbroker/internal/store"
+	"casbroker/internal/telemetry"
 	"casbroker/internal/token"
 	"casbroker/internal/upstream"
 	"casbroker/internal/usage"
@@ -62,7 +62,7 @@ func New(ctx context.Context, c config.Config, o Options) (_ *App, err error) { 
 	if c, err = readSecrets(c); err != nil {
 		return nil, err
 	}
-	level := new(slog.LevelVar)
+	level := new(telemetry.Level)
 	log := newLeveledLog(c, o.LogTo, level)
 	logLostKeys(log, lostKeys)
 	if links := config.ServiceLinks(o.Environ); len(links) > 0 {
@@ -127,6 +127,8 @@ func New(ctx context.Context, c config.Config, o Options) (_ *App, err error) { 
 	holds := &keyHolds{pubsub: shared, log: log, running: running}
 	keys := newKeys(c, shared, metrics, log, o.Now, keyEvents{db, log, o.Now}.record, holds.tell)
 	a.exchange(holds, keys)
+	levels := newLogLevels(running, level, shared, log)
+	a.followLevels(levels)
 	clocks := newClocks(o.Now, log, metrics)
 	vendor := upstream.New(upstream.Options{
 		OnDate: onDate(clocks),
@@ -238,7 +240,7 @@ func New(ctx context.Context, c config.Config, o Options) (_ *App, err error) { 
 		Grants: &token.Directory{Grants: db, Box: box, Now: o.Now},
 		Users:  db, Portfolios: db,
 		Trail: &audit.Service{Store: db, Chains: db, Box: box},
-		Usage: &usage.Service{Store: db, Now: o.Now}, Budgets: budgets, Comparer: comparer, Webhooks: events.service, Links: links, Calls: db, KeepRecords: c.Retention.Audit, Vendor: creditsReader(c, vendor, o.Now),
+		Usage: &usage.Service{Store: db, Now: o.Now}, Budgets: budgets, Comparer: comparer, Webhooks: events.service, Links: links, Calls: db, Levels: levels, KeepRecords: c.Retention.Audit, Vendor: creditsReader(c, vendor, o.Now),
 		Settings: listSettings(c, o.Environ, o.SettingsFile != ""), Version: build.String(), Now: o.Now,
 		Health: health(c, vendor, keys, files, shared, db, watcher, clocks),
 	}
@@ -253,7 +255,8 @@ func New(ctx context.Context, c config.Config, o Options) (_ *App, err error) { 
 		return nil, err
 	}
 	statements := &ingest.Service{Parser: statementParser{passOn}, Saver: statementSaver{&portfolio.Uploads{Captures: captures}}, Memory: ingest.NewMemory()}
-	statementJobs := newStatementJobs(c.Statements, statements, db, log, o.Now)
+	jobMetrics := metrics.StatementJobs(ingest.JobOutcomes)
+	statementJobs := newStatementJobs(c.Statements, statements, db, jobMetrics.Count, log, o.Now)
 	consents := parseMail(c, statementJobs, passOn.Mail, db)
 	a.startStatementJobs(running, statementJobs)
 
@@ -298,6 +301,7 @@ func New(ctx context.Context, c config.Config, o Options) (_ *App, err error) { 
 		Spool:      exports,
 		Portfolios: portfolios, MaxBody: int64(c.Portfolio.MaxBody), LimitSave: limitSave, LimitRead: auth.RecordOwnReads(limitRead, recordReads(recorder)),
 	}
+	watchAnswers(metrics, portfolioHandler)
 	notBlocked := auth.RefuseBlocked(refuseBlocked(watcher), c.Access.BlockCovers == config.BlockCoversTokens)
 	authenticate := []server.Middleware{limits.LimitAuthFailures(), limits.LimitServiceKeys(), callers.Middleware()}
 	userRoutes := []server.Routes{ // also those that a service calls for a user
@@ -374,6 +378,7 @@ func New(ctx context.Context, c config.Config, o Options) (_ *App, err error) { 
 		}},
 		{name: "check that the database file is the one that is open", every: checkFileEvery, do: func(context.Context) error { return db.CheckFile() }},
 		{name: "end and delete jobs of statements", every: settleEvery, atStart: true, do: statementJobs.Clean},
+		countStatementJobs(db, jobMetrics, o.Now),
 		{name: "remove expired idempotency keys", every: purgeEvery, do: withoutCount(portfolios.Purge)},
 	}
 	a.jobs = append(a.jobs, linkJobs(links)...)

@@ -39,7 +39,7 @@ func (a *App) Reload(ctx context.Context, load func() (config.Config, error)) {
 
 // replaceLevel puts the level of the log into use, and reports all other changes.
 func (a *App) replaceLevel(ctx context.Context, next config.Config) {
-	_ = a.level.UnmarshalText([]byte(next.Log.Level)) // load has found it valid
+	a.level.Use(logLevel(next)) // also ends a level that an operator chose
 	changed := slices.DeleteFunc(a.given.Changes(next), func(key string) bool { return key == levelSetting })
 	if len(changed) > 0 {
 		a.log.WarnContext(ctx, "changed settings need a restart", "settings", strings.Join(changed, ", "))

@@ -179,13 +179,19 @@ func secrets(c config.Config) []secret.Text {
 
 // newLog returns a logger that hides the secrets of c.
 func newLog(c config.Config, w io.Writer) *slog.Logger {
-	return newLeveledLog(c, w, new(slog.LevelVar))
+	return newLeveledLog(c, w, new(telemetry.Level))
 }
 
 // newLeveledLog is newLog with a level that can be changed later.
-func newLeveledLog(c config.Config, w io.Writer, level *slog.LevelVar) *slog.Logger {
-	_ = level.UnmarshalText([]byte(c.Log.Level)) // Check has found it valid
+func newLeveledLog(c config.Config, w io.Writer, level *telemetry.Level) *slog.Logger {
+	level.Use(logLevel(c))
 	return telemetry.NewLogger(w, telemetry.LogOptions{Format: c.Log.Format, Level: level, Secrets: secrets(c)})
+}
+
+// logLevel returns the level of the settings, which Check has found valid.
+func logLevel(c config.Config) (level slog.Level) {
+	_ = level.UnmarshalText([]byte(c.Log.Level))
+	return level
 }
 
 // openCache returns the cache of the settings: memory alone, or Redis with memory as its

@@ -45,6 +45,7 @@ const (
 	BudgetReached Action = "budget.reached" // for the first time in its period; Object is its name
 	BudgetRaise   Action = "budget.raise"   // by an operator; Object is its name
 	WebhookChange Action = "webhook.change" // by an operator; Object is its name, Detail says what was done
+	LogLevel      Action = "log.level"      // changed by an operator; Object is the level, or "setting"
 
 	AdminRead    Action = "admin.read"     // of personal data; Object says which
 	AdminSignIn  Action = "admin.sign_in"  // refused for a wrong key; Object is the claimed key name
@@ -58,7 +59,7 @@ const (
 var Actions = []Action{
 	TokenMint, TokenReuse, TokenRevoke, RevokeUser, RevokeAll, UserBlock, UserUnblock, UserRead, ServiceRead, AccessRefuse,
 	PortfolioSave, PortfolioDiffers, PortfolioDelete, PortfolioExpire, DataExport, DataErase,
-	MailboxConnect, MailboxDisconnect, MailConsent, MailWithdraw, LinkCreate, LinkRevoke, LinkUse, BudgetReached, BudgetRaise, WebhookChange,
+	MailboxConnect, MailboxDisconnect, MailConsent, MailWithdraw, LinkCreate, LinkRevoke, LinkUse, BudgetReached, BudgetRaise, WebhookChange, LogLevel,
 	AdminRead, AdminSignIn, AdminSignOut, AuditExport, AuditExpire, BrokerStart,
 }
 

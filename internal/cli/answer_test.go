@@ -60,7 +60,7 @@ func TestAnswerOfAnotherMediaTypeIsRefused(t *testing.T) {
 		})
 		for _, args := range remote {
 			code, out, errs := d.run(t, args...)
-			isAction := slices.Contains([]string{"revoke", "block", "unblock"}, args[0]) || slices.Contains(args, "raise")
+			isAction := slices.Contains([]string{"revoke", "block", "unblock", "log-level"}, args[0]) || slices.Contains(args, "raise")
 			if code != cli.ExitFailed || strings.HasPrefix(out, "{") || !strings.Contains(errs, "media type") || strings.HasPrefix(errs, uncertain) != isAction {
 				t.Errorf("%q: %q: got %d %q %q", media, args, code, out, errs)
 			}

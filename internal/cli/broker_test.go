@@ -31,6 +31,7 @@ var remote = [][]string{
 	{"usage"},
 	{"usage", "compare"},
 	{"budgets"},
+	{"log-level", "debug", "--until", "30m"},
 	{"budgets", "raise", "user-day", "--credits", "5", "--until", "2h", "--user", "app:42"},
 }
 

@@ -93,9 +93,10 @@ type commands struct {
 		Check checkCommand `cmd:"" help:"Check the settings, and list every error."`
 		Print printCommand `cmd:"" help:"Print the effective settings as YAML, with secrets hidden."`
 	} `cmd:"" help:"Check or print the settings."`
-	Doctor  doctorCommand  `cmd:"" help:"Check everything that the broker needs, next to a running one or without, and say what to do. Exits with 1 if there is a fault."`
-	Health  healthCommand  `cmd:"" help:"Check that a running broker is ready, for container health checks."`
-	Version versionCommand `cmd:"" help:"Print the version, the commit and the Go version."`
+	LogLevel logLevelCommand `cmd:"" help:"Print the level of the log of a running broker, or change that of all replicas, for a while or until they restart."`
+	Doctor   doctorCommand   `cmd:"" help:"Check everything that the broker needs, next to a running one or without, and say what to do. Exits with 1 if there is a fault."`
+	Health   healthCommand   `cmd:"" help:"Check that a running broker is ready, for container health checks."`
+	Version  versionCommand  `cmd:"" help:"Print the version, the commit and the Go version."`
 }
 
 // settingsFlag is the flag of commands that read settings.

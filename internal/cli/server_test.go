@@ -129,6 +129,8 @@ func succeed(w http.ResponseWriter, r *http.Request) {
 		answer["features"] = []any{}
 	case of == "budgets":
 		answer["budget"] = about
+	case of == "log-level":
+		answer = map[string]any{"level": "debug", "setting": "info", "replicas": "all"}
 	}
 	if verb == "block" {
 		answer["block"] = map[string]any{"subject": about, "reason": ""}

@@ -92,8 +92,8 @@ type JobStore interface {
 	// again once there is another one.
 	FailJob(ctx context.Context, jobID, holder string, f Failure) error
 	// FailLostJobs ends the jobs whose lease has ended at f.At, unless the vendor's answer is
-	// stored, each with its event.
-	FailLostJobs(ctx context.Context, f Failure) error
+	// stored, each with its event, and returns how many.
+	FailLostJobs(ctx context.Context, f Failure) (int, error)
 	// DropJobs deletes the jobs that were to be deleted until now.
 	DropJobs(ctx context.Context, now time.Time) error
 	// AddForwarded adds jobs for forwarded files that are due, the oldest of each user who
@@ -152,11 +152,36 @@ type Jobs struct {
 	// FromVendor reports whether the vendor has reported files at url; nil if forwarded
 	// files are not parsed.
 	FromVendor func(url string) bool
+	// Observe is called with the outcome of each try of a job; nil means not at all.
+	Observe func(outcome string)
 
 	once    sync.Once
 	working *semaphore.Weighted
 	added   chan struct{} // has a value after a job was added here
 	all     sync.WaitGroup
+}
+
+// The outcomes of a try of a job.
+const (
+	JobDone    = "done"
+	JobRetried = "retried" // the vendor got nothing: it waits again
+	JobFailed  = "failed"
+	JobLost    = "lost" // its process was killed, so whether it succeeded is not known
+)
+
+// JobOutcomes are all of them.
+var JobOutcomes = []string{JobDone, JobRetried, JobFailed, JobLost}
+
+// JobQueue is the jobs that have not ended, of all replicas.
+type JobQueue struct {
+	Waiting, Running int
+	Oldest           time.Time // when the oldest that waits was added; zero if none does
+}
+
+func (s *Jobs) observe(outcome string) {
+	if s.Observe != nil {
+		s.Observe(outcome)
+	}
 }
 
 func (s *Jobs) init() {
@@ -231,7 +256,11 @@ func (s *Jobs) Run(ctx context.Context) {
 // meant to be called periodically.
 func (s *Jobs) Clean(ctx context.Context) error {
 	now := s.Now()
-	return errors.Join(s.Store.FailLostJobs(ctx, failureOfJob(Document{}, errUnknown, now)), s.Store.DropJobs(ctx, now))
+	lost, err := s.Store.FailLostJobs(ctx, failureOfJob(Document{}, errUnknown, now))
+	for range lost {
+		s.observe(JobLost)
+	}
+	return errors.Join(err, s.Store.DropJobs(ctx, now))
 }
 
 // Close waits for the jobs that run, at most timeout.
@@ -277,17 +306,21 @@ func (s *Jobs) process(ctx context.Context, job Job, holder string, document Doc
 	go s.extend(ctx, job.ID, holder)
 	err := s.parse(ctx, job, document)
 	if err == nil {
-		return // it is Done since its portfolio was saved
+		s.observe(JobDone) // since its portfolio was saved
+		return
 	}
 	f, isFault := errors.AsType[*fault.Fault](err)
 	now := s.Now()
 	var failed error
 	switch {
 	case isFault && f.Code == "save_pending": // it will be Done
+		s.observe(JobDone)
 		return
 	case s.again(job, document, err, f, now):
+		s.observe(JobRetried)
 		failed = s.Store.ReturnJob(ctx, job.ID, holder, now.Add(max(f.RetryAfter, min(firstRetry<<min(job.Tries, 10), lastRetry))))
 	default:
+		s.observe(JobFailed)
 		failed = s.Store.FailJob(ctx, job.ID, holder, failureOfJob(document, err, now))
 	}
 	if failed != nil { // Clean ends it

@@ -3,6 +3,7 @@ package portfolio
 import (
 	"container/list"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"casbroker/internal/httpapi"
@@ -48,6 +49,21 @@ type answerCache struct {
 	order   list.List // of cachedAnswers, the last used first
 	bytes   int
 	sweeper *time.Timer // nil while there are no entries
+
+	hits, misses atomic.Uint64
+}
+
+// AnswerStats is what the cache of answers to reads was of use for.
+type AnswerStats struct {
+	Hits   uint64 // reads that were answered with a cached answer
+	Misses uint64 // other reads of routes with a cache
+	Bytes  int    // of the answers that it has now
+}
+
+func (c *answerCache) stats() AnswerStats {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return AnswerStats{c.hits.Load(), c.misses.Load(), c.bytes}
 }
 
 // cachedAnswer is never changed, except for idle.

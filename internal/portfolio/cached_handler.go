@@ -18,6 +18,9 @@ type answered struct {
 	render func(b []byte) (body []byte, version string, err error)
 }
 
+// AnswerStats returns what the cache of answers was of use for. It is safe for concurrent use.
+func (h *Handler) AnswerStats() AnswerStats { return h.answers.stats() }
+
 // respondCached answers 200 with the answer for key, which is JSON. The caller's subject and
 // what the caller accepts are set in key.
 func (h *Handler) respondCached(c echo.Context, key answerKey, of answered) error {
@@ -25,6 +28,7 @@ func (h *Handler) respondCached(c echo.Context, key answerKey, of answered) erro
 	if cached := h.answers.get(&key); cached != nil {
 		version, err := of.version()
 		if err == nil && version == cached.version {
+			h.answers.hits.Add(1)
 			return cached.Send(c)
 		}
 		h.answers.drop(&key)
@@ -32,6 +36,7 @@ func (h *Handler) respondCached(c echo.Context, key answerKey, of answered) erro
 			return err
 		}
 	}
+	h.answers.misses.Add(1)
 	buffer := buffers.Get().(*[]byte) //nolint:errcheck // it has nothing else
 	defer buffers.Put(buffer)
 	body, version, err := of.render((*buffer)[:0])

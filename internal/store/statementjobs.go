@@ -218,29 +218,30 @@ func (s *DB) ReturnJob(ctx context.Context, jobID, holder string, next time.Time
 // FailJob ends a job, with its event, and deletes its document.
 func (s *DB) FailJob(ctx context.Context, jobID, holder string, f ingest.Failure) error {
 	return s.change(ctx, "end a job", func(ctx context.Context, tx *sql.Tx) error {
-		return s.failJob(ctx, tx, jobID, f, ` AND state = 'running' AND holder = $5`, holder)
+		_, err := s.failJob(ctx, tx, jobID, f, ` AND state = 'running' AND holder = $5`, holder)
+		return err
 	})
 }
 
-// failJob ends a job that meets a condition, which begins with AND and has values from $5 on.
-func (s *DB) failJob(ctx context.Context, tx *sql.Tx, jobID string, f ingest.Failure, condition string, values ...any) error {
+// failJob ends a job if it meets a condition, which begins with AND and has values from $5 on.
+func (s *DB) failJob(ctx context.Context, tx *sql.Tx, jobID string, f ingest.Failure, condition string, values ...any) (ended bool, err error) {
 	var subject, file string
-	err := tx.QueryRowContext(ctx, `UPDATE statement_jobs SET state = 'failed', ended_ms = $1, next_ms = $2, sealed = $3, size = 0
+	err = tx.QueryRowContext(ctx, `UPDATE statement_jobs SET state = 'failed', ended_ms = $1, next_ms = $2, sealed = $3, size = 0
 		WHERE id = $4`+condition+` RETURNING subject, mail_file`,
 		append([]any{millis(f.At), millis(f.Deleted), s.box.Seal(jobData(jobID), f.Problem), jobID}, values...)...).Scan(&subject, &file)
 	if errors.Is(err, sql.ErrNoRows) {
-		return nil
+		return false, nil
 	}
 	if err != nil {
-		return err
+		return false, err
 	}
 	o := webhook.Object{JobID: jobID, Reason: f.Reason}
 	if file != "" {
 		if o.Address, err = refuseForwarded(ctx, tx, subject, file, f); err != nil {
-			return err
+			return false, err
 		}
 	}
-	return s.emit(ctx, tx, webhook.New(webhook.StatementFailed, subject, f.At, o))
+	return true, s.emit(ctx, tx, webhook.New(webhook.StatementFailed, subject, f.At, o))
 }
 
 // lostJob is the condition of jobs whose lease has ended at $1, unless the vendor's answer is
@@ -249,22 +250,40 @@ const lostJob = ` AND state = 'running' AND next_ms <= $1 AND NOT EXISTS (SELECT
 	WHERE captures.job = statement_jobs.id AND captures.job <> '')`
 
 // FailLostJobs ends the jobs whose lease has ended at f.At, unless the vendor's answer is
-// stored, each with its event.
-func (s *DB) FailLostJobs(ctx context.Context, f ingest.Failure) error {
+// stored, each with its event, and returns how many.
+func (s *DB) FailLostJobs(ctx context.Context, f ingest.Failure) (lost int, err error) {
 	read, cancel := withTimeout(ctx)
 	defer cancel()
 	ids, err := readTexts(read, s.reader, `SELECT id FROM statement_jobs WHERE TRUE`+lostJob+` ORDER BY id LIMIT 100`, millis(f.At))
 	if err != nil || len(ids) == 0 {
-		return s.explain(read, "look for lost jobs", err)
+		return 0, s.explain(read, "look for lost jobs", err)
 	}
-	return s.change(ctx, "end lost jobs", func(ctx context.Context, tx *sql.Tx) error {
+	err = s.change(ctx, "end lost jobs", func(ctx context.Context, tx *sql.Tx) error {
+		lost = 0 // it may run again
 		for _, jobID := range ids {
-			if err := s.failJob(ctx, tx, jobID, f, lostJob); err != nil {
+			ended, err := s.failJob(ctx, tx, jobID, f, lostJob)
+			if err != nil {
 				return err
 			}
+			lost += boolInt(ended)
 		}
 		return nil
 	})
+	return lost, err
+}
+
+// JobQueue returns the jobs that have not ended.
+func (s *DB) JobQueue(ctx context.Context) (q ingest.JobQueue, err error) {
+	ctx, cancel := withTimeout(ctx)
+	defer cancel()
+	var oldestMS sql.NullInt64
+	err = s.reader.QueryRowContext(ctx, `SELECT COUNT(CASE WHEN state = 'waiting' THEN 1 END), COUNT(CASE WHEN state = 'running' THEN 1 END),
+		MIN(CASE WHEN state = 'waiting' THEN created_ms END) FROM statement_jobs WHERE state IN ('waiting', 'running')`).
+		Scan(&q.Waiting, &q.Running, &oldestMS)
+	if oldestMS.Valid {
+		q.Oldest = instant(oldestMS.Int64)
+	}
+	return q, s.explain(ctx, "count jobs", err)
 }
 
 // DropJobs deletes the jobs that ended long enough ago.

@@ -60,7 +60,7 @@ func TestLostJobIsReportedOnce(t *testing.T) {
 			}
 		}
 		for range 2 {
-			if err := s.FailLostJobs(t.Context(), lostAt(savedAt.Add(time.Minute), savedAt.Add(time.Hour))); err != nil {
+			if _, err := s.FailLostJobs(t.Context(), lostAt(savedAt.Add(time.Minute), savedAt.Add(time.Hour))); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -104,7 +104,7 @@ func TestJobIsTakenOnceAndNeverAgainAfterItsLease(t *testing.T) {
 			at   time.Time
 			want ingest.State
 		}{{savedAt.Add(80 * time.Second), ingest.Running}, {late, ingest.Failed}} {
-			if err := s.FailLostJobs(t.Context(), lostAt(c.at, late.Add(time.Hour))); err != nil {
+			if _, err := s.FailLostJobs(t.Context(), lostAt(c.at, late.Add(time.Hour))); err != nil {
 				t.Fatal(err)
 			}
 			if j, err := s.Job(t.Context(), "demo:asha", added.ID); err != nil || j.State != c.want {
@@ -138,7 +138,7 @@ func TestLostJobWithAStoredAnswerIsDone(t *testing.T) {
 		if err := s.KeepCapture(t.Context(), c); err != nil {
 			t.Fatal(err)
 		}
-		if err := s.FailLostJobs(t.Context(), lostAt(savedAt.Add(time.Hour), savedAt.Add(time.Hour))); err != nil {
+		if _, err := s.FailLostJobs(t.Context(), lostAt(savedAt.Add(time.Hour), savedAt.Add(time.Hour))); err != nil {
 			t.Fatal(err)
 		}
 		if j, err := s.Job(t.Context(), "demo:asha", added.ID); err != nil || j.State != ingest.Running {

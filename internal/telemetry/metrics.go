@@ -123,6 +123,9 @@ func NewMetrics(o MetricsOptions) *Metrics {
 		m.requests.count, m.requests.duration, m.tokens, m.limited, m.upstream, m.gateway, m.gatewayDuration, m.captures, m.mailPolls, m.callbacks, m.unaudited, m.accessChanges, m.forwardedIgnored, m.originsRefused,
 		m.fallback, m.fallbacks, m.fallbackCalls,
 	)
+	for _, rare := range []string{"lost", "no_copy"} {
+		m.captures.WithLabelValues(rare) // an alert sees no increase from nothing to 1
+	}
 	return m
 }
 

@@ -37,6 +37,9 @@ func (m *Metrics) CountDelivery(endpoint, result string) {
 
 // SetBacklog publishes how many events wait for an endpoint, and how long the oldest has.
 func (m *Metrics) SetBacklog(endpoint string, events int, age time.Duration) {
+	for _, rare := range []string{"failed", "disabled"} {
+		m.webhooks.deliveries.WithLabelValues(endpoint, rare) // an alert sees no increase from nothing to 1
+	}
 	m.webhooks.pending.WithLabelValues(endpoint).Set(float64(events))
 	m.webhooks.age.WithLabelValues(endpoint).Set(age.Seconds())
 }

@@ -88,6 +88,7 @@ var actions = []choice{
 	{string(audit.BudgetReached), "Budget reached"},
 	{string(audit.BudgetRaise), "Budget raised"},
 	{string(audit.WebhookChange), "Webhook changed"},
+	{string(audit.LogLevel), "Log level changed"},
 	{string(audit.AdminSignIn), "Operator sign-in"},
 	{string(audit.AdminSignOut), "Operator sign-out"},
 	{string(audit.AdminRead), "Operator read"},

@@ -2873,7 +2873,7 @@ export interface components {
         /**
          * @description The JSON is well formed but has an impossible value: `not_a_statement`, `invalid_expiry_minutes`,
          *     `idempotency_key_reused`, and `no_such_user` in the demo; for operators `invalid_subject`, `invalid_reason`,
-         *     `invalid_until`, `invalid_credits`, `invalid_app`, `invalid_day` and `not_confirmed`. `too_many_owners`: the statement, or
+         *     `invalid_until`, `invalid_credits`, `invalid_app`, `invalid_day`, `invalid_level` and `not_confirmed`. `too_many_owners`: the statement, or
          *     all statements of the user with it, would list the accounts of more than 200 people; `detail` says which, and what to do. `errors` has pointers to the wrong values where they are known.
          *     The vendor cannot read the statement: `invalid_password`, `invalid_pdf`, `unsupported_format`, `file_too_large`,
          *     `parsing_error` or `statement_not_parsed`, or does not accept a request (`request_not_accepted`); `detail` has the vendor's words and what to do.
