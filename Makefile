@@ -30,7 +30,7 @@ PGO ?= cmd/broker/broker.pgo
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run build sbom test check lint bench fmt tidy openapi clients fuzz vuln vet fmt-check tidy-check clients-check
+.PHONY: help run build sbom test check lint bench load growth fmt tidy openapi clients fuzz vuln vet fmt-check tidy-check clients-check
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
@@ -70,6 +70,12 @@ bench: ## Measure tokens, blocks, the gateway, parsing, saves and events, as rat
 	@go test -run '^$$' -bench '^BenchmarkSave$$' -benchtime 5x ./internal/store
 	@go test -run '^$$' -bench '^BenchmarkEvents$$' -benchtime 1000x ./internal/webhook
 	@go test -run '^$$' -bench '^BenchmarkSaveToWebhook$$' -benchtime 1000x ./internal/app
+
+load: ## Send a day's traffic at a rate, and measure it (ARGS="-soak", ARGS="-store postgres -rate 500", ARGS=-help)
+	@go run ./cmd/bench load $(ARGS)
+
+growth: ## Measure how cost grows with replicas, blocks and stored rows (ARGS=-help)
+	@go run ./cmd/bench growth $(ARGS)
 
 pgo: ## Record cmd/broker/broker.pgo, by which make build optimizes the broker, under the load of make bench
 	@set -e; folder=$$(mktemp -d); trap 'rm -r "$$folder"' EXIT; \

@@ -201,11 +201,13 @@ func addressCall(prefix, token string) requests {
 	return func([]byte, int64) (request, body []byte) { return head, nil }
 }
 
+// generateBody has a statement of the investor mailed.
+const generateBody = `{"email":"asha@mail.example","from_date":"2026-01-01","to_date":"2026-03-31","password":"Abcdef12#"}`
+
 // generateCall has a statement mailed, which costs credits.
 func generateCall(prefix, token string) requests {
-	const object = `{"email":"asha@mail.example","from_date":"2026-01-01","to_date":"2026-03-31","password":"Abcdef12#"}`
 	head := fmt.Appendf(nil, "POST %s/v4/generate HTTP/1.1\r\nHost: broker\r\nX-Api-Key: %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s",
-		prefix, token, len(object), object)
+		prefix, token, len(generateBody), generateBody)
 	return func([]byte, int64) (request, body []byte) { return head, nil }
 }
 

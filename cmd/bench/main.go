@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"syscall"
 )
 
 // plan is the extent of the measurement.
@@ -25,8 +26,18 @@ type plan struct {
 }
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	if len(os.Args) > 1 {
+		switch os.Args[1] {
+		case loadCommand:
+			exit(runLoad(ctx, os.Args[2:]))
+			return
+		case growthCommand:
+			exit(runGrowth(ctx, os.Args[2:]))
+			return
+		}
+	}
 	if len(os.Args) > 2 {
 		switch os.Args[1] {
 		case baselineCommand:

@@ -75,8 +75,11 @@ func freeAddress(ctx context.Context) (string, error) {
 }
 
 // buildBroker builds the broker as make build does, or one that can write a CPU profile, and
-// returns the path of the program.
+// returns the path of the program, or that in BENCH_BROKER.
 func buildBroker(ctx context.Context, folder string, profiled bool) (string, error) {
+	if program := os.Getenv("BENCH_BROKER"); program != "" && !profiled {
+		return program, nil
+	}
 	path := filepath.Join(folder, "broker")
 	args := []string{"build", "-o", path, "-pgo=cmd/broker/broker.pgo", "./cmd/broker"}
 	if profiled {

@@ -1,0 +1,132 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"path/filepath"
+	"strconv"
+	"time"
+)
+
+const (
+	readAim     = 10 * time.Millisecond // p99 of reads
+	fillRounds  = 10                    // between which the users whose statements are read save them
+	fillReaders = 1000
+	fillOwn     = 3 // statements of each of them
+)
+
+// fillRows are SQL statements that add rows from %[1]d to %[2]d to the tables that grow. Portfolios are copies
+// of ones that were saved, of other users; nothing can decrypt them, and nothing reads them.
+const fillRows = `
+	CREATE TEMPORARY TABLE sample AS SELECT ROW_NUMBER() OVER (ORDER BY id) - 1 AS k, p.* FROM portfolios p WHERE subject LIKE 'app:user-%%' LIMIT 100;
+	CREATE TEMPORARY TABLE fill AS SELECT i, 'pf_fill' || lpad(i::TEXT, 20, '0') AS id, 'app:fill-' || i / 5 AS subject,
+		%[3]d - (%[4]d - i::BIGINT) * 20000 AS at, s.id AS sample FROM generate_series(%[1]d, %[2]d) i JOIN sample s ON s.k = i %% (SELECT COUNT(*) FROM sample);
+	INSERT INTO portfolios (id, subject, fingerprint, provenance, cas_type, period_from, period_to, private, total_value, received_rows, stored_rows,
+		findings, saved_ms, owner, active, pan_marks, transactions, observed_ms, differs, accounts, account_details, of_other)
+		SELECT f.id, f.subject, decode(md5(f.id) || md5(f.subject), 'hex'), provenance, cas_type, period_from, period_to, private, total_value, received_rows, stored_rows,
+		findings, f.at, 1, CASE i %% 5 WHEN 4 THEN 1 ELSE 0 END, pan_marks, transactions, observed_ms, differs, accounts, account_details, of_other
+		FROM fill f JOIN sample s ON s.id = f.sample;
+	INSERT INTO payloads (portfolio, sealed) SELECT f.id, t.sealed FROM fill f JOIN payloads t ON t.portfolio = f.sample;
+	INSERT INTO packed_holdings (portfolio, sealed) SELECT f.id, t.sealed FROM fill f JOIN packed_holdings t ON t.portfolio = f.sample;
+	INSERT INTO packed_transactions (portfolio, sealed) SELECT f.id, t.sealed FROM fill f JOIN packed_transactions t ON t.portfolio = f.sample;
+	INSERT INTO grants (id, subject, mode, issued_ms, expires_ms, vendor_request_id, access_version, mark)
+		SELECT 'gr_fill' || i, subject, 'gateway', at, at + 3600000, '', 0, decode(md5(id), 'hex') FROM fill;
+	INSERT INTO gateway_calls (id, subject, who, app, grant_id, request_id, key_name, feature, started_ms, lease_ms, ended_ms, outcome, reason, delivery, reserved, used, portfolio_id)
+		SELECT 'gc_fill' || i, subject, subject, 'app', 'gr_fill' || i, 'req_fill' || i, 'bench', 'smart_parser', at, at, at, 'ok', '', 'answered', 1000, 1000, '' FROM fill;
+	INSERT INTO audit (id, at_ms, actor, role, action, subject, object, outcome, detail, request_id, address, user_agent, writer, seq)
+		SELECT 'au_fill' || i, at, CASE i %% 100 WHEN 0 THEN 'admin/meera' ELSE subject END, 'user', CASE i %% 100 WHEN 0 THEN 'access.block' WHEN 1 THEN 'user.read' ELSE 'token.mint' END,
+		subject, 'gr_fill' || i, 'ok', '', 'req_fill' || i, '203.0.113.7', 'Mozilla/5.0 (X11; Linux x86_64)', 'fill-' || i %% 8, i / 8 + 1 FROM fill;
+	DROP TABLE fill, sample;`
+
+// measureRows measures reads with many rows in the database.
+func (p *growthPlan) measureRows(ctx context.Context, folder string) error {
+	o := siteOptions{folder: filepath.Join(folder, "site"), store: "postgres", replicas: 1, unsynced: true}
+	return withSite(ctx, o, func(s *site) error {
+		began := time.Now()
+		m, err := p.fill(ctx, s)
+		if err != nil {
+			return err
+		}
+		fmt.Printf("\n%d portfolios, audit records, grants and calls were stored in %s\n\n", p.portfolios, time.Since(began).Round(time.Second))
+		t := newTraffic(m, readKinds(p.portfolios), s.addresses())
+		t.atRate(ctx, p.rate, warmUp)
+		t.reset()
+		t.atRate(ctx, p.rate, p.duration)
+		t.report(p.duration)
+		for _, k := range t.kinds {
+			if p99 := t.percentile(k.name, 99); p99 > readAim {
+				fmt.Printf("%s: p99 is %s, more than %s\n", k.name, short(p99), readAim)
+			}
+		}
+		return ctx.Err()
+	})
+}
+
+// fill stores the rows, and returns a mix whose users have statements among them.
+func (p *growthPlan) fill(ctx context.Context, s *site) (*mix, error) {
+	m := &mix{}
+	var err error
+	if m.jwts, err = tokens(fillReaders, fillReaders); err != nil {
+		return nil, err
+	}
+	if m.admin, err = userToken("operator", []string{"casbroker:admin"}); err != nil {
+		return nil, err
+	}
+	client := &http.Client{Timeout: answerTime}
+	for round := range fillRounds {
+		for user := round; user < fillReaders; user += fillRounds {
+			for month := range fillOwn {
+				if _, err := saveStatement(ctx, client, s.brokers[0].address, m.jwts[user], monthlyStatement(user, month)); err != nil {
+					return nil, err
+				}
+			}
+		}
+		first, last := p.portfolios*round/fillRounds, p.portfolios*(round+1)/fillRounds-1
+		if err := s.postgres.run(ctx, fmt.Sprintf(fillRows, first, last, time.Now().UnixMilli(), p.portfolios)); err != nil {
+			return nil, err
+		}
+		fmt.Printf("%d portfolios …\n", last+1)
+	}
+	return m, s.postgres.run(ctx, "VACUUM ANALYZE; CHECKPOINT")
+}
+
+// readKinds are reads of users and of operators, of n rows each.
+func readKinds(n int) []kind {
+	mine := func(path string) func(*mix, string) (*http.Request, error) {
+		return func(m *mix, server string) (*http.Request, error) {
+			return m.request(http.MethodGet, server, path, m.anyOf(len(m.jwts)), nil)
+		}
+	}
+	operators := func(path func() string) func(*mix, string) (*http.Request, error) {
+		return func(m *mix, server string) (*http.Request, error) {
+			return m.request(http.MethodGet, server, "/admin/v1/"+path(), m.admin, nil)
+		}
+	}
+	someRow := func() int { return rand.IntN(n) } //nolint:gosec // no secret
+	user := func() string { return "app:fill-" + strconv.Itoa(someRow()/5) }
+	since := func() string {
+		return time.Now().Add(-time.Duration(someRow()) * 20 * time.Second).UTC().Format(time.RFC3339)
+	}
+	fixed := func(path string) func() string { return func() string { return path } }
+	return []kind{
+		{name: "latest portfolio", share: 3, make: mine("/v1/portfolios/latest")},
+		{name: "holdings", share: 3, make: mine("/v1/holdings")},
+		{name: "list of portfolios", share: 3, make: mine("/v1/portfolios?limit=20")},
+		{name: "accounts", share: 1, make: mine("/v1/accounts")},
+		{name: "worth", share: 1, make: mine("/v1/worth")},
+		{name: "audit, newest", share: 1, make: operators(fixed("audit?limit=50"))},
+		{name: "audit of a user", share: 1, make: operators(func() string { return "audit?subject=" + user() })},
+		{name: "audit of an operator", share: 1, make: operators(fixed("audit?actor=admin/meera&limit=50"))},
+		{name: "audit of an action", share: 1, make: operators(fixed("audit?action=access.block&limit=50"))},
+		{name: "audit of a time", share: 1, make: operators(func() string { return "audit?limit=50&to=" + since() })},
+		{name: "audit without reads", share: 1, make: operators(fixed("audit?without=admin.read&limit=50"))},
+		{name: "audit of a request", share: 1, make: operators(func() string { return "audit?request_id=req_fill" + strconv.Itoa(someRow()) })},
+		{name: "grants, newest", share: 1, make: operators(fixed("grants?limit=50"))},
+		{name: "grants of a user", share: 1, make: operators(func() string { return "grants?subject=" + user() })},
+		{name: "active grants", share: 1, make: operators(fixed("grants?state=active&limit=50"))},
+		{name: "users by prefix", share: 1, make: operators(func() string { return "users?prefix=" + user() })},
+		{name: "why a request", share: 1, make: operators(func() string { return "requests/req_fill" + strconv.Itoa(someRow()) })},
+	}
+}
