@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"sync"
 	"syscall"
+	"time"
 
 	"casbroker/internal/app"
 	"casbroker/internal/config"
@@ -60,6 +61,10 @@ func checkAddress(address string) error {
 	return nil
 }
 
+// startTime is how long requests wait for the start of the program, which on a busy machine takes some
+// seconds, before they are refused. It is less than proxies wait for.
+const startTime = 5 * time.Second
+
 // serve runs the program on l until ctx ends. It calls started once requests are accepted. On
 // SIGHUP, load reads the settings again.
 func serve(ctx context.Context, l net.Listener, settings config.Config, o app.Options, load func() (config.Config, error), started func()) error {
@@ -69,7 +74,7 @@ func serve(ctx context.Context, l net.Listener, settings config.Config, o app.Op
 	log := telemetry.NewLineWriter(o.LogTo)
 	defer log.Flush()
 	o.LogTo = log
-	end := server.AnswerWhileStarting(l)
+	end := server.AnswerWhileStarting(l, startTime)
 	a, err := app.New(ctx, settings, o)
 	end()
 	if err != nil {

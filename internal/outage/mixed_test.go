@@ -47,7 +47,9 @@ func mixedSettings() []string {
 type mixed struct {
 	t     *testing.T
 	d     *deployment
-	admin string // a JWT, as backend
+	at    []*brokertest.Program // where requests are sent: the replicas, or a proxy
+	lossy bool                  // whether requests may fail
+	admin string                // a JWT, as backend
 	back  string
 	users []*mixedUser
 	// blocked are users that an operator blocks and unblocks in turn.
@@ -120,7 +122,7 @@ type eventPage struct {
 }
 
 func newMixed(t *testing.T, d *deployment) *mixed {
-	m := &mixed{t: t, d: d, admin: brokertest.Token(t, "operator", brokertest.Admin), back: brokertest.Token(t, "backend", brokertest.Service)}
+	m := &mixed{t: t, d: d, at: d.replicas, lossy: true, admin: brokertest.Token(t, "operator", brokertest.Admin), back: brokertest.Token(t, "backend", brokertest.Service)}
 	for i := range mixedUsers {
 		name := fmt.Sprint("user-", i)
 		m.users = append(m.users, &mixedUser{name: name, jwt: brokertest.Token(t, name), grants: map[string]bool{}})
@@ -223,8 +225,8 @@ func (u *mixedUser) revokedAt() (time.Time, bool) {
 
 // parse has the vendor parse a statement through the gateway, once, whatever happens.
 func (u *mixedUser) parse(ctx context.Context, m *mixed, number int) {
-	r := m.d.replicas[number%len(m.d.replicas)]
-	reply, err := r.Call(context.WithoutCancel(ctx), "", http.MethodPost, "/gateway/v4/smart/parse", []byte(statementForm),
+	m.calls.Add(1)
+	reply, err := m.at[number%len(m.at)].Call(context.WithoutCancel(ctx), "", http.MethodPost, "/gateway/v4/smart/parse", []byte(statementForm),
 		"Content-Type", formType, "X-Api-Key", u.current.AccessToken)
 	_, revoked := u.revokedAt()
 	switch {
@@ -232,8 +234,8 @@ func (u *mixedUser) parse(ctx context.Context, m *mixed, number int) {
 		u.parses++
 	case err == nil && reply.Status == http.StatusUnauthorized && revoked:
 		u.takeToken(m)
-	case err == nil && (reply.Status != http.StatusServiceUnavailable || reply.Header.Get("Retry-After") == ""):
-		m.t.Errorf("a parse: got %d %s", reply.Status, reply.Body)
+	case !m.lossy, err == nil && (reply.Status != http.StatusServiceUnavailable || reply.Header.Get("Retry-After") == ""):
+		m.t.Errorf("a parse: got %v, %d %s", err, reply.Status, reply.Body)
 	}
 }
 
@@ -243,7 +245,7 @@ func (u *mixedUser) tryRevoked(m *mixed, number int) {
 		if time.Since(old.at) < staleness+time.Second {
 			break
 		}
-		if valid, ok := m.verify(m.d.replicas[number%len(m.d.replicas)], old.token); ok && valid {
+		if valid, ok := m.verify(m.at[number%len(m.at)], old.token); ok && valid {
 			m.t.Errorf("a token is valid %s after its revocation", time.Since(old.at))
 		}
 	}
@@ -301,17 +303,17 @@ func (m *mixed) readEvents(context.Context) {
 func (m *mixed) until(jwt, method, path string, body []byte, status int, header ...string) brokertest.Reply {
 	began := time.Now()
 	for n := int(m.calls.Add(1)); ; n++ {
-		r, err := m.d.replicas[n%len(m.d.replicas)].Call(m.t.Context(), jwt, method, path, body, header...)
+		r, err := m.at[n%len(m.at)].Call(m.t.Context(), jwt, method, path, body, header...)
 		switch retry := r.Header.Get("Retry-After") != "" && (r.Status == http.StatusServiceUnavailable || r.Status == http.StatusConflict); {
 		case retry && bytes.Contains(r.Body, []byte(`"save_pending"`)): // the caller must not send it again
 			return r
-		case err != nil, retry:
+		case (err != nil || retry) && m.lossy:
 			m.retries.Add(1)
 		case r.Status == status, status == 0 && r.Status/100 == 2:
 			m.noteWait(wait{method + " " + path, time.Since(began)})
 			return r
 		default:
-			m.t.Errorf("%s %s: got %d %v %s, want %d", method, path, r.Status, r.Header, r.Body, status)
+			m.t.Errorf("%s %s: got %v, %d %v %s, want %d", method, path, err, r.Status, r.Header, r.Body, status)
 			return r
 		}
 		if m.t.Context().Err() != nil || time.Since(began) > time.Minute {

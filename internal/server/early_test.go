@@ -10,8 +10,6 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptrace"
-	"os"
-	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -196,31 +194,7 @@ func asItComes(address, broker string) string {
 // recipe returns config/nginx.conf without TLS, for the brokers at these addresses.
 func recipe(t *testing.T, address string, brokers ...string) string {
 	t.Helper()
-	text, err := os.ReadFile("../../config/nginx.conf")
-	if err != nil {
-		t.Fatal(err)
-	}
-	conf := string(text)
-	for from, to := range map[string]string{
-		"listen 443 ssl;":          "listen " + address + ";",
-		"    ssl_certificate ":     "    # ",
-		"    ssl_certificate_key ": "    # ",
-	} {
-		if strings.Count(conf, from) != 1 {
-			t.Fatalf("config/nginx.conf must have %q once", from)
-		}
-		conf = strings.Replace(conf, from, to, 1)
-	}
-	const replica = "127.0.0.1:8080"
-	line := regexp.MustCompile("(?m)^ *server " + replica + ".*\n").FindString(conf)
-	if line == "" {
-		t.Fatalf("config/nginx.conf must have a line for %s", replica)
-	}
-	lines := ""
-	for _, broker := range brokers {
-		lines += strings.Replace(line, replica, broker, 1)
-	}
-	return strings.Replace(conf, line, lines, 1)
+	return services.NginxRecipe(t, "../../config/nginx.conf", address, brokers...)
 }
 
 // hearEarlyAnswers sends bodies of size through proxy to routes that do not read them.

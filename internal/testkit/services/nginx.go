@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 )
@@ -47,4 +48,35 @@ func Nginx(t testing.TB, blocks func(address string) string) string {
 		t.Log("nginx logged:\n" + strings.Join(lines[max(len(lines)-20, 0):], "\n"))
 	})
 	return url
+}
+
+// NginxRecipe returns the configuration in file, which is config/nginx.conf, without TLS, for the
+// brokers at these addresses.
+func NginxRecipe(t testing.TB, file, address string, brokers ...string) string {
+	t.Helper()
+	text, err := os.ReadFile(file) //nolint:gosec // a file of ours
+	if err != nil {
+		t.Fatal(err)
+	}
+	conf := string(text)
+	for from, to := range map[string]string{
+		"listen 443 ssl;":          "listen " + address + ";",
+		"    ssl_certificate ":     "    # ",
+		"    ssl_certificate_key ": "    # ",
+	} {
+		if strings.Count(conf, from) != 1 {
+			t.Fatalf("%s must have %q once", file, from)
+		}
+		conf = strings.Replace(conf, from, to, 1)
+	}
+	const replica = "127.0.0.1:8080"
+	line := regexp.MustCompile("(?m)^ *server " + replica + ".*\n").FindString(conf)
+	if line == "" {
+		t.Fatalf("%s must have a line for %s", file, replica)
+	}
+	lines := ""
+	for _, broker := range brokers {
+		lines += strings.Replace(line, replica, broker, 1)
+	}
+	return strings.Replace(conf, line, lines, 1)
 }

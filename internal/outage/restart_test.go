@@ -1,0 +1,67 @@
+package outage
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"casbroker/internal/testkit/brokertest"
+	"casbroker/internal/testkit/services"
+)
+
+// failTimeout is how long nginx avoids a server that has refused a connection, unless it is told
+// otherwise.
+const failTimeout = 10 * time.Second
+
+// TestRollingRestartLosesNoRequest stops and starts one replica after the other behind nginx, with
+// the drain delay of the default settings, under a mixed load of which no request may fail.
+func TestRollingRestartLosesNoRequest(t *testing.T) {
+	t.Parallel()
+	restartUnderLoad(t, either(3, 15), 0, func(address string, replicas ...string) string {
+		return services.NginxRecipe(t, "../../config/nginx.conf", address, replicas...)
+	})
+}
+
+// TestRollingRestartBehindAPlainUpstreamLosesNoRequest has an nginx with a list of replicas and no
+// other setting. It avoids a replica that was away for failTimeout: after two in a row, the third
+// one must wait for that.
+func TestRollingRestartBehindAPlainUpstreamLosesNoRequest(t *testing.T) {
+	t.Parallel()
+	restartUnderLoad(t, either(2, 6), either(0, failTimeout), func(address string, replicas ...string) string {
+		return "upstream brokers { server " + strings.Join(replicas, "; server ") + "; }\n" +
+			"server { listen " + address + "; location / { proxy_pass http://brokers; } }"
+	})
+}
+
+// restartUnderLoad makes this many restarts of three replicas, one after the other. pause is the
+// time between the start of one and the stop of the next.
+func restartUnderLoad(t *testing.T, restarts int, pause time.Duration, conf func(address string, replicas ...string) string) {
+	t.Helper()
+	d := deployOn(t, services.Postgres(t), 3, append(mixedSettings(), "CASBROKER_SERVER_DRAIN_DELAY=2s")...)
+	var addresses []string
+	for _, r := range d.replicas {
+		addresses = append(addresses, r.Address)
+	}
+	url := services.Nginx(t, func(address string) string { return conf(address, addresses...) })
+	m := newMixed(t, d)
+	m.lossy, m.at = false, []*brokertest.Program{{T: t, Address: strings.TrimPrefix(url, "http://"), Client: &http.Client{Timeout: time.Minute}}}
+	l := m.start()
+	m.progress()
+	for i := range restarts {
+		r := d.replicas[i%len(d.replicas)]
+		began := time.Now()
+		r.Stop()
+		stopped := time.Now()
+		r.Start()
+		started := time.Now()
+		m.progress()
+		t.Logf("replica %d has stopped after %s, is ready %s later, and all callers are answered after %s more", i%len(d.replicas)+1,
+			stopped.Sub(began).Round(time.Millisecond), started.Sub(stopped).Round(time.Millisecond), time.Since(started).Round(time.Millisecond))
+		<-time.After(pause)
+	}
+	l.end()
+	m.at = d.replicas
+	t.Logf("%d restarts: %d requests, longest wait of a caller %s", restarts, m.calls.Load(), m.longest)
+	m.check()
+}
