@@ -31,6 +31,7 @@ type mix struct {
 	owner   string   // a gateway token of the user who has a forwarding address
 	upload  uploadForm
 	newest  atomic.Int64 // number of the newest user
+	filled  int          // rows of other users that were stored
 	blocks  atomic.Int64
 }
 
