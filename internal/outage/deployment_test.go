@@ -13,7 +13,6 @@ import (
 	"casbroker/internal/sandbox"
 	"casbroker/internal/testkit/brokertest"
 	"casbroker/internal/testkit/services"
-	"casbroker/internal/testkit/storetest"
 )
 
 const apiKey = "an-api-key-of-the-sandbox"
@@ -28,21 +27,23 @@ type deployment struct {
 	redis    *services.RedisProcess // nil for none
 }
 
-// deploy starts n replicas on a PostgreSQL database and a Redis of their own, without limits of
-// tokens, with further settings in the form NAME=value.
-func deploy(t *testing.T, n int, settings ...string) *deployment {
-	t.Helper()
-	return deployOn(t, storetest.Postgres(t), n, settings...)
-}
-
-// deployOn is deploy with the database at this URL. One on SQLite has no Redis.
+// deployOn starts n replicas on the database at this URL and a Redis of their own, without limits
+// of tokens, with further settings in the form NAME=value. Those on SQLite have no Redis.
 func deployOn(t *testing.T, database string, n int, settings ...string) *deployment {
 	t.Helper()
-	d := &deployment{t: t, database: database}
+	if strings.HasPrefix(database, "sqlite:") {
+		return deployWith(t, database, nil, n, settings...)
+	}
+	return deployWith(t, database, services.OwnRedis(t), n, settings...)
+}
+
+// deployWith is deployOn with this Redis, nil for none.
+func deployWith(t *testing.T, database string, redis *services.RedisProcess, n int, settings ...string) *deployment {
+	t.Helper()
+	d := &deployment{t: t, database: database, redis: redis}
 	cache := "memory"
-	if !strings.HasPrefix(database, "sqlite:") {
-		d.redis = services.OwnRedis(t)
-		cache = d.redis.URL
+	if redis != nil {
+		cache = redis.URL
 	}
 	d.vendor = sandbox.New(sandbox.Options{APIKey: apiKey, Credits: sandbox.Unlimited, RateLimit: sandbox.Unlimited})
 	at := httptest.NewServer(d.vendor)

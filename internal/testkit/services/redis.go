@@ -1,9 +1,11 @@
 package services
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"testing"
@@ -69,6 +71,45 @@ func (r *RedisProcess) Start(t testing.TB) {
 	}
 }
 
+// StartLoading starts the process again, without waiting until it has read its data.
+func (r *RedisProcess) StartLoading(t testing.TB) {
+	t.Helper()
+	if err := r.launch(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Ask sends commands on one connection and returns the last answer, with all its strings and
+// numbers, each on a line of its own. It fails the test if one is refused.
+func (r *RedisProcess) Ask(t testing.TB, commands ...string) string {
+	t.Helper()
+	answer, err := askRedis(r.Port, commands...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return answer
+}
+
+// askRedis sends commands on one connection and returns the last answer.
+func askRedis(port string, commands ...string) (answer string, err error) {
+	conn, err := net.Dial("tcp", "127.0.0.1:"+port) //nolint:noctx // loopback
+	if err != nil {
+		return "", err
+	}
+	defer func() { _ = conn.Close() }()
+	_ = conn.SetDeadline(time.Now().Add(5 * time.Second))
+	answers := bufio.NewReader(conn)
+	for _, command := range commands {
+		if _, err := io.WriteString(conn, command+"\r\n"); err != nil {
+			return "", err
+		}
+		if answer, err = readRESP(answers); err != nil {
+			return "", fmt.Errorf("%s: %w", command, err)
+		}
+	}
+	return answer, nil
+}
+
 func startRedis(path string, args ...string) (*RedisProcess, error) {
 	port, err := freePort()
 	if err != nil {
@@ -78,7 +119,7 @@ func startRedis(path string, args ...string) (*RedisProcess, error) {
 	return r, r.run()
 }
 
-func (r *RedisProcess) run() error {
+func (r *RedisProcess) launch() error {
 	p, err := startProcess(nil, "TERM", "", append([]string{
 		r.path, "--port", r.Port, "--bind", "127.0.0.1",
 		"--save", "", "--appendonly", "no", "--loglevel", "warning", "--logfile", "/dev/null",
@@ -87,6 +128,13 @@ func (r *RedisProcess) run() error {
 		return err
 	}
 	r.process = p
+	return nil
+}
+
+func (r *RedisProcess) run() error {
+	if err := r.launch(); err != nil {
+		return err
+	}
 	return waitFor("redis on port "+r.Port, func(ctx context.Context) error {
 		conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", "127.0.0.1:"+r.Port)
 		if err != nil {

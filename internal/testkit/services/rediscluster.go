@@ -6,13 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
-	"time"
 )
 
 // RedisCluster is a cluster of three Redis for a single test: two masters, each with half
@@ -127,19 +125,9 @@ func (n *clusterNode) start(path, config string) error {
 
 func (n *clusterNode) stop() { _, _ = n.ask("SHUTDOWN", "NOSAVE") }
 
-// ask sends a command and returns the answer, with all its strings and numbers, each on a
-// line of its own.
+// ask sends a command and returns the answer, as askRedis does.
 func (n *clusterNode) ask(command ...string) (string, error) {
-	conn, err := net.Dial("tcp", "127.0.0.1:"+n.port) //nolint:noctx // loopback
-	if err != nil {
-		return "", err
-	}
-	defer func() { _ = conn.Close() }()
-	_ = conn.SetDeadline(time.Now().Add(5 * time.Second))
-	if _, err := io.WriteString(conn, strings.Join(command, " ")+"\r\n"); err != nil {
-		return "", err
-	}
-	return readRESP(bufio.NewReader(conn))
+	return askRedis(n.port, strings.Join(command, " "))
 }
 
 // readRESP reads one value of Redis' protocol (RESP2).
