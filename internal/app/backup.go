@@ -143,9 +143,6 @@ func checkCopyWith(ctx context.Context, c config.Config, o Options, path string,
 		return found, err
 	}
 	defer func() { err = errors.Join(err, db.Close(), store.CheckTorn(path)) }()
-	if err := db.NewerThanKnown(ctx); err != nil {
-		return found, err
-	}
 	if migrate {
 		if found.Steps, err = db.Migrate(ctx); err != nil {
 			return found, err

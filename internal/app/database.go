@@ -61,14 +61,14 @@ func usable(ctx context.Context, db *store.DB) error {
 }
 
 // checkDatabase fails if the first key is not the one that the database was encrypted with,
-// so that nothing is written with a wrong key. A database that is unavailable or not
-// migrated is only logged.
+// so that nothing is written with a wrong key, and if a newer release has migrated the database.
+// A database that is unavailable or not migrated is only logged.
 func checkDatabase(ctx context.Context, db *store.DB, log *slog.Logger) error {
 	ctx, cancel := context.WithTimeout(ctx, databaseTimeout)
 	defer cancel()
 	err := usable(ctx, db)
 	var wrong *store.WrongKeyError
-	if errors.As(err, &wrong) {
+	if errors.As(err, &wrong) || errors.Is(err, store.ErrNewerSchema) {
 		return err
 	}
 	if err != nil {

@@ -129,6 +129,9 @@ func (d *doctor) database(ctx context.Context) {
 	case errors.Is(err, store.ErrNotMigrated):
 		d.add(check, FindingFault, err.Error(), "run: broker migrate")
 		return
+	case errors.Is(err, store.ErrNewerSchema):
+		d.add(check, FindingFault, err.Error(), "start the newer release, or restore a backup from before the upgrade")
+		return
 	case err != nil:
 		d.add(check, FindingFault, cause(err), cmp.Or(store.Remedy(err), "start the database, and check the host and the port in store.url"))
 		return

@@ -4,7 +4,9 @@ import (
 	"context"
 	"embed"
 	"errors"
+	"fmt"
 	"io/fs"
+	"strings"
 	"time"
 
 	"github.com/gofrs/flock"
@@ -32,6 +34,9 @@ func (s *DB) Migrate(ctx context.Context) (int, error) {
 			return 0, s.explain(ctx, "mark the database file", err)
 		}
 	}
+	if err := notNewer(ctx, provider); err != nil {
+		return 0, s.explain(ctx, "read the version of the schema", err)
+	}
 	done, err := provider.Up(ctx)
 	if err != nil {
 		return len(done), s.explain(ctx, "migrate", err)
@@ -39,13 +44,36 @@ func (s *DB) Migrate(ctx context.Context) (int, error) {
 	return len(done), nil
 }
 
-// pending reports whether there are migrations that have not run.
-func (s *DB) pending(ctx context.Context) (bool, error) {
+// checkSchema returns ErrNotMigrated if there are migrations that have not run, and ErrNewerSchema
+// if one has run that this release does not know.
+func (s *DB) checkSchema(ctx context.Context) error {
 	provider, err := s.provider()
 	if err != nil {
-		return false, err
+		return err
 	}
-	return provider.HasPending(ctx)
+	if err := notNewer(ctx, provider); err != nil {
+		return err
+	}
+	pending, err := provider.HasPending(ctx)
+	if err == nil && pending {
+		err = ErrNotMigrated
+	}
+	return err
+}
+
+// notNewer returns ErrNewerSchema if the newest migration that has run is newer than those of provider.
+func notNewer(ctx context.Context, provider *goose.Provider) error {
+	has, known, err := provider.GetVersions(ctx)
+	if err == nil && has > known {
+		err = fmt.Errorf("%w, or restore a backup from before the upgrade: its schema has the number %d, this release knows those up to %d",
+			ErrNewerSchema, has, known)
+	}
+	return err
+}
+
+// isOtherSchema reports whether err says that the database has not the schema of this release.
+func isOtherSchema(err error) bool {
+	return errors.Is(err, ErrNotMigrated) || errors.Is(err, ErrNewerSchema)
 }
 
 func (s *DB) provider() (*goose.Provider, error) {
@@ -57,6 +85,13 @@ func (s *DB) provider() (*goose.Provider, error) {
 	options := []goose.ProviderOption{goose.WithAllowOutofOrder(true)}
 	options = append(options, goose.WithGoMigrations(s.sealUnchained()))
 	return goose.NewProvider(goose.Dialect(s.dialect.goose), s.writer, files, options...)
+}
+
+// isMissing reports whether err says that the database lacks a table or a column.
+func isMissing(err error) bool {
+	const noTable, noColumn = "42P01", "42703"
+	code := postgresCode(err)
+	return code == noTable || code == noColumn || strings.Contains(err.Error(), "no such table") || strings.Contains(err.Error(), "no such column")
 }
 
 // migrationsPoll is how often a lock that another process holds is tried again.

@@ -91,3 +91,30 @@ func TestUnreadyDatabaseReturnsErrUnavailable(t *testing.T) {
 		}
 	})
 }
+
+func TestNewerSchemaIsRefusedByItsNumber(t *testing.T) {
+	t.Parallel()
+	storetest.EachURL(t, func(t *testing.T, url string) {
+		box := storetest.NewBox(t)
+		serving := storetest.Open(t, url, box)
+		if err := serving.Ready(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := storetest.SQL(t, url).ExecContext(t.Context(), `INSERT INTO goose_db_version (version_id, is_applied) VALUES (9000, TRUE)`); err != nil {
+			t.Fatal(err)
+		}
+		s := openUnmigrated(t, url, box)
+		_, migrate := s.Migrate(t.Context())
+		for name, err := range map[string]error{"Migrate": migrate, "Ready": s.Ready(t.Context())} {
+			if !errors.Is(err, store.ErrNewerSchema) || !strings.Contains(err.Error(), "has the number 9000") {
+				t.Errorf("%s: got %v, want ErrNewerSchema with the number", name, err)
+			}
+		}
+		if err := blockUser(t.Context(), s, "app:asha"); !errors.Is(err, store.ErrUnavailable) {
+			t.Errorf("a change: got %v, want ErrUnavailable", err)
+		}
+		if err := blockUser(t.Context(), serving, "app:asha"); err != nil || serving.Ready(t.Context()) != nil {
+			t.Errorf("a replica that serves already: got %v, want that it goes on", err)
+		}
+	})
+}

@@ -48,7 +48,7 @@ func (s *DB) onPrimary(do func() error) error {
 // Unreachable reports whether err, of a method of s, means that the server of the database cannot be
 // used at the moment, and not that it refuses this user or has no such database. It is false on SQLite.
 func (s *DB) Unreachable(err error) bool {
-	if s.pool == nil || !errors.Is(err, ErrUnavailable) {
+	if s.pool == nil || !errors.Is(err, ErrUnavailable) || isOtherSchema(err) {
 		return false
 	}
 	const invalidLogin, noDatabase = "28", "3D"

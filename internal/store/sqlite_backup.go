@@ -120,20 +120,3 @@ func CheckUnused(ctx context.Context, path string) error {
 	}
 	return nil
 }
-
-// NewerThanKnown returns ErrNewerSchema if the database has migrations that this release does
-// not know.
-func (s *DB) NewerThanKnown(ctx context.Context) error {
-	provider, err := s.provider()
-	if err != nil {
-		return err
-	}
-	current, target, err := provider.GetVersions(ctx)
-	if err != nil {
-		return err
-	}
-	if current > target {
-		return ErrNewerSchema
-	}
-	return nil
-}

@@ -159,12 +159,12 @@ func (s *DB) prepare(ctx context.Context) error {
 	if s.usable.Load() {
 		return nil
 	}
-	pending, err := s.pending(ctx)
-	if err != nil {
+	err := s.checkSchema(ctx)
+	switch {
+	case isOtherSchema(err):
+		return err
+	case err != nil:
 		return ErrUnavailable.Because(fmt.Errorf("list migrations: %w", err))
-	}
-	if pending {
-		return ErrNotMigrated
 	}
 	err = s.checkKeys(ctx)
 	switch {
@@ -207,6 +207,9 @@ func (s *DB) prepareAndTransact(ctx context.Context, action string, u urgency, d
 	ctx, cancel := withTimeout(ctx)
 	defer cancel()
 	if err := s.prepare(ctx); err != nil {
+		if isOtherSchema(err) {
+			err = ErrUnavailable.Because(err)
+		}
 		return s.explain(ctx, action, cmp.Or(ctx.Err(), err))
 	}
 	return s.transact(ctx, action, u, do)
@@ -297,6 +300,8 @@ func (s *DB) explain(ctx context.Context, action string, err error) error {
 		return fmt.Errorf("%s: %w", action, context.Cause(ctx))
 	case s.dialect.down(err):
 		return ErrUnavailable.Because(fmt.Errorf("%s: %w", action, err))
+	case !s.usable.Load() && isMissing(err):
+		return ErrUnavailable.Because(fmt.Errorf("%s: %w: %w", action, ErrNotMigrated, err))
 	default:
 		return fmt.Errorf("%s: %w", action, err)
 	}
