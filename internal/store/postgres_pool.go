@@ -63,7 +63,7 @@ func (p *postgresPool) Close() error {
 
 // Connect opens a connection and sets it up. If the server has no more to give, it returns
 // driver.ErrBadConn, after which package sql waits for one that is open; if there is none, Connect
-// tries again until ctx ends.
+// tries again until ctx ends or fullWait is over.
 func (p *postgresPool) Connect(ctx context.Context) (driver.Conn, error) {
 	for {
 		conn, err := p.connect(ctx)
@@ -75,6 +75,8 @@ func (p *postgresPool) Connect(ctx context.Context) (driver.Conn, error) {
 			return nil, err
 		case p.size.refused():
 			return nil, driver.ErrBadConn
+		case p.size.starved():
+			return nil, err
 		}
 		select {
 		case <-ctx.Done():

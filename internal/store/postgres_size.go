@@ -13,6 +13,9 @@ const (
 	fullRetry = 100 * time.Millisecond
 	// growEvery is how long after a refused connection one more is tried than there are.
 	growEvery = time.Second
+	// fullWait is how long callers wait while the server refuses each connection and there is none.
+	// Later ones fail at once.
+	fullWait = 5 * time.Second
 )
 
 // poolSize is how many connections a pool may have: the setting, or as many as the server
@@ -26,6 +29,7 @@ type poolSize struct {
 	db      *sql.DB
 	current int
 	growing *time.Timer // nil while current is max
+	empty   time.Time   // since when the server refuses while there is no connection; zero for not at all
 
 	countMu sync.Mutex // separate: a change of the size closes connections
 	open    int
@@ -36,6 +40,7 @@ func (p *poolSize) opened() {
 	p.count(1)
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.empty = time.Time{}
 	if open := p.count(0); p.current < open {
 		p.set(min(open, p.max))
 	}
@@ -59,6 +64,11 @@ func (p *poolSize) refused() bool {
 	defer p.mu.Unlock()
 	open := p.count(0)
 	if open == 0 {
+		if p.empty.IsZero() {
+			p.log.Warn("the database server refuses each connection, since others have as many as it gives; " +
+				"lower store.max_conns of all replicas or raise max_connections of the server")
+			p.empty = time.Now()
+		}
 		return false
 	}
 	if p.growing == nil {
@@ -68,6 +78,13 @@ func (p *poolSize) refused() bool {
 	}
 	p.set(min(open, p.max))
 	return true
+}
+
+// starved reports whether the server has refused each connection for fullWait, while there was none.
+func (p *poolSize) starved() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return !p.empty.IsZero() && time.Since(p.empty) > fullWait
 }
 
 // grow lets the pool try one connection more.

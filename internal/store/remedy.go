@@ -32,6 +32,9 @@ var (
 // Remedy returns what the operator must do about err, which a database has answered with; "" if the
 // answer does not show that, or if there was none.
 func Remedy(err error) string {
+	if errors.Is(err, errHangs) {
+		return "the server takes no connection in time: see its disk, its memory and the network to it"
+	}
 	if errors.Is(err, errReadOnly) {
 		return postgresRemedies[readOnlyCode]
 	}

@@ -4,19 +4,18 @@ import (
 	"database/sql"
 	"errors"
 	"net/url"
-	"os"
 	"os/exec"
-	"path/filepath"
 	"testing"
 
 	"casbroker/internal/store"
+	"casbroker/internal/testkit/services"
 	"casbroker/internal/testkit/storetest"
 )
 
 func TestFullDiskOfPostgresIsNotReady(t *testing.T) {
 	t.Parallel()
 	address := storetest.Postgres(t)
-	folder := smallDisk(t)
+	folder := services.SmallDisk(t, "64m")
 	u, err := url.Parse(address)
 	if err != nil {
 		t.Fatal(err)
@@ -44,33 +43,15 @@ func TestFullDiskOfPostgresIsNotReady(t *testing.T) {
 	if err := storetest.Open(t, address, box).Ready(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	fill := filepath.Join(folder, "fill")
-	_ = exec.CommandContext(t.Context(), "dd", "if=/dev/zero", "of="+fill, "bs=4k").Run() //nolint:gosec // it fails when the disk is full
+	free := services.FillDisk(t, folder)
 	db := storetest.Open(t, address, box)
 	if err := db.Ready(t.Context()); !errors.Is(err, store.ErrUnavailable) {
 		t.Errorf("Ready with a full disk: got %v, want ErrUnavailable", err)
 	}
-	if err := os.Remove(fill); err != nil {
-		t.Fatal(err)
-	}
+	free()
 	if err := db.Ready(t.Context()); err != nil {
 		t.Errorf("Ready once there is room: %v", err)
 	}
-}
-
-// smallDisk returns a folder with a file system of 64 MiB, which only root may mount.
-func smallDisk(t *testing.T) string {
-	t.Helper()
-	folder, err := os.MkdirTemp("", "casbroker-disk-") // t.TempDir cannot be entered by the server
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = os.RemoveAll(folder) })
-	if out, err := exec.CommandContext(t.Context(), "mount", "-t", "tmpfs", "-o", "size=64m,mode=0777", "tmpfs", folder).CombinedOutput(); err != nil { //nolint:gosec // our own folder
-		t.Skipf("no file system can be mounted here: %s", out)
-	}
-	t.Cleanup(func() { _ = exec.Command("umount", "-l", folder).Run() }) //nolint:noctx,gosec // the context of the test has ended
-	return folder
 }
 
 // giveToServer makes the user of the server the owner of folder.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"syscall"
@@ -100,4 +101,19 @@ func statusOf(id int) (state string, parent int, err error) {
 	}
 	parent, err = strconv.Atoi(fields[1])
 	return fields[0], parent, err
+}
+
+// MoveTo moves the files of the server into folder, which may be on another disk.
+func (p *PostgresProcess) MoveTo(t testing.TB, folder string) {
+	t.Helper()
+	p.process.stop()
+	p.process = nil
+	data, moved := filepath.Join(p.Folder, "data"), filepath.Join(folder, "data")
+	if err := copyTree(data, moved); err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(os.RemoveAll(data), os.Symlink(moved, data)); err != nil {
+		t.Fatal(err)
+	}
+	p.Start(t)
 }
