@@ -14,9 +14,9 @@ import (
 	"casbroker/internal/testkit/brokertest"
 )
 
-// mixed is users of one broker who call all the time, each in one way: callers of tokens that are
+// observed is users of one broker who call all the time, each in one way: callers of tokens that are
 // cached, of new ones, of the gateway, savers, readers, and users who revoke their tokens.
-type mixed struct {
+type observed struct {
 	t      *testing.T
 	broker *brokertest.Program
 	load   *load
@@ -24,20 +24,20 @@ type mixed struct {
 	mu      sync.Mutex
 	answers map[string]*answers // by the way of calling
 	savers  []*statements
-	revoked []revokedToken
+	revoked []revokedGrant
 	longest time.Duration
 	slowest string
 }
 
 // The ways of calling.
 const (
-	cachedToken  = "cached token"
-	newToken     = "new token"
-	gatewayToken = "gateway token"
-	gatewayCall  = "call of the gateway"
-	saving       = "save"
-	reading      = "read"
-	revoking     = "revocation"
+	askCached   = "cached token"
+	askNew      = "new token"
+	askGateway  = "gateway token"
+	callGateway = "call of the gateway"
+	save        = "save"
+	read        = "read"
+	revoke      = "revocation"
 )
 
 // answers counts those to one way of calling since the last mark, and says when they came.
@@ -59,16 +59,16 @@ type sentStatement struct {
 	id      string // set once the broker acknowledged it
 }
 
-type revokedToken struct{ jwt, grant string }
+type revokedGrant struct{ jwt, grant string }
 
-// startMixed starts the load on broker, whose token.mode must be both, and returns once each way of
+// startObserved starts the load on broker, whose token.mode must be both, and returns once each way of
 // calling has succeeded.
-func startMixed(t *testing.T, broker *brokertest.Program) *mixed {
+func startObserved(t *testing.T, broker *brokertest.Program) *observed {
 	t.Helper()
-	m := &mixed{t: t, broker: broker, answers: map[string]*answers{}}
+	m := &observed{t: t, broker: broker, answers: map[string]*answers{}}
 	gateway := m.gatewayUser()
 	callers := []func(ctx context.Context, n int){
-		m.tokens(cachedToken, "asha", nil), m.tokens(cachedToken, "rohan", nil), m.tokens(gatewayToken, "meera", []byte(`{"mode":"gateway"}`)),
+		m.tokens(askCached, "asha", nil), m.tokens(askCached, "rohan", nil), m.tokens(askGateway, "meera", []byte(`{"mode":"gateway"}`)),
 		m.newTokens, gateway, m.saver(0), m.saver(1), m.reader("asha"), m.revoker("kabir"),
 	}
 	m.mark()
@@ -79,7 +79,7 @@ func startMixed(t *testing.T, broker *brokertest.Program) *mixed {
 		case <-time.After(either(40*time.Millisecond, 10*time.Millisecond)): // the machine has other tests
 		}
 	})
-	for _, way := range []string{cachedToken, newToken, gatewayToken, gatewayCall, saving, reading, revoking} {
+	for _, way := range []string{askCached, askNew, askGateway, callGateway, save, read, revoke} {
 		m.wait(way+" succeeds", func(a map[string]*answers) bool { return a[way].given > 0 })
 	}
 	m.mark()
@@ -87,17 +87,17 @@ func startMixed(t *testing.T, broker *brokertest.Program) *mixed {
 }
 
 // mark begins to count again.
-func (m *mixed) mark() {
+func (m *observed) mark() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	for _, way := range []string{cachedToken, newToken, gatewayToken, gatewayCall, saving, reading, revoking} {
+	for _, way := range []string{askCached, askNew, askGateway, callGateway, save, read, revoke} {
 		m.answers[way] = &answers{codes: map[string]int{}}
 	}
 	m.longest, m.slowest = 0, ""
 }
 
 // wait returns once the answers since the last mark are as done wants them.
-func (m *mixed) wait(what string, done func(a map[string]*answers) bool) {
+func (m *observed) wait(what string, done func(a map[string]*answers) bool) {
 	m.t.Helper()
 	eventually(m.t, what, func() bool {
 		m.mu.Lock()
@@ -108,7 +108,7 @@ func (m *mixed) wait(what string, done func(a map[string]*answers) bool) {
 
 // call makes one call in the given way and counts its answer, which must be a success, or 503 with a
 // Retry-After and without a word about servers. It decodes a success into v.
-func (m *mixed) call(ctx context.Context, way, jwt, method, path string, body []byte, v any, header ...string) bool {
+func (m *observed) call(ctx context.Context, way, jwt, method, path string, body []byte, v any, header ...string) bool {
 	began := time.Now()
 	r, err := m.send(ctx, jwt, method, path, body, header...)
 	now := time.Now()
@@ -149,21 +149,21 @@ func (m *mixed) call(ctx context.Context, way, jwt, method, path string, body []
 	return given
 }
 
-func (m *mixed) send(ctx context.Context, jwt, method, path string, body []byte, header ...string) (brokertest.Reply, error) {
+func (m *observed) send(ctx context.Context, jwt, method, path string, body []byte, header ...string) (brokertest.Reply, error) {
 	return m.broker.Call(ctx, jwt, method, path, body, header...)
 }
 
-func (m *mixed) tokens(way, user string, body []byte) func(context.Context, int) {
+func (m *observed) tokens(way, user string, body []byte) func(context.Context, int) {
 	jwt := brokertest.Token(m.t, user)
 	return func(ctx context.Context, _ int) { m.call(ctx, way, jwt, http.MethodPost, "/v1/token", body, nil) }
 }
 
-func (m *mixed) newTokens(ctx context.Context, n int) {
-	m.call(ctx, newToken, brokertest.Token(m.t, fmt.Sprint("new-", n)), http.MethodPost, "/v1/token", nil, nil)
+func (m *observed) newTokens(ctx context.Context, n int) {
+	m.call(ctx, askNew, brokertest.Token(m.t, fmt.Sprint("new-", n)), http.MethodPost, "/v1/token", nil, nil)
 }
 
 // gatewayUser returns a caller of the gateway with a token that was issued before.
-func (m *mixed) gatewayUser() func(context.Context, int) {
+func (m *observed) gatewayUser() func(context.Context, int) {
 	var token struct {
 		AccessToken string `json:"access_token"`
 		BaseURL     string `json:"api_base_url"`
@@ -171,50 +171,50 @@ func (m *mixed) gatewayUser() func(context.Context, int) {
 	m.broker.Must(brokertest.Token(m.t, "zoya"), http.MethodPost, "/v1/token", []byte(`{"mode":"gateway"}`), http.StatusOK, &token)
 	path := strings.TrimPrefix(token.BaseURL, "http://"+m.broker.Address)
 	return func(ctx context.Context, _ int) {
-		m.call(ctx, gatewayCall, "", http.MethodPost, path+"/v1/token/verify", nil, nil, "X-Api-Key", token.AccessToken)
+		m.call(ctx, callGateway, "", http.MethodPost, path+"/v1/token/verify", nil, nil, "X-Api-Key", token.AccessToken)
 	}
 }
 
-func (m *mixed) saver(number int) func(context.Context, int) {
+func (m *observed) saver(number int) func(context.Context, int) {
 	s := &statements{jwt: brokertest.Token(m.t, fmt.Sprint("saver-", number))}
 	m.savers = append(m.savers, s)
 	return func(ctx context.Context, n int) {
-		sent := sentStatement{key: fmt.Sprintf("key-%d-%d", number, n), payload: statement(fmt.Sprintf("Fund %d of %d", n, number), 1+n%5)}
+		sent := sentStatement{key: fmt.Sprintf("key-%d-%d", number, n), payload: statementOf(fmt.Sprintf("Fund %d of %d", n, number), 1+n%5).payload}
 		var saved struct {
 			ID string `json:"id"`
 		}
-		m.call(ctx, saving, s.jwt, http.MethodPost, "/v1/portfolios", sent.payload, &saved, "Idempotency-Key", sent.key)
+		m.call(ctx, save, s.jwt, http.MethodPost, "/v1/portfolios", sent.payload, &saved, "Idempotency-Key", sent.key)
 		sent.id = saved.ID
 		s.sent = append(s.sent, sent)
 	}
 }
 
-func (m *mixed) reader(user string) func(context.Context, int) {
+func (m *observed) reader(user string) func(context.Context, int) {
 	jwt := brokertest.Token(m.t, user)
 	return func(ctx context.Context, _ int) {
-		m.call(ctx, reading, jwt, http.MethodGet, "/v1/portfolios", nil, nil)
+		m.call(ctx, read, jwt, http.MethodGet, "/v1/portfolios", nil, nil)
 	}
 }
 
 // revoker returns a user who gets a token and revokes all tokens.
-func (m *mixed) revoker(user string) func(context.Context, int) {
+func (m *observed) revoker(user string) func(context.Context, int) {
 	jwt := brokertest.Token(m.t, user)
 	last := ""
 	return func(ctx context.Context, _ int) {
 		var token struct {
 			GrantID string `json:"grant_id"`
 		}
-		if !m.call(ctx, newToken, jwt, http.MethodPost, "/v1/token", nil, &token) {
+		if !m.call(ctx, askNew, jwt, http.MethodPost, "/v1/token", nil, &token) {
 			return
 		}
 		if token.GrantID == last {
 			m.t.Errorf("the token of grant %s was handed out after its acknowledged revocation", last)
 		}
-		if m.call(ctx, revoking, jwt, http.MethodPost, "/v1/token/revoke", nil, nil) {
+		if m.call(ctx, revoke, jwt, http.MethodPost, "/v1/token/revoke", nil, nil) {
 			last = token.GrantID
 			m.mu.Lock()
 			defer m.mu.Unlock()
-			m.revoked = append(m.revoked, revokedToken{jwt, last})
+			m.revoked = append(m.revoked, revokedGrant{jwt, last})
 		}
 	}
 }
@@ -222,7 +222,7 @@ func (m *mixed) revoker(user string) func(context.Context, int) {
 // wantNothingHalf ends the load, and fails the test unless each acknowledged statement and revocation is
 // there, each refused statement is not there or is there whole, none is there twice, and the audit trail
 // is complete.
-func (m *mixed) wantNothingHalf() {
+func (m *observed) wantNothingHalf() {
 	m.t.Helper()
 	m.load.end()
 	acknowledged, refused := 0, 0
@@ -253,7 +253,7 @@ func (m *mixed) wantNothingHalf() {
 
 // wantOnce saves again what was refused, with the same keys, and fails the test unless there is each
 // statement then, once and whole.
-func (m *mixed) wantOnce(s *statements) {
+func (m *observed) wantOnce(s *statements) {
 	m.t.Helper()
 	for i, sent := range s.sent {
 		var saved struct {
@@ -261,7 +261,7 @@ func (m *mixed) wantOnce(s *statements) {
 		}
 		r, err := m.send(m.t.Context(), s.jwt, http.MethodPost, "/v1/portfolios", sent.payload, "Idempotency-Key", sent.key)
 		if err != nil || r.Status > http.StatusCreated || json.Unmarshal(r.Body, &saved) != nil || sent.id != "" && saved.ID != sent.id {
-			m.t.Fatalf("saving again: got %v, %d %s, want %s", err, r.Status, r.Body, sent.id)
+			m.t.Fatalf("save again: got %v, %d %s, want %s", err, r.Status, r.Body, sent.id)
 		}
 		var read struct {
 			Rows         []any `json:"rows"`

@@ -156,7 +156,7 @@ func TestOtherSchemaIsNamed(t *testing.T) {
 			method, path string
 			body         []byte
 		}{
-			"a token": {http.MethodPost, "/v1/token", nil}, "a save": {http.MethodPost, "/v1/portfolios", statement("Fund", 1)},
+			"a token": {http.MethodPost, "/v1/token", nil}, "a save": {http.MethodPost, "/v1/portfolios", statementOf("Fund", 1).payload},
 			"a read": {http.MethodGet, "/v1/portfolios", nil}, "holdings": {http.MethodGet, "/v1/holdings", nil},
 			"a revocation": {http.MethodPost, "/v1/token/revoke", nil}, "the export": {http.MethodGet, "/v1/me/export", nil},
 			"an erasure": {http.MethodDelete, "/v1/me", nil},

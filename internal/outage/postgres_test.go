@@ -52,7 +52,7 @@ func TestPostgresOutages(t *testing.T) {
 				server.MoveTo(t, services.SmallDisk(t, "200m"))
 			}
 			broker.Start()
-			m := startMixed(t, broker)
+			m := startObserved(t, broker)
 			began := time.Now()
 			end := o.begin(t, server, broker)
 			m.mark()
@@ -78,26 +78,26 @@ func TestPostgresOutages(t *testing.T) {
 
 // wantRefusals returns once all that needs what is away is refused, and fails the test if something else
 // is, or if tokens are refused before their time.
-func (o postgresOutage) wantRefusals(m *mixed, began time.Time) {
+func (o postgresOutage) wantRefusals(m *observed, began time.Time) {
 	m.t.Helper()
-	m.wait("changes are refused", func(a map[string]*answers) bool { return a[saving].refused > 2 && a[newToken].refused > 0 })
-	tokens := []string{cachedToken, gatewayToken, gatewayCall}
+	m.wait("changes are refused", func(a map[string]*answers) bool { return a[save].refused > 2 && a[askNew].refused > 0 })
+	tokens := []string{askCached, askGateway, callGateway}
 	if o.tokens {
 		m.wait("tokens are handed out after access.max_staleness", func(a map[string]*answers) bool {
-			return a[cachedToken].lastGiven.After(began.Add(2*maxStaleness)) && a[gatewayCall].lastGiven.After(began.Add(2*maxStaleness))
+			return a[askCached].lastGiven.After(began.Add(2*maxStaleness)) && a[callGateway].lastGiven.After(began.Add(2*maxStaleness))
 		})
 	} else {
 		m.wait("tokens are refused after access.max_staleness", func(a map[string]*answers) bool {
-			return a[cachedToken].refused > 0 && a[gatewayToken].refused > 0 && a[gatewayCall].refused > 0
+			return a[askCached].refused > 0 && a[askGateway].refused > 0 && a[callGateway].refused > 0
 		})
 	}
 	if !o.reads {
-		m.wait("reads are refused", func(a map[string]*answers) bool { return a[reading].refused > 0 })
+		m.wait("reads are refused", func(a map[string]*answers) bool { return a[read].refused > 0 })
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if o.reads && m.answers[reading].refused > 0 {
-		m.t.Errorf("%d reads were refused: %v", m.answers[reading].refused, m.answers[reading].codes)
+	if o.reads && m.answers[read].refused > 0 {
+		m.t.Errorf("%d reads were refused: %v", m.answers[read].refused, m.answers[read].codes)
 	}
 	for _, way := range tokens {
 		switch a := m.answers[way]; {
@@ -132,7 +132,7 @@ func (o postgresOutage) wantReasons(t *testing.T, broker *brokertest.Program) {
 }
 
 // wantAll returns once each way of calling succeeds again.
-func (m *mixed) wantAll(when string) {
+func (m *observed) wantAll(when string) {
 	m.t.Helper()
 	m.mark()
 	m.wait("all succeeds "+when, func(a map[string]*answers) bool {
@@ -145,7 +145,7 @@ func (m *mixed) wantAll(when string) {
 	})
 }
 
-func (m *mixed) longestAnswer() (time.Duration, string) {
+func (m *observed) longestAnswer() (time.Duration, string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return m.longest, m.slowest

@@ -70,7 +70,7 @@ type DB struct {
 
 	usable     atomic.Bool  // the database is migrated and the keys are right; never becomes false again
 	testedAt   atomic.Int64 // when the last test of writing has succeeded, unix ns
-	unwritable atomic.Bool  // the last change failed with ErrUnavailable
+	unwritable atomic.Bool  // a change has failed with ErrUnavailable since the last test of writing
 }
 
 // Open prepares the database at o.URL. It creates a SQLite file and its folder if they
@@ -231,7 +231,9 @@ func (s *DB) transact(ctx context.Context, action string, u urgency, do work) er
 	err = s.explain(ctx, action, err)
 	if err == nil || errors.Is(err, ErrUnavailable) {
 		span.FailIf(err)
-		s.unwritable.Store(err != nil)
+	}
+	if errors.Is(err, ErrUnavailable) {
+		s.unwritable.Store(true) // until testWriting succeeds: a full disk still has room for small changes
 	}
 	return err
 }

@@ -17,7 +17,11 @@ func (s *DB) testWriting(ctx context.Context) error {
 	case s.group != nil && known, known && now.UnixNano()-s.testedAt.Load() < testEvery.Nanoseconds():
 		return nil
 	case s.group != nil:
-		return s.change(ctx, action, touch)
+		if err := s.change(ctx, action, touch); err != nil {
+			return err
+		}
+		s.unwritable.Store(false)
+		return nil
 	}
 	ctx, cancel := withTimeout(ctx)
 	defer cancel()
