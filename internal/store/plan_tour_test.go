@@ -388,7 +388,6 @@ func (o tour) operators() {
 	o.ok("Clock", second(s.Clock(ctx)))
 	o.ok("Probe", second(s.Probe(ctx)))
 	o.ok("Ready", s.Ready(ctx))
-	o.ok("NewerThanKnown", s.NewerThanKnown(ctx))
 }
 
 func (o tour) erasure() {
