@@ -103,6 +103,7 @@ func (p *dayPlan) run(ctx context.Context, s *site, t *traffic) error {
 		t.report(length)
 		p.rate = greatest / 2
 	}
+	fmt.Printf("sending %.0f requests/s for %s …\n", p.rate, p.duration)
 	t.reset()
 	t.atRate(ctx, p.rate, warmUp)
 	t.reset()

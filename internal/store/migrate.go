@@ -29,6 +29,9 @@ func (s *DB) Migrate(ctx context.Context) (int, error) {
 	if err != nil {
 		return 0, err
 	}
+	if s.pool != nil {
+		defer s.pool.beginMigration()()
+	}
 	if s.file != nil {
 		if err := s.file.markTorn(ctx, s.writer); err != nil {
 			return 0, s.explain(ctx, "mark the database file", err)

@@ -21,6 +21,19 @@ func (s *DB) OnNotice(url string, onNotice func(*pgconn.Notice)) error {
 	return nil
 }
 
+// BeginMigration gives connections the limits of migrations until end is called.
+func (s *DB) BeginMigration() (end func()) { return s.pool.beginMigration() }
+
+// StatementTimeout returns how long a statement of a transaction may run.
+func (s *DB) StatementTimeout(ctx context.Context) (limit string, err error) {
+	tx, err := s.writer.BeginTx(ctx, nil)
+	if err != nil {
+		return "", err
+	}
+	defer func() { _ = tx.Rollback() }()
+	return limit, tx.QueryRowContext(ctx, "SHOW statement_timeout").Scan(&limit)
+}
+
 // ReadWithOneConnection makes all reads from SQLite use the same connection.
 func (s *DB) ReadWithOneConnection() { s.reader.SetMaxOpenConns(1) }
 

@@ -25,7 +25,7 @@ var untoured = map[string]string{
 	"Close": "has no statement", "CheckFile": "has no statement", "Emitted": "has no statement", "PoolStats": "has no statement",
 	"Unreachable": "has no statement", "Migrate": "runs once for each release", "MigrateDown": "is of tests",
 	"Verify": "goes through all sealed values, by their keys", "Reseal": "goes through all sealed values, by their keys",
-	"OnNotice": "is of tests", "ReadWithOneConnection": "is of tests", "Statements": "is of tests",
+	"BeginMigration": "is of tests", "StatementTimeout": "is of tests", "OnNotice": "is of tests", "ReadWithOneConnection": "is of tests", "Statements": "is of tests",
 }
 
 // smallTables do not grow with users and time.

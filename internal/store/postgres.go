@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -89,9 +90,11 @@ func openPostgres(o Options, log *slog.Logger) (*postgresPool, error) {
 		{"statement_timeout", fmt.Sprint(statementTimeout.Milliseconds())},
 		{"idle_in_transaction_session_timeout", fmt.Sprint(idleTimeout.Milliseconds())},
 	}
+	migration := slices.Clone(limits)
+	migration[0][1] = "0" // an index of a large table takes its time
 	for i, limit := range limits {
 		if own := config.RuntimeParams[limit[0]]; timeoutForm.MatchString(own) {
-			limits[i][1] = own
+			limits[i][1], migration[i][1] = own, own
 		}
 		delete(config.RuntimeParams, limit[0]) // poolers refuse such parameters of the start
 	}
@@ -105,6 +108,6 @@ func openPostgres(o Options, log *slog.Logger) (*postgresPool, error) {
 	return &postgresPool{
 		hang:      newHangDetector(reach, log),
 		Connector: stdlib.GetConnector(*config), pooler: cmp.Or(o.Pooler, PoolerAuto), log: log,
-		limits: limits,
+		limits: limits, migrationLimits: migration,
 	}, nil
 }

@@ -59,7 +59,7 @@ func (c *postgresConn) setUp(ctx context.Context) error {
 	if c.pool.pooler == PoolerAuto {
 		isSession = fmt.Sprintf("pg_backend_pid() = %d", c.Conn.Conn().PgConn().PID())
 	}
-	query := "SELECT CASE WHEN " + isSession + " THEN " + slices.Concat(c.pool.limits, linkLimits()).forSession() + " END IS NULL"
+	query := "SELECT CASE WHEN " + isSession + " THEN " + slices.Concat(c.pool.currentLimits(), linkLimits()).forSession() + " END IS NULL"
 	return c.Conn.Conn().QueryRow(ctx, query, pgx.QueryExecModeSimpleProtocol).Scan(&c.shared)
 }
 
@@ -78,7 +78,7 @@ func (c *postgresConn) BeginTx(ctx context.Context, o driver.TxOptions) (driver.
 		begin += " READ ONLY"
 	}
 	if c.shared {
-		begin += c.pool.limits.forTransaction()
+		begin += c.pool.currentLimits().forTransaction()
 	}
 	_, ended, err := c.pool.hang.begin()
 	if err != nil {

@@ -36,12 +36,14 @@ var errPostgresDriver = errors.New("postgres: the driver has connections of anot
 type postgresPool struct {
 	driver.Connector
 
-	pooler  string
-	limits  sessionLimits
-	log     *slog.Logger
-	size    poolSize
-	hang    *hangDetector
-	dropped atomic.Int64 // connections opened earlier are not used again; unix ns, 0 for never
+	pooler          string
+	limits          sessionLimits // while migrations runs, migrationLimits instead
+	migrationLimits sessionLimits
+	migrations      atomic.Int32 // that run
+	log             *slog.Logger
+	size            poolSize
+	hang            *hangDetector
+	dropped         atomic.Int64 // connections opened earlier are not used again; unix ns, 0 for never
 }
 
 // open returns a sql.DB of p with up to size connections. It may be called once.
@@ -129,6 +131,25 @@ func (p *postgresPool) drop() {
 		return
 	}
 	p.log.Warn("the database server is read-only, as a former primary is after a failover; its connections are dropped")
+}
+
+// beginMigration gives connections, and transactions behind a pooler, the limits of migrations until
+// end is called.
+func (p *postgresPool) beginMigration() (end func()) {
+	p.migrations.Add(1)
+	p.dropped.Store(time.Now().UnixNano())
+	return func() {
+		p.migrations.Add(-1)
+		p.dropped.Store(time.Now().UnixNano())
+	}
+}
+
+// currentLimits returns the limits of a session, or a transaction, that begins now.
+func (p *postgresPool) currentLimits() sessionLimits {
+	if p.migrations.Load() > 0 {
+		return p.migrationLimits
+	}
+	return p.limits
 }
 
 // isDropped reports whether a connection that was opened at opened must not be used again.
