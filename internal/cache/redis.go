@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"fmt"
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -39,7 +40,8 @@ type RedisOptions struct {
 	// how long it waits for the answer; 0 means 5 s.
 	PingAfter time.Duration
 	// Now is the clock of the windows; time.Now when nil. Replicas whose clocks differ
-	// by d count in different windows for d around the end of each window.
+	// by d count in different windows for d around the end of each window. Past wrongClock,
+	// the clock of Redis counts, as Time has read it.
 	Now func() time.Time
 	Log *slog.Logger // nil discards
 }
@@ -54,6 +56,7 @@ type Redis struct {
 	timeout   time.Duration
 	pingAfter time.Duration
 	now       func() time.Time
+	behind    atomic.Int64 // what a wrong clock lacks to that of Redis, in seconds
 	log       *slog.Logger
 }
 
@@ -107,7 +110,8 @@ func (r *Redis) Take(ctx context.Context, hits []ratelimit.Hit, fetch ratelimit.
 }
 
 func (r *Redis) fill(c *call, hits []ratelimit.Hit, fetch ratelimit.TokenKey) {
-	now := r.now().Unix()
+	behind := r.behind.Load()
+	now := r.now().Unix() + behind
 	var user owner // usually the owner of both the first hit and the token
 	for i, h := range hits {
 		o := ownerOf(h.Who)
@@ -117,7 +121,7 @@ func (r *Redis) fill(c *call, hits []ratelimit.Hit, fetch ratelimit.TokenKey) {
 		start := len(c.keys)
 		var ends int64
 		c.keys, ends = o.appendWindowKey(c.keys, r.prefix, h, now)
-		c.hits = append(c.hits, callHit{key: c.keys[start:], ends: ends, ttl: ends - now + clockSlack})
+		c.hits = append(c.hits, callHit{key: c.keys[start:], ends: ends - behind, ttl: ends - now + clockSlack})
 	}
 	if fetch == (ratelimit.TokenKey{}) {
 		return
@@ -129,6 +133,10 @@ func (r *Redis) fill(c *call, hits []ratelimit.Hit, fetch ratelimit.TokenKey) {
 	c.keys = user.appendTokenKey(c.keys, r.prefix, fetch.Minutes, fetch.Gateway)
 	c.tokenKey = c.keys[start:]
 }
+
+// wrongClock is the difference to the clock of Redis from which that counts. A smaller one is within
+// the error of reading it, or is mended by NTP.
+const wrongClock = 5 * time.Second
 
 // clockSlack is how much longer than its window a counter is stored, in seconds, for
 // replicas whose clocks are slow.

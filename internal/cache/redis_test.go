@@ -233,3 +233,25 @@ func TestSentinelNamesTheMaster(t *testing.T) {
 		t.Fatal("the token is not on the master that the sentinel named")
 	}
 }
+
+// TestReplicaWithAWrongClockCountsWithTheOthers counts the hits of one user with clocks that are
+// minutes apart.
+func TestReplicaWithAWrongClockCountsWithTheOthers(t *testing.T) {
+	t.Parallel()
+	url := secret.URL(services.Redis(t))
+	h := ratelimit.Hit{Rule: "token-user", Who: id.New("wrong-clock"), Rate: rate(t, "10-H")}
+	for i, ahead := range []time.Duration{0, 2 * time.Hour, -2 * time.Hour} {
+		now := func() time.Time { return time.Now().Add(ahead) }
+		c := newRedis(t, cache.RedisOptions{URL: url, Now: now})
+		if theirs, err := c.Time(t.Context()); err != nil || time.Since(theirs).Abs() > time.Minute {
+			t.Fatalf("got %s, %v, want the clock of Redis", theirs, err)
+		}
+		states, _, err := c.Take(t.Context(), []ratelimit.Hit{h}, ratelimit.TokenKey{})
+		if err != nil || states[0].Remaining != int64(9-i) {
+			t.Errorf("%s ahead: got %+v, %v, want %d remaining", ahead, states, err, 9-i)
+		}
+		if left := time.Unix(states[0].Reset, 0).Sub(now()); left < 0 || left > time.Hour+time.Second {
+			t.Errorf("%s ahead: the window ends in %s by that clock, want an hour at most", ahead, left)
+		}
+	}
+}

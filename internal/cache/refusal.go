@@ -144,7 +144,17 @@ func (r *Redis) checkSubscribe(ctx context.Context) error {
 func (r *Redis) Time(ctx context.Context) (time.Time, error) {
 	ctx, cancel := context.WithTimeout(ctx, r.timeout)
 	defer cancel()
-	return r.client.Time(ctx).Result()
+	before := r.now()
+	theirs, err := r.client.Time(ctx).Result()
+	if err != nil {
+		return time.Time{}, err
+	}
+	behind := theirs.Sub(before)
+	if behind.Abs() < wrongClock {
+		behind = 0
+	}
+	r.behind.Store(int64(behind.Round(time.Second) / time.Second))
+	return theirs, nil
 }
 
 // Time returns the clock of Redis, the zero time while that is not used.

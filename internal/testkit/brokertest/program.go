@@ -212,7 +212,12 @@ const (
 // Token returns a JWT of user, with roles such as Admin.
 func Token(t testing.TB, user string, roles ...string) string {
 	t.Helper()
-	now := time.Now()
+	return TokenAt(t, time.Now(), user, roles...)
+}
+
+// TokenAt is Token with the time at which the JWT is issued, an hour before its end.
+func TokenAt(t testing.TB, now time.Time, user string, roles ...string) string {
+	t.Helper()
 	text, err := jwt.NewWithClaims(jwt.SigningMethodHS256, jwt.MapClaims{
 		"iss": issuer, "aud": audience, "sub": user, "scope": strings.Join(roles, " "),
 		"iat": now.Unix(), "exp": now.Add(time.Hour).Unix(),
