@@ -142,11 +142,17 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
+// unusedFeatures are the features of Chromium that the tests do without: those that chromedp
+// disables, and the pages that each window opens for suggestions below its address bar, in
+// processes of their own, which take more processor time than most pages of ours.
+const unusedFeatures = "Translate,BlinkGenPropertyTrees,WebUIOmniboxPopup,WebUIOmniboxAimPopup"
+
 // startBrowser starts the browser at path, with its profile in folder.
 func startBrowser(path, folder string) {
 	options := append(slices.Clone(chromedp.DefaultExecAllocatorOptions[:]),
 		chromedp.ExecPath(path), chromedp.UserDataDir(folder), chromedp.NoSandbox, chromedp.DisableGPU,
-		chromedp.Flag("disable-quic", true), chromedp.Flag("disable-component-update", true))
+		chromedp.Flag("disable-quic", true), chromedp.Flag("disable-component-update", true),
+		chromedp.Flag("disable-features", unusedFeatures))
 	allocator, end := chromedp.NewExecAllocator(context.Background(), options...)
 	ctx, closeTab := chromedp.NewContext(allocator)
 	browser.ctx = ctx
