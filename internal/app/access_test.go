@@ -20,12 +20,13 @@ import (
 
 var operator = auth.Principal{Subject: "admin:meera", Roles: auth.RoleAdmin}
 
-// within polls condition until it holds, and fails the test if that takes longer than d.
+// within polls condition until it holds, and fails the test if that takes longer than d. It polls
+// less often the more time there is, since what it asks takes processor time from other tests.
 func within(t *testing.T, d time.Duration, what string, condition func() bool) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), d)
 	defer cancel()
-	tick := time.NewTicker(20 * time.Millisecond)
+	tick := time.NewTicker(min(max(20*time.Millisecond, d/50), 100*time.Millisecond))
 	defer tick.Stop()
 	for !condition() {
 		select {

@@ -25,7 +25,7 @@ func documentation(t *testing.T) string {
 	return s.URL
 }
 
-// TestDocumentationFitsAnyScreen looks at pages of each kind.
+// TestDocumentationFitsAnyScreen looks at pages of each kind, each on one screen after the other.
 func TestDocumentationFitsAnyScreen(t *testing.T) {
 	t.Parallel()
 	at := documentation(t)
@@ -37,23 +37,21 @@ func TestDocumentationFitsAnyScreen(t *testing.T) {
 	for _, g := range guides {
 		pages = append(pages, "/docs/"+strings.TrimSuffix(path.Base(g), ".md"))
 	}
-	for _, look := range []display{{"narrow-light", 320, 700, "light"}, {"phone-dark", 390, 844, "dark"}, {"tablet-light", 768, 1024, "light"}, {"widest-dark", 1600, 1000, "dark"}} {
-		t.Run(look.name, func(t *testing.T) {
-			t.Parallel()
-			b := openTab(t, look)
-			for _, page := range pages {
-				b.do(chromedp.Navigate(at + page))
-				if wide := read(b, chromedp.Evaluate[[]string](tooWide)); len(wide) > 0 {
-					t.Errorf("%s: wider than the screen: %q", page, wide)
-				}
-				if page == "/docs/api/services" {
-					continue // too long for a picture
-				}
+	b := openTab(t, desktop)
+	for _, page := range pages {
+		b.do(chromedp.Navigate(at + page))
+		for _, look := range []display{{"narrow-light", 320, 700, "light"}, {"phone-dark", 390, 844, "dark"}, {"tablet-light", 768, 1024, "light"}, {"widest-dark", 1600, 1000, "dark"}} {
+			b.look = look
+			b.do(chromedp.Func(b.emulate))
+			if wide := read(b, chromedp.Evaluate[[]string](tooWide)); len(wide) > 0 {
+				t.Errorf("%s, %s: wider than the screen: %q", page, look.name, wide)
+			}
+			if page != "/docs/api/services" { // too long for a picture
 				b.screenshot("docs-" + strings.ReplaceAll(strings.Trim(page, "/"), "/", "-"))
 			}
-			b.wantNoErrors()
-		})
+		}
 	}
+	b.wantNoErrors()
 }
 
 func TestDocumentationIsAccessible(t *testing.T) {

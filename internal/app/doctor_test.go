@@ -38,7 +38,16 @@ func withParameter(t *testing.T, name, value string) secret.URL {
 	return secret.URL(u.String())
 }
 
-// TestDoctorNamesWhatIsBrokenAndNothingElse breaks one thing after the other.
+// toDiagnose returns the settings of a broker that runs until the test ends.
+func toDiagnose(t *testing.T) config.Config {
+	t.Helper()
+	settings, _ := settingsFor(t, secret.URL(storetest.SQLite(t)), secret.URL(services.Redis(t)))
+	settings.Server.AllowedOrigins = []string{"https://app.example"}
+	start(t, settings)
+	return settings
+}
+
+// TestDoctorNamesWhatIsBrokenAndNothingElse breaks one thing after the other, next to a broker that runs.
 func TestDoctorNamesWhatIsBrokenAndNothingElse(t *testing.T) {
 	t.Parallel()
 	type broken struct {
@@ -46,7 +55,7 @@ func TestDoctorNamesWhatIsBrokenAndNothingElse(t *testing.T) {
 		options  app.Options
 		caller   app.Caller
 	}
-	for name, c := range map[string]struct {
+	cases := map[string]struct {
 		damage func(t *testing.T, b *broken)
 		check  string // "" for none
 		state  string
@@ -54,6 +63,7 @@ func TestDoctorNamesWhatIsBrokenAndNothingElse(t *testing.T) {
 	}{
 		"nothing": {damage: func(*testing.T, *broken) {}},
 		"file open to others": {func(t *testing.T, b *broken) {
+			b.settings = toDiagnose(t)
 			path, _ := strings.CutPrefix(b.settings.Store.URL.Reveal(), "sqlite:")
 			if err := os.Chmod(path, 0o644); err != nil { //nolint:gosec // that is what is broken
 				t.Fatal(err)
@@ -126,12 +136,11 @@ func TestDoctorNamesWhatIsBrokenAndNothingElse(t *testing.T) {
 		"user's JWT":     {func(_ *testing.T, b *broken) { b.caller.UserToken += "x" }, "user_token", app.FindingFault, "auth.verifiers"},
 		"other origin":   {func(_ *testing.T, b *broken) { b.caller.Origin = "https://other.example" }, "cors", app.FindingFault, "server.allowed_origins"},
 		"trusted by all": {func(_ *testing.T, b *broken) { b.settings.Server.TrustedProxies = []string{"0.0.0.0/0"} }, "proxy", app.FindingWarning, "server.trusted_proxies"},
-	} {
+	}
+	settings := toDiagnose(t)
+	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			settings, _ := settingsFor(t, secret.URL(storetest.SQLite(t)), secret.URL(services.Redis(t)))
-			settings.Server.AllowedOrigins = []string{"https://app.example"}
-			start(t, settings) // it works next to a running broker
 			b := &broken{settings: settings, caller: app.Caller{Origin: "https://app.example", UserToken: bearer(t, "asha")}}
 			b.settings.Upstream.Keys, b.settings.Seal.Keys = slices.Clone(settings.Upstream.Keys), slices.Clone(settings.Seal.Keys)
 			c.damage(t, b)
