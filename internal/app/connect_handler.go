@@ -7,11 +7,13 @@ import (
 	"net/http"
 	"path"
 	"strings"
+	"sync"
 
 	"github.com/labstack/echo/v4"
 
 	"casbroker/internal/config"
 	"casbroker/internal/httpapi"
+	"casbroker/web"
 )
 
 // standInURL is where pages load the stand-in widget, relative to the broker.
@@ -32,17 +34,25 @@ type widgetLocation struct {
 
 const widgetLocationPath = "/connect/widget.json"
 
-// newConnectFiles returns the routes for the files of the module and, if the settings want
-// the stand-in, those of the widget.
-func newConnectFiles(w config.Web, module, standIn fs.FS) (*connectFiles, error) {
+// moduleFiles and standInFiles return the files of connect.js and of the stand-in for the widget,
+// which are compressed once for all brokers of the process.
+var (
+	moduleFiles  = sync.OnceValues(func() (map[string]httpapi.File, error) { return readFiles("/", web.Connect) })
+	standInFiles = sync.OnceValues(func() (map[string]httpapi.File, error) { return readFiles("/widget/", web.Widget) })
+)
+
+// newConnectFiles returns the routes for the files of connect.js and, if the settings want the
+// stand-in, those of the widget.
+func newConnectFiles(w config.Web) (*connectFiles, error) {
 	c := &connectFiles{widget: widgetLocation{URL: w.WidgetURL, Integrity: w.WidgetIntegrity}}
-	var err error
-	if c.files, err = readFiles("/", module); err != nil || !w.StandIn {
+	module, err := moduleFiles()
+	c.files = maps.Clone(module)
+	if err != nil || !w.StandIn {
 		return c, err
 	}
 	c.widget = widgetLocation{URL: standInURL}
-	more, err := readFiles("/widget/", standIn)
-	maps.Copy(c.files, more)
+	standIn, err := standInFiles()
+	maps.Copy(c.files, standIn)
 	return c, err
 }
 

@@ -260,7 +260,7 @@ func New(ctx context.Context, c config.Config, o Options) (_ *App, err error) { 
 	consents := parseMail(c, statementJobs, passOn.Mail, db)
 	a.startStatementJobs(running, statementJobs)
 
-	connect, err := newConnectFiles(c.Web, web.Connect, web.Widget)
+	connect, err := newConnectFiles(c.Web)
 	if err != nil {
 		return nil, err
 	}
