@@ -182,7 +182,7 @@ func (d *doctor) redis(ctx context.Context) {
 		d.add(check, FindingFault, refusal.Err.Error(), refusal.Remedy)
 		return
 	case err != nil:
-		d.add(check, FindingFault, err.Error(), "start Redis, and check host, port and database in cache.url, and that it begins with rediss if Redis has TLS; until then each replica counts and caches by itself")
+		d.add(check, FindingFault, err.Error(), "start Redis, and check host, port and database in cache.url, and that it begins with rediss if that port of Redis has TLS, else without; until then each replica counts and caches by itself")
 		return
 	}
 	asked := d.options.Now()

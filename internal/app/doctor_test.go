@@ -117,6 +117,18 @@ func TestDoctorNamesWhatIsBrokenAndNothingElse(t *testing.T) {
 		"Redis database": {func(t *testing.T, b *broken) {
 			b.settings.Cache.URL = secret.URL("redis://127.0.0.1:" + services.OwnRedis(t).Port + "/99")
 		}, "redis", app.FindingFault, "database in cache.url"},
+		"certificate of Redis": {func(t *testing.T, b *broken) {
+			ca := services.NewAuthority(t)
+			cert, key := ca.Issue(t, "redis.example", time.Hour)
+			_, port := services.OwnRedisTLS(t, ca, cert, key)
+			b.settings.Cache.URL, b.settings.Cache.TLSCAFile = secret.URL("rediss://127.0.0.1:"+port), ca.File
+		}, "redis", app.FindingFault, "as in its certificate"},
+		"no certificate for Redis": {func(t *testing.T, b *broken) {
+			ca := services.NewAuthority(t)
+			cert, key := ca.Issue(t, "127.0.0.1", time.Hour)
+			_, port := services.OwnRedisTLS(t, ca, cert, key)
+			b.settings.Cache.URL, b.settings.Cache.TLSCAFile = secret.URL("rediss://127.0.0.1:"+port), ca.File
+		}, "redis", app.FindingFault, "cache.tls_cert_file"},
 		"another service for the vendor": {func(t *testing.T, b *broken) {
 			other := httptest.NewServer(http.NotFoundHandler())
 			t.Cleanup(other.Close)

@@ -64,6 +64,7 @@ func (w *testFallback) startLoad(t *testing.T) (stop func()) {
 					t.Errorf("got %v, %v", states, err)
 					return
 				}
+				<-time.After(time.Millisecond)
 			}
 		})
 	}

@@ -31,6 +31,8 @@ func TestRedisURLNamesOneServer(t *testing.T) {
 		"rediss://u:p%40ss@cache.example/":         {addrs: "cache.example:6379", user: "u", password: "p@ss", tls: true},
 		"redis://:only@cache.example":              {addrs: "cache.example:6379", password: "only"},
 		"redis://a?db=1&client_name=casbroker":     {addrs: "a:6379", database: 1, client: "casbroker"},
+		"unix:///run/redis.sock":                   {addrs: "/run/redis.sock"},
+		"unix://u:p%40ss@/run/redis.sock?db=4":     {addrs: "/run/redis.sock", user: "u", password: "p@ss", database: 4},
 		"rediss://a:7000/2?conn_max_idle_time=10m": {addrs: "a:7000", database: 2, tls: true},
 	} {
 		c, err := newClient(RedisOptions{URL: secret.URL(url), Timeout: failFastTimeout})
@@ -168,7 +170,9 @@ func TestMalformedRedisURLIsRefused(t *testing.T) {
 		"redis://a#0", "redis://a b", "redis+cluster://a/0", "redis+cluster://a,,b", "redis+cluster://a?db=1",
 		"redis+sentinel://a", "redis+sentinel://a/main/x", "redis+unix://a", "redis+sentinel://a/m?sentinel=1",
 		"redis+sentinel://a/m?route_randomly=true", "redisx://a", "redis://a?sentinel_password=x", "redis://u:p%zz@a",
-		"redis://a?client_name=x;y", "redis://a?pool_size=many",
+		"redis://a?client_name=x;y", "redis://a?pool_size=many", "unix://", "unix://run/redis.sock", "unix://a:1/redis.sock",
+		"unix://redis.sock", "unix:///run/redis.sock?db=x", "unix+cluster:///run/redis.sock", "unix:///run/redis.sock#1",
+		"rediss://a?skip_verify=true", "rediss+cluster://a?skip_verify=true", "rediss+sentinel://a/main?skip_verify=true",
 	} {
 		if c, err := newClient(RedisOptions{URL: secret.URL(url), Timeout: failFastTimeout}); err == nil {
 			t.Errorf("%q was accepted", url)
@@ -182,6 +186,7 @@ func FuzzRedisURLErrorsHidePassword(f *testing.F) {
 	f.Add("redis://u:", "/x@localhost")
 	f.Add("redis://u:p?", "@localhost")
 	f.Add("redis+cluster://u:p@a?addr=", "")
+	f.Add("unix://u:", "@/run/redis.sock?db=x")
 	f.Add("rediss+sentinel://", "@a,b/main/1?sentinel_password=")
 	f.Fuzz(func(t *testing.T, before, after string) {
 		const password = "aSecretThatIsNotShown"

@@ -33,10 +33,9 @@ func Redis(t testing.TB) string {
 
 // RedisProcess is a Redis of a single test, which may stop it.
 type RedisProcess struct {
-	URL  string // redis://127.0.0.1:port/0
-	Port string
-	path string
-	args []string
+	URL     string // redis://127.0.0.1:port/0
+	Port    string
+	command []string
 
 	process *process
 }
@@ -115,15 +114,15 @@ func startRedis(path string, args ...string) (*RedisProcess, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &RedisProcess{URL: "redis://127.0.0.1:" + port + "/0", Port: port, path: path, args: args}
+	r := &RedisProcess{URL: "redis://127.0.0.1:" + port + "/0", Port: port, command: append([]string{
+		path, "--port", port, "--bind", "127.0.0.1",
+		"--save", "", "--appendonly", "no", "--loglevel", "warning", "--logfile", "/dev/null",
+	}, args...)}
 	return r, r.run()
 }
 
 func (r *RedisProcess) launch() error {
-	p, err := startProcess(nil, "TERM", "", append([]string{
-		r.path, "--port", r.Port, "--bind", "127.0.0.1",
-		"--save", "", "--appendonly", "no", "--loglevel", "warning", "--logfile", "/dev/null",
-	}, r.args...)...)
+	p, err := startProcess(nil, "TERM", "", r.command...)
 	if err != nil {
 		return err
 	}

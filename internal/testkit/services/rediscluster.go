@@ -13,19 +13,38 @@ import (
 	"testing"
 )
 
-// RedisCluster is a cluster of three Redis for a single test: two masters, each with half
-// of the slots, and a replica of the first.
+// RedisCluster is a cluster of three Redis for a single test.
 type RedisCluster struct {
 	URL   string // redis+cluster://127.0.0.1:port,…
 	nodes [3]*clusterNode
+	roles [3]string // as nodes.conf has them
 }
 
 type clusterNode struct{ port, bus string }
 
-// OwnRedisCluster starts a cluster for this test only.
+// OwnRedisCluster starts a cluster for this test only: two masters, each with half of the
+// slots, and a replica of the first.
 func OwnRedisCluster(t testing.TB) *RedisCluster {
 	t.Helper()
-	path, c := need(t, "redis-server"), &RedisCluster{}
+	return startCluster(t, "master - 0 0 1 connected 0-8191", "master - 0 0 2 connected 8192-16383", "slave "+nodeID(0)+" 0 0 1 connected")
+}
+
+// OwnRedisMasters starts a cluster of three masters for this test only, with further commands
+// for each, such as users.
+func OwnRedisMasters(t testing.TB, commands ...string) *RedisCluster {
+	t.Helper()
+	c := startCluster(t, "master - 0 0 1 connected 0-5460", "master - 0 0 2 connected 5461-10922", "master - 0 0 3 connected 10923-16383")
+	for _, node := range c.nodes {
+		if _, err := askRedis(node.port, commands...); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return c
+}
+
+func startCluster(t testing.TB, roles ...string) *RedisCluster {
+	t.Helper()
+	path, c := need(t, "redis-server"), &RedisCluster{roles: [3]string(roles)}
 	for i := range c.nodes {
 		port, err := freePort()
 		bus, err2 := freePort()
@@ -52,13 +71,13 @@ func OwnRedisCluster(t testing.TB) *RedisCluster {
 func (c *RedisCluster) config(self int) string {
 	var b strings.Builder
 	for i, node := range c.nodes {
-		role := [...]string{"master - 0 0 1 connected 0-8191", "master - 0 0 2 connected 8192-16383", "slave " + nodeID(0) + " 0 0 1 connected"}[i]
+		role := c.roles[i]
 		if i == self {
 			role = "myself," + role
 		}
 		fmt.Fprintf(&b, "%s 127.0.0.1:%s@%s %s\n", nodeID(i), node.port, node.bus, role)
 	}
-	return b.String() + "vars currentEpoch 2 lastVoteEpoch 0\n"
+	return b.String() + "vars currentEpoch 3 lastVoteEpoch 0\n"
 }
 
 func nodeID(i int) string { return strings.Repeat(strconv.Itoa(i+1), 40) }
@@ -72,7 +91,7 @@ func (c *RedisCluster) ready(context.Context) error {
 		}
 	}
 	role, err := c.nodes[2].ask("ROLE")
-	if err != nil || !strings.Contains(role, "connected") {
+	if err != nil || !strings.Contains(role, "connected") && !strings.Contains(role, "master") {
 		return errors.Join(err, errors.New("the replica is not connected"))
 	}
 	return nil
@@ -95,6 +114,47 @@ func (c *RedisCluster) ReplaceMaster(t testing.TB) {
 	})
 	if err != nil {
 		t.Fatal(err)
+	}
+}
+
+// MoveSlots moves the slots that have keys from one master to another, as redis-cli --cluster
+// reshard does. While both have keys of a slot, it calls between.
+func (c *RedisCluster) MoveSlots(t testing.TB, from, to int, between func()) {
+	t.Helper()
+	source, target := c.nodes[from], c.nodes[to]
+	must := func(n *clusterNode, commands ...string) string {
+		t.Helper()
+		answer, err := askRedis(n.port, commands...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return answer
+	}
+	keysOf := func() map[string][]string {
+		bySlot := map[string][]string{}
+		for key := range strings.FieldsSeq(must(source, "KEYS *")) {
+			slot := strings.Trim(must(source, "CLUSTER KEYSLOT "+key), ":\n")
+			bySlot[slot] = append(bySlot[slot], key)
+		}
+		return bySlot
+	}
+	slots := keysOf()
+	for slot := range slots {
+		must(target, "CLUSTER SETSLOT "+slot+" IMPORTING "+nodeID(from))
+		must(source, "CLUSTER SETSLOT "+slot+" MIGRATING "+nodeID(to))
+	}
+	between()
+	for slot := range slots {
+		for {
+			keys := strings.Fields(must(source, "CLUSTER GETKEYSINSLOT "+slot+" 100"))
+			if len(keys) == 0 {
+				break
+			}
+			must(source, "MIGRATE 127.0.0.1 "+target.port+` "" 0 5000 KEYS `+strings.Join(keys, " "))
+		}
+		for _, n := range []*clusterNode{target, source, c.nodes[3-from-to]} {
+			must(n, "CLUSTER SETSLOT "+slot+" NODE "+nodeID(to))
+		}
 	}
 }
 
