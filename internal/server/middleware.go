@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 	"runtime/debug"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -165,20 +166,24 @@ func logRequest(c echo.Context, log *slog.Logger, status int, at time.Time, took
 	})
 }
 
-// The security headers of every answer. Pages replace the Content-Security-Policy.
+// The security headers. Pages replace the Content-Security-Policy.
 var (
 	noSniff    = []string{"nosniff"}
 	noReferrer = []string{"no-referrer"}
 	noContent  = []string{"default-src 'none'; frame-ancestors 'none'"}
 )
 
-// securityHeaders sets the security headers.
+// securityHeaders sets the security headers. Referrer-Policy is about the links of a page, which
+// the API has none of: without it, most of its answers have eight headers, and a map of more
+// takes three times the memory.
 func securityHeaders(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		h := c.Response().Header()
 		h["X-Content-Type-Options"] = noSniff
-		h["Referrer-Policy"] = noReferrer
 		h["Content-Security-Policy"] = noContent
+		if !strings.HasPrefix(c.Path(), apiPrefix+"/") {
+			h["Referrer-Policy"] = noReferrer
+		}
 		return next(c)
 	}
 }
