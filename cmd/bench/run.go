@@ -128,8 +128,12 @@ func newStarter(ctx context.Context, folder, profiles string) (start starter, st
 			env = append(env, "BROKER_CPU_PROFILE="+filepath.Join(profiles, name+".prof"))
 		}
 		p, err := spawn(ctx, address, env, filepath.Join(own, "log"), program, args...)
-		if err == nil {
-			started = append(started, p)
+		if err != nil {
+			return nil, err
+		}
+		started = append(started, p)
+		if program == brokerProgram {
+			err = p.waitReady(ctx)
 		}
 		return p, err
 	}

@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"fmt"
 	"net"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -47,6 +48,28 @@ func spawn(ctx context.Context, address string, environ []string, log string, na
 	}
 	output, _ := os.ReadFile(log) //nolint:gosec // as above
 	return nil, fmt.Errorf("%s does not listen on %s: %s", name, address, output)
+}
+
+// waitReady waits until the broker is ready: it listens before that.
+func (p *process) waitReady(ctx context.Context) error {
+	for range 200 {
+		r, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+p.address+"/readyz", http.NoBody)
+		if err != nil {
+			return err
+		}
+		if res, err := http.DefaultClient.Do(r); err == nil {
+			_ = res.Body.Close()
+			if res.StatusCode == http.StatusOK {
+				return nil
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
+	return fmt.Errorf("the broker at %s is not ready", p.address)
 }
 
 // stop ends the server and waits for it.
@@ -92,13 +115,13 @@ func buildBroker(ctx context.Context, folder string, profiled bool) (string, err
 	return path, nil
 }
 
-// brokerEnvironment returns the settings of a broker in production and GOGC of the image.
+// brokerEnvironment returns the settings of a broker in production.
 // Limits per address and in total are raised, because one address sends the requests of all users.
 func brokerEnvironment(address, folder, cache, vendor, apiKey string) []string {
 	key := func(c string) string {
 		return base64.StdEncoding.EncodeToString([]byte("benchmark-key-0123456789-" + c))
 	}
-	environ := []string{
+	return []string{
 		"CASBROKER_SERVER_ADDRESS=" + address,
 		"CASBROKER_UPSTREAM_URL=" + vendor, "CASBROKER_UPSTREAM_KEYS_0_NAME=bench", "CASBROKER_UPSTREAM_KEYS_0_API_KEY=" + apiKey, "CASBROKER_UPSTREAM_KEYS_0_RATE=0",
 		"CASBROKER_STORE_URL=sqlite:" + filepath.Join(folder, "broker.db"),
@@ -115,10 +138,6 @@ func brokerEnvironment(address, folder, cache, vendor, apiKey string) []string {
 		"CASBROKER_GATEWAY_FEATURES=parse,generate,inbound_email", "CASBROKER_GATEWAY_MAX_UPLOADS_PER_USER=0",
 		"CASBROKER_SERVER_METRICS_ADDRESS=" + os.Getenv("BENCH_METRICS"),
 	}
-	if os.Getenv("GOGC") == "" {
-		environ = append(environ, "GOGC=60") // as in config/Dockerfile
-	}
-	return environ
 }
 
 // startRedis starts a Redis server without persistence and returns its URL, or that in
