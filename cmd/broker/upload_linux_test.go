@@ -47,7 +47,7 @@ func TestConcurrentUploadsNeedLittleMemory(t *testing.T) {
 	p.Extra = []string{
 		"CASBROKER_UPSTREAM_URL=" + vendor.URL, "CASBROKER_UPSTREAM_API_KEY=", "CASBROKER_UPSTREAM_KEYS_0_NAME=main",
 		"CASBROKER_UPSTREAM_KEYS_0_API_KEY=a-key-of-the-vendor", "CASBROKER_UPSTREAM_KEYS_0_RATE=0", "CASBROKER_TOKEN_MODE=gateway", "CASBROKER_GATEWAY_MAX_UPLOADS_PER_USER=0",
-		"CASBROKER_RATELIMIT_UPLOAD_USER=", "GOGC=60", // as in the image
+		"CASBROKER_RATELIMIT_UPLOAD_USER=",
 	}
 	p.Start()
 	r, err := p.Call(t.Context(), brokertest.Token(t, "asha"), http.MethodPost, "/v1/token", nil)
