@@ -52,12 +52,13 @@ func spawn(ctx context.Context, address string, environ []string, log string, na
 
 // waitReady waits until the broker is ready: it listens before that.
 func (p *process) waitReady(ctx context.Context) error {
+	client := &http.Client{Timeout: time.Second}
 	for range 200 {
 		r, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+p.address+"/readyz", http.NoBody)
 		if err != nil {
 			return err
 		}
-		if res, err := http.DefaultClient.Do(r); err == nil {
+		if res, err := client.Do(r); err == nil {
 			_ = res.Body.Close()
 			if res.StatusCode == http.StatusOK {
 				return nil
