@@ -34,7 +34,7 @@ PGO ?= cmd/broker/broker.pgo
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run build sbom test check lint bench load growth fmt tidy openapi clients fuzz vuln vet fmt-check tidy-check clients-check
+.PHONY: help run build sbom test check lint bench chaos load growth fmt tidy openapi clients fuzz vuln vet fmt-check tidy-check clients-check
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
@@ -98,6 +98,9 @@ openapi: ## Check web/openapi.yaml, its examples too
 
 clients: ## Generate the clients in web/clients from web/openapi.yaml
 	@web/clients/generate
+
+chaos: ## Kill, freeze and fill what the broker needs, under load, for ten minutes (internal/outage)
+	CASBROKER_CHAOS=1 go test -count=1 -v -timeout 30m $(ARGS) ./internal/outage
 
 fuzz: ## Run each fuzz target in FUZZ_IN (all) for FUZZTIME (10s)
 	@set -e; for file in $$(find $(FUZZ_IN) -name '*_test.go' -exec grep -l '^func Fuzz' {} +); do \

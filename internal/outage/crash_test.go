@@ -76,6 +76,6 @@ func killUnderLoad(t *testing.T, d *deployment, victims []victim, rounds int) {
 	}
 	loaded := time.Since(began)
 	m.check()
-	t.Logf("%d rounds in %s: %s acknowledged, %d tries repeated, longest wait of a caller %s; checked in %s", rounds, loaded.Round(time.Millisecond),
-		m.acknowledged(), m.retries.Load(), m.longest, (time.Since(began) - loaded).Round(time.Millisecond))
+	report(t, "%d kills in %s: %s acknowledged, %d lost or twice; %d tries repeated, the longest wait of a caller was %s", rounds, loaded.Round(time.Second),
+		m.acknowledged(), m.faults.Load(), m.retries.Load(), m.longest)
 }

@@ -53,13 +53,13 @@ func (m *mixed) records() map[string]int {
 func (u *mixedUser) check(m *mixed, records map[string]int) {
 	wantRecord := func(action, object string) {
 		if n := records[action+" app:"+u.name+" "+object]; n != 1 {
-			m.t.Errorf("%s of %s: got %d audit records, want 1", action, object, n)
+			m.errorf("%s of %s: got %d audit records, want 1", action, object, n)
 		}
 	}
 	portfolios := u.portfolios(m)
 	for _, s := range u.saves {
 		if portfolios[s.id] != 1 {
-			m.t.Errorf("portfolio %q of %s is listed %d times, want once", s.id, u.name, portfolios[s.id])
+			m.errorf("portfolio %q of %s is listed %d times, want once", s.id, u.name, portfolios[s.id])
 			continue
 		}
 		wantRecord("portfolio.save", s.id)
@@ -78,7 +78,7 @@ func (u *mixedUser) check(m *mixed, records map[string]int) {
 		}
 	}
 	if n := len(portfolios) - len(u.saves); n < 0 || n > 1 { // that of the PDF
-		m.t.Errorf("%s has %d portfolios and has saved %d", u.name, len(portfolios), len(u.saves))
+		m.errorf("%s has %d portfolios and has saved %d", u.name, len(portfolios), len(u.saves))
 	}
 }
 
@@ -86,7 +86,7 @@ func (u *mixedUser) check(m *mixed, records map[string]int) {
 func (u *mixedUser) checkSaved(m *mixed, s *saved) {
 	again := m.until(u.jwt, http.MethodPost, "/v1/portfolios", s.payload, http.StatusCreated, "Idempotency-Key", s.key)
 	if !same(again, s.reply) || again.Header.Get("Idempotency-Replayed") != "true" {
-		m.t.Errorf("%s %s: got %d %s again, want %d %s", u.name, s.key, again.Status, again.Body, s.reply.Status, s.reply.Body)
+		m.errorf("%s %s: got %d %s again, want %d %s", u.name, s.key, again.Status, again.Body, s.reply.Status, s.reply.Body)
 	}
 	var read struct {
 		Rows         []any
@@ -94,10 +94,10 @@ func (u *mixedUser) checkSaved(m *mixed, s *saved) {
 	}
 	m.decode(m.until(u.jwt, http.MethodGet, "/v1/portfolios/"+s.id, nil, http.StatusOK), &read)
 	if len(read.Rows) != s.rows || read.Transactions != s.rows {
-		m.t.Errorf("%s: got %d rows and %d transactions, want %d each", s.id, len(read.Rows), read.Transactions, s.rows)
+		m.errorf("%s: got %d rows and %d transactions, want %d each", s.id, len(read.Rows), read.Transactions, s.rows)
 	}
 	if raw := m.until(u.jwt, http.MethodGet, "/v1/portfolios/"+s.id+"/raw", nil, http.StatusOK); string(raw.Body) != string(s.payload) {
-		m.t.Errorf("%s: got %.100s, want the payload as sent", s.id, raw.Body)
+		m.errorf("%s: got %.100s, want the payload as sent", s.id, raw.Body)
 	}
 }
 
@@ -134,7 +134,7 @@ func (b *blockedUser) check(m *mixed, records map[string]int) {
 	}
 	for action, n := range map[string]int{"access.block": b.blocks, "access.unblock": b.unblocks} {
 		if got := records[action+" app:"+b.name]; got != n {
-			m.t.Errorf("%s of %s: got %d audit records, want %d", action, b.name, got, n)
+			m.errorf("%s of %s: got %d audit records, want %d", action, b.name, got, n)
 		}
 	}
 }
@@ -161,12 +161,12 @@ func (m *mixed) checkEvents() {
 	})
 	for event, n := range want {
 		if counts[event] != n {
-			m.t.Errorf("got %d events %s, want %d", counts[event], event, n)
+			m.errorf("got %d events %s, want %d", counts[event], event, n)
 		}
 	}
 	for i, e := range m.events.Events {
 		if i >= len(all.Events) || e.ID != all.Events[i].ID {
-			m.t.Errorf("event %d was %s under load, and is not any more", i, e.ID)
+			m.errorf("event %d was %s under load, and is not any more", i, e.ID)
 			return
 		}
 	}
@@ -205,7 +205,7 @@ func (m *mixed) checkSpend() {
 		}
 		reserved := amount(usage.Budgets[0].Used)
 		if reserved < float64(u.parses) || reserved < own {
-			m.t.Errorf("%s: got %v credits in the budget and %v of ended calls, of %d parses", u.name, reserved, own, u.parses)
+			m.errorf("%s: got %v credits in the budget and %v of ended calls, of %d parses", u.name, reserved, own, u.parses)
 		}
 		ended, used = ended+own, used+reserved
 	}
@@ -215,7 +215,7 @@ func (m *mixed) checkSpend() {
 	}
 	vendor := float64(m.d.vendor.Calls("/v4/smart/parse"))
 	if used != ended+float64(open) || vendor < ended || vendor > used {
-		m.t.Errorf("got %v credits of ended calls and %d open ones, %v in the budgets; the vendor got %v calls", ended, open, used, vendor)
+		m.errorf("got %v credits of ended calls and %d open ones, %v in the budgets; the vendor got %v calls", ended, open, used, vendor)
 	}
 	m.t.Logf("credits: %v in the budgets, %d of them of open calls; the vendor got %v calls", used, open, vendor)
 }
@@ -236,7 +236,7 @@ func (m *mixed) verifyTrail() {
 	cmd.Env = append(r.Settings(), r.Extra...)
 	out, err := cmd.CombinedOutput()
 	if err != nil || !strings.Contains(string(out), "are intact") {
-		m.t.Errorf("broker audit verify: got %v, %s", err, out)
+		m.errorf("broker audit verify: got %v, %s", err, out)
 	}
 	m.t.Logf("broker audit verify: %s", strings.TrimSpace(string(out)))
 }

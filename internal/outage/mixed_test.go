@@ -59,6 +59,7 @@ type mixed struct {
 	answered [mixedUsers + mixedBlocked + 1]atomic.Int64 // rounds of each caller
 	calls    atomic.Int64
 	retries  atomic.Int64
+	faults   atomic.Int64 // that failed the test, such as something that is lost
 
 	mu      sync.Mutex
 	longest wait
@@ -209,7 +210,7 @@ func (u *mixedUser) takeToken(m *mixed) {
 	m.decode(m.until(u.jwt, http.MethodPost, "/v1/token", nil, http.StatusOK), &u.current)
 	u.grants[u.current.GrantID] = true
 	if at, ok := u.revokedAt(); ok && time.Since(at) > staleness+time.Second {
-		m.t.Errorf("a token is handed out %s after its revocation", time.Since(at))
+		m.errorf("a token is handed out %s after its revocation", time.Since(at))
 	}
 }
 
@@ -235,7 +236,7 @@ func (u *mixedUser) parse(ctx context.Context, m *mixed, number int) {
 	case err == nil && reply.Status == http.StatusUnauthorized && revoked:
 		u.takeToken(m)
 	case !m.lossy, err == nil && (reply.Status != http.StatusServiceUnavailable || reply.Header.Get("Retry-After") == ""):
-		m.t.Errorf("a parse: got %v, %d %s", err, reply.Status, reply.Body)
+		m.errorf("a parse: got %v, %d %s", err, reply.Status, reply.Body)
 	}
 }
 
@@ -246,7 +247,7 @@ func (u *mixedUser) tryRevoked(m *mixed, number int) {
 			break
 		}
 		if valid, ok := m.verify(m.at[number%len(m.at)], old.token); ok && valid {
-			m.t.Errorf("a token is valid %s after its revocation", time.Since(old.at))
+			m.errorf("a token is valid %s after its revocation", time.Since(old.at))
 		}
 	}
 }
@@ -313,15 +314,21 @@ func (m *mixed) until(jwt, method, path string, body []byte, status int, header 
 			m.noteWait(wait{method + " " + path, time.Since(began)})
 			return r
 		default:
-			m.t.Errorf("%s %s: got %v, %d %v %s, want %d", method, path, err, r.Status, r.Header, r.Body, status)
+			m.errorf("%s %s: got %v, %d %v %s, want %d", method, path, err, r.Status, r.Header, r.Body, status)
 			return r
 		}
 		if m.t.Context().Err() != nil || time.Since(began) > time.Minute {
-			m.t.Errorf("%s %s: no answer within a minute, the last one is %d %s, %v", method, path, r.Status, r.Body, err)
+			m.errorf("%s %s: no answer within a minute, the last one is %d %s, %v", method, path, r.Status, r.Body, err)
 			return r
 		}
 		<-time.After(10 * time.Millisecond)
 	}
+}
+
+func (m *mixed) errorf(format string, args ...any) {
+	m.t.Helper()
+	m.faults.Add(1)
+	m.t.Errorf(format, args...)
 }
 
 func (m *mixed) noteWait(w wait) {
@@ -334,7 +341,7 @@ func (m *mixed) noteWait(w wait) {
 
 func (m *mixed) decode(r brokertest.Reply, v any) {
 	if err := json.Unmarshal(r.Body, v); err != nil {
-		m.t.Errorf("%v in %d %s", err, r.Status, r.Body)
+		m.errorf("%v in %d %s", err, r.Status, r.Body)
 	}
 }
 

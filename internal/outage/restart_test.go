@@ -62,6 +62,6 @@ func restartUnderLoad(t *testing.T, restarts int, pause time.Duration, conf func
 	}
 	l.end()
 	m.at = d.replicas
-	t.Logf("%d restarts: %d requests, longest wait of a caller %s", restarts, m.calls.Load(), m.longest)
+	report(t, "%d restarts: %d of %d requests failed; the longest answer took %s", restarts, m.faults.Load(), m.calls.Load(), m.longest)
 	m.check()
 }
