@@ -22,10 +22,6 @@ type Prober interface {
 	Account(ctx context.Context, key *Key) (Account, Reason, error)
 }
 
-// creditsEvery is how often the credits of each key are asked for, if Options.SwitchAt or
-// Options.AskCredits need them. In between, the headers of answers tell them.
-const creditsEvery = 5 * time.Minute
-
 // unknownRetry is the pause after the vendor did not say whether it accepts a key.
 const unknownRetry = 30 * time.Second
 
@@ -76,7 +72,7 @@ func (p *Pool) due(k *key) *Key {
 	defer p.mu.Unlock()
 	now := p.Now()
 	retry := k.reason != "" && !now.Before(k.retryAt)
-	refresh := k.usable(now) && (p.SwitchAt > 0 || p.AskCredits) && (k.askedAt.IsZero() || now.Sub(k.askedAt) >= creditsEvery)
+	refresh := k.usable(now) && p.CreditsEvery > 0 && (k.askedAt.IsZero() || now.Sub(k.askedAt) >= p.CreditsEvery)
 	if !retry && !refresh {
 		return nil
 	}

@@ -41,8 +41,9 @@ type Options struct {
 	// OnValue is called with a new value that was read from a file, before it is used; nil
 	// for not at all.
 	OnValue func(secret.Text)
-	// AskCredits has Check ask for the credits of each key, also without SwitchAt.
-	AskCredits bool
+	// CreditsEvery is how often Check asks for the credits of each key; 0 means never, so that SwitchAt
+	// has no effect. In between, the headers of answers tell them.
+	CreditsEvery time.Duration
 }
 
 // Pool hands out keys. It is safe for concurrent use.
@@ -126,7 +127,7 @@ var (
 	ErrOutOfCredits = fault.New(fault.Exhausted, "insufficient_credits", operatorOnly).
 			WithNotef("The vendor account is out of credits; buy more or wait until they are renewed.")
 	// ErrBusy: no key has a turn soon enough.
-	ErrBusy = fault.New(fault.Limited, "rate_limited", "The statement service is busy; try again later.")
+	ErrBusy = fault.New(fault.Limited, "rate_limited", "The statement service is busy; try again later.").WithReason("vendor_rate")
 )
 
 // Take returns a key for one request. It waits for the key's turn, for use.Wait at most. It

@@ -366,7 +366,7 @@ func TestCreditsTellWhatA403WithoutACodeMeans(t *testing.T) {
 
 func TestKeyOfAnEmptyingAccountComesLast(t *testing.T) {
 	t.Parallel()
-	w := newWorld(apikey.Options{Keys: keys("a", "b"), SwitchAt: 0.9})
+	w := newWorld(apikey.Options{Keys: keys("a", "b"), SwitchAt: 0.9, CreditsEvery: 5 * time.Minute})
 	left := map[string]float64{"value-of-a": 10, "value-of-b": 100}
 	ask := account(func(value string) (apikey.Account, apikey.Reason, error) {
 		return apikey.Account{Remaining: left[value], Limit: 100}, "", nil

@@ -56,8 +56,10 @@ func newKeys(
 		},
 		OnValue: func(value secret.Text) { telemetry.HideSecret(log, value) },
 	}
-	o.AskCredits = c.Server.MetricsAddress != "" && !c.Upstream.OnPremise()
 	o.SwitchAt, _ = config.ParsePercent(c.Upstream.SwitchAt) // Check has found it valid
+	if (o.SwitchAt > 0 || c.Server.MetricsAddress != "") && !c.Upstream.OnPremise() {
+		o.CreditsEvery = c.Upstream.CreditsEvery
+	}
 	for _, k := range c.Upstream.AllKeys() {
 		o.Keys = append(o.Keys, apikey.Settings{
 			Name: k.Name, Value: k.APIKey, File: k.APIKeyFile, Weight: k.Weight, Apps: k.Verifiers, Rate: k.Rate,

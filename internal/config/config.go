@@ -83,9 +83,11 @@ type Upstream struct {
 	APIKeyFile string        `yaml:"api_key_file"` // that has it
 	Keys       []UpstreamKey `yaml:"keys"`
 	SwitchAt   string        `yaml:"switch_at"` // share of a key's credits, such as "90%"; "" for none
-	Timeout    time.Duration `yaml:"timeout"`   // of one call, connect to last byte
-	Deadline   time.Duration `yaml:"deadline"`  // of all attempts together
-	Attempts   int           `yaml:"attempts"`
+	// CreditsEvery is how often the credits of each key are asked for; 0 means never.
+	CreditsEvery time.Duration `yaml:"credits_every"`
+	Timeout      time.Duration `yaml:"timeout"`  // of one call, connect to last byte
+	Deadline     time.Duration `yaml:"deadline"` // of all attempts together
+	Attempts     int           `yaml:"attempts"`
 }
 
 // UpstreamKey is an API key of the vendor: the key itself, or a file that has it.
@@ -361,7 +363,7 @@ func Default() Config {
 		Log: Log{Level: "info", Format: "json", Sample: 1, Slow: time.Second}, Tracing: Tracing{Sample: "10%"},
 		Web: Web{WidgetURL: WidgetURL},
 		Upstream: Upstream{
-			Kind: KindCloud, URL: "https://api.casparser.in", Timeout: 10 * time.Second, Deadline: 25 * time.Second, Attempts: 3,
+			Kind: KindCloud, URL: "https://api.casparser.in", CreditsEvery: 5 * time.Minute, Timeout: 10 * time.Second, Deadline: 25 * time.Second, Attempts: 3,
 		},
 		Auth:  Auth{CacheSize: 4 << 20},
 		Token: Token{Mode: ModeDirect, Lifetime: time.Hour},

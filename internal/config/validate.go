@@ -138,6 +138,12 @@ func (u Upstream) validate(wrong *check.Errors, verifiers []Verifier) {
 	}
 	_, err := ParsePercent(u.SwitchAt)
 	wrong.Require(err == nil, "upstream.switch_at", "%v", err)
+	switch {
+	case u.CreditsEvery != 0 && (u.CreditsEvery < time.Minute || u.CreditsEvery > 24*time.Hour):
+		wrong.Add("upstream.credits_every", "want 1m to 24h, or 0s for never")
+	case u.CreditsEvery == 0 && u.SwitchAt != "":
+		wrong.Add("upstream.credits_every", "upstream.switch_at needs it; want 1m to 24h")
+	}
 	wrong.Require(u.Timeout > 0, "upstream.timeout", "want a positive duration")
 	wrong.Require(u.Deadline >= u.Timeout, "upstream.deadline", "want at least upstream.timeout, %s", u.Timeout)
 	wrong.Require(u.Attempts >= 1 && u.Attempts <= 10, "upstream.attempts", "want 1 to 10, not %d", u.Attempts)

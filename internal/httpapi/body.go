@@ -21,7 +21,7 @@ type BodyRules struct {
 	Required bool   // false: an empty body is the same as {}
 	Example  string // a valid body, for the text of ErrJSON: {"grant_id": "gr_…"}
 	Text     bool   // JSON as text/plain, or without a media type, will do, too
-	Secret   bool   // the body has a secret: ErrJSON comes without its cause, which may repeat it
+	Secret   bool   // the body has a secret: ErrJSON comes without its cause, and without unknown names, which may repeat it
 }
 
 // ReadBody reads the JSON object in the body of r, strictly: each member is known, occurs
@@ -102,18 +102,20 @@ func (b BodyRules) malformed(cause error) error {
 		want = "be a JSON object"
 	}
 	f := ErrJSON.Withf("The body must %s such as %s.", want, b.Example)
-	if b.Secret {
-		return f
-	}
 	wrong, ok := errors.AsType[*json.SemanticError](cause)
 	switch {
 	case !ok || wrong.JSONPointer == "":
 	case errors.Is(wrong.Err, json.ErrUnknownName):
-		f = ErrJSON.Withf("The body has a member that this call does not take. It must %s such as %s.", want, b.Example).
-			At(fault.Field{Pointer: string(wrong.JSONPointer), Detail: "is not a member that this call takes"})
+		f = ErrJSON.Withf("The body has a member that this call does not take. It must %s such as %s.", want, b.Example)
+		if !b.Secret {
+			f = f.At(fault.Field{Pointer: string(wrong.JSONPointer), Detail: "is not a member that this call takes"})
+		}
 	default:
 		f = ErrJSON.Withf("The body has a member of a wrong type. It must %s such as %s.", want, b.Example).
 			At(fault.Field{Pointer: string(wrong.JSONPointer), Detail: "has a wrong type or form"})
+	}
+	if b.Secret {
+		return f
 	}
 	return f.Because(cause)
 }

@@ -2,6 +2,7 @@ package httpapi_test
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -187,5 +188,26 @@ func TestAbsentBodyCostsNoAllocation(t *testing.T) {
 	w, rules := httptest.NewRecorder(), rules(false)
 	if n := testing.AllocsPerRun(100, func() { _, _ = httpapi.ReadBody[item](w, r, rules) }); n != 0 {
 		t.Errorf("%v allocations", n)
+	}
+}
+
+func TestErrorAboutASecretBodyNamesMembersOfAWrongTypeOnly(t *testing.T) {
+	t.Parallel()
+	for body, want := range map[string]string{`{"count":"hunter2"}`: "/count", `{"name":["hunter2"]}`: "/name", `{"hunter2":1}`: ""} {
+		r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/", strings.NewReader(body))
+		r.Header.Set("Content-Type", "application/json")
+		_, err := httpapi.ReadBody[item](httptest.NewRecorder(), r, httpapi.BodyRules{MaxBytes: 64, Secret: true})
+		f, ok := errors.AsType[*fault.Fault](err)
+		if !ok || !errors.Is(err, httpapi.ErrJSON) || errors.Unwrap(err) != nil || strings.Contains(fmt.Sprintf("%v %+v", err, f.Fields), "hunter2") {
+			t.Errorf("%s: got %v, %+v", body, err, f)
+			continue
+		}
+		pointer := ""
+		if len(f.Fields) == 1 {
+			pointer = f.Fields[0].Pointer
+		}
+		if pointer != want {
+			t.Errorf("%s: got %+v, want %q", body, f.Fields, want)
+		}
 	}
 }

@@ -23,7 +23,7 @@ var (
 
 	errVendorFailed = fault.New(fault.Unavailable, "upstream_failed",
 		"The statement service failed; try again in a minute.").After(time.Minute)
-	errVendorBusy = fault.New(fault.Limited, "rate_limited", "The statement service is busy; try again later.").After(time.Minute)
+	errVendorBusy = fault.New(fault.Limited, "rate_limited", "The statement service is busy; try again later.").WithReason("vendor_rate").After(time.Minute)
 )
 
 // remedies say what a user can do, by the code of the problem.

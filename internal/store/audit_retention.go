@@ -49,7 +49,7 @@ func (s *DB) expireUnchained(ctx context.Context, until time.Time) (total int, e
 	for {
 		n := 0
 		err := s.change(ctx, "delete old audit records", func(ctx context.Context, tx *sql.Tx) (err error) {
-			n, err = deleteRows(ctx, tx, `DELETE FROM audit WHERE id IN (SELECT id FROM audit WHERE writer = '' AND at_ms <= $1 ORDER BY at_ms, id LIMIT $2)`,
+			n, err = changeRows(ctx, tx, `DELETE FROM audit WHERE id IN (SELECT id FROM audit WHERE writer = '' AND at_ms <= $1 ORDER BY at_ms, id LIMIT $2)`,
 				millis(until), expireRecords)
 			if err != nil || n == 0 {
 				return err
@@ -62,7 +62,7 @@ func (s *DB) expireUnchained(ctx context.Context, until time.Time) (total int, e
 				return errDamagedTrail
 			}
 			left := audit.Unchained{Records: u.Records - int64(n)}
-			changed, err := deleteRows(ctx, tx, `UPDATE audit_unchained SET records = $1, seal = $2 WHERE records = $3`,
+			changed, err := changeRows(ctx, tx, `UPDATE audit_unchained SET records = $1, seal = $2 WHERE records = $3`,
 				left.Records, left.Sum(s.box), u.Records)
 			if err == nil && changed != 1 {
 				err = errDamagedTrail
@@ -120,12 +120,12 @@ func (s *DB) shorter(writer string, stump audit.Stump, entries []audit.Entry, un
 // moveStump deletes the records of writer between two stumps.
 func (s *DB) moveStump(ctx context.Context, writer string, from, to audit.Stump) (n int, err error) {
 	err = s.change(ctx, "delete old audit records", func(ctx context.Context, tx *sql.Tx) error {
-		moved, err := deleteRows(ctx, tx, `UPDATE audit_writers SET stump_seq = $1, stump_mac = $2, stump_seal = $3 WHERE writer = $4 AND stump_seq = $5`,
+		moved, err := changeRows(ctx, tx, `UPDATE audit_writers SET stump_seq = $1, stump_mac = $2, stump_seal = $3 WHERE writer = $4 AND stump_seq = $5`,
 			to.Seq, to.MAC, to.Seal, writer, from.Seq)
 		if err != nil || moved != 1 { // another replica has moved it
 			return err
 		}
-		n, err = deleteRows(ctx, tx, `DELETE FROM audit WHERE writer = $1 AND seq > $2 AND seq <= $3`, writer, from.Seq, to.Seq)
+		n, err = changeRows(ctx, tx, `DELETE FROM audit WHERE writer = $1 AND seq > $2 AND seq <= $3`, writer, from.Seq, to.Seq)
 		return err
 	})
 	return n, err

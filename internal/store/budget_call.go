@@ -213,7 +213,7 @@ const onSameTotal = ` ON CONFLICT (day_ms, subject, app, feature, key_name) DO U
 // whether it did.
 func (s *DB) AddCall(ctx context.Context, c budget.Call) (added bool, err error) {
 	err = s.change(ctx, "record a mail", func(ctx context.Context, tx *sql.Tx) error {
-		n, err := deleteRows(ctx, tx, insertCall+` ON CONFLICT (id) DO NOTHING`, callValues(c)...)
+		n, err := changeRows(ctx, tx, insertCall+` ON CONFLICT (id) DO NOTHING`, callValues(c)...)
 		if added = n == 1; err != nil || !added {
 			return err
 		}

@@ -23,7 +23,7 @@ func (s *DB) ExpireCalls(ctx context.Context, until time.Time) (total int, err e
 	for {
 		n := 0
 		err := s.change(ctx, "delete old calls", func(ctx context.Context, tx *sql.Tx) (err error) {
-			n, err = deleteRows(ctx, tx, `DELETE FROM gateway_calls WHERE id IN
+			n, err = changeRows(ctx, tx, `DELETE FROM gateway_calls WHERE id IN
 				(SELECT id FROM gateway_calls WHERE started_ms <= $1 AND ended_ms > 0 ORDER BY started_ms LIMIT $2`+s.dialect.skipLocked+`)`,
 				millis(until), expireCalls)
 			return err

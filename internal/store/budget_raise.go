@@ -23,7 +23,7 @@ func (s *DB) MarkReached(ctx context.Context, r budget.Reached) (isNew bool, err
 
 func (s *DB) markReached(ctx context.Context, tx *sql.Tx, r budget.Reached) (isNew bool, err error) {
 	c := r.Counter
-	n, err := deleteRows(ctx, tx, `INSERT INTO budgets_reached (budget, period, starts_ms, scope, who, at_ms)
+	n, err := changeRows(ctx, tx, `INSERT INTO budgets_reached (budget, period, starts_ms, scope, who, at_ms)
 		VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING`,
 		r.Budget.Name, string(c.Period), millis(c.Starts), string(c.Scope), c.Who, millis(r.At))
 	if err != nil {

@@ -72,7 +72,7 @@ func (s *DB) NumberEvents(ctx context.Context, now time.Time, limit int) (n int,
 		if err := tx.QueryRowContext(ctx, `UPDATE event_state SET seq = seq RETURNING seq`).Scan(&last); err != nil {
 			return fmt.Errorf("lock the last position: %w", err)
 		}
-		n, err = deleteRows(ctx, tx, `UPDATE events SET seq = $1 + o.k FROM (SELECT n, ROW_NUMBER() OVER (ORDER BY n) AS k
+		n, err = changeRows(ctx, tx, `UPDATE events SET seq = $1 + o.k FROM (SELECT n, ROW_NUMBER() OVER (ORDER BY n) AS k
 			FROM events WHERE seq = 0 ORDER BY n LIMIT $2) AS o WHERE events.n = o.n`, last, limit)
 		if err != nil {
 			return err
@@ -124,7 +124,7 @@ func (s *DB) ExpireEvents(ctx context.Context, until time.Time) (total int, err 
 	for {
 		n := 0
 		err := s.change(ctx, "delete old events", func(ctx context.Context, tx *sql.Tx) (err error) {
-			n, err = deleteRows(ctx, tx, `DELETE FROM events WHERE n IN
+			n, err = changeRows(ctx, tx, `DELETE FROM events WHERE n IN
 				(SELECT n FROM events WHERE at_ms <= $1 AND seq > 0 ORDER BY at_ms LIMIT $2`+s.dialect.skipLocked+`)`, millis(until), expireEvents)
 			return err
 		})

@@ -143,7 +143,7 @@ func headOf(ctx context.Context, tx *sql.Tx, d webhook.Delivery) (*webhook.Deliv
 func (s *DB) Finish(ctx context.Context, d webhook.Delivery, o webhook.Outcome, lease time.Time) (next *webhook.Delivery, err error) {
 	err = s.change(ctx, "record a delivery", func(ctx context.Context, tx *sql.Tx) error {
 		next = nil
-		n, err := deleteRows(ctx, tx, `UPDATE webhook_queues SET lease_ms = $4 WHERE endpoint = $1 AND who = $2 AND lease = $3`,
+		n, err := changeRows(ctx, tx, `UPDATE webhook_queues SET lease_ms = $4 WHERE endpoint = $1 AND who = $2 AND lease = $3`,
 			d.Endpoint, d.Who, d.Lease, millis(lease))
 		if err == nil && n == 0 {
 			err = webhook.ErrLeaseLost

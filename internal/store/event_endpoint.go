@@ -135,7 +135,7 @@ func (s *DB) DeleteEndpoint(ctx context.Context, name string, r audit.Record) er
 				return fmt.Errorf("delete deliveries: %w", err)
 			}
 		}
-		n, err := deleteRows(ctx, tx, `DELETE FROM webhook_endpoints WHERE name = $1 AND source = $2`, name, webhook.FromAPI)
+		n, err := changeRows(ctx, tx, `DELETE FROM webhook_endpoints WHERE name = $1 AND source = $2`, name, webhook.FromAPI)
 		if err != nil {
 			return err
 		}
@@ -163,7 +163,7 @@ func (s *DB) EnableEndpoint(ctx context.Context, name string, enable bool, at ti
 // if it changes no endpoint.
 func (s *DB) changeEndpoint(ctx context.Context, none error, r audit.Record, query string, args ...any) error {
 	return s.change(ctx, "change a webhook", func(ctx context.Context, tx *sql.Tx) error {
-		n, err := deleteRows(ctx, tx, query, args...)
+		n, err := changeRows(ctx, tx, query, args...)
 		if err != nil {
 			return err
 		}
@@ -226,7 +226,7 @@ func (s *DB) Replay(ctx context.Context, name, eventID string, since, at time.Ti
 		if !known {
 			return webhook.ErrNoEndpoint
 		}
-		n, err = deleteRows(ctx, tx, `INSERT INTO webhook_deliveries (endpoint, event, seq, who, state, made_ms)
+		n, err = changeRows(ctx, tx, `INSERT INTO webhook_deliveries (endpoint, event, seq, who, state, made_ms)
 			SELECT w.name, e.id, e.seq, e.who, 'pending', CAST($1 AS BIGINT) FROM events e JOIN webhook_endpoints w ON w.name = $2
 			WHERE e.seq > 0 AND (e.id = $3 OR $3 = '' AND e.at_ms >= $4 AND (w.events = '' OR w.events LIKE '%,' || e.type || ',%'))
 			ON CONFLICT (endpoint, event) DO UPDATE SET state = 'pending', who = excluded.who, made_ms = excluded.made_ms, attempts = 0`,

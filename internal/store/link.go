@@ -149,7 +149,7 @@ func (s *DB) ExpireLinks(ctx context.Context, until time.Time) (total int, err e
 	for {
 		n := 0
 		err := s.change(ctx, "delete old links", func(ctx context.Context, tx *sql.Tx) (err error) {
-			n, err = deleteRows(ctx, tx, `DELETE FROM links WHERE id IN (SELECT id FROM links
+			n, err = changeRows(ctx, tx, `DELETE FROM links WHERE id IN (SELECT id FROM links
 				WHERE outcome <> '' AND settled = 1 AND ended_ms <= $1 ORDER BY ended_ms LIMIT $2`+s.dialect.skipLocked+`)`, millis(until), expireGrants)
 			return err
 		})

@@ -30,7 +30,7 @@ func scanLinkSession(scan func(...any) error) (link.Session, error) {
 // lockLink returns a link, which no other transaction changes until this one has ended, or
 // sql.ErrNoRows.
 func (s *DB) lockLink(ctx context.Context, tx *sql.Tx, linkID string, now time.Time) (link.Link, error) {
-	n, err := deleteRows(ctx, tx, `UPDATE links SET settled = settled WHERE id = $1`, linkID)
+	n, err := changeRows(ctx, tx, `UPDATE links SET settled = settled WHERE id = $1`, linkID)
 	if err != nil {
 		return link.Link{}, fmt.Errorf("lock a link: %w", err)
 	}
@@ -190,7 +190,7 @@ func (s *DB) StartLink(ctx context.Context, linkID string, u link.Session, sessi
 		if end := now.Add(link.OnceTTL); l.Use == link.Once && end.Before(expires) {
 			expires = end
 		}
-		n, err := deleteRows(ctx, tx, `INSERT INTO link_sessions (id, link, secret_hash, started_ms, steps) VALUES ($1, $2, $3, $4, $5)
+		n, err := changeRows(ctx, tx, `INSERT INTO link_sessions (id, link, secret_hash, started_ms, steps) VALUES ($1, $2, $3, $4, $5)
 			ON CONFLICT (secret_hash) DO NOTHING`, u.ID, linkID, sessionHash, millis(u.StartedAt), string(steps))
 		switch {
 		case err != nil:

@@ -30,7 +30,7 @@ func (s *DB) BeginConnection(ctx context.Context, state string, c gateway.Connec
 	}
 	key := s.stateHash(state)
 	return s.change(ctx, "begin the connection of a mailbox", func(ctx context.Context, tx *sql.Tx) error {
-		_, err := deleteRows(ctx, tx, `DELETE FROM mailbox_connections WHERE state IN
+		_, err := changeRows(ctx, tx, `DELETE FROM mailbox_connections WHERE state IN
 			(SELECT state FROM mailbox_connections WHERE expires_ms <= $1`+s.dialect.skipLocked+`)`, millis(now))
 		if err != nil {
 			return fmt.Errorf("delete expired connections: %w", err)
@@ -132,7 +132,7 @@ func (s *DB) Mailbox(ctx context.Context, handle string) (gateway.ConnectedMailb
 // nothing if there is no such mailbox.
 func (s *DB) DeleteMailbox(ctx context.Context, handle string, r audit.Record) error {
 	err := s.change(ctx, "delete a mailbox", func(ctx context.Context, tx *sql.Tx) error {
-		n, err := deleteRows(ctx, tx, `DELETE FROM mailboxes WHERE handle = $1`, s.handleHash(handle))
+		n, err := changeRows(ctx, tx, `DELETE FROM mailboxes WHERE handle = $1`, s.handleHash(handle))
 		if err != nil || n == 0 {
 			return err
 		}

@@ -54,7 +54,7 @@ func (s *DB) mailAddress(ctx context.Context, query string, args ...any) (gatewa
 // gets true.
 func (s *DB) ClaimAsk(ctx context.Context, id string, now, until, farthest time.Time) (claimed bool, err error) {
 	err = s.change(ctx, "claim the next poll of an address", func(ctx context.Context, tx *sql.Tx) error {
-		n, err := deleteRows(ctx, tx, `UPDATE vendor_resources SET asked_ms = $1
+		n, err := changeRows(ctx, tx, `UPDATE vendor_resources SET asked_ms = $1
 			WHERE kind = $2 AND id = $3 AND (asked_ms <= $4 OR asked_ms > $5)`,
 			millis(now), string(gateway.Address), id, millis(until), millis(farthest))
 		claimed = n == 1
@@ -212,7 +212,7 @@ func (s *DB) DropExpiredFiles(ctx context.Context, now time.Time) error {
 	for {
 		n := 0
 		err := s.change(ctx, "delete expired files", func(ctx context.Context, tx *sql.Tx) (err error) {
-			n, err = deleteRows(ctx, tx, `DELETE FROM mail_files WHERE id IN
+			n, err = changeRows(ctx, tx, `DELETE FROM mail_files WHERE id IN
 				(SELECT id FROM mail_files WHERE expires_ms <= $1 ORDER BY expires_ms LIMIT $2`+s.dialect.skipLocked+`)`, millis(now), expireMailFiles)
 			return err
 		})

@@ -72,7 +72,7 @@ func (s *DB) WithdrawConsent(ctx context.Context, subject string, r audit.Record
 		if err := s.lockSubject(ctx, tx, subject); err != nil {
 			return err
 		}
-		n, err := deleteRows(ctx, tx, `DELETE FROM mail_consents WHERE subject = $1`, subject)
+		n, err := changeRows(ctx, tx, `DELETE FROM mail_consents WHERE subject = $1`, subject)
 		if withdrawn = n > 0; err != nil || !withdrawn {
 			return err
 		}
@@ -183,7 +183,7 @@ func (s *DB) forwardedFile(ctx context.Context, tx *sql.Tx, subject, file string
 func refuseForwarded(ctx context.Context, tx *sql.Tx, subject, file string, f ingest.Failure) (address string, err error) {
 	parse := ""
 	if !f.Refused.IsZero() {
-		n, err := deleteRows(ctx, tx, `UPDATE mail_consents SET refused_ms = $1 WHERE subject = $2 AND password_ms = $3`,
+		n, err := changeRows(ctx, tx, `UPDATE mail_consents SET refused_ms = $1 WHERE subject = $2 AND password_ms = $3`,
 			millis(f.At), subject, millis(f.Refused))
 		if err != nil {
 			return "", fmt.Errorf("note a refused password: %w", err)

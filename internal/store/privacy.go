@@ -83,7 +83,7 @@ func (s *DB) Erase(ctx context.Context, subject string, r audit.Record) (privacy
 		if err != nil {
 			return fmt.Errorf("delete stored answers: %w", err)
 		}
-		if erased.Portfolios, err = deleteRows(ctx, tx, `DELETE FROM portfolios WHERE subject = $1`, subject); err != nil {
+		if erased.Portfolios, err = changeRows(ctx, tx, `DELETE FROM portfolios WHERE subject = $1`, subject); err != nil {
 			return fmt.Errorf("delete portfolios: %w", err)
 		}
 		if _, err := tx.ExecContext(ctx, `DELETE FROM owners WHERE subject = $1`, subject); err != nil {
@@ -157,8 +157,8 @@ func (s *DB) truncate(ctx context.Context) {
 	_, _ = s.writer.ExecContext(ctx, s.dialect.truncate)
 }
 
-// deleteRows runs a DELETE, or another statement that changes rows, and returns the number of rows.
-func deleteRows(ctx context.Context, tx *sql.Tx, query string, args ...any) (int, error) {
+// changeRows runs a statement that changes rows, and returns how many it has changed.
+func changeRows(ctx context.Context, tx *sql.Tx, query string, args ...any) (int, error) {
 	result, err := tx.ExecContext(ctx, query, args...)
 	if err != nil {
 		return 0, err

@@ -122,7 +122,7 @@ func (s *DB) ExpireGrants(ctx context.Context, until time.Time) (int, error) {
 		n := 0
 		err := s.change(ctx, "delete old grants", func(ctx context.Context, tx *sql.Tx) (err error) {
 			// What has expired was issued before, so the index by that time bounds what is read.
-			n, err = deleteRows(ctx, tx, `DELETE FROM grants WHERE id IN (SELECT id FROM grants
+			n, err = changeRows(ctx, tx, `DELETE FROM grants WHERE id IN (SELECT id FROM grants
 				WHERE issued_ms <= $1 AND expires_ms <= $1 ORDER BY issued_ms, id LIMIT $2`+s.dialect.skipLocked+`)`, millis(until), expireGrants)
 			if err != nil {
 				return fmt.Errorf("delete grants: %w", err)

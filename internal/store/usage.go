@@ -106,7 +106,7 @@ func (s *DB) DropCounts(ctx context.Context, step usage.Step, before time.Time) 
 	for {
 		n := 0
 		err := s.change(ctx, "delete old usage counts", func(ctx context.Context, tx *sql.Tx) (err error) {
-			n, err = deleteRows(ctx, tx, `DELETE FROM usage_counts WHERE (step, at_ms, series, label) IN
+			n, err = changeRows(ctx, tx, `DELETE FROM usage_counts WHERE (step, at_ms, series, label) IN
 				(SELECT step, at_ms, series, label FROM usage_counts WHERE step = $1 AND at_ms < $2
 				ORDER BY at_ms, series, label LIMIT $3`+s.dialect.skipLocked+`)`, string(step), millis(before), dropCounts)
 			if err != nil {

@@ -23,7 +23,7 @@ func (s *DB) ClaimResource(ctx context.Context, r gateway.Resource) (bool, error
 	var owner string
 	err := s.change(ctx, "claim a resource of the vendor", func(ctx context.Context, tx *sql.Tx) error {
 		if r.Kind == gateway.OTPSession {
-			_, err := deleteRows(ctx, tx, `DELETE FROM vendor_resources WHERE kind = $1 AND id IN
+			_, err := changeRows(ctx, tx, `DELETE FROM vendor_resources WHERE kind = $1 AND id IN
 				(SELECT id FROM vendor_resources WHERE kind = $1 AND created_ms <= $2 ORDER BY created_ms LIMIT $3`+s.dialect.skipLocked+`)`,
 				string(r.Kind), millis(r.CreatedAt.Add(-otpSessionTTL)), expireOTPSessions)
 			if err != nil {
@@ -111,7 +111,7 @@ func (s *DB) ReleaseResource(ctx context.Context, kind gateway.Kind, id string) 
 // eraseResources deletes what subject has at the vendor.
 func eraseResources(ctx context.Context, tx *sql.Tx, subject string) error {
 	for _, table := range []string{"vendor_resources", "mailbox_connections", "mailboxes"} {
-		if _, err := deleteRows(ctx, tx, `DELETE FROM `+table+` WHERE subject = $1`, subject); err != nil {
+		if _, err := changeRows(ctx, tx, `DELETE FROM `+table+` WHERE subject = $1`, subject); err != nil {
 			return fmt.Errorf("delete from %s: %w", table, err)
 		}
 	}
