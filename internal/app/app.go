@@ -74,7 +74,7 @@ func (a *App) Run(ctx context.Context, l net.Listener) error {
 		group.Go(func() error { return server.Serve(ctx, ml, a.serveMetrics(), t, a.log, func() {}) })
 	}
 	for _, j := range a.jobs {
-		group.Go(func() error { j.run(ctx, a.log, a.metrics); return nil })
+		group.Go(func() error { j.traced(a.tracer).run(ctx, a.log, a.metrics); return nil })
 	}
 	a.log.Info("serving", "address", l.Addr().String())
 	group.Go(func() error {

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"casbroker/internal/telemetry"
+	"casbroker/internal/tracing"
 )
 
 // How often the jobs run.
@@ -38,7 +39,24 @@ type job struct {
 	name    string
 	every   time.Duration
 	atStart bool // run at the start too, not only after the first interval
+	endless bool // do goes on until ctx ends, unless it fails
 	do      func(ctx context.Context) error
+}
+
+// traced wraps do so that each run is a trace of its own.
+func (j job) traced(tracer *tracing.Tracer) job {
+	if tracer == nil || j.endless { // all that an endless run does would be in one trace
+		return j
+	}
+	do := j.do
+	j.do = func(ctx context.Context) error {
+		ctx, span := tracer.Start(ctx, "job "+j.name, tracing.Internal)
+		defer span.End()
+		err := do(ctx)
+		span.FailIf(err)
+		return err
+	}
+	return j
 }
 
 // run repeats the job until ctx ends. A failed run is logged; the next one is on schedule.

@@ -87,6 +87,9 @@ func monitoredBroker(t *testing.T) string {
 	settings.Upstream.Keys = append(settings.Upstream.Keys, config.UpstreamKey{Name: "old", APIKey: "refused-key-0123456789", Weight: 1})
 	events := receiveWebhooks(t, &settings)
 	b := start(t, settings)
+	within(t, 10*time.Second, "the key that the vendor refuses is set aside", func() bool {
+		return strings.Contains(b.log.String(), "an API key is set aside")
+	})
 	b.token(t, "asha")
 	b.token(t, "asha")
 	b.call(t, "", http.MethodPost, "/v1/token", "").mustRefuse(t, 401, "unauthenticated")

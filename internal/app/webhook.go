@@ -99,14 +99,14 @@ func newEvents(c config.Webhooks, db *store.DB, metrics *telemetry.Metrics, trac
 // jobs returns the jobs of events. The first two end with the program.
 func (e *events) jobs() []job {
 	return []job{
-		{name: "put events into order", every: retryEvents, atStart: true, do: func(ctx context.Context) error {
+		{name: "put events into order", every: retryEvents, atStart: true, endless: true, do: func(ctx context.Context) error {
 			if err := e.db.SyncEndpoints(ctx, webhook.Filters(e.service.OfSettings()), e.now()); err != nil {
 				return err
 			}
 			e.sync.Do(func() { close(e.synced) })
 			return e.feed.Run(ctx)
 		}},
-		{name: "send events", every: retryEvents, atStart: true, do: func(ctx context.Context) error {
+		{name: "send events", every: retryEvents, atStart: true, endless: true, do: func(ctx context.Context) error {
 			defer e.deliverer.Sender.Close()
 			err := e.deliverer.Run(ctx)
 			if errors.Is(err, context.Canceled) {
