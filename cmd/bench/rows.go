@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"math/rand/v2"
@@ -63,7 +64,7 @@ func (p *growthPlan) measureRows(ctx context.Context, folder string) error {
 			t.atRate(ctx, p.rate, p.duration)
 			t.report(p.duration)
 			fmt.Printf("processor time of the broker per read: %.0f us; p99 over %s: %s\n",
-				1e6*(s.cpu()-before)/(p.rate*p.duration.Seconds()), readAim, strings.Join(t.slowerThan(readAim), ", "))
+				1e6*(s.cpu()-before)/(p.rate*p.duration.Seconds()), readAim, cmp.Or(strings.Join(t.slowerThan(readAim), ", "), "none"))
 		}
 		return ctx.Err()
 	})

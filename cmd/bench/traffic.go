@@ -21,6 +21,7 @@ const (
 	longest    = time.Minute      // latency that is measured
 	warmUp     = 5 * time.Second  // at the beginning, which does not count
 	answerTime = 30 * time.Second // after which a request has failed
+	idleTime   = 5 * time.Second  // after which connections that a stall has opened are closed
 )
 
 // traffic sends requests of a mix to servers in turn, and measures them.
@@ -42,7 +43,7 @@ type result struct {
 
 func newTraffic(m *mix, list []kind, servers []string) *traffic {
 	t := &traffic{mix: m, kinds: list, servers: servers, client: &http.Client{
-		Timeout: answerTime, Transport: &http.Transport{MaxIdleConnsPerHost: inFlight, DisableCompression: true},
+		Timeout: answerTime, Transport: &http.Transport{MaxIdleConnsPerHost: inFlight, IdleConnTimeout: idleTime, DisableCompression: true},
 	}}
 	t.reset()
 	return t
