@@ -3,7 +3,6 @@ package outage
 import (
 	"context"
 	"net/http/httptest"
-	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -71,6 +70,9 @@ func (d *deployment) showLogs() {
 		return
 	}
 	for i, r := range d.replicas {
+		if r.Output == nil { // not started
+			continue
+		}
 		lines := slices.DeleteFunc(strings.Split(r.Output.String(), "\n"), func(line string) bool { return strings.Contains(line, `"msg":"request"`) })
 		d.t.Logf("replica %d logged:\n%s", i, strings.Join(lines[max(len(lines)-8, 0):], "\n"))
 	}
@@ -85,7 +87,7 @@ func (d *deployment) add(settings ...string) *brokertest.Program {
 }
 
 // long reports whether `make chaos` runs the tests: they then last as long as long outages do.
-func long() bool { return os.Getenv("CASBROKER_CHAOS") != "" }
+func long() bool { return chaos }
 
 // either returns the short or, with make chaos, the long one.
 func either[T any](short, longer T) T {

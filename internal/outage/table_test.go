@@ -21,7 +21,12 @@ var figures struct {
 	lines []string
 }
 
+// chaos is whether make chaos runs the tests. The brokers do not get its variable, since they refuse
+// unknown settings.
+var chaos = os.Getenv("CASBROKER_CHAOS") != ""
+
 func TestMain(m *testing.M) {
+	_ = os.Unsetenv("CASBROKER_CHAOS")
 	flag.Parse()
 	given := false
 	flag.Visit(func(f *flag.Flag) { given = given || f.Name == "test.parallel" })
