@@ -259,7 +259,12 @@ func (m *observed) wantOnce(s *statements) {
 		var saved struct {
 			ID string `json:"id"`
 		}
-		r, err := m.send(m.t.Context(), s.jwt, http.MethodPost, "/v1/portfolios", sent.payload, "Idempotency-Key", sent.key)
+		var r brokertest.Reply
+		var err error
+		eventually(m.t, "the key is free", func() bool { // that of a call whose end could not be written
+			r, err = m.send(m.t.Context(), s.jwt, http.MethodPost, "/v1/portfolios", sent.payload, "Idempotency-Key", sent.key)
+			return r.Status != http.StatusConflict
+		})
 		if err != nil || r.Status > http.StatusCreated || json.Unmarshal(r.Body, &saved) != nil || sent.id != "" && saved.ID != sent.id {
 			m.t.Fatalf("save again: got %v, %d %s, want %s", err, r.Status, r.Body, sent.id)
 		}

@@ -2,10 +2,10 @@ package store
 
 import (
 	"cmp"
-	"context"
 	"database/sql/driver"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"net"
 	"regexp"
@@ -78,11 +78,18 @@ func postgresDown(err error) bool {
 func openPostgres(o Options, log *slog.Logger) (*postgresPool, error) {
 	config, err := pgx.ParseConfig(o.URL.Reveal())
 	if err != nil {
+		if file := new(fs.PathError); errors.As(err, &file) {
+			return nil, fmt.Errorf("postgres: a file that the URL names (sslrootcert, sslcert, sslkey) cannot be read: %w", file)
+		}
 		// The library's error contains the URL with the password.
 		return nil, errors.New("postgres: the URL cannot be read; want postgres://<user>:<password>@<host>/<database>?sslmode=verify-full")
 	}
+	hosts := newPostgresHosts(config)
 	if config.ConnectTimeout == 0 {
 		config.ConnectTimeout = connectTimeout
+		if hosts.count > 1 {
+			config.ConnectTimeout = hostTimeout
+		}
 	}
 	config.DialFunc = newDialer().DialContext
 	config.RuntimeParams["application_name"] = "casbroker"
@@ -98,16 +105,10 @@ func openPostgres(o Options, log *slog.Logger) (*postgresPool, error) {
 		}
 		delete(config.RuntimeParams, limit[0]) // poolers refuse such parameters of the start
 	}
-	reach := func(ctx context.Context) error {
-		conn, err := pgx.ConnectConfig(ctx, config)
-		if err == nil {
-			err = conn.Close(ctx)
-		}
-		return err
-	}
+	hang := newHangDetector(hosts.reaching(config), log)
+	hang.hosts = hosts.count
 	return &postgresPool{
-		hang:      newHangDetector(reach, log),
-		Connector: stdlib.GetConnector(*config), pooler: cmp.Or(o.Pooler, PoolerAuto), log: log,
-		limits: limits, migrationLimits: migration,
+		Connector: stdlib.GetConnector(*config, stdlib.OptionBeforeConnect(hosts.lastFirst)), hosts: hosts, hang: hang,
+		pooler: cmp.Or(o.Pooler, PoolerAuto), log: log, limits: limits, migrationLimits: migration,
 	}, nil
 }

@@ -14,16 +14,17 @@ import (
 type detection struct {
 	*hangDetector
 	hangs atomic.Bool
+	moved atomic.Bool
 }
 
 func newDetection(t *testing.T) *detection {
 	t.Helper()
 	d := &detection{}
-	d.hangDetector = newHangDetector(func(ctx context.Context) error {
+	d.hangDetector = newHangDetector(func(ctx context.Context) (moved bool, err error) {
 		if d.hangs.Load() {
 			<-ctx.Done()
 		}
-		return ctx.Err()
+		return d.moved.Swap(false), ctx.Err()
 	}, slog.New(slog.DiscardHandler))
 	return d
 }
@@ -70,5 +71,24 @@ func TestLongStatementIsNoHangingServer(t *testing.T) {
 			t.Error("a statement was given up although the server takes connections")
 		}
 		d.close()
+	})
+}
+
+func TestStatementsAreGivenUpWhenAnotherHostIsTheOneToUse(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		d := newDetection(t)
+		d.moved.Store(true)
+		answers, ended, err := d.begin()
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer ended()
+		<-answers.Done()
+		if _, ended, err := d.begin(); err != nil || !ended() {
+			t.Errorf("the next one: got %v, want that it uses the other host", err)
+		}
+		d.close()
+		synctest.Wait()
 	})
 }

@@ -25,6 +25,9 @@ var errHangs = errors.New("postgres: the server hangs")
 // also those that wait already, until the server answers again. A server
 // that is busy with long statements, or with locks, still takes connections.
 //
+// With several hosts in store.url, and target_session_attrs, the connections to one that hangs are given up
+// once another one is the one to use.
+//
 // Two kinds of hanging are not found, in which a caller waits for up to queryTimeout:
 //
 //   - A server that answers and only cannot write, as with a disk that stalls or a synchronous
@@ -35,7 +38,8 @@ var errHangs = errors.New("postgres: the server hangs")
 //     would wait in PgBouncer's queue like every other one, so that a pool that is busy for a second, or
 //     waits for locks, would look like a server that hangs, and all callers would be refused.
 type hangDetector struct {
-	connect func(ctx context.Context) error // opens a connection and closes it
+	connect func(ctx context.Context) (moved bool, err error) // opens a connection and closes it
+	hosts   int                                               // that connect may try, each for probeTimeout
 	log     *slog.Logger
 
 	mu      sync.Mutex
@@ -45,8 +49,8 @@ type hangDetector struct {
 	giveUp  context.CancelFunc
 }
 
-func newHangDetector(connect func(ctx context.Context) error, log *slog.Logger) *hangDetector {
-	d := &hangDetector{connect: connect, log: log}
+func newHangDetector(connect func(ctx context.Context) (moved bool, err error), log *slog.Logger) *hangDetector {
+	d := &hangDetector{connect: connect, hosts: 1, log: log}
 	d.answers, d.giveUp = context.WithCancel(context.Background())
 	return d
 }
@@ -78,16 +82,20 @@ func (d *hangDetector) suspect() {
 
 // probe reports whether the server is to be probed again.
 func (d *hangDetector) probe() (again bool) {
-	ctx, cancel := context.WithTimeout(context.Background(), probeTimeout)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Duration(d.hosts)*probeTimeout)
 	defer cancel()
-	err := d.connect(ctx)
-	hangs := err != nil && ctx.Err() != nil && !errors.As(err, new(*pgconn.PgError))
+	moved, err := d.connect(ctx)
+	hangs := err != nil && (ctx.Err() != nil || pgconn.Timeout(err)) && !errors.As(err, new(*pgconn.PgError))
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	switch known := d.answers.Err() != nil; {
 	case hangs && !known:
 		d.log.Warn("the database server hangs: requests that need it are refused until it answers")
 		d.giveUp()
+	case moved && !known && !d.closed:
+		d.log.Warn("another host of store.url is the one to use; the connections to the last one are given up")
+		d.giveUp()
+		d.answers, d.giveUp = context.WithCancel(context.Background())
 	case !hangs && known:
 		d.log.Info("the database server answers again")
 		d.answers, d.giveUp = context.WithCancel(context.Background())

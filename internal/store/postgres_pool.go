@@ -43,6 +43,7 @@ type postgresPool struct {
 	log             *slog.Logger
 	size            poolSize
 	hang            *hangDetector
+	hosts           *postgresHosts
 	dropped         atomic.Int64 // connections opened earlier are not used again; unix ns, 0 for never
 }
 
@@ -120,6 +121,7 @@ func (p *postgresPool) connect(ctx context.Context) (driver.Conn, error) {
 		return nil, errors.Join(fmt.Errorf("set up a connection: %w", err), conn.Close())
 	}
 	c.forget = context.AfterFunc(answers, c.giveUp)
+	p.hosts.use(conn.Conn())
 	return c, nil
 }
 

@@ -20,6 +20,13 @@ var (
 		"53100":      "free space on the disk of the server",
 		fullCode:     "lower store.max_conns, or raise max_connections of the server",
 	}
+	// tlsRemedies are those of connections that PostgreSQL or the broker refuses because of TLS, by words
+	// of their errors, which have no codes of their own.
+	tlsRemedies = []struct{ words, remedy string }{
+		{"no encryption", "use sslmode=verify-full or require in store.url: the server takes connections with TLS only"},
+		{"server refused TLS", "turn TLS on at the server (ssl = on), or on a private network use sslmode=disable in store.url"},
+		{"x509: ", "let sslrootcert in store.url name the authority of the server's certificate; with sslmode=verify-full the host must be a name in it"},
+	}
 	sqliteRemedies = map[int]string{
 		sqlite3.SQLITE_FULL:     "free space on the disk of the database file",
 		sqlite3.SQLITE_READONLY: "let the broker's user write to the database file and its folder",
@@ -34,6 +41,11 @@ var (
 func Remedy(err error) string {
 	if errors.Is(err, errHangs) {
 		return "the server takes no connection in time: see its disk, its memory and the network to it"
+	}
+	for _, r := range tlsRemedies {
+		if strings.Contains(err.Error(), r.words) {
+			return r.remedy
+		}
 	}
 	if errors.Is(err, errReadOnly) {
 		return postgresRemedies[readOnlyCode]
