@@ -176,15 +176,15 @@ func (r *Redis) Ping(ctx context.Context) error {
 	return nil
 }
 
-// findMasters finds the master, of a cluster all, and returns an error if one does not answer.
-// It takes longer than another call: the sentinel or the nodes that are asked first may be down.
+// findMasters reads the map of a cluster again and returns an error if one of its masters
+// does not answer. It does nothing without a cluster.
 func (r *Redis) findMasters(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, 4*r.timeout)
-	defer cancel()
 	cluster, ok := r.client.(*redis.ClusterClient)
 	if !ok {
-		return r.client.Ping(ctx).Err()
+		return nil
 	}
+	ctx, cancel := context.WithTimeout(ctx, 4*r.timeout) // the first nodes that are asked may be down
+	defer cancel()
 	return cluster.ForEachMaster(ctx, func(ctx context.Context, master *redis.Client) error {
 		return master.Ping(ctx).Err()
 	})

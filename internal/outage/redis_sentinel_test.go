@@ -27,7 +27,7 @@ func TestSentinelReplacesTheMasterUnderLoad(t *testing.T) {
 		eventually(t, "the replica notices", func() bool { return strings.Contains(r.Output.String(), "Redis failed") })
 		eventually(t, "the new master is used", func() bool { return strings.Contains(r.Output.String(), "Redis answers again") })
 	}
-	t.Logf("the new master is used after %v", time.Since(killed))
+	report(t, "the new master is used after %v", time.Since(killed))
 	if role := redis.Replica.Ask(t, "ROLE"); !strings.HasPrefix(role, "master") {
 		t.Errorf("the replica is still %s", role)
 	}
@@ -40,5 +40,5 @@ func TestSentinelReplacesTheMasterUnderLoad(t *testing.T) {
 		<-time.After(100 * time.Millisecond) // each call counts
 		return d.wantToken(t, 1, "revoked-user") != revoked
 	})
-	t.Logf("the longest answer took %v", longest())
+	report(t, "the longest answer took %v", longest())
 }

@@ -118,7 +118,7 @@ func (o redisOutage) test(t *testing.T) {
 	if n := d.tokens(t, "limited-by-both", 0, 1); n != userLimit {
 		t.Errorf("after the outage: got %d tokens from both replicas, want %d", n, userLimit)
 	}
-	t.Logf("the longest answer took %v", longest())
+	report(t, "the longest answer took %v", longest())
 }
 
 // underTokenLoad has four callers ask for tokens of more and more users until the test ends.

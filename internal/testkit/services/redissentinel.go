@@ -21,8 +21,8 @@ type RedisSentinel struct {
 // has not answered for half a second.
 func OwnRedisSentinel(t testing.TB) *RedisSentinel {
 	t.Helper()
-	s := &RedisSentinel{Master: OwnRedis(t, "--repl-diskless-sync-delay", "0")}
-	s.Replica = OwnRedis(t, "--replicaof", "127.0.0.1", s.Master.Port)
+	s := &RedisSentinel{Master: OwnRedis(t, "--repl-diskless-sync-delay", "0", "--dir", TempDir(t))}
+	s.Replica = OwnRedis(t, "--replicaof", "127.0.0.1", s.Master.Port, "--dir", TempDir(t))
 	ports := make([]string, 3)
 	for i := range ports {
 		port, err := freePort()
