@@ -8,7 +8,7 @@
 //	   │ one replica               │ several replicas
 //	Memory                      Fallback ── while Redis fails ──► Memory
 //	bytecache: tokens              │                                │
-//	counters                       ▼      tokens, on recovery       │
+//	ulule/limiter: counters        ▼      tokens, on recovery       │
 //	                             Redis ◄────────────────────────────┘
 //	                one server, Sentinel or Cluster
 //

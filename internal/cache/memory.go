@@ -6,9 +6,12 @@ import (
 	"encoding/binary"
 	"errors"
 	"hash/maphash"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/ulule/limiter/v3"
+	"github.com/ulule/limiter/v3/drivers/store/memory"
 
 	"casbroker/internal/bytecache"
 	"casbroker/internal/ratelimit"
@@ -18,14 +21,14 @@ import (
 // MemoryOptions bound a Memory.
 type MemoryOptions struct {
 	TokenBytes int // for tokens, about 170 each; 0 means 16 MiB, the minimum is 128 KiB
-	Counters   int // about 50 bytes each; 0 means 200,000
+	Counters   int // about 170 bytes each; 0 means 200,000
 }
 
 // Memory stores tokens and counters in the process. When it is full it drops the
 // oldest tokens, and arbitrary counters. A window starts with its first hit.
 type Memory struct {
 	tokens   *bytecache.Cache
-	counters *counters
+	counters counters
 	turns    turns
 	seeds    [2]maphash.Seed
 }
@@ -48,9 +51,9 @@ func NewMemory(o MemoryOptions) (*Memory, error) {
 
 // Take counts hits and returns the token cached under fetch.
 func (m *Memory) Take(_ context.Context, hits []ratelimit.Hit, fetch ratelimit.TokenKey) ([]limiter.Context, []byte, error) {
-	states, now := make([]limiter.Context, len(hits)), time.Now()
+	states := make([]limiter.Context, len(hits))
 	for i, h := range hits {
-		n, ends := m.counters.add(digestOf(m.seeds, [2]string{h.Rule, h.Who}), now, h.Rate.Period)
+		n, ends := m.counters.add(digestOf(m.seeds, [2]string{h.Rule, h.Who}), h.Rate.Period)
 		states[i] = state(h.Rate, n, ends.Unix()+1) // the first second after the window
 	}
 	if fetch == (ratelimit.TokenKey{}) {
@@ -110,3 +113,40 @@ func digestOf[K comparable](seeds [2]maphash.Seed, key K) (d digest) {
 
 // Close does nothing and returns nil.
 func (m *Memory) Close() error { return nil }
+
+// counters counts in windows with ulule/limiter's memory store, which is unbounded by
+// itself. So after every bound/4 new windows a sweep deletes those that have ended,
+// and arbitrary others if more than bound are left.
+type counters struct {
+	windows  *memory.CacheWrapper
+	bound    int
+	started  atomic.Int64 // windows since the last sweep
+	sweeping sync.Mutex
+}
+
+func newCounters(bound int) counters {
+	return counters{windows: memory.NewCache(0), bound: bound} // 0: sweep replaces its own cleaner
+}
+
+// add counts one hit under d. It returns the count of the window and when it ends; a
+// window starts with its first hit and lasts for period.
+func (c *counters) add(d digest, period time.Duration) (int64, time.Time) {
+	n, ends := c.windows.Increment(string(d[:]), 1, period)
+	if n == 1 && c.started.Add(1) > int64(c.bound/4) && c.sweeping.TryLock() {
+		c.sweep()
+		c.sweeping.Unlock()
+	}
+	return n, ends
+}
+
+func (c *counters) sweep() {
+	c.started.Store(0)
+	left := 0
+	c.windows.Range(func(key string, window *memory.Counter) {
+		if window.Expired() || left >= c.bound {
+			c.windows.Delete(key)
+			return
+		}
+		left++
+	})
+}
