@@ -29,7 +29,7 @@ const (
 // mixedSettings allow what the callers of mixed do, as often as they can, with a budget for it.
 func mixedSettings() []string {
 	list := []string{
-		"CASBROKER_TOKEN_MODE=gateway", "CASBROKER_AUTH_VERIFIERS_0_ACTS_FOR=app",
+		"CASBROKER_TOKEN_MODE=gateway", "CASBROKER_PORTFOLIO_MAX_PER_USER=100000", "CASBROKER_AUTH_VERIFIERS_0_ACTS_FOR=app",
 		"CASBROKER_ACCESS_POLL=500ms", "CASBROKER_ACCESS_MAX_STALENESS=" + staleness.String(),
 		"CASBROKER_BUDGETS_0_NAME=all", "CASBROKER_BUDGETS_0_SCOPE=user", "CASBROKER_BUDGETS_0_PERIOD=month", "CASBROKER_BUDGETS_0_CREDITS=1000000",
 	}

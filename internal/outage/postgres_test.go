@@ -60,7 +60,7 @@ func TestPostgresOutages(t *testing.T) {
 func observedBroker(t *testing.T, database string) *brokertest.Program {
 	t.Helper()
 	return onDatabase(t, database, startVendor(t), "CASBROKER_TOKEN_MODE=both",
-		"CASBROKER_ACCESS_POLL=200ms", "CASBROKER_ACCESS_MAX_STALENESS="+maxStaleness.String())
+		"CASBROKER_ACCESS_POLL=200ms", "CASBROKER_ACCESS_MAX_STALENESS="+maxStaleness.String(), "CASBROKER_PORTFOLIO_MAX_PER_USER=100000")
 }
 
 // run makes the outage under load, and checks all that the tests of outages want.

@@ -12,8 +12,8 @@ import (
 	"testing"
 )
 
-// atOnce is how many tests run at a time: they mostly wait.
-const atOnce = "6"
+// How many tests run at a time. They mostly wait; the long versions also measure.
+const atOnce, longAtOnce = "6", "2"
 
 // figures are what report was called with.
 var figures struct {
@@ -31,7 +31,7 @@ func TestMain(m *testing.M) {
 	given := false
 	flag.Visit(func(f *flag.Flag) { given = given || f.Name == "test.parallel" })
 	if !given {
-		_ = flag.Set("test.parallel", atOnce)
+		_ = flag.Set("test.parallel", either(atOnce, longAtOnce))
 	}
 	code := m.Run()
 	if long() {
