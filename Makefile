@@ -101,6 +101,7 @@ clients: ## Generate the clients in web/clients from web/openapi.yaml
 
 chaos: ## Kill, freeze and fill what the broker needs, under load, for ten minutes (internal/outage)
 	CASBROKER_CHAOS=1 go test -count=1 -v -timeout 30m $(ARGS) ./internal/outage
+	go test -count=1 -v -run 'PgBouncer|FormerPrimary|MoreConnections' ./internal/store ./internal/app
 
 fuzz: ## Run each fuzz target in FUZZ_IN (all) for FUZZTIME (10s)
 	@set -e; for file in $$(find $(FUZZ_IN) -name '*_test.go' -exec grep -l '^func Fuzz' {} +); do \
