@@ -157,6 +157,10 @@ func cause(err error) string {
 	return strings.Join(strings.Fields(text), " ")
 }
 
+// remedyNoRedis names a certificate, too: if Redis wants one, its reason may be lost when it closes the connection.
+const remedyNoRedis = "start Redis, and check host, port and database in cache.url, and that it begins with rediss if that port of Redis has TLS, else without; " +
+	"if Redis wants a certificate of the broker, name it in cache.tls_cert_file; until then each replica counts and caches by itself"
+
 func (d *doctor) redis(ctx context.Context) {
 	const check = "redis"
 	if d.read.Cache.URL == "memory" {
@@ -182,7 +186,7 @@ func (d *doctor) redis(ctx context.Context) {
 		d.add(check, FindingFault, refusal.Err.Error(), refusal.Remedy)
 		return
 	case err != nil:
-		d.add(check, FindingFault, err.Error(), "start Redis, and check host, port and database in cache.url, and that it begins with rediss if that port of Redis has TLS, else without; until then each replica counts and caches by itself")
+		d.add(check, FindingFault, err.Error(), remedyNoRedis)
 		return
 	}
 	asked := d.options.Now()

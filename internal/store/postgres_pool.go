@@ -45,6 +45,7 @@ type postgresPool struct {
 	hang            *hangDetector
 	hosts           *postgresHosts
 	dropped         atomic.Int64 // connections opened earlier are not used again; unix ns, 0 for never
+	readOnly        atomic.Int64 // when drop last dropped connections; unix ns, 0 for never
 }
 
 // open returns a sql.DB of p with up to size connections. It may be called once.
@@ -128,10 +129,11 @@ func (p *postgresPool) connect(ctx context.Context) (driver.Conn, error) {
 // drop ends the use of all connections that are open now, since the server that they lead to
 // is read-only: after a failover by address, new ones lead to the new primary.
 func (p *postgresPool) drop() {
-	now, last := time.Now(), p.dropped.Load()
-	if now.UnixNano()-last < dropEvery.Nanoseconds() || !p.dropped.CompareAndSwap(last, now.UnixNano()) {
+	now, last := time.Now().UnixNano(), p.readOnly.Load()
+	if now-last < dropEvery.Nanoseconds() || !p.readOnly.CompareAndSwap(last, now) {
 		return
 	}
+	p.dropped.Store(now)
 	p.log.Warn("the database server is read-only, as a former primary is after a failover; its connections are dropped")
 }
 

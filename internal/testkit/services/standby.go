@@ -42,6 +42,7 @@ func (r *Replicated) Failover(t testing.TB) {
 			t.Fatal(err)
 		}
 	}
+	waitForWriters(t, openServer(t, r.Primary))
 	err := waitFor("the standby", func(ctx context.Context) error {
 		var end string
 		if err := old.QueryRowContext(ctx, "SELECT pg_current_wal_lsn()").Scan(&end); err != nil {
@@ -58,6 +59,37 @@ func (r *Replicated) Failover(t testing.TB) {
 		t.Fatal(err)
 	}
 	if _, err := next.ExecContext(t.Context(), "SELECT pg_promote(true, 30)"); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// waitForWriters returns once the transactions have ended that began before the server of fresh was
+// read-only. A connection that fresh opens and that is read-only shows that those before it are
+// told, too.
+func waitForWriters(t testing.TB, fresh *sql.DB) {
+	t.Helper()
+	fresh.SetMaxIdleConns(-1) // each query opens a connection
+	var since string
+	err := waitFor("a read-only primary", func(ctx context.Context) error {
+		isOn := ""
+		err := fresh.QueryRowContext(ctx, "SELECT current_setting('default_transaction_read_only'), clock_timestamp()::text").Scan(&isOn, &since)
+		if err == nil && isOn != "on" {
+			err = fmt.Errorf("default_transaction_read_only is %s", isOn)
+		}
+		return err
+	})
+	if err == nil {
+		err = waitFor("the end of all changes", func(ctx context.Context) error {
+			open := 0
+			err := fresh.QueryRowContext(ctx, `SELECT COUNT(*) FROM pg_stat_activity
+				WHERE backend_type = 'client backend' AND xact_start < $1::timestamptz AND pid <> pg_backend_pid()`, since).Scan(&open)
+			if err == nil && open > 0 {
+				err = fmt.Errorf("%d transactions are open", open)
+			}
+			return err
+		})
+	}
+	if err != nil {
 		t.Fatal(err)
 	}
 }
