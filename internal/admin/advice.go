@@ -30,7 +30,7 @@ var adviceByReason = map[string]advice{
 	"invalid_token:subject":         {"The subject (sub) of the caller's JWT cannot be used.", "It must be a text of 1 to 255 visible bytes; auth.verifiers[].numeric_subject also accepts whole numbers."},
 	"invalid_token:malformed":       {"What the caller sent as a token is not a JWT.", tokenRemedy},
 	"invalid_token:too_long":        {"The caller's JWT is too long.", "Leave out claims that the broker does not need."},
-	"rate_limited:vendor_rate":      {"The API keys had no turn soon enough: the vendor allows so many calls a minute.", "Add a key to upstream.keys, or have the vendor raise the rate and set upstream.keys[].rate; gateway.queue is how long a call waits."},
+	"rate_limited:vendor_rate":      {"No API key was free in time: the vendor allows so many calls a minute.", "Add a key to upstream.keys, or have the vendor raise the rate and set upstream.keys[].rate; gateway.queue is how long a call waits."},
 	"invalid_token:critical_header": {"The caller's JWT has critical extensions (crit).", "The app's server must leave them out."},
 }
 

@@ -21,7 +21,7 @@ import (
 	"casbroker/internal/testkit/storetest"
 )
 
-// pricedCalls is the number of calls of TestBudgetAndBooksSurviveTheLossOfRedis: 0.5 credits
+// pricedCalls is the number of calls of TestBudgetAndRecordedCallsSurviveTheLossOfRedis: 0.5 credits
 // each, if they succeed.
 var pricedCalls int64 = 2000
 
@@ -31,7 +31,7 @@ const (
 	malformed = `{"email":"nobody"}`
 )
 
-func TestBudgetAndBooksSurviveTheLossOfRedis(t *testing.T) {
+func TestBudgetAndRecordedCallsSurviveTheLossOfRedis(t *testing.T) {
 	t.Parallel()
 	redis := services.OwnRedis(t)
 	settings, vendor := settingsWith(t, secret.URL(storetest.Postgres(t)), secret.URL(redis.URL), sandbox.Options{Credits: -1})

@@ -80,7 +80,7 @@ func vendorsBooks(t *testing.T, url string) books {
 	return b
 }
 
-func TestOurBooksEqualTheVendors(t *testing.T) {
+func TestRecordedCreditsEqualTheVendors(t *testing.T) {
 	t.Parallel()
 	eachBackend(t, func(t *testing.T, settings config.Config, vendor *sandbox.Sandbox) {
 		allFeatures(&settings)
