@@ -84,14 +84,14 @@ func TestBudgetAndRecordedCallsSurviveTheLossOfRedis(t *testing.T) {
 	}
 	calling.Wait()
 
-	ours, theirs := ourBooks(t, settings.Store.URL.Reveal()), vendorsBooks(t, settings.Upstream.URL)
+	ours, theirs := recordedCredits(t, settings.Store.URL.Reveal()), vendorsCredits(t, settings.Upstream.URL)
 	spent := theirs["kfintech_cas_generator"].credits
 	if spent > limit || spent < limit*9/10 || refused.Load() == 0 {
 		t.Errorf("%s credits were spent and %d calls refused, want at most %s and some", spent, refused.Load(), limit)
 	}
 	got := ours["kfintech_cas_generator"]
 	if want := theirs["kfintech_cas_generator"]; got != want || spent != credit.Amount(succeeded.Load())*credit.One/2 || len(theirs) != 1 {
-		t.Errorf("our books have %+v, the vendor's %+v, and %d calls succeeded", got, theirs, succeeded.Load())
+		t.Errorf("we recorded %+v, the vendor's %+v, and %d calls succeeded", got, theirs, succeeded.Load())
 	}
 	if n := vendor.Calls("/v4/generate"); int64(n) != pricedCalls-refused.Load() {
 		t.Errorf("the vendor got %d calls, want those that were not refused: %d", n, pricedCalls-refused.Load())

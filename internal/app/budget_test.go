@@ -16,14 +16,14 @@ import (
 	"casbroker/internal/testkit/storetest"
 )
 
-// books are the credits and calls by feature.
-type books map[string]struct {
+// creditsByFeature are credits and calls by feature.
+type creditsByFeature map[string]struct {
 	calls   int64
 	credits credit.Amount
 }
 
-// ourBooks returns what a broker's database says about today, once no call is open.
-func ourBooks(t *testing.T, url string) books {
+// recordedCredits returns what a broker's database says about today, once no call is open.
+func recordedCredits(t *testing.T, url string) creditsByFeature {
 	t.Helper()
 	db := storetest.Open(t, url, storetest.NewBox(t))
 	for end := time.Now().Add(10 * time.Second); ; <-time.After(5 * time.Millisecond) {
@@ -42,7 +42,7 @@ func ourBooks(t *testing.T, url string) books {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b := books{}
+	b := creditsByFeature{}
 	for _, x := range list {
 		b[x.Feature] = struct {
 			calls   int64
@@ -52,8 +52,8 @@ func ourBooks(t *testing.T, url string) books {
 	return b
 }
 
-// vendorsBooks returns the vendor's own summary.
-func vendorsBooks(t *testing.T, url string) books {
+// vendorsCredits returns the vendor's own summary.
+func vendorsCredits(t *testing.T, url string) creditsByFeature {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, url+"/v1/usage/summary", nil)
 	if err != nil {
@@ -70,7 +70,7 @@ func vendorsBooks(t *testing.T, url string) books {
 		}
 	}
 	send(t, http.DefaultClient, req).must(t, 200).decode(t, &answer)
-	b := books{}
+	b := creditsByFeature{}
 	for _, f := range answer.Summary.ByFeature {
 		b[f.Feature] = struct {
 			calls   int64
@@ -105,13 +105,13 @@ func TestRecordedCreditsEqualTheVendors(t *testing.T) {
 				}
 			}
 		}
-		ours, theirs := ourBooks(t, settings.Store.URL.Reveal()), vendorsBooks(t, settings.Upstream.URL)
+		ours, theirs := recordedCredits(t, settings.Store.URL.Reveal()), vendorsCredits(t, settings.Upstream.URL)
 		if len(ours) != 5 || len(theirs) != 5 {
 			t.Errorf("got the features %v and %v, want 5", ours, theirs)
 		}
 		for feature, want := range theirs {
 			if got := ours[feature]; got != want {
-				t.Errorf("%s: our books have %+v, the vendor's %+v", feature, got, want)
+				t.Errorf("%s: we recorded %+v, the vendor's %+v", feature, got, want)
 			}
 		}
 	})

@@ -353,7 +353,7 @@ func TestOldCallsAreDeletedAndTheirTotalsStay(t *testing.T) {
 }
 
 // TestConcurrentCallsNeverExceedABudget makes calls of several users at random on three
-// replicas, and compares all books in the end.
+// replicas, and compares all records in the end.
 func TestConcurrentCallsNeverExceedABudget(t *testing.T) {
 	t.Parallel()
 	limit := 40 * credit.One
