@@ -51,7 +51,7 @@ func (s *DB) ChangeAccess(ctx context.Context, c access.Change, r audit.Record) 
 
 func (s *DB) changeAccess(ctx context.Context, tx *sql.Tx, c access.Change, r audit.Record, o *access.Outcome, upstreamMS *int64) error {
 	o.Change = c
-	write, err := s.prepareAccess(ctx, tx, o)
+	write, unchanged, err := s.prepareAccess(ctx, tx, o)
 	if err != nil {
 		return err
 	}
@@ -74,7 +74,7 @@ func (s *DB) changeAccess(ctx context.Context, tx *sql.Tx, c access.Change, r au
 		if err != nil {
 			return err
 		}
-		last = slices.Concat(last, stillInactive(o), apply)
+		last = slices.Concat(last, []lastStatement{unchanged}, apply)
 	}
 	return leaseOf(ctx).finish(ctx, tx, append(last, lastStatement{query: `SELECT version FROM access_state`, into: &o.Newest})...)
 }
@@ -92,20 +92,29 @@ func (s *DB) emitAccess(ctx context.Context, tx *sql.Tx, c access.Change) error 
 }
 
 // prepareAccess completes o with what is stored about its subject or grant, and reports
-// whether the change has to be written.
-func (s *DB) prepareAccess(ctx context.Context, tx *sql.Tx, o *access.Outcome) (write bool, err error) {
+// whether the change has to be written. unchanged is the condition for that: another replica may
+// make the same change before this one has the lock.
+func (s *DB) prepareAccess(ctx context.Context, tx *sql.Tx, o *access.Outcome) (write bool, unchanged lastStatement, err error) {
 	switch o.Kind {
 	case access.RevokeGrant:
-		return findGrantToRevoke(ctx, tx, o)
+		write, err = findGrantToRevoke(ctx, tx, o)
+		unchanged = require(errOvertaken, `NOT EXISTS (SELECT 1 FROM grants g WHERE g.id = $1 AND `+hasRevocation+`)`, o.GrantID)
 	case access.Unblock:
 		found, err := s.readBlock(ctx, tx, o.Subject, o.At)
-		o.Already = found == nil
-		return !o.Already, err
+		if o.Already = found == nil; o.Already {
+			return false, unchanged, err
+		}
+		return true, require(errOvertaken, `EXISTS (SELECT 1 FROM blocks WHERE subject = $1 AND version = $2)`, o.Subject, found.Version), nil
 	case access.Block:
 		found, err := s.readBlock(ctx, tx, o.Subject, o.At)
 		if err != nil {
-			return false, err
+			return false, unchanged, err
 		}
+		var version int64
+		if found != nil {
+			version = found.Version
+		}
+		unchanged = require(errOvertaken, `NOT EXISTS (SELECT 1 FROM blocks WHERE subject = $2 AND version <> $3 AND `+inForce+`)`, millis(o.At), o.Subject, version)
 		if found != nil && found.Reason == o.Reason && sameEnd(found.Until, o.Until) {
 			o.Already = true
 			o.Version, o.At, o.Actor = found.Version, found.At, found.Actor
@@ -114,12 +123,17 @@ func (s *DB) prepareAccess(ctx context.Context, tx *sql.Tx, o *access.Outcome) (
 	case access.RevokeUser, access.RevokeAll:
 		active, err := anyActive(ctx, tx, o.Subject, o.At)
 		if err != nil {
-			return false, err
+			return false, unchanged, err
 		}
 		o.Already = !active
 		write = true // even without an active token: one may be about to be recorded
+		condition, args := someActive(o.Subject, o.At)
+		if o.Already {
+			condition = `NOT ` + condition
+		}
+		unchanged = require(errOvertaken, condition, args...)
 	}
-	return write, nil
+	return write, unchanged, err
 }
 
 func sameEnd(a, b time.Time) bool { return optionalMillis(a) == optionalMillis(b) }
@@ -165,16 +179,6 @@ func anyActive(ctx context.Context, tx *sql.Tx, subject string, now time.Time) (
 		return false, fmt.Errorf("look for active tokens: %w", err)
 	}
 	return active, nil
-}
-
-// stillInactive returns the condition that no token was recorded since prepareAccess has found
-// that there is none to revoke.
-func stillInactive(o *access.Outcome) []lastStatement {
-	if !o.Already {
-		return nil
-	}
-	condition, args := someActive(o.Subject, o.At)
-	return []lastStatement{require(errOvertaken, `NOT `+condition, args...)}
 }
 
 // upstreamUntil returns what finds when the last vendor token concerned expires, 0 if none is

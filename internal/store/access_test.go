@@ -199,3 +199,36 @@ func TestChangeOfAccessAndItsAuditRecordAreAtomic(t *testing.T) {
 		}
 	})
 }
+
+// TestSameChangeAtTheSameTimeIsMadeOnce has several callers revoke a grant, block a user and
+// unblock them: all but one are told that it is so already.
+func TestSameChangeAtTheSameTimeIsMadeOnce(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, s *store.DB) {
+		mustGive(t, s, "gr_other", "app:asha", accessBegin, 0) // active still
+		for i := range 10 {
+			id := fmt.Sprint("gr_", i)
+			mustGive(t, s, id, "app:asha", accessBegin, 0)
+			for _, c := range []access.Change{
+				{Kind: access.RevokeGrant, GrantID: id}, {Kind: access.Block, Subject: "app:rohan"}, {Kind: access.Unblock, Subject: "app:rohan"},
+			} {
+				var callers sync.WaitGroup
+				var made atomic.Int64
+				for range 6 {
+					callers.Go(func() {
+						o, err := alter(t.Context(), s, c, accessBegin)
+						if err != nil {
+							t.Error(err)
+						} else if !o.Already {
+							made.Add(1)
+						}
+					})
+				}
+				callers.Wait()
+				if made.Load() != 1 {
+					t.Errorf("%s %s%s: was made %d times, want once", c.Kind, c.Subject, c.GrantID, made.Load())
+				}
+			}
+		}
+	})
+}
