@@ -119,19 +119,19 @@ func (s *DB) storeProof(ctx context.Context, id string) (same bool, err error) {
 	ctx, cancel := withTimeout(ctx)
 	defer cancel()
 	err = s.transact(ctx, "store a proof", durable, func(ctx context.Context, tx *sql.Tx) error {
-		_, err := tx.ExecContext(ctx, `INSERT INTO seal_keys (id, proof) VALUES ($1, $2) ON CONFLICT (id) DO NOTHING`,
-			id, s.box.Seal(proofData(id), nil))
-		if err != nil {
-			return fmt.Errorf("insert: %w", err)
-		}
-		var proof []byte
-		if err := tx.QueryRowContext(ctx, `SELECT proof FROM seal_keys WHERE id = $1`, id).Scan(&proof); err != nil {
-			return fmt.Errorf("read: %w", err)
-		}
-		same = s.opensProof(id, proof)
-		return nil
+		return leaseOf(ctx).finish(ctx, tx, lastStatement{ // others wait for its end
+			query: `INSERT INTO seal_keys (id, proof) VALUES ($1, $2) ON CONFLICT (id) DO NOTHING`,
+			args:  []any{id, s.box.Seal(proofData(id), nil)},
+		})
 	})
-	return same, err
+	if err != nil {
+		return false, err
+	}
+	proofs, err := s.keyProofs(ctx)
+	if err != nil {
+		return false, fmt.Errorf("read the proof: %w", err)
+	}
+	return s.opensProof(id, proofs[id]), nil
 }
 
 func (s *DB) opensProof(id string, proof []byte) bool {

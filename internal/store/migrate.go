@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"database/sql"
 	"embed"
 	"errors"
 	"fmt"
@@ -135,9 +136,10 @@ func (s *DB) lockInTransaction(ctx context.Context) (unlock func(), err error) {
 	}
 }
 
-// tryLock returns a nil unlock if another process holds the lock.
+// tryLock returns a nil unlock if another process holds the lock. Read committed, whatever the
+// database's default: CREATE INDEX CONCURRENTLY waits for transactions that keep a snapshot.
 func (s *DB) tryLock(ctx context.Context) (unlock func(), err error) {
-	tx, err := s.writer.BeginTx(ctx, nil)
+	tx, err := s.writer.BeginTx(ctx, &sql.TxOptions{Isolation: sql.LevelReadCommitted})
 	if err != nil {
 		return nil, err
 	}

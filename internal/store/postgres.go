@@ -79,7 +79,7 @@ func openPostgres(o Options, log *slog.Logger) (*postgresPool, error) {
 	config, err := pgx.ParseConfig(o.URL.Reveal())
 	if err != nil {
 		if file := new(fs.PathError); errors.As(err, &file) {
-			return nil, fmt.Errorf("postgres: a file that the URL names (sslrootcert, sslcert, sslkey) cannot be read: %w", file)
+			return nil, fmt.Errorf("postgres: a file that the URL names cannot be read: %w", file)
 		}
 		// The library's error contains the URL with the password.
 		return nil, errors.New("postgres: the URL cannot be read; want postgres://<user>:<password>@<host>/<database>?sslmode=verify-full")

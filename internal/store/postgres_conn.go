@@ -27,11 +27,12 @@ const stalePlanCode = "0A000"
 type postgresConn struct {
 	*stdlib.Conn
 
-	pool   *postgresPool
-	opened time.Time
-	shared bool // a pooler may give each transaction another session of the server
-	used   bool // it has worked since it was set up
-	inTx   bool
+	pool    *postgresPool
+	address string // of the server
+	opened  time.Time
+	shared  bool // a pooler may give each transaction another session of the server
+	used    bool // it has worked since it was set up
+	inTx    bool
 
 	forget  func() bool // ends the wait for a server that hangs
 	givenUp atomic.Bool // the server hangs
@@ -42,6 +43,7 @@ type postgresConn struct {
 // giveUp ends what waits for a server that hangs.
 func (c *postgresConn) giveUp() {
 	c.givenUp.Store(true)
+	c.pool.hosts.countOpen(c.address, -1)
 	_ = c.Conn.Conn().PgConn().Conn().SetDeadline(time.Unix(1, 0))
 }
 
@@ -162,7 +164,7 @@ func (c *postgresConn) noteStale(err error) bool {
 	if err == nil || postgresCode(err) != stalePlanCode {
 		return false
 	}
-	c.pool.dropped.Store(time.Now().UnixNano())
+	c.pool.droppedAt.Store(time.Now().UnixNano())
 	return true
 }
 
@@ -184,7 +186,9 @@ func (c *postgresConn) ResetSession(ctx context.Context) error {
 
 // Close closes the connection. Package sql calls it once.
 func (c *postgresConn) Close() error {
-	c.forget()
+	if c.forget() { // and giveUp does not run any more
+		c.pool.hosts.countOpen(c.address, -1)
+	}
 	c.pool.size.closed()
 	if c.givenUp.Load() { // a server that hangs does not read the message that ends a session
 		return c.Conn.Conn().PgConn().Conn().Close()

@@ -19,15 +19,18 @@ const hostTimeout = 2 * time.Second
 // postgresHosts are the hosts that a URL names. The one that was used last is tried first, so that
 // one that is down costs its timeout only once.
 type postgresHosts struct {
-	count  int
-	choosy bool                   // the URL says which of them to use (target_session_attrs)
-	last   atomic.Pointer[string] // the address, with its port, that was used last; nil for none
-	names  sync.Map               // the names of addresses, as config has them
+	count     int
+	hasTarget bool                   // the URL says which of them to use (target_session_attrs)
+	last      atomic.Pointer[string] // the address, with its port, that was used last; nil for none
+	names     sync.Map               // the names of addresses, as config has them
+
+	mu   sync.Mutex
+	open map[string]int // the connections of the pool by address, without those that were given up
 }
 
 // newPostgresHosts returns the hosts of config, whose names it looks up from then on.
 func newPostgresHosts(config *pgx.ConnConfig) *postgresHosts {
-	h := &postgresHosts{choosy: config.ValidateConnect != nil}
+	h := &postgresHosts{hasTarget: config.ValidateConnect != nil, open: map[string]int{}}
 	all := map[string]bool{}
 	for _, f := range candidates(config) { // a host is there twice if it may be used without TLS
 		all[net.JoinHostPort(f.Host, strconv.Itoa(int(f.Port)))] = true
@@ -70,12 +73,28 @@ func (h *postgresHosts) lastFirst(_ context.Context, config *pgx.ConnConfig) err
 	return nil
 }
 
-// use notes which host conn leads to, and reports whether it is another one than before.
-func (h *postgresHosts) use(conn *pgx.Conn) (other bool) {
-	now := conn.PgConn().Conn().RemoteAddr().String()
-	last := h.last.Swap(&now)
-	return last != nil && *last != now
+// use notes that address is the one that was used last, and reports whether it is another one than
+// before, or than that of an open connection.
+func (h *postgresHosts) use(address string) (other bool) {
+	last := h.last.Swap(&address)
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for a := range h.open {
+		other = other || a != address
+	}
+	return other || last != nil && *last != address
 }
+
+// countOpen changes the number of open connections to address.
+func (h *postgresHosts) countOpen(address string, change int) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.open[address] += change; h.open[address] == 0 {
+		delete(h.open, address)
+	}
+}
+
+func addressOf(conn *pgx.Conn) string { return conn.PgConn().Conn().RemoteAddr().String() }
 
 // reaching returns a function that connects with config as the pool does. moved reports whether the
 // URL has another host be used than the last one, as after a failover.
@@ -91,7 +110,7 @@ func (h *postgresHosts) reaching(config *pgx.ConnConfig) func(ctx context.Contex
 		if err != nil {
 			return false, err
 		}
-		moved = h.use(conn) && h.choosy && h.count > 1
+		moved = h.use(addressOf(conn)) && h.hasTarget && h.count > 1
 		return moved, conn.Close(ctx)
 	}
 }

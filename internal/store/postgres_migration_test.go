@@ -1,10 +1,13 @@
 package store_test
 
 import (
+	"context"
 	"testing"
+	"time"
 
 	"casbroker/internal/secret"
 	"casbroker/internal/store"
+	"casbroker/internal/testkit/services"
 	"casbroker/internal/testkit/storetest"
 )
 
@@ -36,5 +39,20 @@ func TestMigrationMayTakeLongerThanAStatement(t *testing.T) {
 		if after := limit(); before != c.usual || during != c.migrating || after != c.usual {
 			t.Errorf("%s%s: got %s, %s in a migration and %s after it, want %s and %s", c.pooler, c.options, before, during, after, c.usual, c.migrating)
 		}
+	}
+}
+
+func TestMigrationDoesNotWaitForItsOwnSnapshot(t *testing.T) {
+	t.Parallel()
+	url := services.Postgres(t)
+	_, err := storetest.SQL(t, url).ExecContext(t.Context(), `DO $$ BEGIN
+		EXECUTE format('ALTER DATABASE %I SET default_transaction_isolation = ''repeatable read''', current_database()); END $$`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	if _, err := openUnmigrated(t, url, storetest.NewBox(t)).Migrate(ctx); err != nil {
+		t.Error(err)
 	}
 }

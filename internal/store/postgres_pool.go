@@ -37,15 +37,15 @@ type postgresPool struct {
 	driver.Connector
 
 	pooler          string
-	limits          sessionLimits // while migrations runs, migrationLimits instead
+	limits          sessionLimits // while migrations run, migrationLimits instead
 	migrationLimits sessionLimits
 	migrations      atomic.Int32 // that run
 	log             *slog.Logger
 	size            poolSize
 	hang            *hangDetector
 	hosts           *postgresHosts
-	dropped         atomic.Int64 // connections opened earlier are not used again; unix ns, 0 for never
-	readOnly        atomic.Int64 // when drop last dropped connections; unix ns, 0 for never
+	droppedAt       atomic.Int64 // connections opened earlier are not used again; unix ns, 0 for never
+	readOnlyAt      atomic.Int64 // when drop last dropped connections; unix ns, 0 for never
 }
 
 // open returns a sql.DB of p with up to size connections. It may be called once.
@@ -76,6 +76,7 @@ func (p *postgresPool) Connect(ctx context.Context) (driver.Conn, error) {
 			p.size.opened()
 			return conn, nil
 		case !isFull(err):
+			p.size.failed()
 			return nil, err
 		case p.size.refused():
 			return nil, driver.ErrBadConn
@@ -121,19 +122,21 @@ func (p *postgresPool) connect(ctx context.Context) (driver.Conn, error) {
 	if err := c.setUp(ctx); err != nil {
 		return nil, errors.Join(fmt.Errorf("set up a connection: %w", err), conn.Close())
 	}
+	c.address = addressOf(conn.Conn())
+	p.hosts.use(c.address)
+	p.hosts.countOpen(c.address, 1)
 	c.forget = context.AfterFunc(answers, c.giveUp)
-	p.hosts.use(conn.Conn())
 	return c, nil
 }
 
 // drop ends the use of all connections that are open now, since the server that they lead to
 // is read-only: after a failover by address, new ones lead to the new primary.
 func (p *postgresPool) drop() {
-	now, last := time.Now().UnixNano(), p.readOnly.Load()
-	if now-last < dropEvery.Nanoseconds() || !p.readOnly.CompareAndSwap(last, now) {
+	now, last := time.Now().UnixNano(), p.readOnlyAt.Load()
+	if now-last < dropEvery.Nanoseconds() || !p.readOnlyAt.CompareAndSwap(last, now) {
 		return
 	}
-	p.dropped.Store(now)
+	p.droppedAt.Store(now)
 	p.log.Warn("the database server is read-only, as a former primary is after a failover; its connections are dropped")
 }
 
@@ -141,10 +144,10 @@ func (p *postgresPool) drop() {
 // end is called.
 func (p *postgresPool) beginMigration() (end func()) {
 	p.migrations.Add(1)
-	p.dropped.Store(time.Now().UnixNano())
+	p.droppedAt.Store(time.Now().UnixNano())
 	return func() {
 		p.migrations.Add(-1)
-		p.dropped.Store(time.Now().UnixNano())
+		p.droppedAt.Store(time.Now().UnixNano())
 	}
 }
 
@@ -158,7 +161,7 @@ func (p *postgresPool) currentLimits() sessionLimits {
 
 // isDropped reports whether a connection that was opened at opened must not be used again.
 func (p *postgresPool) isDropped(opened time.Time) bool {
-	return opened.UnixNano() < p.dropped.Load()
+	return opened.UnixNano() < p.droppedAt.Load()
 }
 
 // sessionLimits are parameters of a session that bound what it may do to others, and their

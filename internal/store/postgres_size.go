@@ -80,6 +80,13 @@ func (p *poolSize) refused() bool {
 	return true
 }
 
+// failed notes that the opening of a connection has failed for another reason than that the server is full.
+func (p *poolSize) failed() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.empty = time.Time{}
+}
+
 // starved reports whether the server has refused each connection for fullWait, while there was none.
 func (p *poolSize) starved() bool {
 	p.mu.Lock()

@@ -46,12 +46,13 @@ func (s *DB) onPrimary(do func() error) error {
 }
 
 // Unreachable reports whether err, of a method of s, means that the server of the database cannot be
-// used at the moment, and not that it refuses this user or has no such database. It is false on SQLite.
+// used at the moment, and not that it refuses this user, has no such database, or has ended a statement that
+// took too long. It is false on SQLite.
 func (s *DB) Unreachable(err error) bool {
 	if s.pool == nil || !errors.Is(err, ErrUnavailable) || isOtherSchema(err) {
 		return false
 	}
-	const invalidLogin, noDatabase = "28", "3D"
+	const invalidLogin, noDatabase, canceled = "28", "3D", "57014"
 	code := postgresCode(err)
-	return !strings.HasPrefix(code, invalidLogin) && !strings.HasPrefix(code, noDatabase)
+	return !strings.HasPrefix(code, invalidLogin) && !strings.HasPrefix(code, noDatabase) && code != canceled
 }

@@ -23,7 +23,7 @@ var (
 	// tlsRemedies are those of connections that PostgreSQL or the broker refuses because of TLS, by words
 	// of their errors, which have no codes of their own.
 	tlsRemedies = []struct{ words, remedy string }{
-		{"no encryption", "use sslmode=verify-full or require in store.url: the server takes connections with TLS only"},
+		{"no encryption", "admit the user and this host in pg_hba.conf of the server, or, if it has only hostssl lines for them, use sslmode=require or stricter in store.url"},
 		{"server refused TLS", "turn TLS on at the server (ssl = on), or on a private network use sslmode=disable in store.url"},
 		{"x509: ", "let sslrootcert in store.url name the authority of the server's certificate; with sslmode=verify-full the host must be a name in it"},
 	}

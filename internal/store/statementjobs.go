@@ -269,7 +269,10 @@ func (s *DB) FailLostJobs(ctx context.Context, f ingest.Failure) (lost int, err 
 		}
 		return nil
 	})
-	return lost, err
+	if err != nil {
+		return 0, err
+	}
+	return lost, nil
 }
 
 // JobQueue returns the jobs that have not ended.

@@ -233,7 +233,7 @@ func (s *DB) transact(ctx context.Context, action string, u urgency, do work) er
 		span.FailIf(err)
 	}
 	if errors.Is(err, ErrUnavailable) {
-		s.unwritable.Store(true) // until testWriting succeeds: a full disk still has room for small changes
+		s.unwritable.Store(true) // until testWriting succeeds: a full disk still takes small changes, on SQLite also that of testWriting
 	}
 	return err
 }

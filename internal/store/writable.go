@@ -9,7 +9,8 @@ import (
 const testEvery = 10 * time.Second
 
 // testWriting tests whether the database can be written to, unless that is known. SQLite is tested
-// only after a change has failed.
+// only after a change has failed, with a small one: on a full disk that can fit into its log, which was
+// begun anew, while larger ones still fail.
 func (s *DB) testWriting(ctx context.Context) error {
 	const action = "test whether the database can be written to"
 	now := time.Now()
