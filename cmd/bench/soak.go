@@ -61,6 +61,7 @@ func (p *dayPlan) judge(t *traffic, samples [][]figuresOf) error {
 	fmt.Printf("\n%-10s %-12s %9s %9s %9s %9s\n", "", "quarter", "1", "2", "3", "4")
 	for i, list := range samples {
 		if len(list) < 4 {
+			wrong = append(wrong, fmt.Errorf("broker %d: only %d samples", i+1, len(list)))
 			continue
 		}
 		q := quarters(list)

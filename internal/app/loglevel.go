@@ -54,7 +54,7 @@ func (l *logLevels) SetLogLevel(ctx context.Context, level string, d time.Durati
 	reach := admin.AllReplicas
 	if l.alone {
 		reach = admin.ThisReplica
-	} else if err := l.pubsub.Publish(ctx, levelTopic, "set "+message); err != nil {
+	} else if err := l.pubsub.Publish(context.WithoutCancel(ctx), levelTopic, "set "+message); err != nil {
 		l.log.WarnContext(ctx, "other replicas do not know the new level of the log", "error", err)
 		reach = admin.ThisReplica
 	}

@@ -173,11 +173,20 @@ func TestHungSentinelIsReplacedByAnother(t *testing.T) {
 	server := services.OwnRedisSentinel(t)
 	w := newTestFallback(t, secret.URL(server.URL), 200*time.Millisecond)
 	take(t, w, tokenHits(t, "app:asha")[0])
-	for _, sentinel := range server.Sentinels {
-		if strings.Contains(sentinel.Ask(t, "CLIENT LIST TYPE pubsub"), "cmd=subscribe") {
-			sentinel.Freeze(t)
+	var asked []*services.RedisProcess
+	await(t, "a sentinel to be asked", func() bool {
+		asked = nil
+		for _, sentinel := range server.Sentinels {
+			if strings.Contains(sentinel.Ask(t, "CLIENT LIST TYPE pubsub"), "cmd=subscribe") {
+				asked = append(asked, sentinel)
+			}
 		}
+		return len(asked) > 0
+	})
+	if len(asked) != 1 {
+		t.Fatalf("%d sentinels were asked, want 1", len(asked))
 	}
+	asked[0].Freeze(t)
 	server.Master.Ask(t, "CLIENT KILL TYPE normal SKIPME yes")
 	await(t, "the call that needs a new connection", func() bool {
 		take(t, w, tokenHits(t, "app:asha")[0])

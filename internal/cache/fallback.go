@@ -41,6 +41,7 @@ type Fallback struct {
 	mu       sync.Mutex
 	pending  map[token.CacheKey]struct{} // keys of tokens to copy to Redis
 	cause    error                       // why Redis is not used, while degraded
+	remedy   string                      // the one that was logged last since then; "" for none
 
 	stop    context.CancelFunc
 	stopped context.Context // ends with Close; used by the prober

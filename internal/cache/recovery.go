@@ -18,7 +18,7 @@ func (f *Fallback) degrade(err error) {
 	if f.stopped.Err() != nil || !f.degraded.CompareAndSwap(false, true) {
 		return
 	}
-	f.cause = nil
+	f.cause, f.remedy = nil, ""
 	f.setCause(err)
 	if f.OnChange != nil {
 		f.OnChange(true)

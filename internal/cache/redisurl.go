@@ -97,7 +97,9 @@ func (o RedisOptions) secure(c *tls.Config) error {
 }
 
 func singleOptions(scheme, rest string, timeout time.Duration) (*redis.Options, error) {
-	u, err, malformed := (*url.URL)(nil), error(nil), errSingle
+	var u *url.URL
+	var err error
+	malformed := errSingle
 	if scheme == "unix" {
 		u, err = socketURL(rest)
 		malformed = errSocket

@@ -84,20 +84,30 @@ func (r *Redis) asRefusal(err error) error {
 
 // asTLSRefusal returns err as a Refusal if a handshake failed because of a certificate.
 func asTLSRefusal(err error) error {
-	text := err.Error()
+	invalid, isInvalid := errors.AsType[x509.CertificateInvalidError](err)
 	switch {
 	case errors.As(err, new(x509.HostnameError)):
 		return &Refusal{err, "name Redis in cache.url as in its certificate, or give it a certificate with that name"}
 	case errors.As(err, new(x509.UnknownAuthorityError)):
 		return &Refusal{err, "name the CA that signed the certificate of Redis in cache.tls_ca_file"}
-	case errors.As(err, new(x509.CertificateInvalidError)):
+	case isInvalid && invalid.Reason == x509.Expired: // or not valid yet
 		return &Refusal{err, "renew the certificate of Redis, or correct the clock of this machine"}
 	case errors.As(err, new(tls.RecordHeaderError)):
 		return &Refusal{err, "give the port of Redis for TLS in cache.url, or begin it with redis instead of rediss"}
-	case strings.Contains(text, "remote error: tls: "): // an alert of Redis
+	case isAboutOurCertificate(err.Error()):
 		return &Refusal{err, "name a certificate that Redis accepts, and its key, in cache.tls_cert_file and cache.tls_key_file"}
 	}
 	return err
+}
+
+// isAboutOurCertificate reports whether text has an alert of Redis about the broker's certificate.
+func isAboutOurCertificate(text string) bool {
+	for _, alert := range []string{"certificate required", "bad certificate", "unknown certificate authority"} {
+		if strings.Contains(text, "remote error: tls: "+alert) {
+			return true
+		}
+	}
+	return false
 }
 
 // Check does once what the broker does with Redis. It returns a Refusal if Redis refuses
@@ -175,17 +185,21 @@ func (f *Fallback) Check(ctx context.Context) error {
 	return f.redis.Check(ctx)
 }
 
-// setCause notes why Redis is not used, and logs it unless the remedy is the one that was
-// logged last. The caller holds f.mu.
+// setCause notes why Redis is not used, and logs it if it is the first reason or has another
+// remedy than the one that was logged last. The caller holds f.mu.
 func (f *Fallback) setCause(err error) {
 	err = f.redis.asRefusal(err)
-	before, now := (*Refusal)(nil), (*Refusal)(nil)
-	_, _ = errors.As(f.cause, &before), errors.As(err, &now)
-	known := f.cause != nil && (before == nil) == (now == nil) && (now == nil || before.Remedy == now.Remedy)
+	first := f.cause == nil
 	f.cause = err
+	now, refused := errors.AsType[*Refusal](err)
+	if !first && (!refused || now.Remedy == f.remedy) {
+		return
+	}
+	if refused {
+		f.remedy = now.Remedy
+	}
 	switch {
-	case known:
-	case now == nil:
+	case !refused:
 		f.Log.Warn("Redis failed; using the cache in memory", "error", err)
 	case now.Remedy == remedyLoading:
 		f.Log.Warn("Redis is not ready; using the cache in memory", "error", now.Err, "remedy", now.Remedy)

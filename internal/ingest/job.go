@@ -257,8 +257,10 @@ func (s *Jobs) Run(ctx context.Context) {
 func (s *Jobs) Clean(ctx context.Context) error {
 	now := s.Now()
 	lost, err := s.Store.FailLostJobs(ctx, failureOfJob(Document{}, errUnknown, now))
-	for range lost {
-		s.observe(JobLost)
+	if err == nil {
+		for range lost {
+			s.observe(JobLost)
+		}
 	}
 	return errors.Join(err, s.Store.DropJobs(ctx, now))
 }
@@ -311,21 +313,24 @@ func (s *Jobs) process(ctx context.Context, job Job, holder string, document Doc
 	}
 	f, isFault := errors.AsType[*fault.Fault](err)
 	now := s.Now()
+	var outcome string
 	var failed error
 	switch {
 	case isFault && f.Code == "save_pending": // it will be Done
 		s.observe(JobDone)
 		return
 	case s.again(job, document, err, f, now):
-		s.observe(JobRetried)
+		outcome = JobRetried
 		failed = s.Store.ReturnJob(ctx, job.ID, holder, now.Add(max(f.RetryAfter, min(firstRetry<<min(job.Tries, 10), lastRetry))))
 	default:
-		s.observe(JobFailed)
+		outcome = JobFailed
 		failed = s.Store.FailJob(ctx, job.ID, holder, failureOfJob(document, err, now))
 	}
 	if failed != nil { // Clean ends it
 		s.Log.WarnContext(ctx, "the end of a job is not recorded", "job", job.ID, "error", failed)
+		return
 	}
+	s.observe(outcome)
 }
 
 // again reports whether a job that failed with err, which is f, is tried again: the vendor

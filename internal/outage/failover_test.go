@@ -36,7 +36,7 @@ func TestBrokerGoesOnWithTheOtherHost(t *testing.T) {
 			took := time.Since(began)
 			longest, slowest := m.longestAnswer()
 			t.Logf("all succeeded %v after the failover; the longest answer took %v (%s)", took.Round(time.Millisecond), longest.Round(time.Millisecond), slowest)
-			if took > 15*time.Second {
+			if long() && took > 15*time.Second {
 				t.Errorf("all succeeded %v after the failover, want 15s at most", took)
 			}
 			m.wantNothingHalf()

@@ -47,13 +47,13 @@ func runCommand(t *testing.T, p *brokertest.Program, args ...string) (output str
 	return string(out), cmd.ProcessState.ExitCode()
 }
 
-// wantReason fails the test unless /readyz is 503 and contains reason.
+// wantReason waits until /readyz is 503 and contains reason.
 func wantReason(t *testing.T, p *brokertest.Program, reason string) {
 	t.Helper()
-	r, err := p.Call(t.Context(), "", http.MethodGet, "/readyz", nil)
-	if err != nil || r.Status != http.StatusServiceUnavailable || !strings.Contains(string(r.Body), reason) {
-		t.Errorf("/readyz: got %v, %d %s, want 503 with %q", err, r.Status, r.Body, reason)
-	}
+	eventually(t, "/readyz is 503 with "+reason, func() bool {
+		r, err := p.Call(t.Context(), "", http.MethodGet, "/readyz", nil)
+		return err == nil && r.Status == http.StatusServiceUnavailable && strings.Contains(string(r.Body), reason)
+	})
 }
 
 // TestReplicasStartAtOnceOnAnEmptyDatabase starts three before their PostgreSQL and their Redis.
@@ -148,9 +148,7 @@ func TestOtherSchemaIsNamed(t *testing.T) {
 		p.Launch()
 		p.Wait("/healthz", http.StatusOK)
 		wantReason(t, p, "the database is not migrated; run broker migrate")
-		if !strings.Contains(p.Output.String(), "run broker migrate") {
-			t.Errorf("got the log %s, want the command", p.Output)
-		}
+		eventually(t, "the log has the command", func() bool { return strings.Contains(p.Output.String(), "run broker migrate") })
 		jwt := brokertest.Token(t, "asha")
 		calls := map[string]struct {
 			method, path string

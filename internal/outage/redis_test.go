@@ -102,10 +102,7 @@ func (o redisOutage) test(t *testing.T) {
 		}
 	}
 	d.replicas[0].Must(brokertest.Token(t, "revoked-user"), http.MethodPost, "/v1/token/revoke", nil, http.StatusOK, nil)
-	eventually(t, "the other replica reuses the token no longer", func() bool {
-		<-time.After(50 * time.Millisecond) // each call counts
-		return d.wantToken(t, 1, "revoked-user") != revoked
-	})
+	d.wantAnotherToken(t, 1, "revoked-user", revoked)
 	<-time.After(either(0, 20*time.Second))
 
 	o.end(t, redis)
@@ -153,6 +150,18 @@ func (d *deployment) wantToken(t *testing.T, replica int, user string) (token st
 		t.Errorf("%v in %s", err, r.Body)
 	}
 	return answer.AccessToken
+}
+
+// wantAnotherToken returns once user gets another token than revoked from a replica. It waits longer and
+// longer in between, since each call counts.
+func (d *deployment) wantAnotherToken(t *testing.T, replica int, user, revoked string) {
+	t.Helper()
+	pause := 50 * time.Millisecond
+	eventually(t, "the replica reuses the token no longer", func() bool {
+		<-time.After(pause)
+		pause *= 2
+		return d.wantToken(t, replica, user) != revoked
+	})
 }
 
 // tokens returns how many tokens user gets from the replicas in turn, before each refuses.

@@ -20,11 +20,11 @@ const startingAnswer = 2 * time.Second
 var errStarting = fault.New(fault.Unavailable, "starting", "The service is starting. Try again in some seconds.").
 	After(2 * time.Second).WithNotef("The server is starting; it may wait for the migration of the database.")
 
-// AnswerWhileStarting answers requests on l if the start of the program takes longer than patience, as
+// AnswerWhileStarting answers requests on l if the start of the program takes longer than answerAfter, as
 // it does while another replica migrates the database: /healthz with 200, so that the program is
 // not restarted, and all others with 503. Before that, requests wait: a proxy does not send one to
 // another replica for a 503. It ends, and leaves l open, when end is called.
-func AnswerWhileStarting(l net.Listener, patience time.Duration) (end func()) {
+func AnswerWhileStarting(l net.Listener, answerAfter time.Duration) (end func()) {
 	d, ok := l.(interface{ SetDeadline(at time.Time) error })
 	if !ok {
 		return func() {}
@@ -35,7 +35,7 @@ func AnswerWhileStarting(l net.Listener, patience time.Duration) (end func()) {
 	}
 	s.SetKeepAlivesEnabled(false)
 	begun, ended := make(chan struct{}), make(chan struct{})
-	timer := time.AfterFunc(patience, func() {
+	timer := time.AfterFunc(answerAfter, func() {
 		defer close(ended)
 		close(begun)
 		_ = s.Serve(keptListener{l})

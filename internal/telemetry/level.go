@@ -16,6 +16,7 @@ type Level struct {
 	setting slog.Level
 	until   time.Time   // of the other level; zero for no end, and for that of the setting
 	timer   *time.Timer // nil if there is no end
+	changes int         // so that a timer that fires late ends no later level
 }
 
 // Level implements slog.Leveler.
@@ -63,20 +64,19 @@ func (l *Level) Override(level slog.Level, d time.Duration, ended func()) {
 		return
 	}
 	l.until = time.Now().Add(d)
-	var timer *time.Timer
-	timer = time.AfterFunc(d, func() {
-		if l.endIf(timer) {
+	change := l.changes
+	l.timer = time.AfterFunc(d, func() {
+		if l.endIf(change) {
 			ended()
 		}
 	})
-	l.timer = timer
 }
 
-// endIf ends the level that has this timer, and reports whether it was in force.
-func (l *Level) endIf(timer *time.Timer) bool {
+// endIf ends the level of this change, and reports whether it was in force.
+func (l *Level) endIf(change int) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.timer != timer {
+	if l.changes != change {
 		return false
 	}
 	l.end()
@@ -89,5 +89,6 @@ func (l *Level) end() {
 		l.timer.Stop()
 	}
 	l.timer, l.until = nil, time.Time{}
+	l.changes++
 	l.current.Set(l.setting)
 }

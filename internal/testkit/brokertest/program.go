@@ -89,6 +89,7 @@ func (p *Program) Prepare() {
 	}
 	p.Output = &logtest.Log{}
 	p.Cmd = exec.CommandContext(p.T.Context(), p.Path, "serve") //nolint:gosec // as above
+	endWithTest(p.Cmd)
 	p.Cmd.Env, p.Cmd.Stdout, p.Cmd.Stderr = append(append(os.Environ(), p.Settings()...), p.Extra...), p.Output, p.Output
 }
 

@@ -21,9 +21,9 @@ import (
 )
 
 // supervise runs a command until standard input is closed, which happens when the test
-// binary ends, even by SIGKILL. "$0" is the signal that ends the command, "$1" a folder
-// that is removed afterwards. It prints the command's process id.
-const supervise = `folder=$1; shift; "$@" >/dev/null & echo $!; exec >/dev/null; cat; kill -s "$0" $!; wait $!; rm -rf "$folder"`
+// binary ends, even by SIGKILL. "$0" is the signal that ends the command, also a frozen one, "$1" a
+// folder that is removed afterwards. It prints the command's process id.
+const supervise = `folder=$1; shift; "$@" >/dev/null & echo $!; exec >/dev/null; cat; kill -s "$0" $!; kill -s CONT $! $(cat /proc/$!/task/*/children); wait $!; rm -rf "$folder"`
 
 // Program is a program that some tests need.
 type Program struct {
