@@ -307,23 +307,18 @@ func (s *Jobs) process(ctx context.Context, job Job, holder string, document Doc
 	defer cancel()
 	go s.extend(ctx, job.ID, holder)
 	err := s.parse(ctx, job, document)
-	if err == nil {
-		s.observe(JobDone) // since its portfolio was saved
-		return
-	}
 	f, isFault := errors.AsType[*fault.Fault](err)
-	now := s.Now()
-	var outcome string
-	var failed error
-	switch {
-	case isFault && f.Code == "save_pending": // it will be Done
+	if err == nil || isFault && f.Code == "save_pending" { // its portfolio was saved, or will be
 		s.observe(JobDone)
 		return
-	case s.again(job, document, err, f, now):
+	}
+	now := s.Now()
+	outcome := JobFailed
+	var failed error
+	if s.again(job, document, err, f, now) {
 		outcome = JobRetried
 		failed = s.Store.ReturnJob(ctx, job.ID, holder, now.Add(max(f.RetryAfter, min(firstRetry<<min(job.Tries, 10), lastRetry))))
-	default:
-		outcome = JobFailed
+	} else {
 		failed = s.Store.FailJob(ctx, job.ID, holder, failureOfJob(document, err, now))
 	}
 	if failed != nil { // Clean ends it
