@@ -39,6 +39,14 @@ func deployOn(t *testing.T, database string, n int, settings ...string) *deploym
 // deployWith is deployOn with this Redis, nil for none.
 func deployWith(t *testing.T, database string, redis *services.RedisProcess, n int, settings ...string) *deployment {
 	t.Helper()
+	d := newDeployment(t, database, redis, n, settings...)
+	d.start()
+	return d
+}
+
+// newDeployment is deployWith without starting the replicas.
+func newDeployment(t *testing.T, database string, redis *services.RedisProcess, n int, settings ...string) *deployment {
+	t.Helper()
 	d := &deployment{t: t, database: database, redis: redis}
 	cache := "memory"
 	if redis != nil {
@@ -57,11 +65,16 @@ func deployWith(t *testing.T, database string, redis *services.RedisProcess, n i
 			"CASBROKER_SERVER_DRAIN_DELAY=0s",
 		}, settings...)...)
 	}
-	t.Cleanup(d.showLogs)
+	return d
+}
+
+// start starts each replica, and shows their logs if the test fails.
+func (d *deployment) start() {
+	d.t.Helper()
+	d.t.Cleanup(d.showLogs)
 	for _, r := range d.replicas {
 		r.Start()
 	}
-	return d
 }
 
 // showLogs shows the last lines of each replica's log that are not about requests if the test has failed.

@@ -18,9 +18,13 @@ const failTimeout = 10 * time.Second
 // the drain delay of the default settings, under a mixed load of which no request may fail.
 func TestRollingRestartLosesNoRequest(t *testing.T) {
 	t.Parallel()
-	restartUnderLoad(t, either(3, 15), 0, func(address string, replicas ...string) string {
-		return services.NginxRecipe(t, "../../config/nginx.conf", address, replicas...)
-	})
+	restartUnderLoad(t, either(3, 15), 0, recipe)
+}
+
+// recipe returns the configuration of nginx that the documents recommend.
+func recipe(t *testing.T, address string, replicas ...string) string {
+	t.Helper()
+	return services.NginxRecipe(t, "../../config/nginx.conf", address, replicas...)
 }
 
 // TestRollingRestartBehindAPlainUpstreamLosesNoRequest has an nginx with a list of replicas and no
@@ -28,7 +32,7 @@ func TestRollingRestartLosesNoRequest(t *testing.T) {
 // one must wait for that.
 func TestRollingRestartBehindAPlainUpstreamLosesNoRequest(t *testing.T) {
 	t.Parallel()
-	restartUnderLoad(t, either(2, 6), either(0, failTimeout), func(address string, replicas ...string) string {
+	restartUnderLoad(t, either(2, 6), either(0, failTimeout), func(_ *testing.T, address string, replicas ...string) string {
 		return "upstream brokers { server " + strings.Join(replicas, "; server ") + "; }\n" +
 			"server { listen " + address + "; location / { proxy_pass http://brokers; } }"
 	})
@@ -36,16 +40,10 @@ func TestRollingRestartBehindAPlainUpstreamLosesNoRequest(t *testing.T) {
 
 // restartUnderLoad makes this many restarts of three replicas, one after the other. pause is the
 // time between the start of one and the stop of the next.
-func restartUnderLoad(t *testing.T, restarts int, pause time.Duration, conf func(address string, replicas ...string) string) {
+func restartUnderLoad(t *testing.T, restarts int, pause time.Duration, conf nginxConf) {
 	t.Helper()
 	d := deployOn(t, services.Postgres(t), 3, append(mixedSettings(), "CASBROKER_SERVER_DRAIN_DELAY=2s")...)
-	var addresses []string
-	for _, r := range d.replicas {
-		addresses = append(addresses, r.Address)
-	}
-	url := services.Nginx(t, func(address string) string { return conf(address, addresses...) })
-	m := newMixed(t, d)
-	m.lossy, m.at = false, []*brokertest.Program{{T: t, Address: strings.TrimPrefix(url, "http://"), Client: &http.Client{Timeout: time.Minute}}}
+	m := d.behindNginx(conf)
 	l := m.start()
 	m.progress()
 	for i := range restarts {
@@ -64,4 +62,21 @@ func restartUnderLoad(t *testing.T, restarts int, pause time.Duration, conf func
 	m.at = d.replicas
 	report(t, "%d restarts: %d of %d requests failed; the longest answer took %s", restarts, m.faults.Load(), m.calls.Load(), m.longest)
 	m.check()
+}
+
+// nginxConf returns the blocks of an nginx that listens on address, in front of replicas.
+type nginxConf func(t *testing.T, address string, replicas ...string) string
+
+// behindNginx starts an nginx in front of the replicas, and returns callers of it, of whose requests
+// none may fail.
+func (d *deployment) behindNginx(conf nginxConf) *mixed {
+	d.t.Helper()
+	var addresses []string
+	for _, r := range d.replicas {
+		addresses = append(addresses, r.Address)
+	}
+	url := services.Nginx(d.t, func(address string) string { return conf(d.t, address, addresses...) })
+	m := newMixed(d.t, d)
+	m.lossy, m.at = false, []*brokertest.Program{{T: d.t, Address: strings.TrimPrefix(url, "http://"), Client: &http.Client{Timeout: time.Minute}}}
+	return m
 }

@@ -10,10 +10,10 @@ import (
 	"strings"
 )
 
-// cached returns a folder of the user's cache that fill has filled, now or in an earlier run
+// Cached returns a folder of the user's cache that fill has filled, now or in an earlier run
 // with the same key, whose parts must name all that the content depends on. Processes may
 // call it at once. No one may change the folder.
-func cached(name string, key []string, fill func(folder string) error) (string, error) {
+func Cached(name string, key []string, fill func(folder string) error) (string, error) {
 	root, err := os.UserCacheDir()
 	if err != nil {
 		return "", err

@@ -106,7 +106,7 @@ func installed(t testing.TB, list []byte, packages ...string) string {
 	npm := need(t, "npm")
 	ctx, cancel := context.WithTimeout(t.Context(), installTimeout)
 	defer cancel()
-	folder, err := cached("npm", append([]string{string(list)}, packages...), func(into string) error {
+	folder, err := Cached("npm", append([]string{string(list)}, packages...), func(into string) error {
 		if list != nil {
 			if err := os.WriteFile(filepath.Join(into, "package.json"), list, 0o600); err != nil { //nolint:gosec // a folder of ours
 				return err

@@ -231,7 +231,7 @@ func createCluster(initdb, data string, asOwner func(*exec.Cmd)) error {
 	if err != nil {
 		return fmt.Errorf("initdb: %w", err)
 	}
-	folder, err := cached("postgres", []string{initdb, string(version)}, func(folder string) error {
+	folder, err := Cached("postgres", []string{initdb, string(version)}, func(folder string) error {
 		made := data + "-new" // where its owner may write
 		if err := runInitdb(initdb, made, asOwner); err != nil {
 			return err

@@ -36,6 +36,7 @@ var programs = []struct {
 	name string
 	find func() string
 }{
+	{"git", func() string { return find("git") }},
 	{"redis-server", func() string { return find("redis-server") }},
 	{"postgresql", func() string { return find("postgres", "/usr/lib/postgresql/*/bin") }},
 	{"pgbouncer", func() string { return find("pgbouncer", "/usr/sbin") }},
