@@ -92,43 +92,49 @@ func (p *dayPlan) complete(flags *flag.FlagSet) error {
 
 func (p *dayPlan) run(ctx context.Context, s *site, t *traffic) error {
 	if p.rate == 0 {
-		fmt.Printf("measuring the greatest rate with %d connections …\n", p.connections)
-		t.asFastAsPossible(ctx, p.connections, warmUp)
-		t.reset()
-		before := s.cpu()
-		length := 20 * time.Second
-		greatest := t.asFastAsPossible(ctx, p.connections, length)
-		fmt.Printf("%.0f requests/s at most, with %.0f us of processor time of the brokers each\n",
-			greatest, 1e6*(s.cpu()-before)/(greatest*length.Seconds()))
-		t.report(length)
-		p.rate = greatest / 2
+		p.rate = p.greatest(ctx, s, t) / 2
 	}
 	fmt.Printf("sending %.0f requests/s for %s …\n", p.rate, p.duration)
-	t.reset()
 	t.atRate(ctx, p.rate, warmUp)
 	t.reset()
-	watch := watchSite(ctx, s)
+	var u usage
+	u.before = t.atRest(ctx, s, nil)
+	stop := watchSite(ctx, s)
 	before, events := s.cpu(), s.events.Load()
 	t.atRate(ctx, p.rate, p.duration)
-	samples := watch()
+	perRequest, perSecond := 1e6*(s.cpu()-before)/(p.rate*p.duration.Seconds()), float64(s.events.Load()-events)/p.duration.Seconds()
+	u.samples = stop()
+	u.after = t.atRest(ctx, s, u.before)
 	if err := ctx.Err(); err != nil {
 		return err
 	}
 	fmt.Printf("\n%.0f requests/s for %s, %d users, %d broker(s) on %s: %.0f us of processor time of the brokers per request, %.1f events/s\n\n",
-		p.rate, p.duration, p.users, p.replicas, p.store,
-		1e6*(s.cpu()-before)/(p.rate*p.duration.Seconds()), float64(s.events.Load()-events)/p.duration.Seconds())
+		p.rate, p.duration, p.users, p.replicas, p.store, perRequest, perSecond)
 	t.report(p.duration)
-	return p.judge(t, samples)
+	return p.judge(t, u)
+}
+
+// greatest measures the greatest rate, in requests per second.
+func (p *dayPlan) greatest(ctx context.Context, s *site, t *traffic) float64 {
+	fmt.Printf("measuring the greatest rate with %d connections …\n", p.connections)
+	t.asFastAsPossible(ctx, p.connections, warmUp)
+	t.reset()
+	before, length := s.cpu(), 20*time.Second
+	rate := t.asFastAsPossible(ctx, p.connections, length)
+	fmt.Printf("%.0f requests/s at most, with %.0f us of processor time of the brokers each\n", rate, 1e6*(s.cpu()-before)/(rate*length.Seconds()))
+	t.report(length)
+	t.reset()
+	return rate
 }
 
 // newMix gives each user a token, and some users statements.
 func newMix(ctx context.Context, s *site, users int) (*mix, error) {
 	m := &mix{upload: newForm(smallUploadSize)}
-	m.newest.Store(int64(users))
-	var err error
-	if m.jwts, err = tokens(users, users); err != nil {
+	jwts, err := tokens(2*users, 2*users)
+	if err != nil {
 		return nil, err
 	}
+	m.jwts = jwts[:users]
 	if m.blocked, err = userToken(blockedUser, nil); err != nil {
 		return nil, err
 	}
@@ -140,8 +146,9 @@ func newMix(ctx context.Context, s *site, users int) (*mix, error) {
 	if err := post(ctx, first, "/admin/v1/users/app:"+blockedUser+"/block", "Authorization", "Bearer "+m.admin, &ignored); err != nil {
 		return nil, err
 	}
-	for _, b := range s.brokers { // each has its own memory of what it has verified
-		if _, err := load(ctx, b.address, tokenRequests(m.jwts), users/len(s.brokers), 64); err != nil {
+	// Those who came before have filled the caches, which would otherwise grow for as long as the traffic lasts.
+	for _, list := range [][]string{jwts[users:], m.jwts} {
+		if err := s.giveTokens(ctx, list); err != nil {
 			return nil, err
 		}
 	}
@@ -160,7 +167,18 @@ func newMix(ctx context.Context, s *site, users int) (*mix, error) {
 	return m, m.saveFirst(ctx, s.addresses())
 }
 
-// saveFirst saves two statements of each user who has some.
+// giveTokens gets a token for each of the JWTs, from the brokers in turn.
+func (s *site) giveTokens(ctx context.Context, jwts []string) error {
+	for i, b := range s.brokers {
+		part := jwts[i*len(jwts)/len(s.brokers) : (i+1)*len(jwts)/len(s.brokers)]
+		if _, err := load(ctx, b.address, tokenRequests(part), len(part), 64); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// saveFirst saves mixSaved statements of each user who has some.
 func (m *mix) saveFirst(ctx context.Context, servers []string) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -169,9 +187,9 @@ func (m *mix) saveFirst(ctx context.Context, servers []string) error {
 	for range 16 {
 		all.Go(func() {
 			client := &http.Client{Timeout: answerTime}
-			for i := int(next.Add(1)) - 1; i < 2*m.savers() && ctx.Err() == nil; i = int(next.Add(1)) - 1 {
-				user := i / 2
-				if _, err := saveStatement(ctx, client, servers[i%len(servers)], m.jwts[user], monthlyStatement(user, i%2)); err != nil {
+			for i := int(next.Add(1)) - 1; i < mixSaved*m.savers() && ctx.Err() == nil; i = int(next.Add(1)) - 1 {
+				user := i / mixSaved
+				if _, err := saveStatement(ctx, client, servers[i%len(servers)], m.jwts[user], monthlyStatement(user, i%mixSaved)); err != nil {
 					cancel(fmt.Errorf("user %s: %w", strconv.Itoa(user), err))
 				}
 			}

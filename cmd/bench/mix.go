@@ -16,9 +16,11 @@ import (
 // The users of a day, by number: the first ones have statements, and every user has a token.
 const (
 	mixRows     = 20 // of each statement
-	mixMonths   = 36 // that statements are saved of
+	mixMonths   = 12 // that statements are saved of
+	mixSaved    = 6  // of which those are saved at the beginning
 	mixSavers   = 25 // one of so many users has statements
 	mixCallers  = 200
+	mixVisitors = 20_000 // come in turn, each for a minute
 	blockedUser = "user-blocked"
 )
 
@@ -30,8 +32,8 @@ type mix struct {
 	callers []string // gateway tokens of the first users
 	owner   string   // a gateway token of the user who has a forwarding address
 	upload  uploadForm
-	newest  atomic.Int64 // number of the newest user
-	filled  int          // rows of other users that were stored
+	visits  atomic.Int64
+	filled  int // rows of other users that were stored
 	blocks  atomic.Int64
 }
 
@@ -46,7 +48,7 @@ type kind struct {
 // kinds are those of a day, in the order in which they are printed.
 var kinds = []kind{
 	{name: "token, as before", share: 620, make: (*mix).token},
-	{name: "token of a new user", share: 20, make: (*mix).signUp},
+	{name: "new token", share: 20, make: (*mix).visit},
 	{name: "token of a blocked user", share: 10, make: (*mix).refused, want: http.StatusForbidden},
 	{name: "latest portfolio", share: 150, make: (*mix).latest},
 	{name: "holdings", share: 70, make: (*mix).holdings},
@@ -85,12 +87,14 @@ func (m *mix) token(server string) (*http.Request, error) {
 	return m.request(http.MethodPost, server, "/v1/token", m.anyOf(len(m.jwts)), nil)
 }
 
-func (m *mix) signUp(server string) (*http.Request, error) {
-	bearer, err := userToken("user-"+strconv.FormatInt(m.newest.Add(1), 10), nil)
+// visit asks for a token of a minute, which has ended when the same user comes again. So each such token is
+// a new one, and the brokers have no more users to remember after hours than after minutes.
+func (m *mix) visit(server string) (*http.Request, error) {
+	bearer, err := userToken("visitor-"+strconv.FormatInt(m.visits.Add(1)%mixVisitors, 10), nil)
 	if err != nil {
 		return nil, err
 	}
-	return m.request(http.MethodPost, server, "/v1/token", bearer, nil)
+	return m.request(http.MethodPost, server, "/v1/token", bearer, []byte(`{"expiry_minutes":1}`))
 }
 
 func (m *mix) refused(server string) (*http.Request, error) {

@@ -92,26 +92,29 @@ func TestUnwantedStatusIsCountedWithItsCode(t *testing.T) {
 func TestSoakHoldsOnlyIfNothingGrows(t *testing.T) {
 	t.Parallel()
 	steady := figuresOf{rss: 100 << 20, heap: 50 << 20, goroutines: 100, files: 50}
-	grown := func(change func(*figuresOf)) []figuresOf {
-		f := steady
-		change(&f)
-		return []figuresOf{steady, steady, f, f}
+	quarters := func(first, second, third, last float64) (list []figuresOf) {
+		for _, rss := range []float64{first, second, third, last} {
+			list = append(list, figuresOf{rss: rss, goroutines: rss, files: rss})
+		}
+		return list
 	}
 	for name, c := range map[string]struct {
 		samples []figuresOf
+		after   figuresOf
 		want    string // part of the error; "" for none
 	}{
-		"steady":     {[]figuresOf{{rss: 50 << 20}, steady, steady, steady}, ""},
-		"a little":   {grown(func(f *figuresOf) { f.rss, f.goroutines, f.files = 104<<20, 108, 55 }), ""},
-		"few":        {[]figuresOf{steady, steady, steady}, "only 3 samples"},
-		"memory":     {grown(func(f *figuresOf) { f.rss = 106 << 20 }), "memory"},
-		"goroutines": {grown(func(f *figuresOf) { f.goroutines = 111 }), "goroutines"},
-		"files":      {grown(func(f *figuresOf) { f.files = 58 }), "files"},
+		"steady":     {quarters(50, 100, 100, 100), steady, ""},
+		"a little":   {quarters(50, 100, 102, 104), figuresOf{goroutines: 105, files: 55}, ""},
+		"few":        {quarters(50, 100, 100, 100)[:3], steady, "only 3 samples"},
+		"memory":     {quarters(100, 100, 100, 106), steady, "memory"},
+		"goroutines": {quarters(100, 100, 100, 100), figuresOf{goroutines: 106, files: 50}, "goroutines"},
+		"files":      {quarters(100, 100, 100, 100), figuresOf{goroutines: 100, files: 56}, "files"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			plan := dayPlan{soak: true}
-			err := plan.judge(newTraffic(&mix{}, ask(0), nil), [][]figuresOf{c.samples})
+			u := usage{before: []figuresOf{steady}, after: []figuresOf{c.after}, samples: [][]figuresOf{c.samples}}
+			err := plan.judge(newTraffic(&mix{}, ask(0), nil), u)
 			if (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {
 				t.Errorf("got %v, want an error about %q", err, c.want)
 			}
@@ -124,7 +127,7 @@ func TestSlowTokensEndASoak(t *testing.T) {
 	traffic := newTraffic(&mix{}, ask(0), nil)
 	traffic.results[0].took(20 * time.Millisecond)
 	plan := dayPlan{soak: true}
-	if err := plan.judge(traffic, nil); err == nil || !strings.Contains(err.Error(), "p99") {
+	if err := plan.judge(traffic, usage{}); err == nil || !strings.Contains(err.Error(), "p99") {
 		t.Errorf("got %v, want an error about p99", err)
 	}
 }
