@@ -39,7 +39,10 @@ const fillRows = `
 		SELECT 'gc_fill' || i, subject, subject, 'app', 'gr_fill' || i, 'req_fill' || i, 'bench', 'smart_parser', at, at, at, 'ok', '', 'answered', 1000, 1000, '' FROM fill;
 	INSERT INTO audit (id, at_ms, actor, role, action, subject, object, outcome, detail, request_id, address, user_agent, writer, seq)
 		SELECT 'au_fill' || i, at, CASE i %% 100 WHEN 0 THEN 'admin/meera' ELSE subject END, 'user', CASE i %% 100 WHEN 0 THEN 'access.block' WHEN 1 THEN 'user.read' ELSE 'token.mint' END,
-		subject, 'gr_fill' || i, 'ok', '', 'req_fill' || i, '203.0.113.7', 'Mozilla/5.0 (X11; Linux x86_64)', 'fill-' || i %% 8, i / 8 + 1 FROM fill;
+		subject, 'gr_fill' || i, CASE i %% 9000 WHEN 7 THEN 'refused' ELSE 'ok' END, '', 'req_fill' || i, '203.0.113.7', 'Mozilla/5.0 (X11; Linux x86_64)', 'fill-' || i %% 8, i / 8 + 1 FROM fill;
+	INSERT INTO access_changes (version, kind, subject, grant_id, reason, until_ms, at_ms, actor)
+		SELECT newest.version + ROW_NUMBER() OVER (ORDER BY i), 'revoke_user', subject, '', '', 0, at + 60000, 'admin/meera' FROM fill, access_state newest WHERE i %% 5000 = 0;
+	UPDATE access_state SET version = GREATEST(version, (SELECT COALESCE(MAX(version), 0) FROM access_changes));
 	DROP TABLE fill, sample;`
 
 // measureRows measures reads with a hundredth and a tenth of the rows in the database, and with all.
@@ -135,6 +138,7 @@ func readKinds(n int) []kind {
 		{name: "audit, newest", share: 1, make: operators(fixed("audit?limit=50"))},
 		{name: "audit of a user", share: 1, make: operators(func() string { return "audit?subject=" + user() })},
 		{name: "audit of an operator", share: 1, make: operators(fixed("audit?actor=admin/meera&limit=50"))},
+		{name: "refusals in the audit", share: 1, make: operators(fixed("audit?outcome=refused&limit=50"))},
 		{name: "audit of an action", share: 1, make: operators(fixed("audit?action=access.block&limit=50"))},
 		{name: "audit of a time", share: 1, make: operators(func() string { return "audit?limit=50&to=" + since() })},
 		{name: "audit without reads", share: 1, make: operators(fixed("audit?without=admin.read&limit=50"))},
@@ -142,6 +146,7 @@ func readKinds(n int) []kind {
 		{name: "grants, newest", share: 1, make: operators(fixed("grants?limit=50"))},
 		{name: "grants of a user", share: 1, make: operators(func() string { return "grants?subject=" + user() })},
 		{name: "active grants", share: 1, make: operators(fixed("grants?state=active&limit=50"))},
+		{name: "revoked grants", share: 1, make: operators(fixed("grants?state=revoked&limit=50"))},
 		{name: "users by prefix", share: 1, make: operators(func() string { return "users?prefix=" + user() })},
 		{name: "why a request", share: 1, make: operators(func() string { return "requests/req_fill" + strconv.Itoa(someRow()) })},
 	}

@@ -18,12 +18,13 @@ import (
 	"casbroker/internal/portfolio"
 	"casbroker/internal/store"
 	"casbroker/internal/telemetry"
+	"casbroker/internal/tracing"
 )
 
 // newStatementJobs returns what parses statements after their requests were answered.
-func newStatementJobs(c config.Statements, statements *ingest.Service, db *store.DB, observe func(string), log *slog.Logger, now func() time.Time) *ingest.Jobs {
+func newStatementJobs(c config.Statements, statements *ingest.Service, db *store.DB, observe func(string), tracer *tracing.Tracer, log *slog.Logger, now func() time.Time) *ingest.Jobs {
 	return &ingest.Jobs{
-		Service: statements, Store: db, Workers: c.Workers, Log: log, Now: now, Observe: observe,
+		Service: statements, Store: db, Workers: c.Workers, Log: log, Now: now, Observe: observe, Tracer: tracer,
 		Limits: ingest.JobLimits{PerUser: c.MaxJobsPerUser, All: c.MaxJobs, Bytes: int(c.MaxStored)},
 	}
 }

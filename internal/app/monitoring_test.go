@@ -53,7 +53,7 @@ var monitored = []string{
 	`casbroker_portfolio_warnings_total{code="`, `casbroker_captures_total{`,
 	`casbroker_answer_cache_requests_total{result="hit"} `, `casbroker_answer_cache_requests_total{result="miss"} `, `casbroker_answer_cache_bytes `,
 	`casbroker_statement_jobs{state="waiting"} 0`, `casbroker_statement_jobs{state="running"} 0`, `casbroker_statement_oldest_job_age_seconds 0`,
-	`casbroker_statement_job_runs_total{outcome="done"} `, `casbroker_statement_job_runs_total{outcome="lost"} 0`,
+	`casbroker_statement_job_runs_total{outcome="done"} `, `casbroker_statement_job_runs_total{outcome="save_pending"} 0`, `casbroker_statement_job_runs_total{outcome="lost"} 0`,
 	// What an alert counts begins with 0.
 	`casbroker_captures_total{outcome="lost"} 0`, `casbroker_captures_total{outcome="no_copy"} 0`,
 	`casbroker_webhook_deliveries_total{endpoint="backend",result="failed"} 0`, `casbroker_webhook_deliveries_total{endpoint="backend",result="disabled"} 0`,

@@ -256,7 +256,7 @@ func New(ctx context.Context, c config.Config, o Options) (_ *App, err error) { 
 	}
 	statements := &ingest.Service{Parser: statementParser{passOn}, Saver: statementSaver{&portfolio.Uploads{Captures: captures}}, Memory: ingest.NewMemory()}
 	jobMetrics := metrics.StatementJobs(ingest.JobOutcomes)
-	statementJobs := newStatementJobs(c.Statements, statements, db, jobMetrics.Count, log, o.Now)
+	statementJobs := newStatementJobs(c.Statements, statements, db, jobMetrics.Count, a.tracer, log, o.Now)
 	consents := parseMail(c, statementJobs, passOn.Mail, db)
 	a.startStatementJobs(running, statementJobs)
 

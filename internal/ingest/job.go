@@ -1,14 +1,11 @@
 package ingest
 
 import (
-	"bytes"
 	"context"
 	"crypto/sha256"
-	"encoding/json"
 	"errors"
 	"log/slog"
 	"net/http"
-	"strings"
 	"sync"
 	"time"
 
@@ -16,8 +13,8 @@ import (
 
 	"casbroker/internal/auth"
 	"casbroker/internal/fault"
-	"casbroker/internal/httpapi"
 	"casbroker/internal/id"
+	"casbroker/internal/tracing"
 )
 
 // State is that of a Job.
@@ -42,6 +39,7 @@ type Job struct {
 	PortfolioID string    // if it is Done
 	Created     bool      // the portfolio is new
 	Problem     []byte    // JSON: a Problem, if it is Failed
+	Traceparent string    // of the request, in the form of tracing.Traceparent; known while it is Running
 }
 
 // Document is a statement, as it was received.
@@ -154,6 +152,7 @@ type Jobs struct {
 	FromVendor func(url string) bool
 	// Observe is called with the outcome of each try of a job; nil means not at all.
 	Observe func(outcome string)
+	Tracer  *tracing.Tracer // nil for no traces
 
 	once    sync.Once
 	working *semaphore.Weighted
@@ -163,14 +162,15 @@ type Jobs struct {
 
 // The outcomes of a try of a job.
 const (
-	JobDone    = "done"
-	JobRetried = "retried" // the vendor got nothing: it waits again
-	JobFailed  = "failed"
-	JobLost    = "lost" // its process was killed, so whether it succeeded is not known
+	JobDone        = "done"
+	JobSavePending = "save_pending" // the vendor's answer is stored, and saved as a portfolio later
+	JobRetried     = "retried"      // the vendor got nothing: it waits again
+	JobFailed      = "failed"
+	JobLost        = "lost" // its process was killed, so whether it succeeded is not known
 )
 
 // JobOutcomes are all of them.
-var JobOutcomes = []string{JobDone, JobRetried, JobFailed, JobLost}
+var JobOutcomes = []string{JobDone, JobSavePending, JobRetried, JobFailed, JobLost}
 
 // JobQueue is the jobs that have not ended, of all replicas.
 type JobQueue struct {
@@ -276,124 +276,4 @@ func (s *Jobs) Close(timeout time.Duration) {
 	case <-done:
 	case <-time.After(timeout):
 	}
-}
-
-// startDue starts the jobs that are due, as far as there are workers.
-func (s *Jobs) startDue(ctx context.Context) error {
-	if s.FromVendor != nil {
-		if err := s.Store.AddForwarded(ctx, s.Now(), s.Limits); err != nil {
-			return err
-		}
-	}
-	for ctx.Err() == nil && s.working.TryAcquire(1) {
-		now, holder := s.Now(), id.New("jh")
-		job, document, err := s.Store.TakeJob(ctx, holder, now, now.Add(jobLease))
-		if err != nil || job == nil {
-			s.working.Release(1)
-			return err
-		}
-		s.all.Go(func() {
-			defer s.Wake() // another may wait for the worker
-			defer s.working.Release(1)
-			s.process(context.WithoutCancel(ctx), *job, holder, document)
-		})
-	}
-	return nil
-}
-
-// process has the document of a job parsed, once.
-func (s *Jobs) process(ctx context.Context, job Job, holder string, document Document) {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	go s.extend(ctx, job.ID, holder)
-	err := s.parse(ctx, job, document)
-	f, isFault := errors.AsType[*fault.Fault](err)
-	if err == nil || isFault && f.Code == "save_pending" { // its portfolio was saved, or will be
-		s.observe(JobDone)
-		return
-	}
-	now := s.Now()
-	outcome := JobFailed
-	var failed error
-	if s.again(job, document, err, f, now) {
-		outcome = JobRetried
-		failed = s.Store.ReturnJob(ctx, job.ID, holder, now.Add(max(f.RetryAfter, min(firstRetry<<min(job.Tries, 10), lastRetry))))
-	} else {
-		failed = s.Store.FailJob(ctx, job.ID, holder, failureOfJob(document, err, now))
-	}
-	if failed != nil { // Clean ends it
-		s.Log.WarnContext(ctx, "the end of a job is not recorded", "job", job.ID, "error", failed)
-		return
-	}
-	s.observe(outcome)
-}
-
-// again reports whether a job that failed with err, which is f, is tried again: the vendor
-// has got nothing of it, and that may change soon.
-func (s *Jobs) again(job Job, document Document, err error, f *fault.Fault, now time.Time) bool {
-	var call interface{ NotSent() bool }
-	nothing := errors.As(err, &call) && call.NotSent() || errors.Is(err, errVendorBusy)
-	until := job.CreatedAt.Add(maxAge)
-	if document.Forwarded != nil {
-		until = job.CreatedAt.Add(maxForwardedAge)
-	}
-	return f != nil && nothing &&
-		(f.Kind == fault.Unavailable || f.Kind == fault.Limited || f.Kind == fault.BadGateway) && now.Before(until)
-}
-
-// failureOfJob returns what is stored of a job that failed with err.
-func failureOfJob(document Document, err error, now time.Time) Failure {
-	p := httpapi.ProblemOf(err)
-	f := Failure{Problem: problemOf(err), Reason: strings.ToUpper(p.Code), At: now, Deleted: now.Add(keepEnded)}
-	if document.Forwarded != nil && p.Code == "invalid_password" {
-		f.Refused = document.Forwarded.PasswordAt
-	}
-	return f
-}
-
-func (s *Jobs) parse(ctx context.Context, job Job, document Document) error {
-	if file := document.Forwarded; file != nil {
-		if err := s.checkHost(ctx, job, *file); err != nil {
-			return err
-		}
-		var err error
-		if document, err = documentOf(*file); err != nil {
-			return err
-		}
-	}
-	if document.Body == nil {
-		return errUnreadableJob
-	}
-	r, err := http.NewRequestWithContext(ctx, http.MethodPost, "/", bytes.NewReader(document.Body))
-	if err != nil {
-		return err
-	}
-	r.Header.Set("Content-Type", document.ContentType)
-	_, err = s.Service.run(nil, r, auth.Principal{Subject: job.Subject}, job.ID)
-	return err
-}
-
-// extend makes the lease of a job longer until ctx ends.
-func (s *Jobs) extend(ctx context.Context, jobID, holder string) {
-	tick := time.NewTicker(extendEvery)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-			if _, err := s.Store.ExtendJob(ctx, jobID, holder, s.Now().Add(jobLease)); err != nil && ctx.Err() == nil {
-				s.Log.WarnContext(ctx, "the lease of a job is not extended", "job", jobID, "error", err)
-			}
-		}
-	}
-}
-
-// problemOf returns the problem that err is for the caller.
-func problemOf(err error) []byte {
-	text, err := json.Marshal(httpapi.ProblemOf(err))
-	if err != nil {
-		return []byte("null")
-	}
-	return text
 }

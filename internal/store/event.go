@@ -15,9 +15,12 @@ import (
 // expireEvents is how many events one transaction deletes.
 const expireEvents = 500
 
+// eventValues is how many values emit writes of an event.
+const eventValues = 7
+
 // emit writes events, in their order, as part of the change that they are about.
 func (s *DB) emit(ctx context.Context, tx *sql.Tx, events ...webhook.Event) error {
-	query, args := `INSERT INTO events (id, type, subject, who, at_ms, object) VALUES `, make([]any, 0, 6*len(events))
+	query, args := `INSERT INTO events (id, type, subject, who, at_ms, object, traceparent) VALUES `, make([]any, 0, eventValues*len(events))
 	for i, e := range events {
 		object, err := json.Marshal(e.Object)
 		if err != nil {
@@ -26,8 +29,8 @@ func (s *DB) emit(ctx context.Context, tx *sql.Tx, events ...webhook.Event) erro
 		if i > 0 {
 			query += ", "
 		}
-		query += "(" + placeholders(len(args)+1, 6) + ")" //nolint:gosec // numbers
-		args = append(args, e.ID, string(e.Type), e.Subject, s.eventQueue(e.Subject), millis(e.At), string(object))
+		query += "(" + placeholders(len(args)+1, eventValues) + ")" //nolint:gosec // numbers
+		args = append(args, e.ID, string(e.Type), e.Subject, s.eventQueue(e.Subject), millis(e.At), string(object), traceparentOf(ctx))
 	}
 	if _, err := tx.ExecContext(ctx, query, args...); err != nil {
 		return fmt.Errorf("write events: %w", err)
@@ -92,13 +95,13 @@ func (s *DB) anyUnnumbered(ctx context.Context) (found bool, err error) {
 	return found, s.explain(ctx, "look for new events", err)
 }
 
-const eventColumns = `e.id, e.seq, e.type, e.subject, e.at_ms, e.object`
+const eventColumns = `e.id, e.seq, e.type, e.subject, e.at_ms, e.object, COALESCE(e.traceparent, '')`
 
 func scanEvent(scan func(...any) error) (webhook.Event, error) {
 	var e webhook.Event
 	var atMS int64
 	var object string
-	if err := scan(&e.ID, &e.Seq, &e.Type, &e.Subject, &atMS, &object); err != nil {
+	if err := scan(&e.ID, &e.Seq, &e.Type, &e.Subject, &atMS, &object, &e.Traceparent); err != nil {
 		return e, err
 	}
 	e.At = instant(atMS)
@@ -137,10 +140,10 @@ func (s *DB) ExpireEvents(ctx context.Context, until time.Time) (total int, err 
 	}
 }
 
-// eraseEvents removes subject from its events, except from those of its erasures. Events
+// eraseEvents removes subject, and the traces of its requests, from its events, except from those of its erasures. Events
 // without a position keep the hash of the subject until they were delivered.
 func eraseEvents(ctx context.Context, tx *sql.Tx, subject string) error {
-	_, err := tx.ExecContext(ctx, `UPDATE events SET subject = '', who = CASE WHEN seq = 0 THEN who ELSE '' END
+	_, err := tx.ExecContext(ctx, `UPDATE events SET subject = '', traceparent = NULL, who = CASE WHEN seq = 0 THEN who ELSE '' END
 		WHERE subject = $1 AND subject <> '' AND type <> $2`, subject, string(webhook.UserErased))
 	if err != nil {
 		return fmt.Errorf("remove a user from the events: %w", err)

@@ -43,9 +43,9 @@ func (s *DB) AddJob(ctx context.Context, j ingest.NewJob, l ingest.JobLimits) (a
 			return err
 		}
 		added = j.Job
-		_, err := tx.ExecContext(ctx, `INSERT INTO statement_jobs (id, subject, state, created_ms, next_ms, size, sealed, request_key, body)
-			VALUES ($1, $2, $3, $4, $4, $5, $6, $7, $8)`,
-			j.ID, j.Subject, string(ingest.Waiting), millis(j.CreatedAt), len(sealed), sealed, key, sum)
+		_, err := tx.ExecContext(ctx, `INSERT INTO statement_jobs (id, subject, state, created_ms, next_ms, size, sealed, request_key, body, traceparent)
+			VALUES ($1, $2, $3, $4, $4, $5, $6, $7, $8, $9)`,
+			j.ID, j.Subject, string(ingest.Waiting), millis(j.CreatedAt), len(sealed), sealed, key, sum, traceparentOf(ctx))
 		return err
 	})
 	return added, err
@@ -150,16 +150,17 @@ func (s *DB) TakeJob(ctx context.Context, holder string, now, until time.Time) (
 	var document ingest.Document
 	err := s.change(ctx, "take a job", func(ctx context.Context, tx *sql.Tx) error {
 		var sealed []byte
-		var file string
+		var file, traceparent string
 		j, err := s.scanJob(tx.QueryRowContext(ctx, `UPDATE statement_jobs SET state = 'running', holder = $1, next_ms = $2
 			WHERE id = (SELECT id FROM statement_jobs WHERE state = 'waiting' AND next_ms <= $3 ORDER BY next_ms, id LIMIT 1) AND state = 'waiting'
-			RETURNING `+jobColumns+`, sealed, mail_file`, holder, millis(until), millis(now)), &sealed, &file)
+			RETURNING `+jobColumns+`, sealed, mail_file, COALESCE(traceparent, '')`, holder, millis(until), millis(now)), &sealed, &file, &traceparent)
 		if errors.Is(err, sql.ErrNoRows) {
 			return nil
 		}
 		if err != nil {
 			return err
 		}
+		j.Traceparent = traceparent
 		taken = &j
 		document, err = s.documentOf(ctx, tx, j, sealed, file)
 		return err

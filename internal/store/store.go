@@ -222,6 +222,7 @@ func (s *DB) transact(ctx context.Context, action string, u urgency, do work) er
 	}
 	ctx, span := startTransaction(ctx, action)
 	defer span.End()
+	do = withTraceparent(ctx, do)
 	var err error
 	if s.group != nil {
 		err = s.group.change(ctx, u, do)

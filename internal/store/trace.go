@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"database/sql"
 	"database/sql/driver"
 	"errors"
 	"strings"
@@ -21,6 +22,28 @@ func startTransaction(ctx context.Context, action string) (context.Context, *tra
 	ctx, span := tracing.Start(ctx, "SQL transaction", tracing.Internal)
 	span.Text("casbroker.action", action)
 	return ctx, span
+}
+
+// traceparentKey is the key of what withTraceparent adds to a context.
+type traceparentKey struct{}
+
+// traceparentOf returns the span that has made the change of ctx, in the form of tracing.Traceparent; NULL
+// without one.
+func traceparentOf(ctx context.Context) sql.NullString {
+	text, known := ctx.Value(traceparentKey{}).(string)
+	return sql.NullString{String: text, Valid: known}
+}
+
+// withTraceparent returns do with the span in ctx for traceparentOf. On SQLite the context of do is not that
+// of the caller.
+func withTraceparent(ctx context.Context, do work) work {
+	text := tracing.Traceparent(ctx)
+	if text == "" {
+		return do
+	}
+	return func(ctx context.Context, tx *sql.Tx) error {
+		return do(context.WithValue(ctx, traceparentKey{}, text), tx)
+	}
 }
 
 // startStatement starts the span of a statement, of which it has the first word alone.

@@ -24,7 +24,7 @@ func (m *Metrics) StatementJobs(outcomes []string) *StatementJobs {
 		}),
 		runs: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Namespace: namespace, Name: "statement_job_runs_total",
-			Help: "Tries to parse a statement in the background, by outcome: done, retried (the vendor got nothing, it waits again), failed, or lost (its process was killed).",
+			Help: "Tries to parse a statement in the background, by outcome: done, save_pending (the answer is stored, and saved later), retried (the vendor got nothing, it waits again), failed, or lost (its process was killed).",
 		}, []string{"outcome"}),
 	}
 	for _, outcome := range outcomes {

@@ -12,6 +12,8 @@
 //
 //   - A span has names and numbers that the broker's own code chose: patterns of routes, kinds of
 //     statements, outcomes. It never has paths, ids, users, addresses, arguments, keys or tokens.
+//   - Work that is stored and done later, such as the delivery of an event, is a trace of its own, with a link to
+//     the span that has stored it.
 //   - No request waits for the collector. Spans that find the queue full are dropped and counted.
 //   - Without an open Tracer, Start reads one atomic integer and does nothing else.
 //   - All methods of a nil *Tracer and a nil *Span may be called and do nothing.

@@ -43,10 +43,22 @@ func (s *Span) message() *tracepb.Span {
 	if s.parent != (spanID{}) {
 		m.ParentSpanId = s.parent[:]
 	}
+	for _, l := range s.links {
+		m.Links = append(m.Links, &tracepb.Span_Link{TraceId: l.trace[:], SpanId: l.span[:], Flags: linkFlags(l)})
+	}
 	if s.failed {
 		m.Status = &tracepb.Status{Code: tracepb.Status_STATUS_CODE_ERROR}
 	}
 	return m
+}
+
+// linkFlags returns the flags of a link to l, which another process may have had.
+func linkFlags(l remote) uint32 {
+	flags := uint32(tracepb.SpanFlags_SPAN_FLAGS_CONTEXT_HAS_IS_REMOTE_MASK | tracepb.SpanFlags_SPAN_FLAGS_CONTEXT_IS_REMOTE_MASK)
+	if l.sampled {
+		flags |= 1
+	}
+	return flags
 }
 
 func keyValues(list []attribute) []*commonpb.KeyValue {

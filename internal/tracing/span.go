@@ -15,6 +15,7 @@ const (
 	Internal Kind = 1 // none
 	Server   Kind = 2 // a caller
 	Client   Kind = 3 // a server
+	Consumer Kind = 5 // what has stored the work
 )
 
 // Span is a piece of work and how long it took. One goroutine uses it at a time, and not after End.
@@ -29,6 +30,7 @@ type Span struct {
 	kind       Kind
 	start, end time.Time
 	attributes []attribute
+	links      []remote
 	failed     bool
 }
 

@@ -14,7 +14,7 @@ type (
 	spanID  [8]byte
 )
 
-// remote is the span of a caller.
+// remote is a span of a caller, or of a trace that has ended.
 type remote struct {
 	trace   traceID
 	span    spanID
@@ -57,15 +57,23 @@ func decodeHex(to []byte, text string) bool {
 // Inject sets the header of the W3C trace context to the span in ctx. It does nothing if there
 // is none.
 func Inject(ctx context.Context, header http.Header) {
+	if text := Traceparent(ctx); text != "" {
+		header.Set(Header, text)
+	}
+}
+
+// Traceparent returns the value of Header for the span in ctx, "" if there is none. It can be stored with
+// work that is done later, for StartLinked.
+func Traceparent(ctx context.Context) string {
 	s := fromContext(ctx)
 	if s == nil {
-		return
+		return ""
 	}
 	flags := "-00"
 	if s.sampled {
 		flags = "-01"
 	}
-	header.Set(Header, "00-"+hex.EncodeToString(s.trace[:])+"-"+hex.EncodeToString(s.id[:])+flags)
+	return "00-" + hex.EncodeToString(s.trace[:]) + "-" + hex.EncodeToString(s.id[:]) + flags
 }
 
 // TraceID returns the id of the trace that ctx belongs to, in hexadecimal digits; "" if there is none.

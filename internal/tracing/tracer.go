@@ -85,10 +85,21 @@ func (t *Tracer) Continue(ctx context.Context, traceparent string, trusted bool)
 
 // Start starts a new trace with its first span, and returns a context with it.
 func (t *Tracer) Start(ctx context.Context, name string, kind Kind) (context.Context, *Span) {
+	return t.StartLinked(ctx, name, kind, "")
+}
+
+// StartLinked is Start for work that was stored by a span with the given Traceparent. That one's trace may have
+// ended long ago, so the new trace has a link to it. It is sent if that one is. traceparent is "" if there was no span.
+func (t *Tracer) StartLinked(ctx context.Context, name string, kind Kind, traceparent string) (context.Context, *Span) {
 	if t == nil {
 		return ctx, nil
 	}
-	s := &Span{tracer: t, trace: newTraceID(), id: newSpanID(), sampled: t.chance(), name: name, kind: kind, start: time.Now()}
+	s := &Span{tracer: t, trace: newTraceID(), id: newSpanID(), name: name, kind: kind, start: time.Now()}
+	if cause, ok := parseTraceparent(traceparent); ok {
+		s.sampled, s.links = cause.sampled, []remote{cause}
+	} else {
+		s.sampled = t.chance()
+	}
 	return context.WithValue(ctx, contextKey{}, s), s
 }
 

@@ -173,10 +173,10 @@ func (r *run) deliver(e Endpoint, delivery Delivery) {
 	}
 }
 
-// try sends d once and records that, as a trace of its own: the one in which the event came
-// about has ended. It returns the event of the user that is to be sent now, nil if there is none.
+// try sends d once and records that, as a trace with a link to the one in which the event came
+// about. It returns the event of the user that is to be sent now, nil if there is none.
 func (r *run) try(e Endpoint, d Delivery) *Delivery {
-	traced, span := r.Tracer.Start(r.ctx, "webhook delivery", tracing.Client)
+	traced, span := r.Tracer.StartLinked(r.ctx, "webhook delivery", tracing.Client, d.Event.Traceparent)
 	defer span.End()
 	result, err := r.Sender.Send(traced, e, d.Event.Message())
 	describe(span, e, d, result)

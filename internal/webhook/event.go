@@ -60,6 +60,10 @@ type Event struct {
 	Subject string // the user whom it is about; "" for none, and once the user's data was erased
 	At      time.Time
 	Object  Object
+
+	// Traceparent names the span in which it happened, in the form of tracing.Traceparent; "" without traces. The store
+	// sets it.
+	Traceparent string
 }
 
 // New returns an event with a new id. subject is "" for none.
