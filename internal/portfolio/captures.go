@@ -34,6 +34,8 @@ const (
 	keepWait = time.Second
 	// settleTimeout bounds Settle.
 	settleTimeout = 3 * time.Second
+	// reportEvery bounds how often it is logged that answers are not saved.
+	reportEvery = time.Minute
 	// firstRetry and lastRetry bound the time between two tries, which doubles.
 	firstRetry, lastRetry = 10 * time.Second, time.Hour
 )
@@ -53,9 +55,10 @@ type Captures struct {
 	saving *semaphore.Weighted // bytes of payloads
 	closed chan struct{}
 
-	mu      sync.Mutex
-	running map[string]*captureGroup // by subject
-	all     sync.WaitGroup
+	mu       sync.Mutex
+	running  map[string]*captureGroup // by subject
+	reported time.Time                // when report last logged that answers are not saved; zero while they are
+	all      sync.WaitGroup
 }
 
 // captureGroup are the answers of one user that are on their way.
@@ -195,15 +198,38 @@ func (c *Captures) Settle(ctx context.Context, subject string) {
 		case <-ctx.Done():
 		}
 	}
-	if err := c.saveDue(ctx, subject); err != nil { // another replica may have seen them
-		c.Log.WarnContext(ctx, "answers of the vendor are not saved yet", "error", err)
+	if err := c.saveDue(ctx, subject); err != nil && !errors.Is(ctx.Err(), context.Canceled) { // another replica may have seen them
+		c.report(ctx, err)
+	}
+}
+
+// report logs that answers are not saved, at most once every reportEvery, and with a nil err that
+// they are again, once.
+func (c *Captures) report(ctx context.Context, err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	now, waiting := c.Now(), 0
+	for _, g := range c.running {
+		waiting += g.n
+	}
+	switch {
+	case err != nil && (c.reported.IsZero() || now.Sub(c.reported) >= reportEvery):
+		c.reported = now
+		c.Log.WarnContext(ctx, "answers of the vendor are not saved, since the database fails; they are tried again", "waiting", waiting, "error", err)
+	case err == nil && !c.reported.IsZero() && waiting == 0:
+		c.reported = time.Time{}
+		c.Log.InfoContext(ctx, "answers of the vendor are saved again")
 	}
 }
 
 // Run saves the captures that are due, and deletes those that were matched for long
 // enough. It is meant to be called periodically.
 func (c *Captures) Run(ctx context.Context) error {
-	return errors.Join(c.Store.DropObserved(ctx, c.Now()), c.saveDue(ctx, ""))
+	err := c.saveDue(ctx, "")
+	if err == nil {
+		c.report(ctx, nil)
+	}
+	return errors.Join(c.Store.DropObserved(ctx, c.Now()), err)
 }
 
 // Close waits for the answers that are on their way, at most closeTimeout. Those that could
