@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -12,6 +13,7 @@ import (
 
 	"casbroker/internal/sandbox"
 	"casbroker/internal/testkit/brokertest"
+	"casbroker/internal/testkit/storetest"
 )
 
 // TestKeyOfAKilledBrokerIsFreeSoon kills the broker while the vendor parses a statement that
@@ -46,7 +48,11 @@ func TestKeyOfAKilledBrokerIsFreeSoon(t *testing.T) {
 		t.Errorf("got %d while the first request runs, want 409 with Retry-After", status)
 	}
 	p.Kill()
+	dead := time.Now()
 	close(killed)
+	if end := p.leaseEnd(); end.After(dead.Add(2 * time.Second)) {
+		t.Errorf("the lease of the key ends %s after the kill, want at most 2s", end.Sub(dead))
+	}
 	if status := <-lost; status != 0 {
 		t.Errorf("the killed broker answered %d", status)
 	}
@@ -64,6 +70,18 @@ func TestKeyOfAKilledBrokerIsFreeSoon(t *testing.T) {
 	if got := parses.Load(); got != 2 {
 		t.Errorf("the vendor got %d calls, want 2", got)
 	}
+}
+
+// leaseEnd returns the end of the only lease of an Idempotency-Key in the database.
+func (p *program) leaseEnd() time.Time {
+	p.T.Helper()
+	var end int64
+	db := storetest.SQL(p.T, "sqlite:"+filepath.Join(p.Folder, "broker.db"))
+	if err := db.QueryRowContext(p.T.Context(), `SELECT until_ms FROM idempotency`).Scan(&end); err != nil {
+		p.T.Fatal(err)
+	}
+	_ = db.Close() // before the broker opens it
+	return time.UnixMilli(end)
 }
 
 // upload sends a statement with an Idempotency-Key. It returns the status, 0 without an
