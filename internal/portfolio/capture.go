@@ -25,6 +25,9 @@ type Capture struct {
 	// settings say of captures. Job is the id of the job that did, "" for none.
 	Uploaded bool
 	Job      string
+	// Key is the claim of the request that it answers, nil for none. Its Idempotency-Key stays
+	// claimed until the capture is saved, which completes it, or dropped. It is not read back.
+	Key *Claim
 	// Delay is how long after At it becomes due.
 	Delay time.Duration
 	Tries int // saves that failed

@@ -25,6 +25,11 @@ var (
 	// ErrKeyInFlight: an earlier request with the key has not ended yet.
 	ErrKeyInFlight = fault.New(fault.Conflict, "idempotency_in_flight",
 		"A request with this Idempotency-Key is still in progress; try again in a moment.").After(2 * time.Second)
+	// ErrSavePending: the answer to a request with the key is stored, but not saved yet.
+	ErrSavePending = fault.New(fault.Unavailable, "save_pending",
+		"The statement was read, but is not saved yet; it will be as soon as that is possible. "+
+			"Send it again only with the same Idempotency-Key, with which it is not read twice; without one look for it in some minutes.").
+		After(10 * time.Second)
 	// ErrKeyOfDeleted: the portfolio saved with the key was deleted, and its answer too.
 	ErrKeyOfDeleted = fault.New(fault.Conflict, "idempotency_answer_deleted",
 		"The portfolio saved with this Idempotency-Key has been deleted; use a new key to save it again.")
@@ -63,10 +68,11 @@ func (*EndedLease) Error() string { return "the lease of the idempotency key has
 type KeyStore interface {
 	// ClaimKey claims a key. It returns nil if the caller has the lease, and the earlier
 	// SaveResult if the same request was completed before. It may return ErrKeyReused,
-	// ErrKeyInFlight and ErrKeyOfDeleted, and for a claim that is Streamed ErrKeyAnswered. It
+	// ErrKeyInFlight, ErrSavePending and ErrKeyOfDeleted, and for a claim that is Streamed ErrKeyAnswered. It
 	// returns an *EndedLease for a key with an ended lease that c does not replace.
 	ClaimKey(ctx context.Context, c Claim) (*SaveResult, error)
-	// ExtendKey moves the end of the lease of c. It returns false if c has lost the key.
+	// ExtendKey moves the end of the lease of c, and sets the body if that is not stored yet. It
+	// returns false if c has lost the key.
 	ExtendKey(ctx context.Context, c Claim, until time.Time) (bool, error)
 	// ReleaseKey deletes a claim that was not completed.
 	ReleaseKey(ctx context.Context, c Claim) error

@@ -18,9 +18,6 @@ const (
 	// keyWatch is how long an ended lease is watched before another request gets the key: the
 	// clocks of two replicas may differ, and the database may have been unavailable.
 	keyWatch = 2 * keyBeat
-	// pendingLease is how long a key stays claimed whose statement will be saved without its
-	// request.
-	pendingLease = 10 * time.Minute
 )
 
 // newClaim returns a claim of key by a request of who.
@@ -54,7 +51,7 @@ func (s *Service) claimKey(ctx context.Context, c Claim) (*heldKey, *SaveResult,
 	if err != nil || earlier != nil {
 		return nil, earlier, err
 	}
-	h := &heldKey{service: s, claim: c, kept: make(chan struct{}), ended: make(chan struct{})}
+	h := &heldKey{service: s, claim: c, ended: make(chan struct{})}
 	h.end = sync.OnceFunc(func() { close(h.ended) })
 	go h.extend(context.WithoutCancel(ctx))
 	return h, nil, nil
@@ -67,7 +64,6 @@ type heldKey struct {
 	claim   Claim
 	end     func() // stops extending the lease
 	ended   chan struct{}
-	kept    chan struct{} // closed by keep
 }
 
 // extend extends the lease until the key is ended, or is lost.
@@ -78,26 +74,9 @@ func (h *heldKey) extend(ctx context.Context) {
 		select {
 		case <-h.ended:
 			return
-		case <-h.kept:
-			h.extendOnce(ctx, beat.C)
-			return
 		case <-beat.C:
 		}
 		if held, err := h.extendTo(ctx, keyLease); err == nil && !held {
-			return
-		}
-	}
-}
-
-// extendOnce extends the lease to pendingLease, as soon as the database is available.
-func (h *heldKey) extendOnce(ctx context.Context, beat <-chan time.Time) {
-	for end := time.Now().Add(keepTimeout); time.Now().Before(end); {
-		if _, err := h.extendTo(ctx, pendingLease); err == nil {
-			return
-		}
-		select {
-		case <-beat:
-		case <-h.ended:
 			return
 		}
 	}
@@ -119,8 +98,35 @@ func (h *heldKey) confirm(ctx context.Context) error {
 	return err
 }
 
-// keep keeps the key claimed for pendingLease, although the request ends.
-func (h *heldKey) keep() { close(h.kept) }
+// of returns the claim of the request once its body is received.
+func (h *heldKey) of(body [32]byte) Claim {
+	c := h.claim
+	c.Body, c.Streamed = body, false
+	return c
+}
+
+// leave leaves the key to a stored capture, which has it claimed. It stores the hash of the body,
+// unless that is nil, as soon as the database is available.
+func (h *heldKey) leave(ctx context.Context, body *[32]byte) {
+	h.end()
+	if body == nil {
+		return
+	}
+	claim := h.of(*body)
+	ctx, cancel := context.WithTimeout(ctx, keepTimeout)
+	defer cancel()
+	retry := time.NewTicker(keyBeat)
+	defer retry.Stop()
+	for ctx.Err() == nil {
+		if _, err := h.service.Keys.ExtendKey(ctx, claim, claim.Until); err == nil {
+			return
+		}
+		select {
+		case <-retry.C:
+		case <-ctx.Done():
+		}
+	}
+}
 
 // free releases the key at once. If that fails, the key is free when its lease ends.
 func (h *heldKey) free(ctx context.Context) {

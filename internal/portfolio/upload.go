@@ -22,11 +22,7 @@ var (
 	// ErrKeyAnswered is returned for the claim of a request that is not read yet, if one
 	// with this key was answered: the bodies must be compared.
 	ErrKeyAnswered = fault.New(fault.Conflict, "idempotency_answered", "A request with this Idempotency-Key was answered before.")
-	// errPending is returned if the database is unavailable when a statement was parsed.
-	errPending = fault.New(fault.Unavailable, "save_pending",
-		"The statement was read, but is not saved yet; it will be as soon as that is possible. Do not send it again: look for it in some minutes.").
-		After(time.Minute)
-	errNoCopy = fault.New(fault.Unavailable, "save_unavailable",
+	errNoCopy      = fault.New(fault.Unavailable, "save_unavailable",
 		"The statement was read, but could not be saved; send it again.").After(30 * time.Second)
 )
 
@@ -45,19 +41,23 @@ type Upload struct {
 	group   *captureGroup // nil until the vendor answers
 	stored  chan error    // gets whether the vendor's answer is stored
 	settled bool          // the answer is saved or refused, or is left for another try
+	body    *[32]byte     // of a statement whose answer is not stored yet; nil otherwise
 }
 
 // Upload announces a statement of who, with the caller's Idempotency-Key or "". It returns
-// the faults of a claim, and ErrKeyAnswered if Replay may have the answer. The caller must
-// call Close.
+// the faults of a claim, and ErrKeyAnswered if Replay may have the answer. An answer to an
+// earlier request with the key that is not saved yet is saved, if that is possible. The caller
+// must call Close.
 func (u *Uploads) Upload(ctx context.Context, who auth.Principal, key string) (*Upload, error) {
 	up := &Upload{uploads: u, who: who, stored: make(chan error, 1)}
 	if key == "" {
 		return up, nil
 	}
-	claim := u.Portfolios.newClaim(who, routeUpload, key)
-	claim.Streamed = true
-	held, earlier, err := u.Portfolios.claimKey(ctx, claim)
+	held, earlier, err := u.claim(ctx, who, key)
+	if errors.Is(err, ErrSavePending) {
+		u.Settle(ctx, who.Subject)
+		held, earlier, err = u.claim(ctx, who, key)
+	}
 	switch {
 	case err != nil:
 		return nil, err
@@ -66,6 +66,13 @@ func (u *Uploads) Upload(ctx context.Context, who auth.Principal, key string) (*
 	}
 	up.key = held
 	return up, nil
+}
+
+// claim claims the key of a statement that is not received yet.
+func (u *Uploads) claim(ctx context.Context, who auth.Principal, key string) (*heldKey, *SaveResult, error) {
+	claim := u.Portfolios.newClaim(who, routeUpload, key)
+	claim.Streamed = true
+	return u.Portfolios.claimKey(ctx, claim)
 }
 
 // Resume announces the statement of a job. The job is done once it is saved.
@@ -108,7 +115,11 @@ func (up *Upload) Confirm(ctx context.Context) error {
 func (up *Upload) Begin(subject, callID string) (keep func(answer []byte), end func(err error)) {
 	c := up.uploads.Captures
 	up.group = c.enter(subject)
-	up.kept = keeping{captures: c, capture: Capture{Subject: subject, CallID: callID, Uploaded: true, Job: up.job, Delay: uploadDelay}}
+	capture := Capture{Subject: subject, CallID: callID, Uploaded: true, Job: up.job, Delay: uploadDelay}
+	if up.key != nil {
+		capture.Key = &up.key.claim
+	}
+	up.kept = keeping{captures: c, capture: capture}
 	var once sync.Once
 	return up.kept.keep, func(err error) {
 		once.Do(func() {
@@ -135,34 +146,29 @@ func (up *Upload) Save(ctx context.Context, body [32]byte) (SaveResult, error) {
 			return SaveResult{}, errNoCopy.Because(err)
 		}
 	case <-ctx.Done():
-		up.keepKey()
-		return SaveResult{}, errPending
+		up.body = &body
+		return SaveResult{}, ErrSavePending
 	}
 	up.settled = true
 	var claim *Claim
 	if up.key != nil {
-		completed := up.key.claim
-		completed.Body, completed.Streamed = body, false
+		completed := up.key.of(body)
 		claim = &completed
 	}
 	res, again, err := up.save(ctx, claim)
 	switch {
-	case again != nil:
-		up.keepKey()
-		return SaveResult{}, errPending.Because(again)
-	case err == nil && up.key != nil:
+	case up.key == nil:
+	case again != nil: // the capture has the key
+		go up.key.leave(context.WithoutCancel(ctx), &body)
+		up.key = nil
+	case err == nil:
 		up.key.end()
 		up.key = nil
 	}
-	return res, err
-}
-
-// keepKey keeps the key claimed, since the answer will be saved without this request.
-func (up *Upload) keepKey() {
-	if up.key != nil {
-		up.key.keep()
-		up.key = nil
+	if again != nil {
+		err = ErrSavePending.Because(again)
 	}
+	return res, err
 }
 
 // save tries once. again is an error after which the capture stays stored.
@@ -197,31 +203,45 @@ func (up *Upload) save(ctx context.Context, claim *Claim) (res SaveResult, again
 	return res, again, err
 }
 
-// Close frees the Idempotency-Key unless the statement is saved, and drops an answer that
-// Save was not called for.
+// Close frees the Idempotency-Key unless the statement is saved or will be. An answer that Save
+// was not called for, or not stored yet when it was, is saved in the background.
 func (up *Upload) Close(ctx context.Context) {
 	c := up.uploads.Captures
+	if up.group != nil && !up.settled {
+		go up.saveLater(context.WithoutCancel(ctx)) // the database may be unavailable for long
+		return
+	}
 	if up.key != nil {
 		up.key.free(ctx)
 	}
-	if up.group == nil {
-		return
-	}
-	if up.settled {
+	if up.group != nil {
 		c.leave(up.kept.capture.Subject, up.group)
+	}
+}
+
+// saveLater saves the vendor's answer once it is stored. The Idempotency-Key stays claimed, and is
+// free if the answer is lost or cannot be a portfolio.
+func (up *Upload) saveLater(ctx context.Context) {
+	c := up.uploads.Captures
+	defer c.leave(up.kept.capture.Subject, up.group)
+	if err := <-up.stored; err != nil {
+		c.Log.ErrorContext(ctx, "an answer of the vendor is lost: it cannot be stored", "error", err)
+		c.observe(CaptureLost)
+		if up.key != nil {
+			up.key.free(ctx)
+		}
 		return
 	}
-	go func() { // the database may be unavailable for long
-		defer c.leave(up.kept.capture.Subject, up.group)
-		if err := <-up.stored; err != nil {
-			c.Log.Error("an answer of the vendor is lost: it cannot be stored", "error", err)
-			c.observe(CaptureLost)
-			return
-		}
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), firstSave)
-		defer cancel()
-		if err := c.save(ctx, up.kept.capture); err != nil {
-			c.Log.WarnContext(ctx, "an answer of the vendor is not saved yet", "capture", up.kept.capture.ID, "error", err)
-		}
-	}()
+	if up.key != nil {
+		up.key.leave(ctx, up.body)
+	}
+	ctx, cancel := context.WithTimeout(ctx, firstSave)
+	defer cancel()
+	if err := c.save(ctx, up.kept.capture); err != nil {
+		c.Log.WarnContext(ctx, "an answer of the vendor is not saved yet", "capture", up.kept.capture.ID, "error", err)
+		return
+	}
+	if up.key != nil {
+		up.key.free(ctx)
+	}
 }

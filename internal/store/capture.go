@@ -18,10 +18,15 @@ func (s *DB) KeepCapture(ctx context.Context, c portfolio.Capture) error {
 		return err
 	}
 	sealed := s.box.Seal(captureData(c.ID), compressed)
+	var keyScope []byte
+	keyHolder := ""
+	if c.Key != nil {
+		keyScope, keyHolder = s.keyScope(*c.Key), c.Key.Holder
+	}
 	return s.change(ctx, "keep a capture", func(ctx context.Context, tx *sql.Tx) error {
-		_, err := tx.ExecContext(ctx, `INSERT INTO captures (id, subject, sealed, at_ms, tries, next_ms, call_id, uploaded, job)
-			VALUES ($1, $2, $3, $4, 0, $5, $6, $7, $8) ON CONFLICT (id) DO NOTHING`,
-			c.ID, c.Subject, sealed, millis(c.At), millis(c.At.Add(c.Delay)), c.CallID, boolInt(c.Uploaded), c.Job)
+		_, err := tx.ExecContext(ctx, `INSERT INTO captures (id, subject, sealed, at_ms, tries, next_ms, call_id, uploaded, job, key_scope, key_holder)
+			VALUES ($1, $2, $3, $4, 0, $5, $6, $7, $8, $9, $10) ON CONFLICT (id) DO NOTHING`,
+			c.ID, c.Subject, sealed, millis(c.At), millis(c.At.Add(c.Delay)), c.CallID, boolInt(c.Uploaded), c.Job, keyScope, keyHolder)
 		return err
 	})
 }
@@ -112,21 +117,26 @@ func (s *DB) DropCapture(ctx context.Context, id string) error {
 
 // takenCapture is what remains of a capture that is saved or matched.
 type takenCapture struct {
-	callID string
-	atMS   int64
+	callID    string
+	atMS      int64
+	keyScope  []byte // of the claim that it has; nil for none
+	keyHolder string
 }
+
+// takenColumns are the columns of a takenCapture.
+const takenColumns = `call_id, at_ms, key_scope, key_holder`
 
 // takeCapture deletes a capture. It returns portfolio.ErrNoCapture if it is gone: another
 // replica has saved it, or the user's data was erased. The caller must have locked the user.
 func takeCapture(ctx context.Context, tx *sql.Tx, id string) ([]takenCapture, error) {
-	taken, err := takeCaptures(ctx, tx, `DELETE FROM captures WHERE id = $1 RETURNING call_id, at_ms`, id)
+	taken, err := takeCaptures(ctx, tx, `DELETE FROM captures WHERE id = $1 RETURNING `+takenColumns, id)
 	if err == nil && len(taken) == 0 {
 		err = portfolio.ErrNoCapture
 	}
 	return taken, err
 }
 
-// takeCaptures runs query, which must delete captures and return their calls and instants.
+// takeCaptures runs query, which must delete captures and return their takenColumns.
 func takeCaptures(ctx context.Context, tx *sql.Tx, query string, args ...any) ([]takenCapture, error) {
 	rows, err := tx.QueryContext(ctx, query, args...)
 	if err != nil {
@@ -136,7 +146,7 @@ func takeCaptures(ctx context.Context, tx *sql.Tx, query string, args ...any) ([
 	var taken []takenCapture
 	for rows.Next() {
 		var c takenCapture
-		if err := rows.Scan(&c.callID, &c.atMS); err != nil {
+		if err := rows.Scan(&c.callID, &c.atMS, &c.keyScope, &c.keyHolder); err != nil {
 			return nil, err
 		}
 		taken = append(taken, c)

@@ -85,7 +85,7 @@ func matchCaptures(ctx context.Context, tx *sql.Tx, row *sealedPortfolio, save *
 		return nil, nil
 	}
 	taken, err := takeCaptures(ctx, tx, `DELETE FROM captures WHERE subject = $1 AND fingerprint = $2 AND at_ms >= $3
-		RETURNING call_id, at_ms`, row.Subject, row.fingerprint, millis(save.ObservedSince))
+		RETURNING `+takenColumns, row.Subject, row.fingerprint, millis(save.ObservedSince))
 	for _, c := range taken {
 		p := &row.Portfolio
 		p.Provenance, p.Differs, p.Differences = portfolio.Verified, false, nil

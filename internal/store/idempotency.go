@@ -17,7 +17,8 @@ import (
 // portfolio.ErrKeyAnswered then. It returns portfolio.ErrKeyReused if the
 // completed request had another body, portfolio.ErrKeyInFlight, with the rest of the
 // lease as retry delay, while another request holds the key, a *portfolio.EndedLease if that
-// lease has ended and c does not replace it, portfolio.ErrKeyOfDeleted if the answer was
+// lease has ended and c does not replace it, portfolio.ErrSavePending while a capture has the key,
+// portfolio.ErrKeyOfDeleted if the answer was
 // deleted with its portfolio, and portfolio.ErrUnreadable if the answer cannot be decrypted.
 func (s *DB) ClaimKey(ctx context.Context, c portfolio.Claim) (*portfolio.SaveResult, error) {
 	var replaces portfolio.EndedLease
@@ -31,7 +32,8 @@ func (s *DB) ClaimKey(ctx context.Context, c portfolio.Claim) (*portfolio.SaveRe
 			ON CONFLICT (scope) DO UPDATE SET body = excluded.body, holder = excluded.holder, until_ms = excluded.until_ms,
 				expires_ms = excluded.expires_ms, created = NULL, portfolio = NULL, answer = NULL
 			WHERE idempotency.expires_ms <= $6 OR (idempotency.created IS NULL AND idempotency.until_ms <= $6
-				AND idempotency.holder = $7 AND idempotency.until_ms = $8)`,
+				AND idempotency.holder = $7 AND idempotency.until_ms = $8
+				AND NOT EXISTS (SELECT 1 FROM captures WHERE key_scope = idempotency.scope))`,
 			s.keyScope(c), s.keyBody(c), c.Holder, millis(c.Until), millis(c.Expires), millis(c.At), replaces.Holder, millis(replaces.Until))
 		if err != nil {
 			return fmt.Errorf("insert claim: %w", err)
@@ -52,20 +54,24 @@ func (s *DB) earlierAnswer(ctx context.Context, tx *sql.Tx, c portfolio.Claim) (
 	var holder string
 	var created sql.NullInt64
 	var id sql.NullString
-	err := tx.QueryRowContext(ctx, `SELECT body, holder, until_ms, created, portfolio, answer FROM idempotency WHERE scope = $1`,
-		s.keyScope(c)).Scan(&body, &holder, &untilMS, &created, &id, &sealed)
+	var captured bool
+	err := tx.QueryRowContext(ctx, `SELECT body, holder, until_ms, created, portfolio, answer,
+		EXISTS (SELECT 1 FROM captures WHERE key_scope = idempotency.scope) FROM idempotency WHERE scope = $1`,
+		s.keyScope(c)).Scan(&body, &holder, &untilMS, &created, &id, &sealed, &captured)
 	switch {
 	case errors.Is(err, sql.ErrNoRows): // released since the INSERT
 		return nil, portfolio.ErrKeyInFlight
 	case err != nil:
 		return nil, fmt.Errorf("read claim: %w", err)
+	case !created.Valid && captured:
+		return nil, portfolio.ErrSavePending
 	case !created.Valid && untilMS <= millis(c.At):
 		return nil, &portfolio.EndedLease{Holder: holder, Until: instant(untilMS)}
 	case !created.Valid && (c.Streamed || len(body) == 0): // one of the bodies is not received yet
 		return nil, portfolio.ErrKeyInFlight.After(max(instant(untilMS).Sub(c.At), time.Second))
 	case c.Streamed:
 		return nil, portfolio.ErrKeyAnswered
-	case subtle.ConstantTimeCompare(body, s.keyBody(c)) == 0:
+	case len(body) > 0 && subtle.ConstantTimeCompare(body, s.keyBody(c)) == 0: // it is unknown if the broker was killed
 		return nil, portfolio.ErrKeyReused
 	case !created.Valid:
 		return nil, portfolio.ErrKeyInFlight.After(max(instant(untilMS).Sub(c.At), time.Second))
@@ -79,12 +85,25 @@ func (s *DB) earlierAnswer(ctx context.Context, tx *sql.Tx, c portfolio.Claim) (
 	return &portfolio.SaveResult{PortfolioID: id.String, Created: created.Int64 == 1, Body: plain, Replayed: true}, nil
 }
 
-// completeKey stores a as the answer to repetitions of request c, which is nil if the
-// caller sent no key.
-func (s *DB) completeKey(ctx context.Context, tx *sql.Tx, c *portfolio.Claim, a portfolio.SaveResult) error {
-	if c == nil {
-		return nil
+// completeKeysOf stores a as the answer to repetitions of the requests that captures answer. It
+// leaves keys alone that other requests have got.
+func (s *DB) completeKeysOf(ctx context.Context, tx *sql.Tx, captures []takenCapture, a portfolio.SaveResult) error {
+	for _, c := range captures {
+		if c.keyScope == nil {
+			continue
+		}
+		_, err := tx.ExecContext(ctx, `UPDATE idempotency SET created = $1, portfolio = $2, answer = $3
+			WHERE scope = $4 AND holder = $5 AND created IS NULL`,
+			boolInt(a.Created), a.PortfolioID, s.box.Seal(scopeData(c.keyScope), a.Body), c.keyScope, c.keyHolder)
+		if err != nil {
+			return fmt.Errorf("complete the claim of a capture: %w", err)
+		}
 	}
+	return nil
+}
+
+// completeKey stores a as the answer to repetitions of request c.
+func (s *DB) completeKey(ctx context.Context, tx *sql.Tx, c *portfolio.Claim, a portfolio.SaveResult) error {
 	result, err := tx.ExecContext(ctx, `UPDATE idempotency SET created = $1, portfolio = $2, answer = $3, body = $6
 		WHERE scope = $4 AND holder = $5 AND created IS NULL`,
 		boolInt(a.Created), a.PortfolioID, s.box.Seal(s.answerData(*c), a.Body), s.keyScope(*c), c.Holder, s.keyBody(*c))
@@ -98,12 +117,12 @@ func (s *DB) completeKey(ctx context.Context, tx *sql.Tx, c *portfolio.Claim, a 
 	return err
 }
 
-// ExtendKey moves the end of the lease of c. It returns false if another request has claimed
-// the key since. The end of a claim that was completed does not matter.
+// ExtendKey moves the end of the lease of c, and sets the body if it was claimed without. It
+// returns false if another request has claimed the key since. The end of a claim that was completed does not matter.
 func (s *DB) ExtendKey(ctx context.Context, c portfolio.Claim, until time.Time) (held bool, err error) {
 	err = s.change(ctx, "extend idempotency key", func(ctx context.Context, tx *sql.Tx) error {
-		result, err := tx.ExecContext(ctx, `UPDATE idempotency SET until_ms = $1 WHERE scope = $2 AND holder = $3`,
-			millis(until), s.keyScope(c), c.Holder)
+		result, err := tx.ExecContext(ctx, `UPDATE idempotency SET until_ms = $1, body = CASE WHEN length(body) = 0 THEN $4 ELSE body END
+			WHERE scope = $2 AND holder = $3`, millis(until), s.keyScope(c), c.Holder, s.keyBody(c))
 		if err != nil {
 			return err
 		}

@@ -13,8 +13,8 @@ import (
 )
 
 // SavePortfolio stores a statement, unless the subject already has it in a copy that can
-// be decrypted, completes the Idempotency-Key claim of the request, deletes the capture
-// that it was made of, and records the change: all or nothing. It returns
+// be decrypted, completes the Idempotency-Key claim of the request, or without one that
+// of the capture, deletes the capture that it was made of, and records the change: all or nothing. It returns
 // portfolio.ErrKeyInFlight if another request has taken over the claim,
 // portfolio.ErrNoCapture if the capture is gone, portfolio.ErrOtherOwner if the
 // statement belongs to another person and save.RefuseOther is set, and portfolio.ErrQuota if
@@ -46,6 +46,9 @@ func (s *DB) SavePortfolio(ctx context.Context, save portfolio.SaveRequest) (por
 		}
 		if err := endJob(ctx, tx, save.Job, a, save.Portfolio.SavedAt); err != nil {
 			return err
+		}
+		if save.Claim == nil {
+			return s.completeKeysOf(ctx, tx, captures, a)
 		}
 		return s.completeKey(ctx, tx, save.Claim, a)
 	})

@@ -2926,7 +2926,8 @@ export interface components {
         /**
          * @description A dependency of the broker does not answer: `upstream_unavailable`, `upstream_rate_limited`,
          *     `upstream_refused_key`, `upstream_out_of_credits` and `upstream_bad_answer` for the vendor, `store_unavailable`
-         *     `save_unavailable` and `save_pending` for the database (after `save_pending` a statement is saved later),
+         *     `save_unavailable` and `save_pending` for the database (after `save_pending` a statement is saved later, and the same
+         *     `Idempotency-Key` gets its portfolio then),
          *     `upstream_failed` and `stopping` for statements, `limits_unavailable`, and `auth_unavailable` for an issuer's keys. Or many
          *     large statements are being saved (`save_busy`) or many exports written (`export_busy`), or there is no
          *     space for another (`export_unavailable`); the broker does not know

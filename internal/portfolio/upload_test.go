@@ -1,0 +1,157 @@
+package portfolio_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"errors"
+	"log/slog"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"casbroker/internal/auth"
+	"casbroker/internal/portfolio"
+	"casbroker/internal/store"
+	"casbroker/internal/testkit/logtest"
+	"casbroker/internal/testkit/storetest"
+)
+
+var (
+	uploader = auth.Principal{Subject: "demo:asha", Roles: auth.RoleUser}
+	document = sha256.Sum256([]byte("a document"))
+)
+
+// uploaded sends a document with the key "k", gets its answer from the vendor, and has that stored.
+func (c *captures) uploaded(t *testing.T) *portfolio.Upload {
+	t.Helper()
+	up, err := (&portfolio.Uploads{Captures: c.Captures}).Upload(t.Context(), uploader, "k")
+	if err != nil {
+		t.Fatal(err)
+	}
+	keep, end := up.Begin(uploader.Subject, "")
+	keep(minimal("Fund"))
+	end(nil)
+	return up
+}
+
+// repeat sends the document again, with the same key. It returns nil if there is an answer.
+func (c *captures) repeat(t *testing.T) error {
+	t.Helper()
+	up, err := (&portfolio.Uploads{Captures: c.Captures}).Upload(t.Context(), uploader, "k")
+	if err == nil {
+		up.Close(t.Context())
+		t.Fatal("the key is free, so that the document would be sent to the vendor again")
+	}
+	if errors.Is(err, portfolio.ErrKeyAnswered) {
+		return nil
+	}
+	return err
+}
+
+// answered fails the test unless the document, and no other one, gets the portfolio that was saved.
+func (c *captures) answered(t *testing.T, b *broker) {
+	t.Helper()
+	uploads := &portfolio.Uploads{Captures: c.Captures}
+	latest := b.get("asha", "/v1/portfolios/latest").want(t, http.StatusOK)
+	if r, err := uploads.Replay(t.Context(), uploader, "k", document); err != nil || !r.Created || !r.Replayed || r.PortfolioID != latest.ID {
+		t.Errorf("got %+v, %v, want the portfolio %s", r, err, latest.ID)
+	}
+	if _, err := uploads.Replay(t.Context(), uploader, "k", sha256.Sum256(nil)); !errors.Is(err, portfolio.ErrKeyReused) {
+		t.Errorf("another document: got %v, want ErrKeyReused", err)
+	}
+}
+
+func TestKeyOfAStatementThatWillBeSavedGetsItsPortfolio(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		c, b := capturesOf(t, db)
+		b.broken.Store(true)
+		up := c.uploaded(t)
+		if _, err := up.Save(t.Context(), document); !errors.Is(err, portfolio.ErrSavePending) {
+			t.Fatalf("got %v, want ErrSavePending", err)
+		}
+		up.Close(t.Context())
+		for range 2 {
+			if err := c.repeat(t); !errors.Is(err, portfolio.ErrSavePending) {
+				t.Errorf("before it is saved: got %v, want ErrSavePending", err)
+			}
+			b.clock.Add(int64(time.Hour)) // the lease has ended
+		}
+		b.broken.Store(false)
+		b.clock.Add(int64(time.Hour))
+		if err := c.repeat(t); err != nil {
+			t.Errorf("once it can be saved: got %v, want the answer", err)
+		}
+		c.answered(t, b)
+	})
+}
+
+// TestKeyOfAnUploadWhoseCallerHasLeftGetsItsPortfolio has a database that is away while the vendor
+// answers, and a caller who does not wait.
+func TestKeyOfAnUploadWhoseCallerHasLeftGetsItsPortfolio(t *testing.T) {
+	t.Parallel()
+	c, b := capturesOf(t, storetest.New(t))
+	c.Store = &failingCaptures{DB: b.db, errs: []error{store.ErrUnavailable, store.ErrUnavailable}}
+	up := c.uploaded(t)
+	up.Close(t.Context())
+	c.Settle(context.WithoutCancel(t.Context()), uploader.Subject)
+	if err := c.repeat(t); err != nil {
+		t.Errorf("got %v, want the answer", err)
+	}
+	if got := b.get("asha", "/v1/portfolios/latest").want(t, http.StatusOK).Provenance; got != "verified" {
+		t.Errorf("got %s, want verified", got)
+	}
+}
+
+func TestKeyOfALostAnswerIsFree(t *testing.T) {
+	t.Parallel()
+	c, b := capturesOf(t, storetest.New(t))
+	c.Store = &failingCaptures{DB: b.db, errs: []error{errors.New("the column is too small")}}
+	c.uploaded(t).Close(t.Context())
+	c.Settle(t.Context(), uploader.Subject)
+	c.want(t, portfolio.CaptureLost)
+	c.uploaded(t).Close(t.Context())
+}
+
+// TestUnsavedAnswersAreLoggedOnceAMinute reads often while the database is away.
+func TestUnsavedAnswersAreLoggedOnceAMinute(t *testing.T) {
+	t.Parallel()
+	c, b := capturesOf(t, storetest.New(t))
+	log := &logtest.Log{}
+	c.Log = slog.New(slog.NewTextHandler(log, nil))
+	count := func(text string) int { return bytes.Count([]byte(log.String()), []byte(text)) }
+	c.Store = unreadCaptures{DB: b.db}
+	_, end := c.Begin(uploader.Subject, "")
+	minutes := func(n int) {
+		for range 10 * n {
+			c.Settle(t.Context(), "demo:ravi")
+			b.clock.Add(int64(6 * time.Second))
+		}
+	}
+	minutes(3)
+	if got := count("answers of the vendor are not saved"); got != 3 || !strings.Contains(log.String(), "waiting=1") {
+		t.Errorf("got %d lines in three minutes, want 3 with the number of answers: %s", got, log)
+	}
+	c.Store = b.db
+	if err := c.Run(t.Context()); err != nil || count("are saved again") != 0 {
+		t.Errorf("while one is on its way: got %v, %s", err, log)
+	}
+	end(errors.New("the answer broke off"))
+	for range 3 {
+		if err := c.Run(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := count("are saved again"); got != 1 {
+		t.Errorf("got %d lines when all are saved, want 1: %s", got, log)
+	}
+}
+
+// unreadCaptures is a store whose captures cannot be listed.
+type unreadCaptures struct{ *store.DB }
+
+func (unreadCaptures) DueCaptures(context.Context, string, time.Time, int) ([]string, error) {
+	return nil, store.ErrUnavailable
+}
