@@ -19,6 +19,7 @@ import (
 
 	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/target"
 	"github.com/chromedp/chromedp"
 
 	"casbroker/internal/access"
@@ -122,6 +123,9 @@ type tab struct {
 	t    *testing.T
 	ctx  context.Context
 	look display
+
+	window target.ID // that consent saw last
+
 	mu   sync.Mutex
 	said []string // on the console
 }
@@ -191,6 +195,13 @@ func openTab(t *testing.T, l display) *tab {
 		}
 	}()
 	return b
+}
+
+// change gives the tab another screen.
+func (b *tab) change(l display) {
+	b.t.Helper()
+	b.look = l
+	b.do(chromedp.Func(b.emulate))
 }
 
 func (b *tab) emulate(ctx context.Context, target *chromedp.Target) error {

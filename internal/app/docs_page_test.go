@@ -41,8 +41,7 @@ func TestDocumentationFitsAnyScreen(t *testing.T) {
 	for _, page := range pages {
 		b.do(chromedp.Navigate(at + page))
 		for _, look := range []display{{"narrow-light", 320, 700, "light"}, {"phone-dark", 390, 844, "dark"}, {"tablet-light", 768, 1024, "light"}, {"widest-dark", 1600, 1000, "dark"}} {
-			b.look = look
-			b.do(chromedp.Func(b.emulate))
+			b.change(look)
 			if wide := read(b, chromedp.Evaluate[[]string](tooWide)); len(wide) > 0 {
 				t.Errorf("%s, %s: wider than the screen: %q", page, look.name, wide)
 			}

@@ -217,13 +217,15 @@ func (h *host) consent(step chromedp.Action[chromedp.Void], button string) {
 // once check has looked at this one.
 func (b *tab) consent(step chromedp.Action[chromedp.Void], check func(), button string) {
 	b.t.Helper()
-	opened := chromedp.WaitNewTarget(b.ctx, func(*target.Info) bool { return true })
+	own, last := chromedp.FromContext(b.ctx).Target.TargetID, b.window
+	opened := chromedp.WaitNewTarget(b.ctx, func(i *target.Info) bool { return i.OpenerID == own && i.TargetID != last }) // not one of another test
 	b.do(step)
 	check()
 	ctx, cancel := context.WithTimeout(b.ctx, stepTimeout)
 	defer cancel()
 	select {
 	case id := <-opened:
+		b.window = id
 		window, end := chromedp.NewContext(ctx, chromedp.WithTargetID(id))
 		defer end()
 		if err := chromedp.Do(window, chromedp.WaitVisible(chromedp.CSS(button))); err != nil {

@@ -50,7 +50,9 @@ var programs = []struct {
 	{"npm", func() string { return find("npm") }},
 	{"python3-requests", findPython},
 	{"prometheus", func() string { return find("promtool") }},
-	{"chromium", func() string { return cmp.Or(find("chromium"), find("chromium-browser"), find("google-chrome")) }},
+	{"chromium-headless-shell", func() string {
+		return cmp.Or(find("chromium-headless-shell"), find("chromium"), find("chromium-browser"), find("google-chrome"))
+	}},
 }
 
 // Programs returns every program that some tests need, installed or not.
@@ -104,10 +106,11 @@ func Python(t testing.TB) string {
 	return need(t, "python3-requests")
 }
 
-// Chromium returns the path of the browser.
+// Chromium returns the path of the browser: the headless shell if it is installed, which takes a
+// fifth less processor time than the whole browser, or else that.
 func Chromium(t testing.TB) string {
 	t.Helper()
-	return need(t, "chromium")
+	return need(t, "chromium-headless-shell")
 }
 
 // need returns the path of a program. If it is missing, it skips the test, or with CI=true
