@@ -306,12 +306,13 @@ const statementData = `{ meta: { cas_type: "CDSL", statement_period: { from: "20
 
 func TestUnsavedStatementSurvivesAReloadForItsUserOnly(t *testing.T) {
 	t.Parallel()
-	for _, mode := range []string{`true`, `"session"`} {
-		s := openConnectSite(t, nil)
-		b := openTab(t, desktop)
+	s := openConnectSite(t, nil)
+	b := openTab(t, desktop)
+	for i, mode := range []string{`true`, `"session"`} {
+		user, other := []string{"asha", "meera"}[i], []string{"ravi", "rohan"}[i]
 		options := `{ token: { mode: "direct" }, keepUnsaved: ` + mode + ` }`
 		data := `async () => ({ status: "success", data: ` + statementData + `, metadata: {} })`
-		b.visit(s, "asha", data)
+		b.visit(s, user, data)
 		b.run(`globalThis.connect = make(` + options + `); connect.prefetch().then(() => { globalThis.fetched = true; })`)
 		b.do(until(`globalThis.fetched`))
 		s.down.Store(true)
@@ -323,17 +324,17 @@ func TestUnsavedStatementSurvivesAReloadForItsUserOnly(t *testing.T) {
 		if got := read(b, chromedp.Evaluate[string](keptText, chromedp.EvalAwaitPromise)); strings.Contains(got, "INE002A01018") || !strings.Contains(got, "sealed") {
 			t.Errorf("%s: got %.300s in the browser, want it encrypted", mode, got)
 		}
-		b.run(`sessionStorage.setItem("jwt", "` + bearer(t, "ravi") + `")`)
+		b.run(`sessionStorage.setItem("jwt", "` + bearer(t, other) + `")`)
 		b.run(`show(make(` + options + `).resume())`)
 		if r := b.result(); r.Status != "" {
 			t.Errorf("%s: another user got %+v", mode, r)
 		}
-		b.run(`sessionStorage.setItem("jwt", "` + bearer(t, "asha") + `")`)
+		b.run(`sessionStorage.setItem("jwt", "` + bearer(t, user) + `")`)
 		b.run(`show(make(` + options + `).resume())`)
 		b.wantSaved()
 		b.run(`show(make(` + options + `).resume())`)
-		if r := b.result(); r.Status != "" || s.count("POST /v1/portfolios") != 1 {
-			t.Errorf("%s: got %+v and %d saves, want one", mode, r, s.count("POST /v1/portfolios"))
+		if r := b.result(); r.Status != "" || s.count("POST /v1/portfolios") != i+1 {
+			t.Errorf("%s: got %+v and %d saves, want one of each user", mode, r, s.count("POST /v1/portfolios"))
 		}
 		b.wantNoViolations()
 	}

@@ -42,13 +42,22 @@ func (b *tab) signInOperator(key string) {
 	b.follow(on("sign-in"), "who")
 }
 
-// checkPage fails the test if a page is wider than the screen or violates its policy, and
-// takes a screenshot.
-func (b *tab) checkPage(name string) {
+// checkPage fails the test if a page is wider than the screen, or than others, or violates its
+// policy, and takes screenshots.
+func (b *tab) checkPage(name string, others ...display) {
 	b.t.Helper()
-	b.screenshot("console-" + name)
-	if wide := read(b, chromedp.Evaluate[bool](`document.documentElement.scrollWidth > innerWidth`)); wide {
-		b.t.Errorf("the page %s is wider than the screen", name)
+	own := b.look
+	for i, l := range append([]display{own}, others...) {
+		if i > 0 {
+			b.change(l)
+		}
+		b.screenshot("console-" + name)
+		if wide := read(b, chromedp.Evaluate[bool](`document.documentElement.scrollWidth > innerWidth`)); wide {
+			b.t.Errorf("the page %s is wider than the screen %s", name, l.name)
+		}
+	}
+	if len(others) > 0 {
+		b.change(own)
 	}
 	b.wantNoErrors()
 }
@@ -146,43 +155,39 @@ func TestConsoleOverviewRefreshesWithoutDisturbingTheReader(t *testing.T) {
 
 func TestOperatorSendsEventsAgainInTheConsole(t *testing.T) {
 	t.Parallel()
-	for _, l := range []display{{"wide", 1400, 900, "light"}, {"narrow", 390, 844, "dark"}} {
-		t.Run(l.name, func(t *testing.T) {
-			t.Parallel()
-			settings, _ := settingsFor(t, secret.URL(storetest.SQLite(t)), "memory")
-			key := withOperator(t, &settings, "meera")
-			settings.Webhooks.AllowPrivate = []string{"127.0.0.0/8"}
-			receiver := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) }))
-			t.Cleanup(receiver.Close)
-			settings.Webhooks.Endpoints = []config.Webhook{
-				{Name: "crm", URL: secret.Text(receiver.URL), Secrets: []config.Secret{{Secret: "whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIz"}}},
-			}
-			b := start(t, settings)
-			b.token(t, "asha")
-			b.call(t, "asha", http.MethodPost, "/v1/token/revoke", "").must(t, http.StatusOK)
-			page := openTab(t, l)
-			page.do(chromedp.Navigate(b.URL+"/console/"), chromedp.WaitVisible(on("key")))
-			page.signInOperator(key)
-			page.follow(on("nav-webhooks"), "webhooks")
-			has(t, read(page, chromedp.Text(on("webhooks"))), "crm", "Enabled", "settings")
-			page.checkPage("13-webhooks")
-			page.follow(on("webhook-crm"), "replay-form")
-			within(t, stepTimeout, "the event is delivered", func() bool {
-				page.do(chromedp.Navigate(b.URL+"/console/webhooks/crm"), chromedp.WaitVisible(on("replay-form")))
-				return read(page, chromedp.Evaluate[bool](`document.querySelector("[data-testid=delivery] .state.active") !== null`))
-			})
-			has(t, read(page, chromedp.Text(on("deliveries"))), "token.revoked", "app:asha", "Delivered", "204")
-			page.checkPage("14-webhook")
-			page.follow(on("test"), "tested")
-			has(t, read(page, chromedp.Text(on("tested"))), "took the test message", "204")
-			page.checkPage("15-webhook-tested")
-			page.follow(on("disable"), "enable")
-			has(t, read(page, chromedp.Text(on("disabled"))), "by an operator")
-			page.checkPage("16-webhook-disabled")
-			page.follow(on("enable"), "notice")
-			page.do(chromedp.SendKeys(on("event-id"), "ev_none"))
-			page.follow(on("replay"), "error")
-			page.checkPage("17-webhook-replay-refused")
-		})
+	wide, small := display{"wide", 1400, 900, "light"}, display{"narrow", 390, 844, "dark"}
+	settings, _ := settingsFor(t, secret.URL(storetest.SQLite(t)), "memory")
+	key := withOperator(t, &settings, "meera")
+	settings.Webhooks.AllowPrivate = []string{"127.0.0.0/8"}
+	receiver := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) }))
+	t.Cleanup(receiver.Close)
+	settings.Webhooks.Endpoints = []config.Webhook{
+		{Name: "crm", URL: secret.Text(receiver.URL), Secrets: []config.Secret{{Secret: "whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIz"}}},
 	}
+	b := start(t, settings)
+	b.token(t, "asha")
+	b.call(t, "asha", http.MethodPost, "/v1/token/revoke", "").must(t, http.StatusOK)
+	page := openTab(t, wide)
+	page.do(chromedp.Navigate(b.URL+"/console/"), chromedp.WaitVisible(on("key")))
+	page.signInOperator(key)
+	page.follow(on("nav-webhooks"), "webhooks")
+	has(t, read(page, chromedp.Text(on("webhooks"))), "crm", "Enabled", "settings")
+	page.checkPage("13-webhooks", small)
+	page.follow(on("webhook-crm"), "replay-form")
+	within(t, stepTimeout, "the event is delivered", func() bool {
+		page.do(chromedp.Navigate(b.URL+"/console/webhooks/crm"), chromedp.WaitVisible(on("replay-form")))
+		return read(page, chromedp.Evaluate[bool](`document.querySelector("[data-testid=delivery] .state.active") !== null`))
+	})
+	has(t, read(page, chromedp.Text(on("deliveries"))), "token.revoked", "app:asha", "Delivered", "204")
+	page.checkPage("14-webhook", small)
+	page.follow(on("test"), "tested")
+	has(t, read(page, chromedp.Text(on("tested"))), "took the test message", "204")
+	page.checkPage("15-webhook-tested", small)
+	page.follow(on("disable"), "enable")
+	has(t, read(page, chromedp.Text(on("disabled"))), "by an operator")
+	page.checkPage("16-webhook-disabled", small)
+	page.follow(on("enable"), "notice")
+	page.do(chromedp.SendKeys(on("event-id"), "ev_none"))
+	page.follow(on("replay"), "error")
+	page.checkPage("17-webhook-replay-refused", small)
 }

@@ -104,28 +104,25 @@ func TestMatchedPortfolioIsThatOfItsCall(t *testing.T) {
 
 func TestOperatorSeesHowFarAnImportCame(t *testing.T) {
 	t.Parallel()
-	for _, l := range []display{{"wide-light", 1280, 860, "light"}, {"phone-dark", 360, 740, "dark"}} {
-		t.Run(l.name, func(t *testing.T) {
-			settings, _ := gatewaySettings(t)
-			key := withOperator(t, &settings, "meera")
-			b := start(t, settings)
-			g := b.gatewayToken(t, "asha", "")
-			parse(t, g.BaseURL, g.AccessToken, "cdsl", "wrong")
-			within(t, 10*time.Second, "the call is settled", func() bool { return b.session(t, "asha", g.GrantID).Stopped != nil })
+	small := display{"phone-dark", 360, 740, "dark"}
+	settings, _ := gatewaySettings(t)
+	key := withOperator(t, &settings, "meera")
+	b := start(t, settings)
+	g := b.gatewayToken(t, "asha", "")
+	parse(t, g.BaseURL, g.AccessToken, "cdsl", "wrong")
+	within(t, 10*time.Second, "the call is settled", func() bool { return b.session(t, "asha", g.GrantID).Stopped != nil })
 
-			page := openTab(t, l)
-			page.do(chromedp.Navigate(b.URL+"/console/grants/"+g.GrantID), chromedp.WaitVisible(on("key")))
-			page.do(chromedp.SendKeys(on("key"), key))
-			page.follow(on("sign-in"), "funnel")
-			has(t, read(page, chromedp.Text(on("funnel"))), "Token issued", "Uploaded", "not reached")
-			has(t, read(page, chromedp.Text(on("why"))), "The vendor reported an error. INVALID_PASSWORD")
-			has(t, read(page, chromedp.Text(on("calls"))), "smart_parser")
-			page.checkPage("12-grant")
-			parse(t, g.BaseURL, g.AccessToken, "cdsl", "ABCDE1234F").must(t, 200)
-			within(t, 10*time.Second, "the statement is saved", func() bool { return b.session(t, "asha", g.GrantID).Stage == "saved" })
-			page.do(chromedp.Reload())
-			page.do(until(`document.querySelector("[data-testid=stage-saved].reached") !== null`))
-			page.checkPage("13-grant-saved")
-		})
-	}
+	page := openTab(t, desktop)
+	page.do(chromedp.Navigate(b.URL+"/console/grants/"+g.GrantID), chromedp.WaitVisible(on("key")))
+	page.do(chromedp.SendKeys(on("key"), key))
+	page.follow(on("sign-in"), "funnel")
+	has(t, read(page, chromedp.Text(on("funnel"))), "Token issued", "Uploaded", "not reached")
+	has(t, read(page, chromedp.Text(on("why"))), "The vendor reported an error. INVALID_PASSWORD")
+	has(t, read(page, chromedp.Text(on("calls"))), "smart_parser")
+	page.checkPage("12-grant", small)
+	parse(t, g.BaseURL, g.AccessToken, "cdsl", "ABCDE1234F").must(t, 200)
+	within(t, 10*time.Second, "the statement is saved", func() bool { return b.session(t, "asha", g.GrantID).Stage == "saved" })
+	page.do(chromedp.Reload())
+	page.do(until(`document.querySelector("[data-testid=stage-saved].reached") !== null`))
+	page.checkPage("13-grant-saved", small)
 }

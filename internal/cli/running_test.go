@@ -19,6 +19,7 @@ import (
 	"casbroker/internal/cli"
 	"casbroker/internal/config"
 	"casbroker/internal/sandbox"
+	"casbroker/internal/testkit/storetest"
 )
 
 // running is a running broker with the admin key of asha.
@@ -38,7 +39,7 @@ func startRunning(t *testing.T, more ...string) running {
 	vendor := httptest.NewServer(sandbox.New(sandbox.Options{APIKey: "hush-api-key"}))
 	t.Cleanup(vendor.Close)
 	settings, err := config.Load(config.Default(), "", append(append(good(t), more...),
-		"CASBROKER_UPSTREAM_URL="+vendor.URL, "CASBROKER_SERVER_DRAIN_DELAY=0s",
+		"CASBROKER_STORE_URL="+storetest.SQLite(t), "CASBROKER_UPSTREAM_URL="+vendor.URL, "CASBROKER_SERVER_DRAIN_DELAY=0s",
 		"CASBROKER_ADMIN_KEYS_0_NAME="+made.Name, "CASBROKER_ADMIN_KEYS_0_HASH="+made.Hash,
 		"CASBROKER_RATELIMIT_SIGN_IN_ADDRESS=", "CASBROKER_RATELIMIT_ADMIN_USER=", "CASBROKER_RATELIMIT_ADMIN_ADDRESS="))
 	if err != nil {
