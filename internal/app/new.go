@@ -232,6 +232,7 @@ func New(ctx context.Context, c config.Config, o Options) (_ *App, err error) { 
 		log.Warn("admin key has an argon2id hash, which still works; replace the key with a new one from broker admin-key", "admin", name)
 	}
 	files := newSecretFiles(c, callers, sessions, events.service, log)
+	files.addTracing(c.Tracing, a.tracer)
 	files.addSealKeys(sealFiles, c.Seal.Keys, c.Seal.HashKey, box)
 	metrics.WatchSecretFiles(func() int { return len(files.unusable(keys.Status())) })
 	links := newLinks(c, db, box, a.access, log, o.Now)

@@ -59,6 +59,12 @@ func readSecrets(c config.Config) (config.Config, error) {
 		k := &c.Admin.Keys[i]
 		read(fmt.Sprintf("admin.keys[%d].hash_file", i), k.HashFile, &k.Hash, hash)
 	}
+	if c.Tracing.HeadersFile != "" {
+		const key = "tracing.headers_file"
+		read(key, c.Tracing.HeadersFile, &c.Tracing.Headers, "")
+		_, _, err := c.Tracing.Header()
+		wrong.Require(err == nil, key, "%v", err)
+	}
 	return c, wrong.Join()
 }
 

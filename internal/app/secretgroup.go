@@ -8,6 +8,8 @@ import (
 	"casbroker/internal/auth"
 	"casbroker/internal/config"
 	"casbroker/internal/secret"
+	"casbroker/internal/telemetry"
+	"casbroker/internal/tracing"
 	"casbroker/internal/webhook"
 )
 
@@ -32,6 +34,22 @@ func newSecretFiles(c config.Config, callers *auth.Authenticator, operators *ses
 		s.addWebhook(fmt.Sprintf("webhooks.endpoints[%d]", i), c.Webhooks.Endpoints[i], e, events)
 	}
 	return s
+}
+
+// addTracing adds the headers that the collector of traces gets.
+func (s *secretFiles) addTracing(c config.Tracing, tracer *tracing.Tracer) {
+	s.add(func(values []secret.Text) error {
+		c.Headers = values[0]
+		header, hidden, err := c.Header()
+		if err != nil {
+			return err
+		}
+		for _, value := range hidden {
+			telemetry.HideSecret(s.log, value)
+		}
+		tracer.SetHeader(header)
+		return nil
+	}, &secretFile{setting: "tracing.headers_file", path: c.HeadersFile, value: c.Headers, valid: config.CheckHeaders})
 }
 
 // addVerifier adds the secrets, or the public key, of a verifier, whose settings are at key.

@@ -5,9 +5,11 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	tracepb "go.opentelemetry.io/proto/otlp/trace/v1"
 
+	"casbroker/internal/app"
 	"casbroker/internal/config"
 	"casbroker/internal/sandbox"
 )
@@ -71,4 +73,33 @@ func TestStatementJobIsLinkedToItsRequestAndItsDeliveryToTheJob(t *testing.T) {
 			t.Errorf("the delivery is linked to the trace %s, want that of the job, %s", trace, of)
 		}
 	})
+}
+
+func TestHeadersOfTheCollectorAreReadAgain(t *testing.T) {
+	t.Parallel()
+	settings, _ := settingsFor(t, sqlite(t), "memory")
+	to := startCollector(t, &settings)
+	m := newMount(t, map[string]string{"headers": "api-key=Hush-1"})
+	settings.Tracing.HeadersFile = m.path("headers")
+	b := start(t, settings)
+	sent := func() string { // with the key
+		b.call(t, "", http.MethodGet, "/v1/portfolios", "").must(t, 401)
+		to.mu.Lock()
+		defer to.mu.Unlock()
+		return to.header.Get("Api-Key")
+	}
+	within(t, 10*time.Second, "the first key", func() bool { return sent() == "Hush-1" })
+	m.set(t, "headers", "hush") // which cannot be used
+	within(t, 10*time.Second, "the file is reported", func() bool {
+		return strings.Contains(b.log.String(), "the file of a secret cannot be used") && strings.Contains(b.log.String(), "tracing.headers_file")
+	})
+	m.set(t, "headers", "api-key=Hush%2C2")
+	within(t, 10*time.Second, "the second key", func() bool { return sent() == "Hush,2" })
+	if log := b.log.String(); strings.Contains(log, "Hush-1") || strings.Contains(log, "Hush,2") || strings.Contains(log, "Hush%2C2") {
+		t.Errorf("the log has a key:\n%s", log)
+	}
+	settings.Tracing.HeadersFile = m.path("none")
+	if err := app.Check(settings); err == nil || !strings.Contains(err.Error(), "tracing.headers_file: open") {
+		t.Errorf("got %v, want the file that is missing", err)
+	}
 }

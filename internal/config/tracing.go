@@ -20,6 +20,7 @@ import (
 type Tracing struct {
 	Endpoint       string      `yaml:"endpoint"`        // URL of the collector, "" for no traces
 	Headers        secret.Text `yaml:"headers"`         // that the collector gets, "name=value,…"
+	HeadersFile    string      `yaml:"headers_file"`    // that has them
 	Sample         string      `yaml:"sample"`          // share of the traces that are sent, such as "10%"
 	TrustedCallers []string    `yaml:"trusted_callers"` // networks (CIDR) of callers who decide which traces are sent
 	SendToVendor   bool        `yaml:"send_to_vendor"`  // the ids of traces
@@ -72,12 +73,19 @@ func (t Tracing) Header() (header http.Header, values []secret.Text, err error) 
 	return header, values, nil
 }
 
+// CheckHeaders returns what is wrong with a value for Headers, nil if nothing is.
+func CheckHeaders(text secret.Text) error {
+	_, _, err := Tracing{Headers: text}.Header()
+	return err
+}
+
 func (t Tracing) validate(wrong *check.Errors) {
 	const endpoint = "tracing.endpoint"
 	_, err := t.Share()
 	wrong.Require(err == nil, "tracing.sample", "%v", err)
 	_, _, err = t.Header()
 	wrong.Require(err == nil, "tracing.headers", "%v", err)
+	wrong.Require(t.Headers == "" || t.HeadersFile == "", "tracing.headers_file", "set this or headers, not both")
 	for i, network := range t.TrustedCallers {
 		_, err := netip.ParsePrefix(network)
 		wrong.Require(err == nil, fmt.Sprintf("tracing.trusted_callers[%d]", i), "want a network such as 10.0.0.0/8, or 10.0.0.1/32 for one address")
@@ -85,6 +93,7 @@ func (t Tracing) validate(wrong *check.Errors) {
 	if t.Endpoint == "" {
 		const needed = "needs tracing.endpoint: there are no traces without"
 		wrong.Require(t.Headers == "", "tracing.headers", needed)
+		wrong.Require(t.HeadersFile == "", "tracing.headers_file", needed)
 		wrong.Require(len(t.TrustedCallers) == 0, "tracing.trusted_callers", needed)
 		wrong.Require(!t.SendToVendor, "tracing.send_to_vendor", needed)
 		return

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"sync/atomic"
 	"time"
 
 	resourcepb "go.opentelemetry.io/proto/otlp/resource/v1"
@@ -21,10 +22,10 @@ const (
 	maxAnswer   = 64 << 10         // bytes of an answer that are read
 )
 
-// sender posts spans to the collector. One goroutine uses it.
+// sender posts spans to the collector. One goroutine uses it; header may be replaced by others.
 type sender struct {
 	url      string
-	header   http.Header
+	header   atomic.Pointer[http.Header]
 	resource *resourcepb.Resource
 	client   *http.Client
 	log      *slog.Logger
@@ -53,7 +54,7 @@ func (s *sender) post(ctx context.Context, spans []*Span) (rejected int, err err
 	if err != nil {
 		return 0, errors.New("the URL cannot be used")
 	}
-	maps.Copy(req.Header, s.header)
+	maps.Copy(req.Header, *s.header.Load())
 	req.Header.Set("Content-Type", "application/x-protobuf")
 	req.Header.Set("User-Agent", "casbroker")
 	res, err := s.client.Do(req)

@@ -47,7 +47,7 @@ func New(o Options) *Tracer {
 		o.Count = func(string, int) {}
 	}
 	s := &sender{
-		url: o.Endpoint.String(), header: o.Header, resource: newResource(o), log: o.Log,
+		url: o.Endpoint.String(), resource: newResource(o), log: o.Log,
 		client: &http.Client{
 			Transport: &http.Transport{
 				Proxy:                  http.ProxyFromEnvironment,
@@ -61,8 +61,16 @@ func New(o Options) *Tracer {
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		},
 	}
+	s.header.Store(&o.Header)
 	open.Add(1)
 	return &Tracer{sample: o.Sample, queue: newQueue(s, o.Count)}
+}
+
+// SetHeader replaces the header of posts.
+func (t *Tracer) SetHeader(h http.Header) {
+	if t != nil {
+		t.queue.sender.header.Store(&h)
+	}
 }
 
 // Continue starts the span of a request, and returns a context with it. traceparent is the header of
