@@ -15,7 +15,8 @@ import (
 const maxLevelTime = 7 * 24 * time.Hour
 
 var (
-	errLevel = fault.New(fault.Unprocessable, "invalid_level", "level must be debug, info, warn or error.").
+	// ErrLevel is returned for a level that does not exist.
+	ErrLevel = fault.New(fault.Unprocessable, "invalid_level", "level must be debug, info, warn or error.").
 			At(fault.Field{Pointer: "/level", Detail: "must be debug, info, warn or error"})
 	errLevelUntil = fault.New(fault.Unprocessable, "invalid_until",
 		"until must be a time such as 2036-04-01T10:00:00Z, within the next 7 days; leave it out for no end.").
@@ -50,6 +51,11 @@ const (
 // SetLogLevel has replicas log from level on until the given time, the zero time meaning no end;
 // level "" is that of the settings.
 func (s *Service) SetLogLevel(ctx context.Context, level string, until time.Time) (LogLevel, Reach, error) {
+	switch level {
+	case "", "debug", "info", "warn", "error":
+	default:
+		return LogLevel{}, "", ErrLevel
+	}
 	r := audit.New(ctx, s.Now(), auth.From(ctx).Subject, audit.LogLevel, "", level)
 	if level == "" {
 		r.Object = "setting"
@@ -76,22 +82,20 @@ func readLogLevel(w http.ResponseWriter, r *http.Request) (level string, until t
 	}](w, r, `{"level": "debug", "until": "2036-04-01T10:00:00Z"}`)
 	switch {
 	case httpapi.IsTypeError(err, "/level"):
-		return "", until, errLevel
+		return "", until, ErrLevel
 	case httpapi.IsTypeError(err, "/until"):
 		return "", until, errLevelUntil
 	case err != nil:
 		return "", until, err
 	}
-	switch req.Level {
-	case "debug", "info", "warn", "error":
-	default:
-		return "", until, errLevel
-	}
-	if req.Until == nil {
+	switch {
+	case req.Level == "": // it would be that of the settings
+		return "", until, ErrLevel
+	case req.Until == nil:
 		return req.Level, until, nil
-	}
-	if req.Until.IsZero() { // it must not become a level without an end
+	case req.Until.IsZero(): // it must not become a level without an end
 		return "", until, errLevelUntil
+	default:
+		return req.Level, *req.Until, nil
 	}
-	return req.Level, *req.Until, nil
 }

@@ -58,7 +58,7 @@ func TestConsoleIsAccessibleAndFits(t *testing.T) {
 	}
 	for i, path := range []string{
 		"", "usage", "users?q=nobody", "users/app:asha", "users/app:asha/block", "links/" + hosted.ID + "/revoke", "grants/" + grant.GrantID,
-		"grants?state=x", "audit?action=all", "webhooks", "webhooks/crm", "budgets/user-month/raise", "settings", "revoke-all", "nothing",
+		"grants?state=x", "audit?action=all", "webhooks", "webhooks/crm", "budgets/user-month/raise", "settings", "log-level", "revoke-all", "nothing",
 	} {
 		scheme := []string{"light", "dark"}[i%2]
 		page.setScheme(scheme)

@@ -40,6 +40,7 @@ var details = map[string]string{
 	"invalid_state":    "Choose one of the states in the list.",
 	"invalid_subject":  "A user id is the app's verifier, a colon and the id in its tokens, such as demo:42; at most 289 bytes. Search for the user to see how the id is written.",
 	"invalid_until":    "It must end in the future. Enter a date and a time in UTC, or choose a duration if there is a choice.",
+	"invalid_level":    "Choose one of the levels.",
 	"not_confirmed":    "Nothing was changed. Type the words exactly as shown.",
 	"grant_not_found":  "There is no grant with this id.",
 	"cross_origin":     "The request came from a page of another site, so nothing was done. Use the pages of the console.",

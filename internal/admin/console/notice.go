@@ -33,6 +33,9 @@ const (
 	linkRevoked  action = "link_revoked"
 	budgetRaised action = "budget_raised"
 
+	logLevelSet     action = "log_level_set"
+	logLevelSetHere action = "log_level_set_here"
+
 	webhookEnabled  action = "webhook_enabled"
 	webhookDisabled action = "webhook_disabled"
 	webhookReplayed action = "webhook_replayed"
@@ -47,6 +50,9 @@ var noticeTexts = map[action][2]string{
 	allRevoked:   {"All tokens of all users are revoked", "There was no active token"},
 	linkRevoked:  {"The hosted link is revoked", "The hosted link had ended before"},
 	budgetRaised: {"The budget is raised", ""},
+
+	logLevelSet:     {"The level of the log is changed on all replicas", ""},
+	logLevelSetHere: {"The level of the log is changed on this replica alone: Redis is not used, or cannot be reached", ""},
 
 	webhookEnabled:  {"The webhook is enabled", ""},
 	webhookDisabled: {"The webhook is disabled", ""},

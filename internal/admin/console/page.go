@@ -67,11 +67,12 @@ var emptyBodies = map[string]any{
 	"raise":      raiseBody{},
 	"audit":      auditBody{},
 	"settings":   settingsBody{},
+	"log-level":  logLevelBody{},
 	"problem":    problemBody{},
 }
 
 // navOf has the navigation entries of pages that are named otherwise.
-var navOf = map[string]string{"user": "users", "block": "users", "grant": "grants", "revoke-all": "grants", "raise": "usage", "webhook": "webhooks"}
+var navOf = map[string]string{"user": "users", "block": "users", "grant": "grants", "revoke-all": "grants", "raise": "usage", "log-level": "settings", "webhook": "webhooks"}
 
 // parseTemplates parses the templates in pages and executes each once.
 func parseTemplates(pages fs.FS) (templates, error) {

@@ -83,7 +83,7 @@ func TestEveryPageHasSecurityHeaders(t *testing.T) {
 	inline := regexp.MustCompile(`(?i)<style|\sstyle=|\son\w+=|<script[^>]*>[^<]|javascript:`)
 	for _, path := range []string{
 		"/console/", "/console/?range=month", "/console/users", "/console/users/app:asha", "/console/users/app:asha/block",
-		"/console/users/app:asha/revoke", "/console/users/app:asha/unblock", "/console/grants", "/console/audit", "/console/settings", "/console/revoke-all",
+		"/console/users/app:asha/revoke", "/console/users/app:asha/unblock", "/console/grants", "/console/audit", "/console/settings", "/console/log-level", "/console/revoke-all",
 		"/console/webhooks", "/console/webhooks/none", "/console/usage", "/console/usage?range=quarter", "/console/budgets/user-day/raise", "/console/budgets/none/raise",
 		"/console/sign-in?x", "/console/nothing", "/console/grants/gr_none", "/console/grants?cursor=x",
 	} {

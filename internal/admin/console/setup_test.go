@@ -1,6 +1,7 @@
 package console_test
 
 import (
+	"cmp"
 	"context"
 	"io"
 	"log/slog"
@@ -71,6 +72,23 @@ func (noMessages) Publish(context.Context, string, string) error { return nil }
 
 func (noMessages) Subscribe(ctx context.Context, _ string, _ func(string)) { <-ctx.Done() }
 
+// levels is the level of the log of the only replica. It has no end.
+type levels struct {
+	now   func() time.Time
+	state admin.LogLevel
+	reach admin.Reach
+}
+
+func (l *levels) LogLevel() admin.LogLevel { return l.state }
+
+func (l *levels) SetLogLevel(_ context.Context, level string, d time.Duration) (admin.LogLevel, admin.Reach) {
+	l.state.Level, l.state.Until = cmp.Or(level, l.state.Setting), time.Time{}
+	if d > 0 {
+		l.state.Until = l.now().Add(d)
+	}
+	return l.state, cmp.Or(l.reach, admin.AllReplicas)
+}
+
 // vendor reports credits or fails.
 type vendor struct{ err error }
 
@@ -137,6 +155,7 @@ func newAdmin(t *testing.T, db *store.DB, box *secret.Box, c *clock) *admin.Serv
 		Trail:  &audit.Service{Store: db, Chains: db, Box: box},
 		Usage:  &usage.Service{Store: db, Now: c.Now},
 		Vendor: vendor{},
+		Levels: &levels{now: c.Now, state: admin.LogLevel{Level: "info", Setting: "info"}},
 		Budgets: &budget.Service{Store: db, Apps: []string{"app", "shop"}, Ledger: &budget.Ledger{
 			Store: db, Budgets: testBudgets, Digest: box.Digest, Lease: budget.MinLease, Log: slog.New(slog.DiscardHandler), Now: c.Now,
 		}},
