@@ -47,6 +47,16 @@ func toDiagnose(t *testing.T) config.Config {
 	return settings
 }
 
+// redisFor starts a Redis whose certificate is for host, and which wants one of its clients. It returns its URL and the
+// file of its CA.
+func redisFor(t *testing.T, host string) (secret.URL, string) {
+	t.Helper()
+	ca := services.NewAuthority(t)
+	cert, key := ca.Issue(t, host, time.Hour)
+	_, port := services.OwnRedisTLS(t, ca, cert, key)
+	return secret.URL("rediss://127.0.0.1:" + port), ca.File
+}
+
 // TestDoctorNamesWhatIsBrokenAndNothingElse breaks one thing after the other, next to a broker that runs.
 func TestDoctorNamesWhatIsBrokenAndNothingElse(t *testing.T) {
 	t.Parallel()
@@ -118,16 +128,10 @@ func TestDoctorNamesWhatIsBrokenAndNothingElse(t *testing.T) {
 			b.settings.Cache.URL = secret.URL("redis://127.0.0.1:" + services.OwnRedis(t).Port + "/99")
 		}, "redis", app.FindingFault, "database in cache.url"},
 		"certificate of Redis": {func(t *testing.T, b *broken) {
-			ca := services.NewAuthority(t)
-			cert, key := ca.Issue(t, "redis.example", time.Hour)
-			_, port := services.OwnRedisTLS(t, ca, cert, key)
-			b.settings.Cache.URL, b.settings.Cache.TLSCAFile = secret.URL("rediss://127.0.0.1:"+port), ca.File
+			b.settings.Cache.URL, b.settings.Cache.TLSCAFile = redisFor(t, "redis.example")
 		}, "redis", app.FindingFault, "as in its certificate"},
 		"no certificate for Redis": {func(t *testing.T, b *broken) {
-			ca := services.NewAuthority(t)
-			cert, key := ca.Issue(t, "127.0.0.1", time.Hour)
-			_, port := services.OwnRedisTLS(t, ca, cert, key)
-			b.settings.Cache.URL, b.settings.Cache.TLSCAFile = secret.URL("rediss://127.0.0.1:"+port), ca.File
+			b.settings.Cache.URL, b.settings.Cache.TLSCAFile = redisFor(t, "127.0.0.1")
 		}, "redis", app.FindingFault, "cache.tls_cert_file"},
 		"another service for the vendor": {func(t *testing.T, b *broken) {
 			other := httptest.NewServer(http.NotFoundHandler())

@@ -51,11 +51,11 @@ func (s *DB) ChangeAccess(ctx context.Context, c access.Change, r audit.Record) 
 
 func (s *DB) changeAccess(ctx context.Context, tx *sql.Tx, c access.Change, r audit.Record, o *access.Outcome, upstreamMS *int64) error {
 	o.Change = c
-	write, unchanged, err := s.prepareAccess(ctx, tx, o)
+	p, err := s.prepareAccess(ctx, tx, o)
 	if err != nil {
 		return err
 	}
-	if write && !o.Already {
+	if p.write && !o.Already {
 		if err := s.emitAccess(ctx, tx, o.Change); err != nil {
 			return err
 		}
@@ -69,12 +69,12 @@ func (s *DB) changeAccess(ctx context.Context, tx *sql.Tx, c access.Change, r au
 	}
 	last := waitForLock(s.dialect.lock, accessLock)
 	last = append(last, upstreamUntil(o, upstreamMS)...)
-	if write {
+	if p.write {
 		apply, err := s.applyAccess(ctx, tx, &o.Change)
 		if err != nil {
 			return err
 		}
-		last = slices.Concat(last, []lastStatement{unchanged}, apply)
+		last = slices.Concat(last, []lastStatement{p.unchanged}, apply)
 	}
 	return leaseOf(ctx).finish(ctx, tx, append(last, lastStatement{query: `SELECT version FROM access_state`, into: &o.Newest})...)
 }
@@ -91,79 +91,103 @@ func (s *DB) emitAccess(ctx context.Context, tx *sql.Tx, c access.Change) error 
 	return nil
 }
 
-// prepareAccess completes o with what is stored about its subject or grant, and reports
-// whether the change has to be written. unchanged is the condition for that: another replica may
-// make the same change before this one has the lock.
-func (s *DB) prepareAccess(ctx context.Context, tx *sql.Tx, o *access.Outcome) (write bool, unchanged lastStatement, err error) {
+// preparedAccess says what is to be done for a change of access.
+type preparedAccess struct {
+	write bool // the change has to be written
+	// unchanged is the condition for that: another replica may make the same change before this one has the
+	// lock.
+	unchanged lastStatement
+}
+
+// prepareAccess completes o with what is stored about its subject or grant.
+func (s *DB) prepareAccess(ctx context.Context, tx *sql.Tx, o *access.Outcome) (preparedAccess, error) {
 	switch o.Kind {
-	case access.RevokeGrant:
-		write, err = findGrantToRevoke(ctx, tx, o)
-		unchanged = require(errOvertaken, `NOT EXISTS (SELECT 1 FROM grants g WHERE g.id = $1 AND `+hasRevocation+`)`, o.GrantID)
-	case access.Unblock:
-		found, err := s.readBlock(ctx, tx, o.Subject, o.At)
-		if o.Already = found == nil; o.Already {
-			return false, unchanged, err
-		}
-		return true, require(errOvertaken, `EXISTS (SELECT 1 FROM blocks WHERE subject = $1 AND version = $2)`, o.Subject, found.Version), nil
 	case access.Block:
-		found, err := s.readBlock(ctx, tx, o.Subject, o.At)
-		if err != nil {
-			return false, unchanged, err
-		}
-		var version int64
-		if found != nil {
-			version = found.Version
-		}
-		unchanged = require(errOvertaken, `NOT EXISTS (SELECT 1 FROM blocks WHERE subject = $2 AND version <> $3 AND `+inForce+`)`, millis(o.At), o.Subject, version)
-		if found != nil && found.Reason == o.Reason && sameEnd(found.Until, o.Until) {
+		return s.prepareBlock(ctx, tx, o)
+	case access.Unblock:
+		return s.prepareUnblock(ctx, tx, o)
+	case access.RevokeGrant:
+		return prepareRevokeGrant(ctx, tx, o)
+	case access.RevokeUser, access.RevokeAll:
+		return prepareRevokeMany(ctx, tx, o)
+	default:
+		return preparedAccess{}, fmt.Errorf("unknown change of access %q", o.Kind)
+	}
+}
+
+func (s *DB) prepareBlock(ctx context.Context, tx *sql.Tx, o *access.Outcome) (p preparedAccess, err error) {
+	found, err := s.readBlock(ctx, tx, o.Subject, o.At)
+	if err != nil {
+		return p, err
+	}
+	var version int64
+	if found != nil {
+		version = found.Version
+		if found.Reason == o.Reason && sameEnd(found.Until, o.Until) {
 			o.Already = true
 			o.Version, o.At, o.Actor = found.Version, found.At, found.Actor
 		}
-		write = !o.Already
-	case access.RevokeUser, access.RevokeAll:
-		active, err := anyActive(ctx, tx, o.Subject, o.At)
-		if err != nil {
-			return false, unchanged, err
-		}
-		o.Already = !active
-		write = true // even without an active token: one may be about to be recorded
-		condition, args := someActive(o.Subject, o.At)
-		if o.Already {
-			condition = `NOT ` + condition
-		}
-		unchanged = require(errOvertaken, condition, args...)
 	}
-	return write, unchanged, err
+	p.write = !o.Already
+	p.unchanged = require(errOvertaken, `NOT EXISTS (SELECT 1 FROM blocks WHERE subject = $2 AND version <> $3 AND `+inForce+`)`, millis(o.At), o.Subject, version)
+	return p, nil
 }
 
-func sameEnd(a, b time.Time) bool { return optionalMillis(a) == optionalMillis(b) }
+func (s *DB) prepareUnblock(ctx context.Context, tx *sql.Tx, o *access.Outcome) (p preparedAccess, err error) {
+	found, err := s.readBlock(ctx, tx, o.Subject, o.At)
+	if err != nil {
+		return p, err
+	}
+	if o.Already = found == nil; o.Already {
+		return p, nil
+	}
+	p.write = true
+	p.unchanged = require(errOvertaken, `EXISTS (SELECT 1 FROM blocks WHERE subject = $1 AND version = $2)`, o.Subject, found.Version)
+	return p, nil
+}
 
-// findGrantToRevoke completes o with what is stored about its grant, and reports whether o
-// has to be written. That includes a token that has just expired, since it may still be
-// active by another replica's clock.
-func findGrantToRevoke(ctx context.Context, tx *sql.Tx, o *access.Outcome) (write bool, err error) {
+// prepareRevokeGrant writes also for a token that has just expired, since it may still be active by another
+// replica's clock.
+func prepareRevokeGrant(ctx context.Context, tx *sql.Tx, o *access.Outcome) (p preparedAccess, err error) {
 	var mode string
 	var expiresMS int64
 	var revoked bool
 	err = tx.QueryRowContext(ctx, `SELECT subject, mode, expires_ms, `+hasRevocation+` FROM grants g
 		WHERE id = $1 AND ($2 = '' OR subject = $2)`, o.GrantID, o.Subject).Scan(&o.Subject, &mode, &expiresMS, &revoked)
 	if errors.Is(err, sql.ErrNoRows) {
-		return false, access.ErrNoGrant
+		return p, access.ErrNoGrant
 	}
 	if err != nil {
-		return false, fmt.Errorf("find grant: %w", err)
+		return p, fmt.Errorf("find grant: %w", err)
 	}
 	unexpired := expiresMS > millis(o.At)
 	if unexpired && token.Mode(mode) == token.ModeDirect {
 		o.UpstreamUntil = instant(expiresMS)
 	}
 	o.Already = revoked || !unexpired
-	return !revoked && expiresMS > millis(o.At.Add(-maxClockSkew)), nil
+	p.write = !revoked && expiresMS > millis(o.At.Add(-maxClockSkew))
+	p.unchanged = require(errOvertaken, `NOT EXISTS (SELECT 1 FROM grants g WHERE g.id = $1 AND `+hasRevocation+`)`, o.GrantID)
+	return p, nil
 }
 
-// someActive returns the condition that subject has an active token at now; "" stands for all
+// prepareRevokeMany writes also without an active token: one may be about to be recorded.
+func prepareRevokeMany(ctx context.Context, tx *sql.Tx, o *access.Outcome) (p preparedAccess, err error) {
+	condition, args := anyActive(o.Subject, o.At)
+	var active bool
+	if err := tx.QueryRowContext(ctx, `SELECT `+condition, args...).Scan(&active); err != nil {
+		return p, fmt.Errorf("look for active tokens: %w", err)
+	}
+	if o.Already = !active; o.Already {
+		condition = `NOT ` + condition
+	}
+	return preparedAccess{write: true, unchanged: require(errOvertaken, condition, args...)}, nil
+}
+
+func sameEnd(a, b time.Time) bool { return optionalMillis(a) == optionalMillis(b) }
+
+// anyActive returns the condition that subject has an active token at now; "" stands for all
 // users.
-func someActive(subject string, now time.Time) (condition string, args []any) {
+func anyActive(subject string, now time.Time) (condition string, args []any) {
 	condition = `EXISTS (SELECT 1 FROM grants g WHERE ` + activeCondition
 	args = []any{millis(now), millis(now.Add(-maxTokenAge))}
 	if subject != "" {
@@ -171,14 +195,6 @@ func someActive(subject string, now time.Time) (condition string, args []any) {
 		args = append(args, subject)
 	}
 	return condition + `)`, args
-}
-
-func anyActive(ctx context.Context, tx *sql.Tx, subject string, now time.Time) (active bool, err error) {
-	condition, args := someActive(subject, now)
-	if err := tx.QueryRowContext(ctx, `SELECT `+condition, args...).Scan(&active); err != nil {
-		return false, fmt.Errorf("look for active tokens: %w", err)
-	}
-	return active, nil
 }
 
 // upstreamUntil returns what finds when the last vendor token concerned expires, 0 if none is

@@ -8,13 +8,13 @@ import (
 )
 
 const (
-	// fullRetry is how long a caller waits between two attempts to open a connection that the
-	// server refuses, while there is none to wait for.
+	// fullRetry is the pause between two attempts to open a connection while the server refuses all
+	// and the pool has no connection.
 	fullRetry = 100 * time.Millisecond
-	// growEvery is how long after a refused connection one more is tried than there are.
+	// growEvery is how long after a refusal the pool tries to open one more connection than it has.
 	growEvery = time.Second
-	// fullWait is how long callers wait while the server refuses each connection and there is none.
-	// Later ones fail at once.
+	// fullWait is how long callers wait while the server refuses each connection and the pool has none.
+	// Later callers fail at once.
 	fullWait = 5 * time.Second
 )
 
@@ -57,8 +57,8 @@ func (p *poolSize) count(change int) int {
 	return p.open
 }
 
-// refused makes the pool as large as it is now, since the server has refused another connection. It
-// returns false if there is none.
+// refused limits the pool to the connections that it has, since the server has refused another one. It
+// returns false if it has no connection.
 func (p *poolSize) refused() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -87,7 +87,7 @@ func (p *poolSize) failed() {
 	p.empty = time.Time{}
 }
 
-// starved reports whether the server has refused each connection for fullWait, while there was none.
+// starved reports whether the server has refused each connection for fullWait, while the pool had none.
 func (p *poolSize) starved() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
