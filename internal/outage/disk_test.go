@@ -17,10 +17,10 @@ import (
 // TestFullDiskOfSQLite fills the disk of the database file under load.
 func TestFullDiskOfSQLite(t *testing.T) {
 	t.Parallel()
-	disk := services.SmallDisk(t, "24m")
+	disk := services.SmallDisk(t, "48m")
 	broker := observedBroker(t, "sqlite:"+filepath.Join(disk, "broker.db"))
 	broker.Start()
-	o := databaseOutage{name: "full", reason: "database or disk is full", tokens: true, reads: true}
+	o := databaseOutage{name: "full", reason: "database or disk is full", remedy: "free space on the disk of the database file", tokens: true, reads: true}
 	o.run(t, broker, func() (end func()) { return services.FillDisk(t, disk) })
 }
 

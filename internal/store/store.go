@@ -234,7 +234,7 @@ func (s *DB) transact(ctx context.Context, action string, u urgency, do work) er
 		span.FailIf(err)
 	}
 	if errors.Is(err, ErrUnavailable) {
-		s.unwritable.Store(true) // until testWriting succeeds: a full disk still takes small changes, on SQLite also that of testWriting
+		s.unwritable.Store(true) // until testWriting succeeds: a full disk still takes small changes
 	}
 	return err
 }

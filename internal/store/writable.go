@@ -2,15 +2,21 @@ package store
 
 import (
 	"context"
+	"fmt"
 	"time"
 )
 
-// testEvery is how often Ready tests whether the database can be written to.
-const testEvery = 10 * time.Second
+const (
+	// testEvery is how often Ready tests whether the database can be written to.
+	testEvery = 10 * time.Second
+	// spaceForSaves is the free space that a disk must have for SQLite to be writable again, in bytes:
+	// more than the largest statement takes in the database and its log.
+	spaceForSaves = 16 << 20
+)
 
 // testWriting tests whether the database can be written to, unless that is known. SQLite is tested
-// only after a change has failed, with a small one: on a full disk that can fit into its log, which was
-// begun anew, while larger ones still fail.
+// only after a change has failed, with a small one and by the free space: a small change may still fit
+// into the log on a full disk, while larger ones fail.
 func (s *DB) testWriting(ctx context.Context) error {
 	const action = "test whether the database can be written to"
 	now := time.Now()
@@ -20,6 +26,9 @@ func (s *DB) testWriting(ctx context.Context) error {
 	case s.group != nil:
 		if err := s.change(ctx, action, touch); err != nil {
 			return err
+		}
+		if free, ok := freeSpace(s.file.file); ok && free < spaceForSaves {
+			return ErrUnavailable.Because(fmt.Errorf("a change has failed, and the disk of the database file has %d kB left: free %d MB", free>>10, spaceForSaves>>20))
 		}
 		s.unwritable.Store(false)
 		return nil

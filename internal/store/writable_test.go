@@ -3,8 +3,11 @@ package store_test
 import (
 	"database/sql"
 	"errors"
+	"fmt"
 	"net/url"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"testing"
 
 	"casbroker/internal/store"
@@ -47,6 +50,48 @@ func TestFullDiskOfPostgresIsNotReady(t *testing.T) {
 	db := storetest.Open(t, address, box)
 	if err := db.Ready(t.Context()); !errors.Is(err, store.ErrUnavailable) {
 		t.Errorf("Ready with a full disk: got %v, want ErrUnavailable", err)
+	}
+	free()
+	if err := db.Ready(t.Context()); err != nil {
+		t.Errorf("Ready once there is room: %v", err)
+	}
+}
+
+// TestFullDiskOfSQLiteIsNotReadyUntilLargeSavesFit has a disk on which, after a change has failed, small
+// ones fit again.
+func TestFullDiskOfSQLiteIsNotReadyUntilLargeSavesFit(t *testing.T) {
+	t.Parallel()
+	folder := services.SmallDisk(t, "40m")
+	db := storetest.Open(t, "sqlite:"+filepath.Join(folder, "broker.db"), storetest.NewBox(t))
+	if _, err := db.Migrate(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := db.Ready(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	save := func(name string) error {
+		_, err := db.SavePortfolio(t.Context(), saving(t, "demo:asha", named(name, "2026-03-31")))
+		return err
+	}
+	free := services.FillDisk(t, folder)
+	if err := db.Ready(t.Context()); err != nil {
+		t.Errorf("before a change has failed: %v", err)
+	}
+	var err error
+	for n := 0; err == nil && n < 1000; n++ { // the log may have room
+		err = save(fmt.Sprint("Fund ", n))
+	}
+	if !errors.Is(err, store.ErrUnavailable) {
+		t.Fatalf("a save on a full disk: got %v, want ErrUnavailable", err)
+	}
+	if err := os.Truncate(filepath.Join(folder, "fill"), 24<<20); err != nil {
+		t.Fatal(err)
+	}
+	if err := save("A small one"); err != nil {
+		t.Fatalf("a small save: %v", err)
+	}
+	if err := db.Ready(t.Context()); !errors.Is(err, store.ErrUnavailable) {
+		t.Errorf("Ready with room for small changes: got %v, want ErrUnavailable", err)
 	}
 	free()
 	if err := db.Ready(t.Context()); err != nil {
