@@ -23,17 +23,23 @@ type databaseOutage struct {
 	options []string // of the server
 	begin   func(t *testing.T, p *services.PostgresProcess, broker *brokertest.Program) (end func())
 	reason  string // in the log and in what broker doctor finds
+	remedy  string // of broker doctor
 	// tokens and reads say whether blocks and revocations, and portfolios, can be read still.
 	tokens, reads bool
 }
 
 func postgresOutages() []databaseOutage {
 	return []databaseOutage{
-		{name: "killed", begin: killPostgres, reason: "connection refused"},
-		{name: "hung", begin: freezePostgres, reason: "the server hangs"},
-		{name: "full", begin: fillPostgres, reason: "No space left on device", tokens: true, reads: true},
-		{name: "read-only", begin: makeReadOnly, reason: "read-only", reads: true},
-		{name: "all connections taken", options: []string{"max_connections=20"}, begin: takeConnections, reason: "too many clients already"},
+		{name: "killed", begin: killPostgres, reason: "connection refused",
+			remedy: "start the database, and check the host and the port in store.url"},
+		{name: "hung", begin: freezePostgres, reason: "the server hangs",
+			remedy: "the server takes no connection in time: see its disk, its memory and the network to it"},
+		{name: "full", begin: fillPostgres, reason: "No space left on device",
+			remedy: "free space on the disk of the server", tokens: true, reads: true},
+		{name: "read-only", begin: makeReadOnly, reason: "read-only",
+			remedy: "have store.url lead to the server that takes changes", reads: true},
+		{name: "all connections taken", options: []string{"max_connections=20"}, begin: takeConnections, reason: "too many clients already",
+			remedy: "lower store.max_conns, or raise max_connections of the server"},
 	}
 }
 
@@ -142,8 +148,8 @@ func (o databaseOutage) wantReasons(t *testing.T, broker *brokertest.Program) {
 	if log := broker.Output.String(); !strings.Contains(log, o.reason) {
 		t.Errorf("got a log without %q: %.2000s", o.reason, log[max(0, len(log)-2000):])
 	}
-	if out, code := runCommand(t, broker, "doctor"); code != 1 || !strings.Contains(out, "fault   database: ") {
-		t.Errorf("doctor: got exit code %d and %s, want the database as a fault", code, out)
+	if out, code := runCommand(t, broker, "doctor"); code != 1 || !strings.Contains(out, "fault   database: ") || !strings.Contains(out, o.remedy) {
+		t.Errorf("doctor: got exit code %d and %s, want the database as a fault, and %q", code, out, o.remedy)
 	}
 }
 
