@@ -105,7 +105,7 @@ func monitoredBroker(t *testing.T) string {
 	b.upload(t, "asha", "nsdl", "ABCDE1234F").must(t, 201)
 	b.upload(t, "asha", "nsdl", "ABCDE1234F").mustRefuse(t, 429, "rate_limited")
 	next(t, events)
-	for end := time.Now().Add(15 * time.Second); ; <-time.After(20 * time.Millisecond) { // jobs set some
+	for end := time.Now().Add(time.Minute); ; <-time.After(20 * time.Millisecond) { // jobs set some
 		metrics := scrape(t, settings.Server.MetricsAddress)
 		missing := slices.DeleteFunc(slices.Clone(monitored), func(want string) bool { return strings.Contains(metrics, "\n"+want) })
 		if len(missing) == 0 {

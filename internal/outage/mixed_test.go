@@ -49,6 +49,7 @@ type mixed struct {
 	d     *deployment
 	at    []*brokertest.Program // where requests are sent: the replicas, or a proxy
 	lossy bool                  // whether requests may fail
+	stale time.Duration         // how long a token may be handed out after its revocation, at most
 	admin string                // a JWT, as backend
 	back  string
 	users []*mixedUser
@@ -124,7 +125,7 @@ type eventPage struct {
 }
 
 func newMixed(t *testing.T, d *deployment) *mixed {
-	m := &mixed{t: t, d: d, at: d.replicas, lossy: true, admin: brokertest.Token(t, "operator", brokertest.Admin), back: brokertest.Token(t, "backend", brokertest.Service)}
+	m := &mixed{t: t, d: d, at: d.replicas, lossy: true, stale: staleness, admin: brokertest.Token(t, "operator", brokertest.Admin), back: brokertest.Token(t, "backend", brokertest.Service)}
 	for i := range mixedUsers {
 		name := fmt.Sprint("user-", i)
 		m.users = append(m.users, &mixedUser{name: name, jwt: brokertest.Token(t, name), grants: map[string]bool{}})
@@ -210,7 +211,7 @@ func statementOf(name string, rows int) *saved {
 func (u *mixedUser) takeToken(m *mixed) {
 	m.decode(m.until(u.jwt, http.MethodPost, "/v1/token", nil, http.StatusOK), &u.current)
 	u.grants[u.current.GrantID] = true
-	if at, ok := u.revokedAt(); ok && time.Since(at) > staleness+time.Second {
+	if at, ok := u.revokedAt(); ok && time.Since(at) > m.stale+time.Second {
 		m.errorf("a token is handed out %s after its revocation", time.Since(at))
 	}
 }
@@ -244,7 +245,7 @@ func (u *mixedUser) parse(ctx context.Context, m *mixed, number int) {
 // tryRevoked fails the test if a replica accepts a token whose revocation all must know of.
 func (u *mixedUser) tryRevoked(m *mixed, number int) {
 	for _, old := range u.revoked {
-		if time.Since(old.at) < staleness+time.Second {
+		if time.Since(old.at) < m.stale+time.Second {
 			break
 		}
 		if valid, ok := m.verify(m.at[number%len(m.at)], old.token); ok && valid {

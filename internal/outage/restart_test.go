@@ -42,7 +42,7 @@ func TestRollingRestartBehindAPlainUpstreamLosesNoRequest(t *testing.T) {
 // time between the start of one and the stop of the next.
 func restartUnderLoad(t *testing.T, restarts int, pause time.Duration, conf nginxConf) {
 	t.Helper()
-	d := deployOn(t, services.Postgres(t), 3, append(mixedSettings(), "CASBROKER_SERVER_DRAIN_DELAY=2s")...)
+	d := deployOn(t, services.Postgres(t), 3, rollingSettings()...)
 	m := d.behindNginx(conf)
 	l := m.start()
 	m.progress()
@@ -64,6 +64,14 @@ func restartUnderLoad(t *testing.T, restarts int, pause time.Duration, conf ngin
 	m.check()
 }
 
+// rollingStaleness is the access.max_staleness of replicas that are replaced: on a busy machine, blocks
+// and revocations may be read late, but no request may fail for that.
+const rollingStaleness = time.Minute
+
+func rollingSettings() []string {
+	return append(mixedSettings(), "CASBROKER_SERVER_DRAIN_DELAY=2s", "CASBROKER_ACCESS_MAX_STALENESS="+rollingStaleness.String())
+}
+
 // nginxConf returns the blocks of an nginx that listens on address, in front of replicas.
 type nginxConf func(t *testing.T, address string, replicas ...string) string
 
@@ -77,6 +85,7 @@ func (d *deployment) behindNginx(conf nginxConf) *mixed {
 	}
 	url := services.Nginx(d.t, func(address string) string { return conf(d.t, address, addresses...) })
 	m := newMixed(d.t, d)
-	m.lossy, m.at = false, []*brokertest.Program{{T: d.t, Address: strings.TrimPrefix(url, "http://"), Client: &http.Client{Timeout: time.Minute}}}
+	m.lossy, m.stale = false, rollingStaleness
+	m.at = []*brokertest.Program{{T: d.t, Address: strings.TrimPrefix(url, "http://"), Client: &http.Client{Timeout: time.Minute}}}
 	return m
 }

@@ -17,7 +17,7 @@ import (
 func TestRollingUpgradeLosesNoRequest(t *testing.T) {
 	t.Parallel()
 	previous := brokertest.Previous(t)
-	d := newDeployment(t, services.Postgres(t), services.OwnRedis(t), 3, append(mixedSettings(), "CASBROKER_SERVER_DRAIN_DELAY=2s")...)
+	d := newDeployment(t, services.Postgres(t), services.OwnRedis(t), 3, rollingSettings()...)
 	current := d.replicas[0].Path
 	for _, r := range d.replicas {
 		r.Path = previous
