@@ -10,6 +10,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"casbroker/internal/testkit/services"
 )
 
 // How many tests run at a time. They mostly wait; the long versions also measure.
@@ -26,6 +28,9 @@ var figures struct {
 var chaos = os.Getenv("CASBROKER_CHAOS") != ""
 
 func TestMain(m *testing.M) {
+	if code, ran := services.RunInNamespace(); ran {
+		os.Exit(code)
+	}
 	_ = os.Unsetenv("CASBROKER_CHAOS")
 	flag.Parse()
 	given := false

@@ -8,8 +8,8 @@ import (
 )
 
 // SmallDisk returns a folder with a file system of the given size, such as 64m, in which all users
-// may write. Only root may mount one: if this user may not, the test is skipped, or with CI=true
-// fails.
+// may write. Where neither root nor RunInNamespace may mount one, the test is skipped, or with
+// CI=true fails.
 func SmallDisk(t testing.TB, size string) string {
 	t.Helper()
 	folder, err := os.MkdirTemp("", "casbroker-disk-") // a server cannot enter that of t.TempDir
@@ -17,13 +17,13 @@ func SmallDisk(t testing.TB, size string) string {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = os.RemoveAll(folder) })
-	if out, err := exec.CommandContext(t.Context(), "mount", "-t", "tmpfs", "-o", "mode=0777,size="+size, "tmpfs", folder).CombinedOutput(); err != nil { //nolint:gosec // our own folder
+	if err := mountMemory(folder, size); err != nil {
 		if os.Getenv("CI") == "true" {
-			t.Fatalf("no file system can be mounted here, and with CI=true nothing is skipped: %s", out)
+			t.Fatalf("no file system can be mounted here, and with CI=true nothing is skipped: %v", err)
 		}
-		t.Skipf("SKIPPED: no file system can be mounted here: %s", out)
+		t.Skipf("SKIPPED: no file system can be mounted here: %v", err)
 	}
-	t.Cleanup(func() { _ = exec.Command("umount", "-l", folder).Run() }) //nolint:noctx,gosec // the context of the test has ended
+	t.Cleanup(func() { unmount(folder) })
 	return folder
 }
 

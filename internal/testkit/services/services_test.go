@@ -2,11 +2,34 @@ package services_test
 
 import (
 	"database/sql"
+	"errors"
 	"os"
+	"path/filepath"
+	"syscall"
 	"testing"
 
 	"casbroker/internal/testkit/services"
 )
+
+func TestMain(m *testing.M) {
+	if code, ran := services.RunInNamespace(); ran {
+		os.Exit(code)
+	}
+	os.Exit(m.Run())
+}
+
+func TestSmallDiskIsFullAndFreedAgain(t *testing.T) {
+	folder := services.SmallDisk(t, "1m")
+	write := func() error { return os.WriteFile(filepath.Join(folder, "file"), make([]byte, 64<<10), 0o600) }
+	free := services.FillDisk(t, folder)
+	if err := write(); !errors.Is(err, syscall.ENOSPC) {
+		t.Errorf("a write to a full disk: got %v, want ENOSPC", err)
+	}
+	free()
+	if err := write(); err != nil {
+		t.Errorf("a write once there is room: %v", err)
+	}
+}
 
 // TestProgramsAreInstalled reports which programs are missing, so that their tests are
 // skipped. With CI=true it fails instead.
