@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"runtime"
 	"sync"
 	"time"
 
@@ -11,8 +12,9 @@ import (
 )
 
 const (
-	batchWorkers = 2   // so that one slow answer does not delay every call
+	batchWorkers = 2   // the second works while an answer to the first takes longer than slowAnswer
 	batchSize    = 256 // calls
+	slowAnswer   = 5 * time.Millisecond
 )
 
 var errClosed = errors.New("closed")
@@ -26,6 +28,7 @@ type batcher struct {
 	timeout time.Duration
 	log     *slog.Logger
 	queue   chan *call
+	turn    chan struct{} // is full while a worker has the turn
 	closed  chan struct{}
 	closing sync.Once
 	workers sync.WaitGroup
@@ -56,7 +59,7 @@ type callHit struct {
 func newBatcher(client redis.UniversalClient, timeout time.Duration, log *slog.Logger) *batcher {
 	b := &batcher{
 		client: client, timeout: timeout, log: log,
-		queue: make(chan *call, batchSize), closed: make(chan struct{}),
+		queue: make(chan *call, batchSize), turn: make(chan struct{}, 1), closed: make(chan struct{}),
 		calls: sync.Pool{New: func() any { return &call{done: make(chan struct{}, 1)} }},
 	}
 	for range batchWorkers {
@@ -96,20 +99,30 @@ func (b *batcher) do(ctx context.Context, c *call) error {
 	}
 }
 
+// work sends batches. Workers take turns, since fewer and larger batches cost less, but one slow
+// answer must not delay every call: a worker gives up its turn when it has the answer to its
+// batch, or after slowAnswer.
 func (b *batcher) work() {
 	next := batch{index: map[string]int{}}
 	for {
+		b.turn <- struct{}{}
 		select {
 		case c := <-b.queue:
 			next.add(c)
 		case <-b.closed:
+			<-b.turn
 			return
 		}
+		runtime.Gosched() // calls of the goroutines that can run now join the batch
 		b.collect(&next)
+		slow := time.AfterFunc(slowAnswer, func() { <-b.turn })
 		// The deadline is that of the call that was queued first.
 		ctx, cancel := context.WithDeadline(context.Background(), next.calls[0].queued.Add(b.timeout))
 		next.send(ctx, b.client, b.log)
 		cancel()
+		if slow.Stop() {
+			<-b.turn
+		}
 		next.reset()
 	}
 }
