@@ -6,6 +6,7 @@ import (
 	"net/http/httptest"
 	"path"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/chromedp/chromedp"
@@ -15,20 +16,17 @@ import (
 	"casbroker/web"
 )
 
-// documentation serves the documentation alone.
-func documentation(t *testing.T) string {
-	t.Helper()
+// documentation serves the documentation alone, which takes a second to make, for all tests.
+var documentation = sync.OnceValue(func() string {
 	router := server.NewRouter(server.Options{Log: slog.New(slog.DiscardHandler), OpenAPI: web.OpenAPI})
 	router.Mount("", nil, &docs.Handler{Pages: web.Docs, OpenAPI: web.OpenAPI})
-	s := httptest.NewServer(router)
-	t.Cleanup(s.Close)
-	return s.URL
-}
+	return httptest.NewServer(router).URL
+})
 
 // TestDocumentationFitsAnyScreen looks at pages of each kind, each on one screen after the other.
 func TestDocumentationFitsAnyScreen(t *testing.T) {
 	t.Parallel()
-	at := documentation(t)
+	at := documentation()
 	pages := []string{"/docs/", "/docs/api/", "/docs/api/shared", "/docs/api/portfolios", "/docs/api/services"}
 	guides, err := fs.Glob(web.Docs, "guides/*.md")
 	if err != nil {
@@ -55,7 +53,7 @@ func TestDocumentationFitsAnyScreen(t *testing.T) {
 
 func TestDocumentationIsAccessible(t *testing.T) {
 	t.Parallel()
-	at := documentation(t)
+	at := documentation()
 	for look, pages := range map[display][]string{
 		{"phone-dark", 390, 844, "dark"}: {"/docs/", "/docs/api/", "/docs/api/shared", "/docs/api/tokens", "/docs/mobile"},
 		desktop:                          {"/docs/api/tokens", "/docs/results"},
