@@ -60,6 +60,7 @@ type mixed struct {
 	answered [mixedUsers + mixedBlocked + 1]atomic.Int64 // rounds of each caller
 	calls    atomic.Int64
 	retries  atomic.Int64
+	late     atomic.Int64 // refusals of replicas that read a revocation of the user late
 	faults   atomic.Int64 // that failed the test, such as something that is lost
 
 	mu      sync.Mutex
@@ -237,6 +238,8 @@ func (u *mixedUser) parse(ctx context.Context, m *mixed, number int) {
 		u.parses++
 	case err == nil && reply.Status == http.StatusUnauthorized && revoked:
 		u.takeToken(m)
+	case err == nil && isLate(reply):
+		m.late.Add(1)
 	case !m.lossy, err == nil && (reply.Status != http.StatusServiceUnavailable || reply.Header.Get("Retry-After") == ""):
 		m.errorf("a parse: got %v, %d %s", err, reply.Status, reply.Body)
 	}
@@ -317,6 +320,8 @@ func (m *mixed) until(jwt, method, path string, body []byte, status int, header 
 	for n := int(m.calls.Add(1)); ; n++ {
 		r, err := m.at[n%len(m.at)].Call(m.t.Context(), jwt, method, path, body, header...)
 		switch retry := r.Header.Get("Retry-After") != "" && (r.Status == http.StatusServiceUnavailable || r.Status == http.StatusConflict); {
+		case retry && isLate(r):
+			m.late.Add(1)
 		case (err != nil || retry) && m.lossy:
 			m.retries.Add(1)
 		case r.Status == status, status == 0 && r.Status/100 == 2:
@@ -331,6 +336,20 @@ func (m *mixed) until(jwt, method, path string, body []byte, status int, header 
 			return r
 		}
 		<-time.After(10 * time.Millisecond)
+	}
+}
+
+// isLate reports whether a replica has refused a user since it could not read, within half a second, a
+// revocation that Redis has announced, as on a busy machine: that is no request that a restart has lost.
+func isLate(r brokertest.Reply) bool {
+	return r.Status == http.StatusServiceUnavailable && bytes.Contains(bytes.ToLower(r.Body), []byte(`"access_stale"`))
+}
+
+// wantFewLate fails the test if many requests were refused as isLate says.
+func (m *mixed) wantFewLate() {
+	m.t.Helper()
+	if late := m.late.Load(); late > m.calls.Load()/100 {
+		m.errorf("%d of %d requests were refused with access_stale, want 1%% at most", late, m.calls.Load())
 	}
 }
 

@@ -60,7 +60,8 @@ func restartUnderLoad(t *testing.T, restarts int, pause time.Duration, conf ngin
 	}
 	l.end()
 	m.at = d.replicas
-	report(t, "%d restarts: %d of %d requests failed; the longest answer took %s", restarts, m.faults.Load(), m.calls.Load(), m.longest)
+	report(t, "%d restarts: %d of %d requests failed, %d were refused since a revocation was read late; the longest answer took %s", restarts, m.faults.Load(), m.calls.Load(), m.late.Load(), m.longest)
+	m.wantFewLate()
 	m.check()
 }
 

@@ -40,7 +40,8 @@ func TestRollingUpgradeLosesNoRequest(t *testing.T) {
 	}
 	l.end()
 	m.at = d.replicas
-	report(t, "upgraded from schema %d to %d: %d of %d requests failed; the longest answer took %s", before, d.schema(), m.faults.Load(), m.calls.Load(), m.longest)
+	report(t, "upgraded from schema %d to %d: %d of %d requests failed, %d were refused since a revocation was read late; the longest answer took %s", before, d.schema(), m.faults.Load(), m.calls.Load(), m.late.Load(), m.longest)
+	m.wantFewLate()
 	m.check()
 }
 
