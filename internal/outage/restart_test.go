@@ -86,7 +86,7 @@ func (d *deployment) behindNginx(conf nginxConf) *mixed {
 	}
 	url := services.Nginx(d.t, func(address string) string { return conf(d.t, address, addresses...) })
 	m := newMixed(d.t, d)
-	m.lossy, m.stale = false, rollingStaleness
+	m.lossy, m.stale = false, 2*staleness // the database and Redis are there all the time
 	m.at = []*brokertest.Program{{T: d.t, Address: strings.TrimPrefix(url, "http://"), Client: &http.Client{Timeout: time.Minute}}}
 	return m
 }
