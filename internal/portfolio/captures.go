@@ -135,7 +135,11 @@ func (k *keeping) store() error {
 	ctx, cancel := context.WithTimeout(context.Background(), keepTimeout)
 	defer cancel()
 	for pause := firstKeep; ; pause = min(2*pause, lastKeep) {
-		err := k.captures.Store.KeepCapture(ctx, k.capture)
+		capture := k.capture
+		if capture.Delay > 0 { // this process has the time from now on, also if storing it has taken long
+			capture.Delay += k.captures.Now().Sub(capture.At)
+		}
+		err := k.captures.Store.KeepCapture(ctx, capture)
 		f, isFault := errors.AsType[*fault.Fault](err)
 		if err == nil || !isFault || f.Kind != fault.Unavailable {
 			return err

@@ -98,21 +98,21 @@ func (h *heldKey) confirm(ctx context.Context) error {
 	return err
 }
 
-// of returns the claim of the request once its body is received.
-func (h *heldKey) of(body [32]byte) Claim {
+// claimFor returns the claim of the request once its body is received.
+func (h *heldKey) claimFor(body [32]byte) Claim {
 	c := h.claim
 	c.Body, c.Streamed = body, false
 	return c
 }
 
-// leave leaves the key to a stored capture, which has it claimed. It stores the hash of the body,
+// handOver leaves the key to a stored capture, which has it claimed. It stores the hash of the body,
 // unless that is nil, as soon as the database is available.
-func (h *heldKey) leave(ctx context.Context, body *[32]byte) {
+func (h *heldKey) handOver(ctx context.Context, body *[32]byte) {
 	h.end()
 	if body == nil {
 		return
 	}
-	claim := h.of(*body)
+	claim := h.claimFor(*body)
 	ctx, cancel := context.WithTimeout(ctx, keepTimeout)
 	defer cancel()
 	retry := time.NewTicker(keyBeat)

@@ -15,7 +15,8 @@ import (
 // routeUpload is the route under which Idempotency-Keys of uploads are stored.
 const routeUpload = "POST /v1/statements"
 
-// uploadDelay is how long only the process that got the vendor's answer tries to save it.
+// uploadDelay is how long only the process that got the vendor's answer tries to save it, from
+// the attempt to store it.
 const uploadDelay = 10 * time.Second
 
 var (
@@ -40,9 +41,20 @@ type Upload struct {
 	kept    keeping
 	group   *captureGroup // nil until the vendor answers
 	stored  chan error    // gets whether the vendor's answer is stored
-	settled bool          // the answer is saved or refused, or is left for another try
-	body    *[32]byte     // of a statement whose answer is not stored yet; nil otherwise
+	body    *[32]byte     // hash of what the caller sent; nil until Save
+	outcome uploadOutcome
 }
+
+// uploadOutcome is what became of the vendor's answer to an Upload.
+type uploadOutcome int
+
+const (
+	uploadOpen    uploadOutcome = iota // there is no answer, or it is not stored yet, or Save was not called
+	uploadSaved                        // it is a portfolio, which is the answer to repetitions
+	uploadPending                      // it is stored, and saved later
+	uploadRefused                      // it cannot be a portfolio
+	uploadLost                         // it cannot be stored
+)
 
 // Upload announces a statement of who, with the caller's Idempotency-Key or "". It returns
 // the faults of a claim, and ErrKeyAnswered if Replay may have the answer. An answer to an
@@ -139,6 +151,7 @@ func (up *Upload) Save(ctx context.Context, body [32]byte) (SaveResult, error) {
 	}
 	ctx, cancel := context.WithTimeoutCause(context.WithoutCancel(ctx), saveTimeout, errSaveTimeout)
 	defer cancel()
+	up.body = &body
 	select {
 	case err := <-up.stored:
 		if err != nil {
@@ -146,32 +159,36 @@ func (up *Upload) Save(ctx context.Context, body [32]byte) (SaveResult, error) {
 			return SaveResult{}, errNoCopy.Because(err)
 		}
 	case <-ctx.Done():
-		up.body = &body
 		return SaveResult{}, ErrSavePending
 	}
-	up.settled = true
-	var claim *Claim
-	if up.key != nil {
-		completed := up.key.of(body)
-		claim = &completed
-	}
-	res, again, err := up.save(ctx, claim)
-	switch {
-	case up.key == nil:
-	case again != nil: // the capture has the key
-		go up.key.leave(context.WithoutCancel(ctx), &body)
-		up.key = nil
-	case err == nil:
-		up.key.end()
-		up.key = nil
-	}
-	if again != nil {
-		err = ErrSavePending.Because(again)
+	res, err := up.saveStored(ctx)
+	if up.outcome == uploadPending {
+		err = ErrSavePending.Because(err)
 	}
 	return res, err
 }
 
-// save tries once. again is an error after which the capture stays stored.
+// saveStored tries once to save the answer, which is stored, and sets the outcome.
+func (up *Upload) saveStored(ctx context.Context) (SaveResult, error) {
+	var claim *Claim
+	if up.key != nil && up.body != nil {
+		withBody := up.key.claimFor(*up.body)
+		claim = &withBody
+	}
+	res, again, err := up.save(ctx, claim)
+	switch {
+	case again != nil:
+		up.outcome, err = uploadPending, again
+	case err != nil:
+		up.outcome = uploadRefused
+	default:
+		up.outcome = uploadSaved
+	}
+	return res, err
+}
+
+// save is saveStored with the claim of the key, nil for none. again is an error after which the
+// capture stays stored, or is saved already.
 func (up *Upload) save(ctx context.Context, claim *Claim) (res SaveResult, again, err error) {
 	c, capture := up.uploads.Captures, up.kept.capture
 	c.init()
@@ -192,30 +209,51 @@ func (up *Upload) save(ctx context.Context, claim *Claim) (res SaveResult, again
 			res, err = c.Portfolios.saveCapture(ctx, capture, st, r, nil)
 		}
 	}
+	if errors.Is(err, ErrNoCapture) {
+		return up.savedByAnother(ctx, claim, err)
+	}
 	outcome := CaptureKnown
 	if res.Created {
 		outcome = CaptureSaved
-	}
-	if errors.Is(err, ErrNoCapture) { // saved by another process, or erased
-		return res, err, nil
 	}
 	again = c.conclude(ctx, capture, outcome, err)
 	return res, again, err
 }
 
+// savedByAnother returns the answer of another process, or of a read, that has saved the capture first
+// and completed claim. gone is the error of this save; it is returned as again if the answer is not known.
+func (up *Upload) savedByAnother(ctx context.Context, claim *Claim, gone error) (res SaveResult, again, err error) {
+	if claim == nil {
+		return res, gone, nil
+	}
+	keys := up.uploads.Portfolios.Keys
+	held, err := keys.ExtendKey(ctx, *claim, claim.Until) // stores the hash of the body
+	if err != nil || !held {
+		return res, errors.Join(gone, err), nil
+	}
+	earlier, err := keys.ClaimKey(ctx, *claim)
+	if err != nil || earlier == nil {
+		return res, errors.Join(gone, err), nil
+	}
+	earlier.Replayed = false
+	return *earlier, nil, nil
+}
+
 // Close frees the Idempotency-Key unless the statement is saved or will be. An answer that Save
 // was not called for, or not stored yet when it was, is saved in the background.
 func (up *Upload) Close(ctx context.Context) {
-	c := up.uploads.Captures
-	if up.group != nil && !up.settled {
+	if up.group != nil && up.outcome == uploadOpen {
 		go up.saveLater(context.WithoutCancel(ctx)) // the database may be unavailable for long
 		return
 	}
-	if up.key != nil {
-		up.key.free(ctx)
-	}
+	up.finishKey(ctx)
+	up.leave()
+}
+
+// leave ends the wait of the user's reads for this answer.
+func (up *Upload) leave() {
 	if up.group != nil {
-		c.leave(up.kept.capture.Subject, up.group)
+		up.uploads.leave(up.kept.capture.Subject, up.group)
 	}
 }
 
@@ -223,25 +261,30 @@ func (up *Upload) Close(ctx context.Context) {
 // free if the answer is lost or cannot be a portfolio.
 func (up *Upload) saveLater(ctx context.Context) {
 	c := up.uploads.Captures
-	defer c.leave(up.kept.capture.Subject, up.group)
+	defer up.leave()
+	defer up.finishKey(ctx)
 	if err := <-up.stored; err != nil {
 		c.Log.ErrorContext(ctx, "an answer of the vendor is lost: it cannot be stored", "error", err)
 		c.observe(CaptureLost)
-		if up.key != nil {
-			up.key.free(ctx)
-		}
+		up.outcome = uploadLost
 		return
-	}
-	if up.key != nil {
-		up.key.leave(ctx, up.body)
 	}
 	ctx, cancel := context.WithTimeout(ctx, firstSave)
 	defer cancel()
-	if err := c.save(ctx, up.kept.capture); err != nil {
+	if _, err := up.saveStored(ctx); up.outcome == uploadPending {
 		c.Log.WarnContext(ctx, "an answer of the vendor is not saved yet", "capture", up.kept.capture.ID, "error", err)
-		return
 	}
-	if up.key != nil {
+}
+
+// finishKey ends the request's hold of its Idempotency-Key, once the outcome is known.
+func (up *Upload) finishKey(ctx context.Context) {
+	switch {
+	case up.key == nil:
+	case up.outcome == uploadSaved:
+		up.key.end()
+	case up.outcome == uploadPending: // the capture has the key
+		go up.key.handOver(context.WithoutCancel(ctx), up.body)
+	default:
 		up.key.free(ctx)
 	}
 }

@@ -115,6 +115,84 @@ func TestKeyOfALostAnswerIsFree(t *testing.T) {
 	c.uploaded(t).Close(t.Context())
 }
 
+// TestUploadThatAnotherReplicaSavesFirstGetsItsPortfolio has another replica save the answer to an upload between the
+// two transactions of the first.
+func TestUploadThatAnotherReplicaSavesFirstGetsItsPortfolio(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		c, b := capturesOf(t, db)
+		up := c.uploaded(t)
+		b.clock.Add(int64(time.Minute))
+		if err := c.Run(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		r, err := up.Save(t.Context(), document)
+		if latest := b.get("asha", "/v1/portfolios/latest").want(t, http.StatusOK); err != nil || !r.Created || r.Replayed || r.PortfolioID != latest.ID || len(r.Body) == 0 {
+			t.Errorf("got %+v, %v, want the portfolio %s", r, err, latest.ID)
+		}
+		up.Close(t.Context())
+		c.answered(t, b)
+		c.want(t, portfolio.CaptureSaved)
+	})
+}
+
+func TestUploadWithoutAKeyThatAnotherReplicaSavesFirstIsPending(t *testing.T) {
+	t.Parallel()
+	c, b := capturesOf(t, storetest.New(t))
+	up := (&portfolio.Uploads{Captures: c.Captures}).Resume(uploader, "jb_1")
+	keep, end := up.Begin(uploader.Subject, "")
+	keep(minimal("Fund"))
+	end(nil)
+	b.clock.Add(int64(time.Minute))
+	if err := c.Run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := up.Save(t.Context(), document); !errors.Is(err, portfolio.ErrSavePending) {
+		t.Errorf("got %v, want ErrSavePending", err)
+	}
+	up.Close(t.Context())
+	b.get("asha", "/v1/portfolios/latest").want(t, http.StatusOK)
+}
+
+// slowCaptures is a store that fails to keep a capture once, after a while.
+type slowCaptures struct {
+	*store.DB
+	fail func() error
+}
+
+func (s *slowCaptures) KeepCapture(ctx context.Context, c portfolio.Capture) error {
+	if err := s.fail(); err != nil {
+		return err
+	}
+	return s.DB.KeepCapture(ctx, c)
+}
+
+// TestAnswerThatWasStoredLateIsLeftToItsUpload has a database that fails over while the answer is stored: another
+// replica does not save it before the upload does.
+func TestAnswerThatWasStoredLateIsLeftToItsUpload(t *testing.T) {
+	t.Parallel()
+	c, b := capturesOf(t, storetest.New(t))
+	failed := false
+	c.Store = &slowCaptures{DB: b.db, fail: func() error {
+		if failed {
+			return nil
+		}
+		failed = true
+		b.clock.Add(int64(15 * time.Second))
+		return store.ErrUnavailable
+	}}
+	up := c.uploaded(t)
+	if err := c.Run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	c.want(t) // not saved
+	if r, err := up.Save(t.Context(), document); err != nil || !r.Created {
+		t.Errorf("got %+v, %v, want a new portfolio", r, err)
+	}
+	up.Close(t.Context())
+	c.answered(t, b)
+}
+
 // TestUnsavedAnswersAreLoggedOnceAMinute reads often while the database is away.
 func TestUnsavedAnswersAreLoggedOnceAMinute(t *testing.T) {
 	t.Parallel()
