@@ -66,6 +66,7 @@ test: ## Run all tests, with the race detector where a C compiler is installed
 		race=; export CGO_ENABLED=0; echo '!!! NO C COMPILER: the tests run without the race detector !!!'; \
 		[ "$$CI" != true ] || { echo 'with CI=true nothing is skipped' >&2; exit 1; }; \
 	fi; \
+	[ "$$CI" = true ] || echo '!!! OUTAGES ARE NOT TESTED: make chaos tests them, and make test with CI=true !!!'; \
 	go test -v -count=1 -run '^TestProgramsAreInstalled$$' ./internal/testkit/services; \
 	set -x; GOGC=$(TEST_GOGC) GORACE=$(TEST_GORACE) go test -vet=off $$race -timeout $(TEST_TIMEOUT) $(PACKAGES)
 

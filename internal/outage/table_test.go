@@ -33,9 +33,13 @@ func TestMain(m *testing.M) {
 	}
 	_ = os.Unsetenv("CASBROKER_CHAOS")
 	flag.Parse()
-	given := false
-	flag.Visit(func(f *flag.Flag) { given = given || f.Name == "test.parallel" })
-	if !given {
+	given := map[string]bool{}
+	flag.Visit(func(f *flag.Flag) { given[f.Name] = true })
+	if !long() && os.Getenv("CI") != "true" && !given["test.run"] {
+		_, _ = fmt.Fprintln(os.Stdout, "SKIPPED: the tests of outages take longer than others; make chaos runs them, and make test with CI=true")
+		os.Exit(0)
+	}
+	if !given["test.parallel"] {
 		_ = flag.Set("test.parallel", either(atOnce, longAtOnce))
 	}
 	code := m.Run()
