@@ -16,7 +16,7 @@ const maxForm = 16 << 10
 
 var (
 	errForm = fault.New(fault.Invalid, "invalid_form", "The form could not be read. Go back and send it again.")
-	errTime = fault.New(fault.Invalid, "invalid_time", "Enter a date and a time in UTC, such as 2026-03-31T18:30.")
+	errTime = fault.New(fault.Invalid, "invalid_time", "Enter a date and a time in UTC, from 1970 on, such as 2026-03-31T18:30.")
 	errYear = fault.New(fault.Unprocessable, "invalid_year", "The year must be 9999 or earlier.").
 		At(fault.Field{Pointer: "/until", Detail: "must be before the year 10000"})
 )
@@ -38,15 +38,15 @@ func readTime(form *httpapi.Params, name string) time.Time {
 	}
 	t, err := parseInput(text)
 	if invalid, ok := errors.AsType[*fault.Fault](err); ok {
-		form.Fail(invalid.At(fault.Field{Pointer: "/" + name, Detail: "must be a date and a time in UTC"}))
+		form.Fail(invalid.At(fault.Field{Pointer: "/" + name, Detail: "must be a date and a time in UTC, from 1970 on"}))
 	}
 	return t
 }
 
-// parseInput parses a date and a time in UTC. It returns errYear or errTime.
+// parseInput parses a date and a time in UTC, from 1970 on. It returns errYear or errTime.
 func parseInput(text string) (time.Time, error) {
 	for _, layout := range []string{inputLayout, inputLayout + ":05", time.RFC3339} {
-		if t, err := time.Parse(layout, text); err == nil {
+		if t, err := time.Parse(layout, text); err == nil && !t.Before(time.Unix(0, 0)) { // the zero time means "left out"
 			return t, nil
 		}
 	}

@@ -131,6 +131,9 @@ func TestErrorsAreShownAsPages(t *testing.T) {
 	expect(t, b.get("/console/grants?subject=app%3Aasha&state=dead&from=2026-04-01T10:00"), http.StatusBadRequest,
 		"Choose one of the states", `value="app:asha"`, `value="2026-04-01T10:00"`, `role="alert"`)
 	expect(t, b.get("/console/grants?from=tomorrow"), http.StatusBadRequest, "a date and a time in UTC", `aria-invalid="true"`)
+	for _, page := range []string{"grants?state=revoked&from=1969-12-31T23:59", "grants?to=1969-12-31T23:59", "audit?from=1969-12-31T23:59"} {
+		expect(t, b.get("/console/"+page), http.StatusBadRequest, "from 1970 on", `aria-invalid="true"`)
+	}
 	expect(t, b.get("/console/grants?cursor=!&subject=app%3Aasha"), http.StatusBadRequest, "Begin with the newest", `value="app:asha"`)
 	expect(t, b.get("/console/audit?cursor=!&actor=admin%2Fmeera"), http.StatusBadRequest, "Begin with the newest", `value="admin/meera"`)
 	expect(t, b.get("/console/users?cursor=!&q=app"), http.StatusBadRequest, "Begin with the newest", `value="app"`)
