@@ -26,7 +26,7 @@ type Capture struct {
 	Uploaded bool
 	Job      string
 	// Key is the claim of the request that it answers, nil for none. Its Idempotency-Key stays
-	// claimed until the capture is saved, which completes it, or dropped. It is not read back.
+	// claimed until the capture is saved, which completes it, dropped, or cannot be decrypted. It is not read back.
 	Key *Claim
 	// Delay is how long after At it becomes due.
 	Delay time.Duration
@@ -55,6 +55,8 @@ type CaptureStore interface {
 	Capture(ctx context.Context, id string) (Capture, error)
 	// PostponeCapture counts a failed save.
 	PostponeCapture(ctx context.Context, id string, next time.Time) error
+	// FreeKeyOf has a capture give up the Idempotency-Key that it has claimed.
+	FreeKeyOf(ctx context.Context, id string) error
 	DropCapture(ctx context.Context, id string) error
 	// ObserveCapture has a capture matched from now on. If its user has the same statement
 	// already, it deletes the capture, makes that portfolio Verified and returns true. It

@@ -285,6 +285,9 @@ func (c *Captures) saveStored(ctx context.Context, captureID string) error {
 	case errors.Is(err, ErrNoCapture):
 		return nil
 	case errors.Is(err, ErrUnreadable):
+		if failed := c.Store.FreeKeyOf(ctx, captureID); failed != nil { // it may stay unreadable for long
+			return errors.Join(errCaptureStuck, err, failed)
+		}
 		return c.postpone(ctx, capture, err)
 	case err != nil:
 		return errors.Join(errCaptureStuck, err)

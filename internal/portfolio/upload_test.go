@@ -13,6 +13,7 @@ import (
 
 	"casbroker/internal/auth"
 	"casbroker/internal/portfolio"
+	"casbroker/internal/secret"
 	"casbroker/internal/store"
 	"casbroker/internal/testkit/logtest"
 	"casbroker/internal/testkit/storetest"
@@ -191,6 +192,24 @@ func TestAnswerThatWasStoredLateIsLeftToItsUpload(t *testing.T) {
 	}
 	up.Close(t.Context())
 	c.answered(t, b)
+}
+
+func TestKeyOfAnAnswerThatCannotBeDecryptedIsFree(t *testing.T) {
+	t.Parallel()
+	url, digest := storetest.SQLite(t), secret.RandomKey()
+	c, b := capturesOf(t, storetest.Open(t, url, newBox(t, digest, secret.Key{ID: "k1", Secret: secret.RandomKey()})))
+	b.broken.Store(true)
+	up := c.uploaded(t)
+	if _, err := up.Save(t.Context(), document); !errors.Is(err, portfolio.ErrSavePending) {
+		t.Fatalf("got %v, want ErrSavePending", err)
+	}
+	up.Close(t.Context())
+	c, b = capturesOf(t, storetest.Open(t, url, newBox(t, digest, secret.Key{ID: "k2", Secret: secret.RandomKey()})))
+	b.clock.Add(int64(time.Hour))
+	if err := c.Run(t.Context()); !errors.Is(err, portfolio.ErrUnreadable) {
+		t.Errorf("got %v, want ErrUnreadable", err)
+	}
+	c.uploaded(t).Close(t.Context())
 }
 
 // TestUnsavedAnswersAreLoggedOnceAMinute reads often while the database is away.

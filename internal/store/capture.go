@@ -107,6 +107,14 @@ func (s *DB) PostponeCapture(ctx context.Context, id string, next time.Time) err
 	})
 }
 
+// FreeKeyOf has a capture give up the Idempotency-Key that it has claimed.
+func (s *DB) FreeKeyOf(ctx context.Context, captureID string) error {
+	return s.change(ctx, "free the key of a capture", func(ctx context.Context, tx *sql.Tx) error {
+		_, err := tx.ExecContext(ctx, `UPDATE captures SET key_scope = NULL, key_holder = '' WHERE id = $1 AND key_scope IS NOT NULL`, captureID)
+		return err
+	})
+}
+
 // DropCapture deletes a capture. It does nothing if there is none with this id.
 func (s *DB) DropCapture(ctx context.Context, id string) error {
 	return s.change(ctx, "drop a capture", func(ctx context.Context, tx *sql.Tx) error {

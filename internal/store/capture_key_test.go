@@ -95,15 +95,24 @@ func TestCaptureLeavesTheKeyOfAnotherRequest(t *testing.T) {
 		next := streamed("k", 2*time.Minute)
 		next.Replaces = &portfolio.EndedLease{Holder: c.Holder, Until: c.Until}
 		mustClaim(t, s, next)
+		inFlight := func(when string) {
+			for name, other := range map[string]portfolio.Claim{"streamed": streamed("k", 2*time.Minute), "with a body": claim("k", "body", 2*time.Minute)} {
+				if _, err := s.ClaimKey(t.Context(), other); !errors.Is(err, portfolio.ErrKeyInFlight) {
+					t.Errorf("%s the capture is saved, %s: got %v, want the key with the other request", when, name, err)
+				}
+			}
+		}
 		captureID, payload := id.New("ca"), named("Fund", "2026-03-31")
 		if err := s.KeepCapture(t.Context(), portfolio.Capture{ID: captureID, Subject: c.Subject, At: savedAt, Payload: payload, Key: &c}); err != nil {
 			t.Fatal(err)
 		}
+		inFlight("before")
+		third := streamed("k", time.Hour)
+		third.Replaces = &portfolio.EndedLease{Holder: next.Holder, Until: next.Until}
+		mustClaim(t, s, third) // the other request has died
 		if _, err := s.SavePortfolio(t.Context(), verified(t, c.Subject, captureID, payload)); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := s.ClaimKey(t.Context(), streamed("k", 2*time.Minute)); !errors.Is(err, portfolio.ErrKeyInFlight) {
-			t.Errorf("got %v, want the key with the other request", err)
-		}
+		inFlight("once")
 	})
 }

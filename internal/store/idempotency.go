@@ -12,6 +12,10 @@ import (
 	"casbroker/internal/portfolio"
 )
 
+// capturedKey is the condition of the capture that has the key of a row of idempotency: one of the request
+// that holds it, and not of one that was replaced.
+const capturedKey = `key_scope = idempotency.scope AND key_holder = idempotency.holder`
+
 // ClaimKey claims an Idempotency-Key. It returns nil if the claim holds, and the stored
 // answer if the request was completed before. A claim that is streamed gets
 // portfolio.ErrKeyAnswered then. It returns portfolio.ErrKeyReused if the
@@ -33,7 +37,7 @@ func (s *DB) ClaimKey(ctx context.Context, c portfolio.Claim) (*portfolio.SaveRe
 				expires_ms = excluded.expires_ms, created = NULL, portfolio = NULL, answer = NULL
 			WHERE idempotency.expires_ms <= $6 OR (idempotency.created IS NULL AND idempotency.until_ms <= $6
 				AND idempotency.holder = $7 AND idempotency.until_ms = $8
-				AND NOT EXISTS (SELECT 1 FROM captures WHERE key_scope = idempotency.scope))`,
+				AND NOT EXISTS (SELECT 1 FROM captures WHERE `+capturedKey+`))`,
 			s.keyScope(c), s.keyBody(c), c.Holder, millis(c.Until), millis(c.Expires), millis(c.At), replaces.Holder, millis(replaces.Until))
 		if err != nil {
 			return fmt.Errorf("insert claim: %w", err)
@@ -56,7 +60,7 @@ func (s *DB) earlierAnswer(ctx context.Context, tx *sql.Tx, c portfolio.Claim) (
 	var id sql.NullString
 	var captured bool
 	err := tx.QueryRowContext(ctx, `SELECT body, holder, until_ms, created, portfolio, answer,
-		EXISTS (SELECT 1 FROM captures WHERE key_scope = idempotency.scope) FROM idempotency WHERE scope = $1`,
+		EXISTS (SELECT 1 FROM captures WHERE `+capturedKey+`) FROM idempotency WHERE scope = $1`,
 		s.keyScope(c)).Scan(&body, &holder, &untilMS, &created, &id, &sealed, &captured)
 	switch {
 	case errors.Is(err, sql.ErrNoRows): // released since the INSERT

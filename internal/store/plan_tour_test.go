@@ -198,6 +198,7 @@ func (o tour) captures() {
 	o.ok("Captures", second(s.Captures(ctx, tourist)))
 	o.ok("Capture", second(s.Capture(ctx, first)))
 	o.ok("PostponeCapture", s.PostponeCapture(ctx, first, savedAt.Add(time.Minute)))
+	o.ok("FreeKeyOf", s.FreeKeyOf(ctx, first))
 	o.ok("DropCapture", s.DropCapture(ctx, other))
 	observe(t, s, tourist, "", payload)
 	o.ok("ObserveCapture")
