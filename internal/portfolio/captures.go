@@ -202,27 +202,32 @@ func (c *Captures) Settle(ctx context.Context, subject string) {
 		case <-ctx.Done():
 		}
 	}
-	if err := c.saveDue(ctx, subject); err != nil && !errors.Is(ctx.Err(), context.Canceled) { // another replica may have seen them
+	err := c.saveDue(ctx, subject) // another replica may have seen them
+	switch {
+	case err == nil || errors.Is(ctx.Err(), context.Canceled):
+	case errors.Is(err, errCaptureStuck):
 		c.report(ctx, err)
+	default: // they are postponed
+		c.Log.WarnContext(ctx, "answers of the vendor are not saved yet", "error", err)
 	}
 }
 
-// report logs that answers are not saved, at most once every reportEvery, and with a nil err that
-// they are again, once.
+// report logs that answers stay due, since the database fails, at most once every reportEvery, and with a nil
+// err that they do not any more, once.
 func (c *Captures) report(ctx context.Context, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	now, waiting := c.Now(), 0
+	now, inProgress := c.Now(), 0
 	for _, g := range c.running {
-		waiting += g.n
+		inProgress += g.n
 	}
 	switch {
 	case err != nil && (c.reported.IsZero() || now.Sub(c.reported) >= reportEvery):
 		c.reported = now
-		c.Log.WarnContext(ctx, "answers of the vendor are not saved, since the database fails; they are tried again", "waiting", waiting, "error", err)
-	case err == nil && !c.reported.IsZero() && waiting == 0:
+		c.Log.WarnContext(ctx, "answers of the vendor are not saved, since the database fails; they are tried again", "in_progress", inProgress, "error", err)
+	case err == nil && !c.reported.IsZero():
 		c.reported = time.Time{}
-		c.Log.InfoContext(ctx, "answers of the vendor are saved again")
+		c.Log.InfoContext(ctx, "the database works again: answers of the vendor are saved")
 	}
 }
 
@@ -230,7 +235,7 @@ func (c *Captures) report(ctx context.Context, err error) {
 // enough. It is meant to be called periodically.
 func (c *Captures) Run(ctx context.Context) error {
 	err := c.saveDue(ctx, "")
-	if err == nil {
+	if ctx.Err() == nil && !errors.Is(err, errCaptureStuck) {
 		c.report(ctx, nil)
 	}
 	return errors.Join(c.Store.DropObserved(ctx, c.Now()), err)
@@ -253,13 +258,14 @@ func (c *Captures) Close() {
 	}
 }
 
-// saveDue saves the due captures of subject, or of all users if that is "".
+// saveDue saves the due captures of subject, or of all users if that is "". Its error is errCaptureStuck if some
+// stay due.
 func (c *Captures) saveDue(ctx context.Context, subject string) error {
 	var errs []error
 	for {
 		ids, err := c.Store.DueCaptures(ctx, subject, c.Now(), captureBatch)
 		if err != nil {
-			return errors.Join(append(errs, err)...)
+			return errors.Join(append(errs, errCaptureStuck, err)...)
 		}
 		for _, captureID := range ids {
 			err := c.saveStored(ctx, captureID)
@@ -276,8 +282,8 @@ func (c *Captures) saveDue(ctx context.Context, subject string) error {
 	}
 }
 
-// errCaptureStuck is returned for a capture that stays due, since the database failed.
-var errCaptureStuck = errors.New("the capture stays due")
+// errCaptureStuck is returned for captures that stay due, since the database failed.
+var errCaptureStuck = errors.New("captures stay due")
 
 func (c *Captures) saveStored(ctx context.Context, captureID string) error {
 	capture, err := c.Store.Capture(ctx, captureID)
@@ -300,8 +306,8 @@ func (c *Captures) saveStored(ctx context.Context, captureID string) error {
 func (c *Captures) save(ctx context.Context, capture Capture) error {
 	c.init()
 	size := min(int64(len(capture.Payload)), captureBytes)
-	if err := c.saving.Acquire(ctx, size); err != nil {
-		return errors.Join(errCaptureStuck, err)
+	if err := c.saving.Acquire(ctx, size); err != nil { // ctx has ended
+		return err
 	}
 	defer c.saving.Release(size)
 	outcome, err := c.saveOrMatch(ctx, capture)

@@ -228,22 +228,52 @@ func TestUnsavedAnswersAreLoggedOnceAMinute(t *testing.T) {
 		}
 	}
 	minutes(3)
-	if got := count("answers of the vendor are not saved"); got != 3 || !strings.Contains(log.String(), "waiting=1") {
+	if got := count("answers of the vendor are not saved"); got != 3 || !strings.Contains(log.String(), "in_progress=1") {
 		t.Errorf("got %d lines in three minutes, want 3 with the number of answers: %s", got, log)
 	}
-	c.Store = b.db
-	if err := c.Run(t.Context()); err != nil || count("are saved again") != 0 {
-		t.Errorf("while one is on its way: got %v, %s", err, log)
+	if err := c.Run(t.Context()); err == nil || count("the database works again") != 0 {
+		t.Errorf("while the database is away: got %v, %s", err, log)
 	}
-	end(errors.New("the answer broke off"))
+	c.Store = b.db
 	for range 3 {
-		if err := c.Run(t.Context()); err != nil {
+		if err := c.Run(t.Context()); err != nil { // also while an answer is on its way
 			t.Fatal(err)
 		}
 	}
-	if got := count("are saved again"); got != 1 {
-		t.Errorf("got %d lines when all are saved, want 1: %s", got, log)
+	if got := count("the database works again"); got != 1 {
+		t.Errorf("got %d lines when the database is back, want 1: %s", got, log)
 	}
+	end(errors.New("the answer broke off"))
+}
+
+// TestAnswerThatCannotBeDecryptedIsNotLoggedAsAFailingDatabase has a read look for the answer, and the periodic run.
+func TestAnswerThatCannotBeDecryptedIsNotLoggedAsAFailingDatabase(t *testing.T) {
+	t.Parallel()
+	c, b := capturesOf(t, storetest.New(t))
+	log := &logtest.Log{}
+	c.Log = slog.New(slog.NewTextHandler(log, nil))
+	b.broken.Store(true)
+	c.see(minimal("Fund"))
+	c.Store = undecryptedCaptures{DB: b.db}
+	for range 3 {
+		b.clock.Add(int64(time.Hour))
+		c.Settle(t.Context(), uploader.Subject)
+		b.clock.Add(int64(time.Hour))
+		if err := c.Run(t.Context()); !errors.Is(err, portfolio.ErrUnreadable) {
+			t.Errorf("got %v, want ErrUnreadable", err)
+		}
+	}
+	if text := log.String(); strings.Contains(text, "the database fails") || strings.Contains(text, "the database works") || strings.Count(text, "answers of the vendor are not saved yet") != 3 {
+		t.Errorf("got %s, want it from each read that tried, and nothing of the database", text)
+	}
+}
+
+// undecryptedCaptures is a store whose captures cannot be decrypted.
+type undecryptedCaptures struct{ *store.DB }
+
+func (s undecryptedCaptures) Capture(ctx context.Context, id string) (portfolio.Capture, error) {
+	c, err := s.DB.Capture(ctx, id)
+	return c, errors.Join(err, portfolio.ErrUnreadable)
 }
 
 // unreadCaptures is a store whose captures cannot be listed.
