@@ -28,7 +28,7 @@ var (
 	// ErrSavePending: the answer to a request with the key is stored, but not saved yet.
 	ErrSavePending = fault.New(fault.Unavailable, "save_pending",
 		"The statement was read, but is not saved yet; it will be as soon as that is possible. "+
-			"Send it again only with the same Idempotency-Key, with which it is not read twice; without one look for it in some minutes.").
+			"Send it again only with the same Idempotency-Key, with which it is not read twice.").
 		After(10 * time.Second)
 	// ErrKeyOfDeleted: the portfolio saved with the key was deleted, and its answer too.
 	ErrKeyOfDeleted = fault.New(fault.Conflict, "idempotency_answer_deleted",

@@ -159,13 +159,22 @@ func (up *Upload) Save(ctx context.Context, body [32]byte) (SaveResult, error) {
 			return SaveResult{}, errNoCopy.Because(err)
 		}
 	case <-ctx.Done():
-		return SaveResult{}, ErrSavePending
+		return SaveResult{}, up.pending(nil)
 	}
 	res, err := up.saveStored(ctx)
 	if up.outcome == uploadPending {
-		err = ErrSavePending.Because(err)
+		err = up.pending(err)
 	}
 	return res, err
+}
+
+// pending returns the fault of an answer that is not saved yet. Without a key it has no Retry-After: HTTP clients
+// repeat a request by themselves then, which would have the vendor read the statement again.
+func (up *Upload) pending(cause error) error {
+	if up.key == nil {
+		return ErrSavePending.Withf("The statement was read, but is not saved yet; look for it in some minutes.").After(0).Because(cause)
+	}
+	return ErrSavePending.Because(cause)
 }
 
 // saveStored tries once to save the answer, which is stored, and sets the outcome.

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"casbroker/internal/auth"
+	"casbroker/internal/fault"
 	"casbroker/internal/portfolio"
 	"casbroker/internal/secret"
 	"casbroker/internal/store"
@@ -140,7 +141,10 @@ func TestUploadThatAnotherReplicaSavesFirstGetsItsPortfolio(t *testing.T) {
 func TestUploadWithoutAKeyThatAnotherReplicaSavesFirstIsPending(t *testing.T) {
 	t.Parallel()
 	c, b := capturesOf(t, storetest.New(t))
-	up := (&portfolio.Uploads{Captures: c.Captures}).Resume(uploader, "jb_1")
+	up, err := (&portfolio.Uploads{Captures: c.Captures}).Upload(t.Context(), uploader, "")
+	if err != nil {
+		t.Fatal(err)
+	}
 	keep, end := up.Begin(uploader.Subject, "")
 	keep(minimal("Fund"))
 	end(nil)
@@ -148,8 +152,10 @@ func TestUploadWithoutAKeyThatAnotherReplicaSavesFirstIsPending(t *testing.T) {
 	if err := c.Run(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := up.Save(t.Context(), document); !errors.Is(err, portfolio.ErrSavePending) {
-		t.Errorf("got %v, want ErrSavePending", err)
+	_, err = up.Save(t.Context(), document)
+	f, isFault := errors.AsType[*fault.Fault](err)
+	if !isFault || !errors.Is(err, portfolio.ErrSavePending) || f.RetryAfter != 0 || strings.Contains(f.Detail, "again") {
+		t.Errorf("got %v, want ErrSavePending that asks for no repetition", err)
 	}
 	up.Close(t.Context())
 	b.get("asha", "/v1/portfolios/latest").want(t, http.StatusOK)
