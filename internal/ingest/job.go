@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/semaphore"
@@ -157,6 +158,7 @@ type Jobs struct {
 	once    sync.Once
 	working *semaphore.Weighted
 	added   chan struct{} // has a value after a job was added here
+	failed  atomic.Int64  // when the store last failed, in ms
 	all     sync.WaitGroup
 }
 
@@ -241,6 +243,7 @@ func (s *Jobs) Run(ctx context.Context) {
 	defer tick.Stop()
 	for {
 		if err := s.startDue(ctx); err != nil && ctx.Err() == nil {
+			s.storeFailed()
 			s.Log.WarnContext(ctx, "statements that wait are not read", "error", err)
 		}
 		select {
@@ -252,15 +255,23 @@ func (s *Jobs) Run(ctx context.Context) {
 	}
 }
 
+// storeFailed notes that the store failed, so that no process could extend the lease of its job.
+func (s *Jobs) storeFailed() { s.failed.Store(s.Now().UnixMilli()) }
+
 // Clean ends the jobs whose process was killed, and deletes those that ended long ago. It is
-// meant to be called periodically.
+// meant to be called periodically. It ends no jobs until the store has not failed for jobLease: a lease that has
+// ended meanwhile may still be extended, or the vendor's answer be stored.
 func (s *Jobs) Clean(ctx context.Context) error {
 	now := s.Now()
+	if now.Sub(time.UnixMilli(s.failed.Load())) < jobLease {
+		return s.Store.DropJobs(ctx, now)
+	}
 	lost, err := s.Store.FailLostJobs(ctx, failureOfJob(Document{}, errUnknown, now))
-	if err == nil {
-		for range lost {
-			s.observe(JobLost)
-		}
+	if err != nil {
+		s.storeFailed()
+	}
+	for range lost {
+		s.observe(JobLost)
 	}
 	return errors.Join(err, s.Store.DropJobs(ctx, now))
 }

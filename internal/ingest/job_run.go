@@ -128,6 +128,7 @@ func (s *Jobs) extend(ctx context.Context, jobID, holder string) {
 			return
 		case <-tick.C:
 			if _, err := s.Store.ExtendJob(ctx, jobID, holder, s.Now().Add(jobLease)); err != nil && ctx.Err() == nil {
+				s.storeFailed()
 				s.Log.WarnContext(ctx, "the lease of a job is not extended", "job", jobID, "error", err)
 			}
 		}

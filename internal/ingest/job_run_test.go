@@ -3,6 +3,7 @@ package ingest_test
 import (
 	"context"
 	"crypto/sha256"
+	"errors"
 	"hash"
 	"io"
 	"log/slog"
@@ -83,6 +84,39 @@ type notSent struct{ error }
 
 func (notSent) NotSent() bool   { return true }
 func (e notSent) Unwrap() error { return e.error }
+
+// lostJobs is a JobStore with a job whose lease has ended, and that fails with err.
+type lostJobs struct {
+	ingest.JobStore
+	err error
+}
+
+func (s *lostJobs) FailLostJobs(context.Context, ingest.Failure) (int, error) {
+	if s.err != nil {
+		return 0, s.err
+	}
+	return 1, nil
+}
+
+func (s *lostJobs) DropJobs(context.Context, time.Time) error { return s.err }
+
+// TestJobsAreNotLostRightAfterTheStoreWasAway leaves the processes of jobs time to extend leases that have ended while
+// that was not possible.
+func TestJobsAreNotLostRightAfterTheStoreWasAway(t *testing.T) {
+	t.Parallel()
+	store, now, lost := &lostJobs{err: errors.New("away")}, time.Now(), 0
+	jobs := &ingest.Jobs{Store: store, Now: func() time.Time { return now }, Observe: func(string) { lost++ }}
+	if err := jobs.Clean(t.Context()); !errors.Is(err, store.err) {
+		t.Errorf("got %v, want %v", err, store.err)
+	}
+	store.err = nil
+	for _, want := range []int{0, 0, 1} {
+		now = now.Add(4 * time.Second)
+		if err := jobs.Clean(t.Context()); err != nil || lost != want {
+			t.Errorf("got %d lost jobs, %v, want %d", lost, err, want)
+		}
+	}
+}
 
 func TestOutcomesOfJobsAreCounted(t *testing.T) {
 	t.Parallel()

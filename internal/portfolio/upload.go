@@ -149,7 +149,12 @@ func (up *Upload) Save(ctx context.Context, body [32]byte) (SaveResult, error) {
 	if up.group == nil {
 		return SaveResult{}, errNoCopy
 	}
-	ctx, cancel := context.WithTimeoutCause(context.WithoutCancel(ctx), saveTimeout, errSaveTimeout)
+	ctx = context.WithoutCancel(ctx)
+	patience := saveTimeout
+	if up.job != "" { // no caller waits, and the job must not end before it is known that the answer is stored
+		patience = keepTimeout + saveTimeout
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, patience, errSaveTimeout)
 	defer cancel()
 	up.body = &body
 	select {

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"casbroker/internal/auth"
@@ -216,6 +217,46 @@ func TestKeyOfAnAnswerThatCannotBeDecryptedIsFree(t *testing.T) {
 		t.Errorf("got %v, want ErrUnreadable", err)
 	}
 	c.uploaded(t).Close(t.Context())
+}
+
+// awayStore is a database that is away for some minutes.
+type awayStore struct {
+	portfolio.Store
+	portfolio.CaptureStore
+	back time.Time
+}
+
+func (s awayStore) KeepCapture(context.Context, portfolio.Capture) error {
+	if time.Now().Before(s.back) {
+		return store.ErrUnavailable
+	}
+	return nil
+}
+
+func (s awayStore) SavePortfolio(context.Context, portfolio.SaveRequest) (portfolio.SaveResult, error) {
+	return portfolio.SaveResult{PortfolioID: "pf_1", Created: true}, nil
+}
+
+// TestJobRunsUntilItsAnswerIsStored: the lease of a job is extended only while Save runs.
+func TestJobRunsUntilItsAnswerIsStored(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		started := time.Now()
+		away := awayStore{back: started.Add(5 * time.Minute)}
+		log := slog.New(slog.DiscardHandler)
+		now := func() time.Time { return begin.Add(time.Since(started)) }
+		c := &portfolio.Captures{Store: away, Portfolios: &portfolio.Service{Store: away, Log: log, Now: now}, Log: log, Now: now}
+		up := (&portfolio.Uploads{Captures: c}).Resume(uploader, "jb_1")
+		keep, end := up.Begin(uploader.Subject, "")
+		keep(minimal("Fund"))
+		go end(nil)
+		r, err := up.Save(t.Context(), document)
+		if err != nil || r.PortfolioID != "pf_1" || time.Now().Before(away.back) {
+			t.Errorf("got %+v, %v, want the portfolio once the database is back", r, err)
+		}
+		up.Close(t.Context())
+		c.Close()
+	})
 }
 
 // TestUnsavedAnswersAreLoggedOnceAMinute reads often while the database is away.
