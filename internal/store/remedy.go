@@ -50,6 +50,9 @@ func Remedy(err error) string {
 	if errors.Is(err, errReadOnly) {
 		return postgresRemedies[readOnlyCode]
 	}
+	if errors.Is(err, errLittleSpace) {
+		return sqliteRemedies[sqlite3.SQLITE_FULL]
+	}
 	const base = 0xff // of the extended codes
 	if code := sqliteCode(err); code != 0 {
 		return sqliteRemedies[code&base]

@@ -71,6 +71,7 @@ type DB struct {
 	usable     atomic.Bool  // the database is migrated and the keys are right; never becomes false again
 	testedAt   atomic.Int64 // when the last test of writing has succeeded, unix ns
 	unwritable atomic.Bool  // a change has failed with ErrUnavailable since the last test of writing
+	full       atomic.Bool  // SQLite: a change has failed because the disk was full; as above
 }
 
 // Open prepares the database at o.URL. It creates a SQLite file and its folder if they
@@ -234,7 +235,10 @@ func (s *DB) transact(ctx context.Context, action string, u urgency, do work) er
 		span.FailIf(err)
 	}
 	if errors.Is(err, ErrUnavailable) {
-		s.unwritable.Store(true) // until testWriting succeeds: a full disk still takes small changes
+		if isDiskFull(err) {
+			s.full.Store(true)
+		}
+		s.unwritable.Store(true) // until testWriting succeeds
 	}
 	return err
 }

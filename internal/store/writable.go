@@ -2,21 +2,34 @@ package store
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"syscall"
 	"time"
+
+	sqlite3 "modernc.org/sqlite/lib"
 )
 
 const (
 	// testEvery is how often Ready tests whether the database can be written to.
 	testEvery = 10 * time.Second
-	// spaceForSaves is the free space that a disk must have for SQLite to be writable again, in bytes:
-	// more than the largest statement takes in the database and its log.
+	// spaceForSaves is the free space that a disk that was full must have for SQLite to be writable again, in
+	// bytes: more than a statement of the default portfolio.max_body takes in the database and its log.
 	spaceForSaves = 16 << 20
 )
 
+// errLittleSpace is returned while a disk that was full has less space than spaceForSaves.
+var errLittleSpace = errors.New("the disk of the database file was full")
+
+// isDiskFull reports whether SQLite has found the disk full.
+func isDiskFull(err error) bool {
+	code := sqliteCode(err)
+	return code&0xff == sqlite3.SQLITE_FULL || code == sqlite3.SQLITE_IOERR_SHMSIZE || errors.Is(err, syscall.ENOSPC)
+}
+
 // testWriting tests whether the database can be written to, unless that is known. SQLite is tested
-// only after a change has failed, with a small one and by the free space: a small change may still fit
-// into the log on a full disk, while larger ones fail.
+// only after a change has failed, with a small one. If the disk was full, also by the free space: a small
+// change may still fit into the log, while larger ones fail.
 func (s *DB) testWriting(ctx context.Context) error {
 	const action = "test whether the database can be written to"
 	now := time.Now()
@@ -24,12 +37,13 @@ func (s *DB) testWriting(ctx context.Context) error {
 	case s.group != nil && known, known && now.UnixNano()-s.testedAt.Load() < testEvery.Nanoseconds():
 		return nil
 	case s.group != nil:
+		if free, ok := freeSpace(s.file.file); ok && s.full.Load() && free < spaceForSaves {
+			return ErrUnavailable.Because(fmt.Errorf("%w: it has %d kB left, and at least %d MiB must be free", errLittleSpace, free>>10, spaceForSaves>>20))
+		}
 		if err := s.change(ctx, action, touch); err != nil {
 			return err
 		}
-		if free, ok := freeSpace(s.file.file); ok && free < spaceForSaves {
-			return ErrUnavailable.Because(fmt.Errorf("a change has failed, and the disk of the database file has %d kB left: free %d MB", free>>10, spaceForSaves>>20))
-		}
+		s.full.Store(false)
 		s.unwritable.Store(false)
 		return nil
 	}

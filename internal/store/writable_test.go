@@ -1,6 +1,7 @@
 package store_test
 
 import (
+	"context"
 	"database/sql"
 	"errors"
 	"fmt"
@@ -8,7 +9,9 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
+	"time"
 
 	"casbroker/internal/store"
 	"casbroker/internal/testkit/services"
@@ -90,12 +93,34 @@ func TestFullDiskOfSQLiteIsNotReadyUntilLargeSavesFit(t *testing.T) {
 	if err := save("A small one"); err != nil {
 		t.Fatalf("a small save: %v", err)
 	}
-	if err := db.Ready(t.Context()); !errors.Is(err, store.ErrUnavailable) {
-		t.Errorf("Ready with room for small changes: got %v, want ErrUnavailable", err)
+	err = db.Ready(t.Context())
+	if !errors.Is(err, store.ErrUnavailable) || !strings.Contains(err.Error(), "at least 16 MiB must be free") || !strings.Contains(store.Remedy(err), "free space") {
+		t.Errorf("Ready with room for small changes: got %v, want ErrUnavailable with the remedy", err)
 	}
 	free()
 	if err := db.Ready(t.Context()); err != nil {
 		t.Errorf("Ready once there is room: %v", err)
+	}
+}
+
+// TestTimeoutOnASmallDiskOfSQLiteIsNotTakenForAFullOne has a disk with less space than one needs that was full.
+func TestTimeoutOnASmallDiskOfSQLiteIsNotTakenForAFullOne(t *testing.T) {
+	t.Parallel()
+	at := "sqlite:" + filepath.Join(services.SmallDisk(t, "15m"), "broker.db")
+	db := storetest.Open(t, at, storetest.NewBox(t))
+	if _, err := db.Migrate(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := db.Ready(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithDeadline(t.Context(), time.Now())
+	defer cancel()
+	if err := blockUser(ctx, db, "app:1"); !errors.Is(err, store.ErrUnavailable) {
+		t.Errorf("a change without time: got %v, want ErrUnavailable", err)
+	}
+	if err := db.Ready(t.Context()); err != nil {
+		t.Errorf("Ready afterwards: %v", err)
 	}
 }
 
