@@ -103,7 +103,7 @@ func TestLostConnectionsCostNoChangeAndNoRead(t *testing.T) {
 		endSessions(t, direct)
 		var all errgroup.Group
 		for i := range 2 * warmConns {
-			all.Go(func() error { return patient(func() error { return do(t.Context(), i) }) })
+			all.Go(func() error { return do(t.Context(), i) })
 		}
 		if err := all.Wait(); err != nil {
 			t.Errorf("a %s after all connections were lost: got %v, want no error", name, err)
