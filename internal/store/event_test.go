@@ -138,6 +138,7 @@ func TestErasureRemovesTheUserFromEvents(t *testing.T) {
 		block(t, s, "app:1")
 		block(t, s, "app:2")
 		number(t, s)
+		execute(t, url, `UPDATE events SET traceparent = '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01'`)
 		for range 2 {
 			if _, err := s.Erase(t.Context(), "app:1", audit.New(t.Context(), savedAt, "app:1", audit.DataErase, "app:1", "")); err != nil {
 				t.Fatal(err)
@@ -154,6 +155,12 @@ func TestErasureRemovesTheUserFromEvents(t *testing.T) {
 		var hashes int
 		if err := storetest.SQL(t, url).QueryRowContext(t.Context(), `SELECT COUNT(*) FROM events WHERE type = 'user.blocked' AND who <> ''`).Scan(&hashes); err != nil || hashes != 1 {
 			t.Errorf("got %d hashes of users, %v, want that of the other user", hashes, err)
+		}
+		var traces int
+		var of string
+		err := storetest.SQL(t, url).QueryRowContext(t.Context(), `SELECT COUNT(*), MAX(subject) FROM events WHERE traceparent IS NOT NULL`).Scan(&traces, &of)
+		if err != nil || traces != 1 || of != "app:2" {
+			t.Errorf("got %d traces, one of %q, %v; want that of the other user alone", traces, of, err)
 		}
 	})
 }

@@ -91,6 +91,19 @@ func TestSpansAreSentAtTheEndInPostsOfLimitedSize(t *testing.T) {
 	}
 }
 
+func TestLinkedSpanIsSentIfTheOneThatItIsLinkedToIs(t *testing.T) {
+	t.Parallel()
+	for flags, want := range map[string]int{"00": 0, "01": 1} {
+		tracer, r := newTracer(t, takes)
+		_, s := tracer.StartLinked(t.Context(), "work", Consumer, "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-"+flags)
+		s.End()
+		tracer.Close(t.Context())
+		if r.spans != want {
+			t.Errorf("linked to a span with the flags %s: got %d spans, want %d", flags, r.spans, want)
+		}
+	}
+}
+
 func TestSpansBeyondTheQueueAreDroppedAndCounted(t *testing.T) {
 	t.Parallel()
 	got, free := make(chan struct{}), make(chan struct{})
