@@ -240,6 +240,9 @@ func (g *group) applyAll(
 			return append(applied, c), err
 		case failed != nil:
 			c.done <- failed
+			if lease.uncertain { // the next transaction has another chain
+				return applied, nil
+			}
 		default:
 			applied = append(applied, c)
 		}
