@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"net/http"
+	"time"
 
 	"casbroker/internal/fault"
 )
@@ -29,6 +30,10 @@ var (
 	// ErrTime is returned for a time that is not in the form of RFC 3339, or before 1970.
 	ErrTime = fault.New(fault.Invalid, "invalid_time",
 		"A time must be as in RFC 3339 and from 1970 on, such as 2026-04-01T10:00:00Z; send a + in it as %2B.")
+	// ErrSavePending is returned for a statement that the vendor has read, and that is saved later.
+	ErrSavePending = fault.New(fault.Unavailable, "save_pending",
+		"The statement was read, but is not saved yet; it will be as soon as that is possible. "+
+			"Send it again only with the same Idempotency-Key, with which it is not read twice.").After(10 * time.Second)
 
 	// ErrNoSuchPath is returned for a path without a route.
 	ErrNoSuchPath = fault.New(fault.NotFound, "no_such_path",

@@ -64,7 +64,7 @@ type Upload interface {
 	Copy
 	// Confirm returns an error if another request has got the Idempotency-Key of this one.
 	Confirm(ctx context.Context) error
-	// Save saves the answer that was copied.
+	// Save saves the answer that was copied. It returns httpapi.ErrSavePending if that is saved later.
 	Save(ctx context.Context, document [sha256.Size]byte) (Saved, error)
 	Close(ctx context.Context)
 }

@@ -59,12 +59,12 @@ func (s *Jobs) process(ctx context.Context, job Job, holder string, document Doc
 // try has the document of a job parsed, and returns the outcome once it is recorded.
 func (s *Jobs) try(ctx context.Context, job Job, holder string, document Document) (outcome string, err error) {
 	parsed := s.parse(ctx, job, document)
-	f, isFault := errors.AsType[*fault.Fault](parsed)
+	f, _ := errors.AsType[*fault.Fault](parsed)
 	now := s.Now()
 	switch {
 	case parsed == nil:
 		return JobDone, nil
-	case isFault && f.Code == "save_pending":
+	case errors.Is(parsed, httpapi.ErrSavePending):
 		return JobSavePending, nil
 	case s.again(job, document, parsed, f, now):
 		return JobRetried, s.Store.ReturnJob(ctx, job.ID, holder, now.Add(max(f.RetryAfter, min(firstRetry<<min(job.Tries, 10), lastRetry))))

@@ -128,7 +128,7 @@ func TestOutcomesOfJobsAreCounted(t *testing.T) {
 		state  ingest.State
 	}{
 		"saved":            {vendorAnswers{status: 200}, nil, ingest.JobDone, ingest.Running},
-		"saved later":      {vendorAnswers{status: 200}, fault.New(fault.Unavailable, "save_pending", "It is not saved yet."), ingest.JobSavePending, ingest.Running},
+		"saved later":      {vendorAnswers{status: 200}, httpapi.ErrSavePending.Because(errors.New("the database is away")), ingest.JobSavePending, ingest.Running},
 		"not saved":        {vendorAnswers{status: 200}, down, ingest.JobFailed, ingest.Failed},
 		"refused":          {vendorAnswers{status: 422}, nil, ingest.JobFailed, ingest.Failed},
 		"no answer":        {vendorAnswers{err: down}, nil, ingest.JobFailed, ingest.Failed},

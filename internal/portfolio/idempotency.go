@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"casbroker/internal/fault"
+	"casbroker/internal/httpapi"
 )
 
 const (
@@ -26,10 +27,7 @@ var (
 	ErrKeyInFlight = fault.New(fault.Conflict, "idempotency_in_flight",
 		"A request with this Idempotency-Key is still in progress; try again in a moment.").After(2 * time.Second)
 	// ErrSavePending: the answer to a request with the key is stored, but not saved yet.
-	ErrSavePending = fault.New(fault.Unavailable, "save_pending",
-		"The statement was read, but is not saved yet; it will be as soon as that is possible. "+
-			"Send it again only with the same Idempotency-Key, with which it is not read twice.").
-		After(10 * time.Second)
+	ErrSavePending = httpapi.ErrSavePending
 	// ErrKeyOfDeleted: the portfolio saved with the key was deleted, and its answer too.
 	ErrKeyOfDeleted = fault.New(fault.Conflict, "idempotency_answer_deleted",
 		"The portfolio saved with this Idempotency-Key has been deleted; use a new key to save it again.")
