@@ -75,7 +75,7 @@ func (s *DB) earlierAnswer(ctx context.Context, tx *sql.Tx, c portfolio.Claim) (
 		return nil, portfolio.ErrKeyInFlight.After(max(instant(untilMS).Sub(c.At), time.Second))
 	case c.Streamed:
 		return nil, portfolio.ErrKeyAnswered
-	case len(body) > 0 && subtle.ConstantTimeCompare(body, s.keyBody(c)) == 0: // it is unknown if the broker was killed
+	case len(body) > 0 && subtle.ConstantTimeCompare(body, s.keyBody(c)) == 0: // it is unknown if the broker was killed, or the caller left
 		return nil, portfolio.ErrKeyReused
 	case !created.Valid:
 		return nil, portfolio.ErrKeyInFlight.After(max(instant(untilMS).Sub(c.At), time.Second))

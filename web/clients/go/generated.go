@@ -1947,7 +1947,9 @@ type SavePortfolioParams struct {
 	// IdempotencyKey Chosen by the caller, one per save and the same on each retry, such as a UUID. A quoted string
 	// (draft-ietf-httpapi-idempotency-key-header-07) or the bare value, which is equivalent; parameters after a quoted
 	// string are ignored. For 24 hours the same key with the same body gets the first answer again, with another body
-	// 422, and while the first request is in progress 409. Keys are separate for each user.
+	// 422, and while the first request is in progress 409; while a statement is read but not saved 503 `save_pending`.
+	// The body of a statement is not compared if the broker was killed, or the caller had left, before it was saved.
+	// Keys are separate for each user.
 	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
 }
 
@@ -1977,7 +1979,9 @@ type ImportStatementParams struct {
 	// IdempotencyKey Chosen by the caller, one per save and the same on each retry, such as a UUID. A quoted string
 	// (draft-ietf-httpapi-idempotency-key-header-07) or the bare value, which is equivalent; parameters after a quoted
 	// string are ignored. For 24 hours the same key with the same body gets the first answer again, with another body
-	// 422, and while the first request is in progress 409. Keys are separate for each user.
+	// 422, and while the first request is in progress 409; while a statement is read but not saved 503 `save_pending`.
+	// The body of a statement is not compared if the broker was killed, or the caller had left, before it was saved.
+	// Keys are separate for each user.
 	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
 
 	// Prefer `return=representation`: the answer has the vendor's parse result, too (RFC 7240). Without it, or with
@@ -2087,7 +2091,9 @@ type SavePortfolioForParams struct {
 	// IdempotencyKey Chosen by the caller, one per save and the same on each retry, such as a UUID. A quoted string
 	// (draft-ietf-httpapi-idempotency-key-header-07) or the bare value, which is equivalent; parameters after a quoted
 	// string are ignored. For 24 hours the same key with the same body gets the first answer again, with another body
-	// 422, and while the first request is in progress 409. Keys are separate for each user.
+	// 422, and while the first request is in progress 409; while a statement is read but not saved 503 `save_pending`.
+	// The body of a statement is not compared if the broker was killed, or the caller had left, before it was saved.
+	// Keys are separate for each user.
 	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
 }
 
@@ -2117,7 +2123,9 @@ type ImportStatementForParams struct {
 	// IdempotencyKey Chosen by the caller, one per save and the same on each retry, such as a UUID. A quoted string
 	// (draft-ietf-httpapi-idempotency-key-header-07) or the bare value, which is equivalent; parameters after a quoted
 	// string are ignored. For 24 hours the same key with the same body gets the first answer again, with another body
-	// 422, and while the first request is in progress 409. Keys are separate for each user.
+	// 422, and while the first request is in progress 409; while a statement is read but not saved 503 `save_pending`.
+	// The body of a statement is not compared if the broker was killed, or the caller had left, before it was saved.
+	// Keys are separate for each user.
 	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
 
 	// Prefer `return=representation`: the answer has the vendor's parse result, too (RFC 7240). Without it, or with

@@ -100,7 +100,9 @@ export interface paths {
          *
          *     A statement is saved once: sending it again answers 200 with the existing id. With an `Idempotency-Key` the vendor is
          *     called once: a retry with the same document and password gets the first answer again. For a form that holds whatever
-         *     its boundary. A failure frees the key, as nothing was saved.
+         *     its boundary. A failure frees the key, as nothing was saved. The exception is 503 `save_pending`: the statement was read,
+         *     and is saved once its answer is stored. Until then the key gets 503 `save_pending`, and afterwards the portfolio. Without
+         *     a key look for the portfolio in some minutes.
          *
          *     If the caller leaves once the document was received, the statement is still saved.
          *
@@ -2926,8 +2928,8 @@ export interface components {
         /**
          * @description A dependency of the broker does not answer: `upstream_unavailable`, `upstream_rate_limited`,
          *     `upstream_refused_key`, `upstream_out_of_credits` and `upstream_bad_answer` for the vendor, `store_unavailable`
-         *     `save_unavailable` and `save_pending` for the database (after `save_pending` a statement is saved later, and the same
-         *     `Idempotency-Key` gets its portfolio then),
+         *     `save_unavailable` and `save_pending` for the database (after `save_pending` a statement is saved once the
+         *     vendor's answer is stored, and the same `Idempotency-Key` gets its portfolio then),
          *     `upstream_failed` and `stopping` for statements, `limits_unavailable`, and `auth_unavailable` for an issuer's keys. Or many
          *     large statements are being saved (`save_busy`) or many exports written (`export_busy`), or there is no
          *     space for another (`export_unavailable`); the broker does not know
@@ -2953,7 +2955,9 @@ export interface components {
          * @description Chosen by the caller, one per save and the same on each retry, such as a UUID. A quoted string
          *     (draft-ietf-httpapi-idempotency-key-header-07) or the bare value, which is equivalent; parameters after a quoted
          *     string are ignored. For 24 hours the same key with the same body gets the first answer again, with another body
-         *     422, and while the first request is in progress 409. Keys are separate for each user.
+         *     422, and while the first request is in progress 409; while a statement is read but not saved 503 `save_pending`.
+         *     The body of a statement is not compared if the broker was killed, or the caller had left, before it was saved.
+         *     Keys are separate for each user.
          */
         IdempotencyKey: string;
         /** @description The session_id of a fetch */
@@ -3127,7 +3131,9 @@ export interface operations {
                  * @description Chosen by the caller, one per save and the same on each retry, such as a UUID. A quoted string
                  *     (draft-ietf-httpapi-idempotency-key-header-07) or the bare value, which is equivalent; parameters after a quoted
                  *     string are ignored. For 24 hours the same key with the same body gets the first answer again, with another body
-                 *     422, and while the first request is in progress 409. Keys are separate for each user.
+                 *     422, and while the first request is in progress 409; while a statement is read but not saved 503 `save_pending`.
+                 *     The body of a statement is not compared if the broker was killed, or the caller had left, before it was saved.
+                 *     Keys are separate for each user.
                  */
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
                 /**
@@ -3515,7 +3521,9 @@ export interface operations {
                  * @description Chosen by the caller, one per save and the same on each retry, such as a UUID. A quoted string
                  *     (draft-ietf-httpapi-idempotency-key-header-07) or the bare value, which is equivalent; parameters after a quoted
                  *     string are ignored. For 24 hours the same key with the same body gets the first answer again, with another body
-                 *     422, and while the first request is in progress 409. Keys are separate for each user.
+                 *     422, and while the first request is in progress 409; while a statement is read but not saved 503 `save_pending`.
+                 *     The body of a statement is not compared if the broker was killed, or the caller had left, before it was saved.
+                 *     Keys are separate for each user.
                  */
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
             };
@@ -3885,7 +3893,9 @@ export interface operations {
                  * @description Chosen by the caller, one per save and the same on each retry, such as a UUID. A quoted string
                  *     (draft-ietf-httpapi-idempotency-key-header-07) or the bare value, which is equivalent; parameters after a quoted
                  *     string are ignored. For 24 hours the same key with the same body gets the first answer again, with another body
-                 *     422, and while the first request is in progress 409. Keys are separate for each user.
+                 *     422, and while the first request is in progress 409; while a statement is read but not saved 503 `save_pending`.
+                 *     The body of a statement is not compared if the broker was killed, or the caller had left, before it was saved.
+                 *     Keys are separate for each user.
                  */
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
                 /**
@@ -4299,7 +4309,9 @@ export interface operations {
                  * @description Chosen by the caller, one per save and the same on each retry, such as a UUID. A quoted string
                  *     (draft-ietf-httpapi-idempotency-key-header-07) or the bare value, which is equivalent; parameters after a quoted
                  *     string are ignored. For 24 hours the same key with the same body gets the first answer again, with another body
-                 *     422, and while the first request is in progress 409. Keys are separate for each user.
+                 *     422, and while the first request is in progress 409; while a statement is read but not saved 503 `save_pending`.
+                 *     The body of a statement is not compared if the broker was killed, or the caller had left, before it was saved.
+                 *     Keys are separate for each user.
                  */
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
             };
@@ -4852,7 +4864,9 @@ export interface operations {
                  * @description Chosen by the caller, one per save and the same on each retry, such as a UUID. A quoted string
                  *     (draft-ietf-httpapi-idempotency-key-header-07) or the bare value, which is equivalent; parameters after a quoted
                  *     string are ignored. For 24 hours the same key with the same body gets the first answer again, with another body
-                 *     422, and while the first request is in progress 409. Keys are separate for each user.
+                 *     422, and while the first request is in progress 409; while a statement is read but not saved 503 `save_pending`.
+                 *     The body of a statement is not compared if the broker was killed, or the caller had left, before it was saved.
+                 *     Keys are separate for each user.
                  */
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
             };
