@@ -8,8 +8,8 @@ import (
 )
 
 // SmallDisk returns a folder with a file system of the given size, such as 64m, in which all users
-// may write. Where neither root nor RunInNamespace may mount one, the test is skipped, or with
-// CI=true fails.
+// may write. Where neither root nor RunInNamespace may mount one, the test is skipped, also with
+// CI=true: unlike a program, the right to do so cannot be installed.
 func SmallDisk(t testing.TB, size string) string {
 	t.Helper()
 	folder, err := os.MkdirTemp("", "casbroker-disk-") // a server cannot enter that of t.TempDir
@@ -18,10 +18,7 @@ func SmallDisk(t testing.TB, size string) string {
 	}
 	t.Cleanup(func() { _ = os.RemoveAll(folder) })
 	if err := mountMemory(folder, size); err != nil {
-		if os.Getenv("CI") == "true" {
-			t.Fatalf("no file system can be mounted here, and with CI=true nothing is skipped: %v", err)
-		}
-		t.Skipf("SKIPPED: no file system can be mounted here: %v", err)
+		t.Skipf("!!! SKIPPED: no file system can be mounted here: %v !!!", err)
 	}
 	t.Cleanup(func() { unmount(folder) })
 	return folder
